@@ -35,6 +35,12 @@ docs: .venv/.dev
 .PHONY: docs
 SLOW += tests/test_documentation.py
 
+# Published claims that take ten minutes each at most, one after the other; what was stopped goes on. DATA=FOLDER names the data that some need.
+reproduce: .venv/.dev
+	@$(BIN)/outcross reproduce --all --minutes 10 --out runs/reproduce $(if $(DATA),--data $(DATA))
+	@cp -r runs/reproduce/reproduction runs/reproduce/reproduction.md docs/
+.PHONY: reproduce
+
 bench: .venv/.dev
 	@$(BIN)/python benchmarks/run.py $(QUESTIONS)
 

@@ -158,7 +158,7 @@ def damages(name: str) -> dict[str, Damage]:
         return _repeated(damaged.without(halved, 0.5), 5)
 
     every = (is_cut, is_narrowed, is_group(of.smallest), is_repeated)
-    found = {
+    settings = {
         "tails cut": Damage("tails", without_tails, is_cut, (cut, merged)),
         "15 % less variance": Damage(
             "spread", lambda deal: damage.narrowed(deal.other, of.narrowed), is_narrowed, of.narrowed
@@ -188,7 +188,7 @@ def damages(name: str) -> dict[str, Damage]:
         "a mean moved by a third of that": Damage("spread", lambda deal: moved(deal, round(far / 3)), is_located, (), True),
         "a region at 90 %": Damage("coverage", lambda deal: deal.without(inside(deal), 0.9), lambda check: check.metric == "region", (), True),
     }  # fmt: skip
-    return found
+    return settings
 
 
 def named(column: str, group: str) -> tuple[str, ...]:
@@ -251,7 +251,7 @@ def dealt(name: str, rows: int, seed: int) -> tuple[pl.DataFrame, Deal]:
 
 
 def audited(name: str, human: pl.DataFrame, damaged: pl.DataFrame, asked: Sequence[str]) -> Audit:
-    groups = [one for one in TABLES[name].groups if one in damaged.columns]
+    groups = [group for group in TABLES[name].groups if group in damaged.columns]
     return audit(damaged.drop(ROW), reference=human, groups=groups, aspects=asked)
 
 
@@ -371,8 +371,8 @@ def fresh(name: str, rows: int, planted: str, damage_: Damage | None) -> dict[st
 
 
 def kept_rows(result: Path) -> dict[tuple[str, int, str], Row]:
-    told = json.loads(result.read_text(encoding="utf-8"))["damages"] if result.exists() else []
-    return {(one["table"], one["rows"], one["planted"]): Row(one) for one in told}
+    stored = json.loads(result.read_text(encoding="utf-8"))["damages"] if result.exists() else []
+    return {(one["table"], one["rows"], one["planted"]): Row(one) for one in stored}
 
 
 def work(names: Sequence[tuple[str, int]], seeds: int, splits: int) -> Iterator[tuple[str, int, int, str]]:
@@ -398,10 +398,10 @@ def main() -> None:
         raise SystemExit(f"there is no {DATA}; set OUTCROSS_DATA to the folder that holds the tables")
     names = [(name, int(rows)) for name, _, rows in (size.partition(":") for size in asked.sizes)]
     load, rows, began, saved = os.getloadavg(), kept_rows(asked.folder / RESULT.name), time.monotonic(), time.monotonic()
-    made: dict[str, dict[str, Damage]] = {name: damages(name) for name, _ in names}
+    settings: dict[str, dict[str, Damage]] = {name: damages(name) for name, _ in names}
     true: dict[tuple[str, str], dict[Place, bool]] = {}
     for name, size, seed, kind in work(names, asked.seeds, asked.splits):
-        harm = made[name].get(kind)
+        harm = settings[name].get(kind)
         row = rows.setdefault((name, size, kind), Row(fresh(name, size, kind, harm)))
         if row.told["of"] > seed:
             continue

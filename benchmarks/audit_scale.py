@@ -44,10 +44,10 @@ def _measured(folder: Path, rows: int) -> dict[str, Any]:
     costs = [work() for _ in range(ROUNDS)]
     for path in paths:
         path.unlink()
-    told = {"rows": rows, "seconds": median(one.seconds for one in costs), "cpu": median(one.cpu for one in costs)}
-    told |= {"memory": max(one.memory or 0.0 for one in costs), "rounds": [asdict(one) for one in costs]}
-    print(f"  {rows:,} rows: {told['seconds']:.1f} s (cpu {told['cpu']:.1f} s), {told['memory']:,.0f} MB", flush=True)
-    return told
+    settings = {"rows": rows, "seconds": median(one.seconds for one in costs), "cpu": median(one.cpu for one in costs)}
+    settings |= {"memory": max(one.memory or 0.0 for one in costs), "rounds": [asdict(cost) for cost in costs]}
+    print(f"  {rows:,} rows: {settings['seconds']:.1f} s (cpu {settings['cpu']:.1f} s), {settings['memory']:,.0f} MB", flush=True)
+    return settings
 
 
 def _write(rows: int, path: Path, seed: int) -> None:

@@ -100,7 +100,7 @@ def headlines(peers: Mapping[str, Path], folder: Path) -> list[dict[str, Any]]:
     sets = {what: make(rng) for what, make in damage.SETS.items()} | {"everything": damage.everything(rng)}
     for name, frame in {**sets, "reference": reference, "holdout": holdout}.items():
         frame.write_parquet(folder / f"{name}.parquet")
-    ours = {one.name: one.lost for one in audits(sets, reference=reference, groups=("group",), aspects=TOLD)}
+    ours = {audit.name: audit.lost for audit in audits(sets, reference=reference, groups=("group",), aspects=TOLD)}
     rows = []
     for name in sets:
         scores = {}

@@ -45,9 +45,9 @@ def seen(peers: Mapping[str, Path], folder: Path) -> list[dict[str, Any]]:
     for i, (name, frame) in enumerate(sets.items()):
         found = audited(TABLE, human, frame, (*ASKED, REPEATS))
         sentence = found.summary.partition(" Lost: ")[0]
-        told = {f"{peer} {score}": value for peer, every in scores.items() for score, value in every[i].items()}
-        rows.append({"set": name, "lost": found.lost, "sentence": sentence, "scores": told})
-        print(f"  {name}: {told}; {sentence}", flush=True)
+        settings = {f"{peer} {score}": value for peer, every in scores.items() for score, value in every[i].items()}
+        rows.append({"set": name, "lost": found.lost, "sentence": sentence, "scores": settings})
+        print(f"  {name}: {settings}; {sentence}", flush=True)
     return rows
 
 
@@ -90,7 +90,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         told = {"seen": seen(peers, Path(folder)), "absent": absent, "times": []}
         write("blind_spots", __doc__ or "", load, told)
-        told["times"] = [asdict(one) for one in times(peers, Path(folder))]
+        told["times"] = [asdict(time) for time in times(peers, Path(folder))]
     write("blind_spots", __doc__ or "", load, told)
 
 

@@ -167,8 +167,8 @@ def main(*kinds: str) -> None:
     for kind in kinds or LEARNERS:
         seeds = [Study(kind, seed).rows() for seed in SEEDS]
         for same in zip(*seeds, strict=True):
-            told = {key: same[0][key] for key in ("model", "attribute", "arm")}
-            rows.append(told | {key: over_seeds([one[key] for one in same]) for key in ("data", "wrote", "perplexity")})
+            settings = {key: same[0][key] for key in ("model", "attribute", "arm")}
+            rows.append(settings | {key: over_seeds([one[key] for one in same]) for key in ("data", "wrote", "perplexity")})
         write("equal_k", __doc__ or "", load, {"equal_k": rows})
 
 

@@ -45,9 +45,9 @@ def main() -> None:
     if asked.seeds:
         return
     readings = polars.concat([readings_of([one]).select(COLUMNS) for one in ended(folder, seeds, must=not asked.finished)])
-    told = {"claims": claims(readings), "beside": beside(readings), "unbiased": unbiased(readings), "curves": curves(readings)}
-    write("fairness_mnist", __doc__ or "", load, told, results)
-    for claim in told["claims"]:
+    settings = {"claims": claims(readings), "beside": beside(readings), "unbiased": unbiased(readings), "curves": curves(readings)}
+    write("fairness_mnist", __doc__ or "", load, settings, results)
+    for claim in settings["claims"]:
         print(
             claim["claim"],
             claim["mean"]["value"],

@@ -110,9 +110,9 @@ def compare(
         _figure(what, unit, ours, other, [(turn[0], turn[i]) for turn in turns], target) for i, other in enumerate(others, 1)
     ]
     figures[0] = replace(figures[0], target_ratio=target_ratio)
-    for one in figures:
+    for figure in figures:
         print(
-            f"  {what}: {one.ratio:.3g} times as fast [{one.low:.3g}, {one.high:.3g}] as {one.theirs.name}; by cpu {one.cpu_ratio:.3g}",
+            f"  {what}: {figure.ratio:.3g} times as fast [{figure.low:.3g}, {figure.high:.3g}] as {figure.theirs.name}; by cpu {figure.cpu_ratio:.3g}",
             flush=True,
         )
     return figures
@@ -160,7 +160,7 @@ def answer(script: str, page: str | None, measure: Callable[[], Sequence[Figure]
     """Measure, and write results/<question>.json. The script's docstring is what the page says of the question."""
     load = os.getloadavg()
     figures = measure()
-    write(Path(script).stem, page or "", load, {"figures": [asdict(one) for one in figures]})
+    write(Path(script).stem, page or "", load, {"figures": [asdict(figure) for figure in figures]})
 
 
 def write(question: str, page: str, load: tuple[float, float, float], told: dict[str, Any], folder: Path = RESULTS) -> None:

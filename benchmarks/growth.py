@@ -152,7 +152,7 @@ def measured(panel: Panel, rounds: int = ROUNDS) -> dict[str, Any]:
     ready = [[curve.at(size) for size in curve.sizes] for curve in panel.curves]
     _ = [each() for sizes in ready for each in sizes]
     seconds = [[[each() for each in sizes] for sizes in ready] for _ in range(rounds)]
-    curves = [_curve(curve, np.array([one[i] for one in seconds])) for i, curve in enumerate(panel.curves)]
+    curves = [_curve(curve, np.array([second[i] for second in seconds])) for i, curve in enumerate(panel.curves)]
     return {"over": panel.over, "unit": panel.unit, "curves": curves}
 
 

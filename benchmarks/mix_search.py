@@ -48,9 +48,9 @@ def main() -> None:
         for name, asked in (("texts", texts), ("Adult", adult)):
             for human_share in ({"at_least": 0.1}, 0.2):
                 for seed in SEEDS:
-                    told = outcross.mix(asked(Path(folder), seed, human_share), plan=True).plain()["search"]
-                    print(f"{name}, human share {human_share}, seed {seed}: {told['note']}", flush=True)
-                    print(f"  {told['proposal'] and told['proposal']['shares']}\n  {told['back_test']}", flush=True)
+                    mixed = outcross.mix(asked(Path(folder), seed, human_share), plan=True).plain()["search"]
+                    print(f"{name}, human share {human_share}, seed {seed}: {mixed['note']}", flush=True)
+                    print(f"  {mixed['proposal'] and mixed['proposal']['shares']}\n  {mixed['back_test']}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,20 +11,22 @@ from figures import HERE, RESULTS
 
 HEAD = """# Benchmarks
 
-`make bench` measures every question again (an hour, a good part of it the study at the end, which goes on where it was stopped) and rewrites
+`make bench` measures every question again (about an hour; the study at the end takes much of it and resumes if it was stopped) and rewrites
 this page from `results/*.json`; `make bench QUESTIONS="start chains"` measures those named, `QUESTIONS=--page` only rewrites the page.
 `python benchmarks/stdlib_seeds.py --alone` also times one seed in a fresh folder, as `make run` does.
 
 **How to read.** A row is one run in which both sides took turns, A B A B, on the same machine; times are medians. *Ratio* is how many times
-as fast we are, unit of work for unit of work: the median over pairs, with the smallest and the largest pair in brackets and the number of pairs
-behind. Above 1 we are faster. Times go up and down with whatever else runs beside them (the load before is given: processes that want to
-run, to be held against the cores); ratios do less, and least by processor time (`by cpu`). Memory is the peak of a process of its own, in MB of 10^6 bytes.
+as fast Outcross does the same amount of work: the median over pairs, with the smallest and the largest pair in brackets and then the number of
+pairs. Above 1 Outcross is faster. Times depend on what else runs on the machine; the load before the run is given, which is the number of processes
+that want to run, to be compared with the number of cores. Ratios depend on it less, and ratios of processor time (`by cpu`) least. Memory is the peak of a separate process, in MB of 10^6 bytes.
 """
 
 
 def rewrite(questions: Iterable[str]) -> None:
     """Write the page, a section a question that has results, in the order given."""
-    told = [json.loads(path.read_text(encoding="utf-8")) for one in questions if (path := RESULTS / f"{one}.json").exists()]
+    told = [
+        json.loads(path.read_text(encoding="utf-8")) for question in questions if (path := RESULTS / f"{question}.json").exists()
+    ]
     (HERE / "README.md").write_text("\n".join([HEAD, *map(_section, told)]), encoding="utf-8")
 
 
@@ -248,10 +250,10 @@ def _score(value: Any) -> str:
 def _regions(rows: list[dict[str, Any]]) -> str:
     """A row a planted region, and the honest splits of each table."""
     told = [
-        [one["table"], f"{one['rows']:,} / {one['left']:,}", one["planted"], f"**{one['found']} of {one['sets']}** [{one['low']:.2f}, {one['high']:.2f}]", f"{one['jaccard']:.2f}", one["rule"]]
-        if "found" in one
-        else [one["table"], f"{one['rows']:,} / {one['left']:,}", "nothing", f"**{one['reported']} of {one['splits']}** reported, at most {one['upper']:.3f}", "", ""]
-        for one in rows
+        [row["table"], f"{row['rows']:,} / {row['left']:,}", row["planted"], f"**{row['found']} of {row['sets']}** [{row['low']:.2f}, {row['high']:.2f}]", f"{row['jaccard']:.2f}", row["rule"]]
+        if "found" in row
+        else [row["table"], f"{row['rows']:,} / {row['left']:,}", "nothing", f"**{row['reported']} of {row['splits']}** reported, at most {row['upper']:.3f}", "", ""]
+        for row in rows
     ]  # fmt: skip
     return _table(["table", "records: human / other", "planted", "found [95 %]", "Jaccard", "the rule found first"], told)
 
@@ -279,14 +281,14 @@ def _chosen(told: dict[str, Any]) -> str:
 def _routed(told: dict[str, list[dict[str, Any]]]) -> str:
     rows = []
     for reward, arms in told.items():
-        for one in arms:
-            gain = f"{one['gain']['value']:.4f} [{one['gain']['low']:.4f}, {one['gain']['high']:.4f}]" if "gain" in one else ""
+        for arm in arms:
+            gain = f"{arm['gain']['value']:.4f} [{arm['gain']['low']:.4f}, {arm['gain']['high']:.4f}]" if "gain" in arm else ""
             rows.append(
                 [
                     reward,
-                    one["rule"],
-                    f"{one['mean']:.4g}",
-                    f"**{one['change']:+.1%}** [{one['low']:+.1%}, {one['high']:+.1%}], {one['n']}",
+                    arm["rule"],
+                    f"{arm['mean']:.4g}",
+                    f"**{arm['change']:+.1%}** [{arm['low']:+.1%}, {arm['high']:+.1%}], {arm['n']}",
                     gain,
                 ]
             )
@@ -307,15 +309,15 @@ def _students(rows: list[dict[str, Any]]) -> str:
 
     told = [
         [
-            one["student"],
-            f"{one['attribute']}, the {one['keep']}",
-            cell(one["data"]),
-            f"**{cell(one['wrote'])}**",
-            cell(one["perplexity"]),
-            f"{one['random_perplexity']['value']:.4g}",
-            str(one["wrote"]["n"]),
+            row["student"],
+            f"{row['attribute']}, the {row['keep']}",
+            cell(row["data"]),
+            f"**{cell(row['wrote'])}**",
+            cell(row["perplexity"]),
+            f"{row['random_perplexity']['value']:.4g}",
+            str(row["wrote"]["n"]),
         ]
-        for one in rows
+        for row in rows
     ]
     return _table(
         ["student", "chosen for", "its data", "what it writes", "perplexity", "perplexity of random choice", "seeds"], told
@@ -328,19 +330,22 @@ def _equal_k(rows: list[dict[str, Any]]) -> str:
 
     told = [
         [
-            one["model"],
-            one["attribute"],
-            one["arm"],
-            *(cell(one[key]) for key in ("data", "wrote", "perplexity")),
-            str(one["data"]["n"]),
+            row["model"],
+            row["attribute"],
+            row["arm"],
+            *(cell(row[key]) for key in ("data", "wrote", "perplexity")),
+            str(row["data"]["n"]),
         ]
-        for one in rows
+        for row in rows
     ]
     return _table(["models", "chosen for", "candidates", "the data", "what a student writes", "its perplexity", "seeds"], told)
 
 
 def _figures(figures: list[dict[str, Any]]) -> str:
-    rows = [[one["what"], _side(one, "ours"), _side(one, "theirs"), _ratio(one), _short(one["cpu_ratio"])] for one in figures]
+    rows = [
+        [figure["what"], _side(figure, "ours"), _side(figure, "theirs"), _ratio(figure), _short(figure["cpu_ratio"])]
+        for figure in figures
+    ]
     return _table(["", "ours", "against", "ratio [range], pairs", "by cpu"], rows) + _targets(figures)
 
 
@@ -361,7 +366,7 @@ def _side(figure: dict[str, Any], which: str) -> str:
 
 
 def _targets(figures: list[dict[str, Any]]) -> str:
-    aimed = {one["what"]: one for one in figures if one["target"] is not None}
+    aimed = {figure["what"]: figure for figure in figures if figure["target"] is not None}
     lines = [
         f"Target of {name}: at most {_time(one['target'])}; it took {_time(one['ours']['seconds'])} (cpu {_time(one['ours']['cpu'])}): "
         f"{'met' if one['ours']['seconds'] <= one['target'] else 'missed'} in this run."
@@ -382,8 +387,8 @@ def _readings(run: dict[str, Any]) -> str:
     generations = sorted({row["generation"] for row in rows})
     table = []
     for measure in dict.fromkeys(row["measure"] for row in rows):
-        found = {row["generation"]: row for row in rows if row["measure"] == measure}
-        table.append([f"`{measure}`", *(_cell(found.get(g), "") for g in generations)])
+        settings = {row["generation"]: row for row in rows if row["measure"] == measure}
+        table.append([f"`{measure}`", *(_cell(settings.get(g), "") for g in generations)])
     said = f"One run in {run['precision']} [95 % inside the run]; all steps took {_time(run['seconds'])}."
     return f"{said}\n\n{_table(['', *(f'g{g}' for g in generations)], table)}"
 
@@ -395,8 +400,8 @@ def _published(told: dict[str, Any]) -> Iterable[str]:
         yield rows
     elif rows:
         cells = [
-            [f"g{one['generation']}", _cell(one | {"value": one["difference"]}, "+"), f"{one['p']:.3g}", f"{one['holm']:.3g}"]
-            for one in rows
+            [f"g{row['generation']}", _cell(row | {"value": row["difference"]}, "+"), f"{row['p']:.3g}", f"{row['holm']:.3g}"]
+            for row in rows
         ]
         yield _table(["generation", "ours less published [95 %, Welch]", "p", "p, Holm"], cells)
 
@@ -427,8 +432,8 @@ def _zero_shot(told: dict[str, Any]) -> Iterable[str]:
 
 
 def _cells(rows: list[dict[str, Any]], arm: str, which: str, generations: list[int]) -> list[str]:
-    found = {row["generation"]: row[which] for row in rows if row["arm"] == arm}
-    return [_cell(found.get(g), f"{'+' if which != 'level' else ''}") for g in generations]
+    settings = {row["generation"]: row[which] for row in rows if row["arm"] == arm}
+    return [_cell(settings.get(g), f"{'+' if which != 'level' else ''}") for g in generations]
 
 
 def _cell(told: dict[str, Any] | None, sign: str) -> str:
@@ -474,15 +479,15 @@ def _rates(rates: list[dict[str, Any]]) -> str:
     """How often what was planted was found, a row a kind of damage."""
     rows = [
         [
-            one["table"],
-            _grouped(one["rows"]) if one["rows"] >= 1000 else str(one["rows"]),
-            one["planted"],
-            one["aspect"],
-            f"**{one['found']} of {one['of']}** [{one['low']:.2f}, {one['high']:.2f}]",
-            str(one["cannot_tell"]) if one["found"] < one["of"] and one["planted"] != "nothing" else "",
-            ", ".join(f"{aspect} {count}" for aspect, count in one["others"].items()),
+            rate["table"],
+            _grouped(rate["rows"]) if rate["rows"] >= 1000 else str(rate["rows"]),
+            rate["planted"],
+            rate["aspect"],
+            f"**{rate['found']} of {rate['of']}** [{rate['low']:.2f}, {rate['high']:.2f}]",
+            str(rate["cannot_tell"]) if rate["found"] < rate["of"] and rate["planted"] != "nothing" else "",
+            ", ".join(f"{aspect} {count}" for aspect, count in rate["others"].items()),
         ]
-        for one in rates
+        for rate in rates
     ]
     return _table(["table", "records", "planted", "lost in", "found [95 %]", "cannot tell", "also lost"], rows)
 
@@ -496,8 +501,8 @@ def _headlines(seen: list[dict[str, Any]]) -> str:
 def _costs(costs: list[dict[str, Any]]) -> str:
     """A row a piece of work, with the processor time that it may take."""
     rows = [
-        [one["what"], f"**{_time(one['cpu'])}**", _time(one["target"]), "met" if one["cpu"] <= one["target"] else "missed", _time(one["seconds"]), f"{one['memory']:,.0f} MB"]
-        for one in costs
+        [cost["what"], f"**{_time(cost['cpu'])}**", _time(cost["target"]), "met" if cost["cpu"] <= cost["target"] else "missed", _time(cost["seconds"]), f"{cost['memory']:,.0f} MB"]
+        for cost in costs
     ]  # fmt: skip
     return _table(["", "cpu", "target", "", "seconds", "peak memory"], rows)
 

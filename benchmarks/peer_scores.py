@@ -41,8 +41,10 @@ def evidently(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout:
     from evidently import Report
     from evidently.presets import DataDriftPreset
 
-    told = json.loads(Report([DataDriftPreset()]).run(synthetic, reference).json())
-    (drifted,) = [metric["value"] for metric in told["metrics"] if isinstance(metric["value"], dict) and "share" in metric["value"]]
+    stored = json.loads(Report([DataDriftPreset()]).run(synthetic, reference).json())
+    (drifted,) = [
+        metric["value"] for metric in stored["metrics"] if isinstance(metric["value"], dict) and "share" in metric["value"]
+    ]
     return {"drifted columns": float(drifted["share"]), "dataset drift": float(drifted["share"] >= 0.5)}
 
 

@@ -46,7 +46,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
 
 def main() -> None:
     asked = _asked()
-    failed = [] if asked.page else [one for one in asked.questions or QUESTIONS if not _measured(one)]
+    failed = [] if asked.page else [question for question in asked.questions or QUESTIONS if not _measured(question)]
     page.rewrite(QUESTIONS)
     print(f"{HERE / 'README.md'} is rewritten")
     sys.exit(1 if failed else 0)
@@ -72,7 +72,7 @@ def _asked() -> argparse.Namespace:
     )
     parser.add_argument("--page", action="store_true", help="measure nothing, only rewrite the page")
     asked = parser.parse_args()
-    if unknown := [one for one in asked.questions if one not in QUESTIONS]:
+    if unknown := [question for question in asked.questions if question not in QUESTIONS]:
         parser.error(f"no question {unknown[0]!r}; there are: {', '.join(QUESTIONS)}")
     return asked
 

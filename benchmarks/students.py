@@ -63,7 +63,7 @@ class Answers:
 
 def experiment(kind: str, seed: int, data: Path) -> Any:
     files = str(data / "text" / "wikitext2" / "valid.txt.gz")
-    told = {
+    settings = {
         "name": "students",
         "human": {"path": files, "heading": "= [^=].* =", "held_out": 0.2, "rows": ROWS[kind]},
         "block": 64,
@@ -72,7 +72,7 @@ def experiment(kind: str, seed: int, data: Path) -> Any:
         "metrics": ["held_out"],
         "draw": {"prompts": "human"},
     }
-    return outcross.experiment(told | LEARNERS[kind])
+    return outcross.experiment(settings | LEARNERS[kind])
 
 
 @cache
@@ -127,9 +127,14 @@ def studied(kind: str, seed: int, data: Path) -> list[dict[str, Any]]:
 
 
 def over_seeds(values: Sequence[float]) -> dict[str, float]:
-    found = np.array(values)
-    half = float(t.ppf(0.975, len(found) - 1) * found.std(ddof=1) / np.sqrt(len(found)))
-    return {"value": float(found.mean()), "low": float(found.mean()) - half, "high": float(found.mean()) + half, "n": len(found)}
+    numbers = np.array(values)
+    half = float(t.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / np.sqrt(len(numbers)))
+    return {
+        "value": float(numbers.mean()),
+        "low": float(numbers.mean()) - half,
+        "high": float(numbers.mean()) + half,
+        "n": len(numbers),
+    }
 
 
 def main(*kinds: str) -> None:
@@ -142,9 +147,10 @@ def main(*kinds: str) -> None:
     for kind in kinds or LEARNERS:
         seeds = [studied(kind, seed, DATA) for seed in SEEDS]
         for same in zip(*seeds, strict=True):
-            told = {key: same[0][key] for key in ("student", "attribute", "keep")}
+            settings = {key: same[0][key] for key in ("student", "attribute", "keep")}
             rows.append(
-                told | {key: over_seeds([one[key] for one in same]) for key in ("data", "wrote", "perplexity", "random_perplexity")}
+                settings
+                | {key: over_seeds([one[key] for one in same]) for key in ("data", "wrote", "perplexity", "random_perplexity")}
             )
         write("students", __doc__ or "", load, {"students": rows})
 

@@ -86,19 +86,19 @@ def row(human: Law, synthetic: Law, true: float, n: int, repeats: int, rng: np.r
     known = repeats - without
     if known < repeats / 4:
         return {"n": n, "not applicable": without, "of": repeats}
-    told = {
+    settings = {
         "n": n,
         "difference": round(true, 3),
         "not applicable": without,
         "of": repeats,
         "width": round(float(np.mean(widths)), 3),
     }
-    told |= {
+    settings |= {
         "coverage": _share(holds, known),
         "p <= .01": _share(sum(one <= 0.01 for one in p), known),
         "p <= .05": _share(sum(one <= 0.05 for one in p), known),
     }
-    return told
+    return settings
 
 
 def _share(count: int, n: int) -> list[float]:

@@ -39,7 +39,7 @@ def measure() -> list[Figure]:
         *compare("training", _side("our training, bf16", TRAINED), training, unit="tokens", pairs=TRAINING_PAIRS),
         *compare("writing", _side("our sampling, bf16", WRITTEN), writing, unit="tokens", pairs=SAMPLING_PAIRS, warm=False),
     ]
-    return [_with_memory(one) for one in figures]
+    return [_with_memory(figure) for figure in figures]
 
 
 def our_training() -> None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from outcross.attributes import Attribute, AttributePage
+from outcross.classifiers import Classifier
 from outcross.data import HUMAN, Human, Plan, Take, part_of
 from outcross.data.records import Vectors
+from outcross.detectors import Detector, DetectorPage
 from outcross.estimate import Estimate, Reading
 from outcross.filters import Filter, FilterPage, Selection
 from outcross.measures import Measure, Page
@@ -380,3 +382,163 @@ class Shifted(Source):
 
     def open(self, form, chains, rng):
         return Human(training=part_of(HUMAN, self.truth.draw(self.rows, chains, rng)), truth=self.truth, chains=chains)
+
+
+def different_words(texts):
+    """How many different words each text has, (n, 1)."""
+    return np.array([[float(len(set(text.split())))] for text in texts]).reshape(-1, 1)
+
+
+class FewWords:
+    """The fewer different words, the more a text looks like a model's."""
+
+    def score(self, features):
+        return -features[:, 0]
+
+
+@recipe
+class WordsDetector(Detector):
+    """It counts different words."""
+
+    page = DetectorPage("a test", "No definition.", "It knows no texts.", "no paper")
+
+    def reader(self, given):
+        return different_words
+
+    def fit(self, features, is_model, rng):
+        return FewWords()
+
+
+class ManyWords:
+    def score(self, features):
+        return features[:, 0]
+
+
+@recipe
+class UpsideDown(WordsDetector):
+    """Its scores are higher for texts of people."""
+
+    def fit(self, features, is_model, rng):
+        return ManyWords()
+
+
+class OneScoreForAll:
+    def score(self, features):
+        return features.mean()
+
+
+@recipe
+class OneScore(WordsDetector):
+    """It has one score for all texts."""
+
+    def fit(self, features, is_model, rng):
+        return OneScoreForAll()
+
+
+@recipe
+class ComparesNeighbours(WordsDetector):
+    """It reads a text less the mean of the texts beside it."""
+
+    def reader(self, given):
+        return lambda texts: different_words(texts) - (different_words(texts).mean() if texts else 0)
+
+
+@recipe
+class LosesTexts(WordsDetector):
+    """It reads no text without words."""
+
+    def reader(self, given):
+        return lambda texts: different_words([text for text in texts if text.strip()])
+
+
+@recipe
+class FitsNothing(WordsDetector):
+    """Its fit gives no scores."""
+
+    def fit(self, features, is_model, rng):
+        return None
+
+
+class Middles:
+    """The nearest middle of a class, as probabilities of 0 and 1."""
+
+    def __init__(self, middles):
+        self.middles = middles  # (classes, d); NaN of a class without a record
+
+    def predict(self, points):
+        far = np.square(points[:, None] - self.middles).sum(axis=-1)
+        return np.eye(len(self.middles))[np.nanargmin(far, axis=1)]
+
+    def save(self, folder):
+        np.savez(folder / "middles.npz", middles=self.middles)
+
+
+@recipe
+class NearestMiddle(Classifier):
+    """The class whose middle is nearest."""
+
+    paper = "no paper"
+
+    def learn(self, rows, weights, start, rng):
+        weights = np.ones(len(rows)) if weights is None else weights
+        share = np.eye(rows.classes)[rows.labels].T * weights
+        with np.errstate(invalid="ignore"):
+            return self.model(share @ rows.points / share.sum(axis=1, keepdims=True))
+
+    model = Middles
+
+    def load_learned(self, folder):
+        with np.load(folder / "middles.npz", allow_pickle=False) as stored:
+            return self.model(stored["middles"])
+
+
+class Votes(Middles):
+    def predict(self, points):
+        return 2 * super().predict(points)
+
+
+@recipe
+class GivesVotes(NearestMiddle):
+    """It gives two votes and no probabilities."""
+
+    model = Votes
+
+
+@recipe
+class IgnoresWeights(NearestMiddle):
+    """It counts every record once."""
+
+    def learn(self, rows, weights, start, rng):
+        return super().learn(rows, None, start, rng)
+
+
+class EveryClass(Middles):
+    def predict(self, points):
+        return 0.9 * super().predict(points) + 0.1 / len(self.middles)
+
+
+@recipe
+class NamesEveryClass(NearestMiddle):
+    """It gives every class a chance, of which there is a record or not."""
+
+    model = EveryClass
+
+
+class PickledMiddles(Middles):
+    def save(self, folder):
+        np.savez(folder / "middles.npz", middles=np.array([{"middles": self.middles.tolist()}], dtype=object))
+
+
+@recipe
+class PicklesMiddles(NearestMiddle):
+    """It is saved as a Python object."""
+
+    model = PickledMiddles
+
+
+@recipe
+class TakesNaN(NearestMiddle):
+    """It learns from anything."""
+
+    def fit(self, rows, weights, start, rng):
+        return self.learn(rows, weights, start, rng)

@@ -24,6 +24,7 @@ class Given:
     who: Sequence[str] | None = None
     wrote: Sequence[str] | None = None
     people: Given | None = None
+    detectors: dict[Any, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)

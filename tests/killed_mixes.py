@@ -80,13 +80,13 @@ def main() -> None:
         (folder / f"{name}.jsonl").write_text("".join(json.dumps({"text": f"{name} {i}"}) + "\n" for i in range(count)))
     source_digest((root_of(step.do), root_of(work)), read_asked(asked(folder))[0].identity)  # once, and not in every child
     _, count = build(folder, folder / "whole", 0)
-    told = {"changes": count, "whole": left(folder / "whole"), "killed": []}
+    settings = {"changes": count, "whole": left(folder / "whole"), "killed": []}
     out, chosen = folder / "out", random.Random(0)
     for number in range(moments):  # a random moment of each of as many equal stretches
         moment = chosen.randrange(1 + number * count // moments, 1 + (number + 1) * count // moments)
-        told["killed"].append([(*build(folder, out, at), left(out)) for at in (moment, max(1, moment // 2), 0)])
+        settings["killed"].append([(*build(folder, out, at), left(out)) for at in (moment, max(1, moment // 2), 0)])
         shutil.rmtree(out, ignore_errors=True)
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(settings))
 
 
 if __name__ == "__main__":

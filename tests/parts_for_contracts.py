@@ -9,6 +9,7 @@ NEEDED = {
     "human_share": {"share": 0.25},
     "fresh": {"human": 5},
     "weighted": {"weight": 0.3},
+    "detector_weighted": {"share": 0.5, "detector": "oracle", "draws": 1.0},
     "array": {"array": "points.npy"},
     "path": {"path": "text.txt"},
     "labelled_table": {"path": "people.csv"},

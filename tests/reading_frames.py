@@ -30,10 +30,12 @@ def beside(measured, real):
 def with_nulls(readings):
     """Readings by measure and place; what real data show stands beside them, at `null` and the place."""
     found = {}
-    for one in readings:
-        place = " ".join(filter(None, (one.at, one.group)))
-        found[one.measure, place] = one
-        if one.null is not None or one.note.startswith("no null: "):
-            real = one.null and Estimate(one.null.typical, one.null.low, one.null.high, one.null.method, 1)
-            found[one.measure, f"null {place}".strip()] = Reading(one.measure, real, note=one.note.removeprefix("no null: "))
+    for reading in readings:
+        place = " ".join(filter(None, (reading.at, reading.group)))
+        found[reading.measure, place] = reading
+        if reading.null is not None or reading.note.startswith("no null: "):
+            real = reading.null and Estimate(reading.null.typical, reading.null.low, reading.null.high, reading.null.method, 1)
+            found[reading.measure, f"null {place}".strip()] = Reading(
+                reading.measure, real, note=reading.note.removeprefix("no null: ")
+            )
     return found

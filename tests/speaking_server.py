@@ -99,8 +99,8 @@ class Handler(BaseHTTPRequestHandler):
         return {"index": 0, "text": text, "finish_reason": finish}
 
     def answer(self, choice: dict):
-        told = {"id": "x", "object": "text_completion", "created": 0, "model": self.speaking.name, "choices": [choice]}
-        self.send(200, json.dumps(told))
+        settings = {"id": "x", "object": "text_completion", "created": 0, "model": self.speaking.name, "choices": [choice]}
+        self.send(200, json.dumps(settings))
 
     def send(self, status: int, content: str | bytes, **headers: str):
         content = content.encode() if isinstance(content, str) else content

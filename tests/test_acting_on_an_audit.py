@@ -96,8 +96,8 @@ def test_a_clean_set_has_no_suspect_record_and_says_what_that_cost(people, tmp_p
     kept = polars.read_csv(clean)
     assert kept.columns == ["age", "hours", "sex"] and 680 < kept.height <= 700
     assert f"holds {kept.height} of 800 records" in " ".join(said.split())
-    told = json.loads(audit(people, "--write-clean", tmp_path / "more.parquet", "--json").stdout)
-    assert told["cleaned"]["dropped"] == 800 - kept.height and sum(told["cleaned"]["reasons"].values()) == 800 - kept.height
+    stored = json.loads(audit(people, "--write-clean", tmp_path / "more.parquet", "--json").stdout)
+    assert stored["cleaned"]["dropped"] == 800 - kept.height and sum(stored["cleaned"]["reasons"].values()) == 800 - kept.height
 
 
 @pytest.mark.parametrize(

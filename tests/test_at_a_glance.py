@@ -41,13 +41,13 @@ def human():
 def sets(human):
     """Without most of the young, with labels flipped, and honest."""
     rng = np.random.default_rng([20_26, 11, 2])
-    made = {
+    settings = {
         "without-the-young-of-2026": people(rng, 2000, young=0.05),
         "with-labels-flipped-2026": people(rng, 2000, flipped=0.15),
         "honest": people(rng, 2000),
     }
     asked = {"aspects": ("groups", "regions", {"kind": "use", "fits": 2}, "location"), "target": "income"}
-    return outcross.audits(made, reference=human, **asked)
+    return outcross.audits(settings, reference=human, **asked)
 
 
 def test_every_check_of_an_audit_has_words_of_its_own_or_says_its_title_by_its_unit():

@@ -65,8 +65,8 @@ SYLLABLES = {
 
 
 def test_syllables_of_common_words_are_counted_by_spelling():
-    told = {word: n for n, words in SYLLABLES.items() for word in words.split()}
-    assert {word: syllables(word) for word in told} == told
+    settings = {word: n for n, words in SYLLABLES.items() for word in words.split()}
+    assert {word: syllables(word) for word in settings} == settings
 
 
 def test_numerals_and_punctuation_are_shares_of_all_characters():
@@ -131,7 +131,7 @@ def test_mtld_is_what_a_walk_in_both_directions_counts(many, threshold):
 def test_distinct_runs_are_those_that_the_numbered_runs_have(many):
     words = count(" ".join(one) for one in many)
     for n in (1, 2, 3, 4):
-        assert [one.tolist() for one in words.distinct_runs(n)] == [one.tolist() for one in words.runs[n].inside(words.n)]
+        assert [run.tolist() for run in words.distinct_runs(n)] == [one.tolist() for one in words.runs[n].inside(words.n)]
 
 
 @given(st.lists(SPOKEN, max_size=3), st.lists(SPOKEN, max_size=3))

@@ -77,9 +77,9 @@ def test_the_order_of_rows_changes_nothing(pair):
     human, synthetic = pair
     rng = np.random.default_rng(1)
     shuffled = [frame[rng.permutation(frame.height)] for frame in pair]
-    told = outcross.audit(synthetic, reference=human, groups=("group",))
+    audit = outcross.audit(synthetic, reference=human, groups=("group",))
     again = outcross.audit(shuffled[1], reference=shuffled[0], groups=("group",))
-    assert told.checks.equals(again.checks)
+    assert audit.checks.equals(again.checks)
 
 
 def test_inputs_stay_as_they_were(pair):
@@ -112,8 +112,8 @@ def test_doubling_the_records_never_turns_lost_into_kept_or_back():
             checks = outcross.audit(synthetic[:rows], reference=human[:rows], aspects=("spread", "tails")).every
             verdicts.append({(check.metric, check.column, check.at): check.verdict for check in checks})
         for key in verdicts[-1]:
-            told = {one.get(key) for one in verdicts} & {"lost", "kept"}
-            assert len(told) <= 1, (make.__name__, key)
+            settings = {one.get(key) for one in verdicts} & {"lost", "kept"}
+            assert len(settings) <= 1, (make.__name__, key)
         answered += sum(verdict in ("lost", "kept") for verdict in verdicts[-1].values()) > sum(
             verdict in ("lost", "kept") for verdict in verdicts[0].values()
         )
@@ -122,8 +122,8 @@ def test_doubling_the_records_never_turns_lost_into_kept_or_back():
 
 def test_the_json_is_as_designed(pair):
     human, synthetic = pair
-    told = json.loads(json.dumps(outcross.audit(synthetic, reference=human, groups="group").plain(), allow_nan=False))
-    assert told["schema"] == 2 and told["n"] == {"synthetic": 2000, "reference": 2000}
+    stored = json.loads(json.dumps(outcross.audit(synthetic, reference=human, groups="group").plain(), allow_nan=False))
+    assert stored["schema"] == 2 and stored["n"] == {"synthetic": 2000, "reference": 2000}
     wanted = {
         "code",
         "aspect",
@@ -140,9 +140,9 @@ def test_the_json_is_as_designed(pair):
         "n",
         "why",
     }
-    assert all(wanted <= set(check) for check in told["checks"])
-    assert {check["verdict"] for check in told["checks"]} <= {"lost", "invented", "kept", "cannot_tell", "not_applicable"}
-    assert "Lost: " in told["summary"]
+    assert all(wanted <= set(check) for check in stored["checks"])
+    assert {check["verdict"] for check in stored["checks"]} <= {"lost", "invented", "kept", "cannot_tell", "not_applicable"}
+    assert "Lost: " in stored["summary"]
 
 
 def test_a_check_that_cannot_tell_says_what_would(pair):
@@ -153,8 +153,8 @@ def test_a_check_that_cannot_tell_says_what_would(pair):
 
 def test_a_check_that_does_not_apply_says_why(pair):
     human, synthetic = pair
-    told = outcross.audit(synthetic[:10], reference=human[:10]).of("not_applicable")
-    assert told and all(check.why for check in told)
+    audit = outcross.audit(synthetic[:10], reference=human[:10]).of("not_applicable")
+    assert audit and all(check.why for check in audit)
 
 
 def test_margins_move_verdicts():

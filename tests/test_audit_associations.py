@@ -78,10 +78,10 @@ def test_tails_of_counts_are_compared_without_a_deal():
     rng = np.random.default_rng(1)
     shared = rng.poisson(0.4, (2, 4000))
     sets = [{"x": shared[i] + rng.poisson(0.1, 4000), "y": shared[i] + rng.poisson(0.1, 4000)} for i in (0, 1)]
-    found = readings(sets[0], sets[1], "number")
-    corners = [at for name, at in found if name == "tail_dependence"]
+    values = readings(sets[0], sets[1], "number")
+    corners = [at for name, at in values if name == "tail_dependence"]
     assert corners == ["upper 5 % with upper 5 % of y"]
-    reading = found["tail_dependence", corners[0]]
+    reading = values["tail_dependence", corners[0]]
     assert reading.estimate.low < 1 < reading.estimate.high
     ends = [[outermost(one[column].astype(float), 0.05)[:, 1] for column in "xy"] for one in sets]
     assert reading.estimate.value == pytest.approx(float(ends[0][0] @ ends[0][1]) / float(ends[1][0] @ ends[1][1]), abs=1e-12)

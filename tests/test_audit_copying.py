@@ -53,14 +53,14 @@ def with_copies(fresh: pl.DataFrame, reference: pl.DataFrame, share: float, rng:
 def test_a_low_temperature_is_not_a_copy(temperature):
     """Half of the records lie nearer to either side, with any crowding: levels and intervals by exact binomial tests at one in a thousand each."""
     rng, repeats = np.random.default_rng(1), 60
-    found = {"near": [], "closest": []}
+    settings = {"near": [], "closest": []}
     for seed in range(repeats):
         sides = looked_at(people(600, rng, temperature), people(300, rng), people(300, rng), seed)
-        for measure, readings in found.items():
+        for measure, readings in settings.items():
             readings.append(reading(sides, measure))
     for measure, healthy in (("near", 0.5), ("closest", 0.0)):
-        known = [one for one in found[measure] if one.estimate is not None]
-        assert len(known) == repeats or temperature < 0.1, (measure, [one.note for one in found[measure]])
+        known = [one for one in settings[measure] if one.estimate is not None]
+        assert len(known) == repeats or temperature < 0.1, (measure, [one.note for one in settings[measure]])
         for level in (0.01, 0.05, 0.1):
             assert sum(one.null.p <= level for one in known) <= binom.isf(0.001, repeats, level), (measure, level)
         holds = sum(one.estimate.low <= healthy <= one.estimate.high for one in known)

@@ -25,7 +25,7 @@ KL = 0.9 * math.log(0.9 / 0.82) + 0.1 * math.log(0.1 / 0.18)
 
 def only_readings(answers) -> list[Reading]:
     """What is read, without the curves of reliability."""
-    return [one for one in answers if isinstance(one, Reading)]
+    return [answer for answer in answers if isinstance(answer, Reading)]
 
 
 def readings(synthetic: pl.DataFrame, reference: pl.DataFrame, target: str, seed: int = 0, learners=LINEAR) -> dict:
@@ -115,11 +115,11 @@ def test_a_tenth_of_flips_is_found_in_5000_records(people, seed):
     rng = np.random.default_rng([4, seed])
     order = rng.permutation(people.height)
     reference, other = people[order[:5000]], people[order[5000:10_000]]
-    told = readings(flipped(other, "income", 0.1, rng), reference, "income", seed)
-    assert told["timid", "linear model"][0] == "lost"
-    assert told["loss", "linear model"][1].low > 1
+    values = readings(flipped(other, "income", 0.1, rng), reference, "income", seed)
+    assert values["timid", "linear model"][0] == "lost"
+    assert values["loss", "linear model"][1].low > 1
     # The order of predictions hardly changes: what a symmetric flip does is not to be seen there.
-    assert told["discrimination", "linear model"][0] in ("kept", "cannot_tell")
+    assert values["discrimination", "linear model"][0] in ("kept", "cannot_tell")
 
 
 @adult

@@ -64,13 +64,13 @@ def test_p_values_are_honest_where_nothing_is_lost(name):
 @pytest.mark.parametrize("name", ["spread", "tails"])
 def test_intervals_hold_what_is_true(name):
     aspect = ASPECTS[name]
-    held: dict[tuple[str, ...], list[bool]] = {}
+    settings: dict[tuple[str, ...], list[bool]] = {}
     for finding in findings(aspect, law, 150):
         if finding.estimate is not None and finding.measure in ("variance", "interquartile_range", "mass"):
-            held.setdefault((finding.measure, finding.column, finding.at), []).append(
+            settings.setdefault((finding.measure, finding.column, finding.at), []).append(
                 finding.estimate.low <= 1 <= finding.estimate.high
             )
-    for key, values in held.items():
+    for key, values in settings.items():
         # The heavy column's kurtosis is infinite, so that no interval of its variance holds for sure.
         least = 0.9 if key[:2] == ("variance", "heavy") else 0.93
         assert np.mean(values) >= least - 4.5 * np.sqrt(least * (1 - least) / len(values)), key

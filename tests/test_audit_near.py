@@ -264,9 +264,9 @@ def rejected(aspect, make, sizes, repeats, with_holdout):
     told = defaultdict(list)
     for repeat in range(repeats):
         sides = [make(sizes[i], 1000 + 3 * repeat + i) for i in range(3 if with_holdout else 2)]
-        for one in findings(aspect, repeat, *sides):
-            if isinstance(one, Reading) and one.null is not None:
-                told[one.measure, one.column, one.at].append(one.null.p)
+        for finding in findings(aspect, repeat, *sides):
+            if isinstance(finding, Reading) and finding.null is not None:
+                told[finding.measure, finding.column, finding.at].append(finding.null.p)
     return {
         check: [np.mean(np.array(p) <= level) for level in (0.01, 0.05, 0.1)] for check, p in told.items() if len(p) > repeats / 2
     }
@@ -307,7 +307,7 @@ def test_records_seen_again_stand_for_fresh_ones(distinct):
 
 def test_too_few_records_are_told_and_not_counted():
     for aspect in (Coverage(), Copying(), Diversity()):
-        for one in findings(aspect, 0, people(12, 28), people(12, 29)):
-            if isinstance(one, Pointed) or one.measure == "exact":
+        for finding in findings(aspect, 0, people(12, 28), people(12, 29)):
+            if isinstance(finding, Pointed) or finding.measure == "exact":
                 continue
-            assert one.estimate is None and one.note
+            assert finding.estimate is None and finding.note

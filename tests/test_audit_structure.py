@@ -57,13 +57,13 @@ def waves(rng: np.random.Generator, records: int) -> dict:
 
 def false_alarms(draw, n: int, m: int, repeats: int, **kinds) -> dict[tuple[str, str, str], list[float]]:
     """p-values of each check where nothing is lost, one a repeat."""
-    told: dict[tuple[str, str, str], list[float]] = {}
+    settings: dict[tuple[str, str, str], list[float]] = {}
     for i in range(repeats):
         rng = np.random.default_rng([20, i])
         for one in looked_at(draw(rng, n), draw(rng, m), i, **kinds):
             if one.null is not None:
-                told.setdefault((one.measure, one.column, one.at), []).append(one.null.p)
-    return told
+                settings.setdefault((one.measure, one.column, one.at), []).append(one.null.p)
+    return settings
 
 
 def assert_honest(told: dict[tuple[str, str, str], list[float]]) -> None:

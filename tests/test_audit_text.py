@@ -174,7 +174,7 @@ def pair(some, rng, size, documents=None, holdout=False):
     if documents is None:
         order = rng.permutation(len(some))
         rows = [order[i * size : (i + 1) * size] for i in range(2 + holdout)]
-        frames = [{"text": some[one].tolist()} for one in rows]
+        frames = [{"text": some[row].tolist()} for row in rows]
     else:
         dealt = np.array_split(rng.permutation(documents.max() + 1), 2 + holdout)
         rows = [np.flatnonzero(np.isin(documents, one)) for one in dealt]
@@ -314,10 +314,10 @@ def test_the_generations_of_a_run_are_audited_against_its_human_text(tiny_run, c
     assert list(arm.sets) == [f"g{g}" for g in range(len(arm.sets))] and len(arm.sets) > 1
     with pytest.raises(SystemExit) as stopped:
         main(["audit", str(tiny_run), "--arm", arm.name, "--json", "--aspects", ",".join(OF_TEXT)])
-    told = json.loads(capsys.readouterr().out)
+    stored = json.loads(capsys.readouterr().out)
     assert stopped.value.code in (0, None)
-    assert [one["arm"] for one in told["arms"]] == [arm.name]
-    assert {one["aspect"] for one in told["arms"][0]["onsets"]} == set(OF_TEXT)
+    assert [one["arm"] for one in stored["arms"]] == [arm.name]
+    assert {one["aspect"] for one in stored["arms"][0]["onsets"]} == set(OF_TEXT)
 
 
 def test_a_run_brings_its_own_human_data(tiny_run, capsys):

@@ -120,11 +120,11 @@ def test_groups_with_too_little_text_say_why_they_are_not_compared():
 
     audit = outcross.audit(frame(0), reference=frame(500), text_column="text", groups="who", aspects=OF_TEXT)
     for group, texts in (("who=few", 2), ("who=none", 0)):
-        told = {
+        settings = {
             (check.aspect, check.why) for check in audit.of("not_applicable") if check.group == group and check.column == "text"
         }
         why = f"{texts} synthetic and {texts} human texts, the language of a group is compared from 30 a side"
-        assert told == {(aspect, why) for aspect in OF_TEXT}
+        assert settings == {(aspect, why) for aspect in OF_TEXT}
     json.dumps(audit.plain(), allow_nan=False)
 
 

@@ -45,7 +45,7 @@ def compared(synthetic, reference, holdout=None, target: str | None = "income", 
 
 def readings(answers) -> list[Reading]:
     """What is read, without the curves of reliability."""
-    return [one for one in answers if isinstance(one, Reading)]
+    return [answer for answer in answers if isinstance(answer, Reading)]
 
 
 def verdicts(findings: list[Reading], rows: int) -> dict[tuple[str, str, str], str]:
@@ -60,17 +60,17 @@ def test_real_data_seldom_look_less_useful_than_real_data(target):
     """By an exact binomial test of every check and level that all honest checks together fail once in a thousand times."""
     from scipy.stats import binom
 
-    told: dict[tuple[str, str, str], list[float]] = {}
+    settings: dict[tuple[str, str, str], list[float]] = {}
     for i in range(36):
         rng = np.random.default_rng([30, i])
         asked = compared(people(rng, 240), people(rng, 300), people(rng, 300), target, ("sex",))
-        for one in readings(Use(learners=LINEAR, fits=2)(asked, rng)):
-            if one.null is not None:
-                told.setdefault((one.measure, one.at, one.group), []).append(one.null.p)
-    assert len(told) >= 5
-    for where, p in told.items():
+        for reading in readings(Use(learners=LINEAR, fits=2)(asked, rng)):
+            if reading.null is not None:
+                settings.setdefault((reading.measure, reading.at, reading.group), []).append(reading.null.p)
+    assert len(settings) >= 5
+    for where, p in settings.items():
         for level in LEVELS:
-            assert (np.array(p) <= level).sum() <= binom.isf(0.001 / (len(LEVELS) * len(told)), len(p), level), (where, level)
+            assert (np.array(p) <= level).sum() <= binom.isf(0.001 / (len(LEVELS) * len(settings)), len(p), level), (where, level)
 
 
 @pytest.mark.parametrize("target", ["income", "worth"])
@@ -121,7 +121,7 @@ def test_differences_of_parity_and_odds_are_those_of_fairlearn():
     weights = np.concatenate([np.ones((1, 600)), rng.multinomial(600, np.full(600, 1 / 600), 3)])
     for is_odds, theirs in ((False, metrics.demographic_parity_difference), (True, metrics.equalized_odds_difference)):
         ours = unfairness(chosen, target, groups, weights, is_odds)
-        repeated = [np.repeat(np.arange(600), one.astype(int)) for one in weights]
+        repeated = [np.repeat(np.arange(600), weight.astype(int)) for weight in weights]
         assert ours == pytest.approx([theirs(target[rows], chosen[rows], sensitive_features=groups[rows]) for rows in repeated])
 
 
@@ -129,9 +129,11 @@ def test_a_class_that_is_gone_costs_much_but_not_infinitely_much():
     rng = np.random.default_rng(4)
     human, more, one_class = people(rng, 2000), people(rng, 2000), people(rng, 2000)
     one_class = one_class | {"income": np.full(2000, "low")}
-    found = {(one.measure, one.at): one.estimate for one in readings(Use()(compared(one_class, human, more), rng))}
-    assert found["loss", "boosted trees"].value > 2
-    assert found["discrimination", "linear model"].value < -0.2
+    settings = {
+        (reading.measure, reading.at): reading.estimate for reading in readings(Use()(compared(one_class, human, more), rng))
+    }
+    assert settings["loss", "boosted trees"].value > 2
+    assert settings["discrimination", "linear model"].value < -0.2
 
 
 @pytest.mark.parametrize(
@@ -161,7 +163,9 @@ def test_few_records_are_said_to_be_few():
 def test_fairness_of_many_classes_is_not_applicable():
     rng = np.random.default_rng(7)
     sets = [one | {"income": rng.choice(["low", "middle", "high"], size=900)} for one in (people(rng, 900) for _ in range(3))]
-    found = [one for one in readings(Use(learners=LINEAR)(compared(*sets, groups=("sex",)), rng)) if one.measure == "parity"]
+    found = [
+        reading for reading in readings(Use(learners=LINEAR)(compared(*sets, groups=("sex",)), rng)) if reading.measure == "parity"
+    ]
     assert [one.note for one in found] == ["fairness is of two classes; the target 'income' has 3"]
 
 

@@ -114,7 +114,7 @@ def test_beams_are_told_apart_from_learning(tmp_path):
     draw = {"repetition_penalty": 3.0}
     (only,) = run(experiment(told(tmp_path, draw=draw, generations=1, metrics=[{"kind": "decoding", "blocks": 20}])))
     estimates = [one.estimate for one in only.measured if one.measure == "decoding_loss" and one.estimate]
-    assert any(one.method != "exact" for one in estimates)
+    assert any(estimate.method != "exact" for estimate in estimates)
 
 
 @pytest.mark.parametrize(

@@ -235,9 +235,9 @@ def test_a_flipped_bit_of_what_a_step_made_is_not_audited(runs, tmp_path):
 def test_a_killed_run_shows_what_has_ended(runs, tmp_path, capsys):
     every = polars.DataFrame(json.loads(call("show", runs["numbers"], "--json", capsys=capsys)[1])["readings"])
     _, shown, _ = call("show", runs["killed"], "--json", capsys=capsys)
-    told = json.loads(shown)
-    assert polars.DataFrame(told["readings"]).equals(every.filter(polars.col("generation") < 1))
-    assert told["finished"] is False
+    stored = json.loads(shown)
+    assert polars.DataFrame(stored["readings"]).equals(every.filter(polars.col("generation") < 1))
+    assert stored["finished"] is False
     assert "has not ended: 2 of 4 generations" in call("show", runs["killed"], capsys=capsys)[1]
     assert b"has not ended: 2 of 4 generations" in page(runs["killed"], tmp_path / "a.html", capsys)[1]
     assert "has not ended" not in call("show", runs["numbers"], capsys=capsys)[1]

@@ -150,7 +150,7 @@ def test_croissant_says_where_the_files_and_the_rows_come_from(made):
     assert {used["@id"] for used in mixing["prov:used"]} == inputs
     assert sum(int(one["prov:label"].split()[0]) for one in writing) == 70
     files = [one for one in told["distribution"] if one["@type"] == "cr:FileObject"]
-    assert [(one["contentUrl"], one["sha256"]) for one in files] == [(s["file"], s["sha256"]) for s in built.manifest["shards"]]
+    assert [(file["contentUrl"], file["sha256"]) for file in files] == [(s["file"], s["sha256"]) for s in built.manifest["shards"]]
     assert all({source["@id"] for source in one["prov:wasDerivedFrom"]} == inputs for one in files)
     fields = {field["name"]: field for field in told["recordSet"][0]["field"]}
     assert fields["_parents"]["equivalentProperty"] == "prov:wasDerivedFrom" and fields["_parents"]["isArray"]
@@ -197,7 +197,7 @@ def test_a_hostile_name_stays_a_name(tmp_path):
         tokens = [one for token in MarkdownIt("commonmark").enable("table").parse(text) for one in [token, *(token.children or [])]]
         kinds = Counter(one.type for one in tokens)
         assert not kinds.keys() & {"html_block", "html_inline", "link_open", "image", "em_open", "hr"}, kinds
-        rows = [one for one in text.splitlines() if one.startswith("| ")]
+        rows = [line for line in text.splitlines() if line.startswith("| ")]
         assert all("\x1b" not in row for row in rows)
         assert "www.evil" not in re.sub(r"```yaml\n.*?\n```", "", text, flags=re.DOTALL)
     heads = [
@@ -281,8 +281,8 @@ def test_a_damaged_mix_is_refused_in_one_line(tmp_path, spoil, said):
 def test_rows_that_are_not_what_the_manifest_says_are_refused(tmp_path):
     mixed(tmp_path)
     place = tmp_path / "mix" / "manifest.json"
-    told = json.loads(place.read_text())
-    place.write_text(json.dumps(told | {"origins": {"human": {"rows": 100, "share": 1.0}}}))
+    stored = json.loads(place.read_text())
+    place.write_text(json.dumps(stored | {"origins": {"human": {"rows": 100, "share": 1.0}}}))
     with pytest.raises(BadInput, match=r"says 100 rows \(human 100\), and there are 100 \(human 30, model 70\)"):
         card(tmp_path / "mix")
 

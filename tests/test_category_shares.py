@@ -142,19 +142,19 @@ def test_a_column_of_names_is_no_category():
     audit = shares_audit(
         {"name": names[:400]}, {"name": names[400:]}, kinds={"name": "category"}, aspects=("category_shares", "tails")
     )
-    told = {check.metric: check for check in audit.every if check.column == "name"}
-    assert {check.verdict for check in told.values()} == {"not_applicable"}
-    assert all("400 different values in 400 human records are names" in check.why for check in told.values())
+    settings = {check.metric: check for check in audit.every if check.column == "name"}
+    assert {check.verdict for check in settings.values()} == {"not_applicable"}
+    assert all("400 different values in 400 human records are names" in check.why for check in settings.values())
     require_categories(np.array([5]))  # a constant is a category
 
 
 def test_one_rare_category_that_vanished_is_lost_and_its_survival_is_no_share():
     human, synthetic = ["a"] * 12_000 + ["b"] * 7_850 + ["rare"] * 150, ["a"] * 12_100 + ["b"] * 7_900
     audit = shares_audit({"c": synthetic}, {"c": human}, kinds={"c": "category"}, aspects=("category_shares", "tails"))
-    told = {check.metric: check for check in audit.every}
+    settings = {check.metric: check for check in audit.every}
     assert {check.metric for check in audit.of("lost")} == {"category_share", "rare_mass"}
-    assert told["category_share"].group == "c=rare" and told["category_share"].high < 0.05
-    assert told["rare_categories"].verdict == "not_applicable" and "one category" in told["rare_categories"].why
+    assert settings["category_share"].group == "c=rare" and settings["category_share"].high < 0.05
+    assert settings["rare_categories"].verdict == "not_applicable" and "one category" in settings["rare_categories"].why
 
 
 def test_one_record_of_a_rare_group_does_not_keep_it():
@@ -173,12 +173,12 @@ def test_a_column_of_groups_is_not_counted_twice():
     rng = np.random.default_rng(6)
     human, other = ({"sex": rng.choice(["f", "m"], 500), "city": rng.choice(["a", "b"], 500)} for _ in range(2))
     audit = shares_audit(other, human, groups=("sex",), aspects="groups")
-    told = {(check.metric, check.column) for check in audit.every}
-    assert ("category_share", "sex") not in told and {
+    settings = {(check.metric, check.column) for check in audit.every}
+    assert ("category_share", "sex") not in settings and {
         ("share", "sex"),
         ("category_growth", "sex"),
         ("category_share", "city"),
-    } <= told
+    } <= settings
 
 
 def table(rng, rows, shares):

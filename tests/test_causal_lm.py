@@ -58,8 +58,8 @@ def tiny(vocabulary, kind="llama", seed=0, precision="fp32", **more):
     """A small network whose next tokens are far from alike."""
     network = weights.fresh(shape(kind, vocabulary), np.random.default_rng(seed))
     with torch.no_grad():
-        for one in network.parameters():
-            one.mul_(8 if one.dim() > 1 else 1)
+        for parameter in network.parameters():
+            parameter.mul_(8 if parameter.dim() > 1 else 1)
     return CausalModel(network, vocabulary, 12, CausalLM(model="tiny", weights="random", precision=precision, **more))
 
 
@@ -81,13 +81,13 @@ def records(tokens, vocabulary):
 
 
 def schedule(**more):
-    told = {"steps": 4, "batch": 4, "learning_rate": 1e-2, "rate": ConstantRate(), "optimizer": PAPERS} | more
-    return Schedule(**told)
+    settings = {"steps": 4, "batch": 4, "learning_rate": 1e-2, "rate": ConstantRate(), "optimizer": PAPERS} | more
+    return Schedule(**settings)
 
 
 def fitted(model, tokens, training=None, tuning=None, seed=1, **more):
-    told = {"start": model.start, "rng": np.random.default_rng(seed), "tuning": tuning or Full(), "precision": "fp32"} | more
-    return fitting.fit(model.network, tokens, training or schedule(), **told)
+    settings = {"start": model.start, "rng": np.random.default_rng(seed), "tuning": tuning or Full(), "precision": "fp32"} | more
+    return fitting.fit(model.network, tokens, training or schedule(), **settings)
 
 
 def same(one, other):
@@ -259,7 +259,7 @@ def test_low_rank_changes_are_added_to_some_weights_alone(vocabulary, targets):
     before, after = model.network.state_dict(), tuned.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert list(before) == list(after)
-    assert moved and all(any(one in name for one in targets or ("q_proj", "v_proj")) for name in moved)
+    assert moved and all(any(target in name for target in targets or ("q_proj", "v_proj")) for name in moved)
     assert all(np.linalg.matrix_rank((after[name] - before[name]).numpy(), tol=1e-5) <= 2 for name in moved)
 
 
@@ -634,11 +634,11 @@ def smollm2():
 def test_smollm2_is_what_transformers_reads_and_what_is_written_of_it_is_the_same(smollm2, tmp_path):
     gguf = pytest.importorskip("gguf")
     place = folders.locate("smollm2")
-    tensors = {one.name: one for one in gguf.GGUFReader(place.folder / place.gguf).tensors}
+    tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(place.folder / place.gguf).tensors}
     theirs = gguf.dequantize(tensors["token_embd.weight"].data, tensors["token_embd.weight"].tensor_type)
     assert np.array_equal(smollm2.get_input_embeddings().weight.detach().numpy(), theirs)
     weights.write(smollm2, tmp_path, "fp32")
     assert "quantization_config" not in json.loads((tmp_path / "config.json").read_text())
     again = weights.read(tmp_path)
     assert same(again, smollm2) and again.lm_head.weight is again.model.embed_tokens.weight
-    assert sum(one.numel() for one in smollm2.parameters()) == 134_515_008
+    assert sum(parameter.numel() for parameter in smollm2.parameters()) == 134_515_008

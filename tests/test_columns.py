@@ -28,7 +28,7 @@ def shown(*sides: list) -> list[str]:
 
 
 def values(tables: list[Table]) -> list[list[float | None]]:
-    return [sorted(one.frame["x"].to_list(), key=lambda value: (value is None, value)) for one in tables]
+    return [sorted(table.frame["x"].to_list(), key=lambda value: (value is None, value)) for table in tables]
 
 
 @pytest.mark.parametrize(

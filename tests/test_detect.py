@@ -10,9 +10,13 @@ from conftest import outcross as command
 
 import outcross
 from outcross.errors import BadInput
+from outcross.estimate import Estimate
 from outcross.filters import FILTERS
 from outcross.recipe import plain, read
 from outcross.text.normalised import normalised
+from outcross.verbs.detect.answer import unlike_the_rest
+from outcross.verbs.detect.result import SliceOfData
+from outcross.verbs.detect.shares import Shares
 
 WORDS = 600
 LAW = 1 / np.arange(1, WORDS + 1)
@@ -351,6 +355,10 @@ def test_another_language_is_named(samples):
     assert any(
         re.match("6[0-9] texts hold hardly any of the words", warning) for warning in found.warnings
     )  # 1 in 100 of the samples' own too
+    told = found.frame()
+    assert told["_p_ai"][200:].null_count() == 60 and told["_flagged"][200:].null_count() == 60
+    assert set(told["_why"][200:].to_list()) == {"cannot_tell: another language or vocabulary than the samples"}
+    assert found.plain()["cannot_tell"]["another language"] == told["_p_ai"].null_count() and found.share.n < 202
     own = outcross.detect(pl.DataFrame({"text": texts[:200]}), **frames(samples))
     assert not any("hardly any" in warning for warning in own.warnings)
 
@@ -360,6 +368,7 @@ class Texts:
 
     def __init__(self, texts):
         self.texts = texts
+        self.detectors = {}
 
     def __len__(self):
         return len(self.texts)
@@ -424,3 +433,49 @@ def test_a_mix_reads_what_could_not_be_judged_as_the_average(detection, mixed):
         pools=[{"name": "crawl", "data": told, "origin": "unknown"}], filters=[{"importance": {"column": "q"}}], rows=200
     )
     assert made.frame().height == 200
+
+
+def estimated(value, error, n):
+    return Shares(n, Estimate(value, value - 1.96 * error, value + 1.96 * error, "given", n))
+
+
+def test_slices_that_differ_are_named_with_their_number_counted():
+    """Of two the difference is z = .1/√(2 · .03²) = 2.36, p = .018; among ten of which nine agree, Holm asks for p ≤ .005, and the standard error is that of one against nine: z = 3.2, p = .0015."""
+    two = [SliceOfData("c", str(place), 100, estimated(share, 0.03, 100)) for place, share in enumerate((0.2, 0.3))]
+    assert [part.differs for part in unlike_the_rest(two)] == [True, True]
+    ten = [SliceOfData("c", str(place), 100, estimated(0.3 if place else 0.2, 0.03, 100)) for place in range(10)]
+    assert [part.differs for part in unlike_the_rest(ten)] == [True] + [False] * 9
+    small = [SliceOfData("c", str(place), 100, estimated(0.3 if place else 0.23, 0.03, 100)) for place in range(10)]
+    assert not any(part.differs for part in unlike_the_rest(small))  # z = 2.2, p = .027: beyond .05 once ten are counted
+    assert not any(part.differs for part in unlike_the_rest([SliceOfData("c", "a", 3, None, "too few"), *two[:1]]))
+
+
+def test_a_detection_has_figures_and_is_opened(tmp_path, detection, samples):
+    """Each with its data; what was drawn is what the page says."""
+    assert [figure.name for figure in detection.figures()] == ["log-ratios", "shares"]
+    rows = detection.plot("shares").data
+    assert rows["share"][0] == detection.share.value and rows.filter(pl.col("of").str.starts_with("source")).height == len(
+        detection.by("source")
+    )
+    data = detection.plot("log-ratios").data
+    assert data.filter(pl.col("texts") == "data")["share"].sum() == pytest.approx(1)
+    assert b"<svg" in detection.plot("shares").rendered("svg")
+    data = pl.DataFrame({"text": written(np.random.default_rng(3), 60, HUMAN)})
+    outcross.detect(data, **frames(samples), out=tmp_path / "found")
+    opened = outcross.open(tmp_path / "found")
+    assert opened.summary == outcross.show(tmp_path / "found").summary
+    assert {path.suffix for path in outcross.report(tmp_path / "found", figures=tmp_path / "figures").saved} == {".svg", ".csv"}
+
+
+def test_a_sample_without_the_column_of_the_data_is_searched_for_its_own(samples):
+    data = pl.DataFrame({"body": written(np.random.default_rng(3), 60, HUMAN), "other": ["a b c"] * 60})
+    assert len(outcross.detect(data, **frames(samples), text_column="body")) == 60
+    with pytest.raises(BadInput, match="data has no column 'bodi'"):
+        outcross.detect(data, **frames(samples), text_column="bodi")
+
+
+def test_declarations_are_said_in_sentences():
+    data = pl.DataFrame({"text": ["a"] * 4, "_origin": ["human", "human", "model", "unknown"]})
+    assert outcross.detect(data, detector="declared").summary == (
+        "Of 4 texts the data declare 2 written by people, 1 written by a model and 1 of unknown authors."
+    )

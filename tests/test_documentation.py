@@ -34,6 +34,7 @@ RUN = {
     "outcross mix mix.yaml --plan": "outcross mix mix.yaml --plan",
     "outcross mix mix.yaml --out train": "outcross mix mix.yaml --out train",
     "outcross card train": "outcross card train",
+    "outcross reproduce": "outcross reproduce",
 }
 """Commands of the README, and the small form in which each is run here, in this order."""
 ELSEWHERE = {
@@ -44,6 +45,7 @@ ELSEWHERE = {
     "outcross run selection": "it takes minutes; tests/test_selecting_in_the_loop.py runs small ones",
     "outcross run surpass": "it takes minutes; tests/laws/test_surpass.py runs small ones",
     "outcross run sculpt": "it takes minutes; tests/test_sculpt.py runs small ones",
+    "outcross run community": "it takes a minute; tests/test_teachers.py and tests/laws/test_lines.py run small ones",
     "outcross run fairness-mnist": "it takes a minute; tests/test_labelling.py runs small ones",
     "outcross run my.yaml --import": "it needs the file of parts; tests/test_tutorial_own_parts.py runs one",
     "outcross export": "it needs a network that was trained; tests/test_export.py exports one",
@@ -51,6 +53,8 @@ ELSEWHERE = {
     "outcross show train --id": "the id is of a row of that mix; tests/test_trace.py traces rows",
     "outcross report train-1": "it compares two mixes; tests/test_changes.py compares them",
     "outcross report runs/stdlib --figures": "the figures of a run have tests of their own",
+    "outcross reproduce seddik-replace": "tests/test_reproduce.py runs three cheap claims",
+    "outcross reproduce --all": "it takes an hour; tests/test_reproduce.py runs three cheap claims",
     "outcross detect": "each option of it has tests of its own",
     "outcross forecast": "it needs a run of five generations; tests/test_forecast.py forecasts one",
     "outcross mix": "each key of a mix has tests of its own, tests/test_mix*.py",

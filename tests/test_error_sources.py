@@ -165,14 +165,14 @@ def test_the_report_draws_every_slope_and_tells_its_interval(folder):
 
 
 def test_the_closed_form_of_a_slope_is_the_slope_of_the_closed_form(folder):
-    found = {(one.setting, one.quantity): one for one in chief(outcross.open(folder).slopes)}
+    spec = {(one.setting, one.quantity): one for one in chief(outcross.open(folder).slopes)}
     for setting, argument in [("human.rows", "rows"), ("human.noise", "noise"), ("draw.temperature", "temperature")]:
-        one = found[setting, "speed"]
+        one = spec[setting, "speed"]
         law = [steps_of(**{argument: point.setting}, fits=4)[1] for point in one.points]
         assert [point.closed_form for point in one.points] == pytest.approx(law)
         settings = np.log([point.setting for point in one.points])
         assert one.is_exponent and one.closed_form == pytest.approx(np.polyfit(settings, np.log(law), 1)[0])
-    assert found["learner.steps", "speed"].closed_form is None and found["learner.predictors", "speed"].closed_form is None
+    assert spec["learner.steps", "speed"].closed_form is None and spec["learner.predictors", "speed"].closed_form is None
 
 
 def test_the_closed_form_beside_a_run_is_that_of_a_noise_that_is_fitted(folder):

@@ -194,7 +194,7 @@ def test_audits_mixes_and_share_curves_have_figures_of_their_own(tmp_path):
     human = pl.DataFrame({"age": rng.normal(40, 9, 600), "job": rng.choice(["clerk", "driver", "nurse"], 600)})
     narrow = human.with_columns(age=40 + 0.5 * (pl.col("age") - 40))
     audit = outcross.audit(narrow, reference=human, aspects=("spread", "groups"))
-    assert {"checks", "column-age"} <= {one.name for one in audit.figures()}
+    assert {"checks", "column-age"} <= {figure.name for figure in audit.figures()}
     assert audit.frame().height == len(audit.every) and audit.plot("age").data["records"].sum() == 1200
     worst = audit.plot("checks").data
     assert worst["severity"].to_list() == sorted(worst["severity"], reverse=True) and (worst["depth"] > 1).all()

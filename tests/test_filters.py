@@ -138,7 +138,7 @@ RULES = {
 
 def test_random_single_fixed_and_reward_based_routing_give_what_the_competence_matrix_says():
     candidates, good = answers(MU, noise=1.0)
-    found = {name: good[kept(rule, candidates)] for name, rule in RULES.items()}
+    settings = {name: good[kept(rule, candidates)] for name, rule in RULES.items()}
     normal = np.random.default_rng(0).standard_normal((200_000, 3))
     expected = {
         "random": MU.mean(),
@@ -146,9 +146,9 @@ def test_random_single_fixed_and_reward_based_routing_give_what_the_competence_m
         "fixed": MU.max(axis=1).mean(),
         "reward": np.mean([(row + normal).max(axis=1).mean() for row in MU]),
     }
-    for name, chosen in found.items():
+    for name, chosen in settings.items():
         assert len(chosen) == PROMPTS and abs(chosen.mean() - expected[name]) < ERRORS * chosen.std() / np.sqrt(PROMPTS)
-    means = [found[name].mean() for name in ("random", "single", "fixed", "reward")]
+    means = [settings[name].mean() for name in ("random", "single", "fixed", "reward")]
     assert means == sorted(means)
 
 

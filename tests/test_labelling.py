@@ -53,10 +53,10 @@ def generations(one, human, many=3):
 
 def test_what_is_sequential_is_what_the_setting_says(human):
     point = people(seed=5).array
-    made = {
+    settings = {
         setting: generations(learner(setting=setting), human) for setting in ("SeqGenSeqClass", "SeqGenNonSeqClass", "SeqClass")
     }
-    for setting, every in made.items():
+    for setting, every in settings.items():
         assert (every[1][0].generator is every[0][0].generator) == (setting == "SeqClass")
         last = every[-1][0]
         source = last.of_classes if setting == "SeqGenNonSeqClass" else last.classifier

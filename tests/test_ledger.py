@@ -40,7 +40,7 @@ def test_an_edited_data_file_is_other_human_data(tmp_path):
 
 
 def test_equal_records_of_another_truth_do_not_share_readings(tmp_path):
-    told = {
+    settings = {
         "name": "c",
         "human": {"distribution": "categorical", "law": "zipf", "states": 5, "rows": 4},
         "learner": "categorical",
@@ -48,7 +48,7 @@ def test_equal_records_of_another_truth_do_not_share_readings(tmp_path):
     }
     values = {}
     for exponent in (1.0, 1.2):
-        changed = told | {"human": told["human"] | {"exponent": exponent}}
+        changed = settings | {"human": settings["human"] | {"exponent": exponent}}
         values[exponent] = last(changed, tmp_path / "shared", "excess_risk")
         assert values[exponent] == last(changed, tmp_path / str(exponent), "excess_risk")
 

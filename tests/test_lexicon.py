@@ -56,7 +56,7 @@ def test_what_cannot_be_had_says_why():
     with pytest.raises(NotApplicable, match="at least 2"):
         zipf_slope(sample(["a b", "c"]))
     with pytest.raises(NotApplicable, match="several frequencies"):
-        zipf_slope(sample(["a b", "a b"]), least=2)
+        zipf_slope(sample(["a b", "a b"]), smallest=2)
     with pytest.raises(NotApplicable, match="portions of one size"):
         compression(["a"], np.random.default_rng(0))
     with pytest.raises(NotApplicable, match="draws of 100 texts"):
@@ -92,7 +92,7 @@ def test_kinds_expected_at_a_number_of_words_are_the_mean_over_all_sets_of_docum
             continue  # so many words are no whole number of documents
         subsets = [Counter(word for one in some for word in one.split()) for some in itertools.combinations(texts, drawn)]
         at = running * drawn // len(texts)
-        assert at * distinct(text, 1, at=at).value == pytest.approx(np.mean([len(one) for one in subsets]))
+        assert at * distinct(text, 1, at=at).value == pytest.approx(np.mean([len(subset) for subset in subsets]))
 
 
 @given(DOCUMENTS)
@@ -256,7 +256,7 @@ def test_thelikeliest_exponent_of_counts_is_the_likeliest_and_that_of_powerlaw()
 def test_the_slope_of_words_is_read_off_their_counts():
     texts = zipfian(200, 5)
     counts = np.array(list(counted(texts).values()))
-    found = zipf_slope(sample(texts), least=5)
+    found = zipf_slope(sample(texts), smallest=5)
     assert found.value == pytest.approx(1 / (likeliest_exponent(np.log(counts[counts >= 5]).mean(), 5) - 1))
 
 
@@ -271,7 +271,7 @@ def test_a_steeper_law_has_a_steeper_slope():
 def test_compression_is_read_in_portions_of_one_size():
     texts = zipfian(400, 7)
     found = compression(texts, np.random.default_rng(0), size=20_000)
-    assert found.n == sum(len(one) for one in texts) // 20_000
+    assert found.n == sum(len(text) for text in texts) // 20_000
     assert found.low <= len(zlib.compress("\n".join(texts[:60]).encode(), 9)) / len("\n".join(texts[:60])) <= found.high + 0.02
     more = compression(zipfian(4000, 8), np.random.default_rng(0), size=20_000)
     assert more.n == 20 and abs(more.value - found.value) < 6 * math.hypot(more.standard_error, found.standard_error)
@@ -292,7 +292,7 @@ def test_any_text_has_measures_in_their_range_or_says_why_not(texts):
         (hapax_share, 1),
         (lambda text: distinct(text, 2), 1),
         (lambda text: entropy(text, 1, corrected=True), math.inf),
-        (lambda text: zipf_slope(text, least=1), math.inf),
+        (lambda text: zipf_slope(text, smallest=1), math.inf),
         (lambda text: distinct(text, 1, at=3), 1),
     ):
         try:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from test_detect import HUMAN, MODEL, written
 
+from outcross import testing
 from outcross.detectors import DETECTORS
 from outcross.detectors.blend import BlendDetector
 from outcross.detectors.ngram import NgramDetector
@@ -40,6 +41,11 @@ def folder(network, tmp_path_factory):
     tokenizer.save(str(where / "tokenizer.json"))
     (where / "tokenizer_config.json").write_text(json.dumps({"bos_token": "w0"}))
     return str(where)
+
+
+def test_it_keeps_the_promises_of_detectors(folder):
+    detector = read(DETECTORS, {"kind": "likelihood", "model": folder}, "detector")
+    assert not [seen for promise in testing.promises("detectors")[:-1] if (seen := testing.seen_against(promise, detector))]
 
 
 def sampled(network, n, length, temperature=1.0):

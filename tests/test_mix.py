@@ -50,9 +50,9 @@ def write_pools(folder, shards: int) -> list[dict]:
 
 
 def test_thirty_percent_is_thirty_percent_in_the_whole_in_every_beginning_and_in_every_shard():
-    made = mix(two(human_share=0.3, rows=6660))
-    frame = made.frame()
-    assert (frame["_origin"] == "human").sum() == 1998 and made.manifest["realised"]["human_share"] == pytest.approx(0.3, abs=0)
+    mixed = mix(two(human_share=0.3, rows=6660))
+    frame = mixed.frame()
+    assert (frame["_origin"] == "human").sum() == 1998 and mixed.manifest["realised"]["human_share"] == pytest.approx(0.3, abs=0)
     ahead = deviations(frame, "human", 0.3)
     assert np.abs(ahead).max() <= 0.5 + 1e-9
     for shards in (3, 7, 100):
@@ -63,12 +63,12 @@ def test_thirty_percent_is_thirty_percent_in_the_whole_in_every_beginning_and_in
 
 def test_the_human_share_of_two_human_and_three_other_pools_is_within_two_rows_in_every_beginning():
     pools = [pool("a", 900), pool("b", 300)] + [pool(name, 2000, {"model": name}) for name in "xyz"]
-    made = mix(pools=pools, human_share=0.3, rows=2010)
-    frame = made.frame()
+    mixed = mix(pools=pools, human_share=0.3, rows=2010)
+    frame = mixed.frame()
     ahead = np.cumsum((frame["_origin"] == "human").to_numpy()) - 0.3 * np.arange(1, 2011)
     assert (frame["_origin"] == "human").sum() == 603 and np.abs(ahead).max() < 2
-    assert made.manifest["order"]["largest_of_the_human_share_in_a_beginning"] == pytest.approx(np.abs(ahead).max())
-    assert made.manifest["order"]["largest_in_a_beginning"] <= float(bound(5))
+    assert mixed.manifest["order"]["largest_of_the_human_share_in_a_beginning"] == pytest.approx(np.abs(ahead).max())
+    assert mixed.manifest["order"]["largest_in_a_beginning"] <= float(bound(5))
 
 
 def test_a_share_that_there_are_too_few_rows_for_is_refused_with_the_nearest_that_can_be():
@@ -79,8 +79,8 @@ def test_a_share_that_there_are_too_few_rows_for_is_refused_with_the_nearest_tha
     for way_out in ({"rows": 6668}, {"max_repeats": 2}, {"human_share": 0.2}):
         ((key, value),) = way_out.items()
         assert f"{key}: {value}" in said
-        made = mix(two(**{"human_share": 0.3, "rows": 10_000} | way_out))
-        assert made.plan.total == way_out.get("rows", 10_000)
+        mixed = mix(two(**{"human_share": 0.3, "rows": 10_000} | way_out))
+        assert mixed.plan.total == way_out.get("rows", 10_000)
     assert "add 1,000 rows to 'human'" in said and mix(two(3000, human_share=0.3, rows=10_000)).plan.total == 10_000
 
 
@@ -105,13 +105,13 @@ def test_impossible_proportions_are_answered_with_possible_ones():
 
 
 def test_absurd_repeats_are_shown_before_work_begins():
-    made = mix(two(10, 100_000, human_share=0.3, rows=100_000, max_repeats=5000), plan=True)
+    mixed = mix(two(10, 100_000, human_share=0.3, rows=100_000, max_repeats=5000), plan=True)
     assert (
-        made.plan.pools[0].repeats == 3000
-        and "drawn up to 3,000 times" in made.plan.warnings[0]
-        and "guide" in made.plan.warnings[0]
+        mixed.plan.pools[0].repeats == 3000
+        and "drawn up to 3,000 times" in mixed.plan.warnings[0]
+        and "guide" in mixed.plan.warnings[0]
     )
-    assert made.plain()["pools"][0] | {"unique": 10, "repeated": 29_990} == made.plain()["pools"][0]
+    assert mixed.plain()["pools"][0] | {"unique": 10, "repeated": 29_990} == mixed.plain()["pools"][0]
 
 
 @pytest.mark.parametrize(
@@ -139,8 +139,8 @@ def test_a_weight_that_would_receive_nothing_is_refused_with_the_smallest_rows_t
 def test_no_row_is_lost_by_rounding():
     pools = [pool(name, 100, weight=1) for name in "abc"]
     for rows in (100, 101, 299, 300):
-        made = mix(pools=pools, rows=rows)
-        assert made.frame().height == rows and max(one.target for one in made.plan.pools) == math.ceil(rows / 3)
+        mixed = mix(pools=pools, rows=rows)
+        assert mixed.frame().height == rows and max(one.target for one in mixed.plan.pools) == math.ceil(rows / 3)
 
 
 def test_shuffling_after_merging_drops_nothing_and_keeps_the_shares():
@@ -166,16 +166,16 @@ def test_the_sample_is_random_and_never_a_prefix():
 
 
 def test_how_often_each_row_was_drawn_is_written(tmp_path):
-    made = mix(two(30, 700, human_share=0.3, rows=250, max_repeats=3), out=tmp_path / "mix")
+    mixed = mix(two(30, 700, human_share=0.3, rows=250, max_repeats=3), out=tmp_path / "mix")
     draws = polars.read_parquet(tmp_path / "mix" / "draws.parquet")
     assert draws.height == 730 and draws["_id"].is_unique().all()
     by_pool = {name: frame["drawn"] for (name,), frame in draws.group_by("_source")}
     assert by_pool["human"].sum() == 75 and set(by_pool["human"]) == {2, 3} and set(by_pool["gpt"]) == {0, 1}
-    texts = made.frame()
+    texts = mixed.frame()
     assert texts["_id"].is_unique().all()
     repeats = texts.filter(polars.col("_source") == "human").group_by("text").len()["len"]
     assert sorted(repeats) == sorted(by_pool["human"])
-    (human, gpt) = made.manifest["pools"]
+    (human, gpt) = mixed.manifest["pools"]
     assert (human["used"], human["unique"], human["max_repeats"], human["unused"]) == (75, 30, 3, 0)
     assert (gpt["used"], gpt["unique"], gpt["max_repeats"], gpt["unused"]) == (175, 175, 1, 525)
 
@@ -189,26 +189,26 @@ def test_resharding_changes_no_row_and_no_byte(tmp_path):
     digests, files = set(), set()
     for shards in (1, 3, 11):
         folder = tmp_path / str(shards)
-        made = mix(pools=write_pools(folder, shards), rows=900, human_share=0.3, out=folder / "mix", shards=2)
-        digests.add(made.manifest["sha256"])
+        mixed = mix(pools=write_pools(folder, shards), rows=900, human_share=0.3, out=folder / "mix", shards=2)
+        digests.add(mixed.manifest["sha256"])
         files.add(tuple((folder / "mix" / name).read_bytes() for name in ("data/train-00000-of-00002.parquet", "draws.parquet")))
         for out in (1, 5):
             other = mix(pools=[*write_pools(folder / str(out), shards)], rows=900, human_share=0.3, shards=out)
-            assert other.frame().equals(made.frame()) and other.manifest["sha256"] == made.manifest["sha256"]
+            assert other.frame().equals(mixed.frame()) and other.manifest["sha256"] == mixed.manifest["sha256"]
     assert len(digests) == len(files) == 1
 
 
 def test_another_seed_gives_another_mix_and_the_same_seed_the_same():
-    made = {seed: mix(two(300, 700, rows=500, seed=seed)).manifest["sha256"] for seed in (0, 1)}
-    assert made[0] != made[1] and made[0] == mix(two(300, 700, rows=500)).manifest["sha256"]
+    settings = {seed: mix(two(300, 700, rows=500, seed=seed)).manifest["sha256"] for seed in (0, 1)}
+    assert settings[0] != settings[1] and settings[0] == mix(two(300, 700, rows=500)).manifest["sha256"]
 
 
 def test_a_human_only_twin_of_equal_rows_is_written_and_holds_the_human_rows_of_the_mix(tmp_path):
-    made = mix(two(500, 2000, human_share=0.3, rows=1000, match="rows", max_repeats=2), out=tmp_path / "mix")
-    twin = made.twin()
+    mixed = mix(two(500, 2000, human_share=0.3, rows=1000, match="rows", max_repeats=2), out=tmp_path / "mix")
+    twin = mixed.twin()
     assert twin.height == 1000 and (twin["_origin"] == "human").all()
-    human = made.frame().filter(polars.col("_origin") == "human")["_id"]
-    assert human.is_in(twin["_id"].implode()).all() and made.manifest["match"]["rows"] == 1000
+    human = mixed.frame().filter(polars.col("_origin") == "human")["_id"]
+    assert human.is_in(twin["_id"].implode()).all() and mixed.manifest["match"]["rows"] == 1000
     assert json.loads((tmp_path / "mix" / "human-only" / "manifest.json").read_text())["realised"]["human_share"] == 1
     with pytest.raises(BadInput, match=r"match: rows needs 1,000 human rows.*rows: 500; or max_repeats: 2; or leave match out"):
         mix(two(500, 2000, human_share=0.3, rows=1000, match="rows"))
@@ -221,12 +221,12 @@ def test_shares_and_budgets_in_characters_are_exact_to_one_record():
         {"name": "human", "data": {"text": human}, "origin": "human"},
         {"name": "gpt", "data": {"text": model}, "origin": {"model": "g"}},
     ]
-    made = mix(pools=pools, characters=20_000, human_share=0.3)
-    frame = made.frame().with_columns(size=polars.col("text").str.len_chars())
+    mixed = mix(pools=pools, characters=20_000, human_share=0.3)
+    frame = mixed.frame().with_columns(size=polars.col("text").str.len_chars())
     assert abs(frame["size"].sum() - 20_000) <= 60
     assert abs(frame.filter(polars.col("_origin") == "human")["size"].sum() - 6000) <= 60
-    assert made.manifest["realised"]["characters"] == frame["size"].sum() and made.plan.total == 20_000
-    assert made.manifest["realised"]["human_share"] == pytest.approx(0.3, abs=0.003)
+    assert mixed.manifest["realised"]["characters"] == frame["size"].sum() and mixed.plan.total == 20_000
+    assert mixed.manifest["realised"]["human_share"] == pytest.approx(0.3, abs=0.003)
     with pytest.raises(BadInput, match="characters: "):
         mix(pools=pools, characters=200_000, human_share=0.3)
 
@@ -242,11 +242,11 @@ def test_shares_and_twins_in_tokens_are_exact_to_one_record(tmp_path):
         {"name": "human", "data": {"text": texts[0]}, "origin": "human"},
         {"name": "gpt", "data": {"text": texts[1]}, "origin": {"model": "g"}},
     ]
-    made = mix(
+    mixed = mix(
         pools=pools, tokens=5000, human_share=0.25, tokenizer=str(tmp_path / "tokenizer.json"), match="tokens", out=tmp_path / "mix"
     )
     tokens = polars.col("text").str.split(" ").list.len()
-    found, twin = made.frame().with_columns(n=tokens), made.twin().with_columns(n=tokens)
+    found, twin = mixed.frame().with_columns(n=tokens), mixed.twin().with_columns(n=tokens)
     assert abs(found["n"].sum() - 5000) <= 20 and abs(found.filter(polars.col("_source") == "human")["n"].sum() - 1250) <= 20
     assert abs(twin["n"].sum() - found["n"].sum()) <= 20 and (twin["_origin"] == "human").all()
     with pytest.raises(BadInput, match="tokens are counted by a tokenizer"):
@@ -290,9 +290,9 @@ def test_every_row_says_where_it_comes_from():
 
 
 def test_what_nobody_said_stays_unknown():
-    made = mix(pools=[pool("h", 10), pool("web", 10, None)], human_share=0.5)
-    assert made.manifest["realised"]["unknown_share"] == 0.5 and made.plain()["origins"]["unknown"]["rows"] == 10
-    assert "nobody knows who wrote web" in made.plan.warnings[0]
+    mixed = mix(pools=[pool("h", 10), pool("web", 10, None)], human_share=0.5)
+    assert mixed.manifest["realised"]["unknown_share"] == 0.5 and mixed.plain()["origins"]["unknown"]["rows"] == 10
+    assert "nobody knows who wrote web" in mixed.plan.warnings[0]
 
 
 def test_the_rows_of_an_earlier_mix_keep_who_wrote_them_and_are_the_parents_of_the_new_ones(tmp_path):
@@ -334,14 +334,14 @@ def test_chat_tables_and_texts_are_mixed_alike(tmp_path):
     ]
     assert mix(pools=pools, human_share=0.25).frame().height == 12
     chat = [{"messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": f"{i}"}]} for i in range(5)]
-    made = mix(pools=[{"name": "c", "data": chat}], characters=18)
-    assert made.frame()["messages"].to_list()[0][0] == {"role": "user", "content": "hello"} and made.frame().height == 3
+    mixed = mix(pools=[{"name": "c", "data": chat}], characters=18)
+    assert mixed.frame()["messages"].to_list()[0][0] == {"role": "user", "content": "hello"} and mixed.frame().height == 3
 
 
 def test_groups_are_counted_and_each_pool_is_sampled_in_proportion():
     data = {"text": [f"{i}" for i in range(100)], "lang": ["en"] * 70 + ["de"] * 29 + ["fr"]}
-    made = mix(pools=[{"name": "h", "data": data, "origin": "human"}], rows=50, groups=["lang"])
-    counts = {value: one["rows"] for value, one in made.manifest["groups"]["lang"].items()}
+    mixed = mix(pools=[{"name": "h", "data": data, "origin": "human"}], rows=50, groups=["lang"])
+    counts = {value: one["rows"] for value, one in mixed.manifest["groups"]["lang"].items()}
     assert abs(counts["en"] - 35) <= 1 and abs(counts["de"] - 14.5) <= 1 and sum(counts.values()) == 50
 
 
@@ -363,24 +363,24 @@ def test_any_mix_is_exact_or_refused_in_one_line(sizes, rows, repeats, order):
     before = json.dumps(pools)
     asked = {"pools": pools, "rows": rows, "max_repeats": repeats, "order": order}
     try:
-        made = mix(asked)
+        mixed = mix(asked)
     except BadInput as refused:
         assert "\n" not in str(refused)
         return
     finally:
         assert json.dumps(pools) == before
-    frame, told = made.frame(), made.manifest
+    frame, told = mixed.frame(), mixed.manifest
     assert frame.height == rows and frame["_id"].is_unique().all()
     assert sum(told["realised"]["shares"].values()) == pytest.approx(1)
     assert frame.group_by("text").len()["len"].max() <= repeats
     assert mix(asked).manifest["sha256"] == told["sha256"]
     total = sum(weight for _, weight in sizes)
-    for (_, weight), plan in zip(sizes, made.plan.pools, strict=True):
+    for (_, weight), plan in zip(sizes, mixed.plan.pools, strict=True):
         assert abs(plan.target - rows * weight / total) < 1 and (plan.target > 0) == (weight > 0)
     if order == "even":
-        assert told["order"]["largest_in_a_beginning"] <= float(bound(sum(one.target > 0 for one in made.plan.pools))) + 1e-12
+        assert told["order"]["largest_in_a_beginning"] <= float(bound(sum(one.target > 0 for one in mixed.plan.pools))) + 1e-12
         assert all(
-            told_pool["ends"] == plan.ends[0] for told_pool, plan in zip(told["pools"], made.plan.pools, strict=True) if plan.ends
+            told_pool["ends"] == plan.ends[0] for told_pool, plan in zip(told["pools"], mixed.plan.pools, strict=True) if plan.ends
         )
 
 
@@ -438,16 +438,16 @@ def test_what_cannot_be_is_refused_in_one_line(asked, said):
 def test_columns_that_one_pool_lacks_are_null_where_that_is_asked():
     pools = [pool("a", 3), {"name": "b", "data": {"text": ["x"], "more": [1]}}]
     frame = mix(pools=pools, columns="union").frame()
-    made = mix(
+    mixed = mix(
         pools=[*pools, {"name": "c", "data": {"text": [None]}}], columns="union", groups=["more"], text_column="text", characters=9
     )
-    assert made.manifest["groups"]["more"]["missing"]["rows"] == 3 and made.frame().height == 4
+    assert mixed.manifest["groups"]["more"]["missing"]["rows"] == 3 and mixed.frame().height == 4
     assert frame["more"].null_count() == 3 and mix(pools=pools, columns=["text"]).frame().columns == ["text", *PROVENANCE]
 
 
 def test_a_folder_that_holds_something_else_or_another_mix_is_refused(tmp_path):
-    made = mix(two(30, 70), out=tmp_path / "mix")
-    with pytest.raises(BadInput, match=f"holds another mix .sha256 {made.manifest['sha256'][:16]}"):
+    mixed = mix(two(30, 70), out=tmp_path / "mix")
+    with pytest.raises(BadInput, match=f"holds another mix .sha256 {mixed.manifest['sha256'][:16]}"):
         mix(two(30, 70, seed=1), out=tmp_path / "mix")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
@@ -457,21 +457,21 @@ def test_a_folder_that_holds_something_else_or_another_mix_is_refused(tmp_path):
     with pytest.raises(BadInput, match="is an input"):
         mix(pools=pools, out=tmp_path / "mix")
     again = mix(two(30, 70), out=tmp_path / "mix")
-    assert again.manifest == made.manifest and show(tmp_path / "mix").frame().equals(made.frame())
+    assert again.manifest == mixed.manifest and show(tmp_path / "mix").frame().equals(mixed.frame())
 
 
 def test_a_mix_that_is_killed_and_killed_again_leaves_no_half_shard_and_loses_no_row(tmp_path):
     """10 moments over all changes of the file system; the second time it is killed at half that many of its own."""
     script = Path(__file__).with_name("killed_mixes.py")
-    told = json.loads(subprocess.run([sys.executable, script, tmp_path, "10"], capture_output=True, text=True, check=True).stdout)
-    whole = told["whole"]
-    assert "manifest.json" in whole and len(told["killed"]) == 10
-    for stopped, stopped_again, ended in told["killed"]:
+    stored = json.loads(subprocess.run([sys.executable, script, tmp_path, "10"], capture_output=True, text=True, check=True).stdout)
+    whole = stored["whole"]
+    assert "manifest.json" in whole and len(stored["killed"]) == 10
+    for stopped, stopped_again, ended in stored["killed"]:
         for was_built, _, files in (stopped, stopped_again, ended):
             assert files.items() <= whole.items() and ("manifest.json" not in files or files == whole)
             assert was_built <= (files == whole)
         assert not stopped[0] and ended[0] and ended[2] == whole
-    assert any(ended[1] < told["changes"] // 2 for *_, ended in told["killed"])  # what was done is not done again
+    assert any(ended[1] < stored["changes"] // 2 for *_, ended in stored["killed"])  # what was done is not done again
 
 
 FULL = """
@@ -490,42 +490,45 @@ def test_a_full_disk_is_one_line_and_the_next_try_goes_on(tmp_path):
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
     assert ended.returncode == 3 and ended.stderr.count("\n") == 1 and "could not be written" in ended.stderr, ended.stderr
     assert [path.name for path in (tmp_path / "mix").iterdir()] == [".outcross"]
-    made = mix(asked, out=tmp_path / "mix")
-    assert made.frame().equals(mix(asked).frame())
+    mixed = mix(asked, out=tmp_path / "mix")
+    assert mixed.frame().equals(mix(asked).frame())
 
 
 def test_a_damaged_shard_or_manifest_is_refused(tmp_path):
-    made = mix(two(30, 70), out=tmp_path / "mix")
-    shard = tmp_path / "mix" / made.manifest["shards"][0]["file"]
+    mixed = mix(two(30, 70), out=tmp_path / "mix")
+    shard = tmp_path / "mix" / mixed.manifest["shards"][0]["file"]
     shard.write_bytes(shard.read_bytes()[:-9])
     with pytest.raises(BadInput, match="missing or damaged"):
         show(tmp_path / "mix").frame()
-    told = json.loads((tmp_path / "mix" / "manifest.json").read_text())
-    (tmp_path / "mix" / "manifest.json").write_text(json.dumps(told | {"pools": 3}))
+    stored = json.loads((tmp_path / "mix" / "manifest.json").read_text())
+    (tmp_path / "mix" / "manifest.json").write_text(json.dumps(stored | {"pools": 3}))
     with pytest.raises(BadInput, match="no manifest of a mix"):
         show(tmp_path / "mix").plain()
 
 
 def test_a_dataset_of_hugging_face_is_given_where_it_is_installed():
-    made = mix(two(3, 7))
+    mixed = mix(two(3, 7))
     try:
         import datasets  # noqa: F401
     except ImportError:
         with pytest.raises(BadInput, match=r"pip install 'outcross\[hf\]'"):
-            made.to_hf()
+            mixed.to_hf()
     else:
-        assert made.to_hf()["_id"] == made.frame()["_id"].to_list()
+        assert mixed.to_hf()["_id"] == mixed.frame()["_id"].to_list()
 
 
 def test_numbers_of_a_csv_are_read_as_numbers_where_those_of_another_pool_are(tmp_path):
     polars.DataFrame({"n": [1, 2], "x": [0.5, 1.25]}).write_parquet(tmp_path / "a.parquet")
     (tmp_path / "b.csv").write_text("n,x\n4,9.90\n,1e3\n-5,0.30000000000000004\n")
     pools = [{"name": "a", "path": str(tmp_path / "a.parquet")}, {"name": "b", "path": str(tmp_path / "b.csv")}]
-    made = mix(pools=pools)
-    frame = made.frame().filter(polars.col("_source") == "b").sort("x")
+    mixed = mix(pools=pools)
+    frame = mixed.frame().filter(polars.col("_source") == "b").sort("x")
     assert frame["n"].to_list() == [-5, 4, None] and frame["x"].to_list() == [0.1 + 0.2, 9.9, 1000.0]
     assert (
-        made.plan.read_as_numbers == made.manifest["read_as_numbers"] == made.plan.plain()["read_as_numbers"] == {"b": ["n", "x"]}
+        mixed.plan.read_as_numbers
+        == mixed.manifest["read_as_numbers"]
+        == mixed.plan.plain()["read_as_numbers"]
+        == {"b": ["n", "x"]}
     )
     alone = mix(pools=pools[1:])
     assert alone.frame()["n"].dtype == polars.String and sorted(alone.frame()["_id"]) == sorted(frame["_id"])

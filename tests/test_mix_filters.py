@@ -50,15 +50,15 @@ BEST = {"best_of": {"by": "words"}, "pools": ["a", "b", "c"]}
 
 
 def test_what_is_mixed_is_what_the_filters_kept():
-    made = mix(pools=pools(), filters=[BEST])
-    frame = made.frame()
+    mixed = mix(pools=pools(), filters=[BEST])
+    frame = mixed.frame()
     assert frame["_source"].value_counts().sort("_source")["count"].to_list() == [60, 60] and set(frame["_source"]) == {
         "b",
         "human",
     }
     answered = frame.filter(polars.col("_source") != "human")["_prompt"]
     assert answered.is_unique().all() and answered.len() == 60
-    (told,) = made.manifest["filters"]
+    (told,) = mixed.manifest["filters"]
     assert (told["seen"], told["kept"], told["rejected"]) == (180, 60, 120) and told["prefers"]
 
 
@@ -99,11 +99,11 @@ def test_the_funnel_adds_up_by_pool_and_by_group(sizes, order, count):
         teacher("b", sizes[2], 9, both),
         teacher("c", 3, 2, both),
     ]
-    made = mix(pools=given_pools, filters=order[:count], groups=["lang"])
-    rejected = made.mixing.filtered.rejected()
-    check_adds_up(made.manifest, rejected.height)
-    left = {pool["name"]: pool["available"] for pool in made.manifest["pools"]}
-    assert dict(made.frame()["_source"].value_counts().iter_rows()) == {name: rows for name, rows in left.items() if rows}
+    mixed = mix(pools=given_pools, filters=order[:count], groups=["lang"])
+    rejected = mixed.mixing.filtered.rejected()
+    check_adds_up(mixed.manifest, rejected.height)
+    left = {pool["name"]: pool["available"] for pool in mixed.manifest["pools"]}
+    assert dict(mixed.frame()["_source"].value_counts().iter_rows()) == {name: rows for name, rows in left.items() if rows}
 
 
 def test_neither_the_order_of_files_nor_that_of_rows_changes_what_is_kept(tmp_path):
@@ -133,7 +133,7 @@ def test_every_rejected_row_stands_in_the_folder_with_its_reason(tmp_path):
     twice = people(20)
     copies = {"name": "copies", "data": {name: values[:5] for name, values in twice["data"].items()}, "origin": {"model": "m"}}
     spec = {"pools": [twice, copies], "filters": ["drop_duplicates", {"best_of": {"by": "mtld", "keep": "least"}}]}
-    made = mix(**spec, out=tmp_path / "mix")
+    mixed = mix(**spec, out=tmp_path / "mix")
     gone = polars.read_parquet(tmp_path / "mix" / "rejected.parquet")
     assert gone.columns == ["_id", "_source", "filter", "reason", "value", "match"] and gone.height == 5
     assert (
@@ -143,10 +143,10 @@ def test_every_rejected_row_stands_in_the_folder_with_its_reason(tmp_path):
     )
     drawn = polars.read_parquet(tmp_path / "mix" / "draws.parquet")
     human = drawn.filter(polars.col("_source") == "human")["_id"]
-    assert gone["match"].is_in(human.implode()).all() and not gone["_id"].is_in(made.frame()["_id"].implode()).any()
+    assert gone["match"].is_in(human.implode()).all() and not gone["_id"].is_in(mixed.frame()["_id"].implode()).any()
     assert drawn.filter(polars.col("_id").is_in(gone["_id"].implode()))["drawn"].to_list() == [0] * 5
-    check_adds_up(made.manifest, 5)
-    assert mix(**spec, out=tmp_path / "mix").manifest == made.manifest
+    check_adds_up(mixed.manifest, 5)
+    assert mix(**spec, out=tmp_path / "mix").manifest == mixed.manifest
     assert "1 drop_duplicates" in "\n".join(mix_lines(show(tmp_path / "mix"), 120))
 
 
@@ -180,8 +180,8 @@ def copying(monkeypatch):
 
 def test_rows_that_a_filter_keeps_several_times_are_drawn_as_often_and_carry_its_weight(copying):
     given_pools = [people(20), teacher("a", 10, 4)]
-    made = mix(pools=given_pools, filters=["twice"])
-    frame = made.frame()
+    mixed = mix(pools=given_pools, filters=["twice"])
+    frame = mixed.frame()
     expected = {text: 3 if len(text) % 2 == 0 else 1 for pool in given_pools for text in pool["data"]["text"]}
     assert dict(frame["text"].value_counts().iter_rows()) == expected and frame["_id"].is_unique().all()
     assert set(zip(frame["text"].str.len_chars() % 2, frame["_weight"], strict=True)) == {(0, 0.5), (1, 1.0)}
@@ -190,7 +190,7 @@ def test_rows_that_a_filter_keeps_several_times_are_drawn_as_often_and_carry_its
         dict(twice["text"].value_counts().iter_rows()) == {text: 2 * times for text, times in expected.items()}
         and twice["_id"].is_unique().all()
     )
-    assert made.manifest["filters"][0]["copies"] == sum(times - 1 for times in expected.values())
+    assert mixed.manifest["filters"][0]["copies"] == sum(times - 1 for times in expected.values())
     with pytest.raises(BadInput, match="max_repeats is 1"):
         mix(pools=given_pools, filters=["twice"], rows=2 * frame.height)
 
@@ -228,22 +228,22 @@ def test_a_filter_is_told_beside_a_random_selection_of_as_many():
         "filters"
     ][0]
     assert [line["verdict"] for line in random["costs"]].count("as random") >= len(random["costs"]) - 1
-    told = {line["what"]: line for line in longest["costs"]}
-    assert told["_model = a"]["verdict"] == "lost" and told["_model = b"]["verdict"] == "more"
-    assert told["standard deviation of characters of text"]["verdict"] == "less"
-    assert told["words that one candidate alone says"]["n"] == 400
+    settings = {line["what"]: line for line in longest["costs"]}
+    assert settings["_model = a"]["verdict"] == "lost" and settings["_model = b"]["verdict"] == "more"
+    assert settings["standard deviation of characters of text"]["verdict"] == "less"
+    assert settings["words that one candidate alone says"]["n"] == 400
     line = {entry["what"]: entry for entry in random["costs"]}["_model = a"]
     assert line["rows"]["random"] == [int(hypergeom.ppf(q, 800, 400, 400)) for q in (0.025, 0.975)]
 
 
 def test_an_order_of_filters_that_lost_a_group_is_seen_in_one_table():
     given_pools = [people(20), teacher("a", 60, 3, ("en",)), teacher("b", 60, 9, ("pt",)), teacher("c", 60, 5, ("mt",))]
-    made = mix(pools=given_pools, filters=["drop_duplicates", BEST], groups=["lang"])
-    said = "\n".join(mix_lines(made, 160))
+    mixed = mix(pools=given_pools, filters=["drop_duplicates", BEST], groups=["lang"])
+    said = "\n".join(mix_lines(mixed, 160))
     row = next(line for line in said.splitlines() if line.startswith("lang") and " mt " in line)
     assert row.split() == ["lang", "mt", "60", "60", "0", "0", "0", "2", "best_of"]
     assert any(
-        "no row of lang = mt is left: filter 2 best_of took the last of 60" in warning for warning in made.manifest["warnings"]
+        "no row of lang = mt is left: filter 2 best_of took the last of 60" in warning for warning in mixed.manifest["warnings"]
     )
 
 
@@ -252,11 +252,11 @@ def test_the_audit_at_the_door_says_what_the_mix_lost_of_its_human_pools(tmp_pat
     human = {"x": rng.normal(size=1500), "y": rng.normal(size=1500)}
     narrow = {"x": 0.3 * rng.normal(size=1500), "y": rng.normal(size=1500)}
     given_pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "m", "data": narrow, "origin": {"model": "m"}}]
-    made = mix(pools=given_pools, human_share=0.1, rows=1500, audit=["spread"], out=tmp_path / "mix")
-    told = made.manifest["audit"]
+    mixed = mix(pools=given_pools, human_share=0.1, rows=1500, audit=["spread"], out=tmp_path / "mix")
+    told = mixed.manifest["audit"]
     assert told["lost"] == told["aspects"] == ["spread"] and "Lost: " in told["summary"]
     assert {check["verdict"] for check in told["checks"]} == {"lost"} and told["judged"]["lost"] == len(told["checks"])
-    assert f"audit against the human pools: {told['summary'][:30]}" in "\n".join(mix_lines(made, 400))
+    assert f"audit against the human pools: {told['summary'][:30]}" in "\n".join(mix_lines(mixed, 400))
     with pytest.raises(BadInput, match="no pool has any"):
         _ = mix(pools=[given_pools[1]], audit=["spread"]).manifest
     with pytest.raises(BadInput, match="audit of the mix: "):
@@ -275,11 +275,11 @@ def test_the_audit_at_the_door_calls_no_share_lost_that_a_target_asked_for():
     human, fresh = people(4000, 0.3), people(4000, 0.3)
     pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "m", "data": fresh, "origin": {"model": "m"}}]
     shares = {"rows": 2000, "targets": [{"column": "sex", "parity": True}], "audit": ["groups", "spread"]}
-    told = mix(pools=pools, **shares).manifest["audit"]
-    assert told["lost"] == [] and 2000 < told["human_rows"]["as_asked"] < told["human_rows"]["all"] == 4000
+    mixed = mix(pools=pools, **shares).manifest["audit"]
+    assert mixed["lost"] == [] and 2000 < mixed["human_rows"]["as_asked"] < mixed["human_rows"]["all"] == 4000
     fresh["kin"] = [kin if kin != "single" or rng.random() < 0.3 else "wife" for kin in fresh["kin"]]
-    told = mix(pools=pools, human_share=0.1, **shares).manifest["audit"]
-    assert [check["group"] for check in told["checks"] if check["metric"] == "category_share"] == ["kin=single"]
+    mixed = mix(pools=pools, human_share=0.1, **shares).manifest["audit"]
+    assert [check["group"] for check in mixed["checks"] if check["metric"] == "category_share"] == ["kin=single"]
 
 
 def test_human_rows_are_as_shares_bounds_and_means_ask_for_them():
@@ -306,8 +306,8 @@ CHAT = [
 
 
 def test_chats_answer_the_prompt_that_their_users_say():
-    made = mix(pools=[{"name": "m", "data": CHAT, "origin": {"model": "m"}}], filters=[{"best_of": {"by": "words"}}])
-    assert made.frame()["messages"].to_list()[0][1]["content"] == "it " * 9 and made.frame().height == 1
+    mixed = mix(pools=[{"name": "m", "data": CHAT, "origin": {"model": "m"}}], filters=[{"best_of": {"by": "words"}}])
+    assert mixed.frame()["messages"].to_list()[0][1]["content"] == "it " * 9 and mixed.frame().height == 1
 
 
 @pytest.mark.parametrize(
@@ -344,8 +344,8 @@ def test_a_column_that_a_pool_lacks_and_texts_that_are_missing_are_no_error():
         "prompt_column": "p",
     }
     scored = {"name": "b", "data": {"text": ["one"], "p": ["1"], "score": [0.5]}, "origin": {"model": "b"}, "prompt_column": "p"}
-    made = mix(pools=[lacking, scored], columns="union", filters=[{"best_of": {"by": {"column": "score"}}}])
-    assert made.frame()["text"].to_list() == ["one"] and made.manifest["filters"][0]["rejected"] == 5
+    mixed = mix(pools=[lacking, scored], columns="union", filters=[{"best_of": {"by": {"column": "score"}}}])
+    assert mixed.frame()["text"].to_list() == ["one"] and mixed.manifest["filters"][0]["rejected"] == 5
     longest = mix(pools=[lacking, scored], columns="union", filters=[{"best_of": {"by": "characters"}}, "drop_duplicates"]).frame()
     assert sorted(longest["text"].to_list()) == ["one", "y", "z"]  # what has no prompt competes with nothing
 

@@ -69,8 +69,8 @@ def test_a_budget_that_a_sample_cannot_decide_is_decided_by_every_text(pools):
 
 def test_a_mix_counts_every_text(pools):
     _, given, truth = pools
-    made = outcross.mix(pools=given, characters=20_000, human_share=0.3)
-    assert {pool["name"]: pool["characters"]["available"] for pool in made.manifest["pools"]} == truth
+    mixed = outcross.mix(pools=given, characters=20_000, human_share=0.3)
+    assert {pool["name"]: pool["characters"]["available"] for pool in mixed.manifest["pools"]} == truth
 
 
 def test_a_script_without_a_guard_is_told_what_to_write(tmp_path):
@@ -207,10 +207,10 @@ def test_a_plan_of_many_rows_with_targets_and_splits_reads_the_columns_that_are_
         "text_column": "text",
     }
     plan = outcross.mix(asked, plan=True).plain()
-    made = outcross.mix(asked).plan.plain()
+    mixed = outcross.mix(asked).plan.plain()
     for key in ("rows", "feasible"):
-        assert plan[key] == made[key]
-    for one, other in zip(plan["pools"], made["pools"], strict=True):
+        assert plan[key] == mixed[key]
+    for one, other in zip(plan["pools"], mixed["pools"], strict=True):
         assert (one["used"], one["requested_share"], one["repeated"]) == (
             other["used"],
             other["requested_share"],

@@ -105,20 +105,20 @@ def test_two_pools_of_one_law_have_no_best_share_and_keep_what_was_asked(tmp_pat
         {"name": "human", "data": HUMAN, "origin": "human", "weight": 1},
         {"name": "other", "data": {"text": texts(GOOD, 300, 7)}, "origin": {"model": "m"}, "weight": 3},
     ]
-    found = outcross.mix(pools=pools, rows=100, search=SMALL | {"validation": str(tmp_path / "v.parquet")}, plan=True)
-    said = found.plain()["search"]
+    mixed = outcross.mix(pools=pools, rows=100, search=SMALL | {"validation": str(tmp_path / "v.parquet")}, plan=True)
+    said = mixed.plain()["search"]
     assert said["proposal"] is None and "none is better" in said["note"]
     assert said["share_curve"]["fixed_total"]["likely"] == [
         point["share"] for point in said["share_curve"]["fixed_total"]["points"]
     ]
-    assert [pool["used"] for pool in found.plain()["pools"]] == [25, 75]
+    assert [pool["used"] for pool in mixed.plain()["pools"]] == [25, 75]
 
 
 def tables(count: int, slope: float, seed: int, **more) -> polars.DataFrame:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=count)
-    told = {"x": x, "z": rng.normal(size=count), "y": np.where(slope * x + rng.normal(0, 0.5, count) > 0, "yes", "no")}
-    return polars.DataFrame(told | more)
+    settings = {"x": x, "z": rng.normal(size=count), "y": np.where(slope * x + rng.normal(0, 0.5, count) > 0, "yes", "no")}
+    return polars.DataFrame(settings | more)
 
 
 OF_Y = {"column": "y", "predictor": "linear model", "size": 500}
@@ -127,15 +127,15 @@ OF_Y = {"column": "y", "predictor": "linear model", "size": 500}
 def test_two_pools_have_the_share_curve_of_an_audit():
     human, flipped = tables(400, 1.0, 0), tables(400, -1.0, 1)
     pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "model", "data": flipped, "origin": {"model": "m"}}]
-    made = outcross.mix(pools=pools, rows=300, human_share={"at_least": 0.4}, search=OF_Y, plan=True)
-    said = made.plain()["search"]
+    mixed = outcross.mix(pools=pools, rows=300, human_share={"at_least": 0.4}, search=OF_Y, plan=True)
+    said = mixed.plain()["search"]
     curve = outcross.share_curve(flipped, reference=human, target="y", learner="linear model")
     # The same function of the same records: only the random splits are others.
     assert said["share_curve"].keys() == {*vars(curve), "answer"}
     assert [point["share"] for point in said["share_curve"]["fixed_total"]["points"]] == [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
     for point, own in zip(said["share_curve"]["fixed_total"]["points"], curve.fixed_total.points, strict=False):
         assert point["loss"]["low"] < own.loss.high and own.loss.low < point["loss"]["high"]
-    assert said["proposal"]["shares"]["model"]["value"] == 0 and [pool["used"] for pool in made.plain()["pools"]] == [300, 0]
+    assert said["proposal"]["shares"]["model"]["value"] == 0 and [pool["used"] for pool in mixed.plain()["pools"]] == [300, 0]
 
 
 def test_a_search_reads_what_filters_leave_and_measures_on_people_whom_they_have_not_seen():
@@ -158,14 +158,14 @@ def test_a_search_beside_splits_measures_on_the_validation_split_and_leaves_the_
     pools = [pool | {"data": {"text": [f"{text} {number}" for number, text in enumerate(pool["data"]["text"])]}} for pool in POOLS]
     splits = {"train": 0.7, "validation": {"share": 0.2, "synthetic": False}, "test": 0.1}
     asked = {"pools": pools, "rows": 300, "splits": splits, "lineage": {"near": None}}
-    made = outcross.mix(asked | {"search": SMALL}, out=tmp_path / "out")
-    said, plain = made.manifest["search"], outcross.mix(asked)
+    mixed = outcross.mix(asked | {"search": SMALL}, out=tmp_path / "out")
+    said, plain = mixed.manifest["search"], outcross.mix(asked)
     assert "the validation split" in said["measured_on"] and "test split" in said["measured_on"]
-    assert said["proposal"]["shares"]["far"]["value"] == 0 and made.manifest["realised"]["shares"]["far"] == 0
-    assert made.frame("test")["_id"].equals(plain.frame("test")["_id"])
-    assert not {*made.frame("test")["_id"]} & {*made.frame()["_id"]}
+    assert said["proposal"]["shares"]["far"]["value"] == 0 and mixed.manifest["realised"]["shares"]["far"] == 0
+    assert mixed.frame("test")["_id"].equals(plain.frame("test")["_id"])
+    assert not {*mixed.frame("test")["_id"]} & {*mixed.frame()["_id"]}
     again = outcross.mix(asked | {"search": SMALL}, out=tmp_path / "out")
-    assert again.manifest == made.manifest
+    assert again.manifest == mixed.manifest
 
 
 def test_small_mixes_meet_the_targets_of_the_mix_and_the_proposal_can_be_had():
@@ -195,9 +195,9 @@ def test_an_exact_human_share_is_kept_and_domains_are_weighed():
     human = {"text": texts(GOOD, 200, 5) + texts(ODD, 200, 6)}
     pools = [{"name": "human", "data": human, "origin": "human"}, *POOLS[1:]]
     asked = {"pools": pools, "rows": 300, "human_share": 0.3}
-    found = outcross.mix(asked | {"search": SMALL | {"validation": "pools"}}, plan=True)
-    assert found.plain()["feasible"]["human_share"] == 0.3
-    assert list(found.plain()["search"]["validation"]) == ["human"]
+    mixed = outcross.mix(asked | {"search": SMALL | {"validation": "pools"}}, plan=True)
+    assert mixed.plain()["feasible"]["human_share"] == 0.3
+    assert list(mixed.plain()["search"]["validation"]) == ["human"]
 
 
 def test_a_table_is_searched_by_what_predicts_a_column(tmp_path):

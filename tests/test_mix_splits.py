@@ -28,33 +28,33 @@ def model(rows: int, name: str = "gpt", **more: list) -> dict:
 
 def where(made) -> dict[str, set[str]]:
     """The splits in which each row of the pools is found, by its id."""
-    found: dict[str, set[str]] = {}
+    settings: dict[str, set[str]] = {}
     for split in made.manifest["splits"].keys() & SPLITS.keys():
         for row in made.frame(split)["id"].to_list():
-            found.setdefault(row, set()).add(split)
-    return found
+            settings.setdefault(row, set()).add(split)
+    return settings
 
 
 def test_over_sampling_before_the_split_puts_no_row_in_two_splits():
-    made = mix(pools=[human(100), model(400)], human_share=0.5, rows=300, max_repeats=4, splits=SPLITS)
-    assert [made.frame(split).height for split in SPLITS] == [240, 30, 30]
-    assert all(len(splits) == 1 for splits in where(made).values())
-    train = made.frame("train")
+    mixed = mix(pools=[human(100), model(400)], human_share=0.5, rows=300, max_repeats=4, splits=SPLITS)
+    assert [mixed.frame(split).height for split in SPLITS] == [240, 30, 30]
+    assert all(len(splits) == 1 for splits in where(mixed).values())
+    train = mixed.frame("train")
     assert train["id"].is_duplicated().any() and train["_id"].is_unique().all()
-    assert not any(made.frame(split)["id"].is_duplicated().any() for split in ("validation", "test"))
+    assert not any(mixed.frame(split)["id"].is_duplicated().any() for split in ("validation", "test"))
 
 
 def test_a_synthetic_record_goes_where_its_parents_went_and_no_child_of_a_test_row_is_trained_on():
     parents = [f"human-{row % 100}" for row in range(300)]
-    made = mix(pools=[human(100, parent=[None] * 100), model(300, parent=parents)], rows=200, human_share=0.3, splits=SPLITS)
-    place = where(made)
+    mixed = mix(pools=[human(100, parent=[None] * 100), model(300, parent=parents)], rows=200, human_share=0.3, splits=SPLITS)
+    place = where(mixed)
     test = {row for row, splits in place.items() if "test" in splits}
     assert len(test) == 20 and all(row.startswith("human") for row in test)
     for row, parent in enumerate(parents):
         if f"gpt-{row}" in place and parent in place:
             assert place[f"gpt-{row}"] == place[parent]
         assert not (parent in test and f"gpt-{row}" in place)
-    assert made.manifest["splits"]["left_out"] >= 60 and made.manifest["splits"]["families"]["largest"] == 4
+    assert mixed.manifest["splits"]["left_out"] >= 60 and mixed.manifest["splits"]["families"]["largest"] == 4
 
 
 def test_the_parents_of_a_record_may_be_the_ids_that_an_earlier_mix_gave(tmp_path):
@@ -63,10 +63,10 @@ def test_the_parents_of_a_record_may_be_the_ids_that_an_earlier_mix_gave(tmp_pat
     first = mix(pools=[pool]).frame()
     children = {"text": [f"child {row}" for row in range(50)], "up": first["_id"].to_list()}
     pools = [pool, {"name": "gpt", "data": children, "origin": {"model": "g"}, "parents_column": "up"}]
-    made = mix(pools=pools, columns=["text"], splits={"train": 0.5, "test": {"share": 0.5, "synthetic": True}}, rows=60)
-    assert made.manifest["splits"]["families"] == {"count": 50, "largest": 2, "pairs": {"parents": 100, "twins": 0, "near": 0}}
+    mixed = mix(pools=pools, columns=["text"], splits={"train": 0.5, "test": {"share": 0.5, "synthetic": True}}, rows=60)
+    assert mixed.manifest["splits"]["families"] == {"count": 50, "largest": 2, "pairs": {"parents": 100, "twins": 0, "near": 0}}
     parent_of = dict(zip(children["text"], first["text"], strict=True))
-    train, test = (set(made.frame(split)["text"]) for split in ("train", "test"))
+    train, test = (set(mixed.frame(split)["text"]) for split in ("train", "test"))
     assert not {parent_of.get(text) for text in train} & test and not {parent_of.get(text) for text in test} & train
 
 
@@ -82,9 +82,9 @@ def test_a_near_duplicate_goes_where_its_twin_went_and_so_does_who_answers_the_s
     ]
     asked = {"pools": pools, "rows": 100, "splits": {"train": 0.5, "test": {"share": 0.5, "synthetic": True}}}
     for lineage, size in (({}, 2), ({"prompts": True}, 4), ({"near": None}, 1), ({"near": 0.95}, 1)):
-        made = mix(asked | {"lineage": lineage})
-        assert made.manifest["splits"]["families"]["largest"] == size
-        place = where(made)
+        mixed = mix(asked | {"lineage": lineage})
+        assert mixed.manifest["splits"]["families"]["largest"] == size
+        place = where(mixed)
         if size > 1:
             for row in range(100):
                 assert len(place.get(f"h{row}", set()) | place.get(f"g{row}", set())) <= 1
@@ -99,18 +99,18 @@ def test_rows_of_tables_without_text_are_twins_where_all_their_columns_are():
         {"name": "h", "data": {"n": numbers[:100], "m": numbers[:100] % 7}, "origin": "human"},
         {"name": "g", "data": {"n": numbers[50:150], "m": numbers[50:150] % 7}, "origin": {"model": "g"}},
     ]
-    made = mix(pools=pools, rows=80, splits={"train": 0.5, "test": {"share": 0.5, "synthetic": True}})
-    assert not set(made.frame("train")["n"]) & set(made.frame("test")["n"])
+    mixed = mix(pools=pools, rows=80, splits={"train": 0.5, "test": {"share": 0.5, "synthetic": True}})
+    assert not set(mixed.frame("train")["n"]) & set(mixed.frame("test")["n"])
     loose = mix(pools=pools, rows=80, splits={"train": 0.5, "test": {"share": 0.5, "synthetic": True}}, lineage={"twins": False})
     assert loose.manifest["splits"]["families"]["largest"] == 1
 
 
 def test_the_test_split_is_of_human_rows_alone_unless_it_is_told_otherwise():
     pools = [human(200), model(800)]
-    made = mix(pools=pools, rows=400, human_share=0.25, splits=SPLITS)
-    assert set(made.frame("test")["_origin"]) == {"human"} and made.manifest["splits"]["test"]["realised"]["human_share"] == 1
+    result = mix(pools=pools, rows=400, human_share=0.25, splits=SPLITS)
+    assert set(result.frame("test")["_origin"]) == {"human"} and result.manifest["splits"]["test"]["realised"]["human_share"] == 1
     for split in ("train", "validation"):
-        assert made.frame(split)["_origin"].eq("human").mean() == pytest.approx(0.25, abs=1 / 40)
+        assert result.frame(split)["_origin"].eq("human").mean() == pytest.approx(0.25, abs=1 / 40)
     mixed = mix(pools=pools, rows=400, human_share=0.25, splits=SPLITS | {"test": {"share": 0.1, "synthetic": True}})
     assert mixed.frame("test")["_origin"].eq("human").sum() == 10
     with pytest.raises(BadInput, match=r"of human rows alone, and no pool has any.*synthetic: true"):
@@ -134,15 +134,17 @@ def test_neither_the_order_of_files_nor_their_number_changes_a_split(tmp_path):
         for number in range(count):
             rows.reverse()[number::count].write_ndjson(folder / f"{count - number}.jsonl")
         pools = [{"name": "human", "path": str(folder / "*.jsonl"), "origin": "human"}, model(300)]
-        made = mix(pools=pools, rows=300, human_share=0.4, splits=SPLITS)
-        digests.add(tuple([made.manifest["sha256"]] + [made.manifest["splits"][name]["sha256"] for name in ("validation", "test")]))
+        mixed = mix(pools=pools, rows=300, human_share=0.4, splits=SPLITS)
+        digests.add(
+            tuple([mixed.manifest["sha256"]] + [mixed.manifest["splits"][name]["sha256"] for name in ("validation", "test")])
+        )
     assert len(digests) == 1
     other = mix(pools=[human(200), model(300)], rows=300, human_share=0.4, splits=SPLITS, seed=1)
     assert where(other) != where(mix(pools=[human(200), model(300)], rows=300, human_share=0.4, splits=SPLITS))
 
 
 def test_splits_are_written_where_datasets_finds_them_and_another_mix_reads_the_training_rows_alone(tmp_path):
-    made = mix(
+    mixed = mix(
         pools=[human(100), model(300)],
         rows=200,
         human_share=0.3,
@@ -156,9 +158,9 @@ def test_splits_are_written_where_datasets_finds_them_and_another_mix_reads_the_
     assert files == [f"{split}-0000{part}-of-00002.parquet" for split in ("test", "train", "validation") for part in (0, 1)]
     stored = show(tmp_path / "mix")
     for split in SPLITS:
-        assert stored.frame(split).equals(made.frame(split))
-    assert made.twin().height == made.frame().height == 160
-    assert not set(made.twin()["id"]) & set(made.frame("test")["id"])
+        assert stored.frame(split).equals(mixed.frame(split))
+    assert mixed.twin().height == mixed.frame().height == 160
+    assert not set(mixed.twin()["id"]) & set(mixed.frame("test")["id"])
     again = mix(pools=[{"name": "again", "path": str(tmp_path / "mix")}])
     assert again.frame().height == 160
     draws = polars.read_parquet(tmp_path / "mix" / "draws.parquet")
@@ -167,7 +169,7 @@ def test_splits_are_written_where_datasets_finds_them_and_another_mix_reads_the_
     loaded = datasets.load_dataset(str(tmp_path / "mix"), cache_dir=str(tmp_path / "cache"))
     assert {name: part.num_rows for name, part in loaded.items()} == {"train": 160, "validation": 20, "test": 20}
     assert {name: part.num_rows for name, part in stored.to_hf().items()} == {"train": 160, "validation": 20, "test": 20}
-    row = made.frame("test")["_id"][0]
+    row = mixed.frame("test")["_id"][0]
     assert "data/test-0000" in json.dumps(show(tmp_path / "mix", id=row).plain())
     with pytest.raises(BadInput, match="no split 'dev'; it has train, validation, test"):
         stored.frame("dev")
@@ -190,9 +192,9 @@ def test_the_budget_of_splits_may_be_in_characters():
     rng = np.random.default_rng(0)
     texts = ["x" * n for n in rng.choice(np.arange(1, 400), 300, replace=False)]
     pools = [{"name": "h", "data": {"text": texts}, "origin": "human"}]
-    made = mix(pools=pools, characters=20_000, splits=SPLITS)
+    mixed = mix(pools=pools, characters=20_000, splits=SPLITS)
     for split, share in SPLITS.items():
-        assert abs(made.frame(split)["text"].str.len_chars().sum() - 20_000 * share) <= 400
+        assert abs(mixed.frame(split)["text"].str.len_chars().sum() - 20_000 * share) <= 400
 
 
 @settings(max_examples=20, deadline=None)
@@ -215,16 +217,16 @@ def test_any_families_are_kept_whole_and_every_split_is_exact_or_all_is_refused(
         "splits": SPLITS | {"test": {"share": 0.1, "synthetic": is_mixed}},
     }
     try:
-        made = mix(asked)
+        mixed = mix(asked)
     except BadInput as refused:
         assert "\n" not in str(refused)
         return
-    kin = [set(made.frame(split)["kin"]) for split in SPLITS]
+    kin = [set(mixed.frame(split)["kin"]) for split in SPLITS]
     assert not (kin[0] & kin[1] or kin[0] & kin[2] or kin[1] & kin[2])
-    sizes = [made.frame(split).height for split in SPLITS]
+    sizes = [mixed.frame(split).height for split in SPLITS]
     assert sum(sizes) == rows and all(abs(size - rows * share) < 1 for size, share in zip(sizes, SPLITS.values(), strict=True))
-    assert is_mixed or set(made.frame("test")["_origin"]) == {"human"}
-    assert mix(asked).frame().equals(made.frame())
+    assert is_mixed or set(mixed.frame("test")["_origin"]) == {"human"}
+    assert mix(asked).frame().equals(mixed.frame())
 
 
 @pytest.mark.parametrize(
@@ -248,10 +250,10 @@ def test_splits_that_cannot_be_are_refused_in_one_line(splits, said):
 
 def test_rows_that_a_filter_rejects_belong_to_no_split(tmp_path):
     """Of a pool of which half is rejected, half has a split, the kept rows."""
-    told = {"pools": [human(60), model(60)], "rows": 40, "splits": {"train": 0.5, "test": 0.5}, "columns": ["text"]}
-    made = mix(**told, filters=[{"verify": {"patterns": {"text": "^human|[02468]$"}}}])
-    made.write(tmp_path / "out")
-    splits = made.manifest["splits"]
+    settings = {"pools": [human(60), model(60)], "rows": 40, "splits": {"train": 0.5, "test": 0.5}, "columns": ["text"]}
+    mixed = mix(**settings, filters=[{"verify": {"patterns": {"text": "^human|[02468]$"}}}])
+    mixed.write(tmp_path / "out")
+    splits = mixed.manifest["splits"]
     assert splits["families"]["count"] == splits["train"]["families"] + splits["test"]["families"] == 90
     drawn = polars.read_parquet(tmp_path / "out" / "draws.parquet")
     assert drawn.filter(_source="gpt")["split"].null_count() == 30

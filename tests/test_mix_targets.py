@@ -40,14 +40,14 @@ def counted(frame: polars.DataFrame, column: str) -> dict:
 
 
 def test_shares_by_a_column_are_exact_by_largest_remainders_beside_an_exact_human_share():
-    made = mix(pools=POOLS, rows=601, human_share=0.3, targets=[{"column": "sex", "shares": {"male": 0.5, "female": 0.5}}])
-    frame = made.frame()
+    mixed = mix(pools=POOLS, rows=601, human_share=0.3, targets=[{"column": "sex", "shares": {"male": 0.5, "female": 0.5}}])
+    frame = mixed.frame()
     assert counted(frame, "sex") == {"male": 301, "female": 300} and (frame["_origin"] == "human").sum() == 180
     ahead = np.cumsum((frame["_source"] == "human").to_numpy()) - 180 / 601 * np.arange(1, 602)
     assert np.abs(ahead).max() < 1
-    (told,) = made.manifest["targets"]
+    (told,) = mixed.manifest["targets"]
     assert told["values"]["female"] | {"requested": 0.5, "rows": 300} == told["values"]["female"]
-    assert made.plan.plain()["targets"] == made.manifest["targets"]
+    assert mixed.plan.plain()["targets"] == mixed.manifest["targets"]
 
 
 def test_several_targets_cross_without_losing_a_record():
@@ -83,23 +83,23 @@ def test_weights_of_pools_and_quotas_per_prompt_family_hold_together():
 
 def test_parity_leaves_out_rows_without_a_value_and_all_else_goes_on_as_usual():
     data = {"text": [f"{row}" for row in range(300)], "race": ["a"] * 150 + ["b"] * 50 + [None] * 100}
-    made = mix(pools=[{"name": "h", "data": data, "origin": "human"}], targets=[{"column": "race", "parity": True}])
-    assert counted(made.frame(), "race") == {"a": 51, "b": 50}  # as even as a whole number of rows can be
+    mixed = mix(pools=[{"name": "h", "data": data, "origin": "human"}], targets=[{"column": "race", "parity": True}])
+    assert counted(mixed.frame(), "race") == {"a": 51, "b": 50}  # as even as a whole number of rows can be
     pools = [{"name": "h", "data": data, "origin": "human"}]
     part = mix(pools=pools, rows=100, groups=["race"], targets=[{"column": "race", "shares": {"b": 0.5}}])
     assert counted(part.frame(), "race") == {"b": 50, "a": 30, None: 20}
 
 
 def test_a_mix_without_a_budget_is_as_large_as_the_targets_allow():
-    made = mix(pools=POOLS, human_share=0.3, targets=[{"column": "sex", "parity": True}])
-    for rows in (made.plan.total, made.plan.total + 9):
+    mixed = mix(pools=POOLS, human_share=0.3, targets=[{"column": "sex", "parity": True}])
+    for rows in (mixed.plan.total, mixed.plan.total + 9):
         try:
             mix(pools=POOLS, rows=rows, human_share=0.3, targets=[{"column": "sex", "parity": True}])
         except BadInput:
-            assert rows > made.plan.total
+            assert rows > mixed.plan.total
         else:
-            assert rows == made.plan.total
-    assert made.frame()["_id"].is_unique().all()
+            assert rows == mixed.plan.total
+    assert mixed.frame()["_id"].is_unique().all()
 
 
 def test_what_there_is_too_little_of_is_refused_with_what_can_be_had():
@@ -170,7 +170,7 @@ def test_any_shares_are_exact_or_refused_with_options_that_can_be_had(sizes, row
         "targets": [{"column": "kind", "shares": {"a": share, "b": 1 - share}}],
     }
     try:
-        made = mix(asked)
+        mixed = mix(asked)
     except BadInput as refused:
         said = str(refused)
         assert "\n" not in said
@@ -179,7 +179,7 @@ def test_any_shares_are_exact_or_refused_with_options_that_can_be_had(sizes, row
             if key in ("rows", "max_repeats"):
                 assert mix(asked | {key: json.loads(value)}).frame().height
         return
-    frame = made.frame()
+    frame = mixed.frame()
     assert frame.height == rows and frame.group_by("text").len()["len"].max() <= repeats
     assert abs((frame["kind"] == "a").sum() - rows * share) < 1 and mix(asked).frame().equals(frame)
 
@@ -188,10 +188,10 @@ def test_any_shares_are_exact_or_refused_with_options_that_can_be_had(sizes, row
 
 
 def test_bounds_drop_rows_with_their_reason_and_the_funnel_adds_up():
-    made = mix(pools=POOLS, targets=[{"attribute": "words", "at_least": 10, "at_most": 40}])
-    words = made.frame()["text"].str.split(" ").list.len() - 1  # the number of a record is no word
+    mixed = mix(pools=POOLS, targets=[{"attribute": "words", "at_least": 10, "at_most": 40}])
+    words = mixed.frame()["text"].str.split(" ").list.len() - 1  # the number of a record is no word
     assert words.min() == 10 and words.max() == 40
-    steps = made.manifest["funnel"]
+    steps = mixed.manifest["funnel"]
     assert [step["step"] for step in steps] == [
         "available",
         "target: words below 10",
@@ -199,7 +199,9 @@ def test_bounds_drop_rows_with_their_reason_and_the_funnel_adds_up():
         "drawn at least once",
         "written",
     ]
-    assert steps[0]["rows"] - steps[1]["rejected"]["rows"] - steps[2]["rejected"]["rows"] == steps[3]["rows"] == made.frame().height
+    assert (
+        steps[0]["rows"] - steps[1]["rejected"]["rows"] - steps[2]["rejected"]["rows"] == steps[3]["rows"] == mixed.frame().height
+    )
     assert all(sum(step["pools"].values()) == step["rows"] for step in steps)
 
 
@@ -207,11 +209,11 @@ def test_a_mean_is_reached_to_one_record_and_the_rest_of_the_distribution_moves_
     """Exponential tilting of a normal distribution shifts it and keeps its variance: 4 standard errors of a variance."""
     age = np.random.default_rng(0).normal(0, 1, 20_000)
     pools = [{"name": "h", "data": {"text": [f"{row}" for row in range(20_000)], "age": age}, "origin": "human"}]
-    made = mix(pools=pools, rows=1000, targets=[{"column": "age", "mean": 0.5}])
-    drawn = made.frame()["age"].to_numpy()
+    mixed = mix(pools=pools, rows=1000, targets=[{"column": "age", "mean": 0.5}])
+    drawn = mixed.frame()["age"].to_numpy()
     assert abs(drawn.mean() - 0.5) <= (age.max() - age.min()) / 1000
     assert abs(drawn.var() - 1) <= 4 * math.sqrt(2 / 1000)
-    assert made.manifest["targets"][0]["realised"]["mean"] == pytest.approx(drawn.mean())
+    assert mixed.manifest["targets"][0]["realised"]["mean"] == pytest.approx(drawn.mean())
 
 
 def test_two_means_and_shares_are_reached_together():
@@ -229,10 +231,10 @@ def test_rows_for_which_an_attribute_raises_or_gives_nan_are_rejected_and_counte
         return [float("nan") if text.endswith("3") else float(len(text)) for text in texts]
 
     pools = [{"name": "h", "data": {"text": [f"record {row}" for row in range(100)]}, "origin": "human"}]
-    made = mix(pools=pools, targets=[{"attribute": odd, "at_least": 0, "failures": 0.2}])
-    rejected = made.manifest["funnel"][1]
-    assert rejected["rejected"]["rows"] == 20 and "odd (ValueError: a seven)" in rejected["step"] and made.frame().height == 80
-    assert "20 of 100 rows are not drawn" in made.plan.warnings[0]
+    mixed = mix(pools=pools, targets=[{"attribute": odd, "at_least": 0, "failures": 0.2}])
+    rejected = mixed.manifest["funnel"][1]
+    assert rejected["rejected"]["rows"] == 20 and "odd (ValueError: a seven)" in rejected["step"] and mixed.frame().height == 80
+    assert "20 of 100 rows are not drawn" in mixed.plan.warnings[0]
     with pytest.raises(
         BadInput, match=r"20 of 100 rows have no .*odd \(ValueError: a seven\), and at most 0.1 of them may.*failures: 0.2"
     ):
@@ -266,9 +268,9 @@ def test_a_classifier_that_is_fitted_to_labels_is_an_attribute_with_its_held_out
     polars.DataFrame({"text": said[:100], "class": [row % 2 for row in range(100)]}).write_csv(tmp_path / "labels.csv")
     pools = [{"name": "h", "data": {"text": said[100:]}, "origin": "human"}]
     attribute = {"labelled": {"file": str(tmp_path / "labels.csv"), "label": "class", "positive": "0"}}
-    made = mix(pools=pools, targets=[{"attribute": attribute, "at_most": 0.5}])
-    assert not any(word in text for text in made.frame()["text"] for word in mean_words)
-    (told,) = made.manifest["targets"]
+    mixed = mix(pools=pools, targets=[{"attribute": attribute, "at_most": 0.5}])
+    assert not any(word in text for text in mixed.frame()["text"] for word in mean_words)
+    (told,) = mixed.manifest["targets"]
     assert told["classifier"]["held_out_auroc"] == 1 and told["classifier"]["n"] == 100
     with pytest.raises(BadInput, match=r"0 texts of label 'bad' and 100 others.*its labels are '0', '1'"):
         mix(pools=pools, targets=[{"attribute": {"labelled": attribute["labelled"] | {"positive": "bad"}}, "at_most": 0.5}])
@@ -304,10 +306,10 @@ def test_a_classifier_in_a_folder_is_an_attribute(tmp_path):
         ]
     attribute = {"folder_classifier": {"folder": str(tmp_path / "model"), "label": "toxic"}}
     bound = float(np.median(expected))
-    made = mix(
+    mixed = mix(
         pools=[{"name": "h", "data": {"text": texts}, "origin": "human"}], targets=[{"attribute": attribute, "at_most": bound}]
     )
-    assert set(made.frame()["text"]) == {text for text, share in zip(texts, expected, strict=True) if share <= bound}
+    assert set(mixed.frame()["text"]) == {text for text, share in zip(texts, expected, strict=True) if share <= bound}
     with pytest.raises(BadInput, match="knows no label 'toxik'; did you mean 'toxic'"):
         mix(
             pools=[{"name": "h", "data": {"text": texts}}],
@@ -339,8 +341,8 @@ def test_dsir_with_the_raw_texts_as_target_selects_uniformly(tmp_path):
     polars.DataFrame(data).write_ndjson(tmp_path / "raw.jsonl")
     place = {text: row for row, text in enumerate(data["text"])}
     pools, target = [{"name": "h", "data": data, "origin": "human"}], {"like": str(tmp_path / "raw.jsonl"), "shortest": 0}
-    made = mix(pools=pools, rows=10, targets=[target])
-    assert made.manifest["targets"][0]["effective_rows"] == pytest.approx(40)
+    mixed = mix(pools=pools, rows=10, targets=[target])
+    assert mixed.manifest["targets"][0]["effective_rows"] == pytest.approx(40)
     counts = np.zeros(40)
     for seed in range(200):
         counts[[place[text] for text in mix(pools=pools, rows=10, targets=[target], seed=seed).frame()["text"]]] += 1
@@ -353,12 +355,12 @@ def test_dsir_brings_hashed_ngrams_nearer_to_the_target_than_random_selection(tm
     texts = [" ".join(rng.choice(sea if row % 4 == 0 else land, 120)) for row in range(200)]
     polars.DataFrame({"text": [" ".join(rng.choice(sea, 150)) for _ in range(20)]}).write_ndjson(tmp_path / "sea.jsonl")
     pools = [{"name": "h", "data": {"text": [*texts, "too short"]}, "origin": "human"}]
-    made = mix(pools=pools, rows=40, targets=[{"like": str(tmp_path / "sea.jsonl")}])
-    (told,) = made.manifest["targets"]
+    mixed = mix(pools=pools, rows=40, targets=[{"like": str(tmp_path / "sea.jsonl")}])
+    (told,) = mixed.manifest["targets"]
     apart = told["divergence_from_the_target"]
     assert apart["realised"] < min(apart["available"], apart["random"])
-    assert all(text.split()[0] in sea for text in made.frame()["text"])
-    step = made.manifest["funnel"][1]
+    assert all(text.split()[0] in sea for text in mixed.frame()["text"])
+    step = mixed.manifest["funnel"][1]
     assert step["step"] == "target: fewer than 100 words and signs" and step["rejected"]["rows"] == 1
     with pytest.raises(BadInput, match="write shortest: 0"):
         mix(pools=[{"name": "h", "data": {"text": ["too short"]}}], targets=[{"like": str(tmp_path / "sea.jsonl")}])
@@ -403,8 +405,8 @@ def test_what_an_audit_found_missing_is_filled_from_the_pools(tmp_path):
     audit(synthetic, reference=human, groups=("sex",), aspects=("groups",), out=tmp_path / "audit")
     pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "gpt", "data": synthetic, "origin": {"model": "g"}}]
     usual = mix(pools=pools, rows=1000, human_share=0.4).frame()
-    made = mix(pools=pools, rows=1000, human_share=0.4, targets=[{"need": str(tmp_path / "audit"), "rows": 200}])
-    frame, (told,) = made.frame(), made.manifest["targets"]
+    mixed = mix(pools=pools, rows=1000, human_share=0.4, targets=[{"need": str(tmp_path / "audit"), "rows": 200}])
+    frame, (told,) = mixed.frame(), mixed.manifest["targets"]
     assert sum(rule["asked_beyond_usual"] for rule in told["rules"]) == 200 and not any(rule["lacking"] for rule in told["rules"])
     assert (frame["_origin"] == "human").sum() == 400
     women, corner = polars.col("sex") == "woman", (polars.col("x") > 0) & (polars.col("y") > 0)
@@ -421,12 +423,12 @@ def test_needs_are_met_as_far_as_pools_go_and_the_rest_is_told(tmp_path):
         {"rule": "like these", "conditions": [{"column": "text", "kind": "like"}], "missing_records": 10},
     ]
     (tmp_path / "needs.yaml").write_text(json.dumps({"schema": 1, "needs": needs}))
-    made = mix(pools=POOLS, rows=1000, human_share=0.3, targets=[{"need": str(tmp_path / "needs.yaml")}])
-    (told,) = made.manifest["targets"]
+    mixed = mix(pools=POOLS, rows=1000, human_share=0.3, targets=[{"need": str(tmp_path / "needs.yaml")}])
+    (told,) = mixed.manifest["targets"]
     young, french = told["rules"]
     assert young["lacking"] > 0 and french["rows"] <= french["available"]
-    assert young["rows"] == (made.frame()["age"] < 25).sum() and french["rows"] == (made.frame()["language"] == "fr").sum()
-    assert "like these" in told["notes"][0] and made.plan.plain()["targets"] == made.manifest["targets"]
+    assert young["rows"] == (mixed.frame()["age"] < 25).sum() and french["rows"] == (mixed.frame()["language"] == "fr").sum()
+    assert "like these" in told["notes"][0] and mixed.plan.plain()["targets"] == mixed.manifest["targets"]
     (tmp_path / "needs.yaml").write_text("{}")
     with pytest.raises(BadInput, match=r"no needs\.yaml of an audit"):
         mix(pools=POOLS, rows=10, targets=[{"need": str(tmp_path / "needs.yaml")}])
@@ -468,18 +470,18 @@ def test_weights_of_pools_multiply_what_rows_say_of_themselves():
 def test_targets_are_of_the_training_rows_and_the_other_splits_stay_as_the_pools_are():
     splits = {"train": 0.8, "validation": 0.1, "test": 0.1}
     targets = [{"column": "sex", "parity": True}, {"attribute": "words", "at_least": 5}]
-    made = mix(pools=POOLS, rows=500, human_share=0.2, splits=splits, targets=targets, match="rows", max_repeats=2)
-    assert counted(made.frame(), "sex") == {"male": 200, "female": 200} and (made.frame()["_origin"] == "human").sum() == 80
-    assert 0.65 < (made.frame("test")["sex"] == "male").mean() < 0.95 and set(made.frame("test")["_origin"]) == {"human"}
-    words = polars.concat([made.frame(split) for split in splits])["text"].str.split(" ").list.len() - 1
+    mixed = mix(pools=POOLS, rows=500, human_share=0.2, splits=splits, targets=targets, match="rows", max_repeats=2)
+    assert counted(mixed.frame(), "sex") == {"male": 200, "female": 200} and (mixed.frame()["_origin"] == "human").sum() == 80
+    assert 0.65 < (mixed.frame("test")["sex"] == "male").mean() < 0.95 and set(mixed.frame("test")["_origin"]) == {"human"}
+    words = polars.concat([mixed.frame(split) for split in splits])["text"].str.split(" ").list.len() - 1
     assert words.min() >= 5
-    texts = [set(made.frame(split)["text"]) for split in splits]
-    assert not (texts[0] & texts[1] or texts[0] & texts[2]) and not set(made.twin()["text"]) & (texts[1] | texts[2])
+    texts = [set(mixed.frame(split)["text"]) for split in splits]
+    assert not (texts[0] & texts[1] or texts[0] & texts[2]) and not set(mixed.twin()["text"]) & (texts[1] | texts[2])
 
 
 def test_targets_hold_in_characters_to_one_record_a_cell():
-    made = mix(pools=POOLS, characters=20_000, human_share=0.5, targets=[{"column": "sex", "parity": True}])
-    frame = made.frame().with_columns(size=polars.col("text").str.len_chars())
+    mixed = mix(pools=POOLS, characters=20_000, human_share=0.5, targets=[{"column": "sex", "parity": True}])
+    frame = mixed.frame().with_columns(size=polars.col("text").str.len_chars())
     assert abs(frame["size"].sum() - 20_000) <= 350
     assert abs(frame.filter(polars.col("sex") == "female")["size"].sum() - 10_000) <= 3 * 350
 
@@ -499,7 +501,7 @@ def test_resharding_changes_no_row_of_a_mix_with_targets(tmp_path):
 
 def test_filters_come_first_and_splits_and_targets_are_of_what_they_leave(tmp_path):
     asked = {"pools": [*POOLS, POOLS[0] | {"name": "copies"}], "rows": 400, "human_share": 0.2}
-    made = mix(
+    mixed = mix(
         asked
         | {
             "filters": ["drop_duplicates"],
@@ -509,11 +511,11 @@ def test_filters_come_first_and_splits_and_targets_are_of_what_they_leave(tmp_pa
         },
         out=tmp_path / "mix",
     )
-    frame, test = made.frame(), made.frame("test")
+    frame, test = mixed.frame(), mixed.frame("test")
     assert counted(frame, "sex") == {"male": 180, "female": 180} and abs(frame["age"].mean() - 42) < 0.3 and test.height == 40
     assert not polars.concat([frame, test])["text"].is_duplicated().any()
     assert set(frame.filter(polars.col("_source") == "gpt")["_weight"]) == {0.5}
-    steps = made.manifest["funnel"]
+    steps = mixed.manifest["funnel"]
     for before, after in itertools.pairwise(steps[:-1]):
         assert before["rows"] - after["rejected"]["rows"] == after["rows"]
     assert [step["step"] for step in steps] == [

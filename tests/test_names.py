@@ -163,7 +163,7 @@ def test_every_reader_of_polars_is_told_to_take_names_literally():
             called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
             if isinstance(node, ast.Call) and re.fullmatch(r"(pl|polars)\.(scan|read)_\w+", called):
                 is_of_bytes = "BytesIO" in ast.unparse(node.args[0])
-                is_literal = any(one.arg == "glob" for one in node.keywords) or ast.unparse(node.args[0]) == "pattern"
+                is_literal = any(argument.arg == "glob" for argument in node.keywords) or ast.unparse(node.args[0]) == "pattern"
                 assert is_of_bytes or is_literal, f"{path.name}:{node.lineno}: {ast.unparse(node)}"
 
 

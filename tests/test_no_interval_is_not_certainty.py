@@ -110,7 +110,7 @@ def test_an_estimate_of_one_chain_says_why_it_has_no_interval(metric):
     experiment = outcross.experiment({"name": "one", "generations": 2, "metrics": [metric], **SINGLE[metric]})
     generation = next(iter(outcross.run(experiment)))
     readings = [one for one in generation.measured if one.estimate is not None and one.measure not in INDEPENDENT_THINGS]
-    assert all("one chain" in f"{one.estimate!r} {one.note}" for one in readings)
+    assert all("one chain" in f"{reading.estimate!r} {reading.note}" for reading in readings)
 
 
 def test_an_estimate_without_an_interval_has_no_standard_error_of_zero():

@@ -182,9 +182,9 @@ def test_a_ledger_that_lists_what_is_elsewhere_proves_nothing(tmp_path):
     write_folder(tmp_path / "out", "audit", {"x.txt": "old"})
     ledger = tmp_path / "out" / ".outcross" / "ledger.jsonl"
     for name in ("../human.txt", str(tmp_path / "human.txt")):
-        told = json.loads(ledger.read_bytes())
-        del told["whole"]
-        ledger.write_bytes(sealed(told | {"files": [*told["files"], [name, "0"]]}))
+        stored = json.loads(ledger.read_bytes())
+        del stored["whole"]
+        ledger.write_bytes(sealed(stored | {"files": [*stored["files"], [name, "0"]]}))
         with pytest.raises(BadInput, match=r"holds x\.txt"):
             write_folder(tmp_path / "out", "audit", {"x.txt": "new"})
         assert (tmp_path / "human.txt").read_text() == "mine"

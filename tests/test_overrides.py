@@ -143,8 +143,8 @@ def test_a_plus_adds_a_metric_to_the_defaults_and_a_minus_leaves_one_out():
 def test_a_metric_that_is_added_may_have_settings():
     text = BASE | {"human": {"path": "a.csv", "text_column": "text", "group_column": "lang"}, "learner": "ngram"}
     for told in ({"kind": "+text_groups", "each": True}, {"+text_groups": {"each": True}}):
-        groups = [one for one in experiment(text | {"metrics": [told]}).metrics if kind(one) == "text_groups"]
-        assert [one.each for one in groups] == [True]
+        groups = [metric for metric in experiment(text | {"metrics": [told]}).metrics if kind(metric) == "text_groups"]
+        assert [group.each for group in groups] == [True]
 
 
 def test_the_resolved_experiment_lists_every_metric():

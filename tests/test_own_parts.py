@@ -5,10 +5,11 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import outcross
-from outcross import own
+from outcross import own_parts
 from outcross.cli import main
 from outcross.errors import BadInput
 from outcross.policies import POLICIES
@@ -108,7 +109,7 @@ def place(tmp_path, monkeypatch):
     here = [
         name for name in set(sys.modules) - before if (getattr(sys.modules[name], "__file__", "") or "").startswith(str(tmp_path))
     ]
-    own.forget(here)
+    own_parts.forget(here)
     sys.path[:] = path
 
 
@@ -146,7 +147,7 @@ def test_an_experiment_file_runs_no_code_and_the_refusal_says_what_would(place, 
 def test_run_imports_what_the_command_line_names_and_nothing_imports_it_afterwards(place, capsys):
     code, *_ = command("run", "my.yaml", "--import", "parts_of_mine.py", "--out", "r", "--workers", 1, "--quiet", capsys=capsys)
     assert code == 0 and has_run(place)
-    own.forget(["parts_of_mine", "near_by"])
+    own_parts.forget(["parts_of_mine", "near_by"])
     page = (place / "r/report.html").read_bytes()
     for words in (["show", "r"], ["report", "r"], ["show", "r", "--json"], ["list", "measures", "--import", "parts_of_mine.py"]):
         code, said, _ = command(*words, capsys=capsys)
@@ -169,7 +170,7 @@ def test_workers_give_the_bytes_of_one_process(place):
 
 def test_the_source_of_a_part_and_of_the_modules_beside_it_is_in_the_key(place):
     def keys():
-        own.forget(["parts_of_mine", "near_by"])
+        own_parts.forget(["parts_of_mine", "near_by"])
         run = outcross.run("my.yaml", {"sweep": None, "seed": 0}, imports=["parts_of_mine.py"]).finish()
         return {(step.verb, step.part): key for key, step in run.ledger.entries.items()}
 
@@ -182,33 +183,33 @@ def test_the_source_of_a_part_and_of_the_modules_beside_it_is_in_the_key(place):
 
 
 def test_an_instance_is_a_part_and_a_file_that_changed_is_imported_anew(place):
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
-    own.load(["parts_of_mine.py"])
+    settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    own_parts.load(["parts_of_mine.py"])
     first = sys.modules["parts_of_mine"]
     run = outcross.run(
-        told, policy=first.OldAndNew(share=0.5), metrics=["-tail_mass", first.Breadth()], generations=2, out="r"
+        settings, policy=first.OldAndNew(share=0.5), metrics=["-tail_mass", first.Breadth()], generations=2, out="r"
     ).finish()
     assert run.experiment["policy"] == {"kind": "parts_of_mine.py:OldAndNew", "share": 0.5}
     assert "breadth" in run.readings["measure"].to_list() and "tail_mass" not in run.readings["measure"].to_list()
-    assert outcross.Experiment(**told, policy=first.OldAndNew()).policy == first.OldAndNew(share=0.5)
+    assert outcross.Experiment(**settings, policy=first.OldAndNew()).policy == first.OldAndNew(share=0.5)
     (place / "parts_of_mine.py").write_text(PARTS.replace("share: float = 0.5", "share: float = 0.125"))
-    again = outcross.run(told, policy="parts_of_mine.py:OldAndNew", imports=["parts_of_mine.py"])
+    again = outcross.run(settings, policy="parts_of_mine.py:OldAndNew", imports=["parts_of_mine.py"])
     assert again.experiment["policy"]["share"] == 0.125
     with pytest.raises(BadInput, match=r"must be an instance, got the class OldAndNew; write OldAndNew\(…\)"):
-        outcross.run(told, policy=sys.modules["parts_of_mine"].OldAndNew)
+        outcross.run(settings, policy=sys.modules["parts_of_mine"].OldAndNew)
     with pytest.raises(BadInput, match=r"there is no option 'polcy'; did you mean 'policy'"):
-        outcross.run(told, polcy="replace")
+        outcross.run(settings, polcy="replace")
 
 
 def test_a_class_without_a_file_may_not_fill_a_folder(place):
-    own.load(["parts_of_mine.py"])
+    own_parts.load(["parts_of_mine.py"])
     cls = sys.modules["parts_of_mine"].OldAndNew
     exec("class Typed(base):\n    'Typed into a notebook.'", space := {"base": cls, "__name__": "notebook"})
     typed = recipe(space["Typed"])
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
-    assert list(outcross.run(told, policy=typed(), generations=1))
+    settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    assert list(outcross.run(settings, policy=typed(), generations=1))
     with pytest.raises(BadInput, match="is defined in no file, so that a folder could not tell when it changes"):
-        outcross.run(told, policy=typed(), out="r")
+        outcross.run(settings, policy=typed(), out="r")
 
 
 def test_a_mix_takes_filters_and_attributes_of_a_file(place, capsys):
@@ -225,8 +226,8 @@ def test_a_mix_takes_filters_and_attributes_of_a_file(place, capsys):
     code, _, error = command("mix", "mix.yaml", "--out", "m", "--import", "parts_of_mine.py", "--json", capsys=capsys)
     assert code == 0, error
     assert has_run(place)
-    told = json.loads((place / "m/manifest.json").read_text())
-    assert [one["filter"] for one in told["filters"]] and "short" in json.dumps(told["filters"])
+    stored = json.loads((place / "m/manifest.json").read_text())
+    assert [one["filter"] for one in stored["filters"]] and "short" in json.dumps(stored["filters"])
 
 
 WRONG = {
@@ -270,9 +271,9 @@ def test_what_cannot_be_imported_is_said_in_one_line_with_file_and_line(file, pl
         (place / file).write_text(text)
     if file == "shadows.py":
         (place / "random.py").write_text("")
-    with pytest.raises(BadInput, match=said) as told:
+    with pytest.raises(BadInput, match=said) as refused:
         outcross.run("my.yaml", imports=[file])
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refused.value)
 
 
 RUN_TIME = {
@@ -293,9 +294,9 @@ def test_a_wrong_policy_is_one_line_with_its_class_file_and_line(method, place):
         "from outcross.data import Plan, Take\nfrom outcross.policies import Policy\nfrom outcross.recipe import recipe\n\n"
         f"@recipe\nclass One(Policy):\n    '''One.'''\n\n    {method}\n"
     )
-    with pytest.raises(BadInput) as told:
+    with pytest.raises(BadInput) as refused:
         list(outcross.run("my.yaml", policy="one.py:One", sweep=None, metrics=["w1"], imports=["one.py"]))
-    assert re.search(RUN_TIME[method], str(told.value)) and "\n" not in str(told.value)
+    assert re.search(RUN_TIME[method], str(refused.value)) and "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -346,14 +347,14 @@ def test_a_package_offers_parts_by_entry_points_which_list_names_and_run_imports
     assert code == 0 and not has_run(place)
     assert "old_and_new A share of human records, and the newest for the rest. From theirs 1.0." in plain
     assert "Hidden by the built-in part of this name." in plain
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
     assert not POLICIES.keys() & {"old_and_new"}
-    run = outcross.run(told, policy={"kind": "old_and_new", "share": 0.1}, generations=2, out="r").finish()
+    run = outcross.run(settings, policy={"kind": "old_and_new", "share": 0.1}, generations=2, out="r").finish()
     assert has_run(place) and run.experiment["policy"] == {"kind": "old_and_new", "share": 0.1}
-    assert type(outcross.run(told, policy="replace").arms[0].experiment.policy).__module__ == "outcross.policies.replace"
+    assert type(outcross.run(settings, policy="replace").arms[0].experiment.policy).__module__ == "outcross.policies.replace"
     with pytest.raises(BadInput, match=r"the entry point other of theirs 1\.0 names OldAndNew, which is called old_and_new"):
-        outcross.run(told, policy="other")
-    own.forget(["parts_of_mine", "near_by"])
+        outcross.run(settings, policy="other")
+    own_parts.forget(["parts_of_mine", "near_by"])
     (place / "ran").unlink(missing_ok=True)
     opened = outcross.open("r")
     assert opened.experiment["policy"]["kind"] == "old_and_new" and not has_run(place)
@@ -362,11 +363,11 @@ def test_a_package_offers_parts_by_entry_points_which_list_names_and_run_imports
 def test_two_parts_of_one_name_are_refused(place, package):
     package("theirs", "old_and_new = parts_of_mine:OldAndNew\n")
     package("others", "old_and_new = other_parts:OldAndNew\n")
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
     with pytest.raises(
         BadInput, match=r"two parts are called 'old_and_new', of others 1\.0 and theirs 1\.0; uninstall one, or name the class"
     ):
-        outcross.run(told, policy="old_and_new")
+        outcross.run(settings, policy="old_and_new")
     (place / "deeper").mkdir()
     (place / "deeper/parts_of_mine.py").write_text(PARTS)
     with pytest.raises(BadInput, match=r"another module called parts_of_mine is at .*; rename the file"):
@@ -378,3 +379,42 @@ def test_two_parts_of_one_name_are_refused(place, package):
         BadInput, match=r"Breadths \(spread\.py, line \d+\) calls a reading log_variance, as fitted_law does; rename it"
     ):
         outcross.run("my.yaml", policy="replace", metrics=["+spread.py:Breadths"], imports=["spread.py"])
+
+
+WRONG_DETECTORS = {
+    "def reader(self, given):\n        return lambda texts: np.zeros((3, 1))": r"what One\.reader \(one\.py, line 11\) gives must make features of \d+ rows out of \d+ texts, got shape \(3, 1\)",
+    "def fit(self, features, is_model, rng):\n        return 3": r"One\.fit \(one\.py, line 11\) must give a fitted detector, which has score\(features\), got 3",
+    "def fit(self, features, is_model, rng):\n        return features + 'a'": r"One\.fit \(one\.py, line 12\) raised .*Error",
+    "def fit(self, features):\n        return features": r"One \(one\.py, line 8\) has One\.fit \(one\.py, line 11\) with the arguments \(self, features\)",
+}
+
+
+@pytest.mark.parametrize("method", WRONG_DETECTORS)
+def test_a_wrong_detector_is_one_line_with_its_class_file_and_line(method, place):
+    given = (
+        "" if "def reader" in method else "\n\n    def reader(self, given):\n        return lambda texts: np.ones((len(texts), 1))"
+    )
+    fit = "" if "def fit" in method else "\n\n    def fit(self, features, is_model, rng):\n        return self"
+    (place / "one.py").write_text(
+        "import numpy as np\n\nfrom outcross.detectors import Detector, DetectorPage\nfrom outcross.recipe import recipe\n\n\n"
+        f"@recipe\nclass One(Detector):\n    '''One.'''\n    page = DetectorPage('one', 'One.', 'All.', 'ours')\n    {method}{given}{fit}\n"
+    )
+    rng = np.random.default_rng(0)
+    people, model = ({"text": [" ".join(f"w{word}" for word in rng.integers(900, size=20)) for _ in range(60)]} for _ in range(2))
+    with pytest.raises(BadInput) as refused:
+        outcross.detect(model, human=people, ai=model, detector="one.py:One", imports=["one.py"])
+    assert re.search(WRONG_DETECTORS[method], str(refused.value)) and "\n" not in str(refused.value)
+
+
+def test_a_detector_and_a_classifier_are_listed_and_not_run(place, capsys):
+    (place / "judges.py").write_text(
+        "from outcross.classifiers import Classifier\nfrom outcross.detectors import Detector\n1 / 0\n\nclass Mine(Detector):\n    '''It detects.'''\n\n"
+        "class Other(Classifier):\n    '''It classifies.'''\n    paper = 'ours'\n"
+    )
+    for family, name in (("detectors", "judges.py:Mine"), ("classifiers", "judges.py:Other")):
+        code, said, _ = command("list", family, "--import", "judges.py", capsys=capsys)
+        assert code == 0 and name in said
+    code, _, error = command(
+        "detect", "judges.py", "--human", "judges.py", "--detector", "judges.py:Mine", "--import", "judges.py", capsys=capsys
+    )
+    assert code == 2 and "--import judges.py cannot be imported: ZeroDivisionError: division by zero (judges.py, line 3)" in error

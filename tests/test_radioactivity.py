@@ -10,6 +10,9 @@ from outcross.detectors.radioactivity import radioactivity
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
+from outcross.experiment import experiment
+from outcross.loop import run
+from outcross.models.draw import Draw
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -107,3 +110,78 @@ def test_bad_questions_are_one_line(folder):
         radioactivity(detector, lambda tokens: tokens[:1], [np.arange(30)])
     with pytest.raises(BadInput, match="scheme"):
         radioactivity(WatermarkDetector(tokenizer=folder, scheme="synthid", keys=(1,)), lambda tokens: tokens, [np.arange(30)])
+
+
+LOOP = {
+    "name": "marked", "human": {"text": "stdlib", "rows": 150, "held_out": 0.05, "held_out_rows": 40}, "block": 32, "learner": {"kind": "ngram", "vocabulary": 400},
+    "draw": {"prompts": "none", "watermark": {"bias": 3.0}}, "generations": 2, "metrics": ["radioactivity"],
+}  # fmt: skip
+
+
+def test_a_student_in_a_loop_is_known_by_the_mark_of_its_teacher():
+    """A student of marked text alone predicts green tokens; one of human text is read as generation 0 is; another key finds nothing."""
+    found = {}
+    for name, settings in {
+        "marked": {"policy": "replace"},
+        "unmarked": {"policy": "human_only"},
+        "another key": {"policy": "replace", "metrics": [{"radioactivity": {"watermark": {"key": 7}}}]},
+    }.items():
+        first, student = run(experiment(LOOP | settings))
+        found[name] = [one.null.p for generation in (first, student) for one in generation.measured]
+    assert found["marked"][1] < 1e-6 < 0.001 < min(found["marked"][0], *found["unmarked"], *found["another key"])
+    assert found["unmarked"][0] == found["unmarked"][1] == found["marked"][0]
+
+
+def test_a_network_writes_green_tokens_as_often_as_the_mark_says(folder):
+    """On equal logits a green token has probability γe^δ/(1 − γ + γe^δ) = .711; n-gram models and networks write by the same lists as the detector reads."""
+    from outcross.models.decoding import TokenLaw, write
+    from outcross.models.draw import Watermark
+    from outcross.models.green import green_lists
+    from outcross.models.ngram.sampling import sample
+    from outcross.models.ngram.tree import grow
+
+    lists, detector = green_lists(SIZE, Watermark()), WatermarkDetector(tokenizer=folder)
+    assert all(
+        lists.is_green((before,), token) == detector.is_green((before,), token) for before in (0, 7) for token in range(SIZE)
+    )
+
+    class Flat:
+        vocabulary = SIZE
+
+        def read(self, tokens):
+            return torch.zeros(len(tokens), 1)
+
+        def logits(self, hidden):
+            return torch.zeros(len(hidden), SIZE)
+
+    opened = torch.arange(50)[:, None] % SIZE
+    law = TokenLaw(temperature=2.0, marks=lists)
+    tokens = write(lambda *_: Flat(), opened, 40, law, rng=np.random.default_rng(0), batch=50, device=torch.device("cpu")).tokens
+    texts = np.concatenate((opened.numpy(), tokens), axis=1)
+    of_ngram = sample(
+        grow(np.empty((0, 40), np.int32), 2, SIZE),
+        opened.numpy().astype(np.int32),
+        40,
+        Draw(watermark={}),
+        np.random.default_rng(1),
+    )
+    for written_texts in (texts, np.concatenate((opened.numpy(), of_ngram), axis=1)):
+        pairs = zip(written_texts[:, :-1].ravel().tolist(), written_texts[:, 1:].ravel().tolist(), strict=True)
+        rate = np.mean([lists.is_green((before,), token) for before, token in pairs])
+        expected = 0.25 * np.exp(2) / (0.75 + 0.25 * np.exp(2))
+        assert abs(rate - expected) < 4 * np.sqrt(expected * (1 - expected) / 2000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"draw": {"watermark": {}, "temperature": 0}}, "temperature above 0"),
+        ({"draw": {"watermark": {"green": 1}}}, "green"),
+        ({"draw": {"watermark": {"key": -1}}}, "key"),
+        ({"learner": "causal_lm"}, "causal_lm leaves none"),
+    ],
+)
+def test_a_watermark_that_cannot_be_left_is_refused(changes, words):
+    with pytest.raises(BadInput, match=words) as refusal:
+        experiment(LOOP | changes)
+    assert "\n" not in str(refusal.value)

@@ -6,7 +6,7 @@ import os
 import pytest
 
 import outcross
-from outcross import own
+from outcross import own_parts
 
 PARTS = '''
 from beside_ray import half
@@ -55,12 +55,20 @@ def test_a_cluster_gives_the_bytes_of_one_process(tmp_path, cluster):
 def test_the_source_of_a_part_travels_with_the_work(tmp_path, cluster, monkeypatch):
     (tmp_path / "ray_parts.py").write_text(PARTS)
     (tmp_path / "beside_ray.py").write_text("def half(n):\n    return n // 2\n")
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
-    told |= {"policy": "ray_parts.py:Half", "generations": 2, "sweep": {"seed": [0, 1]}}
+    settings = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    settings |= {"policy": "ray_parts.py:Half", "generations": 2, "sweep": {"seed": [0, 1]}}
     try:
         for out, where in (("here", {}), ("there", {"ray": "local"})):
-            outcross.run(told, imports=[tmp_path / "ray_parts.py"], out=tmp_path / out, **where).finish()
+            outcross.run(settings, imports=[tmp_path / "ray_parts.py"], out=tmp_path / out, **where).finish()
     finally:
-        own.forget(["ray_parts", "beside_ray"])
+        own_parts.forget(["ray_parts", "beside_ray"])
         monkeypatch.setattr("sys.path", [path for path in __import__("sys").path if path != str(tmp_path)])
+    assert (tmp_path / "here/ledger.jsonl").read_bytes() == (tmp_path / "there/ledger.jsonl").read_bytes()
+
+
+def test_teachers_on_a_cluster_give_the_bytes_of_one_process(tmp_path, cluster):
+    told = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    told |= {"teachers": {"a": {"reads": 0.5}, "b": {"reads": "own"}}, "generations": 2, "sweep": {"seed": [0, 1]}}
+    for out, where in (("here", {}), ("there", {"ray": "local"})):
+        outcross.run(told, out=tmp_path / out, **where).finish()
     assert (tmp_path / "here/ledger.jsonl").read_bytes() == (tmp_path / "there/ledger.jsonl").read_bytes()

@@ -158,7 +158,11 @@ def test_no_document_is_on_two_sides_and_every_language_is_on_both():
     sides = split(documents, 0.1, np.random.default_rng(0))
     numbers = [{id(one) for one in side} for side in (sides.training, sides.reference, sides.validation)]
     assert sum(map(len, numbers)) == len(set().union(*numbers)) == len(documents)
-    assert {one.group for one in sides.training} == {one.group for one in sides.reference} == {one.group for one in documents}
+    assert (
+        {one.group for one in sides.training}
+        == {one.group for one in sides.reference}
+        == {document.group for document in documents}
+    )
     assert min(Counter(one.group for one in documents).values()) >= 4
 
 
@@ -231,7 +235,10 @@ def test_a_heading_fits_the_whole_of_a_line_whatever_it_holds():
 
 
 def test_an_article_is_one_document_however_long():
-    assert [len(one.text) for one in gather_documents(["= A =\n" + "x" * 90_000, "= B ="], None, TITLE)] == [90_006, 5]
+    assert [len(document.text) for document in gather_documents(["= A =\n" + "x" * 90_000, "= B ="], None, TITLE)] == [
+        90_006,
+        5,
+    ]
 
 
 def test_a_small_group_has_several_documents_and_a_text_without_groups_is_cut_as_before():

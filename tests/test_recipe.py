@@ -13,7 +13,7 @@ BASE = {"name": "mine", "human": {"distribution": "normal", "rows": 100}, "learn
 
 
 def test_numpys_scalars_make_the_experiment_that_pythons_make():
-    told = {
+    settings = {
         "name": np.str_("mine"),
         "human": {"distribution": "normal", "rows": np.int64(100)},
         "learner": {"kind": "gaussian", "known_variance": np.float64(2.0)},
@@ -33,7 +33,7 @@ def test_numpys_scalars_make_the_experiment_that_pythons_make():
         "chains": 10,
         "seed": 3,
     }
-    made = outcross.experiment(told)
+    made = outcross.experiment(settings)
     assert made == outcross.experiment(same)
     assert yaml.safe_load(yaml.safe_dump(plain(made))) == plain(made)
 

@@ -80,9 +80,9 @@ def test_a_region_that_one_columns_shift_takes_away_is_said_by_that_column_and_a
     rng = np.random.default_rng([8, 11, 28])
     human, moved = people(rng), people(rng)
     moved = moved.with_columns(pl.col("age") + 9)
-    found = outcross.audit(moved, reference=human, aspects=("spread", "regions"))
-    assert any(check.metric == "region" and check.explained_by == "age" for check in found.of("lost"))
-    assert found.summary.startswith("The median of age rose from")
+    audit = outcross.audit(moved, reference=human, aspects=("spread", "regions"))
+    assert any(check.metric == "region" and check.explained_by == "age" for check in audit.of("lost"))
+    assert audit.summary.startswith("The median of age rose from")
     synthetic, reference = sides(people, (pl.col("age") < 40) & (pl.col("job") == "nurse"), rng)
     (region, *_) = regions_of(synthetic, reference, rng)
     assert region.ratio.high < 0.8 and region.explained_by == ""

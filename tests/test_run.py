@@ -92,10 +92,10 @@ def test_an_experiment_is_given_by_name_path_mapping_or_value(tmp_path):
         "name: own\nhuman: {distribution: normal, rows: 20}\nlearner: gaussian\ndraw: {prompts: none}\n"
     )
     by_path = outcross.run(tmp_path / "own.yaml", settings=settings)
-    told = {"name": "own", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
-    by_mapping = outcross.run(told, settings=settings)
-    by_value = outcross.run(outcross.experiment(told | settings))
-    by_words = outcross.run(told, settings=("generations=2", "chains=5"))
+    spec = {"name": "own", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    by_mapping = outcross.run(spec, settings=settings)
+    by_value = outcross.run(outcross.experiment(spec | settings))
+    by_words = outcross.run(spec, settings=("generations=2", "chains=5"))
     assert len(list(by_name)) == 2
     assert numbers_of(by_path) == numbers_of(by_mapping) == numbers_of(by_value) == numbers_of(by_words)
 

@@ -77,27 +77,29 @@ def test_what_is_kept_goes_on_and_what_is_rejected_does_not(chains):
 
 def test_the_acceptance_rate_is_a_reading_and_the_spread_stands_beside_a_random_choice():
     (generation, *_), _ = ran(GAUSSIAN)
-    told = {(one.measure, one.at): one for one in generation.measured}
-    assert told["acceptance", ""].estimate.value == 0.25
-    assert told["rejection", "central: not among the nearest to the middle"].estimate.value == 0.5
-    spread = told["selected_spread", ""]
+    settings = {(one.measure, one.at): one for one in generation.measured}
+    assert settings["acceptance", ""].estimate.value == 0.25
+    assert settings["rejection", "central: not among the nearest to the middle"].estimate.value == 0.5
+    spread = settings["selected_spread", ""]
     assert spread.estimate.value < 0.6 < spread.null.low < spread.null.typical < spread.null.high
-    assert told["selected_tail", ""].estimate.value == 0 and told["selected_tail", ""].null.typical > 0.5
+    assert settings["selected_tail", ""].estimate.value == 0 and settings["selected_tail", ""].null.typical > 0.5
 
 
 def test_what_filters_find_out_of_themselves_is_read_at_every_generation():
     verify = {"kind": "verify", "rules": ["x0 + x1 < 1"], "truth": "x0 < 1", "answers": 2}
     star = {"kind": "star", "columns": ["x0"], "share": 0.25, "cells": 500}
     (first, *_), _ = ran(GAUSSIAN | {"select": [verify, star], "draw": {"prompts": "none", "candidates": 10}, "generations": 1})
-    told = {one.measure: one.estimate for one in first.measured if one.estimate is not None}
+    settings = {one.measure: one.estimate for one in first.measured if one.estimate is not None}
     x = first.drawn.records.array
     right, kept = x[:, 0] < 1, x.sum(axis=1) < 1
-    assert told["keeps_correct"].value == pytest.approx(kept[right].mean()) and told["keeps_wrong"].value == pytest.approx(
+    assert settings["keeps_correct"].value == pytest.approx(kept[right].mean()) and settings["keeps_wrong"].value == pytest.approx(
         kept[~right].mean()
     )
-    assert told["kept_wrong"].value == pytest.approx((~right)[kept].mean()) and told["kept_wrong"].method == "Clopper-Pearson"
-    assert told["breakdown"].value == pytest.approx(1 / (1 + told["keeps_wrong"].value / told["keeps_correct"].value))
-    assert told["fill_in"].value == 1  # 500 cells and fewer records: no cell is due one
+    assert (
+        settings["kept_wrong"].value == pytest.approx((~right)[kept].mean()) and settings["kept_wrong"].method == "Clopper-Pearson"
+    )
+    assert settings["breakdown"].value == pytest.approx(1 / (1 + settings["keeps_wrong"].value / settings["keeps_correct"].value))
+    assert settings["fill_in"].value == 1  # 500 cells and fewer records: no cell is due one
 
 
 def test_a_random_selection_moves_a_gaussian_as_the_laws_of_as_many_records_say():
@@ -135,7 +137,7 @@ def test_a_verifier_of_texts_keeps_a_number_that_depends_on_them_and_the_policy_
     generations, _ = ran(words | {"policy": "accumulate", "select": [{"kind": "verify", "patterns": {"text": "rain|snow"}}]})
     first, second = generations
     assert 0 < len(first.kept) < len(first.drawn) == 20
-    assert all("rain" in one or "snow" in one for one in first.kept.records.texts)
+    assert all("rain" in text or "snow" in text for text in first.kept.records.texts)
     assert len(second.training.value) == 20 + len(first.kept)
 
 
@@ -196,7 +198,7 @@ def test_a_function_of_ones_own_is_a_verifier_and_its_source_is_in_the_key(words
         (tmp_path / f"judge{number}.py").write_text(f"def passes(record):\n    return {body}\n")
         select = [{"kind": "verify", "function": f"judge{number}:passes"}]
         generations, ledger = ran(words | {"select": select, "generations": 1})
-        assert all(len(one) % (2, 3, 2)[number] == 0 for one in generations[0].kept.records.texts)
+        assert all(len(text) % (2, 3, 2)[number] == 0 for text in generations[0].kept.records.texts)
         (entry,) = (entry for entry in ledger.entries.values() if entry.verb == "select")
         keys.append(entry.recipe["content"][f"judge{number}:passes"])
     assert len(set(keys)) == 3  # each is of a module of its own

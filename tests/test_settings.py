@@ -66,7 +66,7 @@ def test_a_number_that_some_arms_lack_makes_a_family_of_the_others():
 def test_doses_of_one_policy_are_a_family_beside_other_policies():
     shares = [{"kind": "human_share", "share": share} for share in (0.1, 0.2, 0.4)]
     made = arms(BASE | {"sweep": {"policy": ["replace", *shares], "human.rows": [10, 20, 40]}})
-    found = {(one.setting, one.among): len(one.arms) for one in families(flat_settings(made))}
-    assert found == {("human.rows", among): 3 for among in ("replace", *(f"human_share={share}" for share in (0.1, 0.2, 0.4)))} | {
-        ("policy.share", f"human.rows = {rows}"): 3 for rows in (10, 20, 40)
-    }
+    settings = {(family.setting, family.among): len(family.arms) for family in families(flat_settings(made))}
+    assert settings == {
+        ("human.rows", among): 3 for among in ("replace", *(f"human_share={share}" for share in (0.1, 0.2, 0.4)))
+    } | {("policy.share", f"human.rows = {rows}"): 3 for rows in (10, 20, 40)}

@@ -132,8 +132,8 @@ def test_men_lead_in_an_audit_of_records():
         job = rng.choice(["a", "b", "rare"], n, p=[0.5, 0.5 - rare, rare] if rare else [0.5, 0.5, 0.0])
         return polars.DataFrame({"sex": np.where(rng.random(n) < men, "Male", "Female"), "job": job, "x": rng.normal(size=n)})
 
-    found = outcross.audit(people(4000, 0.05, 0.0), reference=people(4000, 0.4, 0.015), groups="sex", aspects=("groups", "tails"))
-    assert found.summary.startswith("Male (sex) fell") and found.of("lost")[0].group == "sex=Male"
+    audit = outcross.audit(people(4000, 0.05, 0.0), reference=people(4000, 0.4, 0.015), groups="sex", aspects=("groups", "tails"))
+    assert audit.summary.startswith("Male (sex) fell") and audit.of("lost")[0].group == "sex=Male"
 
 
 def test_sets_that_cannot_be_told_apart_share_a_rank():

@@ -165,8 +165,8 @@ def test_the_log_variance_of_replace_drifts_as_one_over_n_beside_its_closed_form
         with pytest.raises(SystemExit) as stopped:
             main(command)
         assert stopped.value.code == 0
-    told = json.loads(capsys.readouterr().out)["slopes"]
-    by_arm = {one["among"]: one for one in told if one["quantity"] == "narrowing"}
+    stored = json.loads(capsys.readouterr().out)["slopes"]
+    by_arm = {one["among"]: one for one in stored if one["quantity"] == "narrowing"}
     replace, slope = by_arm["replace"], by_arm["replace"]["slope"]
     # E of the log of a chi-squared of n - 1 over n - 1 is about -1/n: a little steeper than -1 at small n.
     assert -1.1 < replace["closed_form"] < -1 and replace["is_exponent"]
@@ -190,7 +190,7 @@ def made_up(values, seeds=1):
 
 
 def found(frame, settings) -> dict[str, Any]:
-    return {one.quantity: one for one in slopes(frame, settings)}
+    return {slope.quantity: slope for slope in slopes(frame, settings)}
 
 
 def test_seeds_that_arms_share_are_compared_within_each_seed():

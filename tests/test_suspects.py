@@ -113,7 +113,7 @@ def test_neighbours_by_kinds_are_those_of_all_distances():
     human, drawn = alike([table(frame, name) for frame, name in zip(frames, ("human", "drawn"), strict=True)]).tables
     embed = embedding(human)
     points, among, kinds = embed(drawn), embed(human), embed.categories(human)
-    assert [one.stop - one.start for one in kinds] == [4, 5, 11]
+    assert [kind.stop - kind.start for kind in kinds] == [4, 5, 11]
     points = np.concatenate([points, among[:40]])
     for k in (1, 2, 5):
         distances, rows = nearest_by_kinds(points, among, k, kinds)

@@ -28,7 +28,7 @@ sweep: {human.rows: [50, 10, 20], seed: [0, 1, 2, 3, 4]}
 
 def called(capsys, *arguments) -> str:
     with pytest.raises(SystemExit) as stopped:
-        main([str(one) for one in arguments])
+        main([str(argument) for argument in arguments])
     told = capsys.readouterr()
     assert stopped.value.code == 0, told.err
     return told.out
@@ -130,8 +130,8 @@ def test_at_most_three_seeds_are_thin_lines_beside_their_mean(seeds, threads, tm
 
 def test_a_response_is_at_the_last_generation_that_every_seed_has():
     readings = tuple(one for one in rows_of(2) if (one.seed, one.generation) != (1, 2))
-    told = {arm: {"rows": number} for arm, number in (("a", 30), ("b", 10), ("c", 20))}
-    (one,) = responses(told, measured(Study("s", ("a", "b", "c"), readings)))
+    settings = {arm: {"rows": number} for arm, number in (("a", 30), ("b", 10), ("c", 20))}
+    (one,) = responses(settings, measured(Study("s", ("a", "b", "c"), readings)))
     assert [(answer.setting, answer.arm, answer.point.generation, answer.point.n) for answer in one.answers] == [
         (10, "b", 1, 2), (20, "c", 1, 2), (30, "a", 1, 2),
     ]  # fmt: skip
@@ -155,7 +155,7 @@ def test_seeds_that_agree_are_no_certainty():
 def luminance(colour: str) -> float:
     """Relative luminance of #rrggbb or #rgb, in [0, 1] (WCAG 2.2)."""
     digits = colour.removeprefix("#")
-    digits = "".join(2 * one for one in digits) if len(digits) == 3 else digits
+    digits = "".join(2 * digit for digit in digits) if len(digits) == 3 else digits
     parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -73,8 +73,8 @@ def test_a_run_keeps_the_best_checkpoint_where_it_is_asked_to(tmp_path):
 
 def test_the_perplexity_of_the_mean_is_below_the_mean_of_perplexities(tmp_path):
     (only,) = run(experiment(told(tmp_path, generations=1)))
-    found = {one.at: one.estimate.value for one in only.measured if one.measure == "held_out_perplexity" and one.estimate}
-    assert found[""] < found["mean over blocks"]
+    settings = {one.at: one.estimate.value for one in only.measured if one.measure == "held_out_perplexity" and one.estimate}
+    assert settings[""] < settings["mean over blocks"]
 
 
 def test_every_switch_of_the_page_is_a_key_that_show_prints():

@@ -20,7 +20,7 @@ sweep: {policy: [replace, {kind: human_share, share: 0.1}], human.rows: [20, 50]
 
 def shown(capsys, *arguments) -> str:
     with pytest.raises(SystemExit) as stopped:
-        main([str(one) for one in arguments])
+        main([str(argument) for argument in arguments])
     told = capsys.readouterr()
     assert stopped.value.code == 0, told.err
     return told.out
@@ -67,7 +67,7 @@ def test_every_arm_and_seed_is_shown_with_its_interval_on_request(run, capsys):
     told = shown(capsys, "show", run, "--seeds").partition("\nlog_variance\n")[2]
     assert "replace,temperature=0.5,rows=20 seed 1" in told
     readings = json.loads(shown(capsys, "show", run, "--json"))["readings"]
-    assert told.count(" g2  ") == sum(one["generation"] == 2 and not one["at"].startswith("null") for one in readings)
+    assert told.count(" g2  ") == sum(reading["generation"] == 2 and not reading["at"].startswith("null") for reading in readings)
 
 
 def test_a_paper_is_said_once_and_its_number_where_it_is_used(capsys):
@@ -90,5 +90,5 @@ def test_metrics_name_their_readings(capsys):
 
 
 def test_the_eight_definitions_are_listed(capsys):
-    told = json.loads(shown(capsys, "list", "definitions", "--json"))["parts"]["definitions"]
-    assert len(told) == 8 and all("2503.03150" in one["papers"][0] and one["what"] for one in told)
+    stored = json.loads(shown(capsys, "list", "definitions", "--json"))["parts"]["definitions"]
+    assert len(stored) == 8 and all("2503.03150" in one["papers"][0] and one["what"] for one in stored)

@@ -89,13 +89,13 @@ def read(metric, told, seed=0):
 
 
 def read_all(told, seed=0):
-    found = {}
+    settings = {}
     for name in TEXT:
         try:
-            found |= read(measure(name)(), told, seed)
+            settings |= read(measure(name)(), told, seed)
         except NotApplicable as why:
             assert str(why)
-    return found
+    return settings
 
 
 def value(found, metric, at=""):
@@ -600,11 +600,11 @@ def test_a_run_that_continues_the_newest_records_reads_how_much_of_those_is_copi
     chance = np.random.default_rng(3)
     lines = [" ".join(f"w{i}" for i in np.minimum(chance.zipf(1.4, 30), 60)) for _ in range(60)]
     (tmp_path / "texts.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in lines))
-    told = {
+    settings = {
         "name": "newest", "human": {"path": str(tmp_path / "texts.jsonl"), "text_column": "text", "rows": 50, "held_out": 0.1}, "block": 14,
         "learner": {"kind": "ngram", "tokens": "words", "order": 2}, "draw": {"prompts": "newest"}, "generations": 2, "metrics": ["prompt_copying"],
     }  # fmt: skip
-    before, last = outcross.run(told)
+    before, last = outcross.run(settings)
     (reading,) = last.measured
     copied = running = 0
     for record, prompt in zip(last.drawn.records.texts, before.drawn.records.texts, strict=True):

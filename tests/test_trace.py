@@ -154,16 +154,16 @@ def test_the_chain_says_why_it_ends(tmp_path):
     (tmp_path / "first").rename(tmp_path / "gone")
     trace = show(tmp_path / "second", id=old)
     assert "is no longer there" in trace.ends and "of pool human in an earlier mix" in trace.parents[0].ends
-    made = mix(pools=[{"name": "m", "data": {"text": ["a"]}, "origin": {"model": "x"}}], out=tmp_path / "memory")
-    assert "was given in memory, as dict" in show(tmp_path / "memory", id=made.frame()["_id"][0]).ends
+    mixed = mix(pools=[{"name": "m", "data": {"text": ["a"]}, "origin": {"model": "x"}}], out=tmp_path / "memory")
+    assert "was given in memory, as dict" in show(tmp_path / "memory", id=mixed.frame()["_id"][0]).ends
 
 
 def test_files_are_found_from_a_folder_around_the_mix(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     polars.DataFrame({"text": ["a", "b"]}).write_parquet("h.parquet")
-    made = mix(pools=[{"name": "h", "path": "h.parquet", "origin": "human"}], out="mix")
-    record = made.frame()["_id"][0]
+    mixed = mix(pools=[{"name": "h", "path": "h.parquet", "origin": "human"}], out="mix")
+    record = mixed.frame()["_id"][0]
     os.chdir(tmp_path)
     (tmp_path / "work").rename(tmp_path / "elsewhere")
     assert show("elsewhere/mix", id=record).file.file == str(tmp_path / "elsewhere" / "h.parquet")
@@ -172,7 +172,7 @@ def test_files_are_found_from_a_folder_around_the_mix(tmp_path, monkeypatch):
 def test_a_forged_manifest_leads_nowhere(tmp_path):
     chain(tmp_path)
     place = tmp_path / "second" / "manifest.json"
-    told = json.loads(place.read_text())
+    stored = json.loads(place.read_text())
     record = polars.read_parquet(next((tmp_path / "second" / "data").iterdir()))["_id"][0]
     for change in (
         {"requested": {"pools": 3}},
@@ -180,7 +180,7 @@ def test_a_forged_manifest_leads_nowhere(tmp_path):
         {"read": 3},
         {"pools": [{"name": "nobody"}]},
     ):
-        place.write_text(json.dumps(told | change))
+        place.write_text(json.dumps(stored | change))
         trace = show(tmp_path / "second", id=record)
         assert trace.ends and trace.file is None
 
@@ -194,14 +194,14 @@ def test_a_forged_manifest_leads_nowhere(tmp_path):
 def test_any_row_is_found_however_often_it_repeats(tmp_path_factory, texts, repeats, seed):
     folder = tmp_path_factory.mktemp("any")
     polars.DataFrame({"text": texts}).write_parquet(folder / "a.parquet")
-    made = mix(
+    mixed = mix(
         pools=[{"name": "a", "path": str(folder / "a.parquet")}],
         rows=len(texts) * repeats,
         max_repeats=repeats,
         seed=seed,
         out=folder / "mix",
     )
-    found = [(row["text"], show(folder / "mix", id=row["_id"]).file.row) for row in made.frame().iter_rows(named=True)]
+    found = [(row["text"], show(folder / "mix", id=row["_id"]).file.row) for row in mixed.frame().iter_rows(named=True)]
     assert all(texts[row - 1] == text for text, row in found)
     assert sorted(row for _, row in found) == sorted([*range(1, len(texts) + 1)] * repeats)
 

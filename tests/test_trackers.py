@@ -64,7 +64,7 @@ def scalars(folder, name):
     events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     read = events.EventAccumulator(str(folder / folder_name(name)))
     read.Reload()
-    return read, {tag: [(one.step, one.value) for one in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
+    return read, {tag: [(point.step, point.value) for point in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
 
 
 def rows_of(folder, project, name):

@@ -160,7 +160,7 @@ def test_attention_in_bf16_has_the_gradient_of_attention_in_fp32():
 def test_the_optimizer_is_torchs_to_the_bit(untrained):
     """Its objects cost three seconds to import; the steps must be theirs."""
     ours, theirs = copy.deepcopy(untrained), copy.deepcopy(untrained)
-    decays = [{"params": [one for one in theirs.parameters() if one.dim() > 1], "weight_decay": 0.1},
+    decays = [{"params": [parameter for parameter in theirs.parameters() if parameter.dim() > 1], "weight_decay": 0.1},
               {"params": [one for one in theirs.parameters() if one.dim() == 1], "weight_decay": 0.0}]  # fmt: skip
     optimizer, torchs = fitting.AdamW(ours), torch.optim.AdamW(decays, betas=(0.9, 0.95), fused=True)
     records, weights = torch.from_numpy(blocks(6)).long(), torch.ones(6)

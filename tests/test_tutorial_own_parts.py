@@ -1,11 +1,13 @@
 """Every snippet of docs/tutorial/own-parts.md does what the page says, in its order."""
 
+import json
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import outcross
@@ -15,17 +17,23 @@ PAGE = Path(__file__).parents[1] / "docs/tutorial/own-parts.md"
 
 @pytest.fixture(scope="module")
 def snippets():
-    found: dict[str, list[str]] = {}
+    settings: dict[str, list[str]] = {}
     for language, text in re.findall(r"```(\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL):
-        found.setdefault(language, []).append(text)
-    return found
+        settings.setdefault(language, []).append(text)
+    return settings
 
 
 @pytest.fixture(scope="module")
 def place(snippets, tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     (folder / "my_parts.py").write_text(snippets["python"][0])
+    (folder / "my_judges.py").write_text(next(text for text in snippets["python"] if "class Variety" in text))
     (folder / "my.yaml").write_text(snippets["yaml"][0])
+    rng = np.random.default_rng(0)
+    words = [f"word{number}" for number in range(60)]
+    for name, some in (("people", 60), ("model", 25), ("texts", 60)):
+        texts = [" ".join(rng.choice(words[:some], 40)) for _ in range(60)]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     return folder
 
 
@@ -35,13 +43,22 @@ def test_every_snippet_runs(snippets, place):
         assert ended.returncode == 0, ended.stderr[-2000:]
         return ended.stdout
 
-    checked, run, swept = snippets["python"][1:]
+    checked, run, swept = snippets["python"][1:4]
     assert "shape: (3," in python("-c", f"{checked}\n{run}")
     assert python("-c", swept) == "['old_and_new=0', 'old_and_new=0.5']\n"
     said = [python("-m", *shlex.split(line)) for line in snippets["sh"][0].splitlines()]
     assert "my_parts.py:OldAndNew" in said[1] and "SHA-256" in said[1]
     assert "breadth" in said[2]
     assert "my_parts.py:OldAndNew" in said[3] and "A share of the original human records" in said[3].replace("\n" + " " * 25, " ")
+    judged = [python("-m", *shlex.split(line)) for line in snippets["sh"][1].splitlines()]
+    assert "my_judges.py:Variety is a part of the user's own (SHA-256 of its source: my_judges.py " in " ".join(judged[0].split())
+    run = outcross.open(place / "labels")
+    assert (
+        run.experiment["learner"]["classifier"]["kind"] == "my_judges.py:NearestMean"
+        and "accuracy" in run.readings["measure"].to_list()
+    )
+    assert any("my_judges.py:NearestMean is a part of the user's own" in note for note in run.notes)
+    python("-c", "from my_judges import NearestMean, Variety\nfrom outcross.testing import check\ncheck(Variety(), NearestMean())")
     run = outcross.open(place / "mine")
     assert {arm.name for arm in run.arms} == {"old_and_new=0.2"} and not run.unfinished
 

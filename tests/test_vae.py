@@ -55,7 +55,7 @@ def model(digits):
 
 
 def weights_of(model):
-    return np.concatenate([one.detach().numpy().ravel() for one in model.network.parameters()])
+    return np.concatenate([parameter.detach().numpy().ravel() for parameter in model.network.parameters()])
 
 
 # The network and its loss
@@ -96,10 +96,10 @@ def convolved(pictures, weight, bias):
 def transposed(pictures, weight, bias):
     """The transposed convolution by hand: every number adds its kernel, scaled, to the picture of twice the sides."""
     channels, height, width = pictures.shape
-    made = np.zeros((weight.shape[1], 2 * height + 2, 2 * width + 2))
+    values = np.zeros((weight.shape[1], 2 * height + 2, 2 * width + 2))
     for c, i, j in itertools.product(range(channels), range(height), range(width)):
-        made[:, 2 * i : 2 * i + 4, 2 * j : 2 * j + 4] += pictures[c, i, j] * weight[c]
-    return made[:, 1:-1, 1:-1] + bias[:, None, None]
+        values[:, 2 * i : 2 * i + 4, 2 * j : 2 * j + 4] += pictures[c, i, j] * weight[c]
+    return values[:, 1:-1, 1:-1] + bias[:, None, None]
 
 
 def elbo_by_hand(network, picture, noise):
@@ -326,7 +326,7 @@ def test_every_policy_has_its_shares_on_line(policy):
     generations = list(package.run(package.experiment(SMALL | {"policy": policy, "metrics": ["latents"]})))
     finite = list(package.run(package.experiment(SMALL | {"policy": policy, "metrics": ["latents"], "rows": "constant"})))
     sizes = [[len(one.training.value) for one in some] for some in (generations, finite)]
-    assert sizes[0] == sizes[1] and all(len(one.drawn) == 120 for one in generations)
+    assert sizes[0] == sizes[1] and all(len(generation.drawn) == 120 for generation in generations)
 
 
 # Measures
@@ -346,12 +346,12 @@ def test_the_spread_of_latents_is_the_standard_deviation_and_covers_the_truth():
 
 def test_a_run_measures_every_generation_against_the_first():
     generations = list(package.run(package.experiment(SMALL)))
-    for one in generations:
-        told = {(reading.measure, reading.at): reading.estimate for reading in one.measured}
-        total, entropy, divergence = (told["held_out_elbo", at].value for at in ("", "cross-entropy", "divergence"))
-        assert total == pytest.approx(entropy + divergence) and told["held_out_elbo", ""].n == 120
-        assert told["latent_spread", ""].low < told["latent_spread", ""].value < told["latent_spread", ""].high
-        assert (told["excess_elbo", ""].value == 0) == (one.g == 0)
+    for generation in generations:
+        settings = {(reading.measure, reading.at): reading.estimate for reading in generation.measured}
+        total, entropy, divergence = (settings["held_out_elbo", at].value for at in ("", "cross-entropy", "divergence"))
+        assert total == pytest.approx(entropy + divergence) and settings["held_out_elbo", ""].n == 120
+        assert settings["latent_spread", ""].low < settings["latent_spread", ""].value < settings["latent_spread", ""].high
+        assert (settings["excess_elbo", ""].value == 0) == (generation.g == 0)
 
 
 def test_equal_networks_that_write_otherwise_share_no_records_in_a_ledger(tmp_path):

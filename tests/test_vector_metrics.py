@@ -313,16 +313,16 @@ def test_tail_mass_of_a_narrower_law_is_that_of_its_quantiles():
 
 
 def test_what_takes_time_is_read_only_where_it_is_asked_for():
-    told = {"name": "v", "human": {"distribution": "normal"}, "learner": "gaussian"}
-    names = [kind(metric) for metric in experiment(told).measured]
+    settings = {"name": "v", "human": {"distribution": "normal"}, "learner": "gaussian"}
+    names = [kind(metric) for metric in experiment(settings).measured]
     assert {"fitted_law", "tail_mass"} <= set(names) and not {"neighbours", "modes", "w1", "energy_distance"} & set(names)
-    asked = experiment(told | {"metrics": ["neighbours", "w1"]}).measured
+    asked = experiment(settings | {"metrics": ["neighbours", "w1"]}).measured
     assert [kind(metric) for metric in asked] == ["neighbours", "w1"]
 
 
 @pytest.mark.parametrize("chains", [1, 300])
 def test_every_reading_of_a_run_has_a_number_or_a_reason(chains):
-    told = {
+    settings = {
         "name": "v",
         "human": {"distribution": "normal", "dimensions": 2, "rows": 40},
         "learner": "gaussian",
@@ -331,28 +331,28 @@ def test_every_reading_of_a_run_has_a_number_or_a_reason(chains):
         "chains": chains,
         "metrics": [kind(one()) for one in OURS],
     }
-    for generation in run(experiment(told)):
-        found = {(one.measure, one.at): one for one in generation.measured}
-        assert {name for name, _ in found} == {page for one in OURS for page in one.pages}
-        for (name, _), one in found.items():
+    for generation in run(experiment(settings)):
+        spec = {(one.measure, one.at): one for one in generation.measured}
+        assert {name for name, _ in spec} == {page for one in OURS for page in one.pages}
+        for (name, _), one in spec.items():
             assert (one.estimate is None) == (name in ("modes", "high_quality")), one
         assert all(
-            found[name, ""].null is not None for name in ("w1", "sliced_w2", "energy_distance", "point_recall", "held_out_nats")
+            spec[name, ""].null is not None for name in ("w1", "sliced_w2", "energy_distance", "point_recall", "held_out_nats")
         )
         if chains > 1:
-            assert found["sliced_w2", ""].estimate.n == 200 and found["w1", ""].estimate.n == 300
+            assert spec["sliced_w2", ""].estimate.n == 200 and spec["w1", ""].estimate.n == 300
 
 
 def test_a_file_of_points_is_compared_with_its_held_out_rows(tmp_path):
     for rows, floor in ((200, True), (290, False)):
         np.save(tmp_path / "points.npy", np.random.default_rng(0).standard_normal((600, 2)))
         human = {"array": str(tmp_path / "points.npy"), "rows": rows}
-        told = {"name": "v", "human": human, "learner": "gaussian", "draw": {"prompts": "none"}, "generations": 1, "rows": 250}
-        (generation,) = run(experiment(told | {"metrics": ["w1", "neighbours", "modes"]}))
-        found = {(one.measure, one.at): one for one in generation.measured}
-        assert found["w1", ""].estimate.n == found["point_recall", ""].estimate.n == min(rows, 250)
-        assert (found["w1", ""].null is not None) == (found["point_recall", ""].null is not None) == floor
-        assert "finite set" in found["modes", ""].note
+        settings = {"name": "v", "human": human, "learner": "gaussian", "draw": {"prompts": "none"}, "generations": 1, "rows": 250}
+        (generation,) = run(experiment(settings | {"metrics": ["w1", "neighbours", "modes"]}))
+        spec = {(one.measure, one.at): one for one in generation.measured}
+        assert spec["w1", ""].estimate.n == spec["point_recall", ""].estimate.n == min(rows, 250)
+        assert (spec["w1", ""].null is not None) == (spec["point_recall", ""].null is not None) == floor
+        assert "finite set" in spec["modes", ""].note
 
 
 def test_points_that_are_no_numbers_are_refused_with_their_share():
@@ -369,7 +369,7 @@ def test_ours_are_members():
 @pytest.mark.filterwarnings("error")
 def test_a_true_covariance_that_is_singular_in_double_precision_has_no_log_variance():
     human = {"distribution": "regression", "rows": 9, "dimensions": 2, "coefficient": 2**63}
-    told = {"name": "a", "human": human, "learner": "regression", "chains": 3, "generations": 1, "draw": {"prompts": "human"}}
-    (generation,) = outcross.run(told)
+    settings = {"name": "a", "human": human, "learner": "regression", "chains": 3, "generations": 1, "draw": {"prompts": "human"}}
+    (generation,) = outcross.run(settings)
     (reading,) = (one for one in generation.measured if one.measure == "log_variance")
     assert reading.estimate is None and "singular in double precision" in reading.note

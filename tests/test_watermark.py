@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import outcross
+from outcross import testing
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
 
@@ -26,6 +27,11 @@ def folder(tmp_path_factory):
     tokenizer.save(str(where / "tokenizer.json"))
     (where / "config.json").write_text(json.dumps({"vocab_size": SIZE}))
     return str(where)
+
+
+def test_it_keeps_the_promises_of_detectors(folder):
+    detector = WatermarkDetector(tokenizer=folder)
+    assert not [seen for promise in testing.promises("detectors")[:-1] if (seen := testing.seen_against(promise, detector))]
 
 
 def texts_of(tokens):

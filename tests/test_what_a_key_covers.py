@@ -187,8 +187,8 @@ def test_another_version_of_a_library_does_the_steps_again_that_declare_it(sourc
     done, _ = run(f"{source}{os.pathsep}{tmp_path}", tmp_path / "run")
     assert done >= READS | {"gather -1"}
     lines = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()]
-    told = {(line["verb"], line["libraries"].get("scipy")) for line in lines}
-    assert {("measure", "0.0.1"), ("measure", importlib.metadata.version("scipy")), ("train", None)} <= told
+    settings = {(line["verb"], line["libraries"].get("scipy")) for line in lines}
+    assert {("measure", "0.0.1"), ("measure", importlib.metadata.version("scipy")), ("train", None)} <= settings
 
 
 def test_a_policy_of_a_users_own_is_covered_by_its_plans(source, tmp_path):

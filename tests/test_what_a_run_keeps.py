@@ -51,10 +51,16 @@ def test_a_run_of_chains_stores_no_step_and_goes_on_to_the_same_bytes(tmp_path, 
 
 @pytest.mark.parametrize(("chains", "store"), [(1, "all"), (2, "readings")])
 def test_what_is_kept_goes_by_the_chains_unless_it_is_said(chains, store):
-    told = {"name": "a", "human": {"distribution": "normal"}, "learner": "gaussian", "draw": {"prompts": "none"}, "chains": chains}
-    assert experiment(told).store == store
+    settings = {
+        "name": "a",
+        "human": {"distribution": "normal"},
+        "learner": "gaussian",
+        "draw": {"prompts": "none"},
+        "chains": chains,
+    }
+    assert experiment(settings).store == store
     for said in ("all", "readings"):
-        assert experiment(told | {"store": said}).store == said
+        assert experiment(settings | {"store": said}).store == said
 
 
 @pytest.mark.parametrize(("distribution", "learner"), KINDS, ids=[learner for _, learner in KINDS])

@@ -22,6 +22,7 @@ from outcross.collapse.growth import GROWTH, growth_law
 from outcross.detectors import DETECTORS
 from outcross.experiment import Experiment, Growth
 from outcross.experiment.file import builtin
+from outcross.experiment.teachers import Teacher
 from outcross.filters import FILTERS
 from outcross.laws import LAWS, law
 from outcross.measures import ASPECTS, MEASURES, Page, askers, measure
@@ -37,6 +38,7 @@ from outcross.verbs.mix.asked import MixFilter, MixOrigin, MixPool, MixRecipe
 from outcross.verbs.mix.search_asked import MixSearch
 from outcross.verbs.mix.wanted import Lineage, Splits, SplitShare
 from outcross.verbs.parts import SCHAEFFER, checks_page, filters_page
+from outcross.verbs.reproduce.page import claims_page
 
 PAGES_OF_FAMILIES: Mapping[int, str] = {
     id(family): name
@@ -105,6 +107,11 @@ def experiment_page() -> str:
         ("draw", Draw, "How a model is sampled."),
         ("training", Schedule, "How a network is trained. Learners that are fitted in closed form have no such key."),
         ("rows", Growth, "`rows: {grow: 1.5}` in place of a number."),
+        (
+            "a teacher",
+            Teacher,
+            "`teachers: {a: {reads: own}, b: {reads: 0.1}}` maps names to these ([several teachers](../howto/communities.md)).",
+        ),
     ):
         lines += [f"## Keys of {key}", "", words, "", *_keys(cls), ""]
     return "\n".join([*lines, STOP_WHEN, ""])
@@ -469,5 +476,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "growth.md": growth_page,
     "definitions.md": definitions_page,
     "experiments.md": experiments_page,
+    "claims.md": claims_page,
 }  # fmt: skip
 """The pages by their file."""

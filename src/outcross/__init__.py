@@ -52,6 +52,8 @@ _WHERE = {
     "open": "verbs.opening",
     "parts": "verbs.list",
     "report": "verbs.report",
+    "Reproduction": "verbs.reproduce.result",
+    "reproduce": "verbs.reproduce.answer",
     "run": "verbs.run.answer",
     "share_curve": "verbs.share_curve",
     "show": "verbs.show",
@@ -85,6 +87,8 @@ if TYPE_CHECKING:
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.opening import open
     from outcross.verbs.report import report
+    from outcross.verbs.reproduce.answer import reproduce
+    from outcross.verbs.reproduce.result import Reproduction
     from outcross.verbs.run.answer import run
     from outcross.verbs.run.result import Run
     from outcross.verbs.share_curve import ShareCurve, share_curve
@@ -114,6 +118,6 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Arm", "Audit", "Audits", "BadInput", "Card", "Detection", "Draw", "Estimate", "Evidence", "Experiment", "Export", "Figure", "Forecast", "Generation", "Human", "Ledger", "Mix", "NotApplicable", "Origin",
-    "Part", "Pool", "Profile", "Reading", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "detect", "experiment", "export", "forecast", "mix", "open", "parts", "profile", "report",
+    "Part", "Pool", "Profile", "Reading", "Reproduction", "Run", "Schedule", "ShareCurve", "arms", "audit", "audits", "card", "detect", "experiment", "export", "forecast", "mix", "open", "parts", "profile", "report", "reproduce",
     "run", "share_curve", "show",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ from outcross.verbs.forecast.question import ForecastQuestion
 from outcross.verbs.list import ListQuestion
 from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.report import ReportQuestion
+from outcross.verbs.reproduce.question import ReproduceQuestion
 from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.show import ShowQuestion
 
@@ -103,11 +104,15 @@ def mix(question: MixQuestion, *, quiet: Quiet = False, as_json: Json = False) -
 
 @app.command(help=DetectQuestion.__doc__)
 def detect(question: DetectQuestion = DetectQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
+    from contextlib import nullcontext
+
     from outcross.verbs.detect.answer import detected
+    from outcross.verbs.detect.progress import told
     from outcross.verbs.detect.screen import detection_lines
     from outcross.verbs.terminal import width
 
-    result = detected(question)
+    with nullcontext() if as_json or quiet else told():
+        result = detected(question)
     if as_json:
         _print_json(result.plain())
     elif not quiet:
@@ -125,6 +130,21 @@ def forecast(question: ForecastQuestion = ForecastQuestion(), *, quiet: Quiet = 
         _print_json(result.plain())
     elif not quiet:
         print("\n".join(forecast_lines(result, width())))
+
+
+@app.command(help=ReproduceQuestion.__doc__)
+def reproduce(question: ReproduceQuestion = ReproduceQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
+    from outcross.verbs.reproduce.answer import in_folder, reproduced, with_page
+    from outcross.verbs.reproduce.progress import watcher
+    from outcross.verbs.terminal import width
+
+    question = in_folder(question)
+    result = reproduced(question, watcher(as_json or quiet))
+    page = with_page(result) if question.claims or question.all else None
+    if as_json:
+        _print_json(result.plain())
+    elif not quiet:
+        print(*result.lines(width()), *([f"report: {escaped(str(page))}"] if page else []), sep="\n")
 
 
 @app.command(help=ReportQuestion.__doc__)

@@ -71,9 +71,9 @@ def names_apart(names: Iterable[str], length: int = 24) -> dict[str, str]:
     for room in range(length, longest + 1):
         short = [shortened(name, room) for name in names]
         ends = [name if len(name) <= room else f"…{name[1 - room :]}" for name in names]
-        for told in (short, ends):
-            if len(set(told)) == len(names):
-                return dict(zip(names, told, strict=True))
+        for shortening in (short, ends):
+            if len(set(shortening)) == len(names):
+                return dict(zip(names, shortening, strict=True))
     return {name: name for name in names}
 
 

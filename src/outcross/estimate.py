@@ -83,7 +83,7 @@ class Null:
     """The lower end of the 95 % interval of `typical`; None, as `high`, where it has none."""
     high: float | None = None
     floor: float | None = None
-    """The value that one in twenty real sets of this size reaches or passes; None where that is not known."""
+    """The value that 5 % of real samples of this size reach or exceed, on the side of a loss; None where that is not known."""
     p: float | None = None
     """P(real against real is at least as bad), one-sided, in (0, 1]; None where that is not known."""
     method: str = ""
@@ -169,10 +169,10 @@ def student_quantile(degrees: float) -> float:
     return float(stdtrit(degrees, 0.975))
 
 
-def student_quantile_over(n: int, of: str) -> float:
-    """`student_quantile` for the variance between n things, which `of` names; NotApplicable where there are fewer than two."""
+def student_quantile_over(n: int, unit: str) -> float:
+    """`student_quantile` for the variance between n things, which `unit` names; NotApplicable where there are fewer than two."""
     if n < 2:
-        raise NotApplicable(f"an interval over {of} needs at least 2 of them, there is {n}")
+        raise NotApplicable(f"an interval over {unit} needs at least 2 of them, there is {n}")
     return student_quantile(n - 1)
 
 

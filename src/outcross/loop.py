@@ -9,10 +9,12 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from outcross import data, own
+from outcross import data, own_parts, own_source
 from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
 from outcross.data.records import Counts, blocks, load_records
 from outcross.data.selected import Rejected, Selected, chosen
+from outcross.detecting import fit_detector, fit_of, samples_of
+from outcross.detectors.of_samples import ReadyDetector, SampledDetector
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.estimate import NotApplicable, Reading
 from outcross.experiment import Experiment
@@ -43,6 +45,8 @@ class Generation:
     g: int
     """0 is the model fitted on human data; the papers' T fits are g + 1."""
     human: Human
+    mixed: Made[Training]
+    """What the policy took; `training` where no filter chooses among it."""
     training: Made[Training]
     model: Made[Any]
     drawn: Part
@@ -78,24 +82,27 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
             tokenizer=content,
         ),
     )  # fmt: skip
-    reach = _reach(experiment, _named(human))
+    reach = _reach(experiment, named(human))
     task = Task(learner=experiment.learner, training=experiment.training)
     start = model = first = do(begin, replace(task, content=content), human)
-    pool, spent = Pool((_named(human).training,)), 0
+    pool, spent = Pool((named(human).training,)), 0
     teachers: tuple[Made[Any], ...] = ()
-    written = np.zeros(experiment.generations + 1, dtype=np.int64)
+    detectors: dict[str, Made[ReadyDetector]] = {}
+    written_rows = np.zeros(experiment.generations + 1, dtype=np.int64)
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
-        plan = experiment.plan(Inventory(g, len(pool.human), written))
+        plan = experiment.plan(Inventory(g, len(pool.human), written_rows))
         if experiment.select:
-            plan.check(Inventory(g, len(pool.human), written, _left(human, spent)), kind(experiment.policy))
-        training = _resampled(do, experiment, do(mix, plan, pool.newest_only(plan.reach), _unspent(human, spent)), human)
-        start = _start(do, task, start, model, human)
+            plan.check(Inventory(g, len(pool.human), written_rows, left(human, spent)), kind(experiment.policy))
+        mixed = do(mix, plan, pool.newest_only(plan.reach), unspent(human, spent))
+        training = _resampled(do, experiment, mixed, human, detectors)
+        start = start_of(do, task, start, model, human)
         model = do(train, task, training, start, human, *_writers(experiment, teachers, plan))
         spent += plan.fresh_rows
         draw = step_draw(experiment.draw, experiment.records(g))
         prompts = _prompts(draw, pool, experiment.records(g))
-        drawn = _written(_generated(do, experiment.learner, draw, model, prompts), model, draw, g)
+        drawn = written(generated(do, experiment.learner, draw, model, prompts), model, draw, g)
+        detectors = _detectors(do, experiment, human, draw, model, prompts) if g == 0 else detectors
         asked = OwnPrompts(draw=replace(draw, prefix=0, records=1), prompts=experiment.prompts)
         shown = do(answer, asked, model, human) if asked.prompts else None
         kept, selection = _selected(do, experiment, drawn, human, prompts, g)
@@ -104,11 +111,13 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
         if draw.prompts == "newest":
             evidence["prompts"] = prompts
         if selection is not None:
-            evidence["rejected"] = _rejected(drawn, selection)
+            evidence["rejected"] = rejected(drawn, selection)
+        if training is not mixed:
+            evidence["mixed"] = mixed
         readings = {kind(one): do(measure, one, evidence, part=one.stream or kind(one)) for one in experiment.measured}
-        pool, written[g + 1] = (pool + kept).newest_only(reach), written[g] + len(kept)
+        pool, written_rows[g + 1] = (pool + kept).newest_only(reach), written_rows[g] + len(kept)
         teachers = _last((*teachers, model), reach)
-        yield Generation(g, _named(human), training, model, drawn, kept, selection, shown, readings)
+        yield Generation(g, named(human), mixed, training, model, drawn, kept, selection, shown, readings)
 
 
 def _reach(experiment: Experiment, human: Human) -> int | None:
@@ -126,10 +135,10 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     human = gathering.open(rng)
     source = gathering.source
     if not isinstance(human, Human):
-        raise BadInput(f"{own.place_of(type(source), 'open')} must give a Human, got {human!r:.80}")
-    if own.is_own(type(source)) and not source.is_text and len(human.training) != source.rows:
+        raise BadInput(f"{own_source.place_of(type(source), 'open')} must give a Human, got {human!r:.80}")
+    if own_parts.is_own(type(source)) and not source.is_text and len(human.training) != source.rows:
         raise BadInput(
-            f"{own.place_of(type(source), 'open')} gave {len(human.training):,} training records, {source.rows:,} were asked for"
+            f"{own_source.place_of(type(source), 'open')} gave {len(human.training):,} training records, {source.rows:,} were asked for"
         )
     if len(human.training) == 0:
         raise BadInput("the human data hold no records; give more data or a smaller block")
@@ -179,7 +188,9 @@ def train(
         model = task.learner.fit(records, weights, start, task.training, rng, **_checked_on(task.training, human), **online)
         for method in ("sample", "log_prob", "save"):
             if not callable(getattr(model, method, None)):
-                raise BadInput(f"{own.place_of(type(task.learner), 'fit')} must give a model with {method}, got {model!r:.80}")
+                raise BadInput(
+                    f"{own_source.place_of(type(task.learner), 'fit')} must give a model with {method}, got {model!r:.80}"
+                )
         return model
     except np.linalg.LinAlgError as error:
         raise BadInput(
@@ -208,17 +219,19 @@ def _validation(human: Human, what: str) -> Any:
     return human.validation.records
 
 
-def _generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompts: Pool | None) -> Made[Any]:
-    """What the model writes in one step, or in several that are put together where the learner writes slowly."""
+def generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompts: Pool | None, part: str = "") -> Made[Any]:
+    """What the model writes in one step, or in several that are put together where the learner writes slowly. part: names another draw of the same model."""
     inputs = (model, prompts, do.afresh(model, learner.load)) if learner.rescores else (model, prompts)
     shard = learner.shard or draw.records
     if draw.records <= shard:
-        return do(generate, draw, *inputs)
+        return do(generate, draw, *inputs, part=part)
     shards = [
         RecordRange(draw=replace(draw, records=min(shard, draw.records - first)), first=first, total=draw.records)
         for first in range(0, draw.records, shard)
     ]
-    return do(join, draw, {f"{one.first:08d}": do(write, one, *inputs, part=f"from {one.first:08d}") for one in shards})
+    return do(
+        join, draw, {f"{one.first:08d}": do(write, one, *inputs, part=f"{part}from {one.first:08d}") for one in shards}, part=part
+    )
 
 
 @recipe
@@ -245,11 +258,11 @@ def _check_written(records: Any, model: Any, draw: Draw) -> None:
     """BadInput where a model writes no records, or not as many as it was asked for."""
     if not (hasattr(records, "save") and hasattr(records, "__len__")):
         raise BadInput(
-            f"{own.place_of(type(model), 'sample')} must give records, as outcross.data.records.Vectors, got {records!r:.80}"
+            f"{own_source.place_of(type(model), 'sample')} must give records, as outcross.data.records.Vectors, got {records!r:.80}"
         )
     if len(records) != draw.records:
         raise BadInput(
-            f"{own.place_of(type(model), 'sample')} gave {len(records):,} records, draw.records asks for {draw.records:,}"
+            f"{own_source.place_of(type(model), 'sample')} gave {len(records):,} records, draw.records asks for {draw.records:,}"
         )
 
 
@@ -288,7 +301,7 @@ def _held(records: Any, shard: RecordRange, stored: Any, prompts: Pool | None) -
     return replace(records, decoded=None, rescored=found)
 
 
-def _choice(filters: tuple[Filter, ...], slots: int) -> Choice:
+def choice_of(filters: tuple[Filter, ...], slots: int) -> Choice:
     """What filters are asked, with the digest of every file and function of a user's own that they use."""
     paths = {path: content_digest(path) for one in filters for path in one.paths}
     functions = {name: _source_of(name) for one in filters for name in one.functions}
@@ -321,16 +334,22 @@ def select(choice: Choice, records: Any, human: Human, prompts: Pool | None, *, 
 @verb(
     OF_RECORDS,
     2,
-    load=lambda folder, digest, choice, training, human: Training.load(folder, _sources(training.value.pool, human)),
+    load=lambda folder, digest, choice, training, human, detectors=None: Training.load(
+        folder, _sources(training.value.pool, human)
+    ),
     given=lambda choice: choice.content,
 )
-def resample(choice: Choice, training: Training, human: Human, *, rng: np.random.Generator) -> Training:
-    """The records of a training set that the filters keep, each as often as they say."""
+def resample(
+    choice: Choice, training: Training, human: Human, detectors: dict[str, Any] | None = None, *, rng: np.random.Generator
+) -> Training:
+    """The records of a training set that the filters keep, each as often as they say. detectors: fitted, by the place of the filter that asks and of the detector in it."""
+    asked = [one for part in choice.filters for one in part.detectors]
+    fitted = {one: (detectors or {})[f"{place:04d}"] for place, one in enumerate(asked)}
     parts = training.pool.parts
     authors, models = (
         np.concatenate([np.full(len(part), getattr(part.origin, name) or "") for part in parts]) for name in ("author", "model")
     )
-    candidates = RecordCandidates(training.records, people=human.training.records, author=authors, model=models)
+    candidates = RecordCandidates(training.records, people=human.training.records, author=authors, model=models, detectors=fitted)
     return Training(training.pool.take(chosen(judged(choice.filters, candidates, rng).times)))
 
 
@@ -370,25 +389,48 @@ def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator
         return tuple(unread(name, str(why)) for name in part.pages)
 
 
-def _named(human: Made[Human]) -> Human:
+def named(human: Made[Human]) -> Human:
     return human.value.named(human.digest)
 
 
-def _unspent(human: Made[Human], spent: int) -> Made[Human]:
+def unspent(human: Made[Human], spent: int) -> Made[Human]:
     """The human data, their parts named, without the fresh records that earlier generations have used."""
-    return Made(f"{human.digest} without {spent}", human.size, lambda: replace(_named(human), spent=spent))
+    return Made(f"{human.digest} without {spent}", human.size, lambda: replace(named(human), spent=spent))
 
 
-def _left(human: Made[Human], spent: int) -> int | None:
+def left(human: Made[Human], spent: int) -> int | None:
     """Fresh human records that are left; None where there is no end of them."""
     unspent = human.value.unspent
     return None if unspent is None else unspent - spent
 
 
-def _resampled(do: Steps, experiment: Experiment, training: Made[Training], human: Made[Human]) -> Made[Training]:
+def _detectors(
+    do: Steps, experiment: Experiment, human: Made[Human], draw: Draw, model: Made[Any], prompts: Pool | None
+) -> dict[str, Made[ReadyDetector]]:
+    """Every detector that filters of the training set ask, fitted; one without samples to what the model of generation 0 writes for it, from which no model learns."""
+    fitted: dict[str, Made[ReadyDetector]] = {}
+    for place, asked in enumerate(asked for one in experiment.choosing("training") for asked in one.detectors):
+        name = f"{place:04d}"
+        if isinstance(asked, SampledDetector):
+            fitted[name] = do(fit_detector, fit_of(asked), samples_of(asked), part=f"detector {name}")
+        else:
+            written_text = generated(do, experiment.learner, draw, model, prompts, "for a detector")
+            fitted[name] = do(fit_detector, fit_of(asked), human, written_text, part=f"detector {name}")
+    return fitted
+
+
+def _resampled(
+    do: Steps,
+    experiment: Experiment,
+    training: Made[Training],
+    human: Made[Human],
+    detectors: dict[str, Made[ReadyDetector]],
+) -> Made[Training]:
     """The training set once the filters that choose among it have; generation 0 learns from the original human records as they are."""
     filters = experiment.choosing("training")
-    return do(resample, _choice(filters, training.size), training, human) if filters and do.generation else training
+    if not filters or not do.generation:
+        return training
+    return do(resample, choice_of(filters, training.size), training, human, *([detectors] if detectors else []))
 
 
 def _selected(
@@ -398,16 +440,16 @@ def _selected(
     filters = experiment.choosing("drawn")
     if not filters:
         return drawn, None
-    selection = do(select, _choice(filters, experiment.records(g)), drawn.source, human, prompts)
+    selection = do(select, choice_of(filters, experiment.records(g)), drawn.source, human, prompts)
     kept = Made(selection.digest, selection.size, lambda: selection.value.records, selection.key)
     return replace(drawn, source=kept, size=selection.size), selection
 
 
-def _rejected(drawn: Part, selection: Made[Selected]) -> Made[Rejected]:
+def rejected(drawn: Part, selection: Made[Selected]) -> Made[Rejected]:
     return Made(f"{selection.digest}/rejected", 0, lambda: Rejected.of(drawn.records, selection.value.judged))
 
 
-def _start(do: Steps, task: Task, before: Made[Any], model: Made[Any], human: Made[Human]) -> Made[Any]:
+def start_of(do: Steps, task: Task, before: Made[Any], model: Made[Any], human: Made[Human]) -> Made[Any]:
     """What a generation's training starts from: `before` is what the last one started from, `model` what came of it."""
     if task.learner.continues:
         return model
@@ -439,7 +481,7 @@ def _prompts(draw: Draw, pool: Pool, records: int) -> Pool | None:
     return prompts.take(np.arange(records)) if records < min(draw.records, len(prompts)) else prompts
 
 
-def _written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
+def written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
     """The drawn records, stamped with who wrote them."""
     decoding = json.dumps(plain(draw), sort_keys=True)
     return Part(Origin("model", model.digest, g, decoding), records, records.size)

@@ -24,7 +24,7 @@ from pydantic import BeforeValidator, ConfigDict, PlainValidator, ValidationErro
 from pydantic.dataclasses import dataclass
 from pydantic_core import core_schema
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.errors import BadInput
 
 
@@ -57,25 +57,25 @@ class Family(dict[str, "str | type"]):
 
     def may_have(self, name: str) -> bool:
         """Whether a name can be of a member: of a built-in one, of a class of the user's own, or of an entry point."""
-        return name in self or (self.is_open and (":" in name or name in own.offered(self.name)))
+        return name in self or (self.is_open and (":" in name or name in own_parts.offered(self.name)))
 
     def of_user(self, name: str, what: str) -> type | None:
         """A class of the user's own; None where nothing goes by the name. BadInput where it may not be imported, or is no member."""
         if not self.is_open:
             return None
         if ":" in name:
-            return self.admitted(own.find(name, what), what)
-        offered = own.entry(self.name, name, what)
+            return self.admitted(own_parts.find(name, what), what)
+        offered = own_parts.entry(self.name, name, what)
         if offered is None:
             return None
-        cls = own.loaded(offered)
+        cls = own_parts.loaded(offered)
         if isinstance(cls, type) and _kind_of(cls) != name:
             raise BadInput(
-                f"the entry point {name} of {own.distribution(offered)} names {cls.__name__}, which is called {_kind_of(cls)}; "
+                f"the entry point {name} of {own_parts.distribution(offered)} names {cls.__name__}, which is called {_kind_of(cls)}; "
                 "give the entry point that name"
             )
         if isinstance(cls, type):
-            own.name(cls, name)
+            own_parts.name(cls, name)
         return self.admitted(cls, what)
 
     def admitted(self, cls: type, what: str) -> type:
@@ -83,20 +83,20 @@ class Family(dict[str, "str | type"]):
         assert self.protocol is not None
         if not isinstance(cls, type) or not issubclass(cls, self.protocol):
             base = f"{self.protocol.__module__}.{self.protocol.__qualname__}"
-            where = own.place_of(cls) if isinstance(cls, type) else repr(cls)[:80]
+            where = own_source.place_of(cls) if isinstance(cls, type) else repr(cls)[:80]
             raise BadInput(f"{what}: {where} is no {self.protocol.__name__}; derive it from {base}")
-        if cls in self.of_users.values() or not own.is_own(cls):
+        if cls in self.of_users.values() or not own_parts.is_own(cls):
             return cls
         if not is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             raise BadInput(
-                f"{what}: {own.place_of(cls)} is no frozen value; write @recipe above the class (from outcross.recipe import recipe)"
+                f"{what}: {own_source.place_of(cls)} is no frozen value; write @recipe above the class (from outcross.recipe import recipe)"
             )
-        if (called := _kind_of(cls)) in self and own.reference(cls) != called:
-            raise BadInput(f"{what}: {own.place_of(cls)} is called {called}, as the built-in one is; rename the class")
+        if (called := _kind_of(cls)) in self and own_parts.reference(cls) != called:
+            raise BadInput(f"{what}: {own_source.place_of(cls)} is called {called}, as the built-in one is; rename the class")
         if lacking := _lacking(cls, self.protocol):
-            raise BadInput(f"{what}: {own.place_of(cls)} {lacking}")
-        own.know(cls)
-        self.of_users[own.reference(cls)] = cls
+            raise BadInput(f"{what}: {own_source.place_of(cls)} {lacking}")
+        own_parts.know(cls)
+        self.of_users[own_parts.reference(cls)] = cls
         return cls
 
 
@@ -117,7 +117,7 @@ def _lacking(cls: type, protocol: type) -> str:
         try:
             inspect.signature(given).bind(*positional)
         except TypeError:
-            return f"has {own.place_of(cls, name)} with the arguments {_arguments(given)}; it is called with {_arguments(promised)}"
+            return f"has {own_source.place_of(cls, name)} with the arguments {_arguments(given)}; it is called with {_arguments(promised)}"
     return ""
 
 
@@ -178,14 +178,14 @@ def _check_annotations(cls: type) -> None:
             continue
         if not any(hasattr(base, name) for base in cls.__bases__):
             raise BadInput(
-                f"{name} of {own.place_of(cls)} has no annotation, so that it would be no setting; "
+                f"{name} of {own_source.place_of(cls)} has no annotation, so that it would be no setting; "
                 f"write {name}: {type(value).__name__} = {value!r:.40}, or {name.upper()} for a constant"
             )
 
 
 def _blame(error: Exception, cls: type) -> str:
     """Where a part of the user's own raised an error while another recipe was checked; what a class says of its own values is not blamed on it."""
-    return "" if isinstance(error, BadInput) or own.is_own(cls) else own.blame(error)
+    return "" if isinstance(error, BadInput) or own_parts.is_own(cls) else own_parts.blame(error)
 
 
 def of_python(value: Any) -> Any:
@@ -231,8 +231,8 @@ def member(family: Mapping[str, str | type], name: str, what: str) -> type:
         if isinstance(found, str):
             module, _, attribute = found.partition(":")
             found = getattr(importlib.import_module(module), attribute)
-        if own.is_own(found):
-            own.name(found, name)
+        if own_parts.is_own(found):
+            own_parts.name(found, name)
         return found
     found = family.of_user(name, what) if isinstance(family, Family) else None
     if found is None:
@@ -242,7 +242,12 @@ def member(family: Mapping[str, str | type], name: str, what: str) -> type:
 
 def _made(family: Mapping[str, str | type], name: str, arguments: dict[str, Any], what: str) -> Any:
     """A member of a family, made; in its place what was recorded of it where it is of the user's own and must not be imported."""
-    if name not in family and isinstance(family, Family) and family.may_have(name) and (told := own.recorded(name)) is not None:
+    if (
+        name not in family
+        and isinstance(family, Family)
+        and family.may_have(name)
+        and (told := own_parts.recorded(name)) is not None
+    ):
         return _stand_in(family, name, arguments, told)
     return _make(member(family, name, what), arguments, what)
 
@@ -266,9 +271,9 @@ def read(family: Mapping[str, str | type], value: object, what: str) -> Any:
         assert family.protocol is not None
         if isinstance(value, type) and issubclass(value, family.protocol):
             raise BadInput(f"{what} must be an instance, got the class {value.__name__}; write {value.__name__}(…)")
-        if isinstance(value, own.Unimported) and isinstance(value, family.protocol):
+        if isinstance(value, own_parts.Unimported) and isinstance(value, family.protocol):
             return value
-        if isinstance(value, family.protocol) and (is_dataclass(value) or own.is_own(type(value))):
+        if isinstance(value, family.protocol) and (is_dataclass(value) or own_parts.is_own(type(value))):
             if not _is_in(family, type(value)):
                 family.admitted(type(value), what)
             return value
@@ -287,7 +292,7 @@ def _stand_in(family: Family, name: str, arguments: Mapping[str, Any], told: Map
     """A part of which the code was not imported: its settings, and what was recorded of its class."""
     settings = {str(key): value for key, value in arguments.items() if str(key).isidentifier()}
     cls = _stand_in_class(family, name, tuple(settings), json.dumps(told, sort_keys=True))
-    if name not in family.of_users or issubclass(family.of_users[name], own.Unimported):
+    if name not in family.of_users or issubclass(family.of_users[name], own_parts.Unimported):
         family.of_users[name] = cls
     return cls(**settings)
 
@@ -308,9 +313,9 @@ def _stand_in_class(family: Family, name: str, settings: tuple[str, ...], told: 
         body["__doc__"] = str(facts.get("what", "")) or f"A part of the user's own, {name}."
         label = re.sub(r"\W", "", name.rpartition(":")[2] if ":" in name else name.title()) or "Part"
         members = [(setting, Any, plain_field(default=None)) for setting in settings]
-        cls = make_dataclass(label, members, bases=(own.Unimported, protocol), namespace=body, frozen=True, kw_only=True)
+        cls = make_dataclass(label, members, bases=(own_parts.Unimported, protocol), namespace=body, frozen=True, kw_only=True)
         cls.__module__ = __name__
-        own.name(cls, name)
+        own_parts.name(cls, name)
         _stand_ins[key] = cls
     return _stand_ins[key]
 
@@ -416,6 +421,22 @@ def exactly(cls: type, what: str, or_none: bool = False) -> Any:
     return Nested(validate, recipe=cls)
 
 
+def several(cls: type, what: str) -> Any:
+    """The pydantic annotation of a field that holds a tuple of one kind of recipe, given as a list of mappings."""
+
+    def validate(values: object) -> tuple[Any, ...]:
+        if not isinstance(values, list | tuple):
+            raise BadInput(f"{what} must be a list, got {values!r:.80}")
+        for place, value in enumerate(values):
+            if not isinstance(value, cls | Mapping):
+                raise BadInput(f"{what}[{place}] must be a mapping of settings, got {value!r:.80}")
+        return tuple(
+            value if isinstance(value, cls) else _make(cls, dict(value), f"{what}[{place}]") for place, value in enumerate(values)
+        )
+
+    return PlainValidator(validate)
+
+
 def settings_of(cls: type | None, name: str, value: Any) -> tuple[dict[str, Any], type | None] | None:
     """The settings that the value of the field `name` of the recipe `cls` has, as a mapping that one more can be put into, and their recipe.
 
@@ -508,7 +529,7 @@ def plain(value: Any) -> Any:
 def name_in_records(value: object) -> str:
     """The kind of a recipe as records keep it, by which it is found again: of a class of the user's own with its file or module."""
     cls = type(value)
-    return own.reference(cls) if own.is_own(cls) or isinstance(value, own.Unimported) else kind(value)
+    return own_parts.reference(cls) if own_parts.is_own(cls) or isinstance(value, own_parts.Unimported) else kind(value)
 
 
 def short_kind(told: str) -> str:

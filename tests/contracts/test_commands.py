@@ -29,6 +29,7 @@ from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.mix.result import Mix
 from outcross.verbs.mix.trace import Trace
 from outcross.verbs.report import Report, ReportQuestion
+from outcross.verbs.reproduce.question import ReproduceQuestion
 from outcross.verbs.results import Result
 from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.show import Described, ShowQuestion
@@ -44,6 +45,7 @@ COMMANDS = {
     "detect": (DetectQuestion, outcross.detect),
     "forecast": (ForecastQuestion, outcross.forecast),
     "list": (ListQuestion, outcross.parts),
+    "reproduce": (ReproduceQuestion, outcross.reproduce),
 }
 RESULTS = {
     "run": outcross.Run,
@@ -55,6 +57,7 @@ RESULTS = {
     "detect": outcross.Detection,
     "forecast": outcross.Forecast,
     "list": Parts,
+    "reproduce": outcross.Reproduction,
 }
 """What the function of a command returns; `show` returns what it finds."""
 NEEDED = {

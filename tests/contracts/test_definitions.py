@@ -77,10 +77,10 @@ def test_a_run_in_which_all_is_lost_at_every_size_changes_no_scaling_law_and_was
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_an_answer_has_an_ordered_interval_a_generation_where_it_is_yes_and_a_reason(seeds):
     for answers in [*steady(seeds), asked(readings_of(0, seeds, drift=3.0))]:
-        for one in answers.values():
-            assert one.note and (one.when is not None) == (one.answer == "yes")
-            if one.value is not None and one.low is not None and one.high is not None:
-                assert one.low <= one.value <= one.high, one
+        for answer in answers.values():
+            assert answer.note and (answer.when is not None) == (answer.answer == "yes")
+            if answer.value is not None and answer.low is not None and answer.high is not None:
+                assert answer.low <= answer.value <= answer.high, answer
 
 
 @pytest.mark.parametrize("drift", [0.0, 3.0])

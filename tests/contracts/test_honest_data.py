@@ -345,6 +345,8 @@ NO_HEALTHY_NUMBER = {
     "latent_mean": "as latent_spread",
     "acceptance": "what a selection keeps is what was asked of it; tests/test_selecting_in_the_loop.py holds its values",
     "rejection": "as acceptance",
+    "radioactivity": "what is healthy depends on the mark; tests/test_radioactivity.py holds its p-value to chance",
+    "selected_human": "as acceptance; what a detector leaves depends on how well it tells authors apart",
     "selected_spread": "a selection that prefers is no honest draw; tests/test_selecting_in_the_loop.py holds a random one and the central cut",
     "selected_tail": "as selected_spread",
     "selected_group": "as selected_spread",

@@ -281,7 +281,7 @@ def test_the_loop_runs_with_an_ngram_and_the_same_command_gives_the_same_reading
     assert [reading | {"run": ""} for reading in told[0]] == [reading | {"run": ""} for reading in told[1]]
     losses = [reading for reading in told[0] if reading["measure"] == "held_out_loss"]
     assert len(losses) == 9 and all(0 < reading["value"] < np.log(600) for reading in losses)
-    by_arm = {arm: [one["value"] for one in losses if one["arm"].startswith(arm)] for arm in ("replace", "human_share")}
+    by_arm = {arm: [loss["value"] for loss in losses if loss["arm"].startswith(arm)] for arm in ("replace", "human_share")}
     assert by_arm["replace"][2] > by_arm["human_share"][2] > by_arm["human_share"][0]
     assert not list((tmp_path / "one").rglob("*.pkl"))
 

@@ -120,7 +120,7 @@ def looked_at(tmp_path_factory):
         from pydoc_data.topics import topics
 
         paragraphs = [one for topic in sorted(topics) for one in topics[topic].split("\n\n") if len(one) >= 80]
-        (folder / "topics.jsonl").write_text("\n".join(json.dumps({"text": one}) for one in paragraphs))
+        (folder / "topics.jsonl").write_text("\n".join(json.dumps({"text": paragraph}) for paragraph in paragraphs))
         experiment = {
             "name": "text",
             "human": {"path": str(folder / "topics.jsonl"), "text_column": "text", "rows": 600, "held_out": 0.2},

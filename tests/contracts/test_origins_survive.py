@@ -18,7 +18,13 @@ from outcross.policies import POLICIES
 from outcross.recipe import read
 
 ROWS, GENERATIONS = 24, 3
-NEEDED = {"human_share": {"share": 0.25}, "fresh": {"human": 10}, "weighted": {"weight": 0.3}, "crawl": {"rise": 0.1}}
+NEEDED = {
+    "human_share": {"share": 0.25},
+    "fresh": {"human": 10},
+    "weighted": {"weight": 0.3},
+    "detector_weighted": {"share": 0.5, "detector": "oracle", "draws": 1.0},
+    "crawl": {"rise": 0.1},
+}
 """What a policy cannot be made without; of a crawl, a rise that leaves people and models in the third generation."""
 
 

@@ -16,7 +16,12 @@ from outcross.experiment.file import parse
 from outcross.policies import POLICIES
 from outcross.recipe import read
 
-NEEDED = {"human_share": {"share": 0.25}, "fresh": {"human": 10}, "weighted": {"weight": 0.3}}
+NEEDED = {
+    "human_share": {"share": 0.25},
+    "fresh": {"human": 10},
+    "weighted": {"weight": 0.3},
+    "detector_weighted": {"share": 0.5, "detector": "oracle", "draws": 1.0},
+}
 SETTINGS = [
     *({"kind": name} | NEEDED.get(name, {}) for name in POLICIES),
     {"kind": "human_share", "share": 0},

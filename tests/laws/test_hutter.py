@@ -72,7 +72,7 @@ def test_a_tail_is_cut_at_a_state_that_is_there():
 
 def errors(policy="replace", human=40, states=30, generations=6, chains=20_000, writes="frequencies", **more):
     """The test error as the loop measures it, generation by generation."""
-    told = {
+    settings = {
         "name": "memory",
         "human": {"distribution": "categorical", "law": "zipf", "exponent": 1.5, "states": states, "rows": human},
         "learner": {"kind": "hutter", "writes": writes},
@@ -83,7 +83,7 @@ def errors(policy="replace", human=40, states=30, generations=6, chains=20_000, 
         "metrics": ["memory"],
         "store": "readings",
     }
-    return [generation.measured[0].estimate for generation in run(experiment(told | more))]
+    return [generation.measured[0].estimate for generation in run(experiment(settings | more))]
 
 
 def agree(found, curve):
@@ -112,13 +112,13 @@ def test_generations_that_write_what_they_read_obey_the_exact_chain():
 @pytest.mark.parametrize("learner", ["hutter", "categorical"])
 @pytest.mark.parametrize("policy", ["replace", "accumulate", "augment", "human_only"])
 def test_a_run_draws_the_missing_mass(learner, policy):
-    told = {
+    settings = {
         "name": "law", "human": {"distribution": "categorical", "states": 30, "law": "zipf", "rows": 40}, "learner": learner,
         "policy": policy, "draw": {"prompts": "none"}, "generations": 6, "chains": 4000, "metrics": ["memory"],
     }  # fmt: skip
-    curve = expected(measure="test_error", **law_arguments(experiment(told)))
+    curve = expected(measure="test_error", **law_arguments(experiment(settings)))
     assert curve is not None
-    agree([generation.measured[0].estimate for generation in run(experiment(told))], curve)
+    agree([generation.measured[0].estimate for generation in run(experiment(settings))], curve)
 
 
 def test_clean_records_beside_a_cut_tail_bring_it_back():

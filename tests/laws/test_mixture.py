@@ -67,7 +67,7 @@ def test_one_component_is_the_gaussian_of_maximum_likelihood():
     points = np.random.default_rng(0).standard_normal((3, 50, 2))
     fitted = GaussianMixture(components=1, regularisation=0).fit(Vectors(points), None, None, None, np.random.default_rng(0))
     assert np.allclose(fitted.mean, points.mean(axis=1))
-    assert np.allclose(fitted.covariance, [np.cov(one.T, bias=True) for one in points])
+    assert np.allclose(fitted.covariance, [np.cov(point.T, bias=True) for point in points])
 
 
 def test_greedy_seeds_find_every_far_mode():
@@ -158,11 +158,11 @@ def shumailov(policy, generations):
         "learner": {"kind": "gaussian_mixture", "tolerance": 1e-3}, "policy": policy, "draw": {"prompts": "none"},
         "generations": generations, "chains": 40, "metrics": ["mixture_distance", "fitted_law"],
     })  # fmt: skip
-    found = {}
+    settings = {}
     for generation in run(told):
         for one in generation.measured:
-            found.setdefault((one.measure, one.at), []).append(one.estimate)
-    return found
+            settings.setdefault((one.measure, one.at), []).append(one.estimate)
+    return settings
 
 
 def test_two_components_on_one_blob_shrink_under_replace_and_hardly_under_accumulate():

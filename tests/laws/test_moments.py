@@ -24,7 +24,7 @@ CHAINS = 20_000
 
 
 def chains(records, policy, d=1, divisor="n-1", seed=0, **more):
-    told = {
+    settings = {
         "name": "two-sample",
         "human": {"distribution": "normal", "dimensions": d, "rows": 10, "records": records},
         "learner": {"kind": "gaussian", "divisor": divisor},
@@ -35,7 +35,7 @@ def chains(records, policy, d=1, divisor="n-1", seed=0, **more):
         "generations": 21,
         "seed": seed,
     }
-    return experiment(told | more)
+    return experiment(settings | more)
 
 
 def assert_same_law(one, other, what):
@@ -143,12 +143,12 @@ def test_a_learner_that_needs_points_is_refused():
 def test_a_metric_that_looks_at_points_says_that_it_needs_them():
     metrics = ["fitted_law", "tail_mass", "neighbours", "w1", "sliced_w2", "energy_distance", "held_out_nats", "modes"]
     first, *_ = run(chains("moments", "replace", metrics=metrics, generations=1, chains=50))
-    told = {name: made.value for name, made in first.readings.items()}
-    assert all(reading.estimate is not None for reading in told.pop("fitted_law"))
-    assert {reading.note for readings in told.values() for reading in readings} >= {
+    settings = {name: made.value for name, made in first.readings.items()}
+    assert all(reading.estimate is not None for reading in settings.pop("fitted_law"))
+    assert {reading.note for readings in settings.values() for reading in readings} >= {
         "needs points, of which only the moments are here; write human.records: points"
     }
-    assert all(reading.estimate is None for readings in told.values() for reading in readings)
+    assert all(reading.estimate is None for readings in settings.values() for reading in readings)
 
 
 def test_the_size_of_a_part_costs_nothing(tmp_path):

@@ -26,12 +26,12 @@ FALSE_ALARM = 1e-4
 
 
 def errors(policy, generations, n=30, d=5, rows="constant", noise=1.0, chains=10_000, learner=()):
-    told = {
+    settings = {
         "name": "law", "human": {"distribution": "regression", "rows": n, "dimensions": d, "noise": noise},
         "learner": {"kind": "regression", "noise": noise, "design": "same"} | dict(learner), "policy": policy, "generations": generations,
         "chains": chains, "rows": rows, "metrics": ["coefficient_error"],
     }  # fmt: skip
-    return [generation.measured[0].estimate for generation in run(experiment(told))]
+    return [generation.measured[0].estimate for generation in run(experiment(settings))]
 
 
 def assert_agrees(found, curve):

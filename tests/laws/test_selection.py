@@ -56,13 +56,14 @@ class Columns:
 
 def loop(policy, share, n, chains, generations, seed=0):
     """The spread of a Gaussian in every generation, as the loop measures it."""
-    told = {
+    settings = {
         "name": "cut", "human": {"distribution": "normal", "rows": n}, "learner": {"kind": "gaussian", "divisor": "n"}, "policy": policy,
         "rows": round(n / share), "draw": {"prompts": "none"}, "select": [{"kind": "central", "share": share}],
         "generations": generations, "chains": chains, "metrics": ["fitted_law"], "seed": seed,
     }  # fmt: skip
     return [
-        next(one.estimate for one in generation.measured if one.measure == "spread_ratio") for generation in run(experiment(told))
+        next(one.estimate for one in generation.measured if one.measure == "spread_ratio")
+        for generation in run(experiment(settings))
     ]
 
 
@@ -105,13 +106,13 @@ def test_replacement_with_a_central_cut_collapses_exponentially_B1():
 
 
 def test_a_law_of_a_selection_is_the_limit_that_expected_gives():
-    told = {"n": 100, "generations": 5, "kept_variance": 0.3}
-    assert expected("accumulate", "gaussian", "spread_ratio", **told) == pytest.approx(
+    settings = {"n": 100, "generations": 5, "kept_variance": 0.3}
+    assert expected("accumulate", "gaussian", "spread_ratio", **settings) == pytest.approx(
         variance_accumulate_selected(100, 5, kept=0.3)
     )
-    assert expected("replace", "gaussian", "spread_ratio", **told) == pytest.approx(variance_replace_selected(5, kept=0.3))
-    assert expected("augment", "gaussian", "spread_ratio", **told) is None
-    assert expected("accumulate", "gaussian", "mean_error", **told) is None
+    assert expected("replace", "gaussian", "spread_ratio", **settings) == pytest.approx(variance_replace_selected(5, kept=0.3))
+    assert expected("augment", "gaussian", "spread_ratio", **settings) is None
+    assert expected("accumulate", "gaussian", "mean_error", **settings) is None
     assert {"variance_kept", "variance_accumulate_selected", "plurality_breakdown", "kept_error"} <= set(LAWS)
 
 
@@ -190,7 +191,7 @@ def test_the_right_answer_stays_the_most_frequent_until_the_breakdown_of_many_an
 def test_the_error_of_what_is_kept_has_intervals_that_hold_it_V3():
     """400 labelled samples of 300: of 95 % intervals 91 % or more hold the truth (a binomial acceptance region of 1e-4)."""
     rng, m, (p, phi, psi) = np.random.default_rng(6), 300, (0.2, 0.9, 0.3)
-    held = {"kept_wrong": 0, "breakdown": 0, "delta": 0}
+    settings = {"kept_wrong": 0, "breakdown": 0, "delta": 0}
     for _ in range(400):
         wrong = rng.random(m) < p
         told = verified(~wrong, rng.random(m) < np.where(wrong, psi, phi))
@@ -200,8 +201,8 @@ def test_the_error_of_what_is_kept_has_intervals_that_hold_it_V3():
             ("delta", error_of_kept(told.wrong, told.keeps_correct, told.keeps_wrong), kept_error(p, phi, psi)),
         ):
             low, high = estimate.interval
-            held[name] += low <= truth <= high
-    assert all(binom(400, 0.95).cdf(count) > 1e-4 for count in held.values()), held
+            settings[name] += low <= truth <= high
+    assert all(binom(400, 0.95).cdf(count) > 1e-4 for count in settings.values()), settings
 
 
 def test_an_exact_interval_holds_a_share_of_which_none_was_seen():

@@ -18,11 +18,11 @@ N, CHAINS = 1000, 1000
 
 
 def fits(policy, generations, rows=N, chains=CHAINS):
-    told = {
+    settings = {
         "name": "law", "human": {"distribution": "uniform", "rows": rows}, "learner": "spike", "policy": policy,
         "draw": {"prompts": "none"}, "generations": generations, "chains": chains, "metrics": ["fitted_law"],
     }  # fmt: skip
-    return [generation.model.value for generation in run(experiment(told))]
+    return [generation.model.value for generation in run(experiment(settings))]
 
 
 def exactly_one(n):

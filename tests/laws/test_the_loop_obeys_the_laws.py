@@ -16,12 +16,12 @@ BOUND = 5.2
 
 def readings(told):
     """Metric → list over generations of Estimates, as the loop measures them."""
-    found = {}
+    settings = {}
     for generation in run(experiment(told)):
         for made in generation.readings.values():
             for reading in made.value:
-                found.setdefault(reading.measure, []).append(reading.estimate)
-    return found
+                settings.setdefault(reading.measure, []).append(reading.estimate)
+    return settings
 
 
 def compare(found, metrics, **law):
@@ -61,36 +61,36 @@ BOTH = pytest.mark.parametrize("records", ["points", "moments"])
 @pytest.mark.parametrize("divisor", ["n", "n-1"])
 @pytest.mark.parametrize("d", [1, 3])
 def test_replace_of_a_gaussian_G1_to_G6(divisor, d, records):
-    found = readings(gaussian("replace", d=d, divisor=divisor, records=records))
-    compare(found, SPREAD, policy_kind="replace", learner_kind="gaussian", n=20, dimensions=d, divisor=divisor)
+    values = readings(gaussian("replace", d=d, divisor=divisor, records=records))
+    compare(values, SPREAD, policy_kind="replace", learner_kind="gaussian", n=20, dimensions=d, divisor=divisor)
 
 
 @BOTH
 def test_biased_sampling_of_a_gaussian_G7(records):
-    found = readings(gaussian("replace", temperature=0.8, divisor="n-1", records=records))
-    compare(found, SPREAD, policy_kind="replace", learner_kind="gaussian", n=20, divisor="n-1", temperature=0.8)
+    values = readings(gaussian("replace", temperature=0.8, divisor="n-1", records=records))
+    compare(values, SPREAD, policy_kind="replace", learner_kind="gaussian", n=20, divisor="n-1", temperature=0.8)
 
 
 @BOTH
 @pytest.mark.parametrize("divisor", ["n", "n-1"])
 def test_accumulate_of_a_gaussian_G9_G10(divisor, records):
-    found = readings(gaussian("accumulate", n=10, divisor=divisor, records=records))
-    compare(found, SPREAD, policy_kind="accumulate", learner_kind="gaussian", n=10, divisor=divisor)
+    values = readings(gaussian("accumulate", n=10, divisor=divisor, records=records))
+    compare(values, SPREAD, policy_kind="accumulate", learner_kind="gaussian", n=10, divisor=divisor)
 
 
 def test_accumulate_subsample_of_a_gaussian_G11():
-    found = readings(gaussian("accumulate_subsample", n=10))
-    compare(found, SPREAD, policy_kind="accumulate_subsample", learner_kind="gaussian", n=10, divisor="n")
+    values = readings(gaussian("accumulate_subsample", n=10))
+    compare(values, SPREAD, policy_kind="accumulate_subsample", learner_kind="gaussian", n=10, divisor="n")
 
 
 @BOTH
 @pytest.mark.parametrize("temperature", [1.0, 0.8])
 def test_the_fresh_loop_of_a_gaussian_comes_to_its_fixed_point_G12(temperature, records):
     told = gaussian({"kind": "fresh", "human": 30}, n=30, temperature=temperature, generations=40, rows=90, records=records)
-    found = readings(told)
+    values = readings(told)
     spread, error = {1.0: (0.981221, 0.018779), 0.8: (0.617612, 0.011820)}[temperature]
     for metric, limit in (("spread_ratio", spread), ("mean_error", error)):
-        last = found[metric][-1]
+        last = values[metric][-1]
         assert abs(last.value - limit) <= BOUND * last.standard_error + 5e-7  # the golden values have six digits
 
 
@@ -117,22 +117,22 @@ def test_the_golden_weight_does_harm_with_fixed_human_rows_and_is_refused_there(
 
 @pytest.mark.parametrize("rows", ["redrawn", "fixed"])
 def test_a_human_share_of_a_gaussian_where_a_law_is_known(rows):
-    found = readings(gaussian({"kind": "human_share", "share": 0.3, "rows": rows}))
-    compare(found, SPREAD, policy_kind="human_share", human_share=0.3, rows=rows, learner_kind="gaussian", n=20, divisor="n")
+    values = readings(gaussian({"kind": "human_share", "share": 0.3, "rows": rows}))
+    compare(values, SPREAD, policy_kind="human_share", human_share=0.3, rows=rows, learner_kind="gaussian", n=20, divisor="n")
 
 
 @BOTH
 @pytest.mark.parametrize("policy", ["human_only", "augment"])
 def test_whole_human_parts_hold_a_gaussian_as_the_laws_say(policy, records):
-    found = readings(gaussian(policy, records=records))
-    compare(found, SPREAD, policy_kind=policy, learner_kind="gaussian", n=20, divisor="n")
+    values = readings(gaussian(policy, records=records))
+    compare(values, SPREAD, policy_kind=policy, learner_kind="gaussian", n=20, divisor="n")
 
 
 @BOTH
 def test_growing_sizes_slow_the_collapse_of_a_gaussian(records):
-    found = readings(gaussian("replace", rows={"grow": 1.5}, generations=8, records=records))
+    values = readings(gaussian("replace", rows={"grow": 1.5}, generations=8, records=records))
     sizes = [20, *(max(1, round(20 * 1.5 ** (g + 1))) for g in range(7))]
-    compare(found, SPREAD, policy_kind="replace", learner_kind="gaussian", n=sizes, divisor="n")
+    compare(values, SPREAD, policy_kind="replace", learner_kind="gaussian", n=sizes, divisor="n")
 
 
 def categorical(policy, n=10, states=10, generations=15, chains=10_000, **human):

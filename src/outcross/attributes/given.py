@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_parts
 from outcross.errors import BadInput, first_words
 
 
@@ -42,15 +42,15 @@ class GivenAttribute:
             raise
         except Exception:
             pass
-        found, complaint = np.full(len(texts), np.nan), ""
+        values, complaint = np.full(len(texts), np.nan), ""
         for place, text in enumerate(texts):
             try:
-                found[place] = self._checked(call([text]), 1)[0]
+                values[place] = self._checked(call([text]), 1)[0]
             except BadInput:
                 raise
             except Exception as error:
                 complaint = complaint or f"{type(error).__name__}: {first_words(error, 80)}"
-        return found, complaint
+        return values, complaint
 
     @property
     def place(self) -> str:
@@ -60,14 +60,14 @@ class GivenAttribute:
                 f"a loop needs a function that a module defines, so that it can be found again, got {self.name}; give it a name in a file"
             )
         place = f"{self._call.__module__}:{self.name}"  # pyright: ignore[reportAttributeAccessIssue]
-        own.allow(place)
+        own_parts.allow(place)
         return place
 
     def _checked(self, given: Any, n: int) -> np.ndarray:
         try:
-            found = np.asarray(given, dtype=np.float64)
+            values = np.asarray(given, dtype=np.float64)
         except (TypeError, ValueError):
             raise BadInput(f"{self.name} must give numbers, a number a text, got {given!r:.80}") from None
-        if found.shape != (n,):
-            raise BadInput(f"{self.name} must give a number a text: {n} for {n} texts, got an array of shape {found.shape}")
-        return found
+        if values.shape != (n,):
+            raise BadInput(f"{self.name} must give a number a text: {n} for {n} texts, got an array of shape {values.shape}")
+        return values

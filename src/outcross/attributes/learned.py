@@ -83,7 +83,7 @@ class FolderClassifier(Attribute):
         import torch
 
         model, tokenizer, place = _classifier(self.folder, self.label)
-        found = [np.zeros(0)]
+        chances = [np.zeros(0)]
         strings = texts(given).strings
         for at in range(0, len(strings), TOGETHER):
             read = tokenizer(
@@ -96,8 +96,8 @@ class FolderClassifier(Attribute):
             with torch.inference_mode():
                 logits = model(**read).logits.double()
             shares = torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
-            found.append(shares[:, place].numpy())
-        return np.concatenate(found)
+            chances.append(shares[:, place].numpy())
+        return np.concatenate(chances)
 
     @property
     def paths(self) -> tuple[str, ...]:

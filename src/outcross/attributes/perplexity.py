@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,7 +15,7 @@ from outcross.attributes import Attribute, AttributePage
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.models.ngram.tree import Tree, contexts_of, grow_running
-from outcross.models.ngram.words import WordVocabulary, pieces
+from outcross.models.ngram.words import FIRST, WordVocabulary, pieces
 from outcross.recipe import recipe
 from outcross.text.texts import divided, texts
 
@@ -104,6 +105,18 @@ class NgramReading:
             found.append(np.bincount(rows, -np.log(self.tree.probability(nodes, running)), minlength=len(some)))
         return np.concatenate(found)
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it, for the disk."""
+        words = json.dumps([word.decode() for word in self.vocabulary.token_bytes[FIRST:]])
+        counted = {name: getattr(self.tree, name) for name in TREE}
+        return counted | {"tokens": np.array(self.tree.tokens), "words": np.frombuffer(words.encode(), np.uint8)}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> NgramReading:
+        """What `arrays` told of."""
+        tree = Tree(int(arrays["tokens"]), *(arrays[name] for name in TREE))
+        return cls(tree, WordVocabulary(json.loads(arrays["words"].tobytes())))
+
 
 def ngram_reading(given: Sequence[str], order: int, most: int = 50_000) -> NgramReading:
     """An interpolated Kneser-Ney model of the words of some texts; words that occur once are spelt in bytes."""
@@ -117,6 +130,8 @@ def ngram_reading(given: Sequence[str], order: int, most: int = 50_000) -> Ngram
     return NgramReading(grow_running(running, places, order, vocabulary.size), vocabulary)
 
 
+TREE = ("contexts", "followers", "counts", "firsts", "discounts")
+"""The arrays of a tree."""
 TOGETHER = 2**12
 """Texts read at a time."""
 

@@ -33,8 +33,11 @@ class Flesch(Attribute):
     def __call__(self, given):
         read = texts(given)
         words = read.words
-        told = np.array([syllables(spelling) for spelling in words.spellings], dtype=np.int64)
-        sounded, latin = (np.bincount(words.blocks, values[words.ids], read.words.n) for values in (told, (told > 0).astype(float)))
+        syllables_of = np.array([syllables(spelling) for spelling in words.spellings], dtype=np.int64)
+        sounded, latin = (
+            np.bincount(words.blocks, values[words.ids], read.words.n)
+            for values in (syllables_of, (syllables_of > 0).astype(float))
+        )
         ease = 206.835 - 1.015 * divided(words.per_block, read.sentences) - 84.6 * divided(sounded, latin)
         return np.where(2 * latin >= words.per_block, ease, np.nan)
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from outcross import own_source
 from outcross.errors import BadInput
 from outcross.files import packed
 from outcross.recipe import Family, kind
@@ -65,7 +66,12 @@ class Classifier:
         present = np.unique(rows.labels if weights is None else rows.labels[weights > 0])
         if len(present) == 1:
             return OneClass(int(present[0]), rows.classes)
-        return self.learn(rows, weights, None if isinstance(start, OneClass) else start, rng)
+        fitted = self.learn(rows, weights, None if isinstance(start, OneClass) else start, rng)
+        for method in ("predict", "save"):
+            if not callable(getattr(fitted, method, None)):
+                place = own_source.place_of(type(self), "learn")
+                raise BadInput(f"{place} must give a fitted classifier, which has predict and save, got {fitted!r:.80}")
+        return fitted
 
     def learn(self, rows: Examples, weights: np.ndarray | None, start: Any, rng: np.random.Generator) -> FittedClassifier:
         """Learn from records of two classes at least."""
@@ -112,12 +118,26 @@ def chances_of(scores: np.ndarray, present: np.ndarray, classes: int) -> np.ndar
     return chances
 
 
+def most_likely_class(fitted: FittedClassifier, points: np.ndarray, classes: int) -> np.ndarray:
+    """The number of the most likely class of each point, (n,). BadInput where a classifier gives no probabilities, with its class and line."""
+    chances = np.asarray(fitted.predict(points))
+    if chances.shape != (len(points), classes) or not np.isfinite(chances).all():
+        place = own_source.place_of(type(fitted), "predict")
+        raise BadInput(
+            f"{place} must give the probability of each of {classes} classes for {len(points)} points, finite numbers of shape "
+            f"({len(points)}, {classes}), got shape {chances.shape}"
+        )
+    return np.argmax(chances, axis=1)
+
+
 CLASSIFIERS: Family = Family(
     {
         "logistic": "outcross.classifiers.logistic:LogisticClassifier",
         "boosting": "outcross.classifiers.boosting:BoostingClassifier",
         "convolutional": "outcross.classifiers.convolutional:ConvolutionalClassifier",
-    }
+    },
+    name="classifiers",
+    protocol=Classifier,
 )
 
-__all__ = ["CLASSIFIERS", "Classifier", "Examples", "FittedClassifier", "OneClass"]
+__all__ = ["CLASSIFIERS", "Classifier", "Examples", "FittedClassifier", "OneClass", "chances_of", "most_likely_class"]

@@ -68,9 +68,9 @@ def mean_time(alive: np.ndarray, chains: int) -> Estimate:
     return without_interval(times.item(), ONE_CHAIN) if chains == 1 else _skewed(_times(alive[0], chains), "chains", times.item())
 
 
-def _skewed(times: np.ndarray, of: str, value: float | None = None) -> Estimate:
+def _skewed(times: np.ndarray, unit: str, value: float | None = None) -> Estimate:
     parts = (times - times.mean()) / times.size
-    return sum_of(float(times.mean()) if value is None else value, parts, np.ones(times.size), of)
+    return sum_of(float(times.mean()) if value is None else value, parts, np.ones(times.size), unit)
 
 
 def _chains(chosen: Readings) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_parts
 from outcross.data import Plan, Take
+from outcross.data.shares import exact
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm
 from outcross.filters.best_of import BestOfFilter
@@ -18,6 +20,7 @@ from outcross.filters.cuts import CentralFilter, OutlyingFilter, RandomFilter
 from outcross.filters.judging import ColumnNumber
 from outcross.filters.noisy_check import NoisyCheckFilter
 from outcross.laws.cells import KnownCells
+from outcross.laws.expectations import Exchanged
 from outcross.laws.selection import variance_kept
 from outcross.laws.verifier import KnownAnswers
 from outcross.models.panel import PanelLearner
@@ -34,7 +37,7 @@ def curves(made: tuple[Arm, ...], readings: Any) -> Any:
 
     rows = []
     for arm in {arm.name: arm for arm in made}.values():
-        recorded = getattr(arm.experiment.policy, "laws", {}) if isinstance(arm.experiment.policy, own.Unimported) else {}
+        recorded = getattr(arm.experiment.policy, "laws", {}) if isinstance(arm.experiment.policy, own_parts.Unimported) else {}
         told = law_arguments(arm.experiment, recorded.get(arm.name))
         measures = readings.filter(arm=arm.name)["measure"].unique(maintain_order=True) if told else ()
         for measure in measures:
@@ -56,10 +59,10 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
 
     Of a policy whose code was not imported, `policy` is what was recorded of its plans. No law is known of other parts of the user's own.
     """
-    others = (experiment.human, experiment.learner, *experiment.select)
-    if any(own.is_own(type(one)) or isinstance(one, own.Unimported) for one in others):
+    others = (experiment.human, *experiment.learners, *experiment.select)
+    if any(own_parts.is_own(type(one)) or isinstance(one, own_parts.Unimported) for one in others):
         return {}
-    human, learner = experiment.human, plain(experiment.learner)
+    human, learner = experiment.human, plain(experiment.learners[0])
     known, policy = (
         {} if learner["kind"] == "panel" else _known_to_laws(human, learner),
         law_policy(experiment) if policy is None else policy,
@@ -90,7 +93,27 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
         "generations": experiment.generations,
         "temperature": experiment.draw.temperature,
     }
-    return told | known | policy | selected
+    if not experiment.teachers:
+        return told | known | policy | selected
+    exchange = exchange_of(experiment)
+    return told | known | policy | {"exchange": exchange} if exchange is not None else {}
+
+
+def exchange_of(experiment: Experiment) -> Exchanged | None:
+    """How alike teachers learn from each other; None where they differ in what they learn, write or read, or where a quota is no whole number."""
+    first, *others = experiment.teachers.values()
+    if experiment.select or first.human != "own" or any(other != first for other in others):
+        return None
+    many, rows = len(others) + 1, experiment.human.rows
+    if isinstance(first.reads, float):
+        migrants = exact(first.reads)
+    else:
+        migrants = {"own": Fraction(0), "all": 1 - Fraction(1, many)}.get(
+            str(first.reads), Fraction(first.reads if isinstance(first.reads, int) else 0)
+        )
+    if rows % many or (migrants * rows / many / (many - 1)).denominator > 1:
+        return None
+    return Exchanged(many, float(migrants))
 
 
 def learner_of_laws(experiment: Experiment) -> str:
@@ -109,7 +132,7 @@ def answers_of(experiment: Experiment) -> KnownAnswers | None:
         return None
     if learner.mistakes == "same_questions" or (learner.teachers > 1 and learner.specialised) or not learner.student_has_a_law:
         return None
-    if any(isinstance(one, own.Unimported) for one in experiment.select) or len(experiment.select) > 1:
+    if any(isinstance(one, own_parts.Unimported) for one in experiment.select) or len(experiment.select) > 1:
         return None
     is_listed = isinstance(human, Sums)
     known = KnownAnswers(
@@ -131,7 +154,7 @@ def answers_of(experiment: Experiment) -> KnownAnswers | None:
 
 def law_policy(experiment: Experiment) -> dict[str, Any] | None:
     """The policy of `laws.expected` that the plans of an experiment amount to; None where no law is known, or its policy was not imported."""
-    if isinstance(experiment.policy, own.Unimported):
+    if isinstance(experiment.policy, own_parts.Unimported):
         return None
     return policy_of(plan for inventory, plan in experiment.plans() if inventory.generation)
 
@@ -141,7 +164,7 @@ def selection_of(experiment: Experiment) -> dict[str, Any] | None:
 
     Laws know the cut by the distance of points from their mean.
     """
-    cuts = [one for one in experiment.select if not isinstance(one, RandomFilter)]
+    cuts = [one for one in experiment.selecting if not isinstance(one, RandomFilter)]
     if not cuts:
         return {}
     first = cuts[0]

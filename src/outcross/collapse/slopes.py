@@ -71,11 +71,11 @@ class Slope:
     """Whether both are logarithms, so that the slope is the exponent of a power law."""
     slope: Estimate | None = None
     bend: Estimate | None = None
-    """How much the slope changes from one unit of the setting (an e-fold, of a logarithm) to the next: 0 for a straight line."""
+    """The curvature: how much the slope changes from one unit of the setting to the next, of the logarithm where the scale is logarithmic. It is 0 for a straight line."""
     closed_form: float | None = None
     """The slope of the same fit through the values of a closed form; None where not all of these arms have one."""
     note: str = ""
-    """Why there is none or why it is no exponent, and what was left out."""
+    """Why there is no slope, or why the slope is not the exponent of a power law, and which points were left out."""
     points: tuple[Point, ...] = ()
 
     def plain(self) -> dict[str, Any]:
@@ -144,22 +144,22 @@ def slopes(
     readings that are called `logarithmic` are followed by their logarithm. Empty where no arms so differ.
     """
     there = set(readings["arm"].unique().to_list())
-    every = families({arm: told for arm, told in settings.items() if arm in there})
-    found = [one for one in every if len({value for value, _ in one.arms}) >= LEAST or one.setting in ROWS]
+    every = families({arm: values for arm, values in settings.items() if arm in there})
+    enough = [one for one in every if len({value for value, _ in one.arms}) >= LEAST or one.setting in ROWS]
     read = {
         arm: _quantities(Readings(readings, arm), laws or {}, logarithmic)
-        for arm in dict.fromkeys(arm for one in found for _, arm in one.arms)
+        for arm in dict.fromkeys(arm for one in enough for _, arm in one.arms)
     }
     return tuple(
         _slope(family, key, read)
-        for family in found
+        for family in enough
         for key in sorted(dict.fromkeys(key for _, arm in family.arms for key in read[arm]), key=lambda key: key[0] == CHANGE)
     )
 
 
-def chief(found: Iterable[Slope]) -> tuple[Slope, ...]:
+def chief(slopes: Iterable[Slope]) -> tuple[Slope, ...]:
     """The slopes that say how fast arms collapse: those of the start, the speed and the narrowing."""
-    return tuple(one for one in found if one.quantity != CHANGE)
+    return tuple(slope for slope in slopes if slope.quantity != CHANGE)
 
 
 Key = tuple[str, str]
@@ -349,7 +349,7 @@ def _over_seeds(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale
     left = (by_seed.sum(axis=1, keepdims=True) - by_seed) / (seeds - 1)  # the mean without each seed
     if scale.is_log and (scale.sign * left).min() <= 0:
         raise NotApplicable("without one of its seeds an arm's value is not above 0, so it has no logarithm")
-    whole, without = (contrast.weights @ scale(of) for of in (by_seed.mean(axis=1), left))
+    whole, without = (contrast.weights @ scale(points) for points in (by_seed.mean(axis=1), left))
     parts = seeds * whole - (seeds - 1) * without
     scatter = student_quantile(seeds - 1) * float(parts.std(ddof=1)) / math.sqrt(seeds)
     value, half = float(parts.mean()), max(scatter, contrast.rounding(quantities, scale))

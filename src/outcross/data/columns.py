@@ -124,21 +124,21 @@ def understood(sides: Sequence[Side], given: Given) -> dict[str, Column]:
 def _understood(values: Values, given: Given) -> Column:
     name = values.name
     plain = (PLAIN,) * len(values.sides)
-    told = given.kind(name)
+    named_kind = given.kind(name)
     if name in given.ignored:
         return Column(name, None, "ignored", "--ignore names it", _example(values), "leave it out of --ignore")
     if name in given.keys:
         return Column(name, None, "key", "--key names it", _example(values), "leave it out of --key")
-    if name.startswith("_") and told is None:
+    if name.startswith("_") and named_kind is None:
         return Column(name, None, "provenance", "its name starts with _", _example(values), "rename it")
     if not values.there:
-        if told is None:
+        if named_kind is None:
             return Column(name, None, "empty", "it holds no value")
-        return Column(name, _kind_of(told), told, given.reasons.get(name, "--kinds says so"), forms=plain)
-    if told is not None:
+        return Column(name, _kind_of(named_kind), named_kind, given.reasons.get(name, "--kinds says so"), forms=plain)
+    if named_kind is not None:
         why = given.reasons.get(name, "--kinds says so" if name in given.kinds else "the file holds text")
         change = "" if name in given.reasons else f"leave {name} out of --kinds"
-        return replace(_as_told(values, told, why), change=change)
+        return replace(_as_told(values, named_kind, why), change=change)
     column = _inferred(values)
     may_be_key = column.shown in ("number", "category") and name not in given.kept
     if may_be_key and (why := key(values, column.forms, column.kind == "number")):
@@ -152,16 +152,16 @@ def _kinds(name: str, kind: str) -> str:
     return f"--kinds {shlex.quote(f'{name}={kind}')}"
 
 
-def _kind_of(told: str) -> Kind:
-    word = told.partition(":")[0]
+def _kind_of(name: str) -> Kind:
+    word = name.partition(":")[0]
     return "number" if word == "time" else word  # type: ignore[return-value]
 
 
-def _as_told(values: Values, told: str, why: str) -> Column:
-    kind = _kind_of(told)
+def _as_told(values: Values, kind_name: str, why: str) -> Column:
+    kind = _kind_of(kind_name)
     forms: Sequence[Form] = (PLAIN,) * len(values.sides)
     if kind == "number":
-        forms = _forms_as_told(values, told)
+        forms = _forms_as_told(values, kind_name)
     elif kind == "category" and (truths := _truths(values))[1]:
         forms = truths[0]
     elif kind == "category":
@@ -170,18 +170,18 @@ def _as_told(values: Values, told: str, why: str) -> Column:
             return Column(
                 values.name,
                 kind,
-                told,
+                kind_name,
                 f"{why}; {_missing_as(writings)}",
                 _example(values, kind, forms),
                 "",
                 True,
                 tuple(forms),
             )
-    return Column(values.name, kind, told, why, _example(values, kind, forms), forms=tuple(forms))
+    return Column(values.name, kind, kind_name, why, _example(values, kind, forms), forms=tuple(forms))
 
 
-def _forms_as_told(values: Values, told: str) -> list[Form]:
-    word, _, detail = told.partition(":")
+def _forms_as_told(values: Values, kind_name: str) -> list[Form]:
+    word, _, detail = kind_name.partition(":")
     if word == "number" and detail:
         form = Form(is_decorated=True, decimal="," if detail == "comma" else ".")
         return [PLAIN if text is None else form for text in values.texts]
@@ -225,7 +225,7 @@ def _inferred(values: Values) -> Column:
 
 
 def _lists(values: Values) -> Column:
-    lengths = [of_values.flat_lists(held).list.len() for held in values.there if of_values.inner_type(held.dtype) is not None]
+    lengths = [of_values.flat_lists(column).list.len() for column in values.there if of_values.inner_type(column.dtype) is not None]
     dtype, name, plain = values.lead.dtype, values.name, (PLAIN,) * len(values.sides)
     if max(int(side.max()) for side in lengths) == 0:  # type: ignore[arg-type]
         return Column(name, None, "empty", "it holds empty lists")
@@ -280,8 +280,8 @@ def _of_numbers(values: Values, family: WrittenNumbers) -> Column:
     may_be_few = are_whole(read[0]) and read[0].n_unique() <= FEW
     pooled = pl.concat([side.alias("") for side in read]) if may_be_few else read[0]
     is_few, is_lead_few = (
-        may_be_few and _are_few(numbers, held)
-        for numbers, held in ((pooled, sum(map(len, values.there))), (read[0], len(values.lead)))
+        may_be_few and _are_few(numbers, present)
+        for numbers, present in ((pooled, sum(map(len, values.there))), (read[0], len(values.lead)))
     )
     if is_few:
         why = f"{pooled.n_unique()} distinct whole numbers that repeat"
@@ -294,12 +294,12 @@ def _of_numbers(values: Values, family: WrittenNumbers) -> Column:
     return Column(name, "number", family.shown, family.why, example, change, family.is_said, family.forms)
 
 
-def _are_few(finite: polars.Series, held: int) -> bool:
+def _are_few(finite: polars.Series, present: int) -> bool:
     """Whether numbers are whole, and few beside the values held."""
     if finite.is_empty() or not are_whole(finite):
         return False
     distinct = finite.n_unique()
-    return distinct <= FEW and held >= REPEATS * distinct
+    return distinct <= FEW and present >= REPEATS * distinct
 
 
 # Words
@@ -347,13 +347,13 @@ def _are_text(text: polars.Series) -> bool:
 def _truths(values: Values) -> tuple[list[Form], bool]:
     """The forms of truth values where the sides write them in different ways, and whether they do."""
     forms = [PLAIN] * len(values.sides)
-    if len(values.there) < 2 or any(held.dtype.is_nested() for held in values.there):
+    if len(values.there) < 2 or any(column.dtype.is_nested() for column in values.there):
         return forms, False
     written: list[set[str]] = []
-    for held in values.there:
-        if held.head(FIRST).n_unique() > 6:
+    for column in values.there:
+        if column.head(FIRST).n_unique() > 6:
             return forms, False
-        some = held.unique()
+        some = column.unique()
         if len(some) > 6:
             return forms, False
         words = {word.lower() for word in of_values.as_category(some).drop_nulls().to_list()} - NO_CATEGORY

@@ -72,24 +72,28 @@ class Entities:
 class _Folding:
     """How each column of long tables becomes one of entities."""
 
-    def __init__(self, of: Entities, columns: dict[str, Column], sides: Sequence[tuple[str, polars.DataFrame]]):
-        self.of, self.columns = of, columns
+    def __init__(self, entities: Entities, columns: dict[str, Column], sides: Sequence[tuple[str, polars.DataFrame]]):
+        self.of, self.columns = entities, columns
         first = sides[0][1]
         self.kinds = {
             name: column.kind for name, column in columns.items() if column.kind in ("number", "category") and name in first.columns
         }
         typed = self._typed(first, 0)
-        if of.time is not None and (self.kinds.get(of.time) != "number" or typed[of.time].null_count() == typed.height):
-            raise BadInput(f"--time {of.time!r} holds no times or numbers; name the column that orders the rows of {of.entity!r}")
+        if entities.time is not None and (
+            self.kinds.get(entities.time) != "number" or typed[entities.time].null_count() == typed.height
+        ):
+            raise BadInput(
+                f"--time {entities.time!r} holds no times or numbers; name the column that orders the rows of {entities.entity!r}"
+            )
         import polars as pl
 
-        own = [name for name in self.kinds if name not in (of.entity, of.time)]
-        changes = typed.group_by(of.entity).agg(pl.col(own).drop_nulls().n_unique() <= 1) if own else None
+        own = [name for name in self.kinds if name not in (entities.entity, entities.time)]
+        changes = typed.group_by(entities.entity).agg(pl.col(own).drop_nulls().n_unique() <= 1) if own else None
         self.steady = {name for name in own if changes is not None and float(changes[name].mean() or 0) >= STEADY}  # type: ignore[arg-type]
-        lengths = {length for _, rows in sides for length in rows[of.entity].value_counts()["count"].unique()}
+        lengths = {length for _, rows in sides for length in rows[entities.entity].value_counts()["count"].unique()}
         self.are_of_one_length = len(lengths) == 1
-        if typed.height == typed[of.entity].n_unique():
-            raise BadInput(f"no value of {of.entity!r} has two rows, so there is no series; leave out --entity")
+        if typed.height == typed[entities.entity].n_unique():
+            raise BadInput(f"no value of {entities.entity!r} has two rows, so there is no series; leave out --entity")
 
     def _typed(self, rows: polars.DataFrame, side: int) -> polars.DataFrame:
         forms = {name: self.columns[name].forms[side] for name in self.kinds if self.columns[name].forms}

@@ -93,7 +93,7 @@ class Framed:
                 raise BadInput(
                     f"{cls.kind} that differ in {', '.join(unlike)[:200]} cannot be joined; give them the same columns and kinds"
                 )
-        return first if len(many) == 1 else replace(first, frame=pl.concat([one.frame for one in many]))
+        return first if len(many) == 1 else replace(first, frame=pl.concat([part.frame for part in many]))
 
     def save(self, folder: Path) -> None:
         self.frame.write_parquet(literal(folder / f"{self.kind}.parquet"), compression="zstd", statistics=False)

@@ -105,7 +105,7 @@ class LabelledPoints:
                 raise BadInput(f"labelled records of {other.described!r:.80} cannot be joined to those of {first.described!r:.80}")
         if len(many) == 1:
             return first
-        array, label, group = (np.concatenate([getattr(one, name) for one in many]) for name in ("array", "label", "group"))
+        array, label, group = (np.concatenate([getattr(part, name) for part in many]) for name in ("array", "label", "group"))
         return cls(array, label, group, first.classes, first.groups, first.columns)
 
     def save(self, folder: Path) -> None:
@@ -114,8 +114,8 @@ class LabelledPoints:
 
     @classmethod
     def load(cls, folder: Path) -> LabelledPoints:
-        told = json.loads((folder / "labelled.json").read_text())
+        description = json.loads((folder / "labelled.json").read_text())
         with np.load(folder / FILE, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ("array", "label", "group")}
-        names = {name: tuple(value) for name, value in told.items()}
+        names = {name: tuple(value) for name, value in description.items()}
         return cls(arrays["array"], arrays["label"], arrays["group"], names["classes"], names["groups"], names["columns"])

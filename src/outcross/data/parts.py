@@ -34,9 +34,9 @@ class Made(Generic[T]):
     @classmethod
     def at_hand(cls, value: T, digest: str = "") -> Made[T]:
         """A value that is there already. It can be pickled where the value can."""
-        made = cls(digest, len(value), lambda: value)  # type: ignore[arg-type]
-        made._value, made._load = value, None
-        return made
+        ready = cls(digest, len(value), lambda: value)  # type: ignore[arg-type]
+        ready._value, ready._load = value, None
+        return ready
 
     @property
     def is_named(self) -> bool:

@@ -77,12 +77,12 @@ class Take:
     def __post_init__(self) -> None:
         for name, allowed in (("what", get_args(What)), ("choice", get_args(Choice))):
             check_word(getattr(self, name), allowed, f"{name} of a Take")
-        for name, least in (("rows", 0), ("back", 1), ("max_repeats", 1)):
+        for name, minimum in (("rows", 0), ("back", 1), ("max_repeats", 1)):
             value: Any = getattr(self, name)
             if name == "back" and value is None:
                 continue
-            if not isinstance(value, Integral) or isinstance(value, bool) or value < least:  # type: ignore[operator]
-                raise BadInput(f"{name} of a Take must be a whole number from {least}, got {value!r:.80}")
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < minimum:  # type: ignore[operator]
+                raise BadInput(f"{name} of a Take must be a whole number from {minimum}, got {value!r:.80}")
             object.__setattr__(self, name, int(value))
 
 
@@ -159,8 +159,8 @@ def _phrase(take: Take) -> str:
     return f"{take.rows:,} {nouns[take.what]}" + (f" ({', '.join(notes)})" if notes else "")
 
 
-def lines(plans: Iterable[tuple[int, Plan]], most: int = 6) -> list[str]:
-    """The plans of generations, a line for every run of equal ones; of more than `most` lines the first ones and the last.
+def lines(plans: Iterable[tuple[int, Plan]], limit: int = 6) -> list[str]:
+    """The plans of generations, a line for every run of equal ones; of more than `limit` lines the first ones and the last.
 
     >>> plan = Plan((Take(what="models", rows=900, back=1, choice="redrawn"), Take(what="human", rows=100)))
     >>> lines([(1, plan), (2, plan)])
@@ -172,9 +172,9 @@ def lines(plans: Iterable[tuple[int, Plan]], most: int = 6) -> list[str]:
             groups[-1] = (groups[-1][0], g, plan)
         else:
             groups.append((g, g, plan))
-    shown = groups if len(groups) <= most else [*groups[: most - 2], groups[-1]]
+    shown = groups if len(groups) <= limit else [*groups[: limit - 2], groups[-1]]
     said = [f"g{first}: {plan}" if first == last else f"g{first} … g{last}: {plan}" for first, last, plan in shown]
-    return said if len(groups) <= most else [*said[:-1], "…", said[-1]]
+    return said if len(groups) <= limit else [*said[:-1], "…", said[-1]]
 
 
 def whole_or(choice: Literal["redrawn", "fixed"], rows: int, available: int) -> Literal["whole", "redrawn", "fixed"]:

@@ -377,7 +377,7 @@ class Blocks:
     def concat(cls, many: Sequence[Blocks]) -> Blocks:
         import polars
 
-        return many[0] if len(many) == 1 else Blocks(polars.concat([one.frame for one in many]))
+        return many[0] if len(many) == 1 else Blocks(polars.concat([part.frame for part in many]))
 
     @classmethod
     def pieced(cls, pieces: Sequence[Blocks]) -> Blocks:
@@ -392,8 +392,8 @@ class Blocks:
 
     @classmethod
     def load(cls, folder: Path) -> Blocks:
-        stored, told = cls.of_frame(read_parquet(folder / "text.parquet"), {}), folder / "rescored.json"
-        return replace(stored, rescored=Rescored(**json.loads(told.read_text()))) if told.exists() else stored
+        stored, rescored_file = cls.of_frame(read_parquet(folder / "text.parquet"), {}), folder / "rescored.json"
+        return replace(stored, rescored=Rescored(**json.loads(rescored_file.read_text()))) if rescored_file.exists() else stored
 
     @property
     def described(self) -> dict[str, Any]:
@@ -404,9 +404,9 @@ class Blocks:
     def of_frame(cls, frame: Any, described: Mapping[str, Any]) -> Blocks:
         """The blocks of a frame that was stored."""
         like = blocks(np.zeros((0, 1), dtype=np.int32), [], np.zeros(0)).frame.schema
-        held = {name: kind.base_type() for name, kind in frame.schema.items()}
-        if held != {name: kind.base_type() for name, kind in like.items()}:
-            raise ValueError(f"columns {', '.join(held)}")
+        types = {name: kind.base_type() for name, kind in frame.schema.items()}
+        if types != {name: kind.base_type() for name, kind in like.items()}:
+            raise ValueError(f"columns {', '.join(types)}")
         return cls(frame)
 
 

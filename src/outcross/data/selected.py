@@ -48,8 +48,8 @@ class JudgedCandidates:
     @classmethod
     def load(cls, folder: Path) -> JudgedCandidates:
         arrays = packed.load(folder / SELECTION)
-        told = json.loads(arrays.pop("description").tobytes())
-        return cls(**arrays, reasons=tuple(told["reasons"]), notes=tuple(told["notes"]), facts=told["facts"])
+        description = json.loads(arrays.pop("description").tobytes())
+        return cls(**arrays, reasons=tuple(description["reasons"]), notes=tuple(description["notes"]), facts=description["facts"])
 
 
 SELECTION = "selection.npz"

@@ -64,8 +64,8 @@ class Store:
                 f"{folder} holds no store: there is no {MANIFEST} in it; name a folder that outcross wrote, or write the store again"
             )
         try:
-            told = json.loads(read_text(path))
-            digest, content = told["sha256"], {name: value for name, value in told.items() if name != "sha256"}
+            manifest = json.loads(read_text(path))
+            digest, content = manifest["sha256"], {name: value for name, value in manifest.items() if name != "sha256"}
             is_whole = digest == _digest_of(content) and content["format"] == FORMAT and content["records"] in STORED
             shards = tuple(Shard(**shard) for shard in content["shards"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -129,7 +129,7 @@ class Store:
     @classmethod
     def concat(cls, many: Sequence[Any]) -> Any:
         """The records of stores, and of others of their kind, in memory, one after the other."""
-        records = [one.take(None) for one in many]
+        records = [part.take(None) for part in many]
         return type(records[0]).concat(records)
 
     def save(self, folder: Path) -> None:

@@ -156,8 +156,8 @@ def table(
     read_columns = set(source.columns)
     texts = source.texts if text_column is None else (*source.texts, text_column)
     given = Given(dict(kinds or {}), tuple(texts), tuple(keys), tuple(ignored), tuple(kept))
-    made = table_of(source, name or source.name or type(data).__name__, given)
-    return replace(made, unread=tuple(column for column in there if column not in read_columns))
+    result = table_of(source, name or source.name or type(data).__name__, given)
+    return replace(result, unread=tuple(column for column in there if column not in read_columns))
 
 
 def table_of(source: TableSource, called: str, given: Given = Given()) -> Table:  # noqa: B008
@@ -257,7 +257,7 @@ def alike(tables: Sequence[Table]) -> Alike:
     for other, frame in zip(others, typed, strict=True):
         notes += [f"{other.name}: {note}" for note in _lost_values(other.records, frame, kept, other.forms)]
         tables_alike.append(replace(other, kinds=kept, frame=frame.select(list(kept))))
-    known = {one.column for one in absent}
+    known = {absent_column.column for absent_column in absent}
     return Alike(tables_alike, notes, absent, {column: why for column, why in left_out.items() if column not in known})
 
 
@@ -287,12 +287,12 @@ def _lacking(other: Table, frame: polars.DataFrame, kinds: Mapping[str, Kind], w
     return lacking
 
 
-def _narrowed(source: TableSource, named: Collection[str], most: int) -> TableSource:
+def _narrowed(source: TableSource, named: Collection[str], limit: int) -> TableSource:
     """Of a table that is far wider than what is looked at, only columns that may be: some hold nothing, so twice as many are read."""
-    if len(source.columns) <= 2 * most:
+    if len(source.columns) <= 2 * limit:
         return source
     there = set(source.columns)
-    chosen = set(list(dict.fromkeys([*(column for column in named if column in there), *source.columns]))[: 2 * most])
+    chosen = set(list(dict.fromkeys([*(column for column in named if column in there), *source.columns]))[: 2 * limit])
     columns = tuple(column for column in source.columns if column in chosen)
     return replace(
         source,
@@ -300,7 +300,7 @@ def _narrowed(source: TableSource, named: Collection[str], most: int) -> TableSo
         batches=lambda wanted: source.batches(columns if wanted is None else wanted),
         notes=(
             *source.notes,
-            f"{len(source.columns) - len(columns):,} of {len(source.columns):,} columns are not read, at most {most} are looked at",
+            f"{len(source.columns) - len(columns):,} of {len(source.columns):,} columns are not read, at most {limit} are looked at",
         ),
         texts=tuple(column for column in source.texts if column in chosen),
     )

@@ -46,7 +46,7 @@ class Values:
         self.sides = sides
         self.raw = [side.columns.get(name) for side in sides]
         self.held = [None if raw is None else without_missing(raw) for raw in self.raw]
-        self.there = [held for held in self.held if held is not None and len(held)]
+        self.there = [column for column in self.held if column is not None and len(column)]
         self._numbers: dict[tuple[int, Form], polars.Series] = {}
 
     @property
@@ -57,12 +57,12 @@ class Values:
     @property
     def first(self) -> int:
         """Which side that is."""
-        return next(i for i, held in enumerate(self.held) if held is not None and len(held))
+        return next(i for i, column in enumerate(self.held) if column is not None and len(column))
 
     @cached_property
     def texts(self) -> list[polars.Series | None]:
         """The strings of each side, without spaces around and without empty ones; None for a side whose values are no strings."""
-        return [None if held is None or not is_text(held) else stripped(held) for held in self.held]
+        return [None if column is None or not is_text(column) else stripped(column) for column in self.held]
 
     @cached_property
     def pooled(self) -> polars.Series:
@@ -81,16 +81,16 @@ class Values:
         """The numbers that each side holds."""
         return [
             self.numbers_of(side, form)
-            for side, (held, form) in enumerate(zip(self.held, forms, strict=True))
-            if held is not None and len(held)
+            for side, (column, form) in enumerate(zip(self.held, forms, strict=True))
+            if column is not None and len(column)
         ]
 
     def numbers_of(self, side: int, form: Form = PLAIN) -> polars.Series:
         """The numbers that one side holds; each form is read once."""
-        held = self.held[side]
-        assert held is not None
+        column = self.held[side]
+        assert column is not None
         if (side, form) not in self._numbers:
-            self._numbers[side, form] = without_missing(of_values.as_number(held, form))
+            self._numbers[side, form] = without_missing(of_values.as_number(column, form))
         return self._numbers[side, form]
 
 

@@ -52,9 +52,9 @@ def family_of(values: Values) -> WrittenNumbers | None:
     if not (dtype.is_numeric() or dtype.is_temporal()):
         return None
     if dtype.is_numeric() and all(
-        _are_dates(values.numbers_of(side)) if held.dtype.is_numeric() else is_text(held) or held.dtype.is_temporal()
-        for side, held in enumerate(values.held)
-        if held is not None and len(held)
+        _are_dates(values.numbers_of(side)) if column.dtype.is_numeric() else is_text(column) or column.dtype.is_temporal()
+        for side, column in enumerate(values.held)
+        if column is not None and len(column)
     ):
         form = Form(layouts=("ymd8",))
         texts = [PLAIN if text is None else (_form_of(text) or _Found(form)).form for text in values.texts]
@@ -64,8 +64,8 @@ def family_of(values: Values) -> WrittenNumbers | None:
         return None
     shown, why = ("time", "dates and times, as days since 1970") if dtype.is_temporal() else ("number", "numbers")
     strings = [text for text in values.texts if text is not None and len(text)]
-    found = _form_of(pl.concat([text.alias("") for text in strings])) if strings else None
-    form = PLAIN if found is None else found.form
+    shared = _form_of(pl.concat([text.alias("") for text in strings])) if strings else None
+    form = PLAIN if shared is None else shared.form
     return WrittenNumbers(tuple(PLAIN if text is None else form for text in values.texts), shown, why)
 
 
@@ -103,8 +103,8 @@ def _family_of_texts(values: Values) -> WrittenNumbers | None:
     # Each side is written in its own way: the first says what they are, another how it writes that.
     forms = []
     for text in values.texts:
-        found = None if text is None or text.is_empty() else _form_of(text)
-        forms.append(found.form if found is not None and bool(found.form.layouts) == bool(own.form.layouts) else own.form)
+        read = None if text is None or text.is_empty() else _form_of(text)
+        forms.append(read.form if read is not None and bool(read.form.layouts) == bool(own.form.layouts) else own.form)
     differ = len({form for form, text in zip(forms, values.texts, strict=True) if text is not None}) > 1
     why = f"{own.why}; the sides write it in different ways" if differ else own.why
     return WrittenNumbers(tuple(forms), own.shown, why, own.is_said or differ, own.change)
@@ -189,13 +189,13 @@ def _decorated(text: polars.Series) -> _Found | None:
     point, comma = (of_forms.fits(body, decimal).fill_null(False) for decimal in ".,")
     is_comma = comma.sum() > point.sum()
     read = comma if is_comma else point
-    held = parts.filter(read)
-    if held.is_empty() or not (len(read) == read.sum() or _are_codes(text.filter(~read), len(text))):
+    present = parts.filter(read)
+    if present.is_empty() or not (len(read) == read.sum() or _are_codes(text.filter(~read), len(text))):
         return None
-    grouped = held["body"].str.contains(r"[ ']")
-    if grouped.any() and bool((held["body"].filter(grouped).str.contains(r"^[0-9]{3}[ '][0-9]{3}(?:[ '][0-9]{3})*$")).all()):
+    grouped = present["body"].str.contains(r"[ ']")
+    if grouped.any() and bool((present["body"].filter(grouped).str.contains(r"^[0-9]{3}[ '][0-9]{3}(?:[ '][0-9]{3})*$")).all()):
         return None  # 555 123 456 is rather the number of a telephone
-    units, currencies = (sorted({unit for unit in held[name].unique() if unit}) for name in ("unit", "before"))
+    units, currencies = (sorted({unit for unit in present[name].unique() if unit}) for name in ("unit", "before"))
     money = currencies + [unit for unit in units if re.fullmatch(r"[A-Z]{3}", unit) or _is_sign_of_money(unit)]
     plain_units = [unit for unit in units if unit not in money]
     multiples = bool(plain_units) and set(plain_units) <= of_forms.MULTIPLES.keys() and (len(plain_units) > 1 or bool(money))
@@ -205,12 +205,12 @@ def _decorated(text: polars.Series) -> _Found | None:
     why = [f"written with {' and '.join(map(repr, [*dict.fromkeys(money), *plain_units]))}"] if money or plain_units else []
     if is_comma:
         why.append("a comma before the decimals")
-    if held["body"].str.contains(r"[ ']|,[0-9]{3}[.,]|\.[0-9]{3}[.,]").any() or (
-        not is_comma and held["body"].str.contains(",").any()
+    if present["body"].str.contains(r"[ ']|,[0-9]{3}[.,]|\.[0-9]{3}[.,]").any() or (
+        not is_comma and present["body"].str.contains(",").any()
     ):
         why.append("thousands in groups")
     if plain_units == ["%"]:
-        bare = held.filter(held["unit"] == "")["body"].str.replace(",", ".").cast(pl.Float64, strict=False)
+        bare = present.filter(present["unit"] == "")["body"].str.replace(",", ".").cast(pl.Float64, strict=False)
         if len(bare) and bool((bare <= 1).all()):
             form = replace(form, percent=0.01)
             why.append("12 % is read as 0.12, as others are written as shares")

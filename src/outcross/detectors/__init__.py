@@ -2,19 +2,23 @@
 
 A detector is a recipe. `reader(texts)` gives what turns texts into features, which may know how the calibration texts are written and never who wrote them;
 `fit(features, is_model, rng)` gives a fitted detector, whose `score(features)` is a number a text, (n,), NaN where it abstains. Scores are not
-probabilities: `calibrated` turns those of any detector into log-odds, thresholds and shares, on texts that the fit did not see.
+probabilities: `calibrated` turns those of any detector into log-odds, thresholds and shares, on texts that the fit did not see. What `reader` gives is indexed by
+arrays of row numbers: a NumPy array (n, …), a SciPy sparse matrix, or a class that is derived from `Stacking`. The features of a text do not depend on the texts beside it.
 
 A detector that learns from no labels (a likelihood, a watermark) has `needs_ai` False and ignores them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from outcross import own_source
+from outcross.errors import BadInput
 from outcross.recipe import Family
 
 Reader = Callable[[Sequence[str]], Any]
@@ -55,6 +59,14 @@ class Detector:
         """What scores texts, after these. is_model: (n,) of truth values."""
         raise NotImplementedError
 
+    def arrays(self, reader: Reader, fitted: FittedDetector) -> dict[str, np.ndarray]:
+        """What a fit has learned, for the disk; nothing where it learns nothing. `restored` reads it back."""
+        return {}
+
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> tuple[Reader, FittedDetector]:
+        """The reader and the fit that `arrays` told of."""
+        return self.reader(()), self.fit(np.zeros((0, 1)), np.zeros(0, bool), np.random.default_rng(0))
+
     @property
     def paths(self) -> tuple[str, ...]:
         """The files that it reads."""
@@ -69,6 +81,16 @@ class Stacking:
         raise NotImplementedError
 
 
+def as_bytes(value: Any) -> np.ndarray:
+    """Plain data as the bytes of their JSON, (bytes,), so that they are kept beside arrays."""
+    return np.frombuffer(json.dumps(value).encode(), np.uint8)
+
+
+def of_bytes(array: np.ndarray) -> Any:
+    """The plain data of which these are the bytes."""
+    return json.loads(array.tobytes())
+
+
 def stacked(first: Any, second: Any) -> Any:
     """Rows of features one below the other: arrays, sparse matrices, or what stacks itself."""
     if isinstance(first, np.ndarray):
@@ -80,6 +102,37 @@ def stacked(first: Any, second: Any) -> Any:
     return vstack((first, second)).tocsr()
 
 
+def features_of(detector: Detector, reader: Reader, texts: Sequence[str]) -> Any:
+    """The features of texts, a row a text. BadInput where a detector gives another number of rows, with its class and line."""
+    features = reader(texts)
+    shape = getattr(features, "shape", None)
+    if not shape or shape[0] != len(texts):
+        place = own_source.place_of(type(detector), "reader")
+        raise BadInput(f"what {place} gives must make features of {len(texts)} rows out of {len(texts)} texts, got shape {shape}")
+    return features
+
+
+def fitted(detector: Detector, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+    """A detector after a fit. BadInput where it gives something that has no scores, with its class and line."""
+    fit = detector.fit(features, is_model, rng)
+    if not callable(getattr(fit, "score", None)):
+        place = own_source.place_of(type(detector), "fit")
+        raise BadInput(f"{place} must give a fitted detector, which has score(features), got {fit!r:.80}")
+    return fit
+
+
+def scores(fit: FittedDetector, features: Any) -> np.ndarray:
+    """The score of every row of features, (n,). BadInput where a detector gives something else, with its class and line."""
+    values = np.asarray(fit.score(features))
+    if values.shape != (features.shape[0],) or values.dtype.kind not in "biuf" or np.isinf(values).any():
+        place = own_source.place_of(type(fit), "score")
+        wrong = "an infinite number" if values.shape == (features.shape[0],) else f"an array of shape {values.shape}"
+        raise BadInput(
+            f"{place} must give a finite number, or NaN where it abstains, for each of {features.shape[0]} texts, got {wrong}"
+        )
+    return values.astype(np.float64)
+
+
 DETECTORS: Family = Family(
     {
         "blend": "outcross.detectors.blend:BlendDetector",
@@ -88,7 +141,23 @@ DETECTORS: Family = Family(
         "likelihood": "outcross.detectors.likelihood:LikelihoodDetector",
         "ngram": "outcross.detectors.ngram:NgramDetector",
         "watermark": "outcross.detectors.watermark:WatermarkDetector",
-    }
+    },
+    name="detectors",
+    protocol=Detector,
+    page=DetectorPage,
 )
 
-__all__ = ["DETECTORS", "Detector", "DetectorPage", "FittedDetector", "Reader", "Stacking", "stacked"]
+__all__ = [
+    "DETECTORS",
+    "Detector",
+    "DetectorPage",
+    "FittedDetector",
+    "Reader",
+    "Stacking",
+    "as_bytes",
+    "features_of",
+    "fitted",
+    "of_bytes",
+    "scores",
+    "stacked",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -41,8 +41,7 @@ class BlendDetector(Detector):
     """What is combined, two or more."""
 
     def reader(self, given: Sequence[str]) -> Reader:
-        readers = [detector.reader(given) for detector in self.detectors]
-        return lambda texts: SeveralFeatures(tuple(reader(texts) for reader in readers), _digests(texts))
+        return SeveralReaders(tuple(detector.reader(given) for detector in self.detectors))
 
     def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
         if is_model.all() or not is_model.any():
@@ -58,9 +57,35 @@ class BlendDetector(Detector):
         fits = tuple(detector.fit(part, is_model, rng) for detector, part in zip(self.detectors, features.parts, strict=True))
         return Blend(fits, *_line(scores, is_model))
 
+    def arrays(self, reader: Any, fitted: Any) -> dict[str, np.ndarray]:
+        own = {name: np.asarray(getattr(fitted, name)) for name in ("centre", "scale", "weights", "level")}
+        for number, (detector, one, fit) in enumerate(zip(self.detectors, reader.readers, fitted.fits, strict=True)):
+            own |= {f"{number}.{name}": array for name, array in detector.arrays(one, fit).items()}
+        return own
+
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> tuple[Reader, FittedDetector]:
+        parts = []
+        for number, detector in enumerate(self.detectors):
+            prefix = f"{number}."
+            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            parts.append(detector.restored(own))
+        fits = tuple(fit for _, fit in parts)
+        learned = Blend(fits, arrays["centre"], arrays["scale"], arrays["weights"], float(arrays["level"]))
+        return SeveralReaders(tuple(reader for reader, _ in parts)), learned
+
     @property
     def paths(self) -> tuple[str, ...]:
         return tuple(path for detector in self.detectors for path in detector.paths)
+
+
+@dataclass(frozen=True, eq=False)
+class SeveralReaders:
+    """The readers of several detectors as one."""
+
+    readers: tuple[Reader, ...]
+
+    def __call__(self, texts: Sequence[str]) -> SeveralFeatures:
+        return SeveralFeatures(tuple(reader(texts) for reader in self.readers), _digests(texts))
 
 
 @dataclass(frozen=True, eq=False)

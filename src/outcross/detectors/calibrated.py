@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outcross.detectors import Detector, FittedDetector, Reader, stacked
+from outcross.detectors import Detector, FittedDetector, Reader, features_of, fitted, scores, stacked
 from outcross.detectors.lengths import cut_words, in_pieces, words_of
 from outcross.errors import BadInput
+from outcross.runtime import telling
 
 FOLDS = 5
 LENGTHS = (10, 25, 50, 100, 200, 400)
@@ -65,7 +66,7 @@ class CalibratedDetector:
 
     def log_ratios(self, texts: Sequence[str]) -> np.ndarray:
         """By every fold's detector, (n, folds); NaN where it abstains."""
-        return _by_all(self.reader, self.fits, self.line, texts)
+        return log_ratios_by_all(self.reader, self.fits, self.line, texts)
 
 
 def fold_of(groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> np.ndarray:
@@ -82,20 +83,24 @@ def calibrated(
 
     folds: the fold of each group. Raises BadInput where a sample has too few groups.
     """
-    features = [reader(sample.texts) for sample in samples]
-    own = [folds[sample.groups] for sample in samples]
+    features = [features_of(detector, reader, sample.texts) for sample in samples]
+    fold_of_text = [folds[sample.groups] for sample in samples]
     words = [words_of(sample.texts) for sample in samples]
-    fits, scores = [], [np.full(len(sample.texts), np.nan) for sample in samples]
-    for fold in range(int(folds.max()) + 1):
-        human, ai = (np.flatnonzero(own[side] != fold) for side in (0, 1))
-        fits.append(detector.fit(stacked(features[0][human], features[1][ai]), np.arange(human.size + ai.size) >= human.size, rng))
+    fits, unseen_scores = [], [np.full(len(sample.texts), np.nan) for sample in samples]
+    fold_count = int(folds.max()) + 1
+    for fold in range(fold_count):
+        telling.get()(fold / fold_count)
+        human, ai = (np.flatnonzero(fold_of_text[side] != fold) for side in (0, 1))
+        is_ai = np.arange(human.size + ai.size) >= human.size
+        fits.append(fitted(detector, stacked(features[0][human], features[1][ai]), is_ai, rng))
         for side, feature in enumerate(features):
-            held_out = np.flatnonzero(own[side] == fold)
+            held_out = np.flatnonzero(fold_of_text[side] == fold)
             if held_out.size:
-                scores[side][held_out] = fits[-1].score(feature[held_out])
-    line = _line(scores[0], scores[1], words[0], words[1])
-    ratios = [line(score, count) for score, count in zip(scores, words, strict=True)]
-    excerpts = {length: _cut(samples[0], own[0], words[0], length, reader, fits, line) for length in LENGTHS}
+                unseen_scores[side][held_out] = scores(fits[-1], feature[held_out])
+    line = _line(unseen_scores[0], unseen_scores[1], words[0], words[1])
+    ratios = [line(score, count) for score, count in zip(unseen_scores, words, strict=True)]
+    telling.get()(1.0)
+    excerpts = {length: _cut(samples[0], fold_of_text[0], words[0], length, reader, fits, line) for length in LENGTHS}
     return CalibratedDetector(detector, reader, tuple(fits), line, ratios[0], ratios[1], excerpts), ratios
 
 
@@ -110,18 +115,18 @@ def _cut(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The log-ratios of a sample's texts that have so many words, cut there, each by the detector that did not see it; and the row of each."""
     rows = np.flatnonzero(words >= length)
-    found = np.full(rows.size, np.nan)
+    ratios = np.full(rows.size, np.nan)
     if rows.size:
         features = reader(cut_words([sample.texts[row] for row in rows.tolist()], length))
         for number, fit in enumerate(fits):
             held_out = np.flatnonzero(fold[rows] == number)
             if held_out.size:
-                found[held_out] = line(fit.score(features[held_out]), np.full(held_out.size, length))
-    return found, rows
+                ratios[held_out] = line(scores(fit, features[held_out]), np.full(held_out.size, length))
+    return ratios, rows
 
 
-def _by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, texts: Sequence[str]) -> np.ndarray:
-    """Log-ratios of texts by every detector, (n, folds). A long text is read in pieces."""
+def log_ratios_by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, texts: Sequence[str]) -> np.ndarray:
+    """Log-ratios of texts by every fold's detector, (n, folds); NaN where it abstains. A long text is read in pieces."""
     counts = words_of(texts)
     pieces, owner = list(texts), np.arange(len(texts))
     if long := np.flatnonzero(counts > LONGEST).tolist():
@@ -130,27 +135,28 @@ def _by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, 
         pieces = [texts[row] for row in kept.tolist()] + [piece for _, piece in cut]
         owner = np.concatenate((kept, np.array([row for row, _ in cut], np.int64)))
     features, words = reader(pieces), words_of(pieces)
-    found = np.stack([line(fit.score(features), words) for fit in fits], axis=1)
+    ratios = np.stack([line(scores(fit, features), words) for fit in fits], axis=1)
     if not long:
-        return found
+        return ratios
     weights = np.maximum(words, 1).astype(np.float64)
     total = np.bincount(owner, weights, len(texts))
-    return np.stack([np.bincount(owner, weights * column, len(texts)) / total for column in found.T], axis=1)
+    return np.stack([np.bincount(owner, weights * column, len(texts)) / total for column in ratios.T], axis=1)
 
 
 def _line(human: np.ndarray, ai: np.ndarray, human_words: np.ndarray, ai_words: np.ndarray) -> LogRatioLine:
     """Logistic regression on the scores of texts that no fit saw; each author counts a half, so that it is a log-ratio of densities."""
     from scipy.optimize import minimize
 
-    scores, words = np.concatenate((human, ai)), np.concatenate((human_words, ai_words))
-    is_ai = np.arange(scores.size) >= human.size
-    there = np.isfinite(scores)
-    if not (there & is_ai).any() or not (there & ~is_ai).any():
+    values, words = np.concatenate((human, ai)), np.concatenate((human_words, ai_words))
+    is_ai = np.arange(values.size) >= human.size
+    is_scored = np.isfinite(values)
+    if not (is_scored & is_ai).any() or not (is_scored & ~is_ai).any():
         raise BadInput("the detector scores no text of one of the samples; give longer texts")
-    centre, scale = float(scores[there].mean()), float(scores[there].std()) or 1.0
-    design = _design((scores[there] - centre) / scale, words[there])
-    weights = np.where(is_ai[there], 0.5 / is_ai[there].sum(), 0.5 / (~is_ai[there]).sum())
-    sign = np.where(is_ai[there], 1.0, -1.0)
+    values, words, is_ai = values[is_scored], words[is_scored], is_ai[is_scored]
+    centre, scale = float(values.mean()), float(values.std()) or 1.0
+    design = _design((values - centre) / scale, words)
+    weights = np.where(is_ai, 0.5 / is_ai.sum(), 0.5 / (~is_ai).sum())
+    sign = np.where(is_ai, 1.0, -1.0)
 
     def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
         margin = sign * (design @ line)

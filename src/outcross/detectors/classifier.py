@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
-from outcross.detectors import Detector, DetectorPage, FittedDetector, Reader
+from outcross.detectors import Detector, DetectorPage, FittedDetector, Reader, as_bytes, of_bytes
 from outcross.detectors.features import HashedFeatures, frequent_words
 from outcross.errors import BadInput
 from outcross.recipe import recipe
@@ -43,6 +43,18 @@ class ClassifierDetector(Detector):
         model = LogisticRegression(C=self.strength, solver="liblinear", class_weight="balanced", max_iter=200, random_state=0)
         model.fit(_unit(features @ diags_array(rarity)), is_model)
         return LinearDetector(rarity, np.asarray(model.coef_)[0] * rarity, float(np.asarray(model.intercept_)[0]))
+
+    def arrays(self, reader: Any, fitted: Any) -> dict[str, np.ndarray]:
+        return {
+            "frequent": as_bytes(reader.frequent),
+            "rarity": fitted.rarity,
+            "weights": fitted.weights,
+            "intercept": np.array(fitted.intercept),
+        }
+
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> tuple[Reader, FittedDetector]:
+        learned = LinearDetector(arrays["rarity"], arrays["weights"], float(arrays["intercept"]))
+        return HashedFeatures(tuple(of_bytes(arrays["frequent"]))), learned
 
 
 @dataclass(frozen=True, eq=False)

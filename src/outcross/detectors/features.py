@@ -39,12 +39,12 @@ def pieces(text: str) -> list[str]:
     return PIECES.findall(text)
 
 
-def frequent_words(given: Sequence[str], most: int = FREQUENT) -> tuple[str, ...]:
+def frequent_words(given: Sequence[str], limit: int = FREQUENT) -> tuple[str, ...]:
     """The words that stand in the most texts, in lower case; ties by spelling."""
     counts: Counter[str] = Counter()
     for text in given:
         counts.update({piece.lower() for piece in pieces(text) if piece[0].isalpha()})
-    return tuple(word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most])
+    return tuple(word for word, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit])
 
 
 @dataclass(frozen=True, eq=False)

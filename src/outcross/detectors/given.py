@@ -29,16 +29,16 @@ class GivenDetector(Detector):
 
     def _scores(self, texts: Sequence[str]) -> np.ndarray:
         try:
-            found = np.asarray(self.function(list(texts)), dtype=np.float64)
+            scores = np.asarray(self.function(list(texts)), dtype=np.float64)
         except Exception as error:
             raise BadInput(f"the detector {self.name} failed: {type(error).__name__}: {first_words(error)}") from None
-        if found.shape != (len(texts),):
+        if scores.shape != (len(texts),):
             raise BadInput(
-                f"the detector {self.name} must give one number a text: {len(texts)} numbers, got an array of shape {found.shape}"
+                f"the detector {self.name} must give one number a text: {len(texts)} numbers, got an array of shape {scores.shape}"
             )
-        if np.isinf(found).any():
+        if np.isinf(scores).any():
             raise BadInput(f"the detector {self.name} gave an infinite number; give finite ones, or NaN where it abstains")
-        return found[:, None]
+        return scores[:, None]
 
     @property
     def name(self) -> str:

@@ -70,10 +70,10 @@ class LikelihoodDetector(Detector):
                     f"detector.reference: {self.reference} has {its_vocabulary.size:,} tokens and {self.model} {vocabulary.size:,}; both must read texts by one vocabulary"
                 )
             longest = min(longest, its_longest)
-        most = min(self.tokens, longest - 1)
-        ids = [tokens[:most] for tokens in vocabulary.encode(list(texts))]
+        limit = min(self.tokens, longest - 1)
+        ids = [tokens[:limit] for tokens in vocabulary.encode(list(texts))]
         read = token_statistics(network, ids, start=vocabulary.start, reference=other)
-        return np.array([statistic_of(one, self.statistic) for one in read]).reshape(-1, 1)
+        return np.array([statistic_of(text, self.statistic) for text in read]).reshape(-1, 1)
 
 
 def statistic_of(read: TokenStatistics, statistic: Statistic) -> float:

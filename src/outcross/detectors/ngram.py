@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -41,6 +41,18 @@ class NgramDetector(Detector):
             raise BadInput("an n-gram detector needs texts of people, and of models where they are held against them")
         people = ngram_reading(sides[0], self.order)
         return NgramLikelihood(people, ngram_reading(sides[1], self.order) if self.against == "models" else None)
+
+    def arrays(self, reader: Reader, fitted: Any) -> dict[str, np.ndarray]:
+        sides = {"people": fitted.people, "models": fitted.models}
+        return {f"{side}.{name}": array for side, one in sides.items() if one is not None for name, array in one.arrays().items()}
+
+    def restored(self, arrays: Mapping[str, np.ndarray]) -> tuple[Reader, FittedDetector]:
+        people, models = (
+            {name.removeprefix(side): array for name, array in arrays.items() if name.startswith(side)}
+            for side in ("people.", "models.")
+        )
+        learned = NgramLikelihood(NgramReading.of_arrays(people), NgramReading.of_arrays(models) if models else None)
+        return _as_they_are, learned
 
 
 @dataclass(frozen=True, eq=False)

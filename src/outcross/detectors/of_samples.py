@@ -1,4 +1,4 @@
-"""A detector that is fitted to two files of texts, calibrated on them, and asked for the chance that a model wrote each of other texts."""
+"""A detector that is fitted to texts of people and of a model, calibrated on them, and asked for the chance that a model wrote each of other texts."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from outcross.detectors import DETECTORS, Detector
-from outcross.detectors.calibrated import FEWEST, FOLDS, AuthorTexts, CalibratedDetector, calibrated, fold_of
+from outcross.detectors import DETECTORS, Detector, FittedDetector, Reader
+from outcross.detectors.calibrated import FEWEST, FOLDS, AuthorTexts, LogRatioLine, calibrated, fold_of, log_ratios_by_all
 from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.lengths import words_of
-from outcross.detectors.samples import LEAST, calibration, grouped
+from outcross.detectors.samples import LEAST, CalibrationSample, calibration, grouped, sample_of_texts
 from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.files import packed
 from outcross.files.reading import content_digest
 from outcross.recipe import one_of, recipe
 from outcross.statistics.two_sources import most_likely_share
 from outcross.text.normalised import normalised
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+
 
 @recipe
 class SampledDetector:
-    """A detector and the samples that it is fitted to and calibrated on, each text by a fit that did not see its group."""
+    """A detector and the files of texts that it is fitted to and calibrated on, each text by a fit that did not see its group."""
 
     human: Annotated[str, Field(min_length=1)]
     """A file of texts that people wrote, of the candidates' kind."""
@@ -37,7 +42,7 @@ class SampledDetector:
     """The column of the samples that says which texts belong together."""
     text_column: str | None = None
     """Their column of text; found by itself where there is one."""
-    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    share: Share | None = None
     """The share of the candidates that a model wrote; left out: the likeliest one."""
 
     @property
@@ -49,19 +54,67 @@ class SampledDetector:
         """The same without where the samples lie."""
         return replace(self, human="the human sample", ai="the model's sample")
 
-    def chances(self, texts: Sequence[str]) -> Chances:
-        """P(a model wrote it) of each text. BadInput where a sample cannot be read, or is too small."""
-        fitted = _fitted(self, tuple(content_digest(path) for path in self.paths))
-        form = normalised(list(texts)).strings
-        rows = np.flatnonzero(words_of(form) >= LEAST)
-        ratios = np.full(len(form), np.nan)
-        if rows.size:
-            ratios[rows] = fitted.log_ratios([form[row] for row in rows.tolist()]).mean(axis=1)
-        judged = np.isfinite(ratios)
-        share = self.share if self.share is not None else most_likely_share(np.exp(ratios[judged])) if judged.any() else 0.5
-        inside = min(max(share, 1e-6), 1 - 1e-6)
-        odds = np.where(judged, ratios, 0.0) + math.log(inside / (1 - inside))
-        return Chances(1 / (1 + np.exp(-odds)), share, int((~judged).sum()))
+    def samples(self) -> SamplePair:
+        """The texts of the files. BadInput where one cannot be read, or is too small."""
+        read = [
+            calibration(author, path, f"detector.{name}", self.text_column, 0)
+            for author, name, path in (("human", "human", self.human), ("model", "ai", self.ai))
+        ]
+        return _paired(read, self.group, ("detector.human", "detector.ai"))
+
+    def fitted(self) -> ReadyDetector:
+        """The detector, fitted to the files as they are now."""
+        return _fitted(self, tuple(content_digest(path) for path in self.paths))
+
+
+@recipe
+class FirstGenerationDetector:
+    """A detector of a loop: fitted to human text that no model learns from, and to text that generation 0 writes for it alone."""
+
+    kind: Annotated[Detector, one_of(DETECTORS, "detector.kind")] = ClassifierDetector()
+    """How texts are told apart, as in detect."""
+    share: Share | None = None
+    """The share of the candidates that a model wrote; left out: the likeliest one."""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files that it reads."""
+        return self.kind.paths
+
+    def without_paths(self) -> FirstGenerationDetector:
+        """The same: what it reads is in the key by what it holds."""
+        return self
+
+    def fitted(self) -> ReadyDetector:
+        """NotApplicable: outside of a loop there is no generation 0."""
+        raise NotApplicable(
+            "has a detector without samples, which a loop fits to what its generation 0 writes; outside of a loop name human and ai, two files of texts"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class SamplePair:
+    """The texts that a detector is fitted to."""
+
+    human: AuthorTexts
+    ai: AuthorTexts
+
+
+def pair_of_texts(human: Sequence[str], ai: Sequence[str]) -> SamplePair:
+    """Texts of people and of a model; equal ones and near twins belong together. BadInput where there are too few."""
+    read = [sample_of_texts(author, texts) for author, texts in (("human", human), ("model", ai))]
+    return _paired(read, None, ("the human sample of the detector", "the sample that generation 0 writes for the detector"))
+
+
+def _paired(samples: Sequence[CalibrationSample], column: str | None, names: Sequence[str]) -> SamplePair:
+    groups = grouped(samples, column)
+    own = np.split(groups, [len(samples[0].texts)])
+    for name, part in zip(names, own, strict=True):
+        if (count := int(np.unique(part).size)) < FEWEST:
+            raise BadInput(
+                f"{name} has {count:,} independent texts of {LEAST} words or more, and at least {FEWEST} are needed; add texts"
+            )
+    return SamplePair(*(AuthorTexts(sample.texts, part) for sample, part in zip(samples, own, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,22 +128,63 @@ class Chances:
     """Texts that are too short, or from which the detector abstained."""
 
 
-@functools.lru_cache(2)
-def _fitted(asked: SampledDetector, contents: tuple[str, ...]) -> CalibratedDetector:
-    """The calibrated detector; `contents` are the digests of its files, so that changed files are read again."""
-    samples = [
-        calibration(author, path, f"detector.{name}", asked.text_column, 0)
-        for author, name, path in (("human", "human", asked.human), ("model", "ai", asked.ai))
-    ]
-    groups = grouped(samples, asked.group)
-    own = np.split(groups, [len(samples[0].texts)])
-    for name, part in zip(("human", "ai"), own, strict=True):
-        if (count := int(np.unique(part).size)) < FEWEST:
-            raise BadInput(
-                f"detector.{name} has {count:,} independent texts of {LEAST} words or more, and at least {FEWEST} are needed; add texts"
-            )
+@dataclass(frozen=True, eq=False)
+class ReadyDetector:
+    """A detector after its samples: what reads texts, a fit a fold, and the line from scores to log-ratios."""
+
+    recipe: Detector
+    reader: Reader
+    fits: tuple[FittedDetector, ...]
+    line: LogRatioLine
+
+    def chances(self, texts: Sequence[str], share: float | None = None) -> Chances:
+        """P(a model wrote it) of each text, where a model wrote this share of them; left out: the likeliest share."""
+        form = normalised(list(texts)).strings
+        rows = np.flatnonzero(words_of(form) >= LEAST)
+        ratios = np.full(len(form), np.nan)
+        if rows.size:
+            every = log_ratios_by_all(self.reader, self.fits, self.line, [form[row] for row in rows.tolist()])
+            ratios[rows] = every.mean(axis=1)
+        judged = np.isfinite(ratios)
+        if share is None:
+            share = most_likely_share(np.exp(ratios[judged])) if judged.any() else 0.5
+        inside = min(max(share, 1e-6), 1 - 1e-6)
+        odds = np.where(judged, ratios, 0.0) + math.log(inside / (1 - inside))
+        return Chances(1 / (1 + np.exp(-odds)), share, int((~judged).sum()))
+
+    def save(self, folder: Path) -> None:
+        arrays = {"line": self.line.weights, "centre": np.array(self.line.centre), "scale": np.array(self.line.scale)}
+        for fold, fit in enumerate(self.fits):
+            arrays |= {f"{fold}.{name}": array for name, array in self.recipe.arrays(self.reader, fit).items()}
+        packed.save(folder / FILE, folds=np.array(len(self.fits)), **arrays)
+
+    @classmethod
+    def load(cls, folder: Path, detector: Detector) -> ReadyDetector:
+        """The detector that a step stored."""
+        arrays = packed.load(folder / FILE)
+        parts = []
+        for fold in range(int(arrays["folds"])):
+            prefix = f"{fold}."
+            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            parts.append(detector.restored(own))
+        line = LogRatioLine(arrays["line"], float(arrays["centre"]), float(arrays["scale"]))
+        return cls(detector, parts[0][0], tuple(fit for _, fit in parts), line)
+
+
+FILE = "detector.npz"
+
+
+def ready(detector: Detector, samples: SamplePair) -> ReadyDetector:
+    """A detector fitted to two samples and calibrated on them. Its folds and fits have a random stream of their own, so that equal samples give an equal detector."""
     rng = np.random.default_rng(np.random.SeedSequence([0, 0x0DE7EC7]))
-    folds = fold_of(np.arange(int(groups.max()) + 1), rng, FOLDS)
-    reader = asked.kind.reader([text for sample in samples for text in sample.texts])
-    pairs = [AuthorTexts(sample.texts, part) for sample, part in zip(samples, own, strict=True)]
-    return calibrated(asked.kind, pairs, folds, reader, rng)[0]
+    pairs = [samples.human, samples.ai]
+    folds = fold_of(np.arange(max(int(pair.groups.max()) for pair in pairs) + 1), rng, FOLDS)
+    reader = detector.reader([text for pair in pairs for text in pair.texts])
+    made = calibrated(detector, pairs, folds, reader, rng)[0]
+    return ReadyDetector(detector, made.reader, made.fits, made.line)
+
+
+@functools.lru_cache(2)
+def _fitted(asked: SampledDetector, contents: tuple[str, ...]) -> ReadyDetector:
+    """The fitted detector; `contents` are the digests of its files, so that changed files are read again."""
+    return ready(asked.kind, asked.samples())

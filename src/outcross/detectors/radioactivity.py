@@ -10,6 +10,7 @@ import numpy as np
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
+from outcross.models.green import GreenLists
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """From the tokens of a text, (n,), to the token that a model holds the likeliest after each of them, (n,)."""
@@ -34,7 +35,7 @@ class Radioactivity:
         return (self.green - self.chance * self.scored) / float(np.sqrt(self.scored * self.chance * (1 - self.chance)))
 
 
-def radioactivity(detector: WatermarkDetector, predict: Predict, texts: Sequence[np.ndarray]) -> Radioactivity:
+def radioactivity(detector: WatermarkDetector | GreenLists, predict: Predict, texts: Sequence[np.ndarray]) -> Radioactivity:
     """The test of a model by its predictions along texts of the suspected writer, which carry the mark. texts: tokens of each, (n,).
 
     A context and its prediction are counted once over all texts. A context that stands earlier in the same text is left out: a model that only repeats what

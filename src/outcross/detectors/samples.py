@@ -91,11 +91,13 @@ def batches(source: TableSource, column: str, columns: Sequence[str]) -> Iterato
         )
 
 
-def calibration(author: str, data: Any, flag: str, asked: str | None, seed: int) -> CalibrationSample:
-    """A sample of one author's texts, in their order; of more than 50,000 a random sample of them."""
+def calibration(author: str, data: Any, flag: str, asked: str | None, seed: int, *, is_of_data: bool = False) -> CalibrationSample:
+    """A sample of one author's texts, in their order; of more than 50,000 a random sample of them. is_of_data: the column that was asked for is that of other
+    data, so that a sample without it is searched for its own."""
     import polars as pl
 
     source = opened(data, flag)
+    asked = None if is_of_data and asked not in source.columns else asked
     column = text_column(source, asked, flag)
     whole = pl.concat(list(source.batches(None)) or [pl.DataFrame({column: []}, {column: pl.String})], how="diagonal_relaxed")
     beyond = max(0, whole.height - MOST)
@@ -103,7 +105,18 @@ def calibration(author: str, data: Any, flag: str, asked: str | None, seed: int)
         rows = np.sort(np.random.default_rng([seed, len(author)]).choice(whole.height, MOST, replace=False))
         whole = whole[rows]
     whole = whole.with_columns(pl.col(column).cast(pl.String).fill_null(""))
-    raw = whole[column].to_list()
+    return _long_enough(author, whole[column].to_list(), whole.drop(column), beyond, flag)
+
+
+def sample_of_texts(author: str, texts: Sequence[str]) -> CalibrationSample:
+    """A sample of texts that are at hand."""
+    import polars as pl
+
+    return _long_enough(author, list(texts), pl.DataFrame({"row": np.arange(len(texts))}), 0, f"the sample of the author {author}")
+
+
+def _long_enough(author: str, raw: list[str], table: polars.DataFrame, beyond: int, flag: str) -> CalibrationSample:
+    """The texts of a sample that are long enough to be judged. BadInput where there is none."""
     texts = normalised(raw).strings
     words = words_of(texts)
     kept = np.flatnonzero(words >= LEAST)
@@ -111,7 +124,7 @@ def calibration(author: str, data: Any, flag: str, asked: str | None, seed: int)
         raise BadInput(f"{flag} has no text of {LEAST} words or more; give longer texts")
     return CalibrationSample(
         author, [raw[row] for row in kept.tolist()], [texts[row] for row in kept.tolist()], words[kept],
-        whole[kept].drop(column), whole.height - kept.size, beyond,
+        table[kept], table.height - kept.size, beyond,
     )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def token_statistics(
     Texts of like length are read together. Padding stands behind them, where no causal network sees it.
     """
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-    found: list[Any] = [None] * len(texts)
+    of_texts: list[Any] = [None] * len(texts)
     first = 0
     size = int(network.config.vocab_size)
     while first < len(order):
@@ -48,9 +48,9 @@ def token_statistics(
             last += 1
         rows = order[first:last]
         for row, statistics in zip(rows, _of_batch(network, [texts[row] for row in rows], start, reference), strict=True):
-            found[row] = statistics
+            of_texts[row] = statistics
         first = last
-    return found
+    return of_texts
 
 
 def _of_batch(network: Any, texts: Sequence[np.ndarray], start: int | None, reference: Any) -> list[TokenStatistics]:
@@ -64,7 +64,7 @@ def _of_batch(network: Any, texts: Sequence[np.ndarray], start: int | None, refe
         tokens = torch.from_numpy(ids).to(network.device)
         scores = network(input_ids=tokens[:, :-1], use_cache=False).logits
         other = None if reference is None else reference(input_ids=tokens[:, :-1], use_cache=False).logits
-        found = []
+        statistics = []
         for row, text in enumerate(texts):
             count = max(0, before + len(text) - 1)
             law = scores[row, :count].float().log_softmax(-1)
@@ -75,5 +75,5 @@ def _of_batch(network: Any, texts: Sequence[np.ndarray], start: int | None, refe
                 chosen[:, 0], (law > chosen).sum(-1).add(1).log(), -(law.exp() * law).sum(-1), mean,
                 ((law - mean[:, None]).square() * by.exp()).sum(-1),
             )  # fmt: skip
-            found.append(TokenStatistics(*(value.double().cpu().numpy() for value in values)))
-    return found
+            statistics.append(TokenStatistics(*(value.double().cpu().numpy() for value in values)))
+    return statistics

@@ -81,9 +81,9 @@ class WatermarkDetector(Detector):
         """P(so many marks or more | no watermark) of each text, (n,); NaN where too few runs can be counted."""
         from scipy.stats import binom
 
-        found, counted, chance = self.marks(texts)
+        marks, counted, chance = self.marks(texts)
         enough = counted >= FEWEST * (len(self.keys) or 1)
-        return np.where(enough, binom.sf(found - 1, counted, chance), np.nan)
+        return np.where(enough, binom.sf(marks - 1, counted, chance), np.nan)
 
     def _scores(self, texts: Sequence[str]) -> np.ndarray:
         return -np.log10(np.maximum(self.p_values(texts), 1e-300))[:, None]
@@ -93,8 +93,8 @@ class WatermarkDetector(Detector):
         read = _tokenizer(self.tokenizer)
         tokens = [read.encode(text, add_special_tokens=False).ids for text in texts]
         count = self._green if self.scheme == "green" else self._tournament
-        found = np.array([count(ids) for ids in tokens], np.int64).reshape(-1, 2)
-        return found[:, 0], found[:, 1], self.green if self.scheme == "green" else 0.5
+        counts = np.array([count(ids) for ids in tokens], np.int64).reshape(-1, 2)
+        return counts[:, 0], counts[:, 1], self.green if self.scheme == "green" else 0.5
 
     def _green(self, ids: list[int]) -> tuple[int, int]:
         """Green tokens among the different runs of a text, and the runs."""

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.data import Inventory, Plan
+from outcross.data.dealing import Fractions, quotas
+from outcross.data.shares import largest_remainder
 from outcross.errors import BadInput
 from outcross.experiment.bounds import Bounds, check_bounds, read_bounds
 from outcross.experiment.drawing import DRAWING, candidates_of
+from outcross.experiment.teachers import TEACHERS, Teacher, check_known, completed, exact_shares, fractions
 from outcross.filters import FILTERS, Filter, check_needs
+from outcross.filters.route import RouteFilter
 from outcross.measures import MEASURES, Measure, measure
 from outcross.models import LEARNERS, Learner
 from outcross.models.draw import Draw
-from outcross.models.schedule import Schedule
+from outcross.models.schedule import Pretrained, Schedule
 from outcross.policies import POLICIES, Policy
 from outcross.policies.human_only import HumanOnly
 from outcross.policies.replace import Replace
@@ -174,6 +179,9 @@ class Experiment:
     stop_when: Annotated[Bounds, PlainValidator(read_bounds)] = field(default_factory=Bounds)
     """Bounds on readings, each the ratio to generation 0: `{tail_survival: 0.8, held_out_perplexity: 1.2}`. An arm stops after the generation at which a
     reading is surely beyond its bound; the same command without the bound goes on. It changes no reading."""
+    teachers: Annotated[dict[str, Teacher], TEACHERS] = field(default_factory=dict)
+    """Several teachers by name: each is a line of models that writes its share of every generation, and learns from what all of them wrote or from its
+    own records. What they wrote is one pool of a part a teacher; `select` chooses among all of it, and there `route` picks whose answer goes on."""
     notes: Annotated[tuple[str, ...], FROM_LIST] = ()
     """What a reader must know before the numbers, as in which way the experiment differs from the published one: sentences that stand on its page."""
 
@@ -181,6 +189,9 @@ class Experiment:
     def _parts_fit(self):
         if self.store is None:
             object.__setattr__(self, "store", "all" if self.chains == 1 else "readings")
+        if self.teachers:
+            self._teachers_fit()
+            return self
         self._training_fits()
         self._list_changed_metrics()
         self._readings_have_one_name()
@@ -210,6 +221,10 @@ class Experiment:
                 f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; "
                 "write draw.beams: 1 and draw.repetition_penalty: 1"
             )
+        if self.draw.watermark is not None and not self.learner.marks:
+            raise ValueError(
+                f"draw.watermark is left by the language models ngram and transformer, {kind(self.learner)} leaves none; leave it out"
+            )
         self.learner.check(self.draw)
         if self.learner.is_remote and self.store == "readings":
             raise ValueError(
@@ -229,24 +244,159 @@ class Experiment:
     @property
     def parts(self) -> tuple[Any, ...]:
         """The members of families that it is made of."""
-        return (self.human, self.learner, self.policy, *self.select, *self.metrics)
+        return (
+            self.human,
+            self.learner,
+            *(one.learner for one in self.teachers.values()),
+            self.policy,
+            *self.select,
+            *self.metrics,
+        )
+
+    def _teachers_fit(self) -> None:
+        """Fill in what the teachers leave out, and hold the experiment of each by itself against every rule of an experiment."""
+        teachers = completed(self.teachers, self.learner)
+        object.__setattr__(self, "teachers", teachers)
+        self._list_changed_metrics()
+        self._kinds_fit()
+        if self.training is not None and not any(learner.trains for learner in self.learners):
+            raise ValueError("training has no meaning here, no teacher is trained in steps; leave it out")
+        if self.rows == "online":
+            raise ValueError(
+                "rows: online has one model write while another is fitted, there are several teachers; write a number of rows"
+            )
+        if self.human.records == "moments":
+            raise ValueError("teachers deal records out one by one, and human.records is moments; write human.records: points")
+        if self.select and (self.chains > 1 or (self.human.truth is not None and "counts" in self.learner.learns)):
+            raise ValueError(
+                "select chooses among what all teachers wrote, of whom other numbers would be left in every chain; write chains: 1 and sweep: {seed: [0, 1, 2]}"
+            )
+        if any(one.chooses == "training" for one in self.select):
+            raise ValueError(
+                "select asks for a filter that chooses among the training set, of which every teacher has one; choose another filter"
+            )
+        self._routing_fits()
+        for name in teachers:
+            try:
+                self.alone(name)
+            except BadInput as error:
+                raise BadInput(f"teachers.{name}: {error}") from None
+        self.dealt_rows(0)
+
+    def _kinds_fit(self) -> None:
+        """Refuse teachers that learn records of different kinds, or that cut text in different ways."""
+        (first, one), *others = self.teachers.items()
+        assert one.learner is not None
+        for name, other in others:
+            assert other.learner is not None
+            if not set(one.learner.learns) & set(other.learner.learns):
+                raise ValueError(
+                    f"teachers.{name} learns {' or '.join(other.learner.learns)}, {first} learns {' or '.join(one.learner.learns)}: teachers learn from "
+                    "each other, so that all must learn one kind of records; choose another learner"
+                )
+            if one.learner.form(self.block) != other.learner.form(self.block):
+                raise ValueError(
+                    f"teachers.{name} ({kind(other.learner)}) cuts text into other tokens than {first} ({kind(one.learner)}), and they read what each other wrote; "
+                    "give their learners one vocabulary"
+                )
+            if one.learner.content() != other.learner.content():
+                raise ValueError(
+                    f"teachers.{name} reads other files than {first}, so that their tokens may differ; give their learners one model folder"
+                )
+        for name, other in self.teachers.items():
+            if isinstance(other.human, tuple) and other.learner is not None and other.learner.trains and self._has_base:
+                raise ValueError(
+                    f"teachers.{name} is a specialist of groups, and its base would be trained on all human text; write training.start: scratch"
+                )
+
+    @property
+    def _has_base(self) -> bool:
+        return isinstance((self.training or Schedule()).start, Pretrained)
+
+    def _routing_fits(self) -> None:
+        for one in self.select:
+            if isinstance(one, RouteFilter):
+                check_known(one.table, self.teachers, "select route.table")
+                if self.draw.prompts == "newest":
+                    raise ValueError(
+                        "select route compares answers to one prompt, and with draw.prompts: newest every teacher continues other records; write draw.prompts: human"
+                    )
+
+    @property
+    def learners(self) -> tuple[Learner, ...]:
+        """What learns: the learner, or that of each teacher."""
+        return tuple(one.learner or self.learner for one in self.teachers.values()) or (self.learner,)
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether every teacher answers every prompt, and one answer of each is kept."""
+        return any(isinstance(one, RouteFilter) for one in self.select)
+
+    @property
+    def fractions(self) -> Fractions:
+        """Which fraction of every teacher's records each teacher reads, by reader and writer."""
+        return fractions(self.teachers)
+
+    def alone(self, name: str) -> Experiment:
+        """The experiment of one teacher by itself: its learner, which is trained for its share of the steps or tokens."""
+        teacher = self.teachers[name]
+        assert teacher.learner is not None
+        training = self.training
+        if not teacher.learner.trains:
+            training = None
+        elif training is not None:
+            base = training.start
+            if isinstance(base, Pretrained) and base.steps is not None:
+                base = replace(base, steps=_part(base.steps, teacher.share))
+            budget = {key: _part(getattr(training, key), teacher.share) for key in ("steps", "tokens") if getattr(training, key)}
+            training = replace(training, start=base, **budget)
+        return replace(self, teachers={}, learner=teacher.learner, training=training)
+
+    def dealt_rows(self, g: int) -> dict[str, int]:
+        """Records of generation g that each teacher writes, by its name."""
+        if self.is_routed:
+            return dict.fromkeys(self.teachers, self.records(g))
+        counts = largest_remainder([*exact_shares(self.teachers).values()], [self.records(g)])[0]
+        if counts.min() < 1:
+            raise BadInput(
+                f"{self.records(g)} records of a generation are too few for {len(self.teachers)} teachers; raise the rows, or their smallest share"
+            )
+        return dict(zip(self.teachers, counts.tolist(), strict=True))
+
+    def human_rows(self) -> dict[str, int]:
+        """Original human records that each teacher has of its own, by its name; of a specialist of groups its share, which the data may change."""
+        counts = largest_remainder([*exact_shares(self.teachers).values()], [self.human.rows])[0].tolist()
+        return {
+            name: self.human.rows if one.human == "all" else n for (name, one), n in zip(self.teachers.items(), counts, strict=True)
+        }
+
+    def read_rows(self, g: int) -> dict[str, int]:
+        """Records of generation g that each teacher reads, by its name; at most so many where filters choose."""
+        written = self.dealt_rows(g)
+        if self.select:
+            total = self.selected(self.candidates * sum(written.values()))[1]
+            kept = largest_remainder([Fraction(n) for n in written.values()], [total])[0]
+            written = dict(zip(written, kept.tolist(), strict=True))
+        return {reader: sum(of.values()) for reader, of in quotas(written, self.fractions).items()}
 
     @property
     def unimported(self) -> tuple[Any, ...]:
         """Parts of the user's own of which the code was not imported, so that nothing can be asked of them."""
-        return tuple(one for one in self.parts if isinstance(one, own.Unimported))
+        return tuple(one for one in self.parts if isinstance(one, own_parts.Unimported))
 
     def _readings_have_one_name(self) -> None:
         """Refuse a measure of the user's own that gives a reading the name of another."""
         for one in self.metrics:
-            if own.is_own(type(one)):
+            if own_parts.is_own(type(one)):
                 for name in one.pages:
                     given = next((kind(other) for other in self.metrics if other is not one and name in other.pages), "")
                     given = given or next(
                         (other for other in MEASURES if name in measure(other).pages and measure(other) is not type(one)), ""
                     )
                     if given:
-                        raise ValueError(f"the metric {own.place_of(type(one))} calls a reading {name}, as {given} does; rename it")
+                        raise ValueError(
+                            f"the metric {own_source.place_of(type(one))} calls a reading {name}, as {given} does; rename it"
+                        )
 
     def _selection_fits(self) -> None:
         """Refuse filters that cannot be asked of these records, and candidates among which nothing chooses."""
@@ -257,7 +407,7 @@ class Experiment:
                 f"draw.candidates {self.candidates} has the model write {drawn:,} records a generation for {self.records(0):,}, and {keeps}; "
                 f"add a filter that keeps fewer, as select: [{{kind: random, share: {1 / self.candidates:.3g}}}], or write draw.candidates: 1"
             )
-        if not self.select:
+        if not self.selecting:
             return
         if self.human.records == "moments":
             raise ValueError("select looks at records one by one, and human.records is moments; write human.records: points")
@@ -265,7 +415,7 @@ class Experiment:
             raise ValueError(
                 "select chooses among records that are drawn once, and rows: online has a model write anew for every batch; write a number of rows"
             )
-        for one in self.select:
+        for one in self.selecting:
             self._filter_fits(one)
         if self.selected(drawn)[1] == 0:
             raise ValueError(f"select keeps none of the {drawn:,} records of a generation; raise its share, or the rows")
@@ -280,8 +430,8 @@ class Experiment:
             return
         if not {"vectors", "text", "labelled", "answers"} & set(learns):
             raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
-        if own.is_own(type(one)):
-            check_needs(one.needs, own.place_of(type(one)))
+        if own_parts.is_own(type(one)):
+            check_needs(one.needs, own_source.place_of(type(one)))
         for need, of in (("points", "vectors"), ("texts", "text")):
             if need in one.needs and of not in learns and not (need == "points" and "labelled" in learns):
                 raise ValueError(
@@ -301,7 +451,12 @@ class Experiment:
 
     def choosing(self, among: Literal["drawn", "training"]) -> tuple[Filter, ...]:
         """The filters that choose among what a model has written, or among what the next one is about to learn from."""
-        return tuple(one for one in self.select if one.chooses == among)
+        return tuple(one for one in self.selecting if one.chooses == among)
+
+    @property
+    def selecting(self) -> tuple[Filter, ...]:
+        """The filters of the policy and those of `select`."""
+        return (*getattr(self.policy, "selects", ()), *self.select)
 
     def _is_a_table(self, metric: str, aspect: str) -> None:
         """Refuse a metric that reads records as a table where there are several chains, or no records one by one."""
@@ -415,7 +570,7 @@ class Experiment:
 
     def _default_metrics(self) -> tuple[Measure, ...]:
         there = {*self.learner.learns, *(["groups"] if self.human.is_text and getattr(self.human, "group_column", None) else [])}
-        there |= {"selection"} if self.select else set()
+        there |= {"selection"} if self.selecting else set()
         known = [measure(name) for name in MEASURES]
         return tuple(one() for one in known if one.by_default and there & set(one.needs))
 
@@ -432,12 +587,12 @@ class Experiment:
         try:
             plan = self.policy.plan(inventory)
         except BadInput as error:
-            if said := own.blame(error):
+            if said := own_parts.blame(error):
                 raise BadInput(said) from None
             raise
         if not isinstance(plan, Plan):
             raise BadInput(
-                f"policy {own.place_of(type(self.policy), 'plan')} must give a Plan, got {plan!r:.80}; write return Plan((Take(what=…, rows=…),))"
+                f"policy {own_source.place_of(type(self.policy), 'plan')} must give a Plan, got {plan!r:.80}; write return Plan((Take(what=…, rows=…),))"
             )
         return plan
 
@@ -473,6 +628,11 @@ class Experiment:
         return max(1, round(self.human.rows * growth ** (g + 1)))
 
 
+def _part(number: int, share: float | None) -> int:
+    """A share of so many steps or tokens, at least one."""
+    return max(1, round(number * (share or 1.0)))
+
+
 MOST_RECORDS = 10**10
 """Records of one generation, all chains together: 80 GB of single numbers."""
 
@@ -486,6 +646,12 @@ def _numbers(told: Any, key: str = "") -> Iterator[tuple[str, int | float]]:
         yield key, told
 
 
+def identity(experiment: Experiment) -> dict[str, Any]:
+    """An experiment as plain data; one without teachers says nothing of them."""
+    told = plain(experiment)
+    return told if experiment.teachers else {key: value for key, value in told.items() if key != "teachers"}
+
+
 def experiment(told: Mapping[str, Any]) -> Experiment:
     """An experiment from plain data; BadInput names the key, the rule and the way out."""
     told = {key: value for key, value in told.items() if key not in ("arms", "sweep") or value is not None}
@@ -497,4 +663,9 @@ def experiment(told: Mapping[str, Any]) -> Experiment:
             raise BadInput(
                 f"{key} is not known{nearest(str(key), [*known, 'sweep', 'arms'])}; known: {', '.join(known)}, sweep, arms"
             )
+    teachers = told.get("teachers")
+    if "learner" not in told and isinstance(teachers, Mapping):
+        first = next(iter(teachers.values()), None)
+        learner = first.get("learner") if isinstance(first, Mapping) else getattr(first, "learner", None)
+        told |= {"learner": learner} if learner is not None else {}
     return Experiment(**told)

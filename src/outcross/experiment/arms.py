@@ -11,9 +11,10 @@ from typing import Any
 
 from outcross.data.plans import lines
 from outcross.errors import BadInput
-from outcross.experiment import Experiment, experiment, names_a_source
+from outcross.experiment import Experiment, experiment, identity, names_a_source
 from outcross.experiment.file import override
-from outcross.recipe import flatten, kind, name_in_records, plain, short_kind, unflatten
+from outcross.experiment.teachers import told_of
+from outcross.recipe import flatten, kind, name_in_records, short_kind, unflatten
 
 MOST_ARMS = 10_000
 """Arms and seeds of one experiment file."""
@@ -85,7 +86,7 @@ def arm_of(experiment: Experiment) -> Arm:
 
 def resolved(made: tuple[Arm, ...]) -> dict[str, Any]:
     """An experiment file with every default written out: the common settings, and what differs under `arms:`."""
-    flat = [flatten(plain(arm.experiment)) for arm in made]
+    flat = [flatten(identity(arm.experiment)) for arm in made]
     common = {key: value for key, value in flat[0].items() if all(one.get(key, _ABSENT) == value for one in flat)}
     differing = [{key: value for key, value in one.items() if key not in common} for one in flat]
     told = unflatten({key: value for key, value in common.items() if key != "kind"})
@@ -135,13 +136,16 @@ def plan_lines(made: tuple[Arm, ...]) -> dict[str, list[str]]:
         else:
             plans = [(there.generation, plan) for there, plan in arm.experiment.plans()]
             planned = tuple(lines(plans[1:] or plans))
+            if arm.experiment.teachers:
+                of_all = [f"of all teachers together: {line}" for line in planned]
+                planned = (*(f"teacher {line}" for line in told_of(arm.experiment.teachers)), *of_all)
         names.setdefault(planned, []).append(arm.name)
     return {", ".join(arms_of_plan): list(planned) for planned, arms_of_plan in names.items()}
 
 
 def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> list[str]:
     """Names by what an arm sets: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
-    flat = [flatten(plain(replace(one, seed=0))) for one in experiments]
+    flat = [flatten(identity(replace(one, seed=0))) for one in experiments]
     differing = _differing(flat)
     by_policy = {
         name: _differing([one for one in flat if one["policy.kind"] == name]) for name in {one["policy.kind"] for one in flat}

@@ -28,9 +28,9 @@ def candidates_of(draw: Draw) -> int:
 
 def step_draw(draw: Draw, records: int) -> Draw:
     """The draw of a step, which writes all candidates of so many records. Steps know no candidates, only how many records they write."""
-    told: dict[str, Any] = {one.name: getattr(draw, one.name) for one in fields(Draw)}
-    told["records"] = records * candidates_of(draw)
-    return Draw(**told)
+    settings: dict[str, Any] = {field.name: getattr(draw, field.name) for field in fields(Draw)}
+    settings["records"] = records * candidates_of(draw)
+    return Draw(**settings)
 
 
 def _read(value: object) -> Draw:
@@ -38,10 +38,10 @@ def _read(value: object) -> Draw:
         return value
     if not isinstance(value, Mapping):
         raise BadInput(f"draw must be a mapping of settings, got {value!r:.80}")
-    told = {str(key): inner for key, inner in value.items() if (key, inner) != ("kind", kind(Drawing()))}
+    settings = {str(key): inner for key, inner in value.items() if (key, inner) != ("kind", kind(Drawing()))}
     try:
-        drawing = Drawing(**told)
-        return drawing if drawing.candidates > 1 else Draw(**{key: inner for key, inner in told.items() if key != "candidates"})
+        drawing = Drawing(**settings)
+        return drawing if drawing.candidates > 1 else Draw(**{key: inner for key, inner in settings.items() if key != "candidates"})
     except BadInput as error:
         raise BadInput(f"draw.{error}") from None
 

@@ -18,13 +18,13 @@ from outcross.recipe import flatten, member, nearest, settings_of
 from outcross.sources import SOURCES
 
 
-def override(told: Mapping[str, Any], settings: Mapping[str, Any], owner: type | None = Experiment) -> dict[str, Any]:
+def override(spec: Mapping[str, Any], settings: Mapping[str, Any], owner: type | None = Experiment) -> dict[str, Any]:
     """Plain data of an experiment with dotted keys replaced: `{"policy.share": 0.2}`.
 
     A key may lead through what is a plain word (`policy: replace`), is keyed by its kind (`start: {pretrained: {…}}`) or is left out, which
     means its default. `owner` is the recipe that the keys belong to. Raises BadInput where a value on the way has no settings.
     """
-    changed = dict(told)
+    changed = dict(spec)
     for key, value in settings.items():
         _check_key(str(key))
         head, _, rest = str(key).partition(".")
@@ -48,28 +48,28 @@ def _check_key(key: str) -> None:
 
 def load(spec: str, overrides: Sequence[str] | Mapping[str, Any] = ()) -> dict[str, Any]:
     """The plain data of an experiment file (a path, or the name of a built-in one) with `key.subkey=value` put in."""
-    told = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", Path(spec).stem).strip("-._")[:64] or "run"} | parse(_text(spec), spec)
-    return changed(told, overrides, spec)
+    spec_of_file = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", Path(spec).stem).strip("-._")[:64] or "run"} | parse(_text(spec), spec)
+    return changed(spec_of_file, overrides, spec)
 
 
-def changed(told: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any], where: str) -> dict[str, Any]:
+def changed(spec: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any], where: str) -> dict[str, Any]:
     """Plain data of an experiment with settings put in: dotted keys with their values, or words as in `generations=10`.
 
     BadInput where the arms of the experiment set the same key; `where` says whose arms they are.
     """
     settings = dict(overrides if isinstance(overrides, Mapping) else map(setting, overrides))
-    told = of_size(told, settings.pop("size", told.get("size")), where, settings)
-    told = override(_without_source(told, settings), settings)
+    spec = of_size(spec, settings.pop("size", spec.get("size")), where, settings)
+    spec = override(_without_source(spec, settings), settings)
     for key in settings:
-        _check_not_overruled(told, str(key), where)
-    return told
+        _check_not_overruled(spec, str(key), where)
+    return spec
 
 
 FULL = "full"
 """The size of an experiment as it is written; others stand under `sizes`."""
 
 
-def of_size(told: Mapping[str, Any], size: object, where: str, then: Mapping[str, Any] = {}) -> dict[str, Any]:
+def of_size(spec: Mapping[str, Any], size: object, where: str, then: Mapping[str, Any] = {}) -> dict[str, Any]:
     """Plain data of an experiment with the settings of one of its `sizes` put in; a note says what each of them was at full size.
 
     Notes of a size replace those of the experiment. A setting that `then` changes again is not a cut of the size, so no note mentions it.
@@ -79,10 +79,10 @@ def of_size(told: Mapping[str, Any], size: object, where: str, then: Mapping[str
     >>> of_size(told, "small", "mine.yaml")
     {'name': 'mine', 'generations': 5, 'notes': ['Size small cuts generations: 5 (at full size 10).']}
     """
-    sizes = told.get("sizes") or {}
+    sizes = spec.get("sizes") or {}
     if not isinstance(sizes, Mapping) or not all(isinstance(settings, Mapping) for settings in sizes.values()):
         raise BadInput(f"{where}: sizes must map names to settings; write sizes: {{small: {{human.rows: 100}}}}")
-    full = {key: value for key, value in told.items() if key not in ("size", "sizes")}
+    full = {key: value for key, value in spec.items() if key not in ("size", "sizes")}
     if size in (None, FULL):
         return full
     if str(size) not in sizes:
@@ -118,19 +118,19 @@ def words(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _without_source(told: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def _without_source(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """The experiment without where its human data come from, where the settings name another source: one source takes the place of the other.
 
     A source of a kind that has such a setting of its own keeps its kind, as `{kind: images, path: …}`.
     """
-    human = told.get("human")
+    human = spec.get("human")
     if not isinstance(human, Mapping):
-        return told
+        return spec
     of_kind = str(human.get("kind"))
     own = {field.name for field in fields(member(SOURCES, of_kind, "human"))} if of_kind in SOURCES else set()
     if not any(settings.get(f"human.{word}") is not None for word in SOURCE_WORDS if word not in own):
-        return told
-    return {**told, "human": {key: value for key, value in human.items() if key not in ("kind", *SOURCE_WORDS)}}
+        return spec
+    return {**spec, "human": {key: value for key, value in human.items() if key not in ("kind", *SOURCE_WORDS)}}
 
 
 SOURCE_WORDS = ("text", "distribution", "path", "hub", "array")
@@ -145,8 +145,8 @@ def setting(word: str) -> tuple[str, Any]:
     return key.strip(), _scalar(value, word)
 
 
-def _check_not_overruled(told: Mapping[str, Any], key: str, spec: str) -> None:
-    arms, sweep = told.get("arms"), told.get("sweep")
+def _check_not_overruled(spec_of_file: Mapping[str, Any], key: str, spec: str) -> None:
+    arms, sweep = spec_of_file.get("arms"), spec_of_file.get("sweep")
     overruling = (
         [str(own) for arm in arms if isinstance(arm, Mapping) for own in arm if own != "name"] if isinstance(arms, list) else []
     )
@@ -166,10 +166,10 @@ def builtin() -> dict[str, Path]:
 
 def parse(text: str, where: str) -> dict[str, Any]:
     """YAML, read safely, of plain values only; duplicate keys are refused."""
-    told = plain_yaml.read(text, where)
-    if not isinstance(told, dict):
+    settings = plain_yaml.read(text, where)
+    if not isinstance(settings, dict):
         raise BadInput(f"{where} holds no experiment; it must be a YAML mapping with name, human, learner, …")
-    return told
+    return settings
 
 
 def _text(spec: str) -> str:

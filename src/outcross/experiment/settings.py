@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from outcross.experiment import identity
 from outcross.experiment.arms import Arm
-from outcross.recipe import flatten, plain, short_kind
+from outcross.experiment.teachers import told_of
+from outcross.recipe import flatten, short_kind
 
 NO_SETTINGS = ("name", "notes", "seed", "metrics", "store", "chains", "generations", "stop_when")
 """Keys that say how long and how often is looked, not what is done."""
@@ -64,8 +66,18 @@ class ArmFamily:
 
 
 def flat_settings(made: Iterable[Arm]) -> dict[str, dict[str, Any]]:
-    """Every setting of every arm by its dotted key; seeds of an arm share them."""
-    return {arm.name: flatten(plain(arm.experiment)) for arm in made}
+    """Every setting of every arm by its dotted key; seeds of an arm share them.
+
+    Where arms have other teachers, what these learn with, write and read is one setting in words.
+    """
+    made = tuple(made)
+    by_name = len({tuple(arm.experiment.teachers) for arm in made}) == 1
+    return {arm.name: flatten(identity(arm.experiment) | ({} if by_name else _teachers(arm))) for arm in made}
+
+
+def _teachers(arm: Arm) -> dict[str, str]:
+    """The teachers of an arm in words; "none" where it has one model."""
+    return {"teachers": "; ".join(told_of(arm.experiment.teachers)) or "none"}
 
 
 def settings(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Setting, ...]:

@@ -37,14 +37,14 @@ CONTEXT: dict[str, Any] = {
 def field(records: str, number: int, column: str, dtype: Any, source: dict[str, Any]) -> dict[str, Any]:
     """A column of a polars type as a field of a set of records."""
     kind, is_list = _type(dtype)
-    told = {
+    described = {
         "@type": "cr:Field",
         "@id": identifier(records, number, column),
         "name": escaped(column),
         "dataType": kind,
         "source": source,
     }
-    return told | ({"isArray": True, "arrayShape": "-1"} if is_list else {})
+    return described | ({"isArray": True, "arrayShape": "-1"} if is_list else {})
 
 
 def identifier(records: str, number: int, column: str) -> str:

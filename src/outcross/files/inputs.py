@@ -66,19 +66,19 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def read(path: Path, most: int = MEMORY) -> bytes:
-    """What a file holds, unpacked where its name ends in .gz; BadInput where that is more than `most` bytes."""
+def read(path: Path, limit: int = MEMORY) -> bytes:
+    """What a file holds, unpacked where its name ends in .gz; BadInput where that is more than `limit` bytes."""
     try:
         with opened(path) as file:
             if path.suffix.lower() == ".gz":
-                return b"".join(_unpacked(file, path, most))
-            content = file.read(most + 1)
+                return b"".join(_unpacked(file, path, limit))
+            content = file.read(limit + 1)
     except BadInput:
         raise
     except OSError as error:
         raise MachineGaveOut(f"{path} cannot be read: {error.strerror or error}") from None
-    if len(content) > most:
-        raise _too_large(path, "holds", most)
+    if len(content) > limit:
+        raise _too_large(path, "holds", limit)
     return content
 
 
@@ -128,29 +128,29 @@ def _digest_of_one(path: Path) -> str:
         return ""
 
 
-def unpacked_size(path: Path, most: int = MEMORY) -> int:
-    """Bytes that a .gz file unfolds to, or an upper bound of those of a .zst file; BadInput where it is more than `most`, or not whole."""
+def unpacked_size(path: Path, limit: int = MEMORY) -> int:
+    """Bytes that a .gz file unfolds to, or an upper bound of those of a .zst file; BadInput where it is more than `limit`, or not whole."""
     with opened(path) as file:
         if path.suffix.lower() == ".gz":
-            return sum(map(len, _unpacked(file, path, most)))
-        return _size_of_zstandard(file, path, most)
+            return sum(map(len, _unpacked(file, path, limit)))
+        return _size_of_zstandard(file, path, limit)
 
 
-def _unpacked(file: BinaryIO, path: Path, most: int) -> Iterator[bytes]:
+def _unpacked(file: BinaryIO, path: Path, limit: int) -> Iterator[bytes]:
     """The content of a gzip file, piece by piece, counted as it unfolds."""
     size = 0
     try:
         with gzip.open(file) as unpacked:
             while piece := unpacked.read(PIECE):
                 size += len(piece)
-                if size > most:
-                    raise _too_large(path, "unfolds to", most)
+                if size > limit:
+                    raise _too_large(path, "unfolds to", limit)
                 yield piece
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{path} is not a whole gzip file ({' '.join(str(error).split())[:120]}); fetch it again") from None
 
 
-def _size_of_zstandard(file: BinaryIO, path: Path, most: int) -> int:
+def _size_of_zstandard(file: BinaryIO, path: Path, limit: int) -> int:
     """Walk over the frames and the blocks of a .zst file; each block says how it is packed, and none unfolds to more than 128 KiB."""
     size = 0
     while magic := file.read(4):
@@ -169,8 +169,8 @@ def _size_of_zstandard(file: BinaryIO, path: Path, most: int) -> int:
             header = int.from_bytes(_exactly(file, 3, path), "little")
             is_last, kind, length = bool(header & 1), header >> 1 & 3, header >> 3
             size += BLOCK if kind == 2 else length
-            if size > most:
-                raise _too_large(path, "unfolds to", most)
+            if size > limit:
+                raise _too_large(path, "unfolds to", limit)
             file.seek(1 if kind == 1 else length, os.SEEK_CUR)
         file.seek(4 if has_checksum else 0, os.SEEK_CUR)
     return size
@@ -189,6 +189,6 @@ def check_memory(path: Path, size: int, what: str = "unfolds to") -> None:
         raise _too_large(path, what, MEMORY)
 
 
-def _too_large(path: Path, what: str, most: int) -> BadInput:
-    bound = f"{most >> 30} GiB" if most >= 1 << 30 else f"{most >> 20} MiB" if most >= 1 << 20 else f"{most:,} bytes"
+def _too_large(path: Path, what: str, limit: int) -> BadInput:
+    bound = f"{limit >> 30} GiB" if limit >= 1 << 30 else f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit:,} bytes"
     return BadInput(f"{path} {what} more than {bound}, the most that is taken into memory of one input; give a part of it")

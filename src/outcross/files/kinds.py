@@ -185,10 +185,10 @@ def _unlike_as_strings(frame: polars.DataFrame, frames: Sequence[polars.DataFram
 
 def width(values: polars.Series) -> int:
     """The commonest length of the lists of a column (the smallest where several are); BadInput where it holds no lists of numbers."""
-    held = values.drop_nulls()
-    if held.is_empty() or inner_type(held.dtype) is None:
+    present = values.drop_nulls()
+    if present.is_empty() or inner_type(present.dtype) is None:
         raise BadInput(f"column {values.name!r} holds {values.dtype}, not lists of numbers; it cannot be a vector")
-    return max(1, int(flat_lists(held).list.len().mode().min()))  # type: ignore[arg-type]
+    return max(1, int(flat_lists(present).list.len().mode().min()))  # type: ignore[arg-type]
 
 
 def inner_type(dtype: polars.DataType) -> polars.DataType | None:

@@ -43,7 +43,7 @@ def _plain_yaml(value: Any, where: str, seen: Iterator[int], depth: int) -> Any:
     if isinstance(value, dict):
         return {str(_plain_yaml(key, where, seen, depth)): _plain_yaml(one, where, seen, depth + 1) for key, one in value.items()}
     if isinstance(value, list):
-        return [_plain_yaml(one, where, seen, depth + 1) for one in value]
+        return [_plain_yaml(item, where, seen, depth + 1) for item in value]
     if isinstance(value, int) and abs(value) > 2**64:
         raise BadInput(f"{where} holds a whole number of {value.bit_length()} bits, 64 at most can be used; write a smaller one")
     if isinstance(value, str) and any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
@@ -55,9 +55,9 @@ def _plain_yaml(value: Any, where: str, seen: Iterator[int], depth: int) -> Any:
     )
 
 
-def dump(told: Any, width: int = 110) -> str:
+def dump(value: Any, width: int = 110) -> str:
     """Plain data as YAML, in lines of about so many characters."""
-    return yaml.safe_dump(told, sort_keys=False, allow_unicode=True, width=width)
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=width)
 
 
 class _TooDeep(Exception):

@@ -104,8 +104,8 @@ def files_of(given: str) -> list[Path]:
     files = sorted(file for file in path.iterdir() if file.is_file() and suffix(file)[0] in FORMATS and file.name not in CARDS)
     tables = [file for file in files if suffix(file)[0] not in TEXTS]
     plain, marked = ([file for file in files if suffix(file)[0] == ending] for ending in TEXTS)
-    if found := tables or plain:  # a text beside tables tells of them
-        return found
+    if readable := tables or plain:  # a text beside tables tells of them
+        return readable
     if pictures_of(path):
         return [path]
     if marked:
@@ -123,6 +123,6 @@ def _saved(folder: Path) -> list[Path]:
             names = [Path(str(file[name])) for file in json.loads(inputs.read(folder / listing))[key]]
         except (BadInput, ValueError, RecursionError, KeyError, TypeError):
             continue
-        if found := [folder / name for name in names if not name.is_absolute() and ".." not in name.parts]:
-            return found
+        if paths := [folder / name for name in names if not name.is_absolute() and ".." not in name.parts]:
+            return paths
     return []

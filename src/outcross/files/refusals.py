@@ -22,8 +22,8 @@ def suffix(path: Path) -> tuple[str, str]:
     """What a file holds and how it is packed, by its name: (".csv", ".gz")."""
     packed = path.suffix.lower() if path.suffix.lower() in PACKED else ""
     name = path.name[: -len(packed)] if packed else path.name
-    held = Path(name).suffix.lower()
-    return (".idx" if name.endswith("-ubyte") else held), packed
+    ending = Path(name).suffix.lower()
+    return (".idx" if name.endswith("-ubyte") else ending), packed
 
 
 def refusal(path: Path, error: BaseException) -> Exception:
@@ -38,17 +38,17 @@ def refusal(path: Path, error: BaseException) -> Exception:
         return BadInput(f"{path} is not a whole {packed} file ({said[:80]}); fetch it again")
     if isinstance(error, OSError):
         return MachineGaveOut(f"{path} cannot be read: {error.strerror or said[:120]}")
-    if form not in (".parquet", ".arrow", ".feather") and (found := undecodable(path)):
+    if form not in (".parquet", ".arrow", ".feather") and (damage := undecodable(path)):
         coding = "UTF-16" if _opens_as_utf16(path, packed) else "LATIN1"
-        return BadInput(f"{path} is not UTF-8 text ({found}); convert it, as with iconv -f {coding} -t UTF-8")
+        return BadInput(f"{path} is not UTF-8 text ({damage}); convert it, as with iconv -f {coding} -t UTF-8")
     if "empty" in said.lower():
         return BadInput(f"{path} is empty; give a file with records")
     if "more fields than defined" in said:
         return BadInput(
             f"{path} has a line with more fields than its header; quote fields that hold the separator, or mend the line"
         )
-    if form in (".jsonl", ".ndjson") and (found := _broken_line(path, packed)):
-        return BadInput(f"{path} is not JSON of one record a line: {found}; mend it, or write the file again")
+    if form in (".jsonl", ".ndjson") and (damage := _broken_line(path, packed)):
+        return BadInput(f"{path} is not JSON of one record a line: {damage}; mend it, or write the file again")
     return BadInput(f"{path} is not a whole {form} file: {said}; fetch or write it again")
 
 

@@ -69,8 +69,8 @@ def joined(sources: Sequence[TableSource], name: str) -> TableSource:
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         for source in sources:
-            held = [column for column in source.columns if wanted is None or column in wanted]
-            yield from source.batches(held or source.columns[:1])  # rows without any of them count too
+            present = [column for column in source.columns if wanted is None or column in wanted]
+            yield from source.batches(present or source.columns[:1])  # rows without any of them count too
 
     notes = dict.fromkeys([*lacking, *(note for source in sources for note in source.notes)])
     texts = dict.fromkeys(text for source in sources for text in source.texts)

@@ -74,7 +74,7 @@ def is_running(process: int) -> bool:
     return True
 
 
-def read_text(path: Path, way_out: str = "", most: int = MEMORY) -> str:
+def read_text(path: Path, way_out: str = "", limit: int = MEMORY) -> str:
     """The text of a file in UTF-8, of at most so many bytes; BadInput where it cannot be read.
 
     `way_out` says what kind of file is wanted. It stands in place of a general way out where there is something of another kind; where there is nothing, the path is what
@@ -83,9 +83,9 @@ def read_text(path: Path, way_out: str = "", most: int = MEMORY) -> str:
     ending = way_out and f"; {way_out}"
     try:
         with opened(path) as file:
-            content = file.read(most + 1)
-        if len(content) > most:
-            raise BadInput(f"{path} holds more than {most:,} bytes")
+            content = file.read(limit + 1)
+        if len(content) > limit:
+            raise BadInput(f"{path} holds more than {limit:,} bytes")
         return content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise BadInput(f"{path} is not UTF-8 text (byte {error.start}){ending}") from None

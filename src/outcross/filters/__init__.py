@@ -8,13 +8,13 @@ as many. A filter is a pure function of the candidates and of `rng`; the order o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
-from outcross import own
+from outcross import own_parts
 from outcross.errors import BadInput, check_word
 from outcross.recipe import Family, kind
 
@@ -91,6 +91,11 @@ class Candidates(Protocol):
         """Human records to compare with: the reference, never the holdout."""
         ...
 
+    @property
+    def detectors(self) -> Mapping[Any, Any]:
+        """Detectors that are fitted already, by what a filter's `detectors` asks for; one that is not among them is fitted by the filter."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Selection:
@@ -130,7 +135,7 @@ class Filter:
 
     def __init_subclass__(cls) -> None:
         needs = vars(cls).get("needs")
-        if needs is not None and not isinstance(needs, property) and not issubclass(cls, own.Unimported):
+        if needs is not None and not isinstance(needs, property) and not issubclass(cls, own_parts.Unimported):
             check_needs(needs, cls.__name__)
 
     @property
@@ -151,6 +156,11 @@ class Filter:
 
     def reads(self, columns: Sequence[str]) -> tuple[str, ...]:
         """The columns that it needs of these, so that no other is held in memory. BadInput where one is lacking."""
+        return ()
+
+    @property
+    def detectors(self) -> tuple[Any, ...]:
+        """The detectors that it asks, each fitted in a step of its own before the filter is asked."""
         return ()
 
     @property

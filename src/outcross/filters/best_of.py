@@ -97,6 +97,6 @@ def first_of_each(groups: np.ndarray, ranks: np.ndarray, count: int) -> np.ndarr
     order = np.lexsort((ranks, groups))
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
-    found = np.zeros(len(order), bool)
-    found[order[place < count]] = True
-    return found
+    is_first = np.zeros(len(order), bool)
+    is_first[order[place < count]] = True
+    return is_first

@@ -42,8 +42,8 @@ class CutFilter(Filter):
         return _needs(self.columns, self.attributes)
 
     def bounds(self, candidates):
-        most = share_of(candidates, self.share)
-        return most if self.needs == ("points",) else 0, most
+        limit = share_of(candidates, self.share)
+        return limit if self.needs == ("points",) else 0, limit
 
     def reads(self, columns):
         return self.columns

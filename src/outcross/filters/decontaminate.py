@@ -53,12 +53,12 @@ class DecontaminateFilter(Filter):
         from outcross.text.copies import verbatim
         from outcross.text.texts import texts
 
-        told, test = texts(candidates.texts), texts(self._test_texts())
-        longest = verbatim(told.words, test.words, self.run).longest
+        read, test = texts(candidates.texts), texts(self._test_texts())
+        longest = verbatim(read.words, test.words, self.run).longest
         known = set(_in_words(test.strings))
-        whole = np.array([words != "" and words in known for words in _in_words(told.strings)], dtype=bool)
+        whole = np.array([words != "" and words in known for words in _in_words(read.strings)], dtype=bool)
         reason = np.where(whole, 0, np.where(longest > 0, 1, -1))
-        value = np.where(whole, told.words.per_block, longest).astype(float)
+        value = np.where(whole, read.words.per_block, longest).astype(float)
         return Selection(
             (reason < 0).astype(np.int64),
             value=value,
@@ -77,16 +77,16 @@ class DecontaminateFilter(Filter):
         source = unfolded(read(self.path))
         if self.column is not None:
             check_column(self.column, source.columns)
-        found: list[str] = []
+        test_texts: list[str] = []
         for batch in source.batches(None):
             wanted = (
                 [self.column] if self.column is not None else [name for name, kind in batch.schema.items() if kind == pl.String]
             )
             for name in wanted:
-                found += batch[name].cast(pl.String).drop_nulls().to_list()
-        if not found:
+                test_texts += batch[name].cast(pl.String).drop_nulls().to_list()
+        if not test_texts:
             raise BadInput(f"{self.path} holds no text to look for; name its column, or give another test set")
-        return found
+        return test_texts
 
 
 def _in_words(texts: list[str]) -> list[str]:

@@ -74,7 +74,7 @@ def _near(rows: np.ndarray, texts: list[str], rank: np.ndarray, threshold: float
     order = np.argsort(rank)
     heads = np.full(of_class.max(initial=-1) + 1, -1)
     heads[of_class[order[::-1]]] = order[::-1]
-    found = [
+    pairs = [
         (int(rows[row]), int(rows[heads[of_class[row]]]), 1.0) for row in np.flatnonzero(heads[of_class] != np.arange(n)).tolist()
     ]
     twins: dict[int, dict[int, float]] = {}
@@ -91,6 +91,6 @@ def _near(rows: np.ndarray, texts: list[str], rank: np.ndarray, threshold: float
         for other, similarity in twins[group].items():
             if other not in gone and rank[heads[other]] > rank[heads[group]]:
                 gone[other] = (group, similarity)
-    found += [(int(rows[heads[group]]), int(rows[heads[leader]]), similarity) for group, (leader, similarity) in gone.items()]
-    leaders = {row: leader for row, leader, _ in found}  # the leader of a copy may be gone itself
-    return [(row, leaders.get(leader, leader), similarity) for row, leader, similarity in found]
+    pairs += [(int(rows[heads[group]]), int(rows[heads[leader]]), similarity) for group, (leader, similarity) in gone.items()]
+    leaders = {row: leader for row, leader, _ in pairs}  # the leader of a copy may be gone itself
+    return [(row, leaders.get(leader, leader), similarity) for row, leader, similarity in pairs]

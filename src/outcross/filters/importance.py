@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from outcross.detectors.of_samples import Chances, SampledDetector
+from outcross.detectors.of_samples import Chances, FirstGenerationDetector, SampledDetector
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.filters import Candidates, Filter, FilterPage, Selection
@@ -17,17 +18,19 @@ from outcross.recipe import Nested, exactly, recipe
 
 
 def asked_detector(value: object) -> Any:
-    """`oracle`, samples of a detector as a mapping, or nothing. BadInput for anything else."""
-    if value is None or value == "oracle" or isinstance(value, SampledDetector):
+    """`oracle`, a detector with its samples or without as a mapping, or nothing. BadInput for anything else."""
+    if value is None or value == "oracle" or isinstance(value, SampledDetector | FirstGenerationDetector):
         return value
     if isinstance(value, str):
         raise BadInput(
             f"detector must be oracle or a mapping of samples, got {value!r:.60}; write detector: {{human: people.jsonl, ai: model.jsonl, kind: classifier}}"
         )
-    return _read_samples(value)
+    has_no_samples = isinstance(value, Mapping) and set(value) & {"kind", "share"} and not set(value) & {"human", "ai"}
+    return _read_without_samples(value) if has_no_samples else _read_samples(value)
 
 
 _read_samples = exactly(SampledDetector, "detector").read
+_read_without_samples = exactly(FirstGenerationDetector, "detector").read
 
 
 @recipe
@@ -50,8 +53,11 @@ class ImportanceFilter(Filter):
 
     column: str | None = None
     """The column of q, probabilities in [0, 1]; a missing one counts as the mean of the others."""
-    detector: Annotated[Literal["oracle"] | SampledDetector | None, Nested(asked_detector, recipe=SampledDetector)] = None
-    """Where q comes from in the place of a column: `oracle`, or samples that a detector is calibrated on, as in {human: people.jsonl, ai: model.jsonl, kind: classifier}; it reads texts and no origins."""
+    detector: Annotated[
+        Literal["oracle"] | SampledDetector | FirstGenerationDetector | None, Nested(asked_detector, recipe=SampledDetector)
+    ] = None
+    """Where q comes from in the place of a column: `oracle`, or samples that a detector is calibrated on, as in {human: people.jsonl, ai: model.jsonl, kind: classifier}; it reads texts and no origins. In a loop without
+    samples, as {kind: classifier}: then it is fitted to human text that no model learns from and to what generation 0 writes for it."""
     hit: Annotated[float, Field(ge=0, le=1)] = 1.0
     """The chance that the oracle takes a model's record for one."""
     false_alarm: Annotated[float, Field(ge=0, le=1)] = 0.0
@@ -92,7 +98,7 @@ class ImportanceFilter(Filter):
         return 0, round(self.draws * candidates)
 
     def select(self, candidates, rng):
-        said = self.detector.chances(candidates.texts) if isinstance(self.detector, SampledDetector) else None
+        said = self._said(candidates)
         q = self._probabilities(candidates, rng) if said is None else said.model
         if not ((q >= 0) & (q <= 1)).all():
             worst = q[~((q >= 0) & (q <= 1))][0]
@@ -114,17 +120,27 @@ class ImportanceFilter(Filter):
         )
 
     @property
+    def detectors(self):
+        return () if self.detector is None or self.detector == "oracle" else (self.detector,)
+
+    @property
     def needs(self):
-        return ("texts",) if isinstance(self.detector, SampledDetector) else ()
+        return ("texts",) if self.detectors else ()
 
     @property
     def paths(self):
-        return self.detector.paths if isinstance(self.detector, SampledDetector) else ()
+        return tuple(path for one in self.detectors for path in one.paths)
 
     def without_paths(self):
-        if not isinstance(self.detector, SampledDetector):
-            return self
-        return replace(self, detector=self.detector.without_paths())
+        return replace(self, detector=self.detectors[0].without_paths()) if self.detectors else self
+
+    def _said(self, candidates: Candidates) -> Chances | None:
+        """What the detector says of the texts; it is shown nothing else. None where there is none."""
+        if not self.detectors:
+            return None
+        (asked,) = self.detectors
+        fitted = candidates.detectors.get(asked) or asked.fitted()
+        return fitted.chances(candidates.texts, asked.share)
 
     def _probabilities(self, candidates: Candidates, rng: np.random.Generator) -> np.ndarray:
         if self.column is not None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import PlainValidator
 
-from outcross import own
+from outcross import own_source
 from outcross.attributes import ATTRIBUTES, Attribute
 from outcross.attributes.given import GivenAttribute
 from outcross.errors import BadInput, first_words
@@ -92,20 +92,20 @@ def numbers_of(by: Any, candidates: Candidates, most_missing: float) -> np.ndarr
     """
     complaint = ""
     if isinstance(by, ColumnNumber):
-        found, complaint = _of_column(candidates, by.column)
+        values, complaint = _of_column(candidates, by.column)
     elif isinstance(by, GivenAttribute):
-        found, complaint = by.with_complaint(candidates.texts)
+        values, complaint = by.with_complaint(candidates.texts)
     else:
-        found = attribute_of(candidates, by)
-    found = np.where(np.isfinite(found), found, np.nan)
-    missing = int(np.isnan(found).sum())
-    if missing and (missing == len(found) or (missing > FEWEST and missing > most_missing * len(found))):
+        values = attribute_of(candidates, by)
+    values = np.where(np.isfinite(values), values, np.nan)
+    missing = int(np.isnan(values).sum())
+    if missing and (missing == len(values) or (missing > FEWEST and missing > most_missing * len(values))):
         raise BadInput(
-            f"{name_of(by)} has no number for {missing:,} of {len(found):,} candidates, more than {most_missing:g} of them"
+            f"{name_of(by)} has no number for {missing:,} of {len(values):,} candidates, more than {most_missing:g} of them"
             + (f" ({complaint})" if complaint else "")
-            + ("; mend it, or raise most_missing" if missing < len(found) else "; mend it, or judge by something else")
+            + ("; mend it, or raise most_missing" if missing < len(values) else "; mend it, or judge by something else")
         )
-    return found
+    return values
 
 
 def _of_column(candidates: Candidates, name: str) -> tuple[np.ndarray, str]:
@@ -147,12 +147,12 @@ def numeric(candidates: Candidates, name: str) -> np.ndarray:
 def attribute_of(candidates: Candidates, attribute: Attribute) -> np.ndarray:
     """An attribute of every text, (n,); one that compares is fitted to the human texts."""
     read = attribute.fit(candidates.human.texts) if attribute.compares else attribute
-    found = np.asarray(read(candidates.texts), dtype=np.float64)
-    if found.shape != (len(candidates),):
+    values = np.asarray(read(candidates.texts), dtype=np.float64)
+    if values.shape != (len(candidates),):
         raise BadInput(
-            f"{own.place_of(type(attribute), '__call__')} must give a number a text: {len(candidates)} for {len(candidates)} texts, got shape {found.shape}"
+            f"{own_source.place_of(type(attribute), '__call__')} must give a number a text: {len(candidates)} for {len(candidates)} texts, got shape {values.shape}"
         )
-    return found
+    return values
 
 
 __all__ = [

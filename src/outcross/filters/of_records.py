@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ class RecordCandidates:
     """The records that the model continued, the first candidate the first of them, starting over; None where it continued none."""
     number: np.ndarray | None = None
     """Which of the candidates that the model wrote each is, (n,); None: all of them in their order, or chains that differ."""
+    detectors: Mapping[Any, Any] = field(default_factory=dict)
+    """Detectors that are fitted already, by what filters ask for."""
     slots: int | None = None
     """Records that are to be kept: candidate i competes for slot i modulo this number where it has no prompt of its own."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_source
 from outcross.data.records import Counts
 from outcross.data.selected import JudgedCandidates, chosen
 from outcross.errors import BadInput
@@ -70,20 +70,20 @@ def counted(filters: Sequence[Filter], records: Counts, shape: tuple[int, int], 
     return JudgedCandidates(times, nothing.astype(np.int64), nothing[None][:0], (), (), facts)
 
 
-def _asked(one: Filter, candidates: RecordCandidates, rng: np.random.Generator) -> Selection:
+def _asked(part: Filter, candidates: RecordCandidates, rng: np.random.Generator) -> Selection:
     try:
-        selection = one.select(candidates, rng)
+        selection = part.select(candidates, rng)
     except NotApplicable as why:
-        raise BadInput(f"select {kind(one)} {why}; choose another filter") from None
+        raise BadInput(f"select {kind(part)} {why}; choose another filter") from None
     except BadInput as error:
-        raise BadInput(f"select {kind(one)}: {error}") from None
-    check_selection(one, selection, (*candidates.chains, len(candidates)))
+        raise BadInput(f"select {kind(part)}: {error}") from None
+    check_selection(part, selection, (*candidates.chains, len(candidates)))
     return selection
 
 
-def check_selection(one: Filter, selection: Any, shape: tuple[int, ...]) -> None:
+def check_selection(part: Filter, selection: Any, shape: tuple[int, ...]) -> None:
     """BadInput where a filter does not say of every candidate how often it is kept."""
-    place = own.place_of(type(one), "select")
+    place = own_source.place_of(type(part), "select")
     if not isinstance(selection, Selection):
         raise BadInput(f"{place} must give a Selection, got {selection!r:.80}; write return Selection(times)")
     times = np.asarray(selection.times)
@@ -94,14 +94,14 @@ def check_selection(one: Filter, selection: Any, shape: tuple[int, ...]) -> None
         )
 
 
-def _equal(times: np.ndarray, one: Filter) -> np.ndarray:
+def _equal(times: np.ndarray, part: Filter) -> np.ndarray:
     """The same, where every chain keeps as many, and some."""
     sums = times.sum(axis=-1)
     if sums.max(initial=0) == 0:
-        raise BadInput(f"select {kind(one)} keeps none of {times.shape[-1]:,} records; loosen it, or raise draw.candidates")
+        raise BadInput(f"select {kind(part)} keeps none of {times.shape[-1]:,} records; loosen it, or raise draw.candidates")
     if sums.min() != sums.max() or (times.ndim > 1 and np.ptp((times > 0).sum(axis=-1))):
         raise BadInput(
-            f"select {kind(one)} keeps {sums.min():,} records in one chain and {sums.max():,} in another, all chains must keep as many; "
+            f"select {kind(part)} keeps {sums.min():,} records in one chain and {sums.max():,} in another, all chains must keep as many; "
             "choose a filter that keeps a share, or write chains: 1"
         )
     return times

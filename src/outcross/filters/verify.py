@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from outcross import own
+from outcross import own_parts
 from outcross.attributes import ATTRIBUTES, Attribute
 from outcross.errors import BadInput, first_words, missing_extra
 from outcross.estimate import Estimate, NotApplicable
@@ -36,7 +36,7 @@ def _function(value: object) -> object:
             raise ValueError(
                 f"must be a function that a module defines, so that it can be found again, got {name}; give it a name in a file"
             )
-        own.allow(f"{value.__module__}:{name}")  # type: ignore[attr-defined]
+        own_parts.allow(f"{value.__module__}:{name}")  # type: ignore[attr-defined]
         return f"{value.__module__}:{name}"  # type: ignore[attr-defined]
     return value
 

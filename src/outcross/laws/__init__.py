@@ -55,6 +55,8 @@ _DOHMATOB = "Dohmatob et al. (2024)"
 _BERTRAND = "Bertrand et al. (2024), arXiv 2310.00429"
 _SEDDIK = "Seddik et al. (2024), arXiv 2404.05090"
 _WYLLIE = "Wyllie, Shumailov and Papernot, FAccT 2024, arXiv 2403.07857"
+_WRIGHT_ISLANDS = "the island model (Wright, Genetics 28:114, 1943)"
+_EPISTEMIC = "Epistemic diversity mitigates knowledge collapse, arXiv 2512.15011"
 _WRIGHT_FISHER = "Wright-Fisher model; Ewens, Mathematical Population Genetics (2004)"
 
 LAWS: dict[str, ClosedForm] = {
@@ -138,6 +140,9 @@ LAWS: dict[str, ClosedForm] = {
     "cell_lost": ClosedForm("outcross.laws.cells:cell_lost", "F3", _WRIGHT_FISHER),
     "squared_gap": ClosedForm("outcross.laws.cells:squared_gap", "F4", f"derived here; the effect: {_WYLLIE}"),
     "star_shares": ClosedForm("outcross.laws.cells:star_shares", "F5", f"derived here; STAR: {_WYLLIE}"),
+    "lines_by_quotas": ClosedForm("outcross.laws.lines:lines_by_quotas", "L1", f"derived here; setting {_WRIGHT_ISLANDS}"),
+    "lines_at_random": ClosedForm("outcross.laws.lines:lines_at_random", "L2", f"derived here; setting {_WRIGHT_ISLANDS}"),
+    "lines_isolated": ClosedForm("outcross.laws.lines:lines_isolated", "L3", f"derived here; the effect: {_EPISTEMIC}"),
     "memory_error": ClosedForm("outcross.laws.hutter:memory_error", "H1", "Dohmatob et al. (2024), arXiv 2402.07043"),
     "memory_error_replace": ClosedForm("outcross.laws.hutter:memory_error_replace", "H1 C8", "derived here"),
 }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from outcross.errors import BadInput
-from outcross.laws import categorical, cells, gaussian, hutter, kde, regression, selection, verifier
+from outcross.laws import categorical, cells, gaussian, hutter, kde, lines, regression, selection, verifier
 from outcross.laws.gaussian import Divisor, FitMoments, HumanRows, Sizes
 
 
@@ -37,6 +37,7 @@ def expected(
     kept_variance: float | None = None,
     known_cells: cells.KnownCells | None = None,
     known_answers: verifier.KnownAnswers | None = None,
+    exchange: Exchanged | None = None,
 ) -> np.ndarray | None:
     """The expected reading for g = 0 … generations - 1, (generations,), or None where no closed form is known.
 
@@ -68,6 +69,8 @@ def expected(
     `categorical` on the shares of all cells.
 
     Learner `panel` on `known_answers`, under replace: the readings of `measures.answers` at generation 1 (laws.verifier).
+    `exchange`: several lines of a gaussian or of states that share the n records and learn from each other under replace (laws.lines); the readings are
+    of all of them together: `spread_ratio` and `mean_error`, `concentration` and `excess_risk`.
 
     `kept_variance`: what a selection keeps of the variance of a generation's records (`variance_kept`), the sizes being those that are kept. Then
     `spread_ratio` of a gaussian under replace and accumulate is the limit of many records. All other values are exact expectations over chains.
@@ -80,6 +83,10 @@ def expected(
     if known_answers is not None:
         is_replaced = policy_kind == "replace" and temperature == 1.0 and np.ndim(n) == 0
         return verifier.expected_of_answers(measure, int(n), generations, known_answers) if is_replaced else None  # type: ignore[arg-type]
+    if exchange is not None:
+        return _of_lines(
+            policy_kind, learner_kind, measure, n, generations, exchange, divisor, temperature, probabilities, dimensions
+        )
     if kept_variance is not None and policy_kind != "human_only":
         return _selected(policy_kind, learner_kind, measure, n, generations, kept_variance, temperature)
     if policy_kind == "human_only":  # the same rows every time, so the same fit
@@ -137,6 +144,42 @@ def expected(
     return None
 
 
+class Exchanged(NamedTuple):
+    """How several lines learn from each other."""
+
+    lines: int
+    migrants: float
+    """Fraction of the records of each that the others wrote, in [0, 1], as many each."""
+
+
+def _of_lines(
+    policy_kind: str,
+    learner_kind: str,
+    measure: str,
+    n,
+    generations: int,
+    exchange: Exchanged,
+    divisor: Divisor,
+    temperature: float,
+    probabilities: ArrayLike | None,
+    dimensions: int,
+) -> np.ndarray | None:
+    """What several lines are together; each has its part of the n records."""
+    if policy_kind != "replace" or np.ndim(n):
+        return None
+    is_gaussian = learner_kind == "gaussian"
+    if not is_gaussian and (learner_kind != "categorical" or temperature != 1.0 or probabilities is None):
+        return None
+    many = {"lines": exchange.lines, "migrants": exchange.migrants}
+    told = lines.lines_by_quotas(
+        int(n) // exchange.lines, generations, **many, divisor=divisor if is_gaussian else "n", temperature=temperature
+    )
+    if is_gaussian:
+        return {"spread_ratio": told.pooled, "mean_error": dimensions * told.mean_error}.get(measure)
+    concentration = categorical.concentration_of(told.pooled, probabilities)  # type: ignore[arg-type]
+    return {"concentration": concentration, "excess_risk": concentration - np.sum(np.square(probabilities))}.get(measure)  # type: ignore[arg-type]
+
+
 def _selected(policy_kind: str, learner_kind: str, measure: str, n, generations: int, kept: float, temperature: float):
     """The spread of a gaussian that learns from what a selection keeps."""
     if learner_kind != "gaussian" or measure != "spread_ratio":
@@ -148,7 +191,7 @@ def _selected(policy_kind: str, learner_kind: str, measure: str, n, generations:
     return None
 
 
-def name_of(policy_kind: str, learner_kind: str, measure: str, is_selected: bool = False) -> str | None:
+def name_of(policy_kind: str, learner_kind: str, measure: str, is_selected: bool = False, is_exchanged: bool = False) -> str | None:
     """The name in LAWS of the closed form that `expected` works out for this reading; None where it knows none.
 
     Readings that several laws give together (`excess_risk` is a concentration less a constant) have the name of the one that moves.
@@ -156,6 +199,8 @@ def name_of(policy_kind: str, learner_kind: str, measure: str, is_selected: bool
     >>> name_of("accumulate", "gaussian", "spread_ratio"), name_of("replace", "transformer", "held_out_loss")
     ('accumulate', None)
     """
+    if is_exchanged:
+        return "lines_by_quotas"
     is_first_alone = policy_kind == "human_only"  # every fit is the first one
     if is_selected and not is_first_alone:
         names = {"replace": "variance_replace_selected", "accumulate": "variance_accumulate_selected"}

@@ -55,5 +55,5 @@ def memory_error_replace(n: int, fits: int, probabilities: ArrayLike) -> np.ndar
     [0.25, 0.375]
     """
     unique, times = np.unique(one_distribution(probabilities), return_counts=True)
-    gone = (categorical.count_distribution(n, fits, one)[:, 0] for one in unique)
+    gone = (categorical.count_distribution(n, fits, count)[:, 0] for count in unique)
     return sum((one * many * curve for one, many, curve in zip(unique, times, gone, strict=True)), start=np.zeros(fits))

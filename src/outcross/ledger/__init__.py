@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 import numpy as np
 
-from outcross import own, runtime
+from outcross import own_parts, runtime
 from outcross.data import Made
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError
 from outcross.files.whole import write_whole
@@ -187,8 +187,8 @@ class Ledger:
                 self._lines += 1
                 if (entry := entry_of(tail)) is not None:
                     self._take(entry)
-                elif (told := other_format(tail)) is not None:
-                    raise BadInput(_of_another_format(self.folder, told))
+                elif (other := other_format(tail)) is not None:
+                    raise BadInput(_of_another_format(self.folder, other))
                 else:
                     self.damaged = self.damaged or self._lines
                 tail = b""
@@ -298,10 +298,10 @@ class Ledger:
         """Whether these steps are recorded and their files there, whatever these hold."""
         if self.folder is None:
             return False
-        found = [self.entries.get(key) for key in keys]
+        entries = [self.entries.get(key) for key in keys]
         return all(
             entry is not None and all((self.folder / "steps" / entry.key / name).is_file() for name in entry.files)
-            for entry in found
+            for entry in entries
         )
 
     def take_over(self, key: str) -> StepEntry | None:
@@ -345,30 +345,30 @@ class Steps:
         key = key_of(identity)
         do = functools.partial(work, verb, recipe, inputs, names)
         step = Step(verb.name, part, self.generation)
-        with self._alone(key, verb.learns) as found:
-            if found is not None:
+        with self._alone(key, verb.learns) as entry:
+            if entry is not None:
                 self.ledger.watch(replace(step, fresh=False))
-                return self._held((verb.name, part), key, lambda: self._found(found, verb, recipe, inputs, do))
+                return self._held((verb.name, part), key, lambda: self._found(entry, verb, recipe, inputs, do))
             while self.ledger.untouched:
                 _ = self.ledger.untouched.popleft().value
             started = time.perf_counter()
             telling = runtime.telling.set(lambda share: self.ledger.watch(replace(step, share=share)))
             working = runtime.working.set(self._working(key))
             try:
-                made = self._save(identity | {"key": key, "acts": verb.acts}, verb, do(), recipe, inputs)
+                result = self._save(identity | {"key": key, "acts": verb.acts}, verb, do(), recipe, inputs)
                 self._end_working(key)
             finally:
                 runtime.telling.reset(telling)
                 runtime.working.reset(working)
         self._time(key, verb.name, time.perf_counter() - started)
         self.ledger.watch(step)
-        return self._held((verb.name, part), key, lambda: made)
+        return self._held((verb.name, part), key, lambda: result)
 
-    def afresh(self, made: Made[T], load: Callable[[Path], T]) -> Made[T]:
+    def afresh(self, result: Made[T], load: Callable[[Path], T]) -> Made[T]:
         """What a step stored, read again from its files, so that a change of the object in memory has no effect; itself where the ledger stores nothing."""
-        entry = self.ledger.entries.get(made.key)
+        entry = self.ledger.entries.get(result.key)
         if self.ledger.folder is None or entry is None or not entry.files:
-            return made
+            return result
         place = self.ledger.folder / "steps" / entry.key
 
         def read() -> T:
@@ -376,7 +376,7 @@ class Steps:
                 raise MachineGaveOut(f"{place} has changed since it was written; run the same command again, its step is done anew")
             return _read_back(place, entry.files, lambda: load(place))
 
-        return Made(made.digest, made.size, read, made.key)
+        return Made(result.digest, result.size, read, result.key)
 
     def _working(self, key: str) -> Path | None:
         """The folder for what a step that is stopped must find again."""
@@ -386,49 +386,49 @@ class Steps:
         if (place := self._working(key)) is not None and place.exists():
             shutil.rmtree(place, ignore_errors=True)
 
-    def _held(self, name: tuple[str, str], key: str, made: Callable[[], Made[T]]) -> Made[T]:
+    def _held(self, name: tuple[str, str], key: str, make: Callable[[], Made[T]]) -> Made[T]:
         """The very object that an earlier arm had of this step, where arms share it."""
         if self.generation > 0:
-            return made()
-        held = self.ledger.held
-        if name not in held or held[name].key != key:
-            held[name] = made()
-        return held[name]
+            return make()
+        ready = self.ledger.held
+        if name not in ready or ready[name].key != key:
+            ready[name] = make()
+        return ready[name]
 
     def _found(self, entry: StepEntry, verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], do: Callable[[], T]) -> Made[T]:
         if verb.load is None:
             return Made(entry.output, 0, lambda: tuple(entry.readings or ()), entry.key)  # type: ignore[arg-type, return-value]
         if not entry.files:
-            made = Made(entry.output, entry.size, do, entry.key)
-            self.ledger.untouched.append(made)
-            return made
+            result = Made(entry.output, entry.size, do, entry.key)
+            self.ledger.untouched.append(result)
+            return result
         assert self.ledger.folder is not None
         place, load = self.ledger.folder / "steps" / entry.key, verb.load
         read = lambda: _read_back(place, entry.files, lambda: load(place, entry.output, recipe, *inputs))  # noqa: E731
         return Made(entry.output, entry.size, read, entry.key)
 
-    def _save(self, fields: dict[str, Any], verb: Verb[T], made: T, recipe: Any, inputs: tuple[Any, ...]) -> Made[T]:
-        size = len(made) if hasattr(made, "__len__") and verb.load is not None else 0  # type: ignore[arg-type]
+    def _save(self, fields: dict[str, Any], verb: Verb[T], value: T, recipe: Any, inputs: tuple[Any, ...]) -> Made[T]:
+        size = len(value) if hasattr(value, "__len__") and verb.load is not None else 0  # type: ignore[arg-type]
         fields |= {"files": {}, "readings": None}
         if verb.load is None:
-            fields["readings"] = [as_kept(reading) for reading in made]  # type: ignore[attr-defined]
-        elif self.store and made is not None:
-            fields["files"] = self._write(fields["key"], made)
+            fields["readings"] = [as_kept(reading) for reading in value]  # type: ignore[attr-defined]
+        elif self.store and value is not None:
+            fields["files"] = self._write(fields["key"], value)
         reads, given = read_by(inputs), given_to(inputs) | dict(verb.given(recipe))
         entry = StepEntry(**fields, place=verb.place, reads=reads, given=given, size=size, output=output_of(fields))
         self.ledger.record(entry)
         if entry.files and verb.load is not None:
-            return self._found(entry, verb, recipe, inputs, lambda: made)
-        return Made(entry.output, size, lambda: made, entry.key)
+            return self._found(entry, verb, recipe, inputs, lambda: value)
+        return Made(entry.output, size, lambda: value, entry.key)
 
-    def _write(self, key: str, made: Any) -> dict[str, str]:
+    def _write(self, key: str, value: Any) -> dict[str, str]:
         assert self.ledger.folder is not None
         place = self.ledger.folder / "steps" / key
         writing = self.ledger.folder / "steps" / f".writing-{key}-{os.getpid()}"
         try:
             shutil.rmtree(writing, ignore_errors=True)  # of a killed process that had the same number
             writing.mkdir()
-            made.save(writing)
+            value.save(writing)
             files = {str(path.relative_to(writing)): digest_file(path) for path in sorted(writing.rglob("*")) if path.is_file()}
             for name, digest in files.items():
                 if (stored := self.ledger.stored(digest)) is None or not _replace_by_link(stored, writing / name):
@@ -440,7 +440,7 @@ class Steps:
         except OutcrossError:
             raise
         except Exception as error:
-            if not isinstance(error, OSError) and (said := own.blame(error)):
+            if not isinstance(error, OSError) and (said := own_parts.blame(error)):
                 raise BadInput(said) from None
             raise MachineGaveOut(
                 f"{place.parent} could not be written: {error}; finished steps are kept, free space and run again"
@@ -488,7 +488,7 @@ def _read_back(place: Path, files: Iterable[str], load: Callable[[], T]) -> T:
             raise MachineGaveOut(f"{place} is gone; run the same command again, finished steps are kept") from None
         if isinstance(error, OutcrossError):
             raise
-        if said := own.blame(error):
+        if said := own_parts.blame(error):
             raise BadInput(said) from None
         raise BadInput(
             f"{place} does not hold what its step made ({type(error).__name__}: {str(error)[:120]}); delete that folder and run again"

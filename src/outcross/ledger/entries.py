@@ -76,8 +76,8 @@ class StepEntry:
     """The digest of what it made."""
 
     def __post_init__(self):
-        told = vars(self)
-        if self.key != key_of(told) or self.output != output_of(told):
+        fields_given = vars(self)
+        if self.key != key_of(fields_given) or self.output != output_of(fields_given):
             raise ValueError("the key or the output of a step is not the digest of what it says")
 
     @property
@@ -190,17 +190,17 @@ Entry = StepEntry | RunEntry | GenerationEntry | ResultEntry
 _ADAPTER: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="type")])
 
 
-def sealed(told: Mapping[str, Any]) -> bytes:
+def sealed(fields: Mapping[str, Any]) -> bytes:
     """The line of what an entry says: canonical JSON, the SHA-256 of that JSON as its last value, and a newline."""
-    content = canonical(told)
+    content = canonical(fields)
     return f'{content[:-1]}{WHOLE}{hashlib.sha256(content.encode()).hexdigest()}"}}\n'.encode()
 
 
 def line_of(entry: Entry) -> bytes:
     """The line of an entry; the readings of a step that has none are left out, and so are pictures and parts of the user's own where there are none."""
-    told = vars(entry)
-    absent = {name for name, empty in (("readings", None), ("pictures", []), ("own", {})) if told.get(name, ()) == empty}
-    return sealed({name: value for name, value in told.items() if name not in absent})
+    fields_given = vars(entry)
+    absent = {name for name, empty in (("readings", None), ("pictures", []), ("own", {})) if fields_given.get(name, ()) == empty}
+    return sealed({name: value for name, value in fields_given.items() if name not in absent})
 
 
 def entry_of(line: bytes) -> Entry | None:
@@ -220,15 +220,15 @@ def other_format(line: bytes) -> int | None:
     """
     try:
         entry = json.loads(line)
-        told = entry["format"]
-        if type(told) is not int or told == FORMAT:
+        number = entry["format"]
+        if type(number) is not int or number == FORMAT:
             return None
         is_whole = (
             _is_whole(line)
             if "whole" in entry
             else entry["key"] == digest_of({name: entry[name] for name in IDENTITY if name != "libraries"})
         )
-        return told if is_whole else None
+        return number if is_whole else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -250,19 +250,19 @@ def _is_whole(line: bytes) -> bool:
     return seal == f'{WHOLE}{hashlib.sha256(content + b"}").hexdigest()}"}}\n'.encode()
 
 
-def key_of(told: Mapping[str, Any]) -> str:
+def key_of(fields: Mapping[str, Any]) -> str:
     """The key of a step: the digest of its identity."""
-    return digest_of({name: told[name] for name in IDENTITY})
+    return digest_of({name: fields[name] for name in IDENTITY})
 
 
-def output_of(told: Mapping[str, Any]) -> str:
+def output_of(fields: Mapping[str, Any]) -> str:
     """The digest of what a step made. Where code acts in it, the digest includes what decides how that code acts on the steps after: a
     model samples and scores, and the known distribution of human data is asked for its quantiles, neither of which is in a file."""
-    if told.get("readings") is not None:
-        return digest_of(told["readings"])
-    if not told["files"]:
-        return told["key"]
-    return digest_of([told["files"], [told["source"], told["libraries"]] if told["acts"] else []])
+    if fields.get("readings") is not None:
+        return digest_of(fields["readings"])
+    if not fields["files"]:
+        return fields["key"]
+    return digest_of([fields["files"], [fields["source"], fields["libraries"]] if fields["acts"] else []])
 
 
 def as_kept(reading: Reading) -> Reading:

@@ -54,12 +54,12 @@ def lineage(entries: Mapping[str, StepEntry], key: str) -> tuple[Ancestor, ...]:
 
 def read_by(inputs: Iterable[Any]) -> list[str]:
     """The digests of what inputs are made of, sorted: what earlier steps made, and what people gave."""
-    return sorted({digest for made in _made(inputs) for digest in _digests(made)})
+    return sorted({digest for part in _made(inputs) for digest in _digests(part)})
 
 
 def given_to(inputs: Iterable[Any]) -> dict[str, str]:
     """The digest of everything among inputs that people gave, by the name that they gave it."""
-    return {name: digest for made in _made(inputs) if isinstance(made, External) for name, digest in made.names.items()}
+    return {name: digest for part in _made(inputs) if isinstance(part, External) for name, digest in part.names.items()}
 
 
 def _made(inputs: Iterable[Any]) -> Iterator[Made[Any]]:
@@ -75,9 +75,9 @@ def _made(inputs: Iterable[Any]) -> Iterator[Made[Any]]:
             yield from (leaf.source for leaf in getattr(value, "leaves", (value,)))
 
 
-def _digests(made: Made[Any]) -> tuple[str, ...]:
+def _digests(part: Made[Any]) -> tuple[str, ...]:
     """What it is made of. A part of what a step made goes by the digest of the whole with the part's name behind it."""
-    if isinstance(made, External):
-        return made.reads
-    whole = re.match(r"[0-9a-f]{64}(?![0-9a-f])", made.digest)
+    if isinstance(part, External):
+        return part.reads
+    whole = re.match(r"[0-9a-f]{64}(?![0-9a-f])", part.digest)
     return (whole[0],) if whole else ()

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.ledger.digests import digest_of
 from outcross.ledger.syntax import Module, Target
 
@@ -26,7 +26,8 @@ NOT_DECIDING = {
 """Libraries that the source of steps imports and no key covers, each with the reason why its version decides no number."""
 LEFT_OUT = {
     "outcross.errors": "It words refusals and gives them their exit codes; a step that is refused leaves nothing behind.",
-    "outcross.own": "It finds parts of the user's own by their names; the source of such a part is in the key itself.",
+    "outcross.own_parts": "It finds parts of the user's own by their names; the source of such a part is in the key itself.",
+    "outcross.own_source": "It reads the source of parts of the user's own, whose digest is in the key itself.",
     "outcross.runtime": "It says where work is done and tells how far it is; where a step ran is no part of what it did.",
     "outcross.models.as_transformers": "It writes a model that a step has made for other tools; no step reads what it writes.",
     "outcross.models.server.asking": "It carries questions to a server and answers back; what was asked and answered is kept.",
@@ -99,7 +100,7 @@ def versions(libraries: Iterable[str], recipe: Any) -> dict[str, str]:
     """
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     declared = {*libraries}.union(*(getattr(kind, "libraries", ()) for kind in kinds(recipe)))
-    declared |= {_package(name) for kind in kinds(recipe) if own.is_own(kind) for name in own.libraries(kind)}
+    declared |= {_package(name) for kind in kinds(recipe) if own_parts.is_own(kind) for name in own_source.libraries(kind)}
     return {"python": python} | {name: _version(name) for name in sorted(declared)}
 
 
@@ -133,8 +134,8 @@ def reached(roots: Iterable[Root]) -> Reached:
             digests[place] = links.digest
             waiting |= links.places
             libraries |= links.libraries
-    told = sorted([_called(module), name, digest] for (module, name), digest in digests.items())
-    return Reached(frozenset(digests), frozenset(libraries), digest_of(told))
+    lines = sorted([_called(module), name, digest] for (module, name), digest in digests.items())
+    return Reached(frozenset(digests), frozenset(libraries), digest_of(lines))
 
 
 @dataclass(frozen=True)
@@ -279,4 +280,4 @@ def _forget() -> None:
         remembered.cache_clear()
 
 
-own.when_changed(_forget)
+own_source.when_changed(_forget)

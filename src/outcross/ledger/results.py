@@ -171,9 +171,9 @@ def write_beside(folder: Path, kind: str, files: Mapping[str, str]) -> None:
     except OSError as error:
         raise MachineGaveOut(f"{folder} could not be written: {error.strerror or error}; free space and run again") from None
     finally:
-        for made in reversed(created):
-            if made.is_dir() and not any(made.iterdir()):
-                made.rmdir()
+        for created_path in reversed(created):
+            if created_path.is_dir() and not any(created_path.iterdir()):
+                created_path.rmdir()
 
 
 def _write_listed(folder: Path, kind: str, files: Mapping[str, str], listed: Mapping[str, Mapping[str, list[str]]]) -> None:
@@ -192,10 +192,10 @@ def _write_listed(folder: Path, kind: str, files: Mapping[str, str], listed: Map
 def _beside(place: Path) -> dict[str, dict[str, list[str]]]:
     """What was written beside a result: by the command and the file's name the digests that it may have."""
     try:
-        told = json.loads(read_text(place / BESIDE))
+        stored = json.loads(read_text(place / BESIDE))
         return {
             str(kind): {str(name): [str(digest) for digest in digests] for name, digests in files.items()}
-            for kind, files in told.items()
+            for kind, files in stored.items()
         }
     except (BadInput, ValueError, RecursionError, AttributeError, TypeError):
         return {}

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.data import Human, Part, Pool, Training
 from outcross.data.records import Blocks
 from outcross.data.tables import Absent, Table
@@ -147,7 +147,7 @@ class Page:
         return replace(self, worse="larger" if reaches_up else "smaller")
 
     def limit(self, null: Null | None, margin: float) -> float | None:
-        """The value at which a loss becomes worth naming; None where what is healthy is not known."""
+        """The tolerance as a value: beyond it a check reports a loss; None where what is healthy is not known."""
         healthy = self.healthy_value(null)
         if healthy is None:
             return None
@@ -197,6 +197,17 @@ class Evidence:
     def training(self) -> Any:
         """What this generation learned from."""
         return self._records("training")
+
+    @property
+    def mixed(self) -> Any:
+        """What the policy took before filters chose among it."""
+        return self._records("mixed")
+
+    @property
+    def human_shares(self) -> tuple[float, float]:
+        """The human share of what the policy took, and of what the filters left of it to learn from. NotApplicable where an origin is unknown."""
+        before, after = (self._known(name).pool.human_share for name in ("mixed", "training"))
+        return before, after
 
     @property
     def human(self) -> Human:
@@ -316,6 +327,7 @@ class _Counted(dict):
 _WHAT = {
     "drawn": "records that a model wrote",
     "kept": "records that a filter kept",
+    "mixed": "a training set among which a filter chose",
     "rejected": "records that a filter rejected",
     "training": "what the model learned from",
     "human": "the human data of a run",
@@ -367,7 +379,7 @@ class Measure:
     with another one every random number of the measure would change."""
 
     def __init_subclass__(cls) -> None:
-        if isinstance(aspect := vars(cls).get("aspect"), str) and not issubclass(cls, own.Unimported):
+        if isinstance(aspect := vars(cls).get("aspect"), str) and not issubclass(cls, own_parts.Unimported):
             check_word(aspect, ASPECTS, f"aspect of {cls.__name__}")
 
     def sketches(self, evidence: Evidence) -> Mapping[str, Sketch]:
@@ -384,8 +396,8 @@ class Measure:
 
 def check_readings(part: Measure, every: Iterable[Any]) -> None:
     """BadInput where a measure of the user's own yields what is no reading, or one that has no page."""
-    for one in every if own.is_own(type(part)) else ():
-        place = own.place_of(type(part), "__call__")
+    for one in every if own_parts.is_own(type(part)) else ():
+        place = own_source.place_of(type(part), "__call__")
         if not isinstance(one, Reading | Pointed | Reliability):
             raise BadInput(f"{place} must yield readings, got {one!r:.80}; write yield Reading(name, estimate, null)")
         if isinstance(one, Reading) and one.measure not in part.pages:
@@ -445,6 +457,7 @@ MEASURES: Family = Family({
     "sculpted": "outcross.measures.sculpted:SculptedMeasure",
     "fairness": "outcross.measures.fairness:FairnessMeasure",
     "representation": "outcross.measures.representation:Representation",
+    "radioactivity": "outcross.measures.radioactivity:RadioactivityMeasure",
     "memory": "outcross.measures.memory:Memory",
     "held_out": "outcross.measures.held_out:HeldOut",
     "next_tokens": "outcross.measures.next_tokens:NextTokens",

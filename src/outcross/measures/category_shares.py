@@ -81,26 +81,30 @@ def _readings(column: str, tallies: tuple[CategoryCounts, CategoryCounts], ways:
         return
     for check, way in ways.items():
         try:
-            found = worst(counts, way)
+            worst_member = worst(counts, way)
         except NotApplicable as why:
             yield unread(check, str(why), column=column)
             continue
         yield Reading(
-            check, found.estimate, found.null, column=column, group=named((column,), (names[found.place],)),
-            note=_note(names, counts, found, way), about=float(counts.human_shares[found.place]),
+            check, worst_member.estimate, worst_member.null, column=column, group=named((column,), (names[worst_member.place],)),
+            note=_note(names, counts, worst_member, way), about=float(counts.human_shares[worst_member.place]),
         )  # fmt: skip
 
 
-def _note(names: list[str], counts: ComparedCounts, found: Worst, way: Way) -> str:
+def _note(names: list[str], counts: ComparedCounts, worst: Worst, way: Way) -> str:
     """How many categories there are, which others differ, which the interval is wide for, and how many records would have to change their category."""
     common = int((counts.human_shares >= COMMON).sum())
     rarer = int((counts.human > 0).sum()) - common
-    of = f"the worst of {common + rarer} categories" + (f", {rarer} of them rarer than {COMMON:.0%}" if rarer else "")
-    others = [names[place] for place in found.others]
+    which = f"the worst of {common + rarer} categories" + (f", {rarer} of them rarer than {COMMON:.0%}" if rarer else "")
+    others = [names[place] for place in worst.others]
     more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
     also = f"{way} too: {', '.join(others[:NAMED])}{more}" if others else ""
-    least = found.least_known
-    least_known = f"least is known of {names[least]} ({counts.human[least]:,} human records)" if least != found.place else ""
+    smallest_known = worst.least_known
+    least_known = (
+        f"least is known of {names[smallest_known]} ({counts.human[smallest_known]:,} human records)"
+        if smallest_known != worst.place
+        else ""
+    )
     lost, floor = lost_mass(counts)
     moved = f"{lost:.1%} of records would have to change their category, of which chance explains {min(lost, floor):.1%}"
-    return "; ".join(filter(None, (of, also, least_known, moved)))
+    return "; ".join(filter(None, (which, also, least_known, moved)))

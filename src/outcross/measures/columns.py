@@ -67,8 +67,8 @@ class Columns(OfTables):
         p = parts.p
         order = np.argsort(p, kind="stable")
         adjusted = holm(p[order])
-        told = max(1, min(self.most, int(np.searchsorted(adjusted, LEVEL, side="right"))))
-        for place in range(told):
+        shown = max(1, min(self.most, int(np.searchsorted(adjusted, LEVEL, side="right"))))
+        for place in range(shown):
             yield parts.reading(int(order[place]), float(adjusted[place]), columns)
 
 
@@ -159,15 +159,15 @@ def sketched(drawn: Table, reference: Table) -> PartCounts:
     rows = [side.frame.height for side in sides]
     there = [np.array([side.frame.height - side.frame[column].null_count() for column in reference.kinds]) for side in sides]
     columns = list(reference.kinds)
-    held = np.flatnonzero((there[1] > 0) & (np.min(rows) >= FEWEST))
+    enough = np.flatnonzero((there[1] > 0) & (np.min(rows) >= FEWEST))
     parts = [
         (
-            [columns[i] for i in held],
+            [columns[i] for i in enough],
             "with a value",
-            there[0][held],
-            np.full(held.size, rows[0]),
-            there[1][held],
-            np.full(held.size, rows[1]),
+            there[0][enough],
+            np.full(enough.size, rows[0]),
+            there[1][enough],
+            np.full(enough.size, rows[1]),
         )
     ]
     numbers = reference.of_kind("number")

@@ -108,8 +108,8 @@ class Copying(OfTables):
             "nearer to a reference record than to any of the holdout, as at most 1 in 20 are by chance: 1 is a copy",
         )
 
-    def _chosen(self, side: Table, most: int, rng: np.random.Generator) -> np.ndarray:
-        return rng.permutation(side.frame.height)[:most]
+    def _chosen(self, side: Table, limit: int, rng: np.random.Generator) -> np.ndarray:
+        return rng.permutation(side.frame.height)[:limit]
 
     def _sides(self, evidence: Evidence, holdout: Table, rng: np.random.Generator) -> NearestHumans:
         """Which side the nearest human record of each synthetic one is of."""
@@ -127,7 +127,7 @@ class Copying(OfTables):
         if len(places) < 2:
             raise NotApplicable("all human records are at one place")
         counts = np.stack([np.bincount(place[:size], minlength=len(places)), np.bincount(place[size:], minlength=len(places))])
-        distance, near = (found[:, 0] for found in nearest(embed(drawn), places, 1))
+        distance, near = (pair[:, 0] for pair in nearest(embed(drawn), places, 1))
         touched, cluster = np.unique(near, return_inverse=True)
         spacing = nearest(places[touched], places, 2)[0][cluster, 1]
         note = f"{rows.size:,} synthetic records, nearest to {touched.size:,} different ones of {size:,} of the reference and {size:,} of the holdout"

@@ -170,14 +170,14 @@ def _pointed(
         )
 
 
-def sample(evidence: Evidence, most: int, rng: np.random.Generator) -> tuple[np.ndarray, Table, np.ndarray]:
+def sample(evidence: Evidence, limit: int, rng: np.random.Generator) -> tuple[np.ndarray, Table, np.ndarray]:
     """Rows of human records, other human records, and rows of synthetic ones: as many of each.
 
     The others are from the holdout, or from the reference where there is none. Sets of one size are sampled at the same places, so that equal sets stay equal.
     """
     reference, synthetic, holdout = evidence.reference, evidence.drawn, evidence.sides().get("holdout")
     human = reference.frame.height if holdout is not None else reference.frame.height // 2
-    n = min(most, synthetic.frame.height, human, holdout.frame.height if holdout is not None else human)
+    n = min(limit, synthetic.frame.height, human, holdout.frame.height if holdout is not None else human)
     if n < FEWEST:
         wanted = FEWEST if holdout is not None else 2 * FEWEST
         raise NotApplicable(
@@ -190,19 +190,19 @@ def sample(evidence: Evidence, most: int, rng: np.random.Generator) -> tuple[np.
     return order[:n], holdout.take(rng.permutation(holdout.frame.height)[:n]), drawn[:n]
 
 
-def some(table: Table, most: int, rng: np.random.Generator) -> Table:
+def some(table: Table, limit: int, rng: np.random.Generator) -> Table:
     """At most so many records of the frame, at random."""
-    return table if table.frame.height <= most else table.take(rng.permutation(table.frame.height)[:most])
+    return table if table.frame.height <= limit else table.take(rng.permutation(table.frame.height)[:limit])
 
 
-def _worst_cluster(evidence: Evidence, embed: Embedding, most: int, rng: np.random.Generator) -> Reading:
+def _worst_cluster(evidence: Evidence, embed: Embedding, limit: int, rng: np.random.Generator) -> Reading:
     """The cluster of human records that lost most, and what lives there."""
     from scipy.cluster.vq import vq
 
     drawn, reference = some(evidence.drawn, MOST, rng), some(evidence.reference, MOST, rng)
     synthetic, human = embed(drawn), embed(reference)
     fitted = min(len(human) // 3, FITTED)
-    clusters = min(most, fitted // IN_CLUSTER)
+    clusters = min(limit, fitted // IN_CLUSTER)
     if clusters < 2 or len(synthetic) < FEWEST:
         return unread(
             "clusters",
@@ -211,14 +211,16 @@ def _worst_cluster(evidence: Evidence, embed: Embedding, most: int, rng: np.rand
     order = rng.permutation(len(human))
     centres, others = _centres(human[order[:fitted]], clusters, rng), order[fitted:]
     of_others = vq(human[others], centres)[0]
-    counts = ComparedCounts(*(np.bincount(of, minlength=len(centres)) for of in (vq(synthetic, centres)[0], of_others)))
+    counts = ComparedCounts(*(np.bincount(cluster, minlength=len(centres)) for cluster in (vq(synthetic, centres)[0], of_others)))
     try:
-        found = worst(counts, "fewer")
+        worst_member = worst(counts, "fewer")
     except NotApplicable as why:
         return unread("clusters", str(why))
-    inhabitants = described(reference.take(others[of_others == found.place]), reference)
-    note = f"the worst of {len(centres)} clusters, {counts.human[found.place]:,} human records{f' ({inhabitants})' if inhabitants else ''}"
-    return Reading("clusters", found.estimate, found.null, note=note, about=float(counts.human_shares[found.place]))
+    inhabitants = described(reference.take(others[of_others == worst_member.place]), reference)
+    note = f"the worst of {len(centres)} clusters, {counts.human[worst_member.place]:,} human records{f' ({inhabitants})' if inhabitants else ''}"
+    return Reading(
+        "clusters", worst_member.estimate, worst_member.null, note=note, about=float(counts.human_shares[worst_member.place])
+    )
 
 
 def described(inside: Table, whole: Table, columns: int = 2) -> str:
@@ -230,9 +232,9 @@ def described(inside: Table, whole: Table, columns: int = 2) -> str:
     >>> described(people.where(people.numbers("age") < 30), people)
     'age about 20, job=student'
     """
-    told = [_apart(inside, whole, column) for column in whole.of_kind("category", "number")]
+    differences = [_apart(inside, whole, column) for column in whole.of_kind("category", "number")]
     # The order of columns settles ties, so that the order of rows moves nothing.
-    ordered = sorted((one for one in told if one is not None), key=lambda one: -one[0])
+    ordered = sorted((difference for difference in differences if difference is not None), key=lambda one: -one[0])
     return ", ".join(words for _, words in ordered[:columns])
 
 
@@ -281,10 +283,10 @@ def _centres(points: np.ndarray, clusters: int, rng: np.random.Generator) -> np.
     return min(starts, key=lambda centres: float(np.square(vq(points, centres)[1]).sum()))
 
 
-def _support(evidence: Evidence, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+def _support(evidence: Evidence, limit: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     from scipy.sparse import csr_array
 
-    cells = _cells(evidence, most, rng)
+    cells = _cells(evidence, limit, rng)
     n, pairs = len(cells) // 2, cells.shape[1]
     occupied = csr_array(
         (np.ones(cells.size), cells.reshape(-1), np.arange(0, cells.size + 1, pairs)), (2 * n, int(cells.max()) + 1)
@@ -303,11 +305,11 @@ def _support(evidence: Evidence, most: int, draws: int, rng: np.random.Generator
     return estimate, from_draws(value, shares[1:], "smaller", "permutation")
 
 
-def _cells(evidence: Evidence, most: int, rng: np.random.Generator) -> np.ndarray:
+def _cells(evidence: Evidence, limit: int, rng: np.random.Generator) -> np.ndarray:
     """A number for the combination of values of each pair of columns, no two pairs sharing one, (2 n, pairs), n synthetic records and then n human ones."""
     columns = evidence.reference.of_kind("number", "category")[:MOST_COLUMNS]
     sides = evidence.drawn, evidence.reference
-    n = min(most, *(side.frame.height for side in sides))
+    n = min(limit, *(side.frame.height for side in sides))
     if not columns or n < FEWEST:
         raise NotApplicable(f"{n} records a side and {len(columns)} columns of numbers and categories; needs {FEWEST} and 1")
     places = rng.integers(1 << 32)
@@ -332,11 +334,11 @@ def _codes(synthetic: Table, reference: Table, column: str) -> np.ndarray:
         return both.rank("dense").fill_null(0).to_numpy().astype(np.int64)
     # Edges from both sets together: from one alone, its records would lie in the cells more evenly than those of the other.
     values = np.concatenate([side.numbers(column) for side in (synthetic, reference)])
-    held = values[np.isfinite(values)]
-    edges = np.unique(np.quantile(held, np.arange(1, BINS) / BINS)) if held.size else np.zeros(1)
+    finite = values[np.isfinite(values)]
+    edges = np.unique(np.quantile(finite, np.arange(1, BINS) / BINS)) if finite.size else np.zeros(1)
     return np.where(np.isfinite(values), 1 + np.searchsorted(edges, values, side="right"), 0)
 
 
-def _joined(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """A number for each pair of values that occurs."""
-    return np.unique(one * (int(two.max()) + 1) + two, return_inverse=True)[1]
+    return np.unique(first * (int(second.max()) + 1) + second, return_inverse=True)[1]

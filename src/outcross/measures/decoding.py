@@ -80,16 +80,18 @@ class Decoding(Measure):
 
 def _losses(human: Blocks, own: RunningWords, full: RunningWords, floor: RunningWords, *, is_full: bool) -> Iterator[Reading]:
     """What decoding and learning lose of every band of human words, from the words that the arm wrote, that its model writes fully, and of other people."""
-    clusters, of = _clusters_of(human)
+    clusters, document = _clusters_of(human)
     for band in BANDS:
         here = _band(words(human), band)
         in_own, in_full, in_floor = (words(human).are_in([text])[here].astype(float) for text in (own, full, floor))
         inside = words(human).first_cluster(clusters)[here]
         lost = exact(0.0, own.n) if is_full else None
         yield read_off(
-            "decoding_loss", lambda a=in_full, b=in_own, inside=inside, lost=lost: lost or _difference(a, b, inside, of), at=band
+            "decoding_loss",
+            lambda a=in_full, b=in_own, inside=inside, lost=lost: lost or _difference(a, b, inside, document),
+            at=band,
         )
-        yield read_off("learning_loss", lambda a=in_floor, b=in_full, inside=inside: _difference(a, b, inside, of), at=band)
+        yield read_off("learning_loss", lambda a=in_floor, b=in_full, inside=inside: _difference(a, b, inside, document), at=band)
 
 
 def _beyond_prompts(both: Compared, fully: Blocks, rng: np.random.Generator) -> tuple[RunningWords, ...]:
@@ -102,8 +104,8 @@ def _beyond_prompts(both: Compared, fully: Blocks, rng: np.random.Generator) -> 
 
 def _clusters_of(human: Blocks) -> tuple[np.ndarray, str]:
     """What the words of human text come in: the document of each block, or the block where there is one document; and their name."""
-    of = document_of(human)
-    return (of, "documents") if of.max(initial=0) > 0 else (np.arange(len(human)), "blocks")
+    document = document_of(human)
+    return (document, "documents") if document.max(initial=0) > 0 else (np.arange(len(human)), "blocks")
 
 
 def _first(drawn: Blocks, n: int) -> np.ndarray:
@@ -126,14 +128,14 @@ def _fully(evidence: Evidence, rows: np.ndarray, prefix: int, rng: np.random.Gen
 
 
 def _band(human: RunningWords, band: str) -> np.ndarray:
-    least, most = BANDS[band]
-    return (human.counts >= least) & (human.counts <= most)
+    rarest, commonest = BANDS[band]
+    return (human.counts >= rarest) & (human.counts <= commonest)
 
 
-def _difference(more: np.ndarray, less: np.ndarray, inside: np.ndarray, of: str):
+def _difference(more: np.ndarray, less: np.ndarray, inside: np.ndarray, unit: str):
     """The mean over words of a difference that each word has, its interval over the human documents where the words stand."""
     if not more.size:
         raise NotApplicable("no word of the human training text occurs so often")
     size = totals(np.ones(more.size), inside)
     there = size > 0
-    return ratio_of_sums(totals(more - less, inside)[there], size[there], of)
+    return ratio_of_sums(totals(more - less, inside)[there], size[there], unit)

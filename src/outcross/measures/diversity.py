@@ -221,8 +221,8 @@ def _ratio(top: tuple[float, float], bottom: tuple[float, float], method: str, n
     return ratio_of_estimates(around(*top, method, n), around(*bottom, method, n), "smaller")
 
 
-def _near_duplicates(evidence: Evidence, most: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    human, other, synthetic = sample(evidence, most, rng)
+def _near_duplicates(evidence: Evidence, limit: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
+    human, other, synthetic = sample(evidence, limit, rng)
     taken = evidence.reference.take(human), other, evidence.drawn.take(synthetic)
     points, others, drawn = map(embedding(*taken), taken)
     n = len(points)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from outcross.classifiers import most_likely_class
 from outcross.data.labelled import LabelledPoints
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, share
 from outcross.measures import Measure, Page, read_with_null, unread
@@ -35,7 +36,7 @@ class FairnessMeasure(Measure):
         "accuracy": Page(
             "FA1", "accuracy", "Share of held-out human records whose class the classifier says.",
             unit="share of records", healthy="that of generation 0", collapsed="that of a guess",
-            worse="smaller", role="use", lead=11, paper=WYLLIE, range=(0.0, 1.0),
+            worse="smaller", role="use", lead=12, paper=WYLLIE, range=(0.0, 1.0),
         ),
         "group_accuracy": Page(
             "FA2", "accuracy of each group", "Share of a group's held-out human records whose class the classifier says.",
@@ -55,7 +56,7 @@ class FairnessMeasure(Measure):
         "demographic_parity_gap": Page(
             "FA5", "demographic parity difference", "The largest rate of selection of a group less the smallest.",
             unit="difference", healthy="its null: the mean where groups do not differ", collapsed="grows",
-            worse="larger", role="groups", lead=12, paper=FAIRLEARN, range=(0.0, 1.0),
+            worse="larger", role="groups", lead=11, paper=FAIRLEARN, range=(0.0, 1.0),
         ),
         "equalised_odds_gap": Page(
             "FA6", "equalised odds difference", "The larger of the gaps of the true positive rate and of the false positive rate.",
@@ -91,7 +92,7 @@ class FairnessMeasure(Measure):
 
     def __call__(self, evidence, rng):
         people: LabelledPoints = evidence.reference
-        said = np.argmax(evidence.model.classifier.predict(people.array), axis=1)
+        said = most_likely_class(evidence.model.classifier, people.array, len(people.classes))
         yield from of_groups(said, people)
 
 
@@ -100,8 +101,8 @@ def of_groups(said: np.ndarray, people: LabelledPoints) -> list[Reading]:
     groups = [people.group == number for number in range(len(people.groups))]
     right, chosen, ought = said == people.label, said == len(people.classes) - 1, people.label == len(people.classes) - 1
 
-    def rates(of: np.ndarray, among: np.ndarray) -> list[tuple[int, int]]:
-        return [(int((of & among & group).sum()), int((among & group).sum())) for group in groups]
+    def rates(hits: np.ndarray, among: np.ndarray) -> list[tuple[int, int]]:
+        return [(int((hits & among & group).sum()), int((among & group).sum())) for group in groups]
 
     everyone = np.ones(len(people), dtype=bool)
     accuracy, selection = rates(right, everyone), rates(chosen, everyone)

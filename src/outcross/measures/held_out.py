@@ -50,18 +50,21 @@ class HeldOut(Measure):
 
     def __call__(self, evidence, rng):
         reference = evidence.reference
-        surprise, of = nats(evidence.model, reference), document_of(reference)
+        surprise, documents = nats(evidence.model, reference), document_of(reference)
         tokens = np.full(len(reference), float(reference.tokens.shape[1]))
-        loss = ratio_of_sums(totals(surprise, of), totals(tokens, of), "documents")
+        loss = ratio_of_sums(totals(surprise, documents), totals(tokens, documents), "documents")
         yield Reading("held_out_loss", loss)
         yield read_off(
             "excess_loss",
-            lambda: ratio_of_sums(totals(surprise - nats(evidence.first_model, reference), of), totals(tokens, of), "documents"),
+            lambda: ratio_of_sums(
+                totals(surprise - nats(evidence.first_model, reference), documents), totals(tokens, documents), "documents"
+            ),
         )
         yield read_off("held_out_perplexity", lambda: exp(loss))
-        yield read_off("held_out_perplexity", lambda: _mean_of_exp(surprise, tokens, of), at="mean over blocks")
+        yield read_off("held_out_perplexity", lambda: _mean_of_exp(surprise, tokens, documents), at="mean over blocks")
         yield read_off(
-            "bits_per_byte", lambda: ratio_of_sums(totals(surprise / math.log(2), of), totals(_bytes(reference), of), "documents")
+            "bits_per_byte",
+            lambda: ratio_of_sums(totals(surprise / math.log(2), documents), totals(_bytes(reference), documents), "documents"),
         )
 
 
@@ -77,10 +80,10 @@ def nats(model, blocks: Blocks) -> np.ndarray:
     return surprise
 
 
-def _mean_of_exp(surprise: np.ndarray, tokens: np.ndarray, of: np.ndarray) -> Estimate:
+def _mean_of_exp(surprise: np.ndarray, tokens: np.ndarray, documents: np.ndarray) -> Estimate:
     """The mean over blocks of each block's own perplexity, which Jensen's inequality puts above that of the mean."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return ratio_of_sums(totals(np.exp(surprise / tokens), of), totals(np.ones(tokens.size), of), "documents")
+        return ratio_of_sums(totals(np.exp(surprise / tokens), documents), totals(np.ones(tokens.size), documents), "documents")
 
 
 def exp(loss: Estimate) -> Estimate:

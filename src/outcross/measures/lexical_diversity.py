@@ -264,9 +264,9 @@ def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Ge
     is_human = of_texts[said.blocks] >= drawn
     if not is_human.any():
         raise NotApplicable("every word of the human text stands in its own prompt")
-    held = held_in(said.ids, of_texts[said.blocks], len(words.spellings), number)
+    counts = held_in(said.ids, of_texts[said.blocks], len(words.spellings), number)
     change = OfDistinctThings(np.unique(said.ids[is_human]).size / int(is_human.sum()))
-    return *fewer_kinds(held, np.arange(number) < drawn, np.bincount(of_texts, words.per_block), rng), change
+    return *fewer_kinds(counts, np.arange(number) < drawn, np.bincount(of_texts, words.per_block), rng), change
 
 
 def _exponential(estimate: Estimate) -> Estimate:

@@ -61,11 +61,14 @@ class Modes(Measure):
 
     def _nearest(self, points: np.ndarray, centres: np.ndarray, whitening: np.ndarray) -> np.ndarray:
         """The mode of each point, (chains, n); -1 for points too far from all."""
-        nearest, least = np.full(points.shape[:-1], -1), np.full(points.shape[:-1], np.nextafter(self.deviations**2, np.inf))
+        nearest, smallest_square = (
+            np.full(points.shape[:-1], -1),
+            np.full(points.shape[:-1], np.nextafter(self.deviations**2, np.inf)),
+        )
         for mode, (centre, whiten) in enumerate(zip(centres, whitening, strict=True)):
             square = np.square((points - centre) @ whiten).sum(axis=-1)
-            is_nearer = square < least
-            nearest, least = np.where(is_nearer, mode, nearest), np.where(is_nearer, square, least)
+            is_nearer = square < smallest_square
+            nearest, smallest_square = np.where(is_nearer, mode, nearest), np.where(is_nearer, square, smallest_square)
         return nearest
 
 

@@ -97,9 +97,9 @@ class Neighbours(Measure):
 
     def _estimates(self, drawn: np.ndarray, real: np.ndarray, rng: np.random.Generator) -> dict[str, Estimate]:
         """Each number's estimate for points (chains, n, d)."""
-        n, least = drawn.shape[1], self.k + 1 if len(drawn) > 1 else 2 * (self.k + 1)
-        if n < least:
-            raise NotApplicable(f"balls to the {self.k}th neighbour need at least {least} points, there are {n}")
+        n, needed = drawn.shape[1], self.k + 1 if len(drawn) > 1 else 2 * (self.k + 1)
+        if n < needed:
+            raise NotApplicable(f"balls to the {self.k}th neighbour need at least {needed} points, there are {n}")
         if len(drawn) > 1:
             return over_graphs([graph(*pair).numbers(self.k) for pair in zip(drawn, real, strict=True)], n)
         return of_one(graph(drawn[0], real[0]), self.k, rng)
@@ -112,7 +112,7 @@ def _refuse(why: str) -> Estimate:
 def over_graphs(many: list[dict[str, float]], n: int) -> dict[str, Estimate]:
     """The means over chains of graphs with n points of each kind, those of shares with Wilson's interval."""
     sizes = np.full(len(many), float(n))
-    values = {name: np.array([one[name] for one in many]) for name in NUMBERS}
+    values = {name: np.array([graph[name] for graph in many]) for name in NUMBERS}
     shares = {name: share(own * n, sizes, "points", "chains") for name, own in values.items() if name != "density"}
     return shares | {"density": over_chains(values["density"])}
 
@@ -123,7 +123,7 @@ def of_one(whole: Graph, k: int, rng: np.random.Generator) -> dict[str, Estimate
     rows = round(KEPT * n)
     subsets = [whole.some(rows, rows, rng).numbers(k) for _ in range(SUBSETS)]
     scale = student_quantile_over(SUBSETS, "subsets") * math.sqrt(rows / (n - rows))
-    half = {name: scale * float(np.std([one[name] for one in subsets], ddof=1)) for name in values}
+    half = {name: scale * float(np.std([subset[name] for subset in subsets], ddof=1)) for name in values}
     shares = {name: share_within(value, half[name], n, "subsets of points") for name, value in values.items() if name != "density"}
     density = values["density"]
     # No drawn point in any ball: as many may lie in one as Wilson's interval says of the share that does.

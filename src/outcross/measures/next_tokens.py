@@ -63,12 +63,12 @@ class NextTokens(Measure):
         if not hasattr(model, "next_log_prob"):
             raise NotApplicable("needs a model that says how likely each next token is")
         anchors = _anchors(reference, self.anchors)
-        of = document_of(anchors)
+        document = document_of(anchors)
         entropy, before, apart = _compared(model, first, anchors)
         note = f"after {len(anchors)} held-out human blocks, the same at every generation"
 
         def mean(values: np.ndarray) -> Estimate:
-            return ratio_of_sums(totals(values, of), np.bincount(of).astype(float), "documents")
+            return ratio_of_sums(totals(values, document), np.bincount(document).astype(float), "documents")
 
         def deviation() -> Estimate:
             return mean(np.square(entropy - entropy.mean())).on_scale(lambda square: math.sqrt(max(0.0, square)))
@@ -84,13 +84,13 @@ class NextTokens(Measure):
             yield Reading(page, reading.estimate, note=reading.note or note)
 
 
-def _anchors(reference: Blocks, most: int) -> Blocks:
+def _anchors(reference: Blocks, limit: int) -> Blocks:
     """The blocks that are read, in their order: the same object at every generation, so that the first model is asked once."""
     chosen = _chosen(reference)
-    if most not in chosen:
-        rows = np.random.default_rng(ANCHORS).permutation(len(reference))[:most]
-        chosen[most] = reference.take(np.sort(rows))
-    return chosen[most]
+    if limit not in chosen:
+        rows = np.random.default_rng(ANCHORS).permutation(len(reference))[:limit]
+        chosen[limit] = reference.take(np.sort(rows))
+    return chosen[limit]
 
 
 @remembered
@@ -108,7 +108,7 @@ def _expected_first(first, anchors: Blocks) -> np.ndarray:
 
 def _compared(model, first, anchors: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The entropy of the next token under a model and under generation 0's, and their Jensen-Shannon divergence, nats, three arrays (anchors,)."""
-    found, of_first = np.empty((3, len(anchors))), _expected_first(first, anchors)
+    sums, of_first = np.empty((3, len(anchors))), _expected_first(first, anchors)
     for at in range(0, len(anchors), TOGETHER):
         some = np.arange(at, min(at + TOGETHER, len(anchors)))
         log_q = of_first[some].astype(float)
@@ -117,8 +117,8 @@ def _compared(model, first, anchors: Blocks) -> tuple[np.ndarray, np.ndarray, np
         with np.errstate(divide="ignore"):
             log_m = np.log((p + q) / 2)
         own, other, between = entropy_of(p, log_p), entropy_of(q, log_q), entropy_of((p + q) / 2, log_m)
-        found[:, at : at + TOGETHER] = own, other, np.maximum(0.0, between - (own + other) / 2)
-    return found[0], found[1], found[2]
+        sums[:, at : at + TOGETHER] = own, other, np.maximum(0.0, between - (own + other) / 2)
+    return sums[0], sums[1], sums[2]
 
 
 def entropy_of(probabilities: np.ndarray, logarithms: np.ndarray) -> np.ndarray:

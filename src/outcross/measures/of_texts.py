@@ -108,7 +108,7 @@ def known_and_fresh(sides: Mapping[str, Writing], rng: np.random.Generator) -> t
 
 def inside_groups(
     evidence: Evidence,
-    most: int,
+    limit: int,
     measure: str,
     read: Callable[[str, Mapping[str, Writing]], Iterator[Reading]],
     *,
@@ -117,7 +117,7 @@ def inside_groups(
     """What is read of the texts of each group, `prompted` ones beside their prompts, at most so many of a column; of what has too few texts, why nothing is read."""
     for group_column, column in written_by(evidence):
         groups = largest(evidence, group_column)
-        for value in groups[:most]:
+        for value in groups[:limit]:
             group = named((group_column,), (value,))
             sides = {
                 side: writings_inside(table, column, group_column, value, prompted and _has_prompts(table))
@@ -128,7 +128,7 @@ def inside_groups(
                 continue
             about = float(is_group(evidence.reference, group_column, value).mean())
             yield from (replace(reading, group=group, about=about * reading.about) for reading in read(column, sides))
-        if why := left_out(groups, most):
+        if why := left_out(groups, limit):
             yield unread(measure, why, at=group_column, column=column)
 
 
@@ -145,9 +145,9 @@ def too_few(synthetic: int, human: int) -> str:
     return f"{synthetic} synthetic and {human} human texts, the language of a group is compared from {FEWEST_TEXTS} a side"
 
 
-def left_out(groups: Sequence[str], most: int) -> str:
+def left_out(groups: Sequence[str], limit: int) -> str:
     """How many groups are not looked into; nothing where all are."""
-    return f"the {len(groups) - most} smallest of {len(groups)} groups are not looked into" if len(groups) > most else ""
+    return f"the {len(groups) - limit} smallest of {len(groups)} groups are not looked into" if len(groups) > limit else ""
 
 
 def read_beyond_prompts(
@@ -167,12 +167,13 @@ def read_beyond_prompts(
             yield from (unread(page, str(why), column=column) for page in pages)
         return
     if _is_unprompted(prompted.drawn):
-        for one in plain:
-            if (name := one.measure + BEYOND) in pages:
-                yield replace(one, measure=name, note="; ".join(filter(None, ("written after no prompt", one.note))))
+        for reading in plain:
+            if (name := reading.measure + BEYOND) in pages:
+                yield replace(reading, measure=name, note="; ".join(filter(None, ("written after no prompt", reading.note))))
         return
-    for one in read(prompted):
-        yield replace(one, note="; ".join(filter(None, (one.note, f"beside {prompted.human_side}")))) if one.estimate else one
+    for reading in read(prompted):
+        note = "; ".join(filter(None, (reading.note, f"beside {prompted.human_side}")))
+        yield replace(reading, note=note) if reading.estimate else reading
 
 
 def _is_unprompted(table: Table) -> bool:

@@ -130,10 +130,10 @@ class LookedUp:
 
     def _survival(self, band: str, rng: np.random.Generator) -> tuple[Estimate, Null, str]:
         """The ratio, its null, and which words are missing, in words."""
-        least, most = BANDS[band]
+        rarest, commonest = BANDS[band]
         is_known = self.words.blocks < self.known
         counts = np.bincount(self.words.ids[is_known], minlength=len(self.words.spellings))
-        rare = np.flatnonzero((counts >= least) & (counts <= most))
+        rare = np.flatnonzero((counts >= rarest) & (counts <= commonest))
         place = np.full(counts.size, -1)
         place[rare] = np.arange(rare.size)
         here = ~is_known & (place[self.words.ids] >= 0)

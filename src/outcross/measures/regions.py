@@ -125,9 +125,9 @@ def surely_thinned(regions: list[Region]) -> list[Region]:
 def regions_of(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[Region]:
     """The regions that were looked at, each once, the surest to be thinned out first; NotApplicable where none could be."""
     humans = reference.frame.height
-    least = min(humans, synthetic.frame.height)
-    if least < FEWEST:
-        raise NotApplicable(f"{least} records of a side, regions are looked for from {FEWEST}")
+    fewest = min(humans, synthetic.frame.height)
+    if fewest < FEWEST:
+        raise NotApplicable(f"{fewest} records of a side, regions are looked for from {FEWEST}")
     facets, points = list(facets_of(reference, synthetic)), points_of(reference, synthetic, rng)
     if not facets and points is None:
         raise NotApplicable("no column of numbers, categories, vectors or text that varies")
@@ -154,7 +154,7 @@ def facets_of(reference: Table, synthetic: Table) -> Iterator[Facet]:
             yield from _some(of_categories(column, places, names.to_list()))
         elif kind == "vector":
             values = np.concatenate([_means(side) for side in both])
-            yield from _some(of_numbers(column, values, of="mean"))
+            yield from _some(of_numbers(column, values, subject="mean"))
         elif kind == "text":
             yield from _of_texts(column, _texts(pl.concat(both)))
 
@@ -192,9 +192,9 @@ def _texts(values: Any) -> Texts:
 
 
 def _of_texts(column: str, texts: Texts) -> Iterator[Facet]:
-    yield from _some(of_numbers(column, texts.words.per_block.astype(float), of="words"))
+    yield from _some(of_numbers(column, texts.words.per_block.astype(float), subject="words"))
     lines = np.array([text.count("\n") + 1 for text in texts], dtype=float)
-    yield from _some(of_numbers(column, lines, of="lines"))
+    yield from _some(of_numbers(column, lines, subject="lines"))
     inside = texts.words.kinds_inside
     said = np.bincount(inside.ids, minlength=len(texts.words.spellings)) / max(1, len(texts))
     ranked = np.argsort(-said, kind="stable")
@@ -260,15 +260,15 @@ def _exemplars(region: Region, humans: int) -> np.ndarray:
     return _evenly(np.flatnonzero(region.inside[:humans]), EXEMPLARS)
 
 
-def _evenly(rows: np.ndarray, most: int) -> np.ndarray:
+def _evenly(rows: np.ndarray, limit: int) -> np.ndarray:
     """At most so many rows, evenly from all of them."""
-    return rows[:: max(1, -(-rows.size // most))]
+    return rows[:: max(1, -(-rows.size // limit))]
 
 
 def _worst(regions: list[Region]) -> Region:
     """The region that is surest to be thinned out, where none surely is: its interval reaches down as far as that of any, so that it is kept only where every region is."""
-    least = min(region.ratio.interval[0] for region in regions)
-    return replace(regions[0], ratio=replace(regions[0].ratio, low=least))
+    lowest = min(region.ratio.interval[0] for region in regions)
+    return replace(regions[0], ratio=replace(regions[0].ratio, low=lowest))
 
 
 def as_data(region: Region, synthetic_rows: int) -> MissingRegion:

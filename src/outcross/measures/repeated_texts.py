@@ -49,8 +49,10 @@ class RepeatedTexts(OfTexts):
             n = min(map(len, pair))
             synthetic, human = (side.at_most(2 * CHARACTERS, n) for side in pair)
             note = "; ".join(filter(None, (f"{n:,} texts a side", notes(synthetic, human))))
-            for check, of in (("repeated_texts", _repeated), ("alike_texts", _alike)):
-                yield read_with_null(check, lambda of=of, a=synthetic, b=human: _again(of(a), of(b)), column=column, note=note)
+            for check, counted in (("repeated_texts", _repeated), ("alike_texts", _alike)):
+                yield read_with_null(
+                    check, lambda counted=counted, a=synthetic, b=human: _again(counted(a), counted(b)), column=column, note=note
+                )
 
 
 def _repeated(side: Writing) -> np.ndarray:

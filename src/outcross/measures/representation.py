@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from outcross.classifiers import most_likely_class
 from outcross.data.labelled import LabelledPoints
 from outcross.estimate import null_of, share, without_interval
 from outcross.measures import Measure, Page, read_with_null
@@ -68,9 +69,9 @@ class Representation(Measure):
     def __call__(self, evidence, rng):
         model, drawn, human = evidence.model, evidence.drawn, evidence.human.training.records
         seen, people = (_annotated(model, one) for one in (drawn, human))
-        for name, of in (("cell", seen.cells), ("group", seen.groups), ("class", seen.classes)):
+        for name, members in (("cell", seen.cells), ("group", seen.groups), ("class", seen.classes)):
             own, theirs = (_numbers(one, name) for one in (seen, people))
-            for number, place in enumerate(of):
+            for number, place in enumerate(members):
                 yield read_with_null(
                     f"{name}_representation",
                     lambda own=own, theirs=theirs, number=number: (
@@ -98,9 +99,9 @@ class Representation(Measure):
 
 def _annotated(model, records: LabelledPoints) -> LabelledPoints:
     """The records with the classes and the groups that the annotators give them; a group that the generator writes stays."""
-    label = np.argmax(model.of_classes.predict(records.array), axis=1)
+    label = most_likely_class(model.of_classes, records.array, len(records.classes))
     by_generator = model.learner.groups == "generator"
-    group = records.group if by_generator else np.argmax(model.of_groups.predict(records.array), axis=1)
+    group = records.group if by_generator else most_likely_class(model.of_groups, records.array, len(records.groups))
     return LabelledPoints(records.array, label, group, records.classes, records.groups, records.columns)
 
 
@@ -110,9 +111,9 @@ def _numbers(records: LabelledPoints, name: str) -> np.ndarray:
 
 def _annotators(model, people: LabelledPoints):
     """How often each annotator is right about held-out people of each cell."""
-    asked = [("group_annotator", model.of_groups, people.group)] if model.learner.groups == "annotator" else []
-    for measure, annotator, truth in (*asked, ("class_annotator", model.of_classes, people.label)):
-        right = np.argmax(annotator.predict(people.array), axis=1) == truth
+    asked = [("group_annotator", model.of_groups, people.group, len(people.groups))] if model.learner.groups == "annotator" else []
+    for measure, annotator, truth, classes in (*asked, ("class_annotator", model.of_classes, people.label, len(people.classes))):
+        right = most_likely_class(annotator, people.array, classes) == truth
         for number, place in enumerate(people.cells):
             inside = people.cell == number
             yield read_with_null(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,12 +12,13 @@ from pydantic import Field
 from outcross.data.records import Blocks, Counts, Vectors
 from outcross.data.selected import Rejected
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, over_chains, share, without_interval
-from outcross.measures import Measure, Page, read_with_null, unread
+from outcross.measures import Evidence, Measure, Page, read_with_null, unread
 from outcross.recipe import recipe
 
 QIAO = "Qiao et al., When Sample Selection Bias Precipitates Model Collapse (the effect; the measure is our own)"
 FENG = "Feng et al., ICLR 2025, arXiv 2406.07515"
 WYLLIE = "Wyllie, Shumailov and Papernot, FAccT 2024, arXiv 2403.07857"
+DRAYSON = "Drayson, Yilmaz and Lampos, EMNLP 2025, arXiv 2502.15654"
 OUTER = 0.05
 """Share of the drawn points that count as their tail: those of the largest Mahalanobis distance."""
 RARE = 3
@@ -63,6 +65,11 @@ class SelectionMeasure(Measure):
             unit="ratio", healthy=1.0, collapsed="0",
             role="decoding", paper=WYLLIE,
         ),
+        "selected_human": Page(
+            "SE12", "human share that a selection leaves", "Records that people wrote among those that the next model learns from, after filters have chosen among them, as a fraction; at `before`, as the policy mixed them.",
+            unit="fraction", healthy="1 where every human record is told from every other", collapsed="what it was before",
+            role="decoding", paper=DRAYSON,
+        ),
         "fill_in": Page(
             "SE6", "fill-ins of a reparation", "Share of the kept records that were drawn without regard to their cell, because there were too few of some cell.",
             unit="fraction", healthy=0.0, collapsed="1", worse="larger",
@@ -96,6 +103,10 @@ class SelectionMeasure(Measure):
     }  # fmt: skip
 
     def __call__(self, evidence, rng):
+        if evidence.has("mixed"):
+            yield from self._of_training(evidence, rng)
+            if not evidence.has("rejected"):
+                return
         rejected, drawn, kept = evidence.rejected, evidence.drawn, evidence.kept
         if not isinstance(rejected, Rejected):
             raise NotApplicable("needs what filters said of the records that they rejected")
@@ -113,6 +124,25 @@ class SelectionMeasure(Measure):
         elif isinstance(drawn, Blocks):
             yield from self._of_texts(drawn, kept, rng)
             yield from _of_groups(drawn, kept)
+
+    def _of_training(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
+        """What filters leave of a training set, each different record once, read at `training`."""
+        mixed, learned = evidence.mixed, evidence.training
+        sizes = len(mixed), len(learned)
+        for at, n, number in zip(("before", ""), sizes, (0, 1), strict=True):
+
+            def human(n: int = n, number: int = number) -> tuple[Estimate, None]:
+                return share(round(evidence.human_shares[number] * n), n), None
+
+            yield read_with_null("selected_human", human, at=at)
+        if isinstance(mixed, Vectors) and not mixed.chains:
+            readings = self._of_points(mixed, _different(learned, learned.array), rng)
+        elif isinstance(mixed, Blocks):
+            readings = self._of_texts(mixed, _different(learned, learned.tokens), rng)
+        else:
+            return
+        for reading in readings:
+            yield replace(reading, at="training")
 
     def _of_points(self, drawn: Vectors, kept: Vectors, rng: np.random.Generator) -> Iterator[Reading]:
         width, far = _spread(drawn.array), _outer(drawn.array)
@@ -150,6 +180,11 @@ class SelectionMeasure(Measure):
 
     def _choices(self, drawn: Any, kept: Any, rng: np.random.Generator) -> list[np.ndarray]:
         return [rng.permutation(len(drawn))[: len(kept)] for _ in range(self.choices)]
+
+
+def _different(records: Any, rows: np.ndarray) -> Any:
+    """Each different record once."""
+    return records.take(np.sort(np.unique(rows, axis=0, return_index=True)[1]))
 
 
 def _spread(points: np.ndarray) -> np.ndarray:

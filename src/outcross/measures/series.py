@@ -203,6 +203,6 @@ def distance_of_transitions(moves: np.ndarray, n: int, rng: np.random.Generator)
     )
 
 
-def _apart(one: np.ndarray, two: np.ndarray) -> np.ndarray:
+def _apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Total variation distance of shares (…, cells)."""
-    return np.abs(one - two).sum(axis=-1) / 2
+    return np.abs(first - second).sum(axis=-1) / 2

@@ -142,9 +142,11 @@ def _compared(check, columns, synthetic, reference, counted, rng, group=""):
         yield reading
 
 
-def _variance_ratio(one, two, quotients: np.ndarray, synthetic: np.ndarray, reference: np.ndarray) -> tuple[Estimate, Null]:
-    """`one` and `two` are (count, variance, kurtosis) of the synthetic and the human values, all of them; the values in memory, NaN where missing."""
-    (n, variance, kurtosis), (m, human_variance, human_kurtosis) = one, two
+def _variance_ratio(
+    of_synthetic, of_human, quotients: np.ndarray, synthetic: np.ndarray, reference: np.ndarray
+) -> tuple[Estimate, Null]:
+    """`of_synthetic` and `of_human` are (count, variance, kurtosis) of the synthetic and the human values, all of them; the values in memory, NaN where missing."""
+    (n, variance, kurtosis), (m, human_variance, human_kurtosis) = of_synthetic, of_human
     if min(n, m) < FEWEST:
         raise NotApplicable(f"{int(min(n, m))} values, a variance needs at least {FEWEST}")
     if human_variance <= 0:
@@ -184,9 +186,9 @@ def _permuted(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Gener
 def _powers(values: np.ndarray) -> np.ndarray:
     """Presence and powers 1 to 4 of standardised values (n, columns) side by side, (n, 5 columns); missing ones are 0."""
     there = np.isfinite(values)
-    held = np.where(there, values, 0.0)
-    square = held * held
-    return np.concatenate([there, held, square, square * held, square * square], axis=1, dtype=float)
+    present = np.where(there, values, 0.0)
+    square = present * present
+    return np.concatenate([there, present, square, square * present, square * square], axis=1, dtype=float)
 
 
 def _moments(sums: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -208,9 +210,9 @@ def _from_sketch(result) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _standard(pooled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where to centre each column and what to divide it by, for accurate sums of powers."""
     there = np.isfinite(pooled)
-    held = np.sort(np.where(there, pooled, 0.0), axis=0)  # sorted, so that the order of rows moves no bit
+    ordered = np.sort(np.where(there, pooled, 0.0), axis=0)  # sorted, so that the order of rows moves no bit
     n = np.maximum(there.sum(axis=0), 1)
-    centre = held.sum(axis=0) / n
+    centre = ordered.sum(axis=0) / n
     deviation = np.sqrt(np.square(np.where(there, pooled - centre, 0.0)).sum(axis=0) / n)
     return centre, np.where(deviation > 0, deviation, 1.0)
 
@@ -252,7 +254,7 @@ def _permuted_ranges(cells: Cells, counts: np.ndarray, places: Places, rng: np.r
     return _log_ratio_of_ranges(cells.filled(counts.sum(axis=0))[places(n, m)])
 
 
-def principal(evidence: Evidence, most: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray, np.ndarray]:
+def principal(evidence: Evidence, limit: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray, np.ndarray]:
     """The names of the principal directions, and both sets along them, (n, directions).
 
     Of the standardised columns of numbers, or of the first column of vectors; both sets weigh alike. Rows with a missing value have none.
@@ -267,7 +269,7 @@ def principal(evidence: Evidence, most: int, rng: np.random.Generator) -> tuple[
     synthetic, reference = (synthetic - centre) / scale, (reference - centre) / scale
     both = sum(np.cov(_some(values, rng), rowvar=False) for values in (synthetic, reference)) / 2
     values, vectors = np.linalg.eigh(both)
-    order = [i for i in np.argsort(values)[::-1][:most] if values[i] > 1e-9]
+    order = [i for i in np.argsort(values)[::-1][:limit] if values[i] > 1e-9]
     vectors = vectors[:, order]
     return (
         [_named(f"direction {i + 1}", names, vector) for i, vector in enumerate(vectors.T)],

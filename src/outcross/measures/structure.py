@@ -151,15 +151,15 @@ class Structure(OfTables):
             yield unread("correlation", f"{left_out:,} of {left_out + len(chosen):,} pairs of columns are left out, the weakest")
 
 
-def _measured(one: Classes, two: Classes) -> tuple[str, Strength]:
-    if one.is_number and two.is_number:
+def _measured(first: Classes, second: Classes) -> tuple[str, Strength]:
+    if first.is_number and second.is_number:
         return "correlation", rank_correlation
-    return ("correlation_ratio", correlation_ratio) if one.is_number else ("cramer", cramer)
+    return ("correlation_ratio", correlation_ratio) if first.is_number else ("cramer", cramer)
 
 
-def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarray):
+def _association(measure: Strength, first: Classes, second: Classes, tables: np.ndarray):
     """The human and the synthetic association of a pair, none where a set has no whole row; and how its number is made."""
-    counts, of_table, of_tables = crossed(one, two), measure, measure
+    counts, of_table, of_tables = crossed(first, second), measure, measure
     if measure is cramer:
         counts, categories = on_human_categories(counts)
         tables, of_draws = on_human_categories(tables)
@@ -170,7 +170,7 @@ def _association(measure: Strength, one: Classes, two: Classes, tables: np.ndarr
         if min(n, m) < FEWEST:
             raise NotApplicable(f"{min(n, m)} whole rows of both columns, an association needs at least {FEWEST}")
         if constant := [
-            classes.column for classes, axis in ((one, 2), (two, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2
+            classes.column for classes, axis in ((first, 2), (second, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2
         ]:
             raise NotApplicable(f"{constant[0]} is constant in the reference")
         value = float(_weakened(*of_table(counts)))

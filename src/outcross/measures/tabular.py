@@ -106,8 +106,8 @@ def _with_prompts(blocks: Blocks) -> Any:
     """Their text and group, and the prompt of each where some have the same one."""
     import polars as pl
 
-    prompts, of = prompts_of(blocks)
-    return _whole_words(blocks, pl.Series(prompts).cast(pl.String) if of == "prompts" else None)
+    prompts, prompt_of = prompts_of(blocks)
+    return _whole_words(blocks, pl.Series(prompts).cast(pl.String) if prompt_of == "prompts" else None)
 
 
 def _whole_words(blocks: Blocks, document: Any) -> Any:

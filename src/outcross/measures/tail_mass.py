@@ -88,8 +88,8 @@ def mass(drawn: np.ndarray, limit: Limit, end: beyond.End) -> Estimate:
     clusters = "points" if drawn.ndim == 2 else "chains"
     table = drawn if drawn.ndim == 2 else drawn.reshape(-1, drawn.shape[-2] * drawn.shape[-1])  # (clusters, coordinates)
     hits = np.count_nonzero(_beyond(table, limit.at, end), axis=1).astype(float)
-    of = "points" if drawn.shape[-1] == 1 else "coordinates"
-    estimate = share(hits, np.full(hits.size, float(table.shape[1])), of, clusters)
+    unit = "points" if drawn.shape[-1] == 1 else "coordinates"
+    estimate = share(hits, np.full(hits.size, float(table.shape[1])), unit, clusters)
     if limit.ends is not None:
         one, other = (np.count_nonzero(_beyond(table, at, end)) / table.size for at in limit.ends)
         estimate = beyond.widened(estimate, (one, other))

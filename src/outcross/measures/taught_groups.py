@@ -77,8 +77,8 @@ def _right(learned: BlocksWithGroups, held_out: BlocksWithGroups) -> np.ndarray:
 
 def _accuracy(right: np.ndarray, held_out: BlocksWithGroups, groups: np.ndarray) -> Estimate:
     rows = held_out.of(groups, "held-out")
-    of = np.unique(document_of(held_out.blocks)[rows], return_inverse=True)[1]
-    return share(totals(right[rows], of), totals(np.ones(rows.size), of), "blocks", "documents")
+    document = np.unique(document_of(held_out.blocks)[rows], return_inverse=True)[1]
+    return share(totals(right[rows], document), totals(np.ones(rows.size), document), "blocks", "documents")
 
 
 def _gap(right: np.ndarray, held_out: BlocksWithGroups) -> Estimate:

@@ -243,9 +243,9 @@ def _written(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> Es
 
 def _loss(model, held_out: BlocksWithGroups, groups: np.ndarray) -> Estimate:
     rows = held_out.of(groups, "held-out")
-    of = np.unique(document_of(held_out.blocks)[rows], return_inverse=True)[1]
+    document = np.unique(document_of(held_out.blocks)[rows], return_inverse=True)[1]
     tokens = np.full(rows.size, float(held_out.blocks.tokens.shape[1]))
-    return ratio_of_sums(totals(nats(model, held_out.blocks)[rows], of), totals(tokens, of), "documents")
+    return ratio_of_sums(totals(nats(model, held_out.blocks)[rows], document), totals(tokens, document), "documents")
 
 
 def _survival(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> Estimate:
@@ -267,20 +267,20 @@ def _survival(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> E
 
 def _as_many(drawn: BlocksWithGroups, human: BlocksWithGroups, rng: np.random.Generator) -> BlocksWithGroups:
     """As many human blocks of each group as were drawn for it; none of a group with fewer."""
-    most = max(drawn.groups.max(), human.groups.max(initial=0)) + 1
-    wanted, there = (np.bincount(text.groups[text.groups >= 0], minlength=most) for text in (drawn, human))
+    groups_in_all = max(drawn.groups.max(), human.groups.max(initial=0)) + 1
+    wanted, there = (np.bincount(text.groups[text.groups >= 0], minlength=groups_in_all) for text in (drawn, human))
     rows = rng.permutation(np.flatnonzero(human.groups >= 0))
     rows = rows[np.argsort(human.groups[rows], kind="stable")]
     rank = np.arange(rows.size) - (np.cumsum(there) - there)[human.groups[rows]]
     return human.take(np.sort(rows[(rank < wanted[human.groups[rows]]) & (there >= wanted)[human.groups[rows]]]))
 
 
-def _faithful(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray, of: str) -> Estimate:
+def _faithful(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray, unit: str) -> Estimate:
     rows = text.of(groups, "such")
     is_right = (_classified(grouped.human, text.blocks) == text.groups)[rows]
-    every, of = (document_of(text.blocks), of) if of == "documents" else prompts_of(text.blocks)
+    every, unit = (document_of(text.blocks), unit) if unit == "documents" else prompts_of(text.blocks)
     clusters = np.unique(every[rows], return_inverse=True)[1]
-    return share(totals(is_right, clusters), totals(np.ones(rows.size), clusters), "blocks", of)
+    return share(totals(is_right, clusters), totals(np.ones(rows.size), clusters), "blocks", unit)
 
 
 def _loss_gap(model, first, held_out: BlocksWithGroups) -> Estimate:
@@ -289,13 +289,13 @@ def _loss_gap(model, first, held_out: BlocksWithGroups) -> Estimate:
     return gap(rise, tokens, document_of(held_out.blocks), held_out.groups, "documents")
 
 
-def _share_gap(grouped: Grouped, text: BlocksWithGroups, of: str) -> Estimate:
+def _share_gap(grouped: Grouped, text: BlocksWithGroups, unit: str) -> Estimate:
     is_right = (_classified(grouped.human, text.blocks) == text.groups).astype(float)
-    clusters, of = (document_of(text.blocks), of) if of == "documents" else prompts_of(text.blocks)
-    return gap(is_right, np.ones(is_right.size), clusters, text.groups, of)
+    clusters, unit = (document_of(text.blocks), unit) if unit == "documents" else prompts_of(text.blocks)
+    return gap(is_right, np.ones(is_right.size), clusters, text.groups, unit)
 
 
-def gap(top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.ndarray, of: str) -> Estimate:
+def gap(top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.ndarray, unit: str) -> Estimate:
     """Σ top / Σ bottom in the group where it is largest less in the group where it is smallest, from things in clusters.
 
     The largest of many estimates is too large. So one half of the clusters says which two groups these are and the other half gives their
@@ -304,31 +304,31 @@ def gap(top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.nd
     """
     number = int(clusters.max(initial=-1)) + 1
     is_first = (np.random.default_rng(HALVES).permutation(number) < number // 2)[clusters]
-    halves = [_ratios(top, bottom, clusters, groups, side, of) for side in (is_first, ~is_first)]
+    halves = [_ratios(top, bottom, clusters, groups, side, unit) for side in (is_first, ~is_first)]
     both = sorted(halves[0].keys() & halves[1].keys())
     if len(both) < 2:
-        raise NotApplicable(f"{len(both)} groups have two {of} in either half, a gap needs two groups")
-    found = []
+        raise NotApplicable(f"{len(both)} groups have two {unit} in either half, a gap needs two groups")
+    readings = []
     for chosen, read in (halves, halves[::-1]):
         largest, smallest = (pick(both, key=lambda group: chosen[group].value) for pick in (max, min))
-        found += [
+        readings += [
             (read[largest].value - read[smallest].value, math.hypot(read[largest].standard_error, read[smallest].standard_error))
         ]
-    value, error = sum(pair[0] for pair in found) / 2, math.hypot(*(pair[1] for pair in found)) / 2
-    return around(value, error, f"{of}, groups chosen on the other half", number)
+    value, error = sum(pair[0] for pair in readings) / 2, math.hypot(*(pair[1] for pair in readings)) / 2
+    return around(value, error, f"{unit}, groups chosen on the other half", number)
 
 
 def _ratios(
-    top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.ndarray, side: np.ndarray, of: str
+    top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.ndarray, side: np.ndarray, unit: str
 ) -> dict[int, Estimate]:
     """Σ top / Σ bottom of each group that has two clusters on a side."""
-    told = {}
+    ratios = {}
     for group in np.unique(groups[side & (groups >= 0)]).tolist():
         rows = np.flatnonzero(side & (groups == group))
         own = np.unique(clusters[rows], return_inverse=True)[1]
         if own.max() > 0:
-            told[group] = ratio_of_sums(totals(top[rows], own), totals(bottom[rows], own), of)
-    return told
+            ratios[group] = ratio_of_sums(totals(top[rows], own), totals(bottom[rows], own), unit)
+    return ratios
 
 
 @remembered

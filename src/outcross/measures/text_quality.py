@@ -143,7 +143,7 @@ def _inside(
     if why := too_few(synthetic, human):
         yield unread("spread", why, column=column, group=group)
         return
-    own = {attribute: (told[0][masks[0]], told[1][masks[1]]) for attribute, told in readings.items()}
+    own = {attribute: (values[0][masks[0]], values[1][masks[1]]) for attribute, values in readings.items()}
     about = float(masks[1].mean())
     for reading in (*_spreads(_as_tables(own), rng), *_as_perplexity(own)):
         yield replace(_of_texts(reading, column, (synthetic, human), more), group=group, about=about * reading.about)

@@ -219,10 +219,10 @@ def _detectable(estimate: Estimate, page: Page) -> str:
     sign = 1.0 if page.worse == "larger" else -1.0
     far = 1 + FOUR_IN_FIVE / NORMAL_QUANTILE
     if page.of == "ratio":
-        found = limit * math.exp(sign * far * math.log(max(high, 1e-12) / max(low, 1e-12)) / 2)
+        loss = limit * math.exp(sign * far * math.log(max(high, 1e-12) / max(low, 1e-12)) / 2)
     else:
-        found = limit + sign * far * (high - low) / 2
-    return f"a value of {found:.3g} would be found"
+        loss = limit + sign * far * (high - low) / 2
+    return f"a value of {loss:.3g} would be found"
 
 
 def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -> Trial:
@@ -294,7 +294,7 @@ def _unfair(
         by_fits = tested[side].chosen[:, there]
         # The whole set is one more resample, in which every record counts once.
         counted = np.concatenate([np.ones((1, target.size)), weights])
-        every = np.stack([unfairness(one, target, groups, counted, is_odds) for one in by_fits])
+        every = np.stack([unfairness(labels, target, groups, counted, is_odds) for labels in by_fits])
         values, resampled = every[:, 0], every[:, 1:].mean(axis=0)
         sides.append((Scores(float(values.mean()), np.zeros(0), values if values.size > 1 else None), resampled))
     (first, one), (second, two) = sides

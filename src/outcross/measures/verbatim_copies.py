@@ -153,10 +153,10 @@ class Copied:
         return estimate, replace(null, typical=usual, floor=max(usual, null.floor or 0.0))
 
 
-def _copied(writing: Writing, told: Verbatim, worth: float = 1.0) -> Copied:
+def _copied(writing: Writing, verbatim: Verbatim, worth: float = 1.0) -> Copied:
     there = writing.texts.words.per_block >= RUN
     rows, documents = writing.rows[there], writing.documents[there]
-    return Copied(rows, told.share[there], told.longest[there], documents, called(writing), worth)
+    return Copied(rows, verbatim.share[there], verbatim.longest[there], documents, called(writing), worth)
 
 
 def _by_document(documents: np.ndarray, hits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -145,8 +145,8 @@ def _writing(
         remarks.append(f"a sample of {chosen.size:,} of {rows.size:,} texts of {name}")
     if cut := int((values[chosen].str.len_chars() > LONGEST).sum()):
         remarks.append(f"{cut:,} texts of {name} are cut after {LONGEST:,} characters")
-    documents, of = _documents(table, chosen)
-    return Writing(chosen, read, documents, of, "; ".join(remarks))
+    documents, document = _documents(table, chosen)
+    return Writing(chosen, read, documents, document, "; ".join(remarks))
 
 
 def _prompts(table: Table, rows: np.ndarray) -> list[str]:

@@ -55,6 +55,8 @@ class Learner:
     trains: ClassVar[bool] = False
     searches: ClassVar[bool] = False
     """Whether its models write by beams and with a repetition penalty."""
+    marks: ClassVar[bool] = False
+    """Whether its models can leave a watermark in what they write."""
     reads_online: ClassVar[bool] = False
     """Whether a fit can have its batches written anew by the models of their records (`rows: online`); it then takes `online`."""
 

@@ -17,10 +17,10 @@ def generation(ids: Mapping[str, Any]) -> bytes:
 
 def tokenizer(tokens: Mapping[str, str], length: int | None) -> bytes:
     """tokenizer_config.json: text that spells a special token is ordinary text. `tokens` are the special ones, `length` the longest text."""
-    told: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": False}
-    told |= {"clean_up_tokenization_spaces": False, "split_special_tokens": True}
-    told |= {f"{name}_token": token for name, token in tokens.items()}
-    return as_json(told if length is None else told | {"model_max_length": length})
+    settings: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": False}
+    settings |= {"clean_up_tokenization_spaces": False, "split_special_tokens": True}
+    settings |= {f"{name}_token": token for name, token in tokens.items()}
+    return as_json(settings if length is None else settings | {"model_max_length": length})
 
 
 def opened(tokenizer_json: str, start: str, number: int) -> bytes:
@@ -39,5 +39,5 @@ def unopened(tokenizer_json: str) -> bytes:
     return as_json(json.loads(tokenizer_json) | {"post_processor": None})
 
 
-def as_json(told: Any) -> bytes:
-    return (json.dumps(told, indent=2) + "\n").encode()
+def as_json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()

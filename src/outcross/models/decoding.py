@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from outcross.models.green import GreenLists
 from outcross.models.writing import RESCORED_TOKENS
 
 SCORES_AT_A_TIME = 2**22
@@ -65,6 +66,8 @@ class TokenLaw:
     repetition_penalty: float = 1.0
     suppressed: Sequence[int] = ()
     """Tokens that are never written."""
+    marks: GreenLists | None = None
+    """The watermark that is left."""
 
     def __post_init__(self):
         check_draw(self.temperature, self.top_k, self.top_p)
@@ -141,6 +144,11 @@ def _write(reader: Reader, text: Tensor, opened: int, law: TokenLaw, uniforms: T
             if uniforms is None:
                 text[rows, end] = likeliest(scores)
             else:
+                if law.marks is not None:
+                    green = torch.from_numpy(law.marks.after(text[rows, end - 1].cpu().numpy())).to(device=scores.device)
+                    scores = (
+                        scores + law.temperature * law.marks.bias * green
+                    )  # in logits after the temperature, as transformers adds it
                 probabilities = distribution(scores, law.temperature, law.top_k, law.top_p)
                 text[rows, end] = draw(probabilities, uniforms[end - opened, rows])
             nats[here, end - opened] = raw.gather(1, text[scored[here], end, None])[:, 0]

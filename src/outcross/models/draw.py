@@ -6,7 +6,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from outcross.recipe import recipe
+from outcross.recipe import exactly, recipe
+
+
+@recipe
+class Watermark:
+    """The green list of Kirchenbauer et al. (arXiv 2301.10226), seeded by the token before: green tokens are written more often."""
+
+    key: Annotated[int, Field(ge=0, lt=2**63)] = 15485863
+    """The hashing key, by which who knows it finds the mark; that of transformers if left out."""
+    green: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """The share of the vocabulary that is green after each token."""
+    bias: Annotated[float, Field(gt=0, le=20)] = 2.0
+    """What is added to the logits of green tokens."""
 
 
 @recipe
@@ -30,6 +42,8 @@ class Draw:
     repetition_penalty: Annotated[float, Field(ge=1, le=100)] = 1.0
     """What holds a language model back from tokens that the prompt or the text so far has: their scores are divided by it where above 0 and
     multiplied where below (Keskar et al., arXiv 1909.05858, as it is in use); scores are logits, in a search by beams log-probabilities."""
+    watermark: Annotated[Watermark | None, exactly(Watermark, "draw.watermark", or_none=True)] = None
+    """The mark that a language model leaves in what it writes, as {bias: 2}; none if left out. It is of the writing alone: the model's own law stays as it is."""
     prompts: Literal["human", "newest", "none"] = "human"
     """What a language model continues, record by record: the human training set, the newest part, or nothing."""
     prefix: Annotated[int, Field(ge=0)] = 0
@@ -46,10 +60,18 @@ class Draw:
             )
         return self
 
+    @model_validator(mode="after")
+    def _marks_what_can_be_chosen(self):
+        if self.watermark is not None and (self.temperature == 0 or self.cuts or self.looks_back):
+            raise ValueError(
+                "watermark marks a law whose tokens all may come: leave top_k, top_p and repetition_penalty out, and give a temperature above 0"
+            )
+        return self
+
     @property
     def is_full(self) -> bool:
         """Whether what is drawn has the model's own law."""
-        return self.temperature == 1 and not self.cuts and not self.looks_back
+        return self.temperature == 1 and not self.cuts and not self.looks_back and self.watermark is None
 
     @property
     def looks_back(self) -> bool:

@@ -58,9 +58,9 @@ class GaussianMixture(Learner):
 
     def _likeliest(self, points: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Weights, means and covariances of each chain's likeliest fit of several starts."""
-        found = [self.maximise(points, shares, self.seeded(points, shares, rng)) for _ in range(self.starts)]
-        best = np.argmax([likelihood for _, likelihood in found], axis=0), np.arange(len(points))
-        return tuple(np.stack([getattr(one, part) for one, _ in found])[best] for part in ("weights", "means", "covariances"))
+        fits = [self.maximise(points, shares, self.seeded(points, shares, rng)) for _ in range(self.starts)]
+        best = np.argmax([likelihood for _, likelihood in fits], axis=0), np.arange(len(points))
+        return tuple(np.stack([getattr(one, part) for one, _ in fits])[best] for part in ("weights", "means", "covariances"))
 
     def seeded(self, points: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> NormalMixture:
         """The mixture of the clusters around k-means++ centres, (chains, K)."""
@@ -71,22 +71,22 @@ class GaussianMixture(Learner):
 
     def maximise(self, points: np.ndarray, shares: np.ndarray, start: NormalMixture) -> tuple[NormalMixture, np.ndarray]:
         """The mixture and its log-likelihood a record where each chain stops rising."""
-        made = [start.weights.copy(), start.means.copy(), start.covariances.copy()]
+        parameters = [start.weights.copy(), start.means.copy(), start.covariances.copy()]
         likelihood = np.full(len(points), -np.inf)
         active = np.arange(len(points))
         for _ in range(self.iterations):
-            now = NormalMixture(*(part[active] for part in made))
+            now = NormalMixture(*(part[active] for part in parameters))
             joint = now.log_joint(points[active])
             total = log_sum_exp(joint)
             belongs = np.exp(joint - total[..., None])
             better = self._maximised(points[active], shares, belongs)
-            for part, own in zip(made, (better.weights, better.means, better.covariances), strict=True):
+            for part, own in zip(parameters, (better.weights, better.means, better.covariances), strict=True):
                 part[active] = own
             before, likelihood[active] = likelihood[active], total @ shares
             active = active[np.abs(likelihood[active] - before) >= self.tolerance]
             if not len(active):
                 break
-        return NormalMixture(*made), likelihood
+        return NormalMixture(*parameters), likelihood
 
     def _maximised(self, points: np.ndarray, shares: np.ndarray, belongs: np.ndarray) -> NormalMixture:
         """The likeliest mixture given how much of each record belongs to each component, (chains, n, K)."""

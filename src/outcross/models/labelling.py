@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from outcross.classifiers import CLASSIFIERS, Classifier, Examples, FittedClassifier
+from outcross.classifiers import CLASSIFIERS, Classifier, Examples, FittedClassifier, most_likely_class
 from outcross.classifiers.logistic import LogisticClassifier
 from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Vectors
@@ -145,11 +145,11 @@ class Labelling(Learner):
         return written.take(np.repeat(np.arange(wanted), times)), None, {}
 
     def load(self, folder):
-        told = json.loads((folder / "labelling.json").read_text())
-        generator = self.generator.load(folder / "generator") if told["generates"] else None
+        description = json.loads((folder / "labelling.json").read_text())
+        generator = self.generator.load(folder / "generator") if description["generates"] else None
         of_classes, of_groups = (self.annotator.load(folder / name) for name in ("of_classes", "of_groups"))
-        classifier = self.classifier.load(folder / "classifier") if told["classifies"] else of_classes
-        return LabellingModel(self, generator, classifier, of_classes, of_groups, LabelledPoints.load(folder), told["facts"])
+        classifier = self.classifier.load(folder / "classifier") if description["classifies"] else of_classes
+        return LabellingModel(self, generator, classifier, of_classes, of_groups, LabelledPoints.load(folder), description["facts"])
 
 
 def star_batch(write: Callable[[int], LabelledPoints], wanted: int, extra: int) -> tuple[LabelledPoints, int]:
@@ -210,13 +210,13 @@ class LabellingModel:
         if self.learner.groups == "generator":
             groups = np.clip(own[:, -1], 0, len(self.like.groups) - 1)
         else:
-            groups = np.argmax(self.of_groups.predict(points), axis=1)
+            groups = most_likely_class(self.of_groups, points, len(self.like.groups))
         return LabelledPoints(points, labels, groups, self.like.classes, self.like.groups, self.like.columns)
 
     def labelled(self, points: np.ndarray) -> np.ndarray:
         """The class that the next generation believes of each point, (n,)."""
         source = self.of_classes if self.learner.setting == "SeqGenNonSeqClass" else self.classifier
-        return np.argmax(source.predict(points), axis=1)
+        return most_likely_class(source, points, len(self.like.classes))
 
     def sample(self, draw, prompts, rng) -> LabelledPoints:
         """Records of the generator, labelled as the next generation would."""
@@ -234,5 +234,5 @@ class LabellingModel:
                 (folder / name).mkdir()
                 part.save(folder / name)
         self.like.save(folder)
-        told = {"generates": self.generator is not None, "classifies": classifies, "facts": self.facts}
-        (folder / "labelling.json").write_text(json.dumps(told, sort_keys=True))
+        description = {"generates": self.generator is not None, "classifies": classifies, "facts": self.facts}
+        (folder / "labelling.json").write_text(json.dumps(description, sort_keys=True))

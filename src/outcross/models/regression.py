@@ -49,10 +49,10 @@ class Regression(Learner):
         d = there if self.predictors is None else self.predictors
         if d > there:
             raise BadInput(f"predictors must be at most {there}, which the data have, got {d}; write a smaller number")
-        least = d + 1 if self.noise == "fitted" else d
-        if n < least and (self.ridge == 0 or self.noise == "fitted"):
+        fewest = d + 1 if self.noise == "fitted" else d
+        if n < fewest and (self.ridge == 0 or self.noise == "fitted"):
             raise BadInput(
-                f"regression on {d} predictors needs at least {least} records, got {n}; give more, or a ridge and a known noise"
+                f"regression on {d} predictors needs at least {fewest} records, got {n}; give more, or a ridge and a known noise"
             )
         x, y = records.array[..., :-1], records.array[..., -1]
         seen = x[..., :d]

@@ -47,8 +47,8 @@ class Spike(Learner):
         reach = np.where(mass > 0, top - bottom, 0.0)
         if (reach > WIDTH).any():
             raise BadInput(f"{NO_MEMBER}; these have spikes {reach.max():g} apart")
-        most = MOST * (1 - reach / WIDTH)  # f(most) = reach: a larger alpha has too narrow a spike for all of its records
-        alpha = _likeliest(np.where(is_spike, -1.0, x), weights, mass, most)
+        largest = MOST * (1 - reach / WIDTH)  # f(most) = reach: a larger alpha has too narrow a spike for all of its records
+        alpha = _likeliest(np.where(is_spike, -1.0, x), weights, mass, largest)
         alpha = np.where((mass > 0) & (reach == 0), MOST, alpha)  # infinite likelihood
         low = np.maximum(2.0, np.where(mass > 0, top - width(alpha), 2.0))
         high = np.minimum(3.0, np.where(mass > 0, bottom, 3.0))
@@ -85,8 +85,8 @@ class SpikeModel:
         """Log-density in nats, (chains…, n); infinite at the spike where it has no width left."""
         x, alpha, mu = records.array[..., 0], self.alpha[..., None], self.mu[..., None]
         within, beyond, spike = log_densities(alpha)
-        found = np.where((x >= 0) & (x <= 1), np.where(x <= 1 - 2 * alpha, within, beyond), -np.inf)
-        return np.where((x >= mu) & (x <= mu + width(alpha)), spike, found)
+        nats = np.where((x >= 0) & (x <= 1), np.where(x <= 1 - 2 * alpha, within, beyond), -np.inf)
+        return np.where((x >= mu) & (x <= mu + width(alpha)), spike, nats)
 
     def save(self, folder: Path) -> None:
         np.savez(folder / "spike.npz", alpha=self.alpha, mu=self.mu)
@@ -121,20 +121,20 @@ def _checked(records: Vectors) -> np.ndarray:
     return x
 
 
-def _likeliest(x: np.ndarray, weights: np.ndarray, spike: np.ndarray, most: np.ndarray) -> np.ndarray:
-    """The α of the greatest likelihood up to `most`, (chains…); x is -1 for the records of the spike, whose weights sum to `spike`.
+def _likeliest(x: np.ndarray, weights: np.ndarray, spike: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """The α of the greatest likelihood up to `largest`, (chains…); x is -1 for the records of the spike, whose weights sum to `spike`.
 
-    Between two records the likelihood rises with α, so α is `most` or one that ends [0, 1 - 2α] at a record.
+    Between two records the likelihood rises with α, so α is `largest` or one that ends [0, 1 - 2α] at a record.
     """
     order = np.argsort(-x, axis=-1)
     ranked, weighed = np.take_along_axis(x, order, axis=-1), weights[order] * (np.take_along_axis(x, order, axis=-1) >= 0)
-    alpha = np.concatenate([(1 - ranked) / 2, most[..., None]], axis=-1)
+    alpha = np.concatenate([(1 - ranked) / 2, largest[..., None]], axis=-1)
     beyond = np.cumsum(weighed, axis=-1) - weighed
-    beyond_most = (weights * (x > 1 - 2 * most[..., None])).sum(axis=-1, keepdims=True)
+    beyond_most = (weights * (x > 1 - 2 * largest[..., None])).sum(axis=-1, keepdims=True)
     beyond = np.concatenate([beyond, beyond_most], axis=-1)
     within = weighed.sum(axis=-1, keepdims=True) - beyond
     spike = spike[..., None]
-    is_there = alpha <= most[..., None]
+    is_there = alpha <= largest[..., None]
     alpha = np.where(is_there, alpha, 0.0)
     logs = zip((within, beyond, np.broadcast_to(spike, alpha.shape)), log_densities(alpha), strict=True)
     with np.errstate(invalid="ignore"):

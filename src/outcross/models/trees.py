@@ -67,7 +67,7 @@ class Trees(Learner):
         inner = tree.tree_
         nodes = (inner.feature, inner.threshold, inner.children_left, inner.children_right)
         return TreeColumn.of(
-            tree.apply(points[:, :j]), own, dict(zip(NODES, (np.asarray(one, float) for one in nodes), strict=True))
+            tree.apply(points[:, :j]), own, dict(zip(NODES, (np.asarray(node, float) for node in nodes), strict=True))
         )
 
     def load(self, folder):

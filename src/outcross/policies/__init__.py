@@ -8,7 +8,7 @@ checked before the work begins.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from outcross.data import Inventory, Plan
 from outcross.recipe import Family
@@ -19,6 +19,11 @@ class Policy:
 
     paper: ClassVar[str] = ""
     """Where the policy is from; empty for one that is not published."""
+
+    @property
+    def selects(self) -> tuple[Any, ...]:
+        """Filters that choose among the records that the plan takes, as `select` of an experiment does; none as a rule."""
+        return ()
 
     def plan(self, inventory: Inventory) -> Plan:
         """How many of what the generation of this inventory learns from."""
@@ -34,5 +39,6 @@ POLICIES: Family = Family({
     "fresh": "outcross.policies.fresh:Fresh",
     "augment": "outcross.policies.augment:Augment",
     "crawl": "outcross.policies.crawl:Crawl",
+    "detector_weighted": "outcross.policies.detector_weighted:DetectorWeighted",
     "weighted": "outcross.policies.weighted:Weighted",
 }, name="policies", protocol=Policy)  # fmt: skip

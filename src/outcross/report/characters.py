@@ -42,8 +42,8 @@ def repeats(text: str, words: int = 3) -> list[tuple[str, bool]]:
     >>> repeats("to the end and to the end")
     [('to the end and ', False), ('to the end', True)]
     """
-    found = [(match.start(), match.end()) for match in re.finditer(r"\w+", text)]
-    keys = [text[start:end].casefold() for start, end in found]
+    places = [(match.start(), match.end()) for match in re.finditer(r"\w+", text)]
+    keys = [text[start:end].casefold() for start, end in places]
     seen: set[tuple[str, ...]] = set()
     repeated: set[int] = set()
     for first in range(len(keys) - words + 1):
@@ -54,7 +54,7 @@ def repeats(text: str, words: int = 3) -> list[tuple[str, bool]]:
     runs: list[tuple[str, bool]] = []
     position = 0
     for index in sorted(repeated):
-        start, end = found[index]
+        start, end = places[index]
         if index - 1 in repeated and runs:
             runs[-1] = (runs[-1][0] + text[position:end], True)
         else:

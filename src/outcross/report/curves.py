@@ -84,12 +84,12 @@ def measured(study: Study) -> list[Measured]:
     return every
 
 
-def pooled(one: Measured) -> Measured:
+def pooled(curve: Measured) -> Measured:
     """The same, where an arm of more than three seeds keeps their mean and its interval alone."""
     curves = {
-        arm: line if len(line.threads) <= FEW_SEEDS else replace(line, threads=(), seeds=()) for arm, line in one.curves.items()
+        arm: line if len(line.threads) <= FEW_SEEDS else replace(line, threads=(), seeds=()) for arm, line in curve.curves.items()
     }
-    return replace(one, curves=curves)
+    return replace(curve, curves=curves)
 
 
 def curve(arm: str, readings: Iterable[ShownReading]) -> Curve:

@@ -83,8 +83,8 @@ def _difference(
         apart = np.array([math.log(b / a) if is_ratio else b - a for a, b in known])
         if np.ptp(apart) <= rounding(*apart):
             return None
-        told = mean(apart, "seeds")
-        return _of(told.value, *told.interval, f"over {len(known)} paired seeds", is_ratio)
+        estimate = mean(apart, "seeds")
+        return _of(estimate.value, *estimate.interval, f"over {len(known)} paired seeds", is_ratio)
     ends = [(point.value, point.low, point.high) for point in (first, second)]
     if any(number is None or (is_ratio and number <= 0) for numbers in ends for number in numbers):
         return None

@@ -132,7 +132,7 @@ def _recoloured(value: Any, colours: Mapping[str, str], key: str = "") -> Any:
     if isinstance(value, Mapping):
         return {name: one if name == "data" else _recoloured(one, colours, name) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_recoloured(one, colours, key) for one in value]
+        return [_recoloured(item, colours, key) for item in value]
     return colours.get(value, value) if isinstance(value, str) and key.lower().endswith(COLOURED) else value
 
 
@@ -168,13 +168,13 @@ def chosen_formats(words: str | Sequence[str]) -> tuple[str, ...]:
     ('svg', 'pdf')
     """
     listed = words.split(",") if isinstance(words, str) else words
-    found = tuple(dict.fromkeys(str(word).strip().lower().removeprefix(".") for word in listed if str(word).strip()))
-    for word in found:
+    formats = tuple(dict.fromkeys(str(word).strip().lower().removeprefix(".") for word in listed if str(word).strip()))
+    for word in formats:
         if word not in FORMATS:
             raise BadInput(f"--format takes {_or(list(FORMATS))}, got {word!r:.80}{nearest(word, FORMATS)}")
-    if not found:
+    if not formats:
         raise BadInput(f"--format names no format; write --format {','.join(FORMATS)}")
-    return found
+    return formats
 
 
 def _or(words: Sequence[str]) -> str:

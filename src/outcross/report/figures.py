@@ -131,11 +131,11 @@ class Canvas:
     """What people gave, in words."""
 
 
-def curves_figure(one: Measured, page: Page, canvas: Canvas, laws: Laws) -> Figure:
+def curves_figure(curve: Measured, page: Page, canvas: Canvas, laws: Laws) -> Figure:
     """The curves of one place of a measure, with what real data show and the closed forms under them."""
-    names = {arm: canvas.law_names.get((one.measure, arm)) or "closed form" for arm in laws}
-    spec = chart(tuple(one.curves.values()), canvas.looks, canvas.over, canvas.size, one.floor, laws, names, canvas.human)
-    return Figure(one.measure, page.title, spec, curve_data(one, laws), bands_of([one], canvas.human))
+    names = {arm: canvas.law_names.get((curve.measure, arm)) or "closed form" for arm in laws}
+    spec = chart(tuple(curve.curves.values()), canvas.looks, canvas.over, canvas.size, curve.floor, laws, names, canvas.human)
+    return Figure(curve.measure, page.title, spec, curve_data(curve, laws), bands_of([curve], canvas.human))
 
 
 CURVE_COLUMNS = {
@@ -145,25 +145,27 @@ CURVE_COLUMNS = {
 """The data of curves. `seed` is null where several seeds are pooled; `other_human` is what fresh human data of the same size show."""
 
 
-def curve_data(one: Measured, laws: Laws) -> Any:
+def curve_data(curve: Measured, laws: Laws) -> Any:
     """Every number that curves draw, a row a generation of an arm; single seeds that are drawn follow their mean (polars)."""
     rows = []
-    for arm, line in one.curves.items():
+    for arm, line in curve.curves.items():
         for seed, points in ((None, line.points), *zip(line.seeds, line.threads, strict=True)):
             for point in points:
-                human = one.floors[arm].at(point.generation) if arm in one.floors else None
+                human = curve.floors[arm].at(point.generation) if arm in curve.floors else None
                 of_human = (None,) * 3 if human is None else (human.value, human.low, human.high)
                 law = laws.get(arm, {}).get(point.generation)
-                place = (one.measure, one.at, arm, seed, point.generation)
+                place = (curve.measure, curve.at, arm, seed, point.generation)
                 rows.append((*place, point.value, point.low, point.high, point.method, point.n, law, *of_human))
     return table(rows, CURVE_COLUMNS)
 
 
-def page_of(study: Study, measure: str, found: Iterable[Measured]) -> Page:
+def page_of(study: Study, measure: str, curves: Iterable[Measured]) -> Page:
     """What the study says of a measure; without that, its name, and a logarithmic axis where the values span decades."""
     if measure in study.pages:
         return study.pages[measure]
-    values = [point.value or 0.0 for one in found if one.measure == measure for line in one.curves.values() for point in line.known]
+    values = [
+        point.value or 0.0 for curve in curves if curve.measure == measure for line in curve.curves.values() for point in line.known
+    ]
     spans_decades = bool(values) and min(values) > 0 and max(values) / min(values) > 20
     title = measure.replace("_", " ").capitalize()
     return Page("", title, "", unit="", healthy="", collapsed="", role="quality", paper="", log=spans_decades)
@@ -190,13 +192,13 @@ def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) 
     )
 
 
-def every_seed(one: Measured, page: Page, pen: Pen) -> EverySeed | None:
+def every_seed(curve: Measured, page: Page, pen: Pen) -> EverySeed | None:
     """The lines of single seeds where `curves.pooled` leaves them out: a chart an arm, all on one axis."""
-    crowded = {arm: line for arm, line in one.curves.items() if len(line.threads) > FEW_SEEDS}
-    over = axis_of([one], page)
+    crowded = {arm: line for arm, line in curve.curves.items() if len(line.threads) > FEW_SEEDS}
+    over = axis_of([curve], page)
     shown = list(crowded)[:MOST_ARMS]
     canvas = Canvas(pen.looks, over, SMALL, pen.law_names, pen.human)
-    alone = {arm: curves_figure(replace(one, curves={arm: crowded[arm]}), page, canvas, {}) for arm in shown}
+    alone = {arm: curves_figure(replace(curve, curves={arm: crowded[arm]}), page, canvas, {}) for arm in shown}
     panels = tuple(Panel(arm, pen.draw(drawn)) for arm, drawn in alone.items())
     return EverySeed(panels, len(crowded) - len(shown)) if any(panel.svg for panel in panels) else None
 
@@ -204,7 +206,7 @@ def every_seed(one: Measured, page: Page, pen: Pen) -> EverySeed | None:
 def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
     """A measure as small charts, one a place, all on one axis; shares of very different sizes each on its own."""
     drawn = places[:PANELS]
-    laws = [laws_of(study, one) for one in drawn]
+    laws = [laws_of(study, curve) for curve in drawn]
     axes, is_apart = axes_of(drawn, page, laws)
     size = TINY if len(drawn) > 1 else SMALL
     panels = tuple(
@@ -223,29 +225,29 @@ def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, p
 
 def axes_of(drawn: Sequence[Measured], page: Page, laws: Sequence[Laws]) -> tuple[list[Axis], bool]:
     """The axis of each chart, and whether each has its own: shares of very different sizes do, all else is on one axis."""
-    is_apart = page.unit == "fraction" and _largest(drawn) > APART * min(_largest([one]) for one in drawn)
+    is_apart = page.unit == "fraction" and _largest(drawn) > APART * min(_largest([curve]) for curve in drawn)
     if is_apart:
         return [axis_of([one], page, of) for one, of in zip(drawn, laws, strict=True)], True
     return [axis_of(drawn, page, *laws)] * len(drawn), False
 
 
 def _largest(several: Sequence[Measured]) -> float:
-    return max(point.value or 0.0 for one in several for line in one.curves.values() for point in line.known)
+    return max(point.value or 0.0 for curve in several for line in curve.curves.values() for point in line.known)
 
 
-def laws_of(study: Study, one: Measured) -> dict[str, dict[int, float]]:
+def laws_of(study: Study, curve: Measured) -> dict[str, dict[int, float]]:
     """The closed forms of the whole of a measure, by arm and generation."""
-    found: dict[str, dict[int, float]] = {}
+    by_arm: dict[str, dict[int, float]] = {}
     for law in study.laws:
-        if law.measure == one.measure and law.arm in one.curves and not one.at:
-            found.setdefault(law.arm, {})[law.generation] = law.value
-    return found
+        if law.measure == curve.measure and law.arm in curve.curves and not curve.at:
+            by_arm.setdefault(law.arm, {})[law.generation] = law.value
+    return by_arm
 
 
 def named_laws(study: Study, several: Iterable[Measured]) -> tuple[NamedLaw, ...]:
     """The closed forms that are drawn in these charts, each once, with the arms that it belongs to."""
     arms: dict[tuple[str, str], dict[str, None]] = {}
-    whole = {one.measure: one for one in several if not one.at}
+    whole = {curve.measure: curve for curve in several if not curve.at}
     for law in study.laws:
         if law.measure in whole and law.arm in whole[law.measure].curves:
             arms.setdefault((law.name or "closed form", law.citation), {})[law.arm] = None
@@ -262,18 +264,18 @@ def bands_of(several: Sequence[Measured], human: str = "human data") -> str:
     words = interval_words(
         (point for one in several for line in one.curves.values() for point in line.known), _is_held_out(several)
     )
-    told = f"Bands: 95 % intervals {words}." if words else "No bands: no value here has an interval."
-    floors = [line for one in several for line in (one.floor, *one.floors.values()) if line]
+    sentence = f"Bands: 95 % intervals {words}." if words else "No bands: no value here has an interval."
+    floors = [line for curve in several for line in (curve.floor, *curve.floors.values()) if line]
     if floors:
         has_interval = any(point.low is not None for line in floors for point in line.known)
-        told += f" Dashed: what other {human} of the same size {'show' if human.endswith('data') else 'shows'}{'; grey: the interval of that' * has_interval}."
+        sentence += f" Dashed: what other {human} of the same size {'show' if human.endswith('data') else 'shows'}{'; grey: the interval of that' * has_interval}."
     if any(line.threads for one in several for line in one.curves.values()):
-        told += " Thin lines: single seeds."
-    return told
+        sentence += " Thin lines: single seeds."
+    return sentence
 
 
 def _is_held_out(several: Sequence[Measured]) -> bool:
-    return all(one.measure.startswith("held_out") for one in several)
+    return all(curve.measure.startswith("held_out") for curve in several)
 
 
 def interval_words(points: Iterable[CurvePoint], is_held_out: bool = False) -> str:
@@ -285,21 +287,21 @@ def interval_words(points: Iterable[CurvePoint], is_held_out: bool = False) -> s
     return "; ".join(_method_words(method, min(n), max(n), is_held_out) for method, n in counts.items())
 
 
-def _method_words(method: str, fewest: int, most: int, is_held_out: bool = False) -> str:
+def _method_words(method: str, fewest: int, largest: int, is_held_out: bool = False) -> str:
     """Over how many of what, and by which method.
 
     >>> _method_words("skewness-corrected t over documents", 40, 40, is_held_out=True)
     'over 40 held-out documents (skewness-corrected t)'
     """
-    count = f"{most:,}" if fewest == most else f"{fewest:,} to {most:,}"
+    count = f"{largest:,}" if fewest == largest else f"{fewest:,} to {largest:,}"
     if method in ("chains", "seeds"):
         return f"over {count} {method}"
     how, over, what = method.rpartition(" over ")
-    if over and most:
+    if over and largest:
         unit = f"held-out {what}" if is_held_out and what in ("documents", "blocks") else what
         return f"over {count} {unit}" + (f" ({how})" if how else "")
-    told = f"by {method}" if method else "by a method that the readings do not name"
-    return f"{told}, n = {count}" if most else told
+    words = f"by {method}" if method else "by a method that the readings do not name"
+    return f"{words}, n = {count}" if largest else words
 
 
 def table_of(study: Study, measure: str, every: int) -> FigureTable:
@@ -319,7 +321,7 @@ _KEPT = {"generation", "value", "low", "high", "method", "n"}
 
 
 def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[int, float]]) -> Axis:
-    curves = [line for one in panels for line in one.curves.values()]
+    curves = [line for panel in panels for line in panel.curves.values()]
     points = [point for line in curves for points in (line.points, *line.threads) for point in points if point.value is not None]
     points += [point for one in panels if one.floor for point in one.floor.known]
     points += [CurvePoint(generation, value) for of in laws for arm in of.values() for generation, value in arm.items()]
@@ -331,23 +333,23 @@ def within(point: CurvePoint, page: Page | None) -> CurvePoint:
     """A point whose interval keeps to the values that its measure can take: that of a squared distance does not go below 0."""
     if page is None or point.low is None or point.high is None:
         return point
-    least, most = page.values
-    return replace(point, low=max(point.low, least), high=min(point.high, most))
+    lowest, highest = page.values
+    return replace(point, low=max(point.low, lowest), high=min(point.high, highest))
 
 
-def place_words(one: Measured) -> str:
+def place_words(curve: Measured) -> str:
     """A place as people read it."""
-    return words_of(one.at) if one.measure in (*standing_for("tail"), *standing_for("decoding")) else one.at
+    return words_of(curve.at) if curve.measure in (*standing_for("tail"), *standing_for("decoding")) else curve.at
 
 
-def _remarks(one: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
+def _remarks(curve: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
     """How many generations agree with the closed form, all arms in one sentence."""
-    counted = [told for arm, of in laws.items() if (told := _agreement(one.curves[arm], of))]
+    counted = [told for arm, of in laws.items() if (told := _agreement(curve.curves[arm], of))]
     if not counted:
         return ()
     return (
         "Dotted: the closed form; grey: two standard errors of a measured value to either side of it. Generations whose value lies "
-        f"within: {', '.join(counted)}. Where the closed form holds about 95 % do; neighbouring generations err together.",
+        f"within: {', '.join(counted)}. If the closed form holds, about 95 % of the values do; errors of neighbouring generations are correlated.",
     )
 
 

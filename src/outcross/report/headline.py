@@ -73,24 +73,24 @@ class Tail:
         return " (words that stand in the own prompt left out on both sides)" if self.measure.endswith(BEYOND) else ""
 
 
-def tail_measure(found: Sequence[Measured]) -> str:
+def tail_measure(curves: Sequence[Measured]) -> str:
     """The reading that stands for the tails of text: the preferred one of those that there are."""
-    names, there = standing_for("tail"), {one.measure for one in found}
+    names, there = standing_for("tail"), {curve.measure for curve in curves}
     return next((name for name in names if name in there), names[0])
 
 
-def chief(found: Sequence[Measured]) -> Measured | None:
+def chief(curves: Sequence[Measured]) -> Measured | None:
     """The measure that the page leads with: perplexity for text, spread for numbers, else the first there is."""
-    whole = {one.measure: one for one in found if not one.at}
+    whole = {curve.measure: curve for curve in curves if not curve.at}
     named = next((whole[measure] for measure in leading() if measure in whole), None)
-    return named or next(iter(whole.values()), None) or next(iter(found), None)
+    return named or next(iter(whole.values()), None) or next(iter(curves), None)
 
 
-def chiefs(found: Sequence[Measured]) -> list[Measured]:
+def chiefs(curves: Sequence[Measured]) -> list[Measured]:
     """The chief measure, and for arms that do not have it (joined runs of another kind) theirs."""
     leads: list[Measured] = []
     covered: set[str] = set()
-    while (main := chief([one for one in found if not covered & set(one.curves)])) is not None:
+    while (main := chief([curve for curve in curves if not covered & set(curve.curves)])) is not None:
         leads.append(main)
         covered |= set(main.curves)
     return leads
@@ -113,15 +113,15 @@ def change(curve: Curve, page: Page | None = None) -> Change:
     return Change(curve.arm, curve.known[0], curve.known[-1], over_time(curve, page is not None and page.log))
 
 
-def tail_band(found: Sequence[Measured]) -> Measured | None:
+def tail_band(curves: Sequence[Measured]) -> Measured | None:
     """The survival of the words in the band that says most."""
-    bands = {one.at: one for one in found if one.measure == tail_measure(found)}
+    bands = {curve.at: curve for curve in curves if curve.measure == tail_measure(curves)}
     return next((bands[name] for name in BANDS if name in bands), next(iter(bands.values()), None))
 
 
-def tails(found: Sequence[Measured]) -> dict[str, Tail]:
+def tails(curves: Sequence[Measured]) -> dict[str, Tail]:
     """The tail of each arm at its last generation."""
-    band = tail_band(found)
+    band = tail_band(curves)
     return {arm: _tail(band, curve) for arm, curve in band.curves.items()} if band else {}
 
 
@@ -131,7 +131,7 @@ def silence(study: Study) -> str:
     return "No reading of this study could be had" + (f": {why}." if why else ".")
 
 
-def sentence(main: Measured, found: Sequence[Measured], page: Page) -> str:
+def sentence(main: Measured, curves: Sequence[Measured], page: Page) -> str:
     """What happened to a chief measure, worst arm first."""
     changes = sorted((change(curve, page) for curve in main.curves.values()), key=lambda one: -_badness(one, page))
     title = _in_sentence(page.title) + (f" ({main.at})" if main.at else "")
@@ -139,18 +139,18 @@ def sentence(main: Measured, found: Sequence[Measured], page: Page) -> str:
         values = ", ".join(f"{_value(one.ends[1], page)} ({one.arm})" for one in changes[:4])
         return f"One generation only, so nothing to compare yet: at generation {changes[0].last.generation} {title} was {values}."
     worst = changes[0]
-    kept = _kept(tails(found).get(worst.arm))
+    kept = _kept(tails(curves).get(worst.arm))
     opening = f"After {_generations(worst.generations)} {worst.arm} {_moved(worst, title, page)}{kept}"
     others = _others(changes[1:], worst, page)
     return f"{opening}; {others}." if others else f"{opening}."
 
 
-def warnings(found: Sequence[Measured]) -> list[str]:
-    """That the perplexity of arms says well while their tails say no: one sentence for one arm, and one for all of several."""
-    perplexity = next((one for one in found if one.measure == "held_out_perplexity" and not one.at), None)
+def warnings(curves: Sequence[Measured]) -> list[str]:
+    """Arms whose perplexity hardly changed although their tails are lost: a sentence for one arm, or one for all of several."""
+    perplexity = next((one for one in curves if one.measure == "held_out_perplexity" and not one.at), None)
     if perplexity is None:
         return []
-    left = tails(found)
+    left = tails(curves)
     hidden = [
         (change(curve), left[arm])
         for arm, curve in perplexity.curves.items()
@@ -177,18 +177,18 @@ def _warning(change: Change, tail: Tail) -> str:
     start, end = change.ends
     assert change.last_over_first is not None
     return (
-        f"{change.arm}: perplexity says well ({number(start, 3)} to {number(end, 3)}, {times(change.last_over_first)}), the tails say no: "
-        f"of the {words_of(tail.band)} in human text it writes {percent(tail.kept)} as many as fresh human text of the same size{tail.aside}."
+        f"{change.arm} has a loss that perplexity does not show ({number(start, 3)} to {number(end, 3)}, {times(change.last_over_first)}): of the "
+        f"{words_of(tail.band)} in human text it writes only {percent(tail.kept)} as many as fresh human text of the same size{tail.aside}."
     )
 
 
 def _warning_of_several(hidden: Sequence[tuple[Change, Tail]]) -> str:
     """The same of several arms, said once."""
     tail = hidden[0][1]
-    told = [f"{one.arm} ({number(one.ends[0], 3)} to {number(one.ends[1], 3)}; {percent(own.kept)})" for one, own in hidden]
+    arms = [f"{one.arm} ({number(one.ends[0], 3)} to {number(one.ends[1], 3)}; {percent(own.kept)})" for one, own in hidden]
     return (
-        f"Of {', '.join(told[:-1])} and {told[-1]} perplexity says well and the tails say no. The numbers: perplexity at first and at last; and of the "
-        f"{words_of(tail.band)} in human text, how many the last generation writes, as a share of how many fresh human text of the same size holds{tail.aside}."
+        f"{', '.join(arms[:-1])} and {arms[-1]} have a loss that perplexity does not show: rare words are gone. In brackets: perplexity at the first and at the last "
+        f"generation, and how many of the {words_of(tail.band)} in human text the last generation writes, as a share of what fresh human text of the same size holds{tail.aside}."
     )
 
 
@@ -215,7 +215,7 @@ def _moved(change: Change, title: str, page: Page) -> str:
         assert change.difference is not None
         what = "ratio of the two" if change.difference.is_ratio else "difference"
         nothing = "1, no change" if change.difference.is_ratio else "0"
-        return f"ended with {title} at {_value(end, page)}, after {_value(start, page)} at first: the {what} is {change.difference.words}, which includes {nothing}"
+        return f"moved {title} from {_value(start, page)} to {_value(end, page)}: the {what} is {change.difference.words}, which includes {nothing}"
     verb = "raised" if end > start else "lowered"
     return f"{verb} {title} from {_value(start, page)} to {_value(end, page)}{_times(change, page)}"
 

@@ -44,11 +44,11 @@ def _data(arm: str, bins: Sequence[Measured]) -> Any:
     """Every number of an arm's bins (polars)."""
     import polars
 
-    return polars.concat([curve_data(replace(one, curves={arm: one.curves[arm]}), {}) for one in bins if arm in one.curves])
+    return polars.concat([curve_data(replace(level, curves={arm: level.curves[arm]}), {}) for level in bins if arm in level.curves])
 
 
 def _is_read(arm: str, bins: Sequence[Measured]) -> bool:
-    return any(arm in one.curves for one in bins)
+    return any(arm in level.curves for level in bins)
 
 
 def _chart(arm: str, bins: Sequence[Measured], look: Look) -> Specification:
@@ -58,7 +58,7 @@ def _chart(arm: str, bins: Sequence[Measured], look: Look) -> Specification:
         for name, generation in _drawn(arm, bins).items()
     }
     human = _steps({one.at: _end(one.floors.get(arm)) for one in bins})
-    points = [point for one in bins for line in (one.curves.get(arm), one.floors.get(arm)) if line for point in line.known]
+    points = [point for level in bins for line in (level.curves.get(arm), level.floors.get(arm)) if line for point in line.known]
     over = axis(points, is_fraction=True)
     marks = [(human, INK, 1.0, [5, 4]), *((steps, look.colour, WEIGHTS[name], [1, 0]) for name, steps in lines.items())]
     return {
@@ -93,7 +93,7 @@ def _chart(arm: str, bins: Sequence[Measured], look: Look) -> Specification:
 
 def _drawn(arm: str, bins: Sequence[Measured]) -> dict[str, int]:
     """The generations that are drawn: the first, the middle and the last, each once."""
-    generations = sorted({point.generation for one in bins if arm in one.curves for point in one.curves[arm].known})
+    generations = sorted({point.generation for level in bins if arm in level.curves for point in level.curves[arm].known})
     chosen = {"last": generations[-1], "first": generations[0], "middle": generations[(len(generations) - 1) // 2]}
     by_generation = {generation: name for name, generation in reversed(chosen.items())}
     return {name: generation for generation, name in sorted(by_generation.items())}

@@ -114,7 +114,7 @@ def _cells(panels: Sequence[Setting], lines: Setting, arms: Sequence[str]) -> li
     """The charts in the order of the levels, the last setting changing fastest: rows, then columns."""
     by_levels: dict[tuple[Level, ...], list[str]] = {}
     for arm in arms:
-        by_levels.setdefault(tuple(one.levels[arm] for one in panels), []).append(arm)
+        by_levels.setdefault(tuple(panel.levels[arm] for panel in panels), []).append(arm)
     places = sorted(by_levels, key=lambda levels: [one.values.index(level) for one, level in zip(panels, levels, strict=True)])
     return [
         Cell(

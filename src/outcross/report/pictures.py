@@ -42,15 +42,15 @@ class Grid:
 
 def grids(study: Study, room: int) -> tuple[Grid, ...]:
     """A grid of each arm's first seed, in the order of the arms, as many as `room` bytes hold."""
-    found: list[Grid] = []
+    grids_of_arms: list[Grid] = []
     for arm in study.arms:
-        own = [one for one in study.pictures if one.arm == arm]
+        own = [picture for picture in study.pictures if picture.arm == arm]
         if own and (grid := _grid(arm, own)) is not None:
             room -= sum(len(row.address) for row in grid.rows)
-            if room < 0 and found:
+            if room < 0 and grids_of_arms:
                 break
-            found.append(grid)
-    return tuple(found)
+            grids_of_arms.append(grid)
+    return tuple(grids_of_arms)
 
 
 def _grid(arm: str, own: Sequence[ShownPictures]) -> Grid | None:
@@ -60,16 +60,16 @@ def _grid(arm: str, own: Sequence[ShownPictures]) -> Grid | None:
     return Grid(arm, tuple(_row(one) for one in shown), len(seeded) - len(shown))
 
 
-def _row(one: ShownPictures) -> PictureRow:
-    count, height, width = one.pixels.shape
+def _row(pictures: ShownPictures) -> PictureRow:
+    count, height, width = pictures.pixels.shape
     strip = np.full((height, count * (width + 1) - 1), 128, dtype=np.uint8)  # a grey line between two pictures
-    for i, picture in enumerate(one.pixels):
+    for i, picture in enumerate(pictures.pixels):
         strip[:, i * (width + 1) : i * (width + 1) + width] = picture
-    title = "people" if one.is_human else f"generation {one.generation}"
+    title = "people" if pictures.is_human else f"generation {pictures.generation}"
     who = (
         "by people, from the training set"
-        if one.is_human
-        else f"that generation {one.generation} makes of the same latents as every other"
+        if pictures.is_human
+        else f"that generation {pictures.generation} makes of the same latents as every other"
     )
     scale = max(1, round(SIZE / width))
     return PictureRow(title, address(png(strip)), f"{count} pictures {who}", strip.shape[1] * scale, height * scale)

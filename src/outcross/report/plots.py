@@ -74,7 +74,7 @@ def _figure(study: Study, places: Sequence[Measured], by: str = "", at: str = ""
     if places[0].measure in HISTOGRAMS and not by and not at:
         return _histograms(study, places, page)
     split = _split(study, by, list(dict.fromkeys(arm for one in places for arm in one.curves)))
-    charts = [chart for one in places for chart in _charts(study, one, split)]
+    charts = [chart for place in places for chart in _charts(study, place, split)]
     drawn = charts[:MOST_PANELS]
     names = list(dict.fromkeys(split.lines.values()))
     styles = looks(names)
@@ -107,7 +107,7 @@ def plot_against(study: Study, setting: str, measure: str = "", *, at: str = "")
         )
     flat = {arm: study.settings[arm] for arm in places[0].curves if arm in study.settings}
     every = families(flat)
-    known = list(dict.fromkeys(one.setting for one in every))
+    known = list(dict.fromkeys(curve.setting for curve in every))
     keys = [key for key in known if key == setting or key.endswith(f".{setting}")] or _dosed(setting, flat, known)
     page = page_of(study, places[0].measure, places)
     found = (
@@ -129,24 +129,24 @@ def plot_against(study: Study, setting: str, measure: str = "", *, at: str = "")
 def figures(study: Study) -> Iterator[Figure]:
     """Every figure of the page, each by itself: responses, every measure, the grid, single seeds, slopes."""
     every = measured(study)
-    laws = {(one.measure, arm): of for one in leads(every) for arm, of in laws_of(study, one).items()}
+    laws = {(curve.measure, arm): of for curve in leads(every) for arm, of in laws_of(study, curve).items()}
     groups: dict[tuple[str, str, str], list[Any]] = {}
-    for one in responses(study.settings, every, laws):
-        groups.setdefault((one.setting, one.measured.measure, one.measured.at), []).append(one)
+    for response in responses(study.settings, every, laws):
+        groups.setdefault((response.setting, response.measured.measure, response.measured.at), []).append(response)
     for (_, measure, _), group in groups.items():
         yield _response(group, page_of(study, measure, every))
     by_measure: dict[str, list[Measured]] = {}
     for one in map(pooled, every):
         by_measure.setdefault(one.measure, []).append(one)
     for places in by_measure.values():
-        whole, parts = [one for one in places if not one.at], [one for one in places if one.at]
+        whole, parts = [place for place in places if not place.at], [one for one in places if one.at]
         if whole:
             yield _figure(study, whole)
         if parts:
             yield _figure(study, parts, at="places" if whole else "")
     for lead in chiefs(every):
         yield from _seeds(lead, page_of(study, lead.measure, every))
-    shown = shown_slopes(study, [one.measure for one in chiefs(every)])
+    shown = shown_slopes(study, [chief.measure for chief in chiefs(every)])
     for _, group in groupby(
         sorted(shown, key=lambda one: (one.setting, one.quantity, one.measure)),
         lambda one: (one.setting, one.quantity, one.measure),
@@ -165,20 +165,20 @@ def _places(study: Study, measure: str, at: str) -> list[Measured]:
     if not known:
         raise BadInput(f"{study.name} holds no reading that has a value")
     measure = measure or chiefs(every)[0].measure
-    found = [one for one in every if one.measure == measure]
-    if not found:
-        notes = [one.note for one in study.readings if one.measure == measure]
+    places = [curve for curve in every if curve.measure == measure]
+    if not places:
+        notes = [reading.note for reading in study.readings if reading.measure == measure]
         if notes:
             raise BadInput(f"{measure} has no value in {study.name}: {next(filter(None, notes), 'not applicable')[:200]}")
         raise BadInput(f"{study.name} holds no reading {measure!r:.80}{nearest(measure, known)}; it holds {', '.join(known)[:600]}")
     if not at:
-        return [one for one in found if not one.at] or found
-    there = [one.at for one in found]
+        return [one for one in places if not one.at] or places
+    there = [place.at for place in places]
     if at not in there:
         raise BadInput(
             f"{measure} has no place {at!r:.80}{nearest(at, there)}; it has {', '.join(filter(None, there))[:300] or 'none'}"
         )
-    return [one for one in found if one.at == at]
+    return [one for one in places if one.at == at]
 
 
 def _split(study: Study, by: str, arms: Sequence[str]) -> ArmLines:
@@ -202,18 +202,18 @@ def _split(study: Study, by: str, arms: Sequence[str]) -> ArmLines:
 
 def _levels(by: str, flat: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, Level]]:
     """The key that `by` stands for, and its level in every arm that has one. BadInput names the nearest setting."""
-    whole = {one.key: one for one in settings(flat)}
+    whole = {setting.key: setting for setting in settings(flat)}
     if by in whole:
         return by, dict(whole[by].levels)
     keys = list(dict.fromkeys(name for told in flat.values() for name in told))
     ends = [key for key in keys if key == by or key.endswith(f".{by}")]
     dosed = _dosed(by, flat, keys)
-    for found in (ends, dosed):
-        differing = [key for key in found if len({repr(told[key]) for told in flat.values() if told.get(key) is not None}) > 1]
+    for candidates in (ends, dosed):
+        differing = [key for key in candidates if len({repr(told[key]) for told in flat.values() if told.get(key) is not None}) > 1]
         if len(differing) == 1:
             key = differing[0]
             kinds = {
-                arm: by in (told.get(f"{key.rpartition('.')[0]}.kind"), *([by] if found is ends else []))
+                arm: by in (told.get(f"{key.rpartition('.')[0]}.kind"), *([by] if candidates is ends else []))
                 for arm, told in flat.items()
             }
             return key, {arm: told[key] for arm, told in flat.items() if told.get(key) is not None and kinds[arm]}
@@ -233,25 +233,25 @@ def _dosed(kind: str, flat: Mapping[str, Mapping[str, Any]], keys: Iterable[str]
     known = {*keys}
     heads = {
         name.removesuffix(".kind")
-        for told in flat.values()
-        for name, value in told.items()
+        for settings in flat.values()
+        for name, value in settings.items()
         if name.endswith(".kind") and value == kind
     }
     return [f"{head}.{dose}" for head in sorted(heads) for dose in DOSES if f"{head}.{dose}" in known]
 
 
-def _charts(study: Study, one: Measured, split: ArmLines) -> Iterator[Chart]:
+def _charts(study: Study, curve: Measured, split: ArmLines) -> Iterator[Chart]:
     """The charts of one place."""
-    laws = laws_of(study, one)
+    laws = laws_of(study, curve)
     for panel in dict.fromkeys(split.panels[arm] for arm in split.lines):
-        arms = {split.lines[arm]: arm for arm in split.lines if split.panels[arm] == panel and arm in one.curves}
+        arms = {split.lines[arm]: arm for arm in split.lines if split.panels[arm] == panel and arm in curve.curves}
         if arms:
-            curves = {line: replace(one.curves[arm], arm=line) for line, arm in arms.items()}
-            floors = {line: one.floors[arm] for line, arm in arms.items() if arm in one.floors}
-            heading = ", ".join(filter(None, (place_words(one), panel)))
+            curves = {line: replace(curve.curves[arm], arm=line) for line, arm in arms.items()}
+            floors = {line: curve.floors[arm] for line, arm in arms.items() if arm in curve.floors}
+            heading = ", ".join(filter(None, (place_words(curve), panel)))
             yield Chart(
                 heading,
-                replace(one, curves=curves, floors=floors),
+                replace(curve, curves=curves, floors=floors),
                 {line: laws[arm] for line, arm in arms.items() if arm in laws},
                 arms,
             )
@@ -335,18 +335,18 @@ def _axis_title(page: Page) -> str:
 
 
 def _caption(study: Study, drawn: Sequence[Measured], split: ArmLines, *, left_out: int, is_apart: bool) -> str:
-    told = [bands_of(drawn)]
+    sentences = [bands_of(drawn)]
     if not split.key:
-        told += [f"Dotted: the closed form {law.name}." for law in named_laws(study, drawn)]
-    elif any(one.measure == law.measure for one in drawn for law in study.laws):
-        told.append("Dotted: the closed form.")
+        sentences += [f"Dotted: the closed form {law.name}." for law in named_laws(study, drawn)]
+    elif any(curve.measure == law.measure for curve in drawn for law in study.laws):
+        sentences.append("Dotted: the closed form.")
     if split.left_out:
-        told.append(f"Left out, because they have no {split.key}: {', '.join(split.left_out)}.")
+        sentences.append(f"Left out, because they have no {split.key}: {', '.join(split.left_out)}.")
     if is_apart:
-        told.append("Each chart has its own axis.")
+        sentences.append("Each chart has its own axis.")
     if left_out:
-        told.append(f"{left_out} more charts are left out; name a place with at=.")
-    return " ".join(told)
+        sentences.append(f"{left_out} more charts are left out; name a place with at=.")
+    return " ".join(sentences)
 
 
 def _named(figure: Figure) -> Figure:

@@ -25,63 +25,61 @@ LABEL = 18
 """Characters of a category's name in a picture."""
 
 
-def portrait(column: str, one: Portrait) -> str:
+def portrait(column: str, drawn: Portrait) -> str:
     """The picture of a column: a histogram of numbers, or bars of categories."""
-    return _histogram(column, one) if one.kind == "number" else _bars(column, one)
+    return _histogram(column, drawn) if drawn.kind == "number" else _bars(column, drawn)
 
 
-def _histogram(column: str, one: Portrait) -> str:
+def _histogram(column: str, drawn: Portrait) -> str:
     """Human values as an outline, synthetic ones as filled bars, and between them in another colour what is lost."""
-    human, synthetic = (_shares(counts) for counts in (one.human, one.synthetic))
-    most = _scale([*human, *synthetic])
+    human, synthetic = (_shares(counts) for counts in (drawn.human, drawn.synthetic))
+    largest = _scale([*human, *synthetic])
     width = WIDTH / len(human)
     cut_off = [
         _label((i + 1) * width + 2, 9, said, "start") if i < len(human) / 2 else _label(i * width - 2, 9, said, "end")
         for i, said in (
-            (i, f"{100 * share:.0f} %") for i, share in enumerate(human) if share > most
+            (i, f"{100 * share:.0f} %") for i, share in enumerate(human) if share > largest
         )  # it goes on above the picture
     ]
     bars: list[str] = []
-    human, synthetic = ([min(share, most) for share in shares] for shares in (human, synthetic))
+    human, synthetic = ([min(share, largest) for share in shares] for shares in (human, synthetic))
     for i, (ours, theirs) in enumerate(zip(synthetic, human, strict=True)):
-        x, top, outline = i * width, HEIGHT * (1 - ours / most), HEIGHT * (1 - theirs / most)
+        x, top, outline = i * width, HEIGHT * (1 - ours / largest), HEIGHT * (1 - theirs / largest)
         if theirs > ours:
             bars.append(_rectangle("gap", x, outline, width, top - outline))
         if ours > 0:
             bars.append(_rectangle("own", x + 0.5, top, width - 1, HEIGHT - top))
     points = " ".join(
-        f"{x:.1f},{HEIGHT * (1 - share / most):.1f}" for i, share in enumerate(human) for x in (i * width, (i + 1) * width)
+        f"{x:.1f},{HEIGHT * (1 - share / largest):.1f}" for i, share in enumerate(human) for x in (i * width, (i + 1) * width)
     )
-    ends = (number(one.places[0]), number(one.places[-1])) if one.places else ("", "")
+    ends = (number(drawn.places[0]), number(drawn.places[-1])) if drawn.places else ("", "")
     labels = _label(width, HEIGHT + 12, f"≤ {ends[0]}", "start") + _label(WIDTH - width, HEIGHT + 12, f"{ends[1]} ≤", "end")
-    spoken = (
-        f"{column}: histogram of {sum(one.synthetic):,} synthetic values, filled, and of {sum(one.human):,} human ones, outlined"
-    )
+    spoken = f"{column}: histogram of {sum(drawn.synthetic):,} synthetic values, filled, and of {sum(drawn.human):,} human ones, outlined"
     return _svg(WIDTH, HEIGHT + FOOT, spoken, [*bars, f'<polyline class="human" points="{points}"/>', labels, *cut_off])
 
 
-def _bars(column: str, one: Portrait) -> str:
+def _bars(column: str, drawn: Portrait) -> str:
     """A line a category: the synthetic share as a bar, the human share as a mark, and what is lost between them."""
-    human, synthetic = (_shares(counts) for counts in (one.human, one.synthetic))
-    most, room = max(*human, *synthetic, 1e-9), WIDTH - NAMES
+    human, synthetic = (_shares(counts) for counts in (drawn.human, drawn.synthetic))
+    largest, room = max(*human, *synthetic, 1e-9), WIDTH - NAMES
     parts = []
-    for i, (name, theirs, ours) in enumerate(zip(one.names, human, synthetic, strict=True)):
-        y, own, mark = i * LINE, room * ours / most, room * theirs / most
+    for i, (name, theirs, ours) in enumerate(zip(drawn.names, human, synthetic, strict=True)):
+        y, own, mark = i * LINE, room * ours / largest, room * theirs / largest
         parts.append(_label(NAMES - 6, y + 12, shortened(name, LABEL), "end"))
         if theirs > ours:
             parts.append(_rectangle("gap", NAMES + own, y + 3, mark - own, LINE - 6))
         parts.append(_rectangle("own", NAMES, y + 3, own, LINE - 6))
         parts.append(f'<line class="human" x1="{NAMES + mark:.1f}" x2="{NAMES + mark:.1f}" y1="{y + 1}" y2="{y + LINE - 1}"/>')
-    spoken = f"{column}: share of each category among {sum(one.synthetic):,} synthetic records, filled, and {sum(one.human):,} human ones, marked"
-    return _svg(WIDTH, LINE * len(one.names), spoken, parts)
+    spoken = f"{column}: share of each category among {sum(drawn.synthetic):,} synthetic records, filled, and {sum(drawn.human):,} human ones, marked"
+    return _svg(WIDTH, LINE * len(drawn.names), spoken, parts)
 
 
-def quantiles(column: str, one: Portrait) -> str:
+def quantiles(column: str, drawn: Portrait) -> str:
     """Quantiles of the synthetic values against the human ones of the same depth: on the line where nothing is lost."""
-    if len(one.depths) < 3:
+    if len(drawn.depths) < 3:
         return ""
     size = HEIGHT + 30
-    values = [*one.human_quantiles, *one.synthetic_quantiles]
+    values = [*drawn.human_quantiles, *drawn.synthetic_quantiles]
     is_log = min(values) > 0 and max(values) / min(values) > 100
     low, high = (math.log(end) if is_log else end for end in (min(values), max(values)))
     if high <= low:
@@ -93,7 +91,7 @@ def quantiles(column: str, one: Portrait) -> str:
     dots = [
         f'<circle class="{"own" if 0.05 <= depth <= 0.95 else "far"}" cx="{place(human):.1f}" cy="{size - place(ours):.1f}" r="3">'
         f"<title>{depth:g} quantile: human {number(human)}, synthetic {number(ours)}</title></circle>"
-        for depth, human, ours in zip(one.depths, one.human_quantiles, one.synthetic_quantiles, strict=True)
+        for depth, human, ours in zip(drawn.depths, drawn.human_quantiles, drawn.synthetic_quantiles, strict=True)
     ]
     line = f'<line class="human" x1="6" x2="{size - 6}" y1="{size - 6}" y2="6"/>'
     spoken = f"{column}: quantiles of synthetic values against human ones{', both logarithmic' if is_log else ''}; on the line nothing is lost"
@@ -102,13 +100,13 @@ def quantiles(column: str, one: Portrait) -> str:
 
 def regions(places: Sequence[tuple[str, float, float]]) -> str:
     """Regions of the data by their rules, each with its share of human records as a mark, of synthetic ones as a bar, and what is lost between them. places: rule, human share, synthetic share"""
-    most = max((share for _, *shares in places for share in shares), default=0.0) or 1.0
+    largest = max((share for _, *shares in places for share in shares), default=0.0) or 1.0
     room, parts, y = WIDTH - 86, [], 0.0
     for rule, human, ours in places:
         for line in textwrap.wrap(rule, RULE_LINE, break_on_hyphens=False)[:RULE_LINES]:
             y += 13
             parts.append(_label(0, y, line, "start"))
-        own, mark = room * ours / most, room * human / most
+        own, mark = room * ours / largest, room * human / largest
         if human > ours:
             parts.append(_rectangle("gap", own, y + 4, mark - own, LINE - 6))
         parts.append(_rectangle("own", 0, y + 4, own, LINE - 6))
@@ -118,32 +116,32 @@ def regions(places: Sequence[tuple[str, float, float]]) -> str:
     return _svg(WIDTH, y, "regions of the data: share of human records, marked, and of synthetic ones, filled", parts)
 
 
-def calibration(one: Reliability) -> str:
+def calibration(reliability: Reliability) -> str:
     """Predictions against what came true on human records: a model that learned from human records as a line, one that learned from synthetic ones as dots; on the diagonal they are as sure as they may be."""
     size = HEIGHT + 40
-    values = [number for side in (one.human, one.synthetic) for point in side for number in point]
-    low, high = (0.0, 1.0) if one.of.startswith("the chance") else (min(values), max(values))
+    values = [number for side in (reliability.human, reliability.synthetic) for point in side for number in point]
+    low, high = (0.0, 1.0) if reliability.of.startswith("the chance") else (min(values), max(values))
     if high <= low:
         return ""
 
     def place(value: float) -> float:
         return 6 + (size - 12) * (value - low) / (high - low)
 
-    human = " ".join(f"{place(x):.1f},{size - place(y):.1f}" for x, y in one.human)
-    ours = " ".join(f"{place(x):.1f},{size - place(y):.1f}" for x, y in one.synthetic)
+    human = " ".join(f"{place(x):.1f},{size - place(y):.1f}" for x, y in reliability.human)
+    ours = " ".join(f"{place(x):.1f},{size - place(y):.1f}" for x, y in reliability.synthetic)
     dots = [
         f'<circle class="far" cx="{place(x):.1f}" cy="{size - place(y):.1f}" r="3"><title>predicted {number(x)}, came true {number(y)}</title></circle>'
-        for x, y in one.synthetic
+        for x, y in reliability.synthetic
     ]
     parts = [
         f'<line class="even" x1="6" x2="{size - 6}" y1="{size - 6}" y2="6"/>',
         f'<polyline class="human" points="{human}"/>',
         f'<polyline class="trace" points="{ours}"/>',
         *dots,
-        _label(size / 2, size + 12, f"predicted: {shortened(one.of, 24)}", "middle"),
+        _label(size / 2, size + 12, f"predicted: {shortened(reliability.of, 24)}", "middle"),
         _label(0, 10, "came true", "start"),
     ]
-    spoken = f"{one.target}: predictions against what came true, of a model that learned from synthetic records, dotted, and from human ones, a line; {one.learner}"
+    spoken = f"{reliability.target}: predictions against what came true, of a model that learned from synthetic records, dotted, and from human ones, a line; {reliability.learner}"
     return _svg(size, size + FOOT, spoken, parts)
 
 
@@ -151,7 +149,7 @@ def heat_map(names: Sequence[str], changes: dict[tuple[str, str], float]) -> str
     """The change of each pair's association: the darker, the more is lost."""
     cell, margin = 22, 96
     size = margin + cell * len(names)
-    most = max((abs(change) for change in changes.values()), default=0.0) or 1.0
+    largest = max((abs(change) for change in changes.values()), default=0.0) or 1.0
     parts = [_label(margin - 6, margin + i * cell + 15, shortened(name, 14), "end") for i, name in enumerate(names)]
     parts += [
         f'<text class="label" text-anchor="start" transform="translate({margin + i * cell + 14} {margin - 6}) rotate(-60)">{escape(shortened(name, 14))}</text>'
@@ -165,7 +163,7 @@ def heat_map(names: Sequence[str], changes: dict[tuple[str, str], float]) -> str
             side = "gap" if change < 0 else "own"
             parts.append(
                 f'<rect class="{side}" x="{margin + j * cell + 1}" y="{margin + i * cell + 1}" width="{cell - 2}" height="{cell - 2}" '
-                f'fill-opacity="{abs(change) / most:.2f}"><title>{escape(shortened(one))} with {escape(shortened(two))}: {change:+.2f}</title></rect>'
+                f'fill-opacity="{abs(change) / largest:.2f}"><title>{escape(shortened(one))} with {escape(shortened(two))}: {change:+.2f}</title></rect>'
             )
     return _svg(size, size, "change of the association of each pair of columns", parts)
 

@@ -33,25 +33,27 @@ def file_word(text: str) -> str:
     return re.sub(r"[^\w.=+]+", "-", text).strip("-.")[:80] or "unnamed"
 
 
-def column_figure(column: str, one: Portrait) -> Figure:
+def column_figure(column: str, portrait: Portrait) -> Figure:
     """A column on both sides: a histogram of numbers, or a bar a category."""
     import polars
 
-    totals = {"human": sum(one.human) or 1, "synthetic": sum(one.synthetic) or 1}
-    if one.kind == "number":
-        places = [None, *one.places, None]
+    totals = {"human": sum(portrait.human) or 1, "synthetic": sum(portrait.synthetic) or 1}
+    if portrait.kind == "number":
+        places = [None, *portrait.places, None]
         names = [_bin(low, high) for low, high in pairwise(places)]
     else:
-        names, places = list(one.names), []
+        names, places = list(portrait.names), []
     rows = [
         (column, place, name, side, count, count / totals[side])
-        for side, counts in (("human", one.human), ("synthetic", one.synthetic))
+        for side, counts in (("human", portrait.human), ("synthetic", portrait.synthetic))
         for place, (name, count) in enumerate(zip(names, counts, strict=True))
     ]
     data = polars.DataFrame(rows, schema=["column", "place", "value", "side", "records", "share"], orient="row")
-    caption = f"{totals['synthetic']:,} synthetic and {totals['human']:,} human records; missing: {one.missing[1]:,} and {one.missing[0]:,}. Counts, with no interval."
+    caption = f"{totals['synthetic']:,} synthetic and {totals['human']:,} human records; missing: {portrait.missing[1]:,} and {portrait.missing[0]:,}. Counts, with no interval."
     spec = (
-        _histogram(column, names, data) if one.kind == "number" else _bars(names, data, "side", SIDES, "share", "share of records")
+        _histogram(column, names, data)
+        if portrait.kind == "number"
+        else _bars(names, data, "side", SIDES, "share", "share of records")
     )
     return Figure(f"column-{file_word(column)}", column, spec, data, caption)
 
@@ -125,15 +127,15 @@ def _bars(names: Sequence[str], data: Any, by: str, colours: Mapping[str, str], 
     }
 
 
-def quantile_figure(column: str, one: Portrait) -> Figure | None:
+def quantile_figure(column: str, portrait: Portrait) -> Figure | None:
     """Quantiles of synthetic values against the human ones of the same depth; None where there are fewer than three."""
     import polars
 
-    if len(one.depths) < 3:
+    if len(portrait.depths) < 3:
         return None
-    rows = list(zip(one.depths, one.human_quantiles, one.synthetic_quantiles, strict=True))
+    rows = list(zip(portrait.depths, portrait.human_quantiles, portrait.synthetic_quantiles, strict=True))
     data = polars.DataFrame(rows, schema=["depth", "human", "synthetic"], orient="row")
-    ends = [*one.human_quantiles, *one.synthetic_quantiles]
+    ends = [*portrait.human_quantiles, *portrait.synthetic_quantiles]
     is_log = min(ends) > 0 and max(ends) / min(ends) > 100
     scale = {"type": "log" if is_log else "linear", "zero": False}
     line = [{"human": end, "synthetic": end} for end in (min(ends), max(ends))]
@@ -168,16 +170,18 @@ def _square(across: str, upward: str, scale: Specification) -> Specification:
     }
 
 
-def calibration_figure(one: Reliability) -> Figure:
+def calibration_figure(reliability: Reliability) -> Figure:
     """Predictions against what came true on human records, of models that learned from either side."""
     import polars
 
-    rows = [(side, *point) for side, points in (("human", one.human), ("synthetic", one.synthetic)) for point in points]
+    rows = [
+        (side, *point) for side, points in (("human", reliability.human), ("synthetic", reliability.synthetic)) for point in points
+    ]
     data = polars.DataFrame(rows, schema=["side", "predicted", "came_true"], orient="row")
     ends = [value for _, *point in rows for value in point]
     line = [{"predicted": end, "came_true": end} for end in (min(ends), max(ends))]
     encoding = _square("predicted", "came_true", {"type": "linear", "zero": False})
-    encoding["x"]["title"], encoding["y"]["title"] = f"predicted: {visible(one.of)}", "came true"
+    encoding["x"]["title"], encoding["y"]["title"] = f"predicted: {visible(reliability.of)}", "came true"
     spec = {
         **canvas(HEIGHT, HEIGHT, right=4),
         "layer": [
@@ -193,9 +197,13 @@ def calibration_figure(one: Reliability) -> Figure:
             },
         ],
     }
-    caption = f"{one.learner}: models that learned from human and from synthetic records, on the same human records. On the dashed line predictions come true."
+    caption = f"{reliability.learner}: models that learned from human and from synthetic records, on the same human records. On the dashed line predictions come true."
     return Figure(
-        f"calibration-{file_word(one.target)}-{file_word(one.learner)}", f"Predictions of {one.target}", spec, data, caption
+        f"calibration-{file_word(reliability.target)}-{file_word(reliability.learner)}",
+        f"Predictions of {reliability.target}",
+        spec,
+        data,
+        caption,
     )
 
 
@@ -213,15 +221,15 @@ def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
             point.share,
             of,
             point.worst_group if of == "worst group" else "",
-            told.value,
-            told.low,
-            told.high,
-            told.method,
-            told.n,
+            sentence.value,
+            sentence.low,
+            sentence.high,
+            sentence.method,
+            sentence.n,
         )
         for of, points in lines.items()
-        for point, told in points
-        if told is not None
+        for point, sentence in points
+        if sentence is not None
     ]
     data = polars.DataFrame(rows, schema=["fixed", "share", "of", "group", "loss", "low", "high", "method", "n"], orient="row")
     colour = {
@@ -377,11 +385,11 @@ def matrix_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], capt
     """A number for each pair of names (`one` and `other`): the darker, the larger."""
     import polars
 
-    most = max((abs(row[value]) for row in rows), default=0.0) or 1.0
+    largest = max((abs(row[value]) for row in rows), default=0.0) or 1.0
     scale = (
-        {"domain": [-most, 0, most], "range": [COLOURS[0], "#f3f2ee", COLOURS[1]]}
+        {"domain": [-largest, 0, largest], "range": [COLOURS[0], "#f3f2ee", COLOURS[1]]}
         if is_signed
-        else {"domain": [0, most], "range": ["#f3f2ee", COLOURS[0]]}
+        else {"domain": [0, largest], "range": ["#f3f2ee", COLOURS[0]]}
     )
     names = [list(dict.fromkeys(str(row[side]) for row in rows)) for side in ("one", "other")]
     shown = [

@@ -23,11 +23,11 @@ def share_curve_picture(design: ShareDesign, loss: str) -> str:
     ]
     ends = [end for _, line in lines for _, estimate in line for end in estimate.interval]
     low, high = min(ends), max(ends)
-    most = max(point.share for point in design.points) or 1.0
+    largest = max(point.share for point in design.points) or 1.0
 
     def across(share: float, kind: str = "") -> float:
         # The two lines stand a little apart, so that their intervals do not lie on each other.
-        return LEFT + (WIDTH - LEFT - RIGHT) * share / most + {"whole": -2, "group": 2}.get(kind, 0)
+        return LEFT + (WIDTH - LEFT - RIGHT) * share / largest + {"whole": -2, "group": 2}.get(kind, 0)
 
     def down(value: float) -> float:
         return TOP + (HEIGHT - TOP - FOOT) * (1 - (value - low) / ((high - low) or 1.0))
@@ -49,7 +49,7 @@ def share_curve_picture(design: ShareDesign, loss: str) -> str:
         ]
     parts += [_label(LEFT - 5, down(value) + 4, number(value), "end") for value in (low, high)]
     ticks = [point.share for point in design.points]
-    parts += [_label(across(share), HEIGHT - FOOT + 14, f"{100 * share:.3g} %", "middle") for share in _apart(ticks, most)]
+    parts += [_label(across(share), HEIGHT - FOOT + 14, f"{100 * share:.3g} %", "middle") for share in _apart(ticks, largest)]
     parts.append(_label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "share of training records that are synthetic", "middle"))
     spoken = f"{loss} on human records over the share of synthetic training records, {title(design)}: {_spoken(design.points)}"
     return (
@@ -73,11 +73,11 @@ def _spoken(points: Sequence[SharePoint]) -> str:
     return ", ".join(f"{number(point.loss.value)} at {100 * point.share:.3g} %" for point in points)
 
 
-def _apart(shares: Sequence[float], most: float) -> list[float]:
+def _apart(shares: Sequence[float], largest: float) -> list[float]:
     """The shares whose labels have room beside each other."""
     shown: list[float] = []
     for share in shares:
-        if not shown or (share - shown[-1]) / most > 0.12:
+        if not shown or (share - shown[-1]) / largest > 0.12:
             shown.append(share)
     return shown
 

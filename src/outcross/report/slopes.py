@@ -59,34 +59,34 @@ def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[SettingSlop
 
 def shown_slopes(study: Study, leads: Iterable[str]) -> list[Slope]:
     """The slopes that the page shows: of changes those of the measures that lead it."""
-    return [one for one in study.slopes if one.quantity != CHANGE or one.measure.removeprefix("log ") in set(leads)]
+    return [slope for slope in study.slopes if slope.quantity != CHANGE or slope.measure.removeprefix("log ") in set(leads)]
 
 
-def _setting(key: str, of: Sequence[Slope], pen: Pen) -> SettingSlopes:
-    styles = looks(list(dict.fromkeys(one.among for one in of)))
-    of = sorted(of, key=lambda one: list(dict.fromkeys(map(_kind, of))).index(_kind(one)))
-    panels = tuple(_panel(list(group), styles, pen) for _, group in groupby(of, _kind))
+def _setting(key: str, chosen: Sequence[Slope], pen: Pen) -> SettingSlopes:
+    styles = looks(list(dict.fromkeys(one.among for one in chosen)))
+    chosen = sorted(chosen, key=lambda one: list(dict.fromkeys(map(_kind, chosen))).index(_kind(one)))
+    panels = tuple(_panel(list(group), styles, pen) for _, group in groupby(chosen, _kind))
     return SettingSlopes(
         key,
         tuple(panel for panel in panels if panel.svg),
         tuple((among or "all", look) for among, look in styles.items()) if len(styles) > 1 else (),
-        tuple(_row(one, styles[one.among]) for one in of),
-        tuple(dict.fromkeys(one.slope.method for one in of if one.slope)),
-        _table(of),
+        tuple(_row(one, styles[one.among]) for one in chosen),
+        tuple(dict.fromkeys(one.slope.method for one in chosen if one.slope)),
+        _table(chosen),
     )
 
 
-def _kind(one: Slope) -> tuple[str, str]:
+def _kind(slope: Slope) -> tuple[str, str]:
     """What is drawn in one chart."""
-    return one.quantity, one.measure
+    return slope.quantity, slope.measure
 
 
-def _panel(of: Sequence[Slope], styles: dict[str, Look], pen: Pen) -> Panel:
+def _panel(chosen: Sequence[Slope], styles: dict[str, Look], pen: Pen) -> Panel:
     """The slopes of one quantity in one chart."""
-    drawn = drawn_slopes(of)
-    title = f"{of[0].quantity} of {of[0].measure}"
-    if len(of) == 1 and of[0].slope:
-        title = f"{title}: {_interval(of[0].slope)}"
+    drawn = drawn_slopes(chosen)
+    title = f"{chosen[0].quantity} of {chosen[0].measure}"
+    if len(chosen) == 1 and chosen[0].slope:
+        title = f"{title}: {_interval(chosen[0].slope)}"
     return Panel(title, pen.draw(slope_figure(drawn, styles, SIZE)) if drawn else "")
 
 
@@ -94,14 +94,14 @@ def slope_figure(drawn: Sequence[Slope], styles: Mapping[str, Look], size: Size,
     """The points, the fitted lines and the closed forms of one quantity; `title` of the vertical axis where nothing above the chart says it."""
     first = drawn[0]
     caption = " ".join(["Bars: 95 % intervals.", *dict.fromkeys(one.slope.method for one in drawn if one.slope)])
-    spec = chart(drawn, [styles[one.among] for one in drawn], size, title)
+    spec = chart(drawn, [styles[curve.among] for curve in drawn], size, title)
     name = f"{first.quantity}-{first.measure}-against-{first.setting}"
     return Figure(name, f"{first.quantity} of {first.measure} against {first.setting}", spec, _data(drawn), caption)
 
 
-def drawn_slopes(of: Sequence[Slope]) -> list[Slope]:
+def drawn_slopes(chosen: Sequence[Slope]) -> list[Slope]:
     """The slopes of one quantity that share a chart: those that are exponents on logarithmic axes, else the first there is."""
-    fitted = [one for one in of if one.slope]
+    fitted = [one for one in chosen if one.slope]
     return [one for one in fitted if one.is_exponent] or fitted[:1]
 
 
@@ -116,9 +116,9 @@ def _data(drawn: Sequence[Slope]) -> Any:
     rows = [
         (
             *(
-                one.quantity,
-                one.measure,
-                one.among,
+                curve.quantity,
+                curve.measure,
+                curve.among,
                 point.arm,
                 point.setting,
                 point.value,
@@ -126,26 +126,26 @@ def _data(drawn: Sequence[Slope]) -> Any:
                 point.high,
                 point.closed_form,
             ),
-            *((one.slope.value, one.slope.low, one.slope.high) if one.slope else (None,) * 3),
+            *((curve.slope.value, curve.slope.low, curve.slope.high) if curve.slope else (None,) * 3),
         )
-        for one in drawn
-        for point in one.points
+        for curve in drawn
+        for point in curve.points
     ]
     return table(rows, DATA_COLUMNS).rename({"setting": drawn[0].setting})
 
 
-def _row(one: Slope, look: Look) -> SlopeRow:
-    of = f"{one.of.partition(' against ')[0] or one.quantity} of {one.measure}"
-    closed_form = "" if one.closed_form is None else decimal(one.closed_form)
-    n = one.slope.n if one.slope else len(one.points)
-    return SlopeRow(of, one.among or "all", look, _interval(one.slope), closed_form, _interval(one.bend), n, one.note)
+def _row(slope: Slope, look: Look) -> SlopeRow:
+    quantity = f"{slope.of.partition(' against ')[0] or slope.quantity} of {slope.measure}"
+    closed_form = "" if slope.closed_form is None else decimal(slope.closed_form)
+    n = slope.slope.n if slope.slope else len(slope.points)
+    return SlopeRow(quantity, slope.among or "all", look, _interval(slope.slope), closed_form, _interval(slope.bend), n, slope.note)
 
 
-def _interval(one: Estimate | None) -> str:
-    return number(None) if one is None else estimated(one.value, *one.interval)
+def _interval(estimate: Estimate | None) -> str:
+    return number(None) if estimate is None else estimated(estimate.value, *estimate.interval)
 
 
-def _table(of: Iterable[Slope]) -> FigureTable:
+def _table(chosen: Iterable[Slope]) -> FigureTable:
     """The points that the lines are fitted to."""
     groups = tuple(
         Rows(
@@ -155,48 +155,48 @@ def _table(of: Iterable[Slope]) -> FigureTable:
                 for point in one.points
             ),
         )
-        for one in of
+        for one in chosen
     )
     return FigureTable(("arm", "setting", "value", "low", "high", "closed form"), groups)
 
 
-def chart(of: Sequence[Slope], styles: Sequence[Look], size: Size = SIZE, title: str = "") -> Specification:
+def chart(chosen: Sequence[Slope], styles: Sequence[Look], size: Size = SIZE, title: str = "") -> Specification:
     """Points with their intervals, the fitted lines each with its slope, and dotted the closed forms, on scales where lines are straight."""
-    is_log = of[0].of.startswith("ln ")
-    upright = replace(axis([point for one in of for point in _sizes(one)], is_log=is_log), title=title)
-    names = [visible(one.among) for one in of]
+    is_log = chosen[0].of.startswith("ln ")
+    upright = replace(axis([point for one in chosen for point in _sizes(one)], is_log=is_log), title=title)
+    names = [visible(one.among) for one in chosen]
     colours = {"scale": {"domain": names, "range": [look.colour for look in styles]}, "legend": None}
     dashes = {"scale": {"domain": names, "range": [list(look.dashes) for look in styles]}, "legend": None}
     return {
         **canvas(size.width, size.height, right=8),
-        "layer": [*_closed_forms(of, upright), *_lines(of, upright, dashes), *_points(of, upright)],
+        "layer": [*_closed_forms(chosen, upright), *_lines(chosen, upright, dashes), *_points(chosen, upright)],
         "encoding": {
-            "x": across(sorted({point.setting for one in of for point in one.points}), of[0].setting),
+            "x": across(sorted({point.setting for one in chosen for point in one.points}), chosen[0].setting),
             "color": {"field": "among", "type": "nominal", **colours},
         },
     }
 
 
-def _size(one: Slope, value: float) -> float:
+def _size(slope: Slope, value: float) -> float:
     """What is drawn of a value: of a change on a logarithmic axis its size."""
-    return abs(value) if one.quantity == CHANGE and one.is_exponent else value
+    return abs(value) if slope.quantity == CHANGE and slope.is_exponent else value
 
 
-def _sizes(one: Slope) -> list[CurvePoint]:
-    return [CurvePoint(0, _size(one, point.value), *_ends(one, point)) for point in one.points]
+def _sizes(slope: Slope) -> list[CurvePoint]:
+    return [CurvePoint(0, _size(slope, point.value), *_ends(slope, point)) for point in slope.points]
 
 
-def _ends(one: Slope, point: slopes.Point) -> tuple[float, float]:
+def _ends(slope: Slope, point: slopes.Point) -> tuple[float, float]:
     assert point.low is not None and point.high is not None  # only what has intervals is fitted, and only what is fitted is drawn
-    low, high = sorted((_size(one, point.low), _size(one, point.high)))
+    low, high = sorted((_size(slope, point.low), _size(slope, point.high)))
     return low, high
 
 
-def _points(of: Sequence[Slope], upright: Axis) -> list[Specification]:
+def _points(chosen: Sequence[Slope], upright: Axis) -> list[Specification]:
     rows = [
         {"among": visible(one.among), "setting": point.setting, "value": upright.hold(size.value or 0.0)}
         | {"low": upright.hold(size.low or 0.0), "high": upright.hold(size.high or 0.0)}
-        for one in of
+        for one in chosen
         for point, size in zip(one.points, _sizes(one), strict=True)
     ]
     whisker = {"y": {"field": "low", **vertical(upright)}, "y2": {"field": "high"}, "description": {"field": "among"}}
@@ -207,9 +207,9 @@ def _points(of: Sequence[Slope], upright: Axis) -> list[Specification]:
     ]
 
 
-def _lines(of: Sequence[Slope], upright: Axis, dashes: Specification) -> list[Specification]:
+def _lines(chosen: Sequence[Slope], upright: Axis, dashes: Specification) -> list[Specification]:
     """The fitted lines, each with its slope at its right end."""
-    rows = [row for one in of for row in _fitted(one, upright)]
+    rows = [row for one in chosen for row in _fitted(one, upright)]
     labels = {(row["slope"], f"{row['value']:.2g}"): row for row in rows if row["slope"]}  # lines that coincide have one
     line = {
         "y": {"field": "value", **vertical(upright)},
@@ -224,25 +224,25 @@ def _lines(of: Sequence[Slope], upright: Axis, dashes: Specification) -> list[Sp
     ]
 
 
-def _fitted(one: Slope, upright: Axis) -> list[Specification]:
+def _fitted(slope: Slope, upright: Axis) -> list[Specification]:
     """The ends of a fitted line, from the smallest setting to the largest; straight on the chart's scales."""
-    assert one.slope is not None
-    is_log_setting, is_log_value = min(point.setting for point in one.points) > 0, one.of.startswith("ln ")
-    settings = np.array([point.setting for point in one.points])
-    values = np.array([_size(one, point.value) for point in one.points])
+    assert slope.slope is not None
+    is_log_setting, is_log_value = min(point.setting for point in slope.points) > 0, slope.of.startswith("ln ")
+    settings = np.array([point.setting for point in slope.points])
+    values = np.array([_size(slope, point.value) for point in slope.points])
     at, heights = np.log(settings) if is_log_setting else settings, np.log(values) if is_log_value else values
     rows = []
-    for index, label in ((0, ""), (-1, decimal(one.slope.value))):
-        height = float(heights.mean() + one.slope.value * (at[index] - at.mean()))
+    for index, label in ((0, ""), (-1, decimal(slope.slope.value))):
+        height = float(heights.mean() + slope.slope.value * (at[index] - at.mean()))
         value = upright.hold(float(np.exp(height)) if is_log_value else height)
-        rows.append({"among": visible(one.among), "setting": float(settings[index]), "value": value, "slope": label})
+        rows.append({"among": visible(slope.among), "setting": float(settings[index]), "value": value, "slope": label})
     return rows
 
 
-def _closed_forms(of: Sequence[Slope], upright: Axis) -> list[Specification]:
+def _closed_forms(chosen: Sequence[Slope], upright: Axis) -> list[Specification]:
     rows = [
         {"among": visible(one.among), "setting": point.setting, "value": upright.hold(_size(one, point.closed_form))}
-        for one in of
+        for one in chosen
         if one.closed_form is not None
         for point in one.points
         if point.closed_form is not None

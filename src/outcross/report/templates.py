@@ -26,7 +26,7 @@ def environment(longest: int = LONGEST) -> Any:
     import jinja2
     from markupsafe import Markup
 
-    made = jinja2.Environment(
+    templates = jinja2.Environment(
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -36,7 +36,7 @@ def environment(longest: int = LONGEST) -> Any:
             visible(shortened(value, longest)) if isinstance(value, str) and not isinstance(value, Markup) else value
         ),
     )
-    made.filters |= {
+    templates.filters |= {
         "drawn": Markup,  # only for what we drew or wrote ourselves: SVG, style and script
         "cited": _cited,
         "number": number,
@@ -45,7 +45,7 @@ def environment(longest: int = LONGEST) -> Any:
         "words_of": words_of,
         "ending": ending,
     }
-    return made
+    return templates
 
 
 def _cited(paper: str) -> str:

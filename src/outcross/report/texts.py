@@ -58,8 +58,8 @@ def writers(study: Study, room: int) -> tuple[tuple[Writer, ...], int]:
     for prompt in prompts:
         if not kept or sum(cost[one] for one in (*kept, prompt)) <= room:
             kept.append(prompt)
-    found = tuple(_writer(arm, samples, kept, room) for arm in study.arms if any(sample.arm == arm for sample in samples))
-    return found, len(prompts) - len(kept)
+    shown = tuple(_writer(arm, samples, kept, room) for arm in study.arms if any(sample.arm == arm for sample in samples))
+    return shown, len(prompts) - len(kept)
 
 
 def excerpts(study: Study, worst: str, best: str) -> tuple[str, tuple[Excerpt, ...]]:
@@ -69,9 +69,9 @@ def excerpts(study: Study, worst: str, best: str) -> tuple[str, tuple[Excerpt, .
     if not of_worst:
         return "", ()
     prompt = min(sample.prompt_id for sample in of_worst)
-    told = [[one for one in samples if one.arm == arm and one.prompt_id == prompt] for arm in dict.fromkeys((worst, best))]
-    chosen = [min(told[0], key=_generation), *(max(of_arm, key=_generation) for of_arm in told if of_arm)]
-    shown = tuple(Excerpt(one.arm, one.generation, _runs(one.text, EXCERPT)) for one in dict.fromkeys(chosen))
+    by_arm = [[one for one in samples if one.arm == arm and one.prompt_id == prompt] for arm in dict.fromkeys((worst, best))]
+    chosen = [min(by_arm[0], key=_generation), *(max(of_arm, key=_generation) for of_arm in by_arm if of_arm)]
+    shown = tuple(Excerpt(sample.arm, sample.generation, _runs(sample.text, EXCERPT)) for sample in dict.fromkeys(chosen))
     return chosen[0].prompt, shown
 
 
@@ -97,18 +97,18 @@ def _writer(arm: str, samples: Sequence[ShownSample], prompts: Sequence[int], ro
 
 
 def _continued(of_arm: Sequence[ShownSample], prompt: int, index: int, longest: int) -> Continued:
-    told = sorted((one for one in of_arm if one.prompt_id == prompt), key=_generation)
-    shown = _spread(told)
+    of_prompt = sorted((one for one in of_arm if one.prompt_id == prompt), key=_generation)
+    shown = _spread(of_prompt)
     before = [None, *(one.text for one in shown)]
     texts = tuple(Written(one.generation, _runs(one.text, longest, former)) for one, former in zip(shown, before, strict=False))
-    return Continued(told[0].prompt if told else "", index, texts)
+    return Continued(of_prompt[0].prompt if of_prompt else "", index, texts)
 
 
-def _spread(told: Sequence[ShownSample]) -> list[ShownSample]:
+def _spread(samples: Sequence[ShownSample]) -> list[ShownSample]:
     """At most COLUMNS of them, evenly, the first and the last among them."""
-    if len(told) <= COLUMNS:
-        return list(told)
-    return [told[round(index * (len(told) - 1) / (COLUMNS - 1))] for index in range(COLUMNS)]
+    if len(samples) <= COLUMNS:
+        return list(samples)
+    return [samples[round(index * (len(samples) - 1) / (COLUMNS - 1))] for index in range(COLUMNS)]
 
 
 def _runs(text: str, longest: int, before: str | None = None) -> tuple[tuple[str, str], ...]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.errors import BadInput, GateFailed, MachineGaveOut, OutcrossError, missing_extra
 
 Item = TypeVar("Item")
@@ -56,9 +56,9 @@ def free_memory() -> int | None:
     """Bytes that this process can still take: what the machine has free, within the limits that it was given; None where nothing says so."""
     free = [_said_in(Path("/proc/meminfo"), "MemAvailable:", 1024)]
     group = Path("/sys/fs/cgroup")
-    most, used = _said_in(group / "memory.max"), _said_in(group / "memory.current")
-    if most is not None and used is not None:
-        free.append(max(0, most - used))
+    limit, used = _said_in(group / "memory.max"), _said_in(group / "memory.current")
+    if limit is not None and used is not None:
+        free.append(max(0, limit - used))
     return min((size for size in free if size is not None), default=None)
 
 
@@ -193,7 +193,7 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
         from ray.exceptions import RayError
     except ImportError:
         raise missing_extra("ray", "ray") from None
-    shipped = own.shipped()
+    shipped = own_parts.shipped()
     _check_answers(address)
     is_ours = not ray.is_initialized()
     place: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {"address": address}
@@ -243,7 +243,7 @@ def _check_answers(address: str) -> None:
 
 
 def _turn(
-    shipped: own.Shipped, packed_function: bytes, packed: bytes, environment: dict[str, str]
+    shipped: own_source.Shipped, packed_function: bytes, packed: bytes, environment: dict[str, str]
 ) -> tuple[bytes, bytes | None, tuple[str, str] | None]:
     """What one turn of an item emits, the rest of the item, and how it failed.
 

@@ -37,7 +37,7 @@ def _processor() -> tuple[str, str]:
     """The name of the processor, and which of the instructions it has that decide how numbers are rounded."""
     if not Path("/proc/cpuinfo").exists():
         return "", ""
-    told = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
-    told = {key.strip(): value.strip() for key, value in told.items()}
-    there = told.get("flags", "").split()
-    return told.get("model name", ""), " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in there)
+    lines = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)
+    lines = {key.strip(): value.strip() for key, value in lines.items()}
+    there = lines.get("flags", "").split()
+    return lines.get("model name", ""), " ".join(flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in there)

@@ -22,10 +22,10 @@ def remembered(work: Callable[..., T]) -> Callable[..., T]:
     def recall(*objects: Any) -> T:
         key = tuple(map(id, objects))
         if key not in known:
-            found = work(*objects)
+            result = work(*objects)
             for one in objects:
                 weakref.finalize(one, known.pop, key, None).atexit = False
-            known[key] = found
+            known[key] = result
         return known[key]
 
     return recall

@@ -29,7 +29,7 @@ TWO_THIRDS = 2 / 3
 
 def _pair(value: object) -> object:
     return (
-        tuple(float(one) for one in value)
+        tuple(float(item) for item in value)
         if isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value)
         else value
     )
@@ -108,13 +108,13 @@ class ColouredDigits(Source):
         return tuple(tuple(self._read(folder, f"{part}-{what}") for what in ("images", "labels")) for part in ("train", "t10k"))
 
     def _read(self, folder: pathlib.Path, name: str) -> np.ndarray:
-        found = [file for file in sorted(folder.glob(f"{name}*")) if suffix(file)[0] == ".idx"] if folder.is_dir() else []
-        if len(found) != 1:
+        files = [file for file in sorted(folder.glob(f"{name}*")) if suffix(file)[0] == ".idx"] if folder.is_dir() else []
+        if len(files) != 1:
             raise BadInput(
-                f"{folder} must be a folder with one file {name}-idx…-ubyte(.gz), it has {len(found)}; give a folder of MNIST, or leave human.path out"
+                f"{folder} must be a folder with one file {name}-idx…-ubyte(.gz), it has {len(files)}; give a folder of MNIST, or leave human.path out"
             )
-        source = read(str(found[0]))
-        values = points(replace(source, name=str(found[0])))
+        source = read(str(files[0]))
+        values = points(replace(source, name=str(files[0])))
         if name.endswith("labels"):
             return values[:, 0].astype(np.int64)
         return (values / 255).astype(np.float32).reshape(-1, *source.record)

@@ -59,10 +59,10 @@ class Images(Source):
             raise BadInput(
                 f"{held_out} holds pictures of {apart.shape[1]} pixels, {learned} of {pictures.shape[1]}; give pictures of one size"
             )
-        least = self.rows + (0 if apart is not None else 1)
-        if len(pictures) < least:
+        needed = self.rows + (0 if apart is not None else 1)
+        if len(pictures) < needed:
             raise BadInput(
-                f"{learned or 'scikit-learn'} holds {len(pictures):,} pictures, human.rows={self.rows} needs {least:,}"
+                f"{learned or 'scikit-learn'} holds {len(pictures):,} pictures, human.rows={self.rows} needs {needed:,}"
                 f"{'' if apart is not None else ', one of them to hold out'}; lower human.rows{'' if self.path else ', or give human.path'}"
             )
         return _dealt(pictures[rng.permutation(len(pictures))], self.rows, apart)

@@ -76,7 +76,7 @@ class LabelledTable(Source):
 
         source = replace(read(self.path), name=self.path)
         own = self.columns or tuple(
-            one for one in source.columns if one not in (self.label_column, self.group_column) and one[:1] != "_"
+            column for column in source.columns if column not in (self.label_column, self.group_column) and column[:1] != "_"
         )
         wanted = list(dict.fromkeys((*own, self.label_column, self.group_column)))
         for name in wanted:
@@ -96,7 +96,7 @@ class LabelledTable(Source):
         return frame
 
     def _labelled(self, frame: polars.DataFrame) -> LabelledPoints:
-        names = [one for one in frame.columns if one not in (self.label_column, self.group_column)]
+        names = [column for column in frame.columns if column not in (self.label_column, self.group_column)]
         points = np.stack([self._numbers(frame[name]) for name in names], axis=1)
         classes, label = np.unique(frame[self.label_column].to_numpy(), return_inverse=True)
         groups, group = np.unique(frame[self.group_column].to_numpy(), return_inverse=True)

@@ -76,31 +76,31 @@ def _commonest(column: str, synthetic: Table, reference: Table) -> np.ndarray:
     return np.where(values.is_null().to_numpy(), -1, codes.to_numpy())
 
 
-def strongest(columns: list[Classes], most: int, rng: np.random.Generator) -> tuple[list[tuple[Classes, Classes]], int]:
+def strongest(columns: list[Classes], limit: int, rng: np.random.Generator) -> tuple[list[tuple[Classes, Classes]], int]:
     """The pairs of columns that go together most, and how many are left out.
 
     Strength is that in both sets together: to choose by the human one alone would compare human associations at their luckiest.
     """
     pairs = list(combinations(columns, 2))
-    if len(pairs) <= most:
+    if len(pairs) <= limit:
         return pairs, 0
     sides = [one.synthetic.size for one in columns[:1]] + [one.reference.size for one in columns[:1]]
     rows = rng.choice(sum(sides), min(SCREENED, sum(sides)), replace=False)
-    codes = {one.column: np.concatenate([one.synthetic, one.reference])[rows] for one in columns}
+    codes = {column.column: np.concatenate([column.synthetic, column.reference])[rows] for column in columns}
     strength = [float(cramer(_crossed(codes[one.column], codes[two.column], one.size, two.size))) for one, two in pairs]
-    order = sorted(range(len(pairs)), key=lambda i: (-strength[i], i))[:most]
-    return [pairs[i] for i in sorted(order)], len(pairs) - most
+    order = sorted(range(len(pairs)), key=lambda i: (-strength[i], i))[:limit]
+    return [pairs[i] for i in sorted(order)], len(pairs) - limit
 
 
-def crossed(one: Classes, two: Classes) -> np.ndarray:
+def crossed(first: Classes, second: Classes) -> np.ndarray:
     """Counts of both sets by both columns' classes, rows with either missing left out; (synthetic and reference, classes, classes)."""
-    sides = (one.synthetic, two.synthetic), (one.reference, two.reference)
-    return np.stack([_crossed(*codes, one.size, two.size) for codes in sides])
+    sides = (first.synthetic, second.synthetic), (first.reference, second.reference)
+    return np.stack([_crossed(*codes, first.size, second.size) for codes in sides])
 
 
-def _crossed(one: np.ndarray, two: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    there = (one >= 0) & (two >= 0)
-    return np.bincount(one[there] * columns + two[there], minlength=rows * columns).reshape(rows, columns)
+def _crossed(first: np.ndarray, second: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    there = (first >= 0) & (second >= 0)
+    return np.bincount(first[there] * columns + second[there], minlength=rows * columns).reshape(rows, columns)
 
 
 def rank_correlation(counts: np.ndarray) -> np.ndarray:
@@ -214,8 +214,8 @@ def relabelled(pairs: list[tuple[Classes, Classes]], rng: np.random.Generator) -
     ends = np.cumsum([0, *(one.size * two.size for one, two in pairs)])
     first = np.concatenate([_dealt(pairs, ends, n, n + m, rng) for _ in range(DEALS)])
     for (one, two), start, end in zip(pairs, ends[:-1], ends[1:], strict=True):
-        told, whole = first[:, start:end], crossed(one, two).sum(axis=0).ravel()
-        yield np.stack([told, whole - told]).reshape(2, len(told), one.size, two.size)
+        labels, whole = first[:, start:end], crossed(one, two).sum(axis=0).ravel()
+        yield np.stack([labels, whole - labels]).reshape(2, len(labels), one.size, two.size)
 
 
 def _dealt(
@@ -233,8 +233,8 @@ def _dealt(
     return random_labels(PERMUTATIONS // DEALS + 1, blocks, synthetic_rows / rows, rng).astype(np.float32) @ counts
 
 
-def _cells(one: Classes, two: Classes) -> tuple[np.ndarray, np.ndarray]:
+def _cells(rows_by: Classes, columns_by: Classes) -> tuple[np.ndarray, np.ndarray]:
     """The cell of each row that has both values, and which rows those are; the synthetic rows stand first."""
-    first, second = (np.concatenate([told.synthetic, told.reference]) for told in (one, two))
+    first, second = (np.concatenate([classes.synthetic, classes.reference]) for classes in (rows_by, columns_by))
     there = np.flatnonzero((first >= 0) & (second >= 0))
-    return first[there] * two.size + second[there], there
+    return first[there] * columns_by.size + second[there], there

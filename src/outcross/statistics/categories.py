@@ -173,14 +173,14 @@ def lost_mass(counts: ComparedCounts) -> tuple[float, float]:
 
 def _can_tell(both: np.ndarray, chance: float) -> np.ndarray:
     """Which categories could be found at all, (categories,) of bool: the smallest p that t records can give is chance ** t, and it must pass Bonferroni's step over as many categories as are left."""
-    least = chance ** both.astype(float)
-    members = np.arange(1, least.size + 1)
-    enough = np.searchsorted(np.sort(least), ERROR / members, side="right") <= members
-    return least <= ERROR / members[np.argmax(enough)]
+    smallest = chance ** both.astype(float)
+    members = np.arange(1, smallest.size + 1)
+    enough = np.searchsorted(np.sort(smallest), ERROR / members, side="right") <= members
+    return smallest <= ERROR / members[np.argmax(enough)]
 
 
 def _floor(counts: ComparedCounts, place: int, members: int, *, fewer: bool) -> float:
-    """The ratio of the category at `place` that one in twenty honest sets reaches or passes, in it or as clearly in another."""
+    """The ratio of the category at `place` that 5 % of honest samples reach or exceed, in this category or as clearly in another one."""
     from scipy.stats import binom
 
     (m, n), both = counts.rows, int(counts.both[place])

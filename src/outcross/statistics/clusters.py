@@ -38,17 +38,17 @@ def totals(values: np.ndarray, clusters: np.ndarray, n: int | None = None) -> np
     return np.bincount(clusters, weights=values, minlength=n or 0)
 
 
-def ratio_of_sums(top: np.ndarray, bottom: np.ndarray, of: str) -> Estimate:
+def ratio_of_sums(top: np.ndarray, bottom: np.ndarray, unit: str) -> Estimate:
     """Σ top / Σ bottom over independent clusters; the ratio of sums, not the mean of ratios.
 
     >>> print(ratio_of_sums(np.array([2.0, 4.0, 9.0]), np.array([1.0, 2.0, 3.0]), "documents").value)
     2.5
     """
     value = float(top.sum() / bottom.sum())
-    return sum_of(value, (top - value * bottom) / bottom.sum(), bottom, of)
+    return sum_of(value, (top - value * bottom) / bottom.sum(), bottom, unit)
 
 
-def sum_of(value: float, parts: np.ndarray, sizes: np.ndarray, of: str) -> Estimate:
+def sum_of(value: float, parts: np.ndarray, sizes: np.ndarray, unit: str) -> Estimate:
     """A value whose error is the sum of what each independent cluster adds to it, `parts`, that add up to about 0.
 
     Clusters of unequal size and skewed parts make Student's interval too narrow (85 to 93 % instead of 95 % over ten to eighty
@@ -59,11 +59,11 @@ def sum_of(value: float, parts: np.ndarray, sizes: np.ndarray, of: str) -> Estim
     """
     there = sizes > 0
     if (clusters := int(there.sum())) < 2:
-        raise NotApplicable(f"an interval over {of} needs at least 2 of them, there is {clusters}")
+        raise NotApplicable(f"an interval over {unit} needs at least 2 of them, there is {clusters}")
     parts, sizes = parts[there], sizes[there]
     narrowest = rounding(value)
     below, above = (max(narrowest, reach) for reach in skewed_reach(parts, sizes, freedom(sizes)))
-    return Estimate(value, value - below, value + above, f"skewness-corrected t over {of}", clusters)
+    return Estimate(value, value - below, value + above, f"skewness-corrected t over {unit}", clusters)
 
 
 def skewed_reach(parts: np.ndarray, sizes: np.ndarray, degrees: float) -> tuple[float, float]:
@@ -102,7 +102,7 @@ def freedom(sizes: np.ndarray, alike: float = 1.0) -> float:
     return max(1.0, float(trace**2 / squares))
 
 
-def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate:
+def share(hits: np.ndarray, sizes: np.ndarray, unit: str, inside: str) -> Estimate:
     """The share Σ hits / Σ sizes of things that come in clusters, with Wilson's interval at the effective sample size.
 
     n things in clusters tell as much as n* = p (1 - p) / v independent ones, v the variance of the ratio estimator between
@@ -114,7 +114,7 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
     Clusters of one thing each are independent things, and have their interval (`estimate.share`). A cluster whose things all agree counts
     as one thing, but that they agree is itself estimated: half of forty such clusters has an interval 9 % wider than half of forty things.
 
-    `of` names the things, `inside` the clusters; n counts the things.
+    `unit` names the things, `inside` the clusters; n counts the things.
 
     >>> estimate = share(np.array([3, 1, 2, 2, 3, 1]), np.full(6, 4), "words", "documents")
     >>> print(f"{estimate.value} [{estimate.low:.2f}, {estimate.high:.2f}] {estimate.method} n={estimate.n}")
@@ -124,8 +124,8 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
     hits, sizes = hits[there].astype(float), sizes[there].astype(float)
     n = int(sizes.sum())
     if n == 0:
-        raise NotApplicable(f"a share of no {of}")
-    method = f"Wilson over {of}" if of == inside else f"Wilson over {of} in {inside}"
+        raise NotApplicable(f"a share of no {unit}")
+    method = f"Wilson over {unit}" if unit == inside else f"Wilson over {unit} in {inside}"
     student_quantile_over(sizes.size, inside)  # refuses one cluster
     if sizes.max() <= 1:
         return replace(estimate.share(float(hits.sum()), n), method=method)
@@ -140,7 +140,7 @@ def share(hits: np.ndarray, sizes: np.ndarray, of: str, inside: str) -> Estimate
     return Estimate(value, max(0.0, min(low, value)), min(1.0, max(high, value)), method, n)
 
 
-def average(values: np.ndarray, clusters: np.ndarray, of: str) -> Estimate:
+def average(values: np.ndarray, clusters: np.ndarray, unit: str) -> Estimate:
     """The mean of the values that there are (NaN where there is none), as the ratio of their sum to their number in clusters (`ratio_of_sums`); n counts the clusters.
 
     >>> estimate = average(np.array([1.0, 3.0, 2.0, np.nan]), np.array([0, 0, 1, 2]), "documents")
@@ -149,7 +149,7 @@ def average(values: np.ndarray, clusters: np.ndarray, of: str) -> Estimate:
     """
     there = ~np.isnan(values)
     own = np.unique(clusters[there], return_inverse=True)[1]
-    return ratio_of_sums(totals(values[there], own), np.bincount(own).astype(float), of)
+    return ratio_of_sums(totals(values[there], own), np.bincount(own).astype(float), unit)
 
 
 def effective_size(hits: np.ndarray, sizes: np.ndarray) -> float:
@@ -194,7 +194,7 @@ def _freedom_of_share(hits: np.ndarray, sizes: np.ndarray) -> float:
     return freedom(sizes, float(np.clip(excess / (squares - n), 0, 1)))
 
 
-def jackknife(value: float, drops: np.ndarray, sizes: np.ndarray, of: str, maximum: float = math.inf) -> Estimate:
+def jackknife(value: float, drops: np.ndarray, sizes: np.ndarray, unit: str, maximum: float = math.inf) -> Estimate:
     """A value in [0, most] whose interval comes from how far it drops when each cluster is left out (Tukey 1958).
 
     A drop is compared with the one that a cluster of its size has on average, so that what is read is the variance at a fixed
@@ -202,12 +202,12 @@ def jackknife(value: float, drops: np.ndarray, sizes: np.ndarray, of: str, maxim
     of distinct things: those have `distinct`.
     """
     if (there := sizes > 0).sum() < 2:
-        raise NotApplicable(f"an interval over {of} needs at least 2 of them, there is {there.sum()}")
+        raise NotApplicable(f"an interval over {unit} needs at least 2 of them, there is {there.sum()}")
     drops, sizes = drops[there], sizes[there]
     clusters = drops.size
     spread = drops - sizes * (drops.sum() / sizes.sum())
-    half = student_quantile_over(clusters, of) * math.sqrt((clusters - 1) / clusters * np.square(spread).sum())
-    return Estimate(value, max(0.0, value - half), min(maximum, value + half), f"jackknife over {of}", clusters)
+    half = student_quantile_over(clusters, unit) * math.sqrt((clusters - 1) / clusters * np.square(spread).sum())
+    return Estimate(value, max(0.0, value - half), min(maximum, value + half), f"jackknife over {unit}", clusters)
 
 
 DEEPEST = 4
@@ -215,7 +215,7 @@ DEEPEST = 4
 
 
 def distinct(
-    codes: np.ndarray, clusters: np.ndarray, sizes: np.ndarray, of: str, per: float = 1.0, maximum: float = math.inf
+    codes: np.ndarray, clusters: np.ndarray, sizes: np.ndarray, unit: str, per: float = 1.0, maximum: float = math.inf
 ) -> Estimate:
     """How many distinct codes there are, over `per`, with the variance that this number has at this amount of text.
 
@@ -233,7 +233,7 @@ def distinct(
     from scipy.special import bdtrc, binom
 
     if (there := int((sizes > 0).sum())) < 2:
-        raise NotApplicable(f"an interval over {of} needs at least 2 of them, there is {there}")
+        raise NotApplicable(f"an interval over {unit} needs at least 2 of them, there is {there}")
     pairs = np.stack(np.divmod(np.unique(codes.astype(np.int64) * sizes.size + clusters), sizes.size))
     first = np.flatnonzero(np.diff(pairs[0], prepend=-1))  # of each code
     depth = np.diff(first, append=pairs.shape[1])  # in how many clusters each code stands
@@ -241,15 +241,15 @@ def distinct(
     _, at, together = np.unique(np.add.reduceat(marks[pairs[1]], first), return_index=True, return_counts=True)
     alone = np.bincount(pairs[1][first[depth == 1]], minlength=sizes.size)
     variance = np.square(alone - sizes * (alone.sum() / sizes.sum())).sum()
-    least = variance / 3  # what it is for things expected three times each
+    smallest = variance / 3  # what it is for things expected three times each
     for k in range(2, min(DEEPEST, there) + 1):
         of_depth = together[depth[at] == k].astype(float)
         term = np.square(of_depth).sum() - of_depth.sum() ** 2 / binom(there, k)
         variance += (-1) ** (k + 1) * bdtrc(k - 1, DEEPEST, 0.5) * term
-    variance, value, t = max(variance, least), first.size, student_quantile_over(there, of)
+    variance, value, t = max(variance, smallest), first.size, student_quantile_over(there, unit)
     below, above = max(1.0, t * math.sqrt(variance)), t * math.sqrt(variance + 1)
     return Estimate(
-        value / per, max(0.0, (value - below) / per), min(maximum, (value + above) / per), f"distinct things over {of}", there
+        value / per, max(0.0, (value - below) / per), min(maximum, (value + above) / per), f"distinct things over {unit}", there
     )
 
 

@@ -57,9 +57,9 @@ def _some(records: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return records[rng.permutation(len(records))[:FITTED]]
 
 
-def _squares(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _squares(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Squared distances, (n, m)."""
-    return np.maximum((one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)[None, :] - 2 * one @ other.T, 0.0)
+    return np.maximum((first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None, :] - 2 * first @ second.T, 0.0)
 
 
 def _kernel(records: np.ndarray, centres: np.ndarray, width: float) -> np.ndarray:

@@ -113,9 +113,9 @@ def spectral_entropy(series: np.ndarray) -> np.ndarray:
     return -(shares * np.log(np.where(shares > 0, shares, 1.0))).sum(axis=1) / np.log(shares.shape[1])
 
 
-def log_variance(series: np.ndarray, least: float) -> np.ndarray:
+def log_variance(series: np.ndarray, smallest: float) -> np.ndarray:
     """(records,); a constant series has the least."""
-    return np.log(np.maximum(series.var(axis=1), least))
+    return np.log(np.maximum(series.var(axis=1), smallest))
 
 
 def transitions(series: np.ndarray) -> np.ndarray:

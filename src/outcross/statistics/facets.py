@@ -62,7 +62,7 @@ class Condition:
     """The condition in words, as in "age < 26"."""
 
 
-def of_numbers(column: str, values: np.ndarray, of: str = "", written: Callable[[float], str] | None = None) -> Facet | None:
+def of_numbers(column: str, values: np.ndarray, subject: str = "", written: Callable[[float], str] | None = None) -> Facet | None:
     """A number (NaN where missing) cut at quantiles, a value that many records share apart; None where all values are one."""
     is_there = np.isfinite(values)
     distinct, counts = np.unique(values[is_there], return_counts=True)
@@ -75,10 +75,10 @@ def of_numbers(column: str, values: np.ndarray, of: str = "", written: Callable[
         is_full = counts >= share
         starts = distinct[(np.diff(np.floor(before / share), prepend=-1) > 0) | is_full | np.concatenate(([False], is_full[:-1]))]
     codes = np.where(is_there, np.searchsorted(starts, np.where(is_there, values, 0.0), side="right"), 0)
-    return Facet(column, codes.astype(np.int16), starts.size + 1, is_ordered=True, values=values, of=of, written=written)
+    return Facet(column, codes.astype(np.int16), starts.size + 1, is_ordered=True, values=values, of=subject, written=written)
 
 
-def of_categories(column: str, places: np.ndarray, names: Sequence[str], of: str = "") -> Facet | None:
+def of_categories(column: str, places: np.ndarray, names: Sequence[str], subject: str = "") -> Facet | None:
     """Categories, the commonest with codes of their own; None where no two records can be told apart. places: (records,), which name, -1 where missing."""
     counts = np.bincount(places[places >= 0], minlength=len(names))
     ranked = np.argsort(-counts, kind="stable")
@@ -89,7 +89,7 @@ def of_categories(column: str, places: np.ndarray, names: Sequence[str], of: str
     codes = code_of[places]
     if codes.size == 0 or codes.min() == codes.max():
         return None
-    return Facet(column, codes, own.size + 2, is_ordered=False, names=tuple(str(names[i]) for i in own.tolist()), of=of)
+    return Facet(column, codes, own.size + 2, is_ordered=False, names=tuple(str(names[i]) for i in own.tolist()), of=subject)
 
 
 def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.ndarray) -> tuple[Condition, np.ndarray]:

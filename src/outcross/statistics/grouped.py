@@ -32,7 +32,7 @@ class Cells:
         array([0.5, 1. , 1.5])
         """
         running = np.cumsum(counts, axis=-1)
-        found = []
+        quantiles = []
         for share in shares:
             wanted = share * running[..., -1:]
             # Rounding must not put what a cell fills exactly into the next one.
@@ -40,8 +40,8 @@ class Cells:
             inside = np.take_along_axis(counts, cell, axis=-1)
             before = np.take_along_axis(running, cell, axis=-1) - inside
             part = (wanted - before) / np.maximum(inside, 1)
-            found.append((self.edges[cell] + part * (self.edges[cell + 1] - self.edges[cell]))[..., 0])
-        return np.stack(found, axis=-1)
+            quantiles.append((self.edges[cell] + part * (self.edges[cell + 1] - self.edges[cell]))[..., 0])
+        return np.stack(quantiles, axis=-1)
 
     def filled(self, counts: np.ndarray) -> np.ndarray:
         """So many numbers of each value, spread evenly over its cell, ascending; (numbers,)."""

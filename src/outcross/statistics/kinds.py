@@ -21,18 +21,18 @@ def held_in(kinds: np.ndarray, documents: np.ndarray, of_kinds: int, of_document
     return coo_matrix((np.ones(documents.size, np.float32), (kinds, documents)), (of_kinds, of_documents)).tocsr()
 
 
-def fewer_kinds(held: Any, is_first: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> tuple[Estimate, Null]:
+def fewer_kinds(occurs: Any, is_first: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> tuple[Estimate, Null]:
     """How many of these kinds the first set holds over how many the second one does, and the null of fewer.
 
     Documents are exchangeable where nothing is lost, so labels are drawn anew over whole documents. The interval is the one that the same
     draws give around the ratio, and at least as wide as that of two independent shares. A bootstrap would be wrong: a resample holds fewer
     kinds. Half a kind is added to both counts.
 
-    held: (kinds, documents) as `held_in` makes it; is_first: whether a document is of the first set, (documents,); sizes: things of each.
+    occurs: (kinds, documents) as `held_in` makes it; is_first: whether a document is of the first set, (documents,); sizes: things of each.
     """
-    alive = held @ np.stack([is_first, ~is_first], axis=1).astype(np.float32) > 0
+    alive = occurs @ np.stack([is_first, ~is_first], axis=1).astype(np.float32) > 0
     difference = float(_log_ratio(*alive.sum(axis=0)))
-    draws = np.concatenate([_relabelled(held, sizes, rng) for _ in range(-(-PERMUTATIONS // TOGETHER))])
+    draws = np.concatenate([_relabelled(occurs, sizes, rng) for _ in range(-(-PERMUTATIONS // TOGETHER))])
     low, high = percentile_interval(draws)
     null = from_draws(difference, draws, "smaller", "permuted documents")
     value, lower, upper = (math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low)))
@@ -45,13 +45,13 @@ def fewer_kinds(held: Any, is_first: np.ndarray, sizes: np.ndarray, rng: np.rand
     return Estimate(value, lower, upper, "permuted documents", int(alive.any(axis=1).sum())), null.on_scale(math.exp)
 
 
-def _relabelled(held: Any, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _relabelled(occurs: Any, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """log of the ratio of kinds where documents in random order are cut into two sets of as many things, (draws,)."""
     order = rng.permuted(np.tile(np.arange(sizes.size), (TOGETHER, 1)), axis=1)
     is_first = np.cumsum(sizes[order], axis=1) - sizes[order] / 2 <= sizes.sum() / 2
     labels = np.zeros((sizes.size, TOGETHER), np.float32)
     labels[order.T, np.arange(TOGETHER)] = is_first.T
-    first, second = ((held @ side > 0).sum(axis=0) for side in (labels, 1 - labels))
+    first, second = ((occurs @ side > 0).sum(axis=0) for side in (labels, 1 - labels))
     return _log_ratio(first, second)
 
 

@@ -115,11 +115,11 @@ def fit_mixing_law(
     if mixes < pools + 3:
         raise NotApplicable(f"a mixing law of {pools} pools needs at least {pools + 3} mixes, there are {mixes}")
     one = _fitted(shares, losses[None], _starts_of_one(shares, losses[None]))
-    found = [one]
+    fits = [one]
     for terms in range(2, most_terms + 1):
         if mixes > terms * pools + 3:
-            found.append(_fitted(shares, losses[None], _starts_of_more(found[-1], pools, terms)))
-    best = min(found, key=lambda fit: _aicc(float(fit.errors[0]), mixes, fit.parameters.shape[1], losses))
+            fits.append(_fitted(shares, losses[None], _starts_of_more(fits[-1], pools, terms)))
+    best = min(fits, key=lambda fit: _aicc(float(fit.errors[0]), mixes, fit.parameters.shape[1], losses))
     law = best.law(0)
     residuals = losses - law(shares)
     drawn = _comparable(shares, best, residuals)[rng.integers(mixes, size=(replicates, mixes))]
@@ -236,7 +236,7 @@ def least_corner(slope: np.ndarray, region: ShareRegion) -> np.ndarray:
             bounds.append(-region.floor)
     if region.caps is not None:
         bounds += [-cap for cap in region.caps]
-    found = linprog(
+    solution = linprog(
         slope,
         A_ub=np.array(bounds) if bounds else None,
         b_ub=np.zeros(len(bounds)) if bounds else None,
@@ -245,11 +245,11 @@ def least_corner(slope: np.ndarray, region: ShareRegion) -> np.ndarray:
         bounds=(0, 1),
         method="highs",
     )
-    if found.status != 0:
+    if solution.status != 0:
         raise BadInput(
             "no shares meet the human floor and the caps on repeats together; lower the budget or the floor, or raise max_repeats"
         )
-    return np.clip(found.x, 0.0, 1.0)
+    return np.clip(solution.x, 0.0, 1.0)
 
 
 def _corrected(objective: Objective, active: list[np.ndarray], weights: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
@@ -300,9 +300,9 @@ class _Fits:
         return MixingLaw(constant, self.parameters[place, 1:].reshape(-1, self.pools))
 
 
-def _constant(free: np.ndarray, most: np.ndarray) -> np.ndarray:
+def _constant(free: np.ndarray, largest: np.ndarray) -> np.ndarray:
     """A constant in (0, most) of any number."""
-    return most / (1 + np.exp(-np.clip(free, -LARGEST, LARGEST)))
+    return largest / (1 + np.exp(-np.clip(free, -LARGEST, LARGEST)))
 
 
 def _starts_of_one(shares: np.ndarray, losses: np.ndarray) -> np.ndarray:
@@ -310,13 +310,13 @@ def _starts_of_one(shares: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
     losses: (sets, mixes); returns (starts, sets, 1 + pools).
     """
-    least, most = losses.min(axis=1), losses.mean(axis=1)
+    lowest, mean = losses.min(axis=1), losses.mean(axis=1)
     starts = []
     for part in (0.02, 0.5, 0.9, 0.99):
-        constant = part * least
+        constant = part * lowest
         rest = np.log(losses - constant[:, None])  # (sets, mixes)
         pulls = np.linalg.lstsq(shares, rest.T, rcond=None)[0].T
-        starts.append(np.column_stack([np.log(constant / (most - constant + 1e-12 * most)), pulls]))
+        starts.append(np.column_stack([np.log(constant / (mean - constant + 1e-12 * mean)), pulls]))
     return np.array(starts)
 
 
@@ -338,8 +338,8 @@ def _fitted(shares: np.ndarray, losses: np.ndarray, starts: np.ndarray) -> _Fits
     losses: (sets, mixes); starts: (starts, sets, parameters).
     """
     begun, sets, size = starts.shape
-    pools, most = shares.shape[1], losses.mean(axis=1)
-    wanted, limit = np.tile(losses, (begun, 1)), np.tile(most, begun)
+    pools, mean = shares.shape[1], losses.mean(axis=1)
+    wanted, limit = np.tile(losses, (begun, 1)), np.tile(mean, begun)
     parameters = starts.reshape(begun * sets, size).copy()
     damping = np.full(len(parameters), 1e-2)
     misses, errors = _misses(shares, wanted, limit, parameters)
@@ -362,12 +362,12 @@ def _fitted(shares: np.ndarray, losses: np.ndarray, starts: np.ndarray) -> _Fits
             break
     best = errors.reshape(begun, sets).argmin(axis=0)
     chosen = best * sets + np.arange(sets)
-    return _Fits(parameters[chosen], errors[chosen], most, pools)
+    return _Fits(parameters[chosen], errors[chosen], mean, pools)
 
 
-def _misses(shares: np.ndarray, losses: np.ndarray, most: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _misses(shares: np.ndarray, losses: np.ndarray, largest: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How much a law misses of each loss, (sets, mixes), and the sum of squares, (sets,)."""
-    missed = losses - _constant(parameters[:, :1], most[:, None]) - _terms(shares, parameters).sum(axis=1)
+    missed = losses - _constant(parameters[:, :1], largest[:, None]) - _terms(shares, parameters).sum(axis=1)
     return missed, (missed**2).sum(axis=1)
 
 
@@ -377,10 +377,10 @@ def _terms(shares: np.ndarray, parameters: np.ndarray) -> np.ndarray:
     return np.exp(np.minimum(pulls @ shares.T, LARGEST))
 
 
-def _slopes(shares: np.ndarray, most: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+def _slopes(shares: np.ndarray, largest: np.ndarray, parameters: np.ndarray) -> np.ndarray:
     """How each prediction changes with each parameter: (sets, mixes, parameters)."""
-    part = _constant(parameters[:, :1], most[:, None]) / most[:, None]
-    of_constant = np.broadcast_to((most[:, None] * part * (1 - part))[:, :, None], (len(parameters), len(shares), 1))
+    part = _constant(parameters[:, :1], largest[:, None]) / largest[:, None]
+    of_constant = np.broadcast_to((largest[:, None] * part * (1 - part))[:, :, None], (len(parameters), len(shares), 1))
     of_pulls = np.einsum("skm,mp->smkp", _terms(shares, parameters), shares).reshape(len(parameters), len(shares), -1)
     return np.concatenate([of_constant, of_pulls], axis=2)
 
@@ -390,5 +390,5 @@ def _aicc(error: float, mixes: int, parameters: int, losses: np.ndarray) -> floa
     count = parameters + 1
     if mixes <= count + 1:
         return np.inf
-    least = mixes * rounding(float(np.abs(losses).max())) ** 2
-    return mixes * np.log(max(error, least) / mixes) + 2 * count + 2 * count * (count + 1) / (mixes - count - 1)
+    smallest = mixes * rounding(float(np.abs(losses).max())) ** 2
+    return mixes * np.log(max(error, smallest) / mixes) + 2 * count + 2 * count * (count + 1) / (mixes - count - 1)

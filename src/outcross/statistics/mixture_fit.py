@@ -35,17 +35,17 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
     from scipy.special import fdtrc
 
     fewest = min(int(np.unique(own).size) for own in groups)
-    most = fewest // LEAST_PER_FEATURE
+    limit = fewest // LEAST_PER_FEATURE
     fitted = len(sets) - 2
-    if most <= fitted:
+    if limit <= fitted:
         raise NotApplicable(f"needs at least {(fitted + 1) * LEAST_PER_FEATURE} groups of texts on each side, there are {fewest}")
     calibration = np.concatenate(sets[1:])
     centre, scale = calibration.mean(axis=0), calibration.std(axis=0)
     alive = scale > 1e-9
     sides = [(side[:, alive] - centre[alive]) / scale[alive] for side in sets]
-    if (features := int(alive.sum())) > most:
+    if (features := int(alive.sum())) > limit:
         _, _, axes = np.linalg.svd(np.concatenate(sides[1:]), full_matrices=False)
-        sides, features = [side @ axes[:most].T for side in sides], most
+        sides, features = [side @ axes[:limit].T for side in sides], limit
     if features <= fitted:
         raise NotApplicable("no feature varies")
     means = [side.mean(axis=0) for side in sides]

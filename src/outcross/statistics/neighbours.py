@@ -51,7 +51,7 @@ class Graph:
     def some(self, n_real: int, n_drawn: int, rng: np.random.Generator) -> Graph:
         """That of so many of the real and of the drawn points, at random."""
         real, drawn = (
-            np.sort(rng.permutation(len(told))[:n]) for told, n in ((self.real, n_real), (self.drawn, n_drawn))
+            np.sort(rng.permutation(len(rows))[:n]) for rows, n in ((self.real, n_real), (self.drawn, n_drawn))
         )  # fmt: skip
         return Graph(self.real[np.ix_(real, real)], self.drawn[np.ix_(drawn, drawn)], self.across[np.ix_(real, drawn)])
 
@@ -106,11 +106,11 @@ def nearest(points: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, 
     centre = among.mean(axis=0)
     candidates = (among - centre).astype(np.float32)
     lengths = np.einsum("nd,nd->n", candidates, candidates)
-    found = [
+    blocks = [
         _decided(block, among, _candidates((block - centre).astype(np.float32), candidates, lengths, k), k)
         for block in np.array_split(points, max(1, -(-len(points) * len(among) // BLOCK)))
     ]
-    return np.concatenate([distances for distances, _ in found]), np.concatenate([rows for _, rows in found])
+    return np.concatenate([distances for distances, _ in blocks]), np.concatenate([rows for _, rows in blocks])
 
 
 def nearest_by_kinds(points: np.ndarray, among: np.ndarray, k: int, kinds: Sequence[slice]) -> tuple[np.ndarray, np.ndarray]:
@@ -175,32 +175,32 @@ def _candidates(points: np.ndarray, among: np.ndarray, lengths: np.ndarray, k: i
     """Rows of `among` that may be the nearest to each point, (n, k or a few more)."""
     squares = (-2 * points) @ among.T
     squares += lengths
-    most = min(k + SHORTLIST if k > 1 else 1, len(among))
+    limit = min(k + SHORTLIST if k > 1 else 1, len(among))
     if k > 3:
-        return _smallest(squares, most)
-    told = []
-    for _ in range(min(most, k + 1)):  # one by one: a partition of all takes longer
-        told.append(squares.argmin(axis=1))
-        squares[np.arange(len(squares)), told[-1]] = np.inf
-    return np.column_stack(told)
+        return _smallest(squares, limit)
+    shortlists = []
+    for _ in range(min(limit, k + 1)):  # one by one: a partition of all takes longer
+        shortlists.append(squares.argmin(axis=1))
+        squares[np.arange(len(squares)), shortlists[-1]] = np.inf
+    return np.column_stack(shortlists)
 
 
-def _smallest(values: np.ndarray, most: int) -> np.ndarray:
-    """Where the `most` smallest numbers of each row stand, in any order. (rows, most)
+def _smallest(values: np.ndarray, limit: int) -> np.ndarray:
+    """Where the `limit` smallest numbers of each row stand, in any order. (rows, most)
 
-    A number among the smallest lies in one of the `most` strands of columns that have the smallest minima, so that those alone are sorted.
+    A number among the smallest lies in one of the `limit` strands of columns that have the smallest minima, so that those alone are sorted.
     """
     rows, columns = values.shape
     strands = columns // STRAND
-    if strands < 2 * most:
-        return np.argpartition(values, most - 1, axis=1)[:, :most]
+    if strands < 2 * limit:
+        return np.argpartition(values, limit - 1, axis=1)[:, :limit]
     whole = strands * STRAND
     minima = values[:, :whole].reshape(rows, STRAND, strands).min(axis=1)
-    best = np.argpartition(minima, most - 1, axis=1)[:, :most]
+    best = np.argpartition(minima, limit - 1, axis=1)[:, :limit]
     among = (best[:, None, :] + strands * np.arange(STRAND)[:, None]).reshape(rows, -1)
     left_over = np.broadcast_to(np.arange(whole, columns), (rows, columns - whole))
     among = np.concatenate([among, left_over], axis=1)
-    chosen = np.argpartition(np.take_along_axis(values, among, axis=1), most - 1, axis=1)[:, :most]
+    chosen = np.argpartition(np.take_along_axis(values, among, axis=1), limit - 1, axis=1)[:, :limit]
     return np.take_along_axis(among, chosen, axis=1)
 
 

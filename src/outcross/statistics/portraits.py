@@ -89,14 +89,14 @@ def reliability(
     human, synthetic: P(class), (records, classes), or a number, (records,); came_true: the number of the class, or the number, (records,)
     """
     sides = [_predicted(predictions, came_true) for predictions in (human, synthetic)]
-    of = (
+    label = (
         "the number, in standard deviations"
         if human.ndim == 1
         else f"the chance of {classes[-1]}"
         if len(classes) == 2
         else "the chance of the likeliest class"
     )
-    return Reliability(target, learner, of, *(_parts(*side) for side in sides))
+    return Reliability(target, learner, label, *(_parts(*side) for side in sides))
 
 
 def _predicted(predictions: np.ndarray, came_true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -266,7 +266,7 @@ def discrimination(predicted: np.ndarray, records: EncodedRecords) -> tuple[floa
     if not classes:
         raise NotApplicable("the test records are of one class")
     areas = [_area(predicted[:, k], records.target == k) for k in (classes[:1] if predicted.shape[1] == 2 else classes)]
-    return float(np.mean([area for area, _ in areas])), np.mean([told for _, told in areas], axis=0)
+    return float(np.mean([area for area, _ in areas])), np.mean([parts for _, parts in areas], axis=0)
 
 
 def area_under_the_curve(score: np.ndarray, is_class: np.ndarray) -> Estimate:

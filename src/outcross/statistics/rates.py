@@ -62,7 +62,7 @@ def larger(first: Estimate, second: Estimate) -> Estimate:
 
 
 def gap_null(sizes: Sequence[Sequence[int]], rates: Sequence[float]) -> Null:
-    """What the largest of some gaps is where no group differs: its mean, and what one in twenty sets reaches.
+    """What the largest of some gaps is where no group differs: its mean, and the value that 5 % of samples reach.
 
     sizes: the records of each group, a row a gap. rates: the common rate of each gap. Of two groups and one gap the mean is
     √(2/π) √(p(1 − p)(1/n₁ + 1/n₀)); more are drawn from the normal law of rates, from a fixed stream.

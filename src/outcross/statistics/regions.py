@@ -94,7 +94,7 @@ def explaining(region: Region, facets: Sequence[Facet], is_human: np.ndarray) ->
 
     Human records are weighted so that the column has the shares that it has on the second side, inside and outside of the rule. A region of two columns that is emptied stays nearly full under such weights.
     """
-    conditions = {one.column: one for one in region.conditions}
+    conditions = {condition.column: condition for condition in region.conditions}
     human, other = (float(region.inside[side].mean()) for side in (is_human, ~is_human))
     best, column = EXPLAINED, ""
     for facet in facets:
@@ -146,16 +146,16 @@ def boxes(
         says = worth(human, share_left)
         while proposed < MOST:
             worths = np.where(is_left, says, 0.0)
-            value, found = _best(scans, facets, every, rows, worths, is_left & human, fewest, rng)
-            if (found is None or value <= 0) and (proposed or share_left != LEFT[-1]):
+            value, box = _best(scans, facets, every, rows, worths, is_left & human, fewest, rng)
+            if (box is None or value <= 0) and (proposed or share_left != LEFT[-1]):
                 break
-            if found is None:
+            if box is None:
                 return
-            own = found.inside[rows] & is_left
+            own = box.inside[rows] & is_left
             if (own & human).sum() < fewest:
                 break
             proposed += 1
-            yield found
+            yield box
             if value <= 0:
                 return
             is_left &= ~own
@@ -169,13 +169,13 @@ def _best(
 
     At a low price chance alone outlines small boxes; where the best one is too small, a plainer one may not be.
     """
-    value, found = 0.0, None
+    value, best = 0.0, None
     for scan in scans:
         value, box = scan.best(worths, rng)
-        found = _with_ends(facets, every, box, rows, worths) if box else None
-        if found is not None and (found.inside[rows] & is_human).sum() >= fewest:
+        best = _with_ends(facets, every, box, rows, worths) if box else None
+        if best is not None and (best.inside[rows] & is_human).sum() >= fewest:
             break
-    return value, found
+    return value, best
 
 
 def _with_ends(facets, every: np.ndarray, box, rows: np.ndarray, says: np.ndarray) -> Proposal:
@@ -201,7 +201,10 @@ def tested(proposals: Sequence[Proposal], is_human: np.ndarray, among: np.ndarra
     """
     n, m = int((is_human & among).sum()), int((~is_human & among).sum())
     level = LEVEL / (PARTS * max(1, len(proposals)))
-    counts = [(int((one.inside & is_human & among).sum()), int((one.inside & ~is_human & among).sum())) for one in proposals]
+    counts = [
+        (int((proposal.inside & is_human & among).sum()), int((proposal.inside & ~is_human & among).sum()))
+        for proposal in proposals
+    ]
     compared = [ComparedCounts(synthetic=np.array([y, m - y]), human=np.array([x, n - x])) for x, y in counts]
     adjusted = holm(np.array([chance_of_fewer(one)[0] for one in compared])) * PARTS
     regions = []
@@ -242,7 +245,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def _floor(x: int, y: int, n: int, m: int, level: float) -> float:
-    """The ratio that one in twenty honest pairs reaches in any of the regions."""
+    """The ratio that 5 % of pairs of honest samples reach in at least one of the regions."""
     from scipy.stats import binom
 
     few = int(binom.ppf(level, x + y, m / (n + m)))

@@ -141,12 +141,12 @@ def _missed(count: np.ndarray, n: int, size: int) -> np.ndarray:
     """P(none of so many drawn of n is one of `count`), the hypergeometric probability of 0."""
     from scipy.special import gammaln
 
-    told = np.full(count.shape, 0.0)
+    chance = np.full(count.shape, 0.0)
     can = n - count >= size
     c = count[can].astype(float)
     logs = gammaln(n - c + 1) - gammaln(n - c - size + 1) - gammaln(n + 1.0) + gammaln(n - size + 1.0)
-    told[can] = np.where(c == 0, 1.0, np.exp(logs))
-    return told
+    chance[can] = np.where(c == 0, 1.0, np.exp(logs))
+    return chance
 
 
 def equal_pairs(counts: np.ndarray) -> tuple[float, float]:
@@ -161,16 +161,16 @@ def equal_pairs(counts: np.ndarray) -> tuple[float, float]:
     return value, math.sqrt((n - 1) / n * float(counts @ np.square(spread)))
 
 
-def found_in(one: Occurrences, other: Occurrences) -> tuple[int, int, Estimate]:
+def found_in(first: Occurrences, second: Occurrences) -> tuple[int, int, Estimate]:
     """How many records of a set another set has too, of how many, and their share with an interval over distinct records."""
-    one, other = alike(one, other)
-    if one.rows == 0:
+    first, second = alike(first, second)
+    if first.rows == 0:
         raise NotApplicable("no records")
-    hits = np.where(one.are_in(other), one.counts, 0)
-    count, n = int(hits.sum()), one.rows
+    hits = np.where(first.are_in(second), first.counts, 0)
+    count, n = int(hits.sum()), first.rows
     if hits.size == 1:  # one thing again and again tells as much as one
         return count, n, replace(independent(count // n, 1), method="Wilson over distinct records", n=n)
-    return count, n, share(hits.astype(float), one.counts.astype(float), "records", "distinct records")
+    return count, n, share(hits.astype(float), first.counts.astype(float), "records", "distinct records")
 
 
 def seen_again(counts: np.ndarray) -> tuple[int, int]:

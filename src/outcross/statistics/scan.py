@@ -157,7 +157,7 @@ class Scan:
             if codes.any():
                 gains.append((float(value) - self._cost(i, codes), i, codes))
         if gains:
-            _, i, codes = max(gains, key=lambda one: one[0])
+            _, i, codes = max(gains, key=lambda gain: gain[0])
             yield {**box, i: codes}
 
     def _shorter(self, box: Box, worths: np.ndarray) -> Iterator[Box]:
@@ -223,11 +223,11 @@ def best_codes(worths: np.ndarray, is_ordered: bool) -> tuple[np.ndarray, np.nda
     # The largest sum of a stretch ends where the running sum has risen most above its least value so far.
     sums = np.cumsum(worths[..., 1:], axis=-1)
     before = sums - worths[..., 1:]
-    least = np.minimum.accumulate(before, axis=-1)
+    lowest = np.minimum.accumulate(before, axis=-1)
     places = np.arange(sums.shape[-1])
-    start = np.maximum.accumulate(np.where(before <= least, places, 0), axis=-1)
-    end = (sums - least).argmax(axis=-1)[..., None]
-    value = np.take_along_axis(sums - least, end, axis=-1)
+    start = np.maximum.accumulate(np.where(before <= lowest, places, 0), axis=-1)
+    end = (sums - lowest).argmax(axis=-1)[..., None]
+    value = np.take_along_axis(sums - lowest, end, axis=-1)
     has_missing = worths[..., :1] > MISSING_WORTH
     is_in = (places >= np.take_along_axis(start, end, axis=-1)) & (places <= end) & ((value > 0) | ~has_missing)
     value = np.where(has_missing, worths[..., :1] + np.maximum(0.0, value), value)

@@ -143,14 +143,14 @@ def designs(
     every = sorted({0.0, *shares})
     groups = _groups(data, splits)
     alone = _scored(data, splits, (human, 0), learner, groups)
-    found = []
+    points = []
     for fixed in ("human", "total"):
         sizes, left_out = _sizes(fixed, every, human, synthetic)
         if len(sizes) < 2 and fixed == "total":
             raise NotApplicable(f"no share above 0 can be tried: {'; '.join(left_out.values()) or 'none was asked for'}")
         scores = {share: alone if share == 0 else _scored(data, splits, size, learner, groups) for share, size in sizes.items()}
-        found.append(_design(fixed, human, sizes, scores, tuple(groups), left_out))
-    return found[0], found[1]
+        points.append(_design(fixed, human, sizes, scores, tuple(groups), left_out))
+    return points[0], points[1]
 
 
 def _splits(data: ShareData, rng: np.random.Generator) -> Iterator[_Split]:
@@ -263,14 +263,14 @@ def _scored(
         if data.discrimination is not None:
             with suppress(NotApplicable):
                 areas.append(data.discrimination(predicted, tests))
-    told = None
+    discrimination = None
     if len(areas) == len(splits):
         contributed = np.full_like(lost, np.nan)
         for row, split, (_, parts) in zip(contributed, splits, areas, strict=True):
             row[split.test] = parts
-        told = _number(contributed, data, np.array([area for area, _ in areas]))
+        discrimination = _number(contributed, data, np.array([area for area, _ in areas]))
     inside = (_number(lost[:, mask], data) for mask in groups.values())
-    return _Scores(_number(lost, data), told, tuple(inside))
+    return _Scores(_number(lost, data), discrimination, tuple(inside))
 
 
 def _number(of_records: np.ndarray, data: ShareData, of_fits: np.ndarray | None = None) -> _Number:
@@ -302,7 +302,7 @@ def _design(
         )
         for share, one in scores.items()
     ]
-    every = [one.loss for one in scores.values()]
+    every = [score.loss for score in scores.values()]
     # The best share of all is left out only where another one is found to be better than it: at most once in twenty times, over the others together.
     likely = [share for share, one in scores.items() if not any((one.loss - other).is_above(others) for other in every)]
     best = min(scores, key=lambda share: scores[share].loss.value)
@@ -317,5 +317,5 @@ def _worst(name: str, groups: Sequence[str], numbers: Sequence[_Number]) -> dict
         return {}
     ends = [number.estimate(together=len(groups)) for number in numbers]
     worst = max(range(len(ends)), key=lambda i: ends[i].value)
-    low, high = (max(one.interval[side] for one in ends) for side in (0, 1))
+    low, high = (max(end.interval[side] for end in ends) for side in (0, 1))
     return {f"{name}_group": groups[worst], f"{name}_loss": replace(ends[worst], low=low, high=high)}

@@ -38,12 +38,14 @@ class ShareRegion:
         alone = np.eye(self.pools)
         if self.floor is None:
             return alone
-        found = [alone[pool] for pool in range(self.pools) if self.floor[pool] == 0 or (self.floor[pool] > 0 and not self.is_exact)]
+        corners = [
+            alone[pool] for pool in range(self.pools) if self.floor[pool] == 0 or (self.floor[pool] > 0 and not self.is_exact)
+        ]
         for above in np.flatnonzero(self.floor > 0):
             for below in np.flatnonzero(self.floor < 0):
                 share = -self.floor[below] / (self.floor[above] - self.floor[below])
-                found.append(share * alone[above] + (1 - share) * alone[below])
-        return np.array(found).reshape(-1, self.pools)
+                corners.append(share * alone[above] + (1 - share) * alone[below])
+        return np.array(corners).reshape(-1, self.pools)
 
     @property
     def centroid(self) -> np.ndarray:

@@ -139,20 +139,20 @@ def suspects(drawn: Table, human: Table, holdout: Table | None, rng: np.random.G
         near = among_learned = Nearness(human, (drawn, fresh), seed)
     else:
         near, among_learned = Nearness(human, (drawn,), seed), Nearness(learned, (fresh,), seed)
-    found, notes = [], []
+    suspicions, notes = [], []
     for reason, rule in RULES.items():
         try:
             honest = rule(fresh, learned, among_learned)
-            found.append(Suspicion(reason, rule(drawn, human, near), share(len(honest.rows), fresh.frame.height)))
+            suspicions.append(Suspicion(reason, rule(drawn, human, near), share(len(honest.rows), fresh.frame.height)))
         except NotApplicable as why:
             notes.append(f"{reason}: {why}")
     scores, said = np.zeros(drawn.frame.height), [[] for _ in range(drawn.frame.height)]
-    for suspicion in found:
+    for suspicion in suspicions:
         own = -np.log10(suspicion.chances)
         scores[suspicion.finding.rows] = np.maximum(scores[suspicion.finding.rows], own)
         for row, detail, score in zip(suspicion.finding.rows.tolist(), suspicion.finding.details, own.tolist(), strict=True):
             said[row].append((-score, f"{suspicion.reason}: {detail}"))
-    return Suspects(scores, ["; ".join(words for _, words in sorted(one)) for one in said], tuple(found), tuple(notes))
+    return Suspects(scores, ["; ".join(words for _, words in sorted(one)) for one in said], tuple(suspicions), tuple(notes))
 
 
 def _halves(human: Table, rng: np.random.Generator) -> tuple[Table, Table]:

@@ -98,7 +98,7 @@ def profile(excesses: np.ndarray) -> np.ndarray:
 
     With θ = ξ/σ it is n (log(θ/ξ) - (1 + 1/ξ) M(θ)), M the mean of log(1 + θ x), which is had for all ξ from one row of M.
     """
-    found = np.full(INDICES.size, NONE)
+    values = np.full(INDICES.size, NONE)
     mean, largest = float(excesses.mean()), float(excesses.max())
     for sign in (1.0, -1.0):
         of_sign = np.flatnonzero(np.sign(INDICES) == sign)
@@ -108,8 +108,8 @@ def profile(excesses: np.ndarray) -> np.ndarray:
         logs = np.log1p(np.multiply.outer(theta, excesses)).mean(axis=1)
         xi = INDICES[of_sign][:, None]
         heights = np.log(theta / xi) - (1 + 1 / xi) * logs
-        found[of_sign] = excesses.size * _peak(heights)
-    return found
+        values[of_sign] = excesses.size * _peak(heights)
+    return values
 
 
 def _peak(heights: np.ndarray) -> np.ndarray:
@@ -125,20 +125,20 @@ def _peak(heights: np.ndarray) -> np.ndarray:
 def _interval(ours: np.ndarray, human: np.ndarray) -> tuple[float, float]:
     """The differences of indices that the likelihood of both sets does not reject at 5 %."""
     size = INDICES.size
-    least = ours.max() + human.max() - CHI_SQUARE / 2
+    threshold = ours.max() + human.max() - CHI_SQUARE / 2
     differences = np.arange(-size + 1, size)
     best = np.array([(ours[max(0, d) : size + min(0, d)] + human[max(0, -d) : size - max(0, d)]).max() for d in differences])
-    inside = np.flatnonzero(best >= least)
+    inside = np.flatnonzero(best >= threshold)
     low, high = int(inside[0]), int(inside[-1])
-    return _crossing(best, low, -1, least) - (size - 1) * STEP, _crossing(best, high, 1, least) - (size - 1) * STEP
+    return _crossing(best, low, -1, threshold) - (size - 1) * STEP, _crossing(best, high, 1, threshold) - (size - 1) * STEP
 
 
-def _crossing(best: np.ndarray, last: int, step: int, least: float) -> float:
+def _crossing(best: np.ndarray, last: int, step: int, smallest: float) -> float:
     """Where the likelihood falls below what is kept, in indices, between the last point inside and the next one."""
     next_one = last + step
     if not 0 <= next_one < best.size or best[next_one] <= NONE / 2:
         return last * STEP
-    return (last + step * (best[last] - least) / max(1e-12, best[last] - best[next_one])) * STEP
+    return (last + step * (best[last] - smallest) / max(1e-12, best[last] - best[next_one])) * STEP
 
 
 def _studentised(ours: np.ndarray, human: np.ndarray, rng: np.random.Generator) -> tuple[float, np.ndarray, float]:

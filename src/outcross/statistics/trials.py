@@ -50,8 +50,8 @@ class Trial:
             predicted = tuple(fit(self.tests) for fit in fits)
             return Predictions(self.tests, np.stack(predicted)[which, np.arange(len(self.tests))], predicted)
         order = np.argsort(which, kind="stable")
-        found = [fit(self.tests.take(np.flatnonzero(which == k))) for k, fit in enumerate(fits)]
-        return Predictions(self.tests, np.concatenate(found)[np.argsort(order)], ())
+        parts = [fit(self.tests.take(np.flatnonzero(which == k))) for k, fit in enumerate(fits)]
+        return Predictions(self.tests, np.concatenate(parts)[np.argsort(order)], ())
 
     @property
     def is_apart(self) -> bool:

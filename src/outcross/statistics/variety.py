@@ -84,8 +84,8 @@ class OfEqualPairs:
         each, things = np.array(self.repeats, dtype=float).T
         allowed = (float(things @ (each * (each - 1) / 2)) + 1) * max(0.0, value) / limit - 1
 
-        def pairs(most: float) -> float:
-            cut = np.minimum(each, most)
+        def pairs(limit: float) -> float:
+            cut = np.minimum(each, limit)
             return float(things @ (cut * (cut - 1) / 2))
 
         levels = range(1, int(each.max()) + 1)

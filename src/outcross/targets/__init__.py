@@ -1,6 +1,6 @@
 """The tools that a result can be handed to (`outcross export RESULT --to NAME`).
 
-A target is a recipe. `takes` names the kinds of results that it takes: a `model` of a run, or a whole `run`, `audit` or `mix`. `files(handed, place, out)`
+A target is a recipe. `takes` names the kinds of results that it takes: a `model` of a run, or a whole `run`, `audit`, `mix` or `reproduction`. `files(handed, place, out)`
 returns the files of the folder that its tool reads, by name: what each holds, or a file to copy. A target whose tool writes files by itself lets it write
 into `place`, an empty folder, and `out` is where the files will lie. The name by which the tool knows the folder comes last. It raises BadInput
 where the tool can do nothing with what it was handed, or where it is not installed. The verb writes the folder, whole or not at all.
@@ -19,7 +19,7 @@ class Target:
     """A tool, and how a result is written for it."""
 
     takes: ClassVar[tuple[str, ...]] = ()
-    """Of `model`, `run`, `audit` and `mix` those that the tool can do something with."""
+    """Of `model`, `run`, `audit`, `mix` and `reproduction` those that the tool can do something with."""
 
     def files(self, handed: Any, place: Path, out: Path) -> Mapping[str, Any]:
         raise NotImplementedError

@@ -9,9 +9,9 @@ from outcross.targets import Target
 
 @recipe
 class Csv(Target):
-    """Tables as CSV in UTF-8: of a run its readings, texts, profile and closed forms; of an audit its checks; of a mix its rows. An empty field is a missing value."""
+    """Tables as CSV in UTF-8: of a run its readings, texts, profile and closed forms; of an audit its checks; of a mix its rows; of a reproduction its comparisons. An empty field is a missing value."""
 
-    takes = ("run", "audit", "mix")
+    takes = ("run", "audit", "mix", "reproduction")
 
     def files(self, handed, place, out) -> Mapping[str, Any]:
         return {f"{name}.csv": flat(table).write_csv(None, quote_style="non_numeric") for name, table in handed.tables.items()}

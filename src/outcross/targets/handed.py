@@ -17,7 +17,7 @@ LONGEST = 240
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One run of a tracker: an arm with a seed, or a set of data that was audited."""
+    """One run of a tracker: an arm with a seed, a set of data that was audited, or a claim."""
 
     name: str
     group: str
@@ -33,7 +33,7 @@ class Handed:
     """A whole result."""
 
     kind: str
-    """`run`, `audit` or `mix`."""
+    """`run`, `audit`, `mix` or `reproduction`."""
     name: str
     tables: Mapping[str, Any]
     """Polars frames by name; the chief one comes first."""

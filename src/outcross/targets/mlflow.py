@@ -93,5 +93,5 @@ class MlflowStore(Log):
         self.open.clear()
 
 
-def _several(items: Sequence[Item], most: int) -> Iterator[Sequence[Any]]:
-    yield from (items[start : start + most] for start in range(0, len(items), most))
+def _several(items: Sequence[Item], limit: int) -> Iterator[Sequence[Any]]:
+    yield from (items[start : start + limit] for start in range(0, len(items), limit))

@@ -33,7 +33,7 @@ class Log(AbstractContextManager):
 class Tracker(Target):
     """A tracker of experiments: a run in it for every arm and seed, settings as its parameters, readings as metrics with the generation as step."""
 
-    takes: ClassVar[tuple[str, ...]] = ("run", "audit")
+    takes: ClassVar[tuple[str, ...]] = ("run", "audit", "reproduction")
     owns: ClassVar[tuple[str, ...]] = ()
     """Patterns of the files and folders that the tool makes at the top of its folder."""
 

@@ -52,8 +52,10 @@ class Database(Log):
         self.begun.add(series)
 
     def add(self, series: Series, step: int, numbers: Mapping[str, float]) -> None:
-        told = {key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in series.settings.items()}
-        config = {**told, "_Group": series.group, "outcross.varied": ", ".join(series.varied)}
+        settings = {
+            key: value if isinstance(value, bool | int | float | str) else str(value) for key, value in series.settings.items()
+        }
+        config = {**settings, "_Group": series.group, "outcross.varied": ", ".join(series.varied)}
         with self._pointed() as storage:
             storage.bulk_log(
                 self.project,

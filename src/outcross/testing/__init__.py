@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.errors import BadInput, OutcrossError, PromiseBroken
 from outcross.recipe import kind
 from outcross.testing.promises import Broken, Promise, of_every_part
@@ -23,6 +23,8 @@ FAMILIES = {
     "filters": "outcross.filters:FILTERS",
     "attributes": "outcross.attributes:ATTRIBUTES",
     "sources": "outcross.sources:SOURCES",
+    "detectors": "outcross.detectors:DETECTORS",
+    "classifiers": "outcross.classifiers:CLASSIFIERS",
 }
 """The families whose promises are known, each with its table; the promises are in the module of the same name."""
 
@@ -44,22 +46,22 @@ def check(*parts: Any) -> tuple[str, ...]:
         {promise.sentence: seen_against(promise, part) for promise in promises(family) if promise is not TWICE}
         for part, family in zip(parts, families, strict=True)
     ]
-    for found, said in zip(seen, seen_elsewhere(parts), strict=True):
-        found[TWICE.sentence] = said
+    for by_sentence, said in zip(seen, seen_elsewhere(parts), strict=True):
+        by_sentence[TWICE.sentence] = said
     broken = []
-    for part, family, found in zip(parts, families, seen, strict=True):
-        if told := {sentence: said for sentence, said in found.items() if said}:
-            count = "one promise" if len(told) == 1 else f"{len(told)} promises"
-            broken.append(f"{own.place_of(type(part))} breaks {count} of {family}: {' | '.join(_by_cause(told))}")
+    for part, family, by_sentence in zip(parts, families, seen, strict=True):
+        if violations := {sentence: said for sentence, said in by_sentence.items() if said}:
+            count = "one promise" if len(violations) == 1 else f"{len(violations)} promises"
+            broken.append(f"{own_source.place_of(type(part))} breaks {count} of {family}: {' | '.join(_by_cause(violations))}")
     if broken:
         raise PromiseBroken(" || ".join(broken))
-    return tuple(dict.fromkeys(sentence for found in seen for sentence in found))
+    return tuple(dict.fromkeys(sentence for by_sentence in seen for sentence in by_sentence))
 
 
-def _by_cause(told: Mapping[str, str]) -> Iterator[str]:
+def _by_cause(violations: Mapping[str, str]) -> Iterator[str]:
     """Each cause once, after the first promise that it breaks, and how many others it breaks."""
     sentences: dict[str, list[str]] = {}
-    for sentence, said in told.items():
+    for sentence, said in violations.items():
         cause = said[1:-1] if said.startswith("(") and said.endswith(")") else said
         same = next((one for one in sentences if one in cause), cause)  # as another process says it, with the class before it
         sentences.setdefault(same, []).append(sentence)
@@ -84,7 +86,7 @@ def family_of(part: Any) -> str:
     for family in FAMILIES:
         members = table(family)
         if isinstance(part, members.protocol):
-            if own.is_own(type(part)):
+            if own_parts.is_own(type(part)):
                 members.admitted(type(part), family)
             return family
     known = ", ".join(f"{table(family).protocol.__module__}.{table(family).protocol.__name__}" for family in FAMILIES)
@@ -102,9 +104,9 @@ def seen_against(promise: Promise, part: Any) -> str:
     except Broken as broken:
         return broken.seen(part)
     except OutcrossError as error:
-        return f"({own.blame(error) or f'{own.place_of(type(part))} was refused: {error}'})"
+        return f"({own_parts.blame(error) or f'{own_source.place_of(type(part))} was refused: {error}'})"
     except Exception as error:
-        return f"({own.blame(error) or f'{kind(part)} raised {type(error).__name__}: {error}'})"
+        return f"({own_parts.blame(error) or f'{kind(part)} raised {type(error).__name__}: {error}'})"
     return ""
 
 

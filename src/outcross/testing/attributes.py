@@ -37,19 +37,19 @@ HOSTILE = [
 
 def reading(attribute: Any, reader: Any, texts: Any) -> np.ndarray:
     """What an attribute reads; Broken where it is not a number a text in its range."""
-    found = reader(texts)
-    if not isinstance(found, np.ndarray) or found.shape != (len(texts),) or found.dtype != np.float64:
-        shape = getattr(found, "shape", None) if not isinstance(found, list) else (len(found),)
+    values = reader(texts)
+    if not isinstance(values, np.ndarray) or values.shape != (len(texts),) or values.dtype != np.float64:
+        shape = getattr(values, "shape", None) if not isinstance(values, list) else (len(values),)
         raise Broken(
-            f"it must give an array of {len(texts)} float64 for {len(texts)} texts, got {type(found).__name__} of shape {shape}",
+            f"it must give an array of {len(texts)} float64 for {len(texts)} texts, got {type(values).__name__} of shape {shape}",
             "__call__",
         )
     low, high = attribute.page.range
-    there = found[~np.isnan(found)]
+    there = values[~np.isnan(values)]
     require(np.isfinite(there).all(), "it gives an infinite number", "__call__")
     outside = there[(there < low - 1e-12) | (there > high + 1e-12)]
     require(not outside.size, f"it gives {outside[:1]}, outside of its range [{low:g}, {high:g}]", "__call__")
-    return found
+    return values
 
 
 @promise("It has a page: a title, a definition, a unit, a range, what it misleads about, and its paper.")
@@ -68,18 +68,18 @@ def reads_any_text(attribute: Any) -> None:
     reader = attribute.fit(HUMAN)
     texts = [*HOSTILE, *HUMAN[:2]]
     copy = list(texts)
-    found = reading(attribute, reader, texts)
+    values = reading(attribute, reader, texts)
     require(texts == copy, "it changes the list of texts", "__call__")
     alone = np.array([reading(attribute, reader, [text])[0] for text in texts])
-    wrong = np.flatnonzero(~np.isclose(found, alone, rtol=1e-12, atol=1e-12, equal_nan=True))
+    wrong = np.flatnonzero(~np.isclose(values, alone, rtol=1e-12, atol=1e-12, equal_nan=True))
     require(not wrong.size, f"text {wrong[:1]} has another number where it stands alone", "__call__")
     require(reading(attribute, reader, []).shape == (0,), "no text has no number", "__call__")
 
 
 @promise("It reads every plain text of people.")
 def reads_people(attribute: Any) -> None:
-    found = reading(attribute, attribute.fit(HUMAN), HUMAN)
-    if bad := int((~np.isfinite(found)).sum()):
+    values = reading(attribute, attribute.fit(HUMAN), HUMAN)
+    if bad := int((~np.isfinite(values)).sum()):
         raise Broken(f"{bad} of {len(HUMAN)} plain texts have NaN", "__call__")
 
 

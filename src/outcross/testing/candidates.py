@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class GivenCandidates:
     array: np.ndarray
     people: GivenCandidates | None = None
     of_prompt: np.ndarray | None = None
+    detectors: Mapping[Any, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.array.shape[-2]

@@ -15,12 +15,12 @@ from outcross.testing.candidates import GivenCandidates, N, candidates
 from outcross.testing.promises import Broken, promise, require, unchanged
 
 
-def select(one: Any, given: GivenCandidates, seed: int = 3) -> Selection:
+def select(part: Any, given: GivenCandidates, seed: int = 3) -> Selection:
     """What a filter says; Broken where it is no Selection of these candidates."""
-    found = one.select(given, np.random.default_rng(seed))
-    if not isinstance(found, Selection):
-        raise Broken(f"it must give a Selection, got {found!r:.60}; write return Selection(times)", "select")
-    times, shape = np.asarray(found.times), (*given.chains, len(given))
+    selection = part.select(given, np.random.default_rng(seed))
+    if not isinstance(selection, Selection):
+        raise Broken(f"it must give a Selection, got {selection!r:.60}; write return Selection(times)", "select")
+    times, shape = np.asarray(selection.times), (*given.chains, len(given))
     require(
         times.shape == shape,
         f"times must say of each of {len(given)} candidates how often it is kept, got shape {times.shape}",
@@ -30,23 +30,23 @@ def select(one: Any, given: GivenCandidates, seed: int = 3) -> Selection:
         np.issubdtype(times.dtype, np.integer), f"times must be whole numbers, got {times.dtype}; write times.astype(int)", "select"
     )
     require(times.min(initial=0) >= 0, "times holds a negative number", "select")
-    return found
+    return selection
 
 
 @promise("It has a page: a title, a definition, how it can harm, and its paper.")
-def has_a_page(one: Any) -> None:
-    page = type(one).page
+def has_a_page(part: Any) -> None:
+    page = type(part).page
     require(isinstance(page, FilterPage), f"page must be a FilterPage, got {page!r:.60}")
     lacking = [name for name in ("title", "definition", "misleads", "paper") if not getattr(page, name)]
     require(not lacking, f"its page has no {', '.join(lacking)}")
 
 
 @promise("The same candidates and stream give the same choice, and no candidate is changed.")
-def is_pure(one: Any) -> None:
+def is_pure(part: Any) -> None:
     given = candidates()
     is_same = unchanged([given.array])
     frame = given.frame.clone()
-    first, again = (select(one, given) for _ in range(2))
+    first, again = (select(part, given) for _ in range(2))
     require(
         np.array_equal(first.times, again.times),
         "the same stream gave another choice; draw from the rng that you are given",
@@ -57,98 +57,106 @@ def is_pure(one: Any) -> None:
 
 
 @promise("It gives a reason for every rejected candidate and no other, and a number for each that it judged by one.")
-def gives_reasons(one: Any) -> None:
-    found = select(one, candidates())
-    require(found.reasons and all(found.reasons), 'it has no reasons; write reasons=("too short",)', "select")
-    if found.reason is not None:
-        require(np.asarray(found.reason).shape == found.times.shape, f"reason has shape {np.asarray(found.reason).shape}", "select")
+def gives_reasons(part: Any) -> None:
+    selection = select(part, candidates())
+    require(selection.reasons and all(selection.reasons), 'it has no reasons; write reasons=("too short",)', "select")
+    if selection.reason is not None:
         require(
-            np.array_equal(found.reason >= 0, ~found.kept),
+            np.asarray(selection.reason).shape == selection.times.shape,
+            f"reason has shape {np.asarray(selection.reason).shape}",
+            "select",
+        )
+        require(
+            np.array_equal(selection.reason >= 0, ~selection.kept),
             "reason must be -1 for each that is kept, and a number of reasons for all others",
             "select",
         )
-        require(found.reason.max(initial=-1) < len(found.reasons), "reason names a reason that is not in reasons", "select")
-    if found.value is not None:
-        require(np.asarray(found.value).shape == found.times.shape, f"value has shape {np.asarray(found.value).shape}", "select")
-    if found.weights is not None:
-        weights = np.asarray(found.weights, float)
+        require(selection.reason.max(initial=-1) < len(selection.reasons), "reason names a reason that is not in reasons", "select")
+    if selection.value is not None:
         require(
-            weights.shape == found.times.shape and np.isfinite(weights).all() and (weights >= 0).all(),
+            np.asarray(selection.value).shape == selection.times.shape,
+            f"value has shape {np.asarray(selection.value).shape}",
+            "select",
+        )
+    if selection.weights is not None:
+        weights = np.asarray(selection.weights, float)
+        require(
+            weights.shape == selection.times.shape and np.isfinite(weights).all() and (weights >= 0).all(),
             "weights must be finite numbers from 0, one a candidate",
             "select",
         )
 
 
 @promise("It keeps as many as it said before it looked.")
-def keeps_within_its_bounds(one: Any) -> None:
-    least, most = one.bounds(N)
-    require(0 <= least <= most, f"bounds gives {least} and {most}", "bounds")
+def keeps_within_its_bounds(part: Any) -> None:
+    fewest, largest = part.bounds(N)
+    require(0 <= fewest <= largest, f"bounds gives {fewest} and {largest}", "bounds")
     for seed in range(3):
-        kept = int(select(one, candidates(seed), seed).times.sum())
-        require(least <= kept <= most, f"it keeps {kept} of {N}, its bounds are {least} to {most}", "bounds")
+        kept = int(select(part, candidates(seed), seed).times.sum())
+        require(fewest <= kept <= largest, f"it keeps {kept} of {N}, its bounds are {fewest} to {largest}", "bounds")
 
 
 @promise("It reads no other columns than it says.")
-def reads_the_columns_it_says(one: Any) -> None:
+def reads_the_columns_it_says(part: Any) -> None:
     given = candidates()
-    named = one.reads(given.columns)
+    named = part.reads(given.columns)
     require(set(named) <= set(given.columns), f"it names columns that are not there: {named}", "reads")
     columns = [column for column in given.frame.columns if column in named or column in ("text", "_author", "_model")]
     few = replace(given, frame=given.frame.select(columns), people=replace(given.human, frame=given.human.frame.select(columns)))
     try:
-        same = np.array_equal(select(one, few).times, select(one, given).times)
+        same = np.array_equal(select(part, few).times, select(part, given).times)
     except BadInput as error:
         raise Broken(f"without the other columns it is refused: {error}", "reads") from None
     require(same, "other columns than it names change its choice", "reads")
 
 
 @promise("It takes no candidate and one candidate, or refuses them in one line.")
-def takes_few_candidates(one: Any) -> None:
+def takes_few_candidates(part: Any) -> None:
     for few in (0, 1):
         try:
-            select(one, candidates().in_order(np.arange(few)))
+            select(part, candidates().in_order(np.arange(few)))
         except (BadInput, NotApplicable) as why:  # as of weights that are all 0
             require("\n" not in str(why) and len(str(why)) > 20, f"its refusal is no line: {why}", "select")
 
 
 @promise("It works without human records, or says that it compares with them.")
-def works_without_people(one: Any) -> None:
+def works_without_people(part: Any) -> None:
     given = candidates(people=False)
     alone = replace(given, frame=given.frame.with_columns(_author=pl.lit("model"), _model=pl.lit("one")))
     try:
-        select(one, alone)
+        select(part, alone)
     except NotApplicable as why:
         require("human" in str(why), f"its refusal does not name human records: {why}", "select")
 
 
 @promise("A record goes for the sake of one that stays.")
-def matches_what_stays(one: Any) -> None:
+def matches_what_stays(part: Any) -> None:
     given = candidates()
     texts = given.frame["text"].to_list()
-    found = select(one, replace(given, frame=given.frame.with_columns(pl.Series("text", texts[: N // 2] * 2))))
-    if found.match is not None:
-        gone = found.match >= 0
+    selection = select(part, replace(given, frame=given.frame.with_columns(pl.Series("text", texts[: N // 2] * 2))))
+    if selection.match is not None:
+        gone = selection.match >= 0
         require(
-            found.kept[found.match[gone]].all() and not found.kept[gone].any(),
+            selection.kept[selection.match[gone]].all() and not selection.kept[gone].any(),
             "match names a record that is rejected itself",
             "select",
         )
 
 
 @promise("Of points in several chains it selects in each chain by itself.")
-def selects_in_each_chain(one: Any) -> None:
-    if "points" not in one.needs:
+def selects_in_each_chain(part: Any) -> None:
+    if "points" not in part.needs:
         return
     alone = candidates()
     human = alone.human
     pair = np.stack([alone.array, alone.array + 50])
     given = replace(alone, array=pair, people=replace(human, array=np.stack([human.array, human.array])))
     try:
-        of_two = select(one, given).times
+        of_two = select(part, given).times
     except (BadInput, NotApplicable):
         return
     for number, points in enumerate(pair):
-        first, again = (select(one, replace(alone, array=points), seed).times for seed in (3, 4))
+        first, again = (select(part, replace(alone, array=points), seed).times for seed in (3, 4))
         if np.array_equal(first, again):  # else it draws, and a chain of several has other draws
             require(
                 np.array_equal(of_two[number], first),
@@ -158,11 +166,15 @@ def selects_in_each_chain(one: Any) -> None:
             )
 
 
-def outcome(one: Any) -> str:
+def outcome(part: Any) -> str:
     """What a filter gives, to be compared with what it gives in another process."""
-    found = select(one, candidates())
+    selection = select(part, candidates())
     return repr(
-        [found.times.tolist(), None if found.value is None else np.asarray(found.value, float).tobytes().hex(), found.reasons]
+        [
+            selection.times.tolist(),
+            None if selection.value is None else np.asarray(selection.value, float).tobytes().hex(),
+            selection.reasons,
+        ]
     )
 
 

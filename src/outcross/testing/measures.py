@@ -58,7 +58,10 @@ def first_readings(part: Any) -> list[Reading]:
 
 def values(readings: list[Reading]) -> dict[tuple[str, str, str, str], float | None]:
     """The numbers of readings by their places."""
-    return {(one.measure, one.at, one.column, one.group): one.estimate and one.estimate.value for one in readings}
+    return {
+        (reading.measure, reading.at, reading.column, reading.group): reading.estimate and reading.estimate.value
+        for reading in readings
+    }
 
 
 @promise("Its pages are complete, and its readings have names and codes that no other measure has given.")
@@ -96,33 +99,37 @@ def reads_the_same(part: Any) -> None:
     require(readings, "it yields no reading of evidence that it says it can read", "__call__")
     require(repr(readings) == repr(again), "the same stream gave other readings; draw from the rng that you are given", "__call__")
     require(len(values(readings)) == len(readings), "it yields two readings of one place; tell them apart by at", "__call__")
-    require(any(one.estimate is not None for one in readings), f"none of its readings is a number: {readings[0].note}", "__call__")
+    require(
+        any(reading.estimate is not None for reading in readings),
+        f"none of its readings is a number: {readings[0].note}",
+        "__call__",
+    )
 
 
 @promise("A reading has a page, an interval that holds its value (or a reason why it has none), and never NaN.")
 def readings_are_whole(part: Any) -> None:
-    for one in first_readings(part):
-        require(one.measure in type(part).pages, f"the reading {one.measure} has no page", "__call__")
-        if one.estimate is None:
-            require(one.note, f"{one.measure} has no number and no reason", "__call__")
+    for first_reading in first_readings(part):
+        require(first_reading.measure in type(part).pages, f"the reading {first_reading.measure} has no page", "__call__")
+        if first_reading.estimate is None:
+            require(first_reading.note, f"{first_reading.measure} has no number and no reason", "__call__")
             continue
-        if not isinstance(one.estimate, Estimate):
-            raise Broken(f"{one.measure} must be an Estimate, got {one.estimate!r:.60}", "__call__")
+        if not isinstance(first_reading.estimate, Estimate):
+            raise Broken(f"{first_reading.measure} must be an Estimate, got {first_reading.estimate!r:.60}", "__call__")
         require(
-            not math.isnan(one.estimate.value),
-            f"{one.measure} is NaN; raise NotApplicable with the reason where there is no number",
+            not math.isnan(first_reading.estimate.value),
+            f"{first_reading.measure} is NaN; raise NotApplicable with the reason where there is no number",
             "__call__",
         )
         require(
-            one.estimate.method and one.estimate.n > 0,
-            f"{one.measure} does not say how it was estimated, or from how many",
+            first_reading.estimate.method and first_reading.estimate.n > 0,
+            f"{first_reading.measure} does not say how it was estimated, or from how many",
             "__call__",
         )
-        if one.estimate.low is not None:
-            low, high = one.estimate.interval
+        if first_reading.estimate.low is not None:
+            low, high = first_reading.estimate.interval
             require(
-                low <= one.estimate.value <= high,
-                f"{one.measure} is {one.estimate.value:g}, its interval [{low:g}, {high:g}]",
+                low <= first_reading.estimate.value <= high,
+                f"{first_reading.measure} is {first_reading.estimate.value:g}, its interval [{low:g}, {high:g}]",
                 "__call__",
             )
 
@@ -131,14 +138,14 @@ def readings_are_whole(part: Any) -> None:
 def judged_has_a_null(part: Any) -> None:
     if not any(page.margin for page in type(part).pages.values()):
         return
-    judged = [one for one in first_readings(part) if one.estimate is not None]
+    judged = [first_reading for first_reading in first_readings(part) if first_reading.estimate is not None]
     require(judged, "it has a margin and no number", "__call__")
-    for one in judged:
-        require(one.null is not None and one.null.method, f"{one.measure} has a margin and no null", "__call__")
-        assert one.null is not None
+    for reading in judged:
+        require(reading.null is not None and reading.null.method, f"{reading.measure} has a margin and no null", "__call__")
+        assert reading.null is not None
         require(
-            one.null.p is not None and 0 < one.null.p <= 1 and one.null.floor is not None,
-            f"the null of {one.measure} has no chance in (0, 1], or no floor",
+            reading.null.p is not None and 0 < reading.null.p <= 1 and reading.null.floor is not None,
+            f"the null of {reading.measure} has no chance in (0, 1], or no floor",
             "__call__",
         )
 
@@ -154,7 +161,9 @@ def refuses_in_words(part: Any) -> None:
         except Exception as error:
             raise Broken(f"without {missing} it raises {type(error).__name__}: {error}", "__call__") from None
         require(
-            missing != "everything" or all(one.estimate is None for one in readings), "it reads a number of no evidence", "__call__"
+            missing != "everything" or all(reading.estimate is None for reading in readings),
+            "it reads a number of no evidence",
+            "__call__",
         )
 
 

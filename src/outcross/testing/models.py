@@ -244,9 +244,9 @@ def replace_start(bench: Bench, records: Any) -> Any:
 
 
 def _place(model: Any, method: str) -> str:
-    from outcross import own
+    from outcross import own_source
 
-    return own.place_of(type(model), method)
+    return own_source.place_of(type(model), method)
 
 
 def outcome(learner: Any) -> str:

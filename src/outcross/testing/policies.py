@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_parts
 from outcross.data import HUMAN, Human, Inventory, Made, Origin, Part, Plan, Pool, mix, part_of
 from outcross.data.records import Counts, Vectors
 from outcross.errors import BadInput
@@ -82,7 +82,7 @@ def takes_what_is_there(policy: Any) -> None:
         try:
             taken = mixed(policy, pool, human)
         except BadInput as error:
-            if own.blame(error):
+            if own_parts.blame(error):
                 raise
             raise Broken(str(error), "plan") from None
         require(0 < len(taken) == sum(len(part) for part in taken.parts), "it takes no record", "plan")
@@ -111,7 +111,9 @@ def draws_what_it_plans(policy: Any) -> None:
 def reads_no_further_back(policy: Any) -> None:
     pool, human = pool_of(vectors, ())
     plan = planned(policy, pool, human)
-    whole, near = (mix(plan, of, human, np.random.default_rng(3)).records.array for of in (pool, pool.newest_only(plan.reach)))
+    whole, near = (
+        mix(plan, pool_read, human, np.random.default_rng(3)).records.array for pool_read in (pool, pool.newest_only(plan.reach))
+    )
     require(np.array_equal(near, whole), "older generations than the plan reads change what is drawn", "plan")
 
 

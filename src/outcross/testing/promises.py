@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross import own
+from outcross import own_source
 from outcross.errors import BadInput
 from outcross.recipe import Family, plain, read
 
@@ -24,7 +24,7 @@ class Broken(Exception):
 
     def seen(self, part: Any) -> str:
         """In words, with the class, the file and the line."""
-        return f"({own.place_of(type(part), self.method)}: {self.what})"
+        return f"({own_source.place_of(type(part), self.method)}: {self.what})"
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ def of_every_part(family: Family) -> tuple[Promise, ...]:
     @promise("It is the same again once it was written down as plain data and read back.")
     def survives_plain_data(part: Any) -> None:
         try:
-            told = plain(part)
+            data = plain(part)
         except TypeError as error:
             raise Broken(f"a setting is no plain value: {error}") from None
-        again = read(family, told, "part")
-        require(again == part, f"{told} reads back as {plain(again)}")
+        again = read(family, data, "part")
+        require(again == part, f"{data} reads back as {plain(again)}")
 
     @promise("It refuses a setting that it does not have.")
     def refuses_unknown_settings(part: Any) -> None:

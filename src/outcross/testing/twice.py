@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.errors import BadInput
 from outcross.recipe import plain, read
 from outcross.testing.promises import Broken, Promise
@@ -43,7 +43,7 @@ def seen_elsewhere(parts: Sequence[Any]) -> list[str]:
 def compared(parts: Sequence[Any]) -> list[str]:
     """Of each part what differs between two processes, in words; empty where nothing does."""
     for part in parts:
-        if own.is_own(type(part)) and own.file_of(type(part)) is None:
+        if own_parts.is_own(type(part)) and own_source.file_of(type(part)) is None:
             raise Broken(
                 f"{type(part).__name__} is defined in no file, so that no other process can import it; write it into a file"
             )
@@ -61,13 +61,13 @@ TWICE = Promise(
 def _told(part: Any) -> dict[str, Any]:
     from outcross.testing import family_of
 
-    file = own.file_of(type(part)) if own.is_own(type(part)) else None
-    is_file = file is not None and "." not in type(part).__module__ and not own.is_installed(file)
+    file = own_source.file_of(type(part)) if own_parts.is_own(type(part)) else None
+    is_file = file is not None and "." not in type(part).__module__ and not own_source.is_installed(file)
     settings = {key: value for key, value in plain(part).items() if key != "kind"}
     return {
         "family": family_of(part),
         "import": str(file) if is_file else type(part).__module__,
-        "is_own": own.is_own(type(part)),
+        "is_own": own_parts.is_own(type(part)),
         "class": type(part).__qualname__,
         "settings": settings,
     }
@@ -76,7 +76,7 @@ def _told(part: Any) -> dict[str, Any]:
 def _in_a_process(asked: str, number: int) -> list[dict[str, Any]]:
     environment = os.environ | {
         "PYTHONHASHSEED": str(number),
-        "PYTHONPATH": os.pathsep.join([str(own.PACKAGE.parent), *filter(None, sys.path)]),
+        "PYTHONPATH": os.pathsep.join([str(own_source.PACKAGE.parent), *filter(None, sys.path)]),
         "OMP_NUM_THREADS": str(number),
         "OPENBLAS_NUM_THREADS": str(number),
         "PYTHONWARNINGS": "ignore",
@@ -97,9 +97,9 @@ def _in_a_process(asked: str, number: int) -> list[dict[str, Any]]:
 def _difference(first: dict[str, Any], second: dict[str, Any]) -> str:
     if reads := first["reads"] or second["reads"]:
         return reads
-    for told in (first, second):
-        if told["error"]:
-            return told["error"]
+    for outcome in (first, second):
+        if outcome["error"]:
+            return outcome["error"]
     if first["outcome"] != second["outcome"]:
         return "it gives something else there; it may walk through a set, read the environment or a file that changes, or draw without the rng that it is given"
     return ""
@@ -113,43 +113,43 @@ def main() -> None:
     reads = Reads()
     _shift_clocks(number, reads)
     _forbid_global_randomness(number, reads)
-    told = []
-    for one in asked:
+    outcomes = []
+    for described in asked:
         reads.seen = ""
         try:
-            made = _made(one)
-            reads.files = {str(path) for path in own.sources(type(made)).values()} if one["is_own"] else set()
-            outcome = importlib.import_module(f"outcross.testing.{one['family']}").outcome(made)
-            told.append({"outcome": outcome, "error": "", "reads": reads.seen})
+            part = _made(described)
+            reads.files = {str(path) for path in own_source.sources(type(part)).values()} if described["is_own"] else set()
+            outcome = importlib.import_module(f"outcross.testing.{described['family']}").outcome(part)
+            outcomes.append({"outcome": outcome, "error": "", "reads": reads.seen})
         except Exception as error:
-            said = own.blame(error) or f"{type(error).__name__}: {error}"
-            said = error.seen(made) if isinstance(error, Broken) else said
-            told.append({"outcome": "", "error": said, "reads": reads.seen})
-    out.write(json.dumps(told) + "\n")
+            said = own_parts.blame(error) or f"{type(error).__name__}: {error}"
+            said = error.seen(part) if isinstance(error, Broken) else said
+            outcomes.append({"outcome": "", "error": said, "reads": reads.seen})
+    out.write(json.dumps(outcomes) + "\n")
 
 
-def _made(one: dict[str, Any]) -> Any:
+def _made(described: dict[str, Any]) -> Any:
     from outcross.testing import table
 
-    if not one["is_own"]:
-        return read(table(one["family"]), {"kind": _kind(one), **one["settings"]}, "part")
-    if one["import"].endswith(".py"):
-        own.load([one["import"]])
-        module = sys.modules[Path(one["import"]).stem]
+    if not described["is_own"]:
+        return read(table(described["family"]), {"kind": _kind(described), **described["settings"]}, "part")
+    if described["import"].endswith(".py"):
+        own_parts.load([described["import"]])
+        module = sys.modules[Path(described["import"]).stem]
     else:
-        module = importlib.import_module(one["import"])
+        module = importlib.import_module(described["import"])
     cls: Any = module
-    for name in one["class"].split("."):
+    for name in described["class"].split("."):
         cls = getattr(cls, name)
-    table(one["family"]).admitted(cls, one["family"])
-    return cls(**one["settings"])
+    table(described["family"]).admitted(cls, described["family"])
+    return cls(**described["settings"])
 
 
-def _kind(one: dict[str, Any]) -> str:
+def _kind(described: dict[str, Any]) -> str:
     from outcross.testing import table
 
-    members = table(one["family"])
-    ends = f":{one['class']}"
+    members = table(described["family"])
+    ends = f":{described['class']}"
     return next(name for name, there in members.items() if isinstance(there, str) and there.endswith(ends))
 
 
@@ -163,7 +163,7 @@ class Reads:
     def note(self, what: str) -> None:
         frame: Any = sys._getframe(2)
         if frame.f_code.co_filename in self.files and not self.seen:
-            self.seen = f"{frame.f_code.co_qualname} ({own.shown(frame.f_code.co_filename)}, line {frame.f_lineno}) reads the clock ({what})"
+            self.seen = f"{frame.f_code.co_qualname} ({own_source.shown(frame.f_code.co_filename)}, line {frame.f_lineno}) reads the clock ({what})"
 
 
 def _shift_clocks(number: int, reads: Reads) -> None:
@@ -258,5 +258,5 @@ def _raising(name: str) -> Any:
 
 def _said(name: str, why: str) -> str:
     frame: Any = sys._getframe(2)
-    where = f"{frame.f_code.co_qualname} ({own.shown(frame.f_code.co_filename)}, line {frame.f_lineno})"
+    where = f"{frame.f_code.co_qualname} ({own_source.shown(frame.f_code.co_filename)}, line {frame.f_lineno})"
     return f"{where} calls {name}, which {why}; draw from the rng that it is given"

@@ -231,11 +231,11 @@ def _continuations(every: Blocks, training: np.ndarray) -> Part | None:
 
 
 def _note(documents: Sequence[Document], sides: Sides, every: Blocks) -> dict[str, Any]:
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for document in documents:
-        told.update(document.group.encode() + b"\0" + document.text.encode() + b"\0")
+        digest.update(document.group.encode() + b"\0" + document.text.encode() + b"\0")
     return {
-        "sha256": told.hexdigest(),
+        "sha256": digest.hexdigest(),
         "documents": {
             "all": len(documents),
             "training": len(sides.training),

@@ -64,8 +64,8 @@ class Sample:
 def sample(given: Sequence[str], documents: np.ndarray | None = None) -> Sample:
     """The words of texts, and the document that each is cut from, (n,); None: each is one by itself."""
     words = texts(given).words
-    of = np.arange(words.n) if documents is None else np.unique(documents, return_inverse=True)[1]
-    return Sample(words, of, "documents")
+    document = np.arange(words.n) if documents is None else np.unique(documents, return_inverse=True)[1]
+    return Sample(words, document, "documents")
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,9 @@ def near_twins(
     same_first, same_second = runs.of_the_same_runs()
     is_copy = np.zeros(runs.texts, bool)
     is_copy[same_second] = True
-    found = [_over(threshold, runs, same_first, same_second)]
-    found += [_over(threshold, runs, first, second) for first, second in _candidates(runs, threshold, ~is_copy)]
-    first, second, similarity = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    pairs = [_over(threshold, runs, same_first, same_second)]
+    pairs += [_over(threshold, runs, first, second) for first, second in _candidates(runs, threshold, ~is_copy)]
+    first, second, similarity = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     first, second = np.minimum(first, second), np.maximum(first, second)
     _, keep = np.unique(first * np.int64(runs.texts) + second, return_index=True)
     return Twins(first[keep], second[keep], similarity[keep])

@@ -54,13 +54,13 @@ def normalised(given: Sequence[str]) -> NormalisedTexts:
     """
     strings = texts(given).strings
     invisible, lookalikes = np.zeros(len(strings), bool), np.zeros(len(strings), bool)
-    found = []
+    forms = []
     for row, text in enumerate(strings):
         if not text.isascii():
             text, invisible[row], lookalikes[row] = _in_plain_signs(text)
         text = text.translate(_SIGNS)
-        found.append(_SPACE.sub(" ", _MARKDOWN.sub("", text)).strip())
-    return NormalisedTexts(found, invisible, lookalikes)
+        forms.append(_SPACE.sub(" ", _MARKDOWN.sub("", text)).strip())
+    return NormalisedTexts(forms, invisible, lookalikes)
 
 
 def _in_plain_signs(text: str) -> tuple[str, bool, bool]:

@@ -40,8 +40,8 @@ def repetition(text: Sample) -> Estimate:
     )
 
 
-def repeated(counted: list[tuple[np.ndarray, np.ndarray]], of: str) -> Estimate:
-    """1 − Π (distinct / running) of runs of each length; counted: both numbers of every independent cluster, (clusters,) each; `of` names the clusters.
+def repeated(counted: list[tuple[np.ndarray, np.ndarray]], unit: str) -> Estimate:
+    """1 − Π (distinct / running) of runs of each length; counted: both numbers of every independent cluster, (clusters,) each; `unit` names the clusters.
 
     To first order a cluster adds what its own runs say again. Where nothing is said again there is no scatter: the interval then comes from
     that of a share of pairs of words that is 0.
@@ -49,11 +49,11 @@ def repeated(counted: list[tuple[np.ndarray, np.ndarray]], of: str) -> Estimate:
     new = [distinct.sum() / running.sum() for distinct, running in counted]
     if (value := 1 - math.prod(new)) > 0:
         parts = [(share * running - distinct) / distinct.sum() for share, (distinct, running) in zip(new, counted, strict=True)]
-        estimate = sum_of(value, math.prod(new) * np.sum(parts, axis=0), counted[0][1], of)
+        estimate = sum_of(value, math.prod(new) * np.sum(parts, axis=0), counted[0][1], unit)
         low, high = estimate.interval
         return replace(estimate, low=max(0.0, low), high=min(1.0, high))
     pairs = counted[0][1]
-    none = share(np.zeros(pairs.size), pairs, "word pairs", of)
+    none = share(np.zeros(pairs.size), pairs, "word pairs", unit)
     return replace(none, high=1 - (1 - none.interval[1]) ** len(REPEATED))
 
 

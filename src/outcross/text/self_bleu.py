@@ -47,12 +47,12 @@ def _hits(words: RunningWords, n: int) -> np.ndarray:
     codes, blocks = pairs // words.n, pairs % words.n
     order = np.lexsort((-counts, codes))
     is_most = np.diff(codes[order], prepend=-1) > 0
-    most = counts[order][is_most]
-    second = np.zeros(most.size, np.int64)
+    largest = counts[order][is_most]
+    second = np.zeros(largest.size, np.int64)
     follows = np.flatnonzero(is_most[:-1] & ~is_most[1:]) + 1
     kind = np.cumsum(is_most) - 1
     second[kind[follows]] = counts[order][follows]
-    others = np.where(is_most, second[kind], most[kind])
+    others = np.where(is_most, second[kind], largest[kind])
     return totals(np.minimum(counts[order], others), blocks[order], words.n)
 
 
@@ -61,6 +61,6 @@ def _closest(lengths: np.ndarray) -> np.ndarray:
     order = np.argsort(lengths, kind="stable")
     ranked = lengths[order].astype(float)
     below, above = np.append(-np.inf, ranked[:-1]), np.append(ranked[1:], np.inf)
-    found = np.empty(lengths.size)
-    found[order] = np.where(ranked - below <= above - ranked, below, above)
-    return found
+    lengths_of_closest = np.empty(lengths.size)
+    lengths_of_closest[order] = np.where(ranked - below <= above - ranked, below, above)
+    return lengths_of_closest

@@ -66,8 +66,8 @@ class Texts(Sequence[str]):
         So "3.14" is no end and "e.g. " is one; a heading without a stop belongs to what follows.
         """
         ends = re.compile(r"[.!?…]++[\"'”’»)\]]*+(?=\s|\Z)|[。！？｡]++")
-        found = (sum(any(map(str.isalpha, stretch)) for stretch in ends.split(text)) for text in self.strings)
-        return np.fromiter(found, np.int64, len(self))
+        counts = (sum(any(map(str.isalpha, stretch)) for stretch in ends.split(text)) for text in self.strings)
+        return np.fromiter(counts, np.int64, len(self))
 
     def characters_of(self, category: str) -> np.ndarray:
         """Characters of a Unicode category (N numbers, P punctuation …) in each text, (n,)."""

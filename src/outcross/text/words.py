@@ -153,7 +153,7 @@ class RunningWords:
     @cached_property
     def runs(self) -> dict[int, Runs]:
         """Runs of 1, 2, 3 and 4 words; none crosses the end of a block."""
-        starts, codes, found = np.arange(len(self)), self.ids, {}
+        starts, codes, runs = np.arange(len(self)), self.ids, {}
         for n in range(1, LONGEST + 1):
             ends = starts + n - 1
             inside = ends < len(self)
@@ -165,8 +165,8 @@ class RunningWords:
                 if n > 1
                 else codes
             )
-            found[n] = Runs(codes, self.blocks[starts])
-        return found
+            runs[n] = Runs(codes, self.blocks[starts])
+        return runs
 
 
 LONGEST = 4
@@ -201,9 +201,9 @@ class Runs:
 
 def lowest(ids: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
     """The lowest value that goes with each id below n; the largest integer for one that does not occur."""
-    found = np.full(n, np.iinfo(np.int64).max)
-    np.minimum.at(found, ids, values)
-    return found
+    lowest_of = np.full(n, np.iinfo(np.int64).max)
+    np.minimum.at(lowest_of, ids, values)
+    return lowest_of
 
 
 @remembered

@@ -11,40 +11,40 @@ from outcross.statistics.clusters import jackknife
 from outcross.text.lexicon import Sample, kinds
 
 
-def zipf_slope(text: Sample, least: int = 5) -> Estimate:
+def zipf_slope(text: Sample, smallest: int = 5) -> Estimate:
     """How steeply frequency falls with rank: frequency ~ rank^−slope; near 1 in natural text, larger where few words do all.
 
-    By maximum likelihood: the counts c ≥ `least` of words follow p(c) ∝ c^−α (Clauset et al., SIAM Rev. 51:661, 2009, eq. 3.5),
-    and the slope is 1 / (α − 1). `least` is set, not searched for, so that sets are compared over one range.
+    By maximum likelihood: the counts c ≥ `smallest` of words follow p(c) ∝ c^−α (Clauset et al., SIAM Rev. 51:661, 2009, eq. 3.5),
+    and the slope is 1 / (α − 1). `smallest` is set, not searched for, so that sets are compared over one range.
     """
-    found = kinds(text)
-    there, others = found.counts[found.codes], found.without()
-    logs = np.log(np.maximum(np.arange(found.counts.max() + 1), 1)) * (np.arange(found.counts.max() + 1) >= least)
-    many, total = int((found.counts >= least).sum()), np.sort(logs[found.counts]).sum()
+    counted = kinds(text)
+    there, others = counted.counts[counted.codes], counted.without()
+    logs = np.log(np.maximum(np.arange(counted.counts.max() + 1), 1)) * (np.arange(counted.counts.max() + 1) >= smallest)
+    many, total = int((counted.counts >= smallest).sum()), np.sort(logs[counted.counts]).sum()
     if many < 2:
-        raise NotApplicable(f"a slope needs at least 2 words that occur {least} times or more, there are {many}")
-    left = np.maximum(many + found.per_cluster((others >= least).astype(float) - (there >= least)), 1)
-    rest = (total + found.per_cluster(logs[others] - logs[there])) / left
-    exponent = likeliest_exponent(total / many, least)
+        raise NotApplicable(f"a slope needs at least 2 words that occur {smallest} times or more, there are {many}")
+    left = np.maximum(many + counted.per_cluster((others >= smallest).astype(float) - (there >= smallest)), 1)
+    rest = (total + counted.per_cluster(logs[others] - logs[there])) / left
+    exponent = likeliest_exponent(total / many, smallest)
     slope = 1 / (exponent - 1)
-    change = (rest - total / many) / _mean_log(exponent, least)[1]
-    return jackknife(slope, slope - 1 / (np.maximum(exponent + change, 1 + 1e-9) - 1), found.running, text.of)
+    change = (rest - total / many) / _mean_log(exponent, smallest)[1]
+    return jackknife(slope, slope - 1 / (np.maximum(exponent + change, 1 + 1e-9) - 1), counted.running, text.of)
 
 
-def likeliest_exponent(mean_log: float, least: int) -> float:
+def likeliest_exponent(mean_log: float, smallest: int) -> float:
     """The α whose mean of ln c over c ≥ least is this one, where the likelihood is largest."""
     from scipy.optimize import brentq
 
-    if mean_log - np.log(least) < 1e-9:
-        raise NotApplicable(f"a slope needs words of several frequencies, all that occur {least} times or more occur so often")
-    root: Any = brentq(lambda exponent: _mean_log(exponent, least)[0] - mean_log, 1.001, 100, xtol=1e-12)
+    if mean_log - np.log(smallest) < 1e-9:
+        raise NotApplicable(f"a slope needs words of several frequencies, all that occur {smallest} times or more occur so often")
+    root: Any = brentq(lambda exponent: _mean_log(exponent, smallest)[0] - mean_log, 1.001, 100, xtol=1e-12)
     return float(root)
 
 
-def _mean_log(exponent: float, least: int) -> tuple[float, float]:
+def _mean_log(exponent: float, smallest: int) -> tuple[float, float]:
     """The mean of ln c under p(c) ∝ c^−exponent on c ≥ least, −d/dα ln ζ(α, least), and its own derivative."""
     from scipy.special import zeta
 
     step = 1e-4 * min(1.0, exponent - 1)
-    above, here, below = np.log(zeta(exponent + step * np.array([1, 0, -1]), least))
+    above, here, below = np.log(zeta(exponent + step * np.array([1, 0, -1]), smallest))
     return float((below - above) / (2 * step)), -float((above - 2 * here + below) / step**2)

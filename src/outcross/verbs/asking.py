@@ -42,7 +42,7 @@ def check_workers(workers: int | None) -> None:
         runtime.leave_to_parent()
 
 
-def as_many_as_cores(most: int | None = None) -> int:
+def as_many_as_cores(limit: int | None = None) -> int:
     """A worker a core, at most so many where a number is given."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if most is None else max(1, min(cores, most))
+    return cores if limit is None else max(1, min(cores, limit))

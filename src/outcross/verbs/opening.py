@@ -5,13 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from outcross.verbs.audit.result import stored
+from outcross.verbs.detect.result import stored_detection
 from outcross.verbs.forecast.result import stored_forecast
+from outcross.verbs.mix.result import stored_mix
+from outcross.verbs.reproduce.result import stored_reproduction
 from outcross.verbs.run.answer import open as open_run
 
 
 def open(folder: str | Path) -> Any:
-    """What a folder holds: the `Run` that the command run wrote there, or the `Forecast` that forecast did. BadInput where it is neither.
+    """What a folder holds: a `Run`, a `Forecast`, a `Reproduction`, `Audits`, a `Mix` or a `Detection`. BadInput where it holds none of them, or is damaged.
 
     A run that is under way, or that was killed, shows what it has recorded so far.
     """
-    return stored_forecast(Path(folder)) or open_run(folder)
+    for read in (stored_forecast, stored_reproduction, stored, stored_mix, stored_detection):
+        if (result := read(Path(folder))) is not None:
+            return result
+    return open_run(folder)

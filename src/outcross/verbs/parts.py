@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.attributes import ATTRIBUTES
 from outcross.classifiers import CLASSIFIERS
 from outcross.collapse.definitions import DEFINITIONS, definition
@@ -44,7 +44,7 @@ FAMILIES: dict[str, Family] = {
 
 def parts(family: str = "", imports: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
     """The members of one family, or of all: the built-in ones, those that installed packages offer, and those of files that are named."""
-    files = [own.located(name) for name in imports]
+    files = [own_source.located(name) for name in imports]
     told = {"experiments": _experiments} | {
         name: partial(lambda one: [*_members(one), *_offered(one), *_of_files(one, files)], FAMILIES[name]) for name in FAMILIES
     }
@@ -76,10 +76,10 @@ def _members(family: Family) -> list[dict[str, Any]]:
 
 def _offered(family: Family) -> Iterator[dict[str, Any]]:
     """The members that installed packages offer; their source is read and not run."""
-    for name, several in own.offered(family.name).items() if family.is_open else ():
+    for name, several in own_parts.offered(family.name).items() if family.is_open else ():
         for one in several:
-            file = own.file_of_entry(one)
-            said = () if file is None else (found for found in own.declared(one.module, file) if found.name == one.attr)
+            file = own_source.file_of_entry(one)
+            said = () if file is None else (found for found in own_source.declared(one.module, file) if found.name == one.attr)
             declared = next(iter(said), None)
             told = _declared(declared) if declared else {"what": "", "papers": []}
             state = (
@@ -92,21 +92,21 @@ def _offered(family: Family) -> Iterator[dict[str, Any]]:
             yield {
                 "name": name,
                 **told,
-                "from": own.distribution(one),
-                "what": f"{told['what']} From {own.distribution(one)}.{state}".strip(),
+                "from": own_parts.distribution(one),
+                "what": f"{told['what']} From {own_parts.distribution(one)}.{state}".strip(),
             }
 
 
 def _of_files(family: Family, files: Sequence[tuple[str, Path]]) -> Iterator[dict[str, Any]]:
     """The members that files declare; they are read and not run."""
     for module, file in files:
-        for one in own.declared(module, file):
+        for one in own_source.declared(module, file):
             if family.protocol is not None and issubclass(one.base, family.protocol):
-                where = file.name if "." not in module and not own.is_installed(file) else module
+                where = file.name if "." not in module and not own_source.is_installed(file) else module
                 yield {"name": f"{where}:{one.name}", **_declared(one), "from": str(file)}
 
 
-def _declared(one: own.Declared) -> dict[str, Any]:
+def _declared(one: own_source.Declared) -> dict[str, Any]:
     paper = one.values.get("paper")
     return {"what": one.what, "papers": [paper] if isinstance(paper, str) and paper else []}
 

@@ -138,16 +138,19 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
     from outcross.verbs.detect.result import is_detection
     from outcross.verbs.forecast.result import is_forecast
     from outcross.verbs.mix.result import is_stored
+    from outcross.verbs.reproduce.result import stored_reproduction
     from outcross.verbs.run.answer import open as open_run
     from outcross.verbs.run.page import study, write_runs
 
     audits = {folder: found for folder in folders if (found := stored(folder)) is not None}
     if mixes := [folder for folder in folders if is_stored(folder)]:
         return _of_mixes(folders, mixes, page, question)
+    if (reproduction := stored_reproduction(folders[0])) is not None:
+        if len(folders) != 1:
+            raise BadInput(f"{folders[0]} holds a reproduction, whose page is its own; give it alone")
+        return Report(reproduction.report(page)), reproduction.figures() if question.figures is not None else ()
     if detections := [folder for folder in folders if is_detection(folder)]:
-        if question.figures is not None:
-            raise BadInput(f"{detections[0]} holds a detection, which has no figures by themselves; leave out --figures")
-        return _of_detection(folders, detections, page), ()
+        return _of_detection(folders, detections, page, question)
     if forecasts := [folder for folder in folders if is_forecast(folder)]:
         return _of_forecast(folders, forecasts, page)
     if not audits:
@@ -204,15 +207,17 @@ def names_like(name: str) -> Iterator[str]:
     yield from (f"{name}-{number}" for number in count(2))
 
 
-def _of_detection(folders: Sequence[Path], detections: Sequence[Path], page: Path) -> Report:
-    """The page of a detection. BadInput where there are several results."""
+def _of_detection(
+    folders: Sequence[Path], detections: Sequence[Path], page: Path, question: ReportQuestion
+) -> tuple[Report, Iterable[Figure]]:
+    """The page of a detection, and its figures. BadInput where there are several results."""
     from outcross.verbs.detect.result import stored_detection
 
     if len(folders) != 1:
         raise BadInput(f"{detections[0]} holds a detection, whose page is its own; give it alone")
     result = stored_detection(folders[0])
     assert result is not None
-    return Report(result.report(page))
+    return Report(result.report(page)), result.figures() if question.figures is not None else ()
 
 
 def _of_forecast(folders: Sequence[Path], forecasts: Sequence[Path], page: Path) -> tuple[Report, Iterable[Figure]]:

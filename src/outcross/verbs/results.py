@@ -69,17 +69,17 @@ def named_figure(figures: Iterable[Figure], name: str, whose: str) -> Figure:
     from outcross.recipe import nearest
     from outcross.report.shapes import file_word
 
-    by_name = {one.name: one for one in figures}
+    by_name = {figure.name: figure for figure in figures}
     if not by_name:
         raise BadInput(f"there is no figure in {whose.partition(chr(10))[0]:.200}")
     if not name:
         return next(iter(by_name.values()))
     wanted = file_word(name)
-    found = [key for key in by_name if key == wanted] or [key for key in by_name if key.endswith(f"-{wanted}")]
-    if not found:
+    keys = [key for key in by_name if key == wanted] or [key for key in by_name if key.endswith(f"-{wanted}")]
+    if not keys:
         ends = {key.partition("-")[2] or key: key for key in by_name} | {key: key for key in by_name}
         raise BadInput(f"there is no figure {name!r:.80}{nearest(wanted, ends)}; there are {', '.join(by_name)[:400]}")
-    return by_name[found[0]]
+    return by_name[keys[0]]
 
 
 __all__ = ["WIDTH", "Result", "named_figure"]

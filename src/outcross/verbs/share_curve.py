@@ -64,8 +64,8 @@ class ShareCurve(Result):
         added, replacing = self.designs
         said = f"adding synthetic records to all {added.size:,} human ones"
         if added.helps:
-            most = f"helps up to {_percent(max(added.helps))} of the training set{_last(added)}"
-            first = f"{said[0].upper()}{said[1:]} {most}; {_best(added)}"
+            largest_help = f"helps up to {_percent(max(added.helps))} of the training set{_last(added)}"
+            first = f"{said[0].upper()}{said[1:]} {largest_help}; {_best(added)}"
         else:
             first = f"No share helps: {said} {_hurting(added)}"
         if replacing.helps:
@@ -83,14 +83,14 @@ class ShareCurve(Result):
 
     def lines(self, width: int = WIDTH) -> list[str]:
         """The answer, and a line a share."""
-        told = textwrap.wrap(self.answer, width)
+        lines = textwrap.wrap(self.answer, width)
         for design in self.designs:
-            told.append(f"fixed {design.fixed}: {design.size:,} records")
-            told += [
+            lines.append(f"fixed {design.fixed}: {design.size:,} records")
+            lines += [
                 f"  {100 * point.share:6.3g} %  {point.loss.value:.4g} [{point.loss.low:.4g}, {point.loss.high:.4g}]"
                 for point in design.points
             ]
-        return told
+        return lines
 
     def figures(self) -> tuple[Figure, ...]:
         """The loss over the share: synthetic records added to all human ones, and in their place."""
@@ -108,9 +108,9 @@ class ShareCurve(Result):
         for design in self.designs:
             for point in design.points:
                 yield {"fixed": design.fixed} | {
-                    f"{one.name}{end}": value
-                    for one in fields(point)
-                    for end, value in _cells(getattr(point, one.name), "loss" in one.name or one.name == "discrimination")
+                    f"{field.name}{end}": value
+                    for field in fields(point)
+                    for end, value in _cells(getattr(point, field.name), "loss" in field.name or field.name == "discrimination")
                 }
 
 
@@ -150,8 +150,8 @@ def share_curve(
     No share helps: adding synthetic records to all 320 human ones hurts from 25 % on; in the place of human records no share helps either, and it hurts from 25 % on.
     """
     groups = tuple(groups) if not isinstance(groups, str) else (groups,)
-    told = dict(kinds or {}) | {group: "category" for group in groups if group not in (kinds or {})}
-    human = table(reference, "reference", kinds=told, kept=[target])
+    all_kinds = dict(kinds or {}) | {group: "category" for group in groups if group not in (kinds or {})}
+    human = table(reference, "reference", kinds=all_kinds, kept=[target])
     sides = [(data, "synthetic"), *([] if holdout is None else [(holdout, "holdout")])]
     comparable = alike([human, *(table(side, name, columns=human.kinds) for side, name in sides)])
     human, synthetic, *more = comparable.tables
@@ -173,7 +173,7 @@ def curve_of(evidence: Evidence, shares: Any, rng: np.random.Generator, *, learn
     synthetic, _ = prediction.records(evidence.drawn)
     test, test_rows = (None, human_rows) if holdout is None else _sampled(prediction, holdout, rng)
     of_tests = (evidence.reference if holdout is None else holdout).take(test_rows)
-    masks = dict(_masks(of_tests, tuple(one for one in evidence.groups if one != prediction.target)))
+    masks = dict(_masks(of_tests, tuple(group for group in evidence.groups if group != prediction.target)))
     is_class = bool(prediction.classes)
     words = CurveWords(
         target=prediction.target,
@@ -199,7 +199,7 @@ def curve_between(
     data: ShareData, shares: tuple[float, ...], learner: Any, rng: np.random.Generator, words: CurveWords
 ) -> ShareCurve:
     """The curve of records of any kind, texts too. NotApplicable where there are too few of them."""
-    added, replacing = (_rounded(one) for one in designs(data, shares, learner, rng))
+    added, replacing = (_rounded(design) for design in designs(data, shares, learner, rng))
     said = (
         "tested on the holdout"
         if data.holdout is not None
@@ -247,13 +247,13 @@ def _sampled(prediction: PredictionTask, side: Table, rng: np.random.Generator) 
 
 def _masks(tests: Table, columns: tuple[str, ...]) -> Iterator[tuple[str, np.ndarray]]:
     """The largest groups and which test records are of them."""
-    found: list[tuple[str, np.ndarray]] = []
+    masks: list[tuple[str, np.ndarray]] = []
     for subset in subsets(columns):
         for group in tests.frame.select(subset).drop_nulls().unique().sort(subset).iter_rows():
             names = tuple(map(str, group))
             inside = [is_group(tests, column, name) for column, name in zip(subset, names, strict=True)]
-            found.append((named(subset, names), np.logical_and.reduce(inside)))
-    yield from sorted(found, key=lambda one: -one[1].sum())[:GROUPS]
+            masks.append((named(subset, names), np.logical_and.reduce(inside)))
+    yield from sorted(masks, key=lambda mask: -mask[1].sum())[:GROUPS]
 
 
 def _rounded(design: ShareDesign) -> ShareDesign:
@@ -263,7 +263,7 @@ def _rounded(design: ShareDesign) -> ShareDesign:
 
 def _rounded_point(point: SharePoint) -> SharePoint:
     digits: Callable[[float], float] = lambda number: rounded(number) or 0.0  # noqa: E731
-    estimates = {one.name: value for one in fields(point) if isinstance(value := getattr(point, one.name), Estimate)}
+    estimates = {field.name: value for field in fields(point) if isinstance(value := getattr(point, field.name), Estimate)}
     return replace(point, **{name: value.on_scale(digits) for name, value in estimates.items()})
 
 

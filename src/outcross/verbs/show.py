@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from outcross.verbs.mix.composition import Composition
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.trace import Trace
+    from outcross.verbs.reproduce.result import Reproduction
     from outcross.verbs.run.result import Run
 
     What = str | Path
@@ -35,11 +36,11 @@ class ShowQuestion:
     """Print a result or an experiment in the terminal.
 
     Of a run: the last generation of every arm, with its seeds pooled. Of an audit or a forecast: its findings. Of a mix, or of other data whose rows name their
-    origin: what they hold. Of an experiment: every key with its value, and what each generation learns from.
+    origin: what they hold. Of a reproduction: its verdicts. Of an experiment: every key with its value, and what each generation learns from.
     """
 
     what: What
-    """A folder of a run, an audit, a forecast, a mix, or of data with columns such as _origin and _model; an experiment file, or the name of a built-in experiment."""
+    """A folder of a run, an audit, a forecast, a mix, a reproduction, or of data with columns such as _origin and _model; an experiment file, or the name of a built-in experiment."""
     settings: Settings = ()
     """Changes to an experiment, as `run` takes them."""
     _: KW_ONLY
@@ -98,9 +99,9 @@ class Described(Result):
         yield from comment_lines(self.plans, width)
 
 
-def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast | Composition | Trace | Described:
+def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast | Composition | Trace | Reproduction | Described:
     """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
-    from outcross import own
+    from outcross import own_parts
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
@@ -110,6 +111,7 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast |
     from outcross.verbs.forecast.result import stored_forecast
     from outcross.verbs.mix.composition import composed, tells
     from outcross.verbs.mix.result import stored_mix
+    from outcross.verbs.reproduce.result import stored_reproduction
     from outcross.verbs.run.answer import open as open_run
     from outcross.verbs.run.of_users import of_users_in, said_of
 
@@ -118,14 +120,15 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast |
         return _traced(what, question.id)
     if kind_at(what) != "folder":
         loaded = load(str(what), settings)
-        with own.beside(what), own.unimported({}):
+        with own_parts.beside(what), own_parts.unimported({}):
             experiment, missing = described(loaded)
             plans = planned(loaded)
-            said = [said_of(name, own.facts_beside(name)) for name in of_users_in(experiment)]
+            said = [said_of(name, own_parts.facts_beside(name)) for name in of_users_in(experiment)]
         return Described(experiment, plans, missing, tuple(said))
     if settings:
         raise BadInput(f"{what} is a folder, which has no settings to change ({next(iter(settings))!r:.80}); leave them out")
-    for result in (stored(Path(what)), stored_mix(Path(what)), stored_detection(Path(what)), stored_forecast(Path(what))):
+    readers = (stored, stored_mix, stored_detection, stored_forecast, stored_reproduction)
+    for result in (read(Path(what)) for read in readers):
         if result is not None:
             return result
     return composed(Path(what)) if not is_run(what) and tells(Path(what)) else open_run(what)
@@ -145,7 +148,7 @@ show = asks(ShowQuestion, shown)
 
 
 def print_shown(
-    result: Run | Audits | Mix | Detection | Forecast | Composition | Trace | Described, every_seed: bool = False
+    result: Run | Audits | Mix | Detection | Forecast | Composition | Trace | Reproduction | Described, every_seed: bool = False
 ) -> None:
     """Print a result as people read it; of a run every seed by itself on request."""
     from outcross.verbs.audit.result import Audits
@@ -158,6 +161,7 @@ def print_shown(
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.screen import composition_lines, mix_lines, trace_lines
     from outcross.verbs.mix.trace import Trace
+    from outcross.verbs.reproduce.result import Reproduction
     from outcross.verbs.run.screen import run_lines
     from outcross.verbs.terminal import width
 
@@ -173,7 +177,7 @@ def print_shown(
         print("\n".join(composition_lines(result, width())))
     elif isinstance(result, Trace):
         print("\n".join(trace_lines(result, width())))
-    elif isinstance(result, Described):
+    elif isinstance(result, Described | Reproduction):
         print("\n".join(result.lines(width())))
     else:
         print("\n".join(run_lines(result, width(), every_seed=every_seed)))

@@ -13,7 +13,7 @@ bounded. How the questions are decided, everywhere:
 * `when` is the first generation from which the finding holds in every generation to the last. Testing from the last
   generation backwards and stopping at the first failure keeps the chance of a false "yes" at 5 % a definition, however
   many generations there are (a fixed-sequence test). A change that has gone by the last generation is no "yes".
-* "no" needs evidence too: an interval that leaves out every change worth naming (`Thresholds.margin`). Between the two
+* "no" needs evidence too: an interval that excludes every change larger than the tolerance (`Thresholds.margin`). Between the two
   it is "cannot_tell".
 * A reading without an interval, as that of one chain, has a value and no error that is known. One seed of it can tell nothing,
   and the note says why; several seeds have the interval over seeds.
@@ -58,10 +58,10 @@ class Thresholds:
     """Risk ratio to generation 0 that counts as catastrophic if the rise is not nearly flat too. A loss counts as its perplexity, so 2 is one bit a token
     more. An unbiased estimator that accumulates never passes pi^2/6 = 1.64 (Dey and Donoho 2410.22812)."""
     margin: float = 0.05
-    """Smallest change worth naming: a fraction of generation 0 or of the floor; in units of the risk for what the last
+    """The tolerance: the smallest change that counts, a fraction of generation 0 or of the floor; in units of the risk for what the last
     doubling of the fits brought; a difference of exponents."""
     excess_share: float = 0.01
-    """Smallest share of unlikely blocks beyond the floor worth naming, in [0, 1]."""
+    """The tolerance of the share of unlikely blocks beyond the floor, in [0, 1]."""
     flat: float = 0.25
     """Rise of the risk, in nats a token, true variances or probability squared, below which it counts as nearly flat
     (early collapse)."""

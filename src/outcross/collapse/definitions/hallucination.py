@@ -13,17 +13,17 @@ MEASURE, AT, HUMAN_SHARE = "beyond_human", "above human 99.9 %", 0.001
 def hallucination(readings: Readings, limits: Thresholds) -> Answer:
     """Data appear that are unlike any human data: blocks less likely than almost any human block, beyond what humans show."""
     course = readings.course(MEASURE, AT)
-    floor, of = readings.null(MEASURE, AT, course), "the floor in human data"
+    floor, source = readings.null(MEASURE, AT, course), "the floor in human data"
     if floor is None:  # readings without a floor: the limit is a quantile, so the human share beyond it is known
         shape = course.values.shape
-        floor, of = Course(np.full(shape, HUMAN_SHARE), np.zeros(shape)), f"{HUMAN_SHARE} by definition"
+        floor, source = Course(np.full(shape, HUMAN_SHARE), np.zeros(shape)), f"{HUMAN_SHARE} by definition"
     excess = course.minus(floor)
     parts = [excess.at(generation) for generation in range(excess.generations)]
     when = since([part.low > 0 for part in parts], first=0)
     is_human = all(part.high < limits.excess_share for part in parts)
     note = (
         f"Share of generated blocks above the human 99.9th percentile of perplexity under generation 0 is "
-        f"{course.at(-1).value:.3g}, {parts[-1]} beyond {of} ({floor.at(-1).value:.3g}): "
+        f"{course.at(-1).value:.3g}, {parts[-1]} beyond {source} ({floor.at(-1).value:.3g}): "
         f"no if every generation is surely below {limits.excess_share:g}, else yes if surely above 0."
     )
     return answer("no" if is_human else "yes" if when is not None else "cannot_tell", parts[-1], when, note)

@@ -58,5 +58,5 @@ def _exponent(risks: dict[int, Risk]) -> Course:
     logs = np.log(list(risks))
     weights = (logs - logs.mean()) / np.sum((logs - logs.mean()) ** 2)  # (sizes,)
     why = next((course.why for course in shared if course.why), "")
-    least = float(np.abs(weights).sum() * max(1.0, np.abs(values).max()))
-    return Course(np.tensordot(weights, values, 1), np.sqrt(np.tensordot(weights**2, errors**2, 1)), why, least)
+    rounding_error = float(np.abs(weights).sum() * max(1.0, np.abs(values).max()))
+    return Course(np.tensordot(weights, values, 1), np.sqrt(np.tensordot(weights**2, errors**2, 1)), why, rounding_error)

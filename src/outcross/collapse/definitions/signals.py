@@ -74,7 +74,7 @@ LATE = "the model fits human data worse"
 def moved(followed: Followed, limits: Thresholds) -> Answer:
     """Whether a signal has moved to the worse since generation 0, and from which generation on it has to the end of the run.
 
-    It has moved where it is surely worse by more than the smallest change worth naming, so that a reading with a narrow interval does not come first
+    It has moved where it is surely worse by more than the tolerance, so that a reading with a narrow interval does not come first
     by its interval alone. That change is the same for all: 0.05 is a twentieth of what is healthy, of the vocabulary, or of the
     perplexity (0.05 nats a token).
     """
@@ -104,7 +104,7 @@ def signals(readings: Readings, limits: Thresholds) -> tuple[Answer, ...]:
 
 def _order(dated: Sequence[Answer]) -> Answer:
     """Which signal moved first and how many generations the others came later, ties included."""
-    when = {one.definition: one.when for one in dated if one.when is not None}
+    when = {signal.definition: signal.when for signal in dated if signal.when is not None}
     if not when:
         answers = {one.answer for one in dated} - {"not_applicable"}
         if not answers:

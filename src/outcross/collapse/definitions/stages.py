@@ -78,8 +78,8 @@ def late(readings: Readings, limits: Thresholds) -> Answer:
     if not signs:
         raise NotApplicable("no reading of a risk or a spread over two generations")
     note = " ".join(sign.note for sign in signs)
-    if found := [sign for sign in signs if sign.answer == "yes"]:
-        earliest = min(found, key=lambda sign: sign.when if sign.when is not None else math.inf)
+    if late_signs := [sign for sign in signs if sign.answer == "yes"]:
+        earliest = min(late_signs, key=lambda sign: sign.when if sign.when is not None else math.inf)
         return replace(earliest, note=note)
     return replace(signs[0], answer="no" if all(sign.answer == "no" for sign in signs) else "cannot_tell", note=note)
 

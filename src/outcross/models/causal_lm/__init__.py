@@ -169,8 +169,8 @@ class CausalLM(Learner):
 
         network: Any = weights.read(folder)
         vocabulary = ModelVocabulary.of(folder / "tokenizer.json", network.config)
-        told = json.loads((folder / "model.json").read_text())
-        return CausalModel(network.to(device()), vocabulary, told["block"], self, told["training"])
+        description = json.loads((folder / "model.json").read_text())
+        return CausalModel(network.to(device()), vocabulary, description["block"], self, description["training"])
 
     def as_transformers(self, folder):
         from outcross.models import as_transformers
@@ -292,8 +292,8 @@ class CausalModel:
             "opening": self.learner.opening,
             "precision": self.learner.precision,
         }  # equal weights that are read otherwise are another model
-        told = {"block": self.block, "training": self.training} | acting
-        (folder / "model.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+        description = {"block": self.block, "training": self.training} | acting
+        (folder / "model.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
 
     def _fits_context(self, tokens: int) -> None:
         from outcross.models.causal_lm.weights import context

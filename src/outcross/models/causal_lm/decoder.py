@@ -127,9 +127,9 @@ class OurReader:
         return self.decoder.head(hidden.to(self.decoder.head.weight.dtype)).float()
 
     def follow(self, parents: Tensor) -> None:
-        held = parents.view(self.records, -1) - self.texts * torch.arange(self.records, device=parents.device)[:, None]
-        self.unseen = self.unseen.gather(1, held[:, :, None].expand(-1, -1, self.unseen.shape[2]))
-        self.texts = held.shape[1]
+        places = parents.view(self.records, -1) - self.texts * torch.arange(self.records, device=parents.device)[:, None]
+        self.unseen = self.unseen.gather(1, places[:, :, None].expand(-1, -1, self.unseen.shape[2]))
+        self.texts = places.shape[1]
 
     def _make_room(self, places: int) -> None:
         """Room for so many more places; those of the next token are seen by their own text."""
@@ -343,7 +343,7 @@ def _must(is_familiar: bool) -> None:
 def _affine(dtype: torch.dtype, *modules: nn.Module) -> Affine:
     """Several linear maps of one input as one."""
     _must(all(type(one) is nn.Linear for one in modules))
-    weights, biases = ([getattr(one, name) for one in modules] for name in ("weight", "bias"))
+    weights, biases = ([getattr(module, name) for module in modules] for name in ("weight", "bias"))
     return Affine(_joined(weights).to(dtype), None if biases[0] is None else _joined(biases).to(dtype))
 
 

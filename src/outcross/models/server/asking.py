@@ -65,11 +65,11 @@ class Patience:
         )
 
 
-def _setting(name: str, default: float, least: float, most: float, whole: bool = False) -> float:
+def _setting(name: str, default: float, minimum: float, maximum: float, whole: bool = False) -> float:
     name = f"OUTCROSS_SERVER_{name}"
     said = os.environ.get(name, "").strip() or str(default)
-    if not re.fullmatch(r"\d+" if whole else r"\d+(\.\d*)?", said) or not least <= float(said) <= most:
-        raise BadInput(f"{name} must be a {'whole ' if whole else ''}number from {least:g} to {most:g}, got {said[:40]!r}")
+    if not re.fullmatch(r"\d+" if whole else r"\d+(\.\d*)?", said) or not minimum <= float(said) <= maximum:
+        raise BadInput(f"{name} must be a {'whole ' if whole else ''}number from {minimum:g} to {maximum:g}, got {said[:40]!r}")
     return float(said)
 
 
@@ -219,17 +219,17 @@ class ServerConnection(AbstractContextManager):
 
     def _answer(self, content: bytes) -> ServerAnswer:
         """What a whole answer says."""
-        told = _json(content)
-        if not isinstance(told, dict):
+        answer = _json(content)
+        if not isinstance(answer, dict):
             raise BadInput(
                 f"{self.url} answers with {self._shown(_text(content)) or 'nothing'!r}, which is no JSON object; is /v1 missing?"
             )
-        if (model := told.get("model")) != self.named:
+        if (model := answer.get("model")) != self.named:
             says = f"as the model {self._shown(model)!r}" if isinstance(model, str) else "without the name of its model"
             raise BadInput(
                 f"{self.url} answers {says}, {self.named!r} was asked for; write learner.model or learner.answers_as as the server calls it"
             )
-        choices = told.get("choices")
+        choices = answer.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict):
             raise BadInput(f"{self.url} answers without a choice, so that there is no text; is it an OpenAI-compatible server?")
@@ -247,22 +247,22 @@ class ServerConnection(AbstractContextManager):
     def _refusal(self, status: int, path: str, content: bytes, location: str) -> str:
         """What to say of an answer that is none."""
         said = self._said(content)
-        told = f"{self.url}/{path} answers {status}{said and f': {said}'}"
+        sentence = f"{self.url}/{path} answers {status}{said and f': {said}'}"
         if 300 <= status < 400:
-            return f"{told}, a redirect to {self._shown(location)!r}, which is not followed; write learner.url as it ends up"
+            return f"{sentence}, a redirect to {self._shown(location)!r}, which is not followed; write learner.url as it ends up"
         if status in (401, 403):
-            return f"{told}; {'give a key: learner.api_key_env' if self.key is None else 'give another key'}"
+            return f"{sentence}; {'give a key: learner.api_key_env' if self.key is None else 'give another key'}"
         if status == 404:
-            return f"{told}; check learner.url (it ends with /v1), learner.model and learner.endpoint"
-        return f"{told}; change the setting that it names"
+            return f"{sentence}; check learner.url (it ends with /v1), learner.model and learner.endpoint"
+        return f"{sentence}; change the setting that it names"
 
     def _said(self, content: bytes) -> str:
         """The words of an answer that is an error, without the key."""
-        told = _json(content)
+        answer = _json(content)
         for name in ("error", "message", "detail"):
-            if isinstance(told, dict) and told.get(name):
-                told = told[name]
-        return self._shown(told if isinstance(told, str) else _text(content))
+            if isinstance(answer, dict) and answer.get(name):
+                answer = answer[name]
+        return self._shown(answer if isinstance(answer, str) else _text(content))
 
     def _shown(self, text: str) -> str:
         """Words from outside on one line, not too long, without the key."""

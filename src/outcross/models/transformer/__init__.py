@@ -16,6 +16,7 @@ from outcross.data.records import Blocks, Decoded, Rescored
 from outcross.errors import BadInput
 from outcross.models import Learner
 from outcross.models.accelerator import device, one_thread
+from outcross.models.green import green_lists
 from outcross.models.schedule import Pretrained, Scratch
 from outcross.models.writing import prompts_of, rescored, written
 from outcross.recipe import filled, recipe
@@ -31,10 +32,11 @@ class Transformer(Learner):
     """A decoder-only transformer over byte-level BPE, any size; every token of a block has a probability."""
 
     paper = "Vaswani et al. 2017; in the loop: Shumailov et al., Nature 2024; Gerstgrasser et al., arXiv 2404.01413"
-    libraries = ("numpy", "torch", "safetensors", "tokenizers")
+    libraries = ("numpy", "torch", "safetensors", "tokenizers", "transformers")
     learns = ("text",)
     trains = True
     searches = True
+    marks = True
     rescores = True
     exports = ("transformers",)
 
@@ -163,7 +165,9 @@ class TextModel:
         if draw.beams > 1:
             by = beams.write(self.network, read, new_tokens, beams=draw.beams, **how)
         else:
-            law = {"temperature": draw.temperature, "top_k": draw.top_k, "top_p": draw.top_p}
+            law: dict[str, Any] = {"temperature": draw.temperature, "top_k": draw.top_k, "top_p": draw.top_p}
+            if draw.watermark is not None:
+                law["marks"] = green_lists(self.vocabulary.size, draw.watermark)
             by = sampling.write(self.network, read, new_tokens, rng=rng, **law, **how)
         records = written(by.tokens, read, draw, prompts, self.vocabulary, first)
         return replace(records, decoded=Decoded(by.scored, by.log_probs))

@@ -110,7 +110,7 @@ class AdamW:
     def __init__(self, network: Network):
         weights: list[Tensor] = list(network.parameters())
         self.groups = [
-            WeightGroup([one for one in weights if one.dim() > 1], 0.1),
+            WeightGroup([weight for weight in weights if weight.dim() > 1], 0.1),
             WeightGroup([one for one in weights if one.dim() == 1], 0.0),
         ]
 
@@ -126,7 +126,7 @@ class WeightGroup:
     def __init__(self, weights: list[Tensor], decay: float, betas: tuple[float, float] = (0.9, 0.95), epsilon: float = 1e-8):
         self.weights, self.decay, self.betas, self.epsilon = weights, decay, betas, epsilon
         self.means, self.squares = ([torch.zeros_like(one) for one in weights] for _ in range(2))
-        self.steps = [torch.zeros((), device=one.device) for one in weights]
+        self.steps = [torch.zeros((), device=weight.device) for weight in weights]
 
     def step(self, learning_rate: float) -> None:
         gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in self.weights]
@@ -135,8 +135,8 @@ class WeightGroup:
                 self.weights, gradients, self.means, self.squares, [], self.steps, fused=True, lr=learning_rate, beta1=self.betas[0],
                 beta2=self.betas[1], weight_decay=self.decay, eps=self.epsilon, amsgrad=False, maximize=False,
             )  # fmt: skip
-        for one in self.weights:
-            one.grad = None
+        for weight in self.weights:
+            weight.grad = None
 
 
 def mean_loss(network: Network, blocks: Tensor, weights: Tensor) -> Tensor:
@@ -223,9 +223,9 @@ def shares_of(weights: NDArray[np.floating] | None, n: int) -> Tensor:
 
 
 def _check(*, steps: int, batch: int, learning_rate: float, warmup: int) -> None:
-    for name, value, least in (("steps", steps, 1), ("batch", batch, 1), ("warmup", warmup, 0)):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, got {value}")
+    for name, value, minimum in (("steps", steps, 1), ("batch", batch, 1), ("warmup", warmup, 0)):
+        if value < minimum:
+            raise ValueError(f"{name} must be at least {minimum}, got {value}")
     if not learning_rate > 0:
         raise ValueError(f"learning_rate must be above 0, got {learning_rate}")
 

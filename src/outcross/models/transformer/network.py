@@ -65,7 +65,7 @@ class Cache:
             self.keys, self.values = ([one[rows] for one in held] for held in (self.keys, self.values))
             return
         written = slice(since, self.filled)
-        for held in (*(one[..., written] for one in self.keys), *(one[:, :, written] for one in self.values)):
+        for held in (*(key[..., written] for key in self.keys), *(value[:, :, written] for value in self.values)):
             held.copy_(held.index_select(0, rows))
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from outcross.models import decoding
 from outcross.models.decoding import TokenLaw, WrittenTokens
+from outcross.models.green import GreenLists
 from outcross.models.transformer.network import Network, NetworkReader, Precision, checked, keep_freed_memory, precise
 from outcross.text.vocabulary import START
 
@@ -33,6 +34,7 @@ def write(
     top_k: int = 0,
     top_p: float = 1.0,
     repetition_penalty: float = 1.0,
+    marks: GreenLists | None = None,
     precision: Precision = "bf16",
     batch: int = 128,
 ) -> WrittenTokens:
@@ -41,7 +43,7 @@ def write(
     Prompts are (n, prompt); None starts `n` records from nothing. Temperature 0 takes the likeliest token and draws
     nothing from `rng`. `batch` records are written at a time, which changes the speed, not what is written.
     """
-    law = TokenLaw(temperature, top_k, top_p, repetition_penalty)
+    law = TokenLaw(temperature, top_k, top_p, repetition_penalty, marks=marks)
     read = opened(network, prompts, n)
     keep_freed_memory()
     with precise(precision, network.device):  # once, so that weights are turned to bf16 once

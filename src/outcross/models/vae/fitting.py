@@ -97,7 +97,7 @@ def _epochs(n: int, epochs: float) -> list[int]:
     """Records of each epoch; the last is a part of one where their number is no whole one."""
     whole, part = divmod(epochs, 1)
     rows = [n] * int(whole) + [round(part * n)]
-    return [one for one in rows if one] or [1]
+    return [row for row in rows if row] or [1]
 
 
 class Adam:
@@ -106,7 +106,7 @@ class Adam:
     def __init__(self, weights: list[Tensor], learning_rate: float):
         self.weights, self.learning_rate = weights, learning_rate
         self.means, self.squares = ([torch.zeros_like(one) for one in weights] for _ in range(2))
-        self.steps = [torch.zeros((), device=one.device) for one in weights]
+        self.steps = [torch.zeros((), device=weight.device) for weight in weights]
 
     def step(self) -> None:
         """Change the weights by their gradients, and let go of these."""
@@ -116,8 +116,8 @@ class Adam:
                 self.weights, gradients, self.means, self.squares, [], self.steps, fused=True, lr=self.learning_rate,  # type: ignore[arg-type]
                 beta1=0.9, beta2=0.999, weight_decay=WEIGHT_DECAY, eps=1e-8, amsgrad=False, maximize=False,
             )  # fmt: skip
-        for one in self.weights:
-            one.grad = None
+        for weight in self.weights:
+            weight.grad = None
 
 
 def _check_finite(seen: list[Tensor], done: int) -> None:

@@ -39,12 +39,12 @@ def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
     >>> outcross_audit.lost
     ['spread']
     """
-    found = audits(() if data is None else {name or "synthetic": data}, **question)
-    if isinstance(found, ColumnPlan):
-        return found  # type: ignore[return-value]
-    if len(found) != 1:
-        raise BadInput(f"audit is of one set, these are {len(found)}; call outcross.audits")
-    return found[0]
+    result = audits(() if data is None else {name or "synthetic": data}, **question)
+    if isinstance(result, ColumnPlan):
+        return result  # type: ignore[return-value]
+    if len(result) != 1:
+        raise BadInput(f"audit is of one set, these are {len(result)}; call outcross.audits")
+    return result[0]
 
 
 def answered(question: AuditQuestion, watching: Callable[[int], Any] = lambda sets: Silence()) -> Audits:
@@ -57,18 +57,18 @@ def answered(question: AuditQuestion, watching: Callable[[int], Any] = lambda se
     check_clean(question)
     sets, resolved = sets_of(question), resolve(question)
     kept = nullcontext() if question.out is None else results.opened(Path(question.out), "audit", inputs_of(question))
-    with kept as ledger, watching(sum(len(one.synthetic) for one in sets)) as watch:
-        found = Audits(audited(question, sets, resolved, question.workers or 1, ledger, watch), question.generations)
+    with kept as ledger, watching(sum(len(set_of_arm.synthetic) for set_of_arm in sets)) as watch:
+        result = Audits(audited(question, sets, resolved, question.workers or 1, ledger, watch), question.generations)
         if ledger is not None:
-            found.write(ledger)
-    return found if question.write_clean is None else replace(found, cleaned=_cleaned(found, question))
+            result.write(ledger)
+    return result if question.write_clean is None else replace(result, cleaned=_cleaned(result, question))
 
 
-def _cleaned(found: Audits, question: AuditQuestion) -> Cleaned:
+def _cleaned(audits: Audits, question: AuditQuestion) -> Cleaned:
     """Write the set without its suspect records, and audit what is left against the same human data."""
-    if len(found) != 1:
-        raise BadInput(f"--write-clean is of one set, these are {len(found)}; audit one of them")
-    (before,) = found
+    if len(audits) != 1:
+        raise BadInput(f"--write-clean is of one set, these are {len(audits)}; audit one of them")
+    (before,) = audits
     frame, reasons = clean_frame(before)
     if not frame.height:
         raise BadInput(f"every record of {before.name} is suspect, so that --write-clean would write none")

@@ -93,10 +93,14 @@ def figures_of(audit: Audit) -> Iterator[Figure]:
             yield drawn
     if regions := lost_regions(audit):
         rows = audit.rows["reference"], audit.rows["synthetic"]
-        shares = [(cut(one.at, RULE), one.about, one.about * (one.value or 0.0)) for one in regions]
-        told = [(rule, round(human * rows[0]), round(own * rows[1]), human, own) for rule, human, own in shares]
+        shares = [(cut(region.at, RULE), region.about, region.about * (region.value or 0.0)) for region in regions]
+        rows_of_rules = [(rule, round(human * rows[0]), round(own * rows[1]), human, own) for rule, human, own in shares]
         yield changes_figure(
-            "regions", "Regions of the data that are lost", told, "The share of records of each side that lie in the region.", SIDES
+            "regions",
+            "Regions of the data that are lost",
+            rows_of_rules,
+            "The share of records of each side that lie in the region.",
+            SIDES,
         )
     if changes := associations(worst):
         names = list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED]
@@ -106,8 +110,8 @@ def figures_of(audit: Audit) -> Iterator[Figure]:
         yield matrix_figure(
             "associations", "Changes of associations", rows, "Orange: weaker than in human data.", "change", is_signed=True
         )
-    for one in audit.calibration:
-        yield calibration_figure(one)
+    for reliability in audit.calibration:
+        yield calibration_figure(reliability)
     for design in () if audit.share_curve is None else audit.share_curve.designs:
         yield share_curve_figure(design, audit.share_curve.loss)  # type: ignore[union-attr]
 

@@ -46,13 +46,13 @@ def gate_of(word: Any) -> Gate:
     """
     if not isinstance(word, str):
         raise BadInput(f"--fail-on must be words, got {word!r:.80}; {WAY_OUT}")
-    what, equals, least = (part.strip() for part in word.partition("="))
+    what, equals, minimum = (part.strip() for part in word.partition("="))
     known = ("any", *FAILS, *audit_aspects())
     if what not in known:
         raise BadInput(f"--fail-on {what!r:.80} is no aspect{nearest(what, known)}; known: {', '.join(known)}")
     if not equals:
         return Gate(what)
-    severity = _share(least)
+    severity = _share(minimum)
     if severity is None or not 0 <= severity <= 1:
         raise BadInput(f"the severity of --fail-on {word!r:.80} must be a share of records in [0, 1] or in percent; {WAY_OUT}")
     return Gate(what, severity)
@@ -70,8 +70,8 @@ def _share(written: str) -> float | None:
 def failing(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[Verdict, str]]:
     """The verdicts and aspects by which an audit fails its gates, the most severe first."""
     for verdict in FAILS:
-        found = [check for check in audit.of(verdict) if any(gate.fails(check) for gate in gates)]
-        for aspect in dict.fromkeys(check.aspect for check in found):
+        checks = [check for check in audit.of(verdict) if any(gate.fails(check) for gate in gates)]
+        for aspect in dict.fromkeys(check.aspect for check in checks):
             yield verdict, aspect
 
 

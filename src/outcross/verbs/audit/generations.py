@@ -55,7 +55,7 @@ def lines(folder: Path, arm: str | None = None) -> list[Line]:
 
 
 def _line(run: Run, arm: str) -> Line:
-    ended = [one for one in run.tables.ended if one.arm == arm]
+    ended = [generation_step for generation_step in run.tables.ended if generation_step.arm == arm]
     seeds = sorted({one.seed for one in ended})
     keys = {f"g{one.generation}": one.steps.get("kept", one.steps["drawn"]) for one in ended if one.seed == seeds[0]}
     human = _step(run.ledger, _human(run.ledger, next(iter(keys.values())), arm))

@@ -26,7 +26,7 @@ class Judged:
     reading: Reading
     page: Page
     limit: float | None
-    """The value at which a loss becomes worth naming."""
+    """The tolerance as a value: beyond it the check reports a loss."""
     verdict: Verdict
     severity: float | None
     """The lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]; None where it has no interval."""
@@ -53,13 +53,14 @@ def judge(
     share of false discoveries, averaged over the aspects selected, stays below the rate).
     """
     discovered = discoveries(
-        {key: [one.null.p for one in told if one.null and one.null.p is not None] for key, told in _families(readings)}, rate
+        {key: [one.null.p for one in of_aspect if one.null and one.null.p is not None] for key, of_aspect in _families(readings)},
+        rate,
     )
     levels = {key: discovered.get(key, 0.0) for key, _ in _families(readings)}
     judged = []
-    for aspect, told in readings.items():
+    for aspect, of_aspect in readings.items():
         pages = pages_of_aspect(aspect)
-        for reading in told:
+        for reading in of_aspect:
             page = pages[reading.measure]
             assert page.margin is not None
             margin = margins.get(f"{aspect}.{reading.measure}", margins.get(aspect, page.margin))
@@ -69,10 +70,10 @@ def judge(
 
 def _families(readings: Mapping[str, Sequence[Reading]]) -> Iterator[tuple[tuple[str, bool], list[Reading]]]:
     """Checks that are controlled together: what an aspect has lost, what it has invented."""
-    for aspect, told in readings.items():
+    for aspect, of_aspect in readings.items():
         pages = pages_of_aspect(aspect)
         for is_invention in (False, True):
-            yield (aspect, is_invention), [one for one in told if pages[one.measure].is_invention == is_invention]
+            yield (aspect, is_invention), [reading for reading in of_aspect if pages[reading.measure].is_invention == is_invention]
 
 
 def discoveries(families: Mapping[tuple[str, bool], Sequence[float]], rate: float) -> dict[tuple[str, bool], float]:
@@ -81,11 +82,11 @@ def discoveries(families: Mapping[tuple[str, bool], Sequence[float]], rate: floa
     >>> discoveries({("tails", False): [0.001, 0.4], ("spread", False): [0.3, 0.6]}, 0.05)
     {('tails', False): 0.001, ('spread', False): 0.0}
     """
-    told = {key: np.sort(np.array(p)) for key, p in families.items() if len(p)}
-    simes = {key: float(np.min(p * p.size / np.arange(1, p.size + 1))) for key, p in told.items()}
+    sorted_by_family = {key: np.sort(np.array(p)) for key, p in families.items() if len(p)}
+    simes = {key: float(np.min(p * p.size / np.arange(1, p.size + 1))) for key, p in sorted_by_family.items()}
     selected = step_up(np.array(list(simes.values())), rate)
     share = sum(p <= selected for p in simes.values()) / max(1, len(simes))
-    return {key: step_up(p, rate * share) if simes[key] <= selected else 0.0 for key, p in told.items()}
+    return {key: step_up(p, rate * share) if simes[key] <= selected else 0.0 for key, p in sorted_by_family.items()}
 
 
 def step_up(p: np.ndarray, rate: float) -> float:
@@ -137,17 +138,17 @@ def _judged(aspect: str, reading: Reading, page: Page, margin: float, level: flo
 def _severities(value: float, end: float, limit: float, page: Page, reading: Reading, worse: Direction) -> tuple[float, float]:
     """The share of records that would have to change, by the end of the interval that is nearest to the limit, and by the value itself."""
     if reading.change is not None:
-        least = (reading.about * reading.change(one, limit) for one in (end, value))
-        return next(least), next(least)
+        severities = (reading.about * reading.change(one, limit) for one in (end, value))
+        return next(severities), next(severities)
     return severity(value, end, limit, page, reading.about, worse), records_to_change(value, limit, page, reading.about, worse)
 
 
 def _unreachable(limit: float, page: Page, reading: Reading) -> str:
     """Why no value could lie beyond the limit; nothing where one could. Such a check would be kept whatever the data are."""
-    least, most = reading.range or page.values
-    if (page.worse == "smaller" and limit > least) or (page.worse != "smaller" and limit < most):
+    lowest, highest = reading.range or page.values
+    if (page.worse == "smaller" and limit > lowest) or (page.worse != "smaller" and limit < highest):
         return ""
-    end = least if page.worse == "smaller" else most
+    end = lowest if page.worse == "smaller" else highest
     return f"no loss beyond the margin of {limit:.3g} can show: the value cannot be {'below' if page.worse == 'smaller' else 'above'} {end:.3g} here"
 
 

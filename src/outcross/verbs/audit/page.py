@@ -159,7 +159,7 @@ def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
 def fragment(audit: Audit) -> str:
     """The sentence, how each aspect stands, and the worst ten with pictures, for a notebook."""
     worst = _apart(audit.of("lost", "invented"))[:WORST]
-    aspects = [_aspect(audit, one, 1.0, False) for one in scorecard(audit)]
+    aspects = [_aspect(audit, standing, 1.0, False) for standing in scorecard(audit)]
     findings = [_finding(audit, check) for check in worst]
     return _template("fragment.html").render(audit=audit, aspects=aspects, findings=findings, marks=MARKS, colours=COLOURS)
 
@@ -203,7 +203,7 @@ def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> b
 def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
     if not are_generations:
         return sentence_of(comparison(audits))
-    first = [one for one in onsets(audits) if one.generation is not None]
+    first = [onset for onset in onsets(audits) if onset.generation is not None]
     if not first:
         return f"Nothing is lost in {len(audits)} generations."
     earliest = [one for one in first if one.generation == first[0].generation]
@@ -229,34 +229,34 @@ def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
         summary=audit.summary,
         rows=dict(audit.rows),
         rate=audit.rate,
-        aspects=[_aspect(audit, one, share, is_alone) for one in scorecard(audit)],
+        aspects=[_aspect(audit, standing, share, is_alone) for standing in scorecard(audit)],
         pointed=[_pointed(side, frame) for side, frame in audit.pointed.items() if frame.height],
         notes=list(audit.notes),
         columns=[replace(column, column=shortened(column.column)) for column in columns[:most]],
         left_columns=max(0, len(columns) - most),
         read_as=dict(Counter(column.kind for column in columns)),
         share_curve=curve,
-        curves=[] if curve is None else [(one, share_curve_picture(one, curve.loss)) for one in curve.designs],
+        curves=[] if curve is None else [(design, share_curve_picture(design, curve.loss)) for design in curve.designs],
     )
 
 
-def _aspect(audit: Audit, one: Standing, share: float, is_alone: bool) -> AspectPage:
+def _aspect(audit: Audit, standing: Standing, share: float, is_alone: bool) -> AspectPage:
     groups = [
         Group(verdict, list(map(_row, every[:shown])), max(0, len(every) - shown))
         for verdict in ORDER
-        if (every := one.checks[verdict]) and (shown := max(1, round(MOST[verdict] * share)))
+        if (every := standing.checks[verdict]) and (shown := max(1, round(MOST[verdict] * share)))
     ]
-    cards = _apart(one.findings)[: CARDS if is_alone else 0]
+    cards = _apart(standing.findings)[: CARDS if is_alone else 0]
     return AspectPage(
-        name=one.aspect,
-        question=ASPECTS[one.aspect],
-        verdict=one.verdict,
-        said=one.said,
+        name=standing.aspect,
+        question=ASPECTS[standing.aspect],
+        verdict=standing.verdict,
+        said=standing.said,
         findings=[_finding(audit, check) for check in cards],
-        more=len(one.findings) - len(cards),
-        heat_map=_heat_map(one.findings) if is_alone else "",
+        more=len(standing.findings) - len(cards),
+        heat_map=_heat_map(standing.findings) if is_alone else "",
         groups=groups,
-        checks=sum(map(len, one.checks.values())),
+        checks=sum(map(len, standing.checks.values())),
     )
 
 
@@ -279,9 +279,20 @@ def _finding(audit: Audit, check: Check) -> FindingCard:
 def _pictures(audit: Audit, check: Check) -> list[str]:
     """The column of a check on both sides, the map of regions, or how predictions came true; none where the check looks into a group, which the picture of the whole does not show."""
     if check.metric == "region":
-        return [regions([(cut(one.at, RULE), one.about, one.about * (one.value or 0.0)) for one in lost_regions(audit)])]
+        return [
+            regions(
+                [
+                    (cut(lost_region.at, RULE), lost_region.about, lost_region.about * (lost_region.value or 0.0))
+                    for lost_region in lost_regions(audit)
+                ]
+            )
+        ]
     if check.metric in PREDICTED:
-        return [calibration(one) for one in audit.calibration if one.learner == check.at and one.target == check.column]
+        return [
+            calibration(reliability)
+            for reliability in audit.calibration
+            if reliability.learner == check.at and reliability.target == check.column
+        ]
     one = audit.portraits.get(check.column)
     if one is None or (check.group and check.metric in INSIDE):
         return []

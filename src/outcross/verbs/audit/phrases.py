@@ -133,114 +133,114 @@ def is_telling(value: str) -> bool:
 
 def clause(check: Check) -> str:
     """What a check has found in plain English, before and after: `Male (sex) fell from 40 % to 5 % of records`."""
-    found = Found(check)
-    phrase = PHRASES.get(check.metric, generic)(found)
-    return phrase if found.group in phrase else phrase + found.among
+    finding = Found(check)
+    phrase = PHRASES.get(check.metric, generic)(finding)
+    return phrase if finding.group in phrase else phrase + finding.among
 
 
-def generic(found: Found) -> str:
+def generic(finding: Found) -> str:
     """What is said of a check that has no phrase of its own, by its title and its unit."""
-    about = f"{found.page.title}{found.of_column}{found.among}"
-    if found.page.unit == "ratio":
-        return f"{about} {found.moved} to {found.of_human} the human value"
-    if found.page.unit == "fraction" and found.page.values == (0.0, 1.0):
-        return f"{about} {found.from_to}"
-    return f"{about} {found.moved} by {found.points if found.page.unit == 'fraction' else f'{abs(found.value - found.real):.2g}'}"
+    about = f"{finding.page.title}{finding.of_column}{finding.among}"
+    if finding.page.unit == "ratio":
+        return f"{about} {finding.moved} to {finding.of_human} the human value"
+    if finding.page.unit == "fraction" and finding.page.values == (0.0, 1.0):
+        return f"{about} {finding.from_to}"
+    return f"{about} {finding.moved} by {finding.points if finding.page.unit == 'fraction' else f'{abs(finding.value - finding.real):.2g}'}"
 
 
-def _spread(found: Found) -> str:
-    if found.value < 1e-6:
-        return f"all values of {found.column}{found.among} are the same"
-    return f"the spread of {found.column}{found.among} {found.moved} to {found.spread} of the human one"
+def _spread(finding: Found) -> str:
+    if finding.value < 1e-6:
+        return f"all values of {finding.column}{finding.among} are the same"
+    return f"the spread of {finding.column}{finding.among} {finding.moved} to {finding.spread} of the human one"
 
 
-def _group(found: Found) -> str:
-    name = found.group or found.column
-    if found.check.group and not found.is_named:
-        if found.value == 0:
-            return f"no record has {name} ({percent(found.check.about)} of human ones)"
-        return f"records with {name} {found.of_records.removesuffix(' of records')}"
-    together = " together" if " and " in found.group and ", " in found.check.group else ""
-    if found.value == 0:
+def _group(finding: Found) -> str:
+    name = finding.group or finding.column
+    if finding.check.group and not finding.is_named:
+        if finding.value == 0:
+            return f"no record has {name} ({percent(finding.check.about)} of human ones)"
+        return f"records with {name} {finding.of_records.removesuffix(' of records')}"
+    together = " together" if " and " in finding.group and ", " in finding.check.group else ""
+    if finding.value == 0:
         return f"{name} never {'occur' if together else 'occurs'}{together}"
-    return f"{name}{together} {found.of_records}"
+    return f"{name}{together} {finding.of_records}"
 
 
-def _region(found: Found) -> str:
-    if found.value == 0:
-        return f"no record has {found.at} ({percent(found.check.about)} of human ones)"
-    return f"records with {found.at} {found.of_records.removesuffix(' of records')}"
+def _region(finding: Found) -> str:
+    if finding.value == 0:
+        return f"no record has {finding.at} ({percent(finding.check.about)} of human ones)"
+    return f"records with {finding.at} {finding.of_records.removesuffix(' of records')}"
 
 
-def _cluster(found: Found) -> str:
-    if found.value == 0:
-        return f"a cluster of like records that holds {percent(found.check.about)} of human ones is empty"
-    return f"a cluster of like records {found.of_records}"
+def _cluster(finding: Found) -> str:
+    if finding.value == 0:
+        return f"a cluster of like records that holds {percent(finding.check.about)} of human ones is empty"
+    return f"a cluster of like records {finding.of_records}"
 
 
-def _end(found: Found) -> str:
-    if found.value == 0:
-        return f"{found.at} of {found.column} never occur"
-    return f"{found.at} of {found.column} {found.of_records}"
+def _end(finding: Found) -> str:
+    if finding.value == 0:
+        return f"{finding.at} of {finding.column} never occur"
+    return f"{finding.at} of {finding.column} {finding.of_records}"
 
 
-def _location(found: Found) -> str:
-    if found.check.before is not None and found.check.after is not None and found.check.before != found.check.after:
-        return f"the median of {found.column} {found.moved} from {found.before} to {found.after}"
-    higher = found.value > 0.5
-    share = percent(found.value if higher else 1 - found.value)
-    return f"values of {found.column} lie {'higher' if higher else 'lower'}: {share} of comparisons with a human value go that way, where 50 % is even"
+def _location(finding: Found) -> str:
+    if finding.check.before is not None and finding.check.after is not None and finding.check.before != finding.check.after:
+        return f"the median of {finding.column} {finding.moved} from {finding.before} to {finding.after}"
+    higher = finding.value > 0.5
+    share = percent(finding.value if higher else 1 - finding.value)
+    return f"values of {finding.column} are {'higher' if higher else 'lower'}: in {share} of comparisons with a human value, where 50 % means no difference"
 
 
-def _rare(found: Found) -> str:
-    if found.value == 0:
-        return f"rare categories of {found.column} never occur"
-    return f"rare categories of {found.column} {found.of_records}"
+def _rare(finding: Found) -> str:
+    if finding.value == 0:
+        return f"rare categories of {finding.column} never occur"
+    return f"rare categories of {finding.column} {finding.of_records}"
 
 
-def _link(found: Found) -> str:
-    if found.check.before is None or found.check.after is None:
-        return f"the link between {found.column} and {found.other} weakened by {abs(found.value - found.real):.2g}"
-    return f"the link between {found.column} and {found.other} weakened from {found.check.before:.2f} to {found.check.after:.2f}"
+def _link(finding: Found) -> str:
+    if finding.check.before is None or finding.check.after is None:
+        return f"the link between {finding.column} and {finding.other} weakened by {abs(finding.value - finding.real):.2g}"
+    return f"the link between {finding.column} and {finding.other} weakened from {finding.check.before:.2f} to {finding.check.after:.2f}"
 
 
-def _corner(found: Found) -> str:
-    one, _, two = found.at.partition(" with ")
-    return f"records with both {one} of {found.column} and {two} {found.of_records.removesuffix(' of records')}"
+def _corner(finding: Found) -> str:
+    one, _, two = finding.at.partition(" with ")
+    return f"records with both {one} of {finding.column} and {two} {finding.of_records.removesuffix(' of records')}"
 
 
-def _direction(found: Found) -> str:
-    columns = [name.lstrip("+-") for name in found.at.partition("(")[2].rstrip(")").split(", ") if name]
-    joined = " and ".join(columns) or found.at
-    return f"the joint spread of {joined} {found.moved} to {found.spread} of the human one"
+def _direction(finding: Found) -> str:
+    columns = [name.lstrip("+-") for name in finding.at.partition("(")[2].rstrip(")").split(", ") if name]
+    joined = " and ".join(columns) or finding.at
+    return f"the joint spread of {joined} {finding.moved} to {finding.spread} of the human one"
 
 
-def _categories(found: Found) -> str:
-    if found.check.before is None or found.check.after is None:
-        return f"the variety of {found.column}{found.among} fell to {percent(found.value)} of the human one"
-    before, after = (f"{number:.3g}" for number in (found.check.before, found.check.after))
-    return f"the values of {found.column} are less varied{found.among}: as if it had {after} equally common categories, and not {before}"
+def _categories(finding: Found) -> str:
+    if finding.check.before is None or finding.check.after is None:
+        return f"the variety of {finding.column}{finding.among} fell to {percent(finding.value)} of the human one"
+    before, after = (f"{number:.3g}" for number in (finding.check.before, finding.check.after))
+    return f"the values of {finding.column} are less varied{finding.among}: as if it had {after} equally common categories, and not {before}"
 
 
-def _pairs(found: Found) -> str:
-    if found.value <= 0:
+def _pairs(finding: Found) -> str:
+    if finding.value <= 0:
         return "equal records are far more common than among human ones"
-    return f"equal records are {written(float(f'{1 / found.value:.2g}'))} times as common as among human ones"
+    return f"equal records are {written(float(f'{1 / finding.value:.2g}'))} times as common as among human ones"
 
 
-def _ranks(found: Found) -> str:
-    learner = f"a model trained on it ({found.check.at})" if found.check.at else "a model trained on it"
-    if found.check.before is None or found.check.after is None:
-        return f"{learner} tells cases of {found.column} apart worse by {abs(found.value):.2g}"
-    return f"{learner} tells cases of {found.column} apart worse: from {found.check.before:.2f} to {found.check.after:.2f} (1 is without error)"
+def _ranks(finding: Found) -> str:
+    learner = f"a model trained on it ({finding.check.at})" if finding.check.at else "a model trained on it"
+    if finding.check.before is None or finding.check.after is None:
+        return f"{learner} tells cases of {finding.column} apart worse by {abs(finding.value):.2g}"
+    return f"{learner} tells cases of {finding.column} apart worse: from {finding.check.before:.2f} to {finding.check.after:.2f} (1 is without error)"
 
 
-def _loss(found: Found) -> str:
-    return f"a model trained on it predicts {found.column}{found.among} worse: its loss is {found.value:.3g} times that of one trained on human records"
+def _loss(finding: Found) -> str:
+    return f"a model trained on it predicts {finding.column}{finding.among} worse: its loss is {finding.value:.3g} times that of one trained on human records"
 
 
-def _tail(found: Found) -> str:
-    return f"the far tail of {found.column} is {'cut short or lighter' if found.value < found.real else 'heavier'} (tail index {found.value - found.real:+.2g})"
+def _tail(finding: Found) -> str:
+    return f"the far tail of {finding.column} is {'cut short or lighter' if finding.value < finding.real else 'heavier'} (tail index {finding.value - finding.real:+.2g})"
 
 
 PHRASES: Mapping[str, Callable[[Found], str]] = {
@@ -252,7 +252,7 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     # tails
     "mass": _end,
     "tail_index": _tail,
-    "rare_categories": lambda f: f"of the rare categories of {f.column} {percent(f.value)} occur, and {percent(f.real)} do among as many fresh human records",
+    "rare_categories": lambda f: f"{percent(f.value)} of the rare categories of {f.column} occur; among as many fresh human records {percent(f.real)} would",
     "rare_mass": _rare,
     "beyond_range": lambda f: f"{percent(f.value)} of records lie outside the human range of {f.column}",
     "unseen_categories": lambda f: f"{percent(f.value)} of records are in categories of {f.column} that no human record has",
@@ -269,11 +269,11 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "density": lambda f: f"records lie where human ones are sparse: {f.of_human} the human density",
     "coverage": lambda f: f"human records with no synthetic one near by {f.rest_from_to}",
     "clusters": _cluster,
-    "pair_support": lambda f: f"pairs of values that people have and no synthetic record has {f.rest_from_to}",
+    "pair_support": lambda f: f"the share of human pairs of values that no synthetic record has {f.rest_from_to}",
     "region": _region,
     # copying
     "exact": lambda f: f"{percent(f.value)} of records are exact copies of human ones",
-    "near": lambda f: f"{percent(f.value)} of records lie nearer to the reference than to the holdout, 50 % do where nothing is copied",
+    "near": lambda f: f"{percent(f.value)} of records lie nearer to the reference than to the holdout, where 50 % means that nothing is copied",
     "closest": lambda f: f"of the closest records {percent(abs(f.value))} more lie nearer to the reference than to the holdout",
     "verbatim": lambda f: f"texts taken over word for word {f.from_to}",
     "longest_run": lambda f: f"texts with a long run of words taken over {f.from_to}",
@@ -285,12 +285,12 @@ PHRASES: Mapping[str, Callable[[Found], str]] = {
     "effective_categories": _categories,
     "distinct_values": lambda f: f"distinct values of {f.column} {f.moved} to {percent(f.value)} of the human number",
     "copied_values": lambda f: f"values of {f.column} taken over digit by digit {f.from_to}",
-    "repeated_texts": lambda f: f"texts said again to the letter {f.from_to}",
-    "alike_texts": lambda f: f"texts nearly said again {f.from_to}",
+    "repeated_texts": lambda f: f"texts that repeat another text exactly {f.from_to}",
+    "alike_texts": lambda f: f"texts that nearly repeat another text {f.from_to}",
     "vocabulary_ratio": lambda f: f"the vocabulary{f.of_column} {f.moved} to {percent(f.value)} of the human one",
     "distinct_n": lambda f: f"distinct runs of {f.at}{f.of_column and f' in {f.column}'} {f.moved} to {percent(f.value)} of the human number",
     "word_entropy": lambda f: f"the words{f.of_column} are as varied as {percent(f.value)} of the human number of words",
-    "compression": lambda f: f"texts{f.of_column} repeat each other: packed they are {percent(f.value)} as long as human ones",
+    "compression": lambda f: f"texts{f.of_column} repeat each other: compressed, they are {percent(f.value)} as long as human ones",
     "self_bleu": lambda f: f"texts{f.of_column} are {f.of_human} as like each other as human ones",
     # structure
     "correlation": _link,

@@ -56,13 +56,14 @@ class ColumnPlan(Result):
 
     def lines(self, width: int = WIDTH) -> list[str]:
         """A line a column."""
-        told = []
+        lines = []
         for name, columns in self.columns.items():
-            told.append(escaped(name))
-            told += [
-                escaped(f"  {one.column}: {one.kind} ({one.why})" if one.why else f"  {one.column}: {one.kind}") for one in columns
+            lines.append(escaped(name))
+            lines += [
+                escaped(f"  {column.column}: {column.kind} ({column.why})" if column.why else f"  {column.column}: {column.kind}")
+                for column in columns
             ]
-        return told
+        return lines
 
     def plain(self) -> dict[str, Any]:
         """As JSON."""

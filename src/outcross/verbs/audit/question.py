@@ -93,7 +93,7 @@ class AuditQuestion:
 
     def settings(self) -> dict[str, Any]:
         """What a file of thresholds may say: that file, and over it what the question says itself. BadInput names the word that cannot be read."""
-        told = {} if self.thresholds is None else _of_file(Path(self.thresholds))
+        from_file = {} if self.thresholds is None else _of_file(Path(self.thresholds))
         said = {name: getattr(self, name) for name in SETTINGS if not _is_left_out(getattr(self, name))}
         said |= {name: words_of(said[name]) for name in LISTS if name in said}
         if "kinds" in said:
@@ -101,9 +101,9 @@ class AuditQuestion:
         if "margins" in said:
             said["margins"] = {name: _number(name, value) for name, value in _pairs(said["margins"], "--margins").items()}
         for name in ("kinds", "margins"):
-            if name in said and name in told:
-                said[name] = {**told[name], **said[name]}
-        return told | said
+            if name in said and name in from_file:
+                said[name] = {**from_file[name], **said[name]}
+        return from_file | said
 
 
 SETTINGS = (
@@ -125,17 +125,17 @@ def _of_file(path: Path) -> dict[str, Any]:
     from outcross.files.whole import read_text
     from outcross.recipe import nearest
 
-    told = read(read_text(path, most=MOST_BYTES), str(path))
-    if not isinstance(told, dict):
+    settings = read(read_text(path, limit=MOST_BYTES), str(path))
+    if not isinstance(settings, dict):
         raise BadInput(f"{path} holds no thresholds; it must be a YAML mapping with margins, fail_on, …")
-    for key, value in told.items():
+    for key, value in settings.items():
         if key not in SETTINGS:
             raise BadInput(f"{path}: {key!r} is not known{nearest(key, SETTINGS)}; known: {', '.join(SETTINGS)}")
         if key in ("kinds", "margins") and not isinstance(value, dict):
             raise BadInput(f"{path}: {key} must be a mapping, got {value!r:.80}")
         if key in LISTS:
-            told[key] = words_of(value)
-    return told
+            settings[key] = words_of(value)
+    return settings
 
 
 def words_of(value: Any) -> tuple[Any, ...]:
@@ -150,13 +150,13 @@ def words_of(value: Any) -> tuple[Any, ...]:
 def _pairs(value: Mapping[str, Any] | Sequence[str], flag: str) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
-    told = {}
+    pairs = {}
     for word in (value,) if isinstance(value, str) else value:
         name, equals, level = word.rpartition("=")
         if not equals or not name or not level:
             raise BadInput(f"{flag} must be written as name=value, got {word!r:.80}")
-        told[name] = level
-    return told
+        pairs[name] = level
+    return pairs
 
 
 def _number(name: str, value: Any) -> Any:

@@ -48,14 +48,14 @@ def ranking(audits: Sequence[Audit]) -> list[Place]:
     difference over all pairs (Mogstad, Romano, Shaikh and Wilhelm, Rev. Econ. Stud. 91:476, 2024). Errors of the human side, which all sets share, count
     for each, so that it tells too few sets apart rather than too many.
     """
-    found = [{_key(check): check for check in audit.every if _has_interval(check)} for audit in audits]
-    shared = set.intersection(*(set(one) for one in found)) if found else set()
+    by_set = [{_key(check): check for check in audit.every if _has_interval(check)} for audit in audits]
+    shared = set.intersection(*(set(one) for one in by_set)) if by_set else set()
     places = []
     for aspect in aspects_of(audits):
         keys = sorted(key for key in shared if key[0] == aspect)
         if not keys:
             continue
-        checks = [[one[key] for key in keys] for one in found]
+        checks = [[one[key] for key in keys] for one in by_set]
         losses = [float(np.mean([to_change(check, check.value or 0.0) for check in of_set])) for of_set in checks]
         better = surely_less(np.stack([_drawn(of_set, name.name) for of_set, name in zip(checks, audits, strict=True)]))
         lost = [sum(check.aspect == aspect for check in audit.of("lost", "invented")) for audit in audits]
@@ -158,31 +158,33 @@ def differences(audits: Sequence[Audit]) -> list[Difference]:
 
     Two 95 % intervals that do not meet are apart at a level of about .006 (Schenker and Gentleman, Am. Stat. 55:182, 2001).
     """
-    made = [audit for audit in audits if not audit.is_human]
+    synthetic = [audit for audit in audits if not audit.is_human]
     by_key: dict[tuple[str, ...], list[tuple[str, Check]]] = {}
-    for audit in made:
+    for audit in synthetic:
         for check in audit.every:
             if _has_interval(check):
                 by_key.setdefault(_key(check), []).append((audit.name, check))
     widest: dict[tuple[str, str, str], Difference] = {}
-    for key, told in by_key.items():
-        found = max(filter(None, (_apart(one, two) for one in told for two in told)), key=lambda one: one.apart, default=None)
+    for key, checks in by_key.items():
+        farthest = max(
+            filter(None, (_apart(one, two) for one in checks for two in checks)), key=lambda one: one.apart, default=None
+        )
         subject = key[0], key[1], key[2] or key[3]
-        if found is not None and (subject not in widest or found.apart > widest[subject].apart):
-            widest[subject] = found
+        if farthest is not None and (subject not in widest or farthest.apart > widest[subject].apart):
+            widest[subject] = farthest
     return sorted(widest.values(), key=lambda one: -one.apart)
 
 
-def _apart(one: tuple[str, Check], two: tuple[str, Check]) -> Difference | None:
+def _apart(first: tuple[str, Check], second: tuple[str, Check]) -> Difference | None:
     """How surely the second lost more than the first; None where their intervals meet."""
-    less, more = one[1], two[1]
+    less, more = first[1], second[1]
     assert less.low is not None and less.high is not None and more.low is not None and more.high is not None
     is_smaller = worse(more) == "smaller"
     if not (more.high < less.low if is_smaller else more.low > less.high):
         return None
     worst_of_less, best_of_more = (less.low, more.high) if is_smaller else (less.high, more.low)
     apart = float(to_change(more, best_of_more)) - float(to_change(less, worst_of_less))
-    return Difference(one, two, apart) if apart > 0 else None
+    return Difference(first, second, apart) if apart > 0 else None
 
 
 @dataclass(frozen=True)
@@ -199,14 +201,14 @@ class Onset:
 
 def onsets(audits: Sequence[Audit]) -> list[Onset]:
     """When each aspect that could be checked was first lost, over audits given as generations; the earliest first, ties in the order of aspects."""
-    told = []
+    onsets_of_checks = []
     for aspect in aspects_of(audits):
         lost = [
             (g, audit, check) for g, audit in enumerate(audits) for check in audit.of("lost", "invented") if check.aspect == aspect
         ]
         g, audit, check = lost[0] if lost else (None, None, None)
-        told.append(Onset(aspect, g, audit.name if audit else "", check))
-    return sorted(told, key=lambda onset: len(audits) if onset.generation is None else onset.generation)
+        onsets_of_checks.append(Onset(aspect, g, audit.name if audit else "", check))
+    return sorted(onsets_of_checks, key=lambda onset: len(audits) if onset.generation is None else onset.generation)
 
 
 def _key(check: Check) -> tuple[str, str, str, str, str]:

@@ -60,11 +60,11 @@ class Check:
     n: Count | None
     method: str
     floor: float | None
-    """The value that one in twenty real sets of this size reaches or passes."""
+    """The value that 5 % of real samples of this size reach or exceed, on the side of a loss."""
     real_vs_real: float | None
     """What real data of this size show, in the middle."""
     margin: float | None
-    """The value at which a loss becomes worth naming."""
+    """The tolerance as a value: beyond it the check reports a loss."""
     p: float | None
     """P(real against real is at least as bad), one-sided."""
     about: float
@@ -191,8 +191,8 @@ class Audit(Result):
 
     def of(self, *verdicts: Verdict) -> list[Check]:
         """The checks of these verdicts, the most severe first; columns that are gone come before all."""
-        found = (check for check in self.every if check.verdict in verdicts)
-        return sorted(found, key=lambda check: (check.metric != "column", -(check.severity or 0.0)))
+        chosen = (check for check in self.every if check.verdict in verdicts)
+        return sorted(chosen, key=lambda check: (check.metric != "column", -(check.severity or 0.0)))
 
     def worst(self, rows: int = 10) -> Losses:
         """What is lost, the most severe first: `.frame()` and `.to_pandas()` give it as a table, a notebook shows it with pictures."""
@@ -234,7 +234,7 @@ class Audit(Result):
             "not_looked_at": {"columns": dict(self.unseen.columns), "measures": list(self.unseen.measures)},
             "notes": list(self.notes),
             "portraits": {column: vars(one) for column, one in self.portraits.items()},
-            "calibration": [vars(one) for one in self.calibration],
+            "calibration": [vars(reliability) for reliability in self.calibration],
             **({} if self.share_curve is None else {"share_curve": self.share_curve.plain()}),
         }
 
@@ -272,7 +272,7 @@ def frame_of(checks: Sequence[Check]) -> Any:
 
 
 READERS: dict[str, Any] = {"float | None": float, "Count | None": int, "bool": bool}
-_SCHEMA = {one.name: READERS.get(str(one.type), str) for one in fields(Check)}  # as polars reads Python's types
+_SCHEMA = {field.name: READERS.get(str(field.type), str) for field in fields(Check)}  # as polars reads Python's types
 
 
 def _of_a_page(check: Check) -> Check:
@@ -434,18 +434,18 @@ class Audits(Result):
         """What a terminal shows: a screen a set, or a comparison of sets; of a run, arm by arm."""
         from outcross.verbs.audit.screen import audit_lines, comparison_lines
 
-        told: list[str] = []
-        for arm, found in self.by_arm.items():
-            told += [f"arm {arm}"] if arm else []
-            told += audit_lines(found[0], width) if len(found) == 1 else comparison_lines(found, width)
-        return told
+        lines: list[str] = []
+        for arm, audits in self.by_arm.items():
+            lines += [f"arm {arm}"] if arm else []
+            lines += audit_lines(audits[0], width) if len(audits) == 1 else comparison_lines(audits, width)
+        return lines
 
     def figures(self) -> tuple[Figure, ...]:
         """The figures of the page: of one set all of its own, of several what each lost in each aspect and the checks of each."""
         from outcross.verbs.audit.figures import figures_of_several
 
         return tuple(
-            one for arm, found in self.by_arm.items() for one in figures_of_several(found, self.are_of_generations(arm), arm)
+            one for arm, audits in self.by_arm.items() for one in figures_of_several(audits, self.are_of_generations(arm), arm)
         )
 
     def plot(self, name: str = "") -> Figure:
@@ -457,7 +457,7 @@ class Audits(Result):
         if "" in self.by_arm:
             plain = _plain_of_several(self.by_arm[""], self.are_generations)
             return plain if self.cleaned is None else plain | {"cleaned": self.cleaned.plain()}
-        return {"schema": SCHEMA, "arms": [{"arm": arm, **_plain_of_several(found, True)} for arm, found in self.by_arm.items()]}
+        return {"schema": SCHEMA, "arms": [{"arm": arm, **_plain_of_several(audits, True)} for arm, audits in self.by_arm.items()]}
 
     def report(self, path: str | Path = "audit.html") -> Path:
         """Write the audits as one HTML file that opens offline. Those of a run stand side by side under the names of their arms."""
@@ -474,9 +474,9 @@ class Audits(Result):
         """Write the files of the audits, of a run a folder an arm, in place of a former audit: all of them or none."""
         folders = self.folders()
         files: dict[str, Any] = {}
-        for arm, found in self.by_arm.items():
+        for arm, audits in self.by_arm.items():
             opening = f"{folders[arm]}/" if arm else ""
-            files |= {opening + name: content for name, content in _files(found, self.are_of_generations(arm)).items()}
+            files |= {opening + name: content for name, content in _files(audits, self.are_of_generations(arm)).items()}
         results.write(ledger, files, [audit.key for audit in self.every])
 
     def folders(self) -> dict[str, str]:
@@ -490,8 +490,8 @@ class Audits(Result):
         if not read:
             return
         failed: dict[str, list[str]] = {}
-        for arm, found in self.by_arm.items():
-            for audit in found:
+        for arm, audits in self.by_arm.items():
+            for audit in audits:
                 name = " ".join(filter(None, (arm, audit.name)))
                 for what, why in _failures(audit, read):
                     failed.setdefault(what, []).append(f"{name} {why}")
@@ -526,12 +526,12 @@ def _failures(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[str, str]]:
         yield "no check could answer", f"({max(whys, key=whys.count) if whys else 'nothing was asked of these aspects'})"
 
 
-def _some(words: Sequence[str], most: int = 5) -> str:
+def _some(words: Sequence[str], limit: int = 5) -> str:
     """
     >>> _some(["a", "b", "c"], 2)
     'a b and 1 more'
     """
-    return " ".join(map(shortened, words[:most])) + (f" and {len(words) - most:,} more" if len(words) > most else "")
+    return " ".join(map(shortened, words[:limit])) + (f" and {len(words) - limit:,} more" if len(words) > limit else "")
 
 
 def stored(folder: Path) -> Audits | None:
@@ -552,11 +552,11 @@ def _audits_of(read: Stored) -> list[Audit]:
     return [stored_audit.audit for stored_audit in read.audits]
 
 
-def joined(found: Mapping[Path, Audits]) -> Audits:
+def joined(by_folder: Mapping[Path, Audits]) -> Audits:
     """The audits of several folders as one, by the names of their sets; where two are alike, the folder comes before the name."""
-    if len(found) == 1:
-        return next(iter(found.values()))
-    every = [(folder, audit) for folder, audits in found.items() for audit in audits]
+    if len(by_folder) == 1:
+        return next(iter(by_folder.values()))
+    every = [(folder, audit) for folder, audits in by_folder.items() for audit in audits]
     are_alike = len({audit.name for _, audit in every}) < len(every)
     return Audits({"": tuple(replace(audit, name=f"{folder} {audit.name}") if are_alike else audit for folder, audit in every)})
 

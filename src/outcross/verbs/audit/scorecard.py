@@ -106,14 +106,14 @@ def comparison(audits: Sequence[Audit]) -> Comparison:
     places = {(place.aspect, place.name): place for place in ranking(audits)}
     standings = {(aspect, audit.name): standing(audit, aspect) for audit in audits for aspect in aspects}
     people = tuple(audit.name for audit in audits if audit.is_human)
-    made = [audit.name for audit in audits if not audit.is_human]
+    synthetic = [audit.name for audit in audits if not audit.is_human]
     best = []
     for aspect in aspects:
-        ranked = sorted((place for (own, name), place in places.items() if own == aspect and name in made), key=_order)
+        ranked = sorted((place for (own, name), place in places.items() if own == aspect and name in synthetic), key=_order)
         if len(ranked) < 2:
             continue
         first = ranked[0].rank
-        leading = tuple(name for name in made if (aspect, name) in places and places[aspect, name].rank == first)
+        leading = tuple(name for name in synthetic if (aspect, name) in places and places[aspect, name].rank == first)
         behind = tuple(place.name for place in ranked if place.rank > first)
         best.append(LeastLost(aspect, leading if behind else (), behind))
     return Comparison(tuple(audit.name for audit in audits), tuple(aspects), places, standings, tuple(best), people)
@@ -128,19 +128,19 @@ def sentence_of(compared: Comparison) -> str:
     lost = Counter(
         name for (_, name), one in compared.standings.items() if one.verdict in ("lost", "invented") and name not in compared.people
     )
-    made = [name for name in compared.sets if name not in compared.people]
-    clean = [name for name in made if not lost[name]]
-    opening = f"{len(made) - len(clean)} of {len(made)} sets have lost or invented something"
+    synthetic = [name for name in compared.sets if name not in compared.people]
+    clean = [name for name in synthetic if not lost[name]]
+    opening = f"{len(synthetic) - len(clean)} of {len(synthetic)} sets have lost or invented something"
     leads: dict[tuple[str, ...], list[str]] = {}
-    for one in compared.best:
-        if one.names:
-            leads.setdefault(one.names, []).append(one.aspect.replace("_", " "))
-    told = [
+    for best_of_aspect in compared.best:
+        if best_of_aspect.names:
+            leads.setdefault(best_of_aspect.names, []).append(best_of_aspect.aspect.replace("_", " "))
+    parts = [
         f"best for {_listed(aspects)}: {_listed(names)}" for names, aspects in sorted(leads.items(), key=lambda lead: -len(lead[1]))
     ]
     alike = [one.aspect.replace("_", " ") for one in compared.best if not one.names]
     apart = f"not to be told apart for {_listed(alike)}" if alike else ""
-    return f"{'; '.join(filter(None, (opening, *told, apart)))}."
+    return f"{'; '.join(filter(None, (opening, *parts, apart)))}."
 
 
 def _listed(names: Sequence[str]) -> str:

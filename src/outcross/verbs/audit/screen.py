@@ -40,21 +40,21 @@ def console() -> Any:
 def print_audits(audits: Audits, out: Path | None = None) -> None:
     """One screen a set or a comparison of sets: what is lost first, an aspect a line; of a run, arm by arm."""
     folders = audits.folders()
-    for arm, found in audits.by_arm.items():
+    for arm, of_arm in audits.by_arm.items():
         if arm:
             _print_line(f"\narm {escaped(arm)}")
-        if len(found) == 1:
-            lines = audit_lines(found[0], width())
+        if len(of_arm) == 1:
+            lines = audit_lines(of_arm[0], width())
         else:
-            lines = comparison_lines(found, width())
+            lines = comparison_lines(of_arm, width())
         for line in lines:
             _print_line(line)
-        if len(found) > 1:
-            for audit in found:
+        if len(of_arm) > 1:
+            for audit in of_arm:
                 if audit.share_curve is not None:
                     _print_line(escaped(f"{audit.name}: {audit.share_curve.answer}"))
             if audits.are_of_generations(arm):
-                print_onsets(onsets(found), len(found))
+                print_onsets(onsets(of_arm), len(of_arm))
         for line in audits.cleaned.lines() if audits.cleaned else ():
             _print_line(line)
         if out is not None:
@@ -78,15 +78,15 @@ def audit_lines(audit: Audit, width: int) -> list[str]:
 def _aspect_lines(standings: Sequence[Standing], width: int, room: int) -> Iterator[str]:
     """A line an aspect; a finding goes on below it while there is room."""
     spare = room - len(standings)
-    for one in standings:
-        lines = _fitted(_verdict_words(one), width - ROOM, 1 + max(0, min(2, spare)))
+    for standing in standings:
+        lines = _fitted(_verdict_words(standing), width - ROOM, 1 + max(0, min(2, spare)))
         spare -= len(lines) - 1
-        name = f"{MARKS[one.verdict]} {one.aspect.replace('_', ' ')}"
+        name = f"{MARKS[standing.verdict]} {standing.aspect.replace('_', ' ')}"
         yield from (f"{name if i == 0 else '':{ROOM}}{line}" for i, line in enumerate(lines))
 
 
-def _verdict_words(one: Standing) -> str:
-    return one.said if one.verdict == "kept" else f"{one.verdict.replace('_', ' ')}: {one.said}"
+def _verdict_words(standing: Standing) -> str:
+    return standing.said if standing.verdict == "kept" else f"{standing.verdict.replace('_', ' ')}: {standing.said}"
 
 
 def read_as(columns: Sequence[ReadColumn]) -> str:
@@ -99,16 +99,16 @@ def read_as(columns: Sequence[ReadColumn]) -> str:
         if column.is_guess and column.is_compared
     ]
     left_out = [f"{shortened(column.column, 30)} ({column.kind})" for column in columns if not column.is_compared]
-    told = [
+    sentences = [
         f"Columns read: {kinds}" if kinds else "",
         f"worth a look: {_some(guesses, 2)}" if guesses else "",
         f"left out: {_some(left_out, 5)}" if left_out else "",
     ]
-    return "; ".join(filter(None, told)) + (" (--plan shows every column)." if guesses or left_out else ".")
+    return "; ".join(filter(None, sentences)) + (" (--plan shows every column)." if guesses or left_out else ".")
 
 
-def _some(words: Sequence[str], most: int) -> str:
-    return ", ".join(words[:most]) + (f" and {len(words) - most:,} more" if len(words) > most else "")
+def _some(words: Sequence[str], limit: int) -> str:
+    return ", ".join(words[:limit]) + (f" and {len(words) - limit:,} more" if len(words) > limit else "")
 
 
 def _noted(audit: Audit, width: int) -> Iterator[str]:
@@ -204,7 +204,10 @@ def _print_line(text: str) -> None:
 def print_onsets(onsets: Sequence[Onset], generations: int) -> None:
     """The generation in which each aspect was first lost."""
     out = console()
-    cells = ((one.aspect, f"not in {generations}" if one.generation is None else str(one.generation), one.name) for one in onsets)
+    cells = (
+        (onset.aspect, f"not in {generations}" if onset.generation is None else str(onset.generation), onset.name)
+        for onset in onsets
+    )
     _table(out, ("aspect", "first lost in", "set"), cells)
 
 

@@ -224,12 +224,12 @@ HEADINGS = ("verdict", "code", "check", "where", "value [95 %]", "real vs real",
 
 def markdown(audit: Audit) -> str:
     """The audit for a pull request: the sentence, what is lost, and counts of the rest."""
-    told = audit.of("lost", "invented")[:SHOWN]
+    worst = audit.of("lost", "invented")[:SHOWN]
     lines = [f"### Outcross audit: {_cell(shortened(audit.name))}", "", _cell(audit.summary), ""]
     if audit.share_curve is not None:
         lines += [_cell(audit.share_curve.answer), ""]
-    if told:
-        lines += [_row(HEADINGS), _row(["---"] * len(HEADINGS)), *map(_row, rows(told)), ""]
+    if worst:
+        lines += [_row(HEADINGS), _row(["---"] * len(HEADINGS)), *map(_row, rows(worst)), ""]
     counts = ", ".join(
         f"{len(audit.of(verdict))} {verdict}" for verdict in ("lost", "invented", "kept", "cannot_tell", "not_applicable")
     )

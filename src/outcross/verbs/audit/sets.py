@@ -60,9 +60,9 @@ def inputs_of(question: AuditQuestion) -> list[Path]:
 def _named_files(question: AuditQuestion) -> Iterator[str]:
     data = question.data.values() if isinstance(question.data, Mapping) else question.data
     for given in (*data, question.reference, question.holdout, question.before, question.after, question.thresholds):
-        for one in given if isinstance(given, list | tuple) else (given,):
-            if isinstance(one, str | Path) and str(one):
-                yield str(one)
+        for item in given if isinstance(given, list | tuple) else (given,):
+            if isinstance(item, str | Path) and str(item):
+                yield str(item)
 
 
 def _of_line(line: Line) -> Sets:
@@ -91,7 +91,7 @@ def _of_files(question: AuditQuestion) -> Sets:
 
 def _named(data: Sequence[Any]) -> dict[str, Any]:
     """Each set by the name of its file; by its path where two have the same. One that is no file is called synthetic."""
-    paths = [str(one) if isinstance(one, str | Path) else "synthetic" for one in data]
+    paths = [str(given) if isinstance(given, str | Path) else "synthetic" for given in data]
     stems = [_name(path) for path in paths]
     named = {name if stems.count(name) == 1 else path: one for name, path, one in zip(stems, paths, data, strict=True)}
     if len(named) < len(data):

@@ -52,18 +52,18 @@ class Auditor:
         """Emits how far the audit is, and at last the turn with its audit or the error that it ended with."""
         before = runtime.telling.set(lambda share: emit(Looked(turn.place, turn.name, share)))
         try:
-            told = self._audit(turn)
+            answer = self._audit(turn)
         except (OutcrossError, OSError) as error:
-            told = error
+            answer = error
         finally:
             runtime.telling.reset(before)
         emit(Looked(turn.place, turn.name, 1.0))
-        emit((turn, told))
+        emit((turn, answer))
 
     def _audit(self, turn: Turn) -> Audit:
         if self.held is None or self.held[0].arm != turn.arm:
             self.held = None
-            data = next((one for one in self.read if one.arm == turn.arm), None) or sets_of_arm(self.given, turn.arm)
+            data = next((sets for sets in self.read if sets.arm == turn.arm), None) or sets_of_arm(self.given, turn.arm)
             asked = replace(self.resolved, text_column=self.resolved.text_column or data.text_column)
             self.held = data, Auditing(data.reference, data.holdout, asked, data.note, self.ledger)
         data, audit_of = self.held
@@ -76,7 +76,7 @@ class Auditor:
 
 def turns(data: Sequence[Sets]) -> list[Turn]:
     """The sets to audit, arm by arm."""
-    named = [(one.arm, name) for one in data for name in one.synthetic]
+    named = [(sets_of_arm.arm, name) for sets_of_arm in data for name in sets_of_arm.synthetic]
     return [Turn(place, arm, name) for place, (arm, name) in enumerate(named)]
 
 
@@ -98,11 +98,11 @@ def audited(
             ledger.record(step)
     ended: dict[int, Audit | Exception] = {}
 
-    def handle(told: Looked | tuple[Turn, Audit | Exception]) -> None:
-        if isinstance(told, Looked):
-            watch(told)
+    def handle(message: Looked | tuple[Turn, Audit | Exception]) -> None:
+        if isinstance(message, Looked):
+            watch(message)
             return
-        ended[told[0].place] = told[1]
+        ended[message[0].place] = message[1]
         # Of errors that of the first set is told, whichever process is the first to meet one.
         for place in itertools.takewhile(ended.__contains__, range(len(every))):
             if isinstance(error := ended[place], Exception):
@@ -111,10 +111,10 @@ def audited(
     with _one_thread_each() if min(workers, len(every)) > 1 else nullcontext():
         folder = None if ledger is None else ledger.folder
         runtime.map(Auditor(given, resolved, folder, data), every, handle, Where(workers))
-    made: dict[str, list[Any]] = {one.arm: [] for one in data}
+    by_arm: dict[str, list[Any]] = {sets_of_arm.arm: [] for sets_of_arm in data}
     for turn in every:
-        made[turn.arm].append(ended[turn.place])
-    return {arm: tuple(audits) for arm, audits in made.items()}
+        by_arm[turn.arm].append(ended[turn.place])
+    return {arm: tuple(audits) for arm, audits in by_arm.items()}
 
 
 THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

@@ -40,8 +40,8 @@ class HumanSide:
 @verb(LIBRARIES, 0, load=lambda folder, digest, asked, data, human: Audit.load(folder))
 def audit(asked: Asked, data: Any, human: HumanSide, *, rng: np.random.Generator) -> Audit:
     """What a set has lost, compared with human data. Its random streams are named by its aspects, so that `rng` is not needed."""
-    made = human.audit_of(asked.name, data)
-    return replace(made, notes=(asked.note, *made.notes)) if asked.note else made
+    result = human.audit_of(asked.name, data)
+    return replace(result, notes=(asked.note, *result.notes)) if asked.note else result
 
 
 class Auditing:
@@ -59,8 +59,8 @@ class Auditing:
             assert self._human is not None
             return audit.do(asked, value_of(data), self._human, rng=np.random.default_rng(asked.seed))
         human = self.human  # what cannot be read of the human data is told before what cannot be read of a set
-        made = self.ledger.steps(asked.seed)(audit, asked, external(data), human)
-        return replace(made.value, key=made.key)
+        step = self.ledger.steps(asked.seed)(audit, asked, external(data), human)
+        return replace(step.value, key=step.key)
 
     @cached_property
     def human(self) -> External[HumanSide]:
@@ -79,9 +79,9 @@ def asked_of(question: ResolvedQuestion, name: str, note: str) -> Asked:
     """The recipe of the audit of one set."""
     aspects = question.aspects if question.aspects is not None else measures_of(audit_aspects())
     named = dict.fromkeys(attribute for aspect in aspects for attribute in getattr(aspect, "attributes", ()))
-    told: Mapping[str, Any] = vars(question) | {
+    settings: Mapping[str, Any] = vars(question) | {
         "aspects": aspects,
         "attributes": tuple(member(ATTRIBUTES, attribute, "attribute")() for attribute in named),
         "most_seconds": question.most_seconds if math.isfinite(question.most_seconds) else None,
     }
-    return Asked(name=name, note=note, **told)
+    return Asked(name=name, note=note, **settings)

@@ -74,9 +74,9 @@ class ResolvedQuestion:
     def __post_init__(self):
         if not 0 < self.rate < 1:
             raise BadInput(f"the false-discovery rate must be in (0, 1), got {self.rate}; write 0.05 for five percent")
-        for name, least in (("seed", 0), ("most_columns", 1), ("most_seconds", 0)):
-            if not getattr(self, name) >= least:
-                raise BadInput(f"{name} must be at least {least}, got {getattr(self, name)}")
+        for name, minimum in (("seed", 0), ("most_columns", 1), ("most_seconds", 0)):
+            if not getattr(self, name) >= minimum:
+                raise BadInput(f"{name} must be at least {minimum}, got {getattr(self, name)}")
         aspects = audit_aspects()
         known = {f"{aspect}.{check}" for aspect in aspects for check in pages_of_aspect(aspect)} | set(aspects)
         for name, margin in self.margins.items():
@@ -105,7 +105,7 @@ def sides_of(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[
     if asked.text_column is not None:
         kinds[asked.text_column] = "text"
     target = [] if asked.target is None else [asked.target]
-    most = max(asked.most_columns, SKETCHED)
+    limit = max(asked.most_columns, SKETCHED)
     _check_sides(asked)
     if asked.entity is not None:
         entities = Entities(asked.entity, asked.time, Given(kinds, (), asked.key, asked.ignore, tuple(target)))
@@ -120,11 +120,11 @@ def sides_of(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[
 
         return folded
     named = {"kinds": kinds, "keys": asked.key, "ignored": asked.ignore, "kept": target}
-    human = table(reference, "reference", columns=target, most_columns=most, **named)
+    human = table(reference, "reference", columns=target, most_columns=limit, **named)
     _check_allowed(asked, [*human.kinds, *human.records.columns, *human.unread])
 
     def beside_it(data: Any, name: str) -> Table:
-        return table(data, name, columns=human.kinds, most_columns=most)
+        return table(data, name, columns=human.kinds, most_columns=limit)
 
     more = [] if holdout is None else [beside_it(holdout, "holdout")]
     return lambda name, data: [human, beside_it(data, name), *more]
@@ -199,10 +199,12 @@ def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
     """What is measured: all measures of an aspect that is named, or one measure, by its name or with its settings."""
     known, measures = audit_aspects(), []
     of_aspects = {name: (name,) for names in known.values() for name in names} | dict(known)
-    for one in aspects:
-        if isinstance(one, str) and one not in of_aspects:
-            raise BadInput(f"unknown aspect {one!r}{nearest(one, of_aspects)}; known: {', '.join(known)}")
-        measures += [measure(name)() for name in of_aspects[one]] if isinstance(one, str) else [read(MEASURES, one, "aspect")]
+    for aspect in aspects:
+        if isinstance(aspect, str) and aspect not in of_aspects:
+            raise BadInput(f"unknown aspect {aspect!r}{nearest(aspect, of_aspects)}; known: {', '.join(known)}")
+        measures += (
+            [measure(name)() for name in of_aspects[aspect]] if isinstance(aspect, str) else [read(MEASURES, aspect, "aspect")]
+        )
     if foreign := [kind(one) for one in measures if "audit" not in askers(type(one))]:
         raise BadInput(f"{foreign[0]} reads what only a run has; an audit takes {', '.join(sum(known.values(), ()))}")
     return tuple(measures)
@@ -217,7 +219,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     holdout = more[0] if more else None
     evidence = Evidence(
         drawn=synthetic, reference=reference, holdout=holdout, groups=asked.groups, target=asked.target,
-        absent=tuple(one for one in comparable.absent if one.column not in asked.allow_missing),
+        absent=tuple(absent_column for absent_column in comparable.absent if absent_column.column not in asked.allow_missing),
         over_cap=Evidence(drawn=over_cap[1], reference=over_cap[0]) if over_cap else None,
     )  # fmt: skip
     measures = asked.aspects if asked.aspects is not None else measures_of(audit_aspects())
@@ -229,7 +231,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     scored, unscored = scored_records(evidence, regions, asked.seed) if asked.records else (None, [])
     rows = {side: one.rows for side, one in evidence.sides().items()}
     curve, no_curve = _curve(evidence, asked, time.monotonic() - began)
-    notes = [*no_curve, *unscored, *comparable.notes, *(note for one in tables for note in one.notes)]
+    notes = [*no_curve, *unscored, *comparable.notes, *(note for table in tables for note in table.notes)]
     return Audit(
         name=name,
         rows=rows,
@@ -276,7 +278,7 @@ def _without_absent(asked: ResolvedQuestion, reference: Table, synthetic: Table)
 
 def _unseen_columns(comparable: Alike, over_cap: list[Table], tables: Sequence[Table], asked: ResolvedQuestion) -> dict[str, str]:
     """The columns that were not looked at, or by a sketch alone, with the reason; but for those that may be so."""
-    unseen = dict.fromkeys(dict.fromkeys(column for one in tables[:2] for column in one.unread), "not read: too many columns")
+    unseen = dict.fromkeys(dict.fromkeys(column for table in tables[:2] for column in table.unread), "not read: too many columns")
     unseen |= comparable.uncompared
     if over_cap:
         unseen |= dict.fromkeys(over_cap[0].kinds, f"looked at by a sketch alone: more than {asked.most_columns} columns")
@@ -294,21 +296,21 @@ def _capped(tables: list[Table], asked: ResolvedQuestion) -> tuple[list[Table], 
     named = [column for column in (*asked.groups, asked.target, asked.text_column) if column is not None and column in kinds]
     kept = set(in_proportion(kinds, dict.fromkeys(named), asked.most_columns))
     chosen, others = ([column for column in kinds if (column in kept) == is_kept] for is_kept in (True, False))
-    return [one.select(chosen) for one in tables], [one.select(others) for one in tables]
+    return [table.select(chosen) for table in tables], [one.select(others) for one in tables]
 
 
-def in_proportion(kinds: Mapping[str, Kind], named: Iterable[str], most: int) -> list[str]:
+def in_proportion(kinds: Mapping[str, Kind], named: Iterable[str], limit: int) -> list[str]:
     """So many columns, those named first, then the first ones of every kind, as many as its share of all.
 
     >>> in_proportion({"a": "number", "b": "number", "c": "number", "d": "category"}, ["c"], 3)
     ['c', 'a', 'd']
     """
-    kept = list(named)[:most]
+    kept = list(named)[:limit]
     waiting = {
-        one: [column for column in kinds if kinds[column] == one and column not in kept] for one in dict.fromkeys(kinds.values())
+        kind: [column for column in kinds if kinds[column] == kind and column not in kept] for kind in dict.fromkeys(kinds.values())
     }
-    sizes = {one: sum(of == one for of in kinds.values()) for one in waiting}
-    while len(kept) < most and any(waiting.values()):
+    sizes = {one: sum(kind_of_column == one for kind_of_column in kinds.values()) for one in waiting}
+    while len(kept) < limit and any(waiting.values()):
         # The kind that is farthest behind its share comes next (Webster's method, which has no bias towards large or small kinds).
         behind = min((one for one in waiting if waiting[one]), key=lambda one: (sizes[one] - len(waiting[one]) + 0.5) / sizes[one])
         kept.append(waiting[behind].pop(0))
@@ -316,7 +318,11 @@ def in_proportion(kinds: Mapping[str, Kind], named: Iterable[str], most: int) ->
 
 
 def _check_columns(asked: ResolvedQuestion, reference: Table) -> None:
-    for field_, column in [*(("group", one) for one in asked.groups), ("target", asked.target), ("text_column", asked.text_column)]:
+    for field_, column in [
+        *(("group", group) for group in asked.groups),
+        ("target", asked.target),
+        ("text_column", asked.text_column),
+    ]:
         if column is not None and column not in reference.kinds:
             raise BadInput(
                 f"no column {column!r} is in both sets ({field_}){nearest(column, reference.kinds)}; they share {', '.join(list(reference.kinds)[:12])}"
@@ -337,7 +343,7 @@ class MeasuredAspects:
 
 
 def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuestion) -> MeasuredAspects:
-    wanted = {kind(one): one.sketches(evidence) for one in measures}
+    wanted = {kind(measure): measure.sketches(evidence) for measure in measures}
     counted = _counted(evidence, wanted)
     readings: dict[str, list[Reading]] = {}
     pointed: list[Pointed] = []
@@ -361,30 +367,30 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
     return MeasuredAspects(readings, pointed, calibration, seconds, tuple(left_out))
 
 
-def _answers(one: Measure, evidence: Evidence, seed: int) -> list[Any]:
+def _answers(measure: Measure, evidence: Evidence, seed: int) -> list[Any]:
     """What a measure reads; of texts that cannot be cut into words, why it does not."""
-    columns = uncut(evidence) if one.reads_words else {}
+    columns = uncut(evidence) if measure.reads_words else {}
     if not columns:
-        return read_tables(one, evidence, seed)
-    unread_ = [unread(check, why, column=column) for column, why in columns.items() for check in one.pages]
+        return read_tables(measure, evidence, seed)
+    unread_ = [unread(check, why, column=column) for column, why in columns.items() for check in measure.pages]
     sides = {
         side: table.select([column for column in table.kinds if column not in columns]) for side, table in evidence.sides().items()
     }
     if not any(table.of_kind("text") for table in sides.values()):
         return unread_
     others = evidence.but(drawn=sides["synthetic"], reference=sides["reference"], holdout=sides.get("holdout"))
-    return [*unread_, *read_tables(one, others, seed)]
+    return [*unread_, *read_tables(measure, others, seed)]
 
 
 def _thinned_regions(look: MeasuredAspects, measures: Sequence[Measure], evidence: Evidence, seed: int) -> list[Region]:
     """The regions that the check of regions names; searched for only where that check was not taken."""
-    if any(isinstance(one, Regions) and kind(one) not in look.left_out for one in measures):
+    if any(isinstance(measure, Regions) and kind(measure) not in look.left_out for measure in measures):
         return [records.region for records in look.pointed if isinstance(records, PointedRegion)]
     return thinned(evidence.drawn, evidence.reference, seed)
 
 
-def _left_out(one: Measure, seconds: float) -> Iterable[Reading]:
-    return (unread(check, f"left out: {seconds:g} seconds were over") for check in one.pages)
+def _left_out(measure: Measure, seconds: float) -> Iterable[Reading]:
+    return (unread(check, f"left out: {seconds:g} seconds were over") for check in measure.pages)
 
 
 def _counted(evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:

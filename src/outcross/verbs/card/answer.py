@@ -32,9 +32,9 @@ def carded(question: CardQuestion) -> Card:
     out = folder if question.out is None else Path(question.out)
     if kind_at(out) == "file":
         raise BadInput(f"--out {out} is a file; name a folder")
-    for option, told in (("name", question.name), ("license", question.license)):
-        if len(told) > LONGEST or not told.isprintable():
-            raise BadInput(f"--{option} must be at most {LONGEST} characters that can be printed, got {told!r:.80}")
+    for option, value in (("name", question.name), ("license", question.license)):
+        if len(value) > LONGEST or not value.isprintable():
+            raise BadInput(f"--{option} must be at most {LONGEST} characters that can be printed, got {value!r:.80}")
     if is_run(folder):
         raise BadInput(
             f"{folder} holds a run; outcross export {folder} --to transformers writes the card of a model of it, with what it was trained on"

@@ -44,15 +44,15 @@ def croissant(described: DataDescription) -> str:
 
 
 def _dataset(described: DataDescription) -> dict[str, Any]:
-    found = described.composition
-    told: dict[str, Any] = {
+    composition = described.composition
+    dataset: dict[str, Any] = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "name": escaped(described.name),
         "description": f"{described.summary} Every row is counted, so that the numbers are exact.",
         "conformsTo": [CONFORMS_TO, RAI],
         **({"license": escaped(described.license)} if described.license else {}),
-        "keywords": ["synthetic data"] if found.synthetic_rows else [],
+        "keywords": ["synthetic data"] if composition.synthetic_rows else [],
         **_responsible(described),
         "prov:wasGeneratedBy": [*_mixing(described), *_writing(described)],
         "prov:wasDerivedFrom": list(_sources(described)),
@@ -62,18 +62,20 @@ def _dataset(described: DataDescription) -> dict[str, Any]:
         ],
         "recordSet": [_records(described)],
     }
-    return {key: value for key, value in told.items() if value != []}
+    return {key: value for key, value in dataset.items() if value != []}
 
 
 def _responsible(described: DataDescription) -> dict[str, Any]:
     """The RAI vocabulary, as far as the rows and the manifest say."""
-    found = described.composition
-    synthetic = bool(found.synthetic_rows)
-    others = found.rows > found.synthetic_rows
-    known = {"rai:hasSyntheticData": synthetic} if synthetic or not found.unknown_rows else {}  # unknown rows may be synthetic
+    composition = described.composition
+    synthetic = bool(composition.synthetic_rows)
+    others = composition.rows > composition.synthetic_rows
+    known = (
+        {"rai:hasSyntheticData": synthetic} if synthetic or not composition.unknown_rows else {}
+    )  # unknown rows may be synthetic
     counts = "; ".join(
         f"{by}: {', '.join(f'{escaped(value)} {rows:,}' for value, rows in list(values.items())[:MOST])}"
-        for by, values in found.tables.items()
+        for by, values in composition.tables.items()
     )
     return known | {
         "rai:dataCollection": f"{described.summary} Rows by {counts}.",
@@ -87,9 +89,9 @@ def _responsible(described: DataDescription) -> dict[str, Any]:
 def _protocol(described: DataDescription) -> Iterator[str]:
     if not described.manifest:
         return
-    told = described.manifest
+    manifest = described.manifest
     yield (
-        f"Drawn by outcross mix from {len(told['pools'])} pools, order {escaped(str(told['order'].get('kind')))}, seed {told.get('seed')}: of each pool a "
+        f"Drawn by outcross mix from {len(manifest['pools'])} pools, order {escaped(str(manifest['order'].get('kind')))}, seed {manifest.get('seed')}: of each pool a "
         "random sample, stratified by origin, model, generation and groups."
     )
     yield f"As asked: {escaped(json.dumps(described.asked, ensure_ascii=False))}"
@@ -115,11 +117,11 @@ def _writing(described: DataDescription) -> Iterator[dict[str, Any]]:
     """The writing of each model, with how many rows it gave."""
     for number, one in enumerate(described.composition.synthetic[:MOST]):
         verb = {"edited": "edited", "translated": "translated"}.get(one.origin, "written")
-        of = "" if one.generation is None else f" in generation {one.generation}"
+        generation = "" if one.generation is None else f" in generation {one.generation}"
         yield {
             "@type": "prov:Activity",
             "@id": f"urn:outcross:writing:{number}",
-            "prov:label": f"{one.rows:,} rows {verb} by {escaped(one.model) if one.model else 'a model that nobody named'}{of}",
+            "prov:label": f"{one.rows:,} rows {verb} by {escaped(one.model) if one.model else 'a model that nobody named'}{generation}",
             "prov:wasAssociatedWith": {
                 "@type": "prov:SoftwareAgent",
                 "prov:label": escaped(one.model) if one.model else "not said",
@@ -140,7 +142,7 @@ def _sources(described: DataDescription) -> Iterator[dict[str, Any]]:
 
 def _distributed(described: DataDescription, file: DataFile, name: str) -> dict[str, Any]:
     """A file of rows, and what it was made from."""
-    told: dict[str, Any] = {
+    distribution: dict[str, Any] = {
         "@type": "cr:FileObject",
         "@id": name,
         "name": escaped(file.path),
@@ -150,9 +152,9 @@ def _distributed(described: DataDescription, file: DataFile, name: str) -> dict[
         "sha256": file.sha256,
     }
     if described.manifest:
-        told["prov:wasGeneratedBy"] = {"@id": f"urn:outcross:mix:{_word(described.manifest['sha256'])}"}
-        told["prov:wasDerivedFrom"] = [{"@id": source["@id"]} for source in _sources(described)]
-    return told
+        distribution["prov:wasGeneratedBy"] = {"@id": f"urn:outcross:mix:{_word(described.manifest['sha256'])}"}
+        distribution["prov:wasDerivedFrom"] = [{"@id": source["@id"]} for source in _sources(described)]
+    return distribution
 
 
 def _together(described: DataDescription) -> dict[str, Any]:
@@ -175,23 +177,23 @@ def _media(file: DataFile) -> str:
 def _records(described: DataDescription) -> dict[str, Any]:
     """The rows: a field a column."""
     schema = described.composition.schema
-    told: dict[str, Any] = {
+    records: dict[str, Any] = {
         "@type": "cr:RecordSet",
         "@id": ROWS,
         "name": ROWS,
         "description": described.summary,
         "field": [_field(number, name, dtype) for number, (name, dtype) in enumerate(schema.items())],
     }
-    return told | ({"key": {"@id": identifier(ROWS, 0, "_id")}} if "_id" in schema else {})
+    return records | ({"key": {"@id": identifier(ROWS, 0, "_id")}} if "_id" in schema else {})
 
 
 def _field(number: int, name: str, dtype: Any) -> dict[str, Any]:
-    told = field(ROWS, number, name, dtype, {"fileSet": {"@id": FILES}, "extract": {"column": name}})
+    described_field = field(ROWS, number, name, dtype, {"fileSet": {"@id": FILES}, "extract": {"column": name}})
     if name in COLUMNS:
-        told["description"] = COLUMNS[name]
+        described_field["description"] = COLUMNS[name]
     if name in SAYS:
-        told["equivalentProperty"] = SAYS[name]
-    return told
+        described_field["equivalentProperty"] = SAYS[name]
+    return described_field
 
 
 def _word(text: Any) -> str:

@@ -110,11 +110,11 @@ class DataDescription:
     def inputs(self) -> dict[str, dict[str, str]]:
         """Of each pool the files that it was read from, with the SHA-256 of each; none for a pool that was given in memory."""
         read = self.manifest.get("read")
-        found: dict[str, dict[str, str]] = {}
-        for pool, told in read.items() if isinstance(read, dict) else ():
-            files = told.get("files") if isinstance(told, dict) else None
-            found[str(pool)] = {str(name): str(sha256) for name, sha256 in files.items()} if isinstance(files, dict) else {}
-        return found
+        by_pool: dict[str, dict[str, str]] = {}
+        for pool, digests in read.items() if isinstance(read, dict) else ():
+            files = digests.get("files") if isinstance(digests, dict) else None
+            by_pool[str(pool)] = {str(name): str(sha256) for name, sha256 in files.items()} if isinstance(files, dict) else {}
+        return by_pool
 
     @property
     def summary(self) -> str:
@@ -133,24 +133,24 @@ class DataDescription:
 
     def unknown(self) -> Iterator[str]:
         """What nobody said, a sentence each."""
-        found = self.composition
+        composition = self.composition
         if not self.license:
             yield "The licence: nobody told it. The terms of every pool and of every model hold for these rows too."
-        if found.unknown_rows:
-            yield f"Who wrote {found.unknown_rows:,} of {found.rows:,} rows."
-        synthetic = found.synthetic_rows
-        of = f"of {synthetic:,} rows that models wrote, edited or translated"
-        unnamed = found.teachers.get(UNNAMED, 0)
+        if composition.unknown_rows:
+            yield f"Who wrote {composition.unknown_rows:,} of {composition.rows:,} rows."
+        synthetic = composition.synthetic_rows
+        which = f"of {synthetic:,} rows that models wrote, edited or translated"
+        unnamed = composition.teachers.get(UNNAMED, 0)
         for count, what in (
             (unnamed, "Which model wrote"),
-            (found.generations.get(UNNAMED, 0), "The generation of"),
-            (synthetic - sum(one.with_decoding for one in found.synthetic), "How the model was sampled for"),
-            (synthetic - sum(one.with_prompt for one in found.synthetic), "The prompt of"),
-            (synthetic - sum(one.with_parents for one in found.synthetic), "The records that were the source of"),
+            (composition.generations.get(UNNAMED, 0), "The generation of"),
+            (synthetic - sum(written.with_decoding for written in composition.synthetic), "How the model was sampled for"),
+            (synthetic - sum(one.with_prompt for one in composition.synthetic), "The prompt of"),
+            (synthetic - sum(one.with_parents for one in composition.synthetic), "The records that were the source of"),
         ):
             if count:
-                yield f"{what} {count:,} {of}."
-        if found.origins.get("human"):
+                yield f"{what} {count:,} {which}."
+        if composition.origins.get("human"):
             yield "Whether people wrote the human rows: their pools say so, and no detector was asked."
         yield "Whether the rows hold personal data, works under copyright, or harmful content: nothing here looked for them."
         yield "The languages of texts, unless a group above counts them."

@@ -28,24 +28,24 @@ def readme(described: DataDescription) -> str:
 
 def header(described: DataDescription) -> dict[str, Any]:
     """What the Hub reads: licence, size, tags, and where the rows lie."""
-    found = described.composition
+    composition = described.composition
     tags = ["outcross", "croissant"]
-    if found.synthetic_rows:
+    if composition.synthetic_rows:
         tags.append("synthetic")
-    if found.rows and not found.unknown_rows:
-        tags.append(f"synthetic-share:{found.share(found.synthetic_rows):.6g}")
-    elif found.rows:
+    if composition.rows and not composition.unknown_rows:
+        tags.append(f"synthetic-share:{composition.share(composition.synthetic_rows):.6g}")
+    elif composition.rows:
         tags += [
-            f"synthetic-share-at-least:{found.share(found.synthetic_rows):.6g}",
-            f"unknown-share:{found.share(found.unknown_rows):.6g}",
+            f"synthetic-share-at-least:{composition.share(composition.synthetic_rows):.6g}",
+            f"unknown-share:{composition.share(composition.unknown_rows):.6g}",
         ]
-    creators = {"language_creators": ["machine-generated"]} if found.synthetic_rows and "text" in described.modalities else {}
+    creators = {"language_creators": ["machine-generated"]} if composition.synthetic_rows and "text" in described.modalities else {}
     configs = [_config("default", described.files, is_first=True, held_back=described.held_back)]
     configs += [_config("human-only", described.twin)] if described.twin else []
     return {
         "license": described.license or "unknown",
         "pretty_name": shortened(described.name, LONGEST),
-        "size_categories": [next((size for most, size in SIZES if found.rows < most), "n>1T")],
+        "size_categories": [next((size for limit, size in SIZES if composition.rows < limit), "n>1T")],
         **creators,
         "tags": tags,
         "configs": configs,
@@ -83,7 +83,7 @@ def _body(described: DataDescription) -> Iterator[str]:
     yield from _rebuilt(described)
     yield from ("", "## Files", "")
     yield from table(
-        ("file", "bytes", "SHA-256"), ((_words(one.path), f"{one.size:,}", f"`{one.sha256}`") for one in described.files)
+        ("file", "bytes", "SHA-256"), ((_words(file.path), f"{file.size:,}", f"`{file.sha256}`") for file in described.files)
     )
     yield ""
     yield (
@@ -110,24 +110,25 @@ def _found(described: DataDescription) -> Iterator[str]:
 
 
 def _made(described: DataDescription) -> Iterator[str]:
-    told = described.manifest
-    realised, order = told["realised"], told["order"]
-    asked = told["requested"].get("human_share")
+    manifest = described.manifest
+    realised, order = manifest["realised"], manifest["order"]
+    asked = manifest["requested"].get("human_share")
     yield (
         "It was mixed by `outcross mix` out of the pools below: a random sample of each, stratified, never a beginning of a file. "
         f"The human share asked for was {_words(_said(asked))}; it is {_number(realised.get('human_share'))} of {_words(str(realised.get('unit')))}. "
-        f"Order {_words(str(order.get('kind')))}, seed {_number(told.get('seed'))}, {_number(realised.get('repeated_rows'))} repeated rows."
+        f"Order {_words(str(order.get('kind')))}, seed {_number(manifest.get('seed'))}, {_number(realised.get('repeated_rows'))} repeated rows."
     )
     yield ""
     heads = ("pool", "origin", "available", "drawn", "different rows", "most draws of a row", "unused")
     keys = ("available", "used", "unique", "max_repeats", "unused")
     rows = (
-        (_words(pool["name"]), _words(str(pool.get("origin"))), *(_number(pool.get(key)) for key in keys)) for pool in told["pools"]
+        (_words(pool["name"]), _words(str(pool.get("origin"))), *(_number(pool.get(key)) for key in keys))
+        for pool in manifest["pools"]
     )
     yield from table(heads, rows)
-    for pool, columns in _mapping(told.get("read_as_numbers")).items():
+    for pool, columns in _mapping(manifest.get("read_as_numbers")).items():
         yield from ("", f"Read as numbers of pool {_words(str(pool))}: {_words(', '.join(map(str, columns)))}.")
-    for warning in told["warnings"]:
+    for warning in manifest["warnings"]:
         yield from ("", f"Warning: {_words(str(warning))}.")
 
 

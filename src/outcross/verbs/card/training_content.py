@@ -39,12 +39,10 @@ class Item:
 
 def items(described: DataDescription) -> Iterator[Item]:
     """The four items, and beside them how many rows each answer rests on."""
-    found = described.composition
-    unsure = f" {found.unknown_rows:,} rows of unknown origin may be synthetic too." if found.unknown_rows else ""
-    rows = {"rows": found.rows, "synthetic_rows": found.synthetic_rows, "unknown_rows": found.unknown_rows}
-    is_there = (
-        f"The data hold {found.synthetic_rows:,} synthetic rows of {found.rows:,} (share {found.share(found.synthetic_rows):.6g})."
-    )
+    composition = described.composition
+    unsure = f" {composition.unknown_rows:,} rows of unknown origin may be synthetic too." if composition.unknown_rows else ""
+    rows = {"rows": composition.rows, "synthetic_rows": composition.synthetic_rows, "unknown_rows": composition.unknown_rows}
+    is_there = f"The data hold {composition.synthetic_rows:,} synthetic rows of {composition.rows:,} (share {composition.share(composition.synthetic_rows):.6g})."
     yield Item(
         "2.5 (question)",
         "Were synthetic data made by the provider, or on the provider's behalf, to train the model?",
@@ -52,7 +50,7 @@ def items(described: DataDescription) -> Iterator[Item]:
         "Whether the provider of the model made them, or had them made, and to train it: rows do not say for whom they were written.",
         rows,
     )
-    if not found.synthetic_rows:
+    if not composition.synthetic_rows:
         nothing = "No row is said to be synthetic." + unsure
         yield Item("2.5 (modality)", MODALITY, nothing, "", [])
         yield Item("2.5 (models on the market)", ON_MARKET, nothing, "", [])
@@ -67,15 +65,15 @@ def items(described: DataDescription) -> Iterator[Item]:
         "What the columns hold that are neither text nor numbers." if odd else "",
         described.modalities,
     )
-    named = [one for one in found.synthetic if one.model]
+    named = [written for written in composition.synthetic if written.model]
     models = [{"model": one.model, "origin": one.origin, "generation": one.generation, "rows": one.rows} for one in named[:MOST]]
-    teachers = {model: count for model, count in found.teachers.items() if model != UNNAMED}
+    teachers = {model: count for model, count in composition.teachers.items() if model != UNNAMED}
     said = (
         f"{len(teachers):,} models are named, in {sum(teachers.values()):,} rows; they are listed below."
         if teachers
         else "No row names its model."
     )
-    unnamed = found.teachers.get(UNNAMED, 0)
+    unnamed = composition.teachers.get(UNNAMED, 0)
     yield Item(
         "2.5 (models on the market)",
         ON_MARKET,
@@ -114,20 +112,20 @@ def _lines(described: DataDescription) -> Iterator[str]:
         yield from ("", f"## {item.asked}", "", item.answer)
         if item.unknown:
             yield from ("", f"**Cannot be known from the rows, fill in:** {item.unknown}")
-    found = described.composition
-    if found.synthetic:
+    composition = described.composition
+    if composition.synthetic:
         yield from ("", "## Models", "")
         yield from table(
             ("model", "origin", "generation", "rows", "share"),
             (
                 (
-                    in_markdown(shortened(one.model, 120)) if one.model else UNNAMED,
-                    WORDS[one.origin],
-                    UNNAMED if one.generation is None else str(one.generation),
-                    f"{one.rows:,}",
-                    f"{found.share(one.rows):.6g}",
+                    in_markdown(shortened(written.model, 120)) if written.model else UNNAMED,
+                    WORDS[written.origin],
+                    UNNAMED if written.generation is None else str(written.generation),
+                    f"{written.rows:,}",
+                    f"{composition.share(written.rows):.6g}",
                 )
-                for one in found.synthetic[:MOST]
+                for written in composition.synthetic[:MOST]
             ),
         )
     yield ""
@@ -135,11 +133,11 @@ def _lines(described: DataDescription) -> Iterator[str]:
 
 def as_json(described: DataDescription) -> str:
     """The items as JSON."""
-    told = {
+    content = {
         "schema": 1,
         "title": TITLE,
         "source": SOURCE,
         "data": described.name,
         "items": [item.plain() for item in items(described)],
     }
-    return json.dumps(told, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from outcross import own_parts, own_source
 from outcross.detectors import DETECTORS, Detector
 from outcross.detectors.calibrated import LENGTHS
 from outcross.detectors.declared import DeclaredDetector
+from outcross.detectors.given import GivenDetector
 from outcross.detectors.samples import LEAST
 from outcross.detectors.samples import calibration as sample_of
 from outcross.detectors.watermark import WatermarkDetector
@@ -20,7 +22,7 @@ from outcross.estimate import Estimate, NotApplicable
 from outcross.files import names
 from outcross.files.plain_yaml import read as read_yaml
 from outcross.ledger import results
-from outcross.recipe import kind, plain, read
+from outcross.recipe import kind, name_in_records, plain, read
 from outcross.statistics.false_alarms import least_sample, realised
 from outcross.statistics.prediction import area_under_the_curve
 from outcross.statistics.two_sources import effective_size
@@ -42,6 +44,7 @@ from outcross.verbs.detect.work import (
     calibration,
     read_texts,
 )
+from outcross.verbs.run.of_users import said_of, within
 
 HIT_RATES = (0.01, 0.05)
 """False-positive rates at which hits are given."""
@@ -52,6 +55,7 @@ REMEDIES = {
     SIGNS_ALONE: "Detectors read normalised texts, from which most of these signs are taken, so that this is a remark on the samples and asks for nothing.",
 }
 """What to do about each control detector that tells the samples apart."""
+NO_SHARE = "no share, because the data are unlike both calibration samples"
 BINS = 30
 CHANCE = 1e-4
 """Texts of another language are named where so many have no greater chance among texts of the samples' kind."""
@@ -60,12 +64,18 @@ CHANCE = 1e-4
 def detected(question: DetectQuestion) -> Detection:
     """Calibrate on the samples, read the data, and say who wrote how much. BadInput where something cannot be read, or is too small."""
     _check(question)
-    by = words_of(question.by) if question.by else ()
+    own_parts.load(question.imports)
     detector = detector_of(question.detector)
+    with own_parts.blaming():
+        return _detected(question, detector)
+
+
+def _detected(question: DetectQuestion, detector: Detector) -> Detection:
+    by = words_of(question.by) if question.by else ()
     if (alone := _without_people(question, detector)) is not None:
         return alone if question.out is None else _written(alone, question)
     samples = [
-        sample_of(author, data, flag, question.text_column, question.seed)
+        sample_of(author, data, flag, question.text_column, question.seed, is_of_data=True)
         for author, data, flag in (
             ("human", question.human, "--human"),
             ("model", question.ai, "--ai"),
@@ -123,11 +133,8 @@ def detector_of(given: Any) -> Detector:
     """A detector by its name, as a mapping with settings (in YAML on the command line), as a function of a list of texts, or as it is."""
     if isinstance(given, str) and given.lstrip().startswith("{"):
         given = read_yaml(given, "--detector")
-    if isinstance(given, Detector):
-        return given
-    if callable(given):
-        from outcross.detectors.given import GivenDetector
-
+    is_part = isinstance(given, Detector) or (isinstance(given, type) and issubclass(given, Detector))
+    if callable(given) and not is_part:
         return GivenDetector(given)
     return read(DETECTORS, given, "detector")
 
@@ -135,7 +142,9 @@ def detector_of(given: Any) -> Detector:
 def _answer(
     question: DetectQuestion, detector: Detector, calibrated: Calibration, texts: ReadTexts, by: Sequence[str]
 ) -> Detection:
-    warnings = [*_warnings(calibrated, texts)]
+    warnings = [*_warnings(calibrated, texts), *_of_users(detector)]
+    is_foreign = _other_language(texts)
+    texts = _without(texts, is_foreign)
     found, why = _tried(lambda: shares(calibrated, texts, np.arange(len(texts))))
     fit, why_not = _tried(lambda: fits(calibrated, texts))
     if found is None:
@@ -152,6 +161,10 @@ def _answer(
             "rests on the human sample alone, and assumes that the data's human texts are like it. Give samples of the data's kind."
         )
         share = _from_the_human_sample(calibrated, texts)
+        if by:
+            warnings.append(
+                f"Values of {', '.join(by)} have no share of their own, because the data are unlike both calibration samples."
+            )
     flags, is_flagged = _flags(question.fpr, calibrated, texts)
     naive, adjusted = counted(calibrated, texts)
     weight = _weights(question, posterior)
@@ -172,7 +185,7 @@ def _answer(
         naive=naive,
         adjusted=adjusted,
         flags=flags,
-        slices=() if in_distribution is False else tuple(_slices(calibrated, texts)),
+        slices=tuple(_slices(calibrated, texts, "" if in_distribution is not False else NO_SHARE)),
         human_slices=tuple(human_slices),
         area=area_under_the_curve(np.concatenate((human, ai)), np.arange(human.size + ai.size) >= human.size),
         hits={rate: float((ai > np.quantile(human, 1 - rate, method="higher")).mean()) for rate in HIT_RATES if human.size >= least_sample(rate)},
@@ -185,7 +198,7 @@ def _answer(
             }
             for sample in calibrated.samples
         },
-        states=np.where(texts.words < LEAST, 1, np.where(texts.is_judged, 0, 2)),
+        states=np.where(texts.words < LEAST, 1, np.where(is_foreign, 4, np.where(texts.is_judged, 0, 2))),
         p_ai=posterior,
         weight=weight[0],
         is_flagged=is_flagged,
@@ -196,9 +209,18 @@ def _answer(
 
 
 def _told(detector: Detector) -> dict[str, Any]:
-    """A detector as plain data; a function by its name."""
-    name = getattr(detector, "name", None)
-    return {"kind": kind(detector)} | ({"recipe": plain(detector)} if name is None else {"function": name})
+    """A detector as plain data; a function by its name, a part of the user's own with the digests of its source."""
+    if isinstance(detector, GivenDetector):
+        return {"kind": kind(detector), "function": detector.name}
+    files = {"files": own_source.digests(type(detector))} if own_parts.is_own(type(detector)) else {}
+    return {"kind": name_in_records(detector), "recipe": plain(detector)} | files
+
+
+def _of_users(detector: Detector) -> Iterator[str]:
+    """A sentence on every detector of the user's own: its name and the digest of its source."""
+    for part in within([detector]):
+        if own_parts.is_own(type(part)):
+            yield said_of(name_in_records(part), {"files": own_source.digests(type(part))})
 
 
 def _tried(make: Any) -> tuple[Any, str]:
@@ -209,8 +231,6 @@ def _tried(make: Any) -> tuple[Any, str]:
 
 
 def _warnings(calibrated: Calibration, texts: ReadTexts) -> Iterator[str]:
-    from scipy.stats import binom
-
     for name in calibrated.telling:
         yield f"Column {name!r} has other values in the human sample than in the model's, so that it tells the author perfectly; the detector does not read it."
     if calibrated.linking:
@@ -227,11 +247,10 @@ def _warnings(calibrated: Calibration, texts: ReadTexts) -> Iterator[str]:
         yield f"{texts.invisible:,} texts hold invisible characters, which were taken out before they were judged."
     if texts.lookalikes:
         yield f"{texts.lookalikes:,} texts hold letters of another script inside Latin words; they were judged as the letters that they look like."
-    able = int((texts.words >= ENOUGH_WORDS).sum())
-    if texts.foreign and binom.sf(texts.foreign - 1, able, 2 * UNUSUAL) < CHANCE:
+    if _other_language(texts).any():
         yield (
-            f"{texts.foreign:,} texts hold hardly any of the words that are frequent in the samples: another language, or another vocabulary. "
-            "What is said of them is not calibrated; give samples of their language."
+            f"{int(texts.is_foreign.sum()):,} texts hold hardly any of the words that are frequent in the samples: another language, or another vocabulary. They are cannot_tell, "
+            "and no share counts them; give samples of their language."
         )
     judged = texts.is_judged
     if not judged.all():
@@ -241,6 +260,26 @@ def _warnings(calibrated: Calibration, texts: ReadTexts) -> Iterator[str]:
             other
         )
         yield f"Of {len(texts):,} texts {' and '.join(parts)}: cannot_tell."
+
+
+def _other_language(texts: ReadTexts) -> np.ndarray:
+    """The texts that are held to be of another language, (n,): those with hardly any frequent word, where there are more of them than the samples' own kind of texts explains."""
+    from scipy.stats import binom
+
+    able, foreign = int((texts.words >= ENOUGH_WORDS).sum()), int(texts.is_foreign.sum())
+    is_more = foreign > 0 and binom.sf(foreign - 1, able, 2 * UNUSUAL) < CHANCE
+    return texts.is_foreign if is_more else np.zeros(len(texts), bool)
+
+
+def _without(texts: ReadTexts, rows: np.ndarray) -> ReadTexts:
+    """The same texts, these not judged. rows: (n,) of truth values."""
+    if not rows.any():
+        return texts
+    return replace(
+        texts,
+        ratios=np.where(rows[:, None, None], np.nan, texts.ratios).astype(np.float32),
+        chance=np.where(rows, np.nan, texts.chance),
+    )
 
 
 def _from_the_human_sample(calibrated: Calibration, texts: ReadTexts) -> Estimate:
@@ -266,12 +305,40 @@ def _flags(rate: float, calibrated: Calibration, texts: ReadTexts) -> tuple[Flag
     return Flags(rate, reached, least_sample(rate), int((flagged == 1).sum()), int(can.sum())), flagged
 
 
-def _slices(calibrated: Calibration, texts: ReadTexts) -> Iterator[SliceOfData]:
+def _slices(calibrated: Calibration, texts: ReadTexts, no_share: str = "") -> Iterator[SliceOfData]:
+    """The share of each value of each column; its texts without a share, and why, where there is none for the whole. no_share: that reason."""
     for column, (codes, values) in texts.values.items():
+        made = []
         for code, value in enumerate(values):
             rows = np.flatnonzero(codes == code)
-            found, why = _tried(lambda rows=rows: shares(calibrated, texts, rows))
-            yield SliceOfData(column, value, rows.size, found, why)
+            found, why = (None, no_share) if no_share else _tried(lambda rows=rows: shares(calibrated, texts, rows))
+            made.append(SliceOfData(column, value, rows.size, found, why))
+        yield from unlike_the_rest(made)
+
+
+def unlike_the_rest(slices: Sequence[SliceOfData]) -> Iterator[SliceOfData]:
+    """The slices of one column, each with whether its share differs from that of all others together: the difference against its standard error, Holm over the slices (95 %)."""
+    from scipy.stats import norm
+
+    def share_of(part: SliceOfData) -> Estimate | None:
+        return None if part.shares is None or part.shares.model.low is None else part.shares.model
+
+    p: dict[int, float] = {}
+    for at, part in enumerate(slices):
+        own = share_of(part)
+        rest = [(other.n, share) for place, other in enumerate(slices) if place != at and (share := share_of(other)) is not None]
+        if own is None or not rest:
+            continue
+        n = sum(size for size, _ in rest)
+        mean = sum(size * share.value for size, share in rest) / n
+        error = np.sqrt(own.standard_error**2 + sum((size / n * share.standard_error) ** 2 for size, share in rest))
+        p[at] = float(2 * norm.sf(abs(own.value - mean) / error)) if error > 0 else 1.0
+    worst, differs = 0.0, set()
+    for rank, at in enumerate(sorted(p, key=lambda at: p[at])):
+        worst = max(worst, p[at] * (len(p) - rank))
+        if worst <= 0.05:
+            differs.add(at)
+    yield from (replace(part, differs=at in differs) for at, part in enumerate(slices))
 
 
 def _human_slices(rate: float, calibrated: Calibration, by: Sequence[str]) -> list[SliceOfHuman]:

@@ -61,9 +61,9 @@ def _picture(result: Detection) -> str:
     )
 
 
-def _steps(parts: Sequence[float], width: float, most: float) -> str:
+def _steps(parts: Sequence[float], width: float, largest: float) -> str:
     return " ".join(
-        f"{x:.1f},{HEIGHT * (1 - part / most):.1f}" for at, part in enumerate(parts) for x in (at * width, (at + 1) * width)
+        f"{x:.1f},{HEIGHT * (1 - part / largest):.1f}" for at, part in enumerate(parts) for x in (at * width, (at + 1) * width)
     )
 
 

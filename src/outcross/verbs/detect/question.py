@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     Words = str | Sequence[str]
     Means = str | Mapping[str, Any] | Callable[[Sequence[str]], Any] | Any
     Folder = str | Path
+    Imports = Sequence[str | Path]
 else:  # what the command line gives
-    Data, Sample, Words, Means, Folder = tuple[str, ...], str | None, str, str, Path
+    Data, Sample, Words, Means, Folder, Imports = tuple[str, ...], str | None, str, str, Path, tuple[str, ...]
 
 
 @Parameter(name="*")
@@ -36,7 +37,7 @@ class DetectQuestion:
     detector: Means = "classifier"
     """How texts are told apart; outcross list detectors names them."""
     text_column: str | None = None
-    """The column that holds text; found by itself where there is one."""
+    """The column that holds text, of the data and of the samples; found by itself where there is one. A sample that has no such column is searched by itself."""
     group: str | None = None
     """The column that says which texts belong together, as a document or an author: in the samples they are then never on both sides of a calibration, and everywhere they count as one where an interval is computed."""
     by: Words = ""
@@ -55,3 +56,5 @@ class DetectQuestion:
     """Of the random streams: how calibration texts are dealt to folds."""
     out: Folder | None = None
     """A folder for detection.json, report.html and records.parquet."""
+    imports: Annotated[Imports, Parameter(name="--import")] = ()
+    """A Python file, or an installed module, with a detector of your own; may be repeated. Nothing else imports code."""

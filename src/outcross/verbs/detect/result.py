@@ -18,8 +18,10 @@ from outcross.verbs.results import WIDTH, Result
 if TYPE_CHECKING:
     import polars
 
+    from outcross.report.figure import Figure
     from outcross.verbs.detect.shares import Shares
 
+OTHER_LANGUAGE = "cannot_tell: another language or vocabulary than the samples"
 FILE, RECORDS = "detection.json", "records.parquet"
 
 
@@ -43,6 +45,8 @@ class SliceOfData:
     n: int
     shares: Shares | None
     why: str = ""
+    differs: bool = False
+    """Whether its share differs from that of the other slices of the column together (Holm over them)."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Detection(Result):
     detector: Mapping[str, Any]
     samples: Mapping[str, Mapping[str, int]]
     states: np.ndarray
-    """(n,): 0 judged, 1 too short, 2 the detector abstained."""
+    """(n,): 0 judged, 1 too short, 2 the detector abstained, 3 nothing is declared, 4 another language than the samples."""
     p_ai: np.ndarray
     """(n,), NaN where it cannot be told."""
     weight: np.ndarray
@@ -115,7 +119,9 @@ class Detection(Result):
         import polars as pl
 
         abstained = "no texts of models were given" if self.weights.get("kind") == "none" else "the detector abstained"
-        why = np.array(["", "cannot_tell: too short", f"cannot_tell: {abstained}", "cannot_tell: nothing is declared"])[self.states]
+        why = np.array(
+            ["", "cannot_tell: too short", f"cannot_tell: {abstained}", "cannot_tell: nothing is declared", OTHER_LANGUAGE]
+        )[self.states]
         told = np.isfinite(self.p_ai)
         frame = pl.DataFrame(
             {
@@ -141,10 +147,7 @@ class Detection(Result):
     def summary(self) -> str:
         """One sentence of what was found."""
         if self.detector.get("kind") == "declared" and self.declared is not None:
-            by = {author: count for author, count in self.declared["authors"].items() if count}
-            return (
-                f"Of {len(self):,} texts the data declare " + ", ".join(f"{count:,} {author}" for author, count in by.items()) + "."
-            )
+            return f"Of {len(self):,} texts the data declare {_authors(self.declared)}."
         if self.p_value is not None:
             judged, flagged = self.detector["judged"], self.detector["flagged"]
             return f"At least {_percent(self.share.low or 0.0)} of the texts carry the watermark ({flagged:,} of {judged:,} have p ≤ {self.detector['rate']:g})."
@@ -177,7 +180,7 @@ class Detection(Result):
             },
             "naive": {"count": rounded(self.naive), "adjusted_count": rounded(self.adjusted)},
             "slices": [
-                {"column": part.column, "value": part.value, "n": part.n, "why": part.why}
+                {"column": part.column, "value": part.value, "n": part.n, "why": part.why, "differs": part.differs}
                 | {"share": None if part.shares is None else _plain(part.shares.model)}
                 for part in self.slices
             ],
@@ -194,11 +197,17 @@ class Detection(Result):
             "weights": dict(self.weights),
             "declared": None if self.declared is None else dict(self.declared),
             "samples": {author: dict(counts) for author, counts in self.samples.items()},
-            "cannot_tell": {"too short": int((self.states == 1).sum()), "abstained": int((self.states == 2).sum()), "nothing declared": int((self.states == 3).sum())},
+            "cannot_tell": {"too short": int((self.states == 1).sum()), "abstained": int((self.states == 2).sum()), "nothing declared": int((self.states == 3).sum()), "another language": int((self.states == 4).sum())},
             "histogram": {name: [rounded(number) for number in numbers] for name, numbers in self.histogram.items()},
             "summary": self.summary,
             "warnings": list(self.warnings),
         }  # fmt: skip
+
+    def figures(self) -> tuple[Figure, ...]:
+        """The histogram of log-ratios, and the share of each slice."""
+        from outcross.verbs.detect.figures import figures_of
+
+        return figures_of(self)
 
     def report(self, path: str | Path) -> Path:
         """Write the page of it."""
@@ -218,8 +227,14 @@ class Detection(Result):
         return list(detection_lines(self, width))
 
 
-def _plain(one: Estimate) -> dict[str, Any]:
-    return {"value": rounded(one.value), "low": rounded(one.low), "high": rounded(one.high), "method": one.method, "n": one.n}
+def _plain(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "value": rounded(estimate.value),
+        "low": rounded(estimate.low),
+        "high": rounded(estimate.high),
+        "method": estimate.method,
+        "n": estimate.n,
+    }
 
 
 def _percent(share: float) -> str:
@@ -231,9 +246,24 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _with_interval(one: Estimate) -> str:
-    low, high = one.interval
-    return f"{_percent(one.value)} [{100 * low:.1f}, {100 * high:.1f}]"
+def _with_interval(estimate: Estimate) -> str:
+    low, high = estimate.interval
+    return f"{_percent(estimate.value)} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+AUTHORS = {
+    "human": "written by people",
+    "model": "written by a model",
+    "edited": "edited by a model",
+    "translated": "translated by a model",
+    "unknown": "of unknown authors",
+}
+
+
+def _authors(declared: Mapping[str, Any]) -> str:
+    """How many texts are declared to be whose, in words."""
+    told = [f"{count:,} {AUTHORS.get(author, author)}" for author, count in declared["authors"].items() if count]
+    return f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else "".join(told)
 
 
 def declared_sentences(result: Detection) -> list[str]:
@@ -241,24 +271,26 @@ def declared_sentences(result: Detection) -> list[str]:
     declared = result.declared
     if declared is None:
         return []
-    known = ", ".join(f"{count:,} {author}" for author, count in declared["authors"].items() if count)
-    lines = [] if result.detector.get("kind") == "declared" else [f"Declared: {known}."]
+    known = _authors(declared)
+    lines = [] if result.detector.get("kind") == "declared" else [f"The data declare {known}."]
     if declared["models"]:
         lines.append("Models named: " + ", ".join(f"{name[:60]} ({count:,})" for name, count in declared["models"].items()) + ".")
     for key, words in (
-        ("human_but_flagged", "declared human are flagged"),
-        ("model_but_in_the_human_tail", "declared a model's look like a person's"),
+        ("human_but_flagged", "texts that are declared human, the detector flags {}"),
+        ("model_but_in_the_human_tail", "texts that are declared a model's, {} look more like a person's than models' texts do"),
     ):
         if (count := declared.get(key)) and count["judged"]:
-            lines.append(f"{count['texts']:,} of {count['judged']:,} texts {words}; {count['by_chance']:g} are expected by chance.")
+            lines.append(
+                f"Of {count['judged']:,} {words.format(format(count['texts'], ','))}; its own errors explain about {count['by_chance']:g}."
+            )
     for key, words in (
-        ("unknown_with_a_phrase", "of unknown authors that hold a phrase of an assistant"),
-        ("unknown_and_early", "of unknown authors that are dated before models wrote"),
-        ("human_with_a_phrase", "declared human that hold a phrase of an assistant"),
-        ("model_and_early", "declared a model's that are dated before models wrote"),
+        ("unknown_with_a_phrase", "texts of unknown authors hold a phrase of an assistant"),
+        ("unknown_and_early", "texts of unknown authors are dated before models wrote"),
+        ("human_with_a_phrase", "texts that are declared human hold a phrase of an assistant"),
+        ("model_and_early", "texts that are declared a model's are dated before models wrote"),
     ):
         if count := declared.get(key):
-            lines.append(f"Texts {words}: {count:,}.")
+            lines.append(f"{count:,} {words}.")
     if assumed := declared.get("assumed_share"):
         low, high = result.share.interval
         lines.append(
@@ -288,8 +320,8 @@ def stored_detection(folder: Path) -> Detection | None:
         told = json.loads(read_text(folder / FILE))
         frame = pl.read_parquet(folder / RECORDS, glob=False)
 
-        def estimate(one: dict[str, Any] | None) -> Any:
-            return None if one is None else Estimate(*(one[name] for name in ("value", "low", "high", "method", "n")))
+        def estimate(stored: dict[str, Any] | None) -> Any:
+            return None if stored is None else Estimate(*(stored[name] for name in ("value", "low", "high", "method", "n")))
 
         shares, share, flags, detector = told["shares"], told["share"], told["fpr"], dict(told["detector"])
         area, hits = detector.pop("area", None), detector.pop("hits", {})
@@ -306,7 +338,7 @@ def stored_detection(folder: Path) -> Detection | None:
                 flags["asked"], {int(length): estimate(rate) for length, rate in flags["lengths"].items()}, flags["groups_needed"], flags["flagged"], flags["judged"],
             ),
             slices=tuple(
-                SliceOfData(part["column"], part["value"], part["n"], None if part["share"] is None else Shares(part["n"], estimate(part["share"])), part["why"])
+                SliceOfData(part["column"], part["value"], part["n"], None if part["share"] is None else Shares(part["n"], estimate(part["share"])), part["why"], part["differs"])
                 for part in told["slices"]
             ),
             human_slices=tuple(
@@ -318,7 +350,7 @@ def stored_detection(folder: Path) -> Detection | None:
             warnings=tuple(told["warnings"]),
             detector=detector,
             samples=told["samples"],
-            states=np.array([0 if not word else 1 if "short" in word else 3 if "declared" in word else 2 for word in why], np.int64),
+            states=np.array([0 if not word else 1 if "short" in word else 3 if "declared" in word else 4 if word == OTHER_LANGUAGE else 2 for word in why], np.int64),
             p_ai=frame["_p_ai"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
             weight=frame["_weight"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
             is_flagged=np.array([-1 if flag is None else int(flag) for flag in frame["_flagged"].to_list()], np.int8),

@@ -34,12 +34,19 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
     yield from _flag_lines(result, width)
     yield from _declared_lines(result, width)
     if result.slices:
-        yield "by slice, the share that a model wrote:"
+        yield from wrapped(
+            "by slice, the share that a model wrote (intervals are of one slice each; unlike the others: at 5 % for all slices of a column, Holm):",
+            width,
+        )
         yield from _table(
             [
                 (
                     f"{part.column} = {part.value}"[:NAME],
-                    *(("–", "", part.why) if part.shares is None else (*_cells(part.shares.model), f"{part.n:,} texts")),
+                    *(
+                        ("–", "", part.why)
+                        if part.shares is None
+                        else (*_cells(part.shares.model), f"{part.n:,} texts" + (", unlike the others" if part.differs else ""))
+                    ),
                 )
                 for part in result.slices[:MOST]
             ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from outcross.detectors import Detector
+from outcross.detectors import Detector, features_of, fitted, scores
 from outcross.detectors.calibrated import FEWEST, FOLDS, fold_of
 from outcross.detectors.lengths import words_of
 from outcross.detectors.samples import LEAST, CalibrationSample, batches, grouped, opened, text_column
@@ -50,14 +50,13 @@ def least_share(question: DetectQuestion, detector: Detector, human: Calibration
     rng = np.random.default_rng(np.random.SeedSequence([question.seed, 0x0DE7EC7]))
     folds = fold_of(np.arange(int(groups.max()) + 1), rng, FOLDS)[groups]
     every = [*human.texts, *texts]
-    features = detector.reader(every)(every)
+    features = features_of(detector, detector.reader(every), every)
     is_data = np.arange(len(every)) >= len(human.texts)
     score = np.zeros(len(every))
     for number in range(FOLDS):
         held_out = folds == number
-        score[held_out] = detector.fit(features[np.flatnonzero(~held_out)], is_data[~held_out], rng).score(
-            features[np.flatnonzero(held_out)]
-        )
+        fit = fitted(detector, features[np.flatnonzero(~held_out)], is_data[~held_out], rng)
+        score[held_out] = scores(fit, features[np.flatnonzero(held_out)])
     share = at_least(score[is_data], ScoredSample(score[~is_data], np.unique(own[0].groups, return_inverse=True)[1]))
     n = len(raw)
     nothing = np.full(n, np.nan)

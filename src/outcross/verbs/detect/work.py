@@ -126,8 +126,8 @@ class ReadTexts:
     lookalikes: int
     declared: Declarations | None = None
     """What the columns `_origin` and `_model` say; None where the data have neither."""
-    foreign: int = 0
-    """Texts of `ENOUGH_WORDS` words or more with hardly any frequent word of the calibration samples: another language, or another vocabulary."""
+    is_foreign: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    """Whether each text has `ENOUGH_WORDS` words or more and hardly any frequent word of the calibration samples, (n,): another language, or another vocabulary."""
 
     def __len__(self) -> int:
         return self.words.size
@@ -221,7 +221,8 @@ def read_texts(
         {name: (np.concatenate([part.codes[name] for part in parts]), values[name].names) for name in by},
         np.array([row for row, _, _ in kept.texts], np.int64), np.array([features for _, _, features in kept.texts]),
         np.concatenate(groups),
-        sum(part.invisible for part in parts), sum(part.lookalikes for part in parts), declaring.whole if columns else None, sum(part.foreign for part in parts),
+        sum(part.invisible for part in parts), sum(part.lookalikes for part in parts), declaring.whole if columns else None,
+        np.concatenate([part.is_foreign for part in parts]),
     )  # fmt: skip
 
 
@@ -234,7 +235,7 @@ class _Part:
     digests: np.ndarray
     invisible: int
     lookalikes: int
-    foreign: int
+    is_foreign: np.ndarray
 
 
 @dataclass
@@ -309,10 +310,11 @@ def _read(raw: list[str], calibrated: Calibration, lengths: Sequence[int], codes
             if rows.size:
                 cut = calibrated.detectors[0].log_ratios(cut_words([texts[row] for row in rows.tolist()], length))
                 chance[long[rows]] = calibrated.chances(cut, length)
-    able = [text for text, count in zip(texts, words[long].tolist(), strict=True) if count >= ENOUGH_WORDS]
-    foreign = int((common_shares(able, calibrated.frequent) < calibrated.least_common).sum())
+    able = np.flatnonzero(words >= ENOUGH_WORDS)
+    is_foreign = np.zeros(len(raw), bool)
+    is_foreign[able] = common_shares([form.strings[row] for row in able.tolist()], calibrated.frequent) < calibrated.least_common
     kept.add(texts, long, digests[long], len(raw))
-    return _Part(words, ratios, chance, codes, digests, int(form.has_invisible.sum()), int(form.has_lookalikes.sum()), foreign)
+    return _Part(words, ratios, chance, codes, digests, int(form.has_invisible.sum()), int(form.has_lookalikes.sum()), is_foreign)
 
 
 def _groups_of(values: Sequence[Any], digests: np.ndarray) -> np.ndarray:

@@ -47,7 +47,11 @@ class Chosen:
     def trainings(self) -> tuple[tuple[int, Training], ...]:
         """The training sets of its generation and of those before it, generation 0 first."""
         arm, seed = self.ended.arm, self.ended.seed
-        own = (one for one in self.run.tables.ended if (one.arm, one.seed) == (arm, seed))
+        own = (
+            generation_step
+            for generation_step in self.run.tables.ended
+            if (generation_step.arm, generation_step.seed) == (arm, seed)
+        )
         return tuple(
             (one.generation, self.run.training(arm, seed, one.generation)) for one in own if one.generation <= self.ended.generation
         )
@@ -65,7 +69,11 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
         raise BadInput(f"{run.folder} has no arm {name!r:.80}{nearest(name, names)}; it has {', '.join(names)[:300]}")
     if next(one for one in run.arms if one.name == name).experiment.store != "all":
         raise BadInput(f"{run.folder} keeps readings and no models; run the experiment with store=all into another folder")
-    ended = [one for one in run.tables.ended if one.arm == name and question.seed in (None, one.seed)]
+    ended = [
+        generation_step
+        for generation_step in run.tables.ended
+        if generation_step.arm == name and question.seed in (None, generation_step.seed)
+    ]
     if not ended:
         seed = "" if question.seed is None else f" with seed {question.seed}"
         raise BadInput(f"no generation of {name}{seed} has ended in {run.folder}; {_there(run, name)}")
@@ -76,6 +84,11 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
     if wanted not in of_seed:
         raise BadInput(f"no generation {wanted} of {name} with seed {seed} has ended in {run.folder}; 0 to {newest} have")
     experiment = experiments[name, seed]
+    if experiment.teachers:
+        raise BadInput(
+            f"arm {name} has {len(experiment.teachers)} teachers, and no single model that could be handed out; choose an arm of one model, "
+            "or run a teacher by itself"
+        )
     notes = []
     if question.seed is None and len({one.seed for one in ended}) > 1:
         notes.append(f"of {len({one.seed for one in ended})} seeds this is the first, {seed}")
@@ -88,5 +101,5 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
 
 def _there(run: Run, arm: str) -> str:
     """What there is instead, or how to get it."""
-    seeds = sorted({one.seed for one in run.tables.ended if one.arm == arm})
+    seeds = sorted({generation_step.seed for generation_step in run.tables.ended if generation_step.arm == arm})
     return f"its seeds are {', '.join(map(str, seeds))[:200]}" if seeds else "run the experiment again to go on"

@@ -20,7 +20,7 @@ class ExportQuestion:
     """Hand a result to other tools: a model of a run with a card that says what it was trained on, or a whole run, audit or mix."""
 
     result: Folder
-    """The folder of a run, finished or not, of an audit, or of a mix."""
+    """The folder of a run, finished or not, of an audit, of a mix, or of a reproduction."""
     _: KW_ONLY
     to: str
     """The tool: transformers takes a model of a run; mlflow, tensorboard, wandb, trackio and croissant take a run or an audit, csv and parquet a mix too."""

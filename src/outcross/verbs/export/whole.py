@@ -1,4 +1,4 @@
-"""A whole run, audit or mix as targets take it."""
+"""A whole run, audit, mix or reproduction as targets take it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from outcross.targets.handed import Handed, Series, metric_name, with_ends
 from outcross.verbs.audit.result import stored
 from outcross.verbs.mix.result import Mix, stored_mix
+from outcross.verbs.reproduce.claim import PROTOCOLS
+from outcross.verbs.reproduce.result import stored_reproduction
 from outcross.verbs.run.answer import open as open_run
 from outcross.verbs.run.tracking import points_of
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Audits, Check
+    from outcross.verbs.reproduce.result import Reproduction
     from outcross.verbs.run.result import Run
 
 
@@ -23,6 +26,8 @@ def whole(folder: Path) -> tuple[Handed, str]:
         return _audits(folder, audits)
     if (mix := stored_mix(folder)) is not None:
         return _mix(folder, mix), ""
+    if (reproduction := stored_reproduction(folder)) is not None:
+        return _reproduction(folder, reproduction)
     return _run(open_run(folder))
 
 
@@ -82,6 +87,33 @@ def _mix(folder: Path, mix: Mix) -> Handed:
     ]
     tables = {"train": mix.frame(), **{name: mix.frame(name) for name in splits}}
     return Handed("mix", folder.resolve().name, tables)
+
+
+def _reproduction(folder: Path, reproduction: Reproduction) -> tuple[Handed, str]:
+    """A run of a tracker for every claim that was compared: its verdict is a setting, its numbers the published ones and ours."""
+    points: dict[Series, list[tuple[int, Mapping[str, float]]]] = {}
+    for entry in reproduction.entries:
+        claim, said = entry.claim, reproduction.verdicts[entry.claim.id]
+        if entry.result is None or not (compared := [*entry.verdicts(reproduction.factors.get(claim.id, 1))]):
+            continue
+        settings = {
+            "verdict": said,
+            "protocol": PROTOCOLS[entry.result.protocol],
+            "claim": claim.sentence,
+            "paper": claim.source.paper,
+            "size": entry.result.size,
+        }
+        numbers: dict[str, float] = {}
+        for place, (_, one, _) in enumerate(compared, 1):
+            numbers |= with_ends(f"ours_{place}", one.ours.value, one.ours.low, one.ours.high)
+            numbers |= {} if one.published is None else {f"published_{place}": one.published}
+        points[Series(claim.id, str(said), settings)] = [(0, numbers)]
+    described = f"{reproduction.short}, made with Outcross."
+    absent = len(reproduction.entries) - len(points)
+    note = f"{absent} claims were not compared and have no run in a tracker; verdicts say why" if absent else ""
+    return Handed(
+        "reproduction", folder.resolve().name, {"verdicts": reproduction.frame()}, points, reproduction.report, described
+    ), note
 
 
 def _absent(count: int, what: str, where: str) -> str:

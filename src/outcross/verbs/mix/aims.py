@@ -37,20 +37,20 @@ def _number(value: object) -> object:
 def _shares(value: object) -> dict[str, float | Between]:
     if not isinstance(value, Mapping):
         raise BadInput(f"shares must be a mapping from values to shares, as in {{male: 0.5, female: 0.5}}, got {value!r:.80}")
-    found: dict[str, float | Between] = {}
+    shares: dict[str, float | Between] = {}
     for key, share in value.items():
         name = str(key).lower() if isinstance(key, bool) else str(key)
         if isinstance(share, Mapping):
-            found[name] = exactly(Between, f"shares.{name}").read({str(end): _number(bound) for end, bound in share.items()})
+            shares[name] = exactly(Between, f"shares.{name}").read({str(end): _number(bound) for end, bound in share.items()})
         elif isinstance(share, Between):
-            found[name] = share
+            shares[name] = share
         elif isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
             raise BadInput(
                 f"shares.{name} must be in [0, 1] or {{at_least: 0.1, at_most: 0.3}}, got {share!r:.80}; write 0.3 for thirty percent"
             )
         else:
-            found[name] = float(share)
-    return found
+            shares[name] = float(share)
+    return shares
 
 
 @recipe
@@ -209,11 +209,11 @@ def targets_of(value: object) -> tuple[Target, ...]:
         return ()
     if not isinstance(value, list | tuple):
         raise BadInput(f"targets must be a list, as in [{{column: sex, parity: true}}], got {value!r:.80}")
-    found = tuple(map(_target, value))
-    names = [target.name.removeprefix("parity of ").removeprefix("shares of ") for target in found]
+    targets = tuple(map(_target, value))
+    names = [target.name.removeprefix("parity of ").removeprefix("shares of ") for target in targets]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BadInput(f"two targets are of {twice!r} and contradict each other; keep one")
-    return found
+    return targets
 
 
 def without_paths(target: Target) -> Target:
@@ -260,9 +260,9 @@ def weights_of(value: object) -> str | dict[str, float] | None:
         return value  # pyright: ignore[reportReturnType]
     if not isinstance(value, Mapping):
         raise BadInput(f"weights must be golden, or a mapping from pools to weights as {{gpt: 0.5}}, got {value!r:.80}")
-    found: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for name, weight in value.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
             raise BadInput(f"weights.{name} must be a number of 0 or more, got {weight!r:.80}")
-        found[str(name)] = float(weight)
-    return found
+        weights[str(name)] = float(weight)
+    return weights

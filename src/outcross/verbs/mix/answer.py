@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from outcross import own
+from outcross import own_parts
 from outcross.errors import BadInput
 from outcross.ledger import Ledger, results
 from outcross.recipe import nearest
@@ -25,18 +25,18 @@ def mixed(question: MixQuestion) -> Mix:
 
     Raises BadInput, before anything is written, where the request cannot be had; it says which are the nearest that can.
     """
-    own.load(question.imports)
-    with own.beside(question.spec), own.blaming():
+    own_parts.load(question.imports)
+    with own_parts.beside(question.spec), own_parts.blaming():
         asked, data = read_asked(question.spec)
-    for function in (getattr(one.filter, "function", None) for one in asked.filters):
+    for function in (getattr(mix_filter.filter, "function", None) for mix_filter in asked.filters):
         if function is not None:
-            own.check_function(function)
+            own_parts.check_function(function)
     if question.plan and question.out is not None and asked.search is None:
         raise BadInput("--plan writes nothing; leave out --out, or leave out --plan")
     check_workers(question.workers)
     mixing = Mixing(asked, data, question.plan, Where(question.workers or 1, question.ray))
     mix = Mix(mixing if asked.search is None else _with_shares(mixing, question), is_plan=question.plan)
-    with own.blaming():
+    with own_parts.blaming():
         if question.out is not None and not question.plan:
             return mix.write(question.out)
         _ = mix.plan

@@ -63,11 +63,11 @@ def scanned_apart(pools: Sequence[OpenPool], asked: MixRecipe, schema: Schema, w
     for pool in pools:
         for source in pool.sources:
             items.append(ScanItem(len(items), FileOfPool(pool.recipe, source.name, pool.schema), asked, schema))
-    found: dict[int, ScannedPool] = {}
-    runtime.map(scan_file, items, lambda told: found.__setitem__(*told), where)
+    by_pool: dict[int, ScannedPool] = {}
+    runtime.map(scan_file, items, lambda told: by_pool.__setitem__(*told), where)
     scans, number = [], 0
     for pool in pools:
-        scans.append(_joined([found[number + place] for place in range(len(pool.sources))], asked))
+        scans.append(_joined([by_pool[number + place] for place in range(len(pool.sources))], asked))
         number += len(pool.sources)
     return tuple(scans)
 
@@ -158,11 +158,11 @@ def placed_apart(rows: RowSet, skip: Sequence[bool], aside: Path, where: Where) 
                 )
             )
             start += size
-    found: dict[str, dict[int, list[Path]]] = {}
-    runtime.map(put_rows_aside, items, lambda told: found.__setitem__(*told), where)
+    files_by_pool: dict[str, dict[int, list[Path]]] = {}
+    runtime.map(put_rows_aside, items, lambda told: files_by_pool.__setitem__(*told), where)
     files: dict[int, list[Path]] = {}
     for item in items:
-        for shard, own in found[item.aside].items():
+        for shard, own in files_by_pool[item.aside].items():
             files.setdefault(shard, []).extend(own)
     return files
 

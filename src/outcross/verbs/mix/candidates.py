@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -172,6 +172,8 @@ class PoolCandidates:
     store: CandidateStore
     at: np.ndarray
     """Which of all rows these are, ascending, (n,)."""
+    detectors: Mapping[Any, Any] = field(default_factory=dict)
+    """Detectors that are fitted already, by what filters ask for."""
 
     def __len__(self) -> int:
         return len(self.at)

@@ -67,12 +67,12 @@ def _holds(dtype: polars.DataType, kinds: tuple) -> bool:
 def digests(frame: polars.DataFrame, pool: str) -> np.ndarray:
     """The digest of each row of a pool, as two whole numbers: (n, 2). It is of the content and the pool's name alone."""
     opening = hashlib.sha256(f"outcross row\0{pool}\0".encode())
-    found = bytearray()
+    joined = bytearray()
     for row in canonical(frame).to_list():
         digest = opening.copy()
         digest.update(row.encode())
-        found += digest.digest()[:WIDTH]
-    return np.frombuffer(bytes(found), dtype=">u8").reshape(-1, 2).astype(np.uint64)
+        joined += digest.digest()[:WIDTH]
+    return np.frombuffer(bytes(joined), dtype=">u8").reshape(-1, 2).astype(np.uint64)
 
 
 def ids(of_rows: np.ndarray, occurrences: np.ndarray) -> list[str]:
@@ -89,15 +89,15 @@ def id_column(of_rows: np.ndarray, occurrences: np.ndarray) -> polars.Series:
 
     raw = np.frombuffer(of_rows.astype(">u8").tobytes(), np.uint8).reshape(-1, WIDTH)
     bytewise = pl.Series("_id", raw, dtype=pl.Array(pl.UInt8, WIDTH)).cast(pl.List(pl.UInt8))
-    found = bytewise.cast(pl.Binary).bin.encode("hex")
+    ids = bytewise.cast(pl.Binary).bin.encode("hex")
     again = np.flatnonzero(occurrences)
     if not again.size:
-        return found
-    told = [
+        return ids
+    readable = [
         hashlib.sha256(f"{first}\0{occurrence}".encode()).hexdigest()[: 2 * WIDTH]
-        for first, occurrence in zip(found[again].to_list(), occurrences[again].tolist(), strict=True)
+        for first, occurrence in zip(ids[again].to_list(), occurrences[again].tolist(), strict=True)
     ]
-    return found.scatter(again, told)
+    return ids.scatter(again, readable)
 
 
 def order_of_digests(first: np.ndarray, second: np.ndarray, occurrences: np.ndarray) -> np.ndarray:
@@ -128,7 +128,7 @@ def update(content: Any, frame: polars.DataFrame) -> None:
 def scrambled(numbers: np.ndarray) -> np.ndarray:
     """Whole numbers of 64 bits, each replaced by one that looks random (splitmix64; Steele, Lea and Flood, OOPSLA 2014)."""
     with np.errstate(over="ignore"):
-        found = numbers + np.uint64(0x9E3779B97F4A7C15)
-        found = (found ^ (found >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        found = (found ^ (found >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return found ^ (found >> np.uint64(31))
+        mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return mixed ^ (mixed >> np.uint64(31))

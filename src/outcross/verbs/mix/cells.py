@@ -92,22 +92,22 @@ class CellProblem:
         for slack in slacks:
             loose = np.where((low == high) & (high > 0), slack, 0)
             loose[0] = 0
-            found = _nearest_whole(near, self.caps, rows, low - loose, high + loose, self.needs, wanted, self.unit == "rows")
-            if found is not None:
+            counts = _nearest_whole(near, self.caps, rows, low - loose, high + loose, self.needs, wanted, self.unit == "rows")
+            if counts is not None:
                 lacking = np.array(
-                    [max(0, goal - int(found @ need.cells)) for need, goal in zip(self.needs, wanted, strict=True)], dtype=np.int64
+                    [max(0, goal - int(counts @ need.cells)) for need, goal in zip(self.needs, wanted, strict=True)], dtype=np.int64
                 )
-                return found, lacking
+                return counts, lacking
         return None
 
     def largest(self, high: int | None = None, repeats: np.ndarray | None = None) -> int | None:
         """The largest total that there is enough for; None where there is none."""
         rows, low, up = self._ratios()
         caps = (self.available * (self.repeats if repeats is None else repeats)).astype(float)
-        found = _linear(-np.ones(len(caps)), rows, low, up, caps)
-        if found is None:
+        counts = _linear(-np.ones(len(caps)), rows, low, up, caps)
+        if counts is None:
             return None
-        total = int(np.floor(found.sum() + 1e-6))
+        total = int(np.floor(counts.sum() + 1e-6))
         return min(total, high) if high is not None and total > 0 else total or None
 
     def contradiction(self) -> tuple[str, ...]:
@@ -153,19 +153,21 @@ class CellProblem:
             soft[place, cells + 2 * place], soft[place, cells + 2 * place + 1] = 1, -1
         cost = np.concatenate([np.zeros(cells), np.ones(extra)])
         upper = np.concatenate([self.caps.astype(float), np.full(extra, np.inf)])
-        found = _linear(
+        solution = _linear(
             cost,
             np.concatenate([whole, soft]),
             np.concatenate([low, np.zeros(len(asked))]),
             np.concatenate([high, np.zeros(len(asked))]),
             upper,
         )
-        if found is None:
+        if solution is None:
             return None
         shares: dict[str, dict[str, float]] = {}
         for demand in asked:
-            of = float(found[:cells] @ demand.among)
-            shares.setdefault(demand.target, {})[demand.value] = float(found[:cells] @ demand.cells) / of if of else 0.0
+            demanded = float(solution[:cells] @ demand.among)
+            shares.setdefault(demand.target, {})[demand.value] = (
+                float(solution[:cells] @ demand.cells) / demanded if demanded else 0.0
+            )
         return shares
 
     def with_shares(self, shares: dict[str, dict[str, float]]) -> CellProblem:
@@ -253,17 +255,22 @@ def _options(problem: CellProblem, total: int, usual: np.ndarray) -> Iterator[st
         largest = largest - max(1, largest // 1000)
     if largest:
         yield f"{problem.unit}: {largest}"
-    most = _smallest(lambda times: problem.largest(repeats=np.full(len(problem.repeats), times)), total)
-    if most is not None and replace(problem, repeats=np.full(len(problem.repeats), most)).solved(total, usual) is not None:
-        yield f"max_repeats: {most}"
+    repeats = _smallest(lambda times: problem.largest(repeats=np.full(len(problem.repeats), times)), total)
+    if repeats is not None and replace(problem, repeats=np.full(len(problem.repeats), repeats)).solved(total, usual) is not None:
+        yield f"max_repeats: {repeats}"
     shares = problem.nearest_shares(total)
     if shares is not None:
         for decimals in (2, 3, 4, 6, 9):
-            rounded = {name: _rounded(of, decimals) for name, of in shares.items()}
+            rounded = {name: _rounded(shares_of_column, decimals) for name, shares_of_column in shares.items()}
             if problem.with_shares(rounded).solved(total, usual) is not None:
-                changed = {name: of for name, of in rounded.items() if of != _asked(problem, name)}
+                changed = {
+                    name: shares_of_column
+                    for name, shares_of_column in rounded.items()
+                    if shares_of_column != _asked(problem, name)
+                }
                 yield "; ".join(
-                    f"{name}: {', '.join(f'{value} {share:.12g}' for value, share in of.items())}" for name, of in changed.items()
+                    f"{name}: {', '.join(f'{value} {share:.12g}' for value, share in shares_of_column.items())}"
+                    for name, shares_of_column in changed.items()
                 )
                 return
 
@@ -312,20 +319,20 @@ def _fitted(
 
     Where nothing is lacking this is what has the smallest Kullback–Leibler divergence from what is usual (Csiszár, Ann. Probab. 3:146, 1975).
     """
-    found = np.minimum(np.where((usual <= 0) & (caps > 0), 1e-6, usual), caps)
+    counts = np.minimum(np.where((usual <= 0) & (caps > 0), 1e-6, usual), caps)
     sums = [(row > 0, bottom, top) for row, bottom, top in zip(rows, low, high, strict=True) if ((row == 0) | (row == 1)).all()]
     sums += [(cells, float(goal), np.inf) for cells, goal in needs]
     for _ in range(ROUNDS):
         worst = 0.0
         for cells, bottom, top in sums:
-            now = float(found[cells].sum())
+            now = float(counts[cells].sum())
             goal = min(max(now, bottom), top)
             if abs(goal - now) > CLOSE * max(goal, 1.0):
                 worst = max(worst, abs(goal - now))
-                found[cells] = _scaled(found[cells], caps[cells], goal)
+                counts[cells] = _scaled(counts[cells], caps[cells], goal)
         if worst < 1e-6:
             break
-    return found
+    return counts
 
 
 def _scaled(values: np.ndarray, caps: np.ndarray, goal: float) -> np.ndarray:
@@ -346,8 +353,8 @@ def _linear(cost: np.ndarray, rows: np.ndarray, low: np.ndarray, high: np.ndarra
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     constraints = [LinearConstraint(rows, low, high)] if len(rows) else []  # pyright: ignore[reportArgumentType]
-    found = milp(cost, constraints=constraints, bounds=Bounds(0.0, upper))  # pyright: ignore[reportArgumentType]
-    return found.x if found.success else None
+    solution = milp(cost, constraints=constraints, bounds=Bounds(0.0, upper))  # pyright: ignore[reportArgumentType]
+    return solution.x if solution.success else None
 
 
 def _nearest_whole(
@@ -385,5 +392,5 @@ def _nearest_whole(
     upper = np.concatenate([caps.astype(float), np.full(cells + lacking, np.inf)])
     kinds = np.concatenate([np.full(cells, int(is_whole)), np.zeros(cells + lacking)])
     bounds = LinearConstraint(matrix, np.concatenate(bottom), np.concatenate(top))  # pyright: ignore[reportArgumentType]
-    found = milp(cost, constraints=[bounds], bounds=Bounds(0.0, upper), integrality=kinds)  # pyright: ignore[reportArgumentType]
-    return np.rint(found.x[:cells]).astype(np.int64) if found.success else None
+    solution = milp(cost, constraints=[bounds], bounds=Bounds(0.0, upper), integrality=kinds)  # pyright: ignore[reportArgumentType]
+    return np.rint(solution.x[:cells]).astype(np.int64) if solution.success else None

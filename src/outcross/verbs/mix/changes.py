@@ -97,7 +97,7 @@ class TailChange:
         return not (self.human.before or self.rows.before or self.rows.after)
 
     def plain(self) -> dict[str, Any]:
-        told = {key: getattr(self, key) for key in ("column", "what", "side", "level", "bound")}
+        facts = {key: getattr(self, key) for key in ("column", "what", "side", "level", "bound")}
         human = {"beyond": self.human.before, "n": self.human.total_before, "share": self.human.share_before}
         counts = {
             key: {"beyond": beyond, "n": n, "share": share}
@@ -106,7 +106,7 @@ class TailChange:
                 ("after", self.rows.after, self.rows.total_after, self.rows.share_after),
             )
         }
-        return told | {"human": human} | counts | {"difference": self.rows.difference}
+        return facts | {"human": human} | counts | {"difference": self.rows.difference}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -155,8 +155,8 @@ class Changes(Result):
         return self._values("is_new")
 
     def _values(self, claim: str) -> dict[str, list[str]]:
-        found = {by: [one.value for one in changes if getattr(one, claim)] for by, changes in self.tables.items()}
-        return {by: values for by, values in found.items() if values}
+        by_table = {by: [change.value for change in changes if getattr(change, claim)] for by, changes in self.tables.items()}
+        return {by: values for by, values in by_table.items() if values}
 
     @property
     def short(self) -> str:
@@ -167,7 +167,7 @@ class Changes(Result):
         """A row a value or a tail (polars): what it is by, the value, rows and shares before and after, their difference."""
         import polars
 
-        named = [(by, one.value, one) for by, changes in self.tables.items() for one in changes]
+        named = [(by, change.value, change) for by, changes in self.tables.items() for change in changes]
         named += [(f"tails of {tail.column}", f"{tail.side} {tail.bound:.6g}", tail.rows) for tail in self.tails]
         rows = [
             (by, value, one.before, one.total_before, one.share_before, one.after, one.total_after, one.share_after, one.difference)
@@ -193,13 +193,13 @@ class Changes(Result):
         }
         tails = [
             (
-                f"{one.column} {one.side} {one.bound:.4g}",
-                one.rows.before,
-                one.rows.after,
-                one.rows.share_before,
-                one.rows.share_after,
+                f"{tail.column} {tail.side} {tail.bound:.4g}",
+                tail.rows.before,
+                tail.rows.after,
+                tail.rows.share_before,
+                tail.rows.share_after,
             )
-            for one in self.tails
+            for tail in self.tails
         ]
         named = {**tables, **({"tails": tails} if tails else {})}
         return tuple(changes_figure(by, f"Shares by {by}", rows, CENSUS) for by, rows in named.items() if rows)
@@ -221,7 +221,7 @@ class Changes(Result):
             "before": str(self.before.folder),
             "after": str(self.after.folder),
             "rows": {"before": self.before.rows, "after": self.after.rows},
-            "tables": {by: [one.plain() for one in changes] for by, changes in self.tables.items()},
+            "tables": {by: [change.plain() for change in changes] for by, changes in self.tables.items()},
             "lost": self.lost,
             "new": self.new,
             "tails": [tail.plain() for tail in self.tails],
@@ -311,17 +311,17 @@ def _measured(side: Composition, name: str) -> tuple[np.ndarray, np.ndarray, str
         value, what = pl.col(name).list.eval(contents).list.sum().cast(pl.Float64), "characters of its messages"
     else:
         return None
-    found = _scanned(side, [name, "_origin"]).select(value.alias("value"), human=pl.col("_origin") == "human").collect()
-    found = found.filter(pl.col("value").is_finite())
-    return found["value"].to_numpy(), found["human"].to_numpy(), what
+    values = _scanned(side, [name, "_origin"]).select(value.alias("value"), human=pl.col("_origin") == "human").collect()
+    values = values.filter(pl.col("value").is_finite())
+    return values["value"].to_numpy(), values["human"].to_numpy(), what
 
 
 def _tails(sides: tuple[Composition, Composition], name: str) -> Iterator[TailChange]:
     """The rows beyond the quantiles of the human rows of the first mix, or of the second where it has none."""
-    found = [_measured(side, name) for side in sides]
-    if found[0] is None or found[1] is None:
+    measured = [_measured(side, name) for side in sides]
+    if measured[0] is None or measured[1] is None:
         return
-    (first, is_human, what), (second, is_human_second, _) = found[0], found[1]
+    (first, is_human, what), (second, is_human_second, _) = measured[0], measured[1]
     human = first[is_human] if is_human.any() else second[is_human_second]
     if len(human) < SAMPLE:
         return
@@ -343,8 +343,8 @@ def _tails(sides: tuple[Composition, Composition], name: str) -> Iterator[TailCh
 
 
 def _why_not(sides: tuple[Composition, Composition], name: str) -> str:
-    found = _measured(sides[0], name)
-    if found is None or _measured(sides[1], name) is None:
+    measured = _measured(sides[0], name)
+    if measured is None or _measured(sides[1], name) is None:
         return f"column {name} holds {sides[0].schema[name]}, which has no tails to compare"
-    most = max(side.origins.get("human", 0) for side in sides)
-    return f"tails of column {name}: {most:,} human rows are too few for quantiles at {min(LEVELS)}; {SAMPLE:.0f} are needed"
+    largest = max(side.origins.get("human", 0) for side in sides)
+    return f"tails of column {name}: {largest:,} human rows are too few for quantiles at {min(LEVELS)}; {SAMPLE:.0f} are needed"

@@ -44,10 +44,10 @@ class Entries:
     @property
     def repeats(self) -> tuple[np.ndarray, np.ndarray]:
         """How often each row must be drawn at most for its cell to have enough, and how often it may be, (rows,)."""
-        most = np.array([self.asked.repeats_of(pool) for pool in self.asked.pools], dtype=np.int64)[self.pool]
+        limit = np.array([self.asked.repeats_of(pool) for pool in self.asked.pools], dtype=np.int64)[self.pool]
         there = np.bincount(self.cell, self.amounts, minlength=len(self.counts))
         needed = np.ceil(self.counts / np.maximum(there, 1)).astype(np.int64)
-        return np.clip(needed[self.cell], 1, most), most
+        return np.clip(needed[self.cell], 1, limit), limit
 
     @property
     def starts(self) -> np.ndarray:
@@ -78,17 +78,17 @@ def chosen(entries: Entries) -> ChosenRows:
     """
     if entries.log_weights is None and not entries.means:
         return ChosenRows(tuple(_at_random(entries)))
-    fewest, most = entries.repeats
+    fewest, largest = entries.repeats
     try:
         return _Preferred(entries, fewest).found()
     except BadInput:
-        if (fewest == most).all():
+        if (fewest == largest).all():
             raise
-        return _Preferred(entries, most).found()
+        return _Preferred(entries, largest).found()
 
 
 def _at_random(entries: Entries) -> list[PoolDraws]:
-    found, surplus = [], 0
+    parts, surplus = [], 0
     unit, starts = entries.asked.unit, entries.starts
     for place, (recipe, scan) in enumerate(zip(entries.asked.pools, entries.scans, strict=True)):
         cell, amounts = (values[starts[place] : starts[place + 1]] for values in (entries.cell, entries.amounts))
@@ -110,8 +110,8 @@ def _at_random(entries: Entries) -> list[PoolDraws]:
                 surplus += int(reached[len(draws)]) - wanted
             rows.append(own[draws.rows])
             passes.append(draws.passes)
-        found.append(PoolDraws(np.concatenate(rows), np.concatenate(passes)))
-    return found
+        parts.append(PoolDraws(np.concatenate(rows), np.concatenate(passes)))
+    return parts
 
 
 EXACT = 4
@@ -257,15 +257,15 @@ class _Preferred:
             middle = near + part * (far - near)
             if middle in (near, far):
                 break
-            found = mean(middle)
-            tried.append((abs(found - goal), abs(middle), middle))
-            if found == goal:
+            estimate = mean(middle)
+            tried.append((abs(estimate - goal), abs(middle), middle))
+            if estimate == goal:
                 break
             before = abs(far - near)
-            if (found < goal) == (sign > 0):
-                near, at_near = middle, found
+            if (estimate < goal) == (sign > 0):
+                near, at_near = middle, estimate
             else:
-                far, at_far = middle, found
+                far, at_far = middle, estimate
             is_straight = abs(far - near) < before / 2 or not is_straight
         return min(tried)[2]
 
@@ -275,11 +275,11 @@ class _Preferred:
         at = np.flatnonzero(taken)
         order = at[np.argsort(scrambled(self.bits[at] ^ self._salt("order of weighted rows")), kind="stable")]
         row, pool = self.row[order], self.entries.pool[self.row[order]]
-        found = []
+        draws = []
         for place in range(len(self.entries.scans)):
             rows = row[pool == place] - starts[place]
-            found.append(PoolDraws(rows, _times_before(rows)))
-        return ChosenRows(tuple(found))
+            draws.append(PoolDraws(rows, _times_before(rows)))
+        return ChosenRows(tuple(draws))
 
 
 def _times_before(rows: np.ndarray) -> np.ndarray:
@@ -289,6 +289,6 @@ def _times_before(rows: np.ndarray) -> np.ndarray:
     is_first = np.ones(len(rows), bool)
     is_first[1:] = ordered[1:] != ordered[:-1]
     firsts = np.flatnonzero(is_first)
-    found = np.zeros(len(rows), np.int32)
-    found[order] = np.arange(len(rows)) - np.repeat(firsts, np.diff(firsts, append=len(rows)))
-    return found
+    times = np.zeros(len(rows), np.int32)
+    times[order] = np.arange(len(rows)) - np.repeat(firsts, np.diff(firsts, append=len(rows)))
+    return times

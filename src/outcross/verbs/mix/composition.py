@@ -89,7 +89,7 @@ class Composition(Result):
     @cached_property
     def synthetic(self) -> tuple[AuthorRows, ...]:
         """The authors that are models, or worked with one."""
-        return tuple(one for one in self.authors if one.is_synthetic)
+        return tuple(author for author in self.authors if author.is_synthetic)
 
     def share(self, rows: int) -> float:
         """Rows as a fraction of all, in [0, 1]."""
@@ -97,7 +97,7 @@ class Composition(Result):
 
     @property
     def synthetic_rows(self) -> int:
-        return sum(one.rows for one in self.synthetic)
+        return sum(written.rows for written in self.synthetic)
 
     @property
     def unknown_rows(self) -> int:
@@ -106,10 +106,10 @@ class Composition(Result):
     @property
     def tables(self) -> dict[str, Mapping[str, int]]:
         """Every count by what it is by: origin, teacher, generation, pool, and each group."""
-        found: dict[str, Mapping[str, int]] = {"origin": self.origins}
-        found |= {"teacher": self.teachers, "generation": self.generations} if self.synthetic else {}
-        found |= {"pool": self.sources} if self.sources else {}
-        return found | {f"group {name}": counts for name, counts in self.groups.items()}
+        tables: dict[str, Mapping[str, int]] = {"origin": self.origins}
+        tables |= {"teacher": self.teachers, "generation": self.generations} if self.synthetic else {}
+        tables |= {"pool": self.sources} if self.sources else {}
+        return tables | {f"group {name}": counts for name, counts in self.groups.items()}
 
     @property
     def short(self) -> str:
@@ -155,8 +155,8 @@ class Composition(Result):
 
     def _by(self, key: Any, authors: Iterable[AuthorRows]) -> dict[str, int]:
         counts: Counter[str] = Counter()
-        for one in authors:
-            counts[key(one)] += one.rows
+        for author in authors:
+            counts[key(author)] += author.rows
         return dict(sorted(counts.items()))
 
 
@@ -192,10 +192,10 @@ def composed(folder: Path, groups: Sequence[str] = ()) -> Composition:
     for name in asked:
         if name not in source.columns:
             raise BadInput(f"{folder} has no column {name!r:.80}{nearest(name, source.columns)} (groups)")
-    found = _counted(folder, source, asked, files, manifest)
+    composition = _counted(folder, source, asked, files, manifest)
     if manifest is not None:
-        _check(found, manifest)
-    return found
+        _check(composition, manifest)
+    return composition
 
 
 def _counted(
@@ -287,13 +287,13 @@ def _values(batch: polars.DataFrame, name: str, missing: str) -> dict[str, int]:
     return dict(counts.iter_rows())
 
 
-def _check(found: Composition, manifest: Mapping[str, Any]) -> None:
+def _check(composition: Composition, manifest: Mapping[str, Any]) -> None:
     """BadInput where the rows are not what the manifest says."""
-    told = manifest.get("origins")
-    said = {value: one.get("rows") for value, one in told.items() if isinstance(one, dict)} if isinstance(told, dict) else {}
-    if found.rows != manifest["rows"] or said != found.origins:
+    origins = manifest.get("origins")
+    said = {value: one.get("rows") for value, one in origins.items() if isinstance(one, dict)} if isinstance(origins, dict) else {}
+    if composition.rows != manifest["rows"] or said != composition.origins:
         raise BadInput(
-            f"{found.folder / work.MANIFEST} says {manifest['rows']:,} rows ({_words(said)}), and there are {found.rows:,} ({_words(found.origins)}); "
+            f"{composition.folder / work.MANIFEST} says {manifest['rows']:,} rows ({_words(said)}), and there are {composition.rows:,} ({_words(composition.origins)}); "
             "build the mix again"
         )
 

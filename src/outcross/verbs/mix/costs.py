@@ -50,10 +50,10 @@ def _of_filter(
         there = ~np.isnan(own)
         own, chosen = own[there], kept[there]
         yield from _spread(name, own, chosen, rng)
-        low, high, of = ends[name]
+        low, high, among = ends[name]
         for side, beyond in (
-            (f"below {low:g}, the lowest 5 % of {of}", own < low),
-            (f"above {high:g}, the highest 5 % of {of}", own > high),
+            (f"below {low:g}, the lowest 5 % of {among}", own < low),
+            (f"above {high:g}, the highest 5 % of {among}", own > high),
         ):
             yield from _counted("tail", f"{name} {side}", beyond, chosen)
     if store.has_texts and 0 < len(outcome.at) <= MOST_TEXTS:
@@ -139,21 +139,21 @@ def lost_groups(filtered: FilteredPools) -> Iterator[str]:
             yield f"no row of {name} = {value!s:.80} is left: filter {last.step} took the last of {own.size:,}"
 
 
-def losses(told: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def losses(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The lines where a filter keeps less than a random selection would: what is lost altogether first, then by how much is left."""
-    return sorted((line for line in told if line["verdict"] in ("lost", "less")), key=lambda line: line["value"])
+    return sorted((line for line in trials if line["verdict"] in ("lost", "less")), key=lambda line: line["value"])
 
 
 def _ends(store: CandidateStore, values: np.ndarray) -> tuple[float, float, str]:
     """Where the lowest and the highest 5 % of human rows begin; of all rows where too few are human."""
     there = ~np.isnan(values)
     people = there & (store.authors == "human")
-    of = "human rows" if people.sum() >= FEWEST_HUMAN else "all rows"
+    among = "human rows" if people.sum() >= FEWEST_HUMAN else "all rows"
     chosen = values[people if people.sum() >= FEWEST_HUMAN else there]
     if not chosen.size:
-        return -math.inf, math.inf, of
+        return -math.inf, math.inf, among
     low, high = np.quantile(chosen, [0.05, 0.95]).tolist()
-    return low, high, of
+    return low, high, among
 
 
 def _lengths(store: CandidateStore) -> np.ndarray | None:
@@ -173,7 +173,11 @@ def _numbers(store: CandidateStore) -> dict[str, np.ndarray]:
     import polars as pl
 
     recipes = [pool.recipe for pool in store.pools]
-    said = {name for one in recipes for name in (one.prompt_column, one.parents_column, one.generation_column, one.model_column)}
+    said = {
+        name
+        for recipe in recipes
+        for name in (recipe.prompt_column, recipe.parents_column, recipe.generation_column, recipe.model_column)
+    }
     names = [name for name, dtype in store.schema.items() if dtype.is_numeric() and name not in said][:MOST_COLUMNS]
     return {name: _numbers_of(store, name, lambda values: values.cast(pl.Float64).to_numpy()) for name in names}
 
@@ -190,5 +194,5 @@ def _numbers_of(store: CandidateStore, name: str, read: Any) -> np.ndarray:
             continue
         own = [read(fitted(batch, schema).to_series()) for batch in pool.batches([name])]
         parts.append(np.concatenate([np.zeros(0), *own])[rows])
-    found = np.concatenate(parts)
-    return np.where(np.isfinite(found), found, np.nan)
+    numbers = np.concatenate(parts)
+    return np.where(np.isfinite(numbers), numbers, np.nan)

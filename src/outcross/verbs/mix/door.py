@@ -43,10 +43,10 @@ def at_the_door(asked: MixRecipe, store: CandidateStore, mixed: polars.DataFrame
     own = mixed.drop(PROVENANCE, strict=False)
     people = as_asked(human, asked.targets, np.random.default_rng([STREAM, asked.seed]))
     try:
-        found = audit(own, name="mix", reference=people, aspects=asked.audit, groups=asked.groups, seed=asked.seed)
+        result = audit(own, name="mix", reference=people, aspects=asked.audit, groups=asked.groups, seed=asked.seed)
     except BadInput as error:
         raise BadInput(f"audit of the mix: {error}") from None
-    plain = found.plain()
+    plain = result.plain()
     return {
         "aspects": list(asked.audit),
         "n": plain["n"],
@@ -127,10 +127,10 @@ def _of_numbers(target: NumberTarget, values: polars.Series, weights: np.ndarray
     numbers = values.cast(pl.Float64, strict=False).to_numpy()
     low, high = (-np.inf if target.at_least is None else target.at_least), (np.inf if target.at_most is None else target.at_most)
     inside = (numbers >= low) & (numbers <= high)
-    held = numbers[inside & (weights > 0)]
-    if target.mean is None or held.size == 0 or not held.min() < target.mean < held.max():
+    present = numbers[inside & (weights > 0)]
+    if target.mean is None or present.size == 0 or not present.min() < target.mean < present.max():
         return inside.astype(float)
-    scale = float(held.std())
+    scale = float(present.std())
     standard = np.where(inside, (numbers - target.mean) / scale, 0.0)
 
     def lean(t: float) -> np.ndarray:

@@ -105,10 +105,10 @@ def _human_targets(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, t
 
 def _up_to(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, targets: Sequence[int]) -> list[PoolDraws]:
     """Of each pool as many rows as make its target, to the nearest record; what one pool gives too much the next gives less."""
-    found, surplus = [], 0
+    parts, surplus = [], 0
     for recipe, scan, target in zip(asked.pools, scans, targets, strict=True):
         if unit == "rows" or target == 0:
-            found.append(sequence(scan, target, asked.seed, recipe.name))
+            parts.append(sequence(scan, target, asked.seed, recipe.name))
             continue
         amounts, wanted = scan.amounts[unit], target - surplus
         passes = min(asked.repeats_of(recipe), max(wanted, target) // max(int(amounts.sum()), 1) + 1)
@@ -116,14 +116,14 @@ def _up_to(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, targets: 
         reached = np.concatenate([[0], np.cumsum(amounts[draws.rows])])
         count = max(1, nearest_amount(reached, wanted))
         if nearest_amount(reached, target) == 0:
-            least = math.ceil(int(reached[1]) / Fraction(target, sum(targets)))
+            fewest = math.ceil(int(reached[1]) / Fraction(target, sum(targets)))
             raise BadInput(
                 f"pool {recipe.name!r} would receive no record: {target:,} {unit} are asked of it, and its first record has {int(reached[1]):,}; "
-                f"the smallest that serves it is {unit}: {least}, or write weight: 0 for it"
+                f"the smallest that serves it is {unit}: {fewest}, or write weight: 0 for it"
             )
         surplus += int(reached[count]) - target
-        found.append(draws.first(count))
-    return found
+        parts.append(draws.first(count))
+    return parts
 
 
 def nearest_amount(reached: np.ndarray, wanted: int) -> int:
@@ -176,6 +176,6 @@ def _pass(scan: ScannedPool, salt: int) -> np.ndarray:
         return order
     by_stratum = order[np.argsort(scan.strata[order], kind="stable")]
     merged = even_order(np.bincount(scan.strata, minlength=len(scan.labels)).tolist())
-    found = np.empty_like(by_stratum)
-    found[np.argsort(merged, kind="stable")] = by_stratum
-    return found
+    places = np.empty_like(by_stratum)
+    places[np.argsort(merged, kind="stable")] = by_stratum
+    return places

@@ -22,11 +22,11 @@ def facts_of(aimed: Aimed) -> list[dict[str, Any]]:
     starts = np.concatenate([[0], np.cumsum([scan.rows for scan in training.scans])])
     drawn = aimed.rows.rows(starts)
     judged = training.judged
-    found = [_of_groups(aimed, one, drawn) for one in judged.groups]
-    found += [_of_numbers(aimed, one, drawn) for one in judged.numbers]
-    found += [_of_likeness(aimed, one, drawn, starts) for one in judged.likenesses]
-    found += [*_of_needs(aimed, drawn)]
-    learned = {one["target"]: one for one in judged.facts()}
+    facts = [_of_groups(aimed, group, drawn) for group in judged.groups]
+    facts += [_of_numbers(aimed, number, drawn) for number in judged.numbers]
+    facts += [_of_likeness(aimed, likeness, drawn, starts) for likeness in judged.likenesses]
+    facts += [*_of_needs(aimed, drawn)]
+    learned = {fact["target"]: fact for fact in judged.facts()}
     return [
         one
         | (
@@ -34,7 +34,7 @@ def facts_of(aimed: Aimed) -> list[dict[str, Any]]:
             if one["target"] in learned
             else {}
         )
-        for one in found
+        for one in facts
     ]
 
 
@@ -60,10 +60,10 @@ def _of_groups(aimed: Aimed, groups: RowGroups, drawn: np.ndarray) -> dict[str, 
 def _of_numbers(aimed: Aimed, numbers: Numbers, drawn: np.ndarray) -> dict[str, Any]:
     training, target = aimed.training, numbers.target
     values = training.of(numbers.values)
-    found: dict[str, Any] = {"target": target.name, "at_least": target.at_least, "at_most": target.at_most, "mean": target.mean}
+    facts: dict[str, Any] = {"target": target.name, "at_least": target.at_least, "at_most": target.at_most, "mean": target.mean}
     failed = sum(int(np.isnan(own).sum()) for own in numbers.values)
     of_drawn = values[drawn]
-    return found | {
+    return facts | {
         "without_a_number": failed,
         "available": {"mean": float(values.mean()), "lowest": float(values.min()), "highest": float(values.max())},
         "realised": {"mean": float(of_drawn.mean()), "lowest": float(of_drawn.min()), "highest": float(of_drawn.max())},
@@ -73,7 +73,7 @@ def _of_numbers(aimed: Aimed, numbers: Numbers, drawn: np.ndarray) -> dict[str, 
 def _of_likeness(aimed: Aimed, likeness: Likeness, drawn: np.ndarray, starts: np.ndarray) -> dict[str, Any]:
     training = aimed.training
     weights = training.of(likeness.log_weights)
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "target": likeness.target.name,
         "effective_rows": effective_size(np.exp(weights - weights.max())),
         "rows": len(weights),
@@ -82,24 +82,24 @@ def _of_likeness(aimed: Aimed, likeness: Likeness, drawn: np.ndarray, starts: np
     if likeness.hashed is not None and likeness.wanted is not None:
         start = np.concatenate([[0], np.cumsum([len(own) for own in likeness.log_weights])])
         every = np.concatenate([rows + at for rows, at in zip(training.rows, start[:-1], strict=True)])
-        found["divergence_from_the_target"] = {
+        facts["divergence_from_the_target"] = {
             "random": divergence(likeness.wanted, likeness.hashed.take(every[aimed.at_random.rows(starts)]).distribution),
             "available": divergence(likeness.wanted, likeness.hashed.take(every).distribution),
             "realised": divergence(likeness.wanted, likeness.hashed.take(every[drawn]).distribution),
             "unit": "nats an n-gram",
         }
-    return found
+    return facts
 
 
 def _of_needs(aimed: Aimed, drawn: np.ndarray) -> Iterator[dict[str, Any]]:
     training, place = aimed.training, 0
-    for one in training.judged.needs:
+    for need in training.judged.needs:
         yield {
-            "target": one.target.name,
-            "notes": [*one.notes],
-            "rules": [_of_need(aimed, one, place + number, number, drawn) for number in range(len(one.rules))],
+            "target": need.target.name,
+            "notes": [*need.notes],
+            "rules": [_of_need(aimed, need, place + number, number, drawn) for number in range(len(need.rules))],
         }
-        place += len(one.rules)
+        place += len(need.rules)
 
 
 def _of_need(aimed: Aimed, needs: Needs, place: int, number: int, drawn: np.ndarray) -> dict[str, Any]:

@@ -54,15 +54,15 @@ class FilterEstimate:
 
 def estimated(asked: MixRecipe, pools: Sequence[OpenPool], schema: Schema) -> FilterEstimate:
     """What filters leave of pools, from a sample. Where they cannot be asked, the note says why."""
-    told = _estimable(asked, pools)
-    note = "" if len(told) == len(asked.filters) else _why(asked.filters[len(told)])
-    if not told:
+    estimable = _estimable(asked, pools)
+    note = "" if len(estimable) == len(asked.filters) else _why(asked.filters[len(estimable)])
+    if not estimable:
         return FilterEstimate((None,) * len(asked.filters), None, 0, note)
-    by_prompt = any(one.filter.samples == "prompts" for one in told)
+    by_prompt = any(mix_filter.filter.samples == "prompts" for mix_filter in estimable)
     share = min(1.0, SAMPLED / max(1, max(pool.rows for pool in pools)))
     frames = [_of_prompts(pool, share, asked.seed) if by_prompt else _of_runs(pool, asked.seed) for pool in pools]
     samples = [OpenPool(pool.recipe, (read(frame),), pool.schema) for pool, (frame, _) in zip(pools, frames, strict=True)]
-    part = _with(asked, told)
+    part = _with(asked, estimable)
     try:
         scans = tuple(scanned(pool, part, schema, None) for pool in samples)
         filtered = filter_pools(CandidateStore(part, tuple(samples), scans, schema))
@@ -81,7 +81,7 @@ def estimated(asked: MixRecipe, pools: Sequence[OpenPool], schema: Schema) -> Fi
         left = [_left(own, cluster, size) for own, cluster, size in zip(times, clusters, sizes, strict=True)]
         looks = [not outcome.recipe.pools or pool.recipe.name in outcome.recipe.pools for pool in pools]
         steps.append(_sum([one for one, is_seen in zip(left, looks, strict=True) if is_seen]))
-    steps += [None] * (len(asked.filters) - len(told))
+    steps += [None] * (len(asked.filters) - len(estimable))
     return FilterEstimate(tuple(steps), tuple(left) if not note else None, sum(map(len, clusters)), note)
 
 
@@ -95,19 +95,19 @@ def _with(asked: MixRecipe, filters: Sequence[MixFilter]) -> MixRecipe:
 
 def _estimable(asked: MixRecipe, pools: Sequence[OpenPool]) -> list[MixFilter]:
     """The first filters, as far as a sample says what they leave."""
-    found = []
+    places = []
     have_prompts = all({"_prompt", pool.recipe.prompt_column} & {*pool.schema} for pool in pools)
-    for one in asked.filters:
-        if not one.filter.samples or (one.filter.samples == "prompts" and not have_prompts):
+    for mix_filter in asked.filters:
+        if not mix_filter.filter.samples or (mix_filter.filter.samples == "prompts" and not have_prompts):
             break
-        found.append(one)
-    return found
+        places.append(mix_filter)
+    return places
 
 
-def _why(one: MixFilter) -> str:
-    if one.filter.samples == "prompts":
-        return f"a sample says nothing of {kind(one.filter)}: its prompts are in no column that a pool names"
-    return f"a sample says nothing of {kind(one.filter)}, which compares all rows with each other or keeps a fixed number"
+def _why(mix_filter: MixFilter) -> str:
+    if mix_filter.filter.samples == "prompts":
+        return f"a sample says nothing of {kind(mix_filter.filter)}: its prompts are in no column that a pool names"
+    return f"a sample says nothing of {kind(mix_filter.filter)}, which compares all rows with each other or keeps a fixed number"
 
 
 def _of_runs(pool: OpenPool, seed: int) -> tuple[polars.DataFrame, np.ndarray]:
@@ -125,10 +125,10 @@ def _of_prompts(pool: OpenPool, share: float, seed: int) -> tuple[polars.DataFra
     """The rows of random prompts, the same in all pools, and the prompt of each."""
     import polars as pl
 
-    most, frames, prompts = int(share * 2 * HALF), [pl.DataFrame(schema=pool.schema)], [np.zeros(0, np.uint64)]
+    limit, frames, prompts = int(share * 2 * HALF), [pl.DataFrame(schema=pool.schema)], [np.zeros(0, np.uint64)]
     for batch in pool.batches():
         said = batch.select(prompt_of(batch, pool.recipe).alias("p")).to_series().hash(seed=seed & 0xFFFFFFFF)
-        chosen = (said <= most - 1) if share < 1 else pl.repeat(True, said.len(), eager=True)
+        chosen = (said <= limit - 1) if share < 1 else pl.repeat(True, said.len(), eager=True)
         frames.append(batch.filter(chosen))
         prompts.append(said.filter(chosen).to_numpy())
     return pl.concat(frames), np.unique(np.concatenate(prompts), return_inverse=True)[1]
@@ -147,9 +147,13 @@ def _left(times: np.ndarray, cluster: np.ndarray, rows: int) -> Estimate:
     error = math.sqrt(float(((kept - ratio * there) ** 2).sum()) * many / (many - 1)) / n
     # Where every row of the sample has one fate, three in n may have another (the rule of three).
     half = max(student_quantile(many - 1) * error, 3 / many if ratio in (0.0, 1.0) else 0.0)
-    most = float(times.max(initial=1)) or 1.0
+    largest = float(times.max(initial=1)) or 1.0
     return Estimate(
-        ratio * rows, max(0.0, ratio - half) * rows, min(most, ratio + half) * rows, "a ratio over runs or prompts of a sample", n
+        ratio * rows,
+        max(0.0, ratio - half) * rows,
+        min(largest, ratio + half) * rows,
+        "a ratio over runs or prompts of a sample",
+        n,
     )
 
 
@@ -161,31 +165,31 @@ def _sum(parts: Sequence[Estimate]) -> Estimate:
     return Estimate(value, value - below, value + above, parts[0].method if parts else "exact", sum(part.n for part in parts))
 
 
-def notes_of(asked: MixRecipe, found: FilterEstimate) -> Iterator[str]:
+def notes_of(asked: MixRecipe, estimates: FilterEstimate) -> Iterator[str]:
     """What the sample says of each pool, in words."""
-    for pool, left in zip(asked.pools, found.pools or (), strict=bool(found.pools)):
+    for pool, left in zip(asked.pools, estimates.pools or (), strict=bool(estimates.pools)):
         low, high = left.interval
         if low < high:
             yield f"of {pool.name} about {left.value:,.0f} rows [{low:,.0f}, {high:,.0f}] are left after the filters, estimated from a sample of {left.n:,} of its rows"
-    if found.note:
-        yield found.note
-    if said := verdict(asked, found):
+    if estimates.note:
+        yield estimates.note
+    if said := verdict(asked, estimates):
         yield said
 
 
-def verdict(asked: MixRecipe, found: FilterEstimate) -> str:
+def verdict(asked: MixRecipe, estimates: FilterEstimate) -> str:
     """Whether the mix can be had, as far as the sample says, in a sentence; empty where it says nothing of that."""
-    if found.pools is None or asked.unit != "rows" or asked.targets or asked.splits is not None:
+    if estimates.pools is None or asked.unit != "rows" or asked.targets or asked.splits is not None:
         return ""
     try:
         for end in (0, 1):
-            planned(asked, [Supply(round(one.interval[end]), round(one.interval[end])) for one in found.pools])
+            planned(asked, [Supply(round(one.interval[end]), round(one.interval[end])) for one in estimates.pools])
     except BadInput:
         pass
     else:
         return "by the sample the mix can be had"
     try:
-        planned(asked, [Supply(round(one.interval[1]), round(one.interval[1])) for one in found.pools])
+        planned(asked, [Supply(round(pool.interval[1]), round(pool.interval[1])) for pool in estimates.pools])
     except BadInput as error:
         return f"by the sample the mix cannot be had: {error}"
     return "the sample cannot tell whether the mix can be had"

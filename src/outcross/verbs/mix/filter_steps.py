@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import CodeType
@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from outcross.attributes.given import GivenAttribute
+from outcross.detecting import fit_detector, fit_of, samples_of
+from outcross.detectors.of_samples import SampledDetector
 from outcross.files import packed
 from outcross.files.whole import read_text, write_whole
 from outcross.filters import Selection
@@ -26,6 +28,8 @@ from outcross.ledger.external import external
 from outcross.recipe import plain, recipe
 from outcross.verbs.mix.asked import MixFilter, MixRecipe
 
+Judge = Callable[[Sequence[Any]], Selection]
+"""From the fitted detectors of a filter to what it says; where none are given it fits its own."""
 ARRAYS, WORDS = "selection.npz", "selection.json"
 
 
@@ -66,10 +70,10 @@ class KeptSelection:
         )
 
 
-@verb(("numpy", "polars"), 0, load=lambda folder, digest, asked, judge: KeptSelection.load(folder))
-def mix_filter(asked: FilterAsked, judge: Callable[[], Selection], *, rng: np.random.Generator) -> KeptSelection:
-    """Ask a filter. Its random stream is named by its place, so that `rng` is not needed."""
-    return KeptSelection(judge())
+@verb(("numpy", "polars"), 0, load=lambda folder, digest, asked, judge, detectors: KeptSelection.load(folder))
+def mix_filter(asked: FilterAsked, judge: Judge, detectors: dict[str, Any], *, rng: np.random.Generator) -> KeptSelection:
+    """Ask a filter, which has its detectors by their place. Its random stream is named by its place, so that `rng` is not needed."""
+    return KeptSelection(judge([detectors[name] for name in sorted(detectors)]))
 
 
 @dataclass(eq=False)
@@ -83,17 +87,24 @@ class FilterSteps:
     keys: list[str] = field(default_factory=list)
     """The steps that were done or found."""
 
-    def __call__(self, number: int, one: MixFilter, at: np.ndarray, judge: Callable[[], Selection]) -> Selection:
+    def __call__(self, number: int, one: MixFilter, at: np.ndarray, judge: Judge) -> Selection:
         """What a filter says of its candidates: as it said before, where it was asked the same. at: the candidates, (n,)."""
         codes = [_code_of(function) for function in _functions(one.filter)]
         if not all(codes):
-            return judge()
+            return judge(())
         files = [external(path).digest for path in one.filter.paths]
         digest = digest_of([self.read, self._pools, hashlib.sha256(at.tobytes()).hexdigest(), files, codes])
-        made = self.ledger.steps(self.asked.seed)(
+        do = self.ledger.steps(self.asked.seed)
+        detectors = {
+            f"{place:04d}": do(fit_detector, fit_of(asked), samples_of(asked), part=f"filter {number}")
+            for place, asked in enumerate(one.filter.detectors)
+            if isinstance(asked, SampledDetector)
+        }
+        made = do(
             mix_filter,
             FilterAsked(number=number, filter=replace(one, filter=one.filter.without_paths())),
             External(digest, lambda: judge, [], {}),
+            detectors,
             part=f"filter {number}",
         )
         self.keys.append(made.key)

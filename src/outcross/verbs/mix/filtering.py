@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -194,11 +194,12 @@ def _of_pools(store: CandidateStore, recipe: MixFilter) -> np.ndarray:
 
 
 def _selected(store: CandidateStore, number: int, recipe: MixFilter, at: np.ndarray, steps: FilterSteps | None) -> Selection:
-    def judge() -> Selection:
-        return recipe.filter.select(PoolCandidates(store, at), stream(store.asked.seed, "mix", "filter", number))
+    def judge(detectors: Sequence[Any]) -> Selection:
+        fitted = dict(zip(recipe.filter.detectors, detectors, strict=False))
+        return recipe.filter.select(PoolCandidates(store, at, fitted), stream(store.asked.seed, "mix", "filter", number))
 
     try:
-        found = judge() if steps is None else steps(number, recipe, at, judge)
+        found = judge(()) if steps is None else steps(number, recipe, at, judge)
         check_selection(recipe.filter, found, at.shape)
     except (BadInput, NotApplicable) as error:
         raise BadInput(f"filter {number} {recipe.name}: {error}") from None

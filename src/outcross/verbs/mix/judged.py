@@ -151,29 +151,29 @@ def judged(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[ScannedP
 
 def _bounds(numbers: Sequence[Numbers]) -> Iterator[tuple[str, list[np.ndarray]]]:
     """What numbers reject, and why."""
-    for one in numbers:
-        target = one.target
-        complaint = f" ({one.complaint})" if one.complaint else ""
-        yield f"no {target.of}{complaint}", [np.isnan(values) for values in one.values]
+    for number in numbers:
+        target = number.target
+        complaint = f" ({number.complaint})" if number.complaint else ""
+        yield f"no {target.of}{complaint}", [np.isnan(values) for values in number.values]
         if target.at_least is not None:
-            yield f"{target.of} below {target.at_least:g}", [values < target.at_least for values in one.values]
+            yield f"{target.of} below {target.at_least:g}", [values < target.at_least for values in number.values]
         if target.at_most is not None:
-            yield f"{target.of} above {target.at_most:g}", [values > target.at_most for values in one.values]
+            yield f"{target.of} above {target.at_most:g}", [values > target.at_most for values in number.values]
 
 
 def _too_short(likenesses: Sequence[Likeness]) -> Iterator[tuple[str, list[np.ndarray]]]:
-    for one in likenesses:
-        yield f"fewer than {one.target.shortest} words and signs", [np.isneginf(weights) for weights in one.log_weights]
+    for likeness in likenesses:
+        yield f"fewer than {likeness.target.shortest} words and signs", [np.isneginf(weights) for weights in likeness.log_weights]
 
 
 def _check_failures(asked: MixRecipe, numbers: Sequence[Numbers], scans: Sequence[ScannedPool]) -> None:
     rows = sum(scan.rows for scan in scans)
-    for one in numbers:
-        failed = sum(int(np.isnan(values).sum()) for values in one.values)
-        if failed > one.target.failures * rows:
-            complaint = f" ({one.complaint})" if one.complaint else ""
+    for number in numbers:
+        failed = sum(int(np.isnan(values).sum()) for values in number.values)
+        if failed > number.target.failures * rows:
+            complaint = f" ({number.complaint})" if number.complaint else ""
             raise BadInput(
-                f"{failed:,} of {rows:,} rows have no {one.target.of}{complaint}, and at most {one.target.failures:.3g} of them may; "
+                f"{failed:,} of {rows:,} rows have no {number.target.of}{complaint}, and at most {number.target.failures:.3g} of them may; "
                 f"give another attribute or column, or failures: {min(1.0, math.ceil(100 * failed / rows) / 100):g}"
             )
 
@@ -200,12 +200,12 @@ class _RowReader:
             raise BadInput(
                 f"the mix has no column {name!r}{nearest(name, self.schema)} (targets); it has {', '.join(self.schema)[:200]}"
             )
-        found = []
+        parts = []
         for pool in self.pools:
             names = [name] if name in pool.schema else [*pool.schema][:1]
             batches = [fitted(batch, {name: self.schema[name]})[name] for batch in pool.batches(names)] if pool.schema else []
-            found.append(pl.concat(batches) if batches else pl.Series(name, [], dtype=self.schema[name]))
-        return found
+            parts.append(pl.concat(batches) if batches else pl.Series(name, [], dtype=self.schema[name]))
+        return parts
 
     def batches_of_texts(self, pool: OpenPool, column: str | None) -> Iterator[list[str]]:
         """The texts of a pool, batch by batch."""
@@ -291,15 +291,15 @@ class _RowReader:
         reader, complaint = self._reader_of(target), ""
         values = []
         for pool in self.pools:
-            found = [np.zeros(0)]
+            parts = [np.zeros(0)]
             for batch in self.batches_of_texts(pool, target.column):
                 if isinstance(reader, GivenAttribute):
                     own, first = reader.with_complaint(batch)
                     complaint = complaint or first
                 else:
                     own = reader(texts(batch))
-                found.append(np.where(np.isfinite(own), own, np.nan))
-            values.append(np.concatenate(found))
+                parts.append(np.where(np.isfinite(own), own, np.nan))
+            values.append(np.concatenate(parts))
         return Numbers(target, tuple(values), complaint)
 
     def _reader_of(self, target: NumberTarget) -> Any:
@@ -380,8 +380,8 @@ class _RowReader:
         """For each pool which rows meet a condition of an audit; None where it cannot be told of rows."""
         import polars as pl
 
-        kind, name, of = condition["kind"], condition["column"], condition.get("of", "")
-        if name not in self.schema or kind == "like" or of not in ("", "word", "words", "lines"):
+        kind, name, label = condition["kind"], condition["column"], condition.get("of", "")
+        if name not in self.schema or kind == "like" or label not in ("", "word", "words", "lines"):
             return None
         values = self.column(name)
         if kind == "missing":
@@ -389,13 +389,13 @@ class _RowReader:
         missing = [one.is_null().to_numpy() for one in values]
         or_missing = bool(condition.get("or_missing", False))
         if kind == "interval":
-            numbers = [_of_text(one, of) if of else _as_numbers(one, name) for one in values]
+            numbers = [_of_text(one, label) if label else _as_numbers(one, name) for one in values]
             low, high = float(condition.get("at_least", -math.inf)), float(condition.get("below", math.inf))
             return [((own >= low) & (own < high)) | (or_missing & gone) for own, gone in zip(numbers, missing, strict=True)]
         if kind not in ("among", "none_of"):
             return None
         named = [str(value) for value in condition.get("values", ())]
-        if of == "word":
+        if label == "word":
             are = [_says(one, named[0]) for one in values]
         else:
             are = [one.cast(pl.String).is_in(named).fill_null(False).to_numpy() for one in values]
@@ -424,28 +424,30 @@ def _as_numbers(values: polars.Series, name: str) -> np.ndarray:
     import polars as pl
 
     try:
-        found = values.cast(pl.Float64, strict=False)
+        cast = values.cast(pl.Float64, strict=False)
     except pl.exceptions.PolarsError:
         raise BadInput(f"column {name!r} is {values.dtype} and holds no numbers; name another") from None
-    if values.len() > values.null_count() and found.null_count() == found.len():
+    if values.len() > values.null_count() and cast.null_count() == cast.len():
         raise BadInput(
             f"column {name!r} holds no numbers, as {values.drop_nulls()[0]!r:.40}; name another, or ask for shares of its values"
         )
-    numbers = found.fill_null(float("nan")).to_numpy()
+    numbers = cast.fill_null(float("nan")).to_numpy()
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def _of_text(values: polars.Series, of: str) -> np.ndarray:
+def _of_text(values: polars.Series, label: str) -> np.ndarray:
     """The words or the lines of each text, as an audit counts them."""
     read_ = texts(contents(values))
-    return read_.words.per_block.astype(float) if of == "words" else np.array([text.count("\n") + 1 for text in read_], dtype=float)
+    return (
+        read_.words.per_block.astype(float) if label == "words" else np.array([text.count("\n") + 1 for text in read_], dtype=float)
+    )
 
 
 def _says(values: polars.Series, word: str) -> np.ndarray:
     """Whether each text says a word."""
     read_ = texts(contents(values))
     inside = read_.words.kinds_inside
-    found = np.zeros(len(read_), bool)
+    holds = np.zeros(len(read_), bool)
     if word in read_.words.spellings:
-        found[inside.blocks[inside.ids == read_.words.spellings.index(word)]] = True
-    return found
+        holds[inside.blocks[inside.ids == read_.words.spellings.index(word)]] = True
+    return holds

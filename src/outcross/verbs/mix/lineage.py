@@ -81,12 +81,12 @@ def _keyed(label: np.ndarray, digests: np.ndarray) -> tuple[np.ndarray, np.ndarr
     order = np.lexsort((digests[:, 1], digests[:, 0]))
     place = np.empty(len(label), np.int64)
     place[order] = np.arange(len(label))
-    least = np.full(int(label.max(initial=-1)) + 1, len(label))
-    np.minimum.at(least, label, place)
-    ranked = np.argsort(least)
-    number = np.empty(len(least), np.int64)
-    number[ranked] = np.arange(len(least))
-    return digests[order[least[ranked]], 0], number[label]
+    first_row = np.full(int(label.max(initial=-1)) + 1, len(label))
+    np.minimum.at(first_row, label, place)
+    ranked = np.argsort(first_row)
+    number = np.empty(len(first_row), np.int64)
+    number[ranked] = np.arange(len(first_row))
+    return digests[order[first_row[ranked]], 0], number[label]
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,10 +178,10 @@ def _prompts(batch: polars.DataFrame, pool: MixPool, start: int) -> np.ndarray:
 
 def _numbers_or_own(words: polars.Series, start: int) -> np.ndarray:
     """A number for each word, as `_numbers` gives; what says nothing has a number of its own, and so no twin."""
-    found = _numbers(words).copy()
+    numbers = _numbers(words).copy()
     empty = words.is_null().to_numpy() | (words == "").fill_null(False).to_numpy()
-    found[empty] = np.arange(start, start + words.len(), dtype=np.uint64)[empty]
-    return found
+    numbers[empty] = np.arange(start, start + words.len(), dtype=np.uint64)[empty]
+    return numbers
 
 
 def _names(batch: polars.DataFrame, pool: MixPool, start: int) -> Pairs:
@@ -248,5 +248,5 @@ def _by_nearness(texts: Iterator[list[str]], scans: Sequence[ScannedPool], thres
     """Near twins, looked for in an order that the content of the rows decides."""
     digests = np.concatenate([scan.of_rows for scan in scans])
     order = np.lexsort((digests[:, 1], digests[:, 0]))
-    found = near_twins(texts, threshold, order=order)
-    return order[found.first], order[found.second]
+    twins = near_twins(texts, threshold, order=order)
+    return order[twins.first], order[twins.second]

@@ -143,15 +143,15 @@ def _amounts_of(rows: RowSet, unit: Unit) -> list[int]:
     ]
 
 
-def _share(rows: RowSet, of: Callable[[dict[str, Any]], bool], weight: Sequence[int]) -> float:
+def _share(rows: RowSet, is_counted: Callable[[dict[str, Any]], bool], weight: Sequence[int]) -> float:
     """The fraction of the set, in the budget's unit, whose label is so."""
-    unit, found = rows.asked.unit, 0
+    unit, counted = rows.asked.unit, 0
     for scan, own in zip(rows.scans, rows.draws.pools, strict=True):
-        chosen = np.array([of(label) for label in scan.labels], dtype=bool)
+        chosen = np.array([is_counted(label) for label in scan.labels], dtype=bool)
         if own.rows.size:
             is_so = chosen[scan.strata[own.rows]]
-            found += int(is_so.sum()) if unit == "rows" else int(scan.amounts[unit][own.rows][is_so].sum())
-    return found / sum(weight) if sum(weight) else 0.0
+            counted += int(is_so.sum()) if unit == "rows" else int(scan.amounts[unit][own.rows][is_so].sum())
+    return counted / sum(weight) if sum(weight) else 0.0
 
 
 def _by(rows: RowSet, name: str) -> dict[str, Any]:

@@ -68,6 +68,6 @@ def _signed(difference: float) -> str:
     return "0" if difference == 0 else f"{difference:+.4g}".replace("-", "−")
 
 
-def _place(share: float, most: float) -> str:
+def _place(share: float, largest: float) -> str:
     """Where a share stands on a line that ends at the largest."""
-    return f"{LEFT + (RIGHT - LEFT) * share / most:.4g}%"
+    return f"{LEFT + (RIGHT - LEFT) * share / largest:.4g}%"

@@ -53,20 +53,20 @@ class Split:
     @property
     def shares(self) -> tuple[Fraction, ...]:
         """The share of each pool, in [0, 1]."""
-        found = [Fraction(0)] * self.count
+        shares = [Fraction(0)] * self.count
         for side in self.sides:
             for pool, weight in zip(side.pools, side.weights, strict=True):
-                found[pool] = side.share * weight / (sum(side.weights) or 1)
-        return tuple(found)
+                shares[pool] = side.share * weight / (sum(side.weights) or 1)
+        return tuple(shares)
 
     def quotas(self, totals: np.ndarray) -> np.ndarray:
         """How much of each total every pool gets, by largest remainders, first between the sides and then within each. (m, pools)"""
-        found = np.zeros((len(totals), self.count), dtype=np.int64)
+        quotas = np.zeros((len(totals), self.count), dtype=np.int64)
         of_sides = largest_remainder([side.share for side in self.sides], totals)
         for place, side in enumerate(self.sides):
             if any(side.weights):
-                found[:, list(side.pools)] = largest_remainder(side.weights, of_sides[:, place])
-        return found
+                quotas[:, list(side.pools)] = largest_remainder(side.weights, of_sides[:, place])
+        return quotas
 
 
 @dataclass(frozen=True)
@@ -124,12 +124,12 @@ class FilterPlan:
 
 def plain_filter(plan: FilterPlan) -> dict[str, Any]:
     """What is known of a filter before it is asked, as plain data."""
-    told = {"filter": plan.step, "prefers": plan.prefers, "seen": plan.seen, "low": plan.low, "high": plan.high}
+    described = {"filter": plan.step, "prefers": plan.prefers, "seen": plan.seen, "low": plan.low, "high": plan.high}
     if plan.estimate is None:
-        return told
+        return described
     low, high = plan.estimate.interval
     own = {"value": round(plan.estimate.value), "low": round(low), "high": round(high)}
-    return told | {"estimate": own | {"n": plan.estimate.n, "method": plan.estimate.method}}
+    return described | {"estimate": own | {"n": plan.estimate.n, "method": plan.estimate.method}}
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class MixPlan:
             "feasible": {"human_share": float(self.human), "unknown_share": float(self.unknown)},
             "pools": [pool.plain() for pool in self.pools],
             "teachers": self.teachers,
-            "filters": [plain_filter(one) for one in self.filters],
+            "filters": [plain_filter(mix_filter) for mix_filter in self.filters],
             "match": None if self.twin is None else {"rows": sum(self.twin)},
             "warnings": list(self.warnings),
             "read_as_numbers": dict(self.read_as_numbers),
@@ -183,14 +183,14 @@ class MixPlan:
     @property
     def _splits_and_sample(self) -> dict[str, Any]:
         """How the pools are cut, and what each holds of the budget's unit as estimated, where there is such a thing."""
-        found = {} if self.splits is None else {"splits": dict(self.splits)}
+        described = {} if self.splits is None else {"splits": dict(self.splits)}
         if self.samples:
-            found["sample"] = {}
+            described["sample"] = {}
         for pool, sample in zip(self.pools, self.samples, strict=bool(self.samples)):
             low, high = sample.amount.interval
             own = {"available": round(sample.amount.value), "low": round(low), "high": round(high), "method": sample.amount.method}
-            found["sample"][pool.name] = own | {"rows_read": sample.read, "rows": sample.rows}
-        return found
+            described["sample"][pool.name] = own | {"rows_read": sample.read, "rows": sample.rows}
+        return described
 
     @property
     def teachers(self) -> dict[str, dict[str, float]]:
@@ -302,19 +302,19 @@ def _as_many_as_there_are(asked: MixRecipe, split: Split, supplies: Sequence[Sup
     return total
 
 
-def _largest(split: Split, caps: np.ndarray, most: int | None = None) -> int | None:
-    """The largest total, up to `most`, that serves every positive share and takes no more than the caps; None where there is none."""
+def _largest(split: Split, caps: np.ndarray, limit: int | None = None) -> int | None:
+    """The largest total, up to `limit`, that serves every positive share and takes no more than the caps; None where there is none."""
     positive = [(pool, share) for pool, share in enumerate(split.shares) if share]
     high = min(math.floor((int(caps[pool]) + 2) / share) for pool, share in positive)
-    high = high if most is None else min(high, most)
+    high = high if limit is None else min(high, limit)
     wanted = [pool for pool, _ in positive]
     return largest_total(split.quotas, lambda found: ((found <= caps) & _served(found, wanted)).all(axis=1), 1, high)
 
 
-def _served(found: np.ndarray, wanted: list[int]) -> np.ndarray:
+def _served(counts: np.ndarray, wanted: list[int]) -> np.ndarray:
     """For each quota whether its pool gets something, where it should. (m, pools)"""
-    served = np.ones(found.shape, dtype=bool)
-    served[:, wanted] = found[:, wanted] > 0
+    served = np.ones(counts.shape, dtype=bool)
+    served[:, wanted] = counts[:, wanted] > 0
     return served
 
 
@@ -383,7 +383,7 @@ def _nearest_share(asked: MixRecipe, split: Split, caps: np.ndarray, total: int)
     if len(both) < 2:
         return None
     wanted = both[0].share
-    most = [
+    largest = [
         min(
             Fraction(int(caps[pool])) * sum(side.weights) / weight
             for pool, weight in zip(side.pools, side.weights, strict=True)
@@ -391,7 +391,7 @@ def _nearest_share(asked: MixRecipe, split: Split, caps: np.ndarray, total: int)
         )
         for side in both
     ]
-    low, high = max(Fraction(0), 1 - most[1] / total), min(Fraction(1), most[0] / total)
+    low, high = max(Fraction(0), 1 - largest[1] / total), min(Fraction(1), largest[0] / total)
     if low > high or not people:
         return None
     for decimals in range(2, 13):
@@ -409,7 +409,7 @@ def _nearest_share(asked: MixRecipe, split: Split, caps: np.ndarray, total: int)
 
 def _filled(split: Split, caps: np.ndarray, total: int) -> list[int] | None:
     """Amounts near the asked ones within the caps: what a pool lacks the others of its side give. None where a side has too little."""
-    found = [0] * split.count
+    filled = [0] * split.count
     of_sides = largest_remainder([side.share for side in split.sides], [total])[0]
     for side, wanted in zip(split.sides, of_sides.tolist(), strict=True):
         open_pools = {pool: weight for pool, weight in zip(side.pools, side.weights, strict=True) if weight}
@@ -421,10 +421,10 @@ def _filled(split: Split, caps: np.ndarray, total: int) -> list[int] | None:
             full = [pool for pool, part in zip(open_pools, parts, strict=True) if part > caps[pool]]
             for pool, part in zip(list(open_pools), parts, strict=True):
                 if pool in full or not full:
-                    found[pool] = int(min(part, caps[pool]))
-                    left -= found[pool]
+                    filled[pool] = int(min(part, caps[pool]))
+                    left -= filled[pool]
                     del open_pools[pool]
-    return found
+    return filled
 
 
 def _ends(asked: MixRecipe, targets: list[int]) -> list[tuple[int, int] | None]:
@@ -460,11 +460,11 @@ def _twin(asked: MixRecipe, supplies: Sequence[Supply], total: int) -> tuple[int
 
 def _warnings(asked: MixRecipe, pools: Sequence[PoolPlan]) -> Iterator[str]:
     is_human_alone = all(asked.pools[place].is_human for place, plan in enumerate(pools) if plan.target)
-    most = HUMAN_ALONE if is_human_alone else MIXTURE
+    limit = HUMAN_ALONE if is_human_alone else MIXTURE
     for plan in pools:
-        if plan.repeats > most:
+        if plan.repeats > limit:
             kind = "a set of human rows alone" if is_human_alone else "a mixture"
-            yield f"rows of {plan.name} are drawn up to {plan.repeats:,} times; in {kind} repeating more than {most} times adds little ({GUIDE})"
+            yield f"rows of {plan.name} are drawn up to {plan.repeats:,} times; in {kind} repeating more than {limit} times adds little ({GUIDE})"
     for plan in pools:
         if plan.target == 0 and plan.available:
             yield f"no row of {plan.name} is used (its share is 0)"

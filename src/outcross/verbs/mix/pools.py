@@ -73,13 +73,13 @@ class OpenPool:
         """The type of numbers that keeps every field of a column as it is written; None where one would be changed."""
         import polars as pl
 
-        found = pl.Int64()
+        widest = pl.Int64()
         for batch in self.batches([column]):
             dtype = lossless(batch[column])
             if dtype is None:
                 return None
-            found = dtype if found == pl.Int64 else found
-        return found
+            widest = dtype if widest == pl.Int64 else widest
+        return widest
 
     @property
     def columns(self) -> list[str]:
@@ -159,23 +159,23 @@ def opened(recipe: MixPool, data: Any) -> OpenPool:
 
 def shared_schema(asked: MixRecipe, pools: Sequence[OpenPool]) -> Schema:
     """The columns of the mix, without those of provenance. BadInput where pools have other columns or types, unless told."""
-    held = [pool for pool in pools if pool.schema]
-    if not held:
+    with_rows = [pool for pool in pools if pool.schema]
+    if not with_rows:
         return {}
-    names = list(dict.fromkeys(name for pool in held for name in pool.columns))
+    names = list(dict.fromkeys(name for pool in with_rows for name in pool.columns))
     if isinstance(asked.columns, tuple):
         for name in asked.columns:
             if name not in names:
                 raise BadInput(f"no pool has a column {name!r}{nearest(name, names)} (columns); they have {', '.join(names)[:200]}")
         names = [name for name in asked.columns if name not in PROVENANCE]
     schema: Schema = {}
-    dtypes = {(pool, name): pool.schema[name] for pool in held for name in names if name in pool.schema}
+    dtypes = {(pool, name): pool.schema[name] for pool in with_rows for name in names if name in pool.schema}
     for name in names:
-        dtypes |= _as_numbers(name, [pool for pool in held if name in pool.schema])
-        for pool in held:
+        dtypes |= _as_numbers(name, [pool for pool in with_rows if name in pool.schema])
+        for pool in with_rows:
             if name not in pool.schema:
                 if asked.columns != "union":
-                    other = next(other for other in held if name in other.schema)
+                    other = next(other for other in with_rows if name in other.schema)
                     raise BadInput(
                         f"pool {pool.recipe.name!r} has no column {name!r}, which {other.recipe.name!r} has; write columns: union for nulls there, "
                         "columns: […] to keep some, or rename: {old: new} in a pool"
@@ -183,7 +183,7 @@ def shared_schema(asked: MixRecipe, pools: Sequence[OpenPool]) -> Schema:
                 continue
             shared = common(schema[name], dtypes[pool, name]) if name in schema else dtypes[pool, name]
             if shared is None:
-                other = next(other for other in held if name in other.schema)
+                other = next(other for other in with_rows if name in other.schema)
                 raise BadInput(
                     f"column {name!r} is {schema[name]} in pool {other.recipe.name!r} and {dtypes[pool, name]} in {pool.recipe.name!r}; write it alike in both "
                     "(fields of a .csv are text unless each of them is a number that can be kept as it is written), or leave it out with columns: […]"
@@ -220,14 +220,14 @@ def text_column(asked: MixRecipe, schema: Schema) -> tuple[str, Any]:
     import polars as pl
 
     texts = [name for name, dtype in schema.items() if dtype == pl.String]
-    found = asked.text_column or next(
+    column = asked.text_column or next(
         (name for name in ("text", "messages") if name in schema), texts[0] if len(texts) == 1 else None
     )
-    if found is None:
+    if column is None:
         raise BadInput(f"characters and tokens are of one column; name it as text_column, of {', '.join(schema)[:200]}")
-    if schema[found] != pl.String and not _is_chat(schema[found]):
-        raise BadInput(f"text_column {found!r} is {schema[found]}; it must be text, or messages: a list of {{role, content}}")
-    return found, schema[found]
+    if schema[column] != pl.String and not _is_chat(schema[column]):
+        raise BadInput(f"text_column {column!r} is {schema[column]}; it must be text, or messages: a list of {{role, content}}")
+    return column, schema[column]
 
 
 def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) -> ScannedPool:
@@ -242,9 +242,9 @@ def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) ->
         check_rows(batch, pool.recipe)
         of_rows.append(digests(batch, pool.recipe.name))
         strata.append(_coded(batch, pool.recipe, {name: schema[name] for name in asked.groups}, codes))
-        for unit, found in amounts.items():
+        for unit, parts in amounts.items():
             assert text is not None
-            found.append(counted(fitted(batch, dict([text])).to_series(), unit, tokenizer))
+            parts.append(counted(fitted(batch, dict([text])).to_series(), unit, tokenizer))
     digest, label = np.concatenate(of_rows), np.concatenate(strata)
     names, order = _in_order(codes)
     occurrences, alike = occurrences_of(digest)
@@ -254,7 +254,7 @@ def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) ->
         alike=alike,
         strata=order[label] if names else label,
         labels=tuple(map(json.loads, names)),
-        amounts={unit: np.concatenate(found) for unit, found in amounts.items()},
+        amounts={unit: np.concatenate(parts) for unit, parts in amounts.items()},
     )
 
 
@@ -269,9 +269,9 @@ def counted_pool(pool: OpenPool, asked: MixRecipe, schema: Schema, place: int) -
     for batch in pool.batches(names) if pool.schema else ():
         check_rows(batch, recipe)
         strata.append(_coded(batch, recipe, {name: schema[name] for name in asked.groups}, codes))
-        for unit, found in amounts.items():
+        for unit, parts in amounts.items():
             assert text is not None
-            found.append(counted(fitted(batch, dict([text])).to_series(), unit, None))
+            parts.append(counted(fitted(batch, dict([text])).to_series(), unit, None))
     label = np.concatenate(strata)
     names, order = _in_order(codes)
     numbers = np.arange(len(label), dtype=np.uint64)
@@ -281,7 +281,7 @@ def counted_pool(pool: OpenPool, asked: MixRecipe, schema: Schema, place: int) -
         alike=None,
         strata=order[label] if names else label,
         labels=tuple(map(json.loads, names)),
-        amounts={unit: np.concatenate(found) for unit, found in amounts.items()},
+        amounts={unit: np.concatenate(parts) for unit, parts in amounts.items()},
     )
 
 
@@ -321,25 +321,27 @@ def tokenizer_file(path: str) -> Path:
     return place / "tokenizer.json" if place.is_dir() else place
 
 
-def common(one: polars.DataType, other: polars.DataType) -> polars.DataType | None:
+def common(first: polars.DataType, second: polars.DataType) -> polars.DataType | None:
     """The type that holds every value of two types as it is, whole numbers as numbers; None where there is none, as of text and numbers."""
     import polars as pl
 
-    if one == other or other == pl.Null:
-        return one
-    if one == pl.Null:
-        return other
-    if one.is_numeric() and other.is_numeric():
-        return pl.concat([pl.DataFrame(schema={"a": one}), pl.DataFrame(schema={"a": other})], how="vertical_relaxed").schema["a"]
+    if first == second or second == pl.Null:
+        return first
+    if first == pl.Null:
+        return second
+    if first.is_numeric() and second.is_numeric():
+        return pl.concat([pl.DataFrame(schema={"a": first}), pl.DataFrame(schema={"a": second})], how="vertical_relaxed").schema[
+            "a"
+        ]
     words = (pl.String, pl.Categorical, pl.Enum)
-    if one in words and other in words:
+    if first in words and second in words:
         return pl.String()
-    if isinstance(one, pl.List | pl.Array) and isinstance(other, pl.List | pl.Array):
-        inner = common(one.inner, other.inner)  # pyright: ignore[reportArgumentType]
+    if isinstance(first, pl.List | pl.Array) and isinstance(second, pl.List | pl.Array):
+        inner = common(first.inner, second.inner)  # pyright: ignore[reportArgumentType]
         return None if inner is None else pl.List(inner)
-    if isinstance(one, pl.Struct) and isinstance(other, pl.Struct):
-        fields = {part.name: part.dtype for part in one.fields}
-        for part in other.fields:
+    if isinstance(first, pl.Struct) and isinstance(second, pl.Struct):
+        fields = {part.name: part.dtype for part in first.fields}
+        for part in second.fields:
             shared = common(fields[part.name], part.dtype) if part.name in fields else part.dtype  # pyright: ignore[reportArgumentType]
             if shared is None:
                 return None
@@ -474,16 +476,16 @@ def _is_chat(dtype: Any) -> bool:
 
 def occurrences_of(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """How many rows of the same digest came before each, (n,), and how many there are in all; None where no two are alike."""
-    found = np.zeros(len(digest), dtype=np.uint32)
+    occurrences = np.zeros(len(digest), dtype=np.uint32)
     first = np.sort(digest[:, 0])
     if not (first[1:] == first[:-1]).any():
-        return found, None
+        return occurrences, None
     order = np.lexsort((digest[:, 1], digest[:, 0]))
     is_new = np.ones(len(order), dtype=bool)
     is_new[1:] = (digest[order][1:] != digest[order][:-1]).any(axis=1)
     starts = np.flatnonzero(is_new)
     sizes = np.diff(starts, append=len(order))
-    found[order] = np.arange(len(order)) - np.repeat(starts, sizes)
+    occurrences[order] = np.arange(len(order)) - np.repeat(starts, sizes)
     alike = np.empty(len(order), dtype=np.uint32)
     alike[order] = np.repeat(sizes, sizes)
-    return found, alike
+    return occurrences, alike

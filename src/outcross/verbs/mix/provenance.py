@@ -109,8 +109,8 @@ def _text(frame: polars.DataFrame, name: str, column: str | None, constant: str 
     import polars as pl
 
     said = [name] if name in frame.columns else []
-    found = [_as_text(column, frame.schema[column]) for column in [*said, *([column] if column else [])]]
-    return pl.coalesce(*found, pl.lit(constant, dtype=pl.String))
+    texts = [_as_text(column, frame.schema[column]) for column in [*said, *([column] if column else [])]]
+    return pl.coalesce(*texts, pl.lit(constant, dtype=pl.String))
 
 
 def _as_text(column: str, dtype: polars.DataType) -> polars.Expr:

@@ -54,14 +54,16 @@ class Mix(Result):
         if self.folder is not None:
             return read_manifest(self.folder)
         assert self.mixing is not None
-        told = {
+        summary = {
             name: realised(self.mixing.sets[name or ""]) | {"sha256": _digest(self.frame(name))}
             for name in (None, *self._held_back)
         }
-        found = work.manifest(self.mixing.described(told.pop(None)), [], self.mixing) | work.audited(self.mixing, self.frame())
-        for name, one in told.items():
-            found["splits"][name] |= work.held_back(one) | {"shards": []}
-        return found
+        manifest = work.manifest(self.mixing.described(summary.pop(None)), [], self.mixing) | work.audited(
+            self.mixing, self.frame()
+        )
+        for name, one in summary.items():
+            manifest["splits"][name] |= work.held_back(one) | {"shards": []}
+        return manifest
 
     @property
     def _held_back(self) -> list[str]:
@@ -91,8 +93,8 @@ class Mix(Result):
         if self.folder is None:
             assert self.mixing is not None
             return pl.concat([rows for rows in self.mixing.sets[name].frames() if rows is not None])
-        told = self.manifest if not name else self.manifest["splits"][name]
-        return pl.concat([read_parquet(path) for path in shards(self.folder, told)])
+        manifest = self.manifest if not name else self.manifest["splits"][name]
+        return pl.concat([read_parquet(path) for path in shards(self.folder, manifest)])
 
     def twin(self) -> polars.DataFrame:
         """The human rows alone of equal size, where `match` asked for them (polars)."""
@@ -128,9 +130,9 @@ class Mix(Result):
         """How many rows it has, of whom, and where it is."""
         if self.is_plan:
             return f"Mix, planned: {self.plan.plain()['rows']:,} rows"
-        told = self.manifest
-        parts = ", ".join(f"{100 * one['share']:.4g} % {author}" for author, one in told.get("origins", {}).items())
-        return f"Mix of {told['rows']:,} rows ({parts}), {'not written' if self.folder is None else f'in {self.folder}'}"
+        manifest = self.manifest
+        parts = ", ".join(f"{100 * one['share']:.4g} % {author}" for author, one in manifest.get("origins", {}).items())
+        return f"Mix of {manifest['rows']:,} rows ({parts}), {'not written' if self.folder is None else f'in {self.folder}'}"
 
     def lines(self, width: int = WIDTH) -> list[str]:
         """What a terminal shows: what was asked and what is in it, a line a pool."""
@@ -144,15 +146,17 @@ class Mix(Result):
 
         if self.is_plan:
             return ()
-        told = self.manifest
+        manifest = self.manifest
         counts = {
-            by: {value: one["rows"] for value, one in told.get(f"{by}s", {}).items()} for by in ("origin", "teacher", "generation")
+            by: {value: one["rows"] for value, one in manifest.get(f"{by}s", {}).items()}
+            for by in ("origin", "teacher", "generation")
         }
-        counts["pool"] = {pool["name"]: pool.get("used", 0) for pool in told["pools"]}
+        counts["pool"] = {pool["name"]: pool.get("used", 0) for pool in manifest["pools"]}
         counts |= {
-            f"group {name}": {value: one["rows"] for value, one in of.items()} for name, of in told.get("groups", {}).items()
+            f"group {name}": {value: one["rows"] for value, one in counted.items()}
+            for name, counted in manifest.get("groups", {}).items()
         }
-        return tuple(counts_figure(by, f"Rows by {by}", of) for by, of in counts.items() if of)
+        return tuple(counts_figure(by, f"Rows by {by}", counted) for by, counted in counts.items() if counted)
 
     def report(self, path: str | Path) -> Path:
         """Write what is in it as one HTML file that opens offline. Returns the path."""
@@ -199,30 +203,30 @@ def is_stored(folder: Path) -> bool:
     if names.kind_at(path) != "file":
         return False
     try:
-        told = json.loads(read_text(path))
+        manifest = json.loads(read_text(path))
     except (ValueError, RecursionError):
         return False
-    return isinstance(told, dict) and "pools" in told and "sha256" in told
+    return isinstance(manifest, dict) and "pools" in manifest and "sha256" in manifest
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a mix. BadInput where it is none."""
     path = folder / work.MANIFEST
     try:
-        told = json.loads(read_text(path))
-        is_one = isinstance(told, dict) and all(type(told.get(key)) is kind for key, kind in KEYS.items())
-        is_one = is_one and all(isinstance(pool, dict) and isinstance(pool.get("name"), str) for pool in told["pools"])
+        manifest = json.loads(read_text(path))
+        is_one = isinstance(manifest, dict) and all(type(manifest.get(key)) is kind for key, kind in KEYS.items())
+        is_one = is_one and all(isinstance(pool, dict) and isinstance(pool.get("name"), str) for pool in manifest["pools"])
     except (ValueError, RecursionError):
-        is_one, told = False, {}
+        is_one, manifest = False, {}
     if not is_one:
         raise BadInput(f"{path} is no manifest of a mix; build the mix again")
-    return told
+    return manifest
 
 
-def shards(folder: Path, told: dict[str, Any]) -> list[Path]:
+def shards(folder: Path, manifest: dict[str, Any]) -> list[Path]:
     """The files of a mix. BadInput where one is missing, or does not have the digest that the manifest gives."""
-    found = []
-    for shard in told["shards"]:
+    paths = []
+    for shard in manifest["shards"]:
         name = shard.get("file") if isinstance(shard, dict) else None
         if not isinstance(name, str) or Path(name).is_absolute() or ".." in Path(name).parts:
             raise BadInput(f"{folder / work.MANIFEST} names a shard {name!r:.80} outside its folder; build the mix again")
@@ -230,5 +234,5 @@ def shards(folder: Path, told: dict[str, Any]) -> list[Path]:
             raise BadInput(
                 f"{folder / name} is missing or damaged: it has not the digest that {work.MANIFEST} gives; build the mix again"
             )
-        found.append(folder / name)
-    return found
+        paths.append(folder / name)
+    return paths

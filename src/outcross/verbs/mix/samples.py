@@ -79,8 +79,8 @@ def pool_sample(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any], tokeniz
         amounts = counted(fitted(run, dict([text])).to_series(), asked.unit, tokenizer)
         means.append(float(amounts.mean()))
         read += len(amounts)
-    found = mean(np.array(means), "runs of neighbouring rows").on_scale(lambda value: max(0.0, value) * pool.rows)
-    return PoolSample(pool.rows, read, replace(found, n=read))
+    estimate = mean(np.array(means), "runs of neighbouring rows").on_scale(lambda value: max(0.0, value) * pool.rows)
+    return PoolSample(pool.rows, read, replace(estimate, n=read))
 
 
 def runs_of_pool(pool: OpenPool, names: Sequence[str], rng: np.random.Generator, runs: int, length: int) -> Iterator[Any]:

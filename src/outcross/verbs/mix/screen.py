@@ -56,12 +56,19 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
     yield from target_lines(plan.targets, plan.unit, width)
     if plan.splits is not None:
         yield from split_lines(plan.splits, width)
-    for one in plan.filters:
-        left = f"leaves {one.high:,}" if one.low == one.high else f"leaves {one.low:,} to {one.high:,}"
-        if one.estimate is not None:
-            low, high = one.estimate.interval
-            left += f" (about {one.estimate.value:,.0f} [{low:,.0f}, {high:,.0f}], from a sample of {one.estimate.n:,} rows)"
-        yield from wrapped(f"filter {one.step}: sees {'at most ' if one.low != one.high else ''}{one.seen:,} rows, {left}", width)
+    for mix_filter in plan.filters:
+        left = (
+            f"leaves {mix_filter.high:,}"
+            if mix_filter.low == mix_filter.high
+            else f"leaves {mix_filter.low:,} to {mix_filter.high:,}"
+        )
+        if mix_filter.estimate is not None:
+            low, high = mix_filter.estimate.interval
+            left += f" (about {mix_filter.estimate.value:,.0f} [{low:,.0f}, {high:,.0f}], from a sample of {mix_filter.estimate.n:,} rows)"
+        yield from wrapped(
+            f"filter {mix_filter.step}: sees {'at most ' if mix_filter.low != mix_filter.high else ''}{mix_filter.seen:,} rows, {left}",
+            width,
+        )
     if plan.twin is not None:
         yield from wrapped(f"beside it: {sum(plan.twin):,} human rows alone (match)", width)
     for pool, columns in plan.read_as_numbers.items():
@@ -70,81 +77,83 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
         yield from wrapped(f"warning: {warning}", width)
 
 
-def manifest_lines(told: dict[str, Any], width: int) -> Iterator[str]:
+def manifest_lines(manifest: dict[str, Any], width: int) -> Iterator[str]:
     """What a manifest says. It may have been written by others, so that what it says is shown as words."""
-    realised, order = told["realised"], told["order"]
+    realised, order = manifest["realised"], manifest["order"]
     yield from wrapped(
-        f"{_number(told['rows'])} rows, human share {_number(realised.get('human_share'))} of {realised.get('unit')}, unknown "
-        f"{_number(realised.get('unknown_share'))}, repeated rows {_number(realised.get('repeated_rows'))}, sha256 {told['sha256'][:16]}",
+        f"{_number(manifest['rows'])} rows, human share {_number(realised.get('human_share'))} of {realised.get('unit')}, unknown "
+        f"{_number(realised.get('unknown_share'))}, repeated rows {_number(realised.get('repeated_rows'))}, sha256 {manifest['sha256'][:16]}",
         width,
     )
     cells: list[tuple[str, ...]] = [("pool", "origin", "share", "rows", "unique", "repeats", "unused", "ends")]
     shares = realised.get("shares")
-    for pool in told["pools"]:
+    for pool in manifest["pools"]:
         share = shares.get(pool["name"]) if isinstance(shares, dict) else None
-        found = [pool.get(key) for key in ("used", "unique", "max_repeats", "unused", "ends")]
-        cells.append((pool["name"], str(pool.get("origin")), _number(share), *map(_number, found)))
+        facts_of_pool = [pool.get(key) for key in ("used", "unique", "max_repeats", "unused", "ends")]
+        cells.append((pool["name"], str(pool.get("origin")), _number(share), *map(_number, facts_of_pool)))
     yield from table_lines(cells)
     yield from wrapped(
-        f"order {order.get('kind')}: no beginning is more than {_number(order.get('largest_in_a_beginning'))} rows from the shares, no shard more than "
-        f"{_number(order.get('largest_in_a_shard'))}",
+        f"order {order.get('kind')}: the shares of every beginning are right to within {_number(order.get('largest_in_a_beginning'))} rows, those of every "
+        f"shard to within {_number(order.get('largest_in_a_shard'))}",
         width,
     )
     for name in ("origins", "teachers", "generations"):
-        yield from _counted(name, told.get(name), width)
-    groups = told.get("groups")
+        yield from _counted(name, manifest.get(name), width)
+    groups = manifest.get("groups")
     for name, counts in groups.items() if isinstance(groups, dict) else ():
         yield from _counted(f"group {name}", counts, width)
-    yield from search_lines(told.get("search"), width)
-    yield from target_lines(told.get("targets"), str(realised.get("unit")), width)
-    if isinstance(told.get("splits"), dict):
-        yield from split_lines(told["splits"], width)
-    yield from filter_lines(told, width)
-    audit = told.get("audit")
+    yield from search_lines(manifest.get("search"), width)
+    yield from target_lines(manifest.get("targets"), str(realised.get("unit")), width)
+    if isinstance(manifest.get("splits"), dict):
+        yield from split_lines(manifest["splits"], width)
+    yield from filter_lines(manifest, width)
+    audit = manifest.get("audit")
     if isinstance(audit, dict):
         yield from wrapped(f"audit against the human pools: {escaped(str(audit.get('summary')))}", width)
-    for warning in told["warnings"]:
+    for warning in manifest["warnings"]:
         yield from wrapped(f"warning: {warning}", width)
 
 
-def target_lines(told: Any, unit: str, width: int) -> Iterator[str]:
+def target_lines(targets: Any, unit: str, width: int) -> Iterator[str]:
     """What each target asked and what it has. It may have been written by others."""
-    for one in told if isinstance(told, list | tuple) else ():
-        if isinstance(one, dict):
-            yield from wrapped(f"{escaped(str(one.get('target')))}: {escaped('; '.join(_of_target(one, unit)))}", width, hang=4)
+    for target in targets if isinstance(targets, list | tuple) else ():
+        if isinstance(target, dict):
+            yield from wrapped(
+                f"{escaped(str(target.get('target')))}: {escaped('; '.join(_of_target(target, unit)))}", width, hang=4
+            )
 
 
-def _of_target(one: Mapping[str, Any], unit: str) -> Iterator[str]:
+def _of_target(target: Mapping[str, Any], unit: str) -> Iterator[str]:
     """What is said of one target, part by part."""
-    values, rules, realised = one.get("values"), one.get("rules"), one.get("realised")
-    for value, told in list(values.items())[:MOST] if isinstance(values, dict) else ():
-        if isinstance(told, dict):
-            yield f"{shortened(str(value), NAME)} {_number(told.get('realised'))} (usual {_number(told.get('usual'))}, {_number(told.get('available'))} {unit} there)"
+    values, rules, realised = target.get("values"), target.get("rules"), target.get("realised")
+    for value, facts in list(values.items())[:MOST] if isinstance(values, dict) else ():
+        if isinstance(facts, dict):
+            yield f"{shortened(str(value), NAME)} {_number(facts.get('realised'))} (usual {_number(facts.get('usual'))}, {_number(facts.get('available'))} {unit} there)"
     if isinstance(realised, dict):
-        available = one.get("available")
+        available = target.get("available")
         usual = _number(available.get("mean")) if isinstance(available, dict) else "–"
         yield f"mean {_number(realised.get('mean'))} (of all {usual}), from {_number(realised.get('lowest'))} to {_number(realised.get('highest'))}"
-    if "effective_rows" in one:
-        yield f"{_number(one.get('rows'))} rows are worth {_number(one.get('effective_rows'))} of equal weight"
-    if isinstance(apart := one.get("divergence_from_the_target"), dict):
+    if "effective_rows" in target:
+        yield f"{_number(target.get('rows'))} rows are worth {_number(target.get('effective_rows'))} of equal weight"
+    if isinstance(apart := target.get("divergence_from_the_target"), dict):
         yield f"{_number(apart.get('realised'))} nats an n-gram from the target (a random selection of as many {_number(apart.get('random'))}, all rows {_number(apart.get('available'))})"
-    for told in rules[:MOST] if isinstance(rules, list) else ():
-        if isinstance(told, dict):
-            yield f"{shortened(str(told.get('rule')), 60)} {_number(told.get(unit))} {unit} (usual {_number(told.get('usual'))}, lacking {_number(told.get('lacking'))})"
-    yield from map(str, one.get("notes") or ())
+    for facts in rules[:MOST] if isinstance(rules, list) else ():
+        if isinstance(facts, dict):
+            yield f"{shortened(str(facts.get('rule')), 60)} {_number(facts.get(unit))} {unit} (usual {_number(facts.get('usual'))}, lacking {_number(facts.get('lacking'))})"
+    yield from map(str, target.get("notes") or ())
 
 
-def split_lines(told: Mapping[str, Any], width: int) -> Iterator[str]:
+def split_lines(splits: Mapping[str, Any], width: int) -> Iterator[str]:
     """How the pools are cut. It may have been written by others."""
-    unit, families = str(told.get("unit")), told.get("families")
+    unit, families = str(splits.get("unit")), splits.get("families")
     if isinstance(families, dict):
         yield from wrapped(
-            f"splits of {_number(told.get(unit))} {escaped(unit)}: {_number(families.get('count'))} families, the largest of {_number(families.get('largest'))} rows; "
-            f"{_number(told.get('left_out'))} rows belong to no split",
+            f"splits of {_number(splits.get(unit))} {escaped(unit)}: {_number(families.get('count'))} families, the largest of {_number(families.get('largest'))} rows; "
+            f"{_number(splits.get('left_out'))} rows belong to no split",
             width,
         )
     for name in SPLITS:
-        if isinstance(one := told.get(name), dict):
+        if isinstance(one := splits.get(name), dict):
             human = "" if one.get("synthetic") else ", human rows alone"
             yield from wrapped(
                 f"{name}: {_number(one.get(unit))} {escaped(unit)}, share {_number(one.get('share'))} (asked {_number(one.get('requested_share'))}){human}",
@@ -152,20 +161,23 @@ def split_lines(told: Mapping[str, Any], width: int) -> Iterator[str]:
             )
 
 
-def filter_lines(told: dict[str, Any], width: int) -> Iterator[str]:
+def filter_lines(manifest: dict[str, Any], width: int) -> Iterator[str]:
     """What each filter kept and what it costs beside a random selection of as many, and a table of what each left of every group."""
-    filters, steps = told.get("filters"), told.get("funnel")
+    filters, steps = manifest.get("filters"), manifest.get("funnel")
     if not isinstance(filters, list) or not filters or not isinstance(steps, list):
         return
-    for one in filters:
-        if not isinstance(one, dict):
+    for mix_filter in filters:
+        if not isinstance(mix_filter, dict):
             continue
         yield from wrapped(
-            f"filter {escaped(str(one.get('filter')))}: kept {_number(one.get('kept'))} of {_number(one.get('seen'))}", width
+            f"filter {escaped(str(mix_filter.get('filter')))}: kept {_number(mix_filter.get('kept'))} of {_number(mix_filter.get('seen'))}",
+            width,
         )
-        for note in one.get("notes") or ():
+        for note in mix_filter.get("notes") or ():
             yield from wrapped(f"  {escaped(str(note))}", width, hang=4)
-        lines = [line for line in one.get("costs") or () if isinstance(line, dict) and isinstance(line.get("value"), int | float)]
+        lines = [
+            line for line in mix_filter.get("costs") or () if isinstance(line, dict) and isinstance(line.get("value"), int | float)
+        ]
         dear = losses(lines)
         for line in dear[:MOST_COSTS]:
             low, high = (line.get("random") or [None, None])[:2]
@@ -227,14 +239,14 @@ def table_lines(cells: Sequence[Sequence[str]]) -> Iterator[str]:
         ).rstrip()
 
 
-def composition_lines(found: Composition, width: int) -> Iterator[str]:
+def composition_lines(composition: Composition, width: int) -> Iterator[str]:
     """What rows are made of, a table each by origin, teacher, generation, pool and group."""
-    of_mix = "" if found.manifest is not None else ", of no mix: counted from their columns of provenance"
-    yield from wrapped(f"{found.rows:,} rows in {escaped(str(found.folder))}{of_mix}", width)
-    for by, counts in found.tables.items():
+    of_mix = "" if composition.manifest is not None else ", of no mix: counted from their columns of provenance"
+    yield from wrapped(f"{composition.rows:,} rows in {escaped(str(composition.folder))}{of_mix}", width)
+    for by, counts in composition.tables.items():
         shown = list(counts.items())[:MOST]
         yield from table_lines(
-            [(by, "", "rows", "share"), *((value, "", f"{rows:,}", f"{found.share(rows):.6g}") for value, rows in shown)]
+            [(by, "", "rows", "share"), *((value, "", f"{rows:,}", f"{composition.share(rows):.6g}") for value, rows in shown)]
         )
         if len(counts) > MOST:
             yield f"… and {len(counts) - MOST:,} more"
@@ -277,22 +289,24 @@ def _author(trace: Trace) -> str:
     return f": {words.get(trace.origin, trace.origin)}" + ("" if trace.generation is None else f", generation {trace.generation}")
 
 
-def changes_lines(found: Changes, width: int) -> Iterator[str]:
+def changes_lines(difference: Changes, width: int) -> Iterator[str]:
     """What changed from one mix to another: a table each by origin, teacher, generation, pool, group and category, and the tails."""
-    yield from wrapped(f"{escaped(str(found.before.folder))} → {escaped(str(found.after.folder))}: {escaped(found.summary)}", width)
-    yield from wrapped(f"{found.before.rows:,} and {found.after.rows:,} rows. {CENSUS}", width)
-    for by, changes in found.tables.items():
+    yield from wrapped(
+        f"{escaped(str(difference.before.folder))} → {escaped(str(difference.after.folder))}: {escaped(difference.summary)}", width
+    )
+    yield from wrapped(f"{difference.before.rows:,} and {difference.after.rows:,} rows. {CENSUS}", width)
+    for by, changes in difference.tables.items():
         cells: list[tuple[str, ...]] = [(by, "", "rows", "share", "rows", "share", "change")]
-        for one in changes[:MOST]:
-            mark = "gone" if one.is_lost else "new" if one.is_new else ""
-            shares = f"{one.before:,}", f"{one.share_before:.4g}", f"{one.after:,}", f"{one.share_after:.4g}"
-            cells.append((one.value, mark, *shares, f"{one.difference:+.4g}"))
+        for change in changes[:MOST]:
+            mark = "gone" if change.is_lost else "new" if change.is_new else ""
+            shares = f"{change.before:,}", f"{change.share_before:.4g}", f"{change.after:,}", f"{change.share_after:.4g}"
+            cells.append((change.value, mark, *shares, f"{change.difference:+.4g}"))
         yield from table_lines(cells)
         if len(changes) > MOST:
             yield f"… and {len(changes) - MOST:,} more"
-    if found.tails:
+    if difference.tails:
         cells: list[tuple[str, ...]] = [("tail", "beyond", "human", "n", "before", "n", "after", "n")]
-        for tail in found.tails:
+        for tail in difference.tails:
             shares = [
                 text
                 for share, n in (
@@ -304,5 +318,5 @@ def changes_lines(found: Changes, width: int) -> Iterator[str]:
             ]
             cells.append((tail.column, f"{tail.side} {tail.bound:.4g}", *shares))
         yield from table_lines(cells)
-    for note in found.notes:
+    for note in difference.notes:
         yield from wrapped(f"not compared: {escaped(note)}", width)

@@ -72,28 +72,28 @@ def of_many_pools(trial: MixTrial) -> Searched:
         for place, name in enumerate(trial.domains)
     }
     line = fit_linear_model(np.array([one.shares for one in fitted]), trial.loss(fitted).mean(axis=1))
-    told: dict[str, Any] = _settings(trial) | {
+    described: dict[str, Any] = _settings(trial) | {
         "chance_of_no_effect": rounded(chance),
         "law": {name: _law(trial, law) for name, law in laws.items()},
     }
     test = _held_out(trial, fitted, held_out, laws, line)
     if chance > ALPHA:
         note = f"the shares change the loss no more than chance does (p = {chance:.2g}): no share is better than another, and those that were asked for stay"
-        return Searched(told | _of(trial, tried, None, {"held_out": test, "regret": None}, note), None, tuple(keys))
+        return Searched(described | _of(trial, tried, None, {"held_out": test, "regret": None}, note), None, tuple(keys))
     rivals, steps = _rivals(trial, tried, laws, line)
     regret = _regret(trial, tried, rivals)
     best = _chosen(regret)
     weights = trial.affordable(
-        next(one.shares for one in rivals if one.role == best)
+        next(rival.shares for rival in rivals if rival.role == best)
         if best != "law"
         else _best(trial, [law.law for law in laws.values()])
     )
     proposal = _proposal(trial, laws, weights, best)
     note = _note(trial, best, regret)
-    told |= _of(
+    described |= _of(
         trial, [*tried, *rivals], proposal, {"held_out": test, "regret": {name: _plain(one) for name, one in regret.items()}}, note
     )
-    return Searched(told, weights, (*keys, *steps))
+    return Searched(described, weights, (*keys, *steps))
 
 
 def _best(trial: MixTrial, laws: Sequence[MixingLaw]) -> np.ndarray:
@@ -112,12 +112,12 @@ def _rivals(
         asked["observed"] = min(can_be_had, key=lambda one: float((one.losses.mean(axis=0) * trial.weights).sum())).shares
     if bool(trial.capped.holds(trial.natural)):
         asked["asked"] = trial.natural
-    found, keys = [], []
+    rivals, keys = [], []
     for role, shares in asked.items():
         one, steps = trial.measured(role, trial.reachable(shares), trial.search.seeds)
-        found.append(one)
+        rivals.append(one)
         keys += steps
-    return found, keys
+    return rivals, keys
 
 
 def _nearly(trial: MixTrial, shares: np.ndarray) -> bool:
@@ -139,17 +139,17 @@ def _regret(trial: MixTrial, tried: Sequence[TriedMix], rivals: Sequence[TriedMi
     left = losses - losses.mean(axis=1, keepdims=True) - losses.mean(axis=0, keepdims=True) + losses.mean()
     degrees = (losses.shape[0] - 1) * (losses.shape[1] - 1)
     half = student_quantile(degrees) * math.sqrt(float((left**2).sum()) / degrees * 2 / losses.shape[1])
-    found = trial.loss(rivals).mean(axis=1)
-    least = float(found.min())
+    mean_losses = trial.loss(rivals).mean(axis=1)
+    lowest = float(mean_losses.min())
     return {
         one.role: Estimate(
-            float(loss) - least,
-            float(loss) - least - half,
-            float(loss) - least + half,
+            float(loss) - lowest,
+            float(loss) - lowest - half,
+            float(loss) - lowest + half,
             "scatter of mixes over their samples",
             losses.size,
         )
-        for one, loss in zip(rivals, found, strict=True)
+        for one, loss in zip(rivals, mean_losses, strict=True)
     }
 
 
@@ -214,21 +214,21 @@ def _law(trial: MixTrial, law: FittedMixingLaw) -> dict[str, Any]:
 
 
 def _settings(trial: MixTrial) -> dict[str, Any]:
-    held = trial.small.held
-    is_text = isinstance(held, TextPools)
-    tests = {name: len(one) for name, one in held.tests.items()}
+    small_pools = trial.small.held
+    is_text = isinstance(small_pools, TextPools)
+    tests = {name: len(one) for name, one in small_pools.tests.items()}
     repeats = {
-        name: -(-held.size // len(sample))
-        for name, sample in zip(trial.names, held.samples, strict=True)
-        if len(sample) < held.size
+        name: -(-small_pools.size // len(sample))
+        for name, sample in zip(trial.names, small_pools.samples, strict=True)
+        if len(sample) < small_pools.size
     }
     return {
         "measured_on": trial.small.records.held_out,
-        "learner": plain(held.learner) if is_text else {"kind": held.predictor, "column": trial.search.column},
-        "training": plain(held.training) if is_text else None,
-        "size": {"tokens": held.tokens} if is_text else {"records": held.size},
+        "learner": plain(small_pools.learner) if is_text else {"kind": small_pools.predictor, "column": trial.search.column},
+        "training": plain(small_pools.training) if is_text else None,
+        "size": {"tokens": small_pools.tokens} if is_text else {"records": small_pools.size},
         "seeds": trial.search.seeds,
-        "loss": "nats a token" if is_text else "nats a record" if held.classes else "squared error, in human variances",
+        "loss": "nats a token" if is_text else "nats a record" if small_pools.classes else "squared error, in human variances",
         "validation": {
             name: {"weight": float(weight), "blocks" if is_text else "records": tests[name]}
             for name, weight in zip(trial.domains, trial.weights, strict=True)

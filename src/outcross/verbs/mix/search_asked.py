@@ -45,8 +45,8 @@ def _validation(value: object) -> tuple[tuple[str, str], ...] | Literal["pools"]
 def _learner(value: object) -> Learner | None:
     if value is None:
         return None
-    found = one_of(SMALL, "learner").read(value)
-    return found
+    learner = one_of(SMALL, "learner").read(value)
+    return learner
 
 
 @recipe

@@ -9,27 +9,27 @@ from outcross.escapes import escaped
 from outcross.verbs.terminal import wrapped
 
 
-def search_lines(told: Any, width: int) -> Iterator[str]:
+def search_lines(search: Any, width: int) -> Iterator[str]:
     """The proposal, what was tried for it, and how it did beside its rivals. It may have been written by others, so that it is shown as words."""
-    if not isinstance(told, dict):
+    if not isinstance(search, dict):
         return
-    mixes, proposal = told.get("mixes"), told.get("proposal")
+    mixes, proposal = search.get("mixes"), search.get("proposal")
     tried = (
-        f"{len(mixes)} small mixes tried, {escaped(str(told.get('seeds')))} samples each"
+        f"{len(mixes)} small mixes tried, {escaped(str(search.get('seeds')))} samples each"
         if isinstance(mixes, list)
-        else f"the share curve of {escaped(str(told.get('share_of')))}"
+        else f"the share curve of {escaped(str(search.get('share_of')))}"
     )
-    yield from wrapped(f"search: {tried}; {escaped(str(told.get('note')))}", width)
-    yield from wrapped(f"losses are measured on {escaped(str(told.get('measured_on')))}", width)
+    yield from wrapped(f"search: {tried}; {escaped(str(search.get('note')))}", width)
+    yield from wrapped(f"losses are measured on {escaped(str(search.get('measured_on')))}", width)
     if isinstance(proposal, dict) and isinstance(proposal.get("shares"), dict):
         said = [f"{escaped(str(name))} {_share(one)}" for name, one in proposal["shares"].items() if isinstance(one, dict)]
         yield from wrapped(f"proposed shares of {escaped(str(proposal.get('unit')))} [95 %]: {', '.join(said)}", width, hang=4)
-    test = told.get("back_test")
+    test = search.get("back_test")
     held_out, regret = (test.get("held_out"), test.get("regret")) if isinstance(test, dict) else (None, None)
     if isinstance(held_out, dict) and all(isinstance(held_out.get(name), dict) for name in ("law", "linear")):
         yield from wrapped(
             f"on {_number(held_out.get('mixes'))} mixes that nothing was fitted to the law errs by {_number(held_out['law'].get('mean_error'))} "
-            f"{escaped(str(told.get('loss')))}, a linear model by {_number(held_out['linear'].get('mean_error'))}",
+            f"{escaped(str(search.get('loss')))}, a linear model by {_number(held_out['linear'].get('mean_error'))}",
             width,
         )
     if isinstance(regret, dict):
@@ -41,10 +41,10 @@ def search_lines(told: Any, width: int) -> Iterator[str]:
         yield from wrapped(f"loss above the best found [95 %]: {', '.join(said)}", width, hang=4)
 
 
-def _share(told: dict[str, Any]) -> str:
-    low, high = told.get("low"), told.get("high")
+def _share(share: dict[str, Any]) -> str:
+    low, high = share.get("low"), share.get("high")
     ends = "" if low is None or high is None else f" [{_number(low)}, {_number(high)}]"
-    return f"{_number(told.get('value'))}{ends}"
+    return f"{_number(share.get('value'))}{ends}"
 
 
 def _number(value: Any) -> str:

@@ -201,12 +201,12 @@ class TablePools:
         if self.planner is None:
             return [_drawn(len(sample), count, rng) for sample, count in zip(self.samples, counts, strict=True)]
         rows = np.array(self.planner(np.array(asked.shares), self.size, int(rng.integers(2**40))))
-        found = []
+        fits = []
         for place, count in enumerate(counts):
             own = rows[rows[:, 0] == place, 1]
             # Drawn again as often as the weights of the pools say.
-            found.append(own if len(own) == count else own[_drawn(len(own), count if own.size else 0, rng)])
-        return found
+            fits.append(own if len(own) == count else own[_drawn(len(own), count if own.size else 0, rng)])
+        return fits
 
 
 @dataclass(frozen=True)
@@ -262,13 +262,13 @@ def text_pools(pools: SmallPools) -> TextPools:
     vocabulary = form.learn_vocabulary([text for own in texts for text in _beginning(own, part)])
     samples = [_stream(own, vocabulary, search.block) for own in texts]
     shortest = min(range(len(samples)), key=lambda place: len(samples[place]))
-    least = len(samples[shortest])
-    if least < LEAST_BLOCKS:
+    fewest = len(samples[shortest])
+    if fewest < LEAST_BLOCKS:
         raise BadInput(
-            f"search: pool {records.asked.pools[shortest].name!r} holds {least * search.block:,} tokens for small mixes, at least "
+            f"search: pool {records.asked.pools[shortest].name!r} holds {fewest * search.block:,} tokens for small mixes, at least "
             f"{LEAST_BLOCKS * search.block:,} are needed; give more text, or leave the pool out"
         )
-    size = max(LEAST_BLOCKS, wanted // search.block) if search.size else min(wanted // search.block, least)
+    size = max(LEAST_BLOCKS, wanted // search.block) if search.size else min(wanted // search.block, fewest)
     tested = {name: _stream(own, vocabulary, search.block)[:TESTED_BLOCKS] for name, own in tests.items()}
     for name, tokens in tested.items():
         if len(tokens) < LEAST_BLOCKS:
@@ -279,7 +279,7 @@ def text_pools(pools: SmallPools) -> TextPools:
     human = Human(training=part_of(HUMAN, as_blocks(samples[0][:1])), vocabulary=vocabulary)
     training = _training(learner, search, size)
     lengths = [list(map(len, vocabulary.encode(own))) for own in texts]
-    held = TextPools(
+    text_pools_held = TextPools(
         learner=learner,
         training=training,
         start=learner.begin(human, training, stream(records.asked.seed, "mix", "search", "start")),
@@ -293,7 +293,7 @@ def text_pools(pools: SmallPools) -> TextPools:
         planner=pools.planner(rows),
         of_rows=tuple(vocabulary.encode([f"{text}\n" for text in own]) for own in texts) if records.asked.targets else (),
     )
-    return replace(held, a_unit=_of_one_unit(records.asked, held))
+    return replace(text_pools_held, a_unit=_of_one_unit(records.asked, text_pools_held))
 
 
 def _of_one_unit(asked: MixRecipe, held: TextPools) -> np.ndarray:
@@ -337,13 +337,13 @@ def table_pools(pools: SmallPools) -> TablePools:
     except NotApplicable as why:
         raise BadInput(f"search.column: {why}") from None
     samples = encoded[len(tests) :]
-    least = min(map(len, samples))
-    if least < LEAST_RECORDS:
+    fewest = min(map(len, samples))
+    if fewest < LEAST_RECORDS:
         name = records.asked.pools[min(range(len(samples)), key=lambda place: len(samples[place]))].name
         raise BadInput(
-            f"search: pool {name!r} holds {least:,} records with {search.column!r} for small mixes, at least {LEAST_RECORDS} are needed; give more, or leave the pool out"
+            f"search: pool {name!r} holds {fewest:,} records with {search.column!r} for small mixes, at least {LEAST_RECORDS} are needed; give more, or leave the pool out"
         )
-    size = search.size or min(wanted, least)
+    size = search.size or min(wanted, fewest)
     rows = [own[known] for own, known in zip(drawn, places[len(tests) :], strict=True)]
     return TablePools(
         classes=len(asked.classes),
@@ -417,11 +417,11 @@ def _texts_of_pool(pools: SmallPools, place: int, tokens: int, known: set[str]) 
         values = _texts_of(records.frame_of(place, sample, [text[0]]), text)
         kept = [number for number, value in enumerate(values) if value and value not in known]
         texts = [values[number] for number in kept]
-        held = sum(map(len, texts))
-        if held >= needed or rows >= records.scans[place].rows:
+        characters = sum(map(len, texts))
+        if characters >= needed or rows >= records.scans[place].rows:
             chosen = _beginning(texts, needed)
             return chosen, sample[np.array(kept, dtype=np.int64)[: len(chosen)]]
-        rows = min(records.scans[place].rows, max(2 * rows, int(1.2 * rows * needed / max(held, 1))))
+        rows = min(records.scans[place].rows, max(2 * rows, int(1.2 * rows * needed / max(characters, 1))))
 
 
 LONGEST = 200_000

@@ -65,8 +65,8 @@ class PoolRecords:
         """The rows of human pools that losses are measured on, in the order in which each pool was read, by the pool: (n,)."""
         if self.search.domains or self.is_cross_fitted:
             return {}
-        found = {place: self._tested(place) for place, pool in enumerate(self.asked.pools) if pool.is_human}
-        return {place: rows for place, rows in found.items() if rows.size}
+        rows_by_pool = {place: self._tested(place) for place, pool in enumerate(self.asked.pools) if pool.is_human}
+        return {place: rows for place, rows in rows_by_pool.items() if rows.size}
 
     def _tested(self, place: int) -> np.ndarray:
         mixing, name = self.mixing, f"{self.asked.pools[place].name} validation"
@@ -89,11 +89,11 @@ class PoolRecords:
     def kept_out(self) -> tuple[np.ndarray, ...]:
         """Which of the rows that may be trained on no small mix may hold: those that losses are measured on, with their families where these are known. (n,) of bool."""
         mixing = self.mixing
-        found = [np.isin(rows, self.tested.get(place, np.zeros(0, np.int64))) for place, rows in enumerate(self.rows)]
+        is_tested = [np.isin(rows, self.tested.get(place, np.zeros(0, np.int64))) for place, rows in enumerate(self.rows)]
         if mixing.cut is None or not self.tested:
-            return tuple(found)
+            return tuple(is_tested)
         families = [own[eligible] for own, eligible in zip(mixing.families.of_rows, mixing.cut.eligible["train"], strict=True)]
-        tested = np.unique(np.concatenate([own[out] for own, out in zip(families, found, strict=True)]))
+        tested = np.unique(np.concatenate([own[out] for own, out in zip(families, is_tested, strict=True)]))
         return tuple(np.isin(own, tested) for own in families)
 
     @property
@@ -126,18 +126,18 @@ class PoolRecords:
         filtered = self.mixing.filtered
         if filtered is None or filtered.weights is None:
             return (None,) * len(self.rows)
-        found = []
+        by_pool = []
         for place, rows in enumerate(self.rows):
             weights = filtered.weights_of(place)
             assert weights is not None
-            found.append(weights[rows])
-        return tuple(found)
+            by_pool.append(weights[rows])
+        return tuple(by_pool)
 
     def weighed(self, rows: np.ndarray) -> np.ndarray:
         """Shares of rows as the shares of what is learned from, where the rows of pools have weights. rows: (pools,), summing to 1; returns the same."""
         counts = np.round(rows * MILLION).astype(np.int64).tolist()
-        found = rows * np.array(weights_of_pools(self.asked, counts)) * self.loudness
-        return found / found.sum() if found.sum() else rows
+        weighted = rows * np.array(weights_of_pools(self.asked, counts)) * self.loudness
+        return weighted / weighted.sum() if weighted.sum() else rows
 
     @property
     def has_weights(self) -> bool:
@@ -167,13 +167,13 @@ class PoolRecords:
         opened = self.mixing.pools[pool]
         schema = {name: self.mixing.schema[name] for name in columns}
         order = np.argsort(wanted, kind="stable")
-        ascending, found, start = wanted[order], [pl.DataFrame(schema=schema)], 0
+        ascending, frames, start = wanted[order], [pl.DataFrame(schema=schema)], 0
         for batch in opened.batches([name for name in columns if name in opened.schema]):
             low, high = np.searchsorted(ascending, [start, start + batch.height])
             if low < high:
-                found.append(fitted(batch[ascending[low:high] - start], schema))
+                frames.append(fitted(batch[ascending[low:high] - start], schema))
             start += batch.height
-        return pl.concat(found)[np.argsort(order, kind="stable")]
+        return pl.concat(frames)[np.argsort(order, kind="stable")]
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,18 +198,18 @@ class RowPlanner:
         shares: of the mix's budget, (pools,); budget: in its unit.
         """
         draws = aimed(self._training(shares, budget, seed)).draws
-        found = np.empty(len(draws), np.int64)
+        places = np.empty(len(draws), np.int64)
         for place, own in enumerate(draws.pools):
-            found[draws.places(place)] = own.rows
-        return list(zip(draws.order.tolist(), found.tolist(), strict=True))
+            places[draws.places(place)] = own.rows
+        return list(zip(draws.order.tolist(), places.tolist(), strict=True))
 
     def can(self, shares: np.ndarray, budget: int) -> bool:
         """Whether a small mix of these shares can meet the targets."""
-        found = aimed_or_none(self._training(shares, budget, 0), budget)
-        if found is None:
+        training = aimed_or_none(self._training(shares, budget, 0), budget)
+        if training is None:
             return False
         try:
-            _ = found.rows
+            _ = training.rows
         except BadInput:
             return False
         return True
@@ -217,10 +217,12 @@ class RowPlanner:
     def _training(self, shares: np.ndarray, budget: int, seed: int) -> TrainingRows:
         records = self.records
         weights = np.floor(shares * MILLION + 0.5).astype(np.int64).tolist()
-        held = [scan.rows if records.asked.unit == "rows" else int(scan.amounts[records.asked.unit].sum()) for scan in self._scans]
+        available = [
+            scan.rows if records.asked.unit == "rows" else int(scan.amounts[records.asked.unit].sum()) for scan in self._scans
+        ]
         pools = tuple(
             replace(pool, weight=float(weight), max_repeats=REPEATS * math.ceil(1 + budget * weight / (MILLION * max(amount, 1))))
-            for pool, weight, amount in zip(records.asked.pools, weights, held, strict=True)
+            for pool, weight, amount in zip(records.asked.pools, weights, available, strict=True)
         )
         asked = replace(records.asked, pools=pools, human_share=None, search=None, splits=None, order="even", seed=seed)
         return TrainingRows(asked, self._scans, self._rows, self._judged(budget), budget)
@@ -230,7 +232,7 @@ class RowPlanner:
         judged, whole = self.records.mixing.judged, self.records.mixing.training_budget
         if not judged.needs or not whole:
             return judged
-        return replace(judged, needs=tuple(_scaled(one, budget / whole) for one in judged.needs))
+        return replace(judged, needs=tuple(_scaled(need, budget / whole) for need in judged.needs))
 
 
 def _scaled(needs: Needs, by: float) -> Needs:

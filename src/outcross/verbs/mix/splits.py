@@ -52,7 +52,7 @@ class Cut:
         content = hashlib.sha256(self.split.tobytes())
         for rows in self.eligible.values():
             content.update(b"".join(own.tobytes() for own in rows))
-        return digest_of([content.hexdigest(), [[*one] for one in self.targets.values()], self.total])
+        return digest_of([content.hexdigest(), [[*target] for target in self.targets.values()], self.total])
 
     def scans(self, split: str, scans: Sequence[ScannedPool]) -> tuple[ScannedPool, ...]:
         """The pools as a split sees them."""
@@ -77,8 +77,8 @@ def cut(asked: MixRecipe, families: Families, scans: Sequence[ScannedPool]) -> C
         except BadInput as error:
             raise BadInput(_with_nearest(str(error), asked, cutter)) from None
     whole = sum(cutter.available)
-    found = cutter.largest(whole)
-    return cutter(whole) if found is None else cutter(found)  # what cannot be had at all is said by the cut
+    largest = cutter.largest(whole)
+    return cutter(whole) if largest is None else cutter(largest)  # what cannot be had at all is said by the cut
 
 
 def replanned(part: Cut, asked: MixRecipe, scans: Sequence[ScannedPool]) -> Cut:
@@ -111,13 +111,13 @@ class _Cutter:
         keys = families.keys ^ np.uint64(int(stream(asked.seed, "mix", "splits").integers(2**64, dtype=np.uint64)))
         self.order = np.argsort(scrambled(keys), kind="stable")
 
-    def largest(self, most: int) -> int | None:
-        """The largest size up to `most` that can be cut, as halving finds it; None where not even few records can be."""
-        low, high = 0, most + 1
+    def largest(self, limit: int) -> int | None:
+        """The largest size up to `limit` that can be cut, as halving finds it; None where not even few records can be."""
+        low, high = 0, limit + 1
         for _ in range(TRIED):
             if high - low <= 1:
                 break
-            middle = most if high == most + 1 and low == 0 else (low + high) // 2
+            middle = limit if high == limit + 1 and low == 0 else (low + high) // 2
             low, high = (middle, high) if self._fits(middle) else (low, middle)
         return low or None
 
@@ -205,16 +205,16 @@ class _Cutter:
                 )
 
     def _eligible(self, split: np.ndarray, names: Sequence[str]) -> tuple[dict[str, tuple[np.ndarray, ...]], int]:
-        found, served = {}, 0
+        eligible, served = {}, 0
         for name in names:
             number, is_mixed = SPLITS.index(name), self.splits.each[name].synthetic
             masks = [
                 (split[rows] == number) & (is_mixed | human)
                 for rows, human in zip(self.families.of_rows, self.is_human, strict=True)
             ]
-            found[name] = tuple(map(np.flatnonzero, masks))
+            eligible[name] = tuple(map(np.flatnonzero, masks))
             served += sum(int(mask.sum()) for mask in masks)
-        return found, sum(scan.rows for scan in self.scans) - served
+        return eligible, sum(scan.rows for scan in self.scans) - served
 
 
 def _amounts(asked: MixRecipe, scans: Sequence[ScannedPool]) -> list[np.ndarray]:
@@ -269,7 +269,7 @@ def described(part: Cut, families: Families, asked: MixRecipe, scans: Sequence[S
     assert asked.splits is not None
     sizes = families.sizes
     of_rows = [part.split[rows] for rows in families.of_rows]
-    found: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "unit": asked.unit,
         asked.unit: part.total,
         "families": {"count": int((sizes > 0).sum()), "largest": int(sizes.max(initial=0)), "pairs": families.joined},
@@ -279,7 +279,7 @@ def described(part: Cut, families: Families, asked: MixRecipe, scans: Sequence[S
     for name, split in asked.splits.each.items():
         number = SPLITS.index(name)
         size = part.plan.total if name == "train" else sum(part.targets.get(name, ()))
-        found[name] = {
+        facts[name] = {
             "requested_share": split.share,
             "share": size / part.total,
             asked.unit: size,
@@ -291,4 +291,4 @@ def described(part: Cut, families: Families, asked: MixRecipe, scans: Sequence[S
                 for pool, rows in zip(asked.pools, part.eligible.get(name, [()] * len(asked.pools)), strict=True)
             },
         }
-    return found
+    return facts

@@ -47,18 +47,18 @@ class TrainingRows:
 
     @cached_property
     def supplies(self) -> list[Supply]:
-        held = np.bincount(self.pool, self.amounts, minlength=len(self.scans)).astype(np.int64).tolist()
-        return [Supply(scan.rows, amount) for scan, amount in zip(self.scans, held, strict=True)]
+        available = np.bincount(self.pool, self.amounts, minlength=len(self.scans)).astype(np.int64).tolist()
+        return [Supply(scan.rows, amount) for scan, amount in zip(self.scans, available, strict=True)]
 
     @cached_property
     def is_human(self) -> np.ndarray:
         """Which rows people wrote, as far as is said, (rows,)."""
-        found = [
+        by_pool = [
             np.array([label["_origin"] == "human" for label in scan.labels], dtype=bool)[scan.strata]
             for scan in self.scans
             if scan.rows
         ]
-        return np.concatenate([np.zeros(0, bool), *found])
+        return np.concatenate([np.zeros(0, bool), *by_pool])
 
     def of(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """What was read of the rows of all pools, of these rows alone, (rows, …)."""
@@ -67,8 +67,8 @@ class TrainingRows:
     @cached_property
     def cells(self) -> tuple[np.ndarray, np.ndarray]:
         """The cell of each row, (rows,), and one row of each cell, (cells,)."""
-        keys = [self.pool, self.is_human, *(self.of(one.codes) - OTHER for one in self.judged.groups)]
-        keys += [column for one in self.judged.needs for column in self.of(one.inside).T]
+        keys = [self.pool, self.is_human, *(self.of(group.codes) - OTHER for group in self.judged.groups)]
+        keys += [column for need in self.judged.needs for column in self.of(need.inside).T]
         cell = np.zeros(len(self.pool), np.int64)
         for key in keys:
             crossed = cell * (int(key.max(initial=0)) + 1) + key
@@ -88,7 +88,7 @@ class TrainingRows:
             available=np.bincount(cell, self.amounts, minlength=len(row)).astype(np.int64),
             repeats=repeats[pool],
             fixed=tuple(self._fixed(pool)),
-            demands=tuple(demand for one in self.judged.groups for demand in self._demands(one)),
+            demands=tuple(demand for group in self.judged.groups for demand in self._demands(group)),
             needs=(),
             unit=self.asked.unit,
             names=tuple(one.name for one in self.asked.pools),
@@ -100,9 +100,9 @@ class TrainingRows:
         every = np.ones(len(pool), bool)
         people = np.array([one.is_human for one in self.asked.pools])[pool]
         if wanted is not None:
-            share, most = exact(wanted), Fraction(1) if isinstance(self.asked.human_share, AtLeast) else exact(wanted)
-            yield Demand("human_share", "human", people, every, share, most)
-            if share == most:
+            share, largest = exact(wanted), Fraction(1) if isinstance(self.asked.human_share, AtLeast) else exact(wanted)
+            yield Demand("human_share", "human", people, every, share, largest)
+            if share == largest:
                 yield Demand("human_share", "other", ~people, every, 1 - share, 1 - share)
         for side in split.sides:
             if any(self.asked.pools[place].weight is None for place in side.pools) or len(side.pools) < 2:
@@ -179,11 +179,13 @@ class Aimed:
             pool=training.pool,
             amounts=training.amounts,
             counts=self.counts,
-            log_weights=sum((training.of(one.log_weights) for one in judged.likenesses), np.zeros(len(training.pool)))
+            log_weights=sum((training.of(likeness.log_weights) for likeness in judged.likenesses), np.zeros(len(training.pool)))
             if judged.likenesses
             else None,
             means=tuple(
-                (one.target.of, one.target.mean, training.of(one.values)) for one in judged.numbers if one.target.mean is not None
+                (number.target.of, number.target.mean, training.of(number.values))
+                for number in judged.numbers
+                if number.target.mean is not None
             ),
         )
 
@@ -260,10 +262,10 @@ TRIED = 50
 def _needs(training: TrainingRows, total: int) -> Iterator[Need]:
     """How many rows more than usual each rule of an audit gets, of what is to be spent on them."""
     row = training.cells[1]
-    for one in training.judged.needs:
-        wanted = sum(one.missing)
-        spent = min(wanted, total if one.target.rows is None else one.target.rows)
-        more = largest_remainder(one.missing, [spent])[0].tolist() if wanted else [0] * len(one.missing)
-        inside = training.of(one.inside)[row]
-        for place, rule in enumerate(one.rules):
+    for need in training.judged.needs:
+        wanted = sum(need.missing)
+        spent = min(wanted, total if need.target.rows is None else need.target.rows)
+        more = largest_remainder(need.missing, [spent])[0].tolist() if wanted else [0] * len(need.missing)
+        inside = training.of(need.inside)[row]
+        for place, rule in enumerate(need.rules):
             yield Need(rule, inside[:, place], more[place])

@@ -118,15 +118,15 @@ def traced(folder: Path, beginning: str) -> Trace:
     if len(beginning) < SHORTEST:
         raise BadInput(f"--id {beginning} is too short to mean one row; give {SHORTEST} signs or more")
     mix = _Mix(folder)
-    found = mix.beginning_with(beginning)
-    if not found:
+    ids = mix.beginning_with(beginning)
+    if not ids:
         raise BadInput(
             f"{folder} has no row, drawn or not, whose _id begins with {beginning}; the column _id of {folder / work.DATA} names them"
         )
-    if len(found) > 1:
-        more = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
-        raise BadInput(f"{len(found):,} rows begin with {beginning}: {', '.join(found[:SHOWN])}{more}; give more signs")
-    trace = mix.trace(found[0], DEEPEST)
+    if len(ids) > 1:
+        more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
+        raise BadInput(f"{len(ids):,} rows begin with {beginning}: {', '.join(ids[:SHOWN])}{more}; give more signs")
+    trace = mix.trace(ids[0], DEEPEST)
     assert trace is not None
     return trace
 
@@ -147,9 +147,11 @@ class _Mix:
     def shards(self) -> list[Path]:
         splits = self.manifest.get("splits")
         held_back = (
-            [one for one in splits.values() if isinstance(one, dict) and "shards" in one] if isinstance(splits, dict) else []
+            [split for split in splits.values() if isinstance(split, dict) and "shards" in split]
+            if isinstance(splits, dict)
+            else []
         )
-        return [path for told in (self.manifest, *held_back) for path in shards(self.folder, told)]
+        return [path for manifest in (self.manifest, *held_back) for path in shards(self.folder, manifest)]
 
     @cached_property
     def recipe(self) -> MixRecipe | None:
@@ -162,18 +164,18 @@ class _Mix:
     @cached_property
     def pools(self) -> dict[str, tuple[OpenPool, dict[str, str]] | str]:
         """Each pool, open, with the digest of each of its files by where it lies; or why it cannot be read again."""
-        found: dict[str, tuple[OpenPool, dict[str, str]] | str] = {}
+        pools: dict[str, tuple[OpenPool, dict[str, str]] | str] = {}
         for recipe in self.recipe.pools if self.recipe else ():
-            found[recipe.name] = self._opened(recipe)
-        return found
+            pools[recipe.name] = self._opened(recipe)
+        return pools
 
     def _opened(self, recipe: MixPool) -> tuple[OpenPool, dict[str, str]] | str:
         read = self.manifest.get("read", {})
-        told = read.get(recipe.name) if isinstance(read, dict) else None
-        files = told.get("files") if isinstance(told, dict) else None
+        recorded = read.get(recipe.name) if isinstance(read, dict) else None
+        files = recorded.get("files") if isinstance(recorded, dict) else None
         if not isinstance(files, dict) or not files:
-            if isinstance(told, dict) and "memory" in told:
-                return f"pool {recipe.name!r} was given in memory, as {', '.join(map(str, told['memory']))}, and not as a file"
+            if isinstance(recorded, dict) and "memory" in recorded:
+                return f"pool {recipe.name!r} was given in memory, as {', '.join(map(str, recorded['memory']))}, and not as a file"
             return f"the manifest does not say which files pool {recipe.name!r} was read from"
         places: dict[str, str] = {}
         for name, sha256 in files.items():
@@ -203,13 +205,13 @@ class _Mix:
         """The ids that begin so, of rows of the mix first, else of rows that were not drawn."""
         import polars as pl
 
-        found: list[str] = []
+        ids: list[str] = []
         for path in [*self.shards, *self._draws]:
-            if path in self._draws and found:
+            if path in self._draws and ids:
                 break
             column = pl.scan_parquet(literal(path), glob=False, hive_partitioning=False).select("_id").collect()["_id"]
-            found += column.filter(column.str.starts_with(beginning)).to_list()
-        return sorted(set(found))
+            ids += column.filter(column.str.starts_with(beginning)).to_list()
+        return sorted(set(ids))
 
     @property
     def _draws(self) -> list[Path]:
@@ -222,9 +224,9 @@ class _Mix:
 
         for path in self.shards:
             query = pl.scan_parquet(literal(path), glob=False, hive_partitioning=False).select(PROVENANCE).with_row_index("row", 1)
-            found = query.filter(pl.col("_id") == record).collect()
-            if found.height:
-                own = found.row(0, named=True)
+            rows = query.filter(pl.col("_id") == record).collect()
+            if rows.height:
+                own = rows.row(0, named=True)
                 return str(path.relative_to(self.folder)), own.pop("row"), own
         return None
 
@@ -233,9 +235,9 @@ class _Mix:
         import polars as pl
 
         for path in self._draws:
-            found = read_parquet(path).filter(pl.col("_id") == record)
-            if found.height:
-                return found["_source"][0]
+            rows = read_parquet(path).filter(pl.col("_id") == record)
+            if rows.height:
+                return rows["_source"][0]
         return None
 
     def trace(self, record: str, depth: int) -> Trace | None:
@@ -272,12 +274,12 @@ class _Mix:
                 why, trace = opened, replace(trace, pool=name)
                 continue
             try:
-                found = _row_of_pool(*opened, self._digests(name), trace.id, self._repeats(name))
+                row = _row_of_pool(*opened, self._digests(name), trace.id, self._repeats(name))
             except OutcrossError as error:
                 why = str(error)
                 continue
-            if found is not None:
-                file, digest, own = found
+            if row is not None:
+                file, digest, own = row
                 trace = replace(trace, pool=name, file=file, digest=digest)
                 return self._with_parents(trace, own, parents, depth)
             why = f"the files of pool {name!r} hold no row with this _id, as they are read now"
@@ -305,40 +307,40 @@ class _Mix:
             return Trace(record, ends=f"{DEEPEST} steps are followed, and no more")
         for mix in (self, *self.earlier):
             try:
-                found = mix.trace(record, depth - 1)
+                trace = mix.trace(record, depth - 1)
             except OutcrossError:  # a mix whose files are damaged holds nothing that can be believed
                 continue
-            if found is not None:
-                return found
+            if trace is not None:
+                return trace
         return Trace(record, ends="it names a record that is in none of the files of this mix")
 
     def _repeats(self, pool: str) -> int:
         """How often a row of a pool was drawn, at most."""
-        times = next((told.get("max_repeats") for told in self.manifest["pools"] if told["name"] == pool), 1)
+        times = next((pool_facts.get("max_repeats") for pool_facts in self.manifest["pools"] if pool_facts["name"] == pool), 1)
         return times if isinstance(times, int) and times > 0 else 1
 
     def _with_parents(self, trace: Trace, own: Mapping[str, Any], parents: Sequence[str] | None, depth: int) -> Trace:
         """The record with what it comes from: itself in an earlier mix, then the records that it was made from."""
-        found: list[Trace] = []
+        traces: list[Trace] = []
         rest = list(parents or [])
         former = own.get("_id")
         if isinstance(former, str) and former:
             earlier = _earlier(former, trace.file, depth)
-            found.append(earlier)
+            traces.append(earlier)
             rest = rest[1 + len(own.get("_parents") or []) :]
         elif trace.ends and rest and trace.pool is not None and trace.source not in (None, trace.pool):
             pool = str(trace.source).removeprefix(f"{trace.pool}/")
-            found.append(
+            traces.append(
                 Trace(rest.pop(0), source=pool, ends=f"it was a record of pool {pool} in an earlier mix, whose files are not there")
             )
-        found += [
+        traces += [
             self.parent(parent, depth) if parent != trace.id else Trace(parent, ends="it names itself")
             for parent in rest[:MOST_PARENTS]
         ]
-        found += [Trace(parent, ends=f"only the first {MOST_PARENTS} parents are followed") for parent in rest[MOST_PARENTS:]]
+        traces += [Trace(parent, ends=f"only the first {MOST_PARENTS} parents are followed") for parent in rest[MOST_PARENTS:]]
         if trace.ends:
-            return replace(trace, parents=tuple(found))
-        return replace(trace, parents=tuple(found), ends="" if found else _end(trace, parents is not None))
+            return replace(trace, parents=tuple(traces))
+        return replace(trace, parents=tuple(traces), ends="" if traces else _end(trace, parents is not None))
 
 
 def _end(trace: Trace, is_drawn: bool) -> str:
@@ -363,10 +365,10 @@ def _earlier(former: str, file: FileRow | None, depth: int) -> Trace:
     if folder is None:
         return Trace(former, ends=f"{file.file} carries this _id from an earlier mix, and lies in no folder of a mix")
     try:
-        found = _Mix(folder).trace(former, depth - 1)
+        trace = _Mix(folder).trace(former, depth - 1)
     except OutcrossError as error:
         return Trace(former, str(folder), ends=str(error))
-    return found or Trace(former, str(folder), ends=f"{folder} holds a mix without this record")
+    return trace or Trace(former, str(folder), ends=f"{folder} holds a mix without this record")
 
 
 def _folder_of(file: str) -> Path | None:
@@ -396,8 +398,8 @@ def _row_of_pool(
 
 
 def _digests(pool: OpenPool, number: int) -> np.ndarray:
-    found = [digests(batch, pool.recipe.name) for batch in replace(pool, sources=(pool.sources[number],)).batches()]
-    return np.concatenate([np.zeros((0, 2), np.uint64), *found])
+    digests_by_batch = [digests(batch, pool.recipe.name) for batch in replace(pool, sources=(pool.sources[number],)).batches()]
+    return np.concatenate([np.zeros((0, 2), np.uint64), *digests_by_batch])
 
 
 def _occurrence(whole: np.ndarray, record: str, repeats: int) -> tuple[np.ndarray, int] | None:

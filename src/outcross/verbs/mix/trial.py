@@ -67,7 +67,7 @@ class MixTrial:
         files = [external(path) for _, path in self.search.validation] if self.search.domains else []
         settings = [plain(replace(asked.identity, search=None, order="even", shards=None, match=None, audit=())), self.has_a_curve]
         digest = digest_of([mixing.external.digest, [file.digest for file in files], settings])
-        reads = [*mixing.external.reads, *(one for file in files for one in file.reads)]
+        reads = [*mixing.external.reads, *(path for file in files for path in file.reads)]
         names = dict(mixing.external.names) | {name: value for file in files for name, value in file.names.items()}
         return External(digest, lambda: self.small, reads, names)
 
@@ -119,8 +119,8 @@ class MixTrial:
     @cached_property
     def a_unit(self) -> np.ndarray:
         """How much a learner reads of one row, character or token of each pool: (pools,)."""
-        held = self.small.held
-        return held.a_unit if isinstance(held, TextPools) else np.ones(len(self.names))
+        small_pools = self.small.held
+        return small_pools.a_unit if isinstance(small_pools, TextPools) else np.ones(len(self.names))
 
     def in_units(self, shares: np.ndarray) -> np.ndarray:
         """Shares of what a learner reads as shares of the mix's budget. shares: (…, pools)"""
@@ -157,10 +157,10 @@ class MixTrial:
             return self.region
         caps = []
         for place, (supply, pool) in enumerate(zip(self.supplies, self.asked.pools, strict=True)):
-            most = supply.available * self.asked.repeats_of(pool) / budget
-            if most < 1:
-                most = max(0.0, math.floor(most * MILLION - len(self.names) - 1) / MILLION)  # room for rounding
-                caps.append(most / self.a_unit - np.eye(len(self.names))[place] / self.a_unit[place])
+            limit = supply.available * self.asked.repeats_of(pool) / budget
+            if limit < 1:
+                limit = max(0.0, math.floor(limit * MILLION - len(self.names) - 1) / MILLION)  # room for rounding
+                caps.append(limit / self.a_unit - np.eye(len(self.names))[place] / self.a_unit[place])
         return ShareRegion(self.region.pools, self.region.floor, self.region.is_exact, np.array(caps) if caps else None)
 
     @cached_property
@@ -178,13 +178,13 @@ class MixTrial:
 
     def reachable(self, shares: np.ndarray) -> np.ndarray:
         """The shares nearest to these, on the line to those that the mix would have without a search, of which a small mix can meet the targets. (pools,)"""
-        planner, held = self.planner, self.small.held
+        planner, small_pools = self.planner, self.small.held
         if planner is None:
             return shares
 
         def can(shares: np.ndarray) -> bool:
             units = self.in_units(shares)
-            return planner.can(units, held.budget(units) if isinstance(held, TextPools) else held.size)
+            return planner.can(units, small_pools.budget(units) if isinstance(small_pools, TextPools) else small_pools.size)
 
         return _nearest(shares, self.natural, can)
 
@@ -208,7 +208,7 @@ class MixTrial:
         counts = counts_of(shares, self.small.held.size)
         exact = tuple(round(float(share), 9) for share in shares) if self.planner is not None else ()
         steps = self.ledger.steps(self.asked.seed)
-        made = [
+        measurements = [
             steps(
                 small_mix,
                 SmallMix(search=self.search.identity, counts=counts, seed=seed, shares=exact),
@@ -217,13 +217,13 @@ class MixTrial:
             )
             for seed in range(first_seed, first_seed + self.search.seeds)
         ]
-        losses = np.array([list(one.value.by_domain.values()) for one in made])
-        return TriedMix(role, np.array(counts) / sum(counts), losses), [one.key for one in made]
+        losses = np.array([list(measurement.value.by_domain.values()) for measurement in measurements])
+        return TriedMix(role, np.array(counts) / sum(counts), losses), [one.key for one in measurements]
 
     @cached_property
     def domains(self) -> tuple[str, ...]:
-        held = self.small.held
-        return tuple(held.tests)
+        small_pools = self.small.held
+        return tuple(small_pools.tests)
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -233,14 +233,14 @@ class MixTrial:
                 raise BadInput(
                     f"search.weights names the domain {name!r}{nearest(name, self.domains)}; there are {', '.join(self.domains)[:200]}"
                 )
-        found = np.array([self.search.weights.get(name, 1.0 if not self.search.weights else 0.0) for name in self.domains])
-        if not found.sum():
+        weights = np.array([self.search.weights.get(name, 1.0 if not self.search.weights else 0.0) for name in self.domains])
+        if not weights.sum():
             raise BadInput("search.weights are all 0; give a domain a weight")
-        return found / found.sum()
+        return weights / weights.sum()
 
     def loss(self, measured: Sequence[TriedMix]) -> np.ndarray:
         """The loss of each mix, domains weighed, in each of its samples: (mixes, seeds)."""
-        return np.array([one.losses for one in measured]) @ self.weights
+        return np.array([reading.losses for reading in measured]) @ self.weights
 
 
 def _nearest(shares: np.ndarray, natural: np.ndarray, can: Callable[[np.ndarray], bool]) -> np.ndarray:
@@ -262,15 +262,15 @@ def in_millionths(trial: MixTrial, shares: np.ndarray) -> tuple[int, ...]:
     """Shares of what a learner reads as whole millionths of the mix's budget; a share too small for a row is none, and the human share is kept."""
     units = trial.in_units(shares)
     budget = trial.mixing.training_budget
-    least = max(SMALLEST, 2 / budget) if budget else SMALLEST
-    units = np.where(units < least, 0.0, units)
+    smallest = max(SMALLEST, 2 / budget) if budget else SMALLEST
+    units = np.where(units < smallest, 0.0, units)
     is_human = np.array([pool.is_human for pool in trial.asked.pools])
     before = trial.in_units(shares)
     for side in (is_human, ~is_human) if trial.asked.human_share is not None else (np.ones(len(units), bool),):
         if units[side].sum() > 0:
             units[side] *= before[side].sum() / units[side].sum()
-    found = np.floor(units / units.sum() * MILLION).astype(np.int64)
-    found[int(np.argmax(np.where(is_human if is_human.any() and units[is_human].sum() else units > 0, units, -1)))] += (
-        MILLION - found.sum()
+    parts = np.floor(units / units.sum() * MILLION).astype(np.int64)
+    parts[int(np.argmax(np.where(is_human if is_human.any() and units[is_human].sum() else units > 0, units, -1)))] += (
+        MILLION - parts.sum()
     )
-    return tuple(found.tolist())
+    return tuple(parts.tolist())

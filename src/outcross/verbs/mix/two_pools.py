@@ -78,7 +78,7 @@ def _of_tables(asked: CurveAsked, pools: SmallPools, rng: np.random.Generator) -
     tests = [*pools.tests.values()]
     groups = tuple(name for name in records.asked.groups if name != search.column)
     kinds = dict.fromkeys(groups, "category")
-    given = [*zip(frames, names, strict=True), *((one, "validation") for one in tests)]
+    given = [*zip(frames, names, strict=True), *((test, "validation") for test in tests)]
     tables = alike([table(frame, name, kinds=kinds) for frame, name in given]).tables
     evidence = Evidence(
         reference=tables[0],
@@ -139,10 +139,10 @@ def of_two_pools(trial: MixTrial) -> Searched:
     likely = [share for share, own in of_weight.items() if own in curve["likely"]]
     best = min(of_weight, key=lambda share: losses[of_weight[share]]["value"])
     name, answer = trial.names[1 - base], step.value.plain["answer"]
-    told = _told(trial, step.value.plain, of_weight, name)
+    described = _told(trial, step.value.plain, of_weight, name)
     if len(likely) == len(of_weight):
         note = "no share of those that the mix may have loses more than another beyond the error: none is better, and those that were asked for stay"
-        return Searched(told | {"proposal": None, "note": f"{answer} {note[0].upper()}{note[1:]}."}, None, (step.key,))
+        return Searched(described | {"proposal": None, "note": f"{answer} {note[0].upper()}{note[1:]}."}, None, (step.key,))
     shares = np.zeros(2)
     shares[base], shares[1 - base] = 1 - best, best
     weights = trial.affordable(shares)
@@ -163,7 +163,7 @@ def of_two_pools(trial: MixTrial) -> Searched:
         else "no interval: shares that the mix may not have lose less than every share that it may",
     }
     note = f"{answer} A share of {best:.3g} of {name} loses least of those that the mix may have, and is proposed."
-    return Searched(told | {"proposal": proposal, "note": note}, weights, (step.key,))
+    return Searched(described | {"proposal": proposal, "note": note}, weights, (step.key,))
 
 
 def _allowed(trial: MixTrial, base: int) -> list[float]:
@@ -186,8 +186,8 @@ def _weighed(trial: MixTrial, base: int, share: float) -> float:
         return share
     read = np.zeros(2)
     read[base], read[1 - base] = 1 - share, share
-    held = trial.small.held
-    a_row = held.a_row if isinstance(held, TextPools) else np.ones(2)
+    small_pools = trial.small.held
+    a_row = small_pools.a_row if isinstance(small_pools, TextPools) else np.ones(2)
     rows = read / a_row
     weighed = records.weighed(rows / rows.sum()) * a_row
     return float(weighed[1 - base] / weighed.sum())

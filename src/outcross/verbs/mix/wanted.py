@@ -35,10 +35,10 @@ def _split(value: object, name: str) -> SplitShare | None:
     given = {str(key): inner for key, inner in value.items()} if isinstance(value, Mapping) else {"share": float(value)}
     if isinstance(given.get("share"), int) and not isinstance(given["share"], bool):
         given["share"] = float(given["share"])
-    found = exactly(SplitShare, f"splits.{name}").read({"synthetic": name != "test"} | given)
-    if not 0 <= found.share <= 1:
-        raise BadInput(f"splits.{name} must be in [0, 1], got {found.share:g}; write 0.05 for five percent")
-    return found
+    split = exactly(SplitShare, f"splits.{name}").read({"synthetic": name != "test"} | given)
+    if not 0 <= split.share <= 1:
+        raise BadInput(f"splits.{name} must be in [0, 1], got {split.share:g}; write 0.05 for five percent")
+    return split
 
 
 @recipe

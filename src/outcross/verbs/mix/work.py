@@ -101,17 +101,17 @@ class Mixing:
         if searched.weights is not None:
             pools = zip(asked.pools, searched.weights, strict=True)
             asked = replace(asked, pools=tuple(replace(pool, weight=float(weight)) for pool, weight in pools))
-        found = replace(self, asked=asked, searched=searched)
-        found.__dict__.update({name: self.__dict__[name] for name in UNCHANGED if name in self.__dict__})
+        mixing = replace(self, asked=asked, searched=searched)
+        mixing.__dict__.update({name: self.__dict__[name] for name in UNCHANGED if name in self.__dict__})
         before = self.external  # the same files, read for another request
         digest, names_of = before.digest, before.names
         if self.cut is not None:
             # Splits are cut before the search, so that no row of the test split has a part in it.
-            found.__dict__["cut"] = replanned(self.cut, asked, self.admitted_scans)
+            mixing.__dict__["cut"] = replanned(self.cut, asked, self.admitted_scans)
             names_of = {**names_of, CUT: self.cut.digest}
             digest = digest_of([digest, self.cut.digest])
-        found.__dict__["external"] = External(digest, lambda: found, before.reads, names_of)
-        return found
+        mixing.__dict__["external"] = External(digest, lambda: mixing, before.reads, names_of)
+        return mixing
 
     @cached_property
     def pools(self) -> tuple[OpenPool, ...]:
@@ -152,8 +152,8 @@ class Mixing:
         rows = [read[own] for read, own in zip(self.read_rows, self.admitted, strict=True)]
         if self.is_counted and self.asked.lineage.near is not None:
             asked = replace(self.asked, lineage=replace(self.asked.lineage, near=None))
-            found = families(asked, self.pools, self.scans, self.schema).take(rows)
-            return replace(found, notes=(*found.notes, NO_NEAR))
+            families_of_rows = families(asked, self.pools, self.scans, self.schema).take(rows)
+            return replace(families_of_rows, notes=(*families_of_rows.notes, NO_NEAR))
         return families(self.asked, self.pools, self.scans, self.schema).take(rows)
 
     @cached_property
@@ -183,11 +183,11 @@ class Mixing:
         budget = self.training_budget
         as_read = tuple(read[own] for read, own in zip(self.read_rows, rows, strict=True))
         try:
-            found = aimed(TrainingRows(self.asked, scans, as_read, self.judged, budget))
-            _ = found.rows
+            result = aimed(TrainingRows(self.asked, scans, as_read, self.judged, budget))
+            _ = result.rows
         except BadInput as error:
             raise BadInput(str(error) if self.cut is None else f"of what is left to train on, {error}") from None
-        return found
+        return result
 
     @cached_property
     def plan(self) -> MixPlan:
@@ -203,9 +203,9 @@ class Mixing:
             self.is_plan
             and not self.asked.filters
             and "scans" not in self.__dict__
-            and (found := sampled_plan(self.asked, self.pools, schema))
+            and (sampled := sampled_plan(self.asked, self.pools, schema))
         ):
-            plan = found
+            plan = sampled
         else:
             assert schema is not None
             copies = (
@@ -216,8 +216,8 @@ class Mixing:
             plan = planned(
                 self.asked,
                 [
-                    Supply(scan.rows, scan.rows if unit == "rows" else int(scan.amounts[unit].sum()), most)
-                    for scan, most in zip(self.available, copies, strict=True)
+                    Supply(scan.rows, scan.rows if unit == "rows" else int(scan.amounts[unit].sum()), repeats)
+                    for scan, repeats in zip(self.available, copies, strict=True)
                 ],
             )
         filters = tuple(self._filter_plans())
@@ -301,7 +301,7 @@ class Mixing:
     def filtered_by(self, ledger: Ledger) -> None:
         """Ask the filters now, or find in a ledger what they said before. BadInput where one cannot be asked, or keeps nothing."""
         if self.asked.filters and "filtered" not in self.__dict__:
-            steps = FilterSteps(ledger, self.asked, digest_of([one.digest for one in self.externals]))
+            steps = FilterSteps(ledger, self.asked, digest_of([external.digest for external in self.externals]))
             self.__dict__["filtered"] = filter_pools(self.store, steps)
 
     @property
@@ -378,19 +378,22 @@ class Mixing:
         """For each pool the name of the split that the family of each row is of, (rows,); None where there are no splits."""
         if self.cut is None:
             return None
-        found = []
+        splits = []
         for scan, read, rows, family in zip(self.scans, self.read_rows, self.admitted, self.families.of_rows, strict=True):
             own = np.full(scan.rows, None, dtype=object)
             own[read[rows]] = np.array(SPLITS, dtype=object)[self.cut.split[family]]
-            found.append(own)
-        return found
+            splits.append(own)
+        return splits
 
     def inputs(self) -> Iterator[Path]:
         """Every file and folder that is named."""
         given = [
-            one for data in self.data for one in (data if isinstance(data, list | tuple) else [data]) if isinstance(one, str | Path)
+            path
+            for data in self.data
+            for path in (data if isinstance(data, list | tuple) else [data])
+            if isinstance(path, str | Path)
         ]
-        read = [path for one in self.asked.filters for path in one.filter.paths]
+        read = [path for mix_filter in self.asked.filters for path in mix_filter.filter.paths]
         read += [path for target in self.asked.targets for path in paths_of(target)]
         for path in [*given, *([self.asked.tokenizer] if self.asked.tokenizer else []), *read]:
             yield from names.fitting(str(path)) if names.is_pattern(str(path)) else [Path(path)]
@@ -412,25 +415,25 @@ class Mixing:
     def external(self) -> External[Mixing]:
         """The pools as a step reads them, told apart by what they hold and in their order."""
         of_pools = self.externals
-        found = {name: digest for one in of_pools for name, digest in one.names.items()}
+        digests = {name: digest for external in self.externals for name, digest in external.names.items()}
         if self.asked.tokenizer is not None:
-            found[self.asked.tokenizer] = digest_file(tokenizer_file(self.asked.tokenizer))
+            digests[self.asked.tokenizer] = digest_file(tokenizer_file(self.asked.tokenizer))
         if self.filtered is not None:
             # What filters kept is in the key as they kept it, so that it does not matter by what they judged.
-            found |= {
+            digests |= {
                 name: digest
-                for one in self.asked.filters
-                for path in one.filter.paths
+                for mix_filter in self.asked.filters
+                for path in mix_filter.filter.paths
                 for name, digest in external(path).names.items()
             }
-            found[KEPT] = self.filtered.digest
+            digests[KEPT] = self.filtered.digest
         of_targets = [digest_file(path) for target in self.asked.targets for path in files_of_target(target)]
-        found |= {f"target {number}": digest for number, digest in enumerate(of_targets, 1)}
+        digests |= {f"target {number}": digest for number, digest in enumerate(of_targets, 1)}
         if self.judged.functions:
-            found["numbers of your functions"] = self.judged.digest()
-        others = [found.get(str(self.asked.tokenizer), ""), found.get(KEPT, ""), *of_targets, self.judged.digest()]
-        digest = digest_of([*(one.digest for one in of_pools), *others])
-        return External(digest, lambda: self, [one for pool in of_pools for one in pool.reads], found)
+            digests["numbers of your functions"] = self.judged.digest()
+        others = [digests.get(str(self.asked.tokenizer), ""), digests.get(KEPT, ""), *of_targets, self.judged.digest()]
+        digest = digest_of([*(pool.digest for pool in of_pools), *others])
+        return External(digest, lambda: self, [path for pool in of_pools for path in pool.reads], digests)
 
 
 def _is_of_files(data: Any) -> bool:
@@ -460,10 +463,10 @@ class Mixed:
     @property
     def files(self) -> dict[str, Path]:
         """Every file of the mix but its manifests, by its path in the folder of the result."""
-        found = [self.folder / name for name in (DRAWS, REJECTED) if (self.folder / name).is_file()]
-        for name, told in self.summary.items():
-            found += [self.folder / folder_of(name) / DATA / shard for shard in told["files"]]
-        return {str(path.relative_to(self.folder)): path for path in found}
+        paths = [self.folder / name for name in (DRAWS, REJECTED) if (self.folder / name).is_file()]
+        for name, summary in self.summary.items():
+            paths += [self.folder / folder_of(name) / DATA / shard for shard in summary["files"]]
+        return {str(path.relative_to(self.folder)): path for path in paths}
 
 
 def folder_of(name: str) -> str:
@@ -504,17 +507,17 @@ def write(mixing: Mixing, out: Path) -> None:
         mixing.filtered_by(ledger)
         _ = mixing.plan  # what the filters said is kept even where the mix cannot be had
         _check_same(ledger, mixing, out)
-        made = ledger.steps(mixing.asked.seed)(mix, mixing.asked.identity, mixing.external)
+        step = ledger.steps(mixing.asked.seed)(mix, mixing.asked.identity, mixing.external)
         judged = () if mixing.filtered is None else mixing.filtered.keys
         searched = () if mixing.searched is None else mixing.searched.keys
-        results.write(ledger, _files(made.value, mixing), [made.key, *judged, *searched])
+        results.write(ledger, _files(step.value, mixing), [step.key, *judged, *searched])
 
 
-def manifest(told: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixing: Mixing) -> dict[str, Any]:
+def manifest(facts: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixing: Mixing) -> dict[str, Any]:
     """The manifest of a set: what is in it, what was asked, what it was read from, and its files."""
     return {
         "schema": 1,
-        **{key: value for key, value in told.items() if key != "files"},
+        **{key: value for key, value in facts.items() if key != "files"},
         "requested": requested(mixing.asked),
         "inputs": mixing.external.names,
         "read": mixing.read,
@@ -526,13 +529,13 @@ def manifest(told: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixin
 
 def _splits_and_search(mixing: Mixing) -> dict[str, Any]:
     """How the pools are cut, and what a search found, where they were asked for."""
-    found = {} if mixing.plan.splits is None else {"splits": json.loads(json.dumps(mixing.plan.splits))}
-    return found | ({"search": mixing.searched.plain} if mixing.searched else {})
+    facts = {} if mixing.plan.splits is None else {"splits": json.loads(json.dumps(mixing.plan.splits))}
+    return facts | ({"search": mixing.searched.plain} if mixing.searched else {})
 
 
-def held_back(told: Mapping[str, Any]) -> dict[str, Any]:
+def held_back(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What is in a split that is not trained on."""
-    return {key: told[key] for key in ("rows", "sha256", "realised", "origins", "teachers", "groups")}
+    return {key: facts[key] for key in ("rows", "sha256", "realised", "origins", "teachers", "groups")}
 
 
 def audited(mixing: Mixing, mixed: polars.DataFrame) -> dict[str, Any]:
@@ -540,25 +543,25 @@ def audited(mixing: Mixing, mixed: polars.DataFrame) -> dict[str, Any]:
     return {"audit": at_the_door(mixing.asked, mixing.store, mixed)} if mixing.asked.audit else {}
 
 
-def _files(made: Mixed, mixing: Mixing) -> dict[str, Any]:
+def _files(mixed: Mixed, mixing: Mixing) -> dict[str, Any]:
     """Every file of a mix; its manifest, by which it is known, comes last."""
-    files = {name: [_shard(made.folder / folder_of(name), shard) for shard in one["files"]] for name, one in made.summary.items()}
-    told = {name: manifest(made.summary[name], files[name], mixing) for name in ("", TWIN) if name in files}
+    files = {name: [_shard(mixed.folder / folder_of(name), shard) for shard in one["files"]] for name, one in mixed.summary.items()}
+    manifests = {name: manifest(mixed.summary[name], files[name], mixing) for name in ("", TWIN) if name in files}
     for name in EVALUATED:
         if name in files:
-            told[""]["splits"][name] |= held_back(made.summary[name]) | {"shards": files[name]}
+            manifests[""]["splits"][name] |= held_back(mixed.summary[name]) | {"shards": files[name]}
     if mixing.asked.audit:
         import polars as pl
 
-        shards = [read_parquet(made.folder / DATA / name) for name in made.summary[""]["files"]]
-        told[""] |= audited(mixing, pl.concat(shards))
-    if TWIN in told:
-        told[""]["match"] = {"folder": TWIN} | {key: told[TWIN][key] for key in ("rows", "sha256")}
+        shards = [read_parquet(mixed.folder / DATA / name) for name in mixed.summary[""]["files"]]
+        manifests[""] |= audited(mixing, pl.concat(shards))
+    if TWIN in manifests:
+        manifests[""]["match"] = {"folder": TWIN} | {key: manifests[TWIN][key] for key in ("rows", "sha256")}
     written = {
         str(Path(name) / MANIFEST): json.dumps(one, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
-        for name, one in told.items()
+        for name, one in manifests.items()
     }
-    return made.files | {name: written[name] for name in sorted(written, key=len, reverse=True)}
+    return mixed.files | {name: written[name] for name in sorted(written, key=len, reverse=True)}
 
 
 def _shard(folder: Path, name: str) -> dict[str, Any]:
@@ -573,9 +576,9 @@ def _check_same(ledger: Ledger, mixing: Mixing, out: Path) -> None:
     """BadInput where the folder holds another mix: a training set is not replaced by the way."""
     if ledger.result is None or not ledger.result.files or not (out / MANIFEST).is_file():
         return
-    told = json.loads(read_text(out / MANIFEST))
+    stored = json.loads(read_text(out / MANIFEST))
     asked = json.loads(json.dumps(requested(mixing.asked)))
-    if told.get("requested") != asked or sorted(told.get("inputs", {}).values()) != sorted(mixing.external.names.values()):
+    if stored.get("requested") != asked or sorted(stored.get("inputs", {}).values()) != sorted(mixing.external.names.values()):
         raise BadInput(
-            f"{out} holds another mix (sha256 {str(told.get('sha256'))[:16]}…); choose another --out, or remove that folder first"
+            f"{out} holds another mix (sha256 {str(stored.get('sha256'))[:16]}…); choose another --out, or remove that folder first"
         )

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.errors import BadInput
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm, arm_of, arms, lacks_a_source
@@ -40,23 +40,23 @@ def begun(question: RunQuestion) -> Run:
     """
     check_workers(question.workers)
     track = trackers_of(question.track)
-    made = arms_of(question)
-    for one in (one for arm in made for one in arm.experiment.select):
+    arms = arms_of(question)
+    for one in (one for arm in arms for one in arm.experiment.select):
         for function in one.functions:
-            own.check_function(function)
-    _check_sources(made, question)
+            own_parts.check_function(function)
+    _check_sources(arms, question)
     if question.out is None:
         if track:
             raise BadInput(f"--track {track[0]} writes beside the folder of a run, and this run stays in memory; pass out=")
         if (question.workers or 1) > 1 or question.ray is not None or question.fork:
             raise BadInput("workers, a Ray cluster and forks need a folder to work in; pass out=")
-        return Run(made, None, Tables(made, Ledger(None)), device=question.device)
-    folder, reuse = open_folder(Path(question.out), made, question.fork)
+        return Run(arms, None, Tables(arms, Ledger(None)), device=question.device)
+    folder, reuse = open_folder(Path(question.out), arms, question.fork)
     if question.settings and _is_file_of(question.spec, folder):
         first = _first(question.settings)
         raise BadInput(f"{question.spec} is an input, and the run would write it anew with {first!r:.80}; run a copy of it")
     return Run(
-        made, folder, Tables(made, Ledger(folder)), reuse, Where(question.workers or 1, question.ray), question.device, track
+        arms, folder, Tables(arms, Ledger(folder)), reuse, Where(question.workers or 1, question.ray), question.device, track
     )
 
 
@@ -84,18 +84,18 @@ run.__signature__ = inspect.signature(RunQuestion)  # type: ignore[attr-defined]
 
 def _both(settings: Mapping[str, Any] | Sequence[str], named: Mapping[str, Any]) -> Mapping[str, Any]:
     """The settings of a question with those that were given by name. BadInput where a key is given twice."""
-    told = dict(settings) if isinstance(settings, Mapping) else dict(map(setting, settings))
-    if twice := next((name for name in named if any(str(key).partition(".")[0] == name for key in told)), None):
+    given = dict(settings) if isinstance(settings, Mapping) else dict(map(setting, settings))
+    if twice := next((name for name in named if any(str(key).partition(".")[0] == name for key in given)), None):
         raise BadInput(f"{twice} is given in settings and by name; leave one out")
-    return told | dict(named)
+    return given | dict(named)
 
 
-def _check_sources(made: tuple[Arm, ...], question: RunQuestion) -> None:
+def _check_sources(arms: tuple[Arm, ...], question: RunQuestion) -> None:
     """BadInput where a class of the user's own has no file, so that no key of a folder could cover what it says."""
     if question.out is None:
         return
-    for part in (part for arm in made for part in arm.experiment.parts):
-        if own.is_own(type(part)) and own.file_of(type(part)) is None:
+    for part in (part for arm in arms for part in arm.experiment.parts):
+        if own_parts.is_own(type(part)) and own_source.file_of(type(part)) is None:
             raise BadInput(
                 f"{type(part).__name__} is defined in no file, so that a folder could not tell when it changes; write it into a file and import it, or leave out="
             )
@@ -103,34 +103,34 @@ def _check_sources(made: tuple[Arm, ...], question: RunQuestion) -> None:
 
 def in_a_folder(question: RunQuestion) -> RunQuestion:
     """The question with what the command line leaves out: the folder, and a worker a core for experiments that gain by it."""
-    made, workers = arms_of(question), question.workers
+    arms, workers = arms_of(question), question.workers
     if workers is None:  # what is fitted in closed form is sooner done in one process
-        learner = made[0].experiment.learner
+        learner = arms[0].experiment.learner
         takes_long = learner.trains or "labelled" in learner.learns
-        workers = as_many_as_cores(len(made) if takes_long else 1)
-    return replace(question, out=question.out or Path("runs") / made[0].experiment.name, workers=workers)
+        workers = as_many_as_cores(len(arms) if takes_long else 1)
+    return replace(question, out=question.out or Path("runs") / arms[0].experiment.name, workers=workers)
 
 
 def arms_of(question: RunQuestion) -> tuple[Arm, ...]:
     """Every arm and seed of an experiment in any of its forms, with the settings changed."""
-    own.load(question.imports)
+    own_parts.load(question.imports)
     spec, settings = question.spec, question.settings
     if isinstance(settings, str | Path):
         raise BadInput(f"settings must be a mapping of keys to values, got {settings!r:.80}; write out= for the folder")
-    with own.beside(spec), own.blaming():
+    with own_parts.beside(spec), own_parts.blaming():
         if isinstance(spec, Experiment):
             if not settings:
                 return (arm_of(spec),)
             spec = {key: value for key, value in plain(spec).items() if key != "kind"}
         if isinstance(spec, Mapping):
             return arms(changed(spec, settings, str(spec.get("name", ""))))
-        told = load(str(spec), settings)
-        if str(spec) in builtin() and lacks_a_source(told):
+        loaded = load(str(spec), settings)
+        if str(spec) in builtin() and lacks_a_source(loaded):
             needs = builtin()[str(spec)].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
             raise BadInput(
                 f"human must say where the data come from; add human.path=FILE (or human.hub=ID) to the command, as {spec} says: {needs}"
             )
-        return arms(told)
+        return arms(loaded)
 
 
 def _is_file_of(spec: Any, folder: Path) -> bool:

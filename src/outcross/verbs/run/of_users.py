@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from outcross import own
+from outcross import own_parts, own_source
 from outcross.attributes import ATTRIBUTES
+from outcross.classifiers import CLASSIFIERS
 from outcross.collapse.closed_forms import law_policy
+from outcross.detectors import DETECTORS
 from outcross.experiment.arms import Arm
 from outcross.filters import FILTERS
 from outcross.measures import MEASURES
@@ -17,20 +19,20 @@ from outcross.policies import POLICIES
 from outcross.recipe import class_facts, first_line, name_in_records
 from outcross.sources import SOURCES
 
-OPEN = (POLICIES, LEARNERS, MEASURES, FILTERS, SOURCES, ATTRIBUTES)
+OPEN = (POLICIES, LEARNERS, MEASURES, FILTERS, SOURCES, ATTRIBUTES, DETECTORS, CLASSIFIERS)
 
 
-def of_users(made: tuple[Arm, ...]) -> dict[str, dict[str, Any]]:
+def of_users(arms: tuple[Arm, ...]) -> dict[str, dict[str, Any]]:
     """Of every part of the user's own, by the name that stands in the experiment: the SHA-256 of its source, and what its class says."""
-    told: dict[str, dict[str, Any]] = {}
-    for arm in made:
+    facts_by_name: dict[str, dict[str, Any]] = {}
+    for arm in arms:
         for part in within(arm.experiment.parts):
-            if not own.is_own(type(part)):
+            if not own_parts.is_own(type(part)):
                 continue
-            facts = told.setdefault(name_in_records(part), _facts(type(part)))
+            facts = facts_by_name.setdefault(name_in_records(part), _facts(type(part)))
             if part is arm.experiment.policy and (law := law_policy(arm.experiment)) is not None:
                 facts.setdefault("laws", {})[arm.name] = law
-    return told
+    return facts_by_name
 
 
 def within(parts: Iterable[Any]) -> Iterator[Any]:
@@ -43,17 +45,17 @@ def within(parts: Iterable[Any]) -> Iterator[Any]:
             yield from within(part)
 
 
-def of_users_in(told: Any) -> list[str]:
+def of_users_in(experiment: Any) -> list[str]:
     """The names of parts of the user's own in the plain data of an experiment, each once."""
-    inner = told.values() if isinstance(told, Mapping) else told if isinstance(told, list | tuple) else ()
-    named = [told["kind"]] if isinstance(told, Mapping) and ":" in str(told.get("kind", "")) else []
+    inner = experiment.values() if isinstance(experiment, Mapping) else experiment if isinstance(experiment, list | tuple) else ()
+    named = [experiment["kind"]] if isinstance(experiment, Mapping) and ":" in str(experiment.get("kind", "")) else []
     return list(dict.fromkeys([*named, *(name for one in inner for name in of_users_in(one))]))
 
 
 def _facts(cls: type) -> dict[str, Any]:
     protocol = next((family.protocol for family in OPEN if family.protocol is not None and issubclass(cls, family.protocol)), None)
     said = {} if protocol is None else class_facts(cls, protocol)
-    return {"files": own.digests(cls), "what": first_line(cls), "class": said}
+    return {"files": own_source.digests(cls), "what": first_line(cls), "class": said}
 
 
 def said_of(name: str, facts: Mapping[str, Any]) -> str:

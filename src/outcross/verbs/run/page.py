@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from outcross.collapse.closed_forms import answers_of, learner_of_laws, selection_of
 from outcross.experiment.arms import Arm
 from outcross.experiment.settings import flat_settings
+from outcross.experiment.teachers import told_of
 from outcross.laws import LAWS
 from outcross.laws.expectations import name_of
 from outcross.measures import pages_of_runs
@@ -60,7 +61,7 @@ def short(run: Run) -> str:
 
 def study(run: Run) -> Study:
     """A run's study, every arm and measure with its definition and paper."""
-    policies = {arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper) for arm in run.arms}
+    policies = {arm.name: PolicyPage(_trains_on(arm), arm.experiment.policy.paper) for arm in run.arms}
     told = read(run, pages_of_runs(), policies, limits(run.arms))
     by_name = {arm.name: arm for arm in run.arms}
     laws = tuple(_named(law, by_name[law.arm]) for law in told.laws)
@@ -75,6 +76,13 @@ def study(run: Run) -> Study:
     )
 
 
+def _trains_on(arm: Arm) -> str:
+    """What the models of an arm learn from, in a sentence or two; of several teachers each."""
+    policy = first_line(type(arm.experiment.policy))
+    teachers = told_of(arm.experiment.teachers)
+    return f"{len(arm.experiment.teachers)} teachers. {'; '.join(teachers)}. Each: {policy}" if teachers else policy
+
+
 def _named(law: Law, arm: Arm) -> Law:
     """A value of a closed form with the law's name and its source."""
     name = name_of(
@@ -82,6 +90,7 @@ def _named(law: Law, arm: Arm) -> Law:
         learner_of_laws(arm.experiment),
         law.measure,
         is_selected=bool(selection_of(arm.experiment)),
+        is_exchanged=bool(arm.experiment.teachers),
     )
     return law if name is None else replace(law, name=name, citation=LAWS[name].citation)
 

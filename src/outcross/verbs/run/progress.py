@@ -12,6 +12,7 @@ from typing import Any
 
 from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.experiment.arms import Arm
+from outcross.experiment.teachers import TEACHER
 from outcross.report.curves import CurvePoint, mean_over_seeds
 from outcross.verbs.run.tables import Ended
 from outcross.verbs.run.work import ArmStopped, UnderWay
@@ -56,7 +57,7 @@ class Lines(AbstractContextManager):
             self.write(str(event.stop))
         if not isinstance(event, Ended) or (self.quick and event.generation != self.last):
             return
-        readings = {(one.measure, one.at): one.estimate for one in event.readings}
+        readings = {(one.measure, one.at): one.estimate for one in event.readings if not one.group.startswith(TEACHER)}
         if self.quick:
             ends = self.ends.setdefault(event.arm, [])
             ends.append(readings)
@@ -163,8 +164,10 @@ def _costs(arm: Arm) -> dict[tuple[bool, str], float]:
 def _total(arm: Arm) -> float:
     costs = _costs(arm)
     records, shard = arm.experiment.records(0), arm.experiment.learner.shard
+    teachers = len(arm.experiment.teachers) or 1
     times = {"measure": len(arm.experiment.measured), "write": math.ceil(records / shard) if shard else 1}
-    once = sum(cost for (is_base, _), cost in costs.items() if is_base)
+    times |= dict.fromkeys(("mix", "train", "generate"), teachers)
+    once = sum(cost * (teachers if verb == "begin" else 1) for (is_base, verb), cost in costs.items() if is_base)
     each = sum(cost * times.get(verb, 1) for (is_base, verb), cost in costs.items() if not is_base)
     return once + each * arm.experiment.generations
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from outcross import own
+from outcross import own_parts
 from outcross.collapse.slopes import Slope
 from outcross.collapse.stopping import GUARANTEE, Stop
 from outcross.data import HUMAN_PARTS, Made, Training
@@ -16,6 +16,7 @@ from outcross.data.records import load_records
 from outcross.data.selected import JudgedCandidates
 from outcross.errors import BadInput, GateFailed
 from outcross.experiment.arms import Arm, arms, resolved
+from outcross.experiment.teachers import told_of
 from outcross.files.outputs import check_page
 from outcross.ledger import Ledger
 from outcross.ledger.lineage import Ancestor
@@ -163,6 +164,12 @@ class Run(Result):
         return tuple(dict.fromkeys([*said, *self.of_networks]))
 
     @property
+    def of_teachers(self) -> tuple[str, ...]:
+        """What the teachers of each arm learn with, write and read; empty where there are none."""
+        made = {arm.name: arm.experiment.teachers for arm in self.arms if arm.experiment.teachers}
+        return tuple(f"Teachers of {arm}: {'; '.join(told_of(teachers))}." for arm, teachers in made.items())
+
+    @property
     def of_networks(self) -> tuple[str, ...]:
         """How many numbers the networks of pictures learn, once a generation has ended, and whether the pictures stand in for others."""
         said: list[str] = []
@@ -227,9 +234,20 @@ class Run(Result):
             )
         return JudgedCandidates.load(self.kept(steps["kept"]))
 
-    def training(self, arm: str, seed: int, generation: int) -> Training:
-        """What the model of a generation learned from: whose records, and which. They load when touched. BadInput where the run stored none."""
-        key = self.steps_of(arm, seed, generation)["training"]
+    def training(self, arm: str, seed: int, generation: int, teacher: str | None = None) -> Training:
+        """What the model of a generation, or of one of several teachers, learned from: whose records, and which. They load when touched.
+
+        BadInput where the run stored none, or where it has teachers and none is named.
+        """
+        steps = self.steps_of(arm, seed, generation)
+        teachers = [name.removeprefix("training-") for name in steps if name.startswith("training-")]
+        if (teacher is None and teachers) or teacher not in (None, *teachers):
+            raise BadInput(
+                f"arm {arm} has the teachers {', '.join(teachers)[:200]}; name one of them, as in teacher={teachers[0]!r}"
+                if teachers
+                else f"arm {arm} has no teacher {teacher!r:.80}: it has one model; leave teacher out"
+            )
+        key = steps["training" if teacher is None else f"training-{teacher}"]
         return Training.load(self.kept(key), {made.digest: made for one in self.ledger.lineage(key) for made in self._made(one)})
 
     def _made(self, step: Ancestor) -> Iterator[Made[Any]]:
@@ -388,6 +406,6 @@ def opened(folder: str | Path) -> Run:
         raise BadInput(
             f"{ledger.path} has {len(ledger.lines) - 1} of the {ledger.run.lines} lines of a finished run; {again(folder)}"
         )
-    with own.unimported(ledger.run.own):
+    with own_parts.unimported(ledger.run.own):
         made = arms(ledger.run.experiment)
     return Run(made, folder, Tables(made, ledger))

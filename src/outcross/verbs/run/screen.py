@@ -38,7 +38,7 @@ def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str
 
 def note_lines(run: Run, width: int) -> Iterator[str]:
     """What a reader must know before the numbers."""
-    for note in run.notes:
+    for note in (*run.notes, *run.of_teachers):
         yield from wrapped(f"note: {note}", width)
 
 

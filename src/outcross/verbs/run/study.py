@@ -26,8 +26,8 @@ def read(
 ) -> Study:
     """The study of a run: every number of its ledger. Raises BadInput where no generation has ended."""
     limits = [*([run.unfinished] if run.unfinished else []), *limits]
-    told = from_tables(run.name, run.readings, run.samples, run.laws, run.profile, pages, policies, limits, _run(run))
-    return replace(told, pictures=tuple(_pictures(row) for row in _rows(run.pictures)))
+    study = from_tables(run.name, run.readings, run.samples, run.laws, run.profile, pages, policies, limits, _run(run))
+    return replace(study, pictures=tuple(_pictures(row) for row in _rows(run.pictures)))
 
 
 def from_tables(
@@ -42,12 +42,12 @@ def from_tables(
     run: Making | None = None,
 ) -> Study:
     """A study of polars frames with the columns of a run's tables (`readings.parquet` and the others). The arms come as the readings do."""
-    told = tuple(one for row in readings.iter_rows(named=True) for one in _readings(row))
-    of_readings = dict.fromkeys(row.arm for row in told)
+    stored_readings = tuple(reading for row in readings.iter_rows(named=True) for reading in _readings(row))
+    of_readings = dict.fromkeys(row.arm for row in stored_readings)
     return Study(
         name=name,
         arms=tuple(of_readings),
-        readings=told,
+        readings=stored_readings,
         samples=tuple(_sample(row) for row in _rows(samples)),
         laws=tuple(_law(row) for row in _rows(laws) if row["value"] is not None),
         profile=tuple(map(_answer, _rows(profile))),

@@ -30,30 +30,30 @@ MARKER = ".outcross-track.json"
 def series_of(arms: Sequence[Arm]) -> dict[tuple[str, int], Series]:
     """Of every arm with every seed its run in a tracker: its name, its settings, and in which of them the arms differ."""
     flat = flat_settings(arms)
-    varied = tuple(key for one in settings(flat) for key in (one.key, *one.along))
+    varied = tuple(key for setting in settings(flat) for key in (setting.key, *setting.along))
     seeds: dict[str, int] = {}
     for arm in arms:
         seeds[arm.name] = seeds.get(arm.name, 0) + 1
-    found = {}
+    series = {}
     for arm in arms:
         seed = arm.experiment.seed
         name = arm.name if seeds[arm.name] == 1 else f"{arm.name}, seed {seed}"
-        told = {
+        settings_of_arm = {
             key: value if isinstance(value, bool | int | float | str) else json.dumps(value)
             for key, value in flat[arm.name].items()
             if key != "kind"
         }
-        found[arm.name, seed] = Series(name, arm.name, {"arm": arm.name, **told, "seed": seed}, varied)
-    return found
+        series[arm.name, seed] = Series(name, arm.name, {"arm": arm.name, **settings_of_arm, "seed": seed}, varied)
+    return series
 
 
 def points_of(tables: Tables) -> dict[Series, list[tuple[int, Mapping[str, float]]]]:
     """The numbers of the generations that have ended, of every arm and seed."""
     series = series_of(tables.arms)
-    found: dict[Series, list[tuple[int, Mapping[str, float]]]] = {}
+    points: dict[Series, list[tuple[int, Mapping[str, float]]]] = {}
     for entry in tables.ended:
-        found.setdefault(series[entry.arm, entry.seed], []).append((entry.generation, metrics(tables.readings_of(entry))))
-    return found
+        points.setdefault(series[entry.arm, entry.seed], []).append((entry.generation, metrics(tables.readings_of(entry))))
+    return points
 
 
 def trackers_of(track: str | Sequence[str]) -> tuple[str, ...]:
@@ -143,8 +143,8 @@ def _check_folder(folder: Path, name: str, run: Path) -> None:
     if not any(folder.iterdir()):
         return
     try:
-        told = json.loads(read_text(folder / MARKER))
-        is_own = isinstance(told, dict) and told.get("tracker") == name and told.get("run") == run.name
+        stored = json.loads(read_text(folder / MARKER))
+        is_own = isinstance(stored, dict) and stored.get("tracker") == name and stored.get("run") == run.name
     except (BadInput, OSError, ValueError, RecursionError):
         is_own = False
     if not is_own:

@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from outcross import own, runtime
+from outcross import own_parts, runtime
 from outcross.collapse.stopping import Stop, Watch
+from outcross.community import CommunityGeneration
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.experiment.arms import Arm, arms, resolved
 from outcross.files.outputs import check_apart
@@ -73,6 +74,11 @@ class ArmGeneration(Generation):
     """Whether the arm ends with it: with all of its generations, or because a reading is beyond its bound."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ArmCommunityGeneration(CommunityGeneration, ArmGeneration):
+    """What one generation of several teachers of one arm made."""
+
+
 @dataclass
 class Runner:
     """Runs jobs into a folder, or in memory where there is none. A process keeps one, and with it what the ledger has read."""
@@ -95,12 +101,12 @@ class Runner:
 
     def generations(self, job: Job, emit: runtime.Emit) -> Generator[ArmGeneration]:
         """The generations of a job as they end, each recorded; the steps that the ledger holds are loaded."""
-        from outcross.loop import run
+        from outcross import community, loop
 
         name, experiment = job.arm.name, job.arm.experiment
         for part in within(experiment.parts):
-            if own.is_own(type(part)):
-                own.know(type(part))  # in a process that work was given to, they are not known yet
+            if own_parts.is_own(type(part)):
+                own_parts.know(type(part))  # in a process that work was given to, they are not known yet
         fresh: list[bool] = []
         is_over = Watch(experiment.stop_when, name, experiment.seed)
 
@@ -110,9 +116,15 @@ class Runner:
                 emit(UnderWay(name, experiment.seed, step))
 
         try:
-            working = run(experiment, self.ledger.over(watch, experiment.learner.get_ready))
+
+            def get_ready() -> None:
+                for learner in experiment.learners:
+                    learner.get_ready()
+
+            ledger = self.ledger.over(watch, get_ready)
+            working = community.run(experiment, ledger) if experiment.teachers else loop.run(experiment, ledger)
             while True:
-                with own.blaming():
+                with own_parts.blaming():
                     generation = next(working, None)
                 if generation is None:
                     return
@@ -124,7 +136,8 @@ class Runner:
                     if stop is not None:
                         emit(ArmStopped(stop))
                     is_last = stop is not None or generation.g + 1 == experiment.generations
-                    yield ArmGeneration(**vars(generation), arm=name, seed=experiment.seed, is_last=is_last)
+                    kind_of_generation = ArmCommunityGeneration if experiment.teachers else ArmGeneration
+                    yield kind_of_generation(**vars(generation), arm=name, seed=experiment.seed, is_last=is_last)
                 if stop is not None:
                     return
         except BrokenPipeError:  # of who listens to what is emitted
@@ -137,7 +150,10 @@ class Runner:
     def _end(self, arm: Arm, generation: Any) -> None:
         """Give a generation's steps their names for people, and record that it has ended."""
         experiment = arm.experiment
-        steps = {"training": generation.training.key, "model": generation.model.key, "drawn": generation.drawn.source.key}
+        if isinstance(generation, CommunityGeneration):
+            steps = generation.steps
+        else:
+            steps = {"training": generation.training.key, "model": generation.model.key, "drawn": generation.drawn.source.key}
         if generation.selection is not None:
             steps["kept"] = generation.selection.key
         if self.folder is not None and experiment.store == "all":
@@ -334,13 +350,28 @@ def _name(folder: Path, arm: Arm, generation: int, steps: Mapping[str, str]) -> 
 
 
 def _samples(generation: Any, own_prompts: Sequence[str]) -> list[tuple[int, str, str]]:
-    """(prompt number, prompt, what the model wrote) of the experiment's own prompts, then of the first records."""
-    records = generation.drawn.records
+    """(prompt number, prompt, what the model wrote) of the experiment's own prompts, then of the first records; of several teachers by each in turn."""
     human = generation.human.training.records.texts
+    if isinstance(generation, CommunityGeneration):
+        return _samples_of_teachers(generation, own_prompts, human)
+    records = generation.drawn.records
     own = [] if generation.shown is None else list(zip(own_prompts, generation.shown.value.texts, strict=True))
     prompts = [human[row] if row >= 0 else "" for row in records.column("_prompt")[:SAMPLES]]
     first = list(zip(prompts, records.texts[:SAMPLES], strict=True))
     return [(number, prompt, text) for number, (prompt, text) in enumerate([*own, *first])]
+
+
+def _samples_of_teachers(
+    generation: CommunityGeneration, own_prompts: Sequence[str], human: Sequence[str]
+) -> list[tuple[int, str, str]]:
+    """The samples of every teacher, whose name stands before the prompt."""
+    each, told = max(1, SAMPLES // len(generation.teachers)), []
+    for name, one in generation.teachers.items():
+        records = one.drawn.records
+        prompts = [human[row] if row >= 0 else "" for row in records.column("_prompt")[:each]]
+        own = [] if one.shown is None else list(zip(own_prompts, one.shown.value.texts, strict=True))
+        told += [(f"[{name}] {prompt}".strip(), text) for prompt, text in [*own, *zip(prompts, records.texts[:each], strict=True)]]
+    return [(number, prompt, text) for number, (prompt, text) in enumerate(told)]
 
 
 def _pictures(generation: Any) -> list[tuple[Literal["human", "model"], int, int, str]]:
@@ -380,7 +411,7 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
         return "" if _has_written(folder, made) else f"{folder} holds steps, and its ledger no longer says of which experiment"
     now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
     contents = _contents(made)
-    with own.unimported(ledger.run.own):
+    with own_parts.unimported(ledger.run.own):
         held = arms(ledger.run.experiment)
     for arm in held:
         was, key = arm.experiment, (arm.name, arm.experiment.seed)

@@ -52,8 +52,14 @@ def _named(run: Run, arm: str | None, seed: int | None, generation: int | None) 
     names = list(dict.fromkeys(one.name for one in run.arms))
     if arm is not None and arm not in names:
         raise BadInput(f"{run.name} has no arm {arm!r:.80}{nearest(arm, names)}; it has {', '.join(names)[:300]}")
-    found = [one for one in ended if arm in (None, one.arm) and seed in (None, one.seed) and generation in (None, one.generation)]
-    if not found:
+    chosen = [
+        generation_step
+        for generation_step in ended
+        if arm in (None, generation_step.arm)
+        and seed in (None, generation_step.seed)
+        and generation in (None, generation_step.generation)
+    ]
+    if not chosen:
         if not ended:
             raise BadInput(f"{run.folder or run.name} holds no texts: no generation has ended yet")
         asked = {"arm": arm, "seed": seed, "generation": generation}
@@ -61,11 +67,11 @@ def _named(run: Run, arm: str | None, seed: int | None, generation: int | None) 
         raise BadInput(
             f"no generation of {words} has ended; {len(ended)} others have, up to generation {max(one.generation for one in ended)}"
         )
-    return found
+    return chosen
 
 
 def _texts_of(run: Run, ended: GenerationEntry) -> Blocks:
-    store = next(one.experiment.store for one in run.arms if one.name == ended.arm)
+    store = next(arm.experiment.store for arm in run.arms if arm.name == ended.arm)
     if store != "all" and run.folder is not None:
         raise BadInput(
             f"{run.folder} keeps readings and no records; run.samples has the first texts of each generation, and store=all in another folder keeps all"
@@ -150,13 +156,13 @@ def lineage_of(run: Run, id: str) -> Ancestry:
         raise BadInput(f"an id must be arm/seed-0/g02 or arm/seed-0/g02/17, as run.texts() lists them, got {id!r:.120}")
     arm, seed, generation = match["arm"], int(match["seed"]), int(match["generation"])
     steps = run.steps_of(arm, seed, generation)
-    found = run.ledger.lineage(steps.get("kept", steps["drawn"]))
+    lineage = run.ledger.lineage(steps.get("kept", steps["drawn"]))
     if match["row"] is None:
-        return Ancestry(id, found)
+        return Ancestry(id, lineage)
     texts, row = texts_frame(run, arm, seed, generation), int(match["row"])
     if row >= texts.height:
         raise BadInput(f"generation {generation} of {arm} holds {texts.height:,} texts, from 0 on; there is no text {row:,}")
-    return Ancestry(id, found, texts.row(row, named=True))
+    return Ancestry(id, lineage, texts.row(row, named=True))
 
 
 __all__ = ["Ancestry", "lineage_of", "texts_frame"]

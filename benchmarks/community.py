@@ -1,0 +1,125 @@
+"""Does variety among teachers slow collapse at an equal number of records, and by how much?
+
+`outcross run community` (normal distributions, against closed forms L1 to L3), `outcross run community-text` (n-gram models of the Python documentation, five seeds) and
+languages: 112 languages of Tatoeba, which eight teachers share at random or as specialists of fourteen languages each (five seeds). Every arm learns from, and
+writes, as many records. Readings are of all teachers together unless they name one; intervals are t over seeds, differences from one model are taken within a seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import polars
+from figures import DATA, RESULTS, write
+from over_seeds import RUNS, difference, over_seeds, readings_of, run
+
+import outcross
+
+SEEDS = tuple(range(5))
+TATOEBA = DATA / "text" / "multilingual" / "tatoeba_112.parquet"
+TEACHERS = 8
+LEARNER = {"kind": "ngram", "order": 3, "vocabulary": 4096}
+READINGS = (
+    ("held_out_loss", ""),
+    ("excess_loss", ""),
+    ("rare_words", "1 time"),
+    ("rare_words", "3-5 times"),
+    ("rare_words_beyond_prompt", "1 time"),
+)
+
+
+def main() -> None:
+    asked = _asked()
+    folder, load = RUNS / "community", os.getloadavg()
+    started = time.perf_counter()
+    if not asked.finished:
+        run(folder / "numbers", "community", "--quiet", "--workers", "1")
+    seconds = time.perf_counter() - started
+    told: dict[str, Any] = {"numbers": numbers(folder / "numbers"), "seconds_of_numbers": round(seconds, 1)}
+    for name, spec in (("text", "community-text"), ("languages", str(languages(folder)))):
+        there = [folder / f"{name}-{seed}" for seed in SEEDS]
+        for seed, place in zip(SEEDS, there, strict=True):
+            if not asked.finished and name in asked.only:
+                run(place, spec, f"seed={seed}", "store=readings", "--quiet", "--workers", "1")
+        there = [place for place in there if (place / "readings.parquet").exists()]
+        if there:
+            told[name] = of_seeds(there)
+    write("community", __doc__ or "", load, told, RESULTS)
+
+
+def languages(folder: Path) -> Path:
+    """The experiment of languages, written down."""
+    every = sorted(polars.read_parquet(TATOEBA, columns=["lang"])["lang"].unique())
+    names = [f"t{place}" for place in range(TEACHERS)]
+    groups = {name: every[place::TEACHERS] for place, name in enumerate(names)}
+    arms = [
+        {"name": "one-model"},
+        {"name": "exchange", "teachers": {name: {} for name in names}},
+        {"name": "isolated", "teachers": {name: {"reads": "own"} for name in names}},
+        {"name": "specialists-exchange", "teachers": {name: {"human": groups[name]} for name in names}},
+        {"name": "specialists-isolated", "teachers": {name: {"human": groups[name], "reads": "own"} for name in names}},
+    ]
+    told = {
+        "name": "community-languages", "human": {"path": str(TATOEBA), "text_column": "text", "group_column": "lang", "rows": 3200, "held_out": 0.1},
+        "block": 16, "learner": LEARNER, "draw": {"prompts": "human", "prefix": 4}, "generations": 5, "metrics": ["held_out"], "arms": arms,
+    }  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "languages.yaml").write_text(json.dumps(told))
+    return folder / "languages.yaml"
+
+
+def numbers(folder: Path) -> list[dict[str, Any]]:
+    """The spread of all teachers together and of the first one, beside the closed form of all."""
+    done = outcross.open(folder)
+    laws = {
+        (row["arm"], row["generation"]): row["value"]
+        for row in done.tables.laws.filter(measure="spread_ratio").iter_rows(named=True)
+    }
+    rows = []
+    for row in (
+        done.readings.filter(measure="spread_ratio").filter(polars.col("generation").is_in([0, 9, 29, 59])).iter_rows(named=True)
+    ):
+        if row["group"] in ("", "teacher a"):
+            law = None if row["group"] else laws.get((row["arm"], row["generation"]))
+            keys = ("arm", "generation", "group", "value", "low", "high", "n")
+            rows.append({key: row[key] for key in keys} | {"closed_form": law})
+    return rows
+
+
+def of_seeds(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """A row a reading, arm and generation: of all teachers together, the difference from one model within a seed, and the mean over teachers by themselves."""
+    readings = readings_of(folders)
+    rows = []
+    for measure, at in READINGS:
+        of = readings.filter(measure=measure, at=at).drop_nulls("value")
+        values = {
+            (arm, g, seed): value for arm, g, seed, value in of.filter(group="").select("arm", "generation", "seed", "value").rows()
+        }
+        each = of.filter(polars.col("group") != "").group_by("arm", "generation", "seed").agg(polars.col("value").mean()).rows()
+        alone = {(arm, g, seed): value for arm, g, seed, value in each}
+        for arm, g in dict.fromkeys((arm, g) for arm, g, _ in values):
+            seeds = sorted(seed for name, generation, seed in values if (name, generation) == (arm, g))
+            own = [values[arm, g, seed] for seed in seeds]
+            row = {"measure": measure, "at": at, "arm": arm, "generation": g, "together": over_seeds(own)}
+            row |= {"over_one_model": difference(own, [values.get(("one-model", g, seed)) for seed in seeds])}
+            if (arm, g, seeds[0]) in alone:
+                row |= {"a_teacher_by_itself": over_seeds([alone[arm, g, seed] for seed in seeds])}
+            rows.append(row)
+    return rows
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--finished", action="store_true", help="run nothing, write down what has ended")
+    parser.add_argument("--only", nargs="*", default=["text", "languages"], help="which of the studies of texts to run")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

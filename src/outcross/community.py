@@ -1,0 +1,509 @@
+"""mix → train → generate, a step a teacher → select → deal → measure, and the next generation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+
+from outcross.data import Human, Inventory, Made, Origin, Part, Plan, Pool, Training
+from outcross.data.dealing import Dealt, deal
+from outcross.data.records import Blocks, blocks, load_records
+from outcross.data.selected import Rejected, Selected, chosen
+from outcross.errors import BadInput
+from outcross.estimate import Reading
+from outcross.experiment import Experiment
+from outcross.experiment.drawing import step_draw
+from outcross.experiment.teachers import TEACHER
+from outcross.filters.of_records import RecordCandidates
+from outcross.filters.selecting import Choice, judged
+from outcross.ledger import Ledger, Steps, Verb, verb
+from outcross.loop import (
+    OF_RECORDS,
+    Generation,
+    OwnPrompts,
+    answer,
+    begin,
+    choice_of,
+    gather,
+    generated,
+    left,
+    measure,
+    mix,
+    named,
+    start_of,
+    train,
+    unspent,
+)
+from outcross.measures import MEASURES, Measure
+from outcross.models import Task
+from outcross.models.community import CommunityModel
+from outcross.models.draw import Draw
+from outcross.recipe import FROM_LIST, exactly, kind, one_of, plain, recipe
+from outcross.sources import Gathering
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class TeacherGeneration:
+    """What one teacher made of one generation."""
+
+    training: Made[Training]
+    model: Made[Any]
+    drawn: Part
+    kept: Part
+    """What of it is kept: all where the experiment selects nothing."""
+    read: Pool
+    """What it learns from next: its own records and those of others, as its `reads` says."""
+    shown: Made[Any] | None
+
+
+@dataclass(frozen=True)
+class CommunityGeneration(Generation):
+    """What one generation of several teachers made. The training set, the model and the records are those of all together."""
+
+    teachers: Mapping[str, TeacherGeneration] = field(default_factory=dict)
+    together: Made[Any] | None = None
+    """The step that holds what all teachers wrote, teacher by teacher; None where a run stores no records."""
+
+    @property
+    def steps(self) -> dict[str, str]:
+        """The keys of its steps by the names that people use: the records of all, and those of each teacher."""
+        steps = {} if self.together is None else {"drawn": self.together.key}
+        for name, one in self.teachers.items():
+            steps |= {f"training-{name}": one.training.key, f"model-{name}": one.model.key, f"drawn-{name}": one.drawn.source.key}
+        return steps
+
+
+@dataclass
+class TeacherLine:
+    """Where one teacher stands."""
+
+    name: str
+    experiment: Experiment
+    """The experiment of this teacher by itself."""
+    share: float
+    task: Task
+    human: Made[Human]
+    """The human data, of which the base of a network sees its own."""
+    pool: Pool
+    """The human records and the records of models that it may learn from."""
+    start: Made[Any]
+    model: Made[Any]
+    reach: int | None
+    rows: np.ndarray
+    """Records that it has read of every generation, (generations + 1,)."""
+
+
+@dataclass(frozen=True)
+class TeacherSteps(Steps):
+    """The `do` of one teacher: the streams of its steps bear its name."""
+
+    teacher: str
+
+    @classmethod
+    def of(cls, do: Steps, teacher: str) -> TeacherSteps:
+        return cls(do.ledger, do.seed, do.generation, do.store, teacher)
+
+    def __call__(self, verb: Verb[T], recipe: Any, *inputs: Any, part: str = "") -> Made[T]:
+        return super().__call__(verb, recipe, *inputs, part=f"{self.teacher} {part}".strip())
+
+
+def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[CommunityGeneration]:
+    """Yield each generation of all teachers as it ends. A step already in the ledger is loaded, not done again.
+
+    Raises BadInput where the parts do not fit together, and before the work begins where a teacher asks for records that will not be there.
+    """
+    ledger = Ledger(None) if ledger is None else ledger
+    store = experiment.store == "all"
+    do = ledger.steps(experiment.seed, store=store)
+    human = do(gather, _gathering(experiment))
+    lines = _lines(do, experiment, human)
+    firsts: dict[str, Made[Any]] = {}
+    spent = 0
+    for g in range(experiment.generations):
+        do = ledger.steps(experiment.seed, g, store)
+        written: dict[str, tuple[Made[Training], Part, Pool | None, Made[Any] | None]] = {}
+        for line, rows in zip(lines, experiment.dealt_rows(g).values(), strict=True):
+            own = TeacherSteps.of(do, line.name)
+            inventory = Inventory(g, len(line.pool.human), line.rows, left(human, spent))
+            plan = _plan(line, inventory)
+            training = own(mix, plan, line.pool.newest_only(plan.reach), unspent(human, spent))
+            line.start = start_of(own, line.task, line.start, line.model, line.human)
+            line.model = own(train, line.task, training, line.start, human)
+            spent += plan.fresh_rows
+            draw = step_draw(experiment.draw, rows)
+            prompts = _prompts(experiment, line, human, rows)
+            asked = replace(draw, prompts="newest") if prompts is not None and draw.prompts == "human" else draw
+            records = generated(own, line.task.learner, asked, line.model, prompts)
+            shown = _shown(own, experiment, line, human, draw)
+            written[line.name] = training, _stamped(records, line, draw, g), prompts, shown
+        drawn = {name: part for name, (_, part, _, _) in written.items()}
+        prompts_of = {name: prompts for name, (_, _, prompts, _) in written.items() if prompts is not None}
+        kept, selection = _selected(do, experiment, drawn, human, prompts_of, g)
+        dealt = do(share_out, _exchange(experiment), kept)
+        firsts = firsts or {line.name: line.model for line in lines}
+        model = _together({line.name: line.model for line in lines}, lines)
+        together = _evidence(drawn, kept, {name: one[0] for name, one in written.items()}, human, prompts_of, experiment.draw)
+        if selection is not None:
+            together["rejected"] = _rejected(drawn, selection)
+        together |= {"model": model, "first_model": _together(firsts, lines)}
+        readings = {kind(one): do(measure, one, together, part=one.stream or kind(one)) for one in experiment.measured}
+        readings |= _of_teachers(do, experiment, lines, drawn, kept, written, human, firsts)
+        for line in lines:
+            read = dealt.value.pools[line.name]
+            line.pool, line.rows[g + 1] = (line.pool + read).newest_only(line.reach), line.rows[g] + len(read)
+        yield CommunityGeneration(
+            g=g,
+            human=named(human),
+            mixed=together["training"],
+            training=together["training"],
+            model=model,
+            drawn=Pool(tuple(drawn.values()), g),  # type: ignore[arg-type]
+            kept=Pool(tuple(kept.values()), g),  # type: ignore[arg-type]
+            selection=selection,
+            shown=None,
+            readings=readings,
+            teachers={
+                line.name: TeacherGeneration(
+                    training=written[line.name][0],
+                    model=line.model,
+                    drawn=drawn[line.name],
+                    kept=kept.get(line.name, drawn[line.name].take(np.arange(0))),
+                    read=dealt.value.pools[line.name],
+                    shown=written[line.name][3],
+                )
+                for line in lines
+            },
+            together=do(pool_up, Writers(names=tuple(drawn)), drawn) if store else None,
+        )
+
+
+def _gathering(experiment: Experiment) -> Gathering:
+    content = experiment.learner.content() if experiment.human.is_text else ""
+    form = experiment.learners[0].form(experiment.block)
+    return Gathering(
+        source=experiment.human, form=form, chains=experiment.chains, content=experiment.human.content(), tokenizer=content
+    )
+
+
+def _lines(do: Steps, experiment: Experiment, human: Made[Human]) -> list[TeacherLine]:
+    """Every teacher as it stands before generation 0, once every plan of its is known to get what it asks for."""
+    pools = _human_pools(do, experiment, human)
+    totals = {name: np.zeros(experiment.generations + 1, dtype=np.int64) for name in experiment.teachers}
+    for g in range(experiment.generations - 1):
+        for name, rows in experiment.read_rows(g).items():
+            totals[name][g + 1] = totals[name][g] + rows
+    fresh, reaches = named(human).unspent, dict.fromkeys(experiment.teachers, 1 if experiment.draw.prompts == "newest" else 0)
+    for g in range(experiment.generations):
+        for name in experiment.teachers:
+            inventory = Inventory(g, len(pools[name]), totals[name], fresh)
+            plan = experiment.plan(inventory)
+            try:
+                plan.check(inventory, kind(experiment.policy))
+            except BadInput as error:
+                raise BadInput(f"teachers.{name}: {error}") from None
+            fresh = None if fresh is None else fresh - plan.fresh_rows
+            known = reaches[name]
+            reaches[name] = None if known is None or plan.reach is None else max(known, plan.reach)  # type: ignore[assignment]
+    lines = []
+    for name, teacher in experiment.teachers.items():
+        alone = experiment.alone(name)
+        task = Task(learner=alone.learner, training=alone.training)
+        own = _human_of(experiment, name, human, pools[name])
+        content = alone.learner.content() if experiment.human.is_text else ""
+        start = TeacherSteps.of(do, name)(begin, replace(task, content=content), own)
+        rows = np.zeros(experiment.generations + 1, dtype=np.int64)
+        assert teacher.share is not None
+        lines.append(TeacherLine(name, alone, teacher.share, task, own, pools[name], start, start, reaches[name], rows))
+    return lines
+
+
+def _human_pools(do: Steps, experiment: Experiment, human: Made[Human]) -> dict[str, Pool]:
+    """The original human records of every teacher."""
+    training = named(human).training
+    own = [name for name, one in experiment.teachers.items() if one.human == "own"]
+    dealt: dict[str, Pool] = {}
+    if own:
+        shares = {name: {"human": experiment.teachers[name].share or 0.0} for name in own}
+        dealt = dict(do(share_out, Exchange(fractions=shares), {"human": training}).value.pools)
+    for name, one in experiment.teachers.items():
+        if one.human == "all":
+            dealt[name] = Pool((training,))
+        elif isinstance(one.human, tuple):
+            dealt[name] = Pool((training.take(_rows_of_groups(name, one.human, training)),))
+        if len(dealt[name]) == 0:
+            raise BadInput(f"teachers.{name} has no human records; raise human.rows or its share")
+    return dealt
+
+
+def _rows_of_groups(name: str, groups: tuple[str, ...], training: Part) -> np.ndarray:
+    """The human training records of some groups, by their numbers. BadInput where a group has none."""
+    if not isinstance(training.records, Blocks):
+        raise BadInput(f"teachers.{name}.human names groups, {training.records.kind} have none; write human: own")
+    of = training.records.column("_group").astype(str)
+    there = sorted({*of} - {""})
+    for group in groups:
+        if group not in there:
+            known = f"they have {', '.join(there)[:200]}" if there else "they have no groups: name a column with human.group_column"
+            raise BadInput(
+                f"teachers.{name}.human names the group {group!r:.60}, of which there are no human training records; {known}"
+            )
+    return np.flatnonzero(np.isin(of, groups))
+
+
+def _human_of(experiment: Experiment, name: str, human: Made[Human], pool: Pool) -> Made[Human]:
+    """The human data with what one teacher has of them: its records, and its part of the text that a base is trained on."""
+    whole = experiment.teachers[name].human == "all"
+    shares = np.cumsum([0.0, *(one.share or 0.0 for one in experiment.teachers.values())])
+    place = [*experiment.teachers].index(name)
+
+    def own() -> Human:
+        people = named(human)
+        windows = people.windows
+        if windows is not None and not whole:
+            first, last = (round(share * len(windows)) for share in shares[place : place + 2])
+            windows = windows[first : max(last, first + 1)]
+        return replace(people, windows=windows)
+
+    return human if whole else Made(f"{human.digest} of {name} {pool.digest} {shares[place]:.9g}", human.size, own)
+
+
+def _plan(line: TeacherLine, inventory: Inventory) -> Plan:
+    plan = line.experiment.plan(inventory)
+    try:
+        plan.check(inventory, kind(line.experiment.policy))
+    except BadInput as error:
+        raise BadInput(f"teachers.{line.name}: {error}") from None
+    return plan
+
+
+def _prompts(experiment: Experiment, line: TeacherLine, human: Made[Human], rows: int) -> Pool | None:
+    """What a teacher continues: its own human records, or all of them where a router compares the answers to one prompt."""
+    if experiment.draw.prompts == "none":
+        return None
+    if experiment.draw.prompts == "newest":
+        prompts = line.pool.newest if line.pool.models.parts else _numbered(line.pool, human)
+    else:
+        prompts = _numbered(Pool((named(human).training,)) if experiment.is_routed else line.pool.human, human)
+    return prompts.take(np.arange(rows)) if experiment.candidates > 1 and rows < len(prompts) else prompts
+
+
+def _numbered(pool: Pool, human: Made[Human]) -> Pool:
+    """Human records of which each text says which of the training records it is."""
+    return Pool(tuple(_numbered_part(part, human) for part in pool.human.parts))  # type: ignore[arg-type]
+
+
+def _numbered_part(part: Part, human: Made[Human]) -> Part:
+    rows = part.rows
+    if human.value.kind != "text":
+        return part
+
+    def numbered() -> Blocks:
+        records = part.records
+        places = np.arange(len(records)) if rows is None else np.asarray(rows)
+        columns = {name: records.column(f"_{name}") for name in ("document", "group")}
+        return blocks(records.tokens, records.texts, records.column("_bytes"), prompt=places, **columns)
+
+    return Part(part.origin, Made(f"{part.source.digest} numbered {part.digest}", part.size, numbered), part.size)
+
+
+def _stamped(records: Made[Any], line: TeacherLine, draw: Draw, g: int) -> Part:
+    """The drawn records of a teacher, stamped with its name and model."""
+    decoding = json.dumps(plain(draw), sort_keys=True)
+    return Part(Origin("model", f"{line.name}:{line.model.digest}", g, decoding), records, records.size)
+
+
+def _shown(own: TeacherSteps, experiment: Experiment, line: TeacherLine, human: Made[Human], draw: Draw) -> Made[Any] | None:
+    """What a teacher writes after the experiment's own prompts."""
+    if not experiment.prompts:
+        return None
+    return own(answer, OwnPrompts(draw=replace(draw, prefix=0, records=1), prompts=experiment.prompts), line.model, human)
+
+
+@recipe
+class AmongTeachers:
+    """What filters are asked of all that several teachers wrote."""
+
+    choice: Annotated[Choice, exactly(Choice, "choice")]
+    teachers: Annotated[tuple[str, ...], FROM_LIST]
+
+
+@verb(
+    OF_RECORDS,
+    5,
+    load=lambda folder, digest, among, drawn, human, prompts: Selected.load(folder),
+    given=lambda among: among.choice.content,
+)
+def select_among(
+    among: AmongTeachers, drawn: dict[str, Part], human: Human, prompts: Pool | None, *, rng: np.random.Generator
+) -> Selected:
+    """Keep what the filters keep of the records of all teachers, whose names stand for their models. Refuses a filter that keeps nothing."""
+    parts = [drawn[name] for name in among.teachers]
+    records = Pool(tuple(parts)).records
+    names = np.repeat(np.array(among.teachers, dtype=object), [len(part) for part in parts])
+    number = np.concatenate([np.arange(len(part)) for part in parts])
+    asked = None if prompts is None else prompts.records
+    candidates = RecordCandidates(
+        records, people=human.training.records, model=names, asked=asked, number=number, slots=among.choice.slots
+    )
+    said = judged(among.choice.filters, candidates, rng)
+    return Selected(records.take(chosen(said.times)), said)
+
+
+def _selected(
+    do: Steps, experiment: Experiment, drawn: Mapping[str, Part], human: Made[Human], prompts: Mapping[str, Pool], g: int
+) -> tuple[dict[str, Part], Made[Selected] | None]:
+    """What is kept of the records of every teacher, and the step that chose; all of them where no filter is asked.
+
+    A teacher of whom nothing is kept has no part.
+    """
+    filters = experiment.choosing("drawn")
+    if not filters:
+        return dict(drawn), None
+    among = AmongTeachers(choice=choice_of(filters, experiment.records(g)), teachers=tuple(drawn))
+    asked = next(iter(prompts.values()), None) if experiment.is_routed else None
+    selection = do(select_among, among, dict(drawn), human, asked)
+    times, ends = selection.value.judged.times, np.cumsum([len(part) for part in drawn.values()])
+    teacher = np.searchsorted(ends, chosen(times), side="right")
+    kept = Made(selection.digest, selection.size, lambda: selection.value.records, selection.key)
+    parts = {name: np.flatnonzero(teacher == number) for number, name in enumerate(drawn)}
+    return {name: Part(drawn[name].origin, kept, len(rows), rows) for name, rows in parts.items() if len(rows)}, selection
+
+
+def _rejected(drawn: Mapping[str, Part], selection: Made[Selected]) -> Made[Rejected]:
+    records = Pool(tuple(drawn.values()))
+    return Made(f"{selection.digest}/rejected", 0, lambda: Rejected.of(records.records, selection.value.judged))
+
+
+@recipe
+class Exchange:
+    """Who reads which fraction of whose records."""
+
+    fractions: dict[str, dict[str, float]]
+    """By reader and writer, in [0, 1]; each is the fraction that its shortest decimal form says."""
+
+
+def _exchange(experiment: Experiment) -> Exchange:
+    return Exchange(
+        fractions={reader: {writer: float(of) for writer, of in told.items()} for reader, told in experiment.fractions.items()}
+    )
+
+
+@verb(
+    OF_RECORDS,
+    7,
+    load=lambda folder, digest, exchange, written: Dealt.load(
+        folder, tuple(exchange.fractions), {part.source.digest: part.source for part in written.values()}
+    ),
+)
+def share_out(exchange: Exchange, written: dict[str, Part], *, rng: np.random.Generator) -> Dealt:
+    """Deal out to every teacher what it reads of what all of them wrote, at random and by exact quotas. Refuses a teacher that would read nothing."""
+    fractions = {
+        reader: {writer: Fraction(told.get(writer, 0.0)).limit_denominator(10**9) for writer in written}
+        for reader, told in exchange.fractions.items()
+    }
+    dealt = deal(written, fractions, rng)
+    for reader, pool in dealt.pools.items():
+        if len(pool) == 0:
+            raise BadInput(f"nothing is left for the teacher {reader} to read; loosen select, raise the rows, or let it read all")
+    return dealt
+
+
+@recipe
+class Writers:
+    """The teachers whose records are put together, in their order."""
+
+    names: Annotated[tuple[str, ...], FROM_LIST]
+
+
+@verb(OF_RECORDS, 5, load=lambda folder, digest, writers, drawn: load_records(folder))
+def pool_up(writers: Writers, drawn: dict[str, Part], *, rng: np.random.Generator) -> Any:
+    """Put the records of all teachers of a generation together, teacher by teacher."""
+    return Pool(tuple(drawn[name] for name in writers.names)).records
+
+
+def _together(models: Mapping[str, Made[Any]], lines: list[TeacherLine]) -> Made[CommunityModel]:
+    """The models of all teachers as one."""
+    total = sum(line.share for line in lines)
+    shares = {line.name: line.share / total for line in lines}
+    digest = " ".join(f"{name} {shares[name]:.12g} {model.digest}" for name, model in models.items())
+    return Made(f"community of {digest}", 0, lambda: CommunityModel({name: one.value for name, one in models.items()}, shares))
+
+
+def _evidence(
+    drawn: Mapping[str, Part],
+    kept: Mapping[str, Part],
+    trainings: Mapping[str, Made[Training]],
+    human: Made[Human],
+    prompts: Mapping[str, Pool],
+    draw: Draw,
+) -> dict[str, Any]:
+    """What measures may look at of all teachers together."""
+
+    def training() -> Training:
+        return Training(Pool(tuple(part for made in trainings.values() for part in made.value.pool.parts)))
+
+    told: dict[str, Any] = {
+        "drawn": Pool(tuple(drawn.values())),
+        "kept": Pool(tuple(kept.values())),
+        "training": Made(f"training sets {' '.join(made.digest for made in trainings.values())}", 0, training),
+        "human": human,
+    }
+    if draw.prompts == "newest":
+        told["prompts"] = Pool(
+            tuple(part for name, pool in prompts.items() for part in pool.take(np.arange(len(drawn[name])) % len(pool)).parts)
+        )
+    return told
+
+
+@recipe
+class OfTeacher:
+    """A measure of what one teacher made."""
+
+    measure: Annotated[Measure, one_of(MEASURES, "metrics")]
+    teacher: str
+
+
+@verb(OF_RECORDS, 6)
+def measure_teacher(asked: OfTeacher, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
+    """Read one measure of one teacher; the readings name it as their group."""
+    name = f"{TEACHER}{asked.teacher}"
+    return tuple(
+        replace(one, group=f"{name}: {one.group}" if one.group else name) for one in measure.do(asked.measure, evidence, rng=rng)
+    )
+
+
+def _of_teachers(
+    do: Steps,
+    experiment: Experiment,
+    lines: list[TeacherLine],
+    drawn: Mapping[str, Part],
+    kept: Mapping[str, Part],
+    written: Mapping[str, Any],
+    human: Made[Human],
+    firsts: Mapping[str, Made[Any]],
+) -> dict[str, Made[tuple[Reading, ...]]]:
+    """The readings of every teacher by itself."""
+    readings = {}
+    for line in lines:
+        training, _, prompts, _ = written[line.name]
+        evidence = {"drawn": drawn[line.name], "training": training, "human": human, "model": line.model}
+        evidence["first_model"] = firsts[line.name]
+        if line.name in kept:
+            evidence["kept"] = kept[line.name]
+        if experiment.draw.prompts == "newest" and prompts is not None:
+            evidence["prompts"] = prompts
+        for one in experiment.measured:
+            asked = OfTeacher(measure=one, teacher=line.name)
+            part = f"{line.name} {one.stream or kind(one)}"
+            readings[f"{kind(one)} of {line.name}"] = do(measure_teacher, asked, evidence, part=part)
+    return readings
+
+
+__all__ = ["CommunityGeneration", "TeacherGeneration", "run"]

@@ -1,0 +1,108 @@
+"""What several teachers wrote, dealt out to those who learn from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from outcross.data.parts import Made, Part
+from outcross.data.pools import Pool, Training
+from outcross.data.records import Counts, Subcounts
+from outcross.data.shares import largest_remainder
+
+Fractions = Mapping[str, Mapping[str, Fraction]]
+"""Which fraction of the records of every writer each reader takes, by reader and writer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dealt:
+    """What each reader gets, by its name: records by reference."""
+
+    pools: Mapping[str, Pool]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pools.values()))
+
+    def save(self, folder: Path) -> None:
+        for number, pool in enumerate(self.pools.values()):
+            (folder / str(number)).mkdir()
+            Training(pool).save(folder / str(number))
+
+    @classmethod
+    def load(cls, folder: Path, readers: tuple[str, ...], sources: dict[str, Made[Any]]) -> Dealt:
+        """What was dealt to these readers; `sources` are the steps it may refer to, by digest."""
+        return cls({name: Training.load(folder / str(number), sources).pool for number, name in enumerate(readers)})
+
+
+def quotas(written: Mapping[str, int], fractions: Fractions) -> dict[str, dict[str, int]]:
+    """How many records each reader takes of each writer's, by reader and writer, where the writers have so many.
+
+    A reader gets the sum of its fractions of all, to the nearest whole record, and of each writer its part of that by the largest remainders.
+
+    >>> half = Fraction(1, 2)
+    >>> quotas({"a": 5, "b": 5}, {"a": {"a": half, "b": half}, "b": {"a": half, "b": half}})
+    {'a': {'a': 3, 'b': 2}, 'b': {'a': 3, 'b': 2}}
+    """
+    taken = {}
+    for reader, of in fractions.items():
+        weights = [of[writer] * size for writer, size in written.items()]
+        rows = math.floor(sum(weights) + Fraction(1, 2))
+        counts = largest_remainder(weights, [rows])[0].tolist() if rows else [0] * len(weights)
+        taken[reader] = dict(zip(written, counts, strict=True))
+    return taken
+
+
+def deal(written: Mapping[str, Part], fractions: Fractions, rng: np.random.Generator) -> Dealt:
+    """Deal the records of every writer out to the readers, at random and by exact quotas.
+
+    A record goes to two readers only where they ask for more of a writer's records together than it wrote.
+    """
+    asked = quotas({writer: len(part) for writer, part in written.items()}, fractions)
+    decks = {
+        writer: _CountsDeck(part, rng) if isinstance(part.records, Counts) else _Deck(part, rng) for writer, part in written.items()
+    }
+    return Dealt(
+        {reader: Pool(tuple(decks[writer].take(n) for writer, n in of_reader.items() if n)) for reader, of_reader in asked.items()}
+    )
+
+
+class _Deck:
+    """The records of a writer in random order, dealt from the top; once it is empty it is dealt again in the same order."""
+
+    def __init__(self, part: Part, rng: np.random.Generator):
+        self.part, self.order, self.at = part, rng.permutation(len(part)), 0
+
+    def take(self, n: int) -> Part:
+        if n == len(self.part):
+            return self.part
+        rows = self.order[(self.at + np.arange(n)) % len(self.order)]
+        self.at += n
+        return self.part.take(np.sort(rows))
+
+
+class _CountsDeck:
+    """Counts of states, from which records are drawn without replacement in every chain; once none is left all are there again."""
+
+    def __init__(self, part: Part, rng: np.random.Generator):
+        self.part, self.rng, self.left = part, rng, part.records.array
+
+    def take(self, n: int) -> Part:
+        if n == len(self.part):
+            return self.part
+        there = len(Counts(self.left))
+        taken = self.left if n >= there else self._drawn(self.left, n)
+        self.left = self.left - taken
+        if n > there:
+            again = self._drawn(self.part.records.array - taken, n - there)
+            taken, self.left = taken + again, self.part.records.array - again
+        return self.part.take(Subcounts(taken))
+
+    def _drawn(self, array: np.ndarray, n: int) -> np.ndarray:
+        drawn = Counts(array).some(n, self.rng)
+        return drawn.array

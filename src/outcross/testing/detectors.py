@@ -1,0 +1,165 @@
+"""The promises of detectors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from outcross.detectors import DetectorPage, features_of, fitted, scores, stacked
+from outcross.statistics.prediction import area_under_the_curve
+from outcross.testing.attributes import HOSTILE
+from outcross.testing.promises import promise, require, unchanged
+
+N, LENGTH = 40, 48
+"""Texts of each author, and words of a text."""
+WORDS = [f"w{number}" for number in range(32)]
+"""Words of which texts are made; a tokenizer of words w0, w1 … can read them."""
+
+
+def texts(seed: int = 0) -> tuple[list[str], list[str]]:
+    """Texts of people and of a model, which has only a quarter of the words and writes commas between them."""
+    rng = np.random.default_rng(seed)
+    human = [" ".join(rng.choice(WORDS, LENGTH)) + " ." for _ in range(N)]
+    model = [" ".join(rng.choice(WORDS[:8], LENGTH)).replace(" w1 ", " w1 , ") + " ." for _ in range(N)]
+    return human, model
+
+
+class DetectorBench:
+    """A detector with features of known texts, and a fit to them."""
+
+    def __init__(self, detector: Any):
+        self.detector = detector
+        self.human, self.model = texts()
+        self.reader = detector.reader([*self.human, *self.model])
+        self.features = stacked(self.read(self.human), self.read(self.model))
+        self.is_model = np.arange(2 * N) >= N
+        self.fit = self.fitted(self.is_model)
+
+    def read(self, given: list[str]) -> Any:
+        """The features of some texts."""
+        return features_of(self.detector, self.reader, given)
+
+    def fitted(self, is_model: np.ndarray) -> Any:
+        """The detector after a fit to all texts, with these authors."""
+        return fitted(self.detector, self.features, is_model, np.random.default_rng(1))
+
+    def scores(self, given: list[str]) -> np.ndarray:
+        """The scores of some texts."""
+        return scores(self.fit, self.read(given))
+
+
+@promise("It has a page: a title, a definition, what it misleads about, and its paper.")
+def has_a_page(detector: Any) -> None:
+    page = type(detector).page
+    require(isinstance(page, DetectorPage), f"page must be a DetectorPage, got {page!r:.60}")
+    lacking = [name for name in ("title", "definition", "misleads", "paper") if not getattr(page, name)]
+    require(not lacking, f"its page has no {', '.join(lacking)}")
+
+
+@promise("Its features have a row for every text, whatever the text, and rows can be taken out and put below others.")
+def reads_any_text(detector: Any) -> None:
+    bench = DetectorBench(detector)
+    encodable = [
+        text for text in HOSTILE if "\ud800" not in text
+    ]  # detect reads normalised texts, in which no half of a character is
+    for given in (encodable, bench.human[:3], []):
+        copy = list(given)
+        features = bench.read(given)
+        require(given == copy, "it changes the list of texts", "reader")
+    features = bench.read(bench.human[:5])
+    order = np.array([4, 0, 2])
+    taken = scores(bench.fit, features[order])
+    together = scores(bench.fit, stacked(features, bench.read(bench.model[:3])))
+    require(
+        np.array_equal(taken, scores(bench.fit, features)[order], equal_nan=True)
+        and np.array_equal(together, bench.scores([*bench.human[:5], *bench.model[:3]]), equal_nan=True),
+        "rows that are taken out, or put below others, have other scores",
+        "reader",
+    )
+
+
+@promise("The score of a text does not depend on the texts beside it.")
+def reads_each_text_alone(detector: Any) -> None:
+    bench = DetectorBench(detector)
+    given = [*bench.human[:4], *bench.model[:4]]
+    together = bench.scores(given)
+    alone = np.array([bench.scores([text])[0] for text in given])
+    wrong = np.flatnonzero(~np.isclose(together, alone, rtol=1e-5, atol=1e-6, equal_nan=True))
+    if wrong.size:
+        row = wrong[0]
+        require(False, f"a text has the score {together[row]:g} beside others and {alone[row]:g} alone", "reader")
+
+
+@promise("It gives a finite number for every text, or NaN where it abstains, and does not abstain from every plain text.")
+def scores_plain_texts(detector: Any) -> None:
+    bench = DetectorBench(detector)
+    values = bench.scores([*bench.human, *bench.model])
+    require(np.isfinite(values).any(), f"it abstains from {2 * N} texts of {LENGTH} words", "fit")
+    require(bench.scores([]).shape == (0,), "no text has no score", "fit")
+
+
+@promise("Equal texts, authors and streams give equal scores, and a fit changes neither the features nor the authors.")
+def is_pure(detector: Any) -> None:
+    bench = DetectorBench(detector)
+    arrays = [bench.features] if isinstance(bench.features, np.ndarray) else []
+    is_same = unchanged([*arrays, bench.is_model])
+    given = [*bench.human, *bench.model]
+    before = bench.scores(given)
+    bench.fit = bench.fitted(bench.is_model)
+    require(is_same(), "it changes the features or the authors", "fit")
+    require(
+        np.array_equal(before, bench.scores(given), equal_nan=True),
+        "the same texts and stream gave other scores; draw from the rng that you are given",
+        "fit",
+    )
+
+
+@promise(
+    "Where it learns from authors, a model's texts have no lower scores than people's; where it does not, who wrote the texts changes no score."
+)
+def looks_the_right_way(detector: Any) -> None:
+    bench = DetectorBench(detector)
+    human, model = texts(seed=5)
+    values = bench.scores([*human, *model])
+    if not type(detector).needs_ai:
+        bench.fit = bench.fitted(~bench.is_model)
+        require(
+            np.array_equal(values, bench.scores([*human, *model]), equal_nan=True),
+            "who wrote the texts changes its scores; write needs_ai = True in the class",
+            "fit",
+        )
+        return
+    area = area_under_the_curve(np.nan_to_num(values), np.arange(2 * N) >= N).value
+    require(
+        area > 0.3,
+        f"on new texts of authors who write unlike, the area under its ROC curve is {area:.2f}; scores must be higher for a model's texts",
+        "fit",
+    )
+
+
+@promise("It names the files that it reads.")
+def names_its_files(detector: Any) -> None:
+    paths = detector.paths
+    require(
+        isinstance(paths, tuple) and all(isinstance(path, str) for path in paths),
+        f"paths must be a tuple of words, got {paths!r:.80}",
+        "paths",
+    )
+
+
+def outcome(detector: Any) -> str:
+    """What a detector gives, to be compared with what it gives in another process."""
+    bench = DetectorBench(detector)
+    return bench.scores([*bench.human, *bench.model]).tobytes().hex()
+
+
+PROMISES = (
+    has_a_page,
+    reads_any_text,
+    reads_each_text_alone,
+    scores_plain_texts,
+    is_pure,
+    looks_the_right_way,
+    names_its_files,
+)

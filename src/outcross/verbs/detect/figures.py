@@ -1,0 +1,107 @@
+"""The figures of a detection by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from outcross.report.charts import STYLE
+from outcross.report.figure import Figure, table
+
+if TYPE_CHECKING:
+    from outcross.verbs.detect.result import Detection
+
+WIDTH, HEIGHT = 520, 240
+AUTHORS = {"model": "#d55e00", "edited": "#cc79a7", "people": "#0072b2"}
+COLOURS = {"data": "#888888", "human": "#0072b2", "model": "#d55e00"}
+
+
+def figures_of(result: Detection) -> tuple[Figure, ...]:
+    """The histogram of log-ratios, and the shares: of the whole by author, and of every slice."""
+    return tuple(_figures(result))
+
+
+def _figures(result: Detection) -> Iterator[Figure]:
+    if result.histogram:
+        yield _histogram(result)
+    if result.shares is not None:
+        yield _shares(result)
+
+
+def _histogram(result: Detection) -> Figure:
+    edges = result.histogram["edges"]
+    share = None if result.shares is None else result.share.value
+    scale = {"data": 1.0, "human": 1.0 if share is None else 1 - share, "model": 1.0 if share is None else share}
+    rows = [
+        (name, low, high, scale[name] * part)
+        for name in COLOURS
+        for low, high, part in zip(edges[:-1], edges[1:], result.histogram[name], strict=True)
+    ]
+    rows += [(name, edges[-1], edges[-1], scale[name] * result.histogram[name][-1]) for name in COLOURS if name != "data"]
+    data = table(rows, {"texts": str, "from": float, "to": float, "share": float})
+    x = {
+        "field": "from",
+        "type": "quantitative",
+        "title": "log-ratio: more like people's … more like a model's",
+        "bin": {"binned": True},
+    }
+    y = {"field": "share", "type": "quantitative", "title": "share of the texts", "stack": None}
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": WIDTH,
+        "height": HEIGHT,
+        "config": STYLE,
+        "data": {"values": data.to_dicts()},
+        "layer": [
+            {"transform": [{"filter": "datum.texts == 'data'"}], "mark": {"type": "bar", "opacity": 0.5}, "encoding": {"x": x, "x2": {"field": "to"}, "y": y, "color": _colour()}},
+            {"transform": [{"filter": "datum.texts != 'data'"}], "mark": {"type": "line", "interpolate": "step-after"}, "encoding": {"x": x | {"bin": None}, "y": y, "color": _colour()}},
+        ],
+    }  # fmt: skip
+    at = " at their estimated shares" if share is not None else ""
+    return Figure(
+        "log-ratios",
+        "How the texts look to the detector",
+        spec,
+        data,
+        f"Bars: the data. Lines: the calibration texts of people and of models{at}, each scored by a detector that did not see it.",
+    )
+
+
+def _colour() -> dict:
+    return {"field": "texts", "type": "nominal", "title": None, "scale": {"domain": list(COLOURS), "range": list(COLOURS.values())}}
+
+
+def _shares(result: Detection) -> Figure:
+    assert result.shares is not None
+    told = [
+        ("all texts", name, one)
+        for name, one in (("model", result.shares.model), ("edited", result.shares.edited), ("people", result.shares.people))
+        if one is not None
+    ]
+    told += [(f"{part.column} = {part.value}", "model", part.shares.model) for part in result.slices if part.shares is not None]
+    data = table(
+        [(of, author, one.value, one.low, one.high, one.n) for of, author, one in told],
+        {"of": str, "author": str, "share": float, "low": float, "high": float, "n": int},
+    )
+    there = [author for author in AUTHORS if any(author == own for _, own, _ in told)]
+    y = {"field": "of", "type": "nominal", "sort": None, "title": None}
+    colour = {
+        "field": "author",
+        "type": "nominal",
+        "title": "written by",
+        "scale": {"domain": there, "range": [AUTHORS[author] for author in there]},
+    }
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": WIDTH,
+        "height": {"step": 24},
+        "config": STYLE,
+        "data": {"values": data.to_dicts()},
+        "layer": [
+            {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"y": y, "x": {"field": "low", "type": "quantitative", "title": "share of the texts", "scale": {"domain": [0, 1]}}, "x2": {"field": "high"}, "color": colour}},
+            {"mark": {"type": "point", "filled": True, "size": 60}, "encoding": {"y": y, "x": {"field": "share", "type": "quantitative"}, "color": colour}},
+        ],
+    }  # fmt: skip
+    return Figure(
+        "shares", "Who wrote the texts", spec, data, "Points: estimated shares; lines: their 95 % intervals, each for itself."
+    )

@@ -1,0 +1,32 @@
+"""What a person sees while a detector is fitted and calibrated: a bar on a terminal, nothing elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from outcross import runtime
+
+WORDS = "fitting and calibrating the detector"
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Show how far the fit of the detector is, while the block runs."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(None), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(WORDS, total=1.0)
+        before = runtime.telling.set(
+            lambda share: bar.update(task, completed=share, description=WORDS if share < 1 else "reading the data")
+        )
+        try:
+            yield
+        finally:
+            runtime.telling.reset(before)

@@ -1,0 +1,1 @@
+"""The verb `reproduce`: whether published results hold."""

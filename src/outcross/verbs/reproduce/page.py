@@ -1,0 +1,224 @@
+"""The pages of a reproduction: one for docs/reproduction.md, and one of HTML with a figure a claim."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outcross.files.outputs import write_page
+from outcross.recipe import kind
+from outcross.report.charts import BASELINE, COLOURS, canvas, draw
+from outcross.report.figure import Figure, table, together
+from outcross.report.numerals import number
+from outcross.report.templates import environment, resource
+from outcross.verbs.reproduce.claim import PROTOCOLS, TAGS, claims
+from outcross.verbs.reproduce.screen import compared
+from outcross.verbs.reproduce.verdicts import MEANINGS
+
+if TYPE_CHECKING:
+    from outcross.verbs.reproduce.result import ReproducedClaim, Reproduction
+    from outcross.verbs.reproduce.rules import ClaimComparison
+
+TITLE = "Do published results hold?"
+INTRODUCTION = """Each claim was written down before its experiment ran: what a paper says, how its number is known, the experiment, and the rule that decides. The rules and the
+verdicts are fixed ([how](howto/reproduce.md)); no tolerance was changed after a result was seen, and where a claim was changed after its first result, its discussion says what and why. Holm's correction is over all claims that were compared."""
+FIGURES = "reproduction"
+"""The folder of the figures, beside reproduction.md."""
+WIDTH, HEIGHT = 420, 26
+"""Pixels of one comparison of a figure."""
+
+
+def claim_figure(entry: ReproducedClaim) -> Figure:
+    """The comparisons of a claim below each other, each on its own axis: the published number, ours with its 95 % interval, and where no effect would be."""
+    assert entry.result is not None
+    several = [
+        (f"{part.what}: {comparison.what}" if len(compared_of) > 1 else part.what, _comparison_figure(comparison))
+        for part, compared_of in zip(entry.claim.parts, entry.result.comparisons, strict=True)
+        for comparison in compared_of
+    ]
+    caption = "A dot is our number with its 95 % interval, a diamond the published one with three of its standard errors, and the grey line is where no effect would be."
+    return together(entry.claim.id, entry.claim.sentence, several, caption, columns=1)
+
+
+def _comparison_figure(comparison: ClaimComparison) -> Figure:
+    rows: list[tuple[Any, ...]] = [("ours", comparison.ours.value, comparison.ours.low, comparison.ours.high)]
+    if comparison.published is not None:
+        low, high = (comparison.published + sign * 3 * comparison.error for sign in (-1, 1))
+        rows.append(("published", comparison.published, low, high))
+    data = table(
+        [(*row, comparison.none) for row in rows], {"whose": str, "value": float, "low": float, "high": float, "none": float}
+    )
+    values = [{"whose": whose, "value": value, "low": low, "high": high} for whose, value, low, high in rows]
+    scale = {"zero": False, "nice": True}
+    across = {"field": "value", "type": "quantitative", "scale": scale, "title": None}
+    colours = {"domain": ["ours", "published"], "range": [COLOURS[1], COLOURS[0]]}
+    colour = {"field": "whose", "type": "nominal", "scale": colours, "legend": None}
+    down = {
+        "field": "whose",
+        "type": "nominal",
+        "title": None,
+        "sort": ["published", "ours"],
+        "axis": {"domain": False, "ticks": False},
+    }
+    layers = [
+        {"data": {"values": [{"none": comparison.none}]}, "mark": {"type": "rule", "color": BASELINE, "strokeDash": [3, 3]}, "encoding": {"x": {"field": "none", "type": "quantitative", "scale": scale, "title": None}}},
+        {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"x": {**across, "field": "low"}, "x2": {"field": "high"}, "y": down, "color": colour}, "transform": [{"filter": "datum.low != null"}]},
+        {"mark": {"type": "point", "filled": True, "size": 55, "opacity": 1}, "encoding": {"x": across, "y": down, "color": colour, "shape": {"field": "whose", "type": "nominal", "scale": {"domain": ["ours", "published"], "range": ["circle", "diamond"]}, "legend": None}}},
+    ]  # fmt: skip
+    spec = {**canvas(WIDTH, HEIGHT * len(rows), right=12), "data": {"values": values}, "layer": layers}
+    return Figure("comparison", "", spec, data)
+
+
+def markdown(result: Reproduction, drawn: Container[str] = ()) -> str:
+    """The page of a reproduction as Markdown, with a link to the figure of every claim that was drawn."""
+    lines = [f"# {TITLE}", "", INTRODUCTION, "", f"{result.short}.", "", "| verdict | meaning |", "|---|---|"]
+    lines += [f"| {word} | {meaning} |" for word, meaning in MEANINGS.items()]
+    lines += ["", "| claim | verdict | protocol | published | ours | small cost |", "|---|---|---|---|---|---|"]
+    lines += [_row(result, entry) for entry in result.entries]
+    for entry in result.entries:
+        lines += ["", f"## {entry.claim.id}", "", *_about(result, entry, entry.claim.id in drawn)]
+    return "\n".join([*lines, ""])
+
+
+def _row(result: Reproduction, entry: ReproducedClaim) -> str:
+    claim = entry.claim
+    first = next(iter(entry.verdicts(result.factors.get(claim.id, 1))), None)
+    published = "" if first is None or first[1].published is None else number(first[1].published)
+    ours = "" if first is None else _with_interval(first[1])
+    more = sum(1 for _ in entry.verdicts(1)) - 1
+    ours += f" (and {more} more)" if more > 0 else ""
+    cost = "" if claim.small is None else f"{number(claim.small.minutes, 2)} min"
+    protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
+    return f"| [{claim.id}](#{claim.id}) | {result.verdicts[claim.id] or 'not run yet'} | {protocol} | {published} | {_cell(ours)} | {cost} |"
+
+
+def _with_interval(comparison: ClaimComparison) -> str:
+    ours = comparison.ours
+    return number(ours.value) if ours.low is None else f"{number(ours.value)} [{number(ours.low)}, {number(ours.high)}]"
+
+
+def _about(result: Reproduction, entry: ReproducedClaim, is_drawn: bool) -> Iterator[str]:
+    claim = entry.claim
+    source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
+    protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
+    yield f"*{claim.sentence}* {source}. **{(result.verdicts[claim.id] or 'not run yet').capitalize()}** ({protocol})."
+    if why := result.reason(entry):
+        yield from ("", f"Not compared because {why}.".replace("..", "."))
+    rows = list(entry.verdicts(result.factors.get(claim.id, 1)))
+    if rows:
+        yield from ("", "| what | known | compared | verdict |", "|---|---|---|---|")
+        for place, comparison, word in rows:
+            part = claim.parts[place]
+            known = TAGS[part.tag] + (f"; error: {part.error_from}" if part.error_from else "")
+            yield f"| {_cell(part.what)} | {_cell(known)} | {_cell(compared(comparison))} | {word} |"
+    if rows and is_drawn:
+        yield from ("", f"![{_cell(claim.id)}: published numbers and ours]({FIGURES}/{claim.id}.svg)")
+    if entry.result is not None:
+        yield from ("", _facts(entry))
+    if claim.at_most_same_direction:
+        yield from ("", f"At most *same direction*: {claim.at_most_same_direction}")
+    if claim.discussion:
+        yield from ("", claim.discussion)
+
+
+def _facts(entry: ReproducedClaim) -> str:
+    result = entry.result
+    assert result is not None
+    seeds = f"{len(result.seeds)} seed{'s' * (len(result.seeds) != 1)}"
+    chains = f", {result.chains:,} chains" if result.chains > 1 else ""
+    seconds = "" if result.seconds is None else f", {number(result.seconds, 2)} s by the clock"
+    return f"Size {result.size}: {result.arms} arm{'s' * (result.arms != 1)}, {seeds}{chains}, {result.generations:,} generation{'s' * (result.generations != 1)}; {result.date}, {result.machine}{seconds}."
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def html(result: Reproduction) -> bytes:
+    """The page of a reproduction as one HTML file."""
+    figures = {figure.name: figure for figure in result.figures()}
+    claims = [
+        {
+            "id": entry.claim.id,
+            "verdict": result.verdicts[entry.claim.id] or "not run yet",
+            "protocol": PROTOCOLS[entry.claim.protocol if entry.result is None else entry.result.protocol],
+            "sentence": entry.claim.sentence,
+            "source": ", ".join(filter(None, [entry.claim.source.paper, entry.claim.source.place])),
+            "why": result.reason(entry),
+            "facts": "" if entry.result is None else _facts(entry),
+            "discussion": " ".join(filter(None, [entry.claim.at_most_same_direction, entry.claim.discussion])),
+            "rows": [
+                (entry.claim.parts[place].what, TAGS[entry.claim.parts[place].tag], compared(comparison), word)
+                for place, comparison, word in entry.verdicts(result.factors.get(entry.claim.id, 1))
+            ],
+            "svg": svg_of(figures.get(entry.claim.id)),
+            "caption": figures[entry.claim.id].caption if entry.claim.id in figures else "",
+        }
+        for entry in result.entries
+    ]
+    text = (
+        environment()
+        .from_string(resource("reproduction.html"))
+        .render(
+            title=TITLE,
+            introduction=INTRODUCTION.replace("[how](howto/reproduce.md)", "docs/howto/reproduce.md"),
+            short=result.short,
+            meanings=MEANINGS,
+            claims=claims,
+            style=resource("page.css"),
+        )
+    )
+    return text.encode("utf-8", "replace")
+
+
+def svg_of(figure: Figure | None) -> str:
+    """A figure as SVG; empty where there is none, or where the extra `report` is not installed."""
+    if figure is None:
+        return ""
+    try:
+        return draw(figure.spec, figure.name)
+    except ModuleNotFoundError:
+        return ""
+
+
+def write_reproduction(result: Reproduction, path: Path) -> Path:
+    """Write the page of a reproduction. Returns the path."""
+    return write_page(path, html(result))
+
+
+def claims_page() -> str:
+    """docs/reference/claims.md: every claim with its source, its rules and its costs."""
+    every = list(claims().values())
+    lines = [
+        "# The claims",
+        "",
+        CLAIMS_INTRODUCTION,
+        "",
+        "| claim | what it says | source | protocol | small, minutes | full, minutes |",
+        "|---|---|---|---|---|---|",
+    ]
+    for claim in every:
+        source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
+        costs = [
+            "" if size is None else number(size.minutes, 2) + ("" if size.is_measured else " (estimated)")
+            for size in (claim.small, claim.full)
+        ]
+        protocol = PROTOCOLS[claim.protocol] if not claim.not_run else f"not run here: {claim.not_run}"
+        lines.append("| " + " | ".join(map(_cell, (f"`{claim.id}`", claim.sentence, source, protocol, *costs))) + " |")
+    lines += ["", "## What is compared", "", "| claim | part | rule | published | known |", "|---|---|---|---|---|"]
+    for claim in every:
+        for part in claim.parts:
+            rule = part.rule
+            published = getattr(rule, "published", getattr(rule, "bound", getattr(rule, "threshold", None)))
+            error = f" ± {number(of)}" if (of := getattr(rule, "error", 0.0)) else ""
+            known = TAGS[part.tag] + (f"; error: {part.error_from}" if part.error_from else "")
+            cells = (f"`{claim.id}`", part.what, kind(rule), "" if published is None else number(published) + error, known)
+            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return "\n".join([*lines, ""])
+
+
+CLAIMS_INTRODUCTION = """What `outcross reproduce` can run ([how](../howto/reproduce.md)). A claim is a file of data in `outcross/claims`, and its rule was chosen before it was run. Costs of the small size
+were measured on two cores of a shared machine unless they say that they are estimated."""
+
+__all__ = ["claim_figure", "claims_page", "html", "markdown", "write_reproduction"]

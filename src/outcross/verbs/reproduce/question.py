@@ -1,0 +1,42 @@
+"""Which published claims are run, and how large."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    Folder = str | Path
+    Names = str | Sequence[str]
+else:  # what the command line gives
+    Folder = Path
+    Names = tuple[str, ...]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ReproduceQuestion:
+    """Run published claims, and say of each whether it holds: by a rule that was chosen before.
+
+    Without a claim it lists them: what each says, where that was published, what it costs, and its verdict where --out holds one.
+    """
+
+    claims: Names = ()
+    """Claims by their ids, as `outcross reproduce` lists them."""
+    _: KW_ONLY
+    size: str = "small"
+    """small (minutes on two cores) or full (as published, where that can be)."""
+    all: bool = False
+    """Run every claim that this machine can run; the others say why they are not run."""
+    minutes: float | None = None
+    """With --all, leave out what costs more than so many minutes each."""
+    out: Folder | None = None
+    """The folder of the results and of the runs; runs/reproduce if left out (in Python: nothing is kept). A run that was stopped goes on."""
+    data: Folder | None = None
+    """A folder with data that claims name, as human_ai/l2r_12domains.parquet; claims whose data are not there are not run."""
+    anew: bool = False
+    """Run a claim again that has changed since its result. Runs of the former claim are kept."""

@@ -1,0 +1,339 @@
+"""Reproduction: what came of published claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outcross.errors import BadInput
+from outcross.estimate import Estimate, rounded
+from outcross.files.whole import read_text
+from outcross.verbs.reproduce.claim import PROTOCOLS, TAGS, Claim, Protocol, claim_files, read_claim
+from outcross.verbs.reproduce.rules import ClaimComparison
+from outcross.verbs.reproduce.verdicts import ClaimVerdict, holm_factors, verdict, worst
+from outcross.verbs.results import WIDTH, Result
+
+if TYPE_CHECKING:
+    from outcross.report.figure import Figure
+
+RESULTS = "results"
+"""The folder of what came of each claim, below that of a reproduction."""
+VERDICTS = "verdicts.json"
+"""The file of the verdicts."""
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """What came of the experiment of a claim: the comparisons of each of its parts."""
+
+    size: str
+    digest: str
+    """Of the claim when it was run."""
+    protocol: Protocol
+    comparisons: tuple[tuple[ClaimComparison, ...], ...] = ()
+    """Of each part of the claim."""
+    reason: str = ""
+    """Why nothing was compared: a number that cannot be had."""
+    seeds: tuple[int, ...] = ()
+    generations: int = 0
+    chains: int = 1
+    arms: int = 0
+    date: str = ""
+    machine: str = ""
+    seconds: float | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """As plain data, from which `read_result` makes it again."""
+        return {
+            "schema": 1,
+            "size": self.size,
+            "digest": self.digest,
+            "protocol": self.protocol,
+            "comparisons": [[_plain(one) for one in part] for part in self.comparisons],
+            "reason": self.reason,
+            "seeds": list(self.seeds),
+            "generations": self.generations,
+            "chains": self.chains,
+            "arms": self.arms,
+            "date": self.date,
+            "machine": self.machine,
+            "seconds": self.seconds,
+        }
+
+
+@dataclass(frozen=True)
+class ReproducedClaim:
+    """A claim with what came of it, if anything."""
+
+    claim: Claim
+    result: ClaimResult | None = None
+    not_run: str = ""
+    """Why it was not run here."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the claim was changed after its result."""
+        return self.result is not None and self.result.digest != self.claim.digest
+
+    @property
+    def p(self) -> float | None:
+        """The largest p-value of no effect among its comparisons; None where nothing was compared."""
+        if self.result is None or self.is_stale or not any(self.result.comparisons):
+            return None
+        return max(one.p for part in self.result.comparisons for one in part)
+
+    def verdicts(self, tests: int) -> Iterator[tuple[int, ClaimComparison, ClaimVerdict]]:
+        """Every comparison with the number of its part and its verdict."""
+        if self.result is None or self.is_stale:
+            return
+        for place, (part, compared) in enumerate(zip(self.claim.parts, self.result.comparisons, strict=True)):
+            for comparison in compared:
+                yield place, comparison, verdict(part, comparison, self.claim, self.result.protocol, tests)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Reproduction(Result):
+    """Published claims, each with its verdict. Holm's correction is over those that were compared."""
+
+    entries: tuple[ReproducedClaim, ...]
+    folder: Path | None = None
+    """Where the results and the runs are; None where nothing is kept."""
+    beside: tuple[ReproducedClaim, ...] = ()
+    """Other claims that the folder holds results of: Holm's correction is over these too, so that a claim has one verdict however it is asked for."""
+
+    @cached_property
+    def factors(self) -> Mapping[str, int]:
+        """Holm's factor of every claim that was compared, by its id."""
+        return holm_factors({one.claim.id: one.p for one in (*self.entries, *self.beside) if one.p is not None})
+
+    @cached_property
+    def verdicts(self) -> Mapping[str, ClaimVerdict | None]:
+        """The verdict of every claim by its id; None of one that has not been run yet."""
+        return {one.claim.id: self._verdict(one) for one in self.entries}
+
+    def _verdict(self, entry: ReproducedClaim) -> ClaimVerdict | None:
+        if entry.is_stale:
+            return "stale"
+        if entry.result is None:
+            return "not run here" if entry.not_run or entry.claim.not_run else None
+        several: list[ClaimVerdict] = [word for _, _, word in entry.verdicts(self.factors.get(entry.claim.id, 1))]
+        return worst(several) if several else "cannot tell"
+
+    def __getitem__(self, name: str) -> ReproducedClaim:
+        """A claim by its id; BadInput names the nearest."""
+        from outcross.recipe import nearest
+
+        by_id = {one.claim.id: one for one in self.entries}
+        if name not in by_id:
+            raise BadInput(f"there is no claim {name!r:.80} here{nearest(name, by_id)}")
+        return by_id[name]
+
+    def reason(self, entry: ReproducedClaim) -> str:
+        """Why a claim has no comparison; empty where it has."""
+        return entry.not_run or entry.claim.not_run or ("" if entry.result is None else entry.result.reason)
+
+    def frame(self) -> Any:
+        """A row a comparison (polars): claim, part, what is compared, published, ours with its interval, n, the verdict of it and of the claim."""
+        import polars
+
+        schema = {
+            "claim": polars.String, "verdict": polars.String, "protocol": polars.String, "size": polars.String, "part": polars.String, "tag": polars.String,
+            "compared": polars.String, "published": polars.Float64, "published_error": polars.Float64, "no_effect": polars.Float64,
+            "value": polars.Float64, "low": polars.Float64, "high": polars.Float64, "method": polars.String, "n": polars.Int64,
+            "p": polars.Float64, "comparison": polars.String, "note": polars.String,
+        }  # fmt: skip
+        rows = [row for entry in self.entries for row in self._rows(entry)]
+        return polars.DataFrame(rows, schema=schema, orient="row")
+
+    def _rows(self, entry: ReproducedClaim) -> Iterator[tuple[Any, ...]]:
+        claim, of_claim = entry.claim, self.verdicts[entry.claim.id] or "not run yet"
+        size = "" if entry.result is None else entry.result.size
+        protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
+        factor = self.factors.get(claim.id, 1)
+        rows = [
+            (
+                claim.id, of_claim, protocol, size, claim.parts[place].what, TAGS[claim.parts[place].tag], comparison.what, comparison.published, None if comparison.published is None else comparison.error,
+                comparison.none, rounded(comparison.ours.value), rounded(comparison.ours.low), rounded(comparison.ours.high), comparison.ours.method, comparison.ours.n, rounded(comparison.p), word, "",
+            )
+            for place, comparison, word in entry.verdicts(factor)
+        ]  # fmt: skip
+        yield from rows or [(claim.id, of_claim, protocol, size, *[None] * 13, self.reason(entry))]
+
+    def plain(self) -> dict[str, Any]:
+        """The verdicts as plain data, as --json prints them."""
+        return {
+            "schema": 1,
+            "reproduction": None if self.folder is None else str(self.folder),
+            "counts": self.counts,
+            "claims": [self._plain(entry) for entry in self.entries],
+        }
+
+    def _plain(self, entry: ReproducedClaim) -> dict[str, Any]:
+        claim, result = entry.claim, entry.result
+        content: dict[str, Any] = {
+            "id": claim.id,
+            "claim": claim.sentence,
+            "source": {"paper": claim.source.paper, "place": claim.source.place},
+            "verdict": self.verdicts[claim.id],
+            "protocol": PROTOCOLS[claim.protocol if result is None else result.protocol],
+            "why": self.reason(entry) or None,
+            "cost": {size: None if (one := claim.of_size(size)) is None else one.minutes for size in ("small", "full")},
+            "digest": claim.digest,
+        }
+        if result is None or entry.is_stale:
+            return content
+        factor = self.factors.get(claim.id, 1)
+        compared = [
+            {
+                "part": claim.parts[place].what,
+                "tag": TAGS[claim.parts[place].tag],
+                **_plain(comparison),
+                "p": rounded(comparison.p),
+                "verdict": word,
+            }
+            for place, comparison, word in entry.verdicts(factor)
+        ]
+        kept = ("size", "seeds", "generations", "chains", "arms", "date", "machine", "seconds")
+        return content | {name: value for name, value in result.plain().items() if name in kept} | {"comparisons": compared}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many claims have each verdict."""
+        counts: dict[str, int] = {}
+        for word in self.verdicts.values():
+            counts[word or "not run yet"] = counts.get(word or "not run yet", 0) + 1
+        return dict(sorted(counts.items()))
+
+    @property
+    def short(self) -> str:
+        """How many claims have which verdict."""
+        counts = ", ".join(f"{count} {word}" for word, count in self.counts.items())
+        return f"Reproduction of {len(self.entries)} claim{'s' * (len(self.entries) != 1)}: {counts or 'none'}"
+
+    def lines(self, width: int = WIDTH) -> Iterator[str]:
+        """What a terminal shows: a block a claim."""
+        from outcross.verbs.reproduce.screen import reproduction_lines
+
+        return reproduction_lines(self, width)
+
+    def figures(self) -> tuple[Figure, ...]:
+        """A figure a claim that was compared: the published numbers and ours with their intervals."""
+        from outcross.verbs.reproduce.page import claim_figure
+
+        return tuple(
+            claim_figure(entry)
+            for entry in self.entries
+            if entry.result is not None and not entry.is_stale and any(entry.result.comparisons)
+        )
+
+    def markdown(self) -> str:
+        """The page docs/reproduction.md: the table, and what is to be said of each claim."""
+        from outcross.verbs.reproduce.page import markdown
+
+        return markdown(self)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the claims as one HTML file that opens offline. Returns the path."""
+        from outcross.verbs.reproduce.page import write_reproduction
+
+        return write_reproduction(self, Path(path))
+
+    def open(self, name: str) -> Any:
+        """The run of a claim, as `outcross.open` gives it. BadInput where nothing was kept, or where the claim is no run."""
+        from outcross.verbs.reproduce.work import run_folder
+        from outcross.verbs.run.result import opened
+
+        entry = self[name]
+        if self.folder is None:
+            raise BadInput("this reproduction was not kept; give out= to keep its runs")
+        size = entry.claim.of_size("small" if entry.result is None else entry.result.size)
+        if size is None or size.run is None:
+            raise BadInput(f"{name} is no experiment of a loop, so that it has no run; its numbers are in frame()")
+        return opened(run_folder(self.folder, entry.claim, "small" if entry.result is None else entry.result.size))
+
+
+def _plain(comparison: ClaimComparison) -> dict[str, Any]:
+    ours = comparison.ours
+    return {
+        "what": comparison.what,
+        "published": comparison.published,
+        "published_error": None if comparison.published is None else comparison.error,
+        "no_effect": comparison.none,
+        "value": rounded(ours.value),
+        "low": rounded(ours.low),
+        "high": rounded(ours.high),
+        "method": ours.method,
+        "n": ours.n,
+    }
+
+
+def read_result(path: Path) -> ClaimResult:
+    """What a result file holds. BadInput where it is damaged."""
+    try:
+        content = json.loads(read_text(path))
+        comparisons = tuple(
+            tuple(
+                ClaimComparison(
+                    one["what"],
+                    Estimate(one["value"], one["low"], one["high"], one["method"], one["n"]),
+                    one["no_effect"],
+                    one["published"],
+                    one["published_error"] or 0.0,
+                )
+                for one in part
+            )
+            for part in content["comparisons"]
+        )
+        return ClaimResult(
+            size=content["size"], digest=content["digest"], protocol=content["protocol"], comparisons=comparisons, reason=content["reason"],
+            seeds=tuple(content["seeds"]), generations=content["generations"], chains=content["chains"], arms=content["arms"],
+            date=content["date"], machine=content["machine"], seconds=content["seconds"],
+        )  # fmt: skip
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadInput(f"{path} is damaged ({type(error).__name__}); remove it, and run the claim again") from None
+
+
+def result_file(folder: Path, claim: Claim, size: str) -> Path:
+    """Where the result of a claim at a size is kept."""
+    return folder / RESULTS / f"{claim.id}-{size}.json"
+
+
+def is_reproduction(folder: Path) -> bool:
+    """Whether a folder holds results of claims."""
+    return (folder / RESULTS).is_dir() and (folder / VERDICTS).is_file()
+
+
+def stored_reproduction(folder: Path) -> Reproduction | None:
+    """Every claim with the result that a folder holds of it, the larger size where it has both; None where the folder holds no reproduction."""
+    if not is_reproduction(folder):
+        return None
+    why = {one["id"]: one.get("why") or "" for one in _written(folder) if one.get("verdict") == "not run here"}
+    entries = []
+    for name, path in claim_files().items():
+        claim = read_claim(path)
+        result = stored_result(folder, claim)
+        entries.append(ReproducedClaim(claim, result, why.get(name, "") if result is None else ""))
+    return Reproduction(tuple(entries), folder)
+
+
+def stored_result(folder: Path, claim: Claim, size: str = "") -> ClaimResult | None:
+    """The result of a claim that a folder holds: of the size, or of the larger one; None where there is none."""
+    for one in [size] if size else ["full", "small"]:
+        path = result_file(folder, claim, one)
+        if path.is_file():
+            return read_result(path)
+    return None
+
+
+def _written(folder: Path) -> list[dict[str, Any]]:
+    try:
+        return list(json.loads(read_text(folder / VERDICTS))["claims"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise BadInput(f"{folder / VERDICTS} is damaged; remove it, and run outcross reproduce with --out {folder} again") from None
+
+
+__all__ = ["ClaimResult", "ReproducedClaim", "Reproduction", "field", "replace", "stored_reproduction"]

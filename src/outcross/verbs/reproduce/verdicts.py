@@ -1,0 +1,66 @@
+"""From comparisons to a verdict (science/oracles.md E5): the rules are fixed before anything runs, and Holm's correction is over the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from outcross.statistics.sign_flip import holm
+from outcross.verbs.reproduce.claim import UNVERIFIED, Claim, ClaimPart, Protocol
+from outcross.verbs.reproduce.rules import LEVEL, ClaimComparison
+
+ClaimVerdict = Literal["agrees", "same direction", "cannot tell", "differs", "not run here", "stale"]
+ORDERED: tuple[ClaimVerdict, ...] = ("agrees", "same direction", "cannot tell", "differs")
+"""From the best to the worst: a claim of several comparisons has the verdict of its worst one."""
+MEANINGS: Mapping[ClaimVerdict, str] = {
+    "agrees": "Our number is within three standard errors of the published one, precise to a quarter of the effect, and excludes no effect after Holm's correction over the claims; or the exact protocol shows the published order or sign.",
+    "same direction": "The order or the sign is the published one, and no more can be said: the scale is smaller, the experiment is a stand-in, or the published number is unverified.",
+    "cannot tell": "Our interval is too wide, holds no effect, or does not exist.",
+    "differs": "Our number is precise and away from the published one under the exact protocol, or points the other way.",
+    "not run here": "The reason stands beside it.",
+    "stale": "The claim was changed after its result was made; it must be run again.",
+}
+
+
+def verdict(part: ClaimPart, comparison: ClaimComparison, claim: Claim, protocol: Protocol, tests: int = 1) -> ClaimVerdict:
+    """Of one comparison. `tests` is Holm's factor: by how much its p-value is multiplied."""
+    may_agree = part.tag not in UNVERIFIED and not claim.at_most_same_direction and protocol != "stand_in"
+    is_beyond = comparison.excludes_none and comparison.p * tests <= LEVEL
+    if not is_beyond:
+        return "cannot tell"
+    if not comparison.is_same_side:
+        return "differs"
+    if comparison.published is None:
+        return "agrees" if may_agree and protocol == "exact" else "same direction"
+    if not comparison.is_close:
+        return "differs" if may_agree and protocol == "exact" else "same direction"
+    if not comparison.is_precise:
+        return "cannot tell"
+    return "agrees" if may_agree else "same direction"
+
+
+def worst(several: Sequence[ClaimVerdict]) -> ClaimVerdict:
+    """The worst of the verdicts of a claim's comparisons."""
+    return max(several, key=ORDERED.index)
+
+
+def holm_factors(p_values: Mapping[str, float]) -> dict[str, int]:
+    """By how much the p-values of each claim are multiplied: of m claims by m for that with the smallest, by m − 1 for the next.
+
+    The p-value of a claim is the largest among its comparisons, all of which must be beyond no effect. Where a claim before it fails, those after it
+    fail too, which the factor of that claim says.
+
+    >>> holm_factors({"a": 0.001, "b": 0.04, "c": 0.01})
+    {'a': 3, 'c': 2, 'b': 1}
+    >>> holm_factors({"a": 0.03, "b": 0.04})  # 0.03 · 2 fails, so that 0.04 · 1 must fail too
+    {'a': 2, 'b': 2}
+    """
+    names = sorted(p_values, key=lambda name: p_values[name])
+    corrected = holm([p_values[name] for name in names])
+    factors: dict[str, int] = {}
+    has_failed = 0
+    for place, (name, value) in enumerate(zip(names, corrected, strict=True)):
+        factors[name] = has_failed or len(names) - place
+        if value > LEVEL and not has_failed:
+            has_failed = len(names) - place
+    return factors

@@ -1,0 +1,105 @@
+"""Where nobody says who wrote what: a detector that is fitted once chooses what the next model learns from, and reads no origins."""
+
+import json
+
+import numpy as np
+import pytest
+from given_candidates import Given
+
+from outcross import loop
+from outcross.detectors import DETECTORS
+from outcross.detectors.of_samples import ReadyDetector, pair_of_texts, ready
+from outcross.errors import BadInput
+from outcross.estimate import NotApplicable
+from outcross.experiment import experiment
+from outcross.filters import FILTERS
+from outcross.filters.of_records import RecordCandidates
+from outcross.ledger import Ledger
+from outcross.policies import POLICIES
+from outcross.recipe import read
+
+pytestmark = pytest.mark.usefixtures("without_charts")
+
+
+def ran(told, folder=None):
+    ledger = Ledger(folder)
+    return list(loop.run(experiment(told), ledger)), ledger
+
+
+TELLING = {"kind": "detector_weighted", "share": 0.5, "detector": "ngram"}
+
+
+@pytest.fixture(scope="module")
+def many_words(tmp_path_factory):
+    """An experiment of a hundred short texts, of which an n-gram model writes more."""
+    rng = np.random.default_rng(0)
+    ranks = np.minimum(rng.zipf(1.3, (200, 24)), 400)
+    path = tmp_path_factory.mktemp("words") / "people.jsonl"
+    path.write_text("".join(json.dumps({"text": " ".join(f"w{rank}" for rank in row)}) + "\n" for row in ranks.tolist()))
+    return {
+        "name": "hidden", "human": {"path": str(path), "text_column": "text", "rows": 70, "held_out": 0.1}, "block": 20,
+        "learner": {"kind": "ngram", "tokens": "words"}, "draw": {"prompts": "none"}, "generations": 3, "metrics": ["selection"],
+    }  # fmt: skip
+
+
+def test_a_detector_weighted_policy_asks_a_detector_that_was_fitted_once(many_words):
+    """To what generation 0 wrote for it alone; the models learn from other records."""
+    generations, ledger = ran(many_words | {"policy": TELLING})
+    (fit,) = (entry for entry in ledger.entries.values() if entry.verb == "fit_detector")
+    assert fit.recipe["kind"]["kind"] == "ngram" and fit.generation == 0
+    parts = {entry.part: entry.output for entry in ledger.entries.values() if entry.verb == "generate" and entry.generation == 0}
+    assert set(parts) == {"", "for a detector"} and parts["for a detector"] in fit.reads and parts[""] not in fit.reads
+    for later in generations[1:]:
+        assert len(later.mixed.value) == 70 and later.mixed.value.pool.human_share == 0.5
+        assert len(later.training.value) == 105
+    readings = {(one.measure, one.at): one.estimate for one in generations[2].measured}
+    assert readings["selected_human", "before"].value == 0.5
+    assert readings["selected_human", ""].value == pytest.approx(generations[2].training.value.pool.human_share, abs=0.005)
+
+
+def test_a_detector_that_was_stored_says_what_it_said(many_words, tmp_path):
+    """To the bit, so that a run that goes on is the run that was not stopped; a blend keeps all its parts."""
+    (first,), _ = ran(many_words | {"generations": 1})
+    kind = read(DETECTORS, {"kind": "blend", "detectors": ["classifier", "ngram"]}, "kind")
+    fitted = ready(kind, pair_of_texts(first.human.training.records.texts, first.drawn.records.texts))
+    fitted.save(tmp_path)
+    again = ReadyDetector.load(tmp_path, kind)
+    texts = [*first.human.holdout.records.texts, *first.drawn.records.texts]
+    assert again.chances(texts).model.tolist() == fitted.chances(texts).model.tolist()
+
+
+def test_a_detector_reads_no_origin(many_words):
+    """Records whose authors are swapped or not known are chosen as they were."""
+    generations, _ = ran(many_words | {"generations": 2, "policy": TELLING})
+    mixed = generations[1].mixed.value
+    fitted = ready(
+        read(DETECTORS, "ngram", "kind"),
+        pair_of_texts(generations[0].human.holdout.records.texts, generations[0].drawn.records.texts),
+    )
+    (chooses,) = read(POLICIES, TELLING, "policy").selects
+    chosen = [
+        chooses.select(
+            RecordCandidates(mixed.records, author=np.full(70, author), detectors={chooses.detector: fitted}),
+            np.random.default_rng(5),
+        ).times.tolist()
+        for author in ("human", "model", "unknown")
+    ]
+    assert chosen[0] == chosen[1] == chosen[2]
+
+
+def test_a_detector_without_samples_is_refused_outside_of_a_loop():
+    alone = read(FILTERS, {"kind": "importance", "detector": {"kind": "classifier"}}, "filter")
+    with pytest.raises(NotApplicable, match="outside of a loop name human and ai"):
+        alone.select(Given(["some text"]), np.random.default_rng(0))
+
+
+def test_power_0_draws_as_many_at_random(many_words):
+    generations, _ = ran(many_words | {"policy": TELLING | {"detector": "oracle", "power": 0}})
+    assert [len(later.training.value) for later in generations[1:]] == [105, 105]
+    assert 0.3 < generations[1].training.value.pool.human_share < 0.7
+
+
+def test_too_little_human_text_for_a_detector_is_said(many_words):
+    few = many_words | {"human": many_words["human"] | {"rows": 30}, "policy": TELLING}
+    with pytest.raises(BadInput, match="the human sample of the detector has 30 independent texts"):
+        ran(few)
