@@ -1,8 +1,8 @@
 """Does variety among teachers slow collapse at an equal number of records, and by how much?
 
-`outcross run community` (normal distributions, against closed forms L1 to L3), `outcross run community-text` (n-gram models of the Python documentation, five seeds) and
-languages: 112 languages of Tatoeba, which eight teachers share at random or as specialists of fourteen languages each (five seeds). Every arm learns from, and
-writes, as many records. Readings are of all teachers together unless they name one; intervals are t over seeds, differences from one model are taken within a seed.
+`outcross run community` (normal distributions, against closed forms L1 to L3), five arms of `outcross run community-text` (n-gram models of the Python documentation, 200 blocks,
+three generations, five seeds) and, on request, languages: 112 languages of Tatoeba, which eight teachers share at random or as specialists of fourteen languages each. Every arm learns
+from, and writes, as many records. Readings are of all teachers together unless they name one; intervals are t over seeds, differences from one model are taken within a seed.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import polars
 from figures import DATA, RESULTS, write
-from over_seeds import RUNS, difference, over_seeds, readings_of, run
+from over_seeds import RUNS, difference, over_seeds, run
 
 import outcross
+from outcross.experiment.file import builtin, parse
 
-SEEDS = tuple(range(5))
+SEEDS = list(range(5))
 TATOEBA = DATA / "text" / "multilingual" / "tatoeba_112.parquet"
 TEACHERS = 8
 LEARNER = {"kind": "ngram", "order": 3, "vocabulary": 4096}
+ARMS = ("one-model", "exchange-alike-4", "isolated-alike-4", "exchange-different-4", "isolated-different-4")
 READINGS = (
     ("held_out_loss", ""),
     ("excess_loss", ""),
@@ -37,20 +37,22 @@ READINGS = (
 def main() -> None:
     asked = _asked()
     folder, load = RUNS / "community", os.getloadavg()
-    started = time.perf_counter()
     if not asked.finished:
         run(folder / "numbers", "community", "--quiet", "--workers", "1")
-    seconds = time.perf_counter() - started
-    told: dict[str, Any] = {"numbers": numbers(folder / "numbers"), "seconds_of_numbers": round(seconds, 1)}
-    for name, spec in (("text", "community-text"), ("languages", str(languages(folder)))):
-        there = [folder / f"{name}-{seed}" for seed in SEEDS]
-        for seed, place in zip(SEEDS, there, strict=True):
-            if not asked.finished and name in asked.only:
-                run(place, spec, f"seed={seed}", "store=readings", "--quiet", "--workers", "1")
-        there = [place for place in there if (place / "readings.parquet").exists()]
-        if there:
-            told[name] = of_seeds(there)
+    told: dict[str, Any] = {"numbers": numbers(folder / "numbers")}
+    seeds = f"sweep={json.dumps({'seed': SEEDS})}"
+    for name, spec, settings in (("text", "community-text", texts()), ("languages", str(languages(folder)), ())):
+        if not asked.finished and name in asked.only:
+            run(folder / name, spec, seeds, "store=readings", *settings, "--quiet", "--workers", "1")
+        if (folder / name / "readings.parquet").exists():
+            told[name] = of_seeds(folder / name)
     write("community", __doc__ or "", load, told, RESULTS)
+
+
+def texts() -> tuple[str, ...]:
+    """The settings of the study of text: five arms of the experiment, smaller."""
+    arms = [arm for arm in parse(builtin()["community-text"].read_text(), "community-text")["arms"] if arm["name"] in ARMS]
+    return "human.rows=200", "generations=3", "metrics=[held_out]", f"arms={json.dumps(arms)}"
 
 
 def languages(folder: Path) -> Path:
@@ -92,9 +94,9 @@ def numbers(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def of_seeds(folders: Iterable[Path]) -> list[dict[str, Any]]:
+def of_seeds(folder: Path) -> list[dict[str, Any]]:
     """A row a reading, arm and generation: of all teachers together, the difference from one model within a seed, and the mean over teachers by themselves."""
-    readings = readings_of(folders)
+    readings = outcross.open(folder).readings
     rows = []
     for measure, at in READINGS:
         of = readings.filter(measure=measure, at=at).drop_nulls("value")
@@ -117,7 +119,7 @@ def of_seeds(folders: Iterable[Path]) -> list[dict[str, Any]]:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--finished", action="store_true", help="run nothing, write down what has ended")
-    parser.add_argument("--only", nargs="*", default=["text", "languages"], help="which of the studies of texts to run")
+    parser.add_argument("--only", nargs="*", default=["text"], help="which of the studies of texts to run")
     return parser.parse_args()
 
 

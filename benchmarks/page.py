@@ -48,6 +48,12 @@ def _section(told: dict[str, Any]) -> str:
         body = [_regions(told["regions"])]
     elif "chosen" in told:
         body = [*map(_chosen, told["chosen"]), _routed(told["routed"]), _held_out(told["auroc"])]
+    elif "sculpted" in told:
+        body = [_sculpted(told["sculpted"]), _verdicts(told["verdicts"])]
+    elif "surpass" in told:
+        body = [_surpassed([*told["surpass"], *told["theorem"]])]
+    elif "routing" in told:
+        body = [_routing(told["routing"])]
     elif "students" in told:
         body = [_students(told["students"])]
     elif "equal_k" in told:
@@ -322,6 +328,57 @@ def _students(rows: list[dict[str, Any]]) -> str:
     return _table(
         ["student", "chosen for", "its data", "what it writes", "perplexity", "perplexity of random choice", "seeds"], told
     )
+
+
+def _sculpted(rows: list[dict[str, Any]]) -> str:
+    def cell(one: dict[str, Any]) -> str:
+        return f"{one['value']:.4g}" + ("" if one["low"] is None else f" [{one['low']:.4g}, {one['high']:.4g}]")
+
+    measures = [key for key in ("parameters", "goal", "held_out_loss", "loss", "sums_right") if key in rows[0]]
+    told = [[one["data"], f"{one['size']:g}", *(cell(one[key]) for key in measures), str(one["goal"]["n"])] for one in rows]
+    return _table(["data", "order", *(key.replace("_", " ") for key in measures), "seeds"], told)
+
+
+def _verdicts(told: list[str] | dict[str, Any]) -> str:
+    if isinstance(told, list):
+        return "\n".join(f"- {one}" for one in told)
+    lines = []
+    for data, one in told.items():
+        reaches = (
+            one["on_the_goal"]
+            if isinstance(one["on_the_goal"], str)
+            else "reached at {:.4g} [{:.4g}, {:.4g}] parameters".format(*one["on_the_goal"])
+        )
+        sizes = "; ".join(
+            f"order {size} {said[0] if said == ['holds both'] else 'not shown: ' + ' and '.join(said)}"
+            for size, said in one["by_size"].items()
+        )
+        lines.append(f"- {data}, against the largest student on random data: on the goal alone, {reaches}; {sizes}.")
+    return "\n".join(lines)
+
+
+def _surpassed(rows: list[dict[str, Any]]) -> str:
+    def crossing(one: dict[str, Any]) -> list[str]:
+        if one["crossing"] is None:
+            return [one["note"], ""]
+        found = one["crossing"]
+        ends = "" if found["low"] is None else f" [{found['low']:.4f}, {found['high']:.4f}]"
+        return [f"**{found['value']:.4f}**{ends}", f"{one['between'][0]:g} to {one['between'][1]:g}"]
+
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.4f}"
+
+    told = [
+        [one["arm"], *crossing(one), number(one["closed_form"]), number(one["threshold"]), str(one["points"][0]["n"] or 1)]
+        for one in rows
+    ]
+    return _table(
+        ["arm", "student falls below its best teacher at p =", "between", "closed form, on the same lines", "p*", "seeds"], told
+    )
+
+
+def _routing(seconds: dict[str, float]) -> str:
+    return "A million candidates are routed in " + ", ".join(f"{value:.2g} s ({name})" for name, value in seconds.items()) + "."
 
 
 def _equal_k(rows: list[dict[str, Any]]) -> str:

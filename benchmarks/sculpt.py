@@ -56,9 +56,10 @@ def studied(size: str | None, workers: int) -> dict[str, Any]:
             print(row, flush=True)
     sentences = frontier_sentences(kinds, found)
     print(*sentences, sep="\n", flush=True)
-    return {"students": rows, "verdicts": list(sentences)}
+    return {"sculpted": rows, "verdicts": list(sentences)}
 
 
+POOL_PAGE = "How small can a student of published teachers be? The AlpacaEval pool.\n" + (__doc__ or "").partition("\n")[2]
 POOL = DATA / "instructions" / "alpacaeval_outputs.parquet"
 PEOPLE, BLOCK, ORDERS, SEEDS = "human_reference", 64, (1, 2, 3, 4, 5), tuple(range(10))
 
@@ -135,7 +136,7 @@ def pool() -> dict[str, Any]:
         each = judged_students(list(map(float, ORDERS)), goals, losses, np.zeros_like(goals), largest)
         verdicts[data] = {
             "on_the_goal": equal.note if equal.size is None else [equal.size.value, equal.size.low, equal.size.high],
-            "by_size": {str(size): list(one.fails) or ["holds both"] for size, one in zip(ORDERS, each, strict=True)},
+            "by_size": {str(size): list(one.not_shown) or ["holds both"] for size, one in zip(ORDERS, each, strict=True)},
             "goal_difference": {
                 str(size): [one.goal.value, one.goal.low, one.goal.high] for size, one in zip(ORDERS, each, strict=True)
             },
@@ -144,13 +145,13 @@ def pool() -> dict[str, Any]:
             },
         }
         print(data, verdicts[data], flush=True)
-    return {"students": students, "verdicts": verdicts}
+    return {"sculpted": students, "verdicts": verdicts}
 
 
 def main(workers: str = "1", size: str | None = None) -> None:
     load, start = os.getloadavg(), time.perf_counter()
     if size == "alpacaeval":
-        write("sculpt_alpacaeval", __doc__ or "", load, pool() | {"seconds": time.perf_counter() - start})
+        write("sculpt_alpacaeval", POOL_PAGE, load, pool() | {"seconds": time.perf_counter() - start})
         return
     result = studied(size, int(workers))
     name = "sculpt" if size is None else f"sculpt_{size}"

@@ -1,8 +1,9 @@
 """Can a student beat its best teacher? The built-in experiment and the theorem's own classifier, against closed forms.
-The experiment `surpass` at its full size (five seeds), and `surpass-theorem`. Of every kind of arm: student minus best teacher over the error p of the teachers, with t-intervals over seeds and the closed form where one is known; where it falls below 0 (on straight lines between the values of p); and the threshold p* in the limit of many records. Beside it the time
-that a router takes for a million candidates.
+The experiment `surpass` at its full size (five seeds), and `surpass-theorem`. Of every kind of arm: student minus best teacher over the error p of the teachers, with t-intervals over seeds and the closed form where one is known; where it falls below 0 (on straight lines between the values of p); and the threshold p* in the limit of many records.
 
-    python benchmarks/surpass.py [WORKERS]
+    python benchmarks/surpass.py [WORKERS] [FOLDERS]
+
+FOLDERS are those of a finished `surpass` and a finished `surpass-theorem`, which are then read and not run.
 """
 
 from __future__ import annotations
@@ -14,20 +15,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
 from figures import write
 
 import outcross
 from outcross.estimate import Estimate
-from outcross.filters.route import RouteFilter
 from outcross.report.crossings import Crossing
 from outcross.report.curves import measured
 from outcross.report.response import crossings_of, responses
-from outcross.testing.candidates import GivenCandidates
 from outcross.verbs.run.page import study
-
-PROMPTS, TEACHERS = 250_000, 4
 
 
 def plain(estimate: Estimate | None) -> dict[str, Any] | None:
@@ -45,10 +40,10 @@ def said(one: Crossing) -> dict[str, Any]:
     }
 
 
-def studied(name: str, workers: int) -> list[dict[str, Any]]:
+def studied(name: str, workers: int, finished: str | None = None) -> list[dict[str, Any]]:
     """Every kind of arm over p."""
     with tempfile.TemporaryDirectory() as folder:
-        run = outcross.run(name, out=Path(folder) / "run", workers=workers).finish()
+        run = outcross.open(finished) if finished else outcross.run(name, out=Path(folder) / "run", workers=workers).finish()
         told = study(run)
     laws: dict[tuple[str, str], dict[int, float]] = {}
     for law in told.laws:
@@ -69,44 +64,15 @@ def studied(name: str, workers: int) -> list[dict[str, Any]]:
     return rows
 
 
-def routed() -> dict[str, float]:
-    """Seconds in which each rule chooses among a million candidates."""
-    rng = np.random.default_rng(0)
-    n, teacher = PROMPTS * TEACHERS, np.tile(np.arange(TEACHERS), PROMPTS)
-    prompt = np.repeat(np.arange(PROMPTS), TEACHERS)
-    frame = pl.DataFrame(
-        {
-            "reward": rng.standard_normal(n) + 0.5 * (teacher == prompt % TEACHERS),
-            "topic": [f"topic {number}" for number in (prompt % TEACHERS).tolist()],
-            "_model": [f"teacher {number}" for number in teacher.tolist()],
-            "_author": ["model"] * n,
-        }
-    )
-    candidates = GivenCandidates(frame, np.zeros((n, 1)), of_prompt=prompt)
-    reward = {"column": "reward"}
-    rules = {
-        "random": RouteFilter(rule="random"),
-        "single": RouteFilter(rule="single", reward=reward),
-        "table": RouteFilter(rule="table", by="topic", table={f"topic {one}": f"teacher {one}" for one in range(TEACHERS)}),
-        "reward": RouteFilter(rule="reward", reward=reward),
-        "learned": RouteFilter(rule="learned", reward=reward, columns=("topic",)),
-    }
-    seconds = {}
-    for name, rule in rules.items():
-        start = time.perf_counter()
-        rule.select(candidates, np.random.default_rng(1))
-        seconds[name] = time.perf_counter() - start
-        print(name, f"{seconds[name]:.2f} s", flush=True)
-    return seconds
-
-
-def main(workers: str = "1") -> None:
+def main(workers: str = "1", *finished: str) -> None:
     load, start = os.getloadavg(), time.perf_counter()
-    questions = studied("surpass", int(workers))
+    of_questions, of_theorem = finished or (None, None)
+    questions = studied("surpass", int(workers), of_questions)
     middle = time.perf_counter()
-    theorem = studied("surpass-theorem", int(workers))
+    theorem = studied("surpass-theorem", int(workers), of_theorem)
     seconds = {"surpass": middle - start, "theorem": time.perf_counter() - middle}
-    write("surpass", __doc__ or "", load, {"surpass": questions, "theorem": theorem, "seconds": seconds, "routing": routed()})
+    seconds = {} if finished else {"seconds": seconds}
+    write("surpass", __doc__ or "", load, {"surpass": questions, "theorem": theorem} | seconds)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ ELSEWHERE = {
     "outcross run selection": "it takes minutes; tests/test_selecting_in_the_loop.py runs small ones",
     "outcross run surpass": "it takes minutes; tests/laws/test_surpass.py runs small ones",
     "outcross run sculpt": "it takes minutes; tests/test_sculpt.py runs small ones",
-    "outcross run community": "it takes a minute; tests/test_teachers.py and tests/laws/test_lines.py run small ones",
+    "outcross run community": "it takes half a minute; tests/test_teachers.py and tests/laws/test_lines.py run small ones",
     "outcross run fairness-mnist": "it takes a minute; tests/test_labelling.py runs small ones",
     "outcross run my.yaml --import": "it needs the file of parts; tests/test_tutorial_own_parts.py runs one",
     "outcross export": "it needs a network that was trained; tests/test_export.py exports one",

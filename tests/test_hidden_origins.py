@@ -1,11 +1,13 @@
 """Where nobody says who wrote what: a detector that is fitted once chooses what the next model learns from, and reads no origins."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from given_candidates import Given
 
+import outcross
 from outcross import loop
 from outcross.detectors import DETECTORS
 from outcross.detectors.of_samples import ReadyDetector, pair_of_texts, ready
@@ -103,3 +105,23 @@ def test_too_little_human_text_for_a_detector_is_said(many_words):
     few = many_words | {"human": many_words["human"] | {"rows": 30}, "policy": TELLING}
     with pytest.raises(BadInput, match="the human sample of the detector has 30 independent texts"):
         ran(few)
+
+
+def test_a_mix_keeps_the_same_step_and_loads_it_where_another_filter_asks_for_the_detector(many_words, tmp_path):
+    """The samples count by what they hold: another name of the file is the same step."""
+    lines = Path(many_words["human"]["path"]).read_text().splitlines()
+    for name, part in (("human", lines[:70]), ("ai", [line.replace("w1", "v1") for line in lines[70:140]]), ("pool", lines[140:])):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(part) + "\n")
+    (tmp_path / "again.jsonl").write_text((tmp_path / "human.jsonl").read_text())
+    fits = []
+    for human in ("human", "again"):
+        asked = {"human": str(tmp_path / f"{human}.jsonl"), "ai": str(tmp_path / "ai.jsonl"), "kind": "ngram"}
+        outcross.mix(
+            pools=[{"name": "crawl", "path": str(tmp_path / "pool.jsonl"), "origin": "unknown"}],
+            filters=[{"importance": {"detector": asked}}],
+            rows=20,
+            out=tmp_path / human,
+        )
+        entries = Ledger(tmp_path / human / ".outcross").entries.values()
+        fits.append([entry.key for entry in entries if entry.verb == "fit_detector"])
+    assert len(fits[0]) == 1 and fits[0] == fits[1]

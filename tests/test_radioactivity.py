@@ -112,13 +112,26 @@ def test_bad_questions_are_one_line(folder):
         radioactivity(WatermarkDetector(tokenizer=folder, scheme="synthid", keys=(1,)), lambda tokens: tokens, [np.arange(30)])
 
 
-LOOP = {
-    "name": "marked", "human": {"text": "stdlib", "rows": 150, "held_out": 0.05, "held_out_rows": 40}, "block": 32, "learner": {"kind": "ngram", "vocabulary": 400},
-    "draw": {"prompts": "none", "watermark": {"bias": 3.0}}, "generations": 2, "metrics": ["radioactivity"],
-}  # fmt: skip
+@pytest.fixture(scope="module")
+def marked_loop(tmp_path_factory):
+    """An experiment of 300 texts of a Markov chain of 200 words."""
+    rng = np.random.default_rng(0)
+    law = rng.dirichlet(np.full(200, 0.05), 200).cumsum(axis=1)
+    state, words = rng.integers(200, size=300), []
+    for _ in range(40):
+        state = np.minimum((law[state] < rng.random((300, 1))).sum(axis=1), 199)
+        words.append(state)
+    path = tmp_path_factory.mktemp("marked") / "people.jsonl"
+    path.write_text(
+        "".join(json.dumps({"text": " ".join(f"w{word}" for word in row)}) + "\n" for row in np.stack(words, axis=1).tolist())
+    )
+    return {
+        "name": "marked", "human": {"path": str(path), "text_column": "text", "rows": 200, "held_out": 0.2}, "block": 32, "learner": {"kind": "ngram", "tokens": "words"},
+        "draw": {"prompts": "none", "watermark": {"bias": 3.0}}, "generations": 2, "metrics": ["radioactivity"],
+    }  # fmt: skip
 
 
-def test_a_student_in_a_loop_is_known_by_the_mark_of_its_teacher():
+def test_a_student_in_a_loop_is_known_by_the_mark_of_its_teacher(marked_loop):
     """A student of marked text alone predicts green tokens; one of human text is read as generation 0 is; another key finds nothing."""
     found = {}
     for name, settings in {
@@ -126,7 +139,7 @@ def test_a_student_in_a_loop_is_known_by_the_mark_of_its_teacher():
         "unmarked": {"policy": "human_only"},
         "another key": {"policy": "replace", "metrics": [{"radioactivity": {"watermark": {"key": 7}}}]},
     }.items():
-        first, student = run(experiment(LOOP | settings))
+        first, student = run(experiment(marked_loop | settings))
         found[name] = [one.null.p for generation in (first, student) for one in generation.measured]
     assert found["marked"][1] < 1e-6 < 0.001 < min(found["marked"][0], *found["unmarked"], *found["another key"])
     assert found["unmarked"][0] == found["unmarked"][1] == found["marked"][0]
@@ -181,7 +194,7 @@ def test_a_network_writes_green_tokens_as_often_as_the_mark_says(folder):
         ({"learner": "causal_lm"}, "causal_lm leaves none"),
     ],
 )
-def test_a_watermark_that_cannot_be_left_is_refused(changes, words):
+def test_a_watermark_that_cannot_be_left_is_refused(marked_loop, changes, words):
     with pytest.raises(BadInput, match=words) as refusal:
-        experiment(LOOP | changes)
+        experiment(marked_loop | changes)
     assert "\n" not in str(refusal.value)

@@ -118,9 +118,9 @@ def test_a_student_is_judged_on_goal_loss_and_skill_by_the_ends_of_its_intervals
     three = np.ones((3, 1)) + np.array([[-0.001], [0.0], [0.001]])
     same = (np.ones(3) - 0.1, np.ones(3), np.ones(3) - 0.1)
     (held,) = judged_students([10], three, three, three, same)
-    assert held.fails == () and held.loss.value == pytest.approx(0)
+    assert held.not_shown == () and held.loss.value == pytest.approx(0)
     (worse,) = judged_students([10], three - 0.2, 1.03 * three, three - 0.2, same)
-    assert worse.fails == ("goal", "held-out loss", "sums")
+    assert worse.not_shown == ("goal", "held-out loss", "sums")
 
 
 def test_the_page_says_of_each_way_to_choose_data_what_the_smallest_student_is():
@@ -146,7 +146,7 @@ def test_the_page_says_of_each_way_to_choose_data_what_the_smallest_student_is()
     kinds = {name: [(1.0, f"{name},1"), (2.0, f"{name},2")] for name in ("random", "best")}
     (said,) = frontier_sentences(kinds, found)
     assert "the smallest model, 10, already reaches it" in said and "the smallest is that of 100 parameters" in said
-    assert "1: fails held-out loss and sums" in said and "2: holds all" in said
+    assert "size 1 not shown: held-out loss and sums" in said and "size 2 holds all" in said
     assert frontier_sentences({"best": kinds["best"]}, found) == () and frontier_sentences(kinds, found[:2]) == ()
 
 

@@ -161,6 +161,16 @@ def test_what_teachers_do_is_told_in_words_and_is_one_setting_where_arms_have_ot
     assert [arm.experiment.teachers for arm in again.arms] == [arm.experiment.teachers for arm in run.arms]
 
 
+def test_bounds_are_on_what_all_teachers_are_together():
+    alone = {"a": {"reads": "own"}, "b": {"reads": "own"}}
+    run = outcross.run(told(teachers=alone, human={"distribution": "normal", "rows": 8}, chains=400, generations=4, stop_when={"spread_ratio": 0.62}))  # fmt: skip
+    last = list(run)[-1]
+    spread = {one.group: one.estimate.value for one in last.measured if one.measure == "spread_ratio"}
+    assert last.g == 3 and spread[""] > 0.62 > max(
+        spread["teacher a"], spread["teacher b"]
+    )  # a single teacher is far below the bound
+
+
 def test_networks_are_trained_for_their_share_of_the_steps(texts):
     network = {"kind": "transformer", "layers": 1, "width": 16, "heads": 2, "vocabulary": 300}
     one = outcross.experiment(

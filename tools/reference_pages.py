@@ -332,7 +332,7 @@ def _default(value: object) -> str:
         value is None
         or value is MISSING
         or value is inspect.Parameter.empty
-        or (isinstance(value, str | tuple | dict | list) and not value)
+        or (isinstance(value, str | tuple | Mapping | list) and not value)
     ):
         return "–"
     if is_dataclass(value):
@@ -375,7 +375,7 @@ def _values(hint: Any) -> str:
         return " or ".join(dict.fromkeys(filter(None, map(_values, arguments))))
     if origin in (tuple, list):
         return "a list"
-    if origin is dict or hint is dict:
+    if origin is dict or (isinstance(hint, type) and issubclass(hint, Mapping)):
         return "a mapping"
     return {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}.get(hint, "")
 

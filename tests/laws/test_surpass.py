@@ -6,13 +6,16 @@ import pytest
 import outcross
 from outcross.collapse.closed_forms import answers_of, law_arguments
 from outcross.errors import BadInput
+from outcross.experiment.arms import arms
+from outcross.experiment.settings import families, flat_settings
 from outcross.laws import expected
 from outcross.laws.verifier import linear_accuracy, plurality_accuracy, self_selected_error, verifier_breakdown
 from outcross.models import LEARNERS
 from outcross.models.draw import Draw
 from outcross.recipe import read
 from outcross.report.crossings import crossed, crossing
-from outcross.report.curves import Curve, CurvePoint
+from outcross.report.curves import Curve, CurvePoint, Measured
+from outcross.report.response import Response, dealt_to_charts
 from outcross.sources.tasks import Halfspace, Sums
 
 ERRORS = 3
@@ -183,7 +186,7 @@ def test_a_crossing_has_its_interval_over_seeds_and_says_where_there_is_none():
     assert found.measured is not None and found.measured.value == pytest.approx((0.5 + 0.45) / 2) and found.measured.n == 2
     assert found.closed_form == pytest.approx(0.5) and "threshold p* = 0.5" in found.words and "between 0.4 and 0.6" in found.words
     never = crossing("control", [*curves[:1], (0.6, line("b", 0.3, 0.1))], {})
-    assert never.measured is None and "above 0 between 0.4 and 0.6" in never.words
+    assert never.measured is None and "never below 0 after it was above between 0.4 and 0.6" in never.words
     some = crossing("some", [*curves[:1], (0.6, line("b", -0.3, 0.1))], {})
     assert "1 of 2 seeds cross 0" in some.words
     assert crossed([[found], [never]])[0].startswith(
@@ -256,3 +259,22 @@ def test_points_of_the_theorem_have_two_answers_by_the_side_of_a_plane():
     assert ((records.column("x0") > 0) == records.column("right")).all() and (
         records.column("answer") == records.column("right")
     ).all()
+
+
+def test_named_arms_that_are_swept_are_called_by_their_point_and_drawn_by_their_name():
+    told = small(
+        arms=[{"name": "plain"}, {"name": "checked", "select": [VERIFIED]}], sweep={"learner.error": [0.2, 0.5], "seed": [0, 1]}
+    )
+    made = arms(told)
+    assert [arm.name for arm in made[::2]] == ["plain,error=0.2", "plain,error=0.5", "checked,error=0.2", "checked,error=0.5"]
+    found = families(flat_settings(made))
+    assert [(one.setting, one.among) for one in found] == [("learner.error", "plain"), ("learner.error", "checked")]
+
+
+def test_many_kinds_of_arms_are_dealt_to_charts_by_the_first_word_of_their_names():
+    kinds = [
+        Response("learner.error", name, Measured("student_gain", "", {}, {}), ())
+        for name in ("a", "a-b", "a-c", "b", "b-a", "c", "c-a")
+    ]
+    assert [[one.among for one in chart] for chart in dealt_to_charts(kinds)] == [["a", "a-b", "a-c"], ["b", "b-a"], ["c", "c-a"]]
+    assert len(dealt_to_charts(kinds[:6])) == 1

@@ -23,6 +23,7 @@ from typing import Literal
 from outcross.errors import BadInput
 from outcross.estimate import Estimate, NotApplicable, Reading
 from outcross.experiment.bounds import LOGARITHMS, TAIL_SURVIVAL
+from outcross.experiment.teachers import TEACHER
 from outcross.measures import standing_for
 
 ERROR = 0.05
@@ -173,9 +174,13 @@ class Watch:
         """How the ratio of each bounded reading and place is read off the readings of a generation."""
 
     def __call__(self, generation: int, readings: Sequence[Reading]) -> Stop | None:
-        """The reason to stop after this generation; None where there is none. A reading that cannot be had at a generation is not looked at there."""
+        """The reason to stop after this generation; None where there is none. A reading that cannot be had at a generation is not looked at there.
+
+        Of several teachers those of all together count.
+        """
         if not self.bounds:
             return None
+        readings = [one for one in readings if not one.group.startswith(TEACHER)]
         if generation == 0:
             self.ratios = {place: of for name in self.bounds for place, of in _ratios(name, readings).items()}
             return None

@@ -35,6 +35,7 @@ class SculptedMeasure(Measure):
     by_default = False
     aspect = "use"
     needs = ("text",)
+    libraries = (*Measure.libraries, "icu4py", "polars")
     pages = {
         "goal": Page(
             "SC1", "goal attribute", "Mean over what the model wrote of the attribute that data were chosen for; texts without a number are left out.",

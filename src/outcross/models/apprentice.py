@@ -27,7 +27,7 @@ class Apprentice(Learner):
     """
 
     paper = "Shimabucoro et al., EMNLP 2024, arXiv 2407.01490 (active inheritance); Odumakinde et al., arXiv 2408.14960 (routing)"
-    libraries = ("numpy", "polars")
+    libraries = ("numpy", "polars", "tokenizers", "torch", "transformers")
     learns = ("text",)
     continues = True
 

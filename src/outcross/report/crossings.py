@@ -11,6 +11,8 @@ from outcross.estimate import Estimate, NotApplicable, mean, without_interval
 from outcross.report.curves import Curve
 from outcross.report.numerals import number
 
+ROUNDING = 1e-12
+"""What lies nearer to 0 is 0: differences of shares are known to a few units in the last place."""
 CHANGES = ("student_gain",)
 """Readings whose sign is what is asked of them."""
 
@@ -84,7 +86,8 @@ def crossing(
     places = [_place(settings, values) for values in seeds]
     found = [one for one in places if one is not None]
     if not seeds or not found:
-        signs = "above 0" if seeds and all(values[-1] > 0 for values in seeds) else "never above 0 and then below it"
+        is_above = any(value > ROUNDING for values in seeds for value in values)
+        signs = "never below 0 after it was above" if is_above else "never above 0"
         return Crossing(
             among, None, None, f"{signs} between {settings[0]:g} and {settings[-1]:g}, so that no crossing was measured", threshold
         )
@@ -122,7 +125,7 @@ def _place(settings: Sequence[float], values: Sequence[float]) -> tuple[float, t
     """
     for at in range(1, len(settings)):
         before, after = values[at - 1], values[at]
-        if before >= 0 > after and max(values[:at]) > 0:
+        if before >= -ROUNDING and after < -ROUNDING and max(values[:at]) > ROUNDING:
             share = before / (before - after)
             return settings[at - 1] + share * (settings[at] - settings[at - 1]), (settings[at - 1], settings[at])
     return None

@@ -38,9 +38,9 @@ def _sentence(name: str, arms: Sequence[tuple[float, str]], largest: str, found:
     same = equal_size(parameters, goal, reference[0])
     reaches = same.note if same.size is None else f"a student of {_interval(same.size)} parameters reaches it"
     students = judged_students(parameters, goal, loss, skill, reference)  # type: ignore[arg-type]
-    smallest = next((one for one in students if not one.fails), None)
+    smallest = next((one for one in students if not one.not_shown), None)
     holds = "no size holds goal, held-out loss (at most 2 % worse) and sums together" if smallest is None else _held(smallest)
-    each = "; ".join(f"{_size(value)}: {_failing(one)}" for (value, _), one in zip(arms, students, strict=True))
+    each = "; ".join(f"size {_size(value)} {_shown(one)}" for (value, _), one in zip(arms, students, strict=True))
     return f"{name}, against the largest student on random data: on the goal alone, {reaches}. By all three, {holds} ({each})."
 
 
@@ -51,8 +51,8 @@ def _held(one: JudgedStudent) -> str:
     )
 
 
-def _failing(one: JudgedStudent) -> str:
-    return f"fails {' and '.join(one.fails)}" if one.fails else "holds all"
+def _shown(one: JudgedStudent) -> str:
+    return f"not shown: {' and '.join(one.not_shown)}" if one.not_shown else "holds all"
 
 
 def _size(value: float) -> str:

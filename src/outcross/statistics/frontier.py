@@ -85,8 +85,8 @@ class JudgedStudent:
     """Its share of right answers less the other's."""
 
     @property
-    def fails(self) -> tuple[str, ...]:
-        """What it does not hold, by the ends of the intervals: its goal must be as high, its loss at most 2 % worse, its answers as often right."""
+    def not_shown(self) -> tuple[str, ...]:
+        """What it is not shown to hold, by the ends of the intervals: a goal as high, a loss at most 2 % worse, answers as often right."""
         told = []
         if _low(self.goal) < 0:
             told.append("goal")
@@ -107,7 +107,7 @@ def judged_students(
     """Each size on chosen data, its three readings (seeds, sizes), beside those of the largest model on random data, (seeds,) each.
 
     >>> ones = np.ones((2, 1))
-    >>> judged_students([10], ones, 1.05 * ones, ones, (np.zeros(2), np.ones(2), np.ones(2)))[0].fails
+    >>> judged_students([10], ones, 1.05 * ones, ones, (np.zeros(2), np.ones(2), np.ones(2)))[0].not_shown
     ('held-out loss',)
     """
     of_goal, of_loss, of_skill = (one[:, None] for one in largest)

@@ -153,20 +153,21 @@ def inside_unit(value: float, low: float, high: float, method: str, n: int) -> E
 
 def at_least(mixed: np.ndarray, human: ScoredSample, bins: int = 10) -> Estimate:
     """The least share of a set that one known source cannot explain, where nothing is known of the other: 1 − min over regions of M(region)/H(region), cut at 0.
+    mixed: (n,), or (n, scorers) where several scored each record, over which its place is averaged.
 
     Whatever the other source is, H's share is at most M(R)/H(R) for every region R of a record's number. The regions are the tails of the known source's
     own numbers. The lower end holds for all of them together (Bonferroni; exact binomial limits); there is no upper end below 1, since the other source may look like the first.
     """
     from scipy.special import betaincinv
 
-    n, groups = mixed.size, int(human.groups.max()) + 1
+    n, groups = len(mixed), int(human.groups.max()) + 1
     levels = np.arange(1, bins) / bins
     edges = np.quantile(human.values, levels)
     alpha = 0.05 / (4 * edges.size)
     value, low = 0.0, 0.0
     for edge in edges:
         for in_mixed, in_human in ((mixed <= edge, human.values <= edge), (mixed > edge, human.values > edge)):
-            k, share = int(in_mixed.sum()), float(in_human.mean())
+            k, share = float(in_mixed.reshape(n, -1).mean(axis=1).sum()), float(in_human.mean())
             hits = share * groups
             upper = float(betaincinv(k + 1, n - k, 1 - alpha)) if k < n else 1.0
             lower = float(betaincinv(hits, groups - hits + 1, alpha)) if hits > 0 else 0.0

@@ -106,7 +106,7 @@ def in_a_folder(question: RunQuestion) -> RunQuestion:
     arms, workers = arms_of(question), question.workers
     if workers is None:  # what is fitted in closed form is sooner done in one process
         learner = arms[0].experiment.learner
-        takes_long = learner.trains or "labelled" in learner.learns
+        takes_long = learner.trains or learner.continues
         workers = as_many_as_cores(len(arms) if takes_long else 1)
     return replace(question, out=question.out or Path("runs") / arms[0].experiment.name, workers=workers)
 
