@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,29 @@ class Spec:
     @property
     def digest(self) -> str:
         return hashlib.sha256(json.dumps(self.told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+TEXT = "n-gram"
+TEXT_READINGS = ("held_out_perplexity",)
+FROZEN_TEXT = RESULTS / "forecast_held_out_text.json"
+
+
+def text_specs(which: str, count: int = 4) -> Iterator[Spec]:
+    """Specs of n-gram models on the standard library's text, five seeds each, drawn from one distribution by two streams."""
+    rng = np.random.default_rng([2026, {"develop": 3, "held out": 4}[which]])
+    for at in range(count):
+        policies = (
+            {"kind": "replace"},
+            {"kind": "human_share", "share": round(float(rng.uniform(0.05, 0.4)), 3)},
+            {"kind": "accumulate"},
+        )
+        told = {
+            "name": f"{TEXT}-{at}", "human": {"text": "stdlib", "held_out": 0.1, "rows": int(rng.integers(100, 300))}, "block": 32,
+            "learner": {"kind": "ngram", "order": int(rng.integers(2, 4)), "vocabulary": 1024}, "draw": {"temperature": round(float(rng.uniform(0.7, 1.0)), 2)},
+            "policy": policies[at % 3], "generations": GENERATIONS, "store": "readings", "metrics": ["held_out"],
+            "sweep": {"seed": list(range(RUNS_A_SPEC))},
+        }  # fmt: skip
+        yield Spec(TEXT, told)
 
 
 POLICIES = (
@@ -136,6 +160,8 @@ def run(spec: Spec) -> dict[str, np.ndarray]:
     if path.is_file():
         with np.load(path) as stored:
             return dict(stored)
+    if spec.family == TEXT:
+        return _stored(path, text_readings(spec))
     rows: dict[str, list[np.ndarray]] = {}
     for generation in outcross.run(spec.told):
         for name, values in readings(generation, spec.family).items():
@@ -144,6 +170,26 @@ def run(spec: Spec) -> dict[str, np.ndarray]:
     arguments = law_arguments(outcross.experiment(spec.told))
     curves = {name: expected(measure=name, **arguments) if arguments else None for name in told}
     told |= {f"law {name}": curve for name, curve in curves.items() if curve is not None}
+    return _stored(path, told)
+
+
+def text_readings(spec: Spec) -> dict[str, np.ndarray]:
+    """The readings of a spec of n-gram models, (seeds, generations), and `error NAME`, how far each is uncertain by itself."""
+    import outcross
+    from outcross.collapse.course import Readings
+
+    done = outcross.run(spec.told).finish()
+    frame = done.readings
+    readings = Readings(frame, frame["arm"][0])
+    courses = {
+        name: readings.course(name, "" if "" in readings.places(name) else readings.places(name)[0]) for name in TEXT_READINGS
+    }
+    return {name: of.values for name, of in courses.items()} | {
+        f"error {name}": np.nan_to_num(of.errors) for name, of in courses.items()
+    }
+
+
+def _stored(path: Path, told: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     RUNS.mkdir(parents=True, exist_ok=True)
     np.savez(path, **told)
     return told
@@ -155,14 +201,15 @@ def observed(spec: Spec) -> Iterator[tuple[str, Any, np.ndarray]]:
 
     told = run(spec)
     for name, values in told.items():
-        if name.startswith("law "):
+        if name.startswith(("law ", "error ")):
             continue
         law, values = told.get(f"law {name}"), values.astype(float)
         is_log = name not in LOGARITHMS and bool((values[:, :OBSERVED] > 0).all()) and (law is None or bool((law > 0).all()))
         with np.errstate(divide="ignore"):
             scaled = np.maximum(np.log(values), -700.0) if is_log else values
             curve = None if law is None else np.log(law) if is_log else law
-        yield name, Observed(scaled[:, :OBSERVED], np.zeros((len(scaled), OBSERVED)), curve), scaled[:, OBSERVED:]
+        errors = told.get(f"error {name}", np.zeros(values.shape)) / (values if is_log else 1.0)
+        yield name, Observed(scaled[:, :OBSERVED], errors[:, :OBSERVED], curve), scaled[:, OBSERVED:]
 
 
 def quantile_score(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
@@ -267,6 +314,14 @@ def against(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def text() -> None:
+    """Run the specs of n-gram models to develop on and print how they do: a look, from which nothing is tuned; then run the held-out ones."""
+    for which in ("develop", "held out"):
+        rows = scored(list(text_specs(which, count=1 if which == "develop" else 4)))
+        if which == "develop":
+            print(coverage(rows), coverage(rows, step=0), against(rows), flush=True)
+
+
 def calibrate() -> None:
     """Print, from the development runs alone, coverage and by how much intervals would have to be wider for 95 % to lie inside."""
     rows = scored(list(specs("develop")))
@@ -292,19 +347,26 @@ def calibrate() -> None:
 
 
 def freeze() -> None:
-    """Write the list of held-out specs with their digests; refused where one of them was run before."""
-    listed = [{"family": spec.family, "digest": spec.digest, "told": spec.told} for spec in specs("held out")]
+    """Write the lists of held-out specs with their digests; refused where one of them was run before. A list that is there stays."""
+    for path, listed in ((FROZEN, specs("held out")), (FROZEN_TEXT, text_specs("held out"))):
+        if not path.is_file():
+            _freeze(path, list(listed))
+
+
+def _freeze(path: Path, several: Sequence[Spec]) -> None:
+    listed = [{"family": spec.family, "digest": spec.digest, "told": spec.told} for spec in several]
     if any((RUNS / f"{one['digest']}.npz").is_file() for one in listed):
         raise SystemExit("a held-out spec was run already, so that the list can no longer be frozen")
-    FROZEN.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
-    print(f"{len(listed)} specs, sha256 {hashlib.sha256(FROZEN.read_bytes()).hexdigest()}")
+    path.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(listed)} specs, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
 def held_out() -> list[Spec]:
-    """The frozen list. Stops where the list of today is another."""
-    frozen = json.loads(FROZEN.read_text(encoding="utf-8"))
+    """The frozen list, but for the texts. Stops where the list of today is another."""
+    frozen = [one for path in (FROZEN, FROZEN_TEXT) for one in json.loads(path.read_text(encoding="utf-8"))]
     listed = list(specs("held out"))
-    if [one["digest"] for one in frozen] != [spec.digest for spec in listed]:
+    digests = [spec.digest for spec in (*listed, *text_specs("held out"))]
+    if [one["digest"] for one in frozen] != digests:
         raise SystemExit("the held-out specs are not those that were frozen")
     return listed
 
@@ -338,30 +400,47 @@ def share_spec(
 
 
 def share_pairs() -> list[dict[str, Any]]:
-    """A row for each pair of spec and budget: the least share that was forecast from five generations of five shares, and that found by running every share to the end."""
+    """A row for each pair of spec and budget: the least share that was forecast from five generations of five shares, and that found by running every share to the end.
+
+    What was worked out for a spec is kept beside its runs.
+    """
+    rows = []
+    for name, asked in OF_SHARES.items():
+        path = RUNS / f"shares-{hashlib.sha256(json.dumps([name, asked], sort_keys=True).encode()).hexdigest()[:16]}.npz"
+        if not path.is_file():
+            _stored(path, {"courses": _brute(*asked[:2])})
+        with np.load(path) as stored:
+            rows += _pairs(name, stored["courses"], *asked)
+    return rows
+
+
+def _brute(told: dict[str, Any], reading: str) -> np.ndarray:
+    """A reading of every share of FINE to the end, (shares, seeds, generations)."""
     import outcross
     from outcross.collapse.course import Readings
 
-    rows = []
-    for name, (told, reading, ratios) in OF_SHARES.items():
-        run = outcross.run(share_spec(told, SHARES, CHAINS, OBSERVED, (1, 2, 3))).finish()
-        brute = outcross.run(share_spec(told, FINE, BRUTE_CHAINS, GENERATIONS, (100, 101, 102, 103))).finish()
-        arms = list(dict.fromkeys(brute.readings["arm"].to_list()))
-        courses = np.stack([Readings(brute.readings, arm).course(reading).values for arm in arms])  # (shares, seeds, generations)
-        for ratio in ratios:
-            (least,) = outcross.forecast(run, ahead=AHEAD, budgets={reading: ratio}).shares
-            found = brute_share(courses, reading, ratio)
-            rows.append(
-                {
-                    "spec": name, "reading": reading, "budget": ratio,
-                    "forecast": [least.value, least.low, least.high], "brute": found,
-                    "inside": None if None in (least.low, least.high, *found) else bool(least.low <= found[2] and found[1] <= least.high),
-                    "holds": None if None in (least.low, least.high, found[0]) else bool(least.low <= found[0] <= least.high),
-                    "width": None if None in (least.low, least.high) else round(least.high - least.low, 4),
-                }
-            )  # fmt: skip
-            print(rows[-1], flush=True)
-    return rows
+    brute = outcross.run(share_spec(told, FINE, BRUTE_CHAINS, GENERATIONS, (100, 101, 102, 103))).finish()
+    arms = list(dict.fromkeys(brute.readings["arm"].to_list()))
+    return np.stack([Readings(brute.readings, arm).course(reading).values for arm in arms])
+
+
+def _pairs(name: str, courses: np.ndarray, told: dict[str, Any], reading: str, ratios: Sequence[float]) -> Iterator[dict[str, Any]]:
+    import outcross
+
+    run = outcross.run(share_spec(told, SHARES, CHAINS, OBSERVED, (1, 2, 3))).finish()
+    for ratio in ratios:
+        (least,) = outcross.forecast(run, ahead=AHEAD, budgets={reading: ratio}).shares
+        found = brute_share(courses, reading, ratio)
+        is_known = None not in (least.low, least.high, found[0])
+        yield {
+            "spec": name,
+            "reading": reading,
+            "budget": ratio,
+            "forecast": [least.value, least.low, least.high],
+            "brute": found,
+            "holds": bool(least.low <= found[0] <= least.high) if is_known else None,
+            "width": None if None in (least.low, least.high) else round(least.high - least.low, 4),
+        }
 
 
 def brute_share(courses: np.ndarray, reading: str, ratio: float) -> list[float | None]:
@@ -390,22 +469,34 @@ def _least(means: np.ndarray, reading: str, ratio: float) -> float | None:
 
 
 def main() -> None:
+    """The families in which a run takes seconds, then the shares, then texts; what is there is written after each."""
     load = os.getloadavg()
-    rows = scored(held_out())
+    numbers = scored(held_out())
+    _write(load, numbers, [])
+    pairs = share_pairs()
+    _write(load, numbers, pairs)
+    _write(load, [*numbers, *scored(list(text_specs("held out")))], pairs)
+
+
+def _write(load: tuple[float, float, float], rows: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> None:
     known = [row["losses"] for row in rows if "true law" in row["losses"]]
+    families = [(family, [row for row in rows if row["family"] == family]) for family in (*FAMILIES, TEXT)]
     told: dict[str, Any] = {
         "forecasts": [
             {
                 "family": family, "coverage": coverage(own), "of_means": coverage(own, key="mean_inside"), "next": coverage(own, step=0),
                 "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
             }
-            for family, own in [*((family, [row for row in rows if row["family"] == family]) for family in FAMILIES), ("pooled", rows)]
+            for family, own in [*families, ("pooled", rows)]
+            if own
         ],
         "true_law": {"ratio": round(sum(one["forecast"] for one in known) / sum(one["true law"] for one in known), 4), "specs": len(known)},
-        "frozen": hashlib.sha256(FROZEN.read_bytes()).hexdigest(),
-        "share_pairs": share_pairs(),
+        "frozen": hashlib.sha256(FROZEN.read_bytes() + FROZEN_TEXT.read_bytes()).hexdigest(),
+        "share_pairs": list(pairs),
     }  # fmt: skip
     write("forecast", PAGE, load, told)
+    for row in told["forecasts"]:
+        print(row["family"], row["coverage"], row["of_means"], row["against"], flush=True)
 
 
 PAGE = """Do forecasts hold on runs that they were not made for?
@@ -419,4 +510,4 @@ of a baseline which is given the same runs; below 1 the forecast is better.
 
 
 if __name__ == "__main__":
-    {"": main, "calibrate": calibrate, "freeze": freeze, "shares": share_pairs}[sys.argv[1] if sys.argv[1:] else ""]()
+    {"": main, "calibrate": calibrate, "freeze": freeze, "shares": share_pairs, "text": text}[sys.argv[1] if sys.argv[1:] else ""]()

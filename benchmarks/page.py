@@ -65,7 +65,7 @@ def _section(told: dict[str, Any]) -> str:
     elif "alarms" in told:
         body = [_alarms(told["alarms"]), _leads(told["leads"])]
     elif "forecasts" in told:
-        body = [_forecasts(told), _share_pairs(told["share_pairs"])]
+        body = [_forecasts(told), *([_share_pairs(told["share_pairs"])] if told["share_pairs"] else [])]
     elif "costs" in told:
         body = [_costs(told["costs"])]
     else:

@@ -13,9 +13,10 @@ from outcross.collapse.growth import GROWTH, Observed, fading, growth_law
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.laws.gaussian import log_variance_replace
+from outcross.verbs.forecast.arms import ForecastArm
 from outcross.verbs.forecast.budgets import Budget
 from outcross.verbs.forecast.result import FanPoint, Forecast
-from outcross.verbs.forecast.work import horizon_of
+from outcross.verbs.forecast.work import forecasts, horizon_of
 
 FALSE_ALARM = 1e-4
 
@@ -283,3 +284,43 @@ def test_a_damaged_forecast_is_refused(forecast, place, tmp_path):
     (tmp_path / "forecast.json").write_text("{}")
     with pytest.raises(BadInput, match="is damaged"):
         outcross.open(tmp_path)
+
+
+def rows_of(curves):
+    """Readings of one arm, a row a seed and generation; each of the curves is a seed."""
+    import polars
+
+    told = [
+        ("", "replace", seed, g, "vocabulary_ratio", "", "", "", float(value), None, None, "", 1, "")
+        for seed, curve in enumerate(curves)
+        for g, value in enumerate(curve)
+    ]
+    columns = (
+        "run",
+        "arm",
+        "seed",
+        "generation",
+        "measure",
+        "at",
+        "column",
+        "group",
+        "value",
+        "low",
+        "high",
+        "method",
+        "n",
+        "note",
+    )
+    kinds = {"seed": int, "generation": int, "value": float, "low": float, "high": float, "n": int}
+    return polars.DataFrame(told, schema={name: kinds.get(name, str) for name in columns}, orient="row")
+
+
+def test_a_reading_that_rises_and_falls_is_refused_with_the_generation_and_one_that_is_zero_has_no_ratio():
+    experiment = outcross.experiment({key: value for key, value in SPEC.items() if key != "sweep"} | {"policy": "replace"})
+    rng = np.random.default_rng(4)
+    hill = np.array([1.0, 1.5, 2.0, 1.4, 1.1]) + 0.01 * rng.standard_normal((3, 5))
+    budgets = [Budget("vocabulary_ratio", 0.8)]
+    curves, _, refused = forecasts([ForecastArm("replace", experiment, rows_of(hill))], 5, budgets)
+    assert not curves and "rises until generation 2 and falls after it" in refused[0].why
+    _, _, refused = forecasts([ForecastArm("replace", experiment, rows_of(0 * hill))], 5, budgets)
+    assert "where the reading is 0" in refused[0].why

@@ -100,7 +100,7 @@ class GrowthLaw(ABC):
 GROWTH: dict[str, str] = {
     "random walk": "outcross.collapse.growth.walks:RandomWalk",
     "random walk with drift": "outcross.collapse.growth.walks:DriftingWalk",
-    "line": "outcross.collapse.growth.walks:Line",
+    "line": "outcross.collapse.growth.walks:StraightLine",
     "level plus drift": "outcross.collapse.growth.walks:LevelPlusDrift",
     "pull to a level": "outcross.collapse.growth.bending:PullToALevel",
     "saturating exponential": "outcross.collapse.growth.bending:SaturatingExponential",

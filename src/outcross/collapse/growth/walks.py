@@ -38,7 +38,7 @@ class DriftingWalk(GrowthLaw):
         return Ahead(location, noise.added(observed.generations, generations), shared, noise.freedom)
 
 
-class Line(GrowthLaw):
+class StraightLine(GrowthLaw):
     """Readings scatter about a line, which has one slope for all runs and a height for each."""
 
     paper = "least squares; the prediction interval of a line"

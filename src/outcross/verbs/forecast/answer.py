@@ -20,6 +20,8 @@ from outcross.verbs.run.answer import open as open_run
 from outcross.verbs.run.result import Run
 
 MOST_AHEAD = 200
+FARTHEST = 2
+"""Generations ahead for each one observed, up to which intervals were calibrated."""
 
 
 def forecasted(question: ForecastQuestion) -> Forecast:
@@ -120,6 +122,9 @@ def _notes(runs: list[Run], curves: tuple[Any, ...]) -> Iterator[str]:
     yield (
         "A forecast is of these runs going on as they were run, with the same data, sizes and policy. The interval holds the mean of the runs that would be read there with a chance of 95 %."
     )
+    least = min(one.observed for one in curves)
+    if (far := max(one.points[-1].generation + 1 - one.observed for one in curves)) > FARTHEST * least:
+        yield f"Some arms were observed for {least} generations and are forecast {far} ahead: the width of the intervals was calibrated up to {FARTHEST * least} ahead."
     for run in runs:
         if run.unfinished:
             yield run.unfinished

@@ -14,7 +14,7 @@ from outcross.recipe import flatten, plain
 if TYPE_CHECKING:
     from outcross.verbs.run.result import Run
 
-FREE = ("policy", "stop_when", *NO_SETTINGS)
+FREE = ("policy", *NO_SETTINGS)
 """Keys in which runs that belong together may differ: what people give each generation, and how long and how often was looked."""
 WHOSE = {"fixed": "fixed rows", "redrawn": "redrawn rows", "fresh": "fresh rows"}
 
@@ -70,7 +70,7 @@ KEPT = ("seed", "generation", "measure", "at", "column", "group", "value", "low"
 def _settings(experiment: Experiment) -> dict[str, Any]:
     """What an arm does, without how long and how often."""
     told = flatten(plain(experiment))
-    return {key: value for key, value in told.items() if key.split(".")[0] not in ("stop_when", *NO_SETTINGS)}
+    return {key: value for key, value in told.items() if key.split(".")[0] not in NO_SETTINGS}
 
 
 def _check_alike(runs: Sequence[Run]) -> None:

@@ -35,7 +35,7 @@ MOST_PLACES = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class ReadingPath:
     """One reading of one arm: what was observed on its own scale and on that of the laws."""
 
     measure: str
@@ -67,7 +67,7 @@ class Path:
 class Seen:
     """A path and what is ahead of it."""
 
-    path: Path
+    path: ReadingPath
     outlook: Outlook
     budget: Budget | None
 
@@ -82,7 +82,7 @@ def forecasts(
     there = {name for arm in arms for name in arm.readings["measure"].unique().to_list()}
     bounded = {budget.reading: budget for budget in budgets}
     for measure in wanted(there, bounded):
-        paths, without = _paths(measure, arms, ahead)
+        paths, without = _paths(measure, arms, ahead, is_bounded=measure in bounded)
         refused += without
         tried = [tried_on(path.observed) for path in paths]
         seen = [
@@ -103,7 +103,7 @@ def wanted(there: set[str], bounded: Mapping[str, Budget]) -> list[str]:
     return list(dict.fromkeys([*bounded, *known, *tails]))
 
 
-def _alike(at: int, paths: Sequence[Path], tried: Sequence[Tried]) -> list[Tried]:
+def _alike(at: int, paths: Sequence[ReadingPath], tried: Sequence[Tried]) -> list[Tried]:
     """How laws did on the other arms of the same policy, at the same place."""
     own = paths[at]
     policy = kind(own.arm.experiment.policy)
@@ -114,15 +114,20 @@ def _alike(at: int, paths: Sequence[Path], tried: Sequence[Tried]) -> list[Tried
     ]
 
 
-def _paths(measure: str, arms: Sequence[ForecastArm], ahead: int) -> tuple[list[Path], list[NotForecast]]:
+def _paths(
+    measure: str, arms: Sequence[ForecastArm], ahead: int, *, is_bounded: bool
+) -> tuple[list[ReadingPath], list[NotForecast]]:
     """A path for each arm and place of a reading that can be forecast, and the reasons of the others."""
-    paths: list[Path] = []
+    paths: list[ReadingPath] = []
     refused: list[NotForecast] = []
     for arm in arms:
         readings = Readings(arm.readings, arm.name)
         for at in _places(readings, measure):
             try:
-                paths.append(_path(measure, at, arm, readings, ahead))
+                path = _path(measure, at, arm, readings, ahead)
+                if is_bounded and measure not in LOGARITHMS and path.first <= 0:
+                    raise NotApplicable(f"a budget is a ratio to generation 0, where the reading is {path.first:.3g}")
+                paths.append(path)
             except NotApplicable as why:
                 refused.append(NotForecast(measure, at, arm.name, str(why)))
     return paths, refused
@@ -135,7 +140,7 @@ def _places(readings: Readings, measure: str) -> list[str]:
     return [""] if "" in places else places[:MOST_PLACES]
 
 
-def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: int) -> Path:
+def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: int) -> ReadingPath:
     course = _tail_survival(readings) if measure == TAIL_SURVIVAL else readings.course(measure, at)
     if course.generations < LEAST:
         raise NotApplicable(too_few(course.generations))
@@ -149,13 +154,13 @@ def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: in
     floor, ceiling = (float(np.log(end)) if is_log and 0 < end < math.inf else end if not is_log else None for end in values)
     ends = (end if end is not None and math.isfinite(end) else None for end in (floor, ceiling))
     observed = Observed(scaled.values, errors, closed_form, *ends)
-    if (turn := turning_point(observed)) is not None:
+    if closed_form is None and (turn := turning_point(observed)) is not None:
         way = "rises" if scaled.values[:, turn].mean() > scaled.values[:, 0].mean() else "falls"
         back = "falls" if way == "rises" else "rises"
         raise NotApplicable(
             f"it {way} until generation {turn} and {back} after it, both surely (95 %, over {len(scaled.values)} runs): no law of growth here goes both ways"
         )
-    return Path(measure, at, arm, course, observed, is_log, values)
+    return ReadingPath(measure, at, arm, course, observed, is_log, values)
 
 
 def _tail_survival(readings: Readings) -> Course:
