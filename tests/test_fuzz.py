@@ -245,7 +245,7 @@ def place(tmp_path, monkeypatch) -> Iterator[Place]:
 @pytest.fixture
 def no_page(monkeypatch):
     """Runs end without their page, which is most of a tiny run's time; reports are spoilt in tests of their own."""
-    monkeypatch.setattr("outcross.verbs.run.result.Run.report", lambda run, path=None: run.page)
+    monkeypatch.setattr("outcross.verbs.run.result.Run.report", lambda run, path=None, live=False: run.page)
 
 
 # Experiments small enough to run in a blink

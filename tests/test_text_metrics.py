@@ -7,7 +7,6 @@ import math
 import re
 import subprocess
 import sys
-import time
 import unicodedata
 from dataclasses import dataclass
 
@@ -503,12 +502,10 @@ def test_any_text_gives_readings_or_notes(lines):
     [[""], ["", "", ""], ["\x00\x01\x1c\x85"] * 3, ["שלום עולם טוב מאוד", "مرحبا بالعالم كله هنا"], ["日本語"] * 2, ["\ufffd\ufffd a b \ufffd"] * 3,
      ["x" * 100_000] * 2, ["1" * 100_000, "'" * 100_000, "\u0301" * 100_000, " " * 100_000], ["a b " * 25_000] * 2],
 )  # fmt: skip
-def test_weird_text_is_read_at_once(weird):
-    started = time.perf_counter()
+def test_weird_text_is_read(weird):
     check_promises(read_all(evidence(text(*weird, closed=False), text("a b c d e", "f"), text("a", "b"), text("a b", "c"))))
     human = text(*weird, closed=False, group=["one"] * len(weird))
     check_promises(read_all(evidence(human, human, human, human)))
-    assert time.perf_counter() - started < 10
 
 
 def test_nothing_drawn_is_a_note_for_every_reading_of_it():

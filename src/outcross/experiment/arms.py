@@ -59,7 +59,7 @@ def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
 
 def _crossed(listed: Mapping[str, Any], crossing: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a listed arm at one point of a sweep; a name that it was given says the point, too (`verified,error=0.3`)."""
-    crossed = dict(listed) | crossing
+    crossed = {**listed, **crossing}
     if listed.get("name") is not None:
         point = [f"{key.rpartition('.')[2]}={value}" for key, value in crossing.items() if key != "seed"]
         crossed["name"] = ",".join([str(listed["name"]), *point])

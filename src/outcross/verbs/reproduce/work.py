@@ -26,7 +26,7 @@ from outcross.verbs.run.question import RunQuestion
 if TYPE_CHECKING:
     from polars import DataFrame
 
-    from outcross.verbs.run.progress import Ended, UnderWay
+    from outcross.verbs.run.progress import ArmStopped, Ended, UnderWay
 
 RUNS = "runs"
 """The folder of the runs, below that of a reproduction."""
@@ -90,7 +90,7 @@ def _frame(
     experiment: ClaimSize,
     folder: Path | None,
     data: Path | None,
-    watch: Callable[[Ended | UnderWay], None],
+    watch: Callable[[Ended | UnderWay | ArmStopped], None],
 ) -> tuple[DataFrame, dict[str, Any]]:
     """The readings, and how large the experiment was."""
     if experiment.procedure is not None:
