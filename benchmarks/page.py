@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import log_log
@@ -31,46 +31,36 @@ def rewrite(questions: Iterable[str]) -> None:
 
 
 def _section(told: dict[str, Any]) -> str:
-    if "figures" in told:
-        body = [
-            *([_figures(told["figures"])] if told["figures"] else []),
-            *([_headlines(told["headlines"])] if "headlines" in told else []),
-            *map(_readings, told.get("runs", [])),
-            *_published(told),
-        ]
-    elif "rates" in told:
-        body = [_rates(told["rates"])]
-    elif "damages" in told:
-        body = [_damages(told["damages"])]
-    elif "seen" in told:
-        body = [_seen(told), *([_figures(told["times"])] if told["times"] else [])]
-    elif "regions" in told:
-        body = [_regions(told["regions"])]
-    elif "chosen" in told:
-        body = [*map(_chosen, told["chosen"]), _routed(told["routed"]), _held_out(told["auroc"])]
-    elif "sculpted" in told:
-        body = [_sculpted(told["sculpted"]), _verdicts(told["verdicts"])]
-    elif "surpass" in told:
-        body = [_surpassed([*told["surpass"], *told["theorem"]])]
-    elif "routing" in told:
-        body = [_routing(told["routing"])]
-    elif "students" in told:
-        body = [_students(told["students"])]
-    elif "equal_k" in told:
-        body = [_equal_k(told["equal_k"])]
-    elif "claims" in told:
-        body = [_claims(told["claims"]), _beside(told["beside"]), _unbiased(told["unbiased"])]
-    elif "sizes" in told:
-        body = [_sizes(told)]
-    elif "alarms" in told:
-        body = [_alarms(told["alarms"]), _leads(told["leads"])]
-    elif "forecasts" in told:
-        body = [_forecasts(told), *([_share_pairs(told["share_pairs"])] if told["share_pairs"] else [])]
-    elif "costs" in told:
-        body = [_costs(told["costs"])]
-    else:
-        body = [*map(_panel, told["panels"])] if "panels" in told else [*_zero_shot(told), *_study(told["study"]), _work(told)]
-    return "\n\n".join([f"## {told['title']}", told["about"], *body, _measured(told)]) + "\n"
+    """A question's section: its title, what it is about, and the tables of what its results hold."""
+    of_results = next((body for holds, body in BODIES.items() if holds in told), _of_a_study)
+    return "\n\n".join([f"## {told['title']}", told["about"], *of_results(told), _measured(told)]) + "\n"
+
+
+def _of_figures(told: dict[str, Any]) -> Iterable[str]:
+    if told["figures"]:
+        yield _figures(told["figures"])
+    if "headlines" in told:
+        yield _headlines(told["headlines"])
+    yield from map(_readings, told.get("runs", []))
+    yield from _published(told)
+
+
+def _of_sets(told: dict[str, Any]) -> Iterable[str]:
+    yield _seen(told)
+    if told["times"]:
+        yield _figures(told["times"])
+
+
+def _of_forecasts(told: dict[str, Any]) -> Iterable[str]:
+    yield _forecasts(told)
+    if told["share_pairs"]:
+        yield _share_pairs(told["share_pairs"])
+
+
+def _of_a_study(told: dict[str, Any]) -> Iterable[str]:
+    yield from _zero_shot(told)
+    yield from _study(told["study"])
+    yield _work(told)
 
 
 def _alarms(rows: list[dict[str, Any]]) -> str:
@@ -618,3 +608,25 @@ def _short(value: float) -> str:
 
 def _grouped(value: float) -> str:
     return f"{float(format(value, '.3g')):,.0f}"
+
+
+BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
+    "figures": _of_figures,
+    "rates": lambda told: [_rates(told["rates"])],
+    "damages": lambda told: [_damages(told["damages"])],
+    "seen": _of_sets,
+    "regions": lambda told: [_regions(told["regions"])],
+    "chosen": lambda told: [*map(_chosen, told["chosen"]), _routed(told["routed"]), _held_out(told["auroc"])],
+    "sculpted": lambda told: [_sculpted(told["sculpted"]), _verdicts(told["verdicts"])],
+    "surpass": lambda told: [_surpassed([*told["surpass"], *told["theorem"]])],
+    "routing": lambda told: [_routing(told["routing"])],
+    "students": lambda told: [_students(told["students"])],
+    "equal_k": lambda told: [_equal_k(told["equal_k"])],
+    "claims": lambda told: [_claims(told["claims"]), _beside(told["beside"]), _unbiased(told["unbiased"])],
+    "sizes": lambda told: [_sizes(told)],
+    "alarms": lambda told: [_alarms(told["alarms"]), _leads(told["leads"])],
+    "forecasts": _of_forecasts,
+    "costs": lambda told: [_costs(told["costs"])],
+    "panels": lambda told: map(_panel, told["panels"]),
+}
+"""By a key that its results hold: how a section is written; a study of a run over seeds holds none of them."""
