@@ -75,7 +75,7 @@ def test_a_share_that_there_are_too_few_rows_for_is_refused_with_the_nearest_tha
     with pytest.raises(BadInput) as refused:
         mix(two(human_share=0.3, rows=10_000))
     said = str(refused.value)
-    assert "\n" not in said and "'human' would give 3,000 rows, it has 2,000 and max_repeats is 1" in said
+    assert "\n" not in said and "'human' must give 3,000 rows, but has 2,000, and max_repeats is 1" in said
     for way_out in ({"rows": 6668}, {"max_repeats": 2}, {"human_share": 0.2}):
         ((key, value),) = way_out.items()
         assert f"{key}: {value}" in said
@@ -92,7 +92,7 @@ def test_no_smaller_change_than_the_ones_that_a_refusal_names_would_do():
 
 def test_the_bound_on_repeats_wins_over_weights_and_the_refusal_says_so():
     pools = [pool("a", 20, weight=1), pool("b", 500, weight=1)]
-    with pytest.raises(BadInput, match=r"max_repeats wins over shares.*rows: 40;.*weight by pool, with the same total: a 20, b 80"):
+    with pytest.raises(BadInput, match=r"so this mix is impossible.*rows: 40;.*weight by pool, with the same total: a 20, b 80"):
         mix(pools=pools, rows=100)
     pools = [pool("a", 20, weight=20), pool("b", 500, weight=80)]
     assert [one.target for one in mix(pools=pools, rows=100).plan.pools] == [20, 80]

@@ -180,7 +180,7 @@ def test_what_families_do_not_allow_is_refused_with_the_nearest_size_that_they_d
     with pytest.raises(BadInput) as refused:
         mix(pools=pools, rows=500, human_share=0.3, splits=SPLITS)
     said = str(refused.value)
-    assert "of what is left to train on, pool 'human' would give 120 rows" in said and "\n" not in said
+    assert "of what is left to train on, pool 'human' must give 120 rows" in said and "\n" not in said
     rows = int(said.partition("Nearest: rows: ")[2].partition(";")[0])
     assert mix(pools=pools, rows=rows, human_share=0.3, splits=SPLITS).frame().height == round(0.8 * rows)
     with pytest.raises(BadInput):

@@ -107,7 +107,7 @@ def test_what_there_is_too_little_of_is_refused_with_what_can_be_had():
     with pytest.raises(BadInput) as refused:
         mix(asked | {"targets": [{"column": "sex", "shares": {"male": 0.1, "female": 0.9}}]})
     said = str(refused.value)
-    assert "\n" not in said and "sex = female would give 1,800 rows, there are" in said
+    assert "\n" not in said and "sex = female must give 1,800 rows, there are" in said
     options = dict(option.partition(": ")[::2] for option in said.partition("Nearest: ")[2].split("; or "))
     assert options.keys() == {"rows", "max_repeats", "shares of sex"}
     shares = {value: float(share) for value, share in (part.split(" ") for part in options["shares of sex"].split(", "))}

@@ -135,7 +135,7 @@ def test_an_experiment_file_runs_no_code_and_the_refusal_says_what_would(place, 
         assert not has_run(place), words
     code, _, error = command("run", spec, "--out", "r", capsys=capsys)
     assert code == 2 and error == (
-        "outcross: policy is 'parts_of_mine.py:OldAndNew', code that no experiment file runs by itself; if you trust it, add "
+        "outcross: policy is 'parts_of_mine.py:OldAndNew', Python code, which an experiment file may not start by itself. If you trust it, add "
         f"--import {place.name}/parts_of_mine.py (in Python: imports=['{place.name}/parts_of_mine.py'])\n"
     )
     code, shown, _ = command("show", spec, capsys=capsys)
@@ -309,7 +309,7 @@ def test_a_wrong_policy_is_one_line_with_its_class_file_and_line(method, place):
         ),
         ("parts_of_mine.py:Loose", r"Loose \(parts_of_mine.py, line \d+\) is no frozen value; write @recipe above the class"),
         ("parts_of_mine.py:share_of", "defines no class 'share_of'"),
-        ("os:system", "code that no experiment file runs by itself; if you trust it, add --import os"),
+        ("os:system", "Python code, which an experiment file may not start by itself. If you trust it, add --import os"),
     ],
 )
 def test_what_is_no_part_is_refused(kind, said, place):

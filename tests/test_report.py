@@ -351,7 +351,7 @@ def test_a_difference_whose_interval_includes_0_is_not_called_a_change():
     found = measured(Study("s", ("a",), readings))
     told = sentence(found[0], found, described("Entropy"))
     # By hand: standard errors of 1 / 3.92 each, so that the half width is sqrt(2) / 2.
-    assert told.endswith("the difference is 0.02 [-0.687, 0.727], which includes 0.")
+    assert told.endswith("the 95 % interval of the difference, 0.02 [-0.687, 0.727], includes 0.")
 
 
 def test_seeds_are_drawn_as_their_mean_with_students_interval():

@@ -29,7 +29,7 @@ class Estimate:
 
     `low` and `high` are both numbers or both None. Where they are None, `method` says why there is no interval ("one chain: no
     interval"), and whoever asks for the interval or for the standard error gets NotApplicable with that reason: a missing
-    interval is never an error of 0. Otherwise `method` names the source of the interval ("skewness-corrected t over documents",
+    interval means that the uncertainty is unknown, and never that it is 0. Otherwise `method` names the source of the interval ("skewness-corrected t over documents",
     "chains", "seeds", "Wilson"; "exact" where the value is known without error and the interval has no width).
     `n` counts what was resampled or averaged over: documents, chains, seeds, records.
 

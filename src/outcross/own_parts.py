@@ -229,7 +229,7 @@ def find(reference: str, what: str) -> type:
         )
     if not candidates:
         raise BadInput(
-            f"{what} is {reference!r}, code that no experiment file runs by itself; if you trust it, add --import {_path_of(module)} "
+            f"{what} is {reference!r}, Python code, which an experiment file may not start by itself. If you trust it, add --import {_path_of(module)} "
             f"(in Python: imports=[{_path_of(module)!r}])"
         )
     named: Any = sys.modules[candidates[0].module]
@@ -299,7 +299,7 @@ def check_function(function: str) -> None:
     module = function.partition(":")[0]
     if function not in _allowed and module not in _imported:
         raise BadInput(
-            f"{function!r:.80} is code that no file of settings runs by itself; if you trust it, add --import {module:.80} "
+            f"{function!r:.80} is Python code, which a file of settings may not start by itself. If you trust it, add --import {module:.80} "
             f"(in Python: imports=[{module!r:.80}], or pass the function)"
         )
 

@@ -210,12 +210,14 @@ def _moved(change: Change, title: str, page: Page) -> str:
     start, end = change.ends
     if change.is_clear is None:
         ends = f"from {_value(start, page)} to {_value(end, page)}{_times(change, page)}"
-        return f"moved {title} {ends} ({change.why_unclear}, so it may be chance)"
+        return f"changed {title} {ends} ({change.why_unclear}, so it may be chance)"
     if not change.is_clear:
         assert change.difference is not None
-        what = "ratio of the two" if change.difference.is_ratio else "difference"
-        nothing = "1, no change" if change.difference.is_ratio else "0"
-        return f"moved {title} from {_value(start, page)} to {_value(end, page)}: the {what} is {change.difference.words}, which includes {nothing}"
+        what, nothing = ("ratio", 1) if change.difference.is_ratio else ("difference", 0)
+        return (
+            f"shows no clear change of {title}: {_value(start, page)} at the start, {_value(end, page)} at the end; the 95 % interval of the {what}, "
+            f"{change.difference.words}, includes {nothing}"
+        )
     verb = "raised" if end > start else "lowered"
     return f"{verb} {title} from {_value(start, page)} to {_value(end, page)}{_times(change, page)}"
 

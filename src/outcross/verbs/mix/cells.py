@@ -233,7 +233,7 @@ def refusal(problem: CellProblem, total: int, usual: np.ndarray) -> BadInput:
     options = [*_options(problem, total, usual)]
     short = "; ".join(_lacking(problem, total))
     return BadInput(
-        f"there are too few rows for the targets{f': {short}' if short else ''}. max_repeats wins over shares, so this cannot be had."
+        f"there are too few rows for the targets{f': {short}' if short else ''}. No row is repeated more often than max_repeats allows, whatever the shares ask, so this mix is impossible."
         + (f" Nearest: {'; or '.join(options)}" if options else "")
     )
 
@@ -246,7 +246,7 @@ def _lacking(problem: CellProblem, total: int) -> Iterator[str]:
         there = int(problem.available[demand.cells].sum())
         if needed > int(problem.caps[demand.cells].sum()) and said < 3:
             said += 1
-            yield f"{demand.target.split(' of ', 1)[1]} = {demand.value} would give {int(np.ceil(needed)):,} {problem.unit}, there are {there:,}"
+            yield f"{demand.target.split(' of ', 1)[1]} = {demand.value} must give {int(np.ceil(needed)):,} {problem.unit}, there are {there:,}"
 
 
 def _options(problem: CellProblem, total: int, usual: np.ndarray) -> Iterator[str]:

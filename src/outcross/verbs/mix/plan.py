@@ -347,10 +347,10 @@ def _infeasible(asked: MixRecipe, split: Split, supplies: Sequence[Supply], caps
     for pool in short[:3]:
         recipe, supply = asked.pools[pool], supplies[pool]
         said.append(
-            f"pool {recipe.name!r} would give {targets[pool]:,} {asked.unit}, it has {supply.available:,} and max_repeats is {asked.repeats_of(recipe)}"
+            f"pool {recipe.name!r} must give {targets[pool]:,} {asked.unit}, but has {supply.available:,}, and max_repeats is {asked.repeats_of(recipe)}"
         )
     options = "; or ".join(_options(asked, split, supplies, caps, total, targets, short))
-    return f"{'; '.join(said)}. max_repeats wins over shares, so this cannot be had. Nearest: {options}"
+    return f"{'; '.join(said)}. No row is repeated more often than max_repeats allows, whatever the shares ask, so this mix is impossible. Nearest: {options}"
 
 
 def _options(
