@@ -74,7 +74,7 @@ class SmallRuns:
 
     def folder(self, share: float, seed: int) -> Path | None:
         """Where a small run is kept; None where it stays in memory."""
-        return None if self.out is None else self.out / PLANNED / f"share={share:g},seed={seed}"
+        return None if self.out is None else self.out / PLANNED / f"share={share:.9g},seed={seed}"
 
     def made(self, small: SmallRun) -> Run:
         """One small run, done: what its folder holds is loaded."""
