@@ -333,7 +333,7 @@ def test_the_sentence_says_what_the_readings_hold(text_study):
     assert main is not None and main.measure == "held_out_perplexity"
     told = sentence(main, found, page_of(text_study, main.measure, found)).replace("\xa0", " ")
     assert told == (
-        "After 5 generations replace raised held-out perplexity from 61 to 5,166 (×85) and kept 5 % of the words seen 3-5 times "
+        "After 5 generations, replace raised held-out perplexity from 61 to 5,166 (×85) and kept 5 % of the words seen 3-5 times "
         "that fresh human text of the same size holds; accumulate ended at 95 (×1.6), human_only ended at 60.9 (×1.0)."
     )
 

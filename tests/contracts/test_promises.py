@@ -12,6 +12,7 @@ from outcross.recipe import member, read
 from outcross.testing.twice import TWICE, compared
 
 SMALL = {
+    ("measures", "radioactivity"): {"watermark": {"key": 42}},
     ("measures", "use"): {"learners": ["linear model"], "fits": 2},
     ("detectors", "blend"): {"detectors": ["ngram", "declared"]},
     ("classifiers", "boosting"): {"trees": 8, "least": 5},

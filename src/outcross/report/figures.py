@@ -349,7 +349,7 @@ def _remarks(curve: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[
         return ()
     return (
         "Dotted: the closed form; grey: two standard errors of a measured value to either side of it. Generations whose value lies "
-        f"within: {', '.join(counted)}. If the closed form holds, about 95 % of the values should lie within it. Each generation inherits the error of the one before, so several misses in a row say less than as many independent ones.",
+        f"within: {', '.join(counted)}. If the closed form holds, about 95 % of the values should lie in the grey band. Each generation inherits the error of the one before, so several values in a row outside the band are weaker evidence against the formula than the same number of independent values.",
     )
 
 

@@ -140,7 +140,7 @@ def sentence(main: Measured, curves: Sequence[Measured], page: Page) -> str:
         return f"One generation only, so nothing to compare yet: at generation {changes[0].last.generation} {title} was {values}."
     worst = changes[0]
     kept = _kept(tails(curves).get(worst.arm))
-    opening = f"After {_generations(worst.generations)} {worst.arm} {_moved(worst, title, page)}{kept}"
+    opening = f"After {_generations(worst.generations)}, {worst.arm} {_moved(worst, title, page)}{kept}"
     others = _others(changes[1:], worst, page)
     return f"{opening}; {others}." if others else f"{opening}."
 

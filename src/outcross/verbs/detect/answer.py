@@ -158,7 +158,7 @@ def _answer(
         tests = ", ".join(f"{name} p = {p:.2g}" for name, p in fit[1].items())  # type: ignore[index]
         warnings.append(
             f"The data are unlike both calibration samples ({tests}): another generator, subject or kind of text. The share is then only a lower limit: "
-            "at least so much is by a model. It is computed from the human sample alone, and holds only if the human texts among the data are like that sample. "
+            "a model wrote at least so much. It is computed from the human sample alone, and holds only if the human texts among the data are like that sample. "
             "Give samples of the data's kind."
         )
         share = _from_the_human_sample(calibrated, texts)

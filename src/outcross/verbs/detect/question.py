@@ -39,7 +39,7 @@ class DetectQuestion:
     text_column: str | None = None
     """The column that holds text, of the data and of the samples; found by itself where there is one. A sample that has no such column is searched by itself."""
     group: str | None = None
-    """The column with the document or the author of each text. Texts with the same value are not independent: in the samples they are never on both sides of a calibration, and they count as one where an interval is computed."""
+    """The column with the document or the author of each text. Texts with the same value are not independent, so they are kept together: where the samples are split to calibrate, all of them go to the same part, and in an interval they count as one text."""
     by: Words = ""
     """Columns by whose values shares and false-positive rates are given too, as in language,source,year."""
     fpr: float = 0.01

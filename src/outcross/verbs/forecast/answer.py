@@ -214,9 +214,8 @@ def _check_generations(runs: Sequence[Run]) -> None:
         counts = run.readings.group_by("arm", "seed").agg(generations=_distinct()).get_column("generations")
         longest = int(counts.max() or 0)  # type: ignore[arg-type]
         if longest < LEAST:
-            what = "SPEC" if run.folder is None else str(run.folder / "experiment.yaml")
             out = "" if run.folder is None else f" --out {run.folder}"
-            raise BadInput(f"{run.folder or run.name}: {too_few(longest)}: outcross run {what} generations={LEAST}{out}")
+            raise BadInput(f"{run.folder or run.name}: {too_few(longest)}: run the same experiment on, outcross run SPEC generations={LEAST}{out}")
 
 
 def _distinct() -> Any:
