@@ -9,7 +9,7 @@ import outcross
 from outcross.cli import main
 from outcross.errors import BadInput
 from outcross.verbs.forecast.answer import forecasted
-from outcross.verbs.forecast.design import RunDesign, Stopped, width_of
+from outcross.verbs.forecast.design import RunDesign, DesignEnd, width_of
 from outcross.verbs.forecast.plan import ForecastPlan
 from outcross.verbs.forecast.question import ForecastQuestion
 from outcross.verbs.forecast.result import LeastShare, SharePlace
@@ -54,7 +54,7 @@ def test_a_design_stops_at_its_width_at_its_number_of_runs_and_where_all_lies_be
     narrow, wide, beyond = least(0.1, 0.15, 0.2, seen), least(0.1, 0.2, 0.3, seen), least(None, None, None, seen)
     assert "at most 0.1 wide" in design.after(seeds, [narrow, beyond]).why
     assert "6 runs were made" in design.after(seeds, [narrow, wide]).why
-    assert isinstance(design.after(seeds, []), Stopped)
+    assert isinstance(design.after(seeds, []), DesignEnd)
     assert width_of(beyond) == 0 and width_of(least(0.1, 0.4, None, seen)) == float("inf")
     (run,) = replace(design, most_runs=7).after(seeds, [wide])  # one run is left
     assert run.share in (0.1, 0.2)

@@ -27,7 +27,7 @@ class SmallRun:
 
 
 @dataclass(frozen=True)
-class Stopped:
+class DesignEnd:
     """No more runs are made, and why."""
 
     why: str
@@ -63,20 +63,20 @@ class RunDesign:
         runs = [SmallRun(share, seed, "one of the first shares") for share in ends for seed in range(SEEDS)]
         return tuple(runs[: self.most_runs])
 
-    def after(self, seeds: Mapping[float, int], least: Sequence[LeastShare]) -> tuple[SmallRun, ...] | Stopped:
+    def after(self, seeds: Mapping[float, int], least: Sequence[LeastShare]) -> tuple[SmallRun, ...] | DesignEnd:
         """What is run next, given how many seeds each share was run with and the least shares that are known by then.
 
         A share next to the crossing that was not run yet, inside the widest interval, with two seeds; where there is none, one more seed of the share on that interval whose own
         interval would shrink most.
         """
         if not least:
-            return Stopped("no reading has a least share")
+            return DesignEnd("no reading has a least share")
         left = self.most_runs - sum(seeds.values())
         widest = max(least, key=width_of)
         if width_of(widest) <= self.width:
-            return Stopped(f"the interval of every least share is at most {self.width:g} wide")
+            return DesignEnd(f"the interval of every least share is at most {self.width:g} wide")
         if left <= 0:
-            return Stopped(f"{self.most_runs} runs were made, the most that were allowed")
+            return DesignEnd(f"{self.most_runs} runs were made, the most that were allowed")
         below, middle, above = _bracket(widest, tuple(seeds))
         unseen = [share for share in self.shares if share not in seeds and below < share < above]
         where = f"the interval of {widest.name} is widest"
@@ -111,4 +111,4 @@ def _gain(place: SharePlace, seeds: int) -> float:
     return wide * (1 - math.sqrt(seeds / (seeds + 1)))
 
 
-__all__ = ["RunDesign", "SmallRun", "Stopped", "width_of"]
+__all__ = ["RunDesign", "SmallRun", "DesignEnd", "width_of"]

@@ -22,7 +22,7 @@ from outcross.policies import POLICIES
 from outcross.recipe import member, plain, short_kind
 from outcross.verbs.forecast.arms import dose_of, together
 from outcross.verbs.forecast.budgets import budgets_of
-from outcross.verbs.forecast.design import RunDesign, SmallRun, Stopped
+from outcross.verbs.forecast.design import RunDesign, SmallRun, DesignEnd
 from outcross.verbs.forecast.result import PLANNED
 from outcross.verbs.forecast.work import least_shares
 from outcross.verbs.run.answer import arms_of, begun
@@ -206,8 +206,8 @@ def all_runs(planned: SmallRuns, first: Run, ahead: int, budgets: Mapping[str, f
     """The first small run and all others, until the design stops. `watch` is told of each before it is made."""
     design = planned.design
     runs: dict[tuple[float, int], Run] = {(design.shares[0], 0): first}
-    following: tuple[SmallRun, ...] | Stopped = design.first[1:]
-    while not isinstance(following, Stopped):
+    following: tuple[SmallRun, ...] | DesignEnd = design.first[1:]
+    while not isinstance(following, DesignEnd):
         for small in following:
             watch(
                 f"run {len(runs) + 1} of at most {design.most_runs}: human share {100 * small.share:.3g} %, seed {small.seed + 1}; {small.why}"
@@ -217,8 +217,8 @@ def all_runs(planned: SmallRuns, first: Run, ahead: int, budgets: Mapping[str, f
         there = {name for arm in arms for name in arm.readings["measure"].unique().to_list()}
         least, refused = least_shares(arms, ahead, budgets_of(budgets, there))
         following = design.after(_seeds(runs), least)
-        if isinstance(following, Stopped) and not least and refused:
-            following = Stopped(f"{following.why}: {refused[0].why}")
+        if isinstance(following, DesignEnd) and not least and refused:
+            following = DesignEnd(f"{following.why}: {refused[0].why}")
     return PlannedRuns(tuple(runs.values()), _seeds(runs), following.why)
 
 
