@@ -9,7 +9,7 @@ import outcross
 from outcross.cli import main
 from outcross.errors import BadInput
 from outcross.verbs.forecast.answer import forecasted
-from outcross.verbs.forecast.design import RunDesign, DesignEnd, width_of
+from outcross.verbs.forecast.design import DesignEnd, RunDesign, width_of
 from outcross.verbs.forecast.plan import ForecastPlan
 from outcross.verbs.forecast.question import ForecastQuestion
 from outcross.verbs.forecast.result import LeastShare, SharePlace

@@ -111,4 +111,4 @@ def _gain(place: SharePlace, seeds: int) -> float:
     return wide * (1 - math.sqrt(seeds / (seeds + 1)))
 
 
-__all__ = ["RunDesign", "SmallRun", "DesignEnd", "width_of"]
+__all__ = ["DesignEnd", "RunDesign", "SmallRun", "width_of"]

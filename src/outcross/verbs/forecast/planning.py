@@ -22,7 +22,7 @@ from outcross.policies import POLICIES
 from outcross.recipe import member, plain, short_kind
 from outcross.verbs.forecast.arms import dose_of, together
 from outcross.verbs.forecast.budgets import budgets_of
-from outcross.verbs.forecast.design import RunDesign, SmallRun, DesignEnd
+from outcross.verbs.forecast.design import DesignEnd, RunDesign, SmallRun
 from outcross.verbs.forecast.result import PLANNED
 from outcross.verbs.forecast.work import least_shares
 from outcross.verbs.run.answer import arms_of, begun
