@@ -99,7 +99,9 @@ def _check_generations(runs: list[Run]) -> None:
         longest = int(counts.max() or 0)  # type: ignore[arg-type]
         if longest < LEAST:
             out = "" if run.folder is None else f" --out {run.folder}"
-            raise BadInput(f"{run.folder or run.name}: {too_few(longest)}: run the same experiment on, outcross run SPEC generations={LEAST}{out}")
+            raise BadInput(
+                f"{run.folder or run.name}: {too_few(longest)}: run the same experiment on, outcross run SPEC generations={LEAST}{out}"
+            )
 
 
 def _distinct() -> Any:
