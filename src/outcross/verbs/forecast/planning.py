@@ -219,7 +219,7 @@ def all_runs(planned: SmallRuns, first: Run, ahead: int, budgets: Mapping[str, f
         following = design.after(_seeds(runs), least)
         if isinstance(following, DesignEnd) and not least and refused:
             following = DesignEnd(f"{following.why}: {refused[0].why}")
-    return PlannedRuns(tuple(runs.values()), _seeds(runs), following.why)
+    return PlannedRuns(tuple(runs[key] for key in sorted(runs)), _seeds(runs), following.why)
 
 
 def _seeds(runs: Mapping[tuple[float, int], Run]) -> dict[float, int]:
