@@ -11,10 +11,10 @@ import pytest
 import outcross
 from outcross import BadInput
 from outcross.cli import main
-from outcross.estimate import Estimate, NotApplicable, without_interval
+from outcross.estimate import Estimate, NotApplicable, student_quantile, without_interval
 from outcross.recipe import read
 from outcross.verbs.reproduce.claim import Claim, claim_files, claims, read_claim
-from outcross.verbs.reproduce.lookup import Lookup, combined
+from outcross.verbs.reproduce.lookup import Lookup, combined, error_of
 from outcross.verbs.reproduce.result import ClaimResult, ReproducedClaim, Reproduction, result_file, stored_reproduction
 from outcross.verbs.reproduce.rules import RULES, ClaimComparison
 from outcross.verbs.reproduce.verdicts import holm_factors, verdict
@@ -138,6 +138,67 @@ def test_agreement_is_close_and_precise_and_beyond_no_effect():
     assert verdict(part, lonely, one, "exact") == "cannot tell"
 
 
+def test_a_number_that_is_not_precise_neither_agrees_nor_differs():
+    """2 ± .4 is far from 1, but half of its interval is more than a quarter of the effect. Where only a direction can be shown, neither is asked."""
+    one = claim({"kind": "equal", "reading": look(), "published": 1.0})
+    assert verdict(one.parts[0], compare(2.0, 0.4), one, "exact") == "cannot tell"
+    for value in (1.1, 2.0, 5.0):
+        for protocol in ("stand_in", "reduced"):
+            assert verdict(one.parts[0], compare(value, 0.4), one, protocol) == "same direction"
+
+
+def test_three_standard_errors_are_those_of_the_seeds():
+    """Seeds of 1.00 and 1.01 have a standard error of .005: 1.10 is not within three of these, and two seeds cannot say that it is another number."""
+    two = made_up({"a": [[1.0], [1.01]]})
+    one = claim({"kind": "equal", "reading": look(), "published": 1.1}, tag="derived")
+    (comparison,) = one.parts[0].rule.compare(two)
+    assert error_of(comparison.ours) == pytest.approx(0.005)
+    assert not comparison.is_close()
+    for published, is_close in ((1.019, True), (1.021, False)):
+        assert dataclasses.replace(comparison, published=published).is_close() == is_close
+    assert 0.03 < comparison.p_of_published() < 0.05  # t = 19 with one degree of freedom
+    assert verdict(one.parts[0], comparison, one, "exact", within=2) == "cannot tell"
+
+
+def test_an_order_of_equal_arms_seldom_differs():
+    """Eleven arms without a difference, five seeds: ten comparisons, of which one that points the other way is enough."""
+    rng = np.random.default_rng(1)
+    names = [f"arm{i:02}" for i in range(11)]
+    one = claim({"kind": "order", "readings": [look(name) for name in names]})
+    words = [judged(one, made_up({name: rng.standard_normal((5, 1)).tolist() for name in names})) for _ in range(60)]
+    assert words.count("differs") <= 6  # 2.5 % or less are expected, and 22 % without the correction
+
+
+def test_equal_numbers_of_a_few_seeds_are_no_certainty():
+    twice = claim({"kind": "sign", "reading": look(), "direction": "up"})
+    assert judged(twice, made_up({"a": [[1.0], [1.0]]})) == "cannot tell"
+    order = claim({"kind": "order", "readings": [look("a"), look("b")]})
+    assert judged(order, made_up({"a": [[1.0], [1.0]], "b": [[2.0], [2.0]]})) == "cannot tell"
+    stored = ClaimComparison("x", Estimate(2.0, 2.0, 2.0, "seeds", 5))
+    assert stored.p == 1.0
+
+
+def test_arms_that_differ_by_a_constant_in_every_seed_are_taken_as_independent():
+    frame = made_up({"a": around(1), "b": around(2)})
+    difference = combined([-1.0, 1.0], [Lookup(measure="number", arm=arm) for arm in "ab"], frame)
+    half = student_quantile(4) * 2**0.5 * 0.01 * (2.5 / 5) ** 0.5
+    assert difference.method == "independent arms" and difference.high == pytest.approx(1 + half)
+    assert judged(claim({"kind": "order", "readings": [look("a"), look("b")]}), frame) == "agrees"
+
+
+def test_a_printed_number_is_known_to_its_last_digit():
+    """.7544 ± .00015 is what .754 is rounded from; a number that was derived here has all of its digits."""
+    for tag, word in (("paper", "agrees"), ("derived", "differs")):
+        one = claim({"kind": "equal", "reading": look(), "published": 0.754}, tag=tag)
+        assert verdict(one.parts[0], compare(0.7544, 0.00015, published=0.754), one, "exact") == word
+
+
+def test_a_published_number_that_is_no_effect_is_refused():
+    for kind, more in (("equal", {"reading": look()}), ("slope", {"readings": PLACES})):
+        with pytest.raises(BadInput, match="so that no number could agree"):
+            claim({"kind": kind, "published": 1.0, "no_effect": 1.0, **more})
+
+
 def test_holms_correction_takes_agreement_from_a_claim_among_many():
     weak, strong = compare(1.0, 0.24, none=0.74), compare(1.0, 0.01)
     one = claim({"kind": "equal", "reading": look(), "published": 1.0})
@@ -236,6 +297,21 @@ def test_a_replay_from_a_finished_folder_is_the_same_to_the_byte(reproduced):
     stored = stored_reproduction(folder)
     assert stored is not None
     assert json.loads((folder / "verdicts.json").read_text()) == json.loads(json.dumps(stored.plain()))
+
+
+def test_new_rules_judge_a_finished_run_without_running_it_again(reproduced):
+    """The comparisons are made anew from the readings of the run; the date and the seconds stay those of the work."""
+    path = result_file(reproduced.folder, reproduced["seddik-replace"].claim, "small")
+    former = path.read_text()
+    content = json.loads(former)
+    content["comparisons"][0][0]["high"] = 9.0
+    content["seconds"] = 1234.5
+    path.write_text(json.dumps(content))
+    again = outcross.reproduce("seddik-replace", out=reproduced.folder)
+    expected = json.loads(former) | {"seconds": 1234.5}
+    assert json.loads(path.read_text()) == expected and again.verdicts["seddik-replace"] == "agrees"
+    path.write_text(former)
+    outcross.reproduce("seddik-replace", out=reproduced.folder)
 
 
 def test_a_claim_that_changed_since_its_result_is_stale_and_not_run_over(reproduced, capsys):

@@ -88,6 +88,38 @@ def _normal_quantile(probability: float) -> float:
     return float(ndtri(probability))
 
 
+@pytest.mark.parametrize("correlation, now_spread", [(0.5, 1.0), (0.9, 1.0), (-1.0, 1.0), (1.0, 2.0)])
+def test_a_change_at_its_bound_errs_no_more_often_than_its_level_however_it_goes_with_the_first_loss(correlation, now_spread):
+    """Losses of 4 ± .07 and, at its bound, of 8: a limit that took the change as independent of the first loss erred 2 to 4 times too often."""
+    runs, level, error, bound = 4000, 0.0025, 0.07, 2.0
+    rng = np.random.default_rng(3)
+    first = rng.standard_normal(runs)
+    now = correlation * first + math.sqrt(1 - correlation**2) * rng.standard_normal(runs)
+    of_change = error * math.sqrt(1 + now_spread**2 - 2 * correlation * now_spread)
+    lower, upper = 0, 0
+    for one, other in zip(4 + error * first, 4 * bound + error * now_spread * now, strict=True):
+        ratio = Ratio(known(other - one, of_change), known(one, error), offset=1)
+        lower += ratio.limit("lower", level) > bound
+        upper += ratio.limit("upper", level) < bound
+    most = level * runs + 4 * math.sqrt(level * runs)
+    assert lower <= most and upper <= most, (lower, upper)
+
+
+def known(value: float, error: float) -> Ends:
+    return Ends(value, value - NORMAL_QUANTILE * error, value + NORMAL_QUANTILE * error, 1)
+
+
+def test_a_limit_of_a_change_solves_its_own_equation_on_both_sides_of_0():
+    first = Ends(4.0, 3.8, 4.3, 1)
+    for change in (Ends(1.0, 0.9, 1.2, 1), Ends(-1.0, -1.1, -0.8, 1)):
+        lower, upper = (Ratio(change, first, offset=1).limit(side, 0.025) - 1 for side in ("lower", "upper"))
+        assert math.isclose(change.low, lower * (4.3 if lower > 0 else 3.8)) and math.isclose(
+            change.high, upper * (3.8 if upper > 0 else 4.3)
+        )
+    unknown = Ends(1.0, -1.0, 3.0, 1)
+    assert Ratio(Ends(1.0, 0.9, 1.2, 1), unknown, offset=1).limit("upper", 0.025) == math.inf
+
+
 def test_few_things_give_a_wider_limit():
     limits = [Ratio(Ends(1.5, 1.4, 1.6, n), Ends(1.0, 1.0, 1.0, n)).limit("lower", 0.001) for n in (5, 50, 10**6, 1)]
     assert limits == sorted(limits) and math.isclose(limits[2], limits[3], rel_tol=1e-4)

@@ -1,10 +1,12 @@
 """Can a student beat its best teacher? Closed forms, the theorem's own classifier, the loop, and what is refused."""
 
 import numpy as np
+import polars
 import pytest
 
 import outcross
 from outcross.collapse.closed_forms import answers_of, law_arguments
+from outcross.data.framed import TableRows
 from outcross.errors import BadInput
 from outcross.experiment.arms import arms
 from outcross.experiment.settings import families, flat_settings
@@ -12,6 +14,7 @@ from outcross.laws import expected
 from outcross.laws.verifier import linear_accuracy, plurality_accuracy, self_selected_error, verifier_breakdown
 from outcross.models import LEARNERS
 from outcross.models.draw import Draw
+from outcross.models.panel import TeacherPanel
 from outcross.recipe import read
 from outcross.report.crossings import crossed, crossing
 from outcross.report.curves import Curve, CurvePoint, Measured
@@ -92,6 +95,17 @@ def test_a_vote_wins_as_often_as_drawn_counts_say():
 def test_likelihood_finds_random_errors_and_confirms_those_that_the_teacher_believes_in():
     assert self_selected_error(0.8, 9, 4) == pytest.approx(0.8**4) and self_selected_error(0.95, 9, 4) == pytest.approx(1 - 0.05**4)
     assert self_selected_error(0.4, 1, 4) == pytest.approx(0.4**4) and self_selected_error(0.5, 1, 4) == 0.5
+
+
+@pytest.mark.parametrize(("wrong", "ways"), [(0.9, 9), (0.75, 3), (0.8, 4), (0.5, 1), (2 / 3, 2)])
+def test_a_teacher_who_holds_all_answers_equally_likely_chooses_by_chance(wrong, ways):
+    """1 − .9 and .9/9 differ in the last bits, which must not decide."""
+    assert self_selected_error(wrong, ways, 4) == wrong
+    panel = TeacherPanel(np.full((1, 1), wrong), np.zeros((1, 0), int), np.zeros((1, 0), bool), ways + 1)
+    answers = np.arange(ways + 1)
+    columns = {"question": 0 * answers, "right": 0 * answers, "answer": answers, "topic": ["topic 0"] * len(answers)}
+    likelihood = panel.likelihood(TableRows(polars.DataFrame(columns), {}), 0 * answers)
+    assert (likelihood == likelihood[0]).all()
 
 
 @pytest.mark.parametrize(
@@ -229,7 +243,11 @@ def test_an_experiment_that_is_written_wrongly_is_refused_in_one_line(more, why)
     [
         (
             {"learner": {"kind": "panel", "teachers": 3, "specialised": 0.5}},
-            "3 specialised teachers need as many topics, there are 1",
+            "3 specialised teachers need as many topics each, there are 1 in all; make human.topics a multiple of 3",
+        ),
+        (
+            {"human": {"kind": "sums", "topics": 4}, "learner": {"kind": "panel", "teachers": 3, "specialised": 0.5}},
+            "there are 4 in all; make human.topics a multiple of 3",
         ),
         ({"human": {"kind": "halfspace", "rows": 50}}, "plurality learns questions from a list"),
         ({"learner": {"kind": "panel", "student": "linear_answers"}}, "linear_answers learns points with two answers"),

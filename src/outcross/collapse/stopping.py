@@ -4,12 +4,16 @@ After each generation every bounded reading is compared with generation 0. An ar
 limit of a ratio lies beyond its bound. The limits share a chance of error of 5 %: generation g may spend 1 / (g (g + 1)) of it, and the readings
 of a generation divide that equally. These shares add up to 1 over endlessly many generations. So, by the union bound, an arm with one seed whose
 readings all stay within their bounds is stopped with a chance of at most 5 %, whatever the readings have to do with each other and
-however many generations are run. It holds as far as the 95 % intervals of the readings do: their halves are stretched to the level of the look as
-Student's t with n - 1 degrees of freedom is.
+however many generations are run. It holds as far as the intervals of the readings do at the level of their look, which is far below 2.5 % later on: the
+halves of the 95 % intervals are stretched to it as Student's t with n - 1 degrees of freedom is, so that the readings must scatter as the normal law does
+that far out. Skewed readings of few things do not. For means of lognormal documents (standard deviation 1 of the logarithm) the short side of a corrected
+interval errs 2, 7 and 29 times too often at levels of 2.5, .25 and .02 % with 50 documents, and 1.2, 2.4 and 5.3 times with 500.
 
 A limit of a ratio is made of the intervals of its two readings by MOVER (Donner and Zou, Stat. Methods Med. Res. 21:347, 2012), which keeps their
-asymmetry and takes them as independent. That is cautious where they share held-out data. Held-out perplexity and held-out loss use the loss above
-that of generation 0 instead, which is paired by document and has a narrower interval.
+asymmetry and takes them as independent. That is cautious where both are read off the same held-out data, so that their errors go together. Held-out
+perplexity and held-out loss use the loss above that of generation 0 instead, which is paired by document and has a narrower interval. A document that is
+hard for the first model leaves less to lose, so that the errors of this change and of the loss of generation 0 go against each other as a rule: the
+limit of that ratio holds whatever they have to do with each other.
 """
 
 from __future__ import annotations
@@ -99,10 +103,25 @@ class Ratio:
             if side == "lower":
                 return _exp(difference - math.hypot(now.below(level), first.above(level)))
             return _exp(difference + math.hypot(now.above(level), first.below(level)))
+        if self.offset:
+            return 1 + self._limit_of_change(side, level)
         outwards, inwards = (first.above, first.below) if now.value >= 0 else (first.below, first.above)
         if side == "lower":
-            return self.offset + _lower(now.value, now.below(level), first.value, outwards(level))
-        return self.offset - _lower(-now.value, now.above(level), first.value, inwards(level))
+            return _lower(now.value, now.below(level), first.value, outwards(level))
+        return -_lower(-now.value, now.above(level), first.value, inwards(level))
+
+    def _limit_of_change(self, side: Literal["lower", "upper"], level: float) -> float:
+        """The limit r of `now` / `first`, whatever their errors have to do with each other.
+
+        It solves now - r first = half of now + |r| half of first, each half on the side that counts. By Cauchy and Schwarz the standard error of
+        now - r first is at most the sum of both, so that this is beyond the limit of Fieller's paired test.
+        """
+        now, first = self.now, self.first
+        end = now.value - now.below(level) if side == "lower" else now.value + now.above(level)
+        if (end >= 0) == (side == "lower"):
+            return end / (first.value + first.above(level))
+        least = first.value - first.below(level)
+        return end / least if least > 0 else math.copysign(math.inf, end)
 
 
 def _lower(now: float, now_half: float, first: float, first_half: float) -> float:
@@ -155,7 +174,7 @@ class Stop:
 
 GUARANTEE = (
     "An arm with one seed whose readings all stay within their bounds is stopped with a chance of at most 5 %, over all readings and generations together, "
-    "as far as the 95 % intervals of the readings hold."
+    "as far as the intervals of the readings hold at the small levels of the looks (2.5 % at generation 1, and less at each one after it), to which their 95 % intervals are stretched by Student's t."
 )
 """What the rule promises, in a sentence."""
 

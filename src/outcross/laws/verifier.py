@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -133,7 +134,8 @@ def self_selected_error(wrong: float, ways: int, candidates: int) -> float:
     """Share of wrong answers among those that a teacher holds likeliest of so many of his own (V6).
 
     He errs with probability p = `wrong`, in `ways` ways that share it alike, and knows his own law. While the right answer is his likeliest one,
-    1 − p > p/ways, it is kept where one of k is right: p^k. Beyond that it is kept only where all are: 1 − (1 − p)^k. So a vote over answers and a choice by
+    1 − p > p/ways, it is kept where one of k is right: p^k. Beyond that it is kept only where all are: 1 − (1 − p)^k. Where all answers are equally likely
+    (p/ways and 1 − p differ by no more than rounding), the choice is chance: p. So a vote over answers and a choice by
     likelihood fail at one p, and errors that he believes in are never found out.
 
     Source: derived here.
@@ -144,9 +146,18 @@ def self_selected_error(wrong: float, ways: int, candidates: int) -> float:
     if not (0 <= wrong <= 1 and ways >= 1 and candidates >= 1):
         raise BadInput(f"wrong must be in [0, 1], ways and candidates 1 at least; got {wrong}, {ways} and {candidates}")
     each = wrong / ways
-    if each == 1 - wrong:
+    if is_tie(each, 1 - wrong):
         return wrong
     return wrong**candidates if each < 1 - wrong else 1 - (1 - wrong) ** candidates
+
+
+def is_tie(first: float, second: float) -> bool:
+    """Whether two probabilities of one answer are the same but for rounding, as .9/9 and 1 − .9 are.
+
+    >>> is_tie(0.9 / 9, 1 - 0.9), is_tie(0.1, 0.1001)
+    (True, False)
+    """
+    return math.isclose(first, second, rel_tol=1e-9)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,8 @@ class PanelLearner(Learner):
     - same_questions: a teacher answers a fixed share of the questions wrongly, always, and always alike.
 
     With several teachers the candidates of a question are theirs in turn (`draw.candidates` a multiple of `teachers`), and `select: [{kind: route, …}]`
-    chooses. `specialised` makes a competence matrix: teacher m knows the topics m, m + teachers, … better, at the cost of the others.
+    chooses. `specialised` makes a competence matrix: teacher m knows the topics m, m + teachers, … better, at the cost of the others
+    (so `human.topics` is a multiple of `teachers`).
     """
 
     paper = "Feng et al., Beyond Model Collapse, ICLR 2025, arXiv 2406.07515 (verification); Odumakinde et al., arXiv 2408.14960 (routing)"
@@ -71,9 +72,9 @@ class PanelLearner(Learner):
         truth = human.known("an exact check")
         if not hasattr(truth, "topics"):
             raise BadInput("panel answers questions that a program can check; write human: {kind: sums} or {kind: halfspace}")
-        if self.specialised and truth.topics < self.teachers:
+        if self.specialised and truth.topics % self.teachers:
             raise BadInput(
-                f"{self.teachers} specialised teachers need as many topics, there are {truth.topics}; raise human.topics"
+                f"{self.teachers} specialised teachers need as many topics each, there are {truth.topics} in all; make human.topics a multiple of {self.teachers}"
             )
         return PanelModel(self, self._panel(truth, rng), self.student.begin(human, training, rng), None)
 
@@ -150,7 +151,7 @@ class TeacherPanel:
             of_wrong = np.where(self.wrong[teacher, whole(records, "question")] == answer, rate, 0.0)
         else:
             of_wrong = rate / (self.answers - 1)
-        return np.where(answer == right, 1 - rate, of_wrong)
+        return np.where((answer == right) | _is_tie(of_wrong, 1 - rate), 1 - rate, of_wrong)
 
 
 @dataclass(frozen=True, eq=False)
@@ -220,13 +221,18 @@ def _topics(records: TableRows) -> np.ndarray:
     return records.frame["topic"].str.strip_prefix("topic ").cast(int).to_numpy()
 
 
+def _is_tie(wrong: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Where a wrong answer is as likely as the right one but for rounding, as .9/9 is to 1 − .9."""
+    return np.isclose(wrong, right, rtol=1e-9, atol=0)
+
+
 def _sharpened(rate: np.ndarray, ways: int, temperature: float) -> np.ndarray:
     """The probability of an error under p^(1/temperature), where `ways` wrong answers share it alike, (n,)."""
     if temperature == 1:
         return rate
     each = rate / ways
     if temperature == 0:
-        return np.where(each == 1 - rate, rate, (each > 1 - rate).astype(float))
+        return np.where(_is_tie(each, 1 - rate), rate, (each > 1 - rate).astype(float))
     with np.errstate(divide="ignore"):
         right, wrong = np.log(1 - rate) / temperature, np.log(each) / temperature
     top = np.maximum(right, wrong)

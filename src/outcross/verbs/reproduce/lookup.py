@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.errors import BadInput
-from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, around, exact, mean, without_interval
+from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, exact, mean, rounding, student_quantile, without_interval
 from outcross.recipe import nearest, recipe
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ Transform = Literal["value", "log10", "ratio_to_first", "change", "mean", "trend
 trend: its slope a generation; survival_time: 1 + Σ (1 − reading) over the generations, which is the mean time of an event whose share among the chains is the reading;
 halving_time: the first generation at which it is at most half of `of_whole`, or of what it was; crossing_time: the first generation at which it has moved by the share `moved` of its first value."""
 SEEDS = "seeds"
-"""The method of an interval over seeds, by which Student's t is known to apply."""
+"""The method of an interval over seeds."""
+INDEPENDENT = "independent arms"
+"""The method of an interval of a sum of independent numbers."""
+STUDENT = (SEEDS, "chains", INDEPENDENT)
+"""Methods whose interval is Student's t with n - 1 degrees of freedom."""
 
 
 @recipe
@@ -58,41 +62,66 @@ class Lookup:
 def combined(weights: Sequence[float], lookups: Sequence[Lookup], frame: DataFrame) -> Estimate:
     """A weighted sum of numbers of a run, Σ wᵢ vᵢ, with its interval.
 
-    Where all have the same two seeds or more, the sum is taken within each seed and the interval is Student's t over the seeds. Else the numbers are
-    independent, and each has the interval that its own chains give. NotApplicable where a number cannot be had.
+    Where all have the same two seeds or more, the sum is taken within each seed and the interval is Student's t over the seeds. Else, or where the sum is
+    the same in all seeds (arms that share their random numbers may differ by a constant), the numbers are taken as independent, and each has the interval
+    of its own seeds or chains. One number that is the same in all seeds has no interval: a few equal numbers are no proof that chance plays no part.
+    NotApplicable where a number cannot be had.
     """
     by_seed = [_by_seed(lookup, frame) for lookup in lookups]
     common = [seed for seed in by_seed[0] if all(seed in part for part in by_seed)]
     if len(common) >= 2:
         sums = np.array([sum(weight * part[seed] for weight, part in zip(weights, by_seed, strict=True)) for seed in common])
-        return mean(sums, SEEDS)
+        if _scatters(sums, [weight * part[seed] for weight, part in zip(weights, by_seed, strict=True) for seed in common]):
+            return mean(sums, SEEDS)
     several = [_alone(lookup, values, frame) for lookup, values in zip(lookups, by_seed, strict=True)]
     value = math.fsum(weight * part.value for weight, part in zip(weights, several, strict=True))
-    n = min(part.n for part in several)
+    n = min((part.n for part in several if part.low != part.high), default=min(part.n for part in several))
     if missing := next((part for part in several if part.low is None), None):
         return without_interval(value, missing.method, n)
     if len(several) == 1 and weights[0] == 1:
         return several[0]
-    error = math.sqrt(math.fsum((weight * part.standard_error) ** 2 for weight, part in zip(weights, several, strict=True)))
+    error = math.sqrt(math.fsum((weight * error_of(part)) ** 2 for weight, part in zip(weights, several, strict=True)))
     if error == 0:
         return exact(value, n)
-    return around(value, error, "independent arms", n)
+    half = error * _quantile(INDEPENDENT, n)
+    return Estimate(value, value - half, value + half, INDEPENDENT, n)
 
 
-def p_against(estimate: Estimate, none: float) -> float:
-    """The two-sided p-value of the estimate against no effect, by Student's t where the interval is over seeds; 1 where there is no interval."""
+def error_of(estimate: Estimate) -> float:
+    """The standard error of an estimate: s/√n where its interval is Student's t. NotApplicable where there is no interval."""
+    low, high = estimate.interval
+    return (high - low) / 2 / _quantile(estimate.method, estimate.n)
+
+
+def p_against(estimate: Estimate, number: float, error: float = 0.0) -> float:
+    """The two-sided p-value of an estimate against a number, which has a standard error of its own or is exact.
+
+    It is Student's t where the interval is, with Welch's degrees of freedom. It is 1 where there is no interval, and where seeds or chains do not scatter at all.
+    """
     from scipy.special import ndtr, stdtr
 
     if estimate.low is None or estimate.high is None:
         return 1.0
-    away, half = abs(estimate.value - none), (estimate.high - estimate.low) / 2
-    if half == 0:
+    away, own = abs(estimate.value - number), error_of(estimate)
+    is_student = estimate.method in STUDENT and estimate.n >= 2
+    if is_student and (estimate.high - estimate.low) / 2 <= 2 * rounding(estimate.value, number):
+        return 1.0
+    total = math.hypot(own, error)
+    if total == 0:
         return 1.0 if away == 0 else 0.0
-    if estimate.method == SEEDS:
-        from outcross.estimate import student_quantile
+    if is_student:
+        return float(2 * stdtr((estimate.n - 1) * (total / own) ** 4, -away / total))
+    return float(2 * ndtr(-away / total))
 
-        return float(2 * stdtr(estimate.n - 1, -away / half * student_quantile(estimate.n - 1)))
-    return float(2 * ndtr(-away / half * NORMAL_QUANTILE))
+
+def _quantile(method: str, n: int) -> float:
+    """Half of an interval in standard errors."""
+    return student_quantile(n - 1) if method in STUDENT and n >= 2 else NORMAL_QUANTILE
+
+
+def _scatters(numbers: np.ndarray, terms: Sequence[float]) -> bool:
+    """Whether numbers differ by more than the rounding of the terms that they are sums of."""
+    return float(np.ptp(numbers)) > rounding(max(map(abs, terms)))
 
 
 def _by_seed(lookup: Lookup, frame: DataFrame) -> dict[int, float]:
@@ -113,7 +142,10 @@ def _by_seed(lookup: Lookup, frame: DataFrame) -> dict[int, float]:
 def _alone(lookup: Lookup, values: Mapping[int, float], frame: DataFrame) -> Estimate:
     """The number with the interval over its seeds; with that of its only seed's own chains where there is one."""
     if len(values) >= 2:
-        return mean(np.array(list(values.values())), SEEDS)
+        numbers = np.array(list(values.values()))
+        if not _scatters(numbers, list(values.values())):
+            return without_interval(float(numbers[0]), f"the same number in {len(numbers)} seeds: no interval", len(numbers))
+        return mean(numbers, SEEDS)
     ((seed, value),) = values.items()
     if lookup.over_arm or lookup.transform not in ("value", "log10"):
         return without_interval(value, f"one seed: no interval of {lookup.transform.replace('_', ' ')}")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 TITLE = "Do published results hold?"
 INTRODUCTION = """Each claim was written down before its experiment ran: what a paper says, how its number is known, the experiment, and the rule that decides. The rules and the
-verdicts are fixed ([how](howto/reproduce.md)); no tolerance was changed after a result was seen, and where a claim was changed after its first result, its discussion says what and why. Holm's correction is over all claims that were compared."""
+verdicts are fixed ([how](howto/reproduce.md)); no tolerance of a claim was changed after a result was seen, and where a claim was changed after its first result, its discussion says what and why. Holm's correction is over all claims that were compared. The rules themselves were corrected on 2026-11-29, when
+results had been seen, because a review of their formulas found them wrong (standard errors of few seeds, precision, several comparisons in a claim). That changed one verdict: hutter-exponents had agreed."""
 FIGURES = "reproduction"
 """The folder of the figures, beside reproduction.md."""
 WIDTH, HEIGHT = 420, 26

@@ -90,9 +90,10 @@ class ReproducedClaim:
         """Every comparison with the number of its part and its verdict."""
         if self.result is None or self.is_stale:
             return
+        within = sum(map(len, self.result.comparisons))
         for place, (part, compared) in enumerate(zip(self.claim.parts, self.result.comparisons, strict=True)):
             for comparison in compared:
-                yield place, comparison, verdict(part, comparison, self.claim, self.result.protocol, tests)
+                yield place, comparison, verdict(part, comparison, self.claim, self.result.protocol, tests, within)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,7 +18,7 @@ from pydantic import Field, model_validator
 
 from outcross.estimate import Estimate, rounding
 from outcross.recipe import Family, exactly, recipe, several
-from outcross.verbs.reproduce.lookup import Lookup, combined, p_against
+from outcross.verbs.reproduce.lookup import Lookup, combined, error_of, p_against
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -61,13 +62,16 @@ class ClaimComparison:
         side = 1.0 if self.published is None else self.published - self.none
         return (self.ours.value - self.none) * side > 0
 
-    @property
-    def is_close(self) -> bool:
-        """Whether ours is within `CLOSE` standard errors of the published number."""
+    def is_close(self, printed: float = 0.0) -> bool:
+        """Whether ours is within `CLOSE` standard errors of the published number; `printed` is the standard error of its rounding in print."""
         if self.published is None or self.ours.low is None:
             return False
-        slack = CLOSE * math.hypot(self.ours.standard_error, self.error) + rounding(self.published, self.ours.value)
+        slack = CLOSE * math.hypot(error_of(self.ours), self.error, printed) + rounding(self.published, self.ours.value)
         return abs(self.ours.value - self.published) <= slack
+
+    def p_of_published(self, printed: float = 0.0) -> float:
+        """Of ours and the published number being the same, two-sided; 1 where none was published."""
+        return 1.0 if self.published is None else p_against(self.ours, self.published, math.hypot(self.error, printed))
 
     @property
     def is_precise(self) -> bool:
@@ -75,6 +79,19 @@ class ClaimComparison:
         if self.published is None or self.ours.low is None or self.ours.high is None:
             return False
         return (self.ours.high - self.ours.low) / 2 <= PRECISE * abs(self.published - self.none)
+
+
+def print_error(number: float) -> float:
+    """The standard error of a number that was rounded to the digits that it has: half a unit of the last one, over √3.
+
+    Zeros at its end are not seen, and a whole number counts as printed to one tenth.
+
+    >>> round(print_error(0.754), 6), round(print_error(203.9), 4)
+    (0.000289, 0.0289)
+    """
+    exponent = Decimal(repr(number)).as_tuple().exponent
+    assert isinstance(exponent, int)
+    return 10.0**exponent / 2 / math.sqrt(3)
 
 
 class Rule:
@@ -94,6 +111,11 @@ class EqualRule(Rule):
     error: Annotated[float, Field(ge=0)] = 0.0
     """The standard error of the published number; 0 where it is exact."""
     no_effect: float = 0.0
+
+    @model_validator(mode="after")
+    def _has_an_effect(self):
+        _check_effect(self.published, self.no_effect)
+        return self
 
     def compare(self, frame):
         yield ClaimComparison(
@@ -162,6 +184,7 @@ class SlopeRule(Rule):
     @model_validator(mode="after")
     def _has_places(self):
         _check_places(self.readings, 2)
+        _check_effect(self.published, self.no_effect)
         if self.log_x and any(reading.x is None or reading.x <= 0 for reading in self.readings):
             raise ValueError("log_x needs places x above 0")
         return self
@@ -246,6 +269,13 @@ def _distinction(reading: Lookup, other: Lookup) -> str:
 def _moved(estimate: Estimate, by: float) -> Estimate:
     """The estimate and its interval, moved by a known number."""
     return estimate.on_scale(lambda value: value + by)
+
+
+def _check_effect(published: float, no_effect: float) -> None:
+    if published == no_effect:
+        raise ValueError(
+            f"published is {published:g} and so is no_effect, so that no number could agree; change no_effect, or write a sign or a below"
+        )
 
 
 def _check_places(readings: tuple[Lookup, ...], least: int) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from outcross.statistics.sign_flip import holm
 from outcross.verbs.reproduce.claim import UNVERIFIED, Claim, ClaimPart, Protocol
-from outcross.verbs.reproduce.rules import LEVEL, ClaimComparison
+from outcross.verbs.reproduce.rules import LEVEL, ClaimComparison, print_error
 
 ClaimVerdict = Literal["agrees", "same direction", "cannot tell", "differs", "not run here", "stale"]
 ORDERED: tuple[ClaimVerdict, ...] = ("agrees", "same direction", "cannot tell", "differs")
@@ -15,28 +15,38 @@ ORDERED: tuple[ClaimVerdict, ...] = ("agrees", "same direction", "cannot tell", 
 MEANINGS: Mapping[ClaimVerdict, str] = {
     "agrees": "Our number is within three standard errors of the published one, precise to a quarter of the effect, and excludes no effect after Holm's correction over the claims; or the exact protocol shows the published order or sign.",
     "same direction": "The order or the sign is the published one, and no more can be said: the scale is smaller, the experiment is a stand-in, or the published number is unverified.",
-    "cannot tell": "Our interval is too wide, holds no effect, or does not exist.",
-    "differs": "Our number is precise and away from the published one under the exact protocol, or points the other way.",
+    "cannot tell": "Our interval is too wide, holds no effect, or does not exist; or our number is away from the published one by no more than few seeds or many comparisons explain.",
+    "differs": "Our number is precise and away from the published one under the exact protocol, or points the other way, and is so after a correction over the comparisons of the claim.",
     "not run here": "The reason stands beside it.",
     "stale": "The claim was changed after its result was made; it must be run again.",
 }
 
 
-def verdict(part: ClaimPart, comparison: ClaimComparison, claim: Claim, protocol: Protocol, tests: int = 1) -> ClaimVerdict:
-    """Of one comparison. `tests` is Holm's factor: by how much its p-value is multiplied."""
+def verdict(
+    part: ClaimPart, comparison: ClaimComparison, claim: Claim, protocol: Protocol, tests: int = 1, within: int = 1
+) -> ClaimVerdict:
+    """Of one comparison. `tests` is Holm's factor, by which its p-value is multiplied; `within` is how many comparisons the claim has.
+
+    One comparison is enough for a claim to differ, so that a p-value by which it does is multiplied by their number (Bonferroni).
+    """
     may_agree = part.tag not in UNVERIFIED and not claim.at_most_same_direction and protocol != "stand_in"
-    is_beyond = comparison.excludes_none and comparison.p * tests <= LEVEL
-    if not is_beyond:
+    if not comparison.excludes_none or comparison.p * tests > LEVEL:
         return "cannot tell"
     if not comparison.is_same_side:
-        return "differs"
+        return "differs" if comparison.p * tests * within <= LEVEL else "cannot tell"
+    if not may_agree:
+        return "same direction"
     if comparison.published is None:
-        return "agrees" if may_agree and protocol == "exact" else "same direction"
-    if not comparison.is_close:
-        return "differs" if may_agree and protocol == "exact" else "same direction"
-    if not comparison.is_precise:
+        return "agrees" if protocol == "exact" else "same direction"
+    printed = 0.0 if part.tag == "derived" else print_error(comparison.published)
+    is_close = comparison.is_close(printed)
+    if is_close and comparison.is_precise:
+        return "agrees"
+    if protocol == "reduced":
+        return "same direction"
+    if is_close or not comparison.is_precise:
         return "cannot tell"
-    return "agrees" if may_agree else "same direction"
+    return "differs" if comparison.p_of_published(printed) * within <= LEVEL else "cannot tell"
 
 
 def worst(several: Sequence[ClaimVerdict]) -> ClaimVerdict:

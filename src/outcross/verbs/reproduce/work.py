@@ -42,6 +42,7 @@ def looked_at(claim: Claim, size: str, folder: Path | None, data: Path | None, w
     experiment = claim.of_size(size)
     assert experiment is not None
     begin = time.perf_counter()
+    steps_before = None if folder is None else _steps(run_folder(folder, claim, size))
     reason, comparisons, facts = "", ((),) * len(claim.parts), {}
     try:
         frame, facts = _frame(claim, size, experiment, folder, data, watch)
@@ -61,16 +62,27 @@ def looked_at(claim: Claim, size: str, folder: Path | None, data: Path | None, w
         seconds=round(time.perf_counter() - begin, 1),
         **facts,
     )
-    return result if folder is None else _kept(result, result_file(folder, claim, size))
+    if folder is None:
+        return result
+    is_loaded = bool(steps_before) and _steps(run_folder(folder, claim, size)) == steps_before
+    return _kept(result, result_file(folder, claim, size), is_loaded)
 
 
-def _kept(result: ClaimResult, path: Path) -> ClaimResult:
-    """The result with the date, machine and seconds of the same one that is there; written where there is none."""
+def _steps(folder: Path) -> bytes:
+    """The ledger of a run, which grows where work is done; empty where there is no run."""
+    path = folder / "ledger.jsonl"
+    return path.read_bytes() if path.is_file() else b""
+
+
+def _kept(result: ClaimResult, path: Path, is_loaded: bool) -> ClaimResult:
+    """The result with the date, machine and seconds of the one that is there, where its run was loaded or it is the same; written where it is another."""
     if path.is_file():
         stored = read_result(path)
         same = replace(result, date=stored.date, machine=stored.machine, seconds=stored.seconds)
         if json.dumps(same.plain()) == json.dumps(stored.plain()):
             return stored
+        if is_loaded and stored.digest == result.digest:
+            result = same
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(result.plain(), ensure_ascii=False, indent=1) + "\n")
     return read_result(path)  # as a replay reads it, to the digit
