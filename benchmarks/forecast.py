@@ -209,7 +209,8 @@ def observed(spec: Spec) -> Iterator[tuple[str, Any, np.ndarray]]:
             scaled = np.maximum(np.log(values), -700.0) if is_log else values
             curve = None if law is None else np.log(law) if is_log else law
         errors = told.get(f"error {name}", np.zeros(values.shape)) / (values if is_log else 1.0)
-        yield name, Observed(scaled[:, :OBSERVED], errors[:, :OBSERVED], curve), scaled[:, OBSERVED:]
+        seen = Observed(scaled[:, :OBSERVED], errors[:, :OBSERVED], curve, closed_form_is_log_of_mean=is_log)
+        yield name, seen, scaled[:, OBSERVED:]
 
 
 def quantile_score(values: np.ndarray, quantiles: np.ndarray) -> np.ndarray:

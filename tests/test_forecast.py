@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 import outcross
 from outcross.cli import main
@@ -196,6 +196,29 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def forecast(place):
     return outcross.forecast(place / "run", ahead=10, budgets={"log_variance": 0.8, "w2": 12.0}, out=place / "forecast")
+
+
+def test_an_arm_that_does_not_move_stays_within_its_budget_however_far_apart_its_runs_are():
+    experiment = outcross.experiment({key: value for key, value in SPEC.items() if key != "sweep"} | {"policy": "replace"})
+    rng = np.random.default_rng(11)
+    flat = np.exp(np.array([[-1.0], [0.0], [1.0], [0.7], [-0.7]]) + 0.002 * rng.standard_normal((5, 8)))
+    (curve,), _, _ = forecasts([ForecastArm("replace", experiment, rows_of(flat))], 3, [Budget("vocabulary_ratio", 0.8)])
+    assert curve.horizon.low is None and curve.limit == pytest.approx(0.8 * curve.points[0].value)
+    assert all(point.low < point.value < point.high for point in curve.points)
+
+
+def test_runs_of_one_chain_follow_the_mean_of_their_logarithm_and_not_the_logarithm_of_their_mean():
+    rng = np.random.default_rng(12)
+    n, observed, ahead = 20, 8, 16
+    logs = np.log(np.cumprod(rng.chisquare(n - 1, (400, observed + ahead)) / n, axis=1))
+    of_means = np.arange(1, observed + ahead + 1) * np.log(1 - 1 / n)
+    told = Observed(logs[:, :observed], np.zeros((400, observed)), of_means, closed_form_is_log_of_mean=True)
+    move = (growth_law("closed form").ahead(told, ahead).location - logs[:, observed - 1 : observed]).mean(axis=0)
+    exact = (special.digamma((n - 1) / 2) - np.log(n / 2)) * np.arange(1, ahead + 1)
+    assert move == pytest.approx(exact, rel=0.1)
+    wide = 3 * rng.standard_normal((5, observed))
+    with pytest.raises(NotApplicable, match="scatters by a variance of"):
+        growth_law("closed form").ahead(Observed(wide, 0 * wide, of_means, closed_form_is_log_of_mean=True), ahead)
 
 
 def test_a_forecast_finds_the_generation_at_which_the_closed_form_leaves_the_budget(forecast):

@@ -64,7 +64,7 @@ class Outlook:
         return any(test.law == "closed form" and test.weight >= 0.5 for test in self.tests)
 
     def mean(self) -> Outlook:
-        """The same of the mean over the runs."""
+        """The same of the mean over the runs, which scatter independently of each other: what a law takes for a run's own, averages out."""
         several = len(self.parts[0].location) > 1
         return replace(self, parts=tuple(part.mean() for part in self.parts), is_mean=several)
 

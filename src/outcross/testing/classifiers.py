@@ -115,7 +115,11 @@ def heeds_weights(classifier: Any) -> None:
     weights = np.concatenate([np.ones(N), np.zeros(2 * N)])
     is_same = unchanged([weights])
     share = right(chances(classifier, fitted(classifier, wrong, weights), rows.points, 2), rows.labels)
-    require(share > 0.8, f"it does not ignore records of weight 0: when two wrongly labelled records of weight 0 were added for each rightly labelled one, it gave the right class to only {share:.0%} of the rightly labelled ones", "learn")
+    require(
+        share > 0.8,
+        f"it does not ignore records of weight 0: when two wrongly labelled records of weight 0 were added for each rightly labelled one, it gave the right class to only {share:.0%} of the rightly labelled ones",
+        "learn",
+    )
     require(is_same(), "it changes the weights", "learn")
 
 

@@ -32,6 +32,8 @@ class Observed:
     floor: float | None = None
     """The least value that the reading can take, on this scale; None where there is none."""
     ceiling: float | None = None
+    closed_form_is_log_of_mean: bool = False
+    """Whether the closed form is the logarithm of an expectation, while readings are logarithms: their expectation is lower, the more they scatter."""
 
     @property
     def runs(self) -> int:

@@ -54,13 +54,18 @@ class ReadingPath:
 
     @property
     def first(self) -> float:
-        """The mean reading at generation 0."""
-        return float(self.course.values[:, 0].mean())
+        """The mean over the runs at generation 0, the same mean as at every other generation."""
+        return float(self.means[0])
 
     @property
     def means(self) -> np.ndarray:
-        """The mean over the runs at every generation observed, on the scale of the reading."""
+        """The mean over the runs at every generation observed, on the scale of the reading: the geometric mean where laws work on logarithms."""
         return self.back(self.observed.values.mean(axis=0)) if self.is_log else self.course.values.mean(axis=0)
+
+    def interval(self, generation: int) -> tuple[float | None, float | None]:
+        """The 95 % interval of the mean over the runs at a generation observed; None where nothing says how far to trust it."""
+        interval = self.course.logged().at(generation).exponential() if self.is_log else self.course.at(generation)
+        return (interval.low, interval.high) if interval.is_known else (None, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +158,7 @@ def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: in
     errors = _own_errors(readings, measure, scaled)
     floor, ceiling = (float(np.log(end)) if is_log and 0 < end < math.inf else end if not is_log else None for end in values)
     ends = (end if end is not None and math.isfinite(end) else None for end in (floor, ceiling))
-    observed = Observed(scaled.values, errors, closed_form, *ends)
+    observed = Observed(scaled.values, errors, closed_form, *ends, closed_form_is_log_of_mean=is_log)
     if closed_form is None and (turn := turning_point(observed)) is not None:
         way = "rises" if scaled.values[:, turn].mean() > scaled.values[:, 0].mean() else "falls"
         back = "falls" if way == "rises" else "rises"
@@ -208,7 +213,7 @@ def curve_of(seen: Seen, ahead: int) -> ReadingForecast:
     path, mean = seen.path, seen.outlook.mean()
     low, inner_low, middle, inner_high, high = (path.back(row[0]) for row in mean.quantiles(LEVELS))
     observed = path.course
-    points = [FanPoint(g, float(value), *_ends(observed, g)) for g, value in enumerate(path.means[: observed.generations].tolist())]
+    points = [FanPoint(g, float(value), *path.interval(g)) for g, value in enumerate(path.means[: observed.generations].tolist())]
     points += [
         FanPoint(observed.generations + step, *(float(of[step]) for of in (middle, low, high, inner_low, inner_high)))
         for step in range(ahead)
@@ -229,11 +234,6 @@ def curve_of(seen: Seen, ahead: int) -> ReadingForecast:
         limit=limit,
         horizon=horizon,
     )
-
-
-def _ends(course: Course, generation: int) -> tuple[float | None, float | None]:
-    interval = course.at(generation)
-    return (interval.low, interval.high) if interval.is_known else (None, None)
 
 
 def horizon_of(points: Sequence[FanPoint], budget: Budget, first: float) -> SafeHorizon:
