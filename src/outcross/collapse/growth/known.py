@@ -40,4 +40,4 @@ class KnownCurve(GrowthLaw):
                     f"the closed form is of the mean, and the logarithm of the reading scatters by a variance of {own[0]:.3g} at a step, more than {WIDEST_STEP:g}"
                 )
             location = location - own / 2
-        return Ahead(location, own, np.zeros(generations), noise.freedom)
+        return Ahead(location, own, np.zeros(generations), noise.freedom, left)
