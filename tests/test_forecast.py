@@ -253,9 +253,11 @@ def test_runs_of_one_chain_follow_the_mean_of_their_logarithm_and_not_the_logari
     move = (growth_law("closed form").ahead(told, ahead).location - logs[:, observed - 1 : observed]).mean(axis=0)
     exact = (special.digamma((n - 1) / 2) - np.log(n / 2)) * np.arange(1, ahead + 1)
     assert move == pytest.approx(exact, rel=0.1)
-    wide = 3 * rng.standard_normal((5, observed))
-    with pytest.raises(NotApplicable, match="scatters by a variance of"):
-        growth_law("closed form").ahead(Observed(wide, 0 * wide, of_means, closed_form_is_log_of_mean=True), ahead)
+    anew = np.log(rng.chisquare(1, (400, observed)))  # of a squared error that is made anew, the mean logarithm is -1.27
+    told = Observed(anew, 0 * anew, np.zeros(observed + ahead), closed_form_is_log_of_mean=True)
+    location = growth_law("closed form").ahead(told, ahead).location[:, -1].mean()
+    lost = special.digamma(0.5) + np.log(2)
+    assert abs(location - lost) < abs(lost) / 2
 
 
 def test_a_forecast_finds_the_generation_at_which_the_closed_form_leaves_the_budget(forecast):
