@@ -56,7 +56,7 @@ ELSEWHERE = {
     "outcross reproduce seddik-replace": "tests/test_reproduce.py runs three cheap claims",
     "outcross reproduce --all": "it takes an hour; tests/test_reproduce.py runs three cheap claims",
     "outcross detect": "each option of it has tests of its own",
-    "outcross forecast": "it needs a run of five generations; tests/test_forecast.py forecasts one",
+    "outcross forecast": "it needs a run of five generations; tests/test_forecast.py forecasts one, tests/test_forecast_planning.py plans small ones",
     "outcross mix": "each key of a mix has tests of its own, tests/test_mix*.py",
     "uvx": "it asks the package index; the test below runs it where OUTCROSS_UVX is set",
     "make": "it sets up an environment of its own",

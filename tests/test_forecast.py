@@ -316,7 +316,7 @@ def test_seeds_of_two_runs_are_one_arm(place, tmp_path):
 
 
 BAD = {
-    "short ahead=5": "needs 5 generations, there are 3; 2 more would do: outcross run",
+    "short ahead=5": "needs 5 generations, there are 3; 2 more would do: run the same experiment on, outcross run SPEC generations=5",
     "run larger": "do not belong together: human.rows is 40 in one and 50 in the other; forecast them apart",
     "run run": "is given twice",
     "run budget.log_varience=0.8": "budget.log_varience is no reading of this experiment; did you mean 'log_variance'?",

@@ -67,6 +67,13 @@ def test_rows_that_are_a_word_can_be_made_to_grow():
     assert experiment(override(BASE, {"rows.grow": 1.5})).rows.grow == 1.5
 
 
+def test_a_sweep_that_is_a_setting_sets_a_part_of_another_setting():
+    made = arms(load("gaussian", ["arms=null", "policy=human_share", "sweep={policy.share: [0.1, 0.5]}"]))
+    assert [arm.experiment.policy.share for arm in made] == [0.1, 0.5]
+    with pytest.raises(BadInput, match=r"policy\.share is set by the arms"):
+        load("gaussian", ["arms=null", "policy.share=0.2", "sweep={policy.share: [0.1, 0.5]}"])
+
+
 def test_a_sweep_reaches_a_nested_default():
     told = BASE | {"human": {"text": "stdlib"}, "learner": "transformer", "sweep": {"training.start.steps": [100, 200]}}
     assert [arm.experiment.training.start.steps for arm in arms(told)] == [100, 200]

@@ -122,14 +122,14 @@ def detect(question: DetectQuestion = DetectQuestion(), *, quiet: Quiet = False,
 @app.command(help=ForecastQuestion.__doc__)
 def forecast(question: ForecastQuestion = ForecastQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
     from outcross.verbs.forecast.answer import forecasted
-    from outcross.verbs.forecast.screen import forecast_lines
+    from outcross.verbs.forecast.progress import watcher
     from outcross.verbs.terminal import width
 
-    result = forecasted(question)
+    result = forecasted(question, watcher(as_json or quiet))
     if as_json:
         _print_json(result.plain())
     elif not quiet:
-        print("\n".join(forecast_lines(result, width())))
+        print("\n".join(result.lines(width())))
 
 
 @app.command(help=ReproduceQuestion.__doc__)

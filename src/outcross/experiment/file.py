@@ -61,7 +61,7 @@ def changed(spec: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any
     spec = of_size(spec, settings.pop("size", spec.get("size")), where, settings)
     spec = override(_without_source(spec, settings), settings)
     for key in settings:
-        _check_not_overruled(spec, str(key), where)
+        _check_not_overruled(spec, str(key), where, is_own_sweep="sweep" in settings)
     return spec
 
 
@@ -145,12 +145,14 @@ def setting(word: str) -> tuple[str, Any]:
     return key.strip(), _scalar(value, word)
 
 
-def _check_not_overruled(spec_of_file: Mapping[str, Any], key: str, spec: str) -> None:
+def _check_not_overruled(spec_of_file: Mapping[str, Any], key: str, spec: str, is_own_sweep: bool) -> None:
+    """BadInput where arms or a sweep set what a setting sets. A sweep that is itself a setting may set a part of it, as policy.share of policy=human_share."""
     arms, sweep = spec_of_file.get("arms"), spec_of_file.get("sweep")
     overruling = (
         [str(own) for arm in arms if isinstance(arm, Mapping) for own in arm if own != "name"] if isinstance(arms, list) else []
     )
-    overruling += [str(own) for own in sweep] if isinstance(sweep, Mapping) else []
+    of_sweep = [str(own) for own in sweep] if isinstance(sweep, Mapping) else []
+    overruling += [own for own in of_sweep if not (is_own_sweep and own.startswith(f"{key}."))]
     if any(own == key or own.startswith(f"{key}.") or key.startswith(f"{own}.") for own in overruling):
         raise BadInput(f"{key} is set by the arms of {spec}; add arms=null (or sweep=null) to run one arm, or give your own arms")
 

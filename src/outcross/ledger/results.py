@@ -37,26 +37,29 @@ WRITING = "writing"
 """The folder in which a result is written before it is moved to its place."""
 
 
-def check_folder(out: Path, kind: str, inputs: Iterable[Path] = ()) -> None:
-    """BadInput where a command of this kind may not write its result into the folder, or would replace an input by it."""
+def check_folder(out: Path, kind: str, inputs: Iterable[Path] = (), own: Sequence[str] = ()) -> None:
+    """BadInput where a command of this kind may not write its result into the folder, or would replace an input by it.
+
+    `own` names folders in it that the command fills by itself beside its result, as the runs that a forecast planned.
+    """
     match kind_at(out):
         case "file":
             raise BadInput(f"--out {out} is a file; name a folder")
         case "":
             check_name(out)
             return
-    if other := next(_others(out, kind), ""):
+    if other := next(_others(out, kind, own), ""):
         raise BadInput(f"{out} holds {other}, which no {kind} left there; choose a new folder with another --out")
     check_apart(out, inputs)
 
 
 @contextmanager
-def opened(out: Path, kind: str, inputs: Iterable[Path] = ()) -> Iterator[Ledger]:
+def opened(out: Path, kind: str, inputs: Iterable[Path] = (), own: Sequence[str] = ()) -> Iterator[Ledger]:
     """The ledger of a folder that a command of this kind works into, for it alone. Raises BadInput as `check_folder`.
 
     A command that ends without a new step and without a result leaves the folder as it was.
     """
-    check_folder(out, kind, inputs)
+    check_folder(out, kind, inputs, own)
     place = out / HIDDEN
     created = _create(place)
     try:
@@ -140,9 +143,9 @@ def _digest(content: bytes | Path) -> str:
     return digest_file(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
 
 
-def write_folder(out: Path, kind: str, files: Mapping[str, Any], inputs: Iterable[Path] = ()) -> None:
+def write_folder(out: Path, kind: str, files: Mapping[str, Any], inputs: Iterable[Path] = (), own: Sequence[str] = ()) -> None:
     """Write a result that no steps made, as `write`. Raises BadInput as `check_folder`."""
-    with opened(out, kind, inputs) as ledger:
+    with opened(out, kind, inputs, own) as ledger:
         write(ledger, files)
 
 
@@ -201,8 +204,8 @@ def _beside(place: Path) -> dict[str, dict[str, list[str]]]:
         return {}
 
 
-def _others(out: Path, kind: str) -> Iterator[str]:
-    """What a folder holds besides a former result of this kind: a file that is not listed or was changed since, a link, a folder."""
+def _others(out: Path, kind: str, own: Sequence[str]) -> Iterator[str]:
+    """What a folder holds besides a former result of this kind and the folders `own`: a file that is not listed or was changed since, a link, a folder."""
     place = out / HIDDEN
     listed: dict[str, str] = {}
     beside: list[tuple[str, list[str]]] = []
@@ -216,7 +219,8 @@ def _others(out: Path, kind: str) -> Iterator[str]:
             beside = [item for files in _beside(place).values() for item in files.items()]
     folders = {str(parent) for name in listed for parent in Path(name).parents}
     for root, inner, names in os.walk(out):
-        inner[:] = [name for name in inner if Path(root, name) != place]
+        apart = [place, *(out / name for name in own if not (out / name).is_symlink())]
+        inner[:] = [name for name in inner if Path(root, name) not in apart]
         for name in sorted([*inner, *names]):
             path = Path(root, name)
             relative = str(path.relative_to(out))

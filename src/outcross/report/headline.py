@@ -132,8 +132,10 @@ def silence(study: Study) -> str:
 
 
 def sentence(main: Measured, curves: Sequence[Measured], page: Page) -> str:
-    """What happened to a chief measure, worst arm first."""
-    changes = sorted((change(curve, page) for curve in main.curves.values()), key=lambda one: -_badness(one, page))
+    """What happened to a chief measure: the worst arm first, and those whose change is clear before those whose change may be chance."""
+    changes = sorted(
+        (change(curve, page) for curve in main.curves.values()), key=lambda one: (one.is_clear is False, -_badness(one, page))
+    )
     title = _in_sentence(page.title) + (f" ({main.at})" if main.at else "")
     if not any(one.generations for one in changes):
         values = ", ".join(f"{_value(one.ends[1], page)} ({one.arm})" for one in changes[:4])

@@ -217,8 +217,8 @@ def curve_between(
     )
 
 
-def shares_of(value: Any) -> tuple[float, ...]:
-    """Shares in [0, 1] from a list, or from "first:last:step" with both ends.
+def shares_of(value: Any, whose: str = "synthetic") -> tuple[float, ...]:
+    """Shares in [0, 1] from a list, or from "first:last:step" with both ends. `whose` says for an error which records they are shares of.
 
     >>> shares_of("0:0.5:0.25"), shares_of([1])
     ((0.0, 0.25, 0.5), (1.0,))
@@ -233,7 +233,7 @@ def shares_of(value: Any) -> tuple[float, ...]:
         raise BadInput(f"shares must be a list of numbers or first:last:step, got {value!r:.80}; write 0:0.9:0.1") from None
     if not all(0 <= share <= 1 for share in shares) or len(shares) > MOST_SHARES:
         raise BadInput(
-            f"shares must be at most {MOST_SHARES} shares of training records that are synthetic, in [0, 1], got {value!r:.80}; write 0.3 for thirty percent"
+            f"shares must be at most {MOST_SHARES} shares of training records that are {whose}, in [0, 1], got {value!r:.80}; write 0.3 for thirty percent"
         )
     return shares
 

@@ -1,106 +1,223 @@
-"""The function `forecast`: from runs to where their readings go."""
+"""The function `forecast`: from runs, or from an experiment whose small runs it plans, to where their readings go."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from outcross.collapse.forecasting import LEAST, too_few
 from outcross.errors import BadInput
+from outcross.experiment import Experiment
+from outcross.experiment.file import builtin, setting
+from outcross.files.names import kind_at
 from outcross.ledger import results
+from outcross.recipe import nearest
 from outcross.verbs.asking import asks
 from outcross.verbs.forecast.arms import together
-from outcross.verbs.forecast.budgets import budgets_of, numbers_of
+from outcross.verbs.forecast.budgets import budgets_of, words_of
+from outcross.verbs.forecast.design import MOST_RUNS, WIDTH, RunDesign
+from outcross.verbs.forecast.plan import ForecastPlan
+from outcross.verbs.forecast.planning import FARTHEST, Watch, all_runs, check_budgets, first_run, small_runs
 from outcross.verbs.forecast.question import ForecastQuestion
-from outcross.verbs.forecast.result import Forecast, NotForecast
+from outcross.verbs.forecast.result import PLANNED, Forecast, NotForecast
 from outcross.verbs.forecast.work import forecasts
 from outcross.verbs.run.answer import open as open_run
 from outcross.verbs.run.result import Run
+from outcross.verbs.share_curve import shares_of
 
 MOST_AHEAD = 200
-FARTHEST = 2
-"""Generations ahead for each one observed, up to which intervals were calibrated."""
+SHARES = "0:0.5:0.1"
+"""Human shares that may be tried where none are named."""
 
 
-def forecasted(question: ForecastQuestion) -> Forecast:
+def forecasted(question: ForecastQuestion, watch: Watch = lambda line: None) -> Forecast | ForecastPlan:
     """Where the readings of runs go. BadInput where the runs do not belong together, have too few generations, or lack a reading with a budget.
 
     `runs` are folders, or what `outcross.run` and `outcross.open` return; `budgets` maps readings to ratios to generation 0. With `out` the forecast is written there too.
+    In the place of runs an experiment may be given, as the name of a built-in one, a YAML file or a mapping: its small runs are planned and made, with human shares among `shares`,
+    until there are `most_runs` of them or the interval of every least share is at most `width` wide. With `plan` only the first is made, and a ForecastPlan says what all would cost.
     """
-    runs, given, ahead = _asked(question)
-    if not 1 <= ahead <= MOST_AHEAD:
-        raise BadInput(f"ahead must be a whole number from 1 to {MOST_AHEAD}, got {ahead}; write ahead=20")
-    if question.out is not None:
-        results.check_folder(Path(question.out), "forecast", [run.folder for run in runs if run.folder is not None])
+    asked = _asked(question)
+    if not 1 <= asked.ahead <= MOST_AHEAD:
+        raise BadInput(f"ahead must be a whole number from 1 to {MOST_AHEAD}, got {asked.ahead}; write ahead=20")
+    if asked.spec is None:
+        _check_for_runs(question, asked)
+        return _forecast(asked.runs, asked, question.out, ())
+    return _planned(question, asked, watch)
+
+
+@dataclass(frozen=True)
+class AskedForecast:
+    """What a question asks, its words told apart."""
+
+    runs: tuple[Run, ...]
+    spec: Any
+    """An experiment in the place of runs; None where there are runs."""
+    budgets: Mapping[str, float]
+    ahead: int
+    own: Mapping[str, Any]
+    """What else was asked of the forecast of an experiment: shares, most_runs, width."""
+    settings: Any
+    """Changes to the experiment."""
+
+
+def _forecast(runs: Sequence[Run], asked: AskedForecast, out: Any, notes: Sequence[str], is_planned: bool = False) -> Forecast:
+    """The forecast of these runs, written where a folder is named."""
+    if out is not None and not is_planned:
+        results.check_folder(Path(out), "forecast", [run.folder for run in runs if run.folder is not None])
     arms = together(runs)
     _check_generations(runs)
+    given = asked.budgets
     budgets = budgets_of(given, {name for arm in arms for name in arm.readings["measure"].unique().to_list()})
-    curves, shares, refused = forecasts(arms, ahead, budgets)
+    curves, shares, refused = forecasts(arms, asked.ahead, budgets)
     if not curves:
         why = refused[0].why if refused else "they have none of the readings that a report leads with"
         raise BadInput(f"nothing of {runs[0].name} can be forecast: {why}")
     if given:
         _check_budgets(given, {one.measure for one in curves}, refused)
     result = Forecast(
-        names=tuple(str(run.folder or run.name) for run in runs),
-        ahead=ahead,
+        names=tuple(dict.fromkeys(str(run.folder or run.name) for run in runs)),
+        ahead=asked.ahead,
         budgets={budget.reading: budget.ratio for budget in budgets},
         curves=curves,
         shares=shares,
         refused=refused,
-        notes=tuple(_notes(runs, curves)),
+        notes=(*notes, *_notes(runs, curves)),
     )
-    return result if question.out is None else replace(result, folder=result.write(question.out))
+    return result if out is None else replace(result, folder=result.write(out))
 
 
-def _asked(question: ForecastQuestion) -> tuple[list[Run], Mapping[str, float], int]:
-    """The runs, the budgets and how far. Words of the command line may hold all three."""
+def _planned(question: ForecastQuestion, asked: AskedForecast, watch: Watch) -> Forecast | ForecastPlan:
+    """The forecast of the small runs of an experiment, which are planned and made; or the plan alone."""
+    out = None if question.out is None else Path(question.out)
+    design = RunDesign(
+        tuple(sorted({*shares_of(asked.own.get("shares", SHARES), "human")})),
+        asked.own.get("most_runs", MOST_RUNS),
+        asked.own.get("width", WIDTH),
+    )
+    planned = small_runs(asked.spec, asked.settings, question.imports, design, asked.ahead, out)
+    check_budgets(planned, asked.budgets)
+    if out is not None:
+        results.check_folder(out, "forecast", own=(PLANNED,))
+    first, cost = first_run(planned)
+    plan = ForecastPlan(planned.name, planned.design, cost, asked.ahead, first.folder)
+    if question.plan:
+        return plan
+    for line in plan.sentences:
+        watch(line)
+    made = all_runs(planned, first, asked.ahead, asked.budgets, watch)
+    return _forecast(made.runs, asked, out, (str(made),), is_planned=True)
+
+
+def _asked(question: ForecastQuestion) -> AskedForecast:
+    """The runs or the experiment, the budgets, and what else was asked. Words of the command line may hold all of these."""
     given = question.runs
-    several = [given] if isinstance(given, str | Path | Run) else list(given)
+    several = [given] if isinstance(given, str | Path | Mapping | Run | Experiment) else list(given)
     for one in several:
-        if not isinstance(one, str | Path | Run):
-            raise BadInput(f"runs must be folders of runs or runs, got {one!r:.80}; write outcross.forecast('runs/stdlib')")
-    budgets, settings, folders = numbers_of(one for one in several if isinstance(one, str))
+        if not isinstance(one, str | Path | Mapping | Run | Experiment):
+            raise BadInput(
+                f"runs must be folders of runs or runs, or one experiment, got {one!r:.80}; write outcross.forecast('runs/stdlib')"
+            )
+    words = words_of(one for one in several if isinstance(one, str))
     named: Any = question.budgets
     if isinstance(named, str | tuple | list):
-        more, _, left = numbers_of(f"budget.{word}" for word in ((named,) if isinstance(named, str) else named))
-        if left:
+        more = words_of(f"budget.{word}" for word in ((named,) if isinstance(named, str) else named))
+        if more.places:
             raise BadInput(
-                f"--budgets takes READING=RATIO, got {left[0].removeprefix('budget.')!r:.80}; write --budgets held_out_perplexity=1.2"
+                f"--budgets takes READING=RATIO, got {more.places[0].removeprefix('budget.')!r:.80}; write --budgets held_out_perplexity=1.2"
             )
-        named = more
-    budgets |= dict(named or {})
-    runs = [_run(one) for one in [*folders, *(one for one in several if not isinstance(one, str))]]
-    if not runs:
+        named = more.budgets
+    own = {"shares": question.shares, "most_runs": question.most_runs, "width": question.width}
+    own |= {name: value for name, value in words.own.items() if name in own}
+    places = [*words.places, *(one for one in several if not isinstance(one, str))]
+    if not places:
         raise BadInput(
-            "forecast needs the folder of a run; write outcross forecast runs/stdlib ahead=20 budget.held_out_perplexity=1.2"
+            "forecast needs the folder of a run, or an experiment; write outcross forecast runs/stdlib ahead=20 budget.held_out_perplexity=1.2"
         )
-    places = [run.folder.resolve() for run in runs if run.folder is not None]
-    if twice := next((place for place in places if places.count(place) > 1), None):
+    specs = [one for one in places if not _is_place_of_run(one)]
+    runs = () if specs else tuple(_run(one) for one in places)
+    if unknown := next((one for one in specs if isinstance(one, str | Path) and not _is_experiment(one)), None):
+        raise BadInput(
+            f"{unknown} is no folder of a run and no experiment{nearest(str(unknown), builtin())}; "
+            f"write outcross run SPEC --out {unknown} first, or give a YAML file or a built-in experiment"
+        )
+    if specs and len(places) > 1:
+        first, other = _called(specs[0]), _called(next(one for one in places if one is not specs[0]))
+        raise BadInput(
+            f"{first} is an experiment, whose runs are planned, and {other} is given beside it; give folders of runs, or one experiment alone"
+        )
+    folders = [run.folder.resolve() for run in runs if run.folder is not None]
+    if twice := next((place for place in folders if folders.count(place) > 1), None):
         raise BadInput(f"{twice} is given twice; give each run once")
-    return runs, budgets, settings.get("ahead", question.ahead)
+    return AskedForecast(
+        runs,
+        specs[0] if specs else None,
+        {**words.budgets, **dict(named or {})},
+        words.own.get("ahead", question.ahead),
+        {name: value for name, value in own.items() if value is not None and not _is_empty(value)},
+        _both(words.settings, question.settings),
+    )
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, str) and not value
+
+
+def _both(words: Sequence[str], settings: Any) -> Any:
+    """The settings of an experiment from the words of the command line and from the question."""
+    if isinstance(settings, str | Path):
+        raise BadInput(f"settings must be a mapping of keys to values, got {settings!r:.80}; write settings={{'human.rows': 50}}")
+    return dict(map(setting, words)) | (dict(settings) if isinstance(settings, Mapping) else dict(map(setting, settings)))
+
+
+def _check_for_runs(question: ForecastQuestion, asked: AskedForecast) -> None:
+    """BadInput where something was asked of an experiment, and runs were given."""
+    if asked.settings:
+        key = next(iter(asked.settings))
+        raise BadInput(
+            f"forecast has no setting {key!r:.80}; it takes ahead=20 and budget.READING=1.2, and folders of runs without = in their names"
+        )
+    wanted = next(iter(asked.own), "--plan" if question.plan else "--import" if question.imports else None)
+    if wanted is not None:
+        raise BadInput(
+            f"{wanted} is for an experiment, whose runs are planned, and {asked.runs[0].folder or asked.runs[0].name} is a run; leave it out, or give an experiment"
+        )
+
+
+def _is_place_of_run(one: Any) -> bool:
+    """Whether it is a run or a folder, which may hold one."""
+    return isinstance(one, Run) or (isinstance(one, str | Path) and Path(one).is_dir())
+
+
+def _is_experiment(one: str | Path) -> bool:
+    """Whether a word names a built-in experiment or a file."""
+    return str(one) in builtin() or kind_at(Path(one)) == "file"
+
+
+def _called(one: Any) -> str:
+    if isinstance(one, str | Path):
+        return str(one)
+    return one.name if isinstance(one, Run | Experiment) else str(one.get("name", "a mapping"))
 
 
 def _run(given: str | Path | Run) -> Run:
     if isinstance(given, Run):
         return given
-    place = Path(given)
-    if not place.is_dir():
-        raise BadInput(f"{given} is no folder of a run; forecast reads finished runs: write outcross run SPEC --out {given} first")
-    return open_run(place)
+    return open_run(Path(given))
 
 
-def _check_generations(runs: list[Run]) -> None:
+def _check_generations(runs: Sequence[Run]) -> None:
     """BadInput where no arm of a run has enough generations; says how many more would do."""
     for run in runs:
         counts = run.readings.group_by("arm", "seed").agg(generations=_distinct()).get_column("generations")
         longest = int(counts.max() or 0)  # type: ignore[arg-type]
         if longest < LEAST:
-            what = "SPEC" if run.folder is None else str(run.folder / "experiment.yaml")
             out = "" if run.folder is None else f" --out {run.folder}"
-            raise BadInput(f"{run.folder or run.name}: {too_few(longest)}: outcross run {what} generations={LEAST}{out}")
+            raise BadInput(
+                f"{run.folder or run.name}: {too_few(longest)}: run the same experiment on, outcross run SPEC generations={LEAST}{out}"
+            )
 
 
 def _distinct() -> Any:
@@ -117,7 +234,7 @@ def _check_budgets(given: Mapping[str, float], there: set[str], refused: tuple[N
             raise BadInput(f"budget.{name} cannot be forecast in any arm: {why}")
 
 
-def _notes(runs: list[Run], curves: tuple[Any, ...]) -> Iterator[str]:
+def _notes(runs: Sequence[Run], curves: tuple[Any, ...]) -> Iterator[str]:
     """What a reader must know before the numbers."""
     yield (
         "A forecast is of these runs going on as they were run, with the same data, sizes and policy. The interval holds the mean of the runs that would be read there with a chance of 95 %."

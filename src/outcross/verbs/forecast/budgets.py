@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from outcross.errors import BadInput
 from outcross.experiment.bounds import LOGARITHMS, TAIL_SURVIVAL, can_be_bounded, check_bounds, read_bounds, side_of
@@ -60,15 +61,37 @@ def _leads(pages: Mapping[str, Page]) -> dict[str, Page]:
     return found if tail is None else {**found, TAIL_SURVIVAL: pages[tail]}
 
 
-def numbers_of(words: Iterable[str]) -> tuple[dict[str, float], dict[str, int], list[str]]:
-    """From words of the command line: budgets, settings such as ahead, and what is left, the folders. BadInput for another setting."""
+NUMBERS: Mapping[str, tuple[type, str, str]] = {
+    "ahead": (int, "a whole number of generations", "20"),
+    "most_runs": (int, "a whole number of small runs", "24"),
+    "width": (float, "a number, the width of an interval of shares", "0.1"),
+}
+"""Settings of a forecast that are numbers: of which type, what they must be, and an example."""
+
+
+@dataclass(frozen=True)
+class ForecastWords:
+    """Words of the command line, told apart."""
+
+    budgets: Mapping[str, float]
+    own: Mapping[str, Any]
+    """Settings of the forecast itself: ahead, shares, most_runs, width."""
+    settings: tuple[str, ...]
+    """Other words with =, which are settings of an experiment."""
+    places: tuple[str, ...]
+    """Folders of runs, or an experiment."""
+
+
+def words_of(words: Iterable[str]) -> ForecastWords:
+    """Budgets, settings and folders from words of the command line. BadInput where a number is none."""
     budgets: dict[str, float] = {}
-    settings: dict[str, int] = {}
-    folders: list[str] = []
+    own: dict[str, Any] = {}
+    settings: list[str] = []
+    places: list[str] = []
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or "/" in key or key.startswith("."):
-            folders.append(word)
+            places.append(word)
         elif key.startswith("budget.") and len(key) > len("budget."):
             name = key.removeprefix("budget.")
             if name in budgets:
@@ -79,16 +102,22 @@ def numbers_of(words: Iterable[str]) -> tuple[dict[str, float], dict[str, int], 
                 raise BadInput(
                     f"budget.{name} must be a number, got {value!r:.80}; it is a ratio to generation 0: write budget.{name}=1.2"
                 ) from None
-        elif key == "ahead":
-            try:
-                settings[key] = int(value)
-            except ValueError:
-                raise BadInput(f"ahead must be a whole number of generations, got {value!r:.80}; write ahead=20") from None
+        elif key == "shares":
+            own[key] = value
+        elif key in NUMBERS:
+            own[key] = number_of(key, value)
         else:
-            raise BadInput(
-                f"forecast has no setting {key!r:.80}; it takes ahead=20 and budget.READING=1.2, and folders of runs without = in their names"
-            )
-    return budgets, settings, folders
+            settings.append(word)
+    return ForecastWords(budgets, own, tuple(settings), tuple(places))
 
 
-__all__ = ["Budget", "budgets_of", "numbers_of"]
+def number_of(key: str, value: object) -> float:
+    """The value of a setting that is a number. BadInput where it is none."""
+    kind, what, example = NUMBERS[key]
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        raise BadInput(f"{key} must be {what}, got {value!r:.80}; write {key}={example}") from None
+
+
+__all__ = ["Budget", "ForecastWords", "budgets_of", "words_of"]

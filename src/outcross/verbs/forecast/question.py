@@ -1,20 +1,23 @@
-"""Which runs are forecast, how far, and within which budgets."""
+"""Which runs are forecast, or from which experiment they are planned, how far, and within which budgets."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
     Runs = Any
     Budgets = Mapping[str, float] | Sequence[str]
+    Settings = Mapping[str, Any] | Sequence[str]
+    Shares = str | Sequence[float]
+    Imports = Sequence[str | Path]
     Folder = str | Path
 else:  # what the command line gives
-    Runs, Budgets, Folder = tuple[str, ...], tuple[str, ...], Path
+    Runs, Budgets, Settings, Shares, Imports, Folder = tuple[str, ...], tuple[str, ...], tuple[str, ...], str, tuple[str, ...], Path
 
 
 @Parameter(name="*")
@@ -23,14 +26,27 @@ class ForecastQuestion:
     """For how many generations, and with what human share, do these runs stay within a budget?
 
     Words with = in them are settings: ahead=20, budget.held_out_perplexity=1.2. A budget is a ratio to generation 0: 1.2 allows a fifth more, 0.8 a fifth less.
+    In the place of runs an experiment may be given: its small runs are planned, one after the other where the interval is widest, their cost is said, and they are run.
     """
 
     runs: Runs = ()
-    """Folders of runs that belong together: of one experiment, with several seeds, human shares or policies. In Python also a Run, or several."""
+    """Folders of runs that belong together: of one experiment, with several seeds, human shares or policies; or one experiment, a file or the name of a built-in one. In Python also a Run or several, or an experiment as a mapping."""
     _: KW_ONLY
     ahead: int = 20
     """Generations beyond the last one, 1 to 200."""
     budgets: Budgets = ()
     """Readings and how far they may go, as ratios to generation 0; the readings that lead a report, by a fifth, if left out."""
+    shares: Shares = ""
+    """Of an experiment: the human shares that may be tried, in [0, 1], as 0:0.5:0.1 (if left out) or in Python a list."""
+    most_runs: int | None = None
+    """Of an experiment: the most small runs, one a share and seed; 24 if left out."""
+    width: float | None = None
+    """Of an experiment: no more runs are made once the interval of every least share is at most so wide; 0.1 if left out."""
+    settings: Settings = ()
+    """Of an experiment: changes to it, as key.subkey=value (human.rows=50); generations=10 says how long each small run is, half of ahead if left out and at least 5."""
+    plan: bool = False
+    """Of an experiment: make the first small run, say what is planned and what it will cost, and stop."""
+    imports: Annotated[Imports, Parameter(name="--import")] = ()
+    """Of an experiment: a Python file, or an installed module, whose parts it may use; its code is run. May be repeated."""
     out: Folder | None = None
-    """A folder for forecast.json, curves.parquet and report.html."""
+    """A folder for forecast.json, curves.parquet and report.html, and in runs/ for the small runs. The same command goes on where it was stopped; without a folder small runs stay in memory."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from outcross.report.figure import Figure
 
 FILE, CURVES = "forecast.json", "curves.parquet"
+PLANNED = "runs"
+"""The folder beside a forecast that holds the small runs that it planned, each an ordinary run."""
 BEYOND = "beyond what was looked at"
 """What is said of a number of generations that no end was found of."""
 AS_OBSERVED = "as observed, without an interval"
@@ -270,7 +272,7 @@ class Forecast(Result):
         return write_page_of(self, Path(path))
 
     def write(self, out: str | Path) -> Path:
-        """Write forecast.json, curves.parquet and report.html into a folder. BadInput where it holds something else."""
+        """Write forecast.json, curves.parquet and report.html into a folder, beside the small runs that a forecast planned there. BadInput where it holds something else."""
         import json
 
         from outcross.ledger.results import write_folder
@@ -280,7 +282,7 @@ class Forecast(Result):
         told = json.dumps(self.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
         stored = _of_plain(json.loads(told))  # the page shows the numbers that the file holds, so that it can be written again
         files: dict[str, Any] = {CURVES: stored.frame(), "report.html": page(stored), FILE: told}
-        write_folder(out, "forecast", files)
+        write_folder(out, "forecast", files, own=(PLANNED,))
         return out
 
     def lines(self, width: int = WIDTH) -> list[str]:

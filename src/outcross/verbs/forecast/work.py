@@ -96,17 +96,33 @@ def forecasts(
     there = {name for arm in arms for name in arm.readings["measure"].unique().to_list()}
     bounded = {budget.reading: budget for budget in budgets}
     for measure in wanted(there, bounded):
-        paths, without = _paths(measure, arms, ahead, is_bounded=measure in bounded)
+        seen, without = _seen(measure, arms, ahead, bounded.get(measure))
         refused += without
-        tried = [tried_on(path.observed) for path in paths]
-        seen = [
-            Seen(path, outlook(path.observed, ahead, tried[at], _alike(at, paths, tried)), bounded.get(measure))
-            for at, path in enumerate(paths)
-        ]
         curves += [curve_of(one, ahead) for one in seen]
         if measure in bounded:
             shares += _least_shares(seen, arms)
     return tuple(curves), tuple(shares), tuple(refused)
+
+
+def least_shares(
+    arms: Sequence[ForecastArm], ahead: int, budgets: Sequence[Budget]
+) -> tuple[tuple[LeastShare, ...], tuple[NotForecast, ...]]:
+    """The least shares alone, as `forecasts` gives them, and what has none because it is not forecast."""
+    shares: list[LeastShare] = []
+    refused: list[NotForecast] = []
+    for budget in budgets:
+        seen, without = _seen(budget.reading, arms, ahead, budget)
+        shares += _least_shares(seen, arms)
+        refused += without
+    return tuple(shares), tuple(refused)
+
+
+def _seen(measure: str, arms: Sequence[ForecastArm], ahead: int, budget: Budget | None) -> tuple[list[Seen], list[NotForecast]]:
+    """What is ahead of one reading in each arm, and the arms of which it is not forecast."""
+    paths, without = _paths(measure, arms, ahead, is_bounded=budget is not None)
+    tried = [tried_on(path.observed) for path in paths]
+    seen = [Seen(path, outlook(path.observed, ahead, tried[at], _alike(at, paths, tried)), budget) for at, path in enumerate(paths)]
+    return seen, without
 
 
 def wanted(there: set[str], bounded: Mapping[str, Budget]) -> list[str]:
@@ -373,4 +389,4 @@ def _share(crossed: float, shares: np.ndarray) -> float | None:
     return float(shares[0]) if crossed == -math.inf else crossed
 
 
-__all__ = ["curve_of", "forecasts", "horizon_of", "least_share", "wanted"]
+__all__ = ["curve_of", "forecasts", "horizon_of", "least_share", "least_shares", "wanted"]

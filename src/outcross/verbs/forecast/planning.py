@@ -1,0 +1,231 @@
+"""From an experiment to small runs: each share and seed an ordinary run, the next one where the interval is widest."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from outcross import own_parts
+from outcross.collapse.forecasting import LEAST, too_few
+from outcross.errors import BadInput
+from outcross.experiment import Experiment
+from outcross.experiment.bounds import check_bounds, read_bounds
+from outcross.experiment.file import changed, load, setting
+from outcross.files.whole import read_text, write_whole
+from outcross.policies import POLICIES
+from outcross.recipe import member, plain, short_kind
+from outcross.verbs.forecast.arms import dose_of, together
+from outcross.verbs.forecast.budgets import budgets_of
+from outcross.verbs.forecast.design import DesignEnd, RunDesign, SmallRun
+from outcross.verbs.forecast.result import PLANNED
+from outcross.verbs.forecast.work import least_shares
+from outcross.verbs.run.answer import arms_of, begun
+from outcross.verbs.run.answer import open as open_run
+from outcross.verbs.run.question import RunQuestion
+from outcross.verbs.run.result import Run
+
+FARTHEST = 2
+"""Generations ahead for each one observed, up to which intervals were calibrated."""
+SHARED = "policy=human_share"
+"""The setting that gives an experiment a human share."""
+TIMING = "timing.json"
+"""The file beside small runs that says how long the first of them took; no promise covers it."""
+Watch = Callable[[str], None]
+"""Is told, in a sentence, what is planned and which run is made."""
+
+
+@dataclass(frozen=True)
+class SmallRuns:
+    """The small runs of an experiment: what each of them is, how long, and where it is kept."""
+
+    spec: Any
+    settings: Mapping[str, Any]
+    imports: Sequence[str | Path]
+    generations: int
+    design: RunDesign
+    out: Path | None
+
+    @property
+    def name(self) -> str:
+        """Of the experiment."""
+        return self.experiment(self.design.shares[0]).name
+
+    def question(self, share: float, seed: int = 0) -> RunQuestion:
+        """What one small run is asked for."""
+        settings = {**self.settings, "policy.share": share, "generations": self.generations, "stop_when": None, "sweep": None}
+        if seed:
+            settings["seed"] = self._first_seed + seed
+        return RunQuestion(self.spec, settings, out=self.folder(share, seed), imports=self.imports)
+
+    @property
+    def _first_seed(self) -> int:
+        return self.experiment(self.design.shares[0]).seed
+
+    def experiment(self, share: float) -> Experiment:
+        """The experiment with one share and its own seed."""
+        (arm,) = arms_of(self.question(share))
+        return arm.experiment
+
+    def folder(self, share: float, seed: int) -> Path | None:
+        """Where a small run is kept; None where it stays in memory."""
+        return None if self.out is None else self.out / PLANNED / f"share={share:.9g},seed={seed}"
+
+    def made(self, small: SmallRun) -> Run:
+        """One small run, done: what its folder holds is loaded."""
+        run = begun(self.question(small.share, small.seed))
+        for _ in run:
+            pass
+        return run if run.folder is None else open_run(run.folder)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What small runs cost, by the first of them."""
+
+    generations: int
+    seconds: float
+    """A generation."""
+
+    def of(self, runs: int) -> str:
+        """What so many more runs take, in words."""
+        seconds = runs * self.generations * self.seconds
+        if seconds < 1:
+            return "less than a second"
+        if seconds < 120:
+            return f"about {math.ceil(seconds)} s"
+        return f"about {math.ceil(seconds / 60):,} min" if seconds < 7200 else f"about {seconds / 3600:,.1f} h"
+
+
+@dataclass(frozen=True)
+class PlannedRuns:
+    """The runs that were made, how many by share, and why no more were."""
+
+    runs: tuple[Run, ...]
+    seeds: Mapping[float, int]
+    why: str
+
+    def __str__(self) -> str:
+        made = ", ".join(f"{100 * share:.3g} % ({count})" for share, count in sorted(self.seeds.items()))
+        return (
+            f"{len(self.runs)} small runs were planned and made, by human share (and seeds): {made}. No more were made: {self.why}."
+        )
+
+
+def small_runs(
+    spec: Any, settings: Any, imports: Sequence[str | Path], design: RunDesign, ahead: int, out: Path | None
+) -> SmallRuns:
+    """The small runs of an experiment. BadInput where it has arms of its own, where its policy has no human share, or where nothing can be observed long enough."""
+    changes = dict(settings) if isinstance(settings, Mapping) else dict(map(setting, settings))
+    own_parts.load(imports)
+    with own_parts.beside(spec), own_parts.blaming():
+        _check_one_arm(spec, _told(spec, changes))
+    if "generations" not in changes:
+        generations = max(LEAST, math.ceil(ahead / FARTHEST), _held(out))
+    elif isinstance(generations := changes.pop("generations"), int) and generations < LEAST:
+        raise BadInput(f"generations={generations} is too short for a small run: {too_few(generations)}")
+    if "policy.share" in changes:
+        raise BadInput("policy.share is what forecast plans; leave it out, and write shares=0:0.5:0.1")
+    planned = SmallRuns(spec, changes, imports, generations, design, out)
+    doses: dict[float, float] = {}
+    for share in design.shares:
+        dose = dose_of(planned.experiment(share))
+        if dose is None:
+            raise BadInput(
+                f"{planned.name} does not keep the human share that it is given, so that none can be planned; add {SHARED}"
+            )
+        doses.setdefault(dose.share, share)
+    return replace(planned, design=replace(design, shares=tuple(sorted(doses))))
+
+
+def _held(out: Path | None) -> int:
+    """The most generations of a small run that a folder holds; 0 where there is none. A run only grows."""
+    places = [] if out is None else sorted((out / PLANNED).glob("*/ledger.jsonl"))
+    return max((arm.experiment.generations for place in places for arm in open_run(place.parent).arms), default=0)
+
+
+def _told(spec: Any, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an experiment says, with the settings changed."""
+    if isinstance(spec, Experiment):
+        return changed({key: value for key, value in plain(spec).items() if key != "kind"}, changes, spec.name)
+    if isinstance(spec, Mapping):
+        return changed(spec, changes, str(spec.get("name", "")))
+    return load(str(spec), changes)
+
+
+def _check_one_arm(spec: Any, told: Mapping[str, Any]) -> None:
+    """BadInput where an experiment has several arms, or a policy without a human share; one line says what is needed."""
+    name = str(spec) if isinstance(spec, str | Path) else str(told.get("name", "the experiment"))
+    sweep, policy = told.get("sweep") or {}, told.get("policy")
+    swept = [key for key in sweep if key != "seed"] if isinstance(sweep, Mapping) else []
+    if told.get("arms") or swept:
+        what = "arms" if told.get("arms") else "sweep"
+        raise BadInput(f"{name} has arms of its own ({what}), and forecast makes an arm a human share; add {what}=null {SHARED}")
+    kind = str(policy.get("kind", "")) if isinstance(policy, Mapping) else str(policy or "")
+    if kind not in POLICIES and ":" not in kind and kind:
+        return  # the experiment says what is wrong with it
+    if not kind or "share" not in {field.name for field in fields(member(POLICIES, kind, "policy"))}:
+        why = f"policy {short_kind(kind)} of {name} has no human share to try" if kind else f"{name} has no policy"
+        raise BadInput(f"{why}; add {SHARED}")
+
+
+def check_budgets(planned: SmallRuns, given: Mapping[str, float]) -> None:
+    """BadInput, before anything is run, where a budget is on a reading that the experiment does not have."""
+    measured = planned.experiment(planned.design.shares[0]).measured
+    check_bounds(read_bounds(given, "budget"), {name: page for one in measured for name, page in one.pages.items()}, "budget")
+
+
+def first_run(planned: SmallRuns) -> tuple[Run, Cost]:
+    """The first small run, done, and what it cost; where it was done before, what it cost then."""
+    first = planned.design.first[0]
+    begin = time.perf_counter()
+    run = begun(planned.question(first.share, first.seed))
+    left = planned.generations - len(run.ledger.generations)
+    run = planned.made(first)
+    seconds = (time.perf_counter() - begin) / max(left, 1)
+    if planned.out is not None:
+        seconds = _kept(planned.out / PLANNED / TIMING, seconds, is_new=left > 0)
+    return run, Cost(planned.generations, seconds)
+
+
+def _kept(path: Path, seconds: float, *, is_new: bool) -> float:
+    """The seconds that a generation of the first run took, as they are kept; written where they are new, or where none are kept."""
+    if not is_new:
+        with suppress(OSError, BadInput, ValueError, KeyError, TypeError):
+            return float(json.loads(read_text(path))["seconds_a_generation"])
+    write_whole(path, json.dumps({"seconds_a_generation": round(seconds, 6)}) + "\n")
+    return seconds
+
+
+def all_runs(planned: SmallRuns, first: Run, ahead: int, budgets: Mapping[str, float], watch: Watch) -> PlannedRuns:
+    """The first small run and all others, until the design stops. `watch` is told of each before it is made."""
+    design = planned.design
+    runs: dict[tuple[float, int], Run] = {(design.shares[0], 0): first}
+    following: tuple[SmallRun, ...] | DesignEnd = design.first[1:]
+    while not isinstance(following, DesignEnd):
+        for small in following:
+            watch(
+                f"run {len(runs) + 1} of at most {design.most_runs}: human share {100 * small.share:.3g} %, seed {small.seed + 1}; {small.why}"
+            )
+            runs[small.share, small.seed] = planned.made(small)
+        arms = together(list(runs.values()))
+        there = {name for arm in arms for name in arm.readings["measure"].unique().to_list()}
+        least, refused = least_shares(arms, ahead, budgets_of(budgets, there))
+        following = design.after(_seeds(runs), least)
+        if isinstance(following, DesignEnd) and not least and refused:
+            following = DesignEnd(f"{following.why}: {refused[0].why}")
+    return PlannedRuns(tuple(runs[key] for key in sorted(runs)), _seeds(runs), following.why)
+
+
+def _seeds(runs: Mapping[tuple[float, int], Run]) -> dict[float, int]:
+    """How many seeds each share was run with."""
+    shares = [share for share, _ in runs]
+    return {share: shares.count(share) for share in sorted(set(shares))}
+
+
+__all__ = ["FARTHEST", "Cost", "PlannedRuns", "SmallRuns", "Watch", "all_runs", "check_budgets", "first_run", "small_runs"]
