@@ -118,7 +118,7 @@ def _forecasts(told: dict[str, Any]) -> str:
     rows = [
         [
             row["family"],
-            *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}], {of['n']:,}" for of in (row["coverage"], row["next"], row["of_means"])),
+            *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}], {of['n']:,}" for of in (row["coverage"], row["next"], row["of_means"], row["within"])),
             *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}]" for of in row["against"].values()),
         ]
         for row in told["forecasts"]
@@ -128,6 +128,7 @@ def _forecasts(told: dict[str, Any]) -> str:
         "inside, 10 ahead [95 %], n",
         "1 ahead",
         "means over five runs, 10 ahead",
+        "generations within a fifth",
         *(f"CRPS over {one}" for one in of_baselines),
     ]
     turned, readings = told["forecasts"][-1]["turns"], told["forecasts"][-1]["readings"]

@@ -1,21 +1,22 @@
 """Growth laws against what they say of exact curves and walks, and the verb forecast from runs to the number of safe generations."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 import outcross
 from outcross.cli import main
 from outcross.collapse.forecasting import LEAST, crps_normal, outlook, tried_on, turning_point
-from outcross.collapse.growth import GROWTH, Observed, fading, growth_law
+from outcross.collapse.growth import GROWTH, Ahead, Observed, fading, growth_law
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.laws.gaussian import log_variance_replace
 from outcross.verbs.forecast.arms import ForecastArm
 from outcross.verbs.forecast.budgets import Budget
-from outcross.verbs.forecast.result import FanPoint, Forecast
+from outcross.verbs.forecast.result import Forecast
 from outcross.verbs.forecast.work import forecasts, horizon_of
 
 FALSE_ALARM = 1e-4
@@ -160,21 +161,57 @@ def test_a_rise_and_a_fall_are_recognised_and_noise_is_not():
     assert stats.binom.sf(alarms - 1, 300, 0.05) > FALSE_ALARM
 
 
-def points(values, ahead):
-    observed = [FanPoint(g, value) for g, value in enumerate(values)]
-    return observed + [
-        FanPoint(len(values) + at, value, value - width, value + width, value, value) for at, (value, width) in enumerate(ahead)
-    ]
+def test_paths_have_the_quantiles_of_the_fan_at_every_generation():
+    told = outlook(seen(walks(3), CURVE, errors=0.05), 6)
+    paths = told.paths(20_000, np.random.default_rng(1))
+    levels = (0.1, 0.5, 0.9)
+    below = [(paths <= edge).mean(axis=0) for edge in told.mean().quantiles(levels)[:, 0]]
+    for level, share in zip(levels, below, strict=True):
+        assert share == pytest.approx(level, abs=5 * (level * (1 - level) / 20_000) ** 0.5)
 
 
-def test_the_generations_within_a_budget_are_those_before_the_first_outside():
-    fan = points([100.0, 105.0], [(110.0, 5.0), (116.0, 6.0), (123.0, 9.0), (130.0, 12.0)])
-    horizon = horizon_of(fan, Budget("held_out_perplexity", 1.2), 100.0)
-    assert (horizon.low, horizon.median, horizon.high) == (2, 3, None)  # at its upper end the last reading is 118
-    assert str(horizon) == "3 [2, beyond what was looked at]"
-    assert "beyond what was looked at" in str(horizon_of(fan, Budget("held_out_perplexity", 2.0), 100.0))
-    falling = points([1.0, 0.9], [(0.7, 0.05)])
-    assert horizon_of(falling, Budget("tail_survival", 0.8), 1.0).median == 1
+@pytest.mark.parametrize("name, left", [("random walk", 1.0), ("line", 1 / 13), ("pull to a level", 0.5)])
+def test_paths_stray_from_step_to_step_as_their_law_says(name, left):
+    rng = np.random.default_rng(2)
+    values = np.zeros((60, 12))
+    for g in range(1, 12):
+        values[:, g] = (left if left > 0.1 else 0.0) * values[:, g - 1] + rng.standard_normal(60)
+    ahead = growth_law(name).ahead(seen(values), 30)
+    paths = replace(ahead, shared=0 * ahead.shared).paths(20_000, rng)  # of a line the height stays, one part of 13 of the variance
+    apart = paths - paths.mean(axis=0)
+    kept = (apart[:, 20] @ apart[:, 21]) / (apart[:, 20] @ apart[:, 20])
+    assert kept == pytest.approx(left, abs=0.1)
+
+
+def test_the_generations_within_a_budget_are_those_before_a_path_is_outside_for_the_first_time():
+    perplexity = Budget("held_out_perplexity", 1.2)
+    paths = np.array([[110.0, 121.0, 100.0], [110.0, 115.0, 119.0], [125.0, 100.0, 100.0]])
+    horizon = horizon_of(np.array([100.0, 105.0]), paths, perplexity, 100.0)
+    assert (horizon.low, horizon.median, horizon.high) == (1, 2, None)
+    assert str(horizon) == "2 [1, beyond what was looked at]"
+    assert "beyond what was looked at" in str(horizon_of(np.array([100.0]), paths, Budget("held_out_perplexity", 2.0), 100.0))
+    assert horizon_of(np.array([1.0, 0.9]), np.array([[0.7]]), Budget("tail_survival", 0.8), 1.0).median == 1
+
+
+def test_a_budget_that_was_left_in_what_was_observed_has_no_interval():
+    horizon = horizon_of(np.array([100.0, 105.0, 123.0]), np.full((4, 2), 100.0), Budget("held_out_perplexity", 1.2), 100.0)
+    assert horizon.is_observed and str(horizon) == "1 (as observed, without an interval)"
+
+
+def test_a_walk_without_drift_leaves_its_budget_as_soon_as_walks_do():
+    """First passage of a walk of steps .1 over ln 1.2: 59 % are over it by generation 20, half by generation 13."""
+    rng = np.random.default_rng(3)
+    law = Ahead(np.zeros((1, 20)), 0.01 * np.arange(1, 21), np.zeros(20), 1e9)
+    horizon = horizon_of(np.ones(1), np.exp(law.paths(20_000, rng)), Budget("held_out_perplexity", 1.2), 1.0)
+    walk = np.cumsum(0.1 * rng.standard_normal((20_000, 20)), axis=1) > np.log(1.2)
+    first = np.where(walk.any(axis=1), walk.argmax(axis=1), 20)
+    assert abs(horizon.median - np.median(first)) <= 1 and horizon.low == np.quantile(first, 0.025) and horizon.high is None
+
+
+def test_a_curve_that_nears_its_limit_without_noise_is_not_pulled_beyond_it():
+    rng = np.random.default_rng(7)
+    values = 5 * 0.7 ** np.arange(8) + 1e-6 * rng.standard_normal((2, 8))
+    assert growth_law("pull to a level").ahead(seen(values), 30).location[:, -1] == pytest.approx(0.0, abs=1e-3)
 
 
 SPEC = {
@@ -196,6 +233,31 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def forecast(place):
     return outcross.forecast(place / "run", ahead=10, budgets={"log_variance": 0.8, "w2": 12.0}, out=place / "forecast")
+
+
+def test_an_arm_that_does_not_move_stays_within_its_budget_however_far_apart_its_runs_are():
+    experiment = outcross.experiment({key: value for key, value in SPEC.items() if key != "sweep"} | {"policy": "replace"})
+    rng = np.random.default_rng(11)
+    flat = np.exp(np.array([[-1.0], [0.0], [1.0], [0.7], [-0.7]]) + 0.002 * rng.standard_normal((5, 8)))
+    (curve,), _, _ = forecasts([ForecastArm("replace", experiment, rows_of(flat))], 3, [Budget("vocabulary_ratio", 0.8)])
+    assert curve.horizon.low is None and curve.limit == pytest.approx(0.8 * curve.points[0].value)
+    assert all(point.low < point.value < point.high for point in curve.points)
+
+
+def test_runs_of_one_chain_follow_the_mean_of_their_logarithm_and_not_the_logarithm_of_their_mean():
+    rng = np.random.default_rng(12)
+    n, observed, ahead = 20, 8, 16
+    logs = np.log(np.cumprod(rng.chisquare(n - 1, (400, observed + ahead)) / n, axis=1))
+    of_means = np.arange(1, observed + ahead + 1) * np.log(1 - 1 / n)
+    told = Observed(logs[:, :observed], np.zeros((400, observed)), of_means, closed_form_is_log_of_mean=True)
+    move = (growth_law("closed form").ahead(told, ahead).location - logs[:, observed - 1 : observed]).mean(axis=0)
+    exact = (special.digamma((n - 1) / 2) - np.log(n / 2)) * np.arange(1, ahead + 1)
+    assert move == pytest.approx(exact, rel=0.1)
+    anew = np.log(rng.chisquare(1, (400, observed)))  # of a squared error that is made anew, the mean logarithm is -1.27
+    told = Observed(anew, 0 * anew, np.zeros(observed + ahead), closed_form_is_log_of_mean=True)
+    location = growth_law("closed form").ahead(told, ahead).location[:, -1].mean()
+    lost = special.digamma(0.5) + np.log(2)
+    assert abs(location - lost) < abs(lost) / 2
 
 
 def test_a_forecast_finds_the_generation_at_which_the_closed_form_leaves_the_budget(forecast):

@@ -130,6 +130,7 @@ def test_agreement_is_close_and_precise_and_beyond_no_effect():
     assert verdict(part, compare(1.02, 0.05), one, "exact") == "agrees"
     assert verdict(part, compare(1.2, 0.05), one, "exact") == "differs"
     assert verdict(part, compare(1.2, 0.05, error=0.1), one, "exact") == "agrees"  # within 3 standard errors of the difference
+    assert verdict(part, compare(1.2, 0.05, error=0.2), one, "exact") == "cannot tell"  # the published number itself is too wide
     assert verdict(part, compare(1.2, 0.05), one, "reduced") == "same direction"
     assert verdict(part, compare(1.1, 0.3), one, "exact") == "cannot tell"  # close, but more than a quarter of the effect wide
     assert verdict(part, compare(0.1, 0.3), one, "exact") == "cannot tell"  # holds no effect

@@ -64,7 +64,7 @@ class Outlook:
         return any(test.law == "closed form" and test.weight >= 0.5 for test in self.tests)
 
     def mean(self) -> Outlook:
-        """The same of the mean over the runs."""
+        """The same of the mean over the runs, which scatter independently of each other: what a law takes for a run's own, averages out."""
         several = len(self.parts[0].location) > 1
         return replace(self, parts=tuple(part.mean() for part in self.parts), is_mean=several)
 
@@ -76,6 +76,18 @@ class Outlook:
         """The quantiles of these levels, calibrated, (levels, runs, ahead)."""
         found = self._of_the_mixture(np.array([0.5, *levels]))
         return found[0] + self.stretch * (found[1:] - found[0])
+
+    def paths(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """So many courses of the mean over the runs, calibrated, (count, ahead): each follows one law, drawn by its weight. At one generation their quantiles are those of
+        `mean().quantiles`."""
+        mean = self.mean()
+        middle = mean.quantile(0.5)[0]
+        which = rng.choice(len(self.parts), size=count, p=self.weights / self.weights.sum())
+        drawn = np.empty((count, middle.size))
+        for law, part in enumerate(mean.parts):
+            if (own := which == law).any():
+                drawn[own] = part.paths(int(own.sum()), rng)
+        return middle + mean.stretch * (drawn - middle)
 
     def _of_the_mixture(self, levels: np.ndarray) -> np.ndarray:
         """The quantiles of the mixture, by bisection, (levels, runs, ahead)."""

@@ -5,8 +5,8 @@ each run, how far a run strays from it by itself, and how far all of them stray 
 these numbers, and each goes on from its own last reading.
 
 The contract: the same readings give the same answer; adding a constant to all readings adds it to every location, except for laws that read the scale
-(`reads_the_level`); the two variances are finite, not negative, and do not shrink where the generations go on; where there are too few generations or the law does not apply,
-`NotApplicable("why")`.
+(`reads_the_level`); the two variances are finite and not negative, and do not shrink where the generations go on, but for laws that near a level or a floor, where
+all runs end alike; where there are too few generations or the law does not apply, `NotApplicable("why")`.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Observed:
     floor: float | None = None
     """The least value that the reading can take, on this scale; None where there is none."""
     ceiling: float | None = None
+    closed_form_is_log_of_mean: bool = False
+    """Whether the closed form is the logarithm of an expectation, while readings are logarithms: their expectation is lower, the more they scatter."""
 
     @property
     def runs(self) -> int:
@@ -69,11 +71,32 @@ class Ahead:
     """The variance that all runs have in common, because the law's numbers were estimated, (ahead,)."""
     freedom: float
     """Degrees of freedom behind the variances."""
+    left: float = 1.0
+    """How much of what a run has strayed is still there after the next step: 1 where steps add up."""
+    anew: float = 0.0
+    """The part of a run's own variance that is drawn anew at every generation, as an error of reading."""
 
     def mean(self) -> Ahead:
         """The same of the mean over the runs, as if it were one run."""
         runs = len(self.location)
-        return replace(self, location=self.location.mean(axis=0, keepdims=True), own=self.own / runs)
+        return replace(self, location=self.location.mean(axis=0, keepdims=True), own=self.own / runs, anew=self.anew / runs)
+
+    def paths(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """So many courses of the first run, each a step after the other, (count, ahead). At one generation they have the law's Student distribution."""
+        lasting = np.maximum(self.own - self.anew, 0.0)
+        before = np.concatenate([[0.0], lasting[:-1]])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            most = np.where(before > 0, np.sqrt(lasting / before), 0.0)  # a variance that shrinks pulls the paths together
+        kept = np.minimum(self.left, most)
+        steps = rng.standard_normal((count, lasting.size)) * np.sqrt(np.maximum(lasting - kept**2 * before, 0.0))
+        strayed, so_far = np.empty_like(steps), np.zeros(count)
+        for at in range(lasting.size):
+            so_far = kept[at] * so_far + steps[:, at]
+            strayed[:, at] = so_far
+        strayed += rng.standard_normal(strayed.shape) * np.sqrt(np.minimum(self.own, self.anew))
+        strayed += rng.standard_normal((count, 1)) * np.sqrt(self.shared)
+        scale = np.sqrt(self.freedom / rng.chisquare(self.freedom, (count, 1)))
+        return self.location[0] + scale * strayed
 
     @property
     def deviation(self) -> np.ndarray:

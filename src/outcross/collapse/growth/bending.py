@@ -26,8 +26,7 @@ class PullToALevel(GrowthLaw):
         if before.size < 4 or not spread > 0:
             raise NotApplicable("too few different readings for a limit and a rate")
         rate = float((before - before.mean()) @ after) / spread
-        # Least squares finds too small a rate in short runs (Kendall 1954): by (1 + 3 r)/n.
-        rate = float(np.clip(rate + (1 + 3 * rate) / before.size, 0.0, MOST_PERSISTENT))
+        rate = _less_biased(observed.values[:, :-1].ravel(), after, rate, spread)
         shift = float(after.mean() - rate * before.mean())
         noise = step_noise(observed.values[:, 1:] - shift - rate * observed.values[:, :-1], spent=2)
         location, slope = np.empty((observed.runs, generations)), np.empty((observed.runs, generations))
@@ -38,7 +37,20 @@ class PullToALevel(GrowthLaw):
             location[:, step], slope[:, step] = at, moved
         level = np.cumsum(rate ** np.arange(generations))
         shared = noise.variance * (level**2 / before.size + np.square(slope).mean(axis=0) / spread)
-        return Ahead(location, noise.added(observed.generations, generations, rate), shared, noise.freedom)
+        return Ahead(location, noise.added(observed.generations, generations, rate), shared, noise.freedom, rate)
+
+
+def _less_biased(before: np.ndarray, after: np.ndarray, rate: float, spread: float) -> float:
+    """A rate that least squares found, without its bias.
+
+    In short stationary series it is too small by (1 + 3 r)/n (Kendall 1954). Where readings are spread by a mean that moves, and not by their noise alone, it is as much
+    less biased as the spread is wider than the stationary one, n σ²/(1 - r²).
+    """
+    apart = after - after.mean() - rate * (before - before.mean())
+    held = float(np.clip(rate, 0.0, MOST_PERSISTENT))
+    stationary = float(np.square(apart).sum()) * before.size / (before.size - 2) / (1 - held**2)
+    bias = (1 + 3 * rate) / before.size * min(1.0, stationary / spread)
+    return float(np.clip(rate + bias, 0.0, MOST_PERSISTENT))
 
 
 class ShrinkingSteps(GrowthLaw):

@@ -57,7 +57,7 @@ class StraightLine(GrowthLaw):
         later = (count - 1) / 2 + np.arange(1, generations + 1)
         location = observed.values.mean(axis=1, keepdims=True) + slope * later
         own = np.full(generations, variance * (1 + 1 / count))
-        return Ahead(location, own, variance * later**2 / (spread * runs), freedom)
+        return Ahead(location, own, variance * later**2 / (spread * runs), freedom, anew=variance)
 
 
 class LevelPlusDrift(GrowthLaw):
@@ -81,4 +81,4 @@ class LevelPlusDrift(GrowthLaw):
             doubt = before * (1 - gain)
         far = np.arange(1, generations + 1)
         of_drift = (moves * (count - 1) + 2 * error) / (count - 1) ** 2 / observed.runs
-        return Ahead(level[:, None] + drift * far, doubt + far * moves + error, far**2 * of_drift, freedom)
+        return Ahead(level[:, None] + drift * far, doubt + far * moves + error, far**2 * of_drift, freedom, anew=error)

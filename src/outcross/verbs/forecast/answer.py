@@ -237,7 +237,7 @@ def _check_budgets(given: Mapping[str, float], there: set[str], refused: tuple[N
 def _notes(runs: Sequence[Run], curves: tuple[Any, ...]) -> Iterator[str]:
     """What a reader must know before the numbers."""
     yield (
-        "A forecast is of these runs going on as they were run, with the same data, sizes and policy. The interval holds the mean of the runs that would be read there with a chance of 95 %."
+        "A forecast is of these runs going on as they were run, with the same data, sizes and policy. On average over experiments, 95 of 100 intervals hold the mean of the runs that would be read there."
     )
     least = min(one.observed for one in curves)
     if (far := max(one.points[-1].generation + 1 - one.observed for one in curves)) > FARTHEST * least:

@@ -16,7 +16,7 @@ from outcross.report.curves import CurvePoint
 from outcross.report.fans import Fan, ShareOfHuman, fan_figure, named, share_figure
 from outcross.report.numerals import number
 from outcross.report.templates import environment, resource
-from outcross.verbs.forecast.result import BEYOND, Forecast, LeastShare, ReadingForecast, SafeHorizon
+from outcross.verbs.forecast.result import AS_OBSERVED, BEYOND, Forecast, LeastShare, ReadingForecast, SafeHorizon
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -126,6 +126,8 @@ def end_words(one: int | None) -> str:
 
 def interval_words(horizon: SafeHorizon) -> str:
     """The interval of a number of generations in words."""
+    if horizon.is_observed:
+        return AS_OBSERVED
     return f"{end_words(horizon.low)} to {end_words(horizon.high)}" if horizon.low is not None else BEYOND
 
 

@@ -23,6 +23,8 @@ PLANNED = "runs"
 """The folder beside a forecast that holds the small runs that it planned, each an ordinary run."""
 BEYOND = "beyond what was looked at"
 """What is said of a number of generations that no end was found of."""
+AS_OBSERVED = "as observed, without an interval"
+"""What is said of a number of generations that was read, in the place of its interval."""
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,22 @@ class FanPoint:
 
 @dataclass(frozen=True)
 class SafeHorizon:
-    """For how many generations a reading stays within its budget: the lower end of the 95 % interval, the median, the upper end. None is beyond what was looked at."""
+    """For how many generations the mean over the runs stays within its budget, up to the one before it is outside for the first time: the lower end of the 95 % interval, the median, the upper end.
+
+    None is beyond what was looked at. Where the budget was left in what was observed, the three are the same number, as it was read: it has no interval.
+    """
 
     low: int | None
     median: int | None
     high: int | None
     looked_at: int
     """The last generation that was looked at."""
+    is_observed: bool = False
+    """Whether the budget was left in a generation that was observed."""
 
     def __str__(self) -> str:
+        if self.is_observed:
+            return f"{self.median} ({AS_OBSERVED})"
         said = [BEYOND if one is None else str(one) for one in (self.median, self.low, self.high)]
         if self.low is None:
             return f"{BEYOND} ({self.looked_at} generations)"
@@ -203,17 +212,19 @@ class Forecast(Result):
         ended = [one for one in safe if one.horizon is not None and one.horizon.low is not None]
         if not ended:
             last = max(one.horizon.looked_at for one in safe if one.horizon is not None)
-            return f"Every budget is kept up to generation {last}, the last that was looked at, by the whole 95 % interval."
+            return (
+                f"Every budget is kept up to generation {last}, the last that was looked at, with a chance of at least 97.5 % each."
+            )
         first = min(ended, key=lambda one: (_order(one.horizon, "median"), _order(one.horizon, "low")))
         horizon = first.horizon
         assert horizon is not None
         interval = f"95 % interval {horizon.low} to {BEYOND if horizon.high is None else horizon.high}"
-        if horizon.low == horizon.high and horizon.high is not None and horizon.high + 1 < first.observed:
-            return f"{first.name} of {first.arm} left its budget of {first.budget:g} in generation {horizon.high + 1}, which was observed."
+        if horizon.is_observed and horizon.median is not None:
+            return f"{first.name} of {first.arm} left its budget of {first.budget:g} in generation {horizon.median + 1}, which was observed."
         if horizon.median is None:
             return (
-                f"No budget is expected to be left by generation {horizon.looked_at}, the last that was looked at; the first that may be is {first.name} of {first.arm}, "
-                f"after {horizon.low} generations at the earliest."
+                f"Each budget is more likely kept than left up to generation {horizon.looked_at}, the last that was looked at; the first that may be left is that of {first.name} of {first.arm}, "
+                f"after {horizon.low} generations at the earliest (95 % interval)."
             )
         return f"{first.name} of {first.arm} leaves its budget of {first.budget:g} first: it stays within it for {horizon.median} generations ({interval})."
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -25,11 +27,11 @@ from outcross.verbs.forecast.result import FanPoint, LeastShare, NotForecast, Re
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 DRAWS = 4000
-"""Of the forecasts of all arms of a share curve, for the interval of the least share."""
-GRID = np.linspace(0.005, 0.995, 67)
-"""Levels at which the paths of an arm are followed for that."""
+"""Courses that are drawn of each curve with a budget, for its generations within the budget and for the least share."""
 STREAM = 16
-"""Names the random stream of these draws."""
+"""Names the random streams of these draws, one for each curve."""
+FIXED_SETS = ("HO", "EL", "NT")
+"""Codes of the readings of one set of held-out records, the same ones at every generation."""
 MOST_PLACES = 12
 """Places of one reading that are forecast."""
 
@@ -54,13 +56,18 @@ class ReadingPath:
 
     @property
     def first(self) -> float:
-        """The mean reading at generation 0."""
-        return float(self.course.values[:, 0].mean())
+        """The mean over the runs at generation 0, the same mean as at every other generation."""
+        return float(self.means[0])
 
     @property
     def means(self) -> np.ndarray:
-        """The mean over the runs at every generation observed, on the scale of the reading."""
+        """The mean over the runs at every generation observed, on the scale of the reading: the geometric mean where laws work on logarithms."""
         return self.back(self.observed.values.mean(axis=0)) if self.is_log else self.course.values.mean(axis=0)
+
+    def interval(self, generation: int) -> tuple[float | None, float | None]:
+        """The 95 % interval of the mean over the runs at a generation observed; None where nothing says how far to trust it."""
+        interval = self.course.logged().at(generation).exponential() if self.is_log else self.course.at(generation)
+        return (interval.low, interval.high) if interval.is_known else (None, None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +77,13 @@ class Seen:
     path: ReadingPath
     outlook: Outlook
     budget: Budget | None
+
+    @cached_property
+    def paths(self) -> np.ndarray:
+        """Courses ahead of the mean over the runs, on the scale of the reading, (DRAWS, ahead). They depend on the names of reading and arm, and on no other arm."""
+        name = "\n".join((self.path.measure, self.path.at, self.path.arm.name))
+        rng = np.random.default_rng([STREAM, zlib.crc32(name.encode("utf-8", "surrogatepass"))])
+        return self.path.back(self.outlook.paths(DRAWS, rng))
 
 
 def forecasts(
@@ -169,7 +183,7 @@ def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: in
     errors = _own_errors(readings, measure, scaled)
     floor, ceiling = (float(np.log(end)) if is_log and 0 < end < math.inf else end if not is_log else None for end in values)
     ends = (end if end is not None and math.isfinite(end) else None for end in (floor, ceiling))
-    observed = Observed(scaled.values, errors, closed_form, *ends)
+    observed = Observed(scaled.values, errors, closed_form, *ends, closed_form_is_log_of_mean=is_log)
     if closed_form is None and (turn := turning_point(observed)) is not None:
         way = "rises" if scaled.values[:, turn].mean() > scaled.values[:, 0].mean() else "falls"
         back = "falls" if way == "rises" else "rises"
@@ -195,7 +209,10 @@ def _tail_survival(readings: Readings) -> Course:
 
 
 def _own_errors(readings: Readings, measure: str, course: Course) -> np.ndarray:
-    """The errors that readings have anew at every generation; none where these are the scatter of chains, which go on."""
+    """The errors that readings have anew at every generation; none where these are the scatter of chains, which go on, or of one held-out set, which all generations share."""
+    page = pages_of_runs().get(measure)
+    if page is not None and page.code.rstrip("0123456789") in FIXED_SETS:
+        return np.zeros(course.values.shape)
     names = standing_for("tail") if measure == TAIL_SURVIVAL else (measure,)
     rows = readings.rows.filter(readings.rows["measure"].is_in(list(names)))
     methods = set(rows["method"].drop_nulls().unique().to_list())
@@ -224,7 +241,7 @@ def curve_of(seen: Seen, ahead: int) -> ReadingForecast:
     path, mean = seen.path, seen.outlook.mean()
     low, inner_low, middle, inner_high, high = (path.back(row[0]) for row in mean.quantiles(LEVELS))
     observed = path.course
-    points = [FanPoint(g, float(value), *_ends(observed, g)) for g, value in enumerate(path.means[: observed.generations].tolist())]
+    points = [FanPoint(g, float(value), *path.interval(g)) for g, value in enumerate(path.means[: observed.generations].tolist())]
     points += [
         FanPoint(observed.generations + step, *(float(of[step]) for of in (middle, low, high, inner_low, inner_high)))
         for step in range(ahead)
@@ -232,7 +249,7 @@ def curve_of(seen: Seen, ahead: int) -> ReadingForecast:
     budget, horizon, limit = seen.budget, None, None
     if budget is not None:
         limit = budget.limit(path.first)
-        horizon = horizon_of(points, budget, path.first)
+        horizon = horizon_of(path.means[: observed.generations], seen.paths, budget, path.first)
     return ReadingForecast(
         measure=path.measure,
         at=path.at,
@@ -247,30 +264,25 @@ def curve_of(seen: Seen, ahead: int) -> ReadingForecast:
     )
 
 
-def _ends(course: Course, generation: int) -> tuple[float | None, float | None]:
-    interval = course.at(generation)
-    return (interval.low, interval.high) if interval.is_known else (None, None)
+def horizon_of(observed: np.ndarray, paths: np.ndarray, budget: Budget, first: float) -> SafeHorizon:
+    """For how many generations a reading stays within a budget: of each path, the generation before the first one outside.
+
+    `observed` is the mean at every generation observed, `paths` are courses ahead, (paths, ahead). Where the budget was left in what was observed, that is the answer, as it was
+    read and without an interval.
+    """
+    last = observed.size + paths.shape[1] - 1
+    if (gone := np.flatnonzero(_outside(observed, budget, first))).size:
+        left = int(gone[0]) - 1
+        return SafeHorizon(left, left, left, looked_at=last, is_observed=True)
+    outside = _outside(paths, budget, first)
+    within = np.where(outside.any(axis=1), observed.size - 1 + outside.argmax(axis=1), last + 1)
+    low, median, high = (int(end) for end in np.quantile(within, (0.025, 0.5, 0.975), method="inverted_cdf"))
+    return SafeHorizon(*(None if end > last else end for end in (low, median, high)), looked_at=last)
 
 
-def horizon_of(points: Sequence[FanPoint], budget: Budget, first: float) -> SafeHorizon:
-    """For how many generations a curve stays within a budget. What was observed is taken as it is; ahead the interval's ends count."""
-
-    def within(value) -> int | None:
-        """The last generation before the first one outside."""
-        for point in points:
-            if not budget.is_within(value(point), first):
-                return point.generation - 1
-        return None
-
-    def worse(point: FanPoint) -> float:
-        return point.value if not point.is_ahead else point.high if budget.is_upper else point.low  # type: ignore[return-value]
-
-    def better(point: FanPoint) -> float:
-        return point.value if not point.is_ahead else point.low if budget.is_upper else point.high  # type: ignore[return-value]
-
-    return SafeHorizon(
-        low=within(worse), median=within(lambda point: point.value), high=within(better), looked_at=points[-1].generation
-    )
+def _outside(values: np.ndarray, budget: Budget, first: float) -> np.ndarray:
+    limit = budget.limit(first)
+    return values > limit if budget.is_upper else values < limit
 
 
 def _least_shares(seen: Sequence[Seen], arms: Sequence[ForecastArm]) -> Iterator[LeastShare]:
@@ -286,7 +298,7 @@ def _least_shares(seen: Sequence[Seen], arms: Sequence[ForecastArm]) -> Iterator
 def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> LeastShare:
     """The least share that keeps a budget for all generations that every arm was looked at.
 
-    A draw takes one path of each arm: the level of its fan at which it stays. The ratio that each path reaches by the last generation is made to fall with the share (isotonic
+    A draw takes one path of each arm. The worst ratio that each path reaches by the last generation is made to fall with the share (isotonic
     regression), and read between two shares as if it were a line over 1/(share + a): with a human share α what strays adds up over about 1/α generations, and over all T of
     them where there is none. How soon that begins differs from one reading to the next, so that each draw has another a, between 1/(2 T) and 1/2.
     """
@@ -296,13 +308,11 @@ def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> 
     sides = 1.0 if budget.is_upper else -1.0
     worst = np.array(
         [_worst(one, budget, through) for _, one in there]
-    )  # (arms, levels): how far beyond the budget, in nats or in its own units
+    )  # (arms, draws): how far beyond the budget, in nats or in its own units
     shares = np.array([share for share, _ in there])
     rng = np.random.default_rng(STREAM)
-    levels = rng.random((DRAWS, len(shares)))
-    drawn = np.stack([np.interp(levels[:, arm], GRID, np.sort(worst[arm])) for arm in range(len(shares))], axis=1)
     turns = np.exp(rng.uniform(math.log(0.5 / (through + 1)), math.log(0.5), DRAWS))
-    crossed = np.array([_crossing(shares, _falling(row), turn) for row, turn in zip(drawn, turns.tolist(), strict=True)])
+    crossed = np.array([_crossing(shares, _falling(row), turn) for row, turn in zip(worst.T, turns.tolist(), strict=True)])
     low, value, high = (_share(np.quantile(crossed, level, method="inverted_cdf"), shares) for level in (0.025, 0.5, 0.975))
     places = tuple(
         SharePlace(share, one.path.arm.name, *(float(_as_ratio(sides * end, budget)) for end in _three(row, sides)))
@@ -326,7 +336,7 @@ def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> 
 
 def _three(row: np.ndarray, sides: float) -> tuple[float, float, float]:
     """The median and the 95 % interval of how far an arm goes, the lower ratio first."""
-    low, value, high = np.interp((0.025, 0.5, 0.975), GRID, np.sort(row)).tolist()
+    low, value, high = np.quantile(row, (0.025, 0.5, 0.975)).tolist()
     return (value, low, high) if sides > 0 else (value, high, low)
 
 
@@ -336,11 +346,10 @@ def _as_ratio(beyond: float, budget: Budget) -> float:
 
 
 def _worst(one: Seen, budget: Budget, through: int) -> np.ndarray:
-    """How far beyond its budget each level of an arm's fan goes by generation `through`, in nats of the ratio to generation 0, (levels,)."""
+    """How far beyond its budget each path of an arm goes by generation `through`, in nats of the ratio to generation 0, (draws,)."""
     path = one.path
-    ahead = path.back(one.outlook.mean().quantiles(GRID.tolist())[:, 0, :])  # (levels, ahead)
-    observed = np.repeat(path.means[None, :], len(GRID), axis=0)
-    whole = np.concatenate([observed, ahead], axis=1)[:, : through + 1]
+    observed = np.repeat(path.means[None, :], DRAWS, axis=0)
+    whole = np.concatenate([observed, one.paths], axis=1)[:, : through + 1]
     if budget.reading in LOGARITHMS:
         ratio = whole - path.first
     else:

@@ -73,7 +73,7 @@ def _comparison_figure(comparison: ClaimComparison) -> Figure:
 
 def markdown(result: Reproduction, drawn: Container[str] = ()) -> str:
     """The page of a reproduction as Markdown, with a link to the figure of every claim that was drawn."""
-    lines = [f"# {TITLE}", "", INTRODUCTION, "", f"{result.short}.", "", "| verdict | meaning |", "|---|---|"]
+    lines = [f"# {TITLE}", "", INTRODUCTION, "", f"{result.short}. {_derived_alone(result)}".strip(), "", "| verdict | meaning |", "|---|---|"]
     lines += [f"| {word} | {meaning} |" for word, meaning in MEANINGS.items()]
     lines += ["", "| claim | verdict | protocol | published | ours | small cost |", "|---|---|---|---|---|---|"]
     lines += [_row(result, entry) for entry in result.entries]
@@ -82,10 +82,21 @@ def markdown(result: Reproduction, drawn: Container[str] = ()) -> str:
     return "\n".join([*lines, ""])
 
 
+def _derived_alone(result: Reproduction) -> str:
+    """How many claims agree with closed forms of ours alone, and not with a number or an order of their paper."""
+    agreeing = [entry.claim for entry in result.entries if result.verdicts[entry.claim.id] == "agrees"]
+    derived = [claim for claim in agreeing if all(part.tag == "derived" for part in claim.parts)]
+    if not derived:
+        return ""
+    return f"Of the {len(agreeing)} that agree, {len(derived)} are compared only with what was derived here from the assumptions of the paper, and with no number that the paper gives."
+
+
 def _row(result: Reproduction, entry: ReproducedClaim) -> str:
     claim = entry.claim
     first = next(iter(entry.verdicts(result.factors.get(claim.id, 1))), None)
     published = "" if first is None or first[1].published is None else number(first[1].published)
+    if published and claim.parts[first[0]].tag == "derived":  # type: ignore[index]
+        published += " (derived here)"
     ours = "" if first is None else _with_interval(first[1])
     more = sum(1 for _ in entry.verdicts(1)) - 1
     ours += f" (and {more} more)" if more > 0 else ""
@@ -164,7 +175,7 @@ def html(result: Reproduction) -> bytes:
         .render(
             title=TITLE,
             introduction=INTRODUCTION.replace("[how](howto/reproduce.md)", "docs/howto/reproduce.md"),
-            short=result.short,
+            short=f"{result.short}. {_derived_alone(result)}".strip(),
             meanings=MEANINGS,
             claims=claims,
             style=resource("page.css"),

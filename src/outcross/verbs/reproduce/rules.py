@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 CLOSE = 3.0
 """Standard errors of the difference within which ours is close to the published number."""
 PRECISE = 0.25
-"""Half of our interval, as a share of the published effect, up to which ours is precise."""
+"""Half of a 95 % interval, as a share of the published effect, up to which a number is precise."""
+Z = 1.959964
+"""Standard errors of half a 95 % interval of a published number."""
 LEVEL = 0.05
 """Of the test of no effect, after Holm's correction over the claims."""
 
@@ -79,6 +81,11 @@ class ClaimComparison:
         if self.published is None or self.ours.low is None or self.ours.high is None:
             return False
         return (self.ours.high - self.ours.low) / 2 <= PRECISE * abs(self.published - self.none)
+
+    @property
+    def is_published_precisely(self) -> bool:
+        """Whether half of the 95 % interval of the published number is at most `PRECISE` of its effect: else being near to it says little."""
+        return self.published is not None and Z * self.error <= PRECISE * abs(self.published - self.none)
 
 
 def print_error(number: float) -> float:
