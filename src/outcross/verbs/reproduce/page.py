@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TITLE = "Do published results hold?"
 INTRODUCTION = """Each claim was written down before its experiment ran: what a paper says, how its number is known, the experiment, and the rule that decides. The rules and the
 verdicts are fixed ([how](howto/reproduce.md)); no tolerance of a claim was changed after a result was seen, and where a claim was changed after its first result, its discussion says what and why. Holm's correction is over all claims that were compared. The rules themselves were corrected on 2026-11-29, when
-results had been seen, because a review of their formulas found them wrong (standard errors of few seeds, precision, several comparisons in a claim). That changed one verdict: hutter-exponents had agreed."""
+results had been seen, because a review of their formulas found them wrong (standard errors of few seeds, precision of both numbers, several comparisons in a claim). Three verdicts changed: gaussian-accumulate, hutter-exponents and kazdan-gaussian-table had agreed."""
 FIGURES = "reproduction"
 """The folder of the figures, beside reproduction.md."""
 WIDTH, HEIGHT = 420, 26
@@ -73,7 +73,16 @@ def _comparison_figure(comparison: ClaimComparison) -> Figure:
 
 def markdown(result: Reproduction, drawn: Container[str] = ()) -> str:
     """The page of a reproduction as Markdown, with a link to the figure of every claim that was drawn."""
-    lines = [f"# {TITLE}", "", INTRODUCTION, "", f"{result.short}. {_derived_alone(result)}".strip(), "", "| verdict | meaning |", "|---|---|"]
+    lines = [
+        f"# {TITLE}",
+        "",
+        INTRODUCTION,
+        "",
+        f"{result.short}. {_derived_alone(result)}".strip(),
+        "",
+        "| verdict | meaning |",
+        "|---|---|",
+    ]
     lines += [f"| {word} | {meaning} |" for word, meaning in MEANINGS.items()]
     lines += ["", "| claim | verdict | protocol | published | ours | small cost |", "|---|---|---|---|---|---|"]
     lines += [_row(result, entry) for entry in result.entries]
