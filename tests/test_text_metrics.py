@@ -568,7 +568,8 @@ def test_each_member_names_its_pages_after_its_readings():
     found = read_all(evidence(human, human, human, human))
     for name in TEXT:
         for page in measure(name).pages:
-            assert any(metric == page for metric, _ in found), page
+            # The measure of radioactivity needs a watermark to look for, which tests/test_radioactivity.py gives it.
+            assert name == "radioactivity" or any(metric == page for metric, _ in found), page
 
 
 def test_generation_0_scores_human_text_once():

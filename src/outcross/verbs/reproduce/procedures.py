@@ -189,11 +189,12 @@ class BestOfProcedure(Procedure):
         import polars as pl
 
         from outcross.attributes import ATTRIBUTES
+        from outcross.files.names import read_parquet
         from outcross.recipe import read
         from outcross.verbs.mix.answer import mix
 
         assert data is not None
-        outputs = pl.read_parquet(data / "instructions" / "alpacaeval_outputs.parquet")
+        outputs = read_parquet(data / "instructions" / "alpacaeval_outputs.parquet")
         outputs = outputs.filter(~pl.col("model").is_in(["human_reference", "phi-2"])).rename({"output": "text"})
         attribute = read(ATTRIBUTES, self.by, "by")
         outputs = outputs.with_columns(number=pl.Series(np.asarray(attribute(outputs["text"].to_list()), dtype=float)))
@@ -228,10 +229,11 @@ class ShareProcedure(Procedure):
     def rows(self, data):
         import polars as pl
 
+        from outcross.files.names import read_parquet
         from outcross.verbs.detect.answer import detect
 
         assert data is not None
-        texts = pl.read_parquet(data / "human_ai" / "l2r_12domains.parquet")
+        texts = read_parquet(data / "human_ai" / "l2r_12domains.parquet")
         for seed in range(self.seeds):
             rng = stream("share-of-models", seed)
             groups = texts["group_id"].unique().sort()
