@@ -89,7 +89,7 @@ def test_a_role_is_stood_for_by_the_preferred_reading():
     assert standing_for("diversity")[0] == "vocabulary_ratio_beyond_prompt"
     assert standing_for("use") == ()
     # What data were chosen for, and what answers are asked about, lead where an experiment reads them; else perplexity does.
-    assert [name for name in leading() if name not in ("goal", "student_gain")][0] == "held_out_perplexity"
+    assert next(name for name in leading() if name not in ("goal", "student_gain")) == "held_out_perplexity"
     assert set(leading()) <= set(pages_of_runs())
 
 
