@@ -299,8 +299,10 @@ def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> 
     """The least share that keeps a budget for all generations that every arm was looked at.
 
     A draw takes one path of each arm. The worst ratio that each path reaches by the last generation is made to fall with the share (isotonic
-    regression), and read between two shares as if it were a line over 1/(share + a): with a human share α what strays adds up over about 1/α generations, and over all T of
-    them where there is none. How soon that begins differs from one reading to the next, so that each draw has another a, between 1/(2 T) and 1/2.
+    regression). The interval goes from the largest share that was run and fails to the smallest that was run and keeps the budget, at the outer
+    2.5 % of draws on either side: between two shares that were run nothing is known but the order. The value alone is read between them, as if the worst were a line over
+    1/(share + a): with a human share α what strays adds up over about 1/α generations, and over all T of them where there is none. How soon that begins differs from one
+    reading to the next, so that each draw has another a, between 1/(2 T) and 1/2.
     """
     budget = there[0][1].budget
     assert budget is not None
@@ -312,8 +314,13 @@ def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> 
     shares = np.array([share for share, _ in there])
     rng = np.random.default_rng(STREAM)
     turns = np.exp(rng.uniform(math.log(0.5 / (through + 1)), math.log(0.5), DRAWS))
-    crossed = np.array([_crossing(shares, _falling(row), turn) for row, turn in zip(worst.T, turns.tolist(), strict=True)])
-    low, value, high = (_share(np.quantile(crossed, level, method="inverted_cdf"), shares) for level in (0.025, 0.5, 0.975))
+    falling = [_falling(row) for row in worst.T]
+    crossed = np.array([_crossing(shares, row, turn) for row, turn in zip(falling, turns.tolist(), strict=True)])
+    fails, keeps = np.array([_neighbours(shares, row) for row in falling]).T
+    low, value, high = (
+        _share(float(np.quantile(drawn, level, method="inverted_cdf")), shares)
+        for drawn, level in ((fails, 0.025), (crossed, 0.5), (keeps, 0.975))
+    )
     places = tuple(
         SharePlace(share, one.path.arm.name, *(float(_as_ratio(sides * end, budget)) for end in _three(row, sides)))
         for (share, one), row in zip(there, worst, strict=True)
@@ -368,6 +375,15 @@ def _falling(values: np.ndarray) -> np.ndarray:
             before, count = blocks[-1]
             blocks[-1] = [(before * count + last * size) / (count + size), count + size]
     return np.concatenate([np.full(int(size), value) for value, size in blocks])
+
+
+def _neighbours(shares: np.ndarray, beyond: np.ndarray) -> tuple[float, float]:
+    """The largest share that fails and the smallest that keeps the budget, of values that fall; minus infinity where none fails, infinity where none keeps it."""
+    failing = int((beyond > 0).sum())
+    return (
+        float(shares[failing - 1]) if failing else -math.inf,
+        float(shares[failing]) if failing < len(shares) else math.inf,
+    )
 
 
 def _crossing(shares: np.ndarray, beyond: np.ndarray, turn: float) -> float:
