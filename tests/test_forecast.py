@@ -14,7 +14,7 @@ from outcross.collapse.growth import GROWTH, Ahead, Observed, fading, growth_law
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.laws.gaussian import log_variance_replace
-from outcross.verbs.forecast.arms import ForecastArm
+from outcross.verbs.forecast.arms import ForecastArm, dose_of
 from outcross.verbs.forecast.budgets import Budget
 from outcross.verbs.forecast.result import Forecast
 from outcross.verbs.forecast.work import forecasts, horizon_of
@@ -388,3 +388,12 @@ def test_a_reading_that_rises_and_falls_is_refused_with_the_generation_and_one_t
     assert not curves and "rises until generation 2 and falls after it" in refused[0].why
     _, _, refused = forecasts([ForecastArm("replace", experiment, rows_of(0 * hill))], 5, budgets)
     assert "where the reading is 0" in refused[0].why
+
+
+def test_arms_that_learn_from_different_numbers_of_records_are_not_compared():
+    """`augment` keeps the human records and adds as many of the model: half of twice as many records is no share of one half."""
+    told = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "generations": 5}
+    augmented, shared = (
+        dose_of(outcross.experiment(told | {"policy": policy})) for policy in ("augment", {"kind": "human_share", "share": 0.5})
+    )
+    assert (augmented.share, augmented.rows) == (0.5, 80) and (shared.share, shared.rows) == (0.5, 40)

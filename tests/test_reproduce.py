@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -351,6 +352,8 @@ def test_bad_input_is_one_line(tmp_path, capsys):
         ({"claims": "seddik-replace", "all": True}, "--all takes every claim"),
         ({"claims": "seddik-replace", "size": "smal"}, "--size must be one of small, full, got 'smal'; did you mean 'small'"),
         ({"claims": "seddik-replace", "minutes": 1.0}, "--minutes is a limit for --all"),
+        ({"all": True, "minutes": math.nan}, "--minutes must be a number above 0, got nan"),
+        ({"all": True, "minutes": -3.0}, "--minutes must be a number above 0, got -3"),
         ({"claims": "seddik-replace", "data": tmp_path / "none"}, "is no folder"),
     ):
         with pytest.raises(BadInput, match=words):

@@ -185,8 +185,8 @@ def crps_normal(values: np.ndarray, location: np.ndarray, deviation: np.ndarray)
     """
     from scipy.special import ndtr
 
-    width = np.maximum(deviation, 1e-300)
-    z = (values - location) / width
+    width = np.where(deviation > 0, deviation, 1.0)
+    z = np.clip((values - location) / width, -1e150, 1e150)  # beyond, the square has no number; the score is the distance there
     score = width * (z * (2 * ndtr(z) - 1) + 2 * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi))
     return np.where(deviation > 0, score, np.abs(values - location))
 

@@ -36,6 +36,8 @@ class HumanDose:
     share: float
     whose: str
     """A value of WHOSE; empty where the share is 0 or 1, so that it is the same whichever they are."""
+    rows: int
+    """Records that the last generation learns from."""
 
 
 def together(runs: Sequence[Run]) -> tuple[ForecastArm, ...]:
@@ -107,16 +109,19 @@ def dose_of(experiment: Experiment) -> HumanDose | None:
         share = (plan.human_rows + plan.fresh_rows) / len(plan)
         choices = {take.choice for take in plan.takes if take.what == "human"}
         whose = "" if share in (0.0, 1.0) else WHOSE["fresh" if plan.fresh_rows else "redrawn" if "redrawn" in choices else "fixed"]
-        doses.add(HumanDose(round(share, 9), whose))
+        doses.add(HumanDose(round(share, 9), whose, len(plans[-1][1])))
     return doses.pop() if len(doses) == 1 else None
 
 
 def by_policy(arms: Iterable[ForecastArm]) -> dict[tuple[str, str], list[tuple[float, ForecastArm]]]:
-    """Arms that differ in the human share alone, smallest first, by whose rows those are and by what else tells them from others."""
+    """Arms that differ in the human share alone, smallest first, by whose rows those are and by what else tells them from others.
+
+    Arms that learn from different numbers of records, as `augment` does beside `human_share`, are not compared.
+    """
     dosed = [(dose, arm) for arm in arms if (dose := dose_of(arm.experiment)) is not None]
     groups: dict[str, list[tuple[HumanDose, ForecastArm]]] = {}
     for dose, arm in dosed:
-        groups.setdefault(repr(sorted(_but_policy(arm.experiment).items())), []).append((dose, arm))
+        groups.setdefault(repr((dose.rows, sorted(_but_policy(arm.experiment).items()))), []).append((dose, arm))
     found: dict[tuple[str, str], list[tuple[float, ForecastArm]]] = {}
     for at, group in enumerate(groups.values()):
         among = "" if len(groups) == 1 else f"group {at + 1}: {group[0][1].name}"

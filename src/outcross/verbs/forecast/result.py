@@ -212,9 +212,7 @@ class Forecast(Result):
         ended = [one for one in safe if one.horizon is not None and one.horizon.low is not None]
         if not ended:
             last = max(one.horizon.looked_at for one in safe if one.horizon is not None)
-            return (
-                f"Every budget is kept up to generation {last}, the last that was looked at, with a chance of at least 97.5 % each."
-            )
+            return f"Every budget is kept up to generation {last}, the last that was looked at, with a chance of at least 97.5 % each{self._but}."
         first = min(ended, key=lambda one: (_order(one.horizon, "median"), _order(one.horizon, "low")))
         horizon = first.horizon
         assert horizon is not None
@@ -227,6 +225,13 @@ class Forecast(Result):
                 f"after {horizon.low} generations at the earliest (95 % interval)."
             )
         return f"{first.name} of {first.arm} leaves its budget of {first.budget:g} first: it stays within it for {horizon.median} generations ({interval})."
+
+    @property
+    def _but(self) -> str:
+        """What a sentence about all budgets leaves out: the arms of which a reading with a budget is not forecast."""
+        bounded = {one.measure for one in self.curves if one.horizon is not None}
+        arms = list(dict.fromkeys(one.arm for one in self.refused if one.measure in bounded))
+        return f", but {', '.join(arms[:4])}{' and others' * (len(arms) > 4)} could not be forecast" if arms else ""
 
     @property
     def short(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,8 @@ def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda 
         raise BadInput(f"--all takes every claim, so that {chosen[0].id} need not be named; leave one of them out")
     if question.minutes is not None and not question.all:
         raise BadInput("--minutes is a limit for --all; leave it out, or add --all")
+    if question.minutes is not None and not 0 < question.minutes < math.inf:
+        raise BadInput(f"--minutes must be a number above 0, got {question.minutes:g}; write --minutes 10")
     folder = None if question.out is None else _checked(Path(question.out))
     data = None if question.data is None else Path(question.data)
     if data is not None and kind_at(data) != "folder":
