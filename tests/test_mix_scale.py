@@ -63,7 +63,7 @@ def test_a_budget_that_a_sample_cannot_decide_is_decided_by_every_text(pools):
     asked = {"pools": given, "human_share": 0.5}
     said = outcross.mix(asked | {"characters": 2 * truth["human"]}, plan=True).plain()
     assert "sample" not in said and said["pools"][0]["available"] == truth["human"]
-    with pytest.raises(BadInput, match=f"it has {truth['human']:,} and max_repeats is 1"):
+    with pytest.raises(BadInput, match=f"but has {truth['human']:,}, and max_repeats is 1"):
         outcross.mix(asked | {"characters": 2 * truth["human"] + 2}, plan=True)
 
 
