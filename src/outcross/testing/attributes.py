@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from outcross.attributes import AttributePage
-from outcross.testing.promises import Broken, promise, require
+from outcross.testing.promises import Broken, promise, require, require_page
 
 HUMAN = [
     f"the {one} saw a {other}, and the {other} ran. So it was."
@@ -54,11 +54,8 @@ def reading(attribute: Any, reader: Any, texts: Any) -> np.ndarray:
 
 @promise("It has a page: a title, a definition, a unit, a range, what it misleads about, and its paper.")
 def has_a_page(attribute: Any) -> None:
-    page = attribute.page
-    require(isinstance(page, AttributePage), f"page must be an AttributePage, got {page!r:.60}")
-    require(page.range[0] < page.range[1], f"its range is {page.range}")
-    lacking = [name for name in ("title", "definition", "unit", "misleads", "paper") if not getattr(page, name)]
-    require(not lacking, f"its page has no {', '.join(lacking)}")
+    require_page(attribute.page, AttributePage, ("title", "definition", "unit", "misleads", "paper"))
+    require(attribute.page.range[0] < attribute.page.range[1], f"its range is {attribute.page.range}")
 
 
 @promise(

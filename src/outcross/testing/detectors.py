@@ -9,7 +9,7 @@ import numpy as np
 from outcross.detectors import DetectorPage, features_of, fitted, scores, stacked
 from outcross.statistics.prediction import area_under_the_curve
 from outcross.testing.attributes import HOSTILE
-from outcross.testing.promises import promise, require, unchanged
+from outcross.testing.promises import promise, require, require_page, unchanged
 
 N, LENGTH = 40, 48
 """Texts of each author, and words of a text."""
@@ -51,10 +51,7 @@ class DetectorBench:
 
 @promise("It has a page: a title, a definition, what it misleads about, and its paper.")
 def has_a_page(detector: Any) -> None:
-    page = type(detector).page
-    require(isinstance(page, DetectorPage), f"page must be a DetectorPage, got {page!r:.60}")
-    lacking = [name for name in ("title", "definition", "misleads", "paper") if not getattr(page, name)]
-    require(not lacking, f"its page has no {', '.join(lacking)}")
+    require_page(type(detector).page, DetectorPage, ("title", "definition", "misleads", "paper"))
 
 
 @promise("Its features have a row for every text, whatever the text, and rows can be taken out and put below others.")

@@ -12,7 +12,7 @@ from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.filters import FilterPage, Selection
 from outcross.testing.candidates import GivenCandidates, N, candidates
-from outcross.testing.promises import Broken, promise, require, unchanged
+from outcross.testing.promises import Broken, promise, require, require_page, unchanged
 
 
 def select(part: Any, given: GivenCandidates, seed: int = 3) -> Selection:
@@ -35,10 +35,7 @@ def select(part: Any, given: GivenCandidates, seed: int = 3) -> Selection:
 
 @promise("It has a page: a title, a definition, how it can harm, and its paper.")
 def has_a_page(part: Any) -> None:
-    page = type(part).page
-    require(isinstance(page, FilterPage), f"page must be a FilterPage, got {page!r:.60}")
-    lacking = [name for name in ("title", "definition", "misleads", "paper") if not getattr(page, name)]
-    require(not lacking, f"its page has no {', '.join(lacking)}")
+    require_page(type(part).page, FilterPage, ("title", "definition", "misleads", "paper"))
 
 
 @promise("The same candidates and stream give the same choice, and no candidate is changed.")

@@ -54,6 +54,13 @@ def require(holds: Any, what: str, method: str = "") -> None:
         raise Broken(what, method)
 
 
+def require_page(page: Any, kind: type, words: tuple[str, ...]) -> None:
+    """Broken where a page is not of its family's class, or leaves one of these words empty."""
+    require(isinstance(page, kind), f"page must be of class {kind.__name__}, got {page!r:.60}")
+    lacking = [name for name in words if not getattr(page, name)]
+    require(not lacking, f"its page has no {', '.join(lacking)}")
+
+
 def require_numbers(values: Any, what: str, method: str) -> None:
     """Broken where there is a value that is no number."""
     values = np.asarray(values)
