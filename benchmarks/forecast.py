@@ -272,10 +272,10 @@ def generations_within(seen: Any, told: Any, after: np.ndarray) -> list[int]:
     paths = np.exp(np.clip(told.paths(DRAWS, np.random.default_rng(16)), -700.0, 700.0))
     inside = []
     for ratio in (1.2, 0.8):
-        foretold, truth = (horizon_of(known, ahead, Budget("", ratio), known[0]) for ahead in (paths, course[None]))
-        if foretold.is_observed or (foretold.low is None and truth.median is None):
+        predicted, truth = (horizon_of(known, ahead, Budget("", ratio), known[0]) for ahead in (paths, course[None]))
+        if predicted.is_observed or (predicted.low is None and truth.median is None):
             continue
-        low, end, high = (GENERATIONS if one is None else one for one in (foretold.low, truth.median, foretold.high))
+        low, end, high = (GENERATIONS if one is None else one for one in (predicted.low, truth.median, predicted.high))
         inside.append(int(low <= end <= high))
     return inside
 

@@ -132,7 +132,7 @@ def test_ninety_five_of_a_hundred_walks_end_in_their_interval():
     assert inside / n < 0.995
 
 
-def test_a_steady_rise_is_foretold_as_one_and_its_weights_add_up_to_one():
+def test_a_steady_rise_is_predicted_as_one_and_its_weights_add_up_to_one():
     rng = np.random.default_rng(8)
     values = 0.3 * np.arange(6) + 0.01 * rng.standard_normal((3, 6))
     told = outlook(seen(values), 5)

@@ -13,7 +13,7 @@ PRIORS = {
 }
 """What each law is worth before it is tried, against the random walk."""
 TEMPER = 1.5
-"""How much the logarithm of a back-test's score counts, times the root of how many readings it foretold."""
+"""How much the logarithm of a back-test's score counts, times the root of how many readings it predicted."""
 RATIOS = (0.2, 0.6, 1.0, 2.0)
 """Generations ahead over generations observed."""
 STRETCH = {

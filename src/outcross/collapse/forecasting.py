@@ -1,4 +1,4 @@
-"""A reading some generations ahead: growth laws weighed by how well they would have foretold what is known, and intervals that were calibrated on other runs."""
+"""A reading some generations ahead: growth laws weighed by how well they would have predicted what is known, and intervals that were calibrated on other runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from outcross.collapse.growth import GROWTH, Ahead, Observed, growth_law
 from outcross.estimate import NotApplicable
 
 LEAST = 5
-"""Generations that a forecast needs: three to fit a law, two more to see how well it foretells."""
+"""Generations that a forecast needs: three to fit a law, two more to see how well it predicts."""
 NEGLIGIBLE = 1e-4
 """A law of a smaller weight moves no quantile that is asked for."""
 HALVINGS = 26
@@ -27,13 +27,13 @@ FIRST_ORIGIN = 3
 
 @dataclass(frozen=True)
 class BackTest:
-    """How well a law would have foretold the generations that are known."""
+    """How well a law would have predicted the generations that are known."""
 
     law: str
     crps: float
     """The mean continuous ranked probability score over runs, origins and generations ahead, over that of the random walk; smaller is better."""
     n: int
-    """How many readings it foretold."""
+    """How many readings it predicted."""
     weight: float
     """Its weight in the forecast, in [0, 1]."""
 
@@ -137,11 +137,11 @@ def too_few(generations: int) -> str:
 
 
 Tried = Mapping[str, Mapping[int, np.ndarray]]
-"""By law and by how many generations it was given: the CRPS of what it foretold of the others, (runs, generations)."""
+"""By law and by how many generations it was given: the CRPS of what it predicted of the others, (runs, generations)."""
 
 
 def tried_on(observed: Observed) -> Tried:
-    """Every law, tried on what is known: it is given the first three generations or more, and foretells the rest of them."""
+    """Every law, tried on what is known: it is given the first three generations or more, and predicts the rest of them."""
     found: dict[str, dict[int, np.ndarray]] = {}
     for name in GROWTH:
         law = growth_law(name)
@@ -155,7 +155,7 @@ def tried_on(observed: Observed) -> Tried:
 
 
 def _score(name: str, tried: Sequence[Tried]) -> tuple[float, int]:
-    """The CRPS of a law over that of the random walk, where both foretold, and how many readings that is of."""
+    """The CRPS of a law over that of the random walk, where both predicted, and how many readings that is of."""
     loss = walk = 0.0
     count = 0
     for one in tried:
@@ -166,7 +166,7 @@ def _score(name: str, tried: Sequence[Tried]) -> tuple[float, int]:
 
 
 def _weights(scores: Mapping[str, tuple[float, int]]) -> dict[str, float]:
-    """Weights that add up to 1: what a law is worth beforehand, times how much better than others it foretold what is known."""
+    """Weights that add up to 1: what a law is worth beforehand, times how much better than others it predicted what is known."""
     logs = {
         name: math.log(PRIORS[name]) - TEMPER * math.sqrt(count) * math.log(min(max(score, LEAST_SCORE), 1 / LEAST_SCORE))
         for name, (score, count) in scores.items()

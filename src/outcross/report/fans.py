@@ -1,4 +1,4 @@
-"""A reading that is foretold, as a picture: what was observed, the fan ahead, the budget, and the generations that stay within it."""
+"""A reading that is predicted, as a picture: what was observed, the fan ahead, the budget, and the generations that stay within it."""
 
 from __future__ import annotations
 

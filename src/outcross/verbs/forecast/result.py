@@ -42,7 +42,7 @@ class FanPoint:
 
     @property
     def is_ahead(self) -> bool:
-        """Whether it is foretold."""
+        """Whether it is predicted."""
         return self.inner_low is not None
 
 
@@ -72,7 +72,7 @@ class SafeHorizon:
 
 @dataclass(frozen=True)
 class ReadingForecast:
-    """One reading of one arm: what was observed, what is ahead, and how well laws would have foretold what is known."""
+    """One reading of one arm: what was observed, what is ahead, and how well laws would have predicted what is known."""
 
     measure: str
     at: str
@@ -241,7 +241,7 @@ class Forecast(Result):
         )
 
     def frame(self) -> polars.DataFrame:
-        """A row a reading, arm and generation (polars): value with its 95 % interval, and whether it is foretold."""
+        """A row a reading, arm and generation (polars): value with its 95 % interval, and whether it is predicted."""
         import polars as pl
 
         rows = [
