@@ -58,6 +58,8 @@ def _of_forecasts(told: dict[str, Any]) -> Iterable[str]:
 
 
 def of_a_study(told: dict[str, Any]) -> Iterable[str]:
+    if "units" in told:
+        yield _so_far(told["units"])
     yield from _zero_shot(told)
     yield from _study(told["study"])
     if "units" in told:
@@ -439,7 +441,7 @@ def _readings(run: dict[str, Any]) -> str:
     for measure in dict.fromkeys(row["measure"] for row in rows):
         settings = {row["generation"]: row for row in rows if row["measure"] == measure}
         table.append([f"`{measure}`", *(_cell(settings.get(g), "") for g in generations)])
-    said = f"One run in {run['precision']} [95 % inside the run]; all steps took {_time(run['seconds'])}."
+    said = f"One run in {run['precision']}, {run['date'][:10]} [95 % inside the run]; all steps took {_time(run['seconds'])}."
     return f"{said}\n\n{_table(['', *(f'g{g}' for g in generations)], table)}"
 
 
@@ -488,6 +490,13 @@ def _over_seeds(what: str, rows: list[dict[str, Any]], which: str) -> Iterable[s
     )
     yield f"{what} [95 %], n = {said}"
     yield _table(["arm", *(f"g{g}" for g in generations), *(["seeds"] if len(counts) > 1 else [])], table)
+
+
+def _so_far(units: list[dict[str, Any]]) -> str:
+    """How many seeds of each arm are here, for a study that takes several sessions."""
+    arms = [unit["arm"] for unit in units]
+    counts = ", ".join(f"`{arm}` {arms.count(arm)}" for arm in dict.fromkeys(arms))
+    return f"Seeds so far: {counts}. Of one seed there is no interval over seeds."
 
 
 def _units(units: list[dict[str, Any]]) -> Iterable[str]:
