@@ -165,6 +165,8 @@ def answer(script: str, page: str | None, measure: Callable[[], Sequence[Figure]
 
 def write(question: str, page: str, load: tuple[float, float, float], told: dict[str, Any], folder: Path = RESULTS) -> None:
     """Write a question's results with the machine, the date and how busy the machine was before."""
+    from outcross.files.whole import write_whole
+
     title, _, about = page.strip().partition("\n")
     common = {
         "schema": 1,
@@ -176,7 +178,7 @@ def write(question: str, page: str, load: tuple[float, float, float], told: dict
     }
     folder.mkdir(parents=True, exist_ok=True)
     result = common | {"load_before": [round(one, 2) for one in load]} | told
-    (folder / f"{question}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(folder / f"{question}.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
 def today() -> str:

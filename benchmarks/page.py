@@ -32,7 +32,7 @@ def rewrite(questions: Iterable[str]) -> None:
 
 def _section(told: dict[str, Any]) -> str:
     """A question's section: its title, what it is about, and the tables of what its results hold."""
-    of_results = next((body for holds, body in BODIES.items() if holds in told), _of_a_study)
+    of_results = next((body for holds, body in BODIES.items() if holds in told), of_a_study)
     return "\n\n".join([f"## {told['title']}", told["about"], *of_results(told), _measured(told)]) + "\n"
 
 
@@ -57,9 +57,13 @@ def _of_forecasts(told: dict[str, Any]) -> Iterable[str]:
         yield _share_pairs(told["share_pairs"])
 
 
-def _of_a_study(told: dict[str, Any]) -> Iterable[str]:
+def of_a_study(told: dict[str, Any]) -> Iterable[str]:
+    if "units" in told:
+        yield _so_far(told["units"])
     yield from _zero_shot(told)
     yield from _study(told["study"])
+    if "units" in told:
+        yield from _units(told["units"])
     yield _work(told)
 
 
@@ -437,7 +441,7 @@ def _readings(run: dict[str, Any]) -> str:
     for measure in dict.fromkeys(row["measure"] for row in rows):
         settings = {row["generation"]: row for row in rows if row["measure"] == measure}
         table.append([f"`{measure}`", *(_cell(settings.get(g), "") for g in generations)])
-    said = f"One run in {run['precision']} [95 % inside the run]; all steps took {_time(run['seconds'])}."
+    said = f"One run in {run['precision']}, {run['date'][:10]} [95 % inside the run]; all steps took {_time(run['seconds'])}."
     return f"{said}\n\n{_table(['', *(f'g{g}' for g in generations)], table)}"
 
 
@@ -457,8 +461,7 @@ def _published(told: dict[str, Any]) -> Iterable[str]:
 def _study(rows: list[dict[str, Any]]) -> Iterable[str]:
     for measure, at, column in dict.fromkeys((row["measure"], row["at"], row["column"]) for row in rows):
         own = [row for row in rows if (row["measure"], row["at"], row["column"]) == (measure, at, column)]
-        generations = sorted({row["generation"] for row in own})
-        name = f"`{measure}`{f' {at}' if at else ''}{' of real text (the floor)' if column == 'null' else ''}"
+        name = _name_of(measure, at) + (" of real text (the floor)" if column == "null" else "")
         for what, which in (
             ("mean over seeds", "level"),
             ("less generation 0 of the arm", "over_first"),
@@ -466,17 +469,93 @@ def _study(rows: list[dict[str, Any]]) -> Iterable[str]:
         ):
             if column == "null" and which != "level":
                 continue
-            table = [[f"`{arm}`", *_cells(own, arm, which, generations)] for arm in dict.fromkeys(row["arm"] for row in own)]
-            yield f"{name}, {what} [95 %], n = {max(row[which]['n'] for row in own)} seeds"
-            yield _table(["arm", *(f"g{g}" for g in generations)], table)
+            yield from _over_seeds(f"{name}, {what}", own, which)
+
+
+def _over_seeds(what: str, rows: list[dict[str, Any]], which: str) -> Iterable[str]:
+    """A row an arm: means over seeds, and of how many seeds each is where that differs; nothing where no mean is of two seeds."""
+    counts = {row[which]["n"] for row in rows}
+    if max(counts) < 2:
+        return
+    generations = sorted({row["generation"] for row in rows})
+    table = []
+    for arm in dict.fromkeys(row["arm"] for row in rows):
+        of_arm = {row["generation"]: row[which]["n"] for row in rows if row["arm"] == arm}
+        seeds = [", ".join(str(of_arm.get(g, 0)) for g in generations)] if len(counts) > 1 else []
+        table.append([f"`{arm}`", *_cells(rows, arm, which, generations), *seeds])
+    said = (
+        f"{max(counts)} seeds"
+        if len(counts) == 1
+        else f"{min(counts)} to {max(counts)} seeds, generation by generation in the last column"
+    )
+    yield f"{what} [95 %], n = {said}"
+    yield _table(["arm", *(f"g{g}" for g in generations), *(["seeds"] if len(counts) > 1 else [])], table)
+
+
+def _so_far(units: list[dict[str, Any]]) -> str:
+    """How many seeds of each arm are here, for a study that takes several sessions."""
+    arms = [unit["arm"] for unit in units]
+    counts = ", ".join(f"`{arm}` {arms.count(arm)}" for arm in dict.fromkeys(arms))
+    return f"Seeds so far: {counts}. Of one seed there is no interval over seeds."
+
+
+def _units(units: list[dict[str, Any]]) -> Iterable[str]:
+    """What every arm with every seed read by itself, and what it took."""
+    last = max(one["generation"] for unit in units for one in unit["generations"])
+    for measure, at in dict.fromkeys(
+        (reading["measure"], reading["at"]) for unit in units for one in unit["generations"] for reading in one["readings"]
+    ):
+        table = []
+        for unit in units:
+            read = {
+                one["generation"]: reading
+                for one in unit["generations"]
+                for reading in one["readings"]
+                if (reading["measure"], reading["at"]) == (measure, at)
+            }
+            if read:
+                counts = sorted({reading["n"] for reading in read.values() if reading["n"] is not None})
+                cells = [_cell(read[g], "") if g in read else "" for g in range(last + 1)]
+                table.append(
+                    [
+                        f"`{unit['arm']}`",
+                        str(unit["seed"]),
+                        *cells,
+                        " to ".join(map(str, dict.fromkeys([*counts[:1], *counts[-1:]]))),
+                    ]
+                )
+        yield f"{_name_of(measure, at)}, each seed by itself [95 % within the run]"
+        yield _table(["arm", "seed", *(f"g{g}" for g in range(last + 1)), "n"], table)
+    yield "What every arm and seed took, a generation:"
+    yield _table(["arm", "seed", "generations", "optimiser steps", "seconds of the steps", "ended", "on"], list(map(_unit, units)))
+
+
+def _unit(unit: dict[str, Any]) -> list[str]:
+    generations, machine = unit["generations"], unit["machine"]
+    steps = dict.fromkeys(str(one["steps"]) for one in generations)
+    verbs = dict.fromkeys(verb for one in generations for verb in one["seconds"])
+    took = {verb: sum(one["seconds"].get(verb, 0.0) for one in generations) / len(generations) for verb in verbs}
+    return [
+        f"`{unit['arm']}`", str(unit["seed"]), str(len(generations)), ", ".join(steps),
+        ", ".join(f"{verb} {_time(seconds)}" for verb, seconds in took.items() if seconds >= 0.1), unit["date"][:10],
+        f"{machine['processor']} ({machine['capability']}), {machine['cores']} cores, load before {unit['load_before']}",
+    ]  # fmt: skip
+
+
+def _name_of(measure: str, at: str) -> str:
+    return f"`{measure}`{f' {at}' if at else ''}"
 
 
 def _zero_shot(told: dict[str, Any]) -> Iterable[str]:
     """What the base reads before it is fine-tuned, and how far generation 0 is from it."""
     if (base := told.get("zero_shot")) is not None:
-        yield f"The base before any fine-tuning: perplexity {_cell(base['level'], '')}, n = {base['level']['n']} seeds."
+        yield f"The base before any fine-tuning: perplexity {_cell(base['level'], '')}, {_seeds(base['level']['n'])}."
         for arm, difference in base["first_less_base"].items():
-            yield f"Generation 0 of `{arm}` less the base: {_cell(difference, '+')}."
+            yield f"Generation 0 of `{arm}` less the base: {_cell(difference, '+')}, {_seeds(difference['n'])}."
+
+
+def _seeds(n: int) -> str:
+    return f"n = {n} seed{'s' if n != 1 else ''}"
 
 
 def _cells(rows: list[dict[str, Any]], arm: str, which: str, generations: list[int]) -> list[str]:

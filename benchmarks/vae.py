@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from figures import DATA, HERE, OUTCROSS, QUIET, RESULTS, Figure, Side, compare, here, write
+from figures import DATA, HERE, OUTCROSS, QUIET, RESULTS, Figure, Side, compare, here, today, write
 from torch import nn
 from torch.nn import functional
 
@@ -71,7 +71,7 @@ def _run(precision: str, mnist: str) -> dict[str, Any]:
     print(" ", " ".join(command[1:]), flush=True)
     if subprocess.run(command, env=os.environ | QUIET, check=False).returncode:
         raise SystemExit("the run did not end; run it again to go on")
-    return {"precision": precision} | read(folder)
+    return {"precision": precision, "date": today()} | read(folder)
 
 
 def read(folder: Path) -> dict[str, Any]:

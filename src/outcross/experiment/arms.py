@@ -85,12 +85,14 @@ def arm_of(experiment: Experiment) -> Arm:
 
 
 def resolved(made: tuple[Arm, ...]) -> dict[str, Any]:
-    """An experiment file with every default written out: the common settings, and what differs under `arms:`."""
+    """An experiment file with every default written out: the common settings, and what differs under `arms:`, where a single arm stands if it was
+    given a name."""
     flat = [flatten(identity(arm.experiment)) for arm in made]
     common = {key: value for key, value in flat[0].items() if all(one.get(key, _ABSENT) == value for one in flat)}
     differing = [{key: value for key, value in one.items() if key not in common} for one in flat]
     told = unflatten({key: value for key, value in common.items() if key != "kind"})
-    if len(made) > 1:
+    first, *others = made
+    if others or first != arm_of(first.experiment):
         told["arms"] = [{"name": arm.name} | own for arm, own in zip(made, differing, strict=True)]
     return told
 
