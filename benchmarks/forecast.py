@@ -246,6 +246,7 @@ def scored(specs: Sequence[Spec]) -> list[dict[str, Any]]:
                 losses["true law"] = crps_normal(after[:, -1], seen.last + move, np.full(len(after), variance**0.5))
             average = after.mean(axis=0)
             mean_half = np.where(average > at, mean[1] - at, at - mean[0])
+            within = generations_within(seen, told, after)
             rows.append(
                 {
                     "family": spec.family, "spec": spec.told["name"], "policy": spec.told["policy"]["kind"], "reading": name,
@@ -253,7 +254,8 @@ def scored(specs: Sequence[Spec]) -> list[dict[str, Any]]:
                     "mean_inside": ((average >= mean[0] - 1e-9) & (average <= mean[1] + 1e-9)).astype(int).tolist(),
                     "of_half": (np.maximum(np.abs(after - middle) - slack, 0.0) / np.maximum(half, 1e-12)).T.round(4).tolist(),
                     "mean_of_half": (np.maximum(np.abs(average - at) - 1e-9, 0.0) / np.maximum(mean_half, 1e-12)).round(4)[:, None].tolist(),
-                    "within": [generations_within(seen, told, after)],
+                    "within": [[inside for inside, _ in within]],
+                    "within_said": [said for _, said in within],
                     "is_known": max(told.tests, key=lambda test: test.weight).law == "closed form",
                     "turns": turning_point(seen) is not None,
                     "losses": {law: float(loss.mean()) for law, loss in losses.items()},
@@ -262,9 +264,9 @@ def scored(specs: Sequence[Spec]) -> list[dict[str, Any]]:
     return rows
 
 
-def generations_within(seen: Any, told: Any, after: np.ndarray) -> list[int]:
-    """Whether the generations for which the mean over the runs keeps a budget of a fifth, either way, lie in their interval; none where it was left in what was observed, and none
-    where it is kept to the end both in the forecast and in truth."""
+def generations_within(seen: Any, told: Any, after: np.ndarray) -> list[tuple[int, float]]:
+    """Whether the generations for which the mean over the runs keeps a budget of a fifth, either way, lie in their interval, and the share of the forecast's own paths that does; none where
+    it was left in what was observed, and none where it is kept to the end both in the forecast and in truth."""
     from outcross.verbs.forecast.budgets import Budget
     from outcross.verbs.forecast.work import DRAWS, horizon_of
 
@@ -272,11 +274,15 @@ def generations_within(seen: Any, told: Any, after: np.ndarray) -> list[int]:
     paths = np.exp(np.clip(told.paths(DRAWS, np.random.default_rng(16)), -700.0, 700.0))
     inside = []
     for ratio in (1.2, 0.8):
-        predicted, truth = (horizon_of(known, ahead, Budget("", ratio), known[0]) for ahead in (paths, course[None]))
+        budget = Budget("", ratio)
+        predicted, truth = (horizon_of(known, ahead, budget, known[0]) for ahead in (paths, course[None]))
         if predicted.is_observed or (predicted.low is None and truth.median is None):
             continue
         low, end, high = (GENERATIONS if one is None else one for one in (predicted.low, truth.median, predicted.high))
-        inside.append(int(low <= end <= high))
+        beyond = np.array([[budget.limit(known[0])]])
+        outside = paths > beyond if budget.is_upper else paths < beyond
+        drawn = np.where(outside.any(axis=1), OBSERVED - 1 + outside.argmax(axis=1), GENERATIONS)
+        inside.append((int(low <= end <= high), float(((drawn >= low) & (drawn <= high)).mean())))
     return inside
 
 
@@ -444,13 +450,19 @@ def _brute(told: dict[str, Any], reading: str) -> np.ndarray:
     return np.stack([Readings(brute.readings, arm).course(reading).values for arm in arms])
 
 
+def doses(told: dict[str, Any]) -> np.ndarray:
+    """The human shares that the shares of FINE come to in whole records."""
+    rows = told["human"]["rows"]
+    return np.array([round(share * rows) / rows for share in FINE])
+
+
 def _pairs(name: str, courses: np.ndarray, told: dict[str, Any], reading: str, ratios: Sequence[float]) -> Iterator[dict[str, Any]]:
     import outcross
 
     run = outcross.run(share_spec(told, SHARES, CHAINS, OBSERVED, (1, 2, 3))).finish()
     for ratio in ratios:
         (least,) = outcross.forecast(run, ahead=AHEAD, budgets={reading: ratio}).shares
-        found = brute_share(courses, reading, ratio)
+        found = brute_share(courses, doses(told), reading, ratio)
         is_known = None not in (least.low, least.high, found[0])
         yield {
             "spec": name,
@@ -463,18 +475,18 @@ def _pairs(name: str, courses: np.ndarray, told: dict[str, Any], reading: str, r
         }
 
 
-def brute_share(courses: np.ndarray, reading: str, ratio: float) -> list[float | None]:
-    """The least share of FINE from which on the mean over seeds keeps the budget in every generation, with an interval by the bootstrap over seeds; None where none does."""
+def brute_share(courses: np.ndarray, shares: np.ndarray, reading: str, ratio: float) -> list[float | None]:
+    """The least share from which on the mean over seeds keeps the budget in every generation, with an interval by the bootstrap over seeds; None where none does."""
     rng = np.random.default_rng(17)
     seeds = courses.shape[1]
-    found = [_least(courses.mean(axis=1), reading, ratio)]
-    found += [_least(courses[:, rng.integers(0, seeds, seeds)].mean(axis=1), reading, ratio) for _ in range(400)]
+    found = [_least(courses.mean(axis=1), shares, reading, ratio)]
+    found += [_least(courses[:, rng.integers(0, seeds, seeds)].mean(axis=1), shares, reading, ratio) for _ in range(400)]
     if any(one is None for one in found):
         return [found[0], None, None]
     return [found[0], *np.quantile(np.array(found[1:], dtype=float), [0.025, 0.975]).round(4).tolist()]
 
 
-def _least(means: np.ndarray, reading: str, ratio: float) -> float | None:
+def _least(means: np.ndarray, shares: np.ndarray, reading: str, ratio: float) -> float | None:
     gone = means - means[:, :1] if reading in ("log_variance",) else np.log(means / means[:, :1])
     sides = 1.0 if ratio > 1 else -1.0
     beyond = (sides * (gone - np.log(ratio))).max(axis=1)
@@ -482,10 +494,10 @@ def _least(means: np.ndarray, reading: str, ratio: float) -> float | None:
     if not outside.size:
         return 0.0
     last = int(outside[-1])
-    if last + 1 == len(FINE):
+    if last + 1 == len(shares):
         return None
     part = beyond[last] / (beyond[last] - beyond[last + 1])
-    return round(FINE[last] + float(part) * (FINE[last + 1] - FINE[last]), 4)
+    return round(float(shares[last] + part * (shares[last + 1] - shares[last])), 4)
 
 
 def main() -> None:
@@ -505,7 +517,7 @@ def _write(load: tuple[float, float, float], rows: Sequence[dict[str, Any]], pai
         "forecasts": [
             {
                 "family": family, "coverage": coverage(own), "of_means": coverage(own, key="mean_inside"), "next": coverage(own, step=0), "within": coverage(own, key="within"),
-                "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
+                "within_said": round(float(np.mean([said for row in own for said in row["within_said"]])), 4), "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
             }
             for family, own in [*families, ("pooled", rows)]
             if own
@@ -526,7 +538,7 @@ together, as seeds are. The experiments are drawn at random (rows, dimensions, s
 (results/forecast_held_out.json) before the first of them was run, and everything that the forecast takes from other runs (what laws are worth beforehand, how wide
 intervals are) comes from another list. Intervals are by the bootstrap over experiments. *CRPS over* is the continuous ranked probability score of the forecast ten generations ahead over that
 of a baseline which is given the same runs; below 1 the forecast is better. *Generations within a fifth*: for how many generations the mean over five runs stays within 1.2 times generation 0, and
-within .8 times (in nats where the reading is a logarithm), and whether the truth lies in the interval; counted where what was observed does not decide it, and where the budget may be left in the
+within .8 times (in nats where the reading is a logarithm), and whether the truth lies in the interval, beside the share of the forecast's own paths that does: whole numbers and open ends hold more than 95 % of them. Counted where what was observed does not decide it, and where the budget may be left in the
 forecast or is left in truth.
 """
 

@@ -123,6 +123,7 @@ def _forecasts(told: dict[str, Any]) -> str:
         [
             row["family"],
             *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}], {of['n']:,}" for of in (row["coverage"], row["next"], row["of_means"], row["within"])),
+            f"{row['within_said']:.3f}",
             *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}]" for of in row["against"].values()),
         ]
         for row in told["forecasts"]
@@ -133,6 +134,7 @@ def _forecasts(told: dict[str, Any]) -> str:
         "1 ahead",
         "means over five runs, 10 ahead",
         "generations within a fifth",
+        "of its own paths",
         *(f"CRPS over {one}" for one in of_baselines),
     ]
     turned, readings = told["forecasts"][-1]["turns"], told["forecasts"][-1]["readings"]
@@ -141,6 +143,24 @@ def _forecasts(told: dict[str, Any]) -> str:
         _table(head, rows)
         + f"\n\nOf the log-variance of a Gaussian under replace the law is known exactly ({law['specs']} experiments): the CRPS is {law['ratio']:.3f} times that of the true law. "
         f"A turning point was seen, and the reading would be refused, in {turned} of {readings} readings. SHA-256 of the frozen list: `{told['frozen'][:16]}…`."
+    )
+
+
+def _families(told: dict[str, Any]) -> str:
+    """A row a family: the CRPS and the coverage by what its forecast was fitted to."""
+    names = list(dict.fromkeys(row["fitted_to"] for row in told["families"]))
+    by_family: dict[str, list[str]] = {}
+    for key in ("crps", "coverage"):
+        for row in told["families"]:
+            of = row[key]
+            by_family.setdefault(row["family"], []).append(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}]")
+    head = ["family", *(f"CRPS, fitted to {name}" for name in names), *(f"inside, {name}" for name in names)]
+    head = [one.replace("fitted to equal weights", "equal weights") for one in head]
+    first = told["families"][0]
+    worth = ", ".join(f"{law} {of:g}" for law, of in told["worth"].items())
+    return (
+        _table(head, [[family, *cells] for family, cells in by_family.items()])
+        + f"\n\n{first['crps']['specs']} experiments of each family. Fitted to all development experiments, laws are worth (against the random walk): {worth}."
     )
 
 
@@ -706,6 +726,7 @@ BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
     "sizes": lambda told: [_sizes(told)],
     "alarms": lambda told: [_alarms(told["alarms"]), _leads(told["leads"])],
     "forecasts": _of_forecasts,
+    "families": lambda told: [_families(told)],
     "costs": lambda told: [_costs(told["costs"])],
     "panels": lambda told: map(_panel, told["panels"]),
 }

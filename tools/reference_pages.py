@@ -1,4 +1,4 @@
-"""The pages of docs/reference that are written from the code; tests/test_reference.py holds each file to its page."""
+"""The pages of docs/reference that are written from the code, and docs/reproduction.md; tests/test_reference.py holds each file to its page."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from cyclopts import App
@@ -38,7 +39,8 @@ from outcross.verbs.mix.asked import MixFilter, MixOrigin, MixPool, MixRecipe
 from outcross.verbs.mix.search_asked import MixSearch
 from outcross.verbs.mix.wanted import Lineage, Splits, SplitShare
 from outcross.verbs.parts import SCHAEFFER, checks_page, filters_page
-from outcross.verbs.reproduce.page import claims_page
+from outcross.verbs.reproduce.answer import listed
+from outcross.verbs.reproduce.page import claims_page, markdown
 
 PAGES_OF_FAMILIES: Mapping[int, str] = {
     id(family): name
@@ -446,6 +448,15 @@ def _family(title: str, introduction: str, family: Family) -> Callable[[], str]:
     return lambda: family_page(title, introduction, family)
 
 
+REPRODUCTION = Path(__file__).parent.parent / "docs" / "reproduction"
+"""What is kept of the claims that were run: a file of comparisons each, in results, and a figure each."""
+
+
+def reproduction_page() -> str:
+    """docs/reproduction.md: what came of the claims, by the verdicts that today's rules give to the comparisons that are kept."""
+    return markdown(listed(REPRODUCTION), {path.stem for path in REPRODUCTION.glob("*.svg")})
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "checks.md": checks_page,
     "filters.md": filters_page,
@@ -477,5 +488,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "definitions.md": definitions_page,
     "experiments.md": experiments_page,
     "claims.md": claims_page,
+    "../reproduction.md": reproduction_page,
 }  # fmt: skip
 """The pages by their file."""

@@ -81,9 +81,17 @@ class Seen:
     @cached_property
     def paths(self) -> np.ndarray:
         """Courses ahead of the mean over the runs, on the scale of the reading, (DRAWS, ahead). They depend on the names of reading and arm, and on no other arm."""
+        return self.path.back(self.outlook.paths(DRAWS, self._stream))
+
+    @cached_property
+    def expected_paths(self) -> np.ndarray:
+        """Courses that the expectation may take, on the scale of the reading, (DRAWS, ahead)."""
+        return self.path.back(self.outlook.expected_paths(DRAWS, self._stream))
+
+    @property
+    def _stream(self) -> np.random.Generator:
         name = "\n".join((self.path.measure, self.path.at, self.path.arm.name))
-        rng = np.random.default_rng([STREAM, zlib.crc32(name.encode("utf-8", "surrogatepass"))])
-        return self.path.back(self.outlook.paths(DRAWS, rng))
+        return np.random.default_rng([STREAM, zlib.crc32(name.encode("utf-8", "surrogatepass"))])
 
 
 def forecasts(
@@ -356,7 +364,7 @@ def _worst(one: Seen, budget: Budget, through: int) -> np.ndarray:
     """How far beyond its budget each path of an arm goes by generation `through`, in nats of the ratio to generation 0, (draws,)."""
     path = one.path
     observed = np.repeat(path.means[None, :], DRAWS, axis=0)
-    whole = np.concatenate([observed, one.paths], axis=1)[:, : through + 1]
+    whole = np.concatenate([observed, one.expected_paths], axis=1)[:, : through + 1]
     if budget.reading in LOGARITHMS:
         ratio = whole - path.first
     else:
