@@ -199,7 +199,7 @@ class Watch:
         """
         if not self.bounds:
             return None
-        readings = [one for one in readings if not one.group.startswith(TEACHER)]
+        readings = [reading for reading in readings if not reading.group.startswith(TEACHER)]
         if generation == 0:
             self.ratios = {place: of for name in self.bounds for place, of in _ratios(name, readings).items()}
             return None
@@ -232,7 +232,7 @@ def _ratios(name: str, first: Sequence[Reading]) -> dict[Place, Callable[[Sequen
             return {(name, ""): lambda readings: Ratio(_found(readings, paired, ""), _found(first, paired, ""), is_logarithm=True)}
         _check_positive(name, whole)
         return {(name, ""): lambda readings: Ratio(_found(readings, paired, ""), whole, offset=1)}
-    places = [_place(one) for one in first if one.measure == name]
+    places = [_place(reading) for reading in first if reading.measure == name]
     if "" in places:
         places = [""]
     known: dict[str, Ends] = {}
@@ -258,11 +258,11 @@ def _tail_survival(first: Sequence[Reading]) -> Callable[[Sequence[Reading]], Ra
     reasons: list[str] = []
     for tail in standing_for("tail"):
         bands = []
-        for one in first:
-            if one.measure == tail:
+        for reading in first:
+            if reading.measure == tail:
                 try:
-                    _found(first, tail, _place(one))
-                    bands.append(_place(one))
+                    _found(first, tail, _place(reading))
+                    bands.append(_place(reading))
                 except NotApplicable as why:
                     reasons.append(str(why))
         if bands:
@@ -276,9 +276,9 @@ def _mean(several: Iterable[Ends]) -> Ends:
     """The mean of bands, which share their text: as if their errors were fully correlated."""
     every = tuple(several)
     value, low, high = (
-        math.fsum(ends) / len(every) for ends in zip(*((one.value, one.low, one.high) for one in every), strict=True)
+        math.fsum(ends) / len(every) for ends in zip(*((band.value, band.low, band.high) for band in every), strict=True)
     )
-    return Ends(value, low, high, min(one.n for one in every))
+    return Ends(value, low, high, min(band.n for band in every))
 
 
 def _place(reading: Reading) -> str:
@@ -287,11 +287,11 @@ def _place(reading: Reading) -> str:
 
 def _found(readings: Sequence[Reading], name: str, at: str) -> Ends:
     """A reading at a place; NotApplicable with the reason where it has no number or no interval."""
-    for one in readings:
-        if one.measure == name and _place(one) == at:
-            if one.estimate is None:
-                raise NotApplicable(one.note)
-            return Ends.of(one.estimate)
+    for reading in readings:
+        if reading.measure == name and _place(reading) == at:
+            if reading.estimate is None:
+                raise NotApplicable(reading.note)
+            return Ends.of(reading.estimate)
     raise NotApplicable(f"it was not read{f' at {at}' if at else ''}")
 
 

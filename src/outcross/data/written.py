@@ -53,7 +53,7 @@ def family_of(values: Values) -> WrittenNumbers | None:
         return None
     if dtype.is_numeric() and all(
         _are_dates(values.numbers_of(side)) if column.dtype.is_numeric() else is_text(column) or column.dtype.is_temporal()
-        for side, column in enumerate(values.held)
+        for side, column in enumerate(values.known)
         if column is not None and len(column)
     ):
         form = Form(layouts=("ymd8",))

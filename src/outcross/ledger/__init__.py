@@ -337,7 +337,7 @@ class Steps:
             "format": FORMAT,
             "verb": verb.name,
             "recipe": plain(recipe),
-            "inputs": [_digest(one) for one in inputs],
+            "inputs": [_digest(data) for data in inputs],
             "stream": names,
             "source": source_digest((root_of(verb.do), root_of(work)), recipe),
             "libraries": versions(verb.libraries, recipe),
@@ -497,20 +497,20 @@ def _read_back(place: Path, files: Iterable[str], load: Callable[[], T]) -> T:
 
 def _digest(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _digest(one) for name, one in value.items()}
+        return {name: _digest(part) for name, part in value.items()}
     return None if value is None else value.digest
 
 
 def _value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _value(one) for name, one in value.items()}
+        return {name: _value(part) for name, part in value.items()}
     return value.value if isinstance(value, Made) else value
 
 
 def _is_own(place: Path, name: str) -> bool:
     """Whether neither a file in a step's folder nor a folder on the way to it is a link."""
     path = place / name
-    return not any(one.is_symlink() for one in (path, *path.parents[: len(Path(name).parts)]))
+    return not any(ancestor.is_symlink() for ancestor in (path, *path.parents[: len(Path(name).parts)]))
 
 
 @contextlib.contextmanager

@@ -109,7 +109,10 @@ def of_groups(said: np.ndarray, people: LabelledPoints) -> list[Reading]:
     hits, alarms = rates(chosen, ought), rates(chosen, ~ought)
     readings = [
         _one("accuracy", lambda: share(int(right.sum()), len(right))),
-        _one("worst_group_accuracy", lambda: min((rate(*one) for one in accuracy if one[1]), key=lambda one: one.value)),
+        _one(
+            "worst_group_accuracy",
+            lambda: min((rate(*counts) for counts in accuracy if counts[1]), key=lambda estimate: estimate.value),
+        ),
         read_with_null("accuracy_gap", lambda: (gap(accuracy), _null(accuracy))),
     ]
     readings += _each("group_accuracy", accuracy, people)
@@ -135,7 +138,7 @@ def _one(measure: str, estimate: Callable[[], Estimate], **place: Any) -> Readin
 
 def _each(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) -> list[Reading]:
     """A reading of each group, by its place."""
-    return [_one(measure, lambda one=one: rate(*one), at=name) for one, name in zip(rates, people.groups, strict=True)]
+    return [_one(measure, lambda counts=counts: rate(*counts), at=name) for counts, name in zip(rates, people.groups, strict=True)]
 
 
 def _signed(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) -> list[Reading]:

@@ -72,10 +72,10 @@ class SculptedMeasure(Measure):
 
 
 def _parameters(model: Any) -> float:
-    found = getattr(model, "parameters", None)
-    if not isinstance(found, int):
+    parameters = getattr(model, "parameters", None)
+    if not isinstance(parameters, int):
         raise NotApplicable("needs a model that says how many numbers it has learned")
-    return float(found)
+    return float(parameters)
 
 
 def sums_right(model: Any) -> np.ndarray:
@@ -84,7 +84,7 @@ def sums_right(model: Any) -> np.ndarray:
         raise NotApplicable("needs a model that reads text with a vocabulary")
     texts = [f"{_before(number)}{asked(number)} {answer}" for number in range(100) for answer in range(10)]
     tokens = model.vocabulary.encode(texts)
-    lengths = np.array([len(one) for one in tokens])
+    lengths = np.array([len(ids) for ids in tokens])
     scores = np.empty(len(texts))
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)

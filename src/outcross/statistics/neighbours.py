@@ -67,7 +67,7 @@ def wide_graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
     """As `graph`, rounded to single precision so that ties are ties; in many dimensions from inner products, three times as fast."""
     if real.shape[1] < SPREADS_OUT:
         whole = graph(drawn, real)
-        return Graph(*(one.astype(np.float32) for one in (whole.real, whole.drawn, whole.across)))
+        return Graph(*(distances.astype(np.float32) for distances in (whole.real, whole.drawn, whole.across)))
     centre = real.mean(axis=0)
     real, drawn = real - centre, drawn - centre
     return Graph(_rounded(real, real), _rounded(drawn, drawn), _rounded(real, drawn))
@@ -237,10 +237,10 @@ class Cloud:
         reached = np.cumsum(own[near], axis=1) > k
         last = np.where(reached.any(axis=1), reached.argmax(axis=1), near.shape[1] - 1)
         radius = distances[np.arange(there.size), last]
-        held = np.where(distances <= radius[:, None], other[near], 0)
-        inside = held.sum(axis=1)
+        others_in_ball = np.where(distances <= radius[:, None], other[near], 0)
+        inside = others_in_ball.sum(axis=1)
         is_hit = np.zeros(own.size, dtype=bool)
-        is_hit[near[held > 0]] = True
+        is_hit[near[others_in_ball > 0]] = True
         n_other, n_own = other.sum(), own.sum()
         return (
             float(other[is_hit].sum() / n_other),

@@ -205,8 +205,8 @@ def _link(finding: Found) -> str:
 
 
 def _corner(finding: Found) -> str:
-    one, _, two = finding.at.partition(" with ")
-    return f"records with both {one} of {finding.column} and {two} {finding.of_records.removesuffix(' of records')}"
+    end, _, other_end = finding.at.partition(" with ")
+    return f"records with both {end} of {finding.column} and {other_end} {finding.of_records.removesuffix(' of records')}"
 
 
 def _direction(finding: Found) -> str:
