@@ -67,8 +67,8 @@ class SculptedMeasure(Measure):
         if not has.any():
             raise NotApplicable("no text has a number")
         prompts = drawn.column("_prompt")
-        of = np.where(prompts < 0, np.arange(len(prompts)), prompts)[has]
-        return ratio_of_sums(totals(values[has], of), totals(np.ones(of.size), of), "prompts")
+        prompt_of_text = np.where(prompts < 0, np.arange(len(prompts)), prompts)[has]
+        return ratio_of_sums(totals(values[has], prompt_of_text), totals(np.ones(prompt_of_text.size), prompt_of_text), "prompts")
 
 
 def _parameters(model: Any) -> float:

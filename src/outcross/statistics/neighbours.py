@@ -227,10 +227,10 @@ class Cloud:
         """Precision, recall, density and coverage of the points called first as drawn ones, the others as real."""
         drawn = np.bincount(self.place[is_first], minlength=len(self.near))
         real = np.bincount(self.place[~is_first], minlength=len(self.near))
-        precision, density, coverage = self._held(real, drawn, k)
-        return {"precision": precision, "recall": self._held(drawn, real, k)[0], "density": density, "coverage": coverage}
+        precision, density, coverage = self._in_balls(real, drawn, k)
+        return {"precision": precision, "recall": self._in_balls(drawn, real, k)[0], "density": density, "coverage": coverage}
 
-    def _held(self, own: np.ndarray, other: np.ndarray, k: int) -> tuple[float, float, float]:
+    def _in_balls(self, own: np.ndarray, other: np.ndarray, k: int) -> tuple[float, float, float]:
         """Share of the others in a ball of their `own` neighbours, balls that hold one over k, share of balls that hold any."""
         there = np.flatnonzero(own)
         near, distances, others = self.near[there], self.distances[there], own[there]

@@ -87,7 +87,7 @@ class Nearness:
         self._human = human
         self._sides = (human, *beside)
         self._seed = seed
-        self._found: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._searches: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 
     @cached_property
     def _embedding(self) -> Embedding:
@@ -104,9 +104,9 @@ class Nearness:
     def others(self, side: Table, size: int) -> tuple[np.ndarray, np.ndarray]:
         """The distance of each record of a side to the nearest other one among so many of it, (n,), and which that is."""
         place = self._place(side)
-        if (place, size) not in self._found:
-            self._found[place, size] = self._alone(self._points[place], size)
-        return self._found[place, size]
+        if (place, size) not in self._searches:
+            self._searches[place, size] = self._alone(self._points[place], size)
+        return self._searches[place, size]
 
     def humans(self, side: Table) -> np.ndarray:
         """The distance of each record of a side to the nearest human one, (n,)."""

@@ -98,7 +98,7 @@ def _row(name: str, line: Curve) -> Row:
         own_point.value is not None for thread in line.threads for own_point in thread if own_point.generation == point.generation
     )
     words = "" if point.low is None and known == seeds else _seed_words(known, seeds)
-    return Row(visible(name), f"g{point.generation}", f"{_told_point(point)}{words}")
+    return Row(visible(name), f"g{point.generation}", f"{_point_words(point)}{words}")
 
 
 def _seed_words(known: int, seeds: int) -> str:
@@ -107,7 +107,7 @@ def _seed_words(known: int, seeds: int) -> str:
     return f" {seeds} seeds" if known == seeds else f" {known} of {seeds} seeds"
 
 
-def _told_point(point: CurvePoint) -> str:
+def _point_words(point: CurvePoint) -> str:
     if point.value is None:
         return "–"
     if point.low is None or point.high is None:

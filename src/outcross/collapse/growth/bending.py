@@ -70,11 +70,11 @@ class ShrinkingSteps(GrowthLaw):
         known = self.shapes(1, steps.shape[1])
         to_come = [np.cumsum(shape) for shape in self.shapes(observed.generations, generations)]
         sizes = [float((steps.mean(axis=0) @ shape) / (shape @ shape)) for shape in known]
-        left = [steps - size * shape for size, shape in zip(sizes, known, strict=True)]
-        squares = np.array([float(np.square(residuals).sum()) for residuals in left])
+        leftovers = [steps - size * shape for size, shape in zip(sizes, known, strict=True)]
+        squares = np.array([float(np.square(residuals).sum()) for residuals in leftovers])
         likely = np.exp(-0.5 * steps.size * (np.log(np.maximum(squares, 1e-300)) - np.log(max(squares.min(), 1e-300))))
         likely /= likely.sum()
-        noise = step_noise(left[int(np.argmin(squares))], spent=2)
+        noise = step_noise(leftovers[int(np.argmin(squares))], spent=2)
         moves = np.stack([size * shape for size, shape in zip(sizes, to_come, strict=True)])
         move = likely @ moves
         variance = float(squares.min()) / noise.freedom

@@ -124,7 +124,7 @@ def small_runs(
     with own_parts.beside(spec), own_parts.blaming():
         _check_one_arm(spec, _with_changes(spec, changes))
     if "generations" not in changes:
-        generations = max(LEAST, math.ceil(ahead / FARTHEST), _held(out))
+        generations = max(LEAST, math.ceil(ahead / FARTHEST), _longest_run(out))
     elif isinstance(generations := changes.pop("generations"), int) and generations < LEAST:
         raise BadInput(f"generations={generations} is too short for a small run: {too_few(generations)}")
     if "policy.share" in changes:
@@ -141,7 +141,7 @@ def small_runs(
     return replace(planned, design=replace(design, shares=tuple(sorted(doses))))
 
 
-def _held(out: Path | None) -> int:
+def _longest_run(out: Path | None) -> int:
     """The most generations of a small run that a folder holds; 0 where there is none. A run only grows."""
     places = [] if out is None else sorted((out / PLANNED).glob("*/ledger.jsonl"))
     return max((arm.experiment.generations for place in places for arm in open_run(place.parent).arms), default=0)

@@ -243,7 +243,7 @@ def curve_of(seen: Seen, ahead: int) -> ReadingForecast:
     observed = path.course
     points = [FanPoint(g, float(value), *path.interval(g)) for g, value in enumerate(path.means[: observed.generations].tolist())]
     points += [
-        FanPoint(observed.generations + step, *(float(of[step]) for of in (middle, low, high, inner_low, inner_high)))
+        FanPoint(observed.generations + step, *(float(course[step]) for course in (middle, low, high, inner_low, inner_high)))
         for step in range(ahead)
     ]
     budget, horizon, limit = seen.budget, None, None
