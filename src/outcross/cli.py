@@ -107,11 +107,11 @@ def detect(question: DetectQuestion = DetectQuestion(), *, quiet: Quiet = False,
     from contextlib import nullcontext
 
     from outcross.verbs.detect.answer import detected
-    from outcross.verbs.detect.progress import told
+    from outcross.verbs.detect.progress import fit_shown
     from outcross.verbs.detect.screen import detection_lines
     from outcross.verbs.terminal import width
 
-    with nullcontext() if as_json or quiet else told():
+    with nullcontext() if as_json or quiet else fit_shown():
         result = detected(question)
     if as_json:
         _print_json(result.plain())

@@ -76,8 +76,8 @@ class Outlook:
 
     def quantiles(self, levels: Sequence[float]) -> np.ndarray:
         """The quantiles of these levels, calibrated, (levels, runs, ahead)."""
-        found = self._of_the_mixture(np.array([0.5, *levels]))
-        return found[0] + self.stretch * (found[1:] - found[0])
+        uncalibrated = self._of_the_mixture(np.array([0.5, *levels]))
+        return uncalibrated[0] + self.stretch * (uncalibrated[1:] - uncalibrated[0])
 
     def paths(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """So many courses of the mean over the runs, calibrated, (count, ahead): each follows one law, drawn by its weight. At one generation their quantiles are those of
@@ -137,17 +137,17 @@ def outlook(observed: Observed, ahead: int, tried: Tried | None = None, others: 
     """
     if observed.generations < LEAST:
         raise NotApplicable(too_few(observed.generations))
-    found: dict[str, Ahead] = {}
+    predictions: dict[str, Ahead] = {}
     for name in GROWTH:
         try:
-            found[name] = growth_law(name).ahead(observed, ahead)
+            predictions[name] = growth_law(name).ahead(observed, ahead)
         except NotApplicable:
             continue
     own = tried_on(observed) if tried is None else tried
-    scores = {name: _score(name, (own, *others)) for name in found}
-    weights = _weights({name: scores[name] for name in found})
-    tests = tuple(BackTest(name, *scores[name], weights[name]) for name in found)
-    return Outlook(tuple(found.values()), np.array([weights[name] for name in found]), tests, observed.generations)
+    scores = {name: _score(name, (own, *others)) for name in predictions}
+    weights = _weights({name: scores[name] for name in predictions})
+    tests = tuple(BackTest(name, *scores[name], weights[name]) for name in predictions)
+    return Outlook(tuple(predictions.values()), np.array([weights[name] for name in predictions]), tests, observed.generations)
 
 
 def too_few(generations: int) -> str:
@@ -162,26 +162,28 @@ Tried = Mapping[str, Mapping[int, np.ndarray]]
 
 def tried_on(observed: Observed) -> Tried:
     """Every law, tried on what is known: it is given the first three generations or more, and predicts the rest of them."""
-    found: dict[str, dict[int, np.ndarray]] = {}
+    losses: dict[str, dict[int, np.ndarray]] = {}
     for name in GROWTH:
         law = growth_law(name)
         for origin in range(max(FIRST_ORIGIN, law.least), observed.generations):
             try:
-                told = law.ahead(observed.until(origin), observed.generations - origin)
+                prediction = law.ahead(observed.until(origin), observed.generations - origin)
             except NotApplicable:
                 continue
-            found.setdefault(name, {})[origin] = crps_normal(observed.values[:, origin:], told.location, told.deviation)
-    return found
+            losses.setdefault(name, {})[origin] = crps_normal(
+                observed.values[:, origin:], prediction.location, prediction.deviation
+            )
+    return losses
 
 
 def _score(name: str, tried: Sequence[Tried]) -> tuple[float, int]:
     """The CRPS of a law over that of the random walk, where both predicted, and how many readings that is of."""
     loss = walk = 0.0
     count = 0
-    for one in tried:
-        for origin in one.get(name, {}).keys() & one.get("random walk", {}).keys():
-            loss, walk = loss + float(one[name][origin].sum()), walk + float(one["random walk"][origin].sum())
-            count += one[name][origin].size
+    for losses in tried:
+        for origin in losses.get(name, {}).keys() & losses.get("random walk", {}).keys():
+            loss, walk = loss + float(losses[name][origin].sum()), walk + float(losses["random walk"][origin].sum())
+            count += losses[name][origin].size
     return (loss / walk if walk > 0 else 1.0), count
 
 
