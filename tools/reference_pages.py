@@ -231,7 +231,7 @@ def _reading(name: str, page: Page, measured_by: str, taken_by: tuple[str, ...])
     direction = {"either": "either direction", None: "neither direction by itself"}.get(page.worse, page.worse)
     yield f"Unit: {page.unit}. Healthy: {page.healthy_words}. Collapsed: {page.collapsed}. Worse: {direction}. Role: {page.role}."
     yield ""
-    yield f"Measure [`{measured_by}`](measures.md#{measured_by}), in {' and in '.join(f'an {one}' if one == 'audit' else f'a {one}' for one in taken_by)}. *From*: {page.paper}"
+    yield f"Measure [`{measured_by}`](measures.md#{measured_by}), in {' and in '.join(f'an {verb}' if verb == 'audit' else f'a {verb}' for verb in taken_by)}. *From*: {page.paper}"
 
 
 def laws_page() -> str:
@@ -258,8 +258,8 @@ def growth_page() -> str:
     """docs/reference/growth.md: every growth law of a forecast."""
     lines = ["# Growth laws", "", GROWTH_INTRODUCTION, "", "| law | what it says | needs | source |", "|---|---|---|---|"]
     for name in GROWTH:
-        one = growth_law(name)
-        lines.append(_row(f"`{name}`", _document(type(one)).replace("\n\n", " "), f"{one.least} generations", one.paper))
+        growth = growth_law(name)
+        lines.append(_row(f"`{name}`", _document(type(growth)).replace("\n\n", " "), f"{growth.least} generations", growth.paper))
     return "\n".join([*lines, ""])
 
 
@@ -365,14 +365,14 @@ def _values(hint: Any) -> str:
                 return "a mapping" if note.recipe is not None else ""
             bounds += [
                 f"{words} {limit:,}" if isinstance(limit, int) else f"{words} {limit:g}"
-                for one in getattr(note, "metadata", ())
+                for constraint in getattr(note, "metadata", ())
                 for name, words in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
-                if (limit := getattr(one, name, None)) is not None and isinstance(limit, int | float)
+                if (limit := getattr(constraint, name, None)) is not None and isinstance(limit, int | float)
             ]
         return ", ".join(filter(None, (_values(hint), *bounds)))
-    arguments = [one for one in typing.get_args(hint) if one is not type(None)]
+    arguments = [argument for argument in typing.get_args(hint) if argument is not type(None)]
     if origin is Literal:
-        return ", ".join(f"`{one}`" for one in arguments)
+        return ", ".join(f"`{argument}`" for argument in arguments)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(filter(None, map(_values, arguments))))
     if origin in (tuple, list):
