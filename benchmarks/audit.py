@@ -100,7 +100,9 @@ def _counted(
     from scipy.stats import binomtest
 
     low, high = binomtest(hits, len(of_seeds)).proportion_ci(method="exact")
-    return Rate(table, of_seeds[0].rows["reference"], planted, aspect, hits, len(of_seeds), float(low), float(high), cannot_tell, others)
+    return Rate(
+        table, of_seeds[0].rows["reference"], planted, aspect, hits, len(of_seeds), float(low), float(high), cannot_tell, others
+    )
 
 
 def audited(sets: Mapping[str, Any], reference: Any, groups: Sequence[str], target: str) -> dict[str, Audit]:
