@@ -189,8 +189,8 @@ def list_(question: ListQuestion = ListQuestion(), *, as_json: Json = False) -> 
     _print_json(result.plain()) if as_json else print("\n".join(result.lines(width())))
 
 
-def _print_json(told: Any) -> None:
-    print(escaped_json(json.dumps(told, allow_nan=False, ensure_ascii=False)))
+def _print_json(data: Any) -> None:
+    print(escaped_json(json.dumps(data, allow_nan=False, ensure_ascii=False)))
 
 
 def main(arguments: list[str] | None = None) -> None:
