@@ -296,10 +296,10 @@ def walk_of_log_variance(spec: Spec) -> tuple[float, float]:
     return AHEAD * float((digamma(halves) - np.log(divisor / 2)).sum()), AHEAD * float(polygamma(1, halves).sum())
 
 
-def resampled(values: np.ndarray, of: Any, draws: int = 2000) -> list[float]:
+def resampled(values: np.ndarray, statistic: Any, draws: int = 2000) -> list[float]:
     """The 95 % interval of a statistic of specs, by the bootstrap over specs."""
     rng = np.random.default_rng(16)
-    drawn = [of(values[rng.integers(0, len(values), len(values))]) for _ in range(draws)]
+    drawn = [statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(draws)]
     return [round(float(end), 4) for end in np.quantile(drawn, [0.025, 0.975])]
 
 

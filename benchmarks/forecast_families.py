@@ -122,9 +122,9 @@ def fitted(some: Sequence[Case]) -> np.ndarray:
     free = [at for at, law in enumerate(GROWTH) if law != "random walk"]
     worth = np.zeros(len(GROWTH))
 
-    def loss(of: np.ndarray) -> float:
-        worth[free] = of
-        return float(losses(worth, some).mean() + 1e-4 * np.square(of).mean())  # of laws that never count, the worth is 1
+    def loss(candidate: np.ndarray) -> float:
+        worth[free] = candidate
+        return float(losses(worth, some).mean() + 1e-4 * np.square(candidate).mean())  # of laws that never count, the worth is 1
 
     start = np.log([PRIORS[law] for law in GROWTH])[free]
     worth[free] = minimize(loss, start, method="L-BFGS-B", bounds=[BOUNDS] * len(free)).x

@@ -22,8 +22,8 @@ def test_every_value_is_in_one_bin_or_bar_or_missing():
     rng = np.random.default_rng(0)
     human = {"x": [*rng.normal(size=997), None, None, None], "c": [*rng.choice(list("abcdefghijklmnopqrst"), 999), None]}
     drawn = {"x": [*(5 * rng.normal(size=500))], "c": [*rng.choice(list("abz"), 490), *[None] * 10]}
-    found = of(drawn, human)
-    number, category = found["x"], found["c"]
+    columns = of(drawn, human)
+    number, category = columns["x"], columns["c"]
     assert (sum(number.human), sum(number.synthetic), number.missing) == (997, 500, (3, 0))
     assert (sum(category.human), sum(category.synthetic), category.missing) == (999, 490, (1, 10))
     assert len(number.human) == len(number.places) + 1 == BINS
@@ -32,16 +32,16 @@ def test_every_value_is_in_one_bin_or_bar_or_missing():
 
 
 def test_few_values_have_a_bin_each():
-    found = of({"x": [1.0, 1.0, 2.0, 4.0] * 20}, {"x": [1.0, 2.0, 3.0] * 20}, x="number")["x"]
-    assert found.places == (1.5, 2.5) and found.human == (20, 20, 20) and found.synthetic == (40, 20, 20)
+    column = of({"x": [1.0, 1.0, 2.0, 4.0] * 20}, {"x": [1.0, 2.0, 3.0] * 20}, x="number")["x"]
+    assert column.places == (1.5, 2.5) and column.human == (20, 20, 20) and column.synthetic == (40, 20, 20)
 
 
 def test_quantiles_are_those_of_both_sides_at_depths_that_both_can_show():
     human, drawn = np.arange(1001.0), np.arange(201.0) * 2
-    found = of({"x": drawn}, {"x": human})["x"]
-    assert min(found.depths) == 0.005 and max(found.depths) == 0.995
-    assert found.human_quantiles == pytest.approx(np.quantile(human, found.depths))
-    assert found.synthetic_quantiles == pytest.approx(np.quantile(drawn, found.depths))
+    column = of({"x": drawn}, {"x": human})["x"]
+    assert min(column.depths) == 0.005 and max(column.depths) == 0.995
+    assert column.human_quantiles == pytest.approx(np.quantile(human, column.depths))
+    assert column.synthetic_quantiles == pytest.approx(np.quantile(drawn, column.depths))
 
 
 def test_the_order_of_the_rows_changes_nothing():
@@ -55,12 +55,12 @@ def test_pictures_are_whole_and_hold_what_the_data_say_as_text_alone():
     rng = np.random.default_rng(2)
     hostile = '"><script>alert(1)</script>\x00'
     human = {hostile: rng.choice([hostile, "a"], 200), "x": rng.lognormal(0, 3, 200), "one": [1.0] * 100 + [2.0] * 100}
-    found = of(human, human)
-    for column, one in found.items():
-        for picture in filter(None, (portrait(column, one), quantiles(column, one))):
+    columns = of(human, human)
+    for column, data in columns.items():
+        for picture in filter(None, (portrait(column, data), quantiles(column, data))):
             tree = ElementTree.fromstring(picture.replace("\x00", ""))
             assert {element.tag for element in tree.iter()} <= {"svg", "rect", "line", "polyline", "text", "circle", "title"}
     tree = ElementTree.fromstring(heat_map([hostile, "x"], {(hostile, "x"): -0.5}).replace("\x00", ""))
     assert len(tree.findall("rect")) == 2
     # Equal sides have no lost part.
-    assert 'class="gap"' not in "".join(portrait(column, one) for column, one in found.items())
+    assert 'class="gap"' not in "".join(portrait(column, data) for column, data in columns.items())
