@@ -146,6 +146,13 @@ def _forecasts(results: dict[str, Any]) -> str:
     )
 
 
+def _of_interval(share: dict[str, Any]) -> str:
+    """A share with its interval and its number; a dash where there is nothing that it could be of."""
+    if share["value"] is None:
+        return "–, 0"
+    return f"{share['value']:.3f} [{share['interval'][0]:.3f}, {share['interval'][1]:.3f}], {share['n']:,}"
+
+
 def _families(results: dict[str, Any]) -> str:
     """A row a family: the CRPS and the coverage by what its forecast was fitted to."""
     names = list(dict.fromkeys(row["fitted_to"] for row in results["families"]))
