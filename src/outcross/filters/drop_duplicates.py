@@ -112,7 +112,7 @@ def _near(read: _TextsRead, rows: np.ndarray, threshold: float) -> tuple[np.ndar
     batches = (texts for _, texts in read.candidates.batches_of_texts(among))
     first, second, similarity = near_twins(batches, threshold, order=np.argsort(read.arrived[among[read.arrived]]))
     rank = _ranks(read, rows, first, second)
-    # Texts of the same runs stand for each other: the twins of one are told of the first of them alone.
+    # Texts of the same runs stand for each other: pairs with other texts name the first of them alone.
     same = similarity >= 1
     group = _chains(first[same], second[same], n)
     order = np.argsort(rank)
@@ -122,10 +122,10 @@ def _near(read: _TextsRead, rows: np.ndarray, threshold: float) -> tuple[np.ndar
     leader[heads] = -1
     alike[heads] = np.nan
     twins: dict[int, dict[int, float]] = {}
-    for one, other, likeness in zip(
+    for first_group, second_group, likeness in zip(
         group[first[~same]].tolist(), group[second[~same]].tolist(), similarity[~same].tolist(), strict=True
     ):
-        for here, there in ((one, other), (other, one)):
+        for here, there in ((first_group, second_group), (second_group, first_group)):
             known = twins.setdefault(here, {})
             known[there] = max(likeness, known.get(there, 0.0))
     for here in sorted(twins, key=lambda here: rank[heads[here]]):

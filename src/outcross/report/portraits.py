@@ -25,19 +25,19 @@ LABEL = 18
 """Characters of a category's name in a picture."""
 
 
-def portrait(column: str, drawn: Portrait) -> str:
+def portrait(column: str, values: Portrait) -> str:
     """The picture of a column: a histogram of numbers, or bars of categories."""
-    return _histogram(column, drawn) if drawn.kind == "number" else _bars(column, drawn)
+    return _histogram(column, values) if values.kind == "number" else _bars(column, values)
 
 
-def _histogram(column: str, drawn: Portrait) -> str:
+def _histogram(column: str, portrait: Portrait) -> str:
     """Human values as an outline, synthetic ones as filled bars, and between them in another colour what is lost."""
-    human, synthetic = (_shares(counts) for counts in (drawn.human, drawn.synthetic))
+    human, synthetic = (_shares(counts) for counts in (portrait.human, portrait.synthetic))
     largest = _scale([*human, *synthetic])
     width = WIDTH / len(human)
     cut_off = [
-        _label((i + 1) * width + 2, 9, said, "start") if i < len(human) / 2 else _label(i * width - 2, 9, said, "end")
-        for i, said in (
+        _label((i + 1) * width + 2, 9, label, "start") if i < len(human) / 2 else _label(i * width - 2, 9, label, "end")
+        for i, label in (
             (i, f"{100 * share:.0f} %") for i, share in enumerate(human) if share > largest
         )  # it goes on above the picture
     ]
@@ -52,34 +52,34 @@ def _histogram(column: str, drawn: Portrait) -> str:
     points = " ".join(
         f"{x:.1f},{HEIGHT * (1 - share / largest):.1f}" for i, share in enumerate(human) for x in (i * width, (i + 1) * width)
     )
-    ends = (number(drawn.places[0]), number(drawn.places[-1])) if drawn.places else ("", "")
+    ends = (number(portrait.places[0]), number(portrait.places[-1])) if portrait.places else ("", "")
     labels = _label(width, HEIGHT + 12, f"≤ {ends[0]}", "start") + _label(WIDTH - width, HEIGHT + 12, f"{ends[1]} ≤", "end")
-    spoken = f"{column}: histogram of {sum(drawn.synthetic):,} synthetic values, filled, and of {sum(drawn.human):,} human ones, outlined"
+    spoken = f"{column}: histogram of {sum(portrait.synthetic):,} synthetic values, filled, and of {sum(portrait.human):,} human ones, outlined"
     return _svg(WIDTH, HEIGHT + FOOT, spoken, [*bars, f'<polyline class="human" points="{points}"/>', labels, *cut_off])
 
 
-def _bars(column: str, drawn: Portrait) -> str:
+def _bars(column: str, portrait: Portrait) -> str:
     """A line a category: the synthetic share as a bar, the human share as a mark, and what is lost between them."""
-    human, synthetic = (_shares(counts) for counts in (drawn.human, drawn.synthetic))
+    human, synthetic = (_shares(counts) for counts in (portrait.human, portrait.synthetic))
     largest, room = max(*human, *synthetic, 1e-9), WIDTH - NAMES
     parts = []
-    for i, (name, theirs, ours) in enumerate(zip(drawn.names, human, synthetic, strict=True)):
+    for i, (name, theirs, ours) in enumerate(zip(portrait.names, human, synthetic, strict=True)):
         y, own, mark = i * LINE, room * ours / largest, room * theirs / largest
         parts.append(_label(NAMES - 6, y + 12, shortened(name, LABEL), "end"))
         if theirs > ours:
             parts.append(_rectangle("gap", NAMES + own, y + 3, mark - own, LINE - 6))
         parts.append(_rectangle("own", NAMES, y + 3, own, LINE - 6))
         parts.append(f'<line class="human" x1="{NAMES + mark:.1f}" x2="{NAMES + mark:.1f}" y1="{y + 1}" y2="{y + LINE - 1}"/>')
-    spoken = f"{column}: share of each category among {sum(drawn.synthetic):,} synthetic records, filled, and {sum(drawn.human):,} human ones, marked"
-    return _svg(WIDTH, LINE * len(drawn.names), spoken, parts)
+    spoken = f"{column}: share of each category among {sum(portrait.synthetic):,} synthetic records, filled, and {sum(portrait.human):,} human ones, marked"
+    return _svg(WIDTH, LINE * len(portrait.names), spoken, parts)
 
 
-def quantiles(column: str, drawn: Portrait) -> str:
+def quantiles(column: str, portrait: Portrait) -> str:
     """Quantiles of the synthetic values against the human ones of the same depth: on the line where nothing is lost."""
-    if len(drawn.depths) < 3:
+    if len(portrait.depths) < 3:
         return ""
     size = HEIGHT + 30
-    values = [*drawn.human_quantiles, *drawn.synthetic_quantiles]
+    values = [*portrait.human_quantiles, *portrait.synthetic_quantiles]
     is_log = min(values) > 0 and max(values) / min(values) > 100
     low, high = (math.log(end) if is_log else end for end in (min(values), max(values)))
     if high <= low:
@@ -91,7 +91,7 @@ def quantiles(column: str, drawn: Portrait) -> str:
     dots = [
         f'<circle class="{"own" if 0.05 <= depth <= 0.95 else "far"}" cx="{place(human):.1f}" cy="{size - place(ours):.1f}" r="3">'
         f"<title>{depth:g} quantile: human {number(human)}, synthetic {number(ours)}</title></circle>"
-        for depth, human, ours in zip(drawn.depths, drawn.human_quantiles, drawn.synthetic_quantiles, strict=True)
+        for depth, human, ours in zip(portrait.depths, portrait.human_quantiles, portrait.synthetic_quantiles, strict=True)
     ]
     line = f'<line class="human" x1="6" x2="{size - 6}" y1="{size - 6}" y2="6"/>'
     spoken = f"{column}: quantiles of synthetic values against human ones{', both logarithmic' if is_log else ''}; on the line nothing is lost"
@@ -155,15 +155,15 @@ def heat_map(names: Sequence[str], changes: dict[tuple[str, str], float]) -> str
         f'<text class="label" text-anchor="start" transform="translate({margin + i * cell + 14} {margin - 6}) rotate(-60)">{escape(shortened(name, 14))}</text>'
         for i, name in enumerate(names)
     ]
-    for i, one in enumerate(names):
-        for j, two in enumerate(names):
-            change = changes.get((one, two), changes.get((two, one)))
+    for i, first in enumerate(names):
+        for j, second in enumerate(names):
+            change = changes.get((first, second), changes.get((second, first)))
             if i == j or change is None:
                 continue
             side = "gap" if change < 0 else "own"
             parts.append(
                 f'<rect class="{side}" x="{margin + j * cell + 1}" y="{margin + i * cell + 1}" width="{cell - 2}" height="{cell - 2}" '
-                f'fill-opacity="{abs(change) / largest:.2f}"><title>{escape(shortened(one))} with {escape(shortened(two))}: {change:+.2f}</title></rect>'
+                f'fill-opacity="{abs(change) / largest:.2f}"><title>{escape(shortened(first))} with {escape(shortened(second))}: {change:+.2f}</title></rect>'
             )
     return _svg(size, size, "change of the association of each pair of columns", parts)
 

@@ -219,15 +219,15 @@ def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
         (
             design.fixed,
             point.share,
-            of,
-            point.worst_group if of == "worst group" else "",
+            line,
+            point.worst_group if line == "worst group" else "",
             sentence.value,
             sentence.low,
             sentence.high,
             sentence.method,
             sentence.n,
         )
-        for of, points in lines.items()
+        for line, points in lines.items()
         for point, sentence in points
         if sentence is not None
     ]
@@ -303,10 +303,10 @@ def changes_figure(
     """Shares on two sides; rows: value, rows of the first side, rows of the second, their shares. sides: the names with their colours."""
     import polars
 
-    told = [
+    records = [
         (value, side, count, share) for value, *both in rows for side, count, share in zip(sides, both[:2], both[2:], strict=True)
     ]
-    data = polars.DataFrame(told, schema=["value", "side", "rows", "share"], orient="row")
+    data = polars.DataFrame(records, schema=["value", "side", "rows", "share"], orient="row")
     spec = _bars([value for value, *_ in rows], data, "side", sides, "share", "share of records")
     return Figure(file_word(name), title, spec, data, caption)
 

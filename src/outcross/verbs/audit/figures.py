@@ -105,7 +105,9 @@ def figures_of(audit: Audit) -> Iterator[Figure]:
     if changes := associations(worst):
         names = list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED]
         rows = [
-            {"one": one, "other": other, "change": value} for (one, other), value in changes.items() if {one, other} <= {*names}
+            {"one": column, "other": other_column, "change": value}
+            for (column, other_column), value in changes.items()
+            if {column, other_column} <= {*names}
         ]
         yield matrix_figure(
             "associations", "Changes of associations", rows, "Orange: weaker than in human data.", "change", is_signed=True

@@ -206,9 +206,9 @@ def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
     first = [onset for onset in onsets(audits) if onset.generation is not None]
     if not first:
         return f"Nothing is lost in {len(audits)} generations."
-    earliest = [one for one in first if one.generation == first[0].generation]
+    earliest = [onset for onset in first if onset.generation == first[0].generation]
     assert first[0].check is not None
-    return f"Lost first, in generation {first[0].generation}: {', '.join(one.aspect for one in earliest)}. {capitalised(clause(first[0].check))}."
+    return f"Lost first, in generation {first[0].generation}: {', '.join(onset.aspect for onset in earliest)}. {capitalised(clause(first[0].check))}."
 
 
 def _curves(audits: Sequence[Audit]) -> str:
@@ -293,11 +293,15 @@ def _pictures(audit: Audit, check: Check) -> list[str]:
             for reliability in audit.calibration
             if reliability.learner == check.at and reliability.target == check.column
         ]
-    one = audit.portraits.get(check.column)
-    if one is None or (check.group and check.metric in INSIDE):
+    column_portrait = audit.portraits.get(check.column)
+    if column_portrait is None or (check.group and check.metric in INSIDE):
         return []
-    whole = portrait(check.column, one)
-    return [whole, quantiles(check.column, one)] if one.kind == "number" and check.aspect == "tails" else [whole]
+    whole = portrait(check.column, column_portrait)
+    return (
+        [whole, quantiles(check.column, column_portrait)]
+        if column_portrait.kind == "number" and check.aspect == "tails"
+        else [whole]
+    )
 
 
 def _heat_map(worst: Sequence[Check]) -> str:

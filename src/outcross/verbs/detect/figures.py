@@ -73,17 +73,17 @@ def _colour() -> dict:
 
 def _shares(result: Detection) -> Figure:
     assert result.shares is not None
-    told = [
-        ("all texts", name, one)
-        for name, one in (("model", result.shares.model), ("edited", result.shares.edited), ("people", result.shares.people))
-        if one is not None
+    rows = [
+        ("all texts", name, estimate)
+        for name, estimate in (("model", result.shares.model), ("edited", result.shares.edited), ("people", result.shares.people))
+        if estimate is not None
     ]
-    told += [(f"{part.column} = {part.value}", "model", part.shares.model) for part in result.slices if part.shares is not None]
+    rows += [(f"{part.column} = {part.value}", "model", part.shares.model) for part in result.slices if part.shares is not None]
     data = table(
-        [(of, author, one.value, one.low, one.high, one.n) for of, author, one in told],
+        [(subset, author, estimate.value, estimate.low, estimate.high, estimate.n) for subset, author, estimate in rows],
         {"of": str, "author": str, "share": float, "low": float, "high": float, "n": int},
     )
-    there = [author for author in AUTHORS if any(author == own for _, own, _ in told)]
+    there = [author for author in AUTHORS if any(author == own for _, own, _ in rows)]
     y = {"field": "of", "type": "nominal", "sort": None, "title": None}
     colour = {
         "field": "author",
