@@ -36,9 +36,12 @@ docs: .venv/.dev
 SLOW += tests/test_documentation.py
 
 # Published claims that take ten minutes each at most, one after the other; what was stopped goes on. DATA=FOLDER names the data that some need.
+# docs/reproduction keeps the results, so that a claim that is not run again stays on the page.
 reproduce: .venv/.dev
+	@test -d runs/reproduce/results || { mkdir -p runs/reproduce && cp -r docs/reproduction/results runs/reproduce/; }
 	@$(BIN)/outcross reproduce --all --minutes 10 --out runs/reproduce $(if $(DATA),--data $(DATA))
-	@cp -r runs/reproduce/reproduction runs/reproduce/reproduction.md docs/
+	@cp runs/reproduce/results/*.json docs/reproduction/results/ && cp runs/reproduce/reproduction/*.svg docs/reproduction/
+	@OUTCROSS_WRITE_PAGES=1 $(BIN)/python -m pytest -k reproduction.md tests/test_reference.py
 .PHONY: reproduce
 
 bench: .venv/.dev

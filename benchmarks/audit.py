@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 import damage
 
 SEEDS = 30
-TOLD = ("spread", "tails", "groups", "diversity")
+DAMAGED = ("spread", "tails", "groups", "diversity")
 """Aspects that something is planted in; honest sets are audited in all of them."""
 PLANTED: Mapping[str, tuple[str, ...]] = {
     "tails": ("income", "occupation"),
@@ -46,7 +46,7 @@ class Rate:
     """Human records."""
     planted: str
     aspect: str
-    found: int
+    hits: int
     of: int
     low: float
     high: float
@@ -56,51 +56,61 @@ class Rate:
     others: Mapping[str, int]
     """Sets in which another aspect was called lost."""
 
+    def stored(self) -> dict[str, Any]:
+        """The rate as the results hold it, where the hits are called `found`."""
+        return {"found" if name == "hits" else name: number for name, number in asdict(self).items()}
 
-def rates(table: str, made: Sequence[Mapping[str, Audit]], planted: Mapping[str, tuple[str, ...]]) -> list[Rate]:
+
+def rates(table: str, seeds: Sequence[Mapping[str, Audit]], planted: Mapping[str, tuple[str, ...]]) -> list[Rate]:
     """The rates of audits of sets, one mapping a seed."""
-    told = [*_alarms(table, [one["honest"] for one in made])]
-    told += [_rate(table, what, what.split()[0], [one[what] for one in made], columns) for what, columns in planted.items()]
+    rows = [*_alarms(table, [by_name["honest"] for by_name in seeds])]
+    rows += [
+        _rate(table, what, what.split()[0], [by_name[what] for by_name in seeds], columns) for what, columns in planted.items()
+    ]
     every = dict.fromkeys(what.split()[0] for what in planted)
-    told += [_rate(table, "everything", aspect, [one["everything"] for one in made], ()) for aspect in every]
-    for one in told:
+    rows += [_rate(table, "everything", aspect, [by_name["everything"] for by_name in seeds], ()) for aspect in every]
+    for rate in rows:
         print(
-            f"  {table} {one.planted}: {one.aspect} in {one.found} of {one.of}, cannot tell in {one.cannot_tell}; {dict(one.others)}",
+            f"  {table} {rate.planted}: {rate.aspect} in {rate.hits} of {rate.of}, cannot tell in {rate.cannot_tell}; {dict(rate.others)}",
             flush=True,
         )
-    return told
+    return rows
 
 
 def _alarms(table: str, honest: Sequence[Audit]) -> Iterable[Rate]:
-    found = Counter(aspect for audit in honest for aspect in audit.lost)
-    for aspect, count in {"any": sum(bool(audit.lost) for audit in honest), **found}.items():
+    alarms = Counter(aspect for audit in honest for aspect in audit.lost)
+    for aspect, count in {"any": sum(bool(audit.lost) for audit in honest), **alarms}.items():
         yield _counted(table, "nothing", aspect, honest, count, 0, {})
 
 
-def _rate(table: str, planted: str, aspect: str, made: Sequence[Audit], columns: tuple[str, ...]) -> Rate:
-    missed = [audit for audit in made if aspect not in audit.lost]
-    untold = sum(any(_is_of(check, aspect, columns) for check in audit.of("cannot_tell")) for audit in missed)
-    others = Counter(other for audit in made for other in audit.lost if other != aspect)
-    return _counted(table, planted, aspect, made, len(made) - len(missed), untold, dict(others.most_common()))
+def _rate(table: str, planted: str, aspect: str, damaged: Sequence[Audit], columns: tuple[str, ...]) -> Rate:
+    missed = [audit for audit in damaged if aspect not in audit.lost]
+    cannot_tell = sum(any(_is_of(check, aspect, columns) for check in audit.of("cannot_tell")) for audit in missed)
+    others = Counter(other for audit in damaged for other in audit.lost if other != aspect)
+    return _counted(table, planted, aspect, damaged, len(damaged) - len(missed), cannot_tell, dict(others.most_common()))
 
 
 def _is_of(check: Any, aspect: str, columns: tuple[str, ...]) -> bool:
     return check.aspect == aspect and check.column in columns
 
 
-def _counted(table: str, planted: str, aspect: str, made: Sequence[Audit], found: int, untold: int, others: dict[str, int]) -> Rate:
+def _counted(
+    table: str, planted: str, aspect: str, of_seeds: Sequence[Audit], hits: int, cannot_tell: int, others: dict[str, int]
+) -> Rate:
     from scipy.stats import binomtest
 
-    low, high = binomtest(found, len(made)).proportion_ci(method="exact")
-    return Rate(table, made[0].rows["reference"], planted, aspect, found, len(made), float(low), float(high), untold, others)
+    low, high = binomtest(hits, len(of_seeds)).proportion_ci(method="exact")
+    return Rate(
+        table, of_seeds[0].rows["reference"], planted, aspect, hits, len(of_seeds), float(low), float(high), cannot_tell, others
+    )
 
 
 def audited(sets: Mapping[str, Any], reference: Any, groups: Sequence[str], target: str) -> dict[str, Audit]:
     """Audits of damaged sets in the aspects that are told, of the honest one in every aspect."""
-    damaged = {name: one for name, one in sets.items() if name != "honest"}
-    made = audits(damaged, reference=reference, groups=groups, aspects=TOLD)
+    damaged = {name: frame for name, frame in sets.items() if name != "honest"}
+    of_damaged = audits(damaged, reference=reference, groups=groups, aspects=DAMAGED)
     honest = audits({"honest": sets["honest"]}, reference=reference, groups=groups, target=target, aspects=tuple(audit_aspects()))
-    return {audit.name: audit for audit in [*honest, *made]}
+    return {audit.name: audit for audit in [*honest, *of_damaged]}
 
 
 def _six(seed: int) -> dict[str, Audit]:
@@ -112,8 +122,8 @@ def _six(seed: int) -> dict[str, Audit]:
 
 def main() -> None:
     load = os.getloadavg()
-    told = rates("one law", [_six(seed) for seed in range(SEEDS)], PLANTED)
-    write("audit", __doc__ or "", load, {"rates": [asdict(one) for one in told]})
+    rows = rates("one law", [_six(seed) for seed in range(SEEDS)], PLANTED)
+    write("audit", __doc__ or "", load, {"rates": [rate.stored() for rate in rows]})
 
 
 if __name__ == "__main__":

@@ -39,12 +39,12 @@ def main() -> None:
     os.environ.update(THREADS)
     load, path = os.getloadavg(), RESULTS / "audit_cost.json"
     kept = json.loads(path.read_text(encoding="utf-8"))["costs"] if path.exists() else []
-    found = {one["what"]: one for one in kept}
+    costs = {cost["what"]: cost for cost in kept}
     with tempfile.TemporaryDirectory() as folder:
         for what, target in TARGETS.items():
             if not asked or any(word in what for word in asked):
-                found[what] = _measured(what, _command(what, Path(folder)), target)
-                write("audit_cost", __doc__ or "", load, {"costs": [found[one] for one in TARGETS if one in found]})
+                costs[what] = _measured(what, _command(what, Path(folder)), target)
+                write("audit_cost", __doc__ or "", load, {"costs": [costs[name] for name in TARGETS if name in costs]})
 
 
 def _measured(what: str, command: Sequence[object], target: float) -> dict[str, Any]:

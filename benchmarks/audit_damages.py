@@ -122,10 +122,10 @@ TABLES: Mapping[str, Table] = {
 
 def damages(name: str) -> dict[str, Damage]:
     """Every kind of damage to a table, by its name."""
-    of = TABLES[name]
-    column, (number, far), race = of.category[0], of.number, of.groups[1]
-    halved, gone, common = (pl.col(one) == value for one, value in ((race, of.smallest), (race, of.gone), of.category))
-    cut, merged = of.cut
+    table = TABLES[name]
+    column, (number, far), race = table.category[0], table.number, table.groups[1]
+    halved, gone, common = (pl.col(field) == value for field, value in ((race, table.smallest), (race, table.gone), table.category))
+    cut, merged = table.cut
     region, inside = _region(name)
 
     def is_cut(check: Check) -> bool:
@@ -133,7 +133,7 @@ def damages(name: str) -> dict[str, Damage]:
         return is_tail or (check.metric == "rare_categories" and check.column == merged)
 
     def is_narrowed(check: Check) -> bool:
-        return check.metric == "variance" and check.column in of.narrowed
+        return check.metric == "variance" and check.column in table.narrowed
 
     def is_group(value: str) -> Callable[[Check], bool]:
         return lambda check: check.metric in ("share", "category_share") and check.group == f"{race}={value}"
@@ -145,7 +145,7 @@ def damages(name: str) -> dict[str, Damage]:
         return check.metric == "location" and check.column == number
 
     def is_region(check: Check) -> bool:
-        return check.metric == "region" and (check.verdict != "lost" or sum(one in check.at for one in of.region) >= 2)
+        return check.metric == "region" and (check.verdict != "lost" or sum(word in check.at for word in table.region) >= 2)
 
     def moved(deal: Deal, by: float) -> pl.DataFrame:
         return deal.other.with_columns(pl.col(number) + by)
@@ -154,37 +154,37 @@ def damages(name: str) -> dict[str, Damage]:
         return damage.merged(_within(deal.other, cut, deal.rng), merged)
 
     def everything(deal: Deal) -> pl.DataFrame:
-        damaged = Deal(damage.narrowed(without_tails(deal), of.narrowed), deal.spare, deal.rng, of)
+        damaged = Deal(damage.narrowed(without_tails(deal), table.narrowed), deal.spare, deal.rng, table)
         return _repeated(damaged.without(halved, 0.5), 5)
 
-    every = (is_cut, is_narrowed, is_group(of.smallest), is_repeated)
+    every = (is_cut, is_narrowed, is_group(table.smallest), is_repeated)
     settings = {
         "tails cut": Damage("tails", without_tails, is_cut, (cut, merged)),
         "15 % less variance": Damage(
-            "spread", lambda deal: damage.narrowed(deal.other, of.narrowed), is_narrowed, of.narrowed
+            "spread", lambda deal: damage.narrowed(deal.other, table.narrowed), is_narrowed, table.narrowed
         ),
-        "smallest group halved": Damage("groups", lambda deal: deal.without(halved, 0.5), is_group(of.smallest), named(race, of.smallest)),
+        "smallest group halved": Damage("groups", lambda deal: deal.without(halved, 0.5), is_group(table.smallest), named(race, table.smallest)),
         "every record 20 times": Damage(
             "diversity", lambda deal: _repeated(deal.other, 20), is_repeated, REPEATED
         ),
         "all of these": Damage(
-            "any", everything, lambda check: any(one(check) for one in every),
-            (*of.cut, *of.narrowed, *REPEATED, *named(race, of.smallest)),
+            "any", everything, lambda check: any(is_of(check) for is_of in every),
+            (*table.cut, *table.narrowed, *REPEATED, *named(race, table.smallest)),
         ),
         "a common category halved": Damage("groups", lambda deal: deal.without(common, 0.5), is_shared(column), (column,)),
-        "two classes swapped": Damage("groups", lambda deal: _swapped(deal.other, of.classes), is_shared(of.classes), (of.classes,)),
+        "two classes swapped": Damage("groups", lambda deal: _swapped(deal.other, table.classes), is_shared(table.classes), (table.classes,)),
         "two columns swapped": Damage(
-            "groups", lambda deal: deal.other.rename(dict(zip(of.columns, reversed(of.columns), strict=True))), is_shared(*of.columns), of.columns
+            "groups", lambda deal: deal.other.rename(dict(zip(table.columns, reversed(table.columns), strict=True))), is_shared(*table.columns), table.columns
         ),
-        f"a region gone: {region}": Damage("coverage", lambda deal: deal.without(inside(deal)), is_region, of.region),
+        f"a region gone: {region}": Damage("coverage", lambda deal: deal.without(inside(deal)), is_region, table.region),
         "a mean moved": Damage("spread", lambda deal: moved(deal, far), is_located, (number,)),
         "a column gone": Damage(
-            "structure", lambda deal: deal.other.drop(of.dropped), lambda check: check.metric == "column" and check.column == of.dropped, (of.dropped,)
+            "structure", lambda deal: deal.other.drop(table.dropped), lambda check: check.metric == "column" and check.column == table.dropped, (table.dropped,)
         ),
-        "a group gone": Damage("groups", lambda deal: deal.without(gone), is_group(of.gone), named(race, of.gone)),
+        "a group gone": Damage("groups", lambda deal: deal.without(gone), is_group(table.gone), named(race, table.gone)),
         "a common category at 90 %": Damage("groups", lambda deal: deal.without(common, 0.9), is_shared(column), (), True),
-        "a group at 90 %": Damage("groups", lambda deal: deal.without(gone, 0.9), is_group(of.gone), (), True),
-        "5 % less variance": Damage("spread", lambda deal: damage.narrowed(deal.other, of.narrowed, 0.95), is_narrowed, (), True),
+        "a group at 90 %": Damage("groups", lambda deal: deal.without(gone, 0.9), is_group(table.gone), (), True),
+        "5 % less variance": Damage("spread", lambda deal: damage.narrowed(deal.other, table.narrowed, 0.95), is_narrowed, (), True),
         "a mean moved by a third of that": Damage("spread", lambda deal: moved(deal, round(far / 3)), is_located, (), True),
         "a region at 90 %": Damage("coverage", lambda deal: deal.without(inside(deal), 0.9), lambda check: check.metric == "region", (), True),
     }  # fmt: skip
@@ -282,34 +282,36 @@ def truths(name: str, damage_: Damage, kind: str) -> dict[Place, bool]:
     whole = _table(name)
     rng = np.random.default_rng([45, *kind.encode()])
     damaged = damage_.harm(Deal(whole, whole[:0], rng, TABLES[name]))
-    found = audited(name, whole.drop(ROW), damaged, [aspect for aspect in asked_of(damage_) if aspect != "regions"])
+    judgement = audited(name, whole.drop(ROW), damaged, [aspect for aspect in asked_of(damage_) if aspect != "regions"])
     is_of_few = damage_.aspect in ("any", REPEATS)
-    checks = [check for check in found.every if check.value is not None and check.margin is not None]
+    checks = [check for check in judgement.every if check.value is not None and check.margin is not None]
     return {place_of(check): is_beyond(check) for check in checks if not is_of_few or is_repeated(check)}
 
 
 def truths_kept(folder: Path, name: str, damage_: Damage, kind: str) -> dict[Place, bool]:
     """`truths`, worked out once: a file beside the results keeps them, which goes where they go."""
     path = folder / "audit_damages_truths.json"
-    told: dict[str, list[Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    stored: dict[str, list[Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     key = f"{name}: {kind}"
-    if key not in told:
-        told[key] = [[*place, is_so] for place, is_so in truths(name, damage_, kind).items()]
-        path.write_text(json.dumps(told), encoding="utf-8")
-    return {(metric, column, group, at): is_so for metric, column, group, at, is_so in told[key]}
+    if key not in stored:
+        stored[key] = [[*place, is_so] for place, is_so in truths(name, damage_, kind).items()]
+        path.write_text(json.dumps(stored), encoding="utf-8")
+    return {(metric, column, group, at): is_so for metric, column, group, at, is_so in stored[key]}
 
 
 def asked_of(damage_: Damage | None) -> Sequence[str]:
     return (*ASKED, REPEATS) if damage_ is None or damage_.aspect in ("any", REPEATS) else ASKED
 
 
-def outcome(found: Audit, planted: Damage, beyond: Mapping[Place, bool]) -> dict[str, Any]:
+def outcome(judgement: Audit, planted: Damage, beyond: Mapping[Place, bool]) -> dict[str, Any]:
     """How one damaged set was read."""
-    checks = [check for check in found.every if planted.is_of(check) and check.verdict != "not_applicable"]
+    checks = [check for check in judgement.every if planted.is_of(check) and check.verdict != "not_applicable"]
     is_found = any(check.verdict == "lost" and planted.aspect in ("any", check.aspect) for check in checks)
-    first = found.summary.partition(" Lost: ")[0]
+    first = judgement.summary.partition(" Lost: ")[0]
     known = [
-        (check, beyond[place_of(check)]) for check in found.every if place_of(check) in beyond and check.verdict != "not_applicable"
+        (check, beyond[place_of(check)])
+        for check in judgement.every
+        if place_of(check) in beyond and check.verdict != "not_applicable"
     ]
     is_of_regions = not planted.is_inside and planted.aspect == "coverage"
     return {
@@ -321,46 +323,51 @@ def outcome(found: Audit, planted: Damage, beyond: Mapping[Place, bool]) -> dict
         "beyond_kept": sum(is_so and check.verdict == "kept" for check, is_so in known),
         "inside": sum(not is_so for _, is_so in known),
         "inside_lost": sum(not is_so and check.verdict == "lost" for check, is_so in known),
-        "others": [aspect for aspect in found.lost if aspect != planted.aspect],
+        "others": [aspect for aspect in judgement.lost if aspect != planted.aspect],
     }
 
 
-def honest(found: Audit) -> dict[str, Any]:
+def honest(judgement: Audit) -> dict[str, Any]:
     """How a set was read in which nothing is damaged."""
-    judged = [check for check in found.every if check.verdict != "not_applicable"]
+    judged = [check for check in judgement.every if check.verdict != "not_applicable"]
     lost = sum(check.verdict == "lost" for check in judged)
-    return dict.fromkeys(COUNTED, 0) | {"found": bool(found.lost), "inside": len(judged), "inside_lost": lost, "others": found.lost}
+    return dict.fromkeys(COUNTED, 0) | {
+        "found": bool(judgement.lost),
+        "inside": len(judged),
+        "inside_lost": lost,
+        "others": judgement.lost,
+    }
 
 
-def faults(found: Audit, outcome: Mapping[str, Any], harm: Damage | None) -> list[str]:
+def faults(judgement: Audit, outcome: Mapping[str, Any], harm: Damage | None) -> list[str]:
     """What is wrong with how a set was read, in words."""
     is_harmless = harm is None or harm.is_inside
     wrong = ["lost" if harm is None else "lost inside"] * (is_harmless and bool(outcome["found"]))
     wrong += ["not named"] * (not is_harmless and bool(outcome["found"]) and not outcome["named"])
     wrong += ["kept"] * bool(outcome["kept"])
-    return [f"{one}: {found.summary}" for one in wrong]
+    return [f"{fault}: {judgement.summary}" for fault in wrong]
 
 
 class Row:
     """The outcomes of one kind of damage at one size, as the results hold them."""
 
-    def __init__(self, told: dict[str, Any]):
-        self.told = told
+    def __init__(self, counts: dict[str, Any]):
+        self.counts = counts
 
     def add(self, outcome: dict[str, Any]) -> None:
         for name in COUNTED:
-            self.told[name] += outcome[name]
-        self.told["of"] += 1
-        self.told["others"] = dict((Counter(self.told["others"]) + Counter(outcome["others"])).most_common())
+            self.counts[name] += outcome[name]
+        self.counts["of"] += 1
+        self.counts["others"] = dict((Counter(self.counts["others"]) + Counter(outcome["others"])).most_common())
         self._bound()
 
     def _bound(self) -> None:
         from scipy.stats import beta, binomtest
 
-        found, of = self.told["found"], self.told["of"]
-        interval = binomtest(found, of).proportion_ci(method="exact")
-        upper = 1.0 if found == of else float(beta.ppf(0.95, found + 1, of - found))
-        self.told |= {"low": float(interval.low), "high": float(interval.high), "upper": upper}
+        hits, sets = self.counts["found"], self.counts["of"]
+        interval = binomtest(hits, sets).proportion_ci(method="exact")
+        upper = 1.0 if hits == sets else float(beta.ppf(0.95, hits + 1, sets - hits))
+        self.counts |= {"low": float(interval.low), "high": float(interval.high), "upper": upper}
 
 
 def fresh(name: str, rows: int, planted: str, damage_: Damage | None) -> dict[str, Any]:
@@ -372,7 +379,7 @@ def fresh(name: str, rows: int, planted: str, damage_: Damage | None) -> dict[st
 
 def kept_rows(result: Path) -> dict[tuple[str, int, str], Row]:
     stored = json.loads(result.read_text(encoding="utf-8"))["damages"] if result.exists() else []
-    return {(one["table"], one["rows"], one["planted"]): Row(one) for one in stored}
+    return {(row["table"], row["rows"], row["planted"]): Row(row) for row in stored}
 
 
 def work(names: Sequence[tuple[str, int]], seeds: int, splits: int) -> Iterator[tuple[str, int, int, str]]:
@@ -403,20 +410,20 @@ def main() -> None:
     for name, size, seed, kind in work(names, asked.seeds, asked.splits):
         harm = settings[name].get(kind)
         row = rows.setdefault((name, size, kind), Row(fresh(name, size, kind, harm)))
-        if row.told["of"] > seed:
+        if row.counts["of"] > seed:
             continue
         if time.monotonic() - began > asked.seconds:
             break
         human, deal = dealt(name, size, seed)
-        found = audited(name, human, deal.other if harm is None else harm.harm(deal), asked_of(harm))
+        judgement = audited(name, human, deal.other if harm is None else harm.harm(deal), asked_of(harm))
         if harm is None:
-            told = honest(found)
+            counts = honest(judgement)
         else:
             if (name, kind) not in true:
                 true[name, kind] = truths_kept(asked.folder, name, harm, kind)
-            told = outcome(found, harm, true[name, kind])
-        row.add(told)
-        for fault in faults(found, told, harm):
+            counts = outcome(judgement, harm, true[name, kind])
+        row.add(counts)
+        for fault in faults(judgement, counts, harm):
             print(f"{name} {size} seed {seed}, {kind}: {fault}", flush=True)
         if time.monotonic() - saved > 20:
             save(rows, load, asked.folder)
@@ -426,9 +433,9 @@ def main() -> None:
 
 def save(rows: Mapping[tuple[str, int, str], Row], load: tuple[float, float, float], folder: Path) -> None:
     order = {size: i for i, size in enumerate(SIZES)}
-    told = [row.told for row in rows.values() if row.told["of"]]
-    told.sort(key=lambda one: order.get((one["table"], one["rows"]), len(order)))
-    write("audit_damages", __doc__ or "", load, {"damages": told}, folder)
+    counts = [row.counts for row in rows.values() if row.counts["of"]]
+    counts.sort(key=lambda row: order.get((row["table"], row["rows"]), len(order)))
+    write("audit_damages", __doc__ or "", load, {"damages": counts}, folder)
 
 
 if __name__ == "__main__":

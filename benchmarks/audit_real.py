@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict
 
 import numpy as np
 from audit import Audit, audited, damage, rates
@@ -37,8 +36,8 @@ def main() -> None:
     load, names = os.getloadavg(), sys.argv[1:] or list(damage.REAL)
     kept = json.loads(RESULT.read_text(encoding="utf-8"))["rates"] if RESULT.exists() else []
     for name in names:
-        told = rates(name, [_split(name, seed) for seed in range(SPLITS)], damage.REAL[name].columns)
-        kept = [one for one in kept if one["table"] != name] + [asdict(one) for one in told]
+        of_table = rates(name, [_split(name, seed) for seed in range(SPLITS)], damage.REAL[name].columns)
+        kept = [row for row in kept if row["table"] != name] + [rate.stored() for rate in of_table]
         write("audit_real", __doc__ or "", load, {"rates": kept})
 
 

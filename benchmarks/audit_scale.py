@@ -31,8 +31,8 @@ WRITTEN = 500_000
 def main() -> None:
     load = os.getloadavg()
     with tempfile.TemporaryDirectory() as folder:
-        told = [_measured(Path(folder), rows) for rows in SIZES]
-    write("audit_scale", __doc__ or "", load, {"sizes": told, "target_seconds": SECONDS, "target_memory": MEMORY})
+        sizes = [_measured(Path(folder), rows) for rows in SIZES]
+    write("audit_scale", __doc__ or "", load, {"sizes": sizes, "target_seconds": SECONDS, "target_memory": MEMORY})
 
 
 def _measured(folder: Path, rows: int) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def _measured(folder: Path, rows: int) -> dict[str, Any]:
     costs = [work() for _ in range(ROUNDS)]
     for path in paths:
         path.unlink()
-    settings = {"rows": rows, "seconds": median(one.seconds for one in costs), "cpu": median(one.cpu for one in costs)}
-    settings |= {"memory": max(one.memory or 0.0 for one in costs), "rounds": [asdict(cost) for cost in costs]}
+    settings = {"rows": rows, "seconds": median(cost.seconds for cost in costs), "cpu": median(cost.cpu for cost in costs)}
+    settings |= {"memory": max(cost.memory or 0.0 for cost in costs), "rounds": [asdict(cost) for cost in costs]}
     print(f"  {rows:,} rows: {settings['seconds']:.1f} s (cpu {settings['cpu']:.1f} s), {settings['memory']:,.0f} MB", flush=True)
     return settings
 

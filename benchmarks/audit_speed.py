@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from audit import TOLD, damage
+from audit import DAMAGED, damage
 from audit_real import DATA
 from figures import HERE, OUTCROSS, QUIET, Figure, Side, compare, process, write
 
@@ -42,14 +42,14 @@ ADULT = [DATA / "tabular_synthetic" / "adult" / f"{name}.parquet" for name in ("
 
 def named() -> dict[str, Path]:
     """The interpreters of the peers that the environment names."""
-    told = {}
+    pythons = {}
     for peer in SHARED:
         variable = f"OUTCROSS_PEER_{peer.replace('-', '_').upper()}"
         if folder := os.environ.get(variable):
-            told[peer] = Path(folder) / "bin" / "python"
+            pythons[peer] = Path(folder) / "bin" / "python"
         else:
             print(f"  {peer} is left out: {variable} names no environment that has it", flush=True)
-    return told
+    return pythons
 
 
 def _ours(folder: Path, name: str, aspects: Sequence[str] = ()) -> Side:
@@ -82,15 +82,21 @@ def figures(peers: Mapping[str, Path], folder: Path) -> list[Figure]:
     others = {
         peer: Side(peer, process(lambda peer=peer, python=python: _asked(python, peer, ADULT))) for peer, python in peers.items()
     }
-    whole, one = _ours(folder, "ours"), _ours(folder, "ours, groups alone", ("groups",))
+    whole, groups_alone = _ours(folder, "ours"), _ours(folder, "ours, groups alone", ("groups",))
     whole.work()
-    told = compare(
-        "every aspect", _ours(folder, "ours"), [one, *others.values()], unit="process", pairs=PAIRS, target=SECONDS, warm=False
+    timed = compare(
+        "every aspect",
+        _ours(folder, "ours"),
+        [groups_alone, *others.values()],
+        unit="process",
+        pairs=PAIRS,
+        target=SECONDS,
+        warm=False,
     )
     for peer, other in others.items():
         ours, ratio = _ours(folder, f"ours, {', '.join(SHARED[peer])}", SHARED[peer]), RATIO[peer]
-        told += compare(f"what {peer} covers too", ours, [other], unit="process", pairs=PAIRS, target_ratio=ratio, warm=False)
-    return told
+        timed += compare(f"what {peer} covers too", ours, [other], unit="process", pairs=PAIRS, target_ratio=ratio, warm=False)
+    return timed
 
 
 def headlines(peers: Mapping[str, Path], folder: Path) -> list[dict[str, Any]]:
@@ -100,12 +106,12 @@ def headlines(peers: Mapping[str, Path], folder: Path) -> list[dict[str, Any]]:
     sets = {what: make(rng) for what, make in damage.SETS.items()} | {"everything": damage.everything(rng)}
     for name, frame in {**sets, "reference": reference, "holdout": holdout}.items():
         frame.write_parquet(folder / f"{name}.parquet")
-    ours = {audit.name: audit.lost for audit in audits(sets, reference=reference, groups=("group",), aspects=TOLD)}
+    ours = {audit.name: audit.lost for audit in audits(sets, reference=reference, groups=("group",), aspects=DAMAGED)}
     rows = []
     for name in sets:
         scores = {}
         for peer, python in peers.items():
-            command = _asked(python, peer, [folder / f"{one}.parquet" for one in (name, "reference", "holdout")])
+            command = _asked(python, peer, [folder / f"{stem}.parquet" for stem in (name, "reference", "holdout")])
             done = subprocess.run(
                 list(map(str, command)), capture_output=True, text=True, env=os.environ | QUIET, cwd=folder, check=False
             )
@@ -122,7 +128,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         seen = headlines(peers, Path(folder))
         timed = figures(peers, Path(folder))
-    write("audit_speed", __doc__ or "", load, {"figures": [asdict(one) for one in timed], "headlines": seen})
+    write("audit_speed", __doc__ or "", load, {"figures": [asdict(figure) for figure in timed], "headlines": seen})
 
 
 if __name__ == "__main__":

@@ -90,13 +90,13 @@ def kept(frame: pl.DataFrame, filters: list[Any], seed: int = 0) -> outcross.Mix
 
 def of_prompts(frame: pl.DataFrame, values: np.ndarray) -> np.ndarray:
     """The mean of each prompt, prompts in their order; NaN where no answer has a number, as a variety of words without words."""
-    told = (
+    means = (
         frame.select("prompt_id")
         .with_columns(value=pl.Series(values).fill_nan(None))
         .group_by("prompt_id")
         .agg(pl.col("value").mean())
     )
-    return told.sort("prompt_id")["value"].fill_null(np.nan).to_numpy()
+    return means.sort("prompt_id")["value"].fill_null(np.nan).to_numpy()
 
 
 def beside(values: np.ndarray, reference: np.ndarray, name: str) -> dict[str, float]:
@@ -117,19 +117,19 @@ def beside(values: np.ndarray, reference: np.ndarray, name: str) -> dict[str, fl
 
 def arms(frame: pl.DataFrame, name: str, by: Any, keep: str, measure: Score, own: Score) -> dict[str, Any]:
     """Random, the best fixed source, the best of k sources, and the best of all but the odd one."""
-    best, told = {"by": by, "keep": keep}, frame.filter(pl.col("model") != ODD)
+    best, without_odd = {"by": by, "keep": keep}, frame.filter(pl.col("model") != ODD)
     source = best_source(frame, measure, keep)
     fixed, others = frame.filter(pl.col("model") == source), frame["model"].n_unique()
-    found = [
+    choices = [
         ("random, one draw", frame, *one_of(frame, {"best_of": {"by": "random"}})),
         (f"best fixed source ({source})", frame, fixed, None),
         ("best of 2 random sources", frame, *one_of(frame, {"best_of": best | {"k": 2}})),
         ("best of 5 random sources", frame, *one_of(frame, {"best_of": best | {"k": 5}})),
         (f"best of {others} sources", frame, *one_of(frame, {"best_of": best})),
-        (f"best of {others - 1} sources, without {ODD}", told, *one_of(told, {"best_of": best})),
+        (f"best of {others - 1} sources, without {ODD}", without_odd, *one_of(without_odd, {"best_of": best})),
     ]
     rows = []
-    for arm, every, chosen, filtered in found:
+    for arm, every, chosen, filtered in choices:
         line = {"arm": arm} | beside(
             *(of_prompts(some, measure(some["text"].to_list())) for some in (chosen, every)), f"{name} {arm}"
         )
@@ -152,9 +152,9 @@ def best_source(frame: pl.DataFrame, measure: Score, keep: str) -> str:
     return means.sort("value", "model", descending=keep == "most")["model"][0]
 
 
-def one_of(frame: pl.DataFrame, told: dict[str, Any]) -> tuple[pl.DataFrame, dict[str, Any]]:
-    made = kept(frame, [told])
-    return made.frame().sort("prompt_id"), made.manifest["filters"][0]
+def one_of(frame: pl.DataFrame, settings: dict[str, Any]) -> tuple[pl.DataFrame, dict[str, Any]]:
+    mix = kept(frame, [settings])
+    return mix.frame().sort("prompt_id"), mix.manifest["filters"][0]
 
 
 def routed(frame: pl.DataFrame, reward: Score, name: str) -> list[dict[str, Any]]:
@@ -175,10 +175,10 @@ def routed(frame: pl.DataFrame, reward: Score, name: str) -> list[dict[str, Any]
         "reward": {"rule": "reward", "reward": reward},
     }
     rows = []
-    for rule, told in rules.items():
-        made = kept(frame, [{"route": told}])
-        chosen = made.frame().sort("prompt_id")
-        facts = made.manifest["filters"][0]["facts"]
+    for rule, settings in rules.items():
+        mix = kept(frame, [{"route": settings}])
+        chosen = mix.frame().sort("prompt_id")
+        facts = mix.manifest["filters"][0]["facts"]
         rows.append(
             {"rule": rule}
             | beside(of_prompts(chosen, reward(chosen["text"].to_list())), every, f"{name} {rule}")
@@ -192,7 +192,7 @@ def main(data: Path = DATA) -> None:
     frame = answers(data)
     (chooses, measures), held_out = classifiers(data)
     chooses, measures, words, mtld = map(remembered, (chooses, measures, Words(), Mtld()))
-    told = [
+    chosen = [
         arms(frame, "words", words, "most", words, words),
         arms(frame, "MTLD", mtld, "most", mtld, mtld),
         arms(frame, "toxicity", chooses, "least", measures, chooses),
@@ -202,7 +202,7 @@ def main(data: Path = DATA) -> None:
         __doc__ or "",
         load,
         {
-            "chosen": told,
+            "chosen": chosen,
             "auroc": {"of the classifier that chooses": held_out[0], "of the one that measures": held_out[1]},
             "routed": {"words": routed(frame, words, "words"), "mtld": routed(frame, mtld, "mtld")},
             "prompts": frame["prompt_id"].n_unique(),

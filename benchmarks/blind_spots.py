@@ -43,10 +43,10 @@ def seen(peers: Mapping[str, Path], folder: Path) -> list[dict[str, Any]]:
     scores = {peer: _asked(python, peer, folder, len(sets)) for peer, python in peers.items()}
     rows = []
     for i, (name, frame) in enumerate(sets.items()):
-        found = audited(TABLE, human, frame, (*ASKED, REPEATS))
-        sentence = found.summary.partition(" Lost: ")[0]
+        judgement = audited(TABLE, human, frame, (*ASKED, REPEATS))
+        sentence = judgement.summary.partition(" Lost: ")[0]
         settings = {f"{peer} {score}": value for peer, every in scores.items() for score, value in every[i].items()}
-        rows.append({"set": name, "lost": found.lost, "sentence": sentence, "scores": settings})
+        rows.append({"set": name, "lost": judgement.lost, "sentence": sentence, "scores": settings})
         print(f"  {name}: {settings}; {sentence}", flush=True)
     return rows
 
@@ -88,10 +88,10 @@ def main() -> None:
         f"{peer} (OUTCROSS_PEER_{peer.replace('-', '_').upper()} names no environment)" for peer in PEERS if peer not in peers
     ]
     with tempfile.TemporaryDirectory() as folder:
-        told = {"seen": seen(peers, Path(folder)), "absent": absent, "times": []}
-        write("blind_spots", __doc__ or "", load, told)
-        told["times"] = [asdict(time) for time in times(peers, Path(folder))]
-    write("blind_spots", __doc__ or "", load, told)
+        results = {"seen": seen(peers, Path(folder)), "absent": absent, "times": []}
+        write("blind_spots", __doc__ or "", load, results)
+        results["times"] = [asdict(time) for time in times(peers, Path(folder))]
+    write("blind_spots", __doc__ or "", load, results)
 
 
 if __name__ == "__main__":

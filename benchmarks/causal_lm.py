@@ -104,12 +104,12 @@ def trainers_training(name: str) -> None:
     """The Trainer of Hugging Face, as a script calls it: no evaluation, no checkpoints, no logs."""
     rows = [{"input_ids": row, "labels": row} for row in _tokens(name).astype(np.int64)]
     with tempfile.TemporaryDirectory() as folder:
-        told = transformers.TrainingArguments(
+        arguments = transformers.TrainingArguments(
             output_dir=folder, max_steps=STEPS[name], per_device_train_batch_size=BATCH, learning_rate=RATE, bf16=True, use_cpu=True,
             report_to=[], save_strategy="no", logging_strategy="no", disable_tqdm=True,
         )  # fmt: skip
         network = copy.deepcopy(_network(name)).requires_grad_(True)
-        transformers.Trainer(model=network, args=told, train_dataset=rows).train()
+        transformers.Trainer(model=network, args=arguments, train_dataset=rows).train()
 
 
 @cache

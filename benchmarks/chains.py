@@ -164,10 +164,14 @@ def _categorical(policy: str) -> Side:
     return _ours(FEWER, {"human": human, "learner": "categorical", "policy": policy})
 
 
-def _ours(chains: int, told: dict[str, Any]) -> Side:
+def _ours(chains: int, own: dict[str, Any]) -> Side:
     common = {"name": "chains", "draw": {"prompts": "none"}, "generations": GENERATIONS, "chains": chains, "store": "readings"}
-    made = outcross.experiment(common | told)
-    return Side(f"outcross, {chains:,} chains", here(lambda: [one.measured for one in outcross.run(made)]), chains * GENERATIONS)
+    experiment = outcross.experiment(common | own)
+    return Side(
+        f"outcross, {chains:,} chains",
+        here(lambda: [generation.measured for generation in outcross.run(experiment)]),
+        chains * GENERATIONS,
+    )
 
 
 def _rng() -> np.random.Generator:

@@ -39,14 +39,14 @@ def main() -> None:
     folder, load = RUNS / "community", os.getloadavg()
     if not asked.finished:
         run(folder / "numbers", "community", "--quiet", "--workers", "1")
-    told: dict[str, Any] = {"numbers": numbers(folder / "numbers")}
+    results: dict[str, Any] = {"numbers": numbers(folder / "numbers")}
     seeds = f"sweep={json.dumps({'seed': SEEDS})}"
     for name, spec, settings in (("text", "community-text", texts()), ("languages", str(languages(folder)), ())):
         if not asked.finished and name in asked.only:
             run(folder / name, spec, seeds, "store=readings", *settings, "--quiet", "--workers", "1")
         if (folder / name / "readings.parquet").exists():
-            told[name] = of_seeds(folder / name)
-    write("community", __doc__ or "", load, told, RESULTS)
+            results[name] = of_seeds(folder / name)
+    write("community", __doc__ or "", load, results, RESULTS)
 
 
 def texts() -> tuple[str, ...]:
@@ -67,12 +67,12 @@ def languages(folder: Path) -> Path:
         {"name": "specialists-exchange", "teachers": {name: {"human": groups[name]} for name in names}},
         {"name": "specialists-isolated", "teachers": {name: {"human": groups[name], "reads": "own"} for name in names}},
     ]
-    told = {
+    settings = {
         "name": "community-languages", "human": {"path": str(TATOEBA), "text_column": "text", "group_column": "lang", "rows": 3200, "held_out": 0.1},
         "block": 16, "learner": LEARNER, "draw": {"prompts": "human", "prefix": 4}, "generations": 5, "metrics": ["held_out"], "arms": arms,
     }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "languages.yaml").write_text(json.dumps(told))
+    (folder / "languages.yaml").write_text(json.dumps(settings))
     return folder / "languages.yaml"
 
 

@@ -85,8 +85,8 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
         line = {"kind": kind, "split": number, "truth": many / TEXTS, "naive": naive, "adjusted": adjusted}
         try:
             p, _ = fits(calibrated, drawn)
-            found = shares(calibrated, drawn, np.arange(TEXTS)).model
-            yield line | {"p": p, "value": found.value, "low": found.low, "high": found.high}
+            estimate = shares(calibrated, drawn, np.arange(TEXTS)).model
+            yield line | {"p": p, "value": estimate.value, "low": estimate.low, "high": estimate.high}
         except NotApplicable as why:
             yield line | {"why": str(why)}
 
@@ -100,7 +100,7 @@ def summary(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
         return {"bias": float(error.mean()), "rmse": float(np.sqrt((error**2).mean())), "largest": float(np.abs(error).max())}
 
     every, fires = np.ones(truth.size, bool), p <= RATE
-    told = {
+    row = {
         "kind": kind,
         "splits": len({line["split"] for line in lines}),
         "mixtures": len(lines),
@@ -113,11 +113,11 @@ def summary(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
         "said to be unlike": float(fires.mean()),
     }
     if (~fires).any():
-        told["where it answers"] = errors(value, ~fires) | {
+        row["where it answers"] = errors(value, ~fires) | {
             "n": int((~fires).sum()),
             "coverage": float(((low <= truth) & (truth <= high))[~fires].mean()),
         }
-    return told
+    return row
 
 
 def main(splits: int = SPLITS) -> None:
@@ -132,9 +132,9 @@ def main(splits: int = SPLITS) -> None:
                 with PROGRESS.open("a") as file:
                     file.writelines(json.dumps(line) + "\n" for line in new)
                 print(kind, number, flush=True)
-    told = [summary(kind, [line for line in done if line["kind"] == kind and line["split"] < splits]) for kind in KINDS]
-    write("detect_shares", __doc__ or "", load, {"shares": told})
-    print(json.dumps(told, indent=1))
+    rows = [summary(kind, [line for line in done if line["kind"] == kind and line["split"] < splits]) for kind in KINDS]
+    write("detect_shares", __doc__ or "", load, {"shares": rows})
+    print(json.dumps(rows, indent=1))
     PROGRESS.unlink()
 
 

@@ -152,13 +152,13 @@ def scores(frame: pl.DataFrame, score: Score, held_out: str) -> tuple[np.ndarray
     is_model, generator = (frame["label"] == "ai").to_numpy(), frame["model"].to_numpy()
     _, groups = np.unique(frame["group_id"].to_numpy(), return_inverse=True)
     fold = stream("folds").permutation(int(groups.max()) + 1)[groups] % FOLDS
-    found, rows = [], []
+    scored, rows = [], []
     for number in range(FOLDS):
         train = np.flatnonzero((fold != number) & (generator != held_out))
         test = np.flatnonzero((fold == number) & (~is_model | (generator == held_out) | (not held_out)))
-        found.append(score(train, is_model[train], test))
+        scored.append(score(train, is_model[train], test))
         rows.append(test)
-    return np.concatenate(found), np.concatenate(rows)
+    return np.concatenate(scored), np.concatenate(rows)
 
 
 def hits(score: np.ndarray, is_model: np.ndarray, rate: float) -> float:
@@ -171,7 +171,7 @@ def line(frame: pl.DataFrame, score: np.ndarray, rows: np.ndarray, baseline: np.
     _, groups = np.unique(frame["group_id"].to_numpy()[rows], return_inverse=True)
     order = np.argsort(groups, kind="stable")
     starts = np.concatenate(([0], np.cumsum(np.bincount(groups))))
-    told: dict[str, Any] = {"area": area_under_the_curve(score, is_model).value} | {
+    row: dict[str, Any] = {"area": area_under_the_curve(score, is_model).value} | {
         f"hits at {rate:g}": hits(score, is_model, rate) for rate in RATES
     }
     draws, gains = [], []
@@ -181,10 +181,10 @@ def line(frame: pl.DataFrame, score: np.ndarray, rows: np.ndarray, baseline: np.
         draws.append(hits(score[own], is_model[own], 0.05))
         if baseline is not None:
             gains.append(draws[-1] - hits(baseline[own], is_model[own], 0.05))
-    told["interval at 0.05"] = np.quantile(draws, (0.025, 0.975)).tolist()
+    row["interval at 0.05"] = np.quantile(draws, (0.025, 0.975)).tolist()
     if baseline is not None:
-        told["gain at 0.05"] = [told["hits at 0.05"] - hits(baseline, is_model, 0.05), *np.quantile(gains, (0.025, 0.975)).tolist()]
-    return told
+        row["gain at 0.05"] = [row["hits at 0.05"] - hits(baseline, is_model, 0.05), *np.quantile(gains, (0.025, 0.975)).tolist()]
+    return row
 
 
 def by_domain(frame: pl.DataFrame, score: np.ndarray, rows: np.ndarray) -> dict[str, float]:
@@ -203,15 +203,15 @@ def main() -> None:
         for name, make in families(texts, raw, frame["group_id"].to_numpy()).items():
             if form == "normalised" and name.startswith("control"):
                 continue
-            told = [row for row in done if row["form"] == form and row["features"] == name]
-            if len(told) == 4 and name != BASELINE:
+            finished = [row for row in done if row["form"] == form and row["features"] == name]
+            if len(finished) == 4 and name != BASELINE:
                 continue
-            made = make()
+            scorer = make()
             for held_out in ("", *GENERATORS):
-                score, rows = scores(frame, made, held_out)
+                score, rows = scores(frame, scorer, held_out)
                 if name == BASELINE:
                     baselines[held_out] = score
-                if any(row["held_out"] == held_out for row in told):
+                if any(row["held_out"] == held_out for row in finished):
                     continue
                 new = {"form": form, "features": name, "held_out": held_out} | line(
                     frame, score, rows, None if name == BASELINE else baselines[held_out]

@@ -83,12 +83,12 @@ def families(text: Path) -> dict[str, dict[str, Any]]:
     of_categorical = {"entropy": 0.9, "support": 0.9, "excess_risk": 1.1}
     of_text = {"tail_survival": 0.8, "held_out_perplexity": 1.2}
     return {
-        "gaussian, human_only": {"told": gaussian | {"policy": "human_only"}, "bounds": of_gaussian},
-        "gaussian, fresh": {"told": gaussian | {"policy": FreshHuman()}, "bounds": of_gaussian},
-        "categorical, human_only": {"told": categorical | {"policy": "human_only"}, "bounds": of_categorical},
-        "categorical, fresh": {"told": categorical | {"policy": FreshHuman()}, "bounds": of_categorical},
-        "regression, human_only": {"told": regression | {"policy": "human_only"}, "bounds": {"coefficient_error": 1.1}},
-        "ngram, human_only": {"told": ngram | {"policy": "human_only"}, "bounds": of_text},
+        "gaussian, human_only": {"settings": gaussian | {"policy": "human_only"}, "bounds": of_gaussian},
+        "gaussian, fresh": {"settings": gaussian | {"policy": FreshHuman()}, "bounds": of_gaussian},
+        "categorical, human_only": {"settings": categorical | {"policy": "human_only"}, "bounds": of_categorical},
+        "categorical, fresh": {"settings": categorical | {"policy": FreshHuman()}, "bounds": of_categorical},
+        "regression, human_only": {"settings": regression | {"policy": "human_only"}, "bounds": {"coefficient_error": 1.1}},
+        "ngram, human_only": {"settings": ngram | {"policy": "human_only"}, "bounds": of_text},
     }
 
 
@@ -105,17 +105,17 @@ def lead_families(text: Path) -> dict[str, dict[str, Any]]:
         "metrics": ["rare_words", "held_out"],
     }
     return {
-        "gaussian, replace": {"told": gaussian, "early": "log_variance", "loss": "held_out_nats", "runs": 200},
-        "ngram, accumulate": {"told": ngram | {"policy": "accumulate", "generations": 14}, "early": "tail_survival", "loss": "held_out_loss", "runs": 40},
+        "gaussian, replace": {"settings": gaussian, "early": "log_variance", "loss": "held_out_nats", "runs": 200},
+        "ngram, accumulate": {"settings": ngram | {"policy": "accumulate", "generations": 14}, "early": "tail_survival", "loss": "held_out_loss", "runs": 40},
         "ngram, human_share 0.8": {
-            "told": ngram | {"policy": {"kind": "human_share", "share": 0.8}, "generations": 14}, "early": "tail_survival", "loss": "held_out_loss", "runs": 40,
+            "settings": ngram | {"policy": {"kind": "human_share", "share": 0.8}, "generations": 14}, "early": "tail_survival", "loss": "held_out_loss", "runs": 40,
         },
     }  # fmt: skip
 
 
-def readings_of(told: Mapping[str, Any], seed: int) -> Run:
+def readings_of(settings: Mapping[str, Any], seed: int) -> Run:
     """The readings of a run in memory."""
-    return [generation.measured for generation in outcross.run(dict(told) | {"name": "warning", "seed": seed})]
+    return [generation.measured for generation in outcross.run(dict(settings) | {"name": "warning", "seed": seed})]
 
 
 def alarm(run: Run, bounds: Mapping[str, float]) -> int | None:
@@ -136,15 +136,15 @@ def exact(count: int, n: int) -> list[float]:
     return [round(number, 4) for number in (count / n, low, high)]
 
 
-def alarms(name: str, told: Mapping[str, Any], bounds: Mapping[str, float], runs: int) -> dict[str, Any]:
+def alarms(name: str, settings: Mapping[str, Any], bounds: Mapping[str, float], runs: int) -> dict[str, Any]:
     """A row of false alarms."""
     started, stopped, at_edge = time.process_time(), 0, 0
     for seed in range(runs):
-        run = readings_of(told, seed)
+        run = readings_of(settings, seed)
         stopped += alarm(run, bounds) is not None
         at_edge += alarm(run, edge(bounds)) is not None
     return {
-        "family": name, "runs": runs, "generations": told["generations"], "bounds": dict(bounds), "stopped": stopped, "rate": exact(stopped, runs),
+        "family": name, "runs": runs, "generations": settings["generations"], "bounds": dict(bounds), "stopped": stopped, "rate": exact(stopped, runs),
         "stopped at the edge": at_edge, "rate at the edge": exact(at_edge, runs), "seconds": round(time.process_time() - started, 1),
     }  # fmt: skip
 
@@ -152,23 +152,34 @@ def alarms(name: str, told: Mapping[str, Any], bounds: Mapping[str, float], runs
 def values(run: Run, name: str) -> np.ndarray:
     """A reading over the generations; `tail_survival` is the mean over the bands."""
     if name == "tail_survival":
-        name = next(one for one in standing_for("tail") if any(reading.measure == one and reading.estimate for reading in run[0]))
-        of = [[one.estimate.value for one in readings if one.measure == name and one.estimate is not None] for readings in run]
-        return np.array([np.mean(some) for some in of])
+        name = next(
+            measure
+            for measure in standing_for("tail")
+            if any(reading.measure == measure and reading.estimate for reading in run[0])
+        )
+        bands = [
+            [reading.estimate.value for reading in readings if reading.measure == name and reading.estimate is not None]
+            for readings in run
+        ]
+        return np.array([np.mean(some) for some in bands])
     return np.array(
         [
-            next(one.estimate.value for one in readings if one.measure == name and not one.at and one.estimate is not None)
+            next(
+                reading.estimate.value
+                for reading in readings
+                if reading.measure == name and not reading.at and reading.estimate is not None
+            )
             for readings in run
         ]
     )
 
 
-def leads(name: str, told: Mapping[str, Any], early: str, loss: str, runs: int) -> dict[str, Any]:
+def leads(name: str, settings: Mapping[str, Any], early: str, loss: str, runs: int) -> dict[str, Any]:
     """A row of leads: by the readings themselves, and by the alarm."""
-    started, never = time.process_time(), told["generations"]
+    started, never = time.process_time(), settings["generations"]
     crossed, alarmed, left_out, no_alarm = [], [], {"rise before generation 4": 0, "no rise": 0}, 0
     for seed in range(runs):
-        run = readings_of(told, seed)
+        run = readings_of(settings, seed)
         losses, signal = values(run, loss), values(run, early)
         rise = since((losses[1:] >= 1.05 * losses[0]).tolist())
         if rise is None or rise < FIRST_RISE:
@@ -192,10 +203,10 @@ def distribution(leads: Sequence[int]) -> dict[str, Any] | None:
     """Quantiles of leads, and in how many runs the early signal was first, tied or last."""
     if not leads:
         return None
-    told = np.array(leads)
+    generations = np.array(leads)
     return {
-        "n": len(leads), "quantiles 5, 25, 50, 75, 95 %": [float(number) for number in np.quantile(told, (0.05, 0.25, 0.5, 0.75, 0.95))],
-        "first": int((told > 0).sum()), "tied": int((told == 0).sum()), "last": int((told < 0).sum()),
+        "n": len(leads), "quantiles 5, 25, 50, 75, 95 %": [float(number) for number in np.quantile(generations, (0.05, 0.25, 0.5, 0.75, 0.95))],
+        "first": int((generations > 0).sum()), "tied": int((generations == 0).sum()), "last": int((generations < 0).sum()),
     }  # fmt: skip
 
 
@@ -203,21 +214,21 @@ def permuted(leads: Sequence[int]) -> float | None:
     """P that the mean lead is as far from 0 where the signals of each run are swapped by chance."""
     if not leads:
         return None
-    told, rng = np.array(leads, dtype=float), np.random.default_rng([20_26, 11, 29])
-    sums = np.abs(rng.choice([-1.0, 1.0], (10_000, len(told))) @ told)
-    return round(float((1 + (sums >= abs(told.sum()) - 1e-9).sum()) / 10_001), 4)
+    generations, rng = np.array(leads, dtype=float), np.random.default_rng([20_26, 11, 29])
+    sums = np.abs(rng.choice([-1.0, 1.0], (10_000, len(generations))) @ generations)
+    return round(float((1 + (sums >= abs(generations.sum()) - 1e-9).sum()) / 10_001), 4)
 
 
 def main(asked: Sequence[str]) -> None:
     path, load = RESULTS / "early_warning.json", os.getloadavg()
     with tempfile.TemporaryDirectory() as folder:
         text = texts(Path(folder))
-        for name, one in families(text).items():
+        for name, arguments in families(text).items():
             if not asked or name in asked:
-                keep(path, load, "alarms", alarms(name, **one, runs=RUNS))
-        for name, one in lead_families(text).items():
+                keep(path, load, "alarms", alarms(name, **arguments, runs=RUNS))
+        for name, arguments in lead_families(text).items():
             if not asked or f"lead: {name}" in asked:
-                keep(path, load, "leads", leads(name, **one))
+                keep(path, load, "leads", leads(name, **arguments))
 
 
 def keep(path: Path, load: tuple[float, float, float], part: str, row: dict[str, Any]) -> None:
@@ -225,7 +236,7 @@ def keep(path: Path, load: tuple[float, float, float], part: str, row: dict[str,
     print(part, row, flush=True)
     before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     rows = {
-        name: [one for one in before.get(name, []) if name != part or one["family"] != row["family"]]
+        name: [stored_row for stored_row in before.get(name, []) if name != part or stored_row["family"] != row["family"]]
         for name in ("alarms", "leads")
     }
     rows[part].append(row)

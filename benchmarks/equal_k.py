@@ -47,8 +47,8 @@ class Study:
 
     @property
     def training(self) -> Any:
-        told = LEARNERS[self.kind].get("training")
-        return None if told is None else self.learner.schedule(Schedule(**told | {"start": Scratch()}))
+        settings = LEARNERS[self.kind].get("training")
+        return None if settings is None else self.learner.schedule(Schedule(**settings | {"start": Scratch()}))
 
     @cached_property
     def tokens(self) -> tuple[list[np.ndarray], np.ndarray, np.ndarray, Any]:
@@ -63,11 +63,11 @@ class Study:
         vocabulary = self.learner.form(BLOCK).learn_vocabulary([text for own in texts for text in own])
         parts = [[own[: len(own) // 2], own[len(own) // 2 : 3 * len(own) // 4], own[3 * len(own) // 4 :]] for own in texts]
         streams = [[self._blocks(vocabulary, some) for some in own] for own in parts]
-        least = [min(len(own[place]) for own in streams) for place in range(3)]
+        fewest = [min(len(own[place]) for own in streams) for place in range(3)]
         return (
-            [own[0][: least[0]] for own in streams],
+            [own[0][: fewest[0]] for own in streams],
             np.concatenate([own[1][: PROMPTS // SOURCES] for own in streams]),
-            np.concatenate([own[2][: min(least[2], TESTED // SOURCES)] for own in streams]),
+            np.concatenate([own[2][: min(fewest[2], TESTED // SOURCES)] for own in streams]),
             vocabulary,
         )
 
@@ -115,7 +115,7 @@ class Study:
             stream(self.seed, "equal k", "random").integers(SOURCES * K, size=prompts), np.arange(prompts)
         ]
         wrote, perplexity = self.student(self.picked(drawn))
-        found = []
+        lines = []
         for name in CHOSEN:
             attribute = read(ATTRIBUTES, name, "attribute")
             values = np.stack([attribute(own.texts).reshape(K, prompts) for own in self.answers])
@@ -126,7 +126,7 @@ class Study:
                 own = values.reshape(-1)[candidates]
                 return candidates[own.argmax(axis=0), np.arange(prompts)]
 
-            def told(
+            def changes_of(
                 place: np.ndarray, attribute: Any = attribute, whole: float = whole, wrote_mean: float = wrote_mean
             ) -> dict[str, float]:
                 chosen = self.picked(place)
@@ -137,20 +137,20 @@ class Study:
                     "perplexity": own / perplexity - 1,
                 }
 
-            several = told(best(at[:, : K // SOURCES].reshape(-1, prompts)))
-            alone = [told(best(at[source])) for source in range(SOURCES)]
-            top = max(alone, key=lambda one: one["data"])
-            mean = {key: float(np.mean([one[key] for one in alone])) for key in several}
+            several = changes_of(best(at[:, : K // SOURCES].reshape(-1, prompts)))
+            alone = [changes_of(best(at[source])) for source in range(SOURCES)]
+            top = max(alone, key=lambda changes: changes["data"])
+            mean = {key: float(np.mean([changes[key] for changes in alone])) for key in several}
             difference = {key: several[key] - mean[key] for key in several}
-            for arm, one in (
+            for arm, of_arm in (
                 ("five sources, two each", several),
                 ("one source, ten", mean),
                 ("the best one, ten", top),
                 ("five less one", difference),
             ):
-                found.append({"model": self.kind, "attribute": name, "arm": arm} | one)
-                print(self.seed, found[-1], flush=True)
-        return found
+                lines.append({"model": self.kind, "attribute": name, "arm": arm} | of_arm)
+                print(self.seed, lines[-1], flush=True)
+        return lines
 
 
 def as_blocks(tokens: np.ndarray) -> Blocks:
@@ -160,7 +160,7 @@ def as_blocks(tokens: np.ndarray) -> Blocks:
 def main(*kinds: str) -> None:
     load, place = os.getloadavg(), RESULTS / "equal_k.json"
     rows = (
-        [one for one in json.loads(place.read_text())["equal_k"] if one["model"] not in (kinds or LEARNERS)]
+        [row for row in json.loads(place.read_text())["equal_k"] if row["model"] not in (kinds or LEARNERS)]
         if place.exists()
         else []
     )
@@ -168,7 +168,7 @@ def main(*kinds: str) -> None:
         seeds = [Study(kind, seed).rows() for seed in SEEDS]
         for same in zip(*seeds, strict=True):
             settings = {key: same[0][key] for key in ("model", "attribute", "arm")}
-            rows.append(settings | {key: over_seeds([one[key] for one in same]) for key in ("data", "wrote", "perplexity")})
+            rows.append(settings | {key: over_seeds([row[key] for row in same]) for key in ("data", "wrote", "perplexity")})
         write("equal_k", __doc__ or "", load, {"equal_k": rows})
 
 

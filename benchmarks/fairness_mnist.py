@@ -44,7 +44,7 @@ def main() -> None:
             run(folder / f"beside-{seed}", "fairness-mnist", f"arms={ONE_CLASSIFIER + UNBIASED}", *common)
     if asked.seeds:
         return
-    readings = polars.concat([readings_of([one]).select(COLUMNS) for one in ended(folder, seeds, must=not asked.finished)])
+    readings = polars.concat([readings_of([run]).select(COLUMNS) for run in ended(folder, seeds, must=not asked.finished)])
     settings = {"claims": claims(readings), "beside": beside(readings), "unbiased": unbiased(readings), "curves": curves(readings)}
     write("fairness_mnist", __doc__ or "", load, settings, results)
     for claim in settings["claims"]:
@@ -60,8 +60,8 @@ def main() -> None:
 
 def ended(folder: Path, seeds: Sequence[int], must: bool) -> list[Path]:
     """The folders of runs that have ended, which all `must` have."""
-    folders = [folder / f"{of}-{seed}" for seed in seeds for of in ("arms", "beside")]
-    done = [one for one in folders if (one / "ledger.jsonl").exists() and not outcross.open(one).unfinished]
+    folders = [folder / f"{which}-{seed}" for seed in seeds for which in ("arms", "beside")]
+    done = [run for run in folders if (run / "ledger.jsonl").exists() and not outcross.open(run).unfinished]
     if must and len(done) < len(folders):
         raise SystemExit(f"{len(folders) - len(done)} runs have not ended; run it again to go on, or write --finished")
     return done
@@ -108,11 +108,11 @@ def claims(readings: polars.DataFrame) -> list[dict[str, Any]]:
         ),
         ("(iv) SeqClass loses less accuracy than SeqGenSeqClass", less(change(FIXED, "accuracy"), change(CHAIN, "accuracy")), 1),
     ]
-    p = [sign_flip(found) for _, found, _ in asked]
+    p = [sign_flip(differences) for _, differences, _ in asked]
     return [
-        {"claim": claim, "mean": over_seeds(found), "differences": found, "p": one, "p_holm": corrected}
-        | {"as_claimed": int((np.sign(found) == sign).sum()), "seeds": len(found)}
-        for (claim, found, sign), one, corrected in zip(asked, p, holm(p), strict=True)
+        {"claim": claim, "mean": over_seeds(differences), "differences": differences, "p": p_value, "p_holm": corrected}
+        | {"as_claimed": int((np.sign(differences) == sign).sum()), "seeds": len(differences)}
+        for (claim, differences, sign), p_value, corrected in zip(asked, p, holm(p), strict=True)
     ]
 
 
@@ -135,7 +135,7 @@ def unbiased(readings: polars.DataFrame) -> list[dict[str, Any]]:
     for arm in ("unbiased", "unbiased-fifth"):
         first, last = (values(readings, arm, "selection_difference", generation, "green less the others") for generation in (0, -1))
         seeds = sorted(first.keys() & last.keys())
-        squares = [{seed: value**2 for seed, value in one.items()} for one in (first, last)]
+        squares = [{seed: value**2 for seed, value in by_seed.items()} for by_seed in (first, last)]
         rows.append(
             {"arm": arm, "seeds": len(seeds)}
             | {"first": over_seeds([first[seed] for seed in seeds]), "last": over_seeds([last[seed] for seed in seeds])}
@@ -152,8 +152,8 @@ def curves(readings: polars.DataFrame) -> list[dict[str, Any]]:
     own = readings.filter(polars.col("at") == "", polars.col("measure").is_in(wanted)).drop_nulls("value")
     grouped = own.group_by("arm", "measure", "generation", maintain_order=True).agg(polars.col("value"))
     return [
-        {"arm": arm, "measure": measure, "generation": generation} | over_seeds(found)
-        for arm, measure, generation, found in grouped.iter_rows()
+        {"arm": arm, "measure": measure, "generation": generation} | over_seeds(values_of_seeds)
+        for arm, measure, generation, values_of_seeds in grouped.iter_rows()
     ]
 
 

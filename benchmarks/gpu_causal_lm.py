@@ -48,7 +48,7 @@ def main() -> None:
             lambda: beams.write(network, few, BLOCK, beams=5, batch=asked.batch),
         ),
     }
-    told: dict[str, object] = {
+    results: dict[str, object] = {
         "device": _name(asked.device),
         "torch": torch.__version__,
         "blocks": len(blocks),
@@ -56,17 +56,17 @@ def main() -> None:
     }
     whole = np.concatenate((blocks[written.scored], written.tokens[written.scored]), axis=1)
     plain = scoring.log_probs(network, whole)[:, BLOCK:]
-    told["mean difference of log-probabilities, nats"] = float(np.abs(plain - written.log_probs).mean())
+    results["mean difference of log-probabilities, nats"] = float(np.abs(plain - written.log_probs).mean())
     for what, (amount, work) in questions.items():
         if time.perf_counter() - started > TIME:
-            told[what] = "not reached in ten minutes"
+            results[what] = "not reached in ten minutes"
             continue
         seconds = _seconds(work, asked.device)
-        told[what] = {"seconds": round(seconds, 2), "a second": round(amount / seconds)}
+        results[what] = {"seconds": round(seconds, 2), "a second": round(amount / seconds)}
         print(f"{what}: {amount / seconds:,.0f} a second ({seconds:.1f} s)", file=sys.stderr, flush=True)
     if asked.device.startswith("cuda"):
-        told["peak memory, GB"] = round(torch.cuda.max_memory_allocated() / 1e9, 1)
-    print(json.dumps(told, indent=1))
+        results["peak memory, GB"] = round(torch.cuda.max_memory_allocated() / 1e9, 1)
+    print(json.dumps(results, indent=1))
 
 
 def _asked() -> argparse.Namespace:

@@ -91,9 +91,9 @@ def panels() -> list[Panel]:
     ]  # fmt: skip
 
 
-def _one_by_one(told: dict[str, Any], generations: int = 5, share: int = 1) -> Round:
+def _one_by_one(settings: dict[str, Any], generations: int = 5, share: int = 1) -> Round:
     """The next generations of one long run, a generation and `share`."""
-    running = iter(outcross.run(told, settings={"generations": 1_000}))
+    running = iter(outcross.run(settings, settings={"generations": 1_000}))
     next(running)
 
     def seconds() -> float:
@@ -105,17 +105,17 @@ def _one_by_one(told: dict[str, Any], generations: int = 5, share: int = 1) -> R
     return seconds
 
 
-def _whole(told: dict[str, Any], generations: int) -> Round:
+def _whole(settings: dict[str, Any], generations: int) -> Round:
     """A whole run but its first generation, a chain."""
-    made = outcross.experiment(told | {"generations": generations + 1})
+    experiment = outcross.experiment(settings | {"generations": generations + 1})
 
     def seconds() -> float:
-        running = iter(outcross.run(made))
+        running = iter(outcross.run(experiment))
         next(running)
         started = time.process_time()
         for _ in running:
             pass
-        return (time.process_time() - started) / made.chains
+        return (time.process_time() - started) / experiment.chains
 
     return seconds
 
@@ -131,20 +131,22 @@ def _loop(accumulate: bool = False, *, chains: int, generations: int, points: in
 
 def _gaussian(rows: int, chains: int, records: str = "points", policy: str = "replace") -> dict[str, Any]:
     human = {"distribution": "normal", "rows": rows, "records": records}
-    return _told(chains, {"human": human, "learner": "gaussian", "policy": policy, "metrics": ["fitted_law"]})
+    return _settings(chains, {"human": human, "learner": "gaussian", "policy": policy, "metrics": ["fitted_law"]})
 
 
 def _categorical(rows: int, chains: int) -> dict[str, Any]:
     human = {"distribution": "categorical", "law": "zipf", "states": 100, "rows": rows}
-    return _told(chains, {"human": human, "learner": "categorical", "metrics": ["support"]})
+    return _settings(chains, {"human": human, "learner": "categorical", "metrics": ["support"]})
 
 
 def _ngram(rows: int) -> dict[str, Any]:
-    return _told(1, {"human": {"text": "stdlib", "rows": rows}, "learner": {"kind": "ngram", "order": 3}, "metrics": ["held_out"]})
+    return _settings(
+        1, {"human": {"text": "stdlib", "rows": rows}, "learner": {"kind": "ngram", "order": 3}, "metrics": ["held_out"]}
+    )
 
 
-def _told(chains: int, told: dict[str, Any]) -> dict[str, Any]:
-    return {"name": "growth", "draw": {"prompts": "none"}, "chains": chains, "store": "readings"} | told
+def _settings(chains: int, own: dict[str, Any]) -> dict[str, Any]:
+    return {"name": "growth", "draw": {"prompts": "none"}, "chains": chains, "store": "readings"} | own
 
 
 def measured(panel: Panel, rounds: int = ROUNDS) -> dict[str, Any]:

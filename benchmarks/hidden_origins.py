@@ -68,32 +68,32 @@ READ = {
 
 
 def settings(learner: str, seed: int, text: str) -> dict[str, Any]:
-    told = dict(LEARNERS[learner])
+    own = dict(LEARNERS[learner])
     return {
         "name": "hidden",
-        "human": {"path": text, "rows": told.pop("human.rows"), "held_out": 0.1},
+        "human": {"path": text, "rows": own.pop("human.rows"), "held_out": 0.1},
         "block": 64,
         "draw": {"prompts": "human"},
         "metrics": ["held_out", {"kind": "selection", "choices": 19}],
         "seed": seed,
-    } | told
+    } | own
 
 
 def arms(learner: str) -> dict[str, dict[str, Any]]:
     """The policy of every arm by its name: rows, share, way and chooser."""
-    told: dict[str, dict[str, Any]] = {"human_only": {"kind": "human_only"}}
+    policies: dict[str, dict[str, Any]] = {"human_only": {"kind": "human_only"}}
     for rows in ROWS if learner == "ngram" else ROWS[:1]:
         for share in SHARES:
             base = {"kind": "detector_weighted", "share": share, "rows": rows}
             name = f"{rows} {share}"
-            told[f"{name} none"] = base | {"detector": "oracle", "power": 0, "draws": 1.0, "max_repeats": 1}
-            told[f"{name} human part"] = base | {"detector": "oracle", "draws": share, "max_repeats": 1}
+            policies[f"{name} none"] = base | {"detector": "oracle", "power": 0, "draws": 1.0, "max_repeats": 1}
+            policies[f"{name} human part"] = base | {"detector": "oracle", "draws": share, "max_repeats": 1}
             for way, limits in WAYS.items():
                 if learner == "transformer" and way == "once":
                     continue  # steps are equal, so that the published selector is compared as it is
                 for chooser, asked in CHOOSERS.items():
-                    told[f"{name} {way} {chooser}"] = base | limits | asked
-    return told
+                    policies[f"{name} {way} {chooser}"] = base | limits | asked
+    return policies
 
 
 def measure(learner: str, seeds: list[int]) -> None:
@@ -106,37 +106,37 @@ def measure(learner: str, seeds: list[int]) -> None:
                 continue
             curves: dict[str, list[float | None]] = {}
             for generation in run(experiment(settings(learner, seed, str(text)) | {"policy": policy}), ledgers[seed]):
-                read = {(one.measure, one.at): one.estimate for one in generation.measured if not one.column}
+                read = {(reading.measure, reading.at): reading.estimate for reading in generation.measured if not reading.column}
                 for place, word in READ.items():
                     estimate = read.get(place)
                     curves.setdefault(word, []).append(None if estimate is None else round(estimate.value, 5))
             print(learner, seed, name, curves["loss"][-1], flush=True)
-            told = stored()
-            told.setdefault(learner, {}).setdefault(str(seed), {})[name] = curves
-            _keep(told)
+            results = stored()
+            results.setdefault(learner, {}).setdefault(str(seed), {})[name] = curves
+            _keep(results)
 
 
 def stored() -> dict[str, Any]:
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 
-def _keep(told: dict[str, Any]) -> None:
-    write_whole(RESULTS, json.dumps(told, indent=None, separators=(",", ":")).replace('},"', '},\n"') + "\n")
+def _keep(results: dict[str, Any]) -> None:
+    write_whole(RESULTS, json.dumps(results, indent=None, separators=(",", ":")).replace('},"', '},\n"') + "\n")
 
 
 def summary() -> None:
-    told = stored()
-    told["summary"] = {learner: summarised(told[learner]) for learner in LEARNERS if learner in told}
-    _keep(told)
-    curves(told["ngram"], "once").save(RESULTS.with_name("hidden_origins-once.svg"))
-    curves(told["ngram"], "repeated").save(RESULTS.with_name("hidden_origins-repeated.svg"))
-    for learner, rows in told["summary"].items():
+    results = stored()
+    results["summary"] = {learner: summarised(results[learner]) for learner in LEARNERS if learner in results}
+    _keep(results)
+    curves(results["ngram"], "once").save(RESULTS.with_name("hidden_origins-once.svg"))
+    curves(results["ngram"], "repeated").save(RESULTS.with_name("hidden_origins-repeated.svg"))
+    for learner, rows in results["summary"].items():
         print(f"\n{learner}\n\n{markdown(rows)}")
 
 
 def summarised(seeds: dict[str, Any]) -> list[dict[str, Any]]:
     """A row for every kind of human text, share and way: the losses at the end, the gains, and the share of the oracle's gain."""
-    found = []
+    lines = []
     for rows in ROWS:
         for share in SHARES[::-1]:
             for way in WAYS:
@@ -145,8 +145,8 @@ def summarised(seeds: dict[str, Any]) -> list[dict[str, Any]]:
                 }
                 whole = [done for done in seeds.values() if {*needed, "human_only"} <= set(done)]
                 if whole:
-                    found.append(_row(whole, rows, share, way))
-    return found
+                    lines.append(_row(whole, rows, share, way))
+    return lines
 
 
 def _row(whole: list[dict[str, Any]], rows: str, share: float, way: str) -> dict[str, Any]:
@@ -155,28 +155,28 @@ def _row(whole: list[dict[str, Any]], rows: str, share: float, way: str) -> dict
     def over(name: str, word: str, at: slice) -> np.ndarray:
         return np.array([np.mean([value for value in done[name][word][at] if value is not None]) for done in whole])
 
-    told: dict[str, Any] = {"human text": rows, "share": share, "way": way, "seeds": len(whole)}
+    line: dict[str, Any] = {"human text": rows, "share": share, "way": way, "seeds": len(whole)}
     for when, at in (("at the end", slice(-1, None)), ("over all", slice(1, None))):
         losses = {name: over(f"{base} {way} {name}", "loss", at) for name in CHOOSERS}
         losses |= {name: over(f"{base} {name}", "loss", at) for name in ("none", "human part")}
         losses["human only"] = over("human_only", "loss", at)
-        told[when] = {"loss": {name: _interval(values) for name, values in losses.items()}}
+        line[when] = {"loss": {name: _interval(values) for name, values in losses.items()}}
         gains = {name: losses["random"] - losses[name] for name in ("detector", "oracle")}
-        told[when]["gain"] = {name: _interval(values) for name, values in gains.items()}
-        told[when]["gain over no selection"] = {name: _interval(losses["none"] - losses[name]) for name in CHOOSERS}
+        line[when]["gain"] = {name: _interval(values) for name, values in gains.items()}
+        line[when]["gain over no selection"] = {name: _interval(losses["none"] - losses[name]) for name in CHOOSERS}
         try:
-            if (told[when]["gain"]["oracle"].get("high") or 0.0) <= 0:
+            if (line[when]["gain"]["oracle"].get("high") or 0.0) <= 0:
                 raise NotApplicable("the oracle gains nothing over a random choice, so that there is no share of it")
             ratio = ratio_of_paired_means(gains["detector"], gains["oracle"], "seeds")
-            told[when]["share of the oracle's gain"] = {"value": ratio.value, "low": ratio.low, "high": ratio.high}
+            line[when]["share of the oracle's gain"] = {"value": ratio.value, "low": ratio.low, "high": ratio.high}
         except NotApplicable as why:
-            told[when]["share of the oracle's gain"] = {"not defined": str(why)}
+            line[when]["share of the oracle's gain"] = {"not defined": str(why)}
     every = slice(1, None)
-    told["selection"] = {
+    line["selection"] = {
         name: {word: _interval(over(f"{base} {way} {name}", word, every)) for word in ("human share learned", "spread", "tail")}
         for name in CHOOSERS
     }
-    return told
+    return line
 
 
 def curves(seeds: dict[str, Any], way: str) -> Figure:
@@ -192,8 +192,8 @@ def curves(seeds: dict[str, Any], way: str) -> Figure:
             for arm, name in arms_of.items():
                 losses = np.array([done[name]["loss"] for done in seeds.values() if name in done])
                 for generation, values in enumerate(losses.T if len(losses) else []):
-                    told = _interval(values)
-                    rows.append((text, share, arm, generation, told["value"], told.get("low"), told.get("high")))
+                    estimate = _interval(values)
+                    rows.append((text, share, arm, generation, estimate["value"], estimate.get("low"), estimate.get("high")))
     data = table(
         rows, {"human text": str, "share": float, "arm": str, "generation": int, "loss": float, "low": float, "high": float}
     )
@@ -238,21 +238,21 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rows:
         end = row["at the end"]
-        of = row["selection"]["detector"]
+        selected = row["selection"]["detector"]
         cells = [
-            row["human text"], row["share"], row["way"], *(_said(end["loss"][name]) for name in ("random", "detector", "oracle", "human part")),
-            _said(end["share of the oracle's gain"]), *(_said(of[word]) for word in ("human share learned", "tail", "spread")),
+            row["human text"], row["share"], row["way"], *(_in_words(end["loss"][name]) for name in ("random", "detector", "oracle", "human part")),
+            _in_words(end["share of the oracle's gain"]), *(_in_words(selected[word]) for word in ("human share learned", "tail", "spread")),
         ]  # fmt: skip
         lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines)
 
 
-def _said(told: dict[str, Any]) -> str:
-    if "not defined" in told:
+def _in_words(estimate: dict[str, Any]) -> str:
+    if "not defined" in estimate:
         return "not defined"
-    if "low" not in told:
-        return f"{told['value']:.3f}"
-    return f"{told['value']:.3f} [{told['low']:.3f}, {told['high']:.3f}]"
+    if "low" not in estimate:
+        return f"{estimate['value']:.3f}"
+    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
 
 
 if __name__ == "__main__":

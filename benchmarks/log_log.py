@@ -20,7 +20,7 @@ def drawn(panel: dict[str, Any]) -> str:
     x = {"field": "size", "title": panel["over"], **logarithmic, "axis": {"format": "~s", "tickCount": 5, "grid": False}}
     y = {"title": panel["unit"], **logarithmic, "axis": {"format": ".0e", "tickCount": 6}}
     colour = {"domain": names, "range": list(COLOURS[: len(names)])}
-    dashes = {"domain": names, "range": [list(one) for one in DASHES[: len(names)]]}
+    dashes = {"domain": names, "range": [list(dash) for dash in DASHES[: len(names)]]}
     layers = [
         {
             "mark": {"type": "rule", "strokeWidth": 3, "opacity": 0.35},

@@ -1,60 +1,86 @@
-"""What `outcross run nature-lm` shows over seeds, on the WikiText-2 of the shared data."""
+"""What `outcross run nature-lm` shows over seeds, on the WikiText-2 of the shared data; it goes on where an earlier session ended."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from figures import DATA, write
-from over_seeds import RUNS, difference, over_seeds, readings_of, run, study, work
+from figures import DATA, RESULTS, write
+from over_seeds import RUNS, difference, over_seeds, study
+from sessions import Study, Unit, check_settings, frame_of, stored, work_of
+
+from outcross.experiment.file import load
+from outcross.verbs.asking import as_many_as_cores
 
 TEXT = (f"human.path={DATA / 'text/wikitext2'}/*.gz", "human.heading== [^=].* =")
 PERPLEXITY = "held_out_perplexity"
 READINGS = (
-    (PERPLEXITY, "", "value"),
-    ("rare_words_beyond_prompt", "3-5 times", "value"),
-    ("rare_words_beyond_prompt", "once", "value"),
-    ("prompt_copying", "", "value"),
-    ("next_token_entropy", "", "value"),
+    (PERPLEXITY, ""),
+    ("rare_words_beyond_prompt", "3-5 times"),
+    ("rare_words_beyond_prompt", "1 time"),
+    ("prompt_copying", ""),
+    ("next_token_entropy", ""),
 )
-BASE_ALONE = (
-    "generations=1", "metrics=[held_out]", "arms=[{name: base, policy: human_only, training.epochs: null, training.steps: 1}]",
-    "training.batch=1", "training.learning_rate=1e-30", "training.rate=constant", "prompts=[]", "draw.beams=1",
-)  # fmt: skip
+BASE = "base"
+BASE_ALONE = {
+    "name": BASE, "policy": "human_only", "generations": 1, "metrics": ["held_out"], "prompts": [], "draw.beams": 1, "training.epochs": None, "training.steps": 1,
+    "training.batch": 1, "training.learning_rate": 1e-30, "training.rate": "constant",
+}  # fmt: skip
 """One step that moves no weight: what is measured is the base as it was."""
 
 
-def answer(question: str, page: str, size: str, seeds: Sequence[int], control: str, with_base: bool) -> None:
-    """Run the study or go on with it, or read the finished runs that the command line names, and write its results."""
+def answer(
+    question: str,
+    page: str,
+    size: str,
+    seeds: Sequence[int],
+    control: str,
+    further: Sequence[tuple[dict[str, Any], Sequence[int]]] = (),
+) -> None:
+    """Run what is missing of the study, and write its results after every generation.
+
+    Every arm of the size has all `seeds`; further arms, as an experiment file lists them, have those that stand beside them.
+    """
+    spec = load("nature-lm", (f"size={size}", *TEXT))
+    own = {arm["name"]: seeds for arm in spec["arms"]} | {arm["name"]: some for arm, some in further}
+    spec["arms"] = [*spec["arms"], *(arm for arm, _ in further)]
+    asked = _asked(page, seeds, own)
+    going = Study(RUNS / question, spec, own, READINGS)
+    path, load_before, settings = RESULTS / f"{question}.json", os.getloadavg(), going.settings()
+    before = stored(path)
+    check_settings(path, before.get("settings", {}), settings)
+
+    def keep(units: list[Unit]) -> None:
+        write(question, page, load_before, {"settings": settings} | _shown(units, control) | {"units": units})
+
+    units = going.go_on(before.get("units", []), asked.seeds, asked.workers, keep, asked.arms)
+    if units:
+        keep(units)
+
+
+def _asked(page: str, seeds: Sequence[int], arms: Collection[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=page)
-    parser.add_argument(
-        "folders", nargs="*", type=Path, help="finished runs, each with seeds of its own; they are run here if left out"
-    )
-    folders, load = parser.parse_args().folders, os.getloadavg()
-    if not folders:
-        folders = [RUNS / question]
-        run(folders[0], "nature-lm", f"size={size}", f"sweep.seed={list(seeds)}", *TEXT)
-    readings = readings_of(folders)
-    results: dict[str, Any] = {"study": study(readings, READINGS, control), "work": work(folders)}
-    if with_base:
-        results["zero_shot"] = _zero_shot(question, size, readings)
-    write(question, page, load, results)
+    parser.add_argument("--seeds", nargs="+", type=int, choices=seeds, default=seeds, help="run only these; all if left out")
+    parser.add_argument("--arms", nargs="+", choices=list(arms), default=[], help="run only these; all if left out")
+    parser.add_argument("--workers", type=int, default=as_many_as_cores(), help="arms at a time; a worker a core if left out")
+    return parser.parse_args()
 
 
-def _zero_shot(question: str, size: str, readings: Any) -> dict[str, Any]:
-    """The perplexity of the base on the same held-out text, and generation 0 less it, seed by seed."""
-    seeds = sorted(readings["seed"].unique().to_list())
-    folder = RUNS / f"{question}-base"
-    run(folder, "nature-lm", f"size={size}", f"sweep.seed={seeds}", *TEXT, *BASE_ALONE)
-    of_base = _perplexities(readings_of([folder]), "base")
-    first_less_base = {}
-    for arm in readings["arm"].unique(maintain_order=True):
-        of_arm = _perplexities(readings, arm)
-        first_less_base[arm] = difference(list(of_arm.values()), [of_base.get(seed) for seed in of_arm])
-    return {"level": over_seeds(list(of_base.values())), "first_less_base": first_less_base}
+def _shown(units: list[Unit], control: str) -> dict[str, Any]:
+    """The means over seeds and the work of all units, and what the base reads where it was run."""
+    readings = frame_of(units)
+    trained = readings.filter(readings["arm"] != BASE)
+    shown: dict[str, Any] = {"study": study(trained, [(*place, "value") for place in READINGS], control), "work": work_of(units)}
+    of_base = _perplexities(readings, BASE)
+    if of_base:
+        first_less_base = {}
+        for arm in trained["arm"].unique(maintain_order=True):
+            of_arm = _perplexities(trained, arm)
+            first_less_base[arm] = difference(list(of_arm.values()), [of_base.get(seed) for seed in of_arm])
+        shown["zero_shot"] = {"level": over_seeds(list(of_base.values())), "first_less_base": first_less_base}
+    return shown
 
 
 def _perplexities(readings: Any, arm: str) -> dict[int, float]:

@@ -19,11 +19,11 @@ def sdmetrics(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout:
     from sdmetrics.reports.single_table import DiagnosticReport, QualityReport
 
     columns = {name: {"sdtype": "numerical" if _is_number(reference[name]) else "categorical"} for name in reference}
-    told = {}
+    scores = {}
     for name, report in (("quality", QualityReport()), ("diagnostic", DiagnosticReport())):
         report.generate(reference, synthetic, {"columns": columns}, verbose=False)
-        told[name] = float(report.get_score())
-    return told
+        scores[name] = float(report.get_score())
+    return scores
 
 
 def sdmetrics_quality(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout: pandas.DataFrame) -> dict[str, float]:
@@ -73,8 +73,8 @@ def syntheval(synthetic: pandas.DataFrame, reference: pandas.DataFrame, holdout:
         "q_mse": {"num_quants": 10, "cat_mse": False},
     }
     judge = SynthEval(reference, holdout_dataframe=holdout, verbose=False, enable_plots=False, console="off", show_warnings=False)
-    told = judge.evaluate(synthetic, **asked)
-    rows = told.set_index("metric")["val"] if "metric" in told else told["val"]
+    scores = judge.evaluate(synthetic, **asked)
+    rows = scores.set_index("metric")["val"] if "metric" in scores else scores["val"]
     return {str(name): float(value) for name, value in rows.items() if str(name) in ("avg_qMSE", "ks_tvd_stat")}
 
 
@@ -92,10 +92,10 @@ def main() -> None:
     first, reference, holdout, *others = (pandas.read_parquet(path) for path in paths)
     for synthetic in (first, *others):
         try:
-            told = PEERS[peer](synthetic, reference, holdout)
+            scores = PEERS[peer](synthetic, reference, holdout)
         except Exception as why:  # that a set breaks a report is a result, too
-            told = {"error": f"{type(why).__name__}: {why}"[:200]}
-        print(json.dumps(told), flush=True)
+            scores = {"error": f"{type(why).__name__}: {why}"[:200]}
+        print(json.dumps(scores), flush=True)
 
 
 if __name__ == "__main__":

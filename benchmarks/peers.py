@@ -41,7 +41,7 @@ def _has_transformers(interpreter: Path) -> bool:
 
 
 def _call(command: list[object]) -> None:
-    done = subprocess.run([str(one) for one in command], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise RuntimeError(f"{TRANSFORMERS} cannot be installed ({last[0]}); a package index is needed once")

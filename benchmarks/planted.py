@@ -83,9 +83,9 @@ class _Column:
 def _condition(values: pl.Series, column: _Column, rng: np.random.Generator) -> tuple[str, np.ndarray]:
     """A random interval of a number, or a random set of categories, that holds 25 to 75 % of the records."""
     if not column.is_category:
-        held = rng.uniform(0.3, 0.7)
-        start = rng.uniform(0, 1 - held)
-        low, high = (column.sorted[int(at * (column.sorted.size - 1))] for at in (start, start + held))
+        width = rng.uniform(0.3, 0.7)
+        start = rng.uniform(0, 1 - width)
+        low, high = (column.sorted[int(at * (column.sorted.size - 1))] for at in (start, start + width))
         return f"{low:g} <= {values.name} < {high:g}", (column.numbers >= low) & (column.numbers < high)
     names = column.names
     for _ in range(100):

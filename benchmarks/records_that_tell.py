@@ -66,10 +66,10 @@ def difference_of_shares(p: float, difference: float) -> Callable[[np.random.Gen
     """Newcombe's interval, as `values gone missing` is."""
 
     def sample(rng, n):
-        one, two = wilson(rng.binomial(n, p + difference), n), wilson(rng.binomial(n, p), n)
-        value = one[0] - two[0]
-        low = value - np.hypot(one[0] - one[1], two[2] - two[0])
-        return value, low, value + np.hypot(one[2] - one[0], two[0] - two[1])
+        first, second = wilson(rng.binomial(n, p + difference), n), wilson(rng.binomial(n, p), n)
+        value = first[0] - second[0]
+        low = value - np.hypot(first[0] - first[1], second[2] - second[0])
+        return value, low, value + np.hypot(first[2] - first[0], second[0] - second[1])
 
     return sample
 
@@ -135,7 +135,7 @@ def grid(name: str) -> list[Cell]:
     return cells + [Cell("unseen categories", "none in people", p, 0.01, one_share(p)) for p in unseen]
 
 
-def is_told(interval: Interval, limit: float) -> np.ndarray:
+def is_decided(interval: Interval, limit: float) -> np.ndarray:
     """Whether the interval does not hold the limit."""
     _, low, high = interval
     return (low > limit) | (high < limit)
@@ -146,8 +146,8 @@ def true_records(cell: Cell, rng: np.random.Generator, samples: int = 2000) -> f
     low, high = np.log(20), np.log(1e9)
     for _ in range(22):
         middle = (low + high) / 2
-        told = is_told(cell.sample(rng, np.full(samples, int(np.exp(middle)))), cell.limit).mean()
-        low, high = (low, middle) if told >= 0.8 else (middle, high)
+        rate = is_decided(cell.sample(rng, np.full(samples, int(np.exp(middle)))), cell.limit).mean()
+        low, high = (low, middle) if rate >= 0.8 else (middle, high)
     return float(np.exp(high))
 
 
@@ -158,12 +158,12 @@ def named(interval: Interval, limit: float, n: int) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(value - limit) / (np.abs(end - value) / NORMAL_QUANTILE)
     needed = n * times_the_records(np.maximum(z, 1.0))
-    return np.where(~is_told(interval, limit) & (z > 1), np.minimum(needed, 1e9), np.nan)
+    return np.where(~is_decided(interval, limit) & (z > 1), np.minimum(needed, 1e9), np.nan)
 
 
 def study(samples: int, rng: np.random.Generator, cells: list[Cell], sizes: tuple[int, ...]) -> dict[str, Any]:
     """What a grid shows, cell by cell and over all of them."""
-    rows, told_all, ratios = [], [], []
+    rows, detected_by_cell, ratios = [], [], []
     for cell in cells:
         truth = true_records(cell, rng)
         for n in sizes:
@@ -171,24 +171,24 @@ def study(samples: int, rng: np.random.Generator, cells: list[Cell], sizes: tupl
             records = records[np.isfinite(records)]
             if not records.size:
                 continue
-            told = is_told(cell.sample(rng, np.ceil(records).astype(np.int64)), cell.limit)
-            told_all.append(told)
+            detected = is_decided(cell.sample(rng, np.ceil(records).astype(np.int64)), cell.limit)
+            detected_by_cell.append(detected)
             ratios.append(records / truth)
             rows.append(
                 {
                     "check": cell.check, "law": cell.law, "value": cell.loss, "n": n, "samples": samples, "named": int(records.size),
-                    "told": round(float(told.mean()), 4), "true_records": round(truth),
+                    "told": round(float(detected.mean()), 4), "true_records": round(truth),
                     "median_named": round(float(np.median(records))), "median_over_true": round(float(np.median(records) / truth), 3),
                 }
             )  # fmt: skip
-    told, ratio = np.concatenate(told_all), np.concatenate(ratios)
-    by_cell = np.array([[one.sum(), one.size] for one in told_all], dtype=float)
+    detected, ratio = np.concatenate(detected_by_cell), np.concatenate(ratios)
+    by_cell = np.array([[of_cell.sum(), of_cell.size] for of_cell in detected_by_cell], dtype=float)
     drawn = by_cell[rng.integers(0, len(by_cell), (2000, len(by_cell)))].sum(axis=1)
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
-    of_samples = share(float(told.sum()), told.size)
+    of_samples = share(float(detected.sum()), detected.size)
     return {
-        "samples_that_name_a_number": int(told.size),
-        "told": round(float(told.mean()), 4),
+        "samples_that_name_a_number": int(detected.size),
+        "told": round(float(detected.mean()), 4),
         "told_interval_over_samples": [round(float(end), 4) for end in of_samples.interval],
         "told_interval_over_cells": [round(float(low), 4), round(float(high), 4)],
         "median_named_over_true": round(float(np.median(ratio)), 3),
@@ -198,11 +198,11 @@ def study(samples: int, rng: np.random.Generator, cells: list[Cell], sizes: tupl
 
 if __name__ == "__main__":
     samples = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
-    found = {
+    studies = {
         name: study(samples, np.random.default_rng([20_26, 80, place]), grid(name), sizes)
         for place, (name, sizes) in enumerate(SIZES.items())
     }
     path = Path(__file__).parent / "results" / "records_that_tell.json"
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    for name, of_grid in found.items():
+    path.write_text(json.dumps(studies, indent=1) + "\n", encoding="utf-8")
+    for name, of_grid in studies.items():
         print(name, {what: value for what, value in of_grid.items() if what != "cells"})

@@ -128,9 +128,9 @@ def _rules(frame: pl.DataFrame, name: str) -> dict[str, Callable[[np.random.Gene
     return {f"{rule.inside.mean():.0%}: {rule.name}": lambda rng, rule=rule: rule.inside for rule in rules}
 
 
-def found(data: Data, name: str, region: str) -> dict[str, Any]:
+def detected(data: Data, name: str, region: str) -> dict[str, Any]:
     """A row of the study: how often a planted region is found."""
-    rows = list(_found(data, region))
+    rows = list(_detected(data, region))
     hits = sum(row["lost"] and row["jaccard"] >= JACCARD for row in rows)
     low, high = _exact(hits, len(rows))
     return {
@@ -140,7 +140,7 @@ def found(data: Data, name: str, region: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _found(data: Data, region: str) -> Iterator[dict[str, Any]]:
+def _detected(data: Data, region: str) -> Iterator[dict[str, Any]]:
     is_thinned = region.startswith(THINNED)
     for repeat in range(REPEATS // (1 + ("text" in data.kinds.values()))):
         rng = np.random.default_rng([11, repeat])
@@ -158,10 +158,10 @@ def _found(data: Data, region: str) -> Iterator[dict[str, Any]]:
         seconds = time.process_time() - began
         there = inside[human][reference.places]
         overlaps = []
-        for one in regions:
-            own = one.inside[: there.size]
+        for reported in regions:
+            own = reported.inside[: there.size]
             jaccard = float((own & there).sum() / (own | there).sum())
-            overlaps.append((one.ratio.high is not None and one.ratio.high < MARGIN, jaccard, one.rule))
+            overlaps.append((reported.ratio.high is not None and reported.ratio.high < MARGIN, jaccard, reported.rule))
         lost, jaccard, rule = max(overlaps)
         yield {"rows": size, "left": kept.size, "lost": lost, "jaccard": jaccard, "seconds": seconds, "rule": rule}
 
@@ -213,7 +213,7 @@ def main() -> None:
     for name in sys.argv[1:] or TABLES:
         data, rows = TABLES[name](), []
         for region in (*data.regions, None):
-            rows.append(honest(data, name) if region is None else found(data, name, region))
+            rows.append(honest(data, name) if region is None else detected(data, name, region))
             print(f"  {rows[-1]}", flush=True)
             kept = json.loads(RESULT.read_text(encoding="utf-8"))["regions"] if RESULT.exists() else []
             # Rows that this run has not come to yet stay as they were measured before.

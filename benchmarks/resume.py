@@ -77,14 +77,14 @@ class Straight(Steps):
     """`do` without identity."""
 
     def __call__(self, verb: Verb[Any], recipe: Any, *inputs: Any, part: str = "") -> Made[Any]:
-        made = verb.do(recipe, *map(_value, inputs), rng=stream(self.seed, self.generation, verb.name, part))
-        return Made(f"{verb.name} {self.generation}", len(made) if hasattr(made, "__len__") else 0, lambda: made)
+        output = verb.do(recipe, *map(_value, inputs), rng=stream(self.seed, self.generation, verb.name, part))
+        return Made(f"{verb.name} {self.generation}", len(output) if hasattr(output, "__len__") else 0, lambda: output)
 
 
-def _value(one: Any) -> Any:
-    if isinstance(one, dict):
-        return {name: _value(inner) for name, inner in one.items()}
-    return one.value if isinstance(one, Made) else one
+def _value(argument: Any) -> Any:
+    if isinstance(argument, dict):
+        return {name: _value(inner) for name, inner in argument.items()}
+    return argument.value if isinstance(argument, Made) else argument
 
 
 def _pair(how: str, again: Callable[..., Any], fresh: Callable[..., Any], steps: int) -> tuple[Side, list[Side]]:
@@ -92,7 +92,7 @@ def _pair(how: str, again: Callable[..., Any], fresh: Callable[..., Any], steps:
 
 
 def _run(experiment: outcross.Experiment, ledger: Ledger) -> int:
-    return sum(len(one.measured) for one in loop.run(experiment, ledger))
+    return sum(len(generation.measured) for generation in loop.run(experiment, ledger))
 
 
 def _command(folder: Path) -> list[object]:

@@ -37,7 +37,9 @@ def routed() -> dict[str, float]:
     rules = {
         "random": RouteFilter(rule="random"),
         "single": RouteFilter(rule="single", reward=reward),
-        "table": RouteFilter(rule="table", by="topic", table={f"topic {one}": f"teacher {one}" for one in range(TEACHERS)}),
+        "table": RouteFilter(
+            rule="table", by="topic", table={f"topic {number}": f"teacher {number}" for number in range(TEACHERS)}
+        ),
         "reward": RouteFilter(rule="reward", reward=reward),
         "learned": RouteFilter(rule="learned", reward=reward, columns=("topic",)),
     }

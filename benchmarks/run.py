@@ -33,6 +33,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "best_of": lambda: sys.executable,
     "students": lambda: sys.executable,
     "forecast": lambda: sys.executable,
+    "forecast_families": lambda: sys.executable,
     "equal_k": lambda: sys.executable,
     "surpass": lambda: sys.executable,
     "routing": lambda: sys.executable,

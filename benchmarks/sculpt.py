@@ -41,11 +41,11 @@ def studied(size: str | None, workers: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         settings = {} if size is None else {"size": size}
         run = outcross.run("sculpt", out=Path(folder) / "run", workers=workers, settings=settings).finish()
-        told = study(run)
-    found = measured(told)
-    every = {one.measure: one for one in found if not one.at}
+        of_run = study(run)
+    measures = measured(of_run)
+    every = {measure.measure: measure for measure in measures if not measure.at}
     rows, kinds = [], {}
-    for response in responses(told.settings, [every["goal"]], {}):
+    for response in responses(of_run.settings, [every["goal"]], {}):
         kinds[response.among] = [(answer.setting, answer.arm) for answer in response.answers]
         for answer in response.answers:
             row: dict[str, Any] = {"data": response.among, "size": answer.setting}
@@ -54,7 +54,7 @@ def studied(size: str | None, workers: int) -> dict[str, Any]:
                 row[measure] = {"value": end.value, "low": end.low, "high": end.high, "n": end.n}
             rows.append(row)
             print(row, flush=True)
-    sentences = frontier_sentences(kinds, found)
+    sentences = frontier_sentences(kinds, measures)
     print(*sentences, sep="\n", flush=True)
     return {"sculpted": rows, "verdicts": list(sentences)}
 
@@ -71,7 +71,7 @@ def pooled(seed: int) -> list[dict[str, Any]]:
     names = sorted(name for name in counts if name != PEOPLE)
     wide = frame.filter(pl.col("model").is_in([*names, PEOPLE])).pivot(on="model", index="prompt_id", values="output").drop_nulls()
     order = stream(seed, "sculpt pool", "prompts").permutation(wide.height)
-    learned, held = wide[order[: wide.height // 2]], wide[order[wide.height // 2 :]]
+    learned, unseen = wide[order[: wide.height // 2]], wide[order[wide.height // 2 :]]
     learner = Ngram(order=1, vocabulary=4096)
     vocabulary = learner.form(BLOCK).learn_vocabulary([text for name in (*names, PEOPLE) for text in learned[name].to_list()])
 
@@ -87,11 +87,11 @@ def pooled(seed: int) -> list[dict[str, Any]]:
     single, best = int(np.nanmean(values, axis=1).argmax()), np.nan_to_num(values, nan=-np.inf).argmax(axis=0)
     sets = {name: cut(answers[at, prompts].tolist()) for name, at in (("random", chance), ("single", single), ("best", best))}
     people = cut(learned[PEOPLE].to_list())
-    least = min(*map(len, sets.values()), 2 * len(people))
+    fewest = min(*map(len, sets.values()), 2 * len(people))
     mixing = stream(seed, "sculpt pool", "blocks")
-    some = {name: blocks[mixing.permutation(len(blocks))[:least]] for name, blocks in sets.items()}
-    some["mixed"] = np.concatenate([some["best"][: least // 2], people[mixing.permutation(len(people))[: least - least // 2]]])
-    held_out, rows = as_blocks(cut(held[PEOPLE].to_list())), []
+    some = {name: blocks[mixing.permutation(len(blocks))[:fewest]] for name, blocks in sets.items()}
+    some["mixed"] = np.concatenate([some["best"][: fewest // 2], people[mixing.permutation(len(people))[: fewest - fewest // 2]]])
+    held_out, rows = as_blocks(cut(unseen[PEOPLE].to_list())), []
     for name, tokens in some.items():
         for size in ORDERS:
             given = as_blocks(tokens)
@@ -107,7 +107,7 @@ def pooled(seed: int) -> list[dict[str, Any]]:
                     "parameters": model.parameters,
                     "goal": float(np.nanmean(goal(wrote))),
                     "loss": loss,
-                    "blocks": least,
+                    "blocks": fewest,
                 }
             )
     print(seed, names, rows[0], rows[-1], flush=True)
@@ -121,8 +121,8 @@ def pool() -> dict[str, Any]:
     seeds = [pooled(seed) for seed in SEEDS]
     students = []
     for same in zip(*seeds, strict=True):
-        told = {key: same[0][key] for key in ("data", "size")}
-        students.append(told | {key: over_seeds([one[key] for one in same]) for key in ("parameters", "goal", "loss")})
+        settings = {key: same[0][key] for key in ("data", "size")}
+        students.append(settings | {key: over_seeds([row[key] for row in same]) for key in ("parameters", "goal", "loss")})
     at = {(row["data"], row["size"]): number for number, row in enumerate(students)}
 
     def table(data: str, key: str) -> np.ndarray:
@@ -136,12 +136,12 @@ def pool() -> dict[str, Any]:
         each = judged_students(list(map(float, ORDERS)), goals, losses, np.zeros_like(goals), largest)
         verdicts[data] = {
             "on_the_goal": equal.note if equal.size is None else [equal.size.value, equal.size.low, equal.size.high],
-            "by_size": {str(size): list(one.not_shown) or ["holds both"] for size, one in zip(ORDERS, each, strict=True)},
+            "by_size": {str(size): list(judged.not_shown) or ["holds both"] for size, judged in zip(ORDERS, each, strict=True)},
             "goal_difference": {
-                str(size): [one.goal.value, one.goal.low, one.goal.high] for size, one in zip(ORDERS, each, strict=True)
+                str(size): [judged.goal.value, judged.goal.low, judged.goal.high] for size, judged in zip(ORDERS, each, strict=True)
             },
             "loss_ratio": {
-                str(size): [one.loss.value, one.loss.low, one.loss.high] for size, one in zip(ORDERS, each, strict=True)
+                str(size): [judged.loss.value, judged.loss.low, judged.loss.high] for size, judged in zip(ORDERS, each, strict=True)
             },
         }
         print(data, verdicts[data], flush=True)

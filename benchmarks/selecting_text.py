@@ -69,38 +69,38 @@ def arms(seed: int) -> dict[str, dict[str, Any]]:
     """Every arm by policy and selection."""
     base = settings(seed)
     bound = human_perplexity(base)
-    told = {
+    policies = {
         f"{policy} {name}": base | {"policy": policy} | own
         for policy in ("replace", "accumulate")
         for name, own in selections(bound).items()
     }
     for policy in ("accumulate", "augment"):
         for name, own in (("none", {}), ("importance", {"select": [ORACLE]}), ("importance erring", {"select": [ERRING]})):
-            told[f"{policy} {name}"] = base | {"policy": policy} | own
-    return told | {"human_only none": base | {"policy": "human_only"}}
+            policies[f"{policy} {name}"] = base | {"policy": policy} | own
+    return policies | {"human_only none": base | {"policy": "human_only"}}
 
 
-def human_perplexity(told: dict[str, Any]) -> float:
+def human_perplexity(settings: dict[str, Any]) -> float:
     """The perplexity a byte below which nine in ten of the human training texts lie: the bound of the verifier."""
-    (first,) = run(experiment(told | {"generations": 1, "metrics": ["held_out"]}))
+    (first,) = run(experiment(settings | {"generations": 1, "metrics": ["held_out"]}))
     texts = first.human.training.records.texts
     return float(np.nanquantile(Perplexity().fit(texts)(texts), 0.9))
 
 
 def main(seeds: list[int]) -> None:
-    told = stored()
-    told["bought"] = bought(told["seeds"])
-    RESULTS.write_text(json.dumps(told, indent=1) + "\n")
+    results = stored()
+    results["bought"] = bought(results["seeds"])
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     for seed in seeds:
-        for name, one in arms(seed).items():
+        for name, settings in arms(seed).items():
             if name in stored()["seeds"].get(str(seed), {}):
                 continue
-            readings = curves(outcross.run(one).finish().readings)
+            readings = curves(outcross.run(settings).finish().readings)
             print(seed, name, [round(value, 3) for value in readings["held_out_loss"]], flush=True)
-            told = stored()
-            told["seeds"].setdefault(str(seed), {})[name] = readings
-            told["bought"] = bought(told["seeds"])
-            RESULTS.write_text(json.dumps(told, indent=1) + "\n")
+            results = stored()
+            results["seeds"].setdefault(str(seed), {})[name] = readings
+            results["bought"] = bought(results["seeds"])
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def stored() -> dict[str, Any]:
@@ -110,17 +110,17 @@ def stored() -> dict[str, Any]:
 
 def curves(readings: Any) -> dict[str, list[float | None]]:
     """The readings of one arm, a number a generation."""
-    found: dict[str, list[float | None]] = {}
+    by_measure: dict[str, list[float | None]] = {}
     for (measure, at), rows in readings.group_by("measure", "at", maintain_order=True):
         if measure in READ:
-            found[f"{measure} {at}".strip()] = rows.sort("generation")["value"].to_list()
-    return found
+            by_measure[f"{measure} {at}".strip()] = rows.sort("generation")["value"].to_list()
+    return by_measure
 
 
 def bought(seeds: dict[str, Any]) -> dict[str, Any]:
     """Generations that each selection buys beside the same policy without one, and the loss at the end, over the seeds."""
     names = {name for done in seeds.values() for name in done if not name.endswith(" none")}
-    return {name: told for name in sorted(names) if (told := _bought(name, seeds))}
+    return {name: row for name in sorted(names) if (row := _bought(name, seeds))}
 
 
 def _bought(name: str, seeds: dict[str, Any]) -> dict[str, Any] | None:
@@ -131,13 +131,13 @@ def _bought(name: str, seeds: dict[str, Any]) -> dict[str, Any] | None:
     if not pairs:
         return None
     differences = np.array([selected[-1] - alone[-1] for selected, alone in pairs])
-    told: dict[str, Any] = {"seeds": len(pairs), "loss at the end less that without": _interval(differences)}
+    row: dict[str, Any] = {"seeds": len(pairs), "loss at the end less that without": _interval(differences)}
     for level in LEVELS:
         reached = [_reached(selected, alone[level]) for selected, alone in pairs]
-        told[f"generations bought at the loss of generation {level}"] = _interval(np.array([at - level for at, _ in reached])) | {
+        row[f"generations bought at the loss of generation {level}"] = _interval(np.array([at - level for at, _ in reached])) | {
             "seeds that never reach it": sum(not is_there for _, is_there in reached)
         }
-    return told
+    return row
 
 
 def _reached(losses: list[float], level: float) -> tuple[float, bool]:

@@ -49,27 +49,27 @@ def main(asked: list[str]) -> None:
         }
         if policy == "accumulate-selected" and family.endswith("tropic"):
             last["law"] = float(variance_accumulate_selected(300, 200, kept=variance_kept(0.5, 2))[-1])
-        told: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"families": {}}
-        told["families"].setdefault(family, {})[policy] = last
+        results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"families": {}}
+        results["families"].setdefault(family, {})[policy] = last
         print(arm.name, last, flush=True)
-        told["checks"] = checks(told["families"])
-        RESULTS.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        results["checks"] = checks(results["families"])
+        RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
 def checks(families: dict[str, Any]) -> dict[str, Any]:
     """What was to hold, family by family; only of those that are complete."""
-    found = {}
+    rows = {}
     for family, by_policy in families.items():
         if set(by_policy) != set(POLICIES):
             continue
         value = {policy: by_policy[policy]["spread at the end"][0] for policy in POLICIES}
-        found[family] = {
+        rows[family] = {
             "accumulate within .1 of 1": abs(value["accumulate"] - 1) <= 0.1,
             "accumulate with selection below .2": value["accumulate-selected"] < 0.2,
             "order": sorted(value, key=lambda policy: -value[policy]),
             "order as published": sorted(PUBLISHED.get(family, {}), key=lambda policy: -PUBLISHED[family][policy]) or None,
         }
-    return found
+    return rows
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -45,14 +44,14 @@ MEASURES = ("category_shares", "location")
 
 
 def rate(
-    table: str, rows: int, planted: str, aspect: str, found: int, of: int, cannot_tell: int = 0, kept: int | None = None
+    table: str, rows: int, planted: str, aspect: str, hits: int, sets: int, cannot_tell: int = 0, kept: int | None = None
 ) -> Rate:
     from scipy.stats import binomtest
 
-    low, high = binomtest(found, of).proportion_ci(method="exact")
+    low, high = binomtest(hits, sets).proportion_ci(method="exact")
     others = {} if kept is None else {"kept": kept}
-    rate = Rate(table, rows, planted, aspect, found, of, float(low), float(high), cannot_tell, others)
-    print(f"  {table} {rows} {planted}: {aspect} in {found} of {of}, cannot tell in {cannot_tell}; {others}", flush=True)
+    rate = Rate(table, rows, planted, aspect, hits, sets, float(low), float(high), cannot_tell, others)
+    print(f"  {table} {rows} {planted}: {aspect} in {hits} of {sets}, cannot tell in {cannot_tell}; {others}", flush=True)
     return rate
 
 
@@ -64,17 +63,20 @@ def honest_columns() -> Iterator[Rate]:
             rng = np.random.default_rng([41, human])
             beyond = lost = 0
             for x, y in zip(rng.multinomial(human, shares, SIMULATED), rng.multinomial(synthetic, shares, SIMULATED), strict=True):
-                found = [worst(ComparedCounts(y, x), way) for way in ("fewer", "more")]
-                ends = [found[0].estimate.interval[1], 1 / found[1].estimate.interval[0] if found[1].estimate.interval[0] else 2.0]
+                compared = [worst(ComparedCounts(y, x), way) for way in ("fewer", "more")]
+                ends = [
+                    compared[0].estimate.interval[1],
+                    1 / compared[1].estimate.interval[0] if compared[1].estimate.interval[0] else 2.0,
+                ]
                 beyond += ends[0] < 1
-                lost += any(end < 0.8 and (one.null.p or 0) <= 0.05 for end, one in zip(ends, found, strict=True))
+                lost += any(end < 0.8 and (test.null.p or 0) <= 0.05 for end, test in zip(ends, compared, strict=True))
             yield rate(name, human, "nothing", "beyond nothing", beyond, SIMULATED)
             yield rate(name, human, "nothing", "beyond the margin", lost, SIMULATED)
     for name, law in LAWS.items():
         for human, synthetic in ROWS[:2]:
             rng = np.random.default_rng([42, human])
-            found = [superiority(law(rng, synthetic), law(rng, human)) for _ in range(SIMULATED)]
-            ends = [estimate.interval for estimate, _ in found]
+            compared = [superiority(law(rng, synthetic), law(rng, human)) for _ in range(SIMULATED)]
+            ends = [estimate.interval for estimate, _ in compared]
             yield rate(name, human, "nothing", "beyond nothing", sum(low > 0.5 or high < 0.5 for low, high in ends), SIMULATED)
             yield rate(
                 name, human, "nothing", "beyond the margin", sum(low > 0.528 or high < 0.472 for low, high in ends), SIMULATED
@@ -107,13 +109,17 @@ def swapped(frame: polars.DataFrame) -> polars.DataFrame:
 
 OF_JOB, OF_COUNTRY = polars.col("job") == "blue-collar", polars.col("native-country") == "Mexico"
 DAMAGE: Mapping[str, tuple[str, str, Callable[[polars.DataFrame, polars.DataFrame], polars.DataFrame]]] = {
-    "a job of 23 % halved": ("job", "job=blue-collar", lambda one, more: thinned(one, more, OF_JOB, 0.5)),
-    "incomes swapped": ("income", "income=<=50K", lambda one, more: swapped(one)),
-    "two columns swapped": ("occupation", "", lambda one, more: one.rename({"occupation": "education", "education": "occupation"})),
-    "a country of 2 % gone": ("native-country", "native-country=Mexico", lambda one, more: thinned(one, more, OF_COUNTRY, 0.0)),
-    "ages .2 deviations older": ("age", "", lambda one, more: one.with_columns(polars.col("age") + 2.74)),
-    "the job at 90 %, inside the margin": ("job", "job=blue-collar", lambda one, more: thinned(one, more, OF_JOB, 0.9)),
-    "ages a year older, inside the margin": ("age", "", lambda one, more: one.with_columns(polars.col("age") + 1)),
+    "a job of 23 % halved": ("job", "job=blue-collar", lambda other, more: thinned(other, more, OF_JOB, 0.5)),
+    "incomes swapped": ("income", "income=<=50K", lambda other, more: swapped(other)),
+    "two columns swapped": (
+        "occupation",
+        "",
+        lambda other, more: other.rename({"occupation": "education", "education": "occupation"}),
+    ),
+    "a country of 2 % gone": ("native-country", "native-country=Mexico", lambda other, more: thinned(other, more, OF_COUNTRY, 0.0)),
+    "ages .2 deviations older": ("age", "", lambda other, more: other.with_columns(polars.col("age") + 2.74)),
+    "the job at 90 %, inside the margin": ("job", "job=blue-collar", lambda other, more: thinned(other, more, OF_JOB, 0.9)),
+    "ages a year older, inside the margin": ("age", "", lambda other, more: other.with_columns(polars.col("age") + 1)),
 }
 """What is planted: the column, the category that must be named (none, where any may be), and how."""
 
@@ -134,17 +140,17 @@ def of_adult() -> Iterator[Rate]:
 def _planted(
     frame: polars.DataFrame, rows: int, planted: str, column: str, group: str, harm: Callable[..., polars.DataFrame]
 ) -> Rate:
-    found = untold = kept = 0
+    hits = cannot_tell = kept = 0
     for split in range(DAMAGED):
         reference, other, more = dealt(frame, rows, split)
         # What is lost is read first; growth elsewhere is the other side of the same loss.
         audit = outcross.audit(harm(other, more), reference=reference, aspects=MEASURES)
         checks = [check for check in audit.every if check.column == column and check.metric != "category_growth"]
         is_found = any(check.verdict == "lost" and group in ("", check.group) for check in checks)
-        found += is_found
-        untold += not is_found and any(check.verdict == "cannot_tell" for check in checks)
+        hits += is_found
+        cannot_tell += not is_found and any(check.verdict == "cannot_tell" for check in checks)
         kept += not is_found and all(check.verdict == "kept" for check in checks)
-    return rate("Adult", rows, planted, column, found, DAMAGED, untold, kept)
+    return rate("Adult", rows, planted, column, hits, DAMAGED, cannot_tell, kept)
 
 
 def blobs(rng: np.random.Generator, rows: int, modes: int) -> dict[str, np.ndarray]:
@@ -178,8 +184,8 @@ def main() -> None:
     if not DATA.exists():
         raise SystemExit(f"there is no {DATA}; set OUTCROSS_DATA to the folder that holds the tables")
     load = os.getloadavg()
-    told = [*honest_columns(), *of_adult(), *modes()]
-    write("shares", __doc__ or "", load, {"rates": [asdict(one) for one in told]})
+    rows = [*honest_columns(), *of_adult(), *modes()]
+    write("shares", __doc__ or "", load, {"rates": [rate.stored() for rate in rows]})
 
 
 if __name__ == "__main__":

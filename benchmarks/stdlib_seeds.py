@@ -47,12 +47,12 @@ def _one_seed_alone(settings: tuple[str, ...]) -> dict[str, Any]:
     """What `make run` takes in a fresh folder, with nothing else beside it: time, and memory of all its processes together."""
     load = os.getloadavg()[0]
     place = Path(tempfile.mkdtemp())
-    told = process(lambda: [*OUTCROSS, "run", "stdlib", *settings, "--quiet", "--out", place / "stdlib"])
+    measure = process(lambda: [*OUTCROSS, "run", "stdlib", *settings, "--quiet", "--out", place / "stdlib"])
     peak, ended = [0.0], threading.Event()
     watching = threading.Thread(target=_watch, args=(peak, ended))
     watching.start()
     try:
-        cost = told()
+        cost = measure()
     finally:
         ended.set()
         watching.join()
@@ -69,18 +69,20 @@ def _watch(peak: list[float], ended: threading.Event) -> None:
 
 def _descendants(process: int) -> list[int]:
     try:
-        children = [int(one) for task in Path(f"/proc/{process}/task").iterdir() for one in (task / "children").read_text().split()]
+        children = [
+            int(child) for task in Path(f"/proc/{process}/task").iterdir() for child in (task / "children").read_text().split()
+        ]
     except OSError:
         return []
-    return children + [further for one in children for further in _descendants(one)]
+    return children + [further for child in children for further in _descendants(child)]
 
 
 def _megabytes(process: int) -> float:
     try:
-        told = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) for line in told if line.startswith("Pss:")) * 1024 / 1e6
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6
 
 
 def _before(path: Path) -> dict[str, Any]:

@@ -95,8 +95,8 @@ def studied(kind: str, seed: int, data: Path) -> list[dict[str, Any]]:
     def student(chosen: Blocks) -> tuple[list[str], float]:
         start = asked.learner.begin(human, asked.training, stream(seed, kind, "begin"))
         model = asked.learner.fit(chosen, None, start, asked.training, stream(seed, kind, "fit"))
-        told = model.sample(Draw(records=ROWS[kind]), others, stream(seed, kind, "student"))
-        return told.texts, float(np.exp(-model.log_prob(neutral).sum() / neutral.tokens.size))
+        written = model.sample(Draw(records=ROWS[kind]), others, stream(seed, kind, "student"))
+        return written.texts, float(np.exp(-model.log_prob(neutral).sum() / neutral.tokens.size))
 
     def chosen(**how: Any) -> Blocks:
         kept = BestOfFilter(**how).select(answers, stream(seed, kind, "choice")).kept  # type: ignore[arg-type]
@@ -140,7 +140,7 @@ def over_seeds(values: Sequence[float]) -> dict[str, float]:
 def main(*kinds: str) -> None:
     load, place = os.getloadavg(), RESULTS / "students.json"
     rows = (
-        [one for one in json.loads(place.read_text())["students"] if one["student"] not in kinds]
+        [row for row in json.loads(place.read_text())["students"] if row["student"] not in kinds]
         if kinds and place.exists()
         else []
     )
@@ -150,7 +150,7 @@ def main(*kinds: str) -> None:
             settings = {key: same[0][key] for key in ("student", "attribute", "keep")}
             rows.append(
                 settings
-                | {key: over_seeds([one[key] for one in same]) for key in ("data", "wrote", "perplexity", "random_perplexity")}
+                | {key: over_seeds([row[key] for row in same]) for key in ("data", "wrote", "perplexity", "random_perplexity")}
             )
         write("students", __doc__ or "", load, {"students": rows})
 

@@ -29,14 +29,14 @@ def plain(estimate: Estimate | None) -> dict[str, Any] | None:
     return None if estimate is None else {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
 
 
-def said(one: Crossing) -> dict[str, Any]:
-    between = None if one.bracket is None else list(one.bracket)
+def said(crossing: Crossing) -> dict[str, Any]:
+    between = None if crossing.bracket is None else list(crossing.bracket)
     return {
-        "crossing": plain(one.measured),
+        "crossing": plain(crossing.measured),
         "between": between,
-        "closed_form": one.closed_form,
-        "threshold": one.threshold,
-        "note": one.note,
+        "closed_form": crossing.closed_form,
+        "threshold": crossing.threshold,
+        "note": crossing.note,
     }
 
 
@@ -44,14 +44,14 @@ def studied(name: str, workers: int, finished: str | None = None) -> list[dict[s
     """Every kind of arm over p."""
     with tempfile.TemporaryDirectory() as folder:
         run = outcross.open(finished) if finished else outcross.run(name, out=Path(folder) / "run", workers=workers).finish()
-        told = study(run)
+        of_run = study(run)
     laws: dict[tuple[str, str], dict[int, float]] = {}
-    for law in told.laws:
+    for law in of_run.laws:
         laws.setdefault((law.measure, law.arm), {})[law.generation] = law.value
-    every = {one.measure: one for one in measured(told)}
+    every = {measure.measure: measure for measure in measured(of_run)}
     rows = []
-    for response in responses(told.settings, [every["student_gain"]], laws):
-        (crossing,) = crossings_of([response], told.thresholds)
+    for response in responses(of_run.settings, [every["student_gain"]], laws):
+        (crossing,) = crossings_of([response], of_run.thresholds)
         points = []
         for answer in response.answers:
             accuracy, wrong = (every[name].curves[answer.arm].end for name in ("answer_accuracy", "taught_wrong"))

@@ -62,13 +62,13 @@ def pairs() -> dict[str, tuple[Law, Law]]:
 
 def truth(human: Law, synthetic: Law, rng: np.random.Generator) -> float:
     """The mean over ten pairs of sets."""
-    found = []
+    differences = []
     for _ in range(10):
         sides = beyond_threshold(synthetic(rng, TRUTH), human(rng, TRUTH))
         scale = float(np.concatenate(sides).mean())
         ours, theirs = (float(INDICES[np.argmax(profile(side / scale))]) for side in sides)
-        found.append(ours - theirs)
-    return float(np.mean(found))
+        differences.append(ours - theirs)
+    return float(np.mean(differences))
 
 
 def row(human: Law, synthetic: Law, true: float, n: int, repeats: int, rng: np.random.Generator) -> dict:
@@ -95,8 +95,8 @@ def row(human: Law, synthetic: Law, true: float, n: int, repeats: int, rng: np.r
     }
     settings |= {
         "coverage": _share(holds, known),
-        "p <= .01": _share(sum(one <= 0.01 for one in p), known),
-        "p <= .05": _share(sum(one <= 0.05 for one in p), known),
+        "p <= .01": _share(sum(p_value <= 0.01 for p_value in p), known),
+        "p <= .05": _share(sum(p_value <= 0.05 for p_value in p), known),
     }
     return settings
 
@@ -108,16 +108,16 @@ def _share(count: int, n: int) -> list[float]:
 
 def main(repeats: int) -> None:
     rng = np.random.default_rng([20_26, 11, 28])
-    told = {"repeats": repeats, "values beyond the threshold, at most": MOST, "honest": {}, "different": {}}
+    results = {"repeats": repeats, "values beyond the threshold, at most": MOST, "honest": {}, "different": {}}
     for name, law in laws().items():
-        told["honest"][name] = [row(law, law, 0.0, n, repeats // (4 if n > 10_000 else 1), rng) for n in SIZES]
-        print(name, told["honest"][name], flush=True)
+        results["honest"][name] = [row(law, law, 0.0, n, repeats // (4 if n > 10_000 else 1), rng) for n in SIZES]
+        print(name, results["honest"][name], flush=True)
     rng = np.random.default_rng([20_26, 11, 29])
     for name, (human, synthetic) in pairs().items():
         true = truth(human, synthetic, rng)
-        told["different"][name] = [row(human, synthetic, true, n, repeats // (4 if n > 10_000 else 1), rng) for n in SIZES]
-        print(name, told["different"][name], flush=True)
-    (HERE / "results" / "tail_index.json").write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        results["different"][name] = [row(human, synthetic, true, n, repeats // (4 if n > 10_000 else 1), rng) for n in SIZES]
+        print(name, results["different"][name], flush=True)
+    (HERE / "results" / "tail_index.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

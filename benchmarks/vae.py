@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from figures import DATA, HERE, OUTCROSS, QUIET, RESULTS, Figure, Side, compare, here, write
+from figures import DATA, HERE, OUTCROSS, QUIET, RESULTS, Figure, Side, compare, here, today, write
 from torch import nn
 from torch.nn import functional
 
@@ -54,7 +54,7 @@ def main() -> None:
     load = os.getloadavg()
     figures = before.get("figures", [])
     if asked.speed:
-        figures = [asdict(one) for one in speed()]
+        figures = [asdict(figure) for figure in speed()]
     only = asked.speed or asked.published
     runs = before.get("runs", []) if only else [_run(precision, asked.mnist) for precision in asked.precisions]
     published = against_published(asked.mnist) if asked.published else before.get("published", NOT_RUN)
@@ -71,7 +71,7 @@ def _run(precision: str, mnist: str) -> dict[str, Any]:
     print(" ", " ".join(command[1:]), flush=True)
     if subprocess.run(command, env=os.environ | QUIET, check=False).returncode:
         raise SystemExit("the run did not end; run it again to go on")
-    return {"precision": precision} | read(folder)
+    return {"precision": precision, "date": today()} | read(folder)
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -79,11 +79,11 @@ def read(folder: Path) -> dict[str, Any]:
     run = outcross.open(folder)
     rows = []
     for measure, at in READINGS:
-        told = run.readings.filter(measure=measure, at=at).sort("generation")
-        rows += [{"measure": measure} | row for row in told.select("generation", "value", "low", "high", "n").to_dicts()]
+        readings = run.readings.filter(measure=measure, at=at).sort("generation")
+        rows += [{"measure": measure} | row for row in readings.select("generation", "value", "low", "high", "n").to_dicts()]
     timing = [json.loads(line) for line in (folder / "timing.jsonl").read_text(encoding="utf-8").splitlines()]
-    trained = [round(one["seconds"], 1) for one in timing if one["verb"] == "train"]
-    return {"readings": rows, "seconds_of_training": trained, "seconds": round(sum(one["seconds"] for one in timing), 1)}
+    trained = [round(step["seconds"], 1) for step in timing if step["verb"] == "train"]
+    return {"readings": rows, "seconds_of_training": trained, "seconds": round(sum(step["seconds"] for step in timing), 1)}
 
 
 NOT_RUN = "The published size was not run here: it takes a GPU."
@@ -101,8 +101,8 @@ def against_published(mnist: str) -> str | list[dict[str, Any]]:
     ]  # fmt: skip
     if subprocess.run(command, env=os.environ | QUIET, check=False).returncode:
         raise SystemExit("the run did not end; run it again to go on")
-    told = outcross.open(folder).readings.filter(measure="latent_spread").sort("seed", "generation")
-    ours = told["value"].to_numpy().reshape(5, 6)[:, 1:]
+    spreads = outcross.open(folder).readings.filter(measure="latent_spread").sort("seed", "generation")
+    ours = spreads["value"].to_numpy().reshape(5, 6)[:, 1:]
     tests = [ttest_ind(ours[:, g], PUBLISHED[:, g], equal_var=False) for g in range(5)]
     order = np.argsort([test.pvalue for test in tests])
     adjusted = np.maximum.accumulate([min(1.0, (5 - rank) * tests[g].pvalue) for rank, g in enumerate(order)])

@@ -44,15 +44,15 @@ TARGET = 1.7
 
 def measure(settings: Sequence[str] = SETTINGS, pairs: int = PAIRS) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        one, two = (_side(f"--workers {n}", [_command(Path(folder), ARMS, n, settings)]) for n in (1, 2))
+        one_worker, two_workers = (_side(f"--workers {n}", [_command(Path(folder), ARMS, n, settings)]) for n in (1, 2))
         halves = [_command(Path(folder), ARMS[i::2], 1, settings) for i in range(2)]
-        others = [one, _side("two commands of four arms", halves)]
-        told = compare("8 arms, `--workers 2`", two, others, unit="arm", pairs=pairs, warm=False, target_ratio=TARGET)
+        others = [one_worker, _side("two commands of four arms", halves)]
+        figures = compare("8 arms, `--workers 2`", two_workers, others, unit="arm", pairs=pairs, warm=False, target_ratio=TARGET)
     if not ADULT.exists():
         print(f"  audits are left out: there is no {ADULT}", flush=True)
-        return told
-    one, two = (_audit(n) for n in (1, 2))
-    return told + compare("audit of 4 sets, `--workers 2`", two, [one], unit="set", pairs=pairs, warm=False)
+        return figures
+    one_worker, two_workers = (_audit(n) for n in (1, 2))
+    return figures + compare("audit of 4 sets, `--workers 2`", two_workers, [one_worker], unit="set", pairs=pairs, warm=False)
 
 
 def _audit(workers: int) -> Side:
@@ -80,8 +80,8 @@ def _side(name: str, commands: Sequence[str]) -> Side:
 
 
 def _command(folder: Path, arms: Sequence[str], workers: int, settings: Sequence[str]) -> str:
-    told = [*OUTCROSS, "run", "stdlib", f"arms=[{', '.join(arms)}]", *settings, "--workers", str(workers), "--quiet"]
-    return f'{shlex.join(told)} --out "$(mktemp -d -p {shlex.quote(str(folder))})"'
+    command = [*OUTCROSS, "run", "stdlib", f"arms=[{', '.join(arms)}]", *settings, "--workers", str(workers), "--quiet"]
+    return f'{shlex.join(command)} --out "$(mktemp -d -p {shlex.quote(str(folder))})"'
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ SWEEPS = [
         ]
     },
     {"sweep": {"rows": ["constant", 30, {"grow": 2}]}},
+    {"arms": [{"name": "alone", "policy": "replace"}]},
 ]
 
 

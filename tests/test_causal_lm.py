@@ -389,7 +389,8 @@ from outcross.ledger import Ledger
 from outcross.loop import run
 
 def watch(step):
-    if step.verb == "train" and step.generation == 1 and 0.3 < step.share < 1:
+    is_within = 0.3 < step.share < 1 if step.verb == "train" else step.part == "from 00000016"  # two of four pieces are written
+    if step.verb == sys.argv[3] and step.generation == 1 and is_within:
         os.kill(os.getpid(), signal.SIGKILL)
 
 for _ in run(experiment(json.loads(sys.argv[2])), Ledger(Path(sys.argv[1])).over(watch, lambda: None)):
@@ -397,10 +398,12 @@ for _ in run(experiment(json.loads(sys.argv[2])), Ledger(Path(sys.argv[1])).over
 """
 
 
-def test_a_run_killed_within_training_ends_as_an_uninterrupted_one(tmp_path):
+@pytest.mark.parametrize("verb", ["train", "write"])
+def test_a_run_killed_within_training_or_writing_ends_as_an_uninterrupted_one(tmp_path, verb):
     settings = told(tmp_path, generations=2)
+    settings["learner"] |= {"shard": 16}
     killed = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path / "killed", json.dumps(settings)], check=False, capture_output=True
+        [sys.executable, "-c", KILLED, tmp_path / "killed", json.dumps(settings), verb], check=False, capture_output=True
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     found = []
@@ -422,6 +425,7 @@ def test_a_run_killed_within_training_ends_as_an_uninterrupted_one(tmp_path):
             }
         )
         assert done.count("gather") == (name == "whole"), "what was finished is kept"
+        assert done.count("write") == {"whole": 8, "train": 4, "write": 2}[verb if name == "killed" else name]
     assert found[0] == found[1]
 
 

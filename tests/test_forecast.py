@@ -9,7 +9,7 @@ from scipy import integrate, special, stats
 
 import outcross
 from outcross.cli import main
-from outcross.collapse.forecasting import LEAST, crps_normal, outlook, tried_on, turning_point
+from outcross.collapse.forecasting import LEAST, BackTest, Outlook, crps_normal, outlook, tried_on, turning_point
 from outcross.collapse.growth import GROWTH, Ahead, Observed, fading, growth_law
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
@@ -168,6 +168,43 @@ def test_paths_have_the_quantiles_of_the_fan_at_every_generation():
     below = [(paths <= edge).mean(axis=0) for edge in told.mean().quantiles(levels)[:, 0]]
     for level, share in zip(levels, below, strict=True):
         assert share == pytest.approx(level, abs=5 * (level * (1 - level) / 20_000) ** 0.5)
+
+
+def test_what_the_calibration_widens_moves_a_course_as_a_whole():
+    """Runs share what their law got wrong, so that it does not average out: a course of their mean is farther off for it, and does not stray more from step to step."""
+    own, ahead = 0.04 * np.arange(1, 9), 8
+    law = Ahead(np.zeros((4, ahead)), own, np.zeros(ahead), 1e9)
+    test = BackTest("closed form", 1.0, 9, 1.0)
+    told = Outlook((law,), np.ones(1), (test,), observed=4)
+    assert told.mean().stretch[-1] > 1.3
+    rng = np.random.default_rng(5)
+    steps = np.diff(told.paths(20_000, rng), axis=1).std(axis=0)
+    widened = np.sqrt((told.mean().stretch ** 2 - 1) * own / 4)  # by so much all steps up to a generation, of one sign
+    assert steps == pytest.approx(np.sqrt(0.04 / 4 + np.diff(widened) ** 2), rel=0.02)
+    low, high = told.mean().quantiles([0.025, 0.975])[:, 0]
+    for paths in (told.paths(20_000, rng), told.expected_paths(20_000, rng)):
+        assert ((paths >= low) & (paths <= high)).mean(axis=0) == pytest.approx(0.95, abs=0.002)
+
+
+def test_an_expectation_stays_at_its_level_of_the_fan():
+    paths = outlook(seen(walks(3)), 6).expected_paths(500, np.random.default_rng(1))
+    order = paths.argsort(axis=0)
+    assert (order == order[:, :1]).all()
+
+
+def test_the_least_share_is_of_the_expectation_which_noise_alone_does_not_carry_over_a_budget():
+    """A reading that scatters and does not move: half of all walks of its steps leave the budget within 15 generations, and its expectation stays."""
+    told = {key: value for key, value in SPEC.items() if key != "sweep"}
+    arms = []
+    for share in (0.1, 0.5):
+        rng = np.random.default_rng([2, int(10 * share)])
+        values = np.exp(np.cumsum(np.hstack([np.zeros((2, 1)), 0.1 * rng.standard_normal((2, 7))]), axis=1))
+        values /= values.mean(axis=1, keepdims=True)
+        policy = {"kind": "human_share", "share": share}
+        arms.append(ForecastArm(str(share), outcross.experiment(told | {"policy": policy}), rows_of(values, str(share))))
+    curves, (least,), _ = forecasts(arms, 15, [Budget("vocabulary_ratio", 0.75)])
+    for place, curve in zip(least.places, curves, strict=True):
+        assert place.value == pytest.approx(min(point.value for point in curve.points) / curve.points[0].value, rel=0.02)
 
 
 @pytest.mark.parametrize("name, left", [("random walk", 1.0), ("line", 1 / 13), ("pull to a level", 0.5)])
@@ -349,12 +386,12 @@ def test_a_damaged_forecast_is_refused(forecast, place, tmp_path):
         outcross.open(tmp_path)
 
 
-def rows_of(curves):
+def rows_of(curves, arm="replace"):
     """Readings of one arm, a row a seed and generation; each of the curves is a seed."""
     import polars
 
     told = [
-        ("", "replace", seed, g, "vocabulary_ratio", "", "", "", float(value), None, None, "", 1, "")
+        ("", arm, seed, g, "vocabulary_ratio", "", "", "", float(value), None, None, "", 1, "")
         for seed, curve in enumerate(curves)
         for g, value in enumerate(curve)
     ]

@@ -66,7 +66,7 @@ def test_a_rule_that_fits_many_honest_records_makes_no_record_suspect():
 
     scores, reasons, result = found(coins(500), coins(500))
     assert scores.max() < 0.01 and "copy" in reasons[0]
-    assert next(one for one in result.found if one.reason == "copy").honest.value == 1
+    assert next(one for one in result.suspicions if one.reason == "copy").honest.value == 1
 
 
 def test_a_rule_that_ranks_counts_for_less_where_it_names_many_fresh_records():

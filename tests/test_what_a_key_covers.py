@@ -16,7 +16,7 @@ from outcross.data import Plan
 from outcross.filters import FILTERS
 from outcross.filters.selecting import Choice
 from outcross.ledger import root_of, work
-from outcross.ledger.reach import LEFT_OUT, NOT_DECIDING, reached, versions
+from outcross.ledger.reach import LEFT_OUT, NOT_DECIDING, distributions, reached, versions
 from outcross.ledger.syntax import Module
 from outcross.measures import MEASURES, askers, measure
 from outcross.models import LEARNERS, Task
@@ -231,7 +231,7 @@ def text_of(module):
 
 @pytest.mark.parametrize(("verb", "part", "more"), STEPS, ids=lambda value: getattr(value, "name", getattr(value, "__name__", "")))
 def test_the_libraries_that_a_step_declares_are_those_that_its_source_imports(verb, part, more):
-    packages = {"PIL": ["pillow"]} | importlib.metadata.packages_distributions()  # Pillow need not be installed
+    packages = {"PIL": ["pillow"], **distributions()}  # Pillow need not be installed
     imported = {packages.get(name, [name])[0] for name in reached_by(verb, part, more).libraries - NOT_DECIDING.keys()}
     assert imported == {*verb.libraries, *part.libraries}
 

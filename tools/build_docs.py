@@ -97,10 +97,10 @@ class _Page(HTMLParser):
 def complaints(site: Path) -> list[str]:
     """Every link of a built page that leads to no file or no anchor, and everything that a page would fetch from another machine."""
     read = {path: _Page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
-    found = []
+    faults = []
     for path, page in read.items():
         where = path.relative_to(site)
-        found += [f"{where} loads {url}" for url in page.loaded]
+        faults += [f"{where} loads {url}" for url in page.loaded]
         for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc or where.name == "404.html":
@@ -108,17 +108,17 @@ def complaints(site: Path) -> list[str]:
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             target = target / "index.html" if target.is_dir() else target
             if not (target.is_file() and target.is_relative_to(site.resolve())):
-                found.append(f"{where} links to {link}, which is not there")
+                faults.append(f"{where} links to {link}, which is not there")
             elif parts.fragment and target in read and unquote(parts.fragment) not in read[target].anchors | {"__skip", "__toc"}:
-                found.append(f"{where} links to {link}, and there is no such anchor")
-    return found
+                faults.append(f"{where} links to {link}, and there is no such anchor")
+    return faults
 
 
 def refusals(output: str) -> list[str]:
     """What Zensical complains of, a line each: the file, the line and what is wrong; or all that it printed where it says so in another way."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
-    found = re.findall(r"Warning: (.+)\n\s*╭─\[ (\S+) \]", plain)
-    return [f"docs/{where}: {what}" for what, where in found] or [plain.strip()]
+    warnings = re.findall(r"Warning: (.+)\n\s*╭─\[ (\S+) \]", plain)
+    return [f"docs/{where}: {what}" for what, where in warnings] or [plain.strip()]
 
 
 def main(root: Path = ROOT) -> list[str]:
@@ -129,10 +129,10 @@ def main(root: Path = ROOT) -> list[str]:
     pages = {str(path.relative_to(docs)) for path in docs.rglob("*.md")} - {
         str(path.relative_to(docs)) for path in (docs / "design").glob("*.md")
     }
-    found = [f"zensical.toml names {name}, which is not there" for name in sorted(names - pages)]
-    found += [f"docs/{name} is missing in the nav of zensical.toml" for name in sorted(pages - names)]
-    if found:
-        return found
+    mismatches = [f"zensical.toml names {name}, which is not there" for name in sorted(names - pages)]
+    mismatches += [f"docs/{name} is missing in the nav of zensical.toml" for name in sorted(pages - names)]
+    if mismatches:
+        return mismatches
     shutil.rmtree(site, ignore_errors=True)
     built = subprocess.run(
         [sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=root, capture_output=True, text=True
@@ -150,6 +150,6 @@ def main(root: Path = ROOT) -> list[str]:
 
 
 if __name__ == "__main__":
-    told = main()
-    print("\n".join(told) or "site/index.html", file=sys.stderr if told else sys.stdout)
-    sys.exit(1 if told else 0)
+    faults = main()
+    print("\n".join(faults) or "site/index.html", file=sys.stderr if faults else sys.stdout)
+    sys.exit(1 if faults else 0)

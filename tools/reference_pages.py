@@ -1,4 +1,4 @@
-"""The pages of docs/reference that are written from the code; tests/test_reference.py holds each file to its page."""
+"""The pages of docs/reference that are written from the code, and docs/reproduction.md; tests/test_reference.py holds each file to its page."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from cyclopts import App
@@ -39,7 +40,8 @@ from outcross.verbs.mix.asked import MixFilter, MixOrigin, MixPool, MixRecipe
 from outcross.verbs.mix.search_asked import MixSearch
 from outcross.verbs.mix.wanted import Lineage, Splits, SplitShare
 from outcross.verbs.parts import SCHAEFFER, checks_page, filters_page
-from outcross.verbs.reproduce.page import claims_page
+from outcross.verbs.reproduce.answer import listed
+from outcross.verbs.reproduce.page import claims_page, markdown
 
 PAGES_OF_FAMILIES: Mapping[int, str] = {
     id(family): name
@@ -234,7 +236,7 @@ def _reading(name: str, page: Page, measured_by: str, taken_by: tuple[str, ...])
         )
     yield f"Unit: {page.unit}. Healthy: {page.healthy_words}. Collapsed: {page.collapsed}. Worse: {direction}. Role: {page.role}."
     yield ""
-    yield f"Measure [`{measured_by}`](measures.md#{measured_by}), in {' and in '.join(f'an {one}' if one == 'audit' else f'a {one}' for one in taken_by)}. *From*: {page.paper}"
+    yield f"Measure [`{measured_by}`](measures.md#{measured_by}), in {' and in '.join(f'an {verb}' if verb == 'audit' else f'a {verb}' for verb in taken_by)}. *From*: {page.paper}"
 
 
 def laws_page() -> str:
@@ -261,8 +263,8 @@ def growth_page() -> str:
     """docs/reference/growth.md: every growth law of a forecast."""
     lines = ["# Growth laws", "", GROWTH_INTRODUCTION, "", "| law | what it says | needs | source |", "|---|---|---|---|"]
     for name in GROWTH:
-        one = growth_law(name)
-        lines.append(_row(f"`{name}`", _document(type(one)).replace("\n\n", " "), f"{one.least} generations", one.paper))
+        growth = growth_law(name)
+        lines.append(_row(f"`{name}`", _document(type(growth)).replace("\n\n", " "), f"{growth.least} generations", growth.paper))
     return "\n".join([*lines, ""])
 
 
@@ -368,14 +370,14 @@ def _values(hint: Any) -> str:
                 return "a mapping" if note.recipe is not None else ""
             bounds += [
                 f"{words} {limit:,}" if isinstance(limit, int) else f"{words} {limit:g}"
-                for one in getattr(note, "metadata", ())
+                for constraint in getattr(note, "metadata", ())
                 for name, words in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
-                if (limit := getattr(one, name, None)) is not None and isinstance(limit, int | float)
+                if (limit := getattr(constraint, name, None)) is not None and isinstance(limit, int | float)
             ]
         return ", ".join(filter(None, (_values(hint), *bounds)))
-    arguments = [one for one in typing.get_args(hint) if one is not type(None)]
+    arguments = [argument for argument in typing.get_args(hint) if argument is not type(None)]
     if origin is Literal:
-        return ", ".join(f"`{one}`" for one in arguments)
+        return ", ".join(f"`{argument}`" for argument in arguments)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(filter(None, map(_values, arguments))))
     if origin in (tuple, list):
@@ -451,6 +453,15 @@ def _family(title: str, introduction: str, family: Family) -> Callable[[], str]:
     return lambda: family_page(title, introduction, family)
 
 
+REPRODUCTION = Path(__file__).parent.parent / "docs" / "reproduction"
+"""What is kept of the claims that were run: a file of comparisons each, in results, and a figure each."""
+
+
+def reproduction_page() -> str:
+    """docs/reproduction.md: what came of the claims, by the verdicts that today's rules give to the comparisons that are kept."""
+    return markdown(listed(REPRODUCTION), {path.stem for path in REPRODUCTION.glob("*.svg")})
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "checks.md": checks_page,
     "filters.md": filters_page,
@@ -482,5 +493,6 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "definitions.md": definitions_page,
     "experiments.md": experiments_page,
     "claims.md": claims_page,
+    "../reproduction.md": reproduction_page,
 }  # fmt: skip
 """The pages by their file."""

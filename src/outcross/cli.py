@@ -107,11 +107,11 @@ def detect(question: DetectQuestion = DetectQuestion(), *, quiet: Quiet = False,
     from contextlib import nullcontext
 
     from outcross.verbs.detect.answer import detected
-    from outcross.verbs.detect.progress import told
+    from outcross.verbs.detect.progress import fit_shown
     from outcross.verbs.detect.screen import detection_lines
     from outcross.verbs.terminal import width
 
-    with nullcontext() if as_json or quiet else told():
+    with nullcontext() if as_json or quiet else fit_shown():
         result = detected(question)
     if as_json:
         _print_json(result.plain())
@@ -194,8 +194,8 @@ def _written(folder: Path | None) -> list[str]:
     return [] if folder is None else [f"written: {escaped(str(folder))}"]
 
 
-def _print_json(told: Any) -> None:
-    print(escaped_json(json.dumps(told, allow_nan=False, ensure_ascii=False)))
+def _print_json(data: Any) -> None:
+    print(escaped_json(json.dumps(data, allow_nan=False, ensure_ascii=False)))
 
 
 def main(arguments: list[str] | None = None) -> None:

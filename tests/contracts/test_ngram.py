@@ -138,6 +138,15 @@ def test_log_prob_is_the_distribution_whatever_the_rows_at_a_time(monkeypatch):
     assert np.array_equal(model.log_prob(records(text)), whole)
 
 
+def test_golden_log_probabilities():
+    """On any machine: of a text under counts of another."""
+    model = NgramModel(grow(corpus(), 3, 30), WordVocabulary([]), 12)
+    assert model.log_prob(records(corpus(n=3, seed=1))) == pytest.approx(GOLDEN, abs=1e-6)
+
+
+GOLDEN = [-24.18956124, -32.03535238, -37.68307522]
+
+
 def test_a_model_that_has_read_nothing_finds_all_tokens_alike():
     model = NgramModel(grow(np.empty((0, 4), dtype=int), 1, 11), WordVocabulary([]), 4)
     assert np.allclose(model.distribution(np.array([[3, 4]])), [[0] + [0.1] * 10])
@@ -270,6 +279,15 @@ def tiny(request, tmp_path):
     return spec
 
 
+def contents(run):
+    """Every file that a promise covers, by name."""
+    return {
+        str(path.relative_to(run)): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and path.name not in ("timing.jsonl", "report.html")  # the page names the folder
+    }
+
+
 def test_the_loop_runs_with_an_ngram_and_the_same_command_gives_the_same_readings(tiny, tmp_path, capsys):
     told = []
     for out in ("one", "two"):
@@ -279,6 +297,7 @@ def test_the_loop_runs_with_an_ngram_and_the_same_command_gives_the_same_reading
         assert stopped.value.code == 0, captured.err
         told.append(json.loads(captured.out)["readings"])
     assert [reading | {"run": ""} for reading in told[0]] == [reading | {"run": ""} for reading in told[1]]
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
     losses = [reading for reading in told[0] if reading["measure"] == "held_out_loss"]
     assert len(losses) == 9 and all(0 < reading["value"] < np.log(600) for reading in losses)
     by_arm = {arm: [loss["value"] for loss in losses if loss["arm"].startswith(arm)] for arm in ("replace", "human_share")}

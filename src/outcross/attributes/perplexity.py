@@ -47,12 +47,12 @@ class Perplexity(Attribute):
 
     def fit(self, human, documents=None):
         read = texts(human)
-        of = np.arange(len(read)) if documents is None else np.unique(documents, return_inverse=True)[1]
+        document_of = np.arange(len(read)) if documents is None else np.unique(documents, return_inverse=True)[1]
         lowest: dict[int, bytes] = {}
         digests = [_digest(text) for text in read]
-        for document, digest in zip(of.tolist(), digests, strict=True):
+        for document, digest in zip(document_of.tolist(), digests, strict=True):
             lowest[document] = min(digest, lowest.get(document, digest))
-        sides = {digest: _side(lowest[document]) for document, digest in zip(of.tolist(), digests, strict=True)}
+        sides = {digest: _side(lowest[document]) for document, digest in zip(document_of.tolist(), digests, strict=True)}
         known = sorted(zip(digests, read, strict=True))
         halves = [[text for digest, text in known if text and sides[digest] == side] for side in (0, 1)]
         if not all(halves):
@@ -98,12 +98,12 @@ class NgramReading:
 
     def nats(self, given: list[str]) -> np.ndarray:
         """−ln p of each text, (n,)."""
-        found: list[np.ndarray] = [np.empty(0)]
+        losses: list[np.ndarray] = [np.empty(0)]
         for some in (given[at : at + TOGETHER] for at in range(0, len(given), TOGETHER)):
             running, places, rows = _run_on(self.vocabulary.encode(some))
             nodes = self.tree.deepest(contexts_of(running, places, self.tree.reach))
-            found.append(np.bincount(rows, -np.log(self.tree.probability(nodes, running)), minlength=len(some)))
-        return np.concatenate(found)
+            losses.append(np.bincount(rows, -np.log(self.tree.probability(nodes, running)), minlength=len(some)))
+        return np.concatenate(losses)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All of it, for the disk."""
@@ -118,14 +118,14 @@ class NgramReading:
         return cls(tree, WordVocabulary(json.loads(arrays["words"].tobytes())))
 
 
-def ngram_reading(given: Sequence[str], order: int, most: int = 50_000) -> NgramReading:
+def ngram_reading(given: Sequence[str], order: int, most_words: int = 50_000) -> NgramReading:
     """An interpolated Kneser-Ney model of the words of some texts; words that occur once are spelt in bytes."""
     counted = Counter(piece for text in given for piece in pieces(text))
     often = sorted(
         (word for word, times in counted.items() if times > 1 and len(word.encode()) > 1),
         key=lambda word: (-counted[word], word),
     )
-    vocabulary = WordVocabulary(often[:most])
+    vocabulary = WordVocabulary(often[:most_words])
     running, places, _ = _run_on(vocabulary.encode(given))
     return NgramReading(grow_running(running, places, order, vocabulary.size), vocabulary)
 
@@ -138,7 +138,7 @@ TOGETHER = 2**12
 
 def _run_on(many: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tokens of texts one after the other, the place of each in its text, and the text of each, three arrays (tokens,)."""
-    lengths = np.array([len(one) for one in many], dtype=np.int64)
+    lengths = np.array([len(tokens) for tokens in many], dtype=np.int64)
     rows = np.repeat(np.arange(lengths.size), lengths)
     places = np.arange(lengths.sum()) - (np.cumsum(lengths) - lengths)[rows]
     return np.concatenate([np.empty(0, np.int32), *many]), places, rows

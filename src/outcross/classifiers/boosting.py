@@ -40,7 +40,7 @@ class BoostingClassifier(Classifier):
             random_state=int(rng.integers(2**31)),
         )
         fitted.fit(rows.points, rows.labels, sample_weight=weights)
-        stages = [[one.tree_ for one in stage] for stage in fitted.estimators_]
+        stages = [[tree.tree_ for tree in stage] for stage in fitted.estimators_]
         nodes = max(tree.node_count for stage in stages for tree in stage)
 
         def stacked(name: str) -> np.ndarray:

@@ -29,19 +29,19 @@ from outcross.sources.normal import Normal
 from outcross.sources.tasks import Halfspace, Sums
 
 
-def curves(made: tuple[Arm, ...], readings: Any) -> Any:
+def curves(arms: tuple[Arm, ...], readings: Any) -> Any:
     """The closed-form curve of every measure and arm that has one: arm, measure, generation, value; None where there are none."""
     import polars
 
     from outcross.laws import expected
 
     rows = []
-    for arm in {arm.name: arm for arm in made}.values():
+    for arm in {arm.name: arm for arm in arms}.values():
         recorded = getattr(arm.experiment.policy, "laws", {}) if isinstance(arm.experiment.policy, own_parts.Unimported) else {}
-        told = law_arguments(arm.experiment, recorded.get(arm.name))
-        measures = readings.filter(arm=arm.name)["measure"].unique(maintain_order=True) if told else ()
+        arguments = law_arguments(arm.experiment, recorded.get(arm.name))
+        measures = readings.filter(arm=arm.name)["measure"].unique(maintain_order=True) if arguments else ()
         for measure in measures:
-            curve = expected(measure=measure, **told)
+            curve = expected(measure=measure, **arguments)
             rows += (
                 []
                 if curve is None
@@ -60,7 +60,7 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
     Of a policy whose code was not imported, `policy` is what was recorded of its plans. No law is known of other parts of the user's own.
     """
     others = (experiment.human, *experiment.learners, *experiment.select)
-    if any(own_parts.is_own(type(one)) or isinstance(one, own_parts.Unimported) for one in others):
+    if any(own_parts.is_own(type(part)) or isinstance(part, own_parts.Unimported) for part in others):
         return {}
     human, learner = experiment.human, plain(experiment.learners[0])
     known, policy = (
@@ -87,16 +87,16 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
     if (selected := selection_of(experiment)) is None:
         return {}
     sizes = [human.rows, *(experiment.kept(g) for g in range(experiment.generations - 1))]
-    told = {
+    arguments = {
         "learner_kind": learner["kind"],
         "n": sizes[0] if len(set(sizes)) == 1 else sizes,
         "generations": experiment.generations,
         "temperature": experiment.draw.temperature,
     }
     if not experiment.teachers:
-        return told | known | policy | selected
+        return arguments | known | policy | selected
     exchange = exchange_of(experiment)
-    return told | known | policy | {"exchange": exchange} if exchange is not None else {}
+    return arguments | known | policy | {"exchange": exchange} if exchange is not None else {}
 
 
 def exchange_of(experiment: Experiment) -> Exchanged | None:
@@ -132,7 +132,7 @@ def answers_of(experiment: Experiment) -> KnownAnswers | None:
         return None
     if learner.mistakes == "same_questions" or (learner.teachers > 1 and learner.specialised) or not learner.student_has_a_law:
         return None
-    if any(isinstance(one, own_parts.Unimported) for one in experiment.select) or len(experiment.select) > 1:
+    if any(isinstance(part, own_parts.Unimported) for part in experiment.select) or len(experiment.select) > 1:
         return None
     is_listed = isinstance(human, Sums)
     known = KnownAnswers(
@@ -164,7 +164,7 @@ def selection_of(experiment: Experiment) -> dict[str, Any] | None:
 
     Laws know the cut by the distance of points from their mean.
     """
-    cuts = [one for one in experiment.selecting if not isinstance(one, RandomFilter)]
+    cuts = [part for part in experiment.selecting if not isinstance(part, RandomFilter)]
     if not cuts:
         return {}
     first = cuts[0]
@@ -235,8 +235,13 @@ def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None
         return {"dimensions": human.dimensions, "bandwidth": learner["bandwidth"]}
     if pair == ("regression", "regression") and _is_least_squares(learner, human.dimensions):
         is_fitted = learner["noise"] == "fitted"
-        told = {"dimensions": human.dimensions, "noise": human.noise, "noise_is_fitted": is_fitted, "design": learner["design"]}
-        return told if is_fitted or learner["noise"] == human.noise else None
+        arguments = {
+            "dimensions": human.dimensions,
+            "noise": human.noise,
+            "noise_is_fitted": is_fitted,
+            "design": learner["design"],
+        }
+        return arguments if is_fitted or learner["noise"] == human.noise else None
     if pair == ("cells", "cells"):
         known = KnownCells(np.array(human.shares), human.fixed_groups)
         return {"known_cells": known, "probabilities": known.shares.ravel()}

@@ -11,7 +11,7 @@ import numpy as np
 
 from outcross.collapse.calibrated import PRIORS, RATIOS, STRETCH, TEMPER
 from outcross.collapse.growth import GROWTH, Ahead, Observed, growth_law
-from outcross.estimate import NotApplicable
+from outcross.estimate import NORMAL_QUANTILE, NotApplicable
 
 LEAST = 5
 """Generations that a forecast needs: three to fit a law, two more to see how well it predicts."""
@@ -19,6 +19,8 @@ NEGLIGIBLE = 1e-4
 """A law of a smaller weight moves no quantile that is asked for."""
 HALVINGS = 26
 """Of the width that the laws' own quantiles span: to a hundred-millionth of it."""
+FINE = 400
+"""Levels between which the quantiles of drawn courses are read."""
 LEAST_SCORE = 0.02
 """A score below this one counts as this one."""
 FIRST_ORIGIN = 3
@@ -74,20 +76,38 @@ class Outlook:
 
     def quantiles(self, levels: Sequence[float]) -> np.ndarray:
         """The quantiles of these levels, calibrated, (levels, runs, ahead)."""
-        found = self._of_the_mixture(np.array([0.5, *levels]))
-        return found[0] + self.stretch * (found[1:] - found[0])
+        uncalibrated = self._of_the_mixture(np.array([0.5, *levels]))
+        return uncalibrated[0] + self.stretch * (uncalibrated[1:] - uncalibrated[0])
 
     def paths(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """So many courses of the mean over the runs, calibrated, (count, ahead): each follows one law, drawn by its weight. At one generation their quantiles are those of
-        `mean().quantiles`."""
+        `mean().quantiles`.
+
+        What the calibration widens is an error that all runs share, so that it moves a course as a whole and does not make it stray more from step to step.
+        """
         mean = self.mean()
-        middle = mean.quantile(0.5)[0]
         which = rng.choice(len(self.parts), size=count, p=self.weights / self.weights.sum())
-        drawn = np.empty((count, middle.size))
+        drawn = np.empty((count, mean.parts[0].own.size))
         for law, part in enumerate(mean.parts):
             if (own := which == law).any():
                 drawn[own] = part.paths(int(own.sum()), rng)
-        return middle + mean.stretch * (drawn - middle)
+        low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
+        more = np.sqrt(np.maximum(mean.stretch**2 - 1, 0.0)) * (high - low) / 2 / NORMAL_QUANTILE
+        drawn += rng.standard_normal((count, 1)) * more
+        return mean._at((drawn.argsort(axis=0).argsort(axis=0) + 0.5) / count)
+
+    def expected_paths(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """So many courses that the expectation may take, calibrated, (count, ahead): each stays at one level of `mean().quantiles`, since an expectation does not stray from
+        step to step."""
+        mean = self.mean()
+        levels = rng.permutation((np.arange(count) + 0.5) / count)
+        return mean._at(np.repeat(levels[:, None], mean.parts[0].own.size, axis=1))
+
+    def _at(self, levels: np.ndarray) -> np.ndarray:
+        """The quantiles of the first run at a level for each course and generation, read between `FINE` of them, (courses, ahead)."""
+        known = (np.arange(FINE) + 0.5) / FINE
+        ends = self.quantiles(known.tolist())[:, 0]
+        return np.stack([np.interp(level, known, end) for level, end in zip(levels.T, ends.T, strict=True)], axis=1)
 
     def _of_the_mixture(self, levels: np.ndarray) -> np.ndarray:
         """The quantiles of the mixture, by bisection, (levels, runs, ahead)."""
@@ -117,17 +137,17 @@ def outlook(observed: Observed, ahead: int, tried: Tried | None = None, others: 
     """
     if observed.generations < LEAST:
         raise NotApplicable(too_few(observed.generations))
-    found: dict[str, Ahead] = {}
+    predictions: dict[str, Ahead] = {}
     for name in GROWTH:
         try:
-            found[name] = growth_law(name).ahead(observed, ahead)
+            predictions[name] = growth_law(name).ahead(observed, ahead)
         except NotApplicable:
             continue
     own = tried_on(observed) if tried is None else tried
-    scores = {name: _score(name, (own, *others)) for name in found}
-    weights = _weights({name: scores[name] for name in found})
-    tests = tuple(BackTest(name, *scores[name], weights[name]) for name in found)
-    return Outlook(tuple(found.values()), np.array([weights[name] for name in found]), tests, observed.generations)
+    scores = {name: _score(name, (own, *others)) for name in predictions}
+    weights = _weights({name: scores[name] for name in predictions})
+    tests = tuple(BackTest(name, *scores[name], weights[name]) for name in predictions)
+    return Outlook(tuple(predictions.values()), np.array([weights[name] for name in predictions]), tests, observed.generations)
 
 
 def too_few(generations: int) -> str:
@@ -142,26 +162,28 @@ Tried = Mapping[str, Mapping[int, np.ndarray]]
 
 def tried_on(observed: Observed) -> Tried:
     """Every law, tried on what is known: it is given the first three generations or more, and predicts the rest of them."""
-    found: dict[str, dict[int, np.ndarray]] = {}
+    losses: dict[str, dict[int, np.ndarray]] = {}
     for name in GROWTH:
         law = growth_law(name)
         for origin in range(max(FIRST_ORIGIN, law.least), observed.generations):
             try:
-                told = law.ahead(observed.until(origin), observed.generations - origin)
+                prediction = law.ahead(observed.until(origin), observed.generations - origin)
             except NotApplicable:
                 continue
-            found.setdefault(name, {})[origin] = crps_normal(observed.values[:, origin:], told.location, told.deviation)
-    return found
+            losses.setdefault(name, {})[origin] = crps_normal(
+                observed.values[:, origin:], prediction.location, prediction.deviation
+            )
+    return losses
 
 
 def _score(name: str, tried: Sequence[Tried]) -> tuple[float, int]:
     """The CRPS of a law over that of the random walk, where both predicted, and how many readings that is of."""
     loss = walk = 0.0
     count = 0
-    for one in tried:
-        for origin in one.get(name, {}).keys() & one.get("random walk", {}).keys():
-            loss, walk = loss + float(one[name][origin].sum()), walk + float(one["random walk"][origin].sum())
-            count += one[name][origin].size
+    for losses in tried:
+        for origin in losses.get(name, {}).keys() & losses.get("random walk", {}).keys():
+            loss, walk = loss + float(losses[name][origin].sum()), walk + float(losses["random walk"][origin].sum())
+            count += losses[name][origin].size
     return (loss / walk if walk > 0 else 1.0), count
 
 

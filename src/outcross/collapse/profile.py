@@ -51,7 +51,7 @@ class Profile:
         for answer in self.every:
             if answer.definition == definition:
                 return answer
-        raise KeyError(f"{definition!r} is no definition; known: {', '.join(one.definition for one in self.every)}")
+        raise KeyError(f"{definition!r} is no definition; known: {', '.join(answer.definition for answer in self.every)}")
 
     def frame(self) -> pl.DataFrame:
         """One row an answer: arm, seed, definition, answer, value, low, high, when, note; early and late come after the eight definitions, then the signals and the early warning."""

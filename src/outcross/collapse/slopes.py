@@ -145,10 +145,10 @@ def slopes(
     """
     there = set(readings["arm"].unique().to_list())
     every = families({arm: values for arm, values in settings.items() if arm in there})
-    enough = [one for one in every if len({value for value, _ in one.arms}) >= LEAST or one.setting in ROWS]
+    enough = [family for family in every if len({value for value, _ in family.arms}) >= LEAST or family.setting in ROWS]
     read = {
         arm: _quantities(Readings(readings, arm), laws or {}, logarithmic)
-        for arm in dict.fromkeys(arm for one in enough for _, arm in one.arms)
+        for arm in dict.fromkeys(arm for family in enough for _, arm in family.arms)
     }
     return tuple(
         _slope(family, key, read)
@@ -210,7 +210,7 @@ def _slope(family: ArmFamily, key: Key, read: Mapping[str, Mapping[Key, Quantity
     """The slope of one quantity over a family, or why there is none; arms in which it was not read are named."""
     there = [(value, arm, read[arm][key]) for value, arm in family.arms if key in read[arm]]
     shared = min(quantity.course.generations for _, _, quantity in there)
-    cut = [(value, arm, replace(one, course=one.course.until(shared))) for value, arm, one in there]
+    cut = [(value, arm, replace(quantity, course=quantity.course.until(shared))) for value, arm, quantity in there]
     points = tuple(_point(arm, value, quantity) for value, arm, quantity in cut)
     measures = dict.fromkeys(quantity.measure for _, _, quantity in cut)
     note = _left_out(key[0], family, there, shared)
@@ -236,7 +236,7 @@ def _point(arm: str, setting: float, quantity: Quantity) -> Point:
 
 def _left_out(name: str, family: ArmFamily, there: list[tuple[float, str, Quantity]], shared: int) -> str:
     """What of the family's readings is not compared: arms without them, and generations that only some arms have."""
-    unread = [arm for _, arm in family.arms if arm not in {one for _, one, _ in there}]
+    unread = [arm for _, arm in family.arms if arm not in {present for _, present, _ in there}]
     longest = max(quantity.course.generations for _, _, quantity in there)
     is_cut = name != "start" and longest > shared
     notes = (f"not read in {', '.join(unread)}" * bool(unread), f"over the first {shared} of {longest} generations" * is_cut)

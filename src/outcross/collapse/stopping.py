@@ -199,9 +199,9 @@ class Watch:
         """
         if not self.bounds:
             return None
-        readings = [one for one in readings if not one.group.startswith(TEACHER)]
+        readings = [reading for reading in readings if not reading.group.startswith(TEACHER)]
         if generation == 0:
-            self.ratios = {place: of for name in self.bounds for place, of in _ratios(name, readings).items()}
+            self.ratios = {place: ratio_of for name in self.bounds for place, ratio_of in _ratios(name, readings).items()}
             return None
         level = spent(generation) / len(self.ratios)
         for (name, at), ratio_of in self.ratios.items():
@@ -227,19 +227,21 @@ def _ratios(name: str, first: Sequence[Reading]) -> dict[Place, Callable[[Sequen
         return {(name, ""): _tail_survival(first)}
     paired = PAIRED.get(name)
     if paired is not None and _has_interval(first, paired):
-        whole = _found(first, name, "")
+        whole = _ends_at(first, name, "")
         if name == "held_out_perplexity":
-            return {(name, ""): lambda readings: Ratio(_found(readings, paired, ""), _found(first, paired, ""), is_logarithm=True)}
+            return {
+                (name, ""): lambda readings: Ratio(_ends_at(readings, paired, ""), _ends_at(first, paired, ""), is_logarithm=True)
+            }
         _check_positive(name, whole)
-        return {(name, ""): lambda readings: Ratio(_found(readings, paired, ""), whole, offset=1)}
-    places = [_place(one) for one in first if one.measure == name]
+        return {(name, ""): lambda readings: Ratio(_ends_at(readings, paired, ""), whole, offset=1)}
+    places = [_place(reading) for reading in first if reading.measure == name]
     if "" in places:
         places = [""]
     known: dict[str, Ends] = {}
     reasons: list[str] = []
     for at in places:
         try:
-            known[at] = _found(first, name, at)
+            known[at] = _ends_at(first, name, at)
         except NotApplicable as why:
             reasons.append(str(why))
     if not known:
@@ -248,7 +250,7 @@ def _ratios(name: str, first: Sequence[Reading]) -> dict[Place, Callable[[Sequen
     for ends in () if is_logarithm else known.values():
         _check_positive(name, ends)
     return {
-        (name, at): lambda readings, at=at, ends=ends: Ratio(_found(readings, name, at), ends, is_logarithm)
+        (name, at): lambda readings, at=at, ends=ends: Ratio(_ends_at(readings, name, at), ends, is_logarithm)
         for at, ends in known.items()
     }
 
@@ -258,17 +260,17 @@ def _tail_survival(first: Sequence[Reading]) -> Callable[[Sequence[Reading]], Ra
     reasons: list[str] = []
     for tail in standing_for("tail"):
         bands = []
-        for one in first:
-            if one.measure == tail:
+        for reading in first:
+            if reading.measure == tail:
                 try:
-                    _found(first, tail, _place(one))
-                    bands.append(_place(one))
+                    _ends_at(first, tail, _place(reading))
+                    bands.append(_place(reading))
                 except NotApplicable as why:
                     reasons.append(str(why))
         if bands:
-            start = _mean(_found(first, tail, band) for band in bands)
+            start = _mean(_ends_at(first, tail, band) for band in bands)
             _check_positive(TAIL_SURVIVAL, start)
-            return lambda readings: Ratio(_mean(_found(readings, tail, band) for band in bands), start)
+            return lambda readings: Ratio(_mean(_ends_at(readings, tail, band) for band in bands), start)
     raise _refused(TAIL_SURVIVAL, reasons)
 
 
@@ -276,28 +278,28 @@ def _mean(several: Iterable[Ends]) -> Ends:
     """The mean of bands, which share their text: as if their errors were fully correlated."""
     every = tuple(several)
     value, low, high = (
-        math.fsum(ends) / len(every) for ends in zip(*((one.value, one.low, one.high) for one in every), strict=True)
+        math.fsum(ends) / len(every) for ends in zip(*((band.value, band.low, band.high) for band in every), strict=True)
     )
-    return Ends(value, low, high, min(one.n for one in every))
+    return Ends(value, low, high, min(band.n for band in every))
 
 
 def _place(reading: Reading) -> str:
     return ", ".join(filter(None, (reading.column, reading.at, reading.group)))
 
 
-def _found(readings: Sequence[Reading], name: str, at: str) -> Ends:
+def _ends_at(readings: Sequence[Reading], name: str, at: str) -> Ends:
     """A reading at a place; NotApplicable with the reason where it has no number or no interval."""
-    for one in readings:
-        if one.measure == name and _place(one) == at:
-            if one.estimate is None:
-                raise NotApplicable(one.note)
-            return Ends.of(one.estimate)
+    for reading in readings:
+        if reading.measure == name and _place(reading) == at:
+            if reading.estimate is None:
+                raise NotApplicable(reading.note)
+            return Ends.of(reading.estimate)
     raise NotApplicable(f"it was not read{f' at {at}' if at else ''}")
 
 
 def _has_interval(readings: Sequence[Reading], name: str) -> bool:
     try:
-        return bool(_found(readings, name, ""))
+        return bool(_ends_at(readings, name, ""))
     except NotApplicable:
         return False
 

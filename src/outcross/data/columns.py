@@ -138,7 +138,7 @@ def _understood(values: Values, given: Given) -> Column:
     if named_kind is not None:
         why = given.reasons.get(name, "--kinds says so" if name in given.kinds else "the file holds text")
         change = "" if name in given.reasons else f"leave {name} out of --kinds"
-        return replace(_as_told(values, named_kind, why), change=change)
+        return replace(_of_named_kind(values, named_kind, why), change=change)
     column = _inferred(values)
     may_be_key = column.shown in ("number", "category") and name not in given.kept
     if may_be_key and (why := key(values, column.forms, column.kind == "number")):
@@ -157,11 +157,11 @@ def _kind_of(name: str) -> Kind:
     return "number" if word == "time" else word  # type: ignore[return-value]
 
 
-def _as_told(values: Values, kind_name: str, why: str) -> Column:
+def _of_named_kind(values: Values, kind_name: str, why: str) -> Column:
     kind = _kind_of(kind_name)
     forms: Sequence[Form] = (PLAIN,) * len(values.sides)
     if kind == "number":
-        forms = _forms_as_told(values, kind_name)
+        forms = _forms_of_named_kind(values, kind_name)
     elif kind == "category" and (truths := _truths(values))[1]:
         forms = truths[0]
     elif kind == "category":
@@ -180,7 +180,7 @@ def _as_told(values: Values, kind_name: str, why: str) -> Column:
     return Column(values.name, kind, kind_name, why, _example(values, kind, forms), forms=tuple(forms))
 
 
-def _forms_as_told(values: Values, kind_name: str) -> list[Form]:
+def _forms_of_named_kind(values: Values, kind_name: str) -> list[Form]:
     word, _, detail = kind_name.partition(":")
     if word == "number" and detail:
         form = Form(is_decorated=True, decimal="," if detail == "comma" else ".")

@@ -50,8 +50,8 @@ def quotas(written: Mapping[str, int], fractions: Fractions) -> dict[str, dict[s
     {'a': {'a': 3, 'b': 2}, 'b': {'a': 3, 'b': 2}}
     """
     taken = {}
-    for reader, of in fractions.items():
-        weights = [of[writer] * size for writer, size in written.items()]
+    for reader, shares in fractions.items():
+        weights = [shares[writer] * size for writer, size in written.items()]
         rows = math.floor(sum(weights) + Fraction(1, 2))
         counts = largest_remainder(weights, [rows])[0].tolist() if rows else [0] * len(weights)
         taken[reader] = dict(zip(written, counts, strict=True))

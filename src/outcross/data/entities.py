@@ -16,7 +16,7 @@ from outcross.files import kinds as of_values
 from outcross.files.chats import unfolded
 from outcross.files.inputs import check_memory
 from outcross.files.reading import read
-from outcross.files.source import held
+from outcross.files.source import in_memory
 from outcross.recipe import nearest
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class _Folding:
 
     def _typed(self, rows: polars.DataFrame, side: int) -> polars.DataFrame:
         forms = {name: self.columns[name].forms[side] for name in self.kinds if self.columns[name].forms}
-        typed = of_values.made(rows, self.kinds, {}, forms)  # type: ignore[arg-type]
+        typed = of_values.typed(rows, self.kinds, {}, forms)  # type: ignore[arg-type]
         if missing := typed[self.of.entity].null_count():
             raise BadInput(f"{missing:,} rows name no entity in {self.of.entity!r}; leave them out")
         return typed
@@ -111,7 +111,7 @@ class _Folding:
             typed = typed.sort(time, maintain_order=True, nulls_last=True)
         folds, given = self._folds(rows.columns)
         folded = typed.group_by(entity, maintain_order=True).agg(*folds)
-        return table_of(held(folded.drop(entity)), name, given)
+        return table_of(in_memory(folded.drop(entity)), name, given)
 
     def _folds(self, there: Sequence[str]) -> tuple[list[polars.Expr], Given]:
         """What to make of each column that is there, and what to say of it."""

@@ -88,7 +88,7 @@ class Framed:
         first = many[0]
         for other in many[1:]:
             if other.frame.schema != first.frame.schema or other.described != first.described:
-                ours, theirs = ({**one.frame.schema, **one.described} for one in (first, other))
+                ours, theirs = ({**side.frame.schema, **side.described} for side in (first, other))
                 unlike = sorted(str(name) for name in {*ours, *theirs} if ours.get(name) != theirs.get(name))
                 raise BadInput(
                     f"{cls.kind} that differ in {', '.join(unlike)[:200]} cannot be joined; give them the same columns and kinds"
@@ -181,7 +181,7 @@ def table_rows(data: polars.DataFrame, kinds: Mapping[str, Kind] | None = None, 
     if target is not None and target not in chosen:
         raise BadInput(f"the target {target!r} is no column{nearest(target, chosen)}; there are {', '.join(chosen)[:200]}")
     widths = {column: of_values.width(data[column]) for column, kind in chosen.items() if kind == "vector"}
-    return TableRows(with_provenance(of_values.made(data, chosen, widths, forms), data), chosen, target)
+    return TableRows(with_provenance(of_values.typed(data, chosen, widths, forms), data), chosen, target)
 
 
 def entity_series(data: polars.DataFrame, entity: str, time: str | None = None) -> EntitySeries:
@@ -200,7 +200,7 @@ def entity_series(data: polars.DataFrame, entity: str, time: str | None = None) 
     variables = [column for column in _own(data) if column != entity]
     if not variables:
         raise BadInput(f"there is no column of values beside {entity!r}; give one")
-    typed = of_values.made(data, {entity: "category", **dict.fromkeys(variables, "number")}, {})
+    typed = of_values.typed(data, {entity: "category", **dict.fromkeys(variables, "number")}, {})
     if typed[entity].null_count():
         raise BadInput(f"{typed[entity].null_count():,} rows name no entity in {entity!r}; leave them out")
     typed = typed.with_columns(data[column] for column in data.columns if column in PROVENANCE)

@@ -97,7 +97,7 @@ def _index(values: Values, forms: Sequence[Form]) -> str:
         return ""
     counts = (
         _counts_rows(values, side, forms[side], is_named)
-        for side, column in enumerate(values.held)
+        for side, column in enumerate(values.known)
         if column is not None and len(column)
     )
     return "it numbers the rows" if (any(counts) if is_named else all(counts)) else ""
@@ -125,7 +125,7 @@ def _entities(values: Values, read: Sequence[polars.Series]) -> str:
         return ""
     is_named = bool(_NAMED_KEY.search(values.name.strip()))
     if not is_named and not all(
-        _is_blocked(values.in_order(side)) for side, column in enumerate(values.held) if column is not None and len(column)
+        _is_blocked(values.in_order(side)) for side, column in enumerate(values.known) if column is not None and len(column)
     ):
         return ""
     rows = len(read[0]) / len(distinct[0])

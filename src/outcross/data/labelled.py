@@ -63,7 +63,7 @@ class LabelledPoints:
     @property
     def cells(self) -> list[str]:
         """The name of every cell."""
-        return [f"{one} × {group}" for one in self.classes for group in self.groups]
+        return [f"{class_name} × {group}" for class_name in self.classes for group in self.groups]
 
     @property
     def counts(self) -> np.ndarray:

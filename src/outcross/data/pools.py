@@ -146,7 +146,7 @@ class Pool:
         many = [part.records for part in self.parts]
         if self.is_weighted and isinstance(many[0], Counts):
             weights = [_weight_of_counts(part) for part in self.parts]
-            return Counts(np.sum([one.array * weight for one, weight in zip(many, weights, strict=True)], axis=0))
+            return Counts(np.sum([counts.array * weight for counts, weight in zip(many, weights, strict=True)], axis=0))
         return type(many[0]).concat(many)
 
     @cached_property

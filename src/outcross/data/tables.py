@@ -78,7 +78,7 @@ class Table:
             return self.frame.select(wanted).iter_slices(BATCH)
         kinds: dict[str, Kind] = {column: self.kinds[column] for column in wanted}
         widths = _widths(self.frame)
-        return (of_values.made(batch, kinds, widths, self.forms) for batch in self._read(wanted))
+        return (of_values.typed(batch, kinds, widths, self.forms) for batch in self._read(wanted))
 
     def numbers(self, column: str) -> np.ndarray:
         """The values of a column of numbers in `frame`, NaN where missing; not to be written to. (rows in frame,)"""
@@ -204,7 +204,7 @@ class Absent:
 
     column: str
     kind: Kind
-    held: int
+    filled: int
     """Human records in memory that hold a value of it."""
     rows: int
     """Human records in memory."""
@@ -213,7 +213,7 @@ class Absent:
     @property
     def share(self) -> float:
         """The share of human records that hold a value, in [0, 1]."""
-        return self.held / self.rows if self.rows else 0.0
+        return self.filled / self.rows if self.rows else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,7 +264,9 @@ def alike(tables: Sequence[Table]) -> Alike:
 def _as_kinds(other: Table, kinds: Mapping[str, Kind], widths: Mapping[str, int]) -> polars.DataFrame:
     """The columns of a table that are among these kinds, made so."""
     columns = set(other.records.columns)
-    return of_values.made(other.records, {column: kind for column, kind in kinds.items() if column in columns}, widths, other.forms)
+    return of_values.typed(
+        other.records, {column: kind for column, kind in kinds.items() if column in columns}, widths, other.forms
+    )
 
 
 def _absent(first: Table, column: str, why: str) -> Absent:
@@ -341,7 +343,7 @@ def _typed(
 ) -> tuple[polars.DataFrame, list[str]]:
     """The records made of these kinds, and how many values of each column could not be."""
     widths = {column: widths.get(column) or of_values.width(records[column]) for column, kind in kinds.items() if kind == "vector"}
-    frame = of_values.made(records, kinds, widths, forms)
+    frame = of_values.typed(records, kinds, widths, forms)
     return frame, _lost_values(records, frame, kinds, forms)
 
 

@@ -45,8 +45,8 @@ class Values:
         self.name = name
         self.sides = sides
         self.raw = [side.columns.get(name) for side in sides]
-        self.held = [None if raw is None else without_missing(raw) for raw in self.raw]
-        self.there = [column for column in self.held if column is not None and len(column)]
+        self.known = [None if raw is None else without_missing(raw) for raw in self.raw]
+        self.there = [column for column in self.known if column is not None and len(column)]
         self._numbers: dict[tuple[int, Form], polars.Series] = {}
 
     @property
@@ -57,12 +57,12 @@ class Values:
     @property
     def first(self) -> int:
         """Which side that is."""
-        return next(i for i, column in enumerate(self.held) if column is not None and len(column))
+        return next(i for i, column in enumerate(self.known) if column is not None and len(column))
 
     @cached_property
     def texts(self) -> list[polars.Series | None]:
         """The strings of each side, without spaces around and without empty ones; None for a side whose values are no strings."""
-        return [None if column is None or not is_text(column) else stripped(column) for column in self.held]
+        return [None if column is None or not is_text(column) else stripped(column) for column in self.known]
 
     @cached_property
     def pooled(self) -> polars.Series:
@@ -81,13 +81,13 @@ class Values:
         """The numbers that each side holds."""
         return [
             self.numbers_of(side, form)
-            for side, (column, form) in enumerate(zip(self.held, forms, strict=True))
+            for side, (column, form) in enumerate(zip(self.known, forms, strict=True))
             if column is not None and len(column)
         ]
 
     def numbers_of(self, side: int, form: Form = PLAIN) -> polars.Series:
         """The numbers that one side holds; each form is read once."""
-        column = self.held[side]
+        column = self.known[side]
         assert column is not None
         if (side, form) not in self._numbers:
             self._numbers[side, form] = without_missing(of_values.as_number(column, form))

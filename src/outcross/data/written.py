@@ -53,11 +53,11 @@ def family_of(values: Values) -> WrittenNumbers | None:
         return None
     if dtype.is_numeric() and all(
         _are_dates(values.numbers_of(side)) if column.dtype.is_numeric() else is_text(column) or column.dtype.is_temporal()
-        for side, column in enumerate(values.held)
+        for side, column in enumerate(values.known)
         if column is not None and len(column)
     ):
         form = Form(layouts=("ymd8",))
-        texts = [PLAIN if text is None else (_form_of(text) or _Found(form)).form for text in values.texts]
+        texts = [PLAIN if text is None else (_form_of(text) or _WrittenForm(form)).form for text in values.texts]
         forms = [form if text is None else texts[i] for i, text in enumerate(values.texts)]
         return WrittenNumbers(tuple(forms), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
     if not len(values.numbers_of(values.first)):
@@ -80,7 +80,7 @@ def _are_dates(finite: polars.Series) -> bool:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _WrittenForm:
     form: Form
     shown: str = "number"
     why: str = ""
@@ -110,7 +110,7 @@ def _family_of_texts(values: Values) -> WrittenNumbers | None:
     return WrittenNumbers(tuple(forms), own.shown, why, own.is_said or differ, own.change)
 
 
-def _form_of(text: polars.Series) -> _Found | None:
+def _form_of(text: polars.Series) -> _WrittenForm | None:
     """How strings are written that are all numbers or all times, but for codes for a missing value; None where they are not."""
     if text.is_empty() or text.str.contains(r"^[+-]?0[0-9]+(?:[.,][0-9]+)?$").mean() >= LED_BY_ZERO:  # type: ignore[operator]
         return None
@@ -120,8 +120,8 @@ def _form_of(text: polars.Series) -> _Found | None:
         if compact.str.contains(r"^(?:19|20)[0-9]{6}(?:[0-9]{4}(?:[0-9]{2})?)?$").all() and _is_read(
             text, of_forms.days_of(text, "ymd8")
         ):
-            return _Found(Form(layouts=("ymd8",)), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
-        return _Found(PLAIN, "number", "numbers")
+            return _WrittenForm(Form(layouts=("ymd8",)), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
+        return _WrittenForm(PLAIN, "number", "numbers")
     distinct = text.unique(maintain_order=True)
     if not _may_be_written(distinct):
         return None
@@ -150,7 +150,7 @@ def _may_be_written(distinct: polars.Series) -> bool:
     return float(is_short.mean()) >= 0.5  # type: ignore[arg-type]
 
 
-def _times(text: polars.Series) -> _Found | None:
+def _times(text: polars.Series) -> _WrittenForm | None:
     days = {layout: of_forms.days_of(text, layout) for layout in of_forms.LAYOUTS if _may_be(text, layout)}
     read = {layout: int(values.is_not_null().sum()) for layout, values in days.items()}
     named = [layout for layout in days if layout not in ("dmy", "mdy", "clock") and read[layout]]
@@ -167,8 +167,8 @@ def _times(text: polars.Series) -> _Found | None:
     for layouts in (tuple(named + slashed), ("clock",) if read.get("clock") else ()):
         if layouts and _is_read(text, of_forms.days(text, layouts)):
             if layouts == ("clock",):
-                return _Found(Form(layouts=layouts), "time", "times of day, as a part of the day", True, change)
-            return _Found(Form(layouts=layouts), "time", why, True, change)
+                return _WrittenForm(Form(layouts=layouts), "time", "times of day, as a part of the day", True, change)
+            return _WrittenForm(Form(layouts=layouts), "time", why, True, change)
     return None
 
 
@@ -178,7 +178,7 @@ def _may_be(text: polars.Series, layout: str) -> bool:
     return bool(text.head(100).str.contains(pattern).any() or text.tail(100).str.contains(pattern).any())
 
 
-def _decorated(text: polars.Series) -> _Found | None:
+def _decorated(text: polars.Series) -> _WrittenForm | None:
     """Numbers with a currency, a unit, groups of thousands or a decimal comma."""
     import polars as pl
 
@@ -216,7 +216,7 @@ def _decorated(text: polars.Series) -> _Found | None:
             why.append("12 % is read as 0.12, as others are written as shares")
         else:
             why.append("read in percent")
-    return _Found(form, "number", "; ".join(why) or "numbers", True, f"number:{'point' if is_comma else 'comma'}")
+    return _WrittenForm(form, "number", "; ".join(why) or "numbers", True, f"number:{'point' if is_comma else 'comma'}")
 
 
 def _is_sign_of_money(unit: str) -> bool:

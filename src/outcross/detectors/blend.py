@@ -59,8 +59,8 @@ class BlendDetector(Detector):
 
     def arrays(self, reader: Any, fitted: Any) -> dict[str, np.ndarray]:
         own = {name: np.asarray(getattr(fitted, name)) for name in ("centre", "scale", "weights", "level")}
-        for number, (detector, one, fit) in enumerate(zip(self.detectors, reader.readers, fitted.fits, strict=True)):
-            own |= {f"{number}.{name}": array for name, array in detector.arrays(one, fit).items()}
+        for number, (detector, part_reader, fit) in enumerate(zip(self.detectors, reader.readers, fitted.fits, strict=True)):
+            own |= {f"{number}.{name}": array for name, array in detector.arrays(part_reader, fit).items()}
         return own
 
     def restored(self, arrays: Mapping[str, np.ndarray]) -> tuple[Reader, FittedDetector]:
@@ -121,8 +121,8 @@ class Blend:
     def score(self, features: Any) -> np.ndarray:
         scores = np.stack([fit.score(part) for fit, part in zip(self.fits, features.parts, strict=True)], axis=1)
         none = ~np.isfinite(scores).any(axis=1)
-        found = np.nan_to_num((scores - self.centre) / self.scale, nan=0.0) @ self.weights + self.level
-        return np.where(none, np.nan, found)
+        blended = np.nan_to_num((scores - self.centre) / self.scale, nan=0.0) @ self.weights + self.level
+        return np.where(none, np.nan, blended)
 
 
 def _line(scores: np.ndarray, is_model: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:

@@ -44,7 +44,9 @@ class NgramDetector(Detector):
 
     def arrays(self, reader: Reader, fitted: Any) -> dict[str, np.ndarray]:
         sides = {"people": fitted.people, "models": fitted.models}
-        return {f"{side}.{name}": array for side, one in sides.items() if one is not None for name, array in one.arrays().items()}
+        return {
+            f"{side}.{name}": array for side, model in sides.items() if model is not None for name, array in model.arrays().items()
+        }
 
     def restored(self, arrays: Mapping[str, np.ndarray]) -> tuple[Reader, FittedDetector]:
         people, models = (

@@ -180,8 +180,8 @@ def ready(detector: Detector, samples: SamplePair) -> ReadyDetector:
     pairs = [samples.human, samples.ai]
     folds = fold_of(np.arange(max(int(pair.groups.max()) for pair in pairs) + 1), rng, FOLDS)
     reader = detector.reader([text for pair in pairs for text in pair.texts])
-    made = calibrated(detector, pairs, folds, reader, rng)[0]
-    return ReadyDetector(detector, made.reader, made.fits, made.line)
+    fitted = calibrated(detector, pairs, folds, reader, rng)[0]
+    return ReadyDetector(detector, fitted.reader, fitted.fits, fitted.line)
 
 
 @functools.lru_cache(2)

@@ -173,13 +173,13 @@ def telling_columns(samples: Sequence[CalibrationSample]) -> list[str]:
     """Columns of both samples that have no value in common: each tells the author perfectly, so that nothing should learn from it."""
     first, second = samples[0].table, samples[1].table
     shared = [name for name in first.columns if name in second.columns and not name.startswith("_")]
-    found = []
+    telling = []
     for name in shared:
         sides = [set(table[name].cast(str, strict=False).drop_nulls().unique().to_list()) for table in (first, second)]
         few = all(0 < len(values) < table.height / 5 for values, table in zip(sides, (first, second), strict=True))
         if few and not sides[0] & sides[1]:
-            found.append(name)
-    return found
+            telling.append(name)
+    return telling
 
 
 def linking_column(samples: Sequence[CalibrationSample]) -> str:

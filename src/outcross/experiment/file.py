@@ -75,8 +75,8 @@ def of_size(spec: Mapping[str, Any], size: object, where: str, then: Mapping[str
     Notes of a size replace those of the experiment. A setting that `then` changes again is not a cut of the size, so no note mentions it.
     BadInput where there is no such size.
 
-    >>> told = {"name": "mine", "generations": 10, "sizes": {"small": {"generations": 5}}}
-    >>> of_size(told, "small", "mine.yaml")
+    >>> spec = {"name": "mine", "generations": 10, "sizes": {"small": {"generations": 5}}}
+    >>> of_size(spec, "small", "mine.yaml")
     {'name': 'mine', 'generations': 5, 'notes': ['Size small cuts generations: 5 (at full size 10).']}
     """
     sizes = spec.get("sizes") or {}
@@ -176,9 +176,9 @@ def _check_not_overruled(spec_of_file: Mapping[str, Any], key: str, spec: str, i
 def builtin() -> dict[str, Path]:
     """The built-in experiments by name."""
     return {
-        Path(str(one)).stem: Path(str(one))
-        for one in sorted(files("outcross.experiments").iterdir(), key=str)
-        if str(one).endswith(".yaml")
+        Path(str(path)).stem: Path(str(path))
+        for path in sorted(files("outcross.experiments").iterdir(), key=str)
+        if str(path).endswith(".yaml")
     }
 
 

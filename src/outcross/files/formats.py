@@ -21,7 +21,7 @@ from outcross.files import source as of_source
 from outcross.files.names import kind_at, literal, literal_pattern
 from outcross.files.objects import from_array, from_columns
 from outcross.files.refusals import refusal, suffix, undecodable
-from outcross.files.source import TableSource, guarded, held, lazy
+from outcross.files.source import TableSource, guarded, in_memory, lazy
 
 if TYPE_CHECKING:
     import polars
@@ -103,7 +103,7 @@ def _arrow(path: Path) -> TableSource:
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         frame = pl.read_ipc_stream(io.BytesIO(_content(path)))
         inputs.check_memory(path, int(frame.estimated_size()))
-        return held(frame).batches(wanted)
+        return in_memory(frame).batches(wanted)
 
     columns = pl.read_ipc_stream(io.BytesIO(_content(path)), n_rows=0).columns
     return TableSource(str(path), tuple(columns), batches)
@@ -174,7 +174,9 @@ def _lines(path: Path) -> TableSource:
     import polars as pl
 
     if sixteen := inputs.utf16(path):
-        return held(pl.read_ndjson(io.BytesIO(sixteen), infer_schema_length=None), str(path), ["it is UTF-16 text, read as such"])
+        return in_memory(
+            pl.read_ndjson(io.BytesIO(sixteen), infer_schema_length=None), str(path), ["it is UTF-16 text, read as such"]
+        )
     pattern = literal_pattern(path)
     schema = pl.scan_ndjson(pattern, infer_schema_length=None).collect_schema()  # of all lines, once
     return lazy(pl.scan_ndjson(pattern, schema=schema), str(path))
@@ -186,10 +188,10 @@ def _json(path: Path) -> TableSource:
 
     content = inputs.utf16(path) or _content(path)
     try:
-        return held(pl.read_json(io.BytesIO(content), infer_schema_length=None), str(path))
+        return in_memory(pl.read_json(io.BytesIO(content), infer_schema_length=None), str(path))
     except (Exception, pl.exceptions.PanicException) as error:  # a panic of polars is no Exception
         try:
-            return held(pl.read_ndjson(io.BytesIO(content), infer_schema_length=None), str(path))
+            return in_memory(pl.read_ndjson(io.BytesIO(content), infer_schema_length=None), str(path))
         except (Exception, pl.exceptions.PanicException):
             raise refusal(path, error) from None
 
@@ -268,7 +270,7 @@ def _numpy(path: Path) -> TableSource:
 
     several = arrays.load(path)
     if len(several) > 1:
-        return held(from_columns(several, str(path)), str(path))
+        return in_memory(from_columns(several, str(path)), str(path))
     return from_array(next(iter(several.values())), str(path))
 
 

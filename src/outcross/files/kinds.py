@@ -24,7 +24,7 @@ LARGEST_NUMBER = 1e50
 """Size of a number: fourth powers of much larger ones overflow."""
 
 
-def made(
+def typed(
     raw: polars.DataFrame, kinds: Mapping[str, Kind], widths: Mapping[str, int], forms: Mapping[str, Form] | None = None
 ) -> polars.DataFrame:
     """The columns of `raw` as their kinds and forms say; one that it has not is all missing. A value that cannot be made so is missing."""

@@ -13,7 +13,7 @@ import numpy as np
 from outcross.errors import BadInput
 from outcross.files import inputs
 from outcross.files.arrays import ArrayFile
-from outcross.files.source import BATCH, TableSource, held, rows_of
+from outcross.files.source import BATCH, TableSource, in_memory, rows_of
 
 if TYPE_CHECKING:
     import polars
@@ -96,7 +96,9 @@ def from_pandas(frame: Any) -> TableSource:
         missing = column.isna().tolist()
         return [None if is_missing else value for value, is_missing in zip(column.tolist(), missing, strict=True)]
 
-    return held(from_columns({name: values(frame.iloc[:, i]) for i, name in enumerate(names)}, "the frame"), "DataFrame", twice)
+    return in_memory(
+        from_columns({name: values(frame.iloc[:, i]) for i, name in enumerate(names)}, "the frame"), "DataFrame", twice
+    )
 
 
 def from_hugging_face(data: Any) -> TableSource:

@@ -41,7 +41,10 @@ def _plain_yaml(value: Any, where: str, seen: Iterator[int], depth: int) -> Any:
             f"{where} holds more than {MOST_VALUES:,} values or {DEEPEST} levels, or an alias of itself; write it out, smaller"
         )
     if isinstance(value, dict):
-        return {str(_plain_yaml(key, where, seen, depth)): _plain_yaml(one, where, seen, depth + 1) for key, one in value.items()}
+        return {
+            str(_plain_yaml(key, where, seen, depth)): _plain_yaml(content, where, seen, depth + 1)
+            for key, content in value.items()
+        }
     if isinstance(value, list):
         return [_plain_yaml(item, where, seen, depth + 1) for item in value]
     if isinstance(value, int) and abs(value) > 2**64:

@@ -15,7 +15,7 @@ from outcross.files.formats import FORMATS, PICTURES, TEXTS, from_file, pictures
 from outcross.files.names import fitting, is_pattern, kind_at
 from outcross.files.objects import from_array, from_columns, from_hugging_face, from_pandas
 from outcross.files.refusals import first_line, suffix
-from outcross.files.source import TableSource, guarded, held, joined, lazy
+from outcross.files.source import TableSource, guarded, in_memory, joined, lazy
 
 
 def read(data: Any, whole_texts: bool = False) -> TableSource:
@@ -30,7 +30,7 @@ def read(data: Any, whole_texts: bool = False) -> TableSource:
         paths = files_of(str(data))
         return joined([from_file(path, whole_texts) for path in paths], paths[0].name if len(paths) == 1 else str(data))
     if isinstance(data, pl.DataFrame):
-        return held(data)
+        return in_memory(data)
     if isinstance(data, pl.LazyFrame):
         return _of_object(lambda: lazy(data, "LazyFrame"), "LazyFrame")
     if isinstance(data, np.ndarray):
@@ -42,13 +42,13 @@ def read(data: Any, whole_texts: bool = False) -> TableSource:
             raise BadInput(
                 f"{type(data).__name__} holds several tables ({', '.join(splits)}); give one of them: data[{splits[0]!r}]"
             )
-        return held(from_columns(data, "the mapping"))
+        return in_memory(from_columns(data, "the mapping"))
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
         return from_pandas(data)
     if hasattr(data, "to_polars") and hasattr(data, "select_columns"):
         return _of_object(lambda: from_hugging_face(data), "Dataset")
     if hasattr(data, "__arrow_c_stream__"):
-        return _of_object(lambda: held(pl.DataFrame(data)), "table")
+        return _of_object(lambda: in_memory(pl.DataFrame(data)), "table")
     if isinstance(data, list | tuple) and data:
         return _several(list(data), whole_texts)
     raise _no_table(data)
@@ -62,7 +62,7 @@ def _several(items: list, whole_texts: bool) -> TableSource:
         paths = [path for item in items for path in files_of(str(item))]
         return joined([from_file(path, whole_texts) for path in paths], f"{items[0]}, …" if len(items) > 1 else str(items[0]))
     if all(isinstance(item, Mapping) for item in items):
-        return _of_object(lambda: held(pl.DataFrame(items, infer_schema_length=None, strict=False)), "list of records")
+        return _of_object(lambda: in_memory(pl.DataFrame(items, infer_schema_length=None, strict=False)), "list of records")
     raise _no_table(items)
 
 

@@ -31,7 +31,7 @@ class TableSource:
     """Shape of a record where records are arrays; empty where they are rows of columns."""
 
 
-def held(frame: polars.DataFrame, name: str = "", notes: Sequence[str] = ()) -> TableSource:
+def in_memory(frame: polars.DataFrame, name: str = "", notes: Sequence[str] = ()) -> TableSource:
     """Records in memory."""
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:

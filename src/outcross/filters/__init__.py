@@ -198,12 +198,12 @@ class Filter:
         raise NotImplementedError
 
 
-def check_needs(needs: Any, of: str) -> None:
+def check_needs(needs: Any, filter_name: str) -> None:
     """BadInput where a filter needs what no candidate can have."""
     if not isinstance(needs, tuple):
-        raise BadInput(f'needs of {of} must be a tuple, as ("points",), got {needs!r:.80}')
+        raise BadInput(f'needs of {filter_name} must be a tuple, as ("points",), got {needs!r:.80}')
     for need in needs:
-        check_word(need, get_args(Need), f"needs of {of}")
+        check_word(need, get_args(Need), f"needs of {filter_name}")
 
 
 FILTERS: Family = Family({

@@ -78,19 +78,19 @@ def _near(rows: np.ndarray, texts: list[str], rank: np.ndarray, threshold: float
         (int(rows[row]), int(rows[heads[of_class[row]]]), 1.0) for row in np.flatnonzero(heads[of_class] != np.arange(n)).tolist()
     ]
     twins: dict[int, dict[int, float]] = {}
-    for one, other, similarity in zip(
+    for first_class, second_class, similarity in zip(
         of_class[first[~same]].tolist(), of_class[second[~same]].tolist(), alike[~same].tolist(), strict=True
     ):
-        for here, there in ((one, other), (other, one)):
+        for here, there in ((first_class, second_class), (second_class, first_class)):
             known = twins.setdefault(here, {})
             known[there] = max(similarity, known.get(there, 0.0))
     gone: dict[int, tuple[int, float]] = {}
     for group in sorted(twins, key=lambda group: rank[heads[group]]):
         if group in gone:
             continue
-        for other, similarity in twins[group].items():
-            if other not in gone and rank[heads[other]] > rank[heads[group]]:
-                gone[other] = (group, similarity)
+        for twin, similarity in twins[group].items():
+            if twin not in gone and rank[heads[twin]] > rank[heads[group]]:
+                gone[twin] = (group, similarity)
     pairs += [(int(rows[heads[group]]), int(rows[heads[leader]]), similarity) for group, (leader, similarity) in gone.items()]
     leaders = {row: leader for row, leader, _ in pairs}  # the leader of a copy may be gone itself
     return [(row, leaders.get(leader, leader), similarity) for row, leader, similarity in pairs]

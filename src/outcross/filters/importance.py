@@ -129,7 +129,7 @@ class ImportanceFilter(Filter):
 
     @property
     def paths(self):
-        return tuple(path for one in self.detectors for path in one.paths)
+        return tuple(path for detector in self.detectors for path in detector.paths)
 
     def without_paths(self):
         return replace(self, detector=self.detectors[0].without_paths()) if self.detectors else self

@@ -62,7 +62,11 @@ def _numbered(candidates: Candidates, name: str) -> tuple[np.ndarray, list[str]]
 
 
 def _by_name(counts: np.ndarray, classes: Sequence[str], groups: Sequence[str]) -> dict[str, int]:
-    return {f"{one} × {other}": int(counts[i, j]) for i, one in enumerate(classes) for j, other in enumerate(groups)}
+    return {
+        f"{class_name} × {group_name}": int(counts[i, j])
+        for i, class_name in enumerate(classes)
+        for j, group_name in enumerate(groups)
+    }
 
 
 Column = Annotated[str, Field(min_length=1, max_length=200)]

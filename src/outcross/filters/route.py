@@ -160,13 +160,13 @@ class RouteFilter(Filter):
         if self.by is None:
             return np.full(asked.prompts, place[self.table["*"]])
         values = _words(candidates, self.by)[asked.first]
-        found = np.empty(asked.prompts, np.int64)
+        chosen = np.empty(asked.prompts, np.int64)
         for prompt, value in enumerate(values):
             model = self.table.get(value, self.table.get("*"))
             if model is None:
                 raise BadInput(f"table has no line for {self.by} {value!r:.80}{nearest(value, self.table)}; add it, or one for '*'")
-            found[prompt] = place[model]
-        return found
+            chosen[prompt] = place[model]
+        return chosen
 
     def _learned(
         self, asked: _Answers, candidates: Candidates, means: np.ndarray, rng: np.random.Generator
@@ -201,8 +201,8 @@ class RouteFilter(Filter):
 
         parts = []
         try:
-            told = candidates.prompt_texts
-            prompts = [told[row] for row in asked.first.tolist()]
+            texts = candidates.prompt_texts
+            prompts = [texts[row] for row in asked.first.tolist()]
             parts.append(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=WORDS).fit_transform(prompts))
         except (NotApplicable, ValueError):  # no prompt has a word
             if not self.columns:
@@ -234,10 +234,10 @@ class _Answers:
 
     def means(self, rewards: np.ndarray) -> np.ndarray:
         """The mean reward of each teacher on each prompt, (prompts, teachers); NaN where it has none."""
-        found = rewards[self.rows]
-        there = ~np.isnan(found)
+        row_rewards = rewards[self.rows]
+        there = ~np.isnan(row_rewards)
         sums, counts = np.zeros(self.has.shape), np.zeros(self.has.shape)
-        np.add.at(sums, (self.prompt[there], self.teacher[there]), found[there])
+        np.add.at(sums, (self.prompt[there], self.teacher[there]), row_rewards[there])
         np.add.at(counts, (self.prompt[there], self.teacher[there]), 1)
         return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
@@ -267,15 +267,15 @@ def _routed(features: Any, wanted: np.ndarray, others: Any, ridge: float) -> np.
     from sklearn.linear_model import LogisticRegression
 
     teachers = np.flatnonzero(wanted.sum(axis=0) > 0)
-    found = np.zeros((others.shape[0], wanted.shape[1]))
+    shares = np.zeros((others.shape[0], wanted.shape[1]))
     if teachers.size < 2:
-        found[:, teachers] = 1.0
-        return found
+        shares[:, teachers] = 1.0
+        return shares
     # Cross entropy to shares is that of as many copies of a prompt as there are teachers, each of its share's weight: KL and a constant.
     model = LogisticRegression(C=1 / ridge, max_iter=1000)
     model.fit(vstack([features] * teachers.size).tocsr(), np.repeat(teachers, len(wanted)), wanted[:, teachers].T.ravel())
-    found[:, model.classes_] = model.predict_proba(others)
-    return found
+    shares[:, model.classes_] = model.predict_proba(others)
+    return shares
 
 
 def _divergence(wanted: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -37,18 +37,18 @@ def judged(filters: Sequence[Filter], candidates: RecordCandidates, rng: np.rand
     reasons: list[str] = []
     notes: list[str] = []
     facts = {}
-    for number, one in enumerate(filters):
-        selection = _asked(one, candidates, rng)
+    for number, part in enumerate(filters):
+        selection = _asked(part, candidates, rng)
         if selection.value is not None:
             _put(values[number], rows, selection.value)
         local = np.zeros(selection.times.shape, dtype=np.int64) if selection.reason is None else selection.reason
         gone = np.full(shape, -1)
         _put(gone, rows, np.where(selection.kept, -1, local + len(reasons)))
         reason = np.where((reason < 0) & (gone >= 0), gone, reason)
-        reasons += [f"{kind(one)}: {said}" for said in selection.reasons]
-        notes += [f"{kind(one)}: {note}" for note in selection.notes]
-        facts |= {f"{number} {kind(one)}": dict(selection.facts)} if selection.facts else {}
-        kept = chosen(_equal(selection.times, one))
+        reasons += [f"{kind(part)}: {said}" for said in selection.reasons]
+        notes += [f"{kind(part)}: {note}" for note in selection.notes]
+        facts |= {f"{number} {kind(part)}": dict(selection.facts)} if selection.facts else {}
+        kept = chosen(_equal(selection.times, part))
         rows = np.take_along_axis(rows, kept, axis=-1) if rows.ndim > 1 else rows[kept]
         candidates = candidates.take(kept)
     times = _times(rows, shape)
@@ -59,12 +59,12 @@ def counted(filters: Sequence[Filter], records: Counts, shape: tuple[int, int], 
     """What the filters keep of counts whose states are the cells of a table of this shape; `times` are counts of states, (chains…, K)."""
     kept = records.array.reshape(*records.chains, *shape)
     facts: dict[str, Any] = {}
-    for number, one in enumerate(filters):
+    for number, part in enumerate(filters):
         try:
-            kept, said = one.select_counts(kept, rng)
+            kept, said = part.select_counts(kept, rng)
         except BadInput as error:
-            raise BadInput(f"select {kind(one)}: {error}") from None
-        facts |= {f"{number} {kind(one)}": said} if said else {}
+            raise BadInput(f"select {kind(part)}: {error}") from None
+        facts |= {f"{number} {kind(part)}": said} if said else {}
     times = kept.reshape(records.array.shape)
     nothing = np.zeros((*records.chains, 0))
     return JudgedCandidates(times, nothing.astype(np.int64), nothing[None][:0], (), (), facts)

@@ -190,24 +190,24 @@ class VerifyFilter(Filter):
             raise BadInput(f"truth: {self.truth!r:.80} must be true, false or nothing, it is {truth.dtype}; write truth values")
         labelled = truth.is_not_null().to_numpy()
         try:
-            told = verified(truth.fill_null(False).to_numpy()[labelled], kept[labelled])
+            verifier = verified(truth.fill_null(False).to_numpy()[labelled], kept[labelled])
         except NotApplicable as why:
             return (f"The verifier is not judged: {why}.",), {}
-        return verifier_facts(told, self.answers)
+        return verifier_facts(verifier, self.answers)
 
 
-def verifier_facts(told: Verified, answers: int | None) -> tuple[tuple[str, ...], dict[str, Any]]:
+def verifier_facts(verifier: Verified, answers: int | None) -> tuple[tuple[str, ...], dict[str, Any]]:
     named = {
-        "wrong": (told.wrong, "of the labelled records are wrong (p)"),
-        "keeps_correct": (told.keeps_correct, "of the correct ones are kept (φ)"),
-        "keeps_wrong": (told.keeps_wrong, "of the wrong ones are kept (ψ)"),
-        "kept_wrong": (told.kept_wrong, "of the kept ones are wrong, pψ/(pψ + (1 − p)φ)"),
+        "wrong": (verifier.wrong, "of the labelled records are wrong (p)"),
+        "keeps_correct": (verifier.keeps_correct, "of the correct ones are kept (φ)"),
+        "keeps_wrong": (verifier.keeps_wrong, "of the wrong ones are kept (ψ)"),
+        "kept_wrong": (verifier.kept_wrong, "of the kept ones are wrong, pψ/(pψ + (1 − p)φ)"),
     }
     notes = [f"{_interval(estimate)} {what}." for estimate, what in named.values() if estimate is not None]
     facts = {name: _plain(estimate) for name, (estimate, _) in named.items()}
     if answers is not None:
         try:
-            breakdown = told.breakdown(answers)
+            breakdown = verifier.breakdown(answers)
         except NotApplicable as why:
             notes.append(f"The share of wrong labels at which verification breaks down is not known: it {why}.")
         else:
@@ -304,7 +304,7 @@ def _validator(schema: dict[str, Any]) -> Any:
         kind.check_schema(schema)
     except SchemaError as error:
         raise BadInput(f"schema is no JSON schema: {first_words(error, 160)}") from None
-    if (elsewhere := next((one for one in _references(schema) if not one.startswith("#")), None)) is not None:
+    if (elsewhere := next((reference for reference in _references(schema) if not reference.startswith("#")), None)) is not None:
         raise BadInput(
             f"schema refers to {elsewhere[:80]!r}, which is not fetched; write its definitions under $defs and refer to #/$defs/name"
         )
@@ -358,7 +358,7 @@ def _by_function(candidates: Candidates, name: str) -> np.ndarray:
         with contextlib.suppress(NotApplicable):
             series["text"] = _column(candidates, "text")
     passed = np.zeros(len(candidates), dtype=bool)
-    for row, values in enumerate(zip(*(one.to_list() for one in series.values()), strict=True)):
+    for row, values in enumerate(zip(*(column.to_list() for column in series.values()), strict=True)):
         try:
             passed[row] = _truth(function(dict(zip(series, values, strict=True))))
         except Exception as error:

@@ -298,7 +298,7 @@ def _over_states(n: int, fits: int, probabilities: ArrayLike, worth: np.ndarray)
     """Expected sum over states of `worth[count]`; equal states share a chain."""
     unique, times = np.unique(one_distribution(probabilities), return_counts=True)
     return sum(
-        (many * (count_distribution(n, fits, one) @ worth) for one, many in zip(unique, times, strict=True)),
+        (many * (count_distribution(n, fits, probability) @ worth) for probability, many in zip(unique, times, strict=True)),
         start=np.zeros(fits),
     )
 

@@ -171,12 +171,12 @@ def _of_lines(
     if not is_gaussian and (learner_kind != "categorical" or temperature != 1.0 or probabilities is None):
         return None
     many = {"lines": exchange.lines, "migrants": exchange.migrants}
-    told = lines.lines_by_quotas(
+    curves = lines.lines_by_quotas(
         int(n) // exchange.lines, generations, **many, divisor=divisor if is_gaussian else "n", temperature=temperature
     )
     if is_gaussian:
-        return {"spread_ratio": told.pooled, "mean_error": dimensions * told.mean_error}.get(measure)
-    concentration = categorical.concentration_of(told.pooled, probabilities)  # type: ignore[arg-type]
+        return {"spread_ratio": curves.pooled, "mean_error": dimensions * curves.mean_error}.get(measure)
+    concentration = categorical.concentration_of(curves.pooled, probabilities)  # type: ignore[arg-type]
     return {"concentration": concentration, "excess_risk": concentration - np.sum(np.square(probabilities))}.get(measure)  # type: ignore[arg-type]
 
 

@@ -29,7 +29,7 @@ def memory_error(records: ArrayLike, probabilities: ArrayLike, written: ArrayLik
     if human.shape != missed.shape:
         raise BadInput(f"written must have a probability for each of the {human.size} states, got {missed.size}")
     asked = np.asarray(records, dtype=float)
-    return np.array([human @ (1 - missed) ** one for one in asked.ravel()]).reshape(asked.shape)
+    return np.array([human @ (1 - missed) ** count for count in asked.ravel()]).reshape(asked.shape)
 
 
 def cut_tail(probabilities: ArrayLike, states: int) -> np.ndarray:
@@ -56,4 +56,6 @@ def memory_error_replace(n: int, fits: int, probabilities: ArrayLike) -> np.ndar
     """
     unique, times = np.unique(one_distribution(probabilities), return_counts=True)
     gone = (categorical.count_distribution(n, fits, count)[:, 0] for count in unique)
-    return sum((one * many * curve for one, many, curve in zip(unique, times, gone, strict=True)), start=np.zeros(fits))
+    return sum(
+        (probability * many * curve for probability, many, curve in zip(unique, times, gone, strict=True)), start=np.zeros(fits)
+    )

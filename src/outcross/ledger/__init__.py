@@ -135,7 +135,7 @@ class Ledger:
         """The number of the first line that is not believed, counted from 1; 0 where all are. A line that a kill cut off was not written."""
         self.untouched: deque[Made[Any]] = deque()
         """Found steps that stored nothing: worked out again, oldest first, once a new step needs what came of them."""
-        self.held: dict[tuple[str, str], Made[Any]] = {}
+        self.shared: dict[tuple[str, str], Made[Any]] = {}
         """The latest steps up to generation 0, by verb and part: the arms of a seed share them, and what is remembered of them stays."""
         self._holders: dict[str, tuple[str, str]] = {}
         """A step that stored a file of this digest, and the name that the file has there."""
@@ -337,7 +337,7 @@ class Steps:
             "format": FORMAT,
             "verb": verb.name,
             "recipe": plain(recipe),
-            "inputs": [_digest(one) for one in inputs],
+            "inputs": [_digest(data) for data in inputs],
             "stream": names,
             "source": source_digest((root_of(verb.do), root_of(work)), recipe),
             "libraries": versions(verb.libraries, recipe),
@@ -348,7 +348,7 @@ class Steps:
         with self._alone(key, verb.learns) as entry:
             if entry is not None:
                 self.ledger.watch(replace(step, fresh=False))
-                return self._held((verb.name, part), key, lambda: self._found(entry, verb, recipe, inputs, do))
+                return self._shared((verb.name, part), key, lambda: self._of_entry(entry, verb, recipe, inputs, do))
             while self.ledger.untouched:
                 _ = self.ledger.untouched.popleft().value
             started = time.perf_counter()
@@ -362,7 +362,7 @@ class Steps:
                 runtime.working.reset(working)
         self._time(key, verb.name, time.perf_counter() - started)
         self.ledger.watch(step)
-        return self._held((verb.name, part), key, lambda: result)
+        return self._shared((verb.name, part), key, lambda: result)
 
     def afresh(self, result: Made[T], load: Callable[[Path], T]) -> Made[T]:
         """What a step stored, read again from its files, so that a change of the object in memory has no effect; itself where the ledger stores nothing."""
@@ -386,16 +386,16 @@ class Steps:
         if (place := self._working(key)) is not None and place.exists():
             shutil.rmtree(place, ignore_errors=True)
 
-    def _held(self, name: tuple[str, str], key: str, make: Callable[[], Made[T]]) -> Made[T]:
+    def _shared(self, name: tuple[str, str], key: str, make: Callable[[], Made[T]]) -> Made[T]:
         """The very object that an earlier arm had of this step, where arms share it."""
         if self.generation > 0:
             return make()
-        ready = self.ledger.held
+        ready = self.ledger.shared
         if name not in ready or ready[name].key != key:
             ready[name] = make()
         return ready[name]
 
-    def _found(self, entry: StepEntry, verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], do: Callable[[], T]) -> Made[T]:
+    def _of_entry(self, entry: StepEntry, verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], do: Callable[[], T]) -> Made[T]:
         if verb.load is None:
             return Made(entry.output, 0, lambda: tuple(entry.readings or ()), entry.key)  # type: ignore[arg-type, return-value]
         if not entry.files:
@@ -418,7 +418,7 @@ class Steps:
         entry = StepEntry(**fields, place=verb.place, reads=reads, given=given, size=size, output=output_of(fields))
         self.ledger.record(entry)
         if entry.files and verb.load is not None:
-            return self._found(entry, verb, recipe, inputs, lambda: value)
+            return self._of_entry(entry, verb, recipe, inputs, lambda: value)
         return Made(entry.output, size, lambda: value, entry.key)
 
     def _write(self, key: str, value: Any) -> dict[str, str]:
@@ -497,20 +497,20 @@ def _read_back(place: Path, files: Iterable[str], load: Callable[[], T]) -> T:
 
 def _digest(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _digest(one) for name, one in value.items()}
+        return {name: _digest(part) for name, part in value.items()}
     return None if value is None else value.digest
 
 
 def _value(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _value(one) for name, one in value.items()}
+        return {name: _value(part) for name, part in value.items()}
     return value.value if isinstance(value, Made) else value
 
 
 def _is_own(place: Path, name: str) -> bool:
     """Whether neither a file in a step's folder nor a folder on the way to it is a link."""
     path = place / name
-    return not any(one.is_symlink() for one in (path, *path.parents[: len(Path(name).parts)]))
+    return not any(ancestor.is_symlink() for ancestor in (path, *path.parents[: len(Path(name).parts)]))
 
 
 @contextlib.contextmanager

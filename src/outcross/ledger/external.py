@@ -45,7 +45,7 @@ def external(data: Any) -> External[Any]:
     else:
         digest = _content(data)
         return External(digest, lambda: data, [digest], {type(data).__name__: digest})
-    files = [file for one in given for path in files_of(str(one)) for file in _files(path)]
+    files = [file for location in given for path in files_of(str(location)) for file in _files(path)]
     digests = [_digest(file) for file in files]
     marks = ["".join(suffix(file)) if len(files) == 1 else str(file) for file in files]
     names = {str(file): digest for file, digest in zip(files, digests, strict=True)}

@@ -54,23 +54,23 @@ def lineage(entries: Mapping[str, StepEntry], key: str) -> tuple[Ancestor, ...]:
 
 def read_by(inputs: Iterable[Any]) -> list[str]:
     """The digests of what inputs are made of, sorted: what earlier steps made, and what people gave."""
-    return sorted({digest for part in _made(inputs) for digest in _digests(part)})
+    return sorted({digest for part in _referred_to(inputs) for digest in _digests(part)})
 
 
 def given_to(inputs: Iterable[Any]) -> dict[str, str]:
     """The digest of everything among inputs that people gave, by the name that they gave it."""
-    return {name: digest for part in _made(inputs) if isinstance(part, External) for name, digest in part.names.items()}
+    return {name: digest for part in _referred_to(inputs) if isinstance(part, External) for name, digest in part.names.items()}
 
 
-def _made(inputs: Iterable[Any]) -> Iterator[Made[Any]]:
+def _referred_to(inputs: Iterable[Any]) -> Iterator[Made[Any]]:
     """What inputs hold, by reference: outputs of steps, those within pools and parts too."""
     for value in inputs:
         if isinstance(value, Made):
             yield value
         elif isinstance(value, dict):
-            yield from _made(value.values())
+            yield from _referred_to(value.values())
         elif isinstance(value, Pool):
-            yield from _made(value.parts)
+            yield from _referred_to(value.parts)
         elif value is not None:
             yield from (leaf.source for leaf in getattr(value, "leaves", (value,)))
 

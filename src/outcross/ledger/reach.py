@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib import metadata
 from pathlib import Path
@@ -110,8 +110,14 @@ def _package(library: str) -> str:
     try:
         metadata.version(library)
     except metadata.PackageNotFoundError:
-        return min(metadata.packages_distributions().get(library, [library]))
+        return min(distributions().get(library, [library]))
     return library
+
+
+@functools.cache
+def distributions() -> Mapping[str, list[str]]:
+    """The distributions that are installed, by the name that is imported: {"sklearn": ["scikit-learn"]}. Reading them takes a third of a second."""
+    return metadata.packages_distributions()
 
 
 @functools.cache

@@ -396,13 +396,13 @@ class Measure:
 
 def check_readings(part: Measure, every: Iterable[Any]) -> None:
     """BadInput where a measure of the user's own yields what is no reading, or one that has no page."""
-    for one in every if own_parts.is_own(type(part)) else ():
+    for reading in every if own_parts.is_own(type(part)) else ():
         place = own_source.place_of(type(part), "__call__")
-        if not isinstance(one, Reading | Pointed | Reliability):
-            raise BadInput(f"{place} must yield readings, got {one!r:.80}; write yield Reading(name, estimate, null)")
-        if isinstance(one, Reading) and one.measure not in part.pages:
+        if not isinstance(reading, Reading | Pointed | Reliability):
+            raise BadInput(f"{place} must yield readings, got {reading!r:.80}; write yield Reading(name, estimate, null)")
+        if isinstance(reading, Reading) and reading.measure not in part.pages:
             raise BadInput(
-                f"{place} yields the reading {one.measure!r:.80}, which has no page; its pages are {', '.join(part.pages)}"
+                f"{place} yields the reading {reading.measure!r:.80}, which has no page; its pages are {', '.join(part.pages)}"
             )
 
 
@@ -499,7 +499,7 @@ def audit_aspects() -> Mapping[str, tuple[str, ...]]:
 
 def pages_of_aspect(aspect: str) -> Mapping[str, Page]:
     """The pages of what an audit reads in an aspect."""
-    return {name: page for one in audit_aspects()[aspect] for name, page in measure(one).pages.items()}
+    return {name: page for measure_name in audit_aspects()[aspect] for name, page in measure(measure_name).pages.items()}
 
 
 def pages_of_runs() -> Mapping[str, Page]:
@@ -509,7 +509,12 @@ def pages_of_runs() -> Mapping[str, Page]:
 
 @cache
 def _pages_of_runs(of_users: tuple[type[Measure], ...]) -> Mapping[str, Page]:
-    built_in = {name: page for one in MEASURES if "run" in askers(measure(one)) for name, page in measure(one).pages.items()}
+    built_in = {
+        name: page
+        for measure_name in MEASURES
+        if "run" in askers(measure(measure_name))
+        for name, page in measure(measure_name).pages.items()
+    }
     return {name: page for cls in of_users for name, page in dict(cls.pages).items()} | built_in
 
 

@@ -234,7 +234,7 @@ def described(inside: Table, whole: Table, columns: int = 2) -> str:
     """
     differences = [_apart(inside, whole, column) for column in whole.of_kind("category", "number")]
     # The order of columns settles ties, so that the order of rows moves nothing.
-    ordered = sorted((difference for difference in differences if difference is not None), key=lambda one: -one[0])
+    ordered = sorted((difference for difference in differences if difference is not None), key=lambda difference: -difference[0])
     return ", ".join(words for _, words in ordered[:columns])
 
 
@@ -315,7 +315,7 @@ def _cells(evidence: Evidence, limit: int, rng: np.random.Generator) -> np.ndarr
     places = rng.integers(1 << 32)
     synthetic, human = (side.take(np.random.default_rng(places).permutation(side.frame.height)[:n]) for side in sides)
     codes = [_codes(synthetic, human, column) for column in columns]
-    pairs = [_joined(one, two) for one, two in combinations(codes, 2)] or [_joined(codes[0], codes[0])]
+    pairs = [_joined(first, second) for first, second in combinations(codes, 2)] or [_joined(codes[0], codes[0])]
     starts = np.cumsum([0, *(int(pair.max()) + 1 for pair in pairs[:-1])])
     return np.column_stack(pairs) + starts
 

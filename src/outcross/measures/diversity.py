@@ -187,9 +187,9 @@ def _distinct(synthetic: np.ndarray, reference: np.ndarray) -> _Compared:
     size = _enough(synthetic, reference) - 1
     sides = (distinct_at(counts, size) for counts in (synthetic, reference))
     # Where (nearly) all are distinct the jackknife has (nearly) no width: one more record might have been a repeat.
-    one, two = ((value, error if value <= size - 1 else max(error, 1.0)) for value, error in sides)
-    ratio = _ratio(one, two, "jackknife over records", int(synthetic.sum()))
-    return _Compared(*ratio, OfDistinctThings(two[0] / size))
+    ours, theirs = ((value, error if value <= size - 1 else max(error, 1.0)) for value, error in sides)
+    ratio = _ratio(ours, theirs, "jackknife over records", int(synthetic.sum()))
+    return _Compared(*ratio, OfDistinctThings(theirs[0] / size))
 
 
 def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> _Compared:

@@ -108,8 +108,11 @@ def of_groups(said: np.ndarray, people: LabelledPoints) -> list[Reading]:
     accuracy, selection = rates(right, everyone), rates(chosen, everyone)
     hits, alarms = rates(chosen, ought), rates(chosen, ~ought)
     readings = [
-        _one("accuracy", lambda: share(int(right.sum()), len(right))),
-        _one("worst_group_accuracy", lambda: min((rate(*one) for one in accuracy if one[1]), key=lambda one: one.value)),
+        _without_null("accuracy", lambda: share(int(right.sum()), len(right))),
+        _without_null(
+            "worst_group_accuracy",
+            lambda: min((rate(*counts) for counts in accuracy if counts[1]), key=lambda estimate: estimate.value),
+        ),
         read_with_null("accuracy_gap", lambda: (gap(accuracy), _null(accuracy))),
     ]
     readings += _each("group_accuracy", accuracy, people)
@@ -129,13 +132,16 @@ def of_groups(said: np.ndarray, people: LabelledPoints) -> list[Reading]:
     return readings
 
 
-def _one(measure: str, estimate: Callable[[], Estimate], **place: Any) -> Reading:
+def _without_null(measure: str, estimate: Callable[[], Estimate], **place: Any) -> Reading:
     return read_with_null(measure, lambda: (estimate(), None), **place)
 
 
 def _each(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) -> list[Reading]:
     """A reading of each group, by its place."""
-    return [_one(measure, lambda one=one: rate(*one), at=name) for one, name in zip(rates, people.groups, strict=True)]
+    return [
+        _without_null(measure, lambda counts=counts: rate(*counts), at=name)
+        for counts, name in zip(rates, people.groups, strict=True)
+    ]
 
 
 def _signed(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) -> list[Reading]:
@@ -143,7 +149,9 @@ def _signed(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) 
     counts, sizes = (sum(column) for column in zip(*rates, strict=True))
     shown = list(enumerate(people.groups))[1:] if len(rates) == 2 else enumerate(people.groups)
     return [
-        _one(measure, lambda i=i: difference(rates[i], (counts - rates[i][0], sizes - rates[i][1])), at=f"{name} less the others")
+        _without_null(
+            measure, lambda i=i: difference(rates[i], (counts - rates[i][0], sizes - rates[i][1])), at=f"{name} less the others"
+        )
         for i, name in shown
     ]
 

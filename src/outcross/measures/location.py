@@ -33,7 +33,9 @@ class Location(OfTables):
         for column in columns:
             synthetic, human = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
             note = _shift(synthetic, human)
-            reading = read_with_null("location", lambda one=synthetic, two=human: superiority(one, two), column=column, note=note)
+            reading = read_with_null(
+                "location", lambda ours=synthetic, theirs=human: superiority(ours, theirs), column=column, note=note
+            )
             medians = [float(np.median(values)) if values.size else None for values in (human, synthetic)]
             yield replace(reading, before=medians[0], after=medians[1])
 
@@ -47,8 +49,8 @@ def _shift(synthetic: np.ndarray, human: np.ndarray) -> str:
     if not min(synthetic.size, human.size):
         return ""
     try:
-        one, two, shift = median_shift(synthetic, human)
+        ours, theirs, shift = median_shift(synthetic, human)
         low, high = shift.interval
     except NotApplicable:
         return ""
-    return f"median {two:.4g} in the reference, {one:.4g} here: a shift of {shift.value:+.4g} [{low:+.4g}, {high:+.4g}]"
+    return f"median {theirs:.4g} in the reference, {ours:.4g} here: a shift of {shift.value:+.4g} [{low:+.4g}, {high:+.4g}]"

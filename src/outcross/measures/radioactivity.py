@@ -52,38 +52,38 @@ class RadioactivityMeasure(Measure):
         mark = self.watermark or _of_draw(evidence.decoding)
         read = evidence.reference.take(np.arange(min(self.texts, len(evidence.reference))))
         expected = iter(_likeliest(model, read))
-        found = radioactivity(green_lists(model.vocabulary.size, mark), lambda tokens: next(expected), list(read.tokens))
+        trace = radioactivity(green_lists(model.vocabulary.size, mark), lambda tokens: next(expected), list(read.tokens))
         yield Reading(
             "radioactivity",
-            share(found.green, found.scored),
-            _by_chance(found),
-            note=f"z = {found.z:.2f}, {found.scored:,} different pairs of a token and a prediction",
+            share(trace.green, trace.scored),
+            _by_chance(trace),
+            note=f"z = {trace.z:.2f}, {trace.scored:,} different pairs of a token and a prediction",
         )
 
 
 def _of_draw(decoding: str | None) -> Watermark:
     """The mark that models of the run leave."""
-    told = None if decoding is None else Draw(**json.loads(decoding)).watermark
-    if told is None:
+    watermark = None if decoding is None else Draw(**json.loads(decoding)).watermark
+    if watermark is None:
         raise NotApplicable(
             "needs a watermark to look for: write draw.watermark, or give the measure one, as {radioactivity: {watermark: {key: 42}}}"
         )
-    return told
+    return watermark
 
 
 def _likeliest(model: Any, read: Blocks) -> np.ndarray:
     """The token that a model holds the likeliest after each token of each block, (n, block)."""
     n, block = read.tokens.shape
-    found = np.empty((n, block), np.int64)
+    likeliest = np.empty((n, block), np.int64)
     for end in range(1, block + 1):
         before = blocks(read.tokens[:, :end], [""] * n, np.zeros(n, np.int64))
-        found[:, end - 1] = model.next_log_prob(before).argmax(axis=1)
-    return found
+        likeliest[:, end - 1] = model.next_log_prob(before).argmax(axis=1)
+    return likeliest
 
 
-def _by_chance(found: Radioactivity) -> Null:
+def _by_chance(trace: Radioactivity) -> Null:
     """What a model that never learned from marked text shows."""
     from scipy.stats import binom
 
-    low, middle, floor, high = (float(binom.ppf(q, found.scored, found.chance)) / found.scored for q in (0.025, 0.5, 0.95, 0.975))
-    return Null(middle, low, high, floor, found.p, "exact binomial, over keys")
+    low, middle, floor, high = (float(binom.ppf(q, trace.scored, trace.chance)) / trace.scored for q in (0.025, 0.5, 0.95, 0.975))
+    return Null(middle, low, high, floor, trace.p, "exact binomial, over keys")

@@ -68,9 +68,9 @@ class Representation(Measure):
 
     def __call__(self, evidence, rng):
         model, drawn, human = evidence.model, evidence.drawn, evidence.human.training.records
-        seen, people = (_annotated(model, one) for one in (drawn, human))
+        seen, people = (_annotated(model, side) for side in (drawn, human))
         for name, members in (("cell", seen.cells), ("group", seen.groups), ("class", seen.classes)):
-            own, theirs = (_numbers(one, name) for one in (seen, people))
+            own, theirs = (_numbers(side, name) for side in (seen, people))
             for number, place in enumerate(members):
                 yield read_with_null(
                     f"{name}_representation",

@@ -67,15 +67,15 @@ class SculptedMeasure(Measure):
         if not has.any():
             raise NotApplicable("no text has a number")
         prompts = drawn.column("_prompt")
-        of = np.where(prompts < 0, np.arange(len(prompts)), prompts)[has]
-        return ratio_of_sums(totals(values[has], of), totals(np.ones(of.size), of), "prompts")
+        prompt_of_text = np.where(prompts < 0, np.arange(len(prompts)), prompts)[has]
+        return ratio_of_sums(totals(values[has], prompt_of_text), totals(np.ones(prompt_of_text.size), prompt_of_text), "prompts")
 
 
 def _parameters(model: Any) -> float:
-    found = getattr(model, "parameters", None)
-    if not isinstance(found, int):
+    parameters = getattr(model, "parameters", None)
+    if not isinstance(parameters, int):
         raise NotApplicable("needs a model that says how many numbers it has learned")
-    return float(found)
+    return float(parameters)
 
 
 def sums_right(model: Any) -> np.ndarray:
@@ -84,7 +84,7 @@ def sums_right(model: Any) -> np.ndarray:
         raise NotApplicable("needs a model that reads text with a vocabulary")
     texts = [f"{_before(number)}{asked(number)} {answer}" for number in range(100) for answer in range(10)]
     tokens = model.vocabulary.encode(texts)
-    lengths = np.array([len(one) for one in tokens])
+    lengths = np.array([len(ids) for ids in tokens])
     scores = np.empty(len(texts))
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)

@@ -153,13 +153,13 @@ class SelectionMeasure(Measure):
         if drawn.chains:
             random = drawn.take(drawn.some(min(len(kept), len(drawn)), rng)).array
 
-            def compared(of: Callable[[np.ndarray], np.ndarray]) -> tuple[Estimate, Null]:
-                return over_chains(of(kept.array)), _of_chains(of(random))
+            def compared(statistic: Callable[[np.ndarray], np.ndarray]) -> tuple[Estimate, Null]:
+                return over_chains(statistic(kept.array)), _of_chains(statistic(random))
         else:
             choices = [drawn.array[rows] for rows in self._choices(drawn, kept, rng)]
 
-            def compared(of: Callable[[np.ndarray], np.ndarray]) -> tuple[Estimate, Null]:
-                return _beside(of(kept.array).item(), np.array([of(one).item() for one in choices]))
+            def compared(statistic: Callable[[np.ndarray], np.ndarray]) -> tuple[Estimate, Null]:
+                return _beside(statistic(kept.array).item(), np.array([statistic(choice).item() for choice in choices]))
 
         yield read_with_null("selected_spread", lambda: compared(lambda points: _spread(points) / width))
         yield read_with_null("selected_tail", lambda: compared(lambda points: _tail(points, drawn.array, far)))
@@ -169,11 +169,11 @@ class SelectionMeasure(Measure):
         rare = names[counts <= RARE]
         choices = [drawn.tokens[rows] for rows in self._choices(drawn, kept, rng)]
 
-        def compared(of: Callable[[np.ndarray], float]) -> tuple[Estimate, Null]:
-            random = np.array([of(one) for one in choices])
+        def compared(statistic: Callable[[np.ndarray], float]) -> tuple[Estimate, Null]:
+            random = np.array([statistic(choice) for choice in choices])
             if not (middle := float(np.median(random))):
                 raise NotApplicable(f"no token occurs {RARE} times or less among the drawn records")
-            return _beside(of(kept.tokens) / middle, random / middle)
+            return _beside(statistic(kept.tokens) / middle, random / middle)
 
         yield read_with_null("selected_spread", lambda: compared(lambda tokens: float(len(np.unique(tokens)))))
         yield read_with_null("selected_tail", lambda: compared(lambda tokens: float(np.isin(rare, tokens).sum())))
@@ -243,7 +243,7 @@ def _of_groups(drawn: Blocks, kept: Blocks) -> Iterator[Reading]:
         n, count = int((groups == group).sum()), int((of_kept == group).sum())
 
         def ratio(n: int = n, count: int = count) -> tuple[Estimate, None]:
-            held = share(min(count, n), n)
-            return held.on_scale(lambda x: x / overall), None
+            share_kept = share(min(count, n), n)
+            return share_kept.on_scale(lambda x: x / overall), None
 
         yield read_with_null("selected_group", ratio, group=group)

@@ -87,14 +87,14 @@ def _mean(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _mean_apart(values: np.ndarray, n: int, worse: Worse, is_signed: bool, rng: np.random.Generator) -> tuple[Estimate, Null]:
     """The mean of the first n values less that of the rest, in the direction of the rest's if signed."""
-    (one, two, *drawn), count = _sums(values, n, rng)
+    (ours, theirs, *drawn), count = _sums(values, n, rng)
 
     def quotient(first, second):
         sign = np.where(second[0] < 0, -1.0, 1.0) if is_signed else 1.0
         error = np.sqrt(first[1] + second[1])
         return sign * (first[0] - second[0]) / error, error
 
-    return _studentised(quotient(one, two), quotient(*drawn)[0], worse, count)
+    return _studentised(quotient(ours, theirs), quotient(*drawn)[0], worse, count)
 
 
 def mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
@@ -102,8 +102,8 @@ def mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Es
 
     NaN values are left out. NotApplicable where a side has fewer than 20 values, or where the mean of the rest is 0.
     """
-    (one, two, *drawn), count = _sums(values, n, rng)
-    if float(two[0]) <= 1e-9:
+    (ours, theirs, *drawn), count = _sums(values, n, rng)
+    if float(theirs[0]) <= 1e-9:
         raise NotApplicable("human series have none")
 
     def quotient(first, second):
@@ -111,7 +111,7 @@ def mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Es
         error = np.sqrt(first[1] / first[0] ** 2 + second[1] / second[0] ** 2)
         return np.log(first[0] / second[0]) / error, error
 
-    return from_logarithms(*_studentised(quotient(one, two), quotient(*drawn)[0], "smaller", count))
+    return from_logarithms(*_studentised(quotient(ours, theirs), quotient(*drawn)[0], "smaller", count))
 
 
 def _lasting(series: np.ndarray, n: int, column: str, note: str, rng: np.random.Generator) -> Reading:
@@ -149,9 +149,9 @@ def _lasting(series: np.ndarray, n: int, column: str, note: str, rng: np.random.
 
 def _means(sums: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """(means, variances of the means), (…, columns) each, from the count and the sums of powers 1 and 2 of columns (…, 1 + 2 columns)."""
-    n, one, two = np.maximum(sums[..., :1], 2.0), sums[..., 1 : 1 + columns], sums[..., 1 + columns :]
-    mean = one / n
-    return mean, np.maximum(two / n - mean**2, 1e-18) / (n - 1)
+    n, linear, squared = np.maximum(sums[..., :1], 2.0), sums[..., 1 : 1 + columns], sums[..., 1 + columns :]
+    mean = linear / n
+    return mean, np.maximum(squared / n - mean**2, 1e-18) / (n - 1)
 
 
 def _variance(series: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:

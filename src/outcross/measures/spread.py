@@ -88,8 +88,10 @@ class Spread(OfTables):
         yield from variances(evidence, rng)
         places = functools.cache(lambda n, m: permuted_ranks(QUARTILES, n, m, rng, RANGES_PERMUTED))
         for column in evidence.reference.of_kind("number"):
-            one, two = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
-            yield read_with_null("interquartile_range", lambda one=one, two=two: _range_ratio(one, two, places, rng), column=column)
+            ours, theirs = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
+            yield read_with_null(
+                "interquartile_range", lambda ours=ours, theirs=theirs: _range_ratio(ours, theirs, places, rng), column=column
+            )
         yield from self._along_directions(evidence, rng)
 
     def _along_directions(self, evidence: Evidence, rng: np.random.Generator):
@@ -128,11 +130,11 @@ def _compared(check, columns, synthetic, reference, counted, rng, group=""):
     else:
         sides = [_from_sketch(result) for result in counted]
     for i, column in enumerate(columns):
-        one, two = ([moment[i] for moment in side] for side in sides)
+        ours, theirs = ([moment[i] for moment in side] for side in sides)
         values = synthetic[:, i], reference[:, i]
         reading = read_with_null(
             check,
-            lambda one=one, two=two, i=i, values=values: _variance_ratio(one, two, quotients[:, i], *values),
+            lambda ours=ours, theirs=theirs, i=i, values=values: _variance_ratio(ours, theirs, quotients[:, i], *values),
             column=column,
             group=group,
         )
@@ -193,13 +195,13 @@ def _powers(values: np.ndarray) -> np.ndarray:
 
 def _moments(sums: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Count, variance (divisor n - 1) and kurtosis of each column from sums of powers (…, 5 columns)."""
-    n, one, two, three, four = (sums[..., i * columns : (i + 1) * columns] for i in range(5))
+    n, power_1, power_2, power_3, power_4 = (sums[..., i * columns : (i + 1) * columns] for i in range(5))
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = one / n
-        second = two / n - mean**2
-        fourth = four / n - 4 * mean * three / n + 6 * mean**2 * two / n - 3 * mean**4
+        mean = power_1 / n
+        second = power_2 / n - mean**2
+        fourth = power_4 / n - 4 * mean * power_3 / n + 6 * mean**2 * power_2 / n - 3 * mean**4
         # Rounding leaves a constant column a variance of 1e-17 of its squares.
-        second = np.where(second <= 1e-13 * np.maximum(1.0, two / n), 0.0, second)
+        second = np.where(second <= 1e-13 * np.maximum(1.0, power_2 / n), 0.0, second)
         return n, second * n / (n - 1), np.maximum(fourth / second**2, 1.0 + 1e-9)
 
 

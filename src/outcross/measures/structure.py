@@ -140,12 +140,14 @@ class Structure(OfTables):
             yield unread("correlation", "an association needs at least 2 columns of numbers or categories")
             return
         chosen, left_out = strongest(columns, self.pairs, rng)
-        chosen = [(one, two) if one.is_number >= two.is_number else (two, one) for one, two in chosen]  # numbers stand first
-        for (one, two), tables in zip(chosen, relabelled(chosen, rng), strict=True):
-            check, measure = _measured(one, two)
-            levels, number = _association(measure, one, two, tables)
+        chosen = [
+            (column, other) if column.is_number >= other.is_number else (other, column) for column, other in chosen
+        ]  # numbers stand first
+        for (column, other), tables in zip(chosen, relabelled(chosen, rng), strict=True):
+            check, measure = _measured(column, other)
+            levels, number = _association(measure, column, other, tables)
             note = f"{levels[1]:.3f}, {levels[0]:.3f} in the reference" if levels else ""
-            reading = read_with_null(check, number, at=f"with {two.column}", column=one.column, note=note)
+            reading = read_with_null(check, number, at=f"with {other.column}", column=column.column, note=note)
             yield replace(reading, before=levels[0], after=levels[1]) if levels else reading
         if left_out:
             yield unread("correlation", f"{left_out:,} of {left_out + len(chosen):,} pairs of columns are left out, the weakest")
@@ -198,10 +200,10 @@ def _corners(evidence: Evidence) -> Iterator[Reading]:
         return
     (inside, rows), (human, human_rows) = (_in_corners(side, columns) for side in (evidence.drawn, evidence.reference))
     compared_any = False
-    for one, two in combinations(range(len(columns)), 2):
-        n, m = int(rows[one, two]), int(human_rows[one, two])
+    for i, j in combinations(range(len(columns)), 2):
+        n, m = int(rows[i, j]), int(human_rows[i, j])
         for first, second in ((1, 1), (0, 0), (1, 0), (0, 1)):
-            count, of_human = float(inside[one, first, two, second]), float(human[one, first, two, second])
+            count, of_human = float(inside[i, first, j, second]), float(human[i, first, j, second])
             # Both sets together say which corners depend, so that the choice favours neither.
             if count + of_human < max(FEWEST_IN_CORNER, 2 * CORNER**2 * (n + m)) or min(n, m) < FEWEST:
                 continue
@@ -209,8 +211,8 @@ def _corners(evidence: Evidence) -> Iterator[Reading]:
             reading = read_with_null(
                 "tail_dependence",
                 lambda counts=(count, n, of_human, m): _corner(*counts),
-                at=f"{ENDS[first]} 5 % with {ENDS[second]} 5 % of {columns[two]}",
-                column=columns[one],
+                at=f"{ENDS[first]} 5 % with {ENDS[second]} 5 % of {columns[j]}",
+                column=columns[i],
             )
             yield replace(reading, about=of_human / m)
     if not compared_any:
@@ -261,13 +263,13 @@ def _missing(evidence: Evidence) -> Iterator[Reading]:
 
 def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
     """The difference of two shares; the smaller the worse."""
-    one, two = share(count, n), share(human, m)
-    value, (one_low, one_high), (two_low, two_high) = one.value - two.value, one.interval, two.interval
+    ours, theirs = share(count, n), share(human, m)
+    value, (ours_low, ours_high), (theirs_low, theirs_high) = ours.value - theirs.value, ours.interval, theirs.interval
     # Newcombe's interval, Stat. Med. 17:873, 1998, method 10.
-    low = value - math.hypot(one.value - one_low, two_high - two.value)
-    high = value + math.hypot(one_high - one.value, two.value - two_low)
+    low = value - math.hypot(ours.value - ours_low, theirs_high - theirs.value)
+    high = value + math.hypot(ours_high - ours.value, theirs.value - theirs_low)
     null = fewer(count, n, human, m)
-    return Estimate(value, low, high, "Newcombe", n), null.on_scale(lambda ratio: (ratio - 1) * two.value)
+    return Estimate(value, low, high, "Newcombe", n), null.on_scale(lambda ratio: (ratio - 1) * theirs.value)
 
 
 def _gone(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:

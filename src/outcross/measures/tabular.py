@@ -13,7 +13,7 @@ from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Blocks, Counts, Vectors
 from outcross.data.tables import Kind, Table, table_of
 from outcross.estimate import NotApplicable
-from outcross.files.source import held
+from outcross.files.source import in_memory
 from outcross.runtime.remembered import remembered
 from outcross.statistics.clusters import prompts_of
 from outcross.text.words import inner
@@ -62,7 +62,7 @@ def _table(records: Any, text_of: Any) -> Table:
     frame, kinds = _of_blocks(text_of(records)) if isinstance(records, Blocks) else _frame(records)
     if not frame.height:
         raise NotApplicable("a table needs records, there are none")
-    return table_of(held(frame), records.kind, Given(dict(kinds)))
+    return table_of(in_memory(frame), records.kind, Given(dict(kinds)))
 
 
 def _frame(records: Any) -> tuple[Any, dict[str, Kind]]:

@@ -91,8 +91,8 @@ def mass(drawn: np.ndarray, limit: Limit, end: beyond.End) -> Estimate:
     unit = "points" if drawn.shape[-1] == 1 else "coordinates"
     estimate = share(hits, np.full(hits.size, float(table.shape[1])), unit, clusters)
     if limit.ends is not None:
-        one, other = (np.count_nonzero(_beyond(table, at, end)) / table.size for at in limit.ends)
-        estimate = beyond.widened(estimate, (one, other))
+        share_at_low, share_at_high = (np.count_nonzero(_beyond(table, at, end)) / table.size for at in limit.ends)
+        estimate = beyond.widened(estimate, (share_at_low, share_at_high))
     return estimate
 
 

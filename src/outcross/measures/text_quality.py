@@ -13,7 +13,7 @@ from outcross.attributes import ATTRIBUTES, Reader
 from outcross.data.columns import Given
 from outcross.data.tables import Table, table_of
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
-from outcross.files.source import held
+from outcross.files.source import in_memory
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.groups import INSIDE, is_group, largest, named
 from outcross.measures.of_tables import OfTables
@@ -187,7 +187,7 @@ def _table(readings: Readings, side: int, name: str) -> Table:
     import polars
 
     columns = polars.DataFrame({attribute: of_sides[side] for attribute, of_sides in readings.items()})
-    return table_of(held(columns), name, Given(dict.fromkeys(columns.columns, "number")))
+    return table_of(in_memory(columns), name, Given(dict.fromkeys(columns.columns, "number")))
 
 
 def _there(values: np.ndarray) -> np.ndarray:
@@ -206,5 +206,5 @@ def _unlikely(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]
 
 
 def _surprise(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
-    one, two = (average(np.log(texts), np.arange(texts.size), "texts") for texts in map(_there, (synthetic, human)))
-    return ratio_of_estimates(one, two, "smaller")
+    ours, theirs = (average(np.log(texts), np.arange(texts.size), "texts") for texts in map(_there, (synthetic, human)))
+    return ratio_of_estimates(ours, theirs, "smaller")

@@ -115,9 +115,9 @@ class Use(OfTables):
             return
         human, synthetic = (trial.without_each(side) for side in (0, 1))
         mixed = [
-            one.take(half) + two.take(half)
-            for one, two in zip(human, synthetic, strict=True)
-            for half in [np.arange(len(one) // 2)]
+            of_human.take(half) + of_synthetic.take(half)
+            for of_human, of_synthetic in zip(human, synthetic, strict=True)
+            for half in [np.arange(len(of_human) // 2)]
         ]
         curves: list[Reliability] = []
         for name in self.learners:
@@ -297,8 +297,8 @@ def _unfair(
         every = np.stack([unfairness(labels, target, groups, counted, is_odds) for labels in by_fits])
         values, resampled = every[:, 0], every[:, 1:].mean(axis=0)
         sides.append((Scores(float(values.mean()), np.zeros(0), values if values.size > 1 else None), resampled))
-    (first, one), (second, two) = sides
-    of_tests = float((one - two).var(ddof=1))
+    (first, first_resampled), (second, second_resampled) = sides
+    of_tests = float((first_resampled - second_resampled).var(ddof=1))
     return with_t(first.value - second.value, (of_tests, target.size), variance_of_fits(first, second), "larger")
 
 

@@ -41,10 +41,12 @@ class Apprentice(Learner):
 
     @model_validator(mode="after")
     def _both_read_text(self):
-        for name, one in (("teacher", self.teacher), ("student", self.student)):
-            learns: tuple[str, ...] = one.learns
-            if "text" not in learns or one.is_remote or isinstance(one, Apprentice):
-                raise ValueError(f"{name} must be a language model that is trained here, as ngram or transformer, got {kind(one)}")
+        for name, learner in (("teacher", self.teacher), ("student", self.student)):
+            learns: tuple[str, ...] = learner.learns
+            if "text" not in learns or learner.is_remote or isinstance(learner, Apprentice):
+                raise ValueError(
+                    f"{name} must be a language model that is trained here, as ngram or transformer, got {kind(learner)}"
+                )
         return self
 
     @property
@@ -79,7 +81,9 @@ class Apprentice(Learner):
         self.student.check(draw)
 
     def begin(self, human, training, rng):
-        teacher, student = (one.begin(human, training if one.trains else None, rng) for one in (self.teacher, self.student))
+        teacher, student = (
+            learner.begin(human, training if learner.trains else None, rng) for learner in (self.teacher, self.student)
+        )
         return ApprenticeModel(self, (teacher, student), (), None)
 
     def fit(self, records, weights, start: Any, training, rng):
@@ -103,16 +107,16 @@ class Apprentice(Learner):
         if self.teachers == 1:
             return [records]
         number = np.unique(records.column("_document"), return_inverse=True)[1] % self.teachers
-        parts = [records.take(np.flatnonzero(number == one)) for one in range(self.teachers)]
+        parts = [records.take(np.flatnonzero(number == teacher)) for teacher in range(self.teachers)]
         if not all(len(part) for part in parts):
             raise BadInput(f"{self.teachers} teachers need as many documents, each of its own; give more text or fewer teachers")
         return parts
 
     def load(self, folder):
-        told = json.loads((folder / "apprentice.json").read_text())
+        state = json.loads((folder / "apprentice.json").read_text())
         blanks = self.teacher.load(folder / "teacher"), self.student.load(folder / "blank")
-        taught = tuple(self.teacher.load(folder / f"teacher {one}") for one in range(told["taught"]))
-        return ApprenticeModel(self, blanks, taught, self.student.load(folder / "student") if told["student"] else None)
+        taught = tuple(self.teacher.load(folder / f"teacher {number}") for number in range(state["taught"]))
+        return ApprenticeModel(self, blanks, taught, self.student.load(folder / "student") if state["student"] else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +164,7 @@ class ApprenticeModel:
         """Log-probability of each block in nats, (n,): of the student, or of a teacher drawn at random."""
         if self.student is not None or len(self.taught) < 2:
             return self.writer.log_prob(records)
-        return np.logaddexp.reduce([one.log_prob(records) for one in self.taught], axis=0) - np.log(len(self.taught))
+        return np.logaddexp.reduce([teacher.log_prob(records) for teacher in self.taught], axis=0) - np.log(len(self.taught))
 
     def next_log_prob(self, records: Blocks) -> np.ndarray:
         """Log-probability of each token to follow each block, (n, vocabulary): of the student, or of the first teacher."""
@@ -168,13 +172,13 @@ class ApprenticeModel:
 
     def save(self, folder: Path) -> None:
         parts = {"teacher": self.blanks[0], "blank": self.blanks[1]} | {
-            f"teacher {one}": model for one, model in enumerate(self.taught)
+            f"teacher {number}": model for number, model in enumerate(self.taught)
         }
         for name, model in (parts | ({} if self.student is None else {"student": self.student})).items():
             (folder / name).mkdir()
             model.save(folder / name)
-        told = {"taught": len(self.taught), "student": self.student is not None}
-        (folder / "apprentice.json").write_text(json.dumps(told, sort_keys=True))
+        state = {"taught": len(self.taught), "student": self.student is not None}
+        (folder / "apprentice.json").write_text(json.dumps(state, sort_keys=True))
 
 
 def _by(records: Blocks, who: str) -> Blocks:

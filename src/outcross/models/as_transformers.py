@@ -26,9 +26,9 @@ def tokenizer(tokens: Mapping[str, str], length: int | None) -> bytes:
 def opened(tokenizer_json: str, start: str, number: int) -> bytes:
     """A tokenizer.json that puts the start token before every text."""
     first = {"SpecialToken": {"id": start, "type_id": 0}}
-    one, other = ({"Sequence": {"id": name, "type_id": place}} for place, name in enumerate("AB"))
+    text, second_text = ({"Sequence": {"id": name, "type_id": place}} for place, name in enumerate("AB"))
     processor = {
-        "type": "TemplateProcessing", "single": [first, one], "pair": [first, one, other],
+        "type": "TemplateProcessing", "single": [first, text], "pair": [first, text, second_text],
         "special_tokens": {start: {"id": start, "ids": [number], "tokens": [start]}},
     }  # fmt: skip
     return as_json(json.loads(tokenizer_json) | {"post_processor": processor})

@@ -65,7 +65,7 @@ class CommunityModel:
         """Of the mixture: the mean covariance, and the covariance of the means about their common mean."""
         common = self._mean()
         apart = {name: model.mean - common for name, model in self.models.items()}
-        between = [self.shares[name] * one[..., :, None] * one[..., None, :] for name, one in apart.items()]
+        between = [self.shares[name] * offset[..., :, None] * offset[..., None, :] for name, offset in apart.items()]
         return self._weighted("covariance") + np.sum(between, axis=0)
 
 

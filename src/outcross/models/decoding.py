@@ -291,12 +291,12 @@ def top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     groups = scores.shape[1] // _GROUP
     if scores.shape[1] < _LARGE or scores.shape[1] % _GROUP or k > groups // 8 or scores.device.type != "cpu":
-        found = scores.topk(k, dim=1)
-        return found.values, found.indices
+        highest = scores.topk(k, dim=1)
+        return highest.values, highest.indices
     grouped = scores.unflatten(1, (groups, _GROUP))
     chosen = grouped.amax(-1).topk(k, dim=1).indices.sort(dim=1).values
-    found = grouped.gather(1, chosen[:, :, None].expand(-1, -1, _GROUP)).flatten(1).topk(k, dim=1)
-    return found.values, chosen.gather(1, found.indices // _GROUP) * _GROUP + found.indices % _GROUP
+    highest = grouped.gather(1, chosen[:, :, None].expand(-1, -1, _GROUP)).flatten(1).topk(k, dim=1)
+    return highest.values, chosen.gather(1, highest.indices // _GROUP) * _GROUP + highest.indices % _GROUP
 
 
 def _descending(probabilities: Tensor) -> Tensor:

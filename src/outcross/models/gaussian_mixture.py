@@ -60,7 +60,7 @@ class GaussianMixture(Learner):
         """Weights, means and covariances of each chain's likeliest fit of several starts."""
         fits = [self.maximise(points, shares, self.seeded(points, shares, rng)) for _ in range(self.starts)]
         best = np.argmax([likelihood for _, likelihood in fits], axis=0), np.arange(len(points))
-        return tuple(np.stack([getattr(one, part) for one, _ in fits])[best] for part in ("weights", "means", "covariances"))
+        return tuple(np.stack([getattr(fit, part) for fit, _ in fits])[best] for part in ("weights", "means", "covariances"))
 
     def seeded(self, points: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> NormalMixture:
         """The mixture of the clusters around k-means++ centres, (chains, K)."""

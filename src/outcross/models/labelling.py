@@ -127,7 +127,9 @@ class Labelling(Learner):
         if self.reparation == "star":
             size = getattr(self.classifier, "batch", wanted)
             sizes = [size] * (wanted // size) + [wanted % size] * (wanted % size > 0)
-            parts, fill_ins = zip(*(star_batch(write, one, round(self.extra * one)) for one in sizes), strict=True)
+            parts, fill_ins = zip(
+                *(star_batch(write, batch_size, round(self.extra * batch_size)) for batch_size in sizes), strict=True
+            )
             return (
                 LabelledPoints.concat(parts),
                 None,

@@ -109,11 +109,11 @@ class PanelLearner(Learner):
         return replace(start, taught=self.student.fit(records, None, start.blank, None, rng))
 
     def load(self, folder):
-        told = json.loads((folder / "panel.json").read_text())
+        state = json.loads((folder / "panel.json").read_text())
         stored = packed.load(folder / "panel.npz")
-        panel = TeacherPanel(stored["errors"], stored["wrong"], stored["blind"], told["answers"])
-        taught = self.student.load(folder / "taught") if told["taught"] else None
-        return PanelModel(self, panel, self.student.load(folder / "blank"), taught, told["has_taught"])
+        panel = TeacherPanel(stored["errors"], stored["wrong"], stored["blind"], state["answers"])
+        taught = self.student.load(folder / "taught") if state["taught"] else None
+        return PanelModel(self, panel, self.student.load(folder / "blank"), taught, state["has_taught"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,14 +202,14 @@ class PanelModel:
         """Log-probability of each answer given its question in nats, (n,): of the student, or of a teacher drawn at random."""
         if self.taught is not None:
             return self.taught.log_prob(records)
-        each = [self.panel.likelihood(records, np.full(len(records), one)) for one in range(len(self.panel.errors))]
+        each = [self.panel.likelihood(records, np.full(len(records), teacher)) for teacher in range(len(self.panel.errors))]
         with np.errstate(divide="ignore"):
             return np.log(np.mean(each, axis=0))
 
     def save(self, folder: Path) -> None:
         packed.save(folder / "panel.npz", errors=self.panel.errors, wrong=self.panel.wrong, blind=self.panel.blind)
-        told = {"answers": self.panel.answers, "taught": self.taught is not None, "has_taught": self.has_taught}
-        (folder / "panel.json").write_text(json.dumps(told, sort_keys=True))
+        state = {"answers": self.panel.answers, "taught": self.taught is not None, "has_taught": self.has_taught}
+        (folder / "panel.json").write_text(json.dumps(state, sort_keys=True))
         for name, model in (("blank", self.blank), ("taught", self.taught)):
             if model is not None:
                 (folder / name).mkdir()

@@ -121,7 +121,7 @@ class CosineRate(Rate):
 
     def at(self, step, steps, epochs_a_step, peak):
         if self.every == "epoch":
-            epoch, last = (math.floor(one * epochs_a_step + 1e-9) for one in (step, steps - 1))
+            epoch, last = (math.floor(steps_done * epochs_a_step + 1e-9) for steps_done in (step, steps - 1))
             done = epoch / (last + 1)
         else:
             done = _done(step, steps, self.warmup)

@@ -71,8 +71,8 @@ class Axis:
     def pixel(self, value: float, height: int) -> float:
         """How far below the top of a chart a value stands."""
 
-        def scaled(of: float) -> float:
-            return math.log(of) if self.is_log else of
+        def scaled(level: float) -> float:
+            return math.log(level) if self.is_log else level
 
         share = (scaled(value) - scaled(self.low)) / (scaled(self.high) - scaled(self.low))
         return height * (1 - share)
@@ -83,14 +83,14 @@ class Axis:
 
 def looks(arms: Sequence[str]) -> dict[str, Look]:
     """A colour and dashes for each arm, distinct up to 45 arms."""
-    found, drawn = {}, 0
+    styles, colours_used = {}, 0
     for arm in arms:
-        if is_baseline(arm) and not any(look.colour == BASELINE for look in found.values()):
-            found[arm] = Look(BASELINE, (14, 3))
+        if is_baseline(arm) and not any(look.colour == BASELINE for look in styles.values()):
+            styles[arm] = Look(BASELINE, (14, 3))
         else:
-            found[arm] = Look(COLOURS[drawn % len(COLOURS)], DASHES[drawn % len(DASHES)])
-            drawn += 1
-    return found
+            styles[arm] = Look(COLOURS[colours_used % len(COLOURS)], DASHES[colours_used % len(DASHES)])
+            colours_used += 1
+    return styles
 
 
 def axis(points: Sequence[CurvePoint], *, is_log: bool = False, is_fraction: bool = False) -> Axis:
@@ -186,7 +186,7 @@ def draw(specification: Specification, key: str) -> str:
     for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
         svg = svg.replace(f'id="{name}"', f'id="{key}-{count}"').replace(f"url(#{name})", f"url(#{key}-{count})")
     svg = _DOT.sub(r'<circle aria-label="\1" cx="\2" cy="\3" r="\4" fill="\5"/>', _NOISE.sub("", svg))
-    return _LONG_DECIMAL.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), svg)
+    return _LONG_DECIMAL.sub(lambda match: f"{float(match[0]):.2f}".rstrip("0").rstrip("."), svg)
 
 
 def converted(specification: Specification, form: str = "svg", dots_an_inch: int = 72) -> bytes:
@@ -215,8 +215,8 @@ def converted(specification: Specification, form: str = "svg", dots_an_inch: int
 _NAMES_OF_A_PDF = re.compile(rb"(?: {6}/\w+ \d+ 0 R\n)+")
 
 
-def _sorted_lines(found: re.Match[bytes]) -> bytes:
-    return b"".join(sorted(found[0].splitlines(keepends=True)))
+def _sorted_lines(match: re.Match[bytes]) -> bytes:
+    return b"".join(sorted(match[0].splitlines(keepends=True)))
 
 
 _NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-events)="[^"]*"|<path class="\w+"[^>]*display="none"/>')

@@ -60,7 +60,7 @@ class Figure:
         ending = path.suffix.lower().removeprefix(".")
         if ending not in FORMATS:
             raise BadInput(
-                f"a figure must end with {_or([f'.{one}' for one in FORMATS])}, got {str(path)!r:.120}; write {path.stem[:40] or 'figure'}.svg"
+                f"a figure must end with {_or([f'.{form}' for form in FORMATS])}, got {str(path)!r:.120}; write {path.stem[:40] or 'figure'}.svg"
             )
         if kind_at(path) == "folder":
             raise BadInput(f"{path} is a folder; name a file in it, as in {path / self.name}.{ending}")
@@ -100,11 +100,11 @@ class Figure:
     def _repr_html_(self) -> str:
         """The chart with its title and caption; the data where charts cannot be drawn."""
         try:
-            drawn = self.rendered("svg").decode()
+            content = self.rendered("svg").decode()
         except BadInput as why:
-            drawn = f"<p>{escape(str(why))}</p>{self.data._repr_html_()}"
+            content = f"<p>{escape(str(why))}</p>{self.data._repr_html_()}"
         words = "<br>".join(escape(visible(text)) for text in (self.title, self.caption) if text)
-        return f"<figure>{drawn}<figcaption>{words}</figcaption></figure>"
+        return f"<figure>{content}<figcaption>{words}</figcaption></figure>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """What a notebook may choose from: the chart with its caption, and the words."""
@@ -139,7 +139,7 @@ def check_theme(theme: str) -> None:
 
 def _recoloured(value: Any, colours: Mapping[str, str], key: str = "") -> Any:
     if isinstance(value, Mapping):
-        return {name: one if name == "data" else _recoloured(one, colours, name) for name, one in value.items()}
+        return {name: part if name == "data" else _recoloured(part, colours, name) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_recoloured(item, colours, key) for item in value]
     return colours.get(value, value) if isinstance(value, str) and key.lower().endswith(COLOURED) else value
@@ -155,10 +155,10 @@ def together(name: str, title: str, several: Sequence[tuple[str, Figure]], capti
     shared = ("$schema", "padding", "config", "background")
     panels = [
         {
-            **{key: value for key, value in one.spec.items() if key not in shared},
+            **{key: value for key, value in panel.spec.items() if key not in shared},
             "title": {"text": visible(heading), "fontSize": FONT_SIZE, "fontWeight": "normal", "anchor": "start"},
         }
-        for heading, one in several
+        for heading, panel in several
     ]
     spec = {
         **{key: several[0][1].spec[key] for key in shared},
@@ -167,7 +167,7 @@ def together(name: str, title: str, several: Sequence[tuple[str, Figure]], capti
         "columns": columns,
         "spacing": 18,
     }
-    return Figure(name, title, spec, polars.concat([one.data for _, one in several], how="diagonal_relaxed"), caption)
+    return Figure(name, title, spec, polars.concat([panel.data for _, panel in several], how="diagonal_relaxed"), caption)
 
 
 def chosen_formats(words: str | Sequence[str]) -> tuple[str, ...]:

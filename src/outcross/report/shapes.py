@@ -65,15 +65,15 @@ def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
         (
             design.fixed,
             point.share,
-            of,
-            point.worst_group if of == "worst group" else "",
+            line,
+            point.worst_group if line == "worst group" else "",
             sentence.value,
             sentence.low,
             sentence.high,
             sentence.method,
             sentence.n,
         )
-        for of, points in lines.items()
+        for line, points in lines.items()
         for point, sentence in points
         if sentence is not None
     ]
@@ -163,10 +163,10 @@ def changes_figure(name: str, title: str, rows: Sequence[tuple[str, int, int, fl
     """Shares before and after; rows: value, rows before, rows after, their shares."""
     import polars
 
-    told = [
+    records = [
         (value, side, count, share) for value, *both in rows for side, count, share in zip(BEFORE, both[:2], both[2:], strict=True)
     ]
-    data = polars.DataFrame(told, schema=["value", "side", "rows", "share"], orient="row")
+    data = polars.DataFrame(records, schema=["value", "side", "rows", "share"], orient="row")
     spec = _bars([value for value, *_ in rows], data, "side", BEFORE, "share", "share of records")
     return Figure(file_word(name), title, spec, data, caption)
 

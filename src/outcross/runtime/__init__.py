@@ -261,7 +261,9 @@ def _turn(
         return pickle.dumps(events), None, ("", f"{type(error).__name__}: {error}")
 
 
-_FAILURES: dict[str, type[Exception]] = {one.__name__: one for one in (BadInput, GateFailed, MachineGaveOut, MemoryError)}
+_FAILURES: dict[str, type[Exception]] = {
+    failure.__name__: failure for failure in (BadInput, GateFailed, MachineGaveOut, MemoryError)
+}
 
 
 def _work(function: Callable[[Any, Emit], Any], queued: Any, answers: Any, parent: int) -> None:

@@ -23,8 +23,8 @@ def remembered(work: Callable[..., T]) -> Callable[..., T]:
         key = tuple(map(id, objects))
         if key not in known:
             result = work(*objects)
-            for one in objects:
-                weakref.finalize(one, known.pop, key, None).atexit = False
+            for argument in objects:
+                weakref.finalize(argument, known.pop, key, None).atexit = False
             known[key] = result
         return known[key]
 

@@ -105,9 +105,9 @@ class Gathering:
 
     def open(self, rng: np.random.Generator) -> Human:
         if self.source.is_text != (self.form is not None):
-            told = "text" if self.source.is_text else "numbers"
+            content = "text" if self.source.is_text else "numbers"
             raise BadInput(
-                f"the human data of {kind(self.source)} are {told}, which this learner does not read; choose another learner"
+                f"the human data of {kind(self.source)} are {content}, which this learner does not read; choose another learner"
             )
         if self.source.is_text and self.chains > 1:
             raise BadInput(

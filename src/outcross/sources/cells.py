@@ -20,7 +20,7 @@ def _rows(value: object) -> Any:
     if not isinstance(value, list | tuple):
         return value
     return tuple(
-        tuple(float(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in row)
+        tuple(float(number) if isinstance(number, int) and not isinstance(number, bool) else number for number in row)
         if isinstance(row, list | tuple)
         else row
         for row in value
@@ -101,7 +101,7 @@ class CellShares:
     @property
     def names(self) -> list[str]:
         """The name of every state."""
-        return [f"{one} × {group}" for one in self.classes for group in self.groups]
+        return [f"{class_name} × {group}" for class_name in self.classes for group in self.groups]
 
     @property
     def probabilities(self) -> np.ndarray:

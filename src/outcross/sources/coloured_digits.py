@@ -30,7 +30,7 @@ TWO_THIRDS = 2 / 3
 def _pair(value: object) -> object:
     return (
         tuple(float(item) for item in value)
-        if isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value)
+        if isinstance(value, list | tuple) and all(isinstance(number, int | float) for number in value)
         else value
     )
 
@@ -123,8 +123,8 @@ class ColouredDigits(Source):
 def _balanced(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A colour for each, such that each class has as many of either, but for one where it is odd."""
     group = np.zeros(len(label), dtype=bool)
-    for one in (False, True):
-        rows = rng.permutation(np.flatnonzero(label == one))
+    for class_label in (False, True):
+        rows = rng.permutation(np.flatnonzero(label == class_label))
         group[rows[: len(rows) // 2]] = True
     return group
 

@@ -72,11 +72,11 @@ class Images(Source):
         if self.path is None or self.reference is not None or kind_at(self.path) != "folder":
             return self.path, self.reference
         folder = pathlib.Path(self.path)
-        found = [
+        parts = [
             [file for file in sorted(folder.glob(f"{name}-images*")) if suffix(file)[0] == ".idx"] for name in ("train", "t10k")
         ]
-        if all(len(files) == 1 for files in found):
-            (train,), (test,) = found
+        if all(len(files) == 1 for files in parts):
+            (train,), (test,) = parts
             return str(train), str(test)
         return self.path, None
 

@@ -87,7 +87,7 @@ class LabelledTable(Source):
         if not own or {self.label_column, self.group_column} & set(self.columns):
             raise BadInput("human.columns must name columns beside the label and the group; leave it out for all others")
         frame = pl.concat(list(source.batches(wanted)), how="vertical_relaxed")
-        frame = frame.with_columns(pl.col(one).cast(pl.String) for one in (self.label_column, self.group_column))
+        frame = frame.with_columns(pl.col(column).cast(pl.String) for column in (self.label_column, self.group_column))
         frame = frame.drop_nulls([self.label_column, self.group_column])
         if self.only_groups:
             frame = frame.filter(pl.col(self.group_column).is_in(list(self.only_groups)))
@@ -105,8 +105,8 @@ class LabelledTable(Source):
             raise BadInput(
                 f"human.favourable {last!r} is no class{nearest(last, classes.tolist())}; they are {', '.join(classes)[:200]}"
             )
-        order = [one for one in classes.tolist() if one != last] + [last]
-        number = np.array([order.index(one) for one in classes.tolist()])
+        order = [name for name in classes.tolist() if name != last] + [last]
+        number = np.array([order.index(name) for name in classes.tolist()])
         return LabelledPoints(points, number[label], group.astype(np.int64), tuple(order), tuple(groups.tolist()), tuple(names))
 
     def _numbers(self, values: polars.Series) -> np.ndarray:

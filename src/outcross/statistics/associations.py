@@ -84,10 +84,12 @@ def strongest(columns: list[Classes], limit: int, rng: np.random.Generator) -> t
     pairs = list(combinations(columns, 2))
     if len(pairs) <= limit:
         return pairs, 0
-    sides = [one.synthetic.size for one in columns[:1]] + [one.reference.size for one in columns[:1]]
+    sides = [column.synthetic.size for column in columns[:1]] + [column.reference.size for column in columns[:1]]
     rows = rng.choice(sum(sides), min(SCREENED, sum(sides)), replace=False)
     codes = {column.column: np.concatenate([column.synthetic, column.reference])[rows] for column in columns}
-    strength = [float(cramer(_crossed(codes[one.column], codes[two.column], one.size, two.size))) for one, two in pairs]
+    strength = [
+        float(cramer(_crossed(codes[column.column], codes[other.column], column.size, other.size))) for column, other in pairs
+    ]
     order = sorted(range(len(pairs)), key=lambda i: (-strength[i], i))[:limit]
     return [pairs[i] for i in sorted(order)], len(pairs) - limit
 
@@ -106,9 +108,9 @@ def _crossed(first: np.ndarray, second: np.ndarray, rows: int, columns: int) -> 
 def rank_correlation(counts: np.ndarray) -> np.ndarray:
     """Spearman's correlation of two ordered classes, ties at their mid-ranks, in [-1, 1]; 0 where one of them is constant."""
     counts = counts.astype(float)
-    one, two = _scores(counts.sum(axis=-1)), _scores(counts.sum(axis=-2))
-    together = (counts * one[..., :, None] * two[..., None, :]).sum(axis=(-2, -1))
-    apart = (counts.sum(axis=-1) * one**2).sum(axis=-1) * (counts.sum(axis=-2) * two**2).sum(axis=-1)
+    row_scores, column_scores = _scores(counts.sum(axis=-1)), _scores(counts.sum(axis=-2))
+    together = (counts * row_scores[..., :, None] * column_scores[..., None, :]).sum(axis=(-2, -1))
+    apart = (counts.sum(axis=-1) * row_scores**2).sum(axis=-1) * (counts.sum(axis=-2) * column_scores**2).sum(axis=-1)
     return together / np.sqrt(np.where(apart > 0, apart, np.inf))
 
 
@@ -211,11 +213,11 @@ def relabelled(pairs: list[tuple[Classes, Classes]], rng: np.random.Generator) -
     As in `floors.permuted_sums`, rows are dealt at random into 512 blocks, eight times, and labels are permuted over blocks; all pairs share the labels.
     """
     n, m = pairs[0][0].synthetic.size, pairs[0][0].reference.size
-    ends = np.cumsum([0, *(one.size * two.size for one, two in pairs)])
+    ends = np.cumsum([0, *(column.size * other.size for column, other in pairs)])
     first = np.concatenate([_dealt(pairs, ends, n, n + m, rng) for _ in range(DEALS)])
-    for (one, two), start, end in zip(pairs, ends[:-1], ends[1:], strict=True):
-        labels, whole = first[:, start:end], crossed(one, two).sum(axis=0).ravel()
-        yield np.stack([labels, whole - labels]).reshape(2, len(labels), one.size, two.size)
+    for (column, other), start, end in zip(pairs, ends[:-1], ends[1:], strict=True):
+        labels, whole = first[:, start:end], crossed(column, other).sum(axis=0).ravel()
+        yield np.stack([labels, whole - labels]).reshape(2, len(labels), column.size, other.size)
 
 
 def _dealt(
@@ -225,8 +227,8 @@ def _dealt(
     blocks = min(BLOCKS, rows)
     block = rng.permutation(rows) * blocks // rows
     counts = np.empty((blocks, int(ends[-1])), dtype=np.float32)
-    for (one, two), start, end in zip(pairs, ends[:-1], ends[1:], strict=True):
-        cell, there = _cells(one, two)
+    for (column, other), start, end in zip(pairs, ends[:-1], ends[1:], strict=True):
+        cell, there = _cells(column, other)
         counts[:, start:end] = np.bincount(block[there] * (end - start) + cell, minlength=blocks * (end - start)).reshape(
             blocks, -1
         )

@@ -137,8 +137,8 @@ def worst(counts: ComparedCounts, way: Way) -> Worst:
         raise NotApplicable(f"{n:,} human and {m:,} synthetic records hold no category with enough records to be found {way}")
     members = int(is_member.sum())
     is_common = (counts.human_shares >= COMMON) & (counts.human > 0)
-    one, other = ERROR / members, ERROR / max(1, int(is_common.sum()))
-    low, high = ratios(counts, *((one, other) if fewer else (other, one)))
+    member_error, common_error = ERROR / members, ERROR / max(1, int(is_common.sum()))
+    low, high = ratios(counts, *((member_error, common_error) if fewer else (common_error, member_error)))
     clearest = high[named] if fewer else -low[named]
     place = int(named[np.lexsort((named, -counts.human[named], clearest))[0]])
     asked = np.flatnonzero(is_common | (np.arange(low.size) == place))

@@ -146,10 +146,10 @@ def relabelled(counts: np.ndarray, rng: np.random.Generator, permutations: int =
     """Counts (2, categories) under random labels, (2, permutations, categories): multivariate hypergeometric."""
     pooled = counts.sum(axis=0)
     permutations = int(min(permutations, max(FEWEST_PERMUTATIONS, MOST_COUNTS // pooled.size)))
-    one, two = map(int, counts.sum(axis=1))
+    first_size, second_size = map(int, counts.sum(axis=1))
     # Records are drawn one by one where they are few for each category, and else one category after another.
-    method: Literal["count", "marginals"] = "count" if min(one, two) < FEW_A_CATEGORY * pooled.size else "marginals"
-    first = rng.multivariate_hypergeometric(pooled, one, size=permutations, method=method)
+    method: Literal["count", "marginals"] = "count" if min(first_size, second_size) < FEW_A_CATEGORY * pooled.size else "marginals"
+    first = rng.multivariate_hypergeometric(pooled, first_size, size=permutations, method=method)
     return np.stack([first, pooled - first])
 
 
@@ -169,8 +169,8 @@ def permuted_ranks(
     while (size > 1).any():
         half = (size + 1) // 2
         # Quantiles of one labelling that lie in one stretch share its draw.
-        _, one, each = np.unique(labelling * rows + start, return_index=True, return_inverse=True)
-        whole, lower, of_first = (values.ravel()[one] for values in (size, half, firsts))
+        _, representative, each = np.unique(labelling * rows + start, return_index=True, return_inverse=True)
+        whole, lower, of_first = (values.ravel()[representative] for values in (size, half, firsts))
         below = rng.hypergeometric(of_first, whole - of_first, lower)[each].reshape(place.shape)
         passed = np.where(is_second, half - below, below)
         is_above = place >= passed

@@ -27,14 +27,14 @@ def equal_size(sizes: Sequence[float], chosen: np.ndarray, largest: np.ndarray) 
 
     Sizes rise. A seed's size is where its curve first comes to the value of its own largest model. NotApplicable where no size is known.
 
-    >>> found = equal_size([10, 100], np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([0.5, 0.5]))
-    >>> round(found.size.value, 3), [one.value for one in found.differences]
+    >>> reached = equal_size([10, 100], np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([0.5, 0.5]))
+    >>> round(reached.size.value, 3), [difference.value for difference in reached.differences]
     (31.623, [-0.5, 0.5])
     """
     if len(sizes) < 2 or chosen.shape != (len(largest), len(sizes)):
         raise NotApplicable("needs two sizes at least, and every size in every seed")
     differences = tuple(_over_seeds(chosen[:, place] - largest) for place in range(len(sizes)))
-    places = [_reached(np.log(np.asarray(sizes, dtype=float)), row - of) for row, of in zip(chosen, largest, strict=True)]
+    places = [_reached(np.log(np.asarray(sizes, dtype=float)), row - target) for row, target in zip(chosen, largest, strict=True)]
     if all(place == -np.inf for place in places):
         return EqualSize(None, f"the smallest model, {sizes[0]:,.0f}, already reaches it", differences)
     if any(place == np.inf for place in places):
@@ -87,14 +87,14 @@ class JudgedStudent:
     @property
     def not_shown(self) -> tuple[str, ...]:
         """What it is not shown to hold, by the ends of the intervals: a goal as high, a loss at most 2 % worse, answers as often right."""
-        told = []
+        unshown = []
         if _low(self.goal) < 0:
-            told.append("goal")
+            unshown.append("goal")
         if _high(self.loss) > MOST_LOSS:
-            told.append("held-out loss")
+            unshown.append("held-out loss")
         if _low(self.skill) < 0:
-            told.append("sums")
-        return tuple(told)
+            unshown.append("sums")
+        return tuple(unshown)
 
 
 def judged_students(
@@ -110,10 +110,11 @@ def judged_students(
     >>> judged_students([10], ones, 1.05 * ones, ones, (np.zeros(2), np.ones(2), np.ones(2)))[0].not_shown
     ('held-out loss',)
     """
-    of_goal, of_loss, of_skill = (one[:, None] for one in largest)
+    of_goal, of_loss, of_skill = (values[:, None] for values in largest)
     differences = goal - of_goal, loss / of_loss - 1, skill - of_skill
     return tuple(
-        JudgedStudent(size, *(_over_seeds(np.round(one[:, place], 12)) for one in differences)) for place, size in enumerate(sizes)
+        JudgedStudent(size, *(_over_seeds(np.round(difference[:, place], 12)) for difference in differences))
+        for place, size in enumerate(sizes)
     )
 
 

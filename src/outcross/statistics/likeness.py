@@ -82,7 +82,7 @@ def _joined(points: np.ndarray) -> list[np.ndarray]:
     graph = csr_array((np.ones(near.size), near.reshape(-1), np.arange(0, near.size + 1, NEAR + 1)), shape=(len(points),) * 2)
     count, which = connected_components(graph, directed=False)
     sizes = np.bincount(which, minlength=count)
-    return [np.flatnonzero(which == one) for one in np.argsort(-sizes, kind="stable")]
+    return [np.flatnonzero(which == component) for component in np.argsort(-sizes, kind="stable")]
 
 
 def outlined(features: np.ndarray, is_human: np.ndarray, rows: np.ndarray, fewest: float) -> np.ndarray:
@@ -91,13 +91,13 @@ def outlined(features: np.ndarray, is_human: np.ndarray, rows: np.ndarray, fewes
     sides = np.where(is_human[rows], 1.0, -1.0)
     score = np.empty(len(features))
     fold = np.arange(rows.size) % FOLDS
-    own = [features[rows[fold == one]] for one in range(FOLDS)]
+    own = [features[rows[fold == part]] for part in range(FOLDS)]
     products = [some.T.astype(float) @ some for some in own]
-    sums = [some.T.astype(float) @ sides[fold == one] for one, some in enumerate(own)]
+    sums = [some.T.astype(float) @ sides[fold == part] for part, some in enumerate(own)]
     product, target = np.sum(products, axis=0), np.sum(sums, axis=0)
     # Records that propose are scored by a fit that has not seen them, so that the threshold is where fresh ones are worth most.
-    for one in range(FOLDS):
-        score[rows[fold == one]] = own[one] @ _ridge(product - products[one], target - sums[one])
+    for part in range(FOLDS):
+        score[rows[fold == part]] = own[part] @ _ridge(product - products[part], target - sums[part])
     others = np.ones(len(features), dtype=bool)
     others[rows] = False
     score[others] = features[others] @ _ridge(product, target)

@@ -74,9 +74,9 @@ def median_shift(synthetic: np.ndarray, human: np.ndarray) -> tuple[float, float
 
     The interval joins those of both medians, which are order statistics; squared reaches add up (Zou and Donner, Stat. Med. 27:1693, 2008).
     """
-    (one, one_low, one_high), (two, two_low, two_high) = _median(synthetic), _median(human)
-    below, above = math.hypot(one - one_low, two_high - two), math.hypot(one_high - one, two - two_low)
-    return one, two, Estimate(one - two, one - two - below, one - two + above, "order statistics", synthetic.size)
+    (ours, ours_low, ours_high), (theirs, theirs_low, theirs_high) = _median(synthetic), _median(human)
+    below, above = math.hypot(ours - ours_low, theirs_high - theirs), math.hypot(ours_high - ours, theirs - theirs_low)
+    return ours, theirs, Estimate(ours - theirs, ours - theirs - below, ours - theirs + above, "order statistics", synthetic.size)
 
 
 def _median(values: np.ndarray) -> tuple[float, float, float]:

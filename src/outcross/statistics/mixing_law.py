@@ -114,8 +114,8 @@ def fit_mixing_law(
         raise BadInput(f"losses must be above 0, got {float(np.min(losses)):.6g}; give nats, or squared errors")
     if mixes < pools + 3:
         raise NotApplicable(f"a mixing law of {pools} pools needs at least {pools + 3} mixes, there are {mixes}")
-    one = _fitted(shares, losses[None], _starts_of_one(shares, losses[None]))
-    fits = [one]
+    one_term = _fitted(shares, losses[None], _starts_of_one(shares, losses[None]))
+    fits = [one_term]
     for terms in range(2, most_terms + 1):
         if mixes > terms * pools + 3:
             fits.append(_fitted(shares, losses[None], _starts_of_more(fits[-1], pools, terms)))

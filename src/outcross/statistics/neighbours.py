@@ -67,7 +67,7 @@ def wide_graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
     """As `graph`, rounded to single precision so that ties are ties; in many dimensions from inner products, three times as fast."""
     if real.shape[1] < SPREADS_OUT:
         whole = graph(drawn, real)
-        return Graph(*(one.astype(np.float32) for one in (whole.real, whole.drawn, whole.across)))
+        return Graph(*(distances.astype(np.float32) for distances in (whole.real, whole.drawn, whole.across)))
     centre = real.mean(axis=0)
     real, drawn = real - centre, drawn - centre
     return Graph(_rounded(real, real), _rounded(drawn, drawn), _rounded(real, drawn))
@@ -227,20 +227,20 @@ class Cloud:
         """Precision, recall, density and coverage of the points called first as drawn ones, the others as real."""
         drawn = np.bincount(self.place[is_first], minlength=len(self.near))
         real = np.bincount(self.place[~is_first], minlength=len(self.near))
-        precision, density, coverage = self._held(real, drawn, k)
-        return {"precision": precision, "recall": self._held(drawn, real, k)[0], "density": density, "coverage": coverage}
+        precision, density, coverage = self._in_balls(real, drawn, k)
+        return {"precision": precision, "recall": self._in_balls(drawn, real, k)[0], "density": density, "coverage": coverage}
 
-    def _held(self, own: np.ndarray, other: np.ndarray, k: int) -> tuple[float, float, float]:
+    def _in_balls(self, own: np.ndarray, other: np.ndarray, k: int) -> tuple[float, float, float]:
         """Share of the others in a ball of their `own` neighbours, balls that hold one over k, share of balls that hold any."""
         there = np.flatnonzero(own)
         near, distances, others = self.near[there], self.distances[there], own[there]
         reached = np.cumsum(own[near], axis=1) > k
         last = np.where(reached.any(axis=1), reached.argmax(axis=1), near.shape[1] - 1)
         radius = distances[np.arange(there.size), last]
-        held = np.where(distances <= radius[:, None], other[near], 0)
-        inside = held.sum(axis=1)
+        others_in_ball = np.where(distances <= radius[:, None], other[near], 0)
+        inside = others_in_ball.sum(axis=1)
         is_hit = np.zeros(own.size, dtype=bool)
-        is_hit[near[held > 0]] = True
+        is_hit[near[others_in_ball > 0]] = True
         n_other, n_own = other.sum(), own.sum()
         return (
             float(other[is_hit].sum() / n_other),

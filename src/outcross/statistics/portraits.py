@@ -131,7 +131,7 @@ def _number(drawn: Table, human: Table, column: str) -> Portrait:
     known = [values[np.isfinite(values)] for values in sides]
     edges = _edges(known[0]) if known[0].size else np.zeros(1)
     counts = [np.bincount(np.searchsorted(edges, values, side="right"), minlength=edges.size + 1) for values in known]
-    depths = [depth for depth in DEPTHS if min(depth, 1 - depth) * min(one.size for one in known) >= 1]
+    depths = [depth for depth in DEPTHS if min(depth, 1 - depth) * min(values.size for values in known) >= 1]
     quantiles = [tuple(map(float, np.quantile(values, depths))) if depths else () for values in known]
     missing = (int(sides[0].size - known[0].size), int(sides[1].size - known[1].size))
     return Portrait(

@@ -48,10 +48,10 @@ def gap(rates: Sequence[tuple[int, int]], among: int = 1) -> Estimate:
     if len(rates) < 2:
         raise NotApplicable("a gap needs two groups")
     pairs = math.comb(len(rates), 2) * among
-    differences = [difference(one, other, pairs) for one, other in itertools.combinations(rates, 2)]
-    low = max(max(0.0, one.low or 0.0, -(one.high or 0.0)) for one in differences)
-    high = max(max(one.high or 0.0, -(one.low or 0.0)) for one in differences)
-    value = max(abs(one.value) for one in differences)
+    differences = [difference(rate, other, pairs) for rate, other in itertools.combinations(rates, 2)]
+    low = max(max(0.0, estimate.low or 0.0, -(estimate.high or 0.0)) for estimate in differences)
+    high = max(max(estimate.high or 0.0, -(estimate.low or 0.0)) for estimate in differences)
+    value = max(abs(estimate.value) for estimate in differences)
     return Estimate(value, low, high, "Newcombe over signed differences", sum(n for _, n in rates))
 
 

@@ -70,7 +70,7 @@ def ratio_of_shares(count: float, rows: int, reference_count: float, reference_r
     return top.value / bottom.value, max(0.0, low), high
 
 
-def ratio_of_paired_means(top: np.ndarray, bottom: np.ndarray, of: str) -> Estimate:
+def ratio_of_paired_means(top: np.ndarray, bottom: np.ndarray, unit: str) -> Estimate:
     """The mean of one number over that of another, both of the same independent things, (n,) each, with Fieller's 95 % interval (1954), exact for normal numbers.
 
     NotApplicable where the 95 % interval of the mean below meets 0: then every ratio is possible, and none is estimated.
@@ -83,13 +83,15 @@ def ratio_of_paired_means(top: np.ndarray, bottom: np.ndarray, of: str) -> Estim
 
     n = len(top)
     if n < 2:
-        raise NotApplicable(f"a ratio needs two {of} or more, got {n}")
+        raise NotApplicable(f"a ratio needs two {unit} or more, got {n}")
     a, b = float(np.mean(top)), float(np.mean(bottom))
     (aa, ab), (_, bb) = np.cov(top, bottom) / n
     q = float(t.ppf(0.975, n - 1)) ** 2
     scale = b * b - q * bb
     if scale <= 0:
-        raise NotApplicable(f"the interval of what is divided by meets 0 ({b:.3g} over {n} {of}), so that the ratio is not defined")
+        raise NotApplicable(
+            f"the interval of what is divided by meets 0 ({b:.3g} over {n} {unit}), so that the ratio is not defined"
+        )
     middle = a * b - q * ab
     width = math.sqrt(max(0.0, middle**2 - scale * (a * a - q * aa)))
-    return Estimate(a / b, (middle - width) / scale, (middle + width) / scale, f"Fieller over {of}", n)
+    return Estimate(a / b, (middle - width) / scale, (middle + width) / scale, f"Fieller over {unit}", n)

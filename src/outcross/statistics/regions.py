@@ -79,13 +79,13 @@ def looked_at(facets: Sequence[Facet], points: Points | None, is_human: np.ndarr
     """
     part = dealt(is_human, rng)
     regions: list[Region] = []
-    for one in range(PARTS):
-        proposes = part != one
+    for testing_part in range(PARTS):
+        proposes = part != testing_part
         fewest = max(LEAST, LEAST_SHARE * int((is_human & proposes).sum()))
         proposals = list(boxes(facets, is_human, np.flatnonzero(proposes), fewest, rng))
         if points is not None:
             proposals += _alike(points, is_human, proposes, fewest)
-        regions += tested(proposals, is_human, part == one)
+        regions += tested(proposals, is_human, part == testing_part)
     return [replace(region, explained_by=explaining(region, facets, is_human)) for region in apart(regions, is_human)]
 
 
@@ -182,15 +182,15 @@ def _with_ends(facets, every: np.ndarray, box, rows: np.ndarray, says: np.ndarra
     """The box with the ends of its numbers where they are worth most, as conditions."""
     worths = np.zeros(every.shape[1])
     worths[rows] = says
-    held = {i: chosen[every[i]] for i, chosen in box.items()}
+    masks = {i: chosen[every[i]] for i, chosen in box.items()}
     conditions = {}
     for i, chosen in box.items():
         among = np.ones(every.shape[1], dtype=bool)
-        for other, mask in held.items():
+        for other, mask in masks.items():
             if other != i:
                 among &= mask
-        conditions[i], held[i] = condition(facets[i], chosen, worths, among)
-    whole = np.logical_and.reduce(list(held.values()))
+        conditions[i], masks[i] = condition(facets[i], chosen, worths, among)
+    whole = np.logical_and.reduce(list(masks.values()))
     return Proposal(tuple(conditions[i] for i in sorted(box)), whole)
 
 
@@ -206,9 +206,9 @@ def tested(proposals: Sequence[Proposal], is_human: np.ndarray, among: np.ndarra
         for proposal in proposals
     ]
     compared = [ComparedCounts(synthetic=np.array([y, m - y]), human=np.array([x, n - x])) for x, y in counts]
-    adjusted = holm(np.array([chance_of_fewer(one)[0] for one in compared])) * PARTS
+    adjusted = holm(np.array([chance_of_fewer(inside)[0] for inside in compared])) * PARTS
     regions = []
-    for one, (x, y), inside, p in zip(proposals, counts, compared, adjusted, strict=True):
+    for proposal, (x, y), inside, p in zip(proposals, counts, compared, adjusted, strict=True):
         if x == 0:
             continue
         low, high = (float(ends[0]) for ends in ratios(inside, level / 2, level / 2))
@@ -216,13 +216,13 @@ def tested(proposals: Sequence[Proposal], is_human: np.ndarray, among: np.ndarra
         null = Null(
             typical=1.0, floor=_floor(x, y, n, m, level), p=float(min(1.0, max(SMALLEST, p))), method="exact binomial, Holm"
         )
-        regions.append(Region(one.conditions, one.inside, x / n, ratio, null))
+        regions.append(Region(proposal.conditions, proposal.inside, x / n, ratio, null))
     return regions
 
 
 def apart(regions: Sequence[Region], is_human: np.ndarray) -> list[Region]:
     """The regions without those that are another one again, the surest first: three parts propose the same region up to three times."""
-    ordered = sorted(regions, key=lambda one: (one.null.p, one.ratio.high, -one.human_share, one.rule))
+    ordered = sorted(regions, key=lambda region: (region.null.p, region.ratio.high, -region.human_share, region.rule))
     kept: list[Region] = []
     for region in ordered:
         own = region.inside & is_human

@@ -82,7 +82,7 @@ class Scan:
             boxes.append((float(value) - self._cost(i, codes), {i: codes}))
         boxes += [box for i, j in self._pairs(worths, rng) for box in self._best_of_pair(i, j, worths)]
         boxes = [box for box in boxes if all(codes.any() for codes in box[1].values())]
-        return [box for _, box in sorted(boxes, key=lambda one: -one[0])[:BEGINNINGS]]
+        return [box for _, box in sorted(boxes, key=lambda scored_box: -scored_box[0])[:BEGINNINGS]]
 
     def _best_of_pair(self, i: int, j: int, worths: np.ndarray) -> Iterator[tuple[float, Box]]:
         """The best box of two columns that is reached from intervals and codes of the first, each set best given the other."""

@@ -294,20 +294,20 @@ def _design(
         SharePoint(
             share,
             *sizes[share],
-            loss=one.loss.estimate(),
-            added_loss=(one.loss - alone.loss).estimate(),
-            discrimination=None if one.discrimination is None else one.discrimination.estimate(),
-            **_worst("worst", groups, one.groups),
-            **_worst("harmed", groups, [inside - before for inside, before in zip(one.groups, alone.groups, strict=True)]),
+            loss=score.loss.estimate(),
+            added_loss=(score.loss - alone.loss).estimate(),
+            discrimination=None if score.discrimination is None else score.discrimination.estimate(),
+            **_worst("worst", groups, score.groups),
+            **_worst("harmed", groups, [inside - before for inside, before in zip(score.groups, alone.groups, strict=True)]),
         )
-        for share, one in scores.items()
+        for share, score in scores.items()
     ]
     every = [score.loss for score in scores.values()]
     # The best share of all is left out only where another one is found to be better than it: at most once in twenty times, over the others together.
-    likely = [share for share, one in scores.items() if not any((one.loss - other).is_above(others) for other in every)]
+    likely = [share for share, score in scores.items() if not any((score.loss - other).is_above(others) for other in every)]
     best = min(scores, key=lambda share: scores[share].loss.value)
-    helps = [share for share, one in scores.items() if (alone.loss - one.loss).is_above(others)]
-    harms = [share for share, one in scores.items() if (one.loss - alone.loss).is_above(others)]
+    helps = [share for share, score in scores.items() if (alone.loss - score.loss).is_above(others)]
+    harms = [share for share, score in scores.items() if (score.loss - alone.loss).is_above(others)]
     return ShareDesign(fixed, size, tuple(points), best, tuple(likely), tuple(helps), tuple(harms), dict(left_out))
 
 

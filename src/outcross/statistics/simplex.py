@@ -74,7 +74,7 @@ def design(region: ShareRegion, mixes: int) -> np.ndarray:
     corners = region.corners
     first = np.unique(np.vstack([corners, region.centroid]), axis=0, return_index=True)[1]
     begun = np.vstack([corners, region.centroid])[np.sort(first)]
-    middles = [(corners[one] + corners[other]) / 2 for one in range(len(corners)) for other in range(one)]
+    middles = [(corners[place] + corners[earlier]) / 2 for place in range(len(corners)) for earlier in range(place)]
     inner = [(corner + region.centroid) / 2 for corner in corners]
     return _farthest(begun, np.vstack([*middles, *inner, _spread(corners)]), mixes)
 

@@ -75,7 +75,7 @@ class Suspects:
     """−log₁₀ of how often a fresh human record is as suspect, (rows in frame,): 2 is one in a hundred; 0 where no rule names the record."""
     reasons: list[str]
     """Why, the worst first; empty where no rule names the record."""
-    found: tuple[Suspicion, ...]
+    suspicions: tuple[Suspicion, ...]
     notes: tuple[str, ...]
     """Rules that could not be had, and why."""
 
@@ -87,7 +87,7 @@ class Nearness:
         self._human = human
         self._sides = (human, *beside)
         self._seed = seed
-        self._found: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._searches: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 
     @cached_property
     def _embedding(self) -> Embedding:
@@ -104,9 +104,9 @@ class Nearness:
     def others(self, side: Table, size: int) -> tuple[np.ndarray, np.ndarray]:
         """The distance of each record of a side to the nearest other one among so many of it, (n,), and which that is."""
         place = self._place(side)
-        if (place, size) not in self._found:
-            self._found[place, size] = self._alone(self._points[place], size)
-        return self._found[place, size]
+        if (place, size) not in self._searches:
+            self._searches[place, size] = self._alone(self._points[place], size)
+        return self._searches[place, size]
 
     def humans(self, side: Table) -> np.ndarray:
         """The distance of each record of a side to the nearest human one, (n,)."""
@@ -115,7 +115,7 @@ class Nearness:
         return nearest_by_kinds(self._points[self._place(side)], among, 1, self._kinds)[0][:, 0]
 
     def _place(self, side: Table) -> int:
-        return next(place for place, one in enumerate(self._sides) if one is side)
+        return next(place for place, table in enumerate(self._sides) if table is side)
 
     def _some(self, n: int, size: int) -> np.ndarray:
         """So many rows of n, ascending: whoever asks has the same."""
@@ -152,7 +152,9 @@ def suspects(drawn: Table, human: Table, holdout: Table | None, rng: np.random.G
         scores[suspicion.finding.rows] = np.maximum(scores[suspicion.finding.rows], own)
         for row, detail, score in zip(suspicion.finding.rows.tolist(), suspicion.finding.details, own.tolist(), strict=True):
             said[row].append((-score, f"{suspicion.reason}: {detail}"))
-    return Suspects(scores, ["; ".join(words for _, words in sorted(one)) for one in said], tuple(suspicions), tuple(notes))
+    return Suspects(
+        scores, ["; ".join(words for _, words in sorted(of_record)) for of_record in said], tuple(suspicions), tuple(notes)
+    )
 
 
 def _halves(human: Table, rng: np.random.Generator) -> tuple[Table, Table]:
@@ -194,18 +196,18 @@ def impossible(table: Table, human: Table, near: Nearness) -> Finding:
     levels = {column: _levels(human, column) for column in columns}
     ours, theirs = ({column: levels[column].codes(side) for column in columns} for side in (table, human))
     why: dict[int, list[str]] = {}
-    for one, two in list(combinations(columns, 2))[:PAIRS]:
-        width = len(levels[two].names) + 1
-        size = (len(levels[one].names) + 1) * width
-        together = np.bincount(theirs[one] * width + theirs[two], minlength=size)
+    for column, other in list(combinations(columns, 2))[:PAIRS]:
+        width = len(levels[other].names) + 1
+        size = (len(levels[column].names) + 1) * width
+        together = np.bincount(theirs[column] * width + theirs[other], minlength=size)
         counted = together.reshape(-1, width)
         expected = np.outer(counted.sum(axis=1), counted.sum(axis=0)) / max(1, counted.sum())
         is_impossible = (counted == 0) & (expected >= EXPECTED)
         is_impossible[-1], is_impossible[:, -1] = False, False  # rare and missing values
-        cells = ours[one] * width + ours[two]
+        cells = ours[column] * width + ours[other]
         for row in np.flatnonzero(is_impossible.ravel()[cells]).tolist():
             a, b = divmod(int(cells[row]), width)
-            words = f"{levels[one].names[a]} with {levels[two].names[b]}: no human record, {expected[a, b]:,.0f} if they were independent"
+            words = f"{levels[column].names[a]} with {levels[other].names[b]}: no human record, {expected[a, b]:,.0f} if they were independent"
             why.setdefault(row, []).append(words)
     rows = np.array(sorted(why), dtype=np.int64)
     return Finding(rows, [" and ".join(why[row][:2]) for row in rows.tolist()])

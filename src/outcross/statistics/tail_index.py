@@ -47,7 +47,7 @@ def index_difference(
     ours, human = (_some(values, rng) for values in beyond_threshold(synthetic, reference))
     scale = float(np.concatenate([ours, human]).mean())
     profiles = [profile(values / scale) for values in (ours, human)]
-    indices = [float(INDICES[np.argmax(one)]) for one in profiles]
+    indices = [float(INDICES[np.argmax(likelihood)]) for likelihood in profiles]
     if max(indices) >= HEAVIEST - STEP:
         raise NotApplicable(f"a tail index above {HEAVIEST:g}, which no mean or median of the tail describes")
     value, (low, high) = indices[0] - indices[1], _interval(*profiles)

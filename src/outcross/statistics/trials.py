@@ -186,12 +186,12 @@ def variance_of_fits(first: Scores, second: Scores, like: Scores | None = None) 
 
     Where the fits of a side cannot be tested on the same records, those of the other side stand for them, or of `like`.
     """
-    known = [one.variance_of_fits for one in (first, second) if one.fits is not None]
+    known = [scores.variance_of_fits for scores in (first, second) if scores.fits is not None]
     stand_in = known[0] if known else like.variance_of_fits if like is not None else None
     if stand_in is None:
         raise NotApplicable("no two fits can be tested on the same records")
-    sizes = [one.fits.size for one in (first, second, like) if one is not None and one.fits is not None]
-    variance = sum(one.variance_of_fits if one.variance_of_fits is not None else stand_in for one in (first, second))
+    sizes = [scores.fits.size for scores in (first, second, like) if scores is not None and scores.fits is not None]
+    variance = sum(scores.variance_of_fits if scores.variance_of_fits is not None else stand_in for scores in (first, second))
     return variance, (sizes[0] - 1) * max(1, len(known))
 
 

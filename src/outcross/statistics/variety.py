@@ -89,7 +89,7 @@ class OfEqualPairs:
             return float(things @ (cut * (cut - 1) / 2))
 
         levels = range(1, int(each.max()) + 1)
-        level = max(1, int(np.searchsorted([pairs(one) for one in levels], max(0.0, allowed), side="right")))
+        level = max(1, int(np.searchsorted([pairs(candidate) for candidate in levels], max(0.0, allowed), side="right")))
         # Of the things above the level some may keep one record more.
         spare = int((max(0.0, allowed) - pairs(level)) // level)
         above = float(things[each > level].sum())

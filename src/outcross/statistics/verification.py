@@ -102,8 +102,8 @@ def _ratio(top: Estimate | None, bottom: Estimate | None) -> Estimate | None:
     difference = math.log(top.value) - math.log(bottom.value)
     down = math.hypot(math.log(top.value / top_low), math.log(high / bottom.value))
     up = math.hypot(math.log(top_high / top.value), math.log(bottom.value / low))
-    value, least, most = (math.exp(x) for x in (difference, difference - down, difference + up))
-    return Estimate(value, least, most, "MOVER of logarithms", min(top.n, bottom.n))
+    value, low, high = (math.exp(logarithm) for logarithm in (difference, difference - down, difference + up))
+    return Estimate(value, low, high, "MOVER of logarithms", min(top.n, bottom.n))
 
 
 def _there(estimate: Estimate | None) -> Estimate:

@@ -54,12 +54,12 @@ def metrics(readings: Iterable[Reading]) -> dict[str, float]:
     >>> metrics([Reading("tail_mass", Estimate(0.02, 0.01, 0.03, "documents", 40), at="upper 1 %")])
     {'tail_mass/at upper 1 percent': 0.02, 'tail_mass/at upper 1 percent_low': 0.01, 'tail_mass/at upper 1 percent_high': 0.03}
     """
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for reading in readings:
         if reading.estimate is not None:
             name = metric_name(reading.measure, reading.column, reading.at, reading.group)
-            found |= with_ends(name, reading.estimate.value, reading.estimate.low, reading.estimate.high)
-    return found
+            numbers |= with_ends(name, reading.estimate.value, reading.estimate.low, reading.estimate.high)
+    return numbers
 
 
 def with_ends(name: str, value: float, low: float | None, high: float | None) -> dict[str, float]:

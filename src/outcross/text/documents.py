@@ -94,7 +94,7 @@ class TextForm:
         tokens = vocabulary.encode([document.text for document in documents])
         cut = [self._whole(ids, self.block) for ids in tokens]
         table = np.concatenate(cut) if cut else np.empty((0, self.block), dtype=np.int32)
-        return table, np.repeat(np.arange(len(cut)), [len(one) for one in cut])
+        return table, np.repeat(np.arange(len(cut)), [len(blocks) for blocks in cut])
 
     def _cut_lines(self, documents: Sequence[Document], vocabulary: Any) -> tuple[np.ndarray, np.ndarray]:
         """Blocks of the tokens of 1,000 lines at a time, (m, block), and the document in which each begins, (m,).
@@ -102,14 +102,14 @@ class TextForm:
         Every line, a blank one too, opens with the start token, and what is left of 1,000 lines is dropped, as in the published code of
         Shumailov et al. (Nature 2024). So a block may go on from one document into the next.
         """
-        lines, of = _lines(documents)
+        lines, document_of = _lines(documents)
         tokens = _started(lines, vocabulary)
         cut, begins = [np.empty((0, self.block), dtype=np.int32)], [np.empty(0, dtype=np.int64)]
         for first in range(0, len(lines), LINES):
             some = tokens[first : first + LINES]
             blocks_of_lines = self._whole(np.concatenate(some), self.block)
             cut.append(blocks_of_lines)
-            document = np.repeat(of[first : first + LINES], [len(ids) for ids in some])
+            document = np.repeat(document_of[first : first + LINES], [len(ids) for ids in some])
             begins.append(document[: blocks_of_lines.size : self.block])
         return np.concatenate(cut), np.concatenate(begins)
 

@@ -49,7 +49,9 @@ class Parts(Result):
         import polars
 
         rows = [
-            (family, one["name"], one["what"], list(one["papers"])) for family, members in self.families.items() for one in members
+            (family, part["name"], part["what"], list(part["papers"]))
+            for family, members in self.families.items()
+            for part in members
         ]
         schema = {"family": polars.String, "name": polars.String, "what": polars.String, "papers": polars.List(polars.String)}
         return polars.DataFrame(rows, schema=schema, orient="row")

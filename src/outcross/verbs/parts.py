@@ -45,43 +45,50 @@ FAMILIES: dict[str, Family] = {
 def parts(family: str = "", imports: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
     """The members of one family, or of all: the built-in ones, those that installed packages offer, and those of files that are named."""
     files = [own_source.located(name) for name in imports]
-    told = {"experiments": _experiments} | {
-        name: partial(lambda one: [*_members(one), *_offered(one), *_of_files(one, files)], FAMILIES[name]) for name in FAMILIES
+    listings = {"experiments": _experiments} | {
+        name: partial(lambda family: [*_members(family), *_offered(family), *_of_files(family, files)], FAMILIES[name])
+        for name in FAMILIES
     }
-    told |= {"definitions": _definitions, "laws": _laws, "growth": _growth}
-    if family and family not in told:
-        raise BadInput(f"no family {family!r}{nearest(family, told)}; known: {', '.join(told)}")
-    return {name: tell() for name, tell in told.items() if family in ("", name)}
+    listings |= {"definitions": _definitions, "laws": _laws, "growth": _growth}
+    if family and family not in listings:
+        raise BadInput(f"no family {family!r}{nearest(family, listings)}; known: {', '.join(listings)}")
+    return {name: tell() for name, tell in listings.items() if family in ("", name)}
 
 
 def _members(family: Family) -> list[dict[str, Any]]:
-    told = []
+    members = []
     for name in family:
         cls = member(family, name, "part")
         pages = [cls.page] if hasattr(cls, "page") else getattr(cls, "pages", {}).values()
         papers = [
             paper for paper in dict.fromkeys([cls.paper] if hasattr(cls, "paper") else [page.paper for page in pages]) if paper
         ]
-        readings = [f"{page.code} {one}" if hasattr(page, "code") else one for one, page in getattr(cls, "pages", {}).items()]
+        readings = [
+            f"{page.code} {reading}" if hasattr(page, "code") else reading for reading, page in getattr(cls, "pages", {}).items()
+        ]
         takers = {"aspect": cls.aspect, "taken_by": askers(cls)} if family is MEASURES else {}
         exports = {"exports": [*cls.exports]} if getattr(cls, "exports", ()) else {}
-        told.append(
+        members.append(
             {"name": name, "what": first_line(cls), "papers": papers}
             | takers
             | exports
             | ({"readings": readings} if readings else {})
         )
-    return told
+    return members
 
 
 def _offered(family: Family) -> Iterator[dict[str, Any]]:
     """The members that installed packages offer; their source is read and not run."""
     for name, several in own_parts.offered(family.name).items() if family.is_open else ():
-        for one in several:
-            file = own_source.file_of_entry(one)
-            said = () if file is None else (found for found in own_source.declared(one.module, file) if found.name == one.attr)
+        for entry in several:
+            file = own_source.file_of_entry(entry)
+            said = (
+                ()
+                if file is None
+                else (candidate for candidate in own_source.declared(entry.module, file) if candidate.name == entry.attr)
+            )
             declared = next(iter(said), None)
-            told = _declared(declared) if declared else {"what": "", "papers": []}
+            described = _declared(declared) if declared else {"what": "", "papers": []}
             state = (
                 " Hidden by the built-in part of this name."
                 if name in family
@@ -91,24 +98,24 @@ def _offered(family: Family) -> Iterator[dict[str, Any]]:
             )
             yield {
                 "name": name,
-                **told,
-                "from": own_parts.distribution(one),
-                "what": f"{told['what']} From {own_parts.distribution(one)}.{state}".strip(),
+                **described,
+                "from": own_parts.distribution(entry),
+                "what": f"{described['what']} From {own_parts.distribution(entry)}.{state}".strip(),
             }
 
 
 def _of_files(family: Family, files: Sequence[tuple[str, Path]]) -> Iterator[dict[str, Any]]:
     """The members that files declare; they are read and not run."""
     for module, file in files:
-        for one in own_source.declared(module, file):
-            if family.protocol is not None and issubclass(one.base, family.protocol):
+        for declared in own_source.declared(module, file):
+            if family.protocol is not None and issubclass(declared.base, family.protocol):
                 where = file.name if "." not in module and not own_source.is_installed(file) else module
-                yield {"name": f"{where}:{one.name}", **_declared(one), "from": str(file)}
+                yield {"name": f"{where}:{declared.name}", **_declared(declared), "from": str(file)}
 
 
-def _declared(one: own_source.Declared) -> dict[str, Any]:
-    paper = one.values.get("paper")
-    return {"what": one.what, "papers": [paper] if isinstance(paper, str) and paper else []}
+def _declared(declared: own_source.Declared) -> dict[str, Any]:
+    paper = declared.values.get("paper")
+    return {"what": declared.what, "papers": [paper] if isinstance(paper, str) and paper else []}
 
 
 def _experiments() -> list[dict[str, Any]]:
@@ -147,7 +154,7 @@ def checks_page() -> str:
             "| code | check | definition | values | healthy | margin | worse | records that see it | finds | paper |",
             "|---|---|---|---|---|---|---|---|---|---|",
         ]
-        lines += [_check_row(name, page) for one in measures for name, page in one.pages.items()] + [""]
+        lines += [_check_row(name, page) for part in measures for name, page in part.pages.items()] + [""]
     return "\n".join([*lines, SEVERITY, *_severities(), ""])
 
 

@@ -78,9 +78,9 @@ class Report(Result):
 
     def plain(self) -> dict[str, Any]:
         """Where the page and the figures are, and of mixes what changed, as plain data."""
-        told: dict[str, Any] = {"schema": 1, "report": None if self.path is None else str(self.path)}
-        told |= {"figures": list(map(str, self.saved))} if self.saved else {}
-        return told | ({} if self.changes is None else {"changes": self.changes.plain()})
+        content: dict[str, Any] = {"schema": 1, "report": None if self.path is None else str(self.path)}
+        content |= {"figures": list(map(str, self.saved))} if self.saved else {}
+        return content | ({} if self.changes is None else {"changes": self.changes.plain()})
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
         """What a terminal shows: of mixes what changed, and where the page and the figures are."""
@@ -142,7 +142,7 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
     from outcross.verbs.run.answer import open as open_run
     from outcross.verbs.run.page import study, write_runs
 
-    audits = {folder: found for folder in folders if (found := stored(folder)) is not None}
+    audits = {folder: stored_audit for folder in folders if (stored_audit := stored(folder)) is not None}
     if mixes := [folder for folder in folders if is_stored(folder)]:
         return _of_mixes(folders, mixes, page, question)
     if (reproduction := stored_reproduction(folders[0])) is not None:

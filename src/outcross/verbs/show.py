@@ -82,8 +82,8 @@ class Described(Result):
 
     def plain(self) -> dict[str, Any]:
         """The experiment as plain data."""
-        told = {"schema": 1, "experiment": self.experiment, "plan": self.plans, "missing": self.missing}
-        return told | ({"of_users": list(self.of_users)} if self.of_users else {})
+        content = {"schema": 1, "experiment": self.experiment, "plan": self.plans, "missing": self.missing}
+        return content | ({"of_users": list(self.of_users)} if self.of_users else {})
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
         """The experiment as YAML that `run` takes."""

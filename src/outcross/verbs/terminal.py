@@ -39,13 +39,13 @@ def at_the_end(readings: Any, *, every_seed: bool = False) -> Any:
     return readings.join(common, on=["arm", "generation"], how="semi", maintain_order="left")
 
 
-def response_lines(found: Sequence[Response], width: int) -> Iterator[str]:
+def response_lines(responses: Sequence[Response], width: int) -> Iterator[str]:
     """A block a response, in it a line a value of the setting: generation, value, 95 % interval."""
-    for response in found:
+    for response in responses:
         where = f", {response.measured.at}" if response.measured.at else ""
         among = f", {response.among}" if response.among else ""
         yield from wrapped(f"{response.measured.measure}{where} against {response.setting}{among}", width)
-        rows = [(word(one.setting), response.measured.curves[one.arm]) for one in response.answers]
+        rows = [(word(answer.setting), response.measured.curves[answer.arm]) for answer in response.answers]
         yield from _block([_row(f"{setting:>{max(len(word) for word, _ in rows)}}", line) for setting, line in rows], width)
         for crossing in crossings_of([response], {}):
             yield from wrapped(crossing.words, width)
@@ -57,15 +57,15 @@ def summary_lines(study: Study, width: int, *, every_seed: bool = False) -> Iter
     `study` holds the last generation of every arm (`at_the_end`). Several seeds of an arm are one line, their mean with Student's
     interval over the seeds; with `every_seed` each seed is a line, with the interval that it has of its own.
     """
-    many = len({one.seed for one in study.readings}) > 1
+    many = len({reading.seed for reading in study.readings}) > 1
     blocks: dict[tuple[str, str], list[Row]] = {}
     for (measure, at, arm), own in _by_place(study).items():
-        told = (
-            [_row(f"{arm} seed {one.seed}" if many else arm, curve(arm, [one])) for one in own]
+        rows = (
+            [_row(f"{arm} seed {reading.seed}" if many else arm, curve(arm, [reading])) for reading in own]
             if every_seed
             else [_row(arm, curve(arm, own))]
         )
-        blocks.setdefault((measure, at), []).extend(told)
+        blocks.setdefault((measure, at), []).extend(rows)
     names = max((len(row.name) for block in blocks.values() for row in block), default=0)
     values = max((len(row.value) for block in blocks.values() for row in block), default=0)
     for (measure, at), block in blocks.items():
@@ -84,19 +84,21 @@ class Row:
 
 def _by_place(study: Study) -> dict[tuple[str, str, str], list[ShownReading]]:
     """The readings of each measure, place and arm, without what real data show beside them."""
-    found: dict[tuple[str, str, str], list[ShownReading]] = {}
+    by_place: dict[tuple[str, str, str], list[ShownReading]] = {}
     for reading in study.readings:
         if not reading.is_floor:
-            found.setdefault((reading.measure, reading.at, reading.arm), []).append(reading)
-    return found
+            by_place.setdefault((reading.measure, reading.at, reading.arm), []).append(reading)
+    return by_place
 
 
 def _row(name: str, line: Curve) -> Row:
     """The end of a curve: its value, the interval or why it has none, and over how many seeds it is the mean, of those that the arm has."""
     point, seeds = line.end, max(1, len(line.threads))
-    known = sum(one.value is not None for thread in line.threads for one in thread if one.generation == point.generation)
+    known = sum(
+        own_point.value is not None for thread in line.threads for own_point in thread if own_point.generation == point.generation
+    )
     words = "" if point.low is None and known == seeds else _seed_words(known, seeds)
-    return Row(visible(name), f"g{point.generation}", f"{_told_point(point)}{words}")
+    return Row(visible(name), f"g{point.generation}", f"{_point_words(point)}{words}")
 
 
 def _seed_words(known: int, seeds: int) -> str:
@@ -105,7 +107,7 @@ def _seed_words(known: int, seeds: int) -> str:
     return f" {seeds} seeds" if known == seeds else f" {known} of {seeds} seeds"
 
 
-def _told_point(point: CurvePoint) -> str:
+def _point_words(point: CurvePoint) -> str:
     if point.value is None:
         return "–"
     if point.low is None or point.high is None:
@@ -125,20 +127,20 @@ def _block(rows: Sequence[Row], width: int, names: int = 0, values: int = 0) -> 
             yield from wrapped(f"{row.generation}  {row.value}", width, indent=8 - len(row.generation), hang=10)
 
 
-def slope_lines(found: Sequence[Slope], width: int) -> Iterator[str]:
+def slope_lines(slopes: Sequence[Slope], width: int) -> Iterator[str]:
     """A block a setting, in it a line a slope over arms that differ in nothing else; or why there is none."""
-    if found:
+    if slopes:
         yield ""
         yield from wrapped(
             "slopes over arms that differ in one number; start: the risk at generation 0; speed: its growth a generation; narrowing: "
             "nats of log-variance lost a generation; change: any other reading's a generation",
             width,
         )
-    for setting in dict.fromkeys(one.setting for one in found):
+    for setting in dict.fromkeys(slope.setting for slope in slopes):
         yield from wrapped(f"against {setting}", width)
-        for one in found:
-            if one.setting == setting:
-                yield from wrapped(f"{_fit(one)}: {_told(one)}", width, indent=2)
+        for slope in slopes:
+            if slope.setting == setting:
+                yield from wrapped(f"{_fit(slope)}: {_slope_words(slope)}", width, indent=2)
 
 
 def order_lines(profile: Any, width: int) -> Iterator[str]:
@@ -159,9 +161,9 @@ def order_lines(profile: Any, width: int) -> Iterator[str]:
             yield from wrapped(f"early warning: {warned[arm].partition('. ')[0]}.", width, indent=4)
 
 
-def _fit(one: Slope) -> str:
+def _fit(slope: Slope) -> str:
     """Which reading of which arms, on which scales: `replace, w2, ln speed against ln human.rows`."""
-    return ", ".join(filter(None, (one.among, one.measure, one.of or one.quantity)))
+    return ", ".join(filter(None, (slope.among, slope.measure, slope.of or slope.quantity)))
 
 
 FAMILY_WORDS = {
@@ -213,15 +215,15 @@ def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) 
         yield from wrapped(f"[{number}] {paper}", width, indent=2, hang=7)
 
 
-def _told(one: Slope) -> str:
-    if one.slope is None:
-        return f"– ({one.note})"
-    told = [f"{estimated(one.slope.value, *one.slope.interval)} over {len(one.points)} arms"]
-    if one.closed_form is not None:
-        told.append(f"closed form {decimal(one.closed_form)}")
-    if one.bend is not None:
-        told.append(f"curvature {estimated(one.bend.value, *one.bend.interval)}")
-    return f"{', '.join(told)}{f' ({one.note})' if one.note else ''}"
+def _slope_words(slope: Slope) -> str:
+    if slope.slope is None:
+        return f"– ({slope.note})"
+    clauses = [f"{estimated(slope.slope.value, *slope.slope.interval)} over {len(slope.points)} arms"]
+    if slope.closed_form is not None:
+        clauses.append(f"closed form {decimal(slope.closed_form)}")
+    if slope.bend is not None:
+        clauses.append(f"curvature {estimated(slope.bend.value, *slope.bend.interval)}")
+    return f"{', '.join(clauses)}{f' ({slope.note})' if slope.note else ''}"
 
 
 def comment_lines(plans: Mapping[str, Sequence[str]], width: int) -> Iterator[str]:

@@ -106,7 +106,7 @@ def _order(dated: Sequence[Answer]) -> Answer:
     """Which signal moved first and how many generations the others came later, ties included."""
     when = {signal.definition: signal.when for signal in dated if signal.when is not None}
     if not when:
-        answers = {one.answer for one in dated} - {"not_applicable"}
+        answers = {answer.answer for answer in dated} - {"not_applicable"}
         if not answers:
             return Answer(FIRST, "not_applicable", None, None, None, None, "No signal was read over two generations.")
         if answers == {"no"}:
@@ -114,7 +114,13 @@ def _order(dated: Sequence[Answer]) -> Answer:
         return Answer(FIRST, "cannot_tell", None, None, None, None, "By the intervals of the readings, no signal has surely moved.")
     start = min(when.values())
     return Answer(
-        FIRST, "yes", None, None, None, start, in_words(when, [one.definition for one in dated if one.answer == "cannot_tell"])
+        FIRST,
+        "yes",
+        None,
+        None,
+        None,
+        start,
+        in_words(when, [answer.definition for answer in dated if answer.answer == "cannot_tell"]),
     )
 
 

@@ -86,8 +86,8 @@ class Ahead:
         lasting = np.maximum(self.own - self.anew, 0.0)
         before = np.concatenate([[0.0], lasting[:-1]])
         with np.errstate(divide="ignore", invalid="ignore"):
-            most = np.where(before > 0, np.sqrt(lasting / before), 0.0)  # a variance that shrinks pulls the paths together
-        kept = np.minimum(self.left, most)
+            damping = np.where(before > 0, np.sqrt(lasting / before), 0.0)  # a variance that shrinks pulls the paths together
+        kept = np.minimum(self.left, damping)
         steps = rng.standard_normal((count, lasting.size)) * np.sqrt(np.maximum(lasting - kept**2 * before, 0.0))
         strayed, so_far = np.empty_like(steps), np.zeros(count)
         for at in range(lasting.size):

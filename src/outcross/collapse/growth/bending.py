@@ -47,8 +47,8 @@ def _less_biased(before: np.ndarray, after: np.ndarray, rate: float, spread: flo
     less biased as the spread is wider than the stationary one, n σ²/(1 - r²).
     """
     apart = after - after.mean() - rate * (before - before.mean())
-    held = float(np.clip(rate, 0.0, MOST_PERSISTENT))
-    stationary = float(np.square(apart).sum()) * before.size / (before.size - 2) / (1 - held**2)
+    persistence = float(np.clip(rate, 0.0, MOST_PERSISTENT))
+    stationary = float(np.square(apart).sum()) * before.size / (before.size - 2) / (1 - persistence**2)
     bias = (1 + 3 * rate) / before.size * min(1.0, stationary / spread)
     return float(np.clip(rate + bias, 0.0, MOST_PERSISTENT))
 
@@ -70,11 +70,11 @@ class ShrinkingSteps(GrowthLaw):
         known = self.shapes(1, steps.shape[1])
         to_come = [np.cumsum(shape) for shape in self.shapes(observed.generations, generations)]
         sizes = [float((steps.mean(axis=0) @ shape) / (shape @ shape)) for shape in known]
-        left = [steps - size * shape for size, shape in zip(sizes, known, strict=True)]
-        squares = np.array([float(np.square(one).sum()) for one in left])
+        leftovers = [steps - size * shape for size, shape in zip(sizes, known, strict=True)]
+        squares = np.array([float(np.square(residuals).sum()) for residuals in leftovers])
         likely = np.exp(-0.5 * steps.size * (np.log(np.maximum(squares, 1e-300)) - np.log(max(squares.min(), 1e-300))))
         likely /= likely.sum()
-        noise = step_noise(left[int(np.argmin(squares))], spent=2)
+        noise = step_noise(leftovers[int(np.argmin(squares))], spent=2)
         moves = np.stack([size * shape for size, shape in zip(sizes, to_come, strict=True)])
         move = likely @ moves
         variance = float(squares.min()) / noise.freedom

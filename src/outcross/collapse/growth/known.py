@@ -53,6 +53,6 @@ def _log_lost(variance: float) -> float:
 
     shape = 0.5 + 1 / variance if variance < 10 else 1 / math.sqrt(variance)
     for _ in range(NEWTON):
-        held = float(polygamma(1, shape))
-        shape += held * (1 - held / variance) / float(polygamma(2, shape))
+        trigamma = float(polygamma(1, shape))
+        shape += trigamma * (1 - trigamma / variance) / float(polygamma(2, shape))
     return math.log(shape) - float(digamma(shape))

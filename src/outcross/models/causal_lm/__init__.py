@@ -230,7 +230,7 @@ class CausalModel:
         except FloatingPointError as error:
             raise BadInput(f"training diverged: {error}; lower training.learning_rate") from None
         network = of_networks.rounded(fitted.network, self.learner.stored)
-        return replace(self, network=network, training=fitted.told)
+        return replace(self, network=network, training=fitted.facts)
 
     def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator, first: int = 0) -> Blocks:
         """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""

@@ -342,7 +342,7 @@ def _must(is_familiar: bool) -> None:
 
 def _affine(dtype: torch.dtype, *modules: nn.Module) -> Affine:
     """Several linear maps of one input as one."""
-    _must(all(type(one) is nn.Linear for one in modules))
+    _must(all(type(module) is nn.Linear for module in modules))
     weights, biases = ([getattr(module, name) for module in modules] for name in ("weight", "bias"))
     return Affine(_joined(weights).to(dtype), None if biases[0] is None else _joined(biases).to(dtype))
 

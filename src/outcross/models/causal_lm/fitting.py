@@ -34,7 +34,7 @@ class Tuned:
     """What came of a fit."""
 
     network: PreTrainedModel
-    told: dict[str, Any]
+    facts: dict[str, Any]
     """`steps`, `records_at_a_time` (of a batch, whose gradients are added up), `first_loss` and `last_loss` (nats a token before the first and the
     last step), `validation` (steps done and held-out nats a token, of each check)."""
 

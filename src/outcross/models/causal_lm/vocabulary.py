@@ -74,7 +74,9 @@ class ModelVocabulary:
     def token_bytes(self) -> list[bytes]:
         """The bytes that each token stands for; none for special tokens."""
         added = self._tokenizer.get_added_tokens_decoder()
-        is_byte_level = "ByteLevel" in json.dumps(self._told.get("decoder")) + json.dumps(self._told.get("pre_tokenizer"))
+        is_byte_level = "ByteLevel" in json.dumps(self._tokenizer_file.get("decoder")) + json.dumps(
+            self._tokenizer_file.get("pre_tokenizer")
+        )
         pieces = [b""] * self.size
         for piece, number in self._tokenizer.get_vocab().items():
             if number in added:
@@ -92,16 +94,16 @@ class ModelVocabulary:
         return np.array([len(piece) for piece in self.token_bytes], dtype=np.int32)
 
     @property
-    def _told(self) -> dict[str, Any]:
+    def _tokenizer_file(self) -> dict[str, Any]:
         return json.loads(self._tokenizer.to_str())
 
     def to_json(self) -> str:
         """The tokenizer alone, as transformers reads it."""
-        return json.dumps(self._told, ensure_ascii=True, indent=0) + "\n"
+        return json.dumps(self._tokenizer_file, ensure_ascii=True, indent=0) + "\n"
 
     def save(self, path: Path) -> None:
         """Write one JSON file; the same vocabulary gives the same bytes."""
-        description = {"start": self.start, "size": self.size, "tokenizer": self._told}
+        description = {"start": self.start, "size": self.size, "tokenizer": self._tokenizer_file}
         path.write_text(json.dumps(description, ensure_ascii=True, indent=0) + "\n", encoding="utf-8")
 
     @classmethod

@@ -53,7 +53,7 @@ class BackoffMixture:
     def draw(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The next token after each context, (n,)."""
         tree, heights = self.tree, self.heights
-        found, rows = np.empty(len(nodes), dtype=np.int64), np.arange(len(nodes))
+        next_tokens, rows = np.empty(len(nodes), dtype=np.int64), np.arange(len(nodes))
         while rows.size:
             height = rng.random(rows.size)
             first, end = heights[tree.bounds[nodes]], heights[tree.bounds[nodes + 1]]
@@ -61,12 +61,12 @@ class BackoffMixture:
             here = nodes[names]
             entry = np.searchsorted(heights, first[names] + height[names], side="right") - 1
             entry = np.clip(entry, tree.bounds[here], tree.bounds[here + 1] - 1)  # a sum rounded past the last one
-            found[rows[names]] = tree.followers[entry] - here * tree.tokens
+            next_tokens[rows[names]] = tree.followers[entry] - here * tree.tokens
             rows, nodes = rows[~names], nodes[~names]
             is_last = nodes == 0
-            found[rows[is_last]] = rng.integers(START + 1, tree.tokens, size=int(is_last.sum()))
+            next_tokens[rows[is_last]] = rng.integers(START + 1, tree.tokens, size=int(is_last.sum()))
             rows, nodes = rows[~is_last], tree.parents[nodes[~is_last]]
-        return found
+        return next_tokens
 
 
 def mixed(tree: Tree, temperature: float) -> BackoffMixture:
@@ -90,17 +90,17 @@ def mixed(tree: Tree, temperature: float) -> BackoffMixture:
 def _written_out(tree: Tree, nodes: np.ndarray, draw, rng: np.random.Generator) -> np.ndarray:
     """The next token after each context, (n,), from the whole distribution: any law, more slowly."""
     heights = rng.random(len(nodes))
-    found, many = np.empty(len(nodes), dtype=np.int64), max(1, CELLS // tree.tokens)
+    next_tokens, many = np.empty(len(nodes), dtype=np.int64), max(1, CELLS // tree.tokens)
     order = np.argsort(nodes, kind="stable")  # so that rows of one context meet
     for first in range(0, len(nodes), many):
         rows = order[first : first + many]
         distinct, which = np.unique(nodes[rows], return_inverse=True)
         probabilities = tree.distribution(distinct)
         if draw.temperature == 0:
-            found[rows] = probabilities.argmax(axis=1)[which]
+            next_tokens[rows] = probabilities.argmax(axis=1)[which]
         else:
-            found[rows] = picked(probabilities, which, heights[rows], draw)
-    return found
+            next_tokens[rows] = picked(probabilities, which, heights[rows], draw)
+    return next_tokens
 
 
 def _marked(
@@ -108,7 +108,7 @@ def _marked(
 ) -> np.ndarray:
     """The next token after each context, (n,), the odds of green ones raised by e to the bias; before: the token before each, (n,)."""
     heights = rng.random(len(nodes))
-    found, many = np.empty(len(nodes), dtype=np.int64), max(1, CELLS // tree.tokens)
+    next_tokens, many = np.empty(len(nodes), dtype=np.int64), max(1, CELLS // tree.tokens)
     for first in range(0, len(nodes), many):
         rows = slice(first, first + many)
         law = tree.distribution(nodes[rows])
@@ -117,8 +117,8 @@ def _marked(
         )
         mass = np.cumsum(law, axis=1)
         height = np.minimum(heights[rows, None] * mass[:, -1:], np.nextafter(mass[:, -1:], 0))
-        found[rows] = (mass <= height).sum(axis=1)
-    return found
+        next_tokens[rows] = (mass <= height).sum(axis=1)
+    return next_tokens
 
 
 def picked(probabilities: np.ndarray, which: np.ndarray, heights: np.ndarray, draw) -> np.ndarray:

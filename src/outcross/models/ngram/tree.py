@@ -197,7 +197,7 @@ def discounts(counts: np.ndarray) -> tuple[float, ...]:
 
     With Y = n₁ / (n₁ + 2 n₂) and n_k the n-grams of count k, D_k = k - (k + 1) Y n_(k+1) / n_k; `FALLBACK` where a D_k is not in (0, k].
 
-    >>> [round(one, 4) for one in discounts(np.repeat([1, 2, 3, 4], [10, 4, 2, 1]))]
+    >>> [round(discount, 4) for discount in discounts(np.repeat([1, 2, 3, 4], [10, 4, 2, 1]))]
     [0.5556, 1.1667, 1.8889]
     """
     n = np.bincount(np.minimum(counts, 5), minlength=5)
@@ -205,7 +205,7 @@ def discounts(counts: np.ndarray) -> tuple[float, ...]:
         return FALLBACK
     ratio = n[1] / (n[1] + 2 * n[2])
     estimates = tuple(float(k - (k + 1) * ratio * n[k + 1] / n[k]) for k in (1, 2, 3))
-    return estimates if all(0 < one <= k for k, one in enumerate(estimates, start=1)) else FALLBACK
+    return estimates if all(0 < estimate <= k for k, estimate in enumerate(estimates, start=1)) else FALLBACK
 
 
 @dataclass(frozen=True, eq=False)

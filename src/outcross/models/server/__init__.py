@@ -184,14 +184,14 @@ class ServerModel:
                 answered = asking.in_order(answer, draw.records, server, runtime.telling.get())
             except (MachineGaveOut, BadInput) as error:
                 raise type(error)(f"{error}; {_kept(journal)}") from None
-        tokens = np.stack([one.tokens[: self.block - draw.prefix] for one in answered])
+        tokens = np.stack([reply.tokens[: self.block - draw.prefix] for reply in answered])
         listed = tuple(
             {"record": record, "place": place} | asdict(answer)
-            for record, one in enumerate(answered)
-            for place, answer in enumerate(one.answers)
+            for record, reply in enumerate(answered)
+            for place, answer in enumerate(reply.answers)
         )
-        made = written(tokens, read, draw, prompts, self.vocabulary)
-        return AnsweredBlocks(made.frame, answers=listed, summary=_summary(answered, self.block - draw.prefix))
+        answered_blocks = written(tokens, read, draw, prompts, self.vocabulary)
+        return AnsweredBlocks(answered_blocks.frame, answers=listed, summary=_summary(answered, self.block - draw.prefix))
 
     def _tokens(self, answers: Sequence[ServerAnswer]) -> np.ndarray:
         """What the answers for a record say together, in our tokens."""
@@ -227,8 +227,8 @@ class ServerModel:
         if learner.endpoint == "completions":
             goes_on = bool(answers) and self._goes_on(answers[-1])
             return "completions", body | {"prompt": opens + (self._joined(answers) if goes_on else "")}
-        told = [{"role": "system", "content": learner.instruction}, {"role": "user", "content": opens}]
-        messages = told if opens else [{"role": "user", "content": learner.instruction}]
+        instructed = [{"role": "system", "content": learner.instruction}, {"role": "user", "content": opens}]
+        messages = instructed if opens else [{"role": "user", "content": learner.instruction}]
         return "chat/completions", body | {"messages": messages}
 
     def log_prob(self, records: Blocks) -> NoReturn:
@@ -252,12 +252,12 @@ class Answered:
 
 def _summary(answered: Sequence[Answered], size: int) -> dict[str, Any]:
     """How many requests and records there were, and how much of the text that came was dropped."""
-    came, answers = sum(len(one.tokens) for one in answered), [answer for record in answered for answer in record.answers]
+    came, answers = sum(len(record.tokens) for record in answered), [answer for record in answered for answer in record.answers]
     dropped = came - size * len(answered)
     return {
         "records": len(answered),
         "requests": len(answers),
-        "records_of_several_answers": sum(len(one.answers) > 1 for one in answered),
+        "records_of_several_answers": sum(len(record.answers) > 1 for record in answered),
         "empty_answers": sum(not answer.text.strip() for answer in answers),
         "finish": dict(sorted(Counter(answer.finish for answer in answers).items())),
         "tokens": came,

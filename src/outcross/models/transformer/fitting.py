@@ -111,7 +111,7 @@ class AdamW:
         weights: list[Tensor] = list(network.parameters())
         self.groups = [
             WeightGroup([weight for weight in weights if weight.dim() > 1], 0.1),
-            WeightGroup([one for one in weights if one.dim() == 1], 0.0),
+            WeightGroup([weight for weight in weights if weight.dim() == 1], 0.0),
         ]
 
     def step(self, learning_rate: float) -> None:
@@ -125,11 +125,11 @@ class WeightGroup:
 
     def __init__(self, weights: list[Tensor], decay: float, betas: tuple[float, float] = (0.9, 0.95), epsilon: float = 1e-8):
         self.weights, self.decay, self.betas, self.epsilon = weights, decay, betas, epsilon
-        self.means, self.squares = ([torch.zeros_like(one) for one in weights] for _ in range(2))
+        self.means, self.squares = ([torch.zeros_like(weight) for weight in weights] for _ in range(2))
         self.steps = [torch.zeros((), device=weight.device) for weight in weights]
 
     def step(self, learning_rate: float) -> None:
-        gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in self.weights]
+        gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in self.weights]
         with torch.no_grad():
             adamw(
                 self.weights, gradients, self.means, self.squares, [], self.steps, fused=True, lr=learning_rate, beta1=self.betas[0],

@@ -62,11 +62,11 @@ class Cache:
     def keep(self, rows: Tensor, since: int) -> None:
         """Go on with these rows, (m,), any of them as often as it is named. Rows that are exchanged share all that stands before `since`."""
         if len(rows) != len(self.keys[0]):
-            self.keys, self.values = ([one[rows] for one in held] for held in (self.keys, self.values))
+            self.keys, self.values = ([layer[rows] for layer in layers] for layers in (self.keys, self.values))
             return
         written = slice(since, self.filled)
-        for held in (*(key[..., written] for key in self.keys), *(value[:, :, written] for value in self.values)):
-            held.copy_(held.index_select(0, rows))
+        for cached in (*(key[..., written] for key in self.keys), *(value[:, :, written] for value in self.values)):
+            cached.copy_(cached.index_select(0, rows))
 
 
 class Network(nn.Module):

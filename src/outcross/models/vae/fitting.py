@@ -105,12 +105,12 @@ class Adam:
 
     def __init__(self, weights: list[Tensor], learning_rate: float):
         self.weights, self.learning_rate = weights, learning_rate
-        self.means, self.squares = ([torch.zeros_like(one) for one in weights] for _ in range(2))
+        self.means, self.squares = ([torch.zeros_like(weight) for weight in weights] for _ in range(2))
         self.steps = [torch.zeros((), device=weight.device) for weight in weights]
 
     def step(self) -> None:
         """Change the weights by their gradients, and let go of these."""
-        gradients = [one.grad for one in self.weights]
+        gradients = [weight.grad for weight in self.weights]
         with torch.no_grad():
             adam(
                 self.weights, gradients, self.means, self.squares, [], self.steps, fused=True, lr=self.learning_rate,  # type: ignore[arg-type]

@@ -61,8 +61,8 @@ def since(audits: Sequence[Audit], before: Sequence[Audit]) -> dict[str, list[Ch
 
 
 def _is_worse(check: Check, before: Audit) -> bool:
-    then = [one for one in before.every if one.verdict in FAILED and _place(one) == _place(check)]
-    return all(_is_beyond(check, one) for one in then)
+    then = [failed for failed in before.every if failed.verdict in FAILED and _place(failed) == _place(check)]
+    return all(_is_beyond(check, failed) for failed in then)
 
 
 def _is_beyond(check: Check, then: Check) -> bool:

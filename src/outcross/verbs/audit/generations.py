@@ -56,8 +56,12 @@ def lines(folder: Path, arm: str | None = None) -> list[Line]:
 
 def _line(run: Run, arm: str) -> Line:
     ended = [generation_step for generation_step in run.tables.ended if generation_step.arm == arm]
-    seeds = sorted({one.seed for one in ended})
-    keys = {f"g{one.generation}": one.steps.get("kept", one.steps["drawn"]) for one in ended if one.seed == seeds[0]}
+    seeds = sorted({generation_step.seed for generation_step in ended})
+    keys = {
+        f"g{generation_step.generation}": generation_step.steps.get("kept", generation_step.steps["drawn"])
+        for generation_step in ended
+        if generation_step.seed == seeds[0]
+    }
     human = _step(run.ledger, _human(run.ledger, next(iter(keys.values())), arm))
     parts = {name.partition("/")[0] for name in human.files}
     ancestors = {ancestor.key: None for key in keys.values() for ancestor in run.ledger.lineage(key)}

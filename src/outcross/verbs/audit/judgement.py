@@ -53,7 +53,10 @@ def judge(
     share of false discoveries, averaged over the aspects selected, stays below the rate).
     """
     discovered = discoveries(
-        {key: [one.null.p for one in of_aspect if one.null and one.null.p is not None] for key, of_aspect in _families(readings)},
+        {
+            key: [reading.null.p for reading in of_aspect if reading.null and reading.null.p is not None]
+            for key, of_aspect in _families(readings)
+        },
         rate,
     )
     levels = {key: discovered.get(key, 0.0) for key, _ in _families(readings)}
@@ -138,7 +141,7 @@ def _judged(aspect: str, reading: Reading, page: Page, margin: float, level: flo
 def _severities(value: float, end: float, limit: float, page: Page, reading: Reading, worse: Direction) -> tuple[float, float]:
     """The share of records that would have to change, by the end of the interval that is nearest to the limit, and by the value itself."""
     if reading.change is not None:
-        severities = (reading.about * reading.change(one, limit) for one in (end, value))
+        severities = (reading.about * reading.change(bound, limit) for bound in (end, value))
         return next(severities), next(severities)
     return severity(value, end, limit, page, reading.about, worse), records_to_change(value, limit, page, reading.about, worse)
 

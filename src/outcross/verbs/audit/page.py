@@ -209,9 +209,9 @@ def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
     first = [onset for onset in onsets(audits) if onset.generation is not None]
     if not first:
         return f"Nothing is lost in {len(audits)} generations."
-    earliest = [one for one in first if one.generation == first[0].generation]
+    earliest = [onset for onset in first if onset.generation == first[0].generation]
     assert first[0].check is not None
-    return f"Lost first, in generation {first[0].generation}: {', '.join(one.aspect for one in earliest)}. {capitalised(clause(first[0].check))}."
+    return f"Lost first, in generation {first[0].generation}: {', '.join(onset.aspect for onset in earliest)}. {capitalised(clause(first[0].check))}."
 
 
 def _curves(audits: Sequence[Audit]) -> str:

@@ -18,7 +18,7 @@ ENDS = (("upper ", "the highest "), ("lower ", "the lowest "))
 """How places of a column are written, and how they are said."""
 
 
-class Found:
+class CheckWords:
     """What a check has found, as words for a sentence."""
 
     def __init__(self, check: Check):
@@ -133,12 +133,12 @@ def is_telling(value: str) -> bool:
 
 def clause(check: Check) -> str:
     """What a check has found in plain English, before and after: `Male (sex) fell from 40 % to 5 % of records`."""
-    finding = Found(check)
+    finding = CheckWords(check)
     phrase = PHRASES.get(check.metric, generic)(finding)
     return phrase if finding.group in phrase else phrase + finding.among
 
 
-def generic(finding: Found) -> str:
+def generic(finding: CheckWords) -> str:
     """What is said of a check that has no phrase of its own, by its title and its unit."""
     about = f"{finding.page.title}{finding.of_column}{finding.among}"
     if finding.page.unit == "ratio":
@@ -148,13 +148,13 @@ def generic(finding: Found) -> str:
     return f"{about} {finding.moved} by {finding.points if finding.page.unit == 'fraction' else f'{abs(finding.value - finding.real):.2g}'}"
 
 
-def _spread(finding: Found) -> str:
+def _spread(finding: CheckWords) -> str:
     if finding.value < 1e-6:
         return f"all values of {finding.column}{finding.among} are the same"
     return f"the spread of {finding.column}{finding.among} {finding.moved} to {finding.spread} of the human one"
 
 
-def _group(finding: Found) -> str:
+def _group(finding: CheckWords) -> str:
     name = finding.group or finding.column
     if finding.check.group and not finding.is_named:
         if finding.value == 0:
@@ -166,25 +166,25 @@ def _group(finding: Found) -> str:
     return f"{name}{together} {finding.of_records}"
 
 
-def _region(finding: Found) -> str:
+def _region(finding: CheckWords) -> str:
     if finding.value == 0:
         return f"no record has {finding.at} ({percent(finding.check.about)} of human ones)"
     return f"records with {finding.at} {finding.of_records.removesuffix(' of records')}"
 
 
-def _cluster(finding: Found) -> str:
+def _cluster(finding: CheckWords) -> str:
     if finding.value == 0:
         return f"a cluster of like records that holds {percent(finding.check.about)} of human ones is empty"
     return f"a cluster of like records {finding.of_records}"
 
 
-def _end(finding: Found) -> str:
+def _end(finding: CheckWords) -> str:
     if finding.value == 0:
         return f"{finding.at} of {finding.column} never occur"
     return f"{finding.at} of {finding.column} {finding.of_records}"
 
 
-def _location(finding: Found) -> str:
+def _location(finding: CheckWords) -> str:
     if finding.check.before is not None and finding.check.after is not None and finding.check.before != finding.check.after:
         return f"the median of {finding.column} {finding.moved} from {finding.before} to {finding.after}"
     higher = finding.value > 0.5
@@ -192,58 +192,58 @@ def _location(finding: Found) -> str:
     return f"values of {finding.column} are {'higher' if higher else 'lower'}: in {share} of comparisons with a human value, where 50 % means no difference"
 
 
-def _rare(finding: Found) -> str:
+def _rare(finding: CheckWords) -> str:
     if finding.value == 0:
         return f"rare categories of {finding.column} never occur"
     return f"rare categories of {finding.column} {finding.of_records}"
 
 
-def _link(finding: Found) -> str:
+def _link(finding: CheckWords) -> str:
     if finding.check.before is None or finding.check.after is None:
         return f"the link between {finding.column} and {finding.other} weakened by {abs(finding.value - finding.real):.2g}"
     return f"the link between {finding.column} and {finding.other} weakened from {finding.check.before:.2f} to {finding.check.after:.2f}"
 
 
-def _corner(finding: Found) -> str:
-    one, _, two = finding.at.partition(" with ")
-    return f"records with both {one} of {finding.column} and {two} {finding.of_records.removesuffix(' of records')}"
+def _corner(finding: CheckWords) -> str:
+    end, _, other_end = finding.at.partition(" with ")
+    return f"records with both {end} of {finding.column} and {other_end} {finding.of_records.removesuffix(' of records')}"
 
 
-def _direction(finding: Found) -> str:
+def _direction(finding: CheckWords) -> str:
     columns = [name.lstrip("+-") for name in finding.at.partition("(")[2].rstrip(")").split(", ") if name]
     joined = " and ".join(columns) or finding.at
     return f"the joint spread of {joined} {finding.moved} to {finding.spread} of the human one"
 
 
-def _categories(finding: Found) -> str:
+def _categories(finding: CheckWords) -> str:
     if finding.check.before is None or finding.check.after is None:
         return f"the variety of {finding.column}{finding.among} fell to {percent(finding.value)} of the human one"
     before, after = (f"{number:.3g}" for number in (finding.check.before, finding.check.after))
     return f"the values of {finding.column} are less varied{finding.among}: as if it had {after} equally common categories, and not {before}"
 
 
-def _pairs(finding: Found) -> str:
+def _pairs(finding: CheckWords) -> str:
     if finding.value <= 0:
         return "equal records are far more common than among human ones"
     return f"equal records are {written(float(f'{1 / finding.value:.2g}'))} times as common as among human ones"
 
 
-def _ranks(finding: Found) -> str:
+def _ranks(finding: CheckWords) -> str:
     learner = f"a model trained on it ({finding.check.at})" if finding.check.at else "a model trained on it"
     if finding.check.before is None or finding.check.after is None:
         return f"{learner} tells cases of {finding.column} apart worse by {abs(finding.value):.2g}"
     return f"{learner} tells cases of {finding.column} apart worse: from {finding.check.before:.2f} to {finding.check.after:.2f} (1 is without error)"
 
 
-def _loss(finding: Found) -> str:
+def _loss(finding: CheckWords) -> str:
     return f"a model trained on it predicts {finding.column}{finding.among} worse: its loss is {finding.value:.3g} times that of one trained on human records"
 
 
-def _tail(finding: Found) -> str:
+def _tail(finding: CheckWords) -> str:
     return f"the far tail of {finding.column} is {'cut short or lighter' if finding.value < finding.real else 'heavier'} (tail index {finding.value - finding.real:+.2g})"
 
 
-PHRASES: Mapping[str, Callable[[Found], str]] = {
+PHRASES: Mapping[str, Callable[[CheckWords], str]] = {
     # spread
     "variance": _spread,
     "interquartile_range": lambda f: f"the middle half of {f.column} {'narrowed' if f.value < f.real else 'widened'} to {f.spread} of its human width",

@@ -43,7 +43,7 @@ class ColumnPlan(Result):
     def short(self) -> str:
         """How many columns are read in each set, and how many of them are guesses."""
         counts = [
-            f"{name}: {len(columns)} columns, {sum(one.is_guess for one in columns)} worth a look"
+            f"{name}: {len(columns)} columns, {sum(column.is_guess for column in columns)} worth a look"
             for name, columns in self.columns.items()
         ]
         return "\n".join(["How columns are read", *counts[:2]])

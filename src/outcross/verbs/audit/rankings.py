@@ -49,13 +49,13 @@ def ranking(audits: Sequence[Audit]) -> list[Place]:
     for each, so that it tells too few sets apart rather than too many.
     """
     by_set = [{_key(check): check for check in audit.every if _has_interval(check)} for audit in audits]
-    shared = set.intersection(*(set(one) for one in by_set)) if by_set else set()
+    shared = set.intersection(*(set(checks) for checks in by_set)) if by_set else set()
     places = []
     for aspect in aspects_of(audits):
         keys = sorted(key for key in shared if key[0] == aspect)
         if not keys:
             continue
-        checks = [[one[key] for key in keys] for one in by_set]
+        checks = [[checks_of_set[key] for key in keys] for checks_of_set in by_set]
         losses = [float(np.mean([to_change(check, check.value or 0.0) for check in of_set])) for of_set in checks]
         better = surely_less(np.stack([_drawn(of_set, name.name) for of_set, name in zip(checks, audits, strict=True)]))
         lost = [sum(check.aspect == aspect for check in audit.of("lost", "invented")) for audit in audits]
@@ -167,12 +167,14 @@ def differences(audits: Sequence[Audit]) -> list[Difference]:
     widest: dict[tuple[str, str, str], Difference] = {}
     for key, checks in by_key.items():
         farthest = max(
-            filter(None, (_apart(one, two) for one in checks for two in checks)), key=lambda one: one.apart, default=None
+            filter(None, (_apart(first, second) for first in checks for second in checks)),
+            key=lambda difference: difference.apart,
+            default=None,
         )
         subject = key[0], key[1], key[2] or key[3]
         if farthest is not None and (subject not in widest or farthest.apart > widest[subject].apart):
             widest[subject] = farthest
-    return sorted(widest.values(), key=lambda one: -one.apart)
+    return sorted(widest.values(), key=lambda difference: -difference.apart)
 
 
 def _apart(first: tuple[str, Check], second: tuple[str, Check]) -> Difference | None:

@@ -174,7 +174,11 @@ class Audit(Result):
 
         if name in self.portraits:
             return column_figure(name, self.portraits[name])
-        return named_figure([*self.figures(), *(column_figure(*one) for one in self.portraits.items() if name)], name, self.short)
+        return named_figure(
+            [*self.figures(), *(column_figure(*named_portrait) for named_portrait in self.portraits.items() if name)],
+            name,
+            self.short,
+        )
 
     @property
     def lost(self) -> list[str]:
@@ -233,7 +237,7 @@ class Audit(Result):
             "false_discovery_rate": self.rate,
             "not_looked_at": {"columns": dict(self.unseen.columns), "measures": list(self.unseen.measures)},
             "notes": list(self.notes),
-            "portraits": {column: vars(one) for column, one in self.portraits.items()},
+            "portraits": {column: vars(portrait) for column, portrait in self.portraits.items()},
             "calibration": [vars(reliability) for reliability in self.calibration],
             **({} if self.share_curve is None else {"share_curve": self.share_curve.plain()}),
         }
@@ -445,7 +449,9 @@ class Audits(Result):
         from outcross.verbs.audit.figures import figures_of_several
 
         return tuple(
-            one for arm, audits in self.by_arm.items() for one in figures_of_several(audits, self.are_of_generations(arm), arm)
+            figure
+            for arm, audits in self.by_arm.items()
+            for figure in figures_of_several(audits, self.are_of_generations(arm), arm)
         )
 
     def plot(self, name: str = "") -> Figure:

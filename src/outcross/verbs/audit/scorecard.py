@@ -40,7 +40,9 @@ def scorecard(audit: Audit) -> list[Standing]:
     """Every aspect, those that lost most first."""
     order = dict.fromkeys([*audit.lost, *audit.invented, *(check.aspect for check in audit.every)])
     standings = [standing(audit, aspect) for aspect in order]
-    return sorted(standings, key=lambda one: list(MARKS).index(one.verdict) if one.verdict not in ("lost", "invented") else 0)
+    return sorted(
+        standings, key=lambda standing: list(MARKS).index(standing.verdict) if standing.verdict not in ("lost", "invented") else 0
+    )
 
 
 def standing(audit: Audit, aspect: str) -> Standing:
@@ -126,7 +128,9 @@ def _order(place: Place) -> tuple[int, float]:
 def sentence_of(compared: Comparison) -> str:
     """Which set is best for what, in one sentence; never one grand score."""
     lost = Counter(
-        name for (_, name), one in compared.standings.items() if one.verdict in ("lost", "invented") and name not in compared.people
+        name
+        for (_, name), standing in compared.standings.items()
+        if standing.verdict in ("lost", "invented") and name not in compared.people
     )
     synthetic = [name for name in compared.sets if name not in compared.people]
     clean = [name for name in synthetic if not lost[name]]
@@ -138,7 +142,7 @@ def sentence_of(compared: Comparison) -> str:
     parts = [
         f"best for {_listed(aspects)}: {_listed(names)}" for names, aspects in sorted(leads.items(), key=lambda lead: -len(lead[1]))
     ]
-    alike = [one.aspect.replace("_", " ") for one in compared.best if not one.names]
+    alike = [leader.aspect.replace("_", " ") for leader in compared.best if not leader.names]
     apart = f"not to be told apart for {_listed(alike)}" if alike else ""
     return f"{'; '.join(filter(None, (opening, *parts, apart)))}."
 

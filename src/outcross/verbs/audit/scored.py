@@ -39,13 +39,13 @@ def scored_records(evidence: Evidence, regions: Sequence[Region], seed: int) -> 
     """
     drawn, human = evidence.drawn, evidence.reference
     try:
-        found = suspects(drawn, human, evidence.sides().get("holdout"), np.random.default_rng([STREAM, seed]))
+        suspected = suspects(drawn, human, evidence.sides().get("holdout"), np.random.default_rng([STREAM, seed]))
     except NotApplicable as why:
         scored, notes = _with(drawn, "synthetic"), [f"no record is scored: {why}"]
     else:
-        reasons = [reason or None for reason in found.reasons]
-        scored = _with(drawn, "synthetic", scores=found.scores, reasons=reasons)
-        notes = [f"records are not scored by one rule, {note}" for note in found.notes]
+        reasons = [reason or None for reason in suspected.reasons]
+        scored = _with(drawn, "synthetic", scores=suspected.scores, reasons=reasons)
+        notes = [f"records are not scored by one rule, {note}" for note in suspected.notes]
     rules, missing = _emptiest(regions, human.frame.height)
     return _together([scored, _with(human, "reference", rules=rules, missing=missing)]), notes
 

@@ -80,7 +80,7 @@ def _explained(lost: list[Check]) -> list[Check]:
     """The losses with the plainer one that explains it in the place of each that has one."""
     plain: list[Check] = []
     for check in lost:
-        said = next((one for one in lost if _explains(one, check)), check)
+        said = next((loss for loss in lost if _explains(loss, check)), check)
         plain += [said] if said not in plain else []
     return plain
 

@@ -37,7 +37,7 @@ def sets_of(question: AuditQuestion) -> list[Sets]:
     """The data of an audit, of what a filter did, or of each arm of a run; nothing of them is read yet."""
     data, against = question.data, (question.reference, question.holdout, question.before, question.after)
     if not isinstance(data, Mapping) and len(data) == 1 and isinstance(data[0], str | Path) and is_run(data[0]):
-        if any(one is not None for one in against):
+        if any(option is not None for option in against):
             raise BadInput("a run brings its own human data; leave out --reference, --holdout, --before and --after")
         return [_of_line(line) for line in lines(Path(data[0]), question.arm)]
     if question.arm is not None:
@@ -93,7 +93,7 @@ def _named(data: Sequence[Any]) -> dict[str, Any]:
     """Each set by the name of its file; by its path where two have the same. One that is no file is called synthetic."""
     paths = [str(given) if isinstance(given, str | Path) else "synthetic" for given in data]
     stems = [_name(path) for path in paths]
-    named = {name if stems.count(name) == 1 else path: one for name, path, one in zip(stems, paths, data, strict=True)}
+    named = {name if stems.count(name) == 1 else path: synthetic for name, path, synthetic in zip(stems, paths, data, strict=True)}
     if len(named) < len(data):
         raise BadInput("a set is given twice, or two have no name; give each once, in Python as a mapping of names to sets")
     return named

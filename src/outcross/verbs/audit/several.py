@@ -43,7 +43,7 @@ class Auditor:
     """The folder of the ledger that keeps audits; None where nothing keeps them."""
     read: Sequence[Sets] = ()
     """What this process has read of what is given."""
-    held: tuple[Sets, Auditing] | None = None
+    ready: tuple[Sets, Auditing] | None = None
 
     def __reduce__(self):
         return Auditor, (self.given, self.resolved, self.ledger)  # another process reads for itself: data may be too large to send
@@ -61,12 +61,12 @@ class Auditor:
         emit((turn, answer))
 
     def _audit(self, turn: Turn) -> Audit:
-        if self.held is None or self.held[0].arm != turn.arm:
-            self.held = None
+        if self.ready is None or self.ready[0].arm != turn.arm:
+            self.ready = None
             data = next((sets for sets in self.read if sets.arm == turn.arm), None) or sets_of_arm(self.given, turn.arm)
             asked = replace(self.resolved, text_column=self.resolved.text_column or data.text_column)
-            self.held = data, Auditing(data.reference, data.holdout, asked, data.note, self.ledger)
-        data, audit_of = self.held
+            self.ready = data, Auditing(data.reference, data.holdout, asked, data.note, self.ledger)
+        data, audit_of = self.ready
         if turn.name == HOLDOUT and data.synthetic[turn.name] is data.holdout:
             # Real data beside the sets: with itself as the holdout, every record of it would be a copy. Nobody drops records of it, or adds any.
             alone = Auditing(data.reference, None, replace(audit_of.question, records=False), data.note, self.ledger)
@@ -94,7 +94,7 @@ def audited(
     """
     every = turns(data)
     if ledger is not None:
-        for step in {step.key: step for one in data for step in one.steps}.values():
+        for step in {step.key: step for sets in data for step in sets.steps}.values():
             ledger.record(step)
     ended: dict[int, Audit | Exception] = {}
 

@@ -205,14 +205,14 @@ def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
         measures += (
             [measure(name)() for name in of_aspects[aspect]] if isinstance(aspect, str) else [read(MEASURES, aspect, "aspect")]
         )
-    if foreign := [kind(one) for one in measures if "audit" not in askers(type(one))]:
+    if foreign := [kind(part) for part in measures if "audit" not in askers(type(part))]:
         raise BadInput(f"{foreign[0]} reads what only a run has; an audit takes {', '.join(sum(known.values(), ()))}")
     return tuple(measures)
 
 
 def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None, asked: ResolvedQuestion) -> Audit:
     asked = _without_absent(asked, reference, synthetic)
-    comparable = alike([one for one in (reference, synthetic, holdout) if one is not None])
+    comparable = alike([side for side in (reference, synthetic, holdout) if side is not None])
     tables, over_cap = _capped(comparable.tables, asked)
     _check_columns(asked, tables[0])
     reference, synthetic, *more = tables
@@ -229,7 +229,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
     checks = tuple(map(_check, judged))
     regions = _thinned_regions(look, measures, evidence, asked.seed) if asked.records else []
     scored, unscored = scored_records(evidence, regions, asked.seed) if asked.records else (None, [])
-    rows = {side: one.rows for side, one in evidence.sides().items()}
+    rows = {side: table.rows for side, table in evidence.sides().items()}
     curve, no_curve = _curve(evidence, asked, time.monotonic() - began)
     notes = [*no_curve, *unscored, *comparable.notes, *(note for table in tables for note in table.notes)]
     return Audit(
@@ -296,7 +296,7 @@ def _capped(tables: list[Table], asked: ResolvedQuestion) -> tuple[list[Table], 
     named = [column for column in (*asked.groups, asked.target, asked.text_column) if column is not None and column in kinds]
     kept = set(in_proportion(kinds, dict.fromkeys(named), asked.most_columns))
     chosen, others = ([column for column in kinds if (column in kept) == is_kept] for is_kept in (True, False))
-    return [table.select(chosen) for table in tables], [one.select(others) for one in tables]
+    return [table.select(chosen) for table in tables], [table.select(others) for table in tables]
 
 
 def in_proportion(kinds: Mapping[str, Kind], named: Iterable[str], limit: int) -> list[str]:
@@ -309,10 +309,13 @@ def in_proportion(kinds: Mapping[str, Kind], named: Iterable[str], limit: int) -
     waiting = {
         kind: [column for column in kinds if kinds[column] == kind and column not in kept] for kind in dict.fromkeys(kinds.values())
     }
-    sizes = {one: sum(kind_of_column == one for kind_of_column in kinds.values()) for one in waiting}
+    sizes = {column_kind: sum(kind_of_column == column_kind for kind_of_column in kinds.values()) for column_kind in waiting}
     while len(kept) < limit and any(waiting.values()):
         # The kind that is farthest behind its share comes next (Webster's method, which has no bias towards large or small kinds).
-        behind = min((one for one in waiting if waiting[one]), key=lambda one: (sizes[one] - len(waiting[one]) + 0.5) / sizes[one])
+        behind = min(
+            (column_kind for column_kind in waiting if waiting[column_kind]),
+            key=lambda column_kind: (sizes[column_kind] - len(waiting[column_kind]) + 0.5) / sizes[column_kind],
+        )
         kept.append(waiting[behind].pop(0))
     return kept
 
@@ -351,15 +354,15 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
     seconds: dict[str, float] = {}
     left_out: list[str] = []
     began = time.monotonic()
-    for place, one in enumerate(measures):
+    for place, part in enumerate(measures):
         telling.get()(place / len(measures))
-        name, aspect, start = kind(one), one.aspect, time.monotonic()
+        name, aspect, start = kind(part), part.aspect, time.monotonic()
         own = evidence.but(counted={sketch: counted[f"{name} {sketch}"] for sketch in wanted[name]})
         if start - began > asked.most_seconds:
-            answers: list[Any] = list(_left_out(one, asked.most_seconds))
+            answers: list[Any] = list(_left_out(part, asked.most_seconds))
             left_out.append(name)
         else:
-            answers = _answers(one, own, asked.seed)
+            answers = _answers(part, own, asked.seed)
         readings.setdefault(aspect, []).extend(reading for reading in answers if isinstance(reading, Reading))
         pointed += [records for records in answers if isinstance(records, Pointed)]
         calibration += [curve for curve in answers if isinstance(curve, Reliability)]
@@ -397,7 +400,7 @@ def _counted(evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dic
     """Every sketch that a measure wants, of both sides, in one pass over each."""
     from copy import deepcopy
 
-    sketches = {f"{one} {name}": sketch for one, named in wanted.items() for name, sketch in named.items()}
+    sketches = {f"{measure_name} {name}": sketch for measure_name, named in wanted.items() for name, sketch in named.items()}
     sides = [gather(side, deepcopy(sketches)) for side in (evidence.drawn, evidence.reference)]
     return {name: (sides[0][name], sides[1][name]) for name in sketches}
 

@@ -115,16 +115,16 @@ def _mixing(described: DataDescription) -> Iterator[dict[str, Any]]:
 
 def _writing(described: DataDescription) -> Iterator[dict[str, Any]]:
     """The writing of each model, with how many rows it gave."""
-    for number, one in enumerate(described.composition.synthetic[:MOST]):
-        verb = {"edited": "edited", "translated": "translated"}.get(one.origin, "written")
-        generation = "" if one.generation is None else f" in generation {one.generation}"
+    for number, writing in enumerate(described.composition.synthetic[:MOST]):
+        verb = {"edited": "edited", "translated": "translated"}.get(writing.origin, "written")
+        generation = "" if writing.generation is None else f" in generation {writing.generation}"
         yield {
             "@type": "prov:Activity",
             "@id": f"urn:outcross:writing:{number}",
-            "prov:label": f"{one.rows:,} rows {verb} by {escaped(one.model) if one.model else 'a model that nobody named'}{generation}",
+            "prov:label": f"{writing.rows:,} rows {verb} by {escaped(writing.model) if writing.model else 'a model that nobody named'}{generation}",
             "prov:wasAssociatedWith": {
                 "@type": "prov:SoftwareAgent",
-                "prov:label": escaped(one.model) if one.model else "not said",
+                "prov:label": escaped(writing.model) if writing.model else "not said",
             },
         }
 

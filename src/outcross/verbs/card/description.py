@@ -145,8 +145,8 @@ class DataDescription:
             (unnamed, "Which model wrote"),
             (composition.generations.get(UNNAMED, 0), "The generation of"),
             (synthetic - sum(written.with_decoding for written in composition.synthetic), "How the model was sampled for"),
-            (synthetic - sum(one.with_prompt for one in composition.synthetic), "The prompt of"),
-            (synthetic - sum(one.with_parents for one in composition.synthetic), "The records that were the source of"),
+            (synthetic - sum(written.with_prompt for written in composition.synthetic), "The prompt of"),
+            (synthetic - sum(written.with_parents for written in composition.synthetic), "The records that were the source of"),
         ):
             if count:
                 yield f"{what} {count:,} {which}."

@@ -76,7 +76,7 @@ def _body(described: DataDescription) -> Iterator[str]:
     yield from ("", "## Columns", "")
     yield from table(("column", "type", "what it is"), _columns(described))
     yield from ("", "## How it was made", "")
-    yield from _made(described) if described.manifest else _found(described)
+    yield from _of_a_mix(described) if described.manifest else _of_no_mix(described)
     yield from ("", "## What stays unknown", "")
     yield from (f"- {in_markdown(sentence)}" for sentence in described.unknown())
     yield from ("", "## How to rebuild", "")
@@ -102,14 +102,14 @@ def _columns(described: DataDescription) -> Iterator[tuple[str, str, str]]:
         yield _words(name), _words(str(dtype)), COLUMNS.get(name, "of the data")
 
 
-def _found(described: DataDescription) -> Iterator[str]:
+def _of_no_mix(described: DataDescription) -> Iterator[str]:
     yield (
         "Not known here: the data are of no mix of Outcross. Their rows carry columns of provenance "
         f"({', '.join(coded(name) for name in described.provenance)}), and the counts above are of these."
     )
 
 
-def _made(described: DataDescription) -> Iterator[str]:
+def _of_a_mix(described: DataDescription) -> Iterator[str]:
     manifest = described.manifest
     realised, order = manifest["realised"], manifest["order"]
     asked = manifest["requested"].get("human_share")

@@ -66,7 +66,10 @@ def items(described: DataDescription) -> Iterator[Item]:
         described.modalities,
     )
     named = [written for written in composition.synthetic if written.model]
-    models = [{"model": one.model, "origin": one.origin, "generation": one.generation, "rows": one.rows} for one in named[:MOST]]
+    models = [
+        {"model": written.model, "origin": written.origin, "generation": written.generation, "rows": written.rows}
+        for written in named[:MOST]
+    ]
     teachers = {model: count for model, count in composition.teachers.items() if model != UNNAMED}
     said = (
         f"{len(teachers):,} models are named, in {sum(teachers.values()):,} rows; they are listed below."

@@ -145,14 +145,14 @@ def _answer(
     warnings = [*_warnings(calibrated, texts), *_of_users(detector)]
     is_foreign = _other_language(texts)
     texts = _without(texts, is_foreign)
-    found, why = _tried(lambda: shares(calibrated, texts, np.arange(len(texts))))
+    estimated_shares, why = _tried(lambda: shares(calibrated, texts, np.arange(len(texts))))
     fit, why_not = _tried(lambda: fits(calibrated, texts))
-    if found is None:
+    if estimated_shares is None:
         raise BadInput(f"no share can be estimated: {why}")
     in_distribution = None if fit is None else fit[0] > RATE
     if fit is None:
         warnings.append(f"Whether the data are of the kinds that were calibrated is not known: {why_not}.")
-    share = found.model
+    share = estimated_shares.model
     posterior = posteriors(calibrated, texts, share.value)
     if in_distribution is False:
         tests = ", ".join(f"{name} p = {p:.2g}" for name, p in fit[1].items())  # type: ignore[index]
@@ -180,7 +180,7 @@ def _answer(
     return Detection(
         name=_name(question.data),
         share=share,
-        shares=None if in_distribution is False else found,
+        shares=None if in_distribution is False else estimated_shares,
         in_distribution=in_distribution,
         checks={} if fit is None else fit[1],
         naive=naive,
@@ -192,7 +192,7 @@ def _answer(
         hits={rate: float((ai > np.quantile(human, 1 - rate, method="higher")).mean()) for rate in HIT_RATES if human.size >= least_sample(rate)},
         weights=weight[1],
         warnings=tuple(warnings),
-        detector=_told(detector) | {"controls": calibrated.controls},
+        detector=_detector_in_plain(detector) | {"controls": calibrated.controls},
         samples={
             sample.author: {
                 "texts": len(sample.texts), "groups": int(np.unique(sample.groups).size), "too_short": sample.too_short, "left_out": sample.beyond,
@@ -209,7 +209,7 @@ def _answer(
     )  # fmt: skip
 
 
-def _told(detector: Detector) -> dict[str, Any]:
+def _detector_in_plain(detector: Detector) -> dict[str, Any]:
     """A detector as plain data; a function by its name, a part of the user's own with the digests of its source."""
     if isinstance(detector, GivenDetector):
         return {"kind": kind(detector), "function": detector.name}
@@ -299,8 +299,10 @@ def _flags(rate: float, calibrated: Calibration, texts: ReadTexts) -> tuple[Flag
         if groups < least_sample(rate):
             reached[length] = None
             continue
-        told = realised(rate, groups)
-        reached[length] = Estimate(told.expected, told.low, told.high, "Beta of order statistics", groups)
+        realised_rate = realised(rate, groups)
+        reached[length] = Estimate(
+            realised_rate.expected, realised_rate.low, realised_rate.high, "Beta of order statistics", groups
+        )
     can = np.isfinite(texts.chance)
     flagged = np.where(can, texts.chance <= rate, -1).astype(np.int8)
     return Flags(rate, reached, least_sample(rate), int((flagged == 1).sum()), int(can.sum())), flagged
@@ -309,12 +311,12 @@ def _flags(rate: float, calibrated: Calibration, texts: ReadTexts) -> tuple[Flag
 def _slices(calibrated: Calibration, texts: ReadTexts, no_share: str = "") -> Iterator[SliceOfData]:
     """The share of each value of each column; its texts without a share, and why, where there is none for the whole. no_share: that reason."""
     for column, (codes, values) in texts.values.items():
-        made = []
+        slices = []
         for code, value in enumerate(values):
             rows = np.flatnonzero(codes == code)
-            found, why = (None, no_share) if no_share else _tried(lambda rows=rows: shares(calibrated, texts, rows))
-            made.append(SliceOfData(column, value, rows.size, found, why))
-        yield from unlike_the_rest(made)
+            own_shares, why = (None, no_share) if no_share else _tried(lambda rows=rows: shares(calibrated, texts, rows))
+            slices.append(SliceOfData(column, value, rows.size, own_shares, why))
+        yield from unlike_the_rest(slices)
 
 
 def unlike_the_rest(slices: Sequence[SliceOfData]) -> Iterator[SliceOfData]:
@@ -359,7 +361,7 @@ def _human_slices(rate: float, calibrated: Calibration, by: Sequence[str]) -> li
                 p = float(fisher_exact([[hits, rows.size - hits], [rest, others.size - rest]]).pvalue) if others.size else 1.0  # type: ignore[attr-defined]
                 own.append((p, SliceOfHuman(column, value, clopper_pearson(hits, rows.size), False)))  # type: ignore[arg-type]
         worst = 0.0
-        for at, (p, part) in enumerate(sorted(own, key=lambda one: one[0])):
+        for at, (p, part) in enumerate(sorted(own, key=lambda tested: tested[0])):
             worst = max(worst, p * (len(own) - at))
             parts.append(replace(part, differs=worst <= 0.05))
     return parts
@@ -381,14 +383,14 @@ def _weights(question: DetectQuestion, posterior: np.ndarray) -> tuple[np.ndarra
     """The weight of each text, and what it is; a text that cannot be told has none."""
     if question.weight == "importance":
         weight = (1 - posterior) ** question.power
-        told: dict[str, Any] = {"kind": "importance", "power": question.power}
+        described: dict[str, Any] = {"kind": "importance", "power": question.power}
     else:
         with np.errstate(divide="ignore"):
             weight = np.minimum((1 - posterior) / posterior, question.most_weight)
-        told = {"kind": "odds", "most_weight": question.most_weight}
+        described = {"kind": "odds", "most_weight": question.most_weight}
     known = weight[np.isfinite(weight)]
     size, why = _tried(lambda: effective_size(known))
-    return weight, told | {"n": int(known.size), "effective_sample_size": None if size is None else round(size, 2)} | (
+    return weight, described | {"n": int(known.size), "effective_sample_size": None if size is None else round(size, 2)} | (
         {"why": why} if why else {}
     )
 

@@ -34,8 +34,8 @@ def contradicted(
     """
     human, model = declared.of("human"), declared.of("model")
     can = is_flagged >= 0
-    found = declared.plain()
-    found["human_but_flagged"] = {
+    facts = declared.plain()
+    facts["human_but_flagged"] = {
         "texts": int((human & (is_flagged == 1)).sum()), "judged": int((human & can).sum()), "by_chance": round(rate * int((human & can).sum()), 2),
     }  # fmt: skip
     judged = model & texts.is_judged
@@ -45,10 +45,10 @@ def contradicted(
     ratios = texts.ratios[rows, 0]
     below = sum(np.searchsorted(np.sort(own[fold == number]), ratios[:, number], side="right") for number in range(ratios.shape[1]))
     tail = (np.asarray(below) + 1.0) / (len(sample.texts) + 1.0) <= rate
-    found["model_but_in_the_human_tail"] = {
+    facts["model_but_in_the_human_tail"] = {
         "texts": int(tail.sum()) if rows.size else 0, "judged": int(rows.size), "by_chance": round(rate * rows.size, 2),
     }  # fmt: skip
-    return found
+    return facts
 
 
 def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Detection:
@@ -113,18 +113,18 @@ def bounded(known: int, unknown: int, n: int, method: str) -> Estimate:
 
 def _assumed(detector: DeclaredDetector, date: str | None, phrase: np.ndarray, unknown: np.ndarray) -> tuple[str, ...]:
     """What the numbers assume, in words."""
-    told = [
+    assumptions = [
         "The share believes what the columns _origin and _model declare. A text without them is unknown, and no share is made up for it."
     ]
     if (unknown & phrase).any():
-        told.append(
+        assumptions.append(
             "A phrase of an assistant is taken for a sign of a model in assumed_share alone; people who quote such a phrase are then counted as models."
         )
     if date is not None:
-        told.append(
+        assumptions.append(
             f"A text of column {date!r} before {detector.before} is taken for a person's in assumed_share alone; that assumes that the date is when the text was written."
         )
-    return tuple(told)
+    return tuple(assumptions)
 
 
 def _early(batch: polars.DataFrame, date: str | None, before: int) -> np.ndarray:

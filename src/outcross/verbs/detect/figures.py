@@ -88,17 +88,17 @@ def log_ratios_figure(result: Detection) -> Figure:
 
 def _shares(result: Detection) -> Figure:
     assert result.shares is not None
-    told = [
-        ("all texts", name, one)
-        for name, one in (("model", result.shares.model), ("edited", result.shares.edited), ("people", result.shares.people))
-        if one is not None
+    rows = [
+        ("all texts", name, estimate)
+        for name, estimate in (("model", result.shares.model), ("edited", result.shares.edited), ("people", result.shares.people))
+        if estimate is not None
     ]
-    told += [(f"{part.column} = {part.value}", "model", part.shares.model) for part in result.slices if part.shares is not None]
+    rows += [(f"{part.column} = {part.value}", "model", part.shares.model) for part in result.slices if part.shares is not None]
     data = table(
-        [(of, author, one.value, one.low, one.high, one.n) for of, author, one in told],
+        [(subset, author, estimate.value, estimate.low, estimate.high, estimate.n) for subset, author, estimate in rows],
         {"of": str, "author": str, "share": float, "low": float, "high": float, "n": int},
     )
-    there = [author for author in AUTHORS if any(author == own for _, own, _ in told)]
+    there = [author for author in AUTHORS if any(author == own for _, own, _ in rows)]
     y = {"field": "of", "type": "nominal", "sort": None, "title": None}
     colour = {
         "field": "author",
@@ -107,7 +107,7 @@ def _shares(result: Detection) -> Figure:
         "scale": {"domain": there, "range": [AUTHORS[author] for author in there]},
     }
     spec = {
-        **canvas(WIDTH, 24 * len({of for of, _, _ in told}), right=4),
+        **canvas(WIDTH, 24 * len({of for of, _, _ in rows}), right=4),
         "data": {"values": data.to_dicts()},
         "layer": [
             {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"y": y, "x": {"field": "low", "type": "quantitative", "title": "share of the texts", "scale": {"domain": [0, 1]}}, "x2": {"field": "high"}, "color": colour}},

@@ -12,7 +12,7 @@ WORDS = "fitting and calibrating the detector"
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def fit_shown() -> Iterator[None]:
     """Show how far the fit of the detector is, while the block runs."""
     if not sys.stderr.isatty():
         yield

@@ -122,12 +122,12 @@ class Detection(Result):
         why = np.array(
             ["", "cannot_tell: too short", f"cannot_tell: {abstained}", "cannot_tell: nothing is declared", OTHER_LANGUAGE]
         )[self.states]
-        told = np.isfinite(self.p_ai)
+        is_finite = np.isfinite(self.p_ai)
         frame = pl.DataFrame(
             {
                 "_row": np.arange(len(self)),
                 "_p_ai": pl.Series(self.p_ai).fill_nan(None),
-                "_weight": pl.Series(np.where(told, self.weight, np.nan)).fill_nan(None),
+                "_weight": pl.Series(np.where(is_finite, self.weight, np.nan)).fill_nan(None),
                 "_flagged": pl.Series([None if flag < 0 else bool(flag) for flag in self.is_flagged.tolist()], dtype=pl.Boolean),
                 "_why": pl.Series(why).replace("", None),
             }
@@ -262,8 +262,8 @@ AUTHORS = {
 
 def _authors(declared: Mapping[str, Any]) -> str:
     """How many texts are declared to be whose, in words."""
-    told = [f"{count:,} {AUTHORS.get(author, author)}" for author, count in declared["authors"].items() if count]
-    return f"{', '.join(told[:-1])} and {told[-1]}" if len(told) > 1 else "".join(told)
+    counts = [f"{count:,} {AUTHORS.get(author, author)}" for author, count in declared["authors"].items() if count]
+    return f"{', '.join(counts[:-1])} and {counts[-1]}" if len(counts) > 1 else "".join(counts)
 
 
 def declared_sentences(result: Detection) -> list[str]:
@@ -317,46 +317,46 @@ def stored_detection(folder: Path) -> Detection | None:
     if not is_detection(folder):
         return None
     try:
-        told = json.loads(read_text(folder / FILE))
+        content = json.loads(read_text(folder / FILE))
         frame = pl.read_parquet(folder / RECORDS, glob=False)
 
         def estimate(stored: dict[str, Any] | None) -> Any:
             return None if stored is None else Estimate(*(stored[name] for name in ("value", "low", "high", "method", "n")))
 
-        shares, share, flags, detector = told["shares"], told["share"], told["fpr"], dict(told["detector"])
+        shares, share, flags, detector = content["shares"], content["share"], content["fpr"], dict(content["detector"])
         area, hits = detector.pop("area", None), detector.pop("hits", {})
         why = frame["_why"].fill_null("").to_list()
         return Detection(
-            name=told["name"],
+            name=content["name"],
             share=estimate(share),
             shares=None if shares is None else Shares(share["n"], *(estimate(shares[name]) for name in ("model", "edited", "human"))),
             in_distribution=share["in_distribution"],
             checks=share["checks"],
-            naive=told["naive"]["count"],
-            adjusted=told["naive"]["adjusted_count"],
+            naive=content["naive"]["count"],
+            adjusted=content["naive"]["adjusted_count"],
             flags=None if not flags else Flags(
                 flags["asked"], {int(length): estimate(rate) for length, rate in flags["lengths"].items()}, flags["groups_needed"], flags["flagged"], flags["judged"],
             ),
             slices=tuple(
                 SliceOfData(part["column"], part["value"], part["n"], None if part["share"] is None else Shares(part["n"], estimate(part["share"])), part["why"], part["differs"])
-                for part in told["slices"]
+                for part in content["slices"]
             ),
             human_slices=tuple(
                 SliceOfHuman(part["column"], part["value"], estimate(part["rate"]), part["differs"]) for part in flags.get("slices", [])
             ),
             area=estimate(area),
             hits={float(rate): hit for rate, hit in hits.items()},
-            weights=told["weights"],
-            warnings=tuple(told["warnings"]),
+            weights=content["weights"],
+            warnings=tuple(content["warnings"]),
             detector=detector,
-            samples=told["samples"],
+            samples=content["samples"],
             states=np.array([0 if not word else 1 if "short" in word else 3 if "declared" in word else 4 if word == OTHER_LANGUAGE else 2 for word in why], np.int64),
             p_ai=frame["_p_ai"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
             weight=frame["_weight"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
             is_flagged=np.array([-1 if flag is None else int(flag) for flag in frame["_flagged"].to_list()], np.int8),
-            histogram=told["histogram"],
+            histogram=content["histogram"],
             folder=folder,
-            declared=told["declared"],
+            declared=content["declared"],
             p_value=frame["_p_value"].cast(pl.Float64).fill_null(float("nan")).to_numpy() if "_p_value" in frame.columns else None,
         )  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, pl.exceptions.PolarsError) as error:

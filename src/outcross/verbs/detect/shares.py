@@ -90,10 +90,12 @@ def _of_several(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray)
     if np.linalg.cond(across) > 1e8:
         raise NotApplicable("the samples of models and of edited texts cannot be told apart")
     inverse = np.linalg.inv(across)
-    found = inverse @ (means[0] - means[1])
-    share = np.clip(found, 0, 1)
+    unclipped = inverse @ (means[0] - means[1])
+    share = np.clip(unclipped, 0, 1)
     spread = (
-        errors[0] + (1 - share.sum()) ** 2 * errors[1] + sum(one**2 * error for one, error in zip(share, errors[2:], strict=True))
+        errors[0]
+        + (1 - share.sum()) ** 2 * errors[1]
+        + sum(author_share**2 * error for author_share, error in zip(share, errors[2:], strict=True))
     )
     covariance = inverse @ spread @ inverse.T
 
@@ -101,8 +103,8 @@ def _of_several(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray)
         half = NORMAL_QUANTILE * math.sqrt(max(variance, 0.0))
         return inside_unit(value, value - half, value + half, SEVERAL, len(ratios))
 
-    model, edited = (estimate(float(found[at]), float(covariance[at, at])) for at in (0, 1))
-    return Shares(len(ratios), model, edited, estimate(1 - float(found.sum()), float(covariance.sum())))
+    model, edited = (estimate(float(unclipped[at]), float(covariance[at, at])) for at in (0, 1))
+    return Shares(len(ratios), model, edited, estimate(1 - float(unclipped.sum()), float(covariance.sum())))
 
 
 def _likeliest(ratio: np.ndarray) -> np.ndarray:
@@ -166,11 +168,11 @@ def fits(calibrated: Calibration, texts: ReadTexts) -> tuple[float, dict[str, fl
         steps[0].append((texts.ratios[rows, number][:, :, None] > edges).mean(axis=1))
         for sample, ratios in enumerate(own):
             steps[sample + 1].append(ratios[:, None] > edges)
-    found = {
+    p_values = {
         "histogram of the log-ratio": mixture_fit([np.concatenate(step, axis=1).astype(np.float64) for step in steps], of_groups).p,
         "letters, lengths and subjects": mixture_fit(plain, of_groups).p,
     }
-    return min(1.0, 2 * min(found.values())), found
+    return min(1.0, 2 * min(p_values.values())), p_values
 
 
 def checked_rate(rate: float) -> None:

@@ -20,23 +20,23 @@ CONTROLS = " \n\t,.;:!?'\"-–—’“”*#()•…"
 def plain_features(texts: Sequence[str], frequent: Sequence[str]) -> np.ndarray:
     """Shares of letters and digits, capitals, other scripts, the log of the length, letters a word, and directions of the rarer words, (n, features)."""
     common = frozenset(frequent)
-    found = np.zeros((len(texts), len(SIGNS) + 4 + SUBJECTS))
+    features = np.zeros((len(texts), len(SIGNS) + 4 + SUBJECTS))
     directions: dict[str, np.ndarray] = {}
     for row, text in enumerate(texts):
         lower = text.lower()
         size = max(len(text), 1)
         words = [piece for piece in pieces(lower) if piece[0].isalpha()]
         rare = [word for word in words if word not in common]
-        found[row, : len(SIGNS)] = [lower.count(sign) / size for sign in SIGNS]
-        found[row, len(SIGNS) : len(SIGNS) + 4] = (
+        features[row, : len(SIGNS)] = [lower.count(sign) / size for sign in SIGNS]
+        features[row, len(SIGNS) : len(SIGNS) + 4] = (
             sum(map(str.isupper, text)) / size,
             0.0 if text.isascii() else sum(ord(sign) > 0x24F for sign in text) / size,
             np.log(size),
             len(lower) / max(len(words), 1),
         )
         if rare:
-            found[row, len(SIGNS) + 4 :] = sum(_direction(word, directions) for word in rare) / np.sqrt(len(rare))
-    return found
+            features[row, len(SIGNS) + 4 :] = sum(_direction(word, directions) for word in rare) / np.sqrt(len(rare))
+    return features
 
 
 def _direction(word: str, known: dict[str, np.ndarray]) -> np.ndarray:

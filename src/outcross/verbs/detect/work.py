@@ -157,12 +157,12 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
     detectors, ratios = [], []
     for number in range(1, len(own)):
         order = [own[0], own[number], *(sample for other, sample in enumerate(own) if other not in (0, number))]
-        fitted, found = calibrated(
+        fitted, own_ratios = calibrated(
             detector, [AuthorTexts(sample.texts, sample.groups) for sample in order], folds, reader, streams[number]
         )
-        back = [next(at for at, sample in enumerate(order) if sample is one) for one in own]
+        back = [next(at for at, sample in enumerate(order) if sample is wanted) for wanted in own]
         detectors.append(fitted)
-        ratios.append(tuple(found[at] for at in back))
+        ratios.append(tuple(own_ratios[at] for at in back))
     raw = [text for sample in own[:2] for text in sample.raw]
     is_model = np.arange(len(raw)) >= len(own[0].raw)
     fold = folds[np.concatenate([sample.groups for sample in own[:2]])]

@@ -53,14 +53,23 @@ def exported(question: ExportQuestion) -> Export:
 
 def _model(target: Any, question: ExportQuestion, folder: Path, out: Path) -> Export:
     """A model of a run."""
-    one = chosen(open_run(folder), question)
+    selected = chosen(open_run(folder), question)
     results.check_folder(out, "export", [folder])
-    files = target.files(one, out, out)
+    files = target.files(selected, out, out)
     results.write_folder(out, "export", files, [folder])
-    ended = one.ended
+    ended = selected.ended
     what = f"generation {ended.generation} of {ended.arm}, seed {ended.seed}"
     return Export(
-        out, question.to, folder, what, tuple(sorted(files)), one.note, ended.arm, ended.seed, ended.generation, one.model.output
+        out,
+        question.to,
+        folder,
+        what,
+        tuple(sorted(files)),
+        selected.note,
+        ended.arm,
+        ended.seed,
+        ended.generation,
+        selected.model.output,
     )
 
 

@@ -53,7 +53,9 @@ class Chosen:
             if (generation_step.arm, generation_step.seed) == (arm, seed)
         )
         return tuple(
-            (one.generation, self.run.training(arm, seed, one.generation)) for one in own if one.generation <= self.ended.generation
+            (generation_step.generation, self.run.training(arm, seed, generation_step.generation))
+            for generation_step in own
+            if generation_step.generation <= self.ended.generation
         )
 
 
@@ -67,7 +69,7 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
     name = names[0] if name is None else name
     if name not in names:
         raise BadInput(f"{run.folder} has no arm {name!r:.80}{nearest(name, names)}; it has {', '.join(names)[:300]}")
-    if next(one for one in run.arms if one.name == name).experiment.store != "all":
+    if next(arm for arm in run.arms if arm.name == name).experiment.store != "all":
         raise BadInput(f"{run.folder} keeps readings and no models; run the experiment with store=all into another folder")
     ended = [
         generation_step
@@ -78,7 +80,7 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
         seed = "" if question.seed is None else f" with seed {question.seed}"
         raise BadInput(f"no generation of {name}{seed} has ended in {run.folder}; {_there(run, name)}")
     seed = ended[0].seed
-    of_seed = {one.generation: one for one in ended if one.seed == seed}
+    of_seed = {generation_step.generation: generation_step for generation_step in ended if generation_step.seed == seed}
     newest = max(of_seed)
     wanted = newest if question.generation is None else question.generation
     if wanted not in of_seed:
@@ -90,8 +92,8 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
             "or run a teacher by itself"
         )
     notes = []
-    if question.seed is None and len({one.seed for one in ended}) > 1:
-        notes.append(f"of {len({one.seed for one in ended})} seeds this is the first, {seed}")
+    if question.seed is None and len({generation_step.seed for generation_step in ended}) > 1:
+        notes.append(f"of {len({generation_step.seed for generation_step in ended})} seeds this is the first, {seed}")
     if question.generation is None and newest + 1 < experiment.generations:
         notes.append(
             f"the run has not ended: of {experiment.generations} generations this is the newest that has, generation {newest}"

@@ -60,29 +60,29 @@ def _audits(folder: Path, audits: Audits) -> tuple[Handed, str]:
 
 def _series(name: str, audit: Audit) -> Series:
     """An audited set, with what was compared as its settings."""
-    told = {f"rows.{side}": rows for side, rows in audit.rows.items()} | {
+    settings = {f"rows.{side}": rows for side, rows in audit.rows.items()} | {
         f"columns.{column}": kind for column, kind in audit.kinds.items()
     }
-    return Series(name, name, {"false_discovery_rate": audit.rate, **told})
+    return Series(name, name, {"false_discovery_rate": audit.rate, **settings})
 
 
 def _checks(checks: Iterable[Check]) -> Mapping[str, float]:
     """The numbers of checks: the value of each with its interval, and its severity."""
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for check in checks:
         if check.value is not None:
             name = f"{check.aspect}/{metric_name(check.metric, check.column, check.at, check.group)}"
-            found |= with_ends(name, check.value, check.low, check.high)
+            numbers |= with_ends(name, check.value, check.low, check.high)
             if check.severity is not None:
-                found[f"{name}_severity"] = check.severity
-    return found
+                numbers[f"{name}_severity"] = check.severity
+    return numbers
 
 
 def _mix(folder: Path, mix: Mix) -> Handed:
     splits = [
         name
-        for name, told in mix.manifest.get("splits", {}).items()
-        if name != "train" and isinstance(told, dict) and "shards" in told
+        for name, description in mix.manifest.get("splits", {}).items()
+        if name != "train" and isinstance(description, dict) and "shards" in description
     ]
     tables = {"train": mix.frame(), **{name: mix.frame(name) for name in splits}}
     return Handed("mix", folder.resolve().name, tables)
@@ -103,9 +103,9 @@ def _reproduction(folder: Path, reproduction: Reproduction) -> tuple[Handed, str
             "size": entry.result.size,
         }
         numbers: dict[str, float] = {}
-        for place, (_, one, _) in enumerate(compared, 1):
-            numbers |= with_ends(f"ours_{place}", one.ours.value, one.ours.low, one.ours.high)
-            numbers |= {} if one.published is None else {f"published_{place}": one.published}
+        for place, (_, comparison, _) in enumerate(compared, 1):
+            numbers |= with_ends(f"ours_{place}", comparison.ours.value, comparison.ours.low, comparison.ours.high)
+            numbers |= {} if comparison.published is None else {f"published_{place}": comparison.published}
         points[Series(claim.id, str(said), settings)] = [(0, numbers)]
     described = f"{reproduction.short}, made with Outcross."
     absent = len(reproduction.entries) - len(points)

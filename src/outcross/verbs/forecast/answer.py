@@ -77,7 +77,7 @@ def _forecast(runs: Sequence[Run], asked: AskedForecast, out: Any, notes: Sequen
         why = refused[0].why if refused else "they have none of the readings that a report leads with"
         raise BadInput(f"nothing of {runs[0].name} can be forecast: {why}")
     if given:
-        _check_budgets(given, {one.measure for one in curves}, refused)
+        _check_budgets(given, {curve.measure for curve in curves}, refused)
     result = Forecast(
         names=tuple(dict.fromkeys(str(run.folder or run.name) for run in runs)),
         ahead=asked.ahead,
@@ -108,20 +108,20 @@ def _planned(question: ForecastQuestion, asked: AskedForecast, watch: Watch) -> 
         return plan
     for line in plan.sentences:
         watch(line)
-    made = all_runs(planned, first, asked.ahead, asked.budgets, watch)
-    return _forecast(made.runs, asked, out, (str(made),), is_planned=True)
+    finished = all_runs(planned, first, asked.ahead, asked.budgets, watch)
+    return _forecast(finished.runs, asked, out, (str(finished),), is_planned=True)
 
 
 def _asked(question: ForecastQuestion) -> AskedForecast:
     """The runs or the experiment, the budgets, and what else was asked. Words of the command line may hold all of these."""
     given = question.runs
     several = [given] if isinstance(given, str | Path | Mapping | Run | Experiment) else list(given)
-    for one in several:
-        if not isinstance(one, str | Path | Mapping | Run | Experiment):
+    for place in several:
+        if not isinstance(place, str | Path | Mapping | Run | Experiment):
             raise BadInput(
-                f"runs must be folders of runs or runs, or one experiment, got {one!r:.80}; write outcross.forecast('runs/stdlib')"
+                f"runs must be folders of runs or runs, or one experiment, got {place!r:.80}; write outcross.forecast('runs/stdlib')"
             )
-    words = words_of(one for one in several if isinstance(one, str))
+    words = words_of(place for place in several if isinstance(place, str))
     named: Any = question.budgets
     if isinstance(named, str | tuple | list):
         more = words_of(f"budget.{word}" for word in ((named,) if isinstance(named, str) else named))
@@ -132,20 +132,20 @@ def _asked(question: ForecastQuestion) -> AskedForecast:
         named = more.budgets
     options = {"ahead": question.ahead, "shares": question.shares, "most_runs": question.most_runs, "width": question.width}
     own = _joined(words.own, {name: value for name, value in options.items() if value is not None and not _is_empty(value)})
-    places = [*words.places, *(one for one in several if not isinstance(one, str))]
+    places = [*words.places, *(place for place in several if not isinstance(place, str))]
     if not places:
         raise BadInput(
             "forecast needs the folder of a run, or an experiment; write outcross forecast runs/stdlib ahead=20 budget.held_out_perplexity=1.2"
         )
-    specs = [one for one in places if not _is_place_of_run(one)]
-    runs = () if specs else tuple(_run(one) for one in places)
-    if unknown := next((one for one in specs if isinstance(one, str | Path) and not _is_experiment(one)), None):
+    specs = [place for place in places if not _is_place_of_run(place)]
+    runs = () if specs else tuple(_run(place) for place in places)
+    if unknown := next((place for place in specs if isinstance(place, str | Path) and not _is_experiment(place)), None):
         raise BadInput(
             f"{unknown} is no folder of a run and no experiment{nearest(str(unknown), builtin())}; "
             f"write outcross run SPEC --out {unknown} first, or give a YAML file or a built-in experiment"
         )
     if specs and len(places) > 1:
-        first, other = _called(specs[0]), _called(next(one for one in places if one is not specs[0]))
+        first, other = _called(specs[0]), _called(next(place for place in places if place is not specs[0]))
         raise BadInput(
             f"{first} is an experiment, whose runs are planned, and {other} is given beside it; give folders of runs, or one experiment alone"
         )
@@ -195,20 +195,20 @@ def _check_for_runs(question: ForecastQuestion, asked: AskedForecast) -> None:
         )
 
 
-def _is_place_of_run(one: Any) -> bool:
+def _is_place_of_run(place: Any) -> bool:
     """Whether it is a run or a folder, which may hold one."""
-    return isinstance(one, Run) or (isinstance(one, str | Path) and Path(one).is_dir())
+    return isinstance(place, Run) or (isinstance(place, str | Path) and Path(place).is_dir())
 
 
-def _is_experiment(one: str | Path) -> bool:
+def _is_experiment(place: str | Path) -> bool:
     """Whether a word names a built-in experiment or a file."""
-    return str(one) in builtin() or kind_at(Path(one)) == "file"
+    return str(place) in builtin() or kind_at(Path(place)) == "file"
 
 
-def _called(one: Any) -> str:
-    if isinstance(one, str | Path):
-        return str(one)
-    return one.name if isinstance(one, Run | Experiment) else str(one.get("name", "a mapping"))
+def _called(place: Any) -> str:
+    if isinstance(place, str | Path):
+        return str(place)
+    return place.name if isinstance(place, Run | Experiment) else str(place.get("name", "a mapping"))
 
 
 def _run(given: str | Path | Run) -> Run:
@@ -239,7 +239,7 @@ def _check_budgets(given: Mapping[str, float], there: set[str], refused: tuple[N
     """BadInput where no arm could be forecast of a reading that was given a budget; the reason is named."""
     for name in given:
         if name not in there:
-            why = next((one.why for one in refused if one.measure == name), "it was not read")
+            why = next((refusal.why for refusal in refused if refusal.measure == name), "it was not read")
             raise BadInput(f"budget.{name} cannot be forecast in any arm: {why}")
 
 
@@ -248,13 +248,13 @@ def _notes(runs: Sequence[Run], curves: tuple[Any, ...]) -> Iterator[str]:
     yield (
         "A forecast is of these runs going on as they were run, with the same data, sizes and policy. On average over experiments, 95 of 100 intervals hold the mean of the runs that would be read there."
     )
-    least = min(one.observed for one in curves)
-    if (far := max(one.points[-1].generation + 1 - one.observed for one in curves)) > FARTHEST * least:
+    least = min(curve.observed for curve in curves)
+    if (far := max(curve.points[-1].generation + 1 - curve.observed for curve in curves)) > FARTHEST * least:
         yield f"Some arms were observed for {least} generations and are forecast {far} ahead: the width of the intervals was calibrated up to {FARTHEST * least} ahead."
     for run in runs:
         if run.unfinished:
             yield run.unfinished
-    if (fewest := min(one.runs for one in curves)) < 3:
+    if (fewest := min(curve.runs for curve in curves)) < 3:
         yield f"Some arms have {fewest} run{'s' * (fewest != 1)}: how runs scatter is then known from few steps, and intervals are wide. Several seeds narrow them."
 
 

@@ -45,15 +45,15 @@ def together(runs: Sequence[Run]) -> tuple[ForecastArm, ...]:
     import polars
 
     _check_alike(runs)
-    found: dict[str, list[tuple[str, Experiment, Any]]] = {}
+    by_settings: dict[str, list[tuple[str, Experiment, Any]]] = {}
     for run in runs:
         frame = run.readings
         for name, experiment in {arm.name: arm.experiment for arm in run.arms}.items():
             rows = frame.filter(frame["arm"] == name)
             if len(rows):
-                found.setdefault(repr(sorted(_settings(experiment).items())), []).append((name, experiment, rows))
+                by_settings.setdefault(repr(sorted(_settings(experiment).items())), []).append((name, experiment, rows))
     arms: list[ForecastArm] = []
-    for several in found.values():
+    for several in by_settings.values():
         name, experiment, _ = several[0]
         if name in {arm.name for arm in arms}:
             name = f"{name} ({len(arms) + 1})"
@@ -71,8 +71,8 @@ KEPT = ("seed", "generation", "measure", "at", "column", "group", "value", "low"
 
 def _settings(experiment: Experiment) -> dict[str, Any]:
     """What an arm does, without how long and how often."""
-    told = flatten(plain(experiment))
-    return {key: value for key, value in told.items() if key.split(".")[0] not in NO_SETTINGS}
+    settings = flatten(plain(experiment))
+    return {key: value for key, value in settings.items() if key.split(".")[0] not in NO_SETTINGS}
 
 
 def _check_alike(runs: Sequence[Run]) -> None:
@@ -81,12 +81,14 @@ def _check_alike(runs: Sequence[Run]) -> None:
     for run in runs[1:]:
         for arm in run.arms:
             own = _but_policy(arm.experiment)
-            gaps = [sorted(key for key in own.keys() | one.keys() if own.get(key) != one.get(key)) for one in first]
+            gaps = [
+                sorted(key for key in own.keys() | candidate.keys() if own.get(key) != candidate.get(key)) for candidate in first
+            ]
             fewest = min(gaps, key=len)
             if fewest:
-                one, key = first[gaps.index(fewest)], fewest[0]
+                closest, key = first[gaps.index(fewest)], fewest[0]
                 raise BadInput(
-                    f"{_place(runs[0])} and {_place(run)} do not belong together: {key} is {one.get(key)!r:.60} in one and {own.get(key)!r:.60} in the other; "
+                    f"{_place(runs[0])} and {_place(run)} do not belong together: {key} is {closest.get(key)!r:.60} in one and {own.get(key)!r:.60} in the other; "
                     "forecast them apart"
                 )
 
@@ -122,14 +124,16 @@ def by_policy(arms: Iterable[ForecastArm]) -> dict[tuple[str, str], list[tuple[f
     groups: dict[str, list[tuple[HumanDose, ForecastArm]]] = {}
     for dose, arm in dosed:
         groups.setdefault(repr((dose.rows, sorted(_but_policy(arm.experiment).items()))), []).append((dose, arm))
-    found: dict[tuple[str, str], list[tuple[float, ForecastArm]]] = {}
+    arms_by_source: dict[tuple[str, str], list[tuple[float, ForecastArm]]] = {}
     for at, group in enumerate(groups.values()):
         among = "" if len(groups) == 1 else f"group {at + 1}: {group[0][1].name}"
         for whose in sorted({dose.whose for dose, _ in group} - {""}):
-            own = sorted(((dose.share, arm) for dose, arm in group if dose.whose in ("", whose)), key=lambda one: one[0])
+            own = sorted(
+                ((dose.share, arm) for dose, arm in group if dose.whose in ("", whose)), key=lambda share_and_arm: share_and_arm[0]
+            )
             if len({share for share, _ in own}) > 1:
-                found[whose, among] = own
-    return found
+                arms_by_source[whose, among] = own
+    return arms_by_source
 
 
 __all__ = ["ForecastArm", "by_policy", "dose_of", "together"]

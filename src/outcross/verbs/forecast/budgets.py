@@ -56,9 +56,9 @@ def budgets_of(given: Mapping[str, float] | None, there: Iterable[str]) -> tuple
 
 def _leads(pages: Mapping[str, Page]) -> dict[str, Page]:
     """The readings that lead a report, that of the tails among them."""
-    found = {name: pages[name] for name in leading() if name in pages}
+    leads = {name: pages[name] for name in leading() if name in pages}
     tail = next((name for name in standing_for("tail") if name in pages), None)
-    return found if tail is None else {**found, TAIL_SURVIVAL: pages[tail]}
+    return leads if tail is None else {**leads, TAIL_SURVIVAL: pages[tail]}
 
 
 NUMBERS: Mapping[str, tuple[type, str, str]] = {

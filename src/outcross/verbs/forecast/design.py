@@ -63,16 +63,16 @@ class RunDesign:
         runs = [SmallRun(share, seed, "one of the first shares") for share in ends for seed in range(SEEDS)]
         return tuple(runs[: self.most_runs])
 
-    def after(self, seeds: Mapping[float, int], least: Sequence[LeastShare]) -> tuple[SmallRun, ...] | DesignEnd:
+    def after(self, seeds: Mapping[float, int], least_shares: Sequence[LeastShare]) -> tuple[SmallRun, ...] | DesignEnd:
         """What is run next, given how many seeds each share was run with and the least shares that are known by then.
 
         A share next to the crossing that was not run yet, inside the widest interval, with two seeds; where there is none, one more seed of the share on that interval whose own
         interval would shrink most.
         """
-        if not least:
+        if not least_shares:
             return DesignEnd("no reading has a least share")
         left = self.most_runs - sum(seeds.values())
-        widest = max(least, key=width_of)
+        widest = max(least_shares, key=width_of)
         if width_of(widest) <= self.width + 1e-9:  # .4 − .3 is more than .1 in the last bit
             return DesignEnd(f"the interval of every least share is at most {self.width:g} wide")
         if left <= 0:
@@ -81,25 +81,25 @@ class RunDesign:
         unseen = [share for share in self.shares if share not in seeds and below < share < above]
         where = f"the interval of {widest.name} is widest"
         if unseen:
-            share = min(unseen, key=lambda one: (abs(one - middle), one))
+            share = min(unseen, key=lambda candidate: (abs(candidate - middle), candidate))
             why = f"{where}, and this share is next to its crossing"
             return tuple(SmallRun(share, seed, why) for seed in range(min(SEEDS, left)))
         places = [place for place in widest.places if below <= place.share <= above]
-        place = max(places, key=lambda one: (_gain(one, seeds[one.share]), -one.share))
+        place = max(places, key=lambda candidate: (_gain(candidate, seeds[candidate.share]), -candidate.share))
         return (SmallRun(place.share, seeds[place.share], f"{where}, and another seed of this share narrows it most"),)
 
 
-def width_of(one: LeastShare) -> float:
+def width_of(least_share: LeastShare) -> float:
     """The width of the interval of a least share: infinite where only its upper end is beyond the largest share that was run, and 0 where all of it is."""
-    if one.low is None:
+    if least_share.low is None:
         return 0.0
-    return math.inf if one.high is None else one.high - one.low
+    return math.inf if least_share.high is None else least_share.high - least_share.low
 
 
-def _bracket(one: LeastShare, seen: Sequence[float]) -> tuple[float, float, float]:
+def _bracket(least_share: LeastShare, seen: Sequence[float]) -> tuple[float, float, float]:
     """The shares that were run on both sides of an interval, and its middle."""
     smallest, largest = min(seen), max(seen)
-    low, value, high = (largest if end is None else end for end in (one.low, one.value, one.high))
+    low, value, high = (largest if end is None else end for end in (least_share.low, least_share.value, least_share.high))
     below = max((share for share in seen if share <= low), default=smallest)
     above = min((share for share in seen if share >= high), default=largest)
     return below, value, above

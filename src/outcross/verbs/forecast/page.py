@@ -32,14 +32,14 @@ def write_page_of(result: Forecast, path: Path) -> Path:
 def figures(result: Forecast) -> tuple[Figure, ...]:
     """A figure of fans for each reading, and one of each share curve."""
     fans = [_fans(group) for group in _by_reading(result).values()]
-    return (*fans, *(_share_figure(one) for one in result.shares))
+    return (*fans, *(_share_figure(least_share) for least_share in result.shares))
 
 
 def _by_reading(result: Forecast) -> dict[tuple[str, str], list[ReadingForecast]]:
-    found: dict[tuple[str, str], list[ReadingForecast]] = {}
-    for one in result.curves:
-        found.setdefault((one.measure, one.at), []).append(one)
-    return found
+    by_reading: dict[tuple[str, str], list[ReadingForecast]] = {}
+    for curve in result.curves:
+        by_reading.setdefault((curve.measure, curve.at), []).append(curve)
+    return by_reading
 
 
 def _fans(group: list[ReadingForecast]) -> Figure:
@@ -47,16 +47,16 @@ def _fans(group: list[ReadingForecast]) -> Figure:
     page = pages_of_runs().get(first.measure)
     fans = [
         Fan(
-            arm=one.arm,
+            arm=curve.arm,
             observed=[
-                CurvePoint(point.generation, point.value, point.low, point.high) for point in one.points if not point.is_ahead
+                CurvePoint(point.generation, point.value, point.low, point.high) for point in curve.points if not point.is_ahead
             ],
-            ahead=[CurvePoint(point.generation, point.value, point.low, point.high) for point in one.ahead],
-            inner=[(point.inner_low, point.inner_high) for point in one.ahead],  # type: ignore[misc]
-            limit=one.limit,
-            safe=None if one.horizon is None else (one.horizon.low, one.horizon.median, one.horizon.high),
+            ahead=[CurvePoint(point.generation, point.value, point.low, point.high) for point in curve.ahead],
+            inner=[(point.inner_low, point.inner_high) for point in curve.ahead],  # type: ignore[misc]
+            limit=curve.limit,
+            safe=None if curve.horizon is None else (curve.horizon.low, curve.horizon.median, curve.horizon.high),
         )
-        for one in group
+        for curve in group
     ]
     return fan_figure(
         named("forecast", first.measure, first.at),
@@ -74,13 +74,13 @@ def title_of(measure: str, at: str) -> str:
     return f"{title}, {at}" if at else title
 
 
-def _share_figure(one: LeastShare) -> Figure:
+def _share_figure(least_share: LeastShare) -> Figure:
     return share_figure(
-        named("share", one.measure, one.at, one.policy, one.among),
-        f"{title_of(one.measure, one.at)}, {one.policy}",
-        [ShareOfHuman(place.share, place.arm, place.value, place.low, place.high) for place in one.places],
-        one.budget,
-        (one.low, one.value, one.high),
+        named("share", least_share.measure, least_share.at, least_share.policy, least_share.among),
+        f"{title_of(least_share.measure, least_share.at)}, {least_share.policy}",
+        [ShareOfHuman(place.share, place.arm, place.value, place.low, place.high) for place in least_share.places],
+        least_share.budget,
+        (least_share.low, least_share.value, least_share.high),
     )
 
 
@@ -97,22 +97,23 @@ def page(result: Forecast) -> bytes:
                 "picture": figure.svg(f"f{place}"),
                 "caption": figure.caption,
                 "arms": group,
-                "tests": [(one.arm, [test for test in one.tests if test.weight >= SMALL_WEIGHT]) for one in group],
+                "tests": [(curve.arm, [test for test in curve.tests if test.weight >= SMALL_WEIGHT]) for curve in group],
             }
             for place, (group, figure) in enumerate(drawn)
         ],
         shares=[
-            (one, title_of(one.measure, one.at), _share_figure(one).svg(f"s{place}")) for place, one in enumerate(result.shares)
+            (least_share, title_of(least_share.measure, least_share.at), _share_figure(least_share).svg(f"s{place}"))
+            for place, least_share in enumerate(result.shares)
         ],
         laws=[(name, first_line(type(growth_law(name))), growth_law(name).paper) for name in GROWTH],
-        titles={(one.measure, one.at): title_of(one.measure, one.at) for one in result.refused},
+        titles={(refusal.measure, refusal.at): title_of(refusal.measure, refusal.at) for refusal in result.refused},
     )
     return text.encode("utf-8", "replace")
 
 
-def end_words(one: int | None) -> str:
+def end_words(generations: int | None) -> str:
     """A number of generations, or that no end was found."""
-    return BEYOND if one is None else f"{one:,}"
+    return BEYOND if generations is None else f"{generations:,}"
 
 
 def interval_words(horizon: SafeHorizon) -> str:
@@ -122,9 +123,9 @@ def interval_words(horizon: SafeHorizon) -> str:
     return f"{end_words(horizon.low)} to {end_words(horizon.high)}" if horizon.low is not None else BEYOND
 
 
-def share_words(one: LeastShare, share: float | None) -> str:
+def share_words(least_share: LeastShare, share: float | None) -> str:
     """A share in percent, or that it lies beyond those that were run."""
-    return f"more than {100 * one.largest:.3g} %" if share is None else f"{100 * share:.3g} %"
+    return f"more than {100 * least_share.largest:.3g} %" if share is None else f"{100 * share:.3g} %"
 
 
 @cache

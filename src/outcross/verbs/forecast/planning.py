@@ -76,7 +76,7 @@ class SmallRuns:
         """Where a small run is kept; None where it stays in memory."""
         return None if self.out is None else self.out / PLANNED / f"share={share:.9g},seed={seed}"
 
-    def made(self, small: SmallRun) -> Run:
+    def finished(self, small: SmallRun) -> Run:
         """One small run, done: what its folder holds is loaded."""
         run = begun(self.question(small.share, small.seed))
         for _ in run:
@@ -111,10 +111,8 @@ class PlannedRuns:
     why: str
 
     def __str__(self) -> str:
-        made = ", ".join(f"{100 * share:.3g} % ({count})" for share, count in sorted(self.seeds.items()))
-        return (
-            f"{len(self.runs)} small runs were planned and made, by human share (and seeds): {made}. No more were made: {self.why}."
-        )
+        counts = ", ".join(f"{100 * share:.3g} % ({count})" for share, count in sorted(self.seeds.items()))
+        return f"{len(self.runs)} small runs were planned and made, by human share (and seeds): {counts}. No more were made: {self.why}."
 
 
 def small_runs(
@@ -124,9 +122,9 @@ def small_runs(
     changes = given_settings(settings)
     own_parts.load(imports)
     with own_parts.beside(spec), own_parts.blaming():
-        _check_one_arm(spec, _told(spec, changes))
+        _check_one_arm(spec, _with_changes(spec, changes))
     if "generations" not in changes:
-        generations = max(LEAST, math.ceil(ahead / FARTHEST), _held(out))
+        generations = max(LEAST, math.ceil(ahead / FARTHEST), _longest_run(out))
     elif isinstance(generations := changes.pop("generations"), int) and generations < LEAST:
         raise BadInput(f"generations={generations} is too short for a small run: {too_few(generations)}")
     if "policy.share" in changes:
@@ -143,13 +141,13 @@ def small_runs(
     return replace(planned, design=replace(design, shares=tuple(sorted(doses))))
 
 
-def _held(out: Path | None) -> int:
+def _longest_run(out: Path | None) -> int:
     """The most generations of a small run that a folder holds; 0 where there is none. A run only grows."""
     places = [] if out is None else sorted((out / PLANNED).glob("*/ledger.jsonl"))
     return max((arm.experiment.generations for place in places for arm in open_run(place.parent).arms), default=0)
 
 
-def _told(spec: Any, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_changes(spec: Any, changes: Mapping[str, Any]) -> Mapping[str, Any]:
     """What an experiment says, with the settings changed."""
     if isinstance(spec, Experiment):
         return changed({key: value for key, value in plain(spec).items() if key != "kind"}, changes, spec.name)
@@ -158,13 +156,13 @@ def _told(spec: Any, changes: Mapping[str, Any]) -> Mapping[str, Any]:
     return load(str(spec), changes)
 
 
-def _check_one_arm(spec: Any, told: Mapping[str, Any]) -> None:
+def _check_one_arm(spec: Any, settings: Mapping[str, Any]) -> None:
     """BadInput where an experiment has several arms, or a policy without a human share; one line says what is needed."""
-    name = str(spec) if isinstance(spec, str | Path) else str(told.get("name", "the experiment"))
-    sweep, policy = told.get("sweep") or {}, told.get("policy")
+    name = str(spec) if isinstance(spec, str | Path) else str(settings.get("name", "the experiment"))
+    sweep, policy = settings.get("sweep") or {}, settings.get("policy")
     swept = [key for key in sweep if key != "seed"] if isinstance(sweep, Mapping) else []
-    if told.get("arms") or swept:
-        what = "arms" if told.get("arms") else "sweep"
+    if settings.get("arms") or swept:
+        what = "arms" if settings.get("arms") else "sweep"
         raise BadInput(f"{name} has arms of its own ({what}), and forecast makes an arm a human share; add {what}=null {SHARED}")
     kind = str(policy.get("kind", "")) if isinstance(policy, Mapping) else str(policy or "")
     if kind not in POLICIES and ":" not in kind and kind:
@@ -177,7 +175,9 @@ def _check_one_arm(spec: Any, told: Mapping[str, Any]) -> None:
 def check_budgets(planned: SmallRuns, given: Mapping[str, float]) -> None:
     """BadInput, before anything is run, where a budget is on a reading that the experiment does not have."""
     measured = planned.experiment(planned.design.shares[0]).measured
-    check_bounds(read_bounds(given, "budget"), {name: page for one in measured for name, page in one.pages.items()}, "budget")
+    check_bounds(
+        read_bounds(given, "budget"), {name: page for measure in measured for name, page in measure.pages.items()}, "budget"
+    )
 
 
 def first_run(planned: SmallRuns) -> tuple[Run, Cost]:
@@ -186,7 +186,7 @@ def first_run(planned: SmallRuns) -> tuple[Run, Cost]:
     begin = time.perf_counter()
     run = begun(planned.question(first.share, first.seed))
     left = planned.generations - len(run.ledger.generations)
-    run = planned.made(first)
+    run = planned.finished(first)
     seconds = (time.perf_counter() - begin) / max(left, 1)
     if planned.out is not None:
         seconds = _kept(planned.out / PLANNED / TIMING, seconds, is_new=left > 0)
@@ -212,7 +212,7 @@ def all_runs(planned: SmallRuns, first: Run, ahead: int, budgets: Mapping[str, f
             watch(
                 f"run {len(runs) + 1} of at most {design.most_runs}: human share {100 * small.share:.3g} %, seed {small.seed + 1}; {small.why}"
             )
-            runs[small.share, small.seed] = planned.made(small)
+            runs[small.share, small.seed] = planned.finished(small)
         arms = together(list(runs.values()))
         there = {name for arm in arms for name in arm.readings["measure"].unique().to_list()}
         least, refused = least_shares(arms, ahead, budgets_of(budgets, there))

@@ -13,7 +13,7 @@ def watcher(is_quiet: bool) -> Watch:
 
     def watch(line: str) -> None:
         if not is_quiet:
-            sys.stdout.writelines(f"{one}\n" for one in wrapped(line, width()))
+            sys.stdout.writelines(f"{screen_line}\n" for screen_line in wrapped(line, width()))
             sys.stdout.flush()
 
     return watch

@@ -64,7 +64,7 @@ class SafeHorizon:
     def __str__(self) -> str:
         if self.is_observed:
             return f"{self.median} ({AS_OBSERVED})"
-        said = [BEYOND if one is None else str(one) for one in (self.median, self.low, self.high)]
+        said = [BEYOND if end is None else str(end) for end in (self.median, self.low, self.high)]
         if self.low is None:
             return f"{BEYOND} ({self.looked_at} generations)"
         return f"{said[0]} [{said[1]}, {said[2]}]"
@@ -102,7 +102,7 @@ class ReadingForecast:
     @property
     def best_test(self) -> BackTest:
         """The law with the largest weight."""
-        return max(self.tests, key=lambda one: one.weight)
+        return max(self.tests, key=lambda test: test.weight)
 
 
 @dataclass(frozen=True)
@@ -161,8 +161,8 @@ class LeastShare:
 
     def __str__(self) -> str:
         value, low, high = (
-            f"more than {100 * self.largest:.3g} %" if one is None else f"{100 * one:.3g} %"
-            for one in (self.value, self.low, self.high)
+            f"more than {100 * self.largest:.3g} %" if share is None else f"{100 * share:.3g} %"
+            for share in (self.value, self.low, self.high)
         )
         return f"{'at most ' * self.is_at_most}{value} [{low}, {high}]"
 
@@ -187,33 +187,33 @@ class Forecast(Result):
 
     def horizon(self, reading: str = "", arm: str = "") -> dict[str, SafeHorizon]:
         """For how many generations a reading stays within its budget, by arm (and place, where it has several); the first reading with a budget if none is named."""
-        known = list(dict.fromkeys(one.measure for one in self.curves if one.horizon is not None))
+        known = list(dict.fromkeys(curve.measure for curve in self.curves if curve.horizon is not None))
         if not known:
             raise BadInput("no reading was given a budget; write budgets={'held_out_perplexity': 1.2}")
         reading = reading or known[0]
         if reading not in known:
             raise BadInput(f"no budget on {reading!r:.80}{nearest(reading, known)}; there are budgets on {', '.join(known)}")
-        arms = list(dict.fromkeys(one.arm for one in self.curves))
+        arms = list(dict.fromkeys(curve.arm for curve in self.curves))
         if arm and arm not in arms:
             raise BadInput(f"no arm {arm!r:.80}{nearest(arm, arms)}; there are {', '.join(arms)[:300]}")
-        several = len({one.at for one in self.curves if one.measure == reading}) > 1
+        several = len({curve.at for curve in self.curves if curve.measure == reading}) > 1
         return {
-            f"{one.arm}, {one.at}" if several else one.arm: one.horizon
-            for one in self.curves
-            if one.measure == reading and one.horizon is not None and arm in ("", one.arm)
+            f"{curve.arm}, {curve.at}" if several else curve.arm: curve.horizon
+            for curve in self.curves
+            if curve.measure == reading and curve.horizon is not None and arm in ("", curve.arm)
         }
 
     @property
     def summary(self) -> str:
         """One or two sentences: which reading leaves its budget first, and after how many generations."""
-        safe = [one for one in self.curves if one.horizon is not None]
+        safe = [curve for curve in self.curves if curve.horizon is not None]
         if not safe:
             return f"{len(self.curves)} readings are forecast {self.ahead} generations ahead; none has a budget."
-        ended = [one for one in safe if one.horizon is not None and one.horizon.low is not None]
+        ended = [curve for curve in safe if curve.horizon is not None and curve.horizon.low is not None]
         if not ended:
-            last = max(one.horizon.looked_at for one in safe if one.horizon is not None)
+            last = max(curve.horizon.looked_at for curve in safe if curve.horizon is not None)
             return f"Every budget is kept up to generation {last}, the last that was looked at, with a chance of at least 97.5 % each{self._but}."
-        first = min(ended, key=lambda one: (_order(one.horizon, "median"), _order(one.horizon, "low")))
+        first = min(ended, key=lambda curve: (_order(curve.horizon, "median"), _order(curve.horizon, "low")))
         horizon = first.horizon
         assert horizon is not None
         interval = f"95 % interval {horizon.low} to {BEYOND if horizon.high is None else horizon.high}"
@@ -229,8 +229,8 @@ class Forecast(Result):
     @property
     def _but(self) -> str:
         """What a sentence about all budgets leaves out: the arms of which a reading with a budget is not forecast."""
-        bounded = {one.measure for one in self.curves if one.horizon is not None}
-        arms = list(dict.fromkeys(one.arm for one in self.refused if one.measure in bounded))
+        bounded = {curve.measure for curve in self.curves if curve.horizon is not None}
+        arms = list(dict.fromkeys(refusal.arm for refusal in self.refused if refusal.measure in bounded))
         return f", but {', '.join(arms[:4])}{' and others' * (len(arms) > 4)} could not be forecast" if arms else ""
 
     @property
@@ -245,9 +245,9 @@ class Forecast(Result):
         import polars as pl
 
         rows = [
-            (one.measure, one.at, one.arm, point.generation, point.is_ahead, point.value, point.low, point.high, point.inner_low, point.inner_high, one.limit)
-            for one in self.curves
-            for point in one.points
+            (curve.measure, curve.at, curve.arm, point.generation, point.is_ahead, point.value, point.low, point.high, point.inner_low, point.inner_high, curve.limit)
+            for curve in self.curves
+            for point in curve.points
         ]  # fmt: skip
         schema = {
             "measure": pl.String, "at": pl.String, "arm": pl.String, "generation": pl.Int64, "is_ahead": pl.Boolean, "value": pl.Float64, "low": pl.Float64,
@@ -257,12 +257,12 @@ class Forecast(Result):
 
     def plain(self) -> dict[str, Any]:
         """The forecast as plain data."""
-        told = {
+        content = {
             "schema": 1, "runs": list(self.names), "ahead": self.ahead, "budgets": dict(self.budgets), "summary": self.summary,
-            "curves": [asdict(one) for one in self.curves], "shares": [asdict(one) for one in self.shares],
-            "refused": [asdict(one) for one in self.refused], "notes": list(self.notes),
+            "curves": [asdict(curve) for curve in self.curves], "shares": [asdict(least_share) for least_share in self.shares],
+            "refused": [asdict(refusal) for refusal in self.refused], "notes": list(self.notes),
         }  # fmt: skip
-        return _rounded(told)
+        return _rounded(content)
 
     def figures(self) -> tuple[Figure, ...]:
         """A figure of fans for each reading, an arm a panel, and one of the share curve for each reading and policy."""
@@ -284,9 +284,9 @@ class Forecast(Result):
         from outcross.verbs.forecast.page import page
 
         out = Path(out)
-        told = json.dumps(self.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-        stored = _of_plain(json.loads(told))  # the page shows the numbers that the file holds, so that it can be written again
-        files: dict[str, Any] = {CURVES: stored.frame(), "report.html": page(stored), FILE: told}
+        content = json.dumps(self.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+        stored = _of_plain(json.loads(content))  # the page shows the numbers that the file holds, so that it can be written again
+        files: dict[str, Any] = {CURVES: stored.frame(), "report.html": page(stored), FILE: content}
         write_folder(out, "forecast", files, own=(PLANNED,))
         return out
 
@@ -302,12 +302,12 @@ def _order(horizon: SafeHorizon | None, end: str) -> float:
     return float("inf") if number is None else number
 
 
-def _rounded(told: Any) -> Any:
-    if isinstance(told, Mapping):
-        return {key: _rounded(value) for key, value in told.items()}
-    if isinstance(told, Sequence) and not isinstance(told, str):
-        return [_rounded(value) for value in told]
-    return rounded(told) if isinstance(told, float) else told
+def _rounded(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _rounded(value) for key, value in content.items()}
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        return [_rounded(value) for value in content]
+    return rounded(content) if isinstance(content, float) else content
 
 
 def is_forecast(folder: Path) -> bool:
@@ -329,27 +329,28 @@ def stored_forecast(folder: Path) -> Forecast | None:
         raise BadInput(f"{folder / FILE} is damaged ({type(why).__name__}); run outcross forecast again") from None
 
 
-def _of_plain(told: Mapping[str, Any]) -> Forecast:
+def _of_plain(content: Mapping[str, Any]) -> Forecast:
     """A forecast from its plain data."""
     return Forecast(
-        names=tuple(told["runs"]),
-        ahead=told["ahead"],
-        budgets=told["budgets"],
-        curves=tuple(_curve(one) for one in told["curves"]),
+        names=tuple(content["runs"]),
+        ahead=content["ahead"],
+        budgets=content["budgets"],
+        curves=tuple(_curve(curve) for curve in content["curves"]),
         shares=tuple(
-            LeastShare(**one | {"places": tuple(SharePlace(**place) for place in one["places"])}) for one in told["shares"]
+            LeastShare(**stored_share | {"places": tuple(SharePlace(**place) for place in stored_share["places"])})
+            for stored_share in content["shares"]
         ),
-        refused=tuple(NotForecast(**one) for one in told["refused"]),
-        notes=tuple(told["notes"]),
+        refused=tuple(NotForecast(**refusal) for refusal in content["refused"]),
+        notes=tuple(content["notes"]),
     )
 
 
-def _curve(told: Mapping[str, Any]) -> ReadingForecast:
-    horizon = told["horizon"]
-    one = ReadingForecast(**told)
+def _curve(content: Mapping[str, Any]) -> ReadingForecast:
+    horizon = content["horizon"]
+    curve = ReadingForecast(**content)
     return replace(
-        one,
-        points=tuple(FanPoint(**point) for point in told["points"]),
-        tests=tuple(BackTest(**test) for test in told["tests"]),
+        curve,
+        points=tuple(FanPoint(**point) for point in content["points"]),
+        tests=tuple(BackTest(**test) for test in content["tests"]),
         horizon=None if horizon is None else SafeHorizon(**horizon),
     )

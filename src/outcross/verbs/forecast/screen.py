@@ -17,36 +17,38 @@ NAME = 34
 def forecast_lines(result: Forecast, width: int) -> Iterator[str]:
     """The sentence, the generations within each budget, the least shares, the last generation of every other reading, and what is not forecast."""
     yield from wrapped(result.summary, width)
-    bounded = [one for one in result.curves if one.horizon is not None]
-    for name in dict.fromkeys(one.name for one in bounded):
-        own = [one for one in bounded if one.name == name]
+    bounded = [curve for curve in result.curves if curve.horizon is not None]
+    for name in dict.fromkeys(curve.name for curve in bounded):
+        own = [curve for curve in bounded if curve.name == name]
         budget = f"{own[0].budget:g} times generation 0"
         yield from wrapped(f"{name}: generations within {budget}, median and 95 % interval", width)
-        for one in own:
-            yield from _indented(one.arm, _horizon_words(one), width)
+        for curve in own:
+            yield from _indented(curve.arm, _horizon_words(curve), width)
     if result.shares:
         yield from wrapped(
             f"least human share that keeps the budget for {result.shares[0].generations} generations, with its 95 % interval", width
         )
-        for one in result.shares:
-            at_most = "at most " * one.is_at_most
-            said = f"{at_most}{share_words(one, one.value)} [{share_words(one, one.low)}, {share_words(one, one.high)}]"
-            yield from _indented(", ".join(filter(None, (one.name, one.policy, one.among))), said, width)
-    others = [one for one in result.curves if one.horizon is None]
-    for name in dict.fromkeys(one.name for one in others):
-        own = [one for one in others if one.name == name]
+        for least_share in result.shares:
+            at_most = "at most " * least_share.is_at_most
+            said = f"{at_most}{share_words(least_share, least_share.value)} [{share_words(least_share, least_share.low)}, {share_words(least_share, least_share.high)}]"
+            yield from _indented(", ".join(filter(None, (least_share.name, least_share.policy, least_share.among))), said, width)
+    others = [curve for curve in result.curves if curve.horizon is None]
+    for name in dict.fromkeys(curve.name for curve in others):
+        own = [curve for curve in others if curve.name == name]
         yield from wrapped(f"{name}: at generation {own[0].points[-1].generation}, median and 95 % interval", width)
-        for one in own:
-            end = one.points[-1]
-            yield from _indented(one.arm, f"{number(end.value)} [{number(end.low)}, {number(end.high)}]", width)
-    for one in result.refused:
-        yield from wrapped(f"not forecast: {', '.join(filter(None, (one.measure, one.at)))} of {one.arm}: {one.why}", width)
+        for curve in own:
+            end = curve.points[-1]
+            yield from _indented(curve.arm, f"{number(end.value)} [{number(end.low)}, {number(end.high)}]", width)
+    for refusal in result.refused:
+        yield from wrapped(
+            f"not forecast: {', '.join(filter(None, (refusal.measure, refusal.at)))} of {refusal.arm}: {refusal.why}", width
+        )
     for note in result.notes:
         yield from wrapped(note, width)
 
 
-def _horizon_words(one: ReadingForecast) -> str:
-    horizon = one.horizon
+def _horizon_words(curve: ReadingForecast) -> str:
+    horizon = curve.horizon
     assert horizon is not None
     if horizon.is_observed:
         return f"{end_words(horizon.median)} ({AS_OBSERVED})"

@@ -81,9 +81,17 @@ class Seen:
     @cached_property
     def paths(self) -> np.ndarray:
         """Courses ahead of the mean over the runs, on the scale of the reading, (DRAWS, ahead). They depend on the names of reading and arm, and on no other arm."""
+        return self.path.back(self.outlook.paths(DRAWS, self._stream))
+
+    @cached_property
+    def expected_paths(self) -> np.ndarray:
+        """Courses that the expectation may take, on the scale of the reading, (DRAWS, ahead)."""
+        return self.path.back(self.outlook.expected_paths(DRAWS, self._stream))
+
+    @property
+    def _stream(self) -> np.random.Generator:
         name = "\n".join((self.path.measure, self.path.at, self.path.arm.name))
-        rng = np.random.default_rng([STREAM, zlib.crc32(name.encode("utf-8", "surrogatepass"))])
-        return self.path.back(self.outlook.paths(DRAWS, rng))
+        return np.random.default_rng([STREAM, zlib.crc32(name.encode("utf-8", "surrogatepass"))])
 
 
 def forecasts(
@@ -98,7 +106,7 @@ def forecasts(
     for measure in wanted(there, bounded):
         seen, without = _seen(measure, arms, ahead, bounded.get(measure))
         refused += without
-        curves += [curve_of(one, ahead) for one in seen]
+        curves += [curve_of(reading, ahead) for reading in seen]
         if measure in bounded:
             shares += _least_shares(seen, arms)
     return tuple(curves), tuple(shares), tuple(refused)
@@ -227,8 +235,8 @@ def _closed_form(experiment: Experiment, measure: str, at: str, generations: int
         return None
     try:
         longer = replace(experiment, generations=generations)
-        told = law_arguments(longer)
-        curve = expected(measure=measure, **told) if told else None
+        arguments = law_arguments(longer)
+        curve = expected(measure=measure, **arguments) if arguments else None
     except ValueError:  # a longer run that cannot be had, as where its sizes grow beyond any machine
         return None
     if curve is None or not np.isfinite(curve).all() or (is_log and curve.min() <= 0):
@@ -243,7 +251,7 @@ def curve_of(seen: Seen, ahead: int) -> ReadingForecast:
     observed = path.course
     points = [FanPoint(g, float(value), *path.interval(g)) for g, value in enumerate(path.means[: observed.generations].tolist())]
     points += [
-        FanPoint(observed.generations + step, *(float(of[step]) for of in (middle, low, high, inner_low, inner_high)))
+        FanPoint(observed.generations + step, *(float(course[step]) for course in (middle, low, high, inner_low, inner_high)))
         for step in range(ahead)
     ]
     budget, horizon, limit = seen.budget, None, None
@@ -287,9 +295,9 @@ def _outside(values: np.ndarray, budget: Budget, first: float) -> np.ndarray:
 
 def _least_shares(seen: Sequence[Seen], arms: Sequence[ForecastArm]) -> Iterator[LeastShare]:
     """The least share for each place of a reading with a budget, and each policy."""
-    by_arm = {(one.path.arm.name, one.path.at): one for one in seen}
+    by_arm = {(reading.path.arm.name, reading.path.at): reading for reading in seen}
     for (whose, among), group in by_policy(arms).items():
-        for at in dict.fromkeys(one.path.at for one in seen):
+        for at in dict.fromkeys(reading.path.at for reading in seen):
             there = [(share, by_arm[arm.name, at]) for share, arm in group if (arm.name, at) in by_arm]
             if len({share for share, _ in there}) > 1:
                 yield least_share(there, whose, among)
@@ -306,10 +314,10 @@ def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> 
     """
     budget = there[0][1].budget
     assert budget is not None
-    through = min(one.path.course.generations + one.outlook.parts[0].own.size for _, one in there) - 1
+    through = min(reading.path.course.generations + reading.outlook.parts[0].own.size for _, reading in there) - 1
     sides = 1.0 if budget.is_upper else -1.0
     worst = np.array(
-        [_worst(one, budget, through) for _, one in there]
+        [_worst(reading, budget, through) for _, reading in there]
     )  # (arms, draws): how far beyond the budget, in nats or in its own units
     shares = np.array([share for share, _ in there])
     rng = np.random.default_rng(STREAM)
@@ -322,8 +330,8 @@ def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> 
         for drawn, level in ((fails, 0.025), (crossed, 0.5), (keeps, 0.975))
     )
     places = tuple(
-        SharePlace(share, one.path.arm.name, *(float(_as_ratio(sides * end, budget)) for end in _three(row, sides)))
-        for (share, one), row in zip(there, worst, strict=True)
+        SharePlace(share, reading.path.arm.name, *(float(_as_ratio(sides * end, budget)) for end in _three(row, sides)))
+        for (share, reading), row in zip(there, worst, strict=True)
     )
     path = there[0][1].path
     return LeastShare(
@@ -352,11 +360,11 @@ def _as_ratio(beyond: float, budget: Budget) -> float:
     return budget.ratio * math.exp(min(beyond, 700.0))
 
 
-def _worst(one: Seen, budget: Budget, through: int) -> np.ndarray:
+def _worst(reading: Seen, budget: Budget, through: int) -> np.ndarray:
     """How far beyond its budget each path of an arm goes by generation `through`, in nats of the ratio to generation 0, (draws,)."""
-    path = one.path
+    path = reading.path
     observed = np.repeat(path.means[None, :], DRAWS, axis=0)
-    whole = np.concatenate([observed, one.paths], axis=1)[:, : through + 1]
+    whole = np.concatenate([observed, reading.expected_paths], axis=1)[:, : through + 1]
     if budget.reading in LOGARITHMS:
         ratio = whole - path.first
     else:

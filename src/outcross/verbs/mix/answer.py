@@ -58,7 +58,7 @@ SETTINGS = tuple(field.name for field in fields(MixRecipe))
 """What a mix file says; in Python each may be given by name."""
 
 
-def mix(spec: Any = None, **told: Any) -> Mix:
+def mix(spec: Any = None, **keywords: Any) -> Mix:
     """A training set out of human and synthetic pools, with the origin of every row.
 
     `spec` is a mix file or a mapping of what one says; or what it says is given by name: `pools=`, `rows=`, `human_share=`, `max_repeats=`,
@@ -71,8 +71,8 @@ def mix(spec: Any = None, **told: Any) -> Mix:
     >>> made.manifest["realised"]["human_share"], made.frame()["_source"].head(4).to_list()
     (0.3, ['gpt', 'human', 'gpt', 'gpt'])
     """
-    settings = {name: value for name, value in told.items() if name in SETTINGS}
-    asked = {name: value for name, value in told.items() if name not in SETTINGS}
+    settings = {name: value for name, value in keywords.items() if name in SETTINGS}
+    asked = {name: value for name, value in keywords.items() if name not in SETTINGS}
     known = [*inspect.signature(MixQuestion).parameters, *SETTINGS]
     for word in asked:
         if word not in known:

@@ -64,7 +64,7 @@ def scanned_apart(pools: Sequence[OpenPool], asked: MixRecipe, schema: Schema, w
         for source in pool.sources:
             items.append(ScanItem(len(items), FileOfPool(pool.recipe, source.name, pool.schema), asked, schema))
     by_pool: dict[int, ScannedPool] = {}
-    runtime.map(scan_file, items, lambda told: by_pool.__setitem__(*told), where)
+    runtime.map(scan_file, items, lambda numbered_scan: by_pool.__setitem__(*numbered_scan), where)
     scans, number = [], 0
     for pool in pools:
         scans.append(_joined([by_pool[number + place] for place in range(len(pool.sources))], asked))
@@ -159,7 +159,7 @@ def placed_apart(rows: RowSet, skip: Sequence[bool], aside: Path, where: Where) 
             )
             start += size
     files_by_pool: dict[str, dict[int, list[Path]]] = {}
-    runtime.map(put_rows_aside, items, lambda told: files_by_pool.__setitem__(*told), where)
+    runtime.map(put_rows_aside, items, lambda named_files: files_by_pool.__setitem__(*named_files), where)
     files: dict[int, list[Path]] = {}
     for item in items:
         for shard, own in files_by_pool[item.aside].items():

@@ -294,7 +294,7 @@ class MixRecipe:
             raise BadInput("match writes a set of human records alone, and no pool has origin: human; name one, or leave match out")
         _check_weights(self.weights, self.pools)
         names = [pool.name for pool in self.pools]
-        for name in (name for one in self.filters for name in one.pools):
+        for name in (name for mix_filter in self.filters for name in mix_filter.pools):
             if name not in names:
                 raise BadInput(f"a filter names the pool {name!r}{nearest(name, names)}; there are {', '.join(names)[:200]}")
 
@@ -327,7 +327,7 @@ class MixRecipe:
             tokenizer=self.tokenizer and "tokenizer",
             search=self.search and self.search.identity,
             targets=tuple(map(without_paths, self.targets)),
-            filters=tuple(replace(one, filter=one.filter.without_paths()) for one in self.filters),
+            filters=tuple(replace(mix_filter, filter=mix_filter.filter.without_paths()) for mix_filter in self.filters),
         )
 
 
@@ -373,19 +373,20 @@ def read_asked(spec: Any) -> tuple[MixRecipe, tuple[Any, ...]]:
         if not isinstance(pool, Mapping):
             raise BadInput(f"{where}: pool {number} must be a mapping with name, path and origin, got {pool!r:.80}")
         own = {str(key): value for key, value in pool.items()}
-        held = own.pop("data", None)
-        if (held is None) == (own.get("path") is None):
+        in_memory = own.pop("data", None)
+        if (in_memory is None) == (own.get("path") is None):
             raise BadInput(
-                f"{where}: pool {own.get('name', number)!r} needs a path" + (", not data and a path" if held is not None else "")
+                f"{where}: pool {own.get('name', number)!r} needs a path"
+                + (", not data and a path" if in_memory is not None else "")
             )
         plain.append(own)
-        data.append(held)
+        data.append(in_memory)
     said: dict[str, Any] = {str(key): value for key, value in given.items()} | {"pools": plain}
     try:
         asked = MixRecipe(**said)
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
-    return asked, tuple(pool.path if held is None else held for pool, held in zip(asked.pools, data, strict=True))
+    return asked, tuple(pool.path if in_memory is None else in_memory for pool, in_memory in zip(asked.pools, data, strict=True))
 
 
 MOST_BYTES = 1_000_000

@@ -51,12 +51,12 @@ class CandidateStore:
     @cached_property
     def schemas(self) -> Schema:
         """The type of every column that a pool has, those of provenance among them; one that pools have of types without a common one is left out."""
-        found: Schema = {}
+        dtypes: Schema = {}
         for pool in self.pools:
             for name, dtype in pool.schema.items():
-                shared = common(found[name], dtype) if found.get(name) is not None else None if name in found else dtype
-                found[name] = shared
-        return {name: dtype for name, dtype in found.items() if dtype is not None} | self.schema
+                shared = common(dtypes[name], dtype) if dtypes.get(name) is not None else None if name in dtypes else dtype
+                dtypes[name] = shared
+        return {name: dtype for name, dtype in dtypes.items() if dtype is not None} | self.schema
 
     def column(self, name: str) -> polars.Series:
         """A column of all candidates; null where a pool has not got it."""
@@ -105,24 +105,24 @@ class CandidateStore:
     @property
     def has_texts(self) -> bool:
         """Whether a filter reads the texts, so that they are in memory anyhow."""
-        return self.text_column is not None and any("texts" in one.filter.needs for one in self.asked.filters)
+        return self.text_column is not None and any("texts" in mix_filter.filter.needs for mix_filter in self.asked.filters)
 
     @cached_property
     def prompt_texts(self) -> list[str | None]:
         """The prompt of each, as its pool or itself names it; of a chat without one, what others than the assistant say."""
         import polars as pl
 
-        found = []
+        prompts_of_pools = []
         is_chat = self.text_column is not None and self.text_column[1] != pl.String
         for number, pool in enumerate(self.pools):
             names = [name for name in dict.fromkeys(["_prompt", pool.recipe.prompt_column]) if name in pool.schema]
             if names:
                 batches = [batch.select(prompt_of(batch, pool.recipe).alias("p")) for batch in pool.batches(names)]  # type: ignore[arg-type]
                 read = pl.concat(batches)["p"] if batches else pl.Series("p", [], dtype=pl.String)
-                found.append(read[self.row[self.pool == number]])
+                prompts_of_pools.append(read[self.row[self.pool == number]])
             else:
-                found.append(pl.Series("p", [None] * int((self.pool == number).sum()), dtype=pl.String))
-        said = pl.concat([pl.Series("p", [], dtype=pl.String), *found])
+                prompts_of_pools.append(pl.Series("p", [None] * int((self.pool == number).sum()), dtype=pl.String))
+        said = pl.concat([pl.Series("p", [], dtype=pl.String), *prompts_of_pools])
         if is_chat:
             assert self.text_column is not None
             said = said.fill_null(
@@ -159,10 +159,10 @@ class CandidateStore:
         """The number of each candidate's prompt, (n,); what has none competes with nothing and has a number of its own."""
         said = self.prompt_texts
         known = {prompt: number for number, prompt in enumerate(sorted({prompt for prompt in said if prompt is not None}))}
-        found = np.array([-1 if prompt is None else known[prompt] for prompt in said], dtype=np.int64)
-        alone = np.flatnonzero(found < 0)
-        found[alone] = len(known) + np.arange(alone.size)
-        return found
+        numbers = np.array([-1 if prompt is None else known[prompt] for prompt in said], dtype=np.int64)
+        alone = np.flatnonzero(numbers < 0)
+        numbers[alone] = len(known) + np.arange(alone.size)
+        return numbers
 
 
 @dataclass(frozen=True, eq=False)

@@ -142,7 +142,7 @@ class Changes(Result):
             )
         if self.thinner:
             said.append(f"{len(self.thinner)} of {len(self.tails)} tails {'are' if len(self.thinner) > 1 else 'is'} thinner")
-        return f"{_capital(said[0])}{''.join(f', and {one}' if one is said[-1] else f', {one}' for one in said[1:])}."
+        return f"{_capital(said[0])}{''.join(f', and {clause}' if clause is said[-1] else f', {clause}' for clause in said[1:])}."
 
     @property
     def thinner(self) -> list[TailChange]:
@@ -170,8 +170,18 @@ class Changes(Result):
         named = [(by, change.value, change) for by, changes in self.tables.items() for change in changes]
         named += [(f"tails of {tail.column}", f"{tail.side} {tail.bound:.6g}", tail.rows) for tail in self.tails]
         rows = [
-            (by, value, one.before, one.total_before, one.share_before, one.after, one.total_after, one.share_after, one.difference)
-            for by, value, one in named
+            (
+                by,
+                value,
+                change.before,
+                change.total_before,
+                change.share_before,
+                change.after,
+                change.total_after,
+                change.share_after,
+                change.difference,
+            )
+            for by, value, change in named
         ]
         counts = ("before", "total_before", "share_before", "after", "total_after", "share_after", "difference")
         types = {name: float if name.startswith(("share", "difference")) else int for name in counts}
@@ -188,7 +198,10 @@ class Changes(Result):
         from outcross.report.shapes import changes_figure
 
         tables = {
-            by: [(one.value, one.before, one.after, one.share_before, one.share_after) for one in self.most_changed(by)]
+            by: [
+                (change.value, change.before, change.after, change.share_before, change.share_after)
+                for change in self.most_changed(by)
+            ]
             for by in self.tables
         }
         tails = [
@@ -247,13 +260,13 @@ def compared(before: Path, after: Path) -> Changes:
         if first is not None and second is not None:
             tables[f"column {name}"] = _changes(first, second, sides)
             continue
-        found = list(_tails(sides, name))
-        tails += [tail for tail in found if not tail.is_empty]
-        if empty := [f"{tail.side} {tail.bound:.4g}" for tail in found if tail.is_empty]:
+        own_tails = list(_tails(sides, name))
+        tails += [tail for tail in own_tails if not tail.is_empty]
+        if empty := [f"{tail.side} {tail.bound:.4g}" for tail in own_tails if tail.is_empty]:
             notes.append(
                 f"column {name} {' or '.join(empty)}: no human row lies there, because values repeat, and no row of either mix"
             )
-        if not found:
+        if not own_tails:
             notes.append(_why_not(sides, name))
     return Changes(*sides, tables, tails, notes)
 
@@ -263,7 +276,7 @@ def _capital(text: str) -> str:
 
 
 def _names(*several: Mapping[str, Any]) -> list[str]:
-    return list(dict.fromkeys(name for one in several for name in one))
+    return list(dict.fromkeys(name for mapping in several for name in mapping))
 
 
 def _changes(before: Mapping[str, int], after: Mapping[str, int], sides: tuple[Composition, Composition]) -> list[ShareChange]:

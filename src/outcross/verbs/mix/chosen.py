@@ -80,11 +80,11 @@ def chosen(entries: Entries) -> ChosenRows:
         return ChosenRows(tuple(_at_random(entries)))
     fewest, largest = entries.repeats
     try:
-        return _Preferred(entries, fewest).found()
+        return _Preferred(entries, fewest).chosen_rows()
     except BadInput:
         if (fewest == largest).all():
             raise
-        return _Preferred(entries, largest).found()
+        return _Preferred(entries, largest).chosen_rows()
 
 
 def _at_random(entries: Entries) -> list[PoolDraws]:
@@ -139,7 +139,7 @@ class _Preferred:
     def _salt(self, name: str) -> np.uint64:
         return stream(self.entries.asked.seed, "mix", name).integers(2**64, dtype=np.uint64)
 
-    def found(self) -> ChosenRows:
+    def chosen_rows(self) -> ChosenRows:
         return self._draws(self._taken(self._strengths()))
 
     def _taken(self, strengths: Sequence[float], only: tuple[int, float] | None = None) -> np.ndarray:

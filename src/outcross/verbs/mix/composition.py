@@ -73,17 +73,17 @@ class Composition(Result):
     @property
     def origins(self) -> dict[str, int]:
         """Rows by who wrote them."""
-        return self._by(lambda one: one.origin, self.authors)
+        return self._by(lambda written: written.origin, self.authors)
 
     @property
     def teachers(self) -> dict[str, int]:
         """Rows that models wrote, edited or translated, by the model."""
-        return self._by(lambda one: one.model or UNNAMED, self.synthetic)
+        return self._by(lambda written: written.model or UNNAMED, self.synthetic)
 
     @property
     def generations(self) -> dict[str, int]:
         """Rows that models wrote, edited or translated, by the generation."""
-        counts = self._by(lambda one: UNNAMED if one.generation is None else str(one.generation), self.synthetic)
+        counts = self._by(lambda written: UNNAMED if written.generation is None else str(written.generation), self.synthetic)
         return dict(sorted(counts.items(), key=lambda item: (item[0] == UNNAMED, int(item[0]) if item[0] != UNNAMED else 0)))
 
     @cached_property
@@ -290,7 +290,11 @@ def _values(batch: polars.DataFrame, name: str, missing: str) -> dict[str, int]:
 def _check(composition: Composition, manifest: Mapping[str, Any]) -> None:
     """BadInput where the rows are not what the manifest says."""
     origins = manifest.get("origins")
-    said = {value: one.get("rows") for value, one in origins.items() if isinstance(one, dict)} if isinstance(origins, dict) else {}
+    said = (
+        {value: facts.get("rows") for value, facts in origins.items() if isinstance(facts, dict)}
+        if isinstance(origins, dict)
+        else {}
+    )
     if composition.rows != manifest["rows"] or said != composition.origins:
         raise BadInput(
             f"{composition.folder / work.MANIFEST} says {manifest['rows']:,} rows ({_words(said)}), and there are {composition.rows:,} ({_words(composition.origins)}); "

@@ -91,12 +91,12 @@ def _counted(kind: str, what: str, is_of: np.ndarray, kept: np.ndarray) -> Itera
         return
     expected = count * of_part / n
     low, high = hypergeom.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], n, of_part, count).tolist()
-    found = int((is_of & kept).sum())
-    line = _line(kind, what, found / expected, (low / expected, high / expected), count, "hypergeometric, exact")
+    kept_rows = int((is_of & kept).sum())
+    line = _line(kind, what, kept_rows / expected, (low / expected, high / expected), count, "hypergeometric, exact")
     yield (
         line
-        | {"rows": {"before": of_part, "kept": found, "random": [int(low), int(high)]}}
-        | ({"verdict": "lost"} if not found and low > 0 else {})
+        | {"rows": {"before": of_part, "kept": kept_rows, "random": [int(low), int(high)]}}
+        | ({"verdict": "lost"} if not kept_rows and low > 0 else {})
     )
 
 

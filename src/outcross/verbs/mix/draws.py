@@ -48,7 +48,10 @@ class Draws:
 
     def of(self, rows: Sequence[np.ndarray]) -> Draws:
         """The same draws by other numbers: rows says for each pool which of more rows its rows are, (rows,)."""
-        return Draws(tuple(PoolDraws(own[one.rows], one.passes) for own, one in zip(rows, self.pools, strict=True)), self.order)
+        return Draws(
+            tuple(PoolDraws(own[pool_draws.rows], pool_draws.passes) for own, pool_draws in zip(rows, self.pools, strict=True)),
+            self.order,
+        )
 
     def places(self, pool: int) -> np.ndarray:
         """Where in the set each draw of a pool stands. (n,)"""

@@ -28,13 +28,13 @@ def facts_of(aimed: Aimed) -> list[dict[str, Any]]:
     facts += [*_of_needs(aimed, drawn)]
     learned = {fact["target"]: fact for fact in judged.facts()}
     return [
-        one
+        fact
         | (
-            {"classifier": {key: value for key, value in learned[one["target"]].items() if key != "target"}}
-            if one["target"] in learned
+            {"classifier": {key: value for key, value in learned[fact["target"]].items() if key != "target"}}
+            if fact["target"] in learned
             else {}
         )
-        for one in facts
+        for fact in facts
     ]
 
 

@@ -80,7 +80,7 @@ def estimated(asked: MixRecipe, pools: Sequence[OpenPool], schema: Schema) -> Fi
             own[store.row[outcome.at[mine]]] *= outcome.selection.times[mine]
         left = [_left(own, cluster, size) for own, cluster, size in zip(times, clusters, sizes, strict=True)]
         looks = [not outcome.recipe.pools or pool.recipe.name in outcome.recipe.pools for pool in pools]
-        steps.append(_sum([one for one, is_seen in zip(left, looks, strict=True) if is_seen]))
+        steps.append(_sum([estimate for estimate, is_seen in zip(left, looks, strict=True) if is_seen]))
     steps += [None] * (len(asked.filters) - len(estimable))
     return FilterEstimate(tuple(steps), tuple(left) if not note else None, sum(map(len, clusters)), note)
 
@@ -183,7 +183,7 @@ def verdict(asked: MixRecipe, estimates: FilterEstimate) -> str:
         return ""
     try:
         for end in (0, 1):
-            planned(asked, [Supply(round(one.interval[end]), round(one.interval[end])) for one in estimates.pools])
+            planned(asked, [Supply(round(estimate.interval[end]), round(estimate.interval[end])) for estimate in estimates.pools])
     except BadInput:
         pass
     else:

@@ -87,28 +87,28 @@ class FilterSteps:
     keys: list[str] = field(default_factory=list)
     """The steps that were done or found."""
 
-    def __call__(self, number: int, one: MixFilter, at: np.ndarray, judge: Judge) -> Selection:
+    def __call__(self, number: int, recipe: MixFilter, at: np.ndarray, judge: Judge) -> Selection:
         """What a filter says of its candidates: as it said before, where it was asked the same. at: the candidates, (n,)."""
-        codes = [_code_of(function) for function in _functions(one.filter)]
+        codes = [_code_of(function) for function in _functions(recipe.filter)]
         if not all(codes):
             return judge(())
-        files = [external(path).digest for path in one.filter.paths]
+        files = [external(path).digest for path in recipe.filter.paths]
         digest = digest_of([self.read, self._pools, hashlib.sha256(at.tobytes()).hexdigest(), files, codes])
         do = self.ledger.steps(self.asked.seed)
         detectors = {
             f"{place:04d}": do(fit_detector, fit_of(asked), samples_of(asked), part=f"filter {number}")
-            for place, asked in enumerate(one.filter.detectors)
+            for place, asked in enumerate(recipe.filter.detectors)
             if isinstance(asked, SampledDetector)
         }
-        made = do(
+        step = do(
             mix_filter,
-            FilterAsked(number=number, filter=replace(one, filter=one.filter.without_paths())),
+            FilterAsked(number=number, filter=replace(recipe, filter=recipe.filter.without_paths())),
             External(digest, lambda: judge, [], {}),
             detectors,
             part=f"filter {number}",
         )
-        self.keys.append(made.key)
-        return made.value.selection
+        self.keys.append(step.key)
+        return step.value.selection
 
     @property
     def _pools(self) -> Any:
@@ -125,12 +125,12 @@ def _functions(part: Any) -> Iterator[Any]:
     elif is_dataclass(part):
         for name in getattr(part, "functions", ()) if not _holds_given(part) else ():
             yield _named(name)
-        for one in fields(part):
-            yield from _functions(getattr(part, one.name))
+        for part_field in fields(part):
+            yield from _functions(getattr(part, part_field.name))
 
 
 def _holds_given(part: Any) -> bool:
-    return any(isinstance(getattr(part, one.name), GivenAttribute) for one in fields(part))
+    return any(isinstance(getattr(part, part_field.name), GivenAttribute) for part_field in fields(part))
 
 
 def _named(place: str) -> Any:
@@ -145,8 +145,8 @@ def _code_of(function: Any) -> str:
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType):
         return ""
-    held = [cell.cell_contents for cell in function.__closure__ or ()]
-    values = [*held, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    closed_over = [cell.cell_contents for cell in function.__closure__ or ()]
+    values = [*closed_over, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     if not all(isinstance(value, str | int | float | bool | bytes | None | tuple) for value in values):
         return ""  # what it holds on to may say anything
     return digest_of([function.__module__, function.__qualname__, [*_of_code(code)], [repr(value) for value in values]])

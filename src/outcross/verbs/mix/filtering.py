@@ -83,9 +83,9 @@ class FilteredPools:
 
     def _as_read(self, pool: int, values: np.ndarray) -> np.ndarray:
         of_pool = self.store.pool == pool
-        found = np.empty(int(of_pool.sum()), values.dtype)
-        found[self.store.row[of_pool]] = values[of_pool]
-        return found
+        values_of_pool = np.empty(int(of_pool.sum()), values.dtype)
+        values_of_pool[self.store.row[of_pool]] = values[of_pool]
+        return values_of_pool
 
     @cached_property
     def kept(self) -> tuple[tuple[np.ndarray, ScannedPool], ...]:
@@ -96,9 +96,9 @@ class FilteredPools:
         """Draws of what is kept as draws of the pools as they were read."""
         pools = []
         for own, (rows, _), pool in zip(draws.pools, self.kept, range(len(draws.pools)), strict=True):
-            found = rows[own.rows]
+            rows_read = rows[own.rows]
             is_copied = bool((self.times_of(pool) > 1).any())
-            pools.append(PoolDraws(found, _earlier(found) if is_copied else own.passes))
+            pools.append(PoolDraws(rows_read, _earlier(rows_read) if is_copied else own.passes))
         return Draws(tuple(pools), draws.order)
 
     @cached_property
@@ -199,17 +199,17 @@ def _selected(store: CandidateStore, number: int, recipe: MixFilter, at: np.ndar
         return recipe.filter.select(PoolCandidates(store, at, fitted), stream(store.asked.seed, "mix", "filter", number))
 
     try:
-        found = judge(()) if steps is None else steps(number, recipe, at, judge)
-        check_selection(recipe.filter, found, at.shape)
+        selection = judge(()) if steps is None else steps(number, recipe, at, judge)
+        check_selection(recipe.filter, selection, at.shape)
     except (BadInput, NotApplicable) as error:
         raise BadInput(f"filter {number} {recipe.name}: {error}") from None
-    most = int(found.times.max(initial=0))
-    if found.times.shape != at.shape or most > MOST_TIMES or (found.times < 0).any():
+    most = int(selection.times.max(initial=0))
+    if selection.times.shape != at.shape or most > MOST_TIMES or (selection.times < 0).any():
         raise BadInput(
             f"filter {number} {recipe.name} must say of each of {len(at):,} rows how often it is kept, from 0 to {MOST_TIMES:,}; "
-            f"it gave an array of shape {found.times.shape} of at most {most:,}"
+            f"it gave an array of shape {selection.times.shape} of at most {most:,}"
         )
-    return found
+    return selection
 
 
 def bounds_of(asked: MixRecipe, rows: Sequence[int]) -> Iterator[tuple[MixFilter, int, int, int]]:
@@ -229,6 +229,6 @@ def _earlier(rows: np.ndarray) -> np.ndarray:
     """How many times each row stands earlier in the sequence, (n,)."""
     order = np.argsort(rows, kind="stable")
     starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
-    found = np.empty(len(rows), np.int32)
-    found[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
-    return found
+    earlier = np.empty(len(rows), np.int32)
+    earlier[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))
+    return earlier

@@ -228,7 +228,7 @@ class _RowReader:
 
         said = self._labels(target.column)
         if target.parity:
-            values = sorted({value for one in said for value in one.drop_nulls().unique().to_list()})
+            values = sorted({value for labels in said for value in labels.drop_nulls().unique().to_list()})
             if not values:
                 raise BadInput(f"{target.name}: no row has a value of {target.column!r}; leave the target out")
         else:
@@ -237,15 +237,17 @@ class _RowReader:
             raise BadInput(
                 f"{target.name}: {target.column!r} has {len(values):,} values, {MOST_VALUES:,} are possible; name a column of fewer"
             )
-        known = {value for one in said for value in one.drop_nulls().unique().to_list()}
+        known = {value for labels in said for value in labels.drop_nulls().unique().to_list()}
         for value, share in target.shares.items():
             if value not in known and share != 0.0:
                 raise BadInput(
                     f"{target.name}: no row has {target.column} = {value}{nearest(value, known)}; there are {', '.join(sorted(known))[:200]}"
                 )
         codes = tuple(
-            one.replace_strict(values, list(range(len(values))), default=OTHER, return_dtype=pl.Int32).fill_null(OTHER).to_numpy()
-            for one in said
+            labels.replace_strict(values, list(range(len(values))), default=OTHER, return_dtype=pl.Int32)
+            .fill_null(OTHER)
+            .to_numpy()
+            for labels in said
         )
         return RowGroups(target, tuple(values), codes)
 
@@ -278,7 +280,7 @@ class _RowReader:
                 for own, scan in zip(words, self.scans, strict=True)
             ]
         try:
-            return [one.cast(pl.String) for one in self.column(column)]
+            return [series.cast(pl.String) for series in self.column(column)]
         except pl.exceptions.PolarsError as error:
             raise BadInput(
                 f"column {column!r} holds no plain values ({first_words(error)}); targets are of words, numbers and truths"
@@ -287,7 +289,7 @@ class _RowReader:
     def numbers(self, target: NumberTarget) -> Numbers:
         if target.attribute is None:
             assert target.column is not None
-            return Numbers(target, tuple(_as_numbers(one, target.column) for one in self.column(target.column)))
+            return Numbers(target, tuple(_as_numbers(series, target.column) for series in self.column(target.column)))
         reader, complaint = self._reader_of(target), ""
         values = []
         for pool in self.pools:
@@ -341,7 +343,9 @@ class _RowReader:
             _check_there(target, name, source.columns)
         frame = pl.concat([*source.batches(list(target.columns))])
         wanted = np.stack([_as_numbers(frame[name], name) for name in target.columns], axis=1)
-        own = np.stack([np.concatenate([_as_numbers(one, name) for one in self.column(name)]) for name in target.columns], axis=1)
+        own = np.stack(
+            [np.concatenate([_as_numbers(series, name) for series in self.column(name)]) for name in target.columns], axis=1
+        )
         if not np.isfinite(wanted).all() or not np.isfinite(own).all():
             raise BadInput(f"{target.name}: columns of numbers must have no missing values; drop those rows, or name other columns")
         ratio = density_ratio(own, wanted, stream(self.asked.seed, "mix", "ulsif"))
@@ -371,7 +375,7 @@ class _RowReader:
                 [np.logical_and.reduce([mask[pool] for mask in masks if mask is not None]) for pool in range(len(self.pools))]
             )
         by_pool = tuple(
-            np.stack([one[pool] for one in inside], axis=1) if inside else np.zeros((scan.rows, 0), bool)
+            np.stack([mask[pool] for mask in inside], axis=1) if inside else np.zeros((scan.rows, 0), bool)
             for pool, scan in enumerate(self.scans)
         )
         return Needs(target, tuple(rules), tuple(missing), by_pool, tuple(notes))
@@ -385,20 +389,20 @@ class _RowReader:
             return None
         values = self.column(name)
         if kind == "missing":
-            return [one.is_null().to_numpy() for one in values]
-        missing = [one.is_null().to_numpy() for one in values]
+            return [series.is_null().to_numpy() for series in values]
+        missing = [series.is_null().to_numpy() for series in values]
         or_missing = bool(condition.get("or_missing", False))
         if kind == "interval":
-            numbers = [_of_text(one, label) if label else _as_numbers(one, name) for one in values]
+            numbers = [_of_text(series, label) if label else _as_numbers(series, name) for series in values]
             low, high = float(condition.get("at_least", -math.inf)), float(condition.get("below", math.inf))
             return [((own >= low) & (own < high)) | (or_missing & gone) for own, gone in zip(numbers, missing, strict=True)]
         if kind not in ("among", "none_of"):
             return None
         named = [str(value) for value in condition.get("values", ())]
         if label == "word":
-            are = [_says(one, named[0]) for one in values]
+            are = [_says(series, named[0]) for series in values]
         else:
-            are = [one.cast(pl.String).is_in(named).fill_null(False).to_numpy() for one in values]
+            are = [series.cast(pl.String).is_in(named).fill_null(False).to_numpy() for series in values]
         return [((own if kind == "among" else ~own) & ~gone) | (or_missing & gone) for own, gone in zip(are, missing, strict=True)]
 
 

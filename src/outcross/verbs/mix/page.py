@@ -49,7 +49,7 @@ def page(changes: Changes) -> bytes:
 
 def _largest(shares: list[tuple[float, ...]]) -> float:
     """The end of the scale of a table."""
-    return max((share for one in shares for share in one), default=0.0) or 1.0
+    return max((share for row_shares in shares for share in row_shares), default=0.0) or 1.0
 
 
 @cache

@@ -308,7 +308,7 @@ def _largest(split: Split, caps: np.ndarray, limit: int | None = None) -> int | 
     high = min(math.floor((int(caps[pool]) + 2) / share) for pool, share in positive)
     high = high if limit is None else min(high, limit)
     wanted = [pool for pool, _ in positive]
-    return largest_total(split.quotas, lambda found: ((found <= caps) & _served(found, wanted)).all(axis=1), 1, high)
+    return largest_total(split.quotas, lambda counts: ((counts <= caps) & _served(counts, wanted)).all(axis=1), 1, high)
 
 
 def _served(counts: np.ndarray, wanted: list[int]) -> np.ndarray:
@@ -331,7 +331,7 @@ def _check_served(asked: MixRecipe, split: Split, supplies: Sequence[Supply], ta
         return
     smallest = min(split.shares[pool] for pool in positive)
     low, high = math.ceil(1 / (len(positive) * smallest)), math.ceil(2 / smallest)
-    enough = smallest_total(split.quotas, lambda found: _served(found, positive).all(axis=1), max(1, low), high) or high
+    enough = smallest_total(split.quotas, lambda counts: _served(counts, positive).all(axis=1), max(1, low), high) or high
     name, share = asked.pools[lacking[0]].name, split.shares[lacking[0]]
     raise BadInput(
         f"pool {name!r} would receive nothing: its share of {total:,} {asked.unit} is {float(share * total):.3g}; the smallest that serves every "

@@ -451,7 +451,7 @@ def counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
     encoded = (
         tokenizer.encode_batch_fast(words[start : start + 1000], add_special_tokens=False) for start in range(0, len(words), 1000)
     )
-    return np.array([len(one.ids) for some in encoded for one in some], dtype=np.int64)
+    return np.array([len(encoding.ids) for some in encoded for encoding in some], dtype=np.int64)
 
 
 def contents(texts: polars.Series) -> polars.Series:

@@ -61,8 +61,8 @@ class Mix(Result):
         manifest = work.manifest(self.mixing.described(summary.pop(None)), [], self.mixing) | work.audited(
             self.mixing, self.frame()
         )
-        for name, one in summary.items():
-            manifest["splits"][name] |= work.held_back(one) | {"shards": []}
+        for name, split_summary in summary.items():
+            manifest["splits"][name] |= work.held_back(split_summary) | {"shards": []}
         return manifest
 
     @property
@@ -131,7 +131,7 @@ class Mix(Result):
         if self.is_plan:
             return f"Mix, planned: {self.plan.plain()['rows']:,} rows"
         manifest = self.manifest
-        parts = ", ".join(f"{100 * one['share']:.4g} % {author}" for author, one in manifest.get("origins", {}).items())
+        parts = ", ".join(f"{100 * facts['share']:.4g} % {author}" for author, facts in manifest.get("origins", {}).items())
         return f"Mix of {manifest['rows']:,} rows ({parts}), {'not written' if self.folder is None else f'in {self.folder}'}"
 
     def lines(self, width: int = WIDTH) -> list[str]:
@@ -148,12 +148,12 @@ class Mix(Result):
             return ()
         manifest = self.manifest
         counts = {
-            by: {value: one["rows"] for value, one in manifest.get(f"{by}s", {}).items()}
+            by: {value: facts["rows"] for value, facts in manifest.get(f"{by}s", {}).items()}
             for by in ("origin", "teacher", "generation")
         }
         counts["pool"] = {pool["name"]: pool.get("used", 0) for pool in manifest["pools"]}
         counts |= {
-            f"group {name}": {value: one["rows"] for value, one in counted.items()}
+            f"group {name}": {value: facts["rows"] for value, facts in counted.items()}
             for name, counted in manifest.get("groups", {}).items()
         }
         return tuple(counts_figure(by, f"Rows by {by}", counted) for by, counted in counts.items() if counted)

@@ -105,12 +105,12 @@ class RowSet:
                 own = rows[low:high]
                 # A row that is drawn again follows all rows of its content, so that every record has an occurrence of its own.
                 occurrences = scan.occurrences[own] + passes[low:high] * (1 if scan.alike is None else scan.alike[own])
-                made = with_provenance(batch[own - start], opened.recipe, id_column(scan.of_rows[own], occurrences))
+                frame = with_provenance(batch[own - start], opened.recipe, id_column(scan.of_rows[own], occurrences))
                 if self.factors and self.factors[pool] != 1.0:
-                    made = made.with_columns(pl.col("_weight") * self.factors[pool])
+                    frame = frame.with_columns(pl.col("_weight") * self.factors[pool])
                 if weights is not None:
-                    made = made.with_columns(_weight=pl.col("_weight") * pl.Series(weights[own]))
-                yield fitted(made, self.schema | {name: made.schema[name] for name in PROVENANCE}).with_columns(
+                    frame = frame.with_columns(_weight=pl.col("_weight") * pl.Series(weights[own]))
+                yield fitted(frame, self.schema | {name: frame.schema[name] for name in PROVENANCE}).with_columns(
                     pl.Series(PLACE, places[low:high], dtype=pl.Int64)
                 )
             start += batch.height
@@ -126,7 +126,7 @@ class Waiting:
     skip: Sequence[bool]
     aside: Path | None
     """A folder for them where memory is not enough; None where all stay in memory."""
-    held: dict[int, list[Any]] = field(default_factory=dict)
+    waiting: dict[int, list[Any]] = field(default_factory=dict)
     size: int = 0
     files: dict[int, list[Path]] = field(default_factory=dict)
 
@@ -139,7 +139,7 @@ class Waiting:
         bounds = np.searchsorted(rows[PLACE].to_numpy(), [0, *self.ends])
         for shard, (low, high) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
             if low < high:
-                self.held.setdefault(shard, []).append(rows[low:high])
+                self.waiting.setdefault(shard, []).append(rows[low:high])
         self.size += int(rows.estimated_size())
         if self.size > MEMORY and self.aside is not None:
             self.put_aside()
@@ -152,7 +152,7 @@ class Waiting:
         assert folder is not None
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for shard, frames in self.held.items():
+            for shard, frames in self.waiting.items():
                 files = self.files.setdefault(shard, [])
                 path = folder / f"{shard:05}-{len(files):05}.arrow"
                 packed = io.BytesIO()  # polars itself would not say that the disk is full, but that it could not compute
@@ -161,7 +161,7 @@ class Waiting:
                 files.append(path)
         except OSError as error:
             raise MachineGaveOut(f"{folder} could not be written: {error.strerror or error}; free space and run again") from None
-        self.held, self.size = {}, 0
+        self.waiting, self.size = {}, 0
 
     def shards(self) -> Iterator[polars.DataFrame | None]:
         import polars as pl
@@ -171,7 +171,7 @@ class Waiting:
                 yield None
                 continue
             files = self.files.pop(shard, [])
-            frames = [pl.read_ipc(io.BytesIO(path.read_bytes())) for path in files] + self.held.pop(shard, [])
+            frames = [pl.read_ipc(io.BytesIO(path.read_bytes())) for path in files] + self.waiting.pop(shard, [])
             for path in files:
                 path.unlink()
             yield pl.concat(frames).sort(PLACE).drop(PLACE).rechunk()

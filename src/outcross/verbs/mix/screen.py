@@ -151,10 +151,10 @@ def split_lines(splits: Mapping[str, Any], width: int) -> Iterator[str]:
             width,
         )
     for name in SPLITS:
-        if isinstance(one := splits.get(name), dict):
-            human = "" if one.get("synthetic") else ", human rows alone"
+        if isinstance(split := splits.get(name), dict):
+            human = "" if split.get("synthetic") else ", human rows alone"
             yield from wrapped(
-                f"{name}: {_number(one.get(unit))} {escaped(unit)}, share {_number(one.get('share'))} (asked {_number(one.get('requested_share'))}){human}",
+                f"{name}: {_number(split.get(unit))} {escaped(unit)}, share {_number(split.get('share'))} (asked {_number(split.get('requested_share'))}){human}",
                 width,
             )
 
@@ -212,9 +212,9 @@ def _counted(name: str, counts: Any, width: int) -> Iterator[str]:
     if not isinstance(counts, dict) or not counts:
         return
     said = [
-        f"{shortened(str(value), NAME)} {_number(one.get('rows'))} ({_number(one.get('share'))})"
-        for value, one in list(counts.items())[:MOST]
-        if isinstance(one, dict)
+        f"{shortened(str(value), NAME)} {_number(facts.get('rows'))} ({_number(facts.get('share'))})"
+        for value, facts in list(counts.items())[:MOST]
+        if isinstance(facts, dict)
     ]
     more = f", and {len(counts) - MOST} more" if len(counts) > MOST else ""
     yield from wrapped(f"{name}: {', '.join(said)}{more}", width, hang=4)

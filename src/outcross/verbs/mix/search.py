@@ -58,20 +58,20 @@ def of_many_pools(trial: MixTrial) -> Searched:
     points, tests = (np.array([trial.reachable(point) for point in some]) for some in (points, tests))
     tried, keys = [], []
     for role, shares in [*(("fit", point) for point in points), *(("held out", point) for point in tests)]:
-        one, steps = trial.measured(role, shares)
-        tried.append(one)
+        measured_mix, steps = trial.measured(role, shares)
+        tried.append(measured_mix)
         keys += steps
     fitted, held_out = tried[: len(points)], tried[len(points) :]
-    chance = chance_of_no_effect(np.array([one.shares for one in tried]), trial.loss(tried).mean(axis=1))
+    chance = chance_of_no_effect(np.array([tried_mix.shares for tried_mix in tried]), trial.loss(tried).mean(axis=1))
     laws = {
         name: fit_mixing_law(
-            np.array([one.shares for one in fitted]),
-            np.array([one.losses[:, place].mean() for one in fitted]),
+            np.array([tried_mix.shares for tried_mix in fitted]),
+            np.array([tried_mix.losses[:, place].mean() for tried_mix in fitted]),
             stream(trial.asked.seed, "mix", "search", "law"),
         )
         for place, name in enumerate(trial.domains)
     }
-    line = fit_linear_model(np.array([one.shares for one in fitted]), trial.loss(fitted).mean(axis=1))
+    line = fit_linear_model(np.array([tried_mix.shares for tried_mix in fitted]), trial.loss(fitted).mean(axis=1))
     described: dict[str, Any] = _settings(trial) | {
         "chance_of_no_effect": rounded(chance),
         "law": {name: _law(trial, law) for name, law in laws.items()},
@@ -91,7 +91,11 @@ def of_many_pools(trial: MixTrial) -> Searched:
     proposal = _proposal(trial, laws, weights, best)
     note = _note(trial, best, regret)
     described |= _of(
-        trial, [*tried, *rivals], proposal, {"held_out": test, "regret": {name: _plain(one) for name, one in regret.items()}}, note
+        trial,
+        [*tried, *rivals],
+        proposal,
+        {"held_out": test, "regret": {name: _plain(estimate) for name, estimate in regret.items()}},
+        note,
     )
     return Searched(described, weights, (*keys, *steps))
 
@@ -107,22 +111,26 @@ def _rivals(
 ) -> tuple[list[TriedMix], list[str]]:
     """The law's best mix, the linear model's, the best that was observed and the one that was asked for, each on samples that nothing was fitted to."""
     asked = {"law": _best(trial, [law.law for law in laws.values()]), "linear": least_corner(line.slopes, trial.capped)}
-    can_be_had = [one for one in tried if bool(trial.capped.holds(one.shares)) or _nearly(trial, one.shares)]
+    can_be_had = [
+        tried_mix for tried_mix in tried if bool(trial.capped.holds(tried_mix.shares)) or _nearly(trial, tried_mix.shares)
+    ]
     if can_be_had:
-        asked["observed"] = min(can_be_had, key=lambda one: float((one.losses.mean(axis=0) * trial.weights).sum())).shares
+        asked["observed"] = min(
+            can_be_had, key=lambda tried_mix: float((tried_mix.losses.mean(axis=0) * trial.weights).sum())
+        ).shares
     if bool(trial.capped.holds(trial.natural)):
         asked["asked"] = trial.natural
     rivals, keys = [], []
     for role, shares in asked.items():
-        one, steps = trial.measured(role, trial.reachable(shares), trial.search.seeds)
-        rivals.append(one)
+        rival, steps = trial.measured(role, trial.reachable(shares), trial.search.seeds)
+        rivals.append(rival)
         keys += steps
     return rivals, keys
 
 
 def _nearly(trial: MixTrial, shares: np.ndarray) -> bool:
     """Whether shares are allowed but for the rounding to whole blocks."""
-    region, size = trial.capped, 2.0 / trial.small.held.size
+    region, size = trial.capped, 2.0 / trial.small.encoded.size
     is_kept = region.caps is None or bool((shares @ region.caps.T >= -size * np.abs(region.caps).max()).all())
     if region.floor is None:
         return is_kept
@@ -142,14 +150,14 @@ def _regret(trial: MixTrial, tried: Sequence[TriedMix], rivals: Sequence[TriedMi
     mean_losses = trial.loss(rivals).mean(axis=1)
     lowest = float(mean_losses.min())
     return {
-        one.role: Estimate(
+        rival.role: Estimate(
             float(loss) - lowest,
             float(loss) - lowest - half,
             float(loss) - lowest + half,
             "scatter of mixes over their samples",
             losses.size,
         )
-        for one, loss in zip(rivals, mean_losses, strict=True)
+        for rival, loss in zip(rivals, mean_losses, strict=True)
     }
 
 
@@ -189,7 +197,7 @@ def _held_out(
     line: LossPlane,
 ) -> dict[str, Any]:
     """How well the law and a linear model predict mixes that they were not fitted to, and what choosing among these by each would have cost."""
-    shares, truth = np.array([one.shares for one in held_out]), trial.loss(held_out).mean(axis=1)
+    shares, truth = np.array([tried_mix.shares for tried_mix in held_out]), trial.loss(held_out).mean(axis=1)
     predicted = {"law": np.column_stack([law.law(shares) for law in laws.values()]) @ trial.weights, "linear": line(shares)}
     spread = float(((truth - trial.loss(fitted).mean()) ** 2).sum())
     return {"mixes": len(truth)} | {
@@ -208,15 +216,15 @@ def _law(trial: MixTrial, law: FittedMixingLaw) -> dict[str, Any]:
         "terms": len(law.law.pulls),
         "c": _plain(law.constant),
         "k": _plain(law.scale),
-        "t": {name: _plain(one) for name, one in zip(trial.names, law.exponents, strict=True)},
+        "t": {name: _plain(exponent) for name, exponent in zip(trial.names, law.exponents, strict=True)},
         "pulls": [[rounded(value) for value in row] for row in law.law.pulls.tolist()],
     }
 
 
 def _settings(trial: MixTrial) -> dict[str, Any]:
-    small_pools = trial.small.held
+    small_pools = trial.small.encoded
     is_text = isinstance(small_pools, TextPools)
-    tests = {name: len(one) for name, one in small_pools.tests.items()}
+    tests = {name: len(records) for name, records in small_pools.tests.items()}
     repeats = {
         name: -(-small_pools.size // len(sample))
         for name, sample in zip(trial.names, small_pools.samples, strict=True)
@@ -244,11 +252,13 @@ def _of(
 ) -> dict[str, Any]:
     mixes = [
         {
-            "role": one.role,
-            "shares": {name: rounded(float(share)) for name, share in zip(trial.names, one.shares, strict=True)},
-            "losses": {name: [rounded(float(loss)) for loss in one.losses[:, place]] for place, name in enumerate(trial.domains)},
+            "role": tried_mix.role,
+            "shares": {name: rounded(float(share)) for name, share in zip(trial.names, tried_mix.shares, strict=True)},
+            "losses": {
+                name: [rounded(float(loss)) for loss in tried_mix.losses[:, place]] for place, name in enumerate(trial.domains)
+            },
         }
-        for one in tried
+        for tried_mix in tried
     ]
     return {"proposal": proposal, "back_test": test, "note": note, "mixes": mixes}
 

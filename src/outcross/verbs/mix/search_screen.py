@@ -22,7 +22,7 @@ def search_lines(search: Any, width: int) -> Iterator[str]:
     yield from wrapped(f"search: {tried}; {escaped(str(search.get('note')))}", width)
     yield from wrapped(f"losses are measured on {escaped(str(search.get('measured_on')))}", width)
     if isinstance(proposal, dict) and isinstance(proposal.get("shares"), dict):
-        said = [f"{escaped(str(name))} {_share(one)}" for name, one in proposal["shares"].items() if isinstance(one, dict)]
+        said = [f"{escaped(str(name))} {_share(share)}" for name, share in proposal["shares"].items() if isinstance(share, dict)]
         yield from wrapped(f"proposed shares of {escaped(str(proposal.get('unit')))} [95 %]: {', '.join(said)}", width, hang=4)
     test = search.get("back_test")
     held_out, regret = (test.get("held_out"), test.get("regret")) if isinstance(test, dict) else (None, None)
@@ -34,9 +34,9 @@ def search_lines(search: Any, width: int) -> Iterator[str]:
         )
     if isinstance(regret, dict):
         said = [
-            f"{escaped(str(name))} {_number(one.get('value'))} [{_number(one.get('low'))}, {_number(one.get('high'))}]"
-            for name, one in regret.items()
-            if isinstance(one, dict)
+            f"{escaped(str(name))} {_number(estimate.get('value'))} [{_number(estimate.get('low'))}, {_number(estimate.get('high'))}]"
+            for name, estimate in regret.items()
+            if isinstance(estimate, dict)
         ]
         yield from wrapped(f"loss above the best found [95 %]: {', '.join(said)}", width, hang=4)
 

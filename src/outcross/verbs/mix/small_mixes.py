@@ -89,7 +89,7 @@ class SmallPools:
         return _tests(self)
 
     @cached_property
-    def held(self) -> TextPools | TablePools:
+    def encoded(self) -> TextPools | TablePools:
         return text_pools(self) if self.text is not None else table_pools(self)
 
 
@@ -232,7 +232,7 @@ FILE = "losses.json"
 @verb(LIBRARIES, 0, load=lambda folder, digest, asked, pools: MixLosses.load(folder), learns=True)
 def small_mix(asked: SmallMix, pools: SmallPools, *, rng: np.random.Generator) -> MixLosses:
     """Train on one small mix: nats a token, nats a record, or squared errors in human variances."""
-    return MixLosses({domain: float(np.mean(values)) for domain, values in pools.held.losses_of(asked, rng)})
+    return MixLosses({domain: float(np.mean(values)) for domain, values in pools.encoded.losses_of(asked, rng)})
 
 
 def _drawn(there: int, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -296,18 +296,19 @@ def text_pools(pools: SmallPools) -> TextPools:
     return replace(text_pools_held, a_unit=_of_one_unit(records.asked, text_pools_held))
 
 
-def _of_one_unit(asked: MixRecipe, held: TextPools) -> np.ndarray:
+def _of_one_unit(asked: MixRecipe, pools: TextPools) -> np.ndarray:
     """Tokens that a learner reads of one row, character or token of each pool: (pools,)."""
     if asked.unit == "rows":
-        return held.a_row
+        return pools.a_row
     if asked.unit == "characters":
-        counts = [sum(map(len, own)) for own in held.texts]
+        counts = [sum(map(len, own)) for own in pools.texts]
     else:
         tokenizer = tokenizer_of(asked.tokenizer)
         counts = [
-            sum(len(one.ids) for one in tokenizer.encode_batch_fast(list(own), add_special_tokens=False)) for own in held.texts
+            sum(len(encoding.ids) for encoding in tokenizer.encode_batch_fast(list(own), add_special_tokens=False))
+            for own in pools.texts
         ]
-    return held.a_row * np.array([len(own) / max(count, 1) for own, count in zip(held.texts, counts, strict=True)])
+    return pools.a_row * np.array([len(own) / max(count, 1) for own, count in zip(pools.texts, counts, strict=True)])
 
 
 def _training(learner: Learner, search: MixSearch, size: int) -> Schedule | None:
@@ -333,7 +334,7 @@ def table_pools(pools: SmallPools) -> TablePools:
         given = [*tests.items(), *((pool.name, frame) for pool, frame in zip(records.asked.pools, frames, strict=True))]
         tables = alike([table(frame, name) for name, frame in given]).tables
         asked = task(tables[0], search.column)
-        encoded, places = zip(*(_in_order(*asked.records(one), one.places) for one in tables), strict=True)
+        encoded, places = zip(*(_in_order(*asked.records(own_table), own_table.places) for own_table in tables), strict=True)
     except NotApplicable as why:
         raise BadInput(f"search.column: {why}") from None
     samples = encoded[len(tests) :]

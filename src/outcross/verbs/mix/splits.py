@@ -136,7 +136,7 @@ class _Cutter:
             if size == 0:
                 smallest = smallest_total(
                     lambda sizes: largest_remainder(shares, sizes),
-                    lambda found: (found > 0).all(axis=1),
+                    lambda counts: (counts > 0).all(axis=1),
                     1,
                     math.ceil(2 / min(shares)),
                 )

@@ -82,7 +82,7 @@ class TrainingRows:
         """How much there is of each cell, and what is asked of cells."""
         cell, row = self.cells
         pool = self.pool[row]
-        repeats = np.array([self.asked.repeats_of(one) for one in self.asked.pools], dtype=np.int64)
+        repeats = np.array([self.asked.repeats_of(recipe) for recipe in self.asked.pools], dtype=np.int64)
         return CellProblem(
             pool=pool,
             available=np.bincount(cell, self.amounts, minlength=len(row)).astype(np.int64),
@@ -91,14 +91,14 @@ class TrainingRows:
             demands=tuple(demand for group in self.judged.groups for demand in self._demands(group)),
             needs=(),
             unit=self.asked.unit,
-            names=tuple(one.name for one in self.asked.pools),
+            names=tuple(recipe.name for recipe in self.asked.pools),
         )
 
     def _fixed(self, pool: np.ndarray) -> Iterator[Demand]:
         """What the human share and the weights of pools ask. Where a pool has no weight, targets may move what it gives."""
         split, wanted = split_of(self.asked, self.supplies)
         every = np.ones(len(pool), bool)
-        people = np.array([one.is_human for one in self.asked.pools])[pool]
+        people = np.array([recipe.is_human for recipe in self.asked.pools])[pool]
         if wanted is not None:
             share, largest = exact(wanted), Fraction(1) if isinstance(self.asked.human_share, AtLeast) else exact(wanted)
             yield Demand("human_share", "human", people, every, share, largest)

@@ -90,8 +90,8 @@ class Trace(Result):
 
         names = [name for name in self.__dataclass_fields__ if name not in ("file", "parents")]
         rows = [
-            {"back": depth} | {name: getattr(one, name) for name in names} | {"file": one.file.file if one.file else None}
-            for depth, one in self._records()
+            {"back": depth} | {name: getattr(record, name) for name in names} | {"file": record.file.file if record.file else None}
+            for depth, record in self._records()
         ]
         return polars.DataFrame(rows, infer_schema_length=None)
 

@@ -119,7 +119,7 @@ class MixTrial:
     @cached_property
     def a_unit(self) -> np.ndarray:
         """How much a learner reads of one row, character or token of each pool: (pools,)."""
-        small_pools = self.small.held
+        small_pools = self.small.encoded
         return small_pools.a_unit if isinstance(small_pools, TextPools) else np.ones(len(self.names))
 
     def in_units(self, shares: np.ndarray) -> np.ndarray:
@@ -174,11 +174,11 @@ class MixTrial:
     @property
     def planner(self) -> RowPlanner | None:
         """Who chooses the rows of small mixes by targets; None where there are no targets."""
-        return self.small.held.planner
+        return self.small.encoded.planner
 
     def reachable(self, shares: np.ndarray) -> np.ndarray:
         """The shares nearest to these, on the line to those that the mix would have without a search, of which a small mix can meet the targets. (pools,)"""
-        planner, small_pools = self.planner, self.small.held
+        planner, small_pools = self.planner, self.small.encoded
         if planner is None:
             return shares
 
@@ -205,7 +205,7 @@ class MixTrial:
 
     def measured(self, role: str, shares: np.ndarray, first_seed: int = 0) -> tuple[TriedMix, list[str]]:
         """What a learner loses that is trained on this mix, on as many samples as are asked for, and the steps that say so."""
-        counts = counts_of(shares, self.small.held.size)
+        counts = counts_of(shares, self.small.encoded.size)
         exact = tuple(round(float(share), 9) for share in shares) if self.planner is not None else ()
         steps = self.ledger.steps(self.asked.seed)
         measurements = [
@@ -218,11 +218,11 @@ class MixTrial:
             for seed in range(first_seed, first_seed + self.search.seeds)
         ]
         losses = np.array([list(measurement.value.by_domain.values()) for measurement in measurements])
-        return TriedMix(role, np.array(counts) / sum(counts), losses), [one.key for one in measurements]
+        return TriedMix(role, np.array(counts) / sum(counts), losses), [measurement.key for measurement in measurements]
 
     @cached_property
     def domains(self) -> tuple[str, ...]:
-        small_pools = self.small.held
+        small_pools = self.small.encoded
         return tuple(small_pools.tests)
 
     @cached_property

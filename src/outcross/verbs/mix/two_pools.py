@@ -59,7 +59,7 @@ class MadeCurve:
 def mix_curve(asked: CurveAsked, pools: SmallPools, *, rng: np.random.Generator) -> MadeCurve:
     """The share curve of two pools. BadInput where it cannot be had."""
     try:
-        curve = _of_tables(asked, pools, rng) if pools.text is None else _of_texts(asked, pools.held, rng)
+        curve = _of_tables(asked, pools, rng) if pools.text is None else _of_texts(asked, pools.encoded, rng)
     except NotApplicable as why:
         raise BadInput(f"search: {why}") from None
     return MadeCurve(json.loads(json.dumps(asdict(curve) | {"answer": curve.answer})))
@@ -107,18 +107,18 @@ class BlockSample:
         return len(self.tokens)
 
 
-def _of_texts(asked: CurveAsked, held: Any, rng: np.random.Generator) -> ShareCurve:
-    assert isinstance(held, TextPools)
+def _of_texts(asked: CurveAsked, pools: Any, rng: np.random.Generator) -> ShareCurve:
+    assert isinstance(pools, TextPools)
     # Of the other pool each fit takes its own records out of more, so that no lucky sample speaks for it.
-    base, other = BlockSample(held.samples[asked.base][: held.size]), BlockSample(held.samples[1 - asked.base])
-    tests = [BlockSample(tokens) for tokens in held.tests.values()]
+    base, other = BlockSample(pools.samples[asked.base][: pools.size]), BlockSample(pools.samples[1 - asked.base])
+    tests = [BlockSample(tokens) for tokens in pools.tests.values()]
 
     def learner(training: BlockSample, classes: int) -> Any:
-        model = held.learner.fit(as_blocks(training.tokens), None, held.start, held.training, rng)
+        model = pools.learner.fit(as_blocks(training.tokens), None, pools.start, pools.training, rng)
         return lambda records: -np.asarray(model.log_prob(as_blocks(records.tokens)), dtype=float) / records.tokens.shape[1]
 
     data = ShareData(base, other, tests[0] if tests else None, {}, 0, losses=lambda nats, records: nats, discrimination=None)
-    words = CurveWords(target="the next token", learner=kind(held.learner), loss="nats a token", discrimination="none")
+    words = CurveWords(target="the next token", learner=kind(pools.learner), loss="nats a token", discrimination="none")
     return curve_between(data, asked.shares, learner, rng, words)
 
 
@@ -139,7 +139,7 @@ def of_two_pools(trial: MixTrial) -> Searched:
     likely = [share for share, own in of_weight.items() if own in curve["likely"]]
     best = min(of_weight, key=lambda share: losses[of_weight[share]]["value"])
     name, answer = trial.names[1 - base], step.value.plain["answer"]
-    described = _told(trial, step.value.plain, of_weight, name)
+    described = _description(trial, step.value.plain, of_weight, name)
     if len(likely) == len(of_weight):
         note = "no share of those that the mix may have loses more than another beyond the error: none is better, and those that were asked for stay"
         return Searched(described | {"proposal": None, "note": f"{answer} {note[0].upper()}{note[1:]}."}, None, (step.key,))
@@ -150,13 +150,17 @@ def of_two_pools(trial: MixTrial) -> Searched:
     of_units = [
         trial.in_units(np.array([1 - share, share][:: 1 if base == 0 else -1])) for share in (low, high) if share is not None
     ]
-    ends = [(float(min(one)), float(max(one))) for one in zip(*of_units, strict=True)] if of_units else [(None, None)] * 2
+    ends = (
+        [(float(min(pool_shares)), float(max(pool_shares))) for pool_shares in zip(*of_units, strict=True)]
+        if of_units
+        else [(None, None)] * 2
+    )
     proposal = {
         "by": "share curve",
         "unit": trial.asked.unit,
         "shares": {
-            one: {"value": weight / 1_000_000, "low": rounded(low), "high": rounded(high)}
-            for one, weight, (low, high) in zip(trial.names, weights, ends, strict=True)
+            pool_name: {"value": weight / 1_000_000, "low": rounded(low), "high": rounded(high)}
+            for pool_name, weight, (low, high) in zip(trial.names, weights, ends, strict=True)
         },
         "method": "shares that cannot be told from the best one"
         if likely
@@ -186,19 +190,19 @@ def _weighed(trial: MixTrial, base: int, share: float) -> float:
         return share
     read = np.zeros(2)
     read[base], read[1 - base] = 1 - share, share
-    small_pools = trial.small.held
+    small_pools = trial.small.encoded
     a_row = small_pools.a_row if isinstance(small_pools, TextPools) else np.ones(2)
     rows = read / a_row
     weighed = records.weighed(rows / rows.sum()) * a_row
     return float(weighed[1 - base] / weighed.sum())
 
 
-def _told(trial: MixTrial, curve: dict[str, Any], of_weight: dict[float, float], name: str) -> dict[str, Any]:
+def _description(trial: MixTrial, curve: dict[str, Any], of_weight: dict[float, float], name: str) -> dict[str, Any]:
     """What was tried, as plain data of the manifest."""
     small = trial.small
     learner = (
-        plain(small.held.learner)
-        if isinstance(small.held, TextPools)
+        plain(small.encoded.learner)
+        if isinstance(small.encoded, TextPools)
         else {"kind": trial.search.predictor, "column": trial.search.column}
     )
     return {
@@ -207,6 +211,8 @@ def _told(trial: MixTrial, curve: dict[str, Any], of_weight: dict[float, float],
         "loss": curve["loss"],
         "share_of": name,
         "shares_of_weight": {f"{share:g}": own for share, own in of_weight.items()} if small.records.has_weights else {},
-        "asked": {one: rounded(float(share)) for one, share in zip(trial.names, trial.in_units(trial.natural), strict=True)},
+        "asked": {
+            pool_name: rounded(float(share)) for pool_name, share in zip(trial.names, trial.in_units(trial.natural), strict=True)
+        },
         "share_curve": curve,
     }

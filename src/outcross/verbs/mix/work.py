@@ -369,9 +369,9 @@ class Mixing:
                 of_others.append(rows[admitted[is_other]])
             yield "other splits", tuple(of_others)
 
-    def described(self, told: dict[str, Any]) -> dict[str, Any]:
+    def described(self, summary: dict[str, Any]) -> dict[str, Any]:
         """What the mix itself holds, with what targets asked and have."""
-        return told if self.aimed is None else told | {"targets": self.aimed.facts}
+        return summary if self.aimed is None else summary | {"targets": self.aimed.facts}
 
     @property
     def split_of_rows(self) -> list[np.ndarray] | None:
@@ -407,8 +407,8 @@ class Mixing:
     def read(self) -> dict[str, Any]:
         """What each pool is read from: its files by the names that were given, or that it was in memory, with their SHA-256."""
         return {
-            recipe.name: {"files" if _is_of_files(data) else "memory": one.names}
-            for recipe, data, one in zip(self.asked.pools, self.data, self.externals, strict=True)
+            recipe.name: {"files" if _is_of_files(data) else "memory": source.names}
+            for recipe, data, source in zip(self.asked.pools, self.data, self.externals, strict=True)
         }
 
     @cached_property
@@ -438,7 +438,7 @@ class Mixing:
 
 def _is_of_files(data: Any) -> bool:
     several = data if isinstance(data, list | tuple) else [data]
-    return bool(several) and all(isinstance(one, str | Path) for one in several)
+    return bool(several) and all(isinstance(place, str | Path) for place in several)
 
 
 class Mixed:
@@ -545,7 +545,10 @@ def audited(mixing: Mixing, mixed: polars.DataFrame) -> dict[str, Any]:
 
 def _files(mixed: Mixed, mixing: Mixing) -> dict[str, Any]:
     """Every file of a mix; its manifest, by which it is known, comes last."""
-    files = {name: [_shard(mixed.folder / folder_of(name), shard) for shard in one["files"]] for name, one in mixed.summary.items()}
+    files = {
+        name: [_shard(mixed.folder / folder_of(name), shard) for shard in split_facts["files"]]
+        for name, split_facts in mixed.summary.items()
+    }
     manifests = {name: manifest(mixed.summary[name], files[name], mixing) for name in ("", TWIN) if name in files}
     for name in EVALUATED:
         if name in files:
@@ -558,8 +561,8 @@ def _files(mixed: Mixed, mixing: Mixing) -> dict[str, Any]:
     if TWIN in manifests:
         manifests[""]["match"] = {"folder": TWIN} | {key: manifests[TWIN][key] for key in ("rows", "sha256")}
     written = {
-        str(Path(name) / MANIFEST): json.dumps(one, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
-        for name, one in manifests.items()
+        str(Path(name) / MANIFEST): json.dumps(content, allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+        for name, content in manifests.items()
     }
     return mixed.files | {name: written[name] for name in sorted(written, key=len, reverse=True)}
 

@@ -53,7 +53,7 @@ def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda 
     if data is not None and kind_at(data) != "folder":
         raise BadInput(f"--data {data} is no folder; give the folder that holds the data of the claims")
     if not chosen and not question.all:
-        return _listed(folder)
+        return listed(folder)
     for claim in chosen:
         check_memory(claim, question.size)
         _check_fresh(claim, question, folder)
@@ -63,7 +63,7 @@ def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda 
         entries.append(_entry(claim, question, folder, data, watch))
         _write(Reproduction(tuple(entries), folder))
     named = {entry.claim.id for entry in entries}
-    beside = () if folder is None else tuple(entry for entry in _listed(folder).entries if entry.claim.id not in named)
+    beside = () if folder is None else tuple(entry for entry in listed(folder).entries if entry.claim.id not in named)
     return Reproduction(tuple(entries), folder, beside)
 
 
@@ -107,7 +107,7 @@ def _check_fresh(claim: Claim, question: ReproduceQuestion, folder: Path | None)
         )
 
 
-def _listed(folder: Path | None) -> Reproduction:
+def listed(folder: Path | None) -> Reproduction:
     """Every claim, with the results that a folder holds."""
     entries = []
     for claim in claims().values():
@@ -130,7 +130,7 @@ def _write(result: Reproduction) -> None:
     """Write the verdicts and the page of all that the folder holds."""
     if result.folder is None:
         return
-    known = {entry.claim.id: entry for entry in _listed(result.folder).entries}
+    known = {entry.claim.id: entry for entry in listed(result.folder).entries}
     whole = Reproduction(
         tuple({**known, **{entry.claim.id: entry for entry in result.entries}}[name] for name in known), result.folder
     )

@@ -266,7 +266,7 @@ def claims_page() -> str:
         for part in claim.parts:
             rule = part.rule
             published = getattr(rule, "published", getattr(rule, "bound", getattr(rule, "threshold", None)))
-            error = f" ± {number(of)}" if (of := getattr(rule, "error", 0.0)) else ""
+            error = f" ± {number(margin)}" if (margin := getattr(rule, "error", 0.0)) else ""
             known = TAGS[part.tag] + (f"; error: {part.error_from}" if part.error_from else "")
             cells = (f"`{claim.id}`", part.what, kind(rule), "" if published is None else number(published) + error, known)
             lines.append("| " + " | ".join(map(_cell, cells)) + " |")

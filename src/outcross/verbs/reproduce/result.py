@@ -53,7 +53,7 @@ class ClaimResult:
             "size": self.size,
             "digest": self.digest,
             "protocol": self.protocol,
-            "comparisons": [[_plain(one) for one in part] for part in self.comparisons],
+            "comparisons": [[_plain(comparison) for comparison in part] for part in self.comparisons],
             "reason": self.reason,
             "seeds": list(self.seeds),
             "generations": self.generations,
@@ -89,7 +89,7 @@ class ReproducedClaim:
         """The largest p-value of no effect among its comparisons; None where nothing was compared."""
         if self.result is None or self.is_stale or not any(self.result.comparisons):
             return None
-        return max(one.p for part in self.result.comparisons for one in part)
+        return max(comparison.p for part in self.result.comparisons for comparison in part)
 
     def verdicts(self, tests: int) -> Iterator[tuple[int, ClaimComparison, ClaimVerdict]]:
         """Every comparison with the number of its part and its verdict."""
@@ -114,12 +114,12 @@ class Reproduction(Result):
     @cached_property
     def factors(self) -> Mapping[str, int]:
         """Holm's factor of every claim that was compared, by its id."""
-        return holm_factors({one.claim.id: one.p for one in (*self.entries, *self.beside) if one.p is not None})
+        return holm_factors({entry.claim.id: entry.p for entry in (*self.entries, *self.beside) if entry.p is not None})
 
     @cached_property
     def verdicts(self) -> Mapping[str, ClaimVerdict | None]:
         """The verdict of every claim by its id; None of one that has not been run yet."""
-        return {one.claim.id: self._verdict(one) for one in self.entries}
+        return {entry.claim.id: self._verdict(entry) for entry in self.entries}
 
     def _verdict(self, entry: ReproducedClaim) -> ClaimVerdict | None:
         if entry.is_stale:
@@ -133,7 +133,7 @@ class Reproduction(Result):
         """A claim by its id; BadInput names the nearest."""
         from outcross.recipe import nearest
 
-        by_id = {one.claim.id: one for one in self.entries}
+        by_id = {entry.claim.id: entry for entry in self.entries}
         if name not in by_id:
             raise BadInput(f"there is no claim {name!r:.80} here{nearest(name, by_id)}")
         return by_id[name]
@@ -186,7 +186,7 @@ class Reproduction(Result):
             "verdict": self.verdicts[claim.id],
             "protocol": entry.protocol,
             "why": self.reason(entry) or None,
-            "cost": {size: None if (one := claim.of_size(size)) is None else one.minutes for size in ("small", "full")},
+            "cost": {size: None if (cost := claim.of_size(size)) is None else cost.minutes for size in ("small", "full")},
             "digest": claim.digest,
         }
         if result is None or entry.is_stale:
@@ -283,13 +283,13 @@ def read_result(path: Path) -> ClaimResult:
         comparisons = tuple(
             tuple(
                 ClaimComparison(
-                    one["what"],
-                    Estimate(one["value"], one["low"], one["high"], one["method"], one["n"]),
-                    one["no_effect"],
-                    one["published"],
-                    one["published_error"] or 0.0,
+                    stored["what"],
+                    Estimate(stored["value"], stored["low"], stored["high"], stored["method"], stored["n"]),
+                    stored["no_effect"],
+                    stored["published"],
+                    stored["published_error"] or 0.0,
                 )
-                for one in part
+                for stored in part
             )
             for part in content["comparisons"]
         )
@@ -316,7 +316,11 @@ def stored_reproduction(folder: Path) -> Reproduction | None:
     """Every claim with the result that a folder holds of it, the larger size where it has both; None where the folder holds no reproduction."""
     if not is_reproduction(folder):
         return None
-    why = {one["id"]: one.get("why") or "" for one in _written(folder) if one.get("verdict") == "not run here"}
+    why = {
+        written_claim["id"]: written_claim.get("why") or ""
+        for written_claim in _written(folder)
+        if written_claim.get("verdict") == "not run here"
+    }
     entries = []
     for name, path in claim_files().items():
         claim = read_claim(path)
@@ -327,8 +331,8 @@ def stored_reproduction(folder: Path) -> Reproduction | None:
 
 def stored_result(folder: Path, claim: Claim, size: str = "") -> ClaimResult | None:
     """The result of a claim that a folder holds: of the size, or of the larger one; None where there is none."""
-    for one in [size] if size else ["full", "small"]:
-        path = result_file(folder, claim, one)
+    for candidate_size in [size] if size else ["full", "small"]:
+        path = result_file(folder, claim, candidate_size)
         if path.is_file():
             return read_result(path)
     return None

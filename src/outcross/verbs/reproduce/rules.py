@@ -285,7 +285,7 @@ def _check_effect(published: float, no_effect: float) -> None:
         )
 
 
-def _check_places(readings: tuple[Lookup, ...], least: int) -> None:
+def _check_places(readings: tuple[Lookup, ...], fewest: int) -> None:
     places: list[Any] = [reading.x for reading in readings]
-    if len(readings) < least or None in places or any(b <= a for a, b in pairwise(places)):
-        raise ValueError(f"it needs {least} readings or more with rising places x, got {places}")
+    if len(readings) < fewest or None in places or any(b <= a for a, b in pairwise(places)):
+        raise ValueError(f"it needs {fewest} readings or more with rising places x, got {places}")

@@ -34,15 +34,15 @@ def begun(question: RunQuestion) -> Run:
     `finish()` works with so many `workers` (1), or on a `ray` cluster. Raises BadInput where the parts do not fit together, or where the
     folder holds something else (another experiment, too, unless `fork` is given).
 
-    >>> told = {"name": "mine", "human": {"distribution": "normal", "rows": 50}, "learner": "gaussian", "chains": 100, "generations": 3}
-    >>> [generation.g for generation in run(told, settings={"draw.prompts": "none"})]
+    >>> spec = {"name": "mine", "human": {"distribution": "normal", "rows": 50}, "learner": "gaussian", "chains": 100, "generations": 3}
+    >>> [generation.g for generation in run(spec, settings={"draw.prompts": "none"})]
     [0, 1, 2]
     """
     check_workers(question.workers)
     track = trackers_of(question.track)
     arms = arms_of(question)
-    for one in (one for arm in arms for one in arm.experiment.select):
-        for function in one.functions:
+    for selected_filter in (selected_filter for arm in arms for selected_filter in arm.experiment.select):
+        for function in selected_filter.functions:
             own_parts.check_function(function)
     _check_sources(arms, question)
     if question.out is None:
