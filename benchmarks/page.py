@@ -122,8 +122,8 @@ def _forecasts(results: dict[str, Any]) -> str:
     rows = [
         [
             row["family"],
-            *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}], {of['n']:,}" for of in (row["coverage"], row["next"], row["of_means"], row["within"])),
-            f"{row['within_said']:.3f}",
+            *(_of_interval(share) for share in (row["coverage"], row["next"], row["of_means"], row["within"])),
+            "–" if row["within_said"] is None else f"{row['within_said']:.3f}",
             *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}]" for of in row["against"].values()),
         ]
         for row in results["forecasts"]
