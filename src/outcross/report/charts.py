@@ -19,7 +19,7 @@ from outcross.report.numerals import number, percent
 Specification = dict[str, Any]
 
 # Okabe and Ito's colours less yellow, which does not print; the human baseline is grey.
-COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#332288")
+COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#332288", "#882255", "#808000")
 BASELINE = "#5b5b5b"
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4))
 FONT_SIZE = 11.5
@@ -82,7 +82,7 @@ class Axis:
 
 
 def looks(arms: Sequence[str]) -> dict[str, Look]:
-    """A colour and dashes for each arm, distinct up to 35 arms."""
+    """A colour and dashes for each arm, distinct up to 45 arms."""
     styles, colours_used = {}, 0
     for arm in arms:
         if is_baseline(arm) and not any(look.colour == BASELINE for look in styles.values()):
