@@ -32,12 +32,12 @@ def refused(capsys, *arguments, code=2) -> str:
     """The one line of a command that is refused."""
     with pytest.raises(SystemExit) as stopped:
         main([str(argument) for argument in arguments])
-    told = capsys.readouterr()
-    assert stopped.value.code == code, told.err
-    assert told.out == ""
-    assert told.err.startswith("outcross: ") and told.err.count("\n") == 1, told.err
-    assert "Traceback" not in told.err
-    return told.err
+    printed = capsys.readouterr()
+    assert stopped.value.code == code, printed.err
+    assert printed.out == ""
+    assert printed.err.startswith("outcross: ") and printed.err.count("\n") == 1, printed.err
+    assert "Traceback" not in printed.err
+    return printed.err
 
 
 EXPERIMENTS = {
@@ -92,7 +92,7 @@ def test_a_bad_experiment_file_is_refused(change, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "holds no experiment"),
         (b"\xff\xfe\x00", "is not UTF-8 text (byte 0)"),
@@ -102,13 +102,13 @@ def test_a_bad_experiment_file_is_refused(change, tmp_path, capsys):
         (b"x: 1\n" * 300_000, "holds more than 1,000,000 bytes; give an experiment file"),
     ],
 )
-def test_a_file_that_is_no_experiment_is_refused(content, told, tmp_path, capsys):
+def test_a_file_that_is_no_experiment_is_refused(content, message, tmp_path, capsys):
     (tmp_path / "bad.yaml").write_bytes(content)
-    assert told in refused(capsys, "run", tmp_path / "bad.yaml", "--out", tmp_path / "run")
+    assert message in refused(capsys, "run", tmp_path / "bad.yaml", "--out", tmp_path / "run")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["run", "gausian"], "did you mean 'gaussian'?"),
         (["run", "gaussian", "generations"], "is no setting; write key=value"),
@@ -141,9 +141,9 @@ def test_a_file_that_is_no_experiment_is_refused(content, told, tmp_path, capsys
         *(([command, "--out="], "--out is empty") for command in COMMANDS),
     ],
 )
-def test_a_bad_command_line_is_refused(arguments, told, tmp_path, capsys, monkeypatch):
+def test_a_bad_command_line_is_refused(arguments, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert told in refused(capsys, *arguments)
+    assert message in refused(capsys, *arguments)
 
 
 @pytest.mark.parametrize(
@@ -186,11 +186,11 @@ TEXTS = {
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_bad_text_file_is_refused(name, tmp_path, capsys):
-    content, told = TEXTS[name]
+    content, message = TEXTS[name]
     (tmp_path / name).write_bytes(content)
     write_tiny(tmp_path)
     line = refused(capsys, "run", tmp_path / "tiny.yaml", f"human={{path: {tmp_path / name}, rows: 60}}", "--out", tmp_path / "run")
-    assert told in line
+    assert message in line
     assert not (tmp_path / "run").exists()
     assert (tmp_path / name).read_bytes() == content
 
@@ -205,7 +205,7 @@ def test_a_column_that_is_not_there_is_refused_with_the_nearest(tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    ("array", "told"),
+    ("array", "message"),
     [
         (np.array([[1.0, np.nan]] * 50), "holds nan at row 0, column 1"),
         (np.array([1.0] * 49 + [np.inf]), "holds inf at row 49, column 0"),
@@ -216,14 +216,14 @@ def test_a_column_that_is_not_there_is_refused_with_the_nearest(tmp_path, capsys
         (np.zeros(30), "holds 30 rows, human.rows=20 needs twice as many"),
     ],
 )
-def test_a_bad_array_is_refused(array, told, tmp_path, capsys):
+def test_a_bad_array_is_refused(array, message, tmp_path, capsys):
     np.save(tmp_path / "points.npy", array, allow_pickle=True)
     (tmp_path / "g.yaml").write_text(
         GAUSSIAN.replace("chains: 10", "").replace(
             "{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 20}}"
         )
     )
-    assert told in refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path / "run")
+    assert message in refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path / "run")
 
 
 def test_points_in_a_file_are_learned_and_compared_with_held_out_ones(tmp_path, capsys):
