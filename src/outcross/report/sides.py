@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from outcross.escapes import RULE, shortened
 from outcross.report.characters import cut, visible
 from outcross.report.charts import COLOURS, INK, Specification, canvas
 from outcross.report.figure import Figure, table
@@ -40,6 +41,7 @@ def column_figure(column: str, portrait: Portrait) -> Figure:
 
     The data have a row for each side and bin: how many records fall into it, and their share of all records of that side that have a value.
     """
+    column = shortened(column, RULE)
     totals = {"human": sum(portrait.human) or 1, "synthetic": sum(portrait.synthetic) or 1}
     if portrait.kind == "number":
         names = [_bin(low, high) for low, high in pairwise([None, *portrait.places, None])]
@@ -89,7 +91,7 @@ def _histogram(column: str, places: Sequence[float], human: Sequence[float], syn
     ]
     across = {
         "type": "quantitative",
-        "title": visible(column),
+        "title": cut(visible(column), 32),
         "axis": {**_edges(places), "grid": False},
         "scale": {"domain": [0, len(rows)], "nice": False},
     }
@@ -221,6 +223,7 @@ def quantile_figure(column: str, portrait: Portrait) -> Figure | None:
     ends = [*portrait.human_quantiles, *portrait.synthetic_quantiles]
     if len(portrait.depths) < 3 or min(ends) == max(ends):
         return None
+    column = shortened(column, RULE)
     data = table(
         zip(portrait.depths, portrait.human_quantiles, portrait.synthetic_quantiles, strict=True),
         {"depth": float, "human": float, "synthetic": float},
@@ -334,6 +337,7 @@ def regions_figure(regions: Sequence[tuple[str, int, int, float, float]]) -> Fig
 
 def calibration_figure(reliability: Reliability) -> Figure:
     """Predictions against what came true on human records, of models that learned from either side."""
+    target = shortened(reliability.target, RULE)
     rows = [
         (side, *point) for side, points in (("human", reliability.human), ("synthetic", reliability.synthetic)) for point in points
     ]
@@ -356,9 +360,9 @@ def calibration_figure(reliability: Reliability) -> Figure:
     }
     caption = f"{reliability.learner}: models that learned from human and from synthetic records, on the same human records. On the dashed line predictions come true."
     return Figure(
-        f"calibration-{file_word(reliability.target)}-{file_word(reliability.learner)}",
-        f"Predictions of {reliability.target}",
-        _spoken(spec, f"{reliability.target}: {caption}"),
+        f"calibration-{file_word(target)}-{file_word(reliability.learner)}",
+        f"Predictions of {target}",
+        _spoken(spec, f"{target}: {caption}"),
         data,
         caption,
     )
