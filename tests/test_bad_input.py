@@ -11,7 +11,9 @@ import polars
 import pytest
 from conftest import write_tiny
 
+import outcross
 from outcross.cli import main
+from outcross.errors import BadInput
 
 GAUSSIAN = """
 name: g
@@ -21,6 +23,9 @@ draw: {prompts: none}
 generations: 2
 chains: 10
 """
+
+
+COMMANDS = ("run", "audit", "mix", "detect", "forecast", "reproduce", "report", "show", "export", "card", "list")
 
 
 def refused(capsys, *arguments, code=2) -> str:
@@ -120,11 +125,48 @@ def test_a_file_that_is_no_experiment_is_refused(content, message, tmp_path, cap
         (["show", "nowhere"], "nowhere"),
         (["list", "polices"], "did you mean 'policies'?"),
         (["frobnicate"], "frobnicate"),
+        (["run", "gaussian", "generations=3", "generations=4"], "generations is given twice; give it once"),
+        (["show", "gaussian", "policy.share=0.1", "policy.share=0.2"], "policy.share is given twice"),
+        (["forecast", "gaussian", "--ahead", "7", "ahead=9"], "ahead is given twice"),
+        (["forecast", "gaussian", "ahead=7", "ahead=9"], "ahead is given twice"),
+        (["forecast", "gaussian", "--width", "0.1", "width=0.2"], "width is given twice"),
+        (["forecast", "gaussian", "--settings", "chains=2", "chains=3"], "chains is given twice"),
+        (["forecast", "gaussian", "--budgets", "w2=1.2", "budget.w2=1.3"], "budget.w2 is given twice"),
+        *(
+            (["forecast", "gaussian", f"shares={shares}", "shares=0:0.5:0.1"], "shares is given twice")
+            for shares in ("0:1:0.1", "")
+        ),
+        *(([command, ""], "argument 2 is empty") for command in COMMANDS),
+        *(([command, "--out", ""], "--out is empty") for command in COMMANDS),
+        *(([command, "--out="], "--out is empty") for command in COMMANDS),
     ],
 )
 def test_a_bad_command_line_is_refused(arguments, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert message in refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: outcross.reproduce(""), "claims is empty"),
+        (lambda: outcross.reproduce("gaussian-variance", out=""), "out is empty"),
+        (lambda: outcross.forecast(["runs/a", ""]), "is no folder of a run"),
+        (lambda: outcross.report(""), "is empty"),
+        (lambda: outcross.show(""), "what is empty"),
+        (lambda: outcross.audit("human.csv", reference=""), "reference is empty"),
+        (lambda: outcross.mix("", out="train"), "spec is empty"),
+        (lambda: outcross.mix("mix.yaml", out=""), "out is empty"),
+        (lambda: outcross.run("", out="run"), "spec is empty"),
+        (lambda: outcross.run("gaussian", out=""), "out is empty"),
+        (lambda: outcross.export("run", to="csv", out=""), "out is empty"),
+    ],
+)
+def test_an_empty_text_in_python_is_refused(ask, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match=message):
+        ask()
+    assert not [*tmp_path.iterdir()]
 
 
 TEXTS = {
