@@ -33,7 +33,7 @@ def test_one_seed_has_a_lead_and_no_verdict():
     found = seeds(EARLY)
     assert (found.answer, found.value, found.low, found.when) == ("cannot_tell", 2.0, None, 2)
     assert found.note.startswith(
-        "The early signal (rare things are lost) had lost a tenth 2 generations before held_out_loss had risen by 5 %. "
+        "By the readings themselves, the early signal (rare things are lost) had lost a tenth 2 generations before held_out_loss had risen by 5 %. "
     )
     assert "which puts either signal first in half of such runs" in found.note
     assert (
