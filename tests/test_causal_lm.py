@@ -245,10 +245,10 @@ def test_a_fit_leaves_its_start_as_it_was_and_the_same_stream_learns_the_same(vo
 def test_the_best_checkpoint_is_kept(vocabulary):
     model, tokens, checked = tiny(vocabulary), tokens_of(vocabulary), tokens_of(vocabulary, seed=9)
     best = fitted(model, tokens, schedule(steps=20), validation=checked)
-    losses = [loss for _, loss in best.told["validation"]]
+    losses = [loss for _, loss in best.facts["validation"]]
     kept = -np.nanmean(log_probs(best.network, checked, start=None))
     assert kept == pytest.approx(min(losses), abs=1e-6) and len(losses) == 10
-    assert fitted(model, tokens, schedule(steps=20)).told["last_loss"] == best.told["last_loss"]
+    assert fitted(model, tokens, schedule(steps=20)).facts["last_loss"] == best.facts["last_loss"]
 
 
 @pytest.mark.parametrize("targets", [(), ("q_proj", "down_proj")])
@@ -617,7 +617,7 @@ def test_memory_that_is_too_little_is_said_before_the_work(vocabulary, monkeypat
     with pytest.raises(MachineGaveOut, match=r"use a smaller model, or learner.tuning=lora"):
         fitted(model, tokens_of(vocabulary))
     monkeypatch.setattr(fitting.runtime, "free_memory", lambda: 10**6)
-    assert fitted(model, tokens_of(vocabulary), schedule(batch=64)).told["records_at_a_time"] < 64
+    assert fitted(model, tokens_of(vocabulary), schedule(batch=64)).facts["records_at_a_time"] < 64
 
 
 def test_writing_from_nothing_needs_a_start_token(tmp_path, folder):
