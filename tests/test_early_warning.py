@@ -33,7 +33,7 @@ def test_one_seed_has_a_lead_and_no_verdict():
     answer = seeds(EARLY)
     assert (answer.answer, answer.value, answer.low, answer.when) == ("cannot_tell", 2.0, None, 2)
     assert answer.note.startswith(
-        "The early signal (rare things are lost) had lost a tenth 2 generations before held_out_loss had risen by 5 %. "
+        "By the readings themselves, the early signal (rare things are lost) had lost a tenth 2 generations before held_out_loss had risen by 5 %. "
     )
     assert "which puts either signal first in half of such runs" in answer.note
     assert (

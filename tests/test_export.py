@@ -206,7 +206,7 @@ def test_an_unfinished_run_gives_its_newest_generation_and_says_so(tmp_path):
         ({"generation": -1}, "no generation -1 of replace"),
         ({"seed": 7}, "no generation of replace with seed 7 has ended in .*; its seeds are 0"),
         ({"to": "transformer"}, "unknown --to 'transformer'; did you mean 'transformers'"),
-        ({"to": ""}, "unknown --to ''"),
+        ({"to": ""}, "to is empty; give a value, or leave it out"),
         ({"out": "file.txt"}, "is a file; name a folder"),
         ({"out": "full"}, "holds a.txt, which no export left there"),
         ({"result": "full"}, "holds no ledger.jsonl"),

@@ -137,7 +137,7 @@ def test_filters_that_compare_texts_hold_none_of_them(name, tmp_path):
     mixed = mix(pools=[people(20)], filters=[{name: settings[name]} if name in settings else name])
     store = mixed.mixing.store
     assert mixed.manifest["filters"][0]["costs"] is not None
-    assert "texts" not in store.__dict__ and "text" not in store._kept
+    assert "texts" not in store.__dict__ and "text" not in store.in_memory
 
 
 def test_every_rejected_row_stands_in_the_folder_with_its_reason(tmp_path):
