@@ -1,8 +1,10 @@
-"""Do the families of experiments help each other's forecasts?
+"""Do the families of experiments improve each other's forecasts?
 
-What a forecast takes from other runs is what each growth law is worth beforehand, and how wide intervals are. Here both are fitted again, to one half of the development experiments, and tried on the other half, and the other way round:
-fitted to all five families, to the four others alone, and to the family itself alone. The held-out experiments are not touched. Weights minimise the CRPS ten generations ahead over the random walk's; widths are split conformal at 95 %.
-*Equal weights* is the forecast where no law is worth more than another beforehand. Intervals are by the bootstrap over experiments. A CRPS below 1 is better than the random walk's.
+A forecast takes two things from other runs: the weight of each growth law, and the width of its intervals. Here both are fitted again to one half of
+the development experiments and tested on the other half, and the other way round. They are fitted to all five families, to the other four families
+alone, and to the family itself alone. The held-out experiments are not used. The weights minimise the CRPS ten generations ahead, relative to that of
+a random walk; the widths are from split conformal prediction at 95 %. *Equal weights* is the forecast in which every law has the same weight.
+Intervals are from the bootstrap over experiments. A CRPS below 1 is better than that of the random walk.
 """
 
 from __future__ import annotations

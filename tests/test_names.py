@@ -251,6 +251,20 @@ def test_every_name_in_the_code_says_what_it_holds(folder):
     ] == []
 
 
+EMPTY_PARAMETERS = {"most", "least", "of"}
+"""Words that do not say what an argument holds: of a number they say neither what it counts nor what it bounds."""
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "benchmarks", "tools"])
+def test_every_parameter_in_the_code_says_what_it_holds(folder):
+    assert [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.arg}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.arg) and node.arg in EMPTY_PARAMETERS
+    ] == []
+
+
 def test_every_name_in_the_python_of_the_documents_says_what_it_holds():
     assert [
         f"{path.relative_to(ROOT)}: {name}"
