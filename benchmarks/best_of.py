@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +35,18 @@ def answers(data: Path) -> pl.DataFrame:
     return outputs.filter(pl.col("model") != HUMAN).join(prompts, on="prompt_id").rename({"output": "text"})
 
 
-def classifiers(data: Path) -> tuple[list[Score], list[tuple[float, float, float]]]:
-    """Two classifiers of toxic tweets that share no tweet, and the AUROC of each on the tweets of the other, with its interval."""
+def tweets_of(data: Path) -> pl.DataFrame:
+    """The tweets of Davidson et al., each once."""
+    return pl.read_parquet(data / "toxicity" / "davidson_tweets.parquet").unique("tweet", maintain_order=True)
+
+
+def classifiers(data: Path, without: Sequence[str] = ()) -> tuple[list[Score], list[tuple[float, float, float]]]:
+    """Two classifiers of toxic tweets that share no tweet, and the AUROC of each on the tweets of the other, with its interval. without: tweets that neither sees."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    tweets = pl.read_parquet(data / "toxicity" / "davidson_tweets.parquet").unique("tweet", maintain_order=True)
+    tweets = tweets_of(data).filter(~pl.col("tweet").is_in([*without]))
     is_toxic, half = (tweets["class"] != 2).to_numpy(), stream("halves").permutation(tweets.height) % 2
     texts = tweets["tweet"].to_numpy()
     models = []

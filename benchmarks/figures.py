@@ -146,7 +146,7 @@ def process(command: Callable[[], Sequence[object]]) -> Callable[[], Cost]:
     """Time a process from start to end; `command` makes its command line (a fresh folder each time, say)."""
 
     def cost() -> Cost:
-        arguments = [str(one) for one in command()]
+        arguments = [str(word) for word in command()]
         launcher = [sys.executable, "-I", "-S", str(HERE / "launch.py")]
         done = subprocess.run([*launcher, *arguments], stdout=subprocess.PIPE, env=os.environ | QUIET, check=False)
         if done.returncode:
@@ -163,7 +163,7 @@ def answer(script: str, page: str | None, measure: Callable[[], Sequence[Figure]
     write(Path(script).stem, page or "", load, {"figures": [asdict(figure) for figure in figures]})
 
 
-def write(question: str, page: str, load: tuple[float, float, float], told: dict[str, Any], folder: Path = RESULTS) -> None:
+def write(question: str, page: str, load: tuple[float, float, float], results: dict[str, Any], folder: Path = RESULTS) -> None:
     """Write a question's results with the machine, the date and how busy the machine was before."""
     from outcross.files.whole import write_whole
 
@@ -177,7 +177,7 @@ def write(question: str, page: str, load: tuple[float, float, float], told: dict
         "machine": machine(),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    result = common | {"load_before": [round(one, 2) for one in load]} | told
+    result = common | {"load_before": [round(number, 2) for number in load]} | results
     write_whole(folder / f"{question}.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -190,15 +190,15 @@ def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
     from outcross.runtime.environment import environment
 
-    told = environment()
+    facts = environment()
     return {
-        "processor": told["processor"] or platform.processor(),
-        "capability": told["capability"],
+        "processor": facts["processor"] or platform.processor(),
+        "capability": facts["capability"],
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-        "platform": told["platform"],
-        "python": told["python"],
-        "packages": told["packages"] | {"transformers": _version("transformers")},
+        "platform": facts["platform"],
+        "python": facts["python"],
+        "packages": facts["packages"] | {"transformers": _version("transformers")},
     }
 
 

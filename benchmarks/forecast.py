@@ -36,11 +36,11 @@ class Spec:
     """An experiment of one arm, whose chains are the runs that are forecast."""
 
     family: str
-    told: dict
+    settings: dict[str, Any]
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(json.dumps(self.told, sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 TEXT = "n-gram"
@@ -57,13 +57,13 @@ def text_specs(which: str, count: int = 4) -> Iterator[Spec]:
             {"kind": "human_share", "share": round(float(rng.uniform(0.05, 0.4)), 3)},
             {"kind": "accumulate"},
         )
-        told = {
+        settings = {
             "name": f"{TEXT}-{at}", "human": {"text": "stdlib", "held_out": 0.1, "rows": int(rng.integers(100, 300))}, "block": 32,
             "learner": {"kind": "ngram", "order": int(rng.integers(2, 4)), "vocabulary": 1024}, "draw": {"temperature": round(float(rng.uniform(0.7, 1.0)), 2)},
             "policy": policies[at % 3], "generations": GENERATIONS, "store": "readings", "metrics": ["held_out"],
             "sweep": {"seed": list(range(RUNS_A_SPEC))},
         }  # fmt: skip
-        yield Spec(TEXT, told)
+        yield Spec(TEXT, settings)
 
 
 POLICIES = (
@@ -82,11 +82,11 @@ def specs(which: str, count: int = 40) -> Iterator[Spec]:
             human, learner, more = _parts(family, rows, rng)
             if policy["kind"] == "fresh":
                 policy["human"] = max(1, rows // 5)
-            told = {
+            settings = {
                 "name": f"{family}-{at}", "human": human, "learner": learner, "policy": policy, "generations": GENERATIONS,
                 "chains": RUNS_A_SPEC, "seed": int(rng.integers(1 << 30)), "store": "readings", **more,
             }  # fmt: skip
-            yield Spec(family, told)
+            yield Spec(family, settings)
 
 
 def _parts(family: str, rows: int, rng: np.random.Generator) -> tuple[dict, dict, dict]:
@@ -163,14 +163,14 @@ def run(spec: Spec) -> dict[str, np.ndarray]:
     if spec.family == TEXT:
         return _stored(path, text_readings(spec))
     rows: dict[str, list[np.ndarray]] = {}
-    for generation in outcross.run(spec.told):
+    for generation in outcross.run(spec.settings):
         for name, values in readings(generation, spec.family).items():
             rows.setdefault(name, []).append(values)
-    told = {name: np.array(values).T for name, values in rows.items()}
-    arguments = law_arguments(outcross.experiment(spec.told))
-    curves = {name: expected(measure=name, **arguments) if arguments else None for name in told}
-    told |= {f"law {name}": curve for name, curve in curves.items() if curve is not None}
-    return _stored(path, told)
+    courses = {name: np.array(values).T for name, values in rows.items()}
+    arguments = law_arguments(outcross.experiment(spec.settings))
+    curves = {name: expected(measure=name, **arguments) if arguments else None for name in courses}
+    courses |= {f"law {name}": curve for name, curve in curves.items() if curve is not None}
+    return _stored(path, courses)
 
 
 def text_readings(spec: Spec) -> dict[str, np.ndarray]:
@@ -178,7 +178,7 @@ def text_readings(spec: Spec) -> dict[str, np.ndarray]:
     import outcross
     from outcross.collapse.course import Readings
 
-    done = outcross.run(spec.told).finish()
+    done = outcross.run(spec.settings).finish()
     frame = done.readings
     readings = Readings(frame, frame["arm"][0])
     courses = {
@@ -189,26 +189,26 @@ def text_readings(spec: Spec) -> dict[str, np.ndarray]:
     }
 
 
-def _stored(path: Path, told: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _stored(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     RUNS.mkdir(parents=True, exist_ok=True)
-    np.savez(path, **told)
-    return told
+    np.savez(path, **arrays)
+    return arrays
 
 
 def observed(spec: Spec) -> Iterator[tuple[str, Any, np.ndarray]]:
     """Each reading of a spec: its name, what was observed of it, and what came after, (runs, ahead), both on the scale of the laws."""
     from outcross.collapse.growth import Observed
 
-    told = run(spec)
-    for name, values in told.items():
+    arrays = run(spec)
+    for name, values in arrays.items():
         if name.startswith(("law ", "error ")):
             continue
-        law, values = told.get(f"law {name}"), values.astype(float)
+        law, values = arrays.get(f"law {name}"), values.astype(float)
         is_log = name not in LOGARITHMS and bool((values[:, :OBSERVED] > 0).all()) and (law is None or bool((law > 0).all()))
         with np.errstate(divide="ignore"):
             scaled = np.maximum(np.log(values), -700.0) if is_log else values
             curve = None if law is None else np.log(law) if is_log else law
-        errors = told.get(f"error {name}", np.zeros(values.shape)) / (values if is_log else 1.0)
+        errors = arrays.get(f"error {name}", np.zeros(values.shape)) / (values if is_log else 1.0)
         seen = Observed(scaled[:, :OBSERVED], errors[:, :OBSERVED], curve, closed_form_is_log_of_mean=is_log)
         yield name, seen, scaled[:, OBSERVED:]
 
@@ -229,34 +229,34 @@ def scored(specs: Sequence[Spec]) -> list[dict[str, Any]]:
     rows = []
     for spec in specs:
         for name, seen, after in observed(spec):
-            told = outlook(seen, AHEAD)
-            quantiles = told.quantiles([*LEVELS, 0.025, 0.975])
+            prediction = outlook(seen, AHEAD)
+            quantiles = prediction.quantiles([*LEVELS, 0.025, 0.975])
             low, high = quantiles[-2:]
-            middle = told.quantile(0.5)
+            middle = prediction.quantile(0.5)
             half = np.where(after > middle, high - middle, middle - low)
-            mean, at = told.mean().quantiles([0.025, 0.975])[:, 0], told.mean().quantile(0.5)[0]
+            mean, at = prediction.mean().quantiles([0.025, 0.975])[:, 0], prediction.mean().quantile(0.5)[0]
             slack = 1e-9 * (1 + np.abs(after))
             losses = {"forecast": quantile_score(after[:, -1], quantiles[:-2, :, -1])}
             for baseline in BASELINES:
                 ahead = growth_law(baseline).ahead(seen, AHEAD)
                 spread = stdtrit(ahead.freedom, LEVELS)[:, None] * ahead.deviation[-1]
                 losses[baseline] = quantile_score(after[:, -1], ahead.location[:, -1] + spread)
-            if spec.family == "gaussian" and name == "log_variance" and spec.told["policy"]["kind"] == "replace":
+            if spec.family == "gaussian" and name == "log_variance" and spec.settings["policy"]["kind"] == "replace":
                 move, variance = walk_of_log_variance(spec)
                 losses["true law"] = crps_normal(after[:, -1], seen.last + move, np.full(len(after), variance**0.5))
             average = after.mean(axis=0)
             mean_half = np.where(average > at, mean[1] - at, at - mean[0])
-            within = generations_within(seen, told, after)
+            within = generations_within(seen, prediction, after)
             rows.append(
                 {
-                    "family": spec.family, "spec": spec.told["name"], "policy": spec.told["policy"]["kind"], "reading": name,
+                    "family": spec.family, "spec": spec.settings["name"], "policy": spec.settings["policy"]["kind"], "reading": name,
                     "inside": ((after >= low - slack) & (after <= high + slack)).T.astype(int).tolist(),
                     "mean_inside": ((average >= mean[0] - 1e-9) & (average <= mean[1] + 1e-9)).astype(int).tolist(),
                     "of_half": (np.maximum(np.abs(after - middle) - slack, 0.0) / np.maximum(half, 1e-12)).T.round(4).tolist(),
                     "mean_of_half": (np.maximum(np.abs(average - at) - 1e-9, 0.0) / np.maximum(mean_half, 1e-12)).round(4)[:, None].tolist(),
                     "within": [[inside for inside, _ in within]],
                     "within_said": [said for _, said in within],
-                    "is_known": max(told.tests, key=lambda test: test.weight).law == "closed form",
+                    "is_known": max(prediction.tests, key=lambda test: test.weight).law == "closed form",
                     "turns": turning_point(seen) is not None,
                     "losses": {law: float(loss.mean()) for law, loss in losses.items()},
                 }
@@ -264,21 +264,21 @@ def scored(specs: Sequence[Spec]) -> list[dict[str, Any]]:
     return rows
 
 
-def generations_within(seen: Any, told: Any, after: np.ndarray) -> list[tuple[int, float]]:
+def generations_within(seen: Any, prediction: Any, after: np.ndarray) -> list[tuple[int, float]]:
     """Whether the generations for which the mean over the runs keeps a budget of a fifth, either way, lie in their interval, and the share of the forecast's own paths that does; none where
     it was left in what was observed, and none where it is kept to the end both in the forecast and in truth."""
     from outcross.verbs.forecast.budgets import Budget
     from outcross.verbs.forecast.work import DRAWS, horizon_of
 
-    known, course = (np.exp(np.clip(one.mean(axis=0), -700.0, 700.0)) for one in (seen.values, after))
-    paths = np.exp(np.clip(told.paths(DRAWS, np.random.default_rng(16)), -700.0, 700.0))
+    known, course = (np.exp(np.clip(values.mean(axis=0), -700.0, 700.0)) for values in (seen.values, after))
+    paths = np.exp(np.clip(prediction.paths(DRAWS, np.random.default_rng(16)), -700.0, 700.0))
     inside = []
     for ratio in (1.2, 0.8):
         budget = Budget("", ratio)
         predicted, truth = (horizon_of(known, ahead, budget, known[0]) for ahead in (paths, course[None]))
         if predicted.is_observed or (predicted.low is None and truth.median is None):
             continue
-        low, end, high = (GENERATIONS if one is None else one for one in (predicted.low, truth.median, predicted.high))
+        low, end, high = (GENERATIONS if bound is None else bound for bound in (predicted.low, truth.median, predicted.high))
         beyond = np.array([[budget.limit(known[0])]])
         outside = paths > beyond if budget.is_upper else paths < beyond
         drawn = np.where(outside.any(axis=1), OBSERVED - 1 + outside.argmax(axis=1), GENERATIONS)
@@ -290,8 +290,8 @@ def walk_of_log_variance(spec: Spec) -> tuple[float, float]:
     """How far the log-variance of one chain moves in AHEAD generations under replace, in the mean, and its variance: exact (science/oracles.md E1)."""
     from scipy.special import digamma, polygamma
 
-    n, dimensions = spec.told["human"]["rows"], spec.told["human"]["dimensions"]
-    divisor = n - 1 if spec.told["learner"]["divisor"] == "n-1" else n
+    n, dimensions = spec.settings["human"]["rows"], spec.settings["human"]["dimensions"]
+    divisor = n - 1 if spec.settings["learner"]["divisor"] == "n-1" else n
     halves = (n - 1 - np.arange(dimensions)) / 2
     return AHEAD * float((digamma(halves) - np.log(divisor / 2)).sum()), AHEAD * float(polygamma(1, halves).sum())
 
@@ -304,13 +304,15 @@ def resampled(values: np.ndarray, of: Any, draws: int = 2000) -> list[float]:
 
 
 def coverage(rows: Sequence[dict[str, Any]], step: int = -1, key: str = "inside") -> dict[str, Any]:
-    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs, and how many there are."""
+    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs, and how many there are; None where there are none."""
     specs: dict[str, list[int]] = {}
     for row in rows:
         inside = row[key][step]
         hits = inside if isinstance(inside, list) else [inside]
         specs.setdefault(row["spec"], []).extend(hits)
     counts = np.array([[sum(hits), len(hits)] for hits in specs.values()], dtype=float)
+    if not counts[:, 1].any():
+        return {"value": None, "interval": None, "n": 0, "specs": len(counts)}
     share = lambda some: some[:, 0].sum() / some[:, 1].sum()  # noqa: E731
     return {
         "value": round(float(share(counts)), 4),
@@ -318,6 +320,11 @@ def coverage(rows: Sequence[dict[str, Any]], step: int = -1, key: str = "inside"
         "n": int(counts[:, 1].sum()),
         "specs": len(counts),
     }
+
+
+def mean_of(values: Sequence[float]) -> float | None:
+    """The mean, rounded; None of no values."""
+    return round(float(np.mean(values)), 4) if values else None
 
 
 def against(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -333,11 +340,11 @@ def against(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for at, law in enumerate(laws):
             own[at] += min(row["losses"][law] / scale[row["family"], row["reading"]], 1e6)
     totals = np.array(list(specs.values()))
-    found = {}
+    ratios = {}
     for at, law in enumerate(laws[1:], 1):
         ratio = lambda some, at=at: some[:, 0].sum() / some[:, at].sum()  # noqa: E731
-        found[law] = {"value": round(float(ratio(totals)), 4), "interval": resampled(totals, ratio)}
-    return found
+        ratios[law] = {"value": round(float(ratio(totals)), 4), "interval": resampled(totals, ratio)}
+    return ratios
 
 
 def text() -> None:
@@ -368,7 +375,7 @@ def calibrate() -> None:
         print(family, coverage(own), coverage(own, key="mean_inside"), against(own))
     print("pooled", coverage(rows), coverage(rows, key="mean_inside"), coverage(rows, key="within"), against(rows))
     law = [row["losses"] for row in rows if "true law" in row["losses"]]
-    print("true law", sum(one["forecast"] for one in law) / sum(one["true law"] for one in law), len(law))
+    print("true law", sum(losses["forecast"] for losses in law) / sum(losses["true law"] for losses in law), len(law))
     print("turning points", sum(row["turns"] for row in rows), "of", len(rows))
 
 
@@ -380,8 +387,8 @@ def freeze() -> None:
 
 
 def _freeze(path: Path, several: Sequence[Spec]) -> None:
-    listed = [{"family": spec.family, "digest": spec.digest, "told": spec.told} for spec in several]
-    if any((RUNS / f"{one['digest']}.npz").is_file() for one in listed):
+    listed = [{"family": spec.family, "digest": spec.digest, "told": spec.settings} for spec in several]
+    if any((RUNS / f"{row['digest']}.npz").is_file() for row in listed):
         raise SystemExit("a held-out spec was run already, so that the list can no longer be frozen")
     path.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
     print(f"{len(listed)} specs, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
@@ -389,10 +396,10 @@ def _freeze(path: Path, several: Sequence[Spec]) -> None:
 
 def held_out() -> list[Spec]:
     """The frozen list, but for the texts. Stops where the list of today is another."""
-    frozen = [one for path in (FROZEN, FROZEN_TEXT) for one in json.loads(path.read_text(encoding="utf-8"))]
+    frozen = [row for path in (FROZEN, FROZEN_TEXT) for row in json.loads(path.read_text(encoding="utf-8"))]
     listed = list(specs("held out"))
     digests = [spec.digest for spec in (*listed, *text_specs("held out"))]
-    if [one["digest"] for one in frozen] != digests:
+    if [row["digest"] for row in frozen] != digests:
         raise SystemExit("the held-out specs are not those that were frozen")
     return listed
 
@@ -415,12 +422,12 @@ OF_SHARES: dict[str, tuple[dict[str, Any], str, tuple[float, ...]]] = {
 
 
 def share_spec(
-    told: dict[str, Any], shares: Sequence[float], chains: int, generations: int, seeds: Sequence[int]
+    settings: dict[str, Any], shares: Sequence[float], chains: int, generations: int, seeds: Sequence[int]
 ) -> dict[str, Any]:
     """A sweep over human shares."""
     policies = [{"kind": "human_share", "share": share} if share else "replace" for share in shares]
     return {
-        "name": "shares", "draw": {"prompts": "none"}, "store": "readings", "generations": generations, "chains": chains, **told,
+        "name": "shares", "draw": {"prompts": "none"}, "store": "readings", "generations": generations, "chains": chains, **settings,
         "sweep": {"policy": policies, "seed": list(seeds)},
     }  # fmt: skip
 
@@ -440,38 +447,40 @@ def share_pairs() -> list[dict[str, Any]]:
     return rows
 
 
-def _brute(told: dict[str, Any], reading: str) -> np.ndarray:
+def _brute(settings: dict[str, Any], reading: str) -> np.ndarray:
     """A reading of every share of FINE to the end, (shares, seeds, generations)."""
     import outcross
     from outcross.collapse.course import Readings
 
-    brute = outcross.run(share_spec(told, FINE, BRUTE_CHAINS, GENERATIONS, (100, 101, 102, 103))).finish()
+    brute = outcross.run(share_spec(settings, FINE, BRUTE_CHAINS, GENERATIONS, (100, 101, 102, 103))).finish()
     arms = list(dict.fromkeys(brute.readings["arm"].to_list()))
     return np.stack([Readings(brute.readings, arm).course(reading).values for arm in arms])
 
 
-def doses(told: dict[str, Any]) -> np.ndarray:
+def doses(settings: dict[str, Any]) -> np.ndarray:
     """The human shares that the shares of FINE come to in whole records."""
-    rows = told["human"]["rows"]
+    rows = settings["human"]["rows"]
     return np.array([round(share * rows) / rows for share in FINE])
 
 
-def _pairs(name: str, courses: np.ndarray, told: dict[str, Any], reading: str, ratios: Sequence[float]) -> Iterator[dict[str, Any]]:
+def _pairs(
+    name: str, courses: np.ndarray, settings: dict[str, Any], reading: str, ratios: Sequence[float]
+) -> Iterator[dict[str, Any]]:
     import outcross
 
-    run = outcross.run(share_spec(told, SHARES, CHAINS, OBSERVED, (1, 2, 3))).finish()
+    run = outcross.run(share_spec(settings, SHARES, CHAINS, OBSERVED, (1, 2, 3))).finish()
     for ratio in ratios:
-        (least,) = outcross.forecast(run, ahead=AHEAD, budgets={reading: ratio}).shares
-        found = brute_share(courses, doses(told), reading, ratio)
-        is_known = None not in (least.low, least.high, found[0])
+        (estimate,) = outcross.forecast(run, ahead=AHEAD, budgets={reading: ratio}).shares
+        brute = brute_share(courses, doses(settings), reading, ratio)
+        is_known = None not in (estimate.low, estimate.high, brute[0])
         yield {
             "spec": name,
             "reading": reading,
             "budget": ratio,
-            "forecast": [least.value, least.low, least.high],
-            "brute": found,
-            "holds": bool(least.low <= found[0] <= least.high) if is_known else None,
-            "width": None if None in (least.low, least.high) else round(least.high - least.low, 4),
+            "forecast": [estimate.value, estimate.low, estimate.high],
+            "brute": brute,
+            "holds": bool(estimate.low <= brute[0] <= estimate.high) if is_known else None,
+            "width": None if None in (estimate.low, estimate.high) else round(estimate.high - estimate.low, 4),
         }
 
 
@@ -479,11 +488,11 @@ def brute_share(courses: np.ndarray, shares: np.ndarray, reading: str, ratio: fl
     """The least share from which on the mean over seeds keeps the budget in every generation, with an interval by the bootstrap over seeds; None where none does."""
     rng = np.random.default_rng(17)
     seeds = courses.shape[1]
-    found = [_least(courses.mean(axis=1), shares, reading, ratio)]
-    found += [_least(courses[:, rng.integers(0, seeds, seeds)].mean(axis=1), shares, reading, ratio) for _ in range(400)]
-    if any(one is None for one in found):
-        return [found[0], None, None]
-    return [found[0], *np.quantile(np.array(found[1:], dtype=float), [0.025, 0.975]).round(4).tolist()]
+    kept_shares = [_least(courses.mean(axis=1), shares, reading, ratio)]
+    kept_shares += [_least(courses[:, rng.integers(0, seeds, seeds)].mean(axis=1), shares, reading, ratio) for _ in range(400)]
+    if any(share is None for share in kept_shares):
+        return [kept_shares[0], None, None]
+    return [kept_shares[0], *np.quantile(np.array(kept_shares[1:], dtype=float), [0.025, 0.975]).round(4).tolist()]
 
 
 def _least(means: np.ndarray, shares: np.ndarray, reading: str, ratio: float) -> float | None:
@@ -513,21 +522,21 @@ def main() -> None:
 def _write(load: tuple[float, float, float], rows: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> None:
     known = [row["losses"] for row in rows if "true law" in row["losses"]]
     families = [(family, [row for row in rows if row["family"] == family]) for family in (*FAMILIES, TEXT)]
-    told: dict[str, Any] = {
+    results: dict[str, Any] = {
         "forecasts": [
             {
                 "family": family, "coverage": coverage(own), "of_means": coverage(own, key="mean_inside"), "next": coverage(own, step=0), "within": coverage(own, key="within"),
-                "within_said": round(float(np.mean([said for row in own for said in row["within_said"]])), 4), "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
+                "within_said": mean_of([said for row in own for said in row["within_said"]]), "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
             }
             for family, own in [*families, ("pooled", rows)]
             if own
         ],
-        "true_law": {"ratio": round(sum(one["forecast"] for one in known) / sum(one["true law"] for one in known), 4), "specs": len(known)},
+        "true_law": {"ratio": round(sum(losses["forecast"] for losses in known) / sum(losses["true law"] for losses in known), 4), "specs": len(known)},
         "frozen": hashlib.sha256(FROZEN.read_bytes() + FROZEN_TEXT.read_bytes()).hexdigest(),
         "share_pairs": list(pairs),
     }  # fmt: skip
-    write("forecast", PAGE, load, told)
-    for row in told["forecasts"]:
+    write("forecast", PAGE, load, results)
+    for row in results["forecasts"]:
         print(row["family"], row["coverage"], row["of_means"], row["against"], flush=True)
 
 

@@ -35,7 +35,7 @@ class Case:
     spec: str
     reading: str
     values: np.ndarray  # (runs,)
-    told: Outlook
+    prediction: Outlook
     tested: np.ndarray
     """The logarithm of the weight that the back-test alone gives each law, (laws,)."""
     apart: np.ndarray
@@ -48,31 +48,41 @@ class Case:
 
 def cases() -> list[Case]:
     """Every reading of the development experiments."""
-    found = []
+    listed = []
     for spec in specs("develop"):
         for name, seen, after in observed(spec):
-            found.append(_case(spec, name, outlook(seen, AHEAD), after[:, -1]))
+            listed.append(_case(spec, name, outlook(seen, AHEAD), after[:, -1]))
     return [
         replace(case, apart=case.apart / scale, between=case.between / scale)
-        for case, scale in zip(found, _scales(found), strict=True)
+        for case, scale in zip(listed, _scales(listed), strict=True)
     ]
 
 
-def _case(spec: Any, name: str, told: Outlook, values: np.ndarray) -> Case:
-    names, laws = list(GROWTH), {test.law: part for test, part in zip(told.tests, told.parts, strict=True)}
+def _case(spec: Any, name: str, prediction: Outlook, values: np.ndarray) -> Case:
+    names, laws = list(GROWTH), {test.law: part for test, part in zip(prediction.tests, prediction.parts, strict=True)}
     tested = np.full(len(names), ABSENT)
-    for test in told.tests:
+    for test in prediction.tests:
         tested[names.index(test.law)] = -TEMPER * np.sqrt(test.n) * np.log(np.clip(test.crps, LEAST_SCORE, 1 / LEAST_SCORE))
     parts = [laws.get(law, laws["random walk"]) for law in names]
     location = np.stack([part.location[:, -1] for part in parts])
     deviation = np.array([part.deviation[-1] for part in parts])[:, None]
     apart = _distance(values - location, deviation)
     between = _distance(location[:, None] - location[None], np.hypot(deviation[:, None], deviation[None]))
-    return Case(spec.family, spec.told["name"], name, values, told, tested, apart.mean(axis=-1), between.mean(axis=-1), _half(spec))
+    return Case(
+        spec.family,
+        spec.settings["name"],
+        name,
+        values,
+        prediction,
+        tested,
+        apart.mean(axis=-1),
+        between.mean(axis=-1),
+        _half(spec),
+    )
 
 
 def _half(spec: Any) -> int:
-    return int(spec.told["name"].rpartition("-")[2]) % 2
+    return int(spec.settings["name"].rpartition("-")[2]) % 2
 
 
 def _distance(apart: np.ndarray, deviation: np.ndarray) -> np.ndarray:
@@ -82,13 +92,13 @@ def _distance(apart: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     ) / np.sqrt(np.pi)
 
 
-def _scales(found: Sequence[Case]) -> list[float]:
+def _scales(several: Sequence[Case]) -> list[float]:
     """The CRPS of the random walk of each case's family and reading, mean over the cases."""
     walk = list(GROWTH).index("random walk")
     own: dict[tuple[str, str], list[float]] = {}
-    for case in found:
+    for case in several:
         own.setdefault((case.family, case.reading), []).append(float(case.apart[walk] - case.between[walk, walk] / 2))
-    return [float(np.mean(own[case.family, case.reading])) for case in found]
+    return [float(np.mean(own[case.family, case.reading])) for case in several]
 
 
 def weights(worth: np.ndarray, some: Sequence[Case]) -> np.ndarray:
@@ -123,16 +133,16 @@ def fitted(some: Sequence[Case]) -> np.ndarray:
 
 def of_half(worth: np.ndarray, some: Sequence[Case]) -> tuple[np.ndarray, np.ndarray]:
     """How far each run came from the median, over half the width of the 95 % interval before it is calibrated, (cases, runs); and whether a closed form leads, (cases,)."""
-    found, known = [], []
+    errors, known = [], []
     for case, weight in zip(some, weights(worth, some), strict=True):
-        own = np.array([weight[list(GROWTH).index(test.law)] for test in case.told.tests])
-        tests = tuple(replace(test, weight=float(one)) for test, one in zip(case.told.tests, own, strict=True))
-        told = replace(case.told, weights=own, tests=tests)
-        low, middle, high = (told.quantile(level)[:, -1] for level in (0.025, 0.5, 0.975))
-        half = np.where(case.values > middle, high - middle, middle - low) / told.stretch[-1]
-        found.append(np.maximum(np.abs(case.values - middle) - 1e-9 * (1 + np.abs(case.values)), 0.0) / np.maximum(half, 1e-12))
+        own = np.array([weight[list(GROWTH).index(test.law)] for test in case.prediction.tests])
+        tests = tuple(replace(test, weight=float(chance)) for test, chance in zip(case.prediction.tests, own, strict=True))
+        prediction = replace(case.prediction, weights=own, tests=tests)
+        low, middle, high = (prediction.quantile(level)[:, -1] for level in (0.025, 0.5, 0.975))
+        half = np.where(case.values > middle, high - middle, middle - low) / prediction.stretch[-1]
+        errors.append(np.maximum(np.abs(case.values - middle) - 1e-9 * (1 + np.abs(case.values)), 0.0) / np.maximum(half, 1e-12))
         known.append(any(test.law == "closed form" and test.weight >= 0.5 for test in tests))
-    return np.array(found), np.array(known)
+    return np.array(errors), np.array(known)
 
 
 def tried(name: str, family: str, every: Sequence[Case]) -> dict[str, Any]:
@@ -160,7 +170,7 @@ def name_fits(name: str, other: str, family: str) -> bool:
 
 
 def _mean(of_specs: dict[str, list[Any]]) -> dict[str, Any]:
-    counts = np.array([[np.sum(one), len(one)] for one in of_specs.values()], dtype=float)
+    counts = np.array([[np.sum(numbers), len(numbers)] for numbers in of_specs.values()], dtype=float)
     share = lambda some: some[:, 0].sum() / some[:, 1].sum()  # noqa: E731
     return {
         "value": round(float(share(counts)), 4),
@@ -174,7 +184,7 @@ def main() -> None:
     """Fit, try and write."""
     load, every = os.getloadavg(), cases()
     rows = [tried(name, family, every) for family in FAMILIES for name in FITTED_TO]
-    worth = {law: round(float(np.exp(one)), 4) for law, one in zip(GROWTH, fitted(every), strict=True)}
+    worth = {law: round(float(np.exp(logarithm)), 4) for law, logarithm in zip(GROWTH, fitted(every), strict=True)}
     write("forecast_families", __doc__ or "", load, {"families": rows, "worth": worth})
     for row in rows:
         print(row["family"], row["fitted_to"], row["crps"], row["coverage"])

@@ -72,7 +72,7 @@ def _shown(units: list[Unit], control: str) -> dict[str, Any]:
     """The means over seeds and the work of all units, and what the base reads where it was run."""
     readings = frame_of(units)
     trained = readings.filter(readings["arm"] != BASE)
-    shown: dict[str, Any] = {"study": study(trained, [(*one, "value") for one in READINGS], control), "work": work_of(units)}
+    shown: dict[str, Any] = {"study": study(trained, [(*place, "value") for place in READINGS], control), "work": work_of(units)}
     of_base = _perplexities(readings, BASE)
     if of_base:
         first_less_base = {}

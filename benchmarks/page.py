@@ -24,56 +24,56 @@ that want to run, to be compared with the number of cores. Ratios depend on it l
 
 def rewrite(questions: Iterable[str]) -> None:
     """Write the page, a section a question that has results, in the order given."""
-    told = [
+    sections = [
         json.loads(path.read_text(encoding="utf-8")) for question in questions if (path := RESULTS / f"{question}.json").exists()
     ]
-    (HERE / "README.md").write_text("\n".join([HEAD, *map(_section, told)]), encoding="utf-8")
+    (HERE / "README.md").write_text("\n".join([HEAD, *map(_section, sections)]), encoding="utf-8")
 
 
-def _section(told: dict[str, Any]) -> str:
+def _section(results: dict[str, Any]) -> str:
     """A question's section: its title, what it is about, and the tables of what its results hold."""
-    of_results = next((body for holds, body in BODIES.items() if holds in told), of_a_study)
-    return "\n\n".join([f"## {told['title']}", told["about"], *of_results(told), _measured(told)]) + "\n"
+    of_results = next((body for holds, body in BODIES.items() if holds in results), of_a_study)
+    return "\n\n".join([f"## {results['title']}", results["about"], *of_results(results), _measured(results)]) + "\n"
 
 
-def _of_figures(told: dict[str, Any]) -> Iterable[str]:
-    if told["figures"]:
-        yield _figures(told["figures"])
-    if "headlines" in told:
-        yield _headlines(told["headlines"])
-    yield from map(_readings, told.get("runs", []))
-    yield from _published(told)
+def _of_figures(results: dict[str, Any]) -> Iterable[str]:
+    if results["figures"]:
+        yield _figures(results["figures"])
+    if "headlines" in results:
+        yield _headlines(results["headlines"])
+    yield from map(_readings, results.get("runs", []))
+    yield from _published(results)
 
 
-def _of_sets(told: dict[str, Any]) -> Iterable[str]:
-    yield _seen(told)
-    if told["times"]:
-        yield _figures(told["times"])
+def _of_sets(results: dict[str, Any]) -> Iterable[str]:
+    yield _seen(results)
+    if results["times"]:
+        yield _figures(results["times"])
 
 
-def _of_forecasts(told: dict[str, Any]) -> Iterable[str]:
-    yield _forecasts(told)
-    if told["share_pairs"]:
-        yield _share_pairs(told["share_pairs"])
+def _of_forecasts(results: dict[str, Any]) -> Iterable[str]:
+    yield _forecasts(results)
+    if results["share_pairs"]:
+        yield _share_pairs(results["share_pairs"])
 
 
-def of_a_study(told: dict[str, Any]) -> Iterable[str]:
-    if "units" in told:
-        yield _so_far(told["units"])
-    yield from _zero_shot(told)
-    yield from _study(told["study"])
-    if "units" in told:
-        yield from _units(told["units"])
-    yield _work(told)
+def of_a_study(results: dict[str, Any]) -> Iterable[str]:
+    if "units" in results:
+        yield _so_far(results["units"])
+    yield from _zero_shot(results)
+    yield from _study(results["study"])
+    if "units" in results:
+        yield from _units(results["units"])
+    yield _work(results)
 
 
 def _alarms(rows: list[dict[str, Any]]) -> str:
     """A row a family: the rate of runs that were stopped although nothing was lost."""
 
-    def rate(count: int, of: int, told: list[float]) -> str:
-        return f"**{count} of {of}** [{told[1]:.4f}, {told[2]:.4f}]"
+    def rate(count: int, runs: int, estimate: list[float]) -> str:
+        return f"**{count} of {runs}** [{estimate[1]:.4f}, {estimate[2]:.4f}]"
 
-    told = [
+    table = [
         [
             row["family"],
             ", ".join(f"{name} {bound:g}" for name, bound in row["bounds"].items()),
@@ -85,17 +85,17 @@ def _alarms(rows: list[dict[str, Any]]) -> str:
     ]
     return _table(
         ["family, policy", "bounds", "generations", "stopped [95 %]", "stopped where each bound is a thousandth from 1 [95 %]"],
-        told,
+        table,
     )
 
 
 def _leads(rows: list[dict[str, Any]]) -> str:
     """A row a family: how long before the loss has risen by 5 % the early signal was lost, and the alarm came."""
 
-    def quantiles(told: dict[str, Any] | None) -> str:
-        return "none" if told is None else ", ".join(f"{number:g}" for number in told["quantiles 5, 25, 50, 75, 95 %"])
+    def quantiles(leads: dict[str, Any] | None) -> str:
+        return "none" if leads is None else ", ".join(f"{number:g}" for number in leads["quantiles 5, 25, 50, 75, 95 %"])
 
-    told = []
+    table = []
     for row in rows:
         crossed, alarmed = row["crossed"], row["alarmed"]
         left_out = ", ".join(f"{what} {count}" for what, count in row["left out"].items())
@@ -105,7 +105,7 @@ def _leads(rows: list[dict[str, Any]]) -> str:
             if alarmed is None
             else f"{quantiles(alarmed)} ({alarmed['first']} before, {alarmed['tied']} in, {alarmed['last']} after; none in {row['no alarm']})"
         )
-        told.append(
+        table.append(
             [
                 f"{row['family']}, {row['runs']} runs", f"{row['early']} before {row['loss']}", f"{row['kept']} ({left_out})", apart, quantiles(crossed),
                 "–" if row["p"] is None else f"{row['p']:.4f}", alarms,
@@ -113,20 +113,20 @@ def _leads(rows: list[dict[str, Any]]) -> str:
         )  # fmt: skip
     head = ["family, policy", "signals", "runs kept (left out)", "early first / same generation / late first", "lead in generations: 5, 25, 50, 75, 95 % of runs",
             "p, swapped signals", "alarm before the rise, in generations"]  # fmt: skip
-    return _table(head, told)
+    return _table(head, table)
 
 
-def _forecasts(told: dict[str, Any]) -> str:
+def _forecasts(results: dict[str, Any]) -> str:
     """A row a family: coverage of nominal 95 % intervals, and the CRPS over that of each baseline."""
-    of_baselines = list(told["forecasts"][0]["against"])
+    of_baselines = list(results["forecasts"][0]["against"])
     rows = [
         [
             row["family"],
-            *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}], {of['n']:,}" for of in (row["coverage"], row["next"], row["of_means"], row["within"])),
-            f"{row['within_said']:.3f}",
+            *(_of_interval(share) for share in (row["coverage"], row["next"], row["of_means"], row["within"])),
+            "–" if row["within_said"] is None else f"{row['within_said']:.3f}",
             *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}]" for of in row["against"].values()),
         ]
-        for row in told["forecasts"]
+        for row in results["forecasts"]
     ]  # fmt: skip
     head = [
         "family",
@@ -135,29 +135,36 @@ def _forecasts(told: dict[str, Any]) -> str:
         "means over five runs, 10 ahead",
         "generations within a fifth",
         "of its own paths",
-        *(f"CRPS over {one}" for one in of_baselines),
+        *(f"CRPS over {baseline}" for baseline in of_baselines),
     ]
-    turned, readings = told["forecasts"][-1]["turns"], told["forecasts"][-1]["readings"]
-    law = told["true_law"]
+    turned, readings = results["forecasts"][-1]["turns"], results["forecasts"][-1]["readings"]
+    law = results["true_law"]
     return (
         _table(head, rows)
         + f"\n\nOf the log-variance of a Gaussian under replace the law is known exactly ({law['specs']} experiments): the CRPS is {law['ratio']:.3f} times that of the true law. "
-        f"A turning point was seen, and the reading would be refused, in {turned} of {readings} readings. SHA-256 of the frozen list: `{told['frozen'][:16]}…`."
+        f"A turning point was seen, and the reading would be refused, in {turned} of {readings} readings. SHA-256 of the frozen list: `{results['frozen'][:16]}…`."
     )
 
 
-def _families(told: dict[str, Any]) -> str:
+def _of_interval(share: dict[str, Any]) -> str:
+    """A share with its interval and its number; a dash where there is nothing that it could be of."""
+    if share["value"] is None:
+        return "–, 0"
+    return f"{share['value']:.3f} [{share['interval'][0]:.3f}, {share['interval'][1]:.3f}], {share['n']:,}"
+
+
+def _families(results: dict[str, Any]) -> str:
     """A row a family: the CRPS and the coverage by what its forecast was fitted to."""
-    names = list(dict.fromkeys(row["fitted_to"] for row in told["families"]))
+    names = list(dict.fromkeys(row["fitted_to"] for row in results["families"]))
     by_family: dict[str, list[str]] = {}
     for key in ("crps", "coverage"):
-        for row in told["families"]:
+        for row in results["families"]:
             of = row[key]
             by_family.setdefault(row["family"], []).append(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}]")
     head = ["family", *(f"CRPS, fitted to {name}" for name in names), *(f"inside, {name}" for name in names)]
-    head = [one.replace("fitted to equal weights", "equal weights") for one in head]
-    first = told["families"][0]
-    worth = ", ".join(f"{law} {of:g}" for law, of in told["worth"].items())
+    head = [words.replace("fitted to equal weights", "equal weights") for words in head]
+    first = results["families"][0]
+    worth = ", ".join(f"{law} {of:g}" for law, of in results["worth"].items())
     return (
         _table(head, [[family, *cells] for family, cells in by_family.items()])
         + f"\n\n{first['crps']['specs']} experiments of each family. Fitted to all development experiments, laws are worth (against the random walk): {worth}."
@@ -170,66 +177,70 @@ def _share_pairs(rows: list[dict[str, Any]]) -> str:
         [row["spec"], row["reading"], f"{row['budget']:g}", _ends(row["forecast"]), _ends(row["brute"]), {True: "yes", False: "no", None: "–"}[row["holds"]]]
         for row in rows
     ]  # fmt: skip
-    told = [row for row in rows if row["holds"] is not None]
-    count = sum(row["holds"] for row in told)
-    wide = sum(row["width"] > 0.15 for row in told)
+    known = [row for row in rows if row["holds"] is not None]
+    count = sum(row["holds"] for row in known)
+    wide = sum(row["width"] > 0.15 for row in known)
     return (
         "The least human share that keeps a reading within its budget for 15 generations, forecast from five generations of five shares (0, 10, 20, 35 and 50 %, redrawn rows, three seeds of 200 "
         "chains), beside the one found by running all shares in steps of 2 % to the end (four seeds of 1,000 chains; interval by the bootstrap over seeds):\n\n"
         + _table(["spec", "reading", "budget", "forecast [95 %]", "by brute force [95 %]", "inside"], words)
-        + f"\n\nIn {count} of {len(told)} pairs the share found by brute force lies in the interval; {wide} of the intervals are wider than .15. "
-        f"In {len(rows) - len(told)} of {len(rows)} pairs one of the two lies beyond the shares that were run."
+        + f"\n\nIn {count} of {len(known)} pairs the share found by brute force lies in the interval; {wide} of the intervals are wider than .15. "
+        f"In {len(rows) - len(known)} of {len(rows)} pairs one of the two lies beyond the shares that were run."
     )
 
 
-def _ends(of: list[float | None]) -> str:
-    value, low, high = ("–" if one is None else f"{one:.3f}" for one in of)
+def _ends(ends: list[float | None]) -> str:
+    value, low, high = ("–" if number is None else f"{number:.3f}" for number in ends)
     return f"{value} [{low}, {high}]"
 
 
 def _claims(rows: list[dict[str, Any]]) -> str:
     """A row a claim: its mean over seeds, the tests, and in how many seeds it points as claimed."""
-    told = [
+    table = [
         [row["claim"], _interval(row["mean"]), f"{row['p']:.4f}", f"{row['p_holm']:.4f}", f"{row['as_claimed']} of {row['seeds']}"]
         for row in rows
     ]
-    return _table(["claim", "mean difference [95 %]", "p, sign flips", "p, Holm", "seeds as claimed"], told)
+    return _table(["claim", "mean difference [95 %]", "p, sign flips", "p, Holm", "seeds as claimed"], table)
 
 
 def _beside(rows: list[dict[str, Any]]) -> str:
     """A row a reparation: what it differs by from none at the last generation."""
     measures = list(dict.fromkeys(row["measure"] for row in rows))
-    of = {(row["arm"], row["measure"]): _interval(row["less_none"]) for row in rows}
+    cells = {(row["arm"], row["measure"]): _interval(row["less_none"]) for row in rows}
     arms = dict.fromkeys(row["arm"] for row in rows)
-    told = [[arm, *(of.get((arm, measure), "not applicable") for measure in measures)] for arm in arms]
-    return "Each reparation less none, at the last generation [95 %]:\n\n" + _table(["arm", *measures], told)
+    table = [[arm, *(cells.get((arm, measure), "not applicable") for measure in measures)] for arm in arms]
+    return "Each reparation less none, at the last generation [95 %]:\n\n" + _table(["arm", *measures], table)
 
 
 def _unbiased(rows: list[dict[str, Any]]) -> str:
     """The signed difference of selection and its square where the data have no bias."""
-    told = [
+    table = [
         [row["arm"], *(_interval(row[name]) for name in ("first", "last", "square_first", "square_last", "square_grows"))]
         for row in rows
     ]
     head = ["no bias in the data", "signed difference, first", "last", "its square, first", "last", "the square grows by"]
-    return "The rate of selection of green less that of red [95 %]:\n\n" + _table(head, told)
+    return "The rate of selection of green less that of red [95 %]:\n\n" + _table(head, table)
 
 
-def _interval(told: dict[str, Any]) -> str:
-    return f"{told['value']:+.4f}" if told["low"] is None else f"**{told['value']:+.4f}** [{told['low']:+.4f}, {told['high']:+.4f}]"
+def _interval(estimate: dict[str, Any]) -> str:
+    return (
+        f"{estimate['value']:+.4f}"
+        if estimate["low"] is None
+        else f"**{estimate['value']:+.4f}** [{estimate['low']:+.4f}, {estimate['high']:+.4f}]"
+    )
 
 
 def _damages(rows: list[dict[str, Any]]) -> str:
     """A row a kind of damage at one size; honest splits and what lies inside the tolerance last."""
     wrong = [row for row in rows if not row["is_inside"] and row["planted"] != "nothing"]
-    untold, sets = sum(row["kept"] for row in wrong), sum(row["of"] for row in wrong)
-    found, named = (sum(row[count] for row in wrong) for count in ("found", "named"))
+    read_kept, sets = sum(row["kept"] for row in wrong), sum(row["of"] for row in wrong)
+    detected, named = (sum(row[count] for row in wrong) for count in ("found", "named"))
     lost, inside = (sum(row[count] for row in rows if row["is_inside"]) for count in ("found", "of"))
     beyond, kept, within, called_lost = (
         sum(row[count] for row in rows) for count in ("beyond", "beyond_kept", "inside", "inside_lost")
     )
     said = (
-        f"Of {sets} sets damaged beyond the tolerance {found} were found, {named} of them named in the first sentence; in {untold} a check of the damage read kept. Of {inside} damaged inside it {lost} were called lost. "
+        f"Of {sets} sets damaged beyond the tolerance {detected} were found, {named} of them named in the first sentence; in {read_kept} a check of the damage read kept. Of {inside} damaged inside it {lost} were called lost. "
         f"Of {beyond:,} checks whose true value lies beyond their tolerance {kept:,} read kept, and of {within:,} whose true value lies inside {called_lost:,} read lost.\n\n"
         if sets
         else ""
@@ -248,14 +259,14 @@ def _damages(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _seen(told: dict[str, Any]) -> str:
+def _seen(results: dict[str, Any]) -> str:
     """What each peer's headline and our first sentence say of each damaged set."""
-    scores = list(told["seen"][0]["scores"])
+    scores = list(results["seen"][0]["scores"])
     rows = [
-        [one["set"], *(_score(_said(one["scores"], score)) for score in scores), ", ".join(one["lost"]) or "nothing", one["sentence"].replace("|", "/")]
-        for one in told["seen"]
+        [row["set"], *(_score(_said(row["scores"], score)) for score in scores), ", ".join(row["lost"]) or "nothing", row["sentence"].replace("|", "/")]
+        for row in results["seen"]
     ]  # fmt: skip
-    absent = f"\n\nNot measured here: {'; '.join(told['absent'])}." if told["absent"] else ""
+    absent = f"\n\nNot measured here: {'; '.join(results['absent'])}." if results["absent"] else ""
     return _table(["damage", *scores, "we say lost", "our first sentence"], rows) + absent
 
 
@@ -270,38 +281,38 @@ def _score(value: Any) -> str:
 
 def _regions(rows: list[dict[str, Any]]) -> str:
     """A row a planted region, and the honest splits of each table."""
-    told = [
+    table = [
         [row["table"], f"{row['rows']:,} / {row['left']:,}", row["planted"], f"**{row['found']} of {row['sets']}** [{row['low']:.2f}, {row['high']:.2f}]", f"{row['jaccard']:.2f}", row["rule"]]
         if "found" in row
         else [row["table"], f"{row['rows']:,} / {row['left']:,}", "nothing", f"**{row['reported']} of {row['splits']}** reported, at most {row['upper']:.3f}", "", ""]
         for row in rows
     ]  # fmt: skip
-    return _table(["table", "records: human / other", "planted", "found [95 %]", "Jaccard", "the rule found first"], told)
+    return _table(["table", "records: human / other", "planted", "found [95 %]", "Jaccard", "the rule found first"], table)
 
 
-def _chosen(told: dict[str, Any]) -> str:
+def _chosen(choice: dict[str, Any]) -> str:
     """A row an arm, and what choosing among all costs beside a random selection of as many."""
     rows = [
         [
-            one["arm"],
-            f"{one['mean']:.4g}",
-            f"**{one['change']:+.1%}** [{one['low']:+.1%}, {one['high']:+.1%}], {one['n']}",
-            f"{one['by_own']:+.1%}",
+            arm["arm"],
+            f"{arm['mean']:.4g}",
+            f"**{arm['change']:+.1%}** [{arm['low']:+.1%}, {arm['high']:+.1%}], {arm['n']}",
+            f"{arm['by_own']:+.1%}",
         ]
-        for one in told["rows"]
+        for arm in choice["rows"]
     ]
-    costs = next(one["costs"] for one in told["rows"] if "costs" in one)
+    costs = next(arm["costs"] for arm in choice["rows"] if "costs" in arm)
     said = [f"{line['what']} {line['value']:.2f} [{line['random'][0]:.2f}, {line['random'][1]:.2f}]" for line in costs]
-    head = [f"{told['name']}, the {told['keep']}", "mean", "against random [95 %], prompts", "by what chose"]
+    head = [f"{choice['name']}, the {choice['keep']}", "mean", "against random [95 %], prompts", "by what chose"]
     return (
         _table(head, rows)
         + f"\n\nWhat choosing among all does beside a random selection of as many (its 95 % interval in brackets): {'; '.join(said)}."
     )
 
 
-def _routed(told: dict[str, list[dict[str, Any]]]) -> str:
+def _routed(by_reward: dict[str, list[dict[str, Any]]]) -> str:
     rows = []
-    for reward, arms in told.items():
+    for reward, arms in by_reward.items():
         for arm in arms:
             gain = f"{arm['gain']['value']:.4f} [{arm['gain']['low']:.4f}, {arm['gain']['high']:.4f}]" if "gain" in arm else ""
             rows.append(
@@ -316,19 +327,19 @@ def _routed(told: dict[str, list[dict[str, Any]]]) -> str:
     return _table(["routed by", "rule", "mean", "against random [95 %], prompts", "nats that seeing the prompt gains"], rows)
 
 
-def _held_out(told: dict[str, Any]) -> str:
+def _held_out(areas: dict[str, Any]) -> str:
     return (
         "AUROC on tweets that it was not fitted on: "
-        + "; ".join(f"{name} {value:.3f} [{low:.3f}, {high:.3f}]" for name, (value, low, high) in told.items())
+        + "; ".join(f"{name} {value:.3f} [{low:.3f}, {high:.3f}]" for name, (value, low, high) in areas.items())
         + "."
     )
 
 
 def _students(rows: list[dict[str, Any]]) -> str:
-    def cell(one: dict[str, float]) -> str:
-        return f"{one['value']:+.1%} [{one['low']:+.1%}, {one['high']:+.1%}]"
+    def cell(change: dict[str, float]) -> str:
+        return f"{change['value']:+.1%} [{change['low']:+.1%}, {change['high']:+.1%}]"
 
-    told = [
+    table = [
         [
             row["student"],
             f"{row['attribute']}, the {row['keep']}",
@@ -341,54 +352,54 @@ def _students(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     return _table(
-        ["student", "chosen for", "its data", "what it writes", "perplexity", "perplexity of random choice", "seeds"], told
+        ["student", "chosen for", "its data", "what it writes", "perplexity", "perplexity of random choice", "seeds"], table
     )
 
 
 def _sculpted(rows: list[dict[str, Any]]) -> str:
-    def cell(one: dict[str, Any]) -> str:
-        return f"{one['value']:.4g}" + ("" if one["low"] is None else f" [{one['low']:.4g}, {one['high']:.4g}]")
+    def cell(estimate: dict[str, Any]) -> str:
+        return f"{estimate['value']:.4g}" + ("" if estimate["low"] is None else f" [{estimate['low']:.4g}, {estimate['high']:.4g}]")
 
     measures = [key for key in ("parameters", "goal", "held_out_loss", "loss", "sums_right") if key in rows[0]]
-    told = [[one["data"], f"{one['size']:g}", *(cell(one[key]) for key in measures), str(one["goal"]["n"])] for one in rows]
-    return _table(["data", "order", *(key.replace("_", " ") for key in measures), "seeds"], told)
+    table = [[row["data"], f"{row['size']:g}", *(cell(row[key]) for key in measures), str(row["goal"]["n"])] for row in rows]
+    return _table(["data", "order", *(key.replace("_", " ") for key in measures), "seeds"], table)
 
 
-def _verdicts(told: list[str] | dict[str, Any]) -> str:
-    if isinstance(told, list):
-        return "\n".join(f"- {one}" for one in told)
+def _verdicts(verdicts: list[str] | dict[str, Any]) -> str:
+    if isinstance(verdicts, list):
+        return "\n".join(f"- {sentence}" for sentence in verdicts)
     lines = []
-    for data, one in told.items():
+    for data, verdict in verdicts.items():
         reaches = (
-            one["on_the_goal"]
-            if isinstance(one["on_the_goal"], str)
-            else "reached at {:.4g} [{:.4g}, {:.4g}] parameters".format(*one["on_the_goal"])
+            verdict["on_the_goal"]
+            if isinstance(verdict["on_the_goal"], str)
+            else "reached at {:.4g} [{:.4g}, {:.4g}] parameters".format(*verdict["on_the_goal"])
         )
         sizes = "; ".join(
             f"order {size} {said[0] if said == ['holds both'] else 'not shown: ' + ' and '.join(said)}"
-            for size, said in one["by_size"].items()
+            for size, said in verdict["by_size"].items()
         )
         lines.append(f"- {data}, against the largest student on random data: on the goal alone, {reaches}; {sizes}.")
     return "\n".join(lines)
 
 
 def _surpassed(rows: list[dict[str, Any]]) -> str:
-    def crossing(one: dict[str, Any]) -> list[str]:
-        if one["crossing"] is None:
-            return [one["note"], ""]
-        found = one["crossing"]
-        ends = "" if found["low"] is None else f" [{found['low']:.4f}, {found['high']:.4f}]"
-        return [f"**{found['value']:.4f}**{ends}", f"{one['between'][0]:g} to {one['between'][1]:g}"]
+    def crossing(row: dict[str, Any]) -> list[str]:
+        if row["crossing"] is None:
+            return [row["note"], ""]
+        estimate = row["crossing"]
+        ends = "" if estimate["low"] is None else f" [{estimate['low']:.4f}, {estimate['high']:.4f}]"
+        return [f"**{estimate['value']:.4f}**{ends}", f"{row['between'][0]:g} to {row['between'][1]:g}"]
 
     def number(value: float | None) -> str:
         return "" if value is None else f"{value:.4f}"
 
-    told = [
-        [one["arm"], *crossing(one), number(one["closed_form"]), number(one["threshold"]), str(one["points"][0]["n"] or 1)]
-        for one in rows
+    table = [
+        [row["arm"], *crossing(row), number(row["closed_form"]), number(row["threshold"]), str(row["points"][0]["n"] or 1)]
+        for row in rows
     ]
     return _table(
-        ["arm", "student falls below its best teacher at p =", "between", "closed form, on the same lines", "p*", "seeds"], told
+        ["arm", "student falls below its best teacher at p =", "between", "closed form, on the same lines", "p*", "seeds"], table
     )
 
 
@@ -397,10 +408,10 @@ def _routing(seconds: dict[str, float]) -> str:
 
 
 def _equal_k(rows: list[dict[str, Any]]) -> str:
-    def cell(one: dict[str, float]) -> str:
-        return f"{one['value']:+.1%} [{one['low']:+.1%}, {one['high']:+.1%}]"
+    def cell(change: dict[str, float]) -> str:
+        return f"{change['value']:+.1%} [{change['low']:+.1%}, {change['high']:+.1%}]"
 
-    told = [
+    table = [
         [
             row["model"],
             row["attribute"],
@@ -410,7 +421,7 @@ def _equal_k(rows: list[dict[str, Any]]) -> str:
         ]
         for row in rows
     ]
-    return _table(["models", "chosen for", "candidates", "the data", "what a student writes", "its perplexity", "seeds"], told)
+    return _table(["models", "chosen for", "candidates", "the data", "what a student writes", "its perplexity", "seeds"], table)
 
 
 def _figures(figures: list[dict[str, Any]]) -> str:
@@ -440,15 +451,15 @@ def _side(figure: dict[str, Any], which: str) -> str:
 def _targets(figures: list[dict[str, Any]]) -> str:
     aimed = {figure["what"]: figure for figure in figures if figure["target"] is not None}
     lines = [
-        f"Target of {name}: at most {_time(one['target'])}; it took {_time(one['ours']['seconds'])} (cpu {_time(one['ours']['cpu'])}): "
-        f"{'met' if one['ours']['seconds'] <= one['target'] else 'missed'} in this run."
-        for name, one in aimed.items()
+        f"Target of {name}: at most {_time(figure['target'])}; it took {_time(figure['ours']['seconds'])} (cpu {_time(figure['ours']['cpu'])}): "
+        f"{'met' if figure['ours']['seconds'] <= figure['target'] else 'missed'} in this run."
+        for name, figure in aimed.items()
     ]
     lines += [
-        f"Target of {one['what']} to {one['theirs']['name']}: a ratio of {one['target_ratio']}; it was {_short(one['ratio'])}: "
-        f"{'met' if one['ratio'] >= one['target_ratio'] else 'missed'} in this run."
-        for one in figures
-        if one.get("target_ratio") is not None
+        f"Target of {figure['what']} to {figure['theirs']['name']}: a ratio of {figure['target_ratio']}; it was {_short(figure['ratio'])}: "
+        f"{'met' if figure['ratio'] >= figure['target_ratio'] else 'missed'} in this run."
+        for figure in figures
+        if figure.get("target_ratio") is not None
     ]
     return "".join(f"\n\n{line}" for line in lines)
 
@@ -465,9 +476,9 @@ def _readings(run: dict[str, Any]) -> str:
     return f"{said}\n\n{_table(['', *(f'g{g}' for g in generations)], table)}"
 
 
-def _published(told: dict[str, Any]) -> Iterable[str]:
+def _published(results: dict[str, Any]) -> Iterable[str]:
     """How far runs of the published size are from the published table, or that there are none."""
-    rows = told.get("published", ())
+    rows = results.get("published", ())
     if isinstance(rows, str):
         yield rows
     elif rows:
@@ -521,16 +532,19 @@ def _so_far(units: list[dict[str, Any]]) -> str:
 
 def _units(units: list[dict[str, Any]]) -> Iterable[str]:
     """What every arm with every seed read by itself, and what it took."""
-    last = max(one["generation"] for unit in units for one in unit["generations"])
+    last = max(generation["generation"] for unit in units for generation in unit["generations"])
     for measure, at in dict.fromkeys(
-        (reading["measure"], reading["at"]) for unit in units for one in unit["generations"] for reading in one["readings"]
+        (reading["measure"], reading["at"])
+        for unit in units
+        for generation in unit["generations"]
+        for reading in generation["readings"]
     ):
         table = []
         for unit in units:
             read = {
-                one["generation"]: reading
-                for one in unit["generations"]
-                for reading in one["readings"]
+                generation["generation"]: reading
+                for generation in unit["generations"]
+                for reading in generation["readings"]
                 if (reading["measure"], reading["at"]) == (measure, at)
             }
             if read:
@@ -552,9 +566,9 @@ def _units(units: list[dict[str, Any]]) -> Iterable[str]:
 
 def _unit(unit: dict[str, Any]) -> list[str]:
     generations, machine = unit["generations"], unit["machine"]
-    steps = dict.fromkeys(str(one["steps"]) for one in generations)
-    verbs = dict.fromkeys(verb for one in generations for verb in one["seconds"])
-    took = {verb: sum(one["seconds"].get(verb, 0.0) for one in generations) / len(generations) for verb in verbs}
+    steps = dict.fromkeys(str(generation["steps"]) for generation in generations)
+    verbs = dict.fromkeys(verb for generation in generations for verb in generation["seconds"])
+    took = {verb: sum(generation["seconds"].get(verb, 0.0) for generation in generations) / len(generations) for verb in verbs}
     return [
         f"`{unit['arm']}`", str(unit["seed"]), str(len(generations)), ", ".join(steps),
         ", ".join(f"{verb} {_time(seconds)}" for verb, seconds in took.items() if seconds >= 0.1), unit["date"][:10],
@@ -566,9 +580,9 @@ def _name_of(measure: str, at: str) -> str:
     return f"`{measure}`{f' {at}' if at else ''}"
 
 
-def _zero_shot(told: dict[str, Any]) -> Iterable[str]:
+def _zero_shot(results: dict[str, Any]) -> Iterable[str]:
     """What the base reads before it is fine-tuned, and how far generation 0 is from it."""
-    if (base := told.get("zero_shot")) is not None:
+    if (base := results.get("zero_shot")) is not None:
         yield f"The base before any fine-tuning: perplexity {_cell(base['level'], '')}, {_seeds(base['level']['n'])}."
         for arm, difference in base["first_less_base"].items():
             yield f"Generation 0 of `{arm}` less the base: {_cell(difference, '+')}, {_seeds(difference['n'])}."
@@ -583,20 +597,22 @@ def _cells(rows: list[dict[str, Any]], arm: str, which: str, generations: list[i
     return [_cell(settings.get(g), f"{'+' if which != 'level' else ''}") for g in generations]
 
 
-def _cell(told: dict[str, Any] | None, sign: str) -> str:
-    if told is None or told["value"] is None:
+def _cell(estimate: dict[str, Any] | None, sign: str) -> str:
+    if estimate is None or estimate["value"] is None:
         return "none"
-    places = 1 if abs(told["value"]) >= 10 else 3
-    value = format(told["value"], f"{sign}.{places}f")
-    if told["low"] is None:
+    places = 1 if abs(estimate["value"]) >= 10 else 3
+    value = format(estimate["value"], f"{sign}.{places}f")
+    if estimate["low"] is None:
         return f"{value} (no interval)"
-    return value if told["low"] == told["high"] else f"{value} [{told['low']:.{places}f}, {told['high']:.{places}f}]"
+    return (
+        value if estimate["low"] == estimate["high"] else f"{value} [{estimate['low']:.{places}f}, {estimate['high']:.{places}f}]"
+    )
 
 
-def _work(told: dict[str, Any]) -> str:
-    work = ", ".join(f"{verb} {_time(seconds)}" for verb, seconds in told["work"].items())
-    line = f"Work of all steps: {_time(sum(told['work'].values()))} ({work})."
-    if (alone := told.get("alone")) is not None:
+def _work(study: dict[str, Any]) -> str:
+    work = ", ".join(f"{verb} {_time(seconds)}" for verb, seconds in study["work"].items())
+    line = f"Work of all steps: {_time(sum(study['work'].values()))} ({work})."
+    if (alone := study.get("alone")) is not None:
         line += (
             f" `{alone['command']}` by itself in a fresh folder: {_time(alone['seconds'])} (cpu {_time(alone['cpu'])}), {alone['memory']:,.0f} MB "
             f"in its largest process, {alone['together']:,.0f} MB in all of them together; {alone['date']}, load before {alone['load_before']}."
@@ -612,7 +628,7 @@ def _panel(panel: dict[str, Any]) -> str:
         [
             curve["name"],
             _exponent(curve["exponent"]),
-            *(f"{size:,}: {_time(one)}" for size, one in zip(curve["sizes"], curve["median"], strict=True)),
+            *(f"{size:,}: {_time(seconds)}" for size, seconds in zip(curve["sizes"], curve["median"], strict=True)),
         ]
         for curve in panel["curves"]
     ]
@@ -641,7 +657,7 @@ def _rates(rates: list[dict[str, Any]]) -> str:
 
 def _headlines(seen: list[dict[str, Any]]) -> str:
     scores = list(seen[0]["scores"])
-    rows = [[one["set"], *(f"{one['scores'][score]:.3f}" for score in scores), ", ".join(one["lost"]) or "nothing"] for one in seen]
+    rows = [[row["set"], *(f"{row['scores'][score]:.3f}" for score in scores), ", ".join(row["lost"]) or "nothing"] for row in seen]
     return "What they see:\n\n" + _table(["set", *scores, "we say lost"], rows)
 
 
@@ -654,32 +670,34 @@ def _costs(costs: list[dict[str, Any]]) -> str:
     return _table(["", "cpu", "target", "", "seconds", "peak memory"], rows)
 
 
-def _sizes(told: dict[str, Any]) -> str:
-    rows = [[f"{one['rows']:,}", _time(one["seconds"]), _time(one["cpu"]), f"{one['memory']:,.0f} MB"] for one in told["sizes"]]
-    last = told["sizes"][-1]
-    is_met = last["seconds"] <= told["target_seconds"] and last["memory"] <= told["target_memory"]
-    steps = zip(told["sizes"], told["sizes"][1:], strict=False)
+def _sizes(results: dict[str, Any]) -> str:
+    rows = [
+        [f"{size['rows']:,}", _time(size["seconds"]), _time(size["cpu"]), f"{size['memory']:,.0f} MB"] for size in results["sizes"]
+    ]
+    last = results["sizes"][-1]
+    is_met = last["seconds"] <= results["target_seconds"] and last["memory"] <= results["target_memory"]
+    steps = zip(results["sizes"], results["sizes"][1:], strict=False)
     more = ", ".join(
-        f"{_short(two['seconds'] / one['seconds'])} × the time, {_short(two['memory'] / one['memory'])} × the memory"
-        for one, two in steps
+        f"{_short(larger['seconds'] / smaller['seconds'])} × the time, {_short(larger['memory'] / smaller['memory'])} × the memory"
+        for smaller, larger in steps
     )
     return (
         _table(["rows", "seconds", "cpu", "peak memory"], rows)
         + f"\n\nTwice the rows: {more}."
-        + f"\n\nTarget of {last['rows']:,} rows: at most {_time(told['target_seconds'])} and {told['target_memory']:,.0f} MB: "
+        + f"\n\nTarget of {last['rows']:,} rows: at most {_time(results['target_seconds'])} and {results['target_memory']:,.0f} MB: "
         + f"{'met' if is_met else 'missed'} in this run."
     )
 
 
-def _exponent(told: dict[str, Any]) -> str:
-    return f"**{told['value']:.2f}** [{told['low']:.2f}, {told['high']:.2f}], {told['n']}"
+def _exponent(estimate: dict[str, Any]) -> str:
+    return f"**{estimate['value']:.2f}** [{estimate['low']:.2f}, {estimate['high']:.2f}], {estimate['n']}"
 
 
-def _measured(told: dict[str, Any]) -> str:
-    machine, packages = told["machine"], told["machine"]["packages"]
+def _measured(results: dict[str, Any]) -> str:
+    machine, packages = results["machine"], results["machine"]["packages"]
     versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version)
     return (
-        f"*{told['date']}, load before {told['load_before'][0]}; {machine['processor']} ({machine['capability']}), {machine['cores']} cores, "
+        f"*{results['date']}, load before {results['load_before'][0]}; {machine['processor']} ({machine['capability']}), {machine['cores']} cores, "
         f"{machine['memory_gb']} GB, {machine['platform']}; Python {machine['python']}, {versions}.*"
     )
 
@@ -712,22 +730,22 @@ def _grouped(value: float) -> str:
 
 BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
     "figures": _of_figures,
-    "rates": lambda told: [_rates(told["rates"])],
-    "damages": lambda told: [_damages(told["damages"])],
+    "rates": lambda results: [_rates(results["rates"])],
+    "damages": lambda results: [_damages(results["damages"])],
     "seen": _of_sets,
-    "regions": lambda told: [_regions(told["regions"])],
-    "chosen": lambda told: [*map(_chosen, told["chosen"]), _routed(told["routed"]), _held_out(told["auroc"])],
-    "sculpted": lambda told: [_sculpted(told["sculpted"]), _verdicts(told["verdicts"])],
-    "surpass": lambda told: [_surpassed([*told["surpass"], *told["theorem"]])],
-    "routing": lambda told: [_routing(told["routing"])],
-    "students": lambda told: [_students(told["students"])],
-    "equal_k": lambda told: [_equal_k(told["equal_k"])],
-    "claims": lambda told: [_claims(told["claims"]), _beside(told["beside"]), _unbiased(told["unbiased"])],
-    "sizes": lambda told: [_sizes(told)],
-    "alarms": lambda told: [_alarms(told["alarms"]), _leads(told["leads"])],
+    "regions": lambda results: [_regions(results["regions"])],
+    "chosen": lambda results: [*map(_chosen, results["chosen"]), _routed(results["routed"]), _held_out(results["auroc"])],
+    "sculpted": lambda results: [_sculpted(results["sculpted"]), _verdicts(results["verdicts"])],
+    "surpass": lambda results: [_surpassed([*results["surpass"], *results["theorem"]])],
+    "routing": lambda results: [_routing(results["routing"])],
+    "students": lambda results: [_students(results["students"])],
+    "equal_k": lambda results: [_equal_k(results["equal_k"])],
+    "claims": lambda results: [_claims(results["claims"]), _beside(results["beside"]), _unbiased(results["unbiased"])],
+    "sizes": lambda results: [_sizes(results)],
+    "alarms": lambda results: [_alarms(results["alarms"]), _leads(results["leads"])],
     "forecasts": _of_forecasts,
-    "families": lambda told: [_families(told)],
-    "costs": lambda told: [_costs(told["costs"])],
-    "panels": lambda told: map(_panel, told["panels"]),
+    "families": lambda results: [_families(results)],
+    "costs": lambda results: [_costs(results["costs"])],
+    "panels": lambda results: map(_panel, results["panels"]),
 }
 """By a key that its results hold: how a section is written; a study of a run over seeds holds none of them."""

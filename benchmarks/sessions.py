@@ -95,7 +95,7 @@ class Study:
     def run_of(self, folder: Path, seed: int, missing: Sequence[str], workers: int) -> outcross.Run:
         """The run of some arms with a seed, and of the arms that its folder holds already: a run only grows."""
         there = [arm.name for arm in outcross.open(folder).arms] if (folder / "ledger.jsonl").exists() else []
-        listed = [told for told in self.spec["arms"] if told["name"] in {*there, *missing}]
+        listed = [arm for arm in self.spec["arms"] if arm["name"] in {*there, *missing}]
         return outcross.run({**self.spec, "arms": listed, "sweep": {"seed": [seed]}}, out=folder, workers=workers)
 
     def units_of(self, folder: Path, names: Sequence[str], load: float) -> list[Unit]:
@@ -104,16 +104,26 @@ class Study:
         seconds = _seconds(folder / "timing.jsonl")
         units = []
         for arm in run.arms:
-            ended = [one for one in run.tables.ended if (one.arm, one.seed) == (arm.name, arm.experiment.seed)]
+            ended = [
+                generation
+                for generation in run.tables.ended
+                if (generation.arm, generation.seed) == (arm.name, arm.experiment.seed)
+            ]
             if not ended or arm.name not in names:
                 continue
             frame = run.readings.filter(arm=arm.name, seed=arm.experiment.seed)
             samples = run.samples.filter(arm=arm.name, seed=arm.experiment.seed, prompt_id=0) if arm.experiment.prompts else None
             generations = [
-                {"generation": one.generation, "readings": _readings(frame.filter(generation=one.generation), self.readings)}
-                | {"steps": _steps(run, arm, one.generation), "seconds": _of_steps(seconds, (*one.steps.values(), *one.measured))}
-                | ({} if samples is None else {"wrote": samples.filter(generation=one.generation)["text"].item()})
-                for one in ended
+                {
+                    "generation": generation.generation,
+                    "readings": _readings(frame.filter(generation=generation.generation), self.readings),
+                }
+                | {
+                    "steps": _steps(run, arm, generation.generation),
+                    "seconds": _of_steps(seconds, (*generation.steps.values(), *generation.measured)),
+                }
+                | ({} if samples is None else {"wrote": samples.filter(generation=generation.generation)["text"].item()})
+                for generation in ended
             ]
             units.append(
                 {"arm": arm.name, "seed": arm.experiment.seed, "date": today(), "machine": machine(), "load_before": round(load, 2)}
@@ -149,10 +159,10 @@ def stored(path: Path) -> dict[str, Any]:
 def frame_of(units: Sequence[Unit]) -> polars.DataFrame:
     """The readings of units, a row each: arm, seed, generation, measure, at, value, low, high, n."""
     rows = [
-        {"arm": unit["arm"], "seed": unit["seed"], "generation": one["generation"]} | reading
+        {"arm": unit["arm"], "seed": unit["seed"], "generation": generation["generation"]} | reading
         for unit in units
-        for one in unit["generations"]
-        for reading in one["readings"]
+        for generation in unit["generations"]
+        for reading in generation["readings"]
     ]
     schema = {
         "arm": str,
@@ -171,8 +181,8 @@ def frame_of(units: Sequence[Unit]) -> polars.DataFrame:
 def work_of(units: Sequence[Unit]) -> dict[str, float]:
     """Seconds that the steps of every verb took, by the runs' own clocks; a step that two arms share counts for each."""
     seconds: dict[str, float] = {}
-    for one in (one for unit in units for one in unit["generations"]):
-        for verb, took in one["seconds"].items():
+    for generation in (generation for unit in units for generation in unit["generations"]):
+        for verb, took in generation["seconds"].items():
             seconds[verb] = round(seconds.get(verb, 0.0) + took, 1)
     return seconds
 

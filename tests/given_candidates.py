@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import polars
 
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
+from outcross.text.texts import in_batches
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,9 @@ class Given:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def batches_of_texts(self, among: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
+        return in_batches(self.texts, among)
 
     @property
     def points(self) -> np.ndarray:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 
 import numpy as np
 import polars
@@ -247,6 +250,82 @@ def test_no_kept_text_has_a_twin_that_is_kept_and_every_text_that_goes_has_one()
     left = [text for text, stays in zip(texts, found.kept, strict=True) if stays]
     assert 0 < len(left) < 200 and not len(near_twins(left, 0.6).first)
     assert found.match is not None and (found.match[~found.kept] >= 0).all() and found.kept[found.match[~found.kept]].all()
+
+
+def looked_at_one_by_one(candidates: Given, threshold: float) -> list[tuple[int, float]]:
+    """For each text the one that is kept for it (−1: it stays) and how alike they are, by comparing every text with every kept one."""
+    who, wrote = candidates.who or [], candidates.wrote or []
+    order = sorted(range(len(candidates)), key=lambda row: (who[row] != "human", candidates.texts[row], wrote[row]))
+    words = [tuple("".join(sign if sign.isalnum() else " " for sign in text.lower()).split()) for text in candidates.texts]
+    runs = [{own[at : at + 5] for at in range(len(own) - 4)} if len(own) >= 5 else {own} if own else set() for own in words]
+    answers = [(-1, np.nan)] * len(candidates)
+    kept_rows: list[int] = []
+    for row in order:
+        copy = next((other for other in order if candidates.texts[other] == candidates.texts[row]), row)
+        if copy != row:
+            leader = answers[copy][0]
+            answers[row] = (copy if leader < 0 else leader, 1.0)
+            continue
+        same_runs = next((other for other in order[: order.index(row)] if runs[row] and runs[other] == runs[row]), row)
+        if same_runs != row:
+            leader = answers[same_runs][0]
+            answers[row] = (same_runs if leader < 0 else leader, 1.0)
+            continue
+        alike = [(len(runs[row] & runs[other]) / max(len(runs[row] | runs[other]), 1), other) for other in kept_rows]
+        likeness, leader = next((pair for pair in alike if pair[0] >= threshold), (np.nan, -1))
+        answers[row] = (leader, likeness)
+        if leader < 0:
+            kept_rows.append(row)
+    return answers
+
+
+@pytest.mark.parametrize("read_again", [1, 200, 2**27])
+@pytest.mark.parametrize("threshold", [0.4, 0.8])
+def test_duplicates_are_those_that_comparing_one_by_one_finds_however_few_texts_are_in_memory(threshold, read_again, monkeypatch):
+    """People first, then texts in their alphabetical order: the first is kept for all that are like it, whatever order they come in and whatever is read at a time."""
+    monkeypatch.setattr("outcross.filters.drop_duplicates.READ_AGAIN", read_again)
+    monkeypatch.setattr("outcross.text.texts.TOGETHER", 7)
+    rng = np.random.default_rng(1)
+    words = np.array(["tower", "night", "storm", "river", "stone", "bread", "window", "garden", "letter", "winter"])
+    bases = [rng.choice(words, int(size)) for size in rng.integers(3, 20, 25)]
+    texts = []
+    for _ in range(160):
+        text = bases[int(rng.integers(25))].copy()
+        if rng.random() < 0.6:
+            text[int(rng.integers(len(text)))] = "changed"
+        joined = " ".join(text)
+        texts.append(joined.upper() + "!" if rng.random() < 0.1 else joined)
+    who = rng.choice(["human", "model"], 160).tolist()
+    wrote = ["" if author == "human" else str(rng.choice(["a", "b"])) for author in who]
+    candidates = Given([*texts, "", ""], who=[*who, "human", "model"], wrote=[*wrote, "", "a"])
+    found = DropDuplicatesFilter(threshold=threshold).select(candidates, np.random.default_rng(0))
+    expected = looked_at_one_by_one(candidates, threshold)
+    assert found.match is not None and found.value is not None
+    assert found.kept.tolist() == [leader < 0 for leader, _ in expected]
+    has_match = ~found.kept
+    assert found.value[has_match] == pytest.approx(
+        [likeness for (_, likeness), gone in zip(expected, has_match, strict=True) if gone]
+    )
+    assert [candidates.texts[row] for row in found.match[has_match]] == [
+        candidates.texts[leader] for (leader, _), gone in zip(expected, has_match, strict=True) if gone
+    ]
+
+
+def test_which_lines_boilerplate_names_first_follows_from_the_texts_alone():
+    """Two lines that as many texts share were named in an order that Python's hashes of strings decided."""
+    script = (
+        "import numpy as np; from given_candidates import Given; from outcross.filters.drop_boilerplate import DropBoilerplateFilter\n"
+        "texts = [f'{n} is what it says. Read more. All rights reserved. Click here. Sign in.' for n in 'abcdefgh']\n"
+        "print(DropBoilerplateFilter(texts=3).select(Given(texts), np.random.default_rng(0)).notes)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", script], env=environment | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1 and "(8)" in said.pop()
 
 
 def test_records_of_a_test_set_go_whole_or_by_a_long_run_of_words(tmp_path):

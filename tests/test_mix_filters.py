@@ -129,6 +129,17 @@ def test_neither_the_order_of_files_nor_that_of_rows_changes_what_is_kept(tmp_pa
     assert one == other and gone.equals(gone_too)
 
 
+@pytest.mark.parametrize("name", ["drop_duplicates", "drop_boilerplate", "decontaminate"])
+def test_filters_that_compare_texts_hold_none_of_them(name, tmp_path):
+    """They read texts as often as they need; the column is never in memory as a whole."""
+    polars.DataFrame({"text": ["the words of a test set"]}).write_ndjson(tmp_path / "test.jsonl")
+    settings = {"decontaminate": {"path": str(tmp_path / "test.jsonl")}, "drop_boilerplate": {"texts": 2, "share": 1.0}}
+    mixed = mix(pools=[people(20)], filters=[{name: settings[name]} if name in settings else name])
+    store = mixed.mixing.store
+    assert mixed.manifest["filters"][0]["costs"] is not None
+    assert "texts" not in store.__dict__ and "text" not in store._kept
+
+
 def test_every_rejected_row_stands_in_the_folder_with_its_reason(tmp_path):
     twice = people(20)
     copies = {"name": "copies", "data": {name: values[:5] for name, values in twice["data"].items()}, "origin": {"model": "m"}}

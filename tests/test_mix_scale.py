@@ -67,6 +67,69 @@ def test_a_budget_that_a_sample_cannot_decide_is_decided_by_every_text(pools):
         outcross.mix(asked | {"characters": 2 * truth["human"] + 2}, plan=True)
 
 
+@pytest.fixture
+def tokenizer(tmp_path):
+    """A tokenizer whose tokens are words."""
+    tokenizers = pytest.importorskip("tokenizers")
+    model = tokenizers.Tokenizer(tokenizers.models.WordLevel({"w": 0, "?": 1}, unk_token="?"))
+    model.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    model.save(str(tmp_path / "tokenizer.json"))
+    return str(tmp_path / "tokenizer.json")
+
+
+def worded_pools(rows: int) -> tuple[list[dict], dict[str, int]]:
+    """Pools of texts of one to thirty words, in three languages, and how many words each pool has."""
+    rng, given, truth = np.random.default_rng(0), [], {}
+    for name, origin in (("human", "human"), ("gpt", {"model": "g"})):
+        words = rng.integers(1, 31, rows)
+        data = polars.DataFrame({"text": ["w " * int(count) for count in words], "lang": rng.choice(["a", "b", "c"], rows)})
+        given.append({"name": name, "data": data, "origin": origin})
+        truth[name] = int(words.sum())
+    return given, truth
+
+
+@pytest.mark.parametrize(
+    "more", [{"targets": [{"column": "lang", "parity": True}]}, {"splits": {"train": 0.9, "test": 0.1}}], ids=["targets", "splits"]
+)
+def test_a_plan_of_many_rows_in_tokens_takes_them_from_a_sample_and_says_how_sure_it_is(more, tokenizer):
+    given, truth = worded_pools(15_000)
+    asked = {"pools": given, "tokens": 100_000, "human_share": 0.3, "tokenizer": tokenizer, "lineage": {"near": None}} | more
+    said = outcross.mix(asked, plan=True).plain()
+    (warning,) = [warning for warning in said["warnings"] if "tokens a character" in warning]
+    assert "from a sample of 10,000 rows" in warning and "it may be refused" in warning
+    built = outcross.mix(asked)
+    for pool, planned in zip(built.manifest["pools"], said["pools"], strict=True):
+        assert planned["used"] == pytest.approx(pool["tokens"]["used"], rel=0.02)
+    with pytest.raises(BadInput, match=r"by an estimate: human has 0\.5"):
+        outcross.mix(asked | {"tokens": 3 * sum(truth.values())}, plan=True)
+
+
+ASKED: list[str] = []
+"""The texts of the records that `is_kept` was asked about."""
+
+
+def is_kept(record):
+    ASKED.append(record["text"])
+    return True
+
+
+@pytest.mark.parametrize("unit", ["characters", "tokens"])
+def test_a_plan_of_many_rows_asks_filters_about_a_sample_alone_whatever_the_budget_is_in(unit, tokenizer):
+    given, truth = worded_pools(25_000)
+    ASKED.clear()
+    asked = {"pools": given, unit: 100_000, "human_share": 0.3, "filters": [{"verify": {"function": is_kept}}]}
+    asked |= {"tokenizer": tokenizer} if unit == "tokens" else {}
+    said = outcross.mix(asked, plan=True).plain()
+    assert len(ASKED) == 2 * 20_000 and said["sample"]["human"]["rows_read"] == 10_000
+    assert "is a bound, as if the filters left every row" in " ".join(said["warnings"])
+    whole = 2 * sum(truth.values()) if unit == "characters" else sum(truth.values())
+    with pytest.raises(BadInput, match="by a sample of the pools"):
+        outcross.mix(asked | {unit: 2 * whole}, plan=True)
+    human = truth["human"] * (2 if unit == "characters" else 1)
+    close = outcross.mix(asked | {unit: human, "human_share": 0.999}, plan=True).plain()
+    assert any("the sample cannot tell whether the mix can be had" in warning for warning in close["warnings"])
+
+
 def test_a_mix_counts_every_text(pools):
     _, given, truth = pools
     mixed = outcross.mix(pools=given, characters=20_000, human_share=0.3)

@@ -368,11 +368,24 @@ def test_dsir_brings_hashed_ngrams_nearer_to_the_target_than_random_selection(tm
 
 def test_hashed_ngrams_are_those_of_the_paper():
     found = hashed([["The cat"]])
-    assert sorted(found.counts.indices.tolist()) == sorted(
-        int(number) for number in (_bucket("the"), _bucket("cat"), _bucket("the cat"))
-    )
-    same = hashed([["a b"], ["a b a b"]]).distribution
-    assert divergence(same, same) == 0 and divergence(same, hashed([["c d"]]).distribution) > 1
+    assert sorted(found.numbers.tolist()) == sorted(int(number) for number in (_bucket("the"), _bucket("cat"), _bucket("the cat")))
+    same = hashed([["a b"], ["a b a b"]]).distribution()
+    assert divergence(same, same) == 0 and divergence(same, hashed([["c d"]]).distribution()) > 1
+
+
+def test_neither_batches_nor_what_is_remembered_change_hashed_ngrams(monkeypatch):
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["wave", "salt", "ship", "tide"], int(size))) for size in rng.integers(0, 9, 50)]
+    whole, rows = hashed([texts]), rng.integers(50, size=80)
+    monkeypatch.setattr("outcross.text.hashed.TOGETHER", 7)
+    monkeypatch.setattr("outcross.text.hashed.REMEMBERED", 0)
+    parts = hashed([texts[:10], [], texts[10:]])
+    target = hashed([["wave salt"]]).distribution()
+    assert (whole.numbers == parts.numbers).all() and (whole.pieces == parts.pieces).all()
+    assert (whole.distribution(rows) == parts.distribution(rows)).all()
+    assert (whole.log_ratio(target, whole.distribution()) == parts.log_ratio(target, parts.distribution())).all()
+    one_by_one = sum(hashed([[texts[row]]]).distribution() * hashed([[texts[row]]]).numbers.size for row in rows.tolist())
+    assert whole.distribution(rows) == pytest.approx(one_by_one / one_by_one.sum())
 
 
 def _bucket(gram: str) -> int:

@@ -104,3 +104,13 @@ def test_texts_in_batches_and_in_another_order_have_the_same_twins():
     assert len(whole.first) > 20
     for one, other in zip(whole, parts, strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("ranked", [1, 7, 100])
+def test_how_many_runs_are_looked_through_together_changes_nothing(ranked, monkeypatch):
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["a", "b", "c", "d", "e", "f"], int(size))) for size in rng.integers(0, 12, 60)]
+    whole = near_twins(texts, 0.4, 2)
+    monkeypatch.setattr("outcross.text.near.RANKED", ranked)
+    parts = near_twins(iter([texts[:20], texts[20:]]), 0.4, 2)
+    assert whole.first.size and all((one == other).all() for one, other in zip(whole, parts, strict=True))

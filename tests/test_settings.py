@@ -17,7 +17,7 @@ def test_a_sweep_is_found_again_the_policy_first():
     assert [one.key for one in found] == ["policy", "human.rows"]
     assert found[0].values == ("replace", "human_share=0.1") and found[1].values == (20, 50)
     assert found[1].is_number and not found[0].is_number
-    assert found[0].told("replace") == "replace" and found[1].told(50) == "human.rows = 50"
+    assert found[0].in_words("replace") == "replace" and found[1].in_words(50) == "human.rows = 50"
     assert is_crossed(found)
 
 

@@ -75,8 +75,12 @@ class CommunityGeneration(Generation):
     def steps(self) -> dict[str, str]:
         """The keys of its steps by the names that people use: the records of all, and those of each teacher."""
         steps = {} if self.together is None else {"drawn": self.together.key}
-        for name, one in self.teachers.items():
-            steps |= {f"training-{name}": one.training.key, f"model-{name}": one.model.key, f"drawn-{name}": one.drawn.source.key}
+        for name, teacher in self.teachers.items():
+            steps |= {
+                f"training-{name}": teacher.training.key,
+                f"model-{name}": teacher.model.key,
+                f"drawn-{name}": teacher.drawn.source.key,
+            }
         return steps
 
 
@@ -149,11 +153,20 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Commun
         dealt = do(share_out, _exchange(experiment), kept)
         firsts = firsts or {line.name: line.model for line in lines}
         model = _together({line.name: line.model for line in lines}, lines)
-        together = _evidence(drawn, kept, {name: one[0] for name, one in written.items()}, human, prompts_of, experiment.draw)
+        together = _evidence(
+            drawn,
+            kept,
+            {name: steps_of_teacher[0] for name, steps_of_teacher in written.items()},
+            human,
+            prompts_of,
+            experiment.draw,
+        )
         if selection is not None:
             together["rejected"] = _rejected(drawn, selection)
         together |= {"model": model, "first_model": _together(firsts, lines)}
-        readings = {kind(one): do(measure, one, together, part=one.stream or kind(one)) for one in experiment.measured}
+        readings = {
+            kind(metric): do(measure, metric, together, part=metric.stream or kind(metric)) for metric in experiment.measured
+        }
         readings |= _of_teachers(do, experiment, lines, drawn, kept, written, human, firsts)
         for line in lines:
             read = dealt.value.pools[line.name]
@@ -227,16 +240,16 @@ def _lines(do: Steps, experiment: Experiment, human: Made[Human]) -> list[Teache
 def _human_pools(do: Steps, experiment: Experiment, human: Made[Human]) -> dict[str, Pool]:
     """The original human records of every teacher."""
     training = named(human).training
-    own = [name for name, one in experiment.teachers.items() if one.human == "own"]
+    own = [name for name, teacher in experiment.teachers.items() if teacher.human == "own"]
     dealt: dict[str, Pool] = {}
     if own:
         shares = {name: {"human": experiment.teachers[name].share or 0.0} for name in own}
         dealt = dict(do(share_out, Exchange(fractions=shares), {"human": training}).value.pools)
-    for name, one in experiment.teachers.items():
-        if one.human == "all":
+    for name, teacher in experiment.teachers.items():
+        if teacher.human == "all":
             dealt[name] = Pool((training,))
-        elif isinstance(one.human, tuple):
-            dealt[name] = Pool((training.take(_rows_of_groups(name, one.human, training)),))
+        elif isinstance(teacher.human, tuple):
+            dealt[name] = Pool((training.take(_rows_of_groups(name, teacher.human, training)),))
         if len(dealt[name]) == 0:
             raise BadInput(f"teachers.{name} has no human records; raise human.rows or its share")
     return dealt
@@ -246,21 +259,25 @@ def _rows_of_groups(name: str, groups: tuple[str, ...], training: Part) -> np.nd
     """The human training records of some groups, by their numbers. BadInput where a group has none."""
     if not isinstance(training.records, Blocks):
         raise BadInput(f"teachers.{name}.human names groups, {training.records.kind} have none; write human: own")
-    of = training.records.column("_group").astype(str)
-    there = sorted({*of} - {""})
+    groups_of_rows = training.records.column("_group").astype(str)
+    known_groups = sorted({*groups_of_rows} - {""})
     for group in groups:
-        if group not in there:
-            known = f"they have {', '.join(there)[:200]}" if there else "they have no groups: name a column with human.group_column"
+        if group not in known_groups:
+            known = (
+                f"they have {', '.join(known_groups)[:200]}"
+                if known_groups
+                else "they have no groups: name a column with human.group_column"
+            )
             raise BadInput(
                 f"teachers.{name}.human names the group {group!r:.60}, of which there are no human training records; {known}"
             )
-    return np.flatnonzero(np.isin(of, groups))
+    return np.flatnonzero(np.isin(groups_of_rows, groups))
 
 
 def _human_of(experiment: Experiment, name: str, human: Made[Human], pool: Pool) -> Made[Human]:
     """The human data with what one teacher has of them: its records, and its part of the text that a base is trained on."""
     whole = experiment.teachers[name].human == "all"
-    shares = np.cumsum([0.0, *(one.share or 0.0 for one in experiment.teachers.values())])
+    shares = np.cumsum([0.0, *(teacher.share or 0.0 for teacher in experiment.teachers.values())])
     place = [*experiment.teachers].index(name)
 
     def own() -> Human:
@@ -352,8 +369,8 @@ def select_among(
     candidates = RecordCandidates(
         records, people=human.training.records, model=names, asked=asked, number=number, slots=among.choice.slots
     )
-    said = judged(among.choice.filters, candidates, rng)
-    return Selected(records.take(chosen(said.times)), said)
+    selection = judged(among.choice.filters, candidates, rng)
+    return Selected(records.take(chosen(selection.times)), selection)
 
 
 def _selected(
@@ -391,7 +408,10 @@ class Exchange:
 
 def _exchange(experiment: Experiment) -> Exchange:
     return Exchange(
-        fractions={reader: {writer: float(of) for writer, of in told.items()} for reader, told in experiment.fractions.items()}
+        fractions={
+            reader: {writer: float(fraction) for writer, fraction in by_writer.items()}
+            for reader, by_writer in experiment.fractions.items()
+        }
     )
 
 
@@ -405,8 +425,8 @@ def _exchange(experiment: Experiment) -> Exchange:
 def share_out(exchange: Exchange, written: dict[str, Part], *, rng: np.random.Generator) -> Dealt:
     """Deal out to every teacher what it reads of what all of them wrote, at random and by exact quotas. Refuses a teacher that would read nothing."""
     fractions = {
-        reader: {writer: Fraction(told.get(writer, 0.0)).limit_denominator(10**9) for writer in written}
-        for reader, told in exchange.fractions.items()
+        reader: {writer: Fraction(by_writer.get(writer, 0.0)).limit_denominator(10**9) for writer in written}
+        for reader, by_writer in exchange.fractions.items()
     }
     dealt = deal(written, fractions, rng)
     for reader, pool in dealt.pools.items():
@@ -433,7 +453,7 @@ def _together(models: Mapping[str, Made[Any]], lines: list[TeacherLine]) -> Made
     total = sum(line.share for line in lines)
     shares = {line.name: line.share / total for line in lines}
     digest = " ".join(f"{name} {shares[name]:.12g} {model.digest}" for name, model in models.items())
-    return Made(f"community of {digest}", 0, lambda: CommunityModel({name: one.value for name, one in models.items()}, shares))
+    return Made(f"community of {digest}", 0, lambda: CommunityModel({name: model.value for name, model in models.items()}, shares))
 
 
 def _evidence(
@@ -447,19 +467,19 @@ def _evidence(
     """What measures may look at of all teachers together."""
 
     def training() -> Training:
-        return Training(Pool(tuple(part for made in trainings.values() for part in made.value.pool.parts)))
+        return Training(Pool(tuple(part for training_set in trainings.values() for part in training_set.value.pool.parts)))
 
-    told: dict[str, Any] = {
+    evidence: dict[str, Any] = {
         "drawn": Pool(tuple(drawn.values())),
         "kept": Pool(tuple(kept.values())),
-        "training": Made(f"training sets {' '.join(made.digest for made in trainings.values())}", 0, training),
+        "training": Made(f"training sets {' '.join(training_set.digest for training_set in trainings.values())}", 0, training),
         "human": human,
     }
     if draw.prompts == "newest":
-        told["prompts"] = Pool(
+        evidence["prompts"] = Pool(
             tuple(part for name, pool in prompts.items() for part in pool.take(np.arange(len(drawn[name])) % len(pool)).parts)
         )
-    return told
+    return evidence
 
 
 @recipe
@@ -475,7 +495,8 @@ def measure_teacher(asked: OfTeacher, evidence: dict[str, Any], *, rng: np.rando
     """Read one measure of one teacher; the readings name it as their group."""
     name = f"{TEACHER}{asked.teacher}"
     return tuple(
-        replace(one, group=f"{name}: {one.group}" if one.group else name) for one in measure.do(asked.measure, evidence, rng=rng)
+        replace(reading, group=f"{name}: {reading.group}" if reading.group else name)
+        for reading in measure.do(asked.measure, evidence, rng=rng)
     )
 
 
@@ -499,10 +520,10 @@ def _of_teachers(
             evidence["kept"] = kept[line.name]
         if experiment.draw.prompts == "newest" and prompts is not None:
             evidence["prompts"] = prompts
-        for one in experiment.measured:
-            asked = OfTeacher(measure=one, teacher=line.name)
-            part = f"{line.name} {one.stream or kind(one)}"
-            readings[f"{kind(one)} of {line.name}"] = do(measure_teacher, asked, evidence, part=part)
+        for metric in experiment.measured:
+            asked = OfTeacher(measure=metric, teacher=line.name)
+            part = f"{line.name} {metric.stream or kind(metric)}"
+            readings[f"{kind(metric)} of {line.name}"] = do(measure_teacher, asked, evidence, part=part)
     return readings
 
 

@@ -60,9 +60,9 @@ def fit_detector(asked: DetectorFit, samples: Any, written: Any = None, *, rng: 
 def samples_of(asked: SampledDetector) -> External[SamplePair]:
     """The files of a detector's samples, told apart by what they hold."""
     files = [external(asked.human), external(asked.ai)]
-    digest = digest_of([[one.digest for one in files], asked.group, asked.text_column])
-    names = {name: digest for one in files for name, digest in one.names.items()}
-    return External(digest, asked.samples, [digest for one in files for digest in one.reads], names)
+    digest = digest_of([[file.digest for file in files], asked.group, asked.text_column])
+    names = {name: digest for file in files for name, digest in file.names.items()}
+    return External(digest, asked.samples, [digest for file in files for digest in file.reads], names)
 
 
 def _unlearned(human: Human) -> Any:

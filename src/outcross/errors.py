@@ -22,7 +22,7 @@ def check_word(value: Any, allowed: Iterable[Any], what: str) -> None:
     allowed = tuple(allowed)
     if any(value is word or (isinstance(value, str) and value == word) for word in allowed):
         return
-    close = difflib.get_close_matches(str(value), [one for one in allowed if one is not None], n=1)
+    close = difflib.get_close_matches(str(value), [word for word in allowed if word is not None], n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise BadInput(f"{what} must be one of {', '.join(map(str, allowed))}, got {value!r:.80}{hint}")
 

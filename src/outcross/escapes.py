@@ -24,7 +24,7 @@ def escaped_json(written: str) -> str:
     >>> escaped_json('{"a": "\\u202eb"}')
     '{"a": "\\\\u202eb"}'
     """
-    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+    return _OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", written)
 
 
 _MARKS = re.compile(r"[^A-Za-z0-9 ,%/.;?\u0080-\U0010ffff-]|(?<=[wW]{3})\.")
@@ -37,7 +37,7 @@ def in_markdown(text: str) -> str:
     >>> in_markdown("a_b|<b>*www.x.y*")
     'a&#95;b&#124;&#60;b&#62;&#42;www&#46;x.y&#42;'
     """
-    return _MARKS.sub(lambda found: f"&#{ord(found[0])};", escaped(text))
+    return _MARKS.sub(lambda match: f"&#{ord(match[0])};", escaped(text))
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -62,7 +62,7 @@ class Generation:
     @property
     def measured(self) -> tuple[Reading, ...]:
         """The readings of all measures."""
-        return tuple(reading for made in self.readings.values() for reading in made.value)
+        return tuple(reading for readings in self.readings.values() for reading in readings.value)
 
 
 def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Generation]:
@@ -114,7 +114,9 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
             evidence["rejected"] = rejected(drawn, selection)
         if training is not mixed:
             evidence["mixed"] = mixed
-        readings = {kind(one): do(measure, one, evidence, part=one.stream or kind(one)) for one in experiment.measured}
+        readings = {
+            kind(metric): do(measure, metric, evidence, part=metric.stream or kind(metric)) for metric in experiment.measured
+        }
         pool, written_rows[g + 1] = (pool + kept).newest_only(reach), written_rows[g] + len(kept)
         teachers = _last((*teachers, model), reach)
         yield Generation(g, named(human), mixed, training, model, drawn, kept, selection, shown, readings)
@@ -202,7 +204,7 @@ def train(
 def choose(task: Task, before: Any, model: Any, human: Human, *, rng: np.random.Generator) -> Any:
     """The model that is better at human validation text, the one before where they are equal."""
     checked = _validation(human, "training.start previous_best")
-    return max((before, model), key=lambda one: float(np.mean(one.log_prob(checked))))
+    return max((before, model), key=lambda candidate: float(np.mean(candidate.log_prob(checked))))
 
 
 def _checked_on(training: Schedule | None, human: Human) -> dict[str, Any]:
@@ -230,7 +232,13 @@ def generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompts
         for first in range(0, draw.records, shard)
     ]
     return do(
-        join, draw, {f"{one.first:08d}": do(write, one, *inputs, part=f"{part}from {one.first:08d}") for one in shards}, part=part
+        join,
+        draw,
+        {
+            f"{shard_range.first:08d}": do(write, shard_range, *inputs, part=f"{part}from {shard_range.first:08d}")
+            for shard_range in shards
+        },
+        part=part,
     )
 
 
@@ -251,7 +259,7 @@ def generate(draw: Draw, model: Any, prompts: Pool | None, stored: Any = None, *
     """Let the model write. Refuses fewer records than were asked for, and a writer that is not the stored model."""
     records = model.sample(draw, None if prompts is None else prompts.records, rng)
     _check_written(records, model, draw)
-    return _held(records, RecordRange(draw=draw, first=0, total=draw.records), stored, prompts)
+    return _checked_against_weights(records, RecordRange(draw=draw, first=0, total=draw.records), stored, prompts)
 
 
 def _check_written(records: Any, model: Any, draw: Draw) -> None:
@@ -271,7 +279,7 @@ def write(shard: RecordRange, model: Any, prompts: Pool | None, stored: Any = No
     """Let the model write some of the records of a generation, as `generate` does all."""
     records = model.sample(shard.draw, None if prompts is None else prompts.records, rng, first=shard.first)
     _check_written(records, model, shard.draw)
-    return _held(records, shard, stored, prompts)
+    return _checked_against_weights(records, shard, stored, prompts)
 
 
 @verb(OF_RECORDS, 5, load=lambda folder, digest, draw, shards: load_records(folder))
@@ -283,28 +291,28 @@ def join(draw: Draw, shards: dict[str, Any], *, rng: np.random.Generator) -> Any
     return joined
 
 
-def _held(records: Any, shard: RecordRange, stored: Any, prompts: Pool | None) -> Any:
-    """The records, once what their writer said of them is held against the weights that the ledger keeps.
+def _checked_against_weights(records: Any, shard: RecordRange, stored: Any, prompts: Pool | None) -> Any:
+    """The records, after their writer's log-probabilities are compared with those of the weights in the ledger.
 
-    Of a generation at least a thousand decoded tokens are read again, of a shard its share of them. MachineGaveOut where the writer was not the stored
-    model: fast writers have written with stale weights in silence.
+    At least a thousand decoded tokens of a generation are read again, and of a shard its share of them. MachineGaveOut where the stored model did not
+    write the records: fast writers have used stale weights without an error.
     """
     if stored is None or records.decoded is None:
         return records
     records = replace(records, decoded=records.decoded.some(RESCORED_TOKENS * len(records) / shard.total))
-    found = stored.rescored(records, shard.draw, None if prompts is None else prompts.records, first=shard.first)
-    if not found.difference <= found.most:
+    rescored = stored.rescored(records, shard.draw, None if prompts is None else prompts.records, first=shard.first)
+    if not rescored.difference <= rescored.most:
         raise MachineGaveOut(
-            f"what was written is not by the stored model: its log-probabilities differ by {found.difference:.3g} nats a token from those of the weights"
-            f" in the ledger (at most {found.most:g}); nothing of it is kept, run the same command again, and report it where it happens twice"
+            f"what was written is not by the stored model: its log-probabilities differ by {rescored.difference:.3g} nats a token from those of the weights"
+            f" in the ledger (at most {rescored.most:g}); nothing of it is kept, run the same command again, and report it where it happens twice"
         )
-    return replace(records, decoded=None, rescored=found)
+    return replace(records, decoded=None, rescored=rescored)
 
 
 def choice_of(filters: tuple[Filter, ...], slots: int) -> Choice:
     """What filters are asked, with the digest of every file and function of a user's own that they use."""
-    paths = {path: content_digest(path) for one in filters for path in one.paths}
-    functions = {name: _source_of(name) for one in filters for name in one.functions}
+    paths = {path: content_digest(path) for selected_filter in filters for path in selected_filter.paths}
+    functions = {name: _source_of(name) for selected_filter in filters for name in selected_filter.functions}
     return Choice(filters=filters, slots=slots, content=paths | functions)
 
 
@@ -323,12 +331,12 @@ def _source_of(function: str) -> str:
 def select(choice: Choice, records: Any, human: Human, prompts: Pool | None, *, rng: np.random.Generator) -> Selected:
     """Keep what the filters keep of the records of a generation. Refuses unequal chains, and a filter that keeps nothing."""
     if isinstance(records, Counts):
-        said = counted(choice.filters, records, human.truth.shape, rng)
-        return Selected(Counts(said.times), said)
+        selection = counted(choice.filters, records, human.truth.shape, rng)
+        return Selected(Counts(selection.times), selection)
     asked = None if prompts is None else prompts.records
     candidates = RecordCandidates(records, people=human.training.records, asked=asked, slots=choice.slots)
-    said = judged(choice.filters, candidates, rng)
-    return Selected(records.take(chosen(said.times)), said)
+    selection = judged(choice.filters, candidates, rng)
+    return Selected(records.take(chosen(selection.times)), selection)
 
 
 @verb(
@@ -343,8 +351,8 @@ def resample(
     choice: Choice, training: Training, human: Human, detectors: dict[str, Any] | None = None, *, rng: np.random.Generator
 ) -> Training:
     """The records of a training set that the filters keep, each as often as they say. detectors: fitted, by the place of the filter that asks and of the detector in it."""
-    asked = [one for part in choice.filters for one in part.detectors]
-    fitted = {one: (detectors or {})[f"{place:04d}"] for place, one in enumerate(asked)}
+    asked = [detector for part in choice.filters for detector in part.detectors]
+    fitted = {detector: (detectors or {})[f"{place:04d}"] for place, detector in enumerate(asked)}
     parts = training.pool.parts
     authors, models = (
         np.concatenate([np.full(len(part), getattr(part.origin, name) or "") for part in parts]) for name in ("author", "model")
@@ -383,7 +391,7 @@ def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator
         every = tuple(part.of_run(Evidence(**evidence), rng))
         check_readings(part, every)
         return tuple(
-            replace(one, change=None) for one in every if isinstance(one, Reading)
+            replace(reading, change=None) for reading in every if isinstance(reading, Reading)
         )  # a run asks not what would have to change
     except NotApplicable as why:
         return tuple(unread(name, str(why)) for name in part.pages)
@@ -409,7 +417,9 @@ def _detectors(
 ) -> dict[str, Made[ReadyDetector]]:
     """Every detector that filters of the training set ask, fitted; one without samples to what the model of generation 0 writes for it, from which no model learns."""
     fitted: dict[str, Made[ReadyDetector]] = {}
-    for place, asked in enumerate(asked for one in experiment.choosing("training") for asked in one.detectors):
+    for place, asked in enumerate(
+        asked for selected_filter in experiment.choosing("training") for asked in selected_filter.detectors
+    ):
         name = f"{place:04d}"
         if isinstance(asked, SampledDetector):
             fitted[name] = do(fit_detector, fit_of(asked), samples_of(asked), part=f"detector {name}")

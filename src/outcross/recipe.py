@@ -108,16 +108,18 @@ def _lacking(cls: type, protocol: type) -> str:
     for name, promised in vars(protocol).items():
         if not inspect.isfunction(promised) or (name.startswith("_") and name != "__call__"):
             continue
-        given = getattr(cls, name)
-        if given is promised:
+        method = getattr(cls, name)
+        if method is promised:
             if is_abstract(promised) and not (name == "__call__" and getattr(cls, "compares", False)):
                 return f"has no {name}; write def {name}{_arguments(promised)}"
             continue
-        positional = [one for one in inspect.signature(promised).parameters.values() if one.default is one.empty]
+        positional = [
+            parameter for parameter in inspect.signature(promised).parameters.values() if parameter.default is parameter.empty
+        ]
         try:
-            inspect.signature(given).bind(*positional)
+            inspect.signature(method).bind(*positional)
         except TypeError:
-            return f"has {own_source.place_of(cls, name)} with the arguments {_arguments(given)}; it is called with {_arguments(promised)}"
+            return f"has {own_source.place_of(cls, name)} with the arguments {_arguments(method)}; it is called with {_arguments(promised)}"
     return ""
 
 
@@ -143,8 +145,8 @@ def recipe(cls: type) -> Any:
     The check is strict: `true` is no number, nor is a number in quotes. NumPy's numbers, words and truths are Python's.
     """
     _check_annotations(cls)
-    made = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False, strict=True))
-    checked = made.__init__
+    checked_class = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False, strict=True))
+    checked = checked_class.__init__
 
     @functools.wraps(checked)
     def __init__(self, *args, **kwargs):
@@ -159,12 +161,12 @@ def recipe(cls: type) -> Any:
         try:
             checked(self, **{name: of_python(value) for name, value in kwargs.items()})
         except ValidationError as error:
-            raised = (one.get("ctx", {}).get("error") for one in error.errors(include_url=False))
-            blamed = next((said for one in raised if isinstance(one, Exception) and (said := _blame(one, cls))), "")
+            raised = (complaint.get("ctx", {}).get("error") for complaint in error.errors(include_url=False))
+            blamed = next((message for cause in raised if isinstance(cause, Exception) and (message := _blame(cause, cls))), "")
             raise BadInput(blamed or explain(error, known=[field.name for field in fields(cls)])) from None
 
-    made.__init__ = __init__
-    return made
+    checked_class.__init__ = __init__
+    return checked_class
 
 
 def _check_annotations(cls: type) -> None:
@@ -227,28 +229,28 @@ def _kind_of(cls: type) -> str:
 def member(family: Mapping[str, str | type], name: str, what: str) -> type:
     """The class called `name` in a family, imported now; BadInput with the nearest name where there is none."""
     if name in family:
-        found = family[name]
-        if isinstance(found, str):
-            module, _, attribute = found.partition(":")
-            found = getattr(importlib.import_module(module), attribute)
-        if own_parts.is_own(found):
-            own_parts.name(found, name)
-        return found
-    found = family.of_user(name, what) if isinstance(family, Family) else None
-    if found is None:
+        found_class = family[name]
+        if isinstance(found_class, str):
+            module, _, attribute = found_class.partition(":")
+            found_class = getattr(importlib.import_module(module), attribute)
+        if own_parts.is_own(found_class):
+            own_parts.name(found_class, name)
+        return found_class
+    found_class = family.of_user(name, what) if isinstance(family, Family) else None
+    if found_class is None:
         raise BadInput(f"unknown {what} {name!r}{nearest(name, family)}; known: {', '.join(family)}")
-    return found
+    return found_class
 
 
-def _made(family: Mapping[str, str | type], name: str, arguments: dict[str, Any], what: str) -> Any:
-    """A member of a family, made; in its place what was recorded of it where it is of the user's own and must not be imported."""
+def _instance(family: Mapping[str, str | type], name: str, arguments: dict[str, Any], what: str) -> Any:
+    """An instance of a member of a family. For a part of the user's own that must not be imported, a stand-in that has what was recorded of it."""
     if (
         name not in family
         and isinstance(family, Family)
         and family.may_have(name)
-        and (told := own_parts.recorded(name)) is not None
+        and (record := own_parts.recorded(name)) is not None
     ):
-        return _stand_in(family, name, arguments, told)
+        return _stand_in(family, name, arguments, record)
     return _make(member(family, name, what), arguments, what)
 
 
@@ -259,13 +261,13 @@ def read(family: Mapping[str, str | type], value: object, what: str) -> Any:
     keyed by it (`{pretrained: {steps: 1500}}`); a recipe is passed through, of the user's own too.
     """
     if isinstance(value, str):
-        return _made(family, value, {}, what)
+        return _instance(family, value, {}, what)
     if isinstance(value, Mapping):
         arguments = dict(value)
         if "kind" in arguments:
-            return _made(family, str(arguments.pop("kind")), arguments, what)
+            return _instance(family, str(arguments.pop("kind")), arguments, what)
         if len(arguments) == 1 and isinstance(inner := next(iter(arguments.values())), Mapping):
-            return _made(family, str(next(iter(arguments))), dict(inner), what)
+            return _instance(family, str(next(iter(arguments))), dict(inner), what)
         raise BadInput(f"{what} must name its kind; write {what}: {{kind: {next(iter(family))}, …}}")
     if isinstance(family, Family) and family.is_open:
         assert family.protocol is not None
@@ -284,14 +286,14 @@ def read(family: Mapping[str, str | type], value: object, what: str) -> Any:
 
 def _is_in(family: Mapping[str, str | type], cls: type) -> bool:
     """Whether the table of a family itself names a class."""
-    there = family.get(_kind_of(cls))
-    return there is cls or there == f"{cls.__module__}:{cls.__qualname__}"
+    entry = family.get(_kind_of(cls))
+    return entry is cls or entry == f"{cls.__module__}:{cls.__qualname__}"
 
 
-def _stand_in(family: Family, name: str, arguments: Mapping[str, Any], told: Mapping[str, Any]) -> Any:
+def _stand_in(family: Family, name: str, arguments: Mapping[str, Any], record: Mapping[str, Any]) -> Any:
     """A part of which the code was not imported: its settings, and what was recorded of its class."""
     settings = {str(key): value for key, value in arguments.items() if str(key).isidentifier()}
-    cls = _stand_in_class(family, name, tuple(settings), json.dumps(told, sort_keys=True))
+    cls = _stand_in_class(family, name, tuple(settings), json.dumps(record, sort_keys=True))
     if name not in family.of_users or issubclass(family.of_users[name], own_parts.Unimported):
         family.of_users[name] = cls
     return cls(**settings)
@@ -300,16 +302,16 @@ def _stand_in(family: Family, name: str, arguments: Mapping[str, Any], told: Map
 _stand_ins: dict[tuple[str, str, tuple[str, ...], str], type] = {}
 
 
-def _stand_in_class(family: Family, name: str, settings: tuple[str, ...], told: str) -> type:
+def _stand_in_class(family: Family, name: str, settings: tuple[str, ...], record: str) -> type:
     """The class of such parts: equal ones have one class, so that equal parts are equal."""
-    key = (family.name, name, settings, told)
+    key = (family.name, name, settings, record)
     if key not in _stand_ins:
-        facts, protocol = json.loads(told), family.protocol
+        facts, protocol = json.loads(record), family.protocol
         assert protocol is not None
-        methods = [one for one, function in vars(protocol).items() if inspect.isfunction(function) and is_abstract(function)]
-        said = class_facts_read(facts.get("class", {}), family.page)
-        body: dict[str, Any] = {one: _refuses(name, one) for one in methods} | dict.fromkeys(_needed(protocol), ())
-        body |= {one: value for one, value in said.items() if one not in settings} | {"laws": facts.get("laws", {})}
+        methods = [method for method, function in vars(protocol).items() if inspect.isfunction(function) and is_abstract(function)]
+        declared = class_facts_read(facts.get("class", {}), family.page)
+        body: dict[str, Any] = {method: _refuses(name, method) for method in methods} | dict.fromkeys(_needed(protocol), ())
+        body |= {fact: value for fact, value in declared.items() if fact not in settings} | {"laws": facts.get("laws", {})}
         body["__doc__"] = str(facts.get("what", "")) or f"A part of the user's own, {name}."
         label = re.sub(r"\W", "", name.rpartition(":")[2] if ":" in name else name.title()) or "Part"
         members = [(setting, Any, plain_field(default=None)) for setting in settings]
@@ -333,13 +335,13 @@ def _refuses(name: str, method: str) -> Any:
 
 def class_facts(cls: type, protocol: type) -> dict[str, Any]:
     """What records keep of a class of the user's own, so that pages can be drawn without it: the plain values and the pages that it declares."""
-    found = {}
-    for name in [one for base in protocol.__mro__ for one in vars(base).get("__annotations__", {})]:
+    facts = {}
+    for name in [field_name for base in protocol.__mro__ for field_name in vars(base).get("__annotations__", {})]:
         value = getattr(cls, name, None)
         if value is not None and not isinstance(value, property) and not hasattr(value, "__get__"):
             with contextlib.suppress(TypeError):
-                found[name] = _fact(value)
-    return found
+                facts[name] = _fact(value)
+    return facts
 
 
 def _fact(value: Any) -> Any:
@@ -357,7 +359,7 @@ def _fact(value: Any) -> Any:
     raise TypeError(f"{value!r:.80} is no plain value")
 
 
-def class_facts_read(told: Mapping[str, Any], page: type | None) -> dict[str, Any]:
+def class_facts_read(record: Mapping[str, Any], page: type | None) -> dict[str, Any]:
     """The inverse of `class_facts`. BadInput where a page is none."""
 
     def page_of(value: Any) -> Any:
@@ -376,7 +378,7 @@ def class_facts_read(told: Mapping[str, Any], page: type | None) -> dict[str, An
         except (TypeError, ValueError, AssertionError, AttributeError) as error:
             raise BadInput(f"what was recorded of a part is no page of its family: {error}") from None
 
-    read_back: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
+    read_back: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
     if "page" in read_back:
         read_back["page"] = page_of(read_back["page"])
     if "pages" in read_back:
@@ -468,12 +470,12 @@ def settings_of(cls: type | None, name: str, value: Any) -> tuple[dict[str, Any]
 
 def _nested(cls: type | None, name: str) -> Nested | None:
     field = getattr(cls, "__pydantic_fields__", {}).get(name)
-    return next((one for one in field.metadata if isinstance(one, Nested)), None) if field is not None else None
+    return next((rule for rule in field.metadata if isinstance(rule, Nested)), None) if field is not None else None
 
 
 def _default(cls: type | None, name: str) -> Any:
     """The value of a field that is left out; None where it is needed."""
-    field = next(one for one in fields(cls) if one.name == name)  # type: ignore[arg-type]
+    field = next(candidate for candidate in fields(cls) if candidate.name == name)  # type: ignore[arg-type]
     if field.default_factory is not MISSING:
         return field.default_factory()
     return None if field.default is MISSING else field.default
@@ -532,37 +534,39 @@ def name_in_records(value: object) -> str:
     return own_parts.reference(cls) if own_parts.is_own(cls) or isinstance(value, own_parts.Unimported) else kind(value)
 
 
-def short_kind(told: str) -> str:
+def short_kind(recorded_kind: str) -> str:
     """A kind that records keep as people read it.
 
     >>> short_kind("my_parts.py:HalfAndHalf"), short_kind("human_share")
     ('half_and_half', 'human_share')
     """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", told.rpartition(":")[2]).lower() if ":" in told else told
+    return (
+        re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", recorded_kind.rpartition(":")[2]).lower() if ":" in recorded_kind else recorded_kind
+    )
 
 
-def flatten(told: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(data: Any, prefix: str = "") -> dict[str, Any]:
     """Nested mappings as one with dotted keys.
 
     >>> flatten({"policy": {"kind": "human_share", "share": 0.1}})
     {'policy.kind': 'human_share', 'policy.share': 0.1}
     """
-    if not isinstance(told, Mapping) or not told:
-        return {prefix: told}
-    inner = [flatten(value, f"{prefix}.{name}" if prefix else str(name)) for name, value in told.items()]
-    return {key: value for one in inner for key, value in one.items()}
+    if not isinstance(data, Mapping) or not data:
+        return {prefix: data}
+    inner = [flatten(value, f"{prefix}.{name}" if prefix else str(name)) for name, value in data.items()]
+    return {key: value for flat in inner for key, value in flat.items()}
 
 
 def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The inverse of `flatten`."""
-    told: dict[str, Any] = {}
+    nested: dict[str, Any] = {}
     for key, value in flat.items():
         *path, last = key.split(".")
-        inner = told
+        inner = nested
         for name in path:
             inner = inner.setdefault(name, {})
         inner[last] = value
-    return told
+    return nested
 
 
 _ABSENT = object()
@@ -578,7 +582,7 @@ def explain(error: ValidationError, known: list[str]) -> str:
     """The first complaint of a validation in one line: where, the rule, the value."""
     complaints = error.errors(include_url=False, include_context=True)
     first = min(
-        complaints, key=lambda one: not one["type"].startswith(("unexpected", "extra"))
+        complaints, key=lambda complaint: not complaint["type"].startswith(("unexpected", "extra"))
     )  # a misspelt key is also a missing one
     where = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):

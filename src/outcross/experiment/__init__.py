@@ -42,25 +42,25 @@ def names_a_source(human: Mapping[str, Any]) -> bool:
 
 def _source(value: object) -> object:
     """`{text: stdlib}`, `{distribution: normal}`, `{path: …}`, `{hub: …}` and `{array: …}` as members of the family of sources."""
-    for given in value.values() if isinstance(value, Mapping) else [value]:
-        if is_in_memory(given) and not is_dataclass(given):
-            raise BadInput(f"human {must_name_files(given)}: {{path: human.parquet, text_column: …}} or {{array: points.npy}}")
+    for source in value.values() if isinstance(value, Mapping) else [value]:
+        if is_in_memory(source) and not is_dataclass(source):
+            raise BadInput(f"human {must_name_files(source)}: {{path: human.parquet, text_column: …}} or {{array: points.npy}}")
     if not isinstance(value, Mapping):
         return value
-    told = dict(value)
+    settings = dict(value)
     for word in ("text", "distribution"):
-        if word in told:
-            named = str(told.pop(word))
-            if told.setdefault("kind", named) != named:
-                raise BadInput(f"human.{word} is {named!r:.80} and human.kind {told['kind']!r:.80}; write one of them")
+        if word in settings:
+            named = str(settings.pop(word))
+            if settings.setdefault("kind", named) != named:
+                raise BadInput(f"human.{word} is {named!r:.80} and human.kind {settings['kind']!r:.80}; write one of them")
     for word in ("path", "hub", "array"):
-        if told.get(word) is not None:
-            return {"kind": word} | told
-    if not names_a_source(told):
+        if settings.get(word) is not None:
+            return {"kind": word} | settings
+    if not names_a_source(settings):
         raise BadInput(
             "human must say where the data come from; add human.path=FILE (or human.hub=ID) to the command, or write text: stdlib or distribution: normal"
         )
-    return told
+    return settings
 
 
 @recipe
@@ -101,9 +101,9 @@ def _metrics(values: object) -> tuple[Measure | Changed, ...]:
         )
     names = [_named(value) for value in values]
     signed = [name for name in names if name[:1] in ("+", "-")]
-    is_made = [is_dataclass(value) for value in values]
-    if signed and len(signed) + sum(is_made) < len(names):
-        bare = next(name for name, made in zip(names, is_made, strict=True) if name not in signed and not made)
+    are_instances = [is_dataclass(value) for value in values]
+    if signed and len(signed) + sum(are_instances) < len(names):
+        bare = next(name for name, is_instance in zip(names, are_instances, strict=True) if name not in signed and not is_instance)
         raise BadInput(
             f"metrics mixes {signed[0]!r:.80}, a change to the defaults, with {bare!r:.80}, a list of its own; "
             "write a sign before every name, or before none"
@@ -111,8 +111,8 @@ def _metrics(values: object) -> tuple[Measure | Changed, ...]:
     if not signed:
         return tuple(read(MEASURES, value, "metrics") for value in values)
     return tuple(
-        Changed(kind(part), part) if made and (part := read(MEASURES, value, "metrics")) else _change(name, value)
-        for name, made, value in zip(names, is_made, values, strict=True)
+        Changed(kind(part), part) if is_instance and (part := read(MEASURES, value, "metrics")) else _change(name, value)
+        for name, is_instance, value in zip(names, are_instances, values, strict=True)
     )
 
 
@@ -197,18 +197,18 @@ class Experiment:
         self._readings_have_one_name()
         if self.unimported:
             return self
-        for one in self.metrics:
-            if "table" in one.needs:
-                self._is_a_table(kind(one), one.aspect)
-            elif not set(one.needs) & {*self.learner.learns, "groups", "blobs", "pairs", "selection"}:
+        for metric in self.metrics:
+            if "table" in metric.needs:
+                self._is_a_table(kind(metric), metric.aspect)
+            elif not set(metric.needs) & {*self.learner.learns, "groups", "blobs", "pairs", "selection"}:
                 raise ValueError(
-                    f"the metric {kind(one)} reads {' or '.join(one.needs)}, {kind(self.learner)} learns {self.learner.learns[0]}; "
-                    f"leave it out{self._instead(one.aspect)}"
+                    f"the metric {kind(metric)} reads {' or '.join(metric.needs)}, {kind(self.learner)} learns {self.learner.learns[0]}; "
+                    f"leave it out{self._instead(metric.aspect)}"
                 )
-        if len({kind(one) for one in self.metrics}) < len(self.metrics):
+        if len({kind(metric) for metric in self.metrics}) < len(self.metrics):
             raise ValueError("metrics names one metric twice; leave one out")
         if self.stop_when:
-            check_bounds(self.stop_when, {name: page for one in self.measured for name, page in one.pages.items()})
+            check_bounds(self.stop_when, {name: page for metric in self.measured for name, page in metric.pages.items()})
         self._prefix_fits()
         if self.draw.temperature == 0 and self.draw.prompts == "none" and "text" in self.learner.learns:
             raise ValueError(
@@ -247,7 +247,7 @@ class Experiment:
         return (
             self.human,
             self.learner,
-            *(one.learner for one in self.teachers.values()),
+            *(teacher.learner for teacher in self.teachers.values()),
             self.policy,
             *self.select,
             *self.metrics,
@@ -271,7 +271,7 @@ class Experiment:
             raise ValueError(
                 "select chooses among what all teachers wrote, of whom other numbers would be left in every chain; write chains: 1 and sweep: {seed: [0, 1, 2]}"
             )
-        if any(one.chooses == "training" for one in self.select):
+        if any(selected_filter.chooses == "training" for selected_filter in self.select):
             raise ValueError(
                 "select asks for a filter that chooses among the training set, of which every teacher has one; choose another filter"
             )
@@ -285,21 +285,21 @@ class Experiment:
 
     def _kinds_fit(self) -> None:
         """Refuse teachers that learn records of different kinds, or that cut text in different ways."""
-        (first, one), *others = self.teachers.items()
-        assert one.learner is not None
+        (first, teacher), *others = self.teachers.items()
+        assert teacher.learner is not None
         for name, other in others:
             assert other.learner is not None
-            if not set(one.learner.learns) & set(other.learner.learns):
+            if not set(teacher.learner.learns) & set(other.learner.learns):
                 raise ValueError(
-                    f"teachers.{name} learns {' or '.join(other.learner.learns)}, {first} learns {' or '.join(one.learner.learns)}: teachers learn from "
+                    f"teachers.{name} learns {' or '.join(other.learner.learns)}, {first} learns {' or '.join(teacher.learner.learns)}: teachers learn from "
                     "each other, so that all must learn one kind of records; choose another learner"
                 )
-            if one.learner.form(self.block) != other.learner.form(self.block):
+            if teacher.learner.form(self.block) != other.learner.form(self.block):
                 raise ValueError(
-                    f"teachers.{name} ({kind(other.learner)}) cuts text into other tokens than {first} ({kind(one.learner)}), and they read what each other wrote; "
+                    f"teachers.{name} ({kind(other.learner)}) cuts text into other tokens than {first} ({kind(teacher.learner)}), and they read what each other wrote; "
                     "give their learners one vocabulary"
                 )
-            if one.learner.content() != other.learner.content():
+            if teacher.learner.content() != other.learner.content():
                 raise ValueError(
                     f"teachers.{name} reads other files than {first}, so that their tokens may differ; give their learners one model folder"
                 )
@@ -314,9 +314,9 @@ class Experiment:
         return isinstance((self.training or Schedule()).start, Pretrained)
 
     def _routing_fits(self) -> None:
-        for one in self.select:
-            if isinstance(one, RouteFilter):
-                check_known(one.table, self.teachers, "select route.table")
+        for selected_filter in self.select:
+            if isinstance(selected_filter, RouteFilter):
+                check_known(selected_filter.table, self.teachers, "select route.table")
                 if self.draw.prompts == "newest":
                     raise ValueError(
                         "select route compares answers to one prompt, and with draw.prompts: newest every teacher continues other records; write draw.prompts: human"
@@ -325,12 +325,12 @@ class Experiment:
     @property
     def learners(self) -> tuple[Learner, ...]:
         """What learns: the learner, or that of each teacher."""
-        return tuple(one.learner or self.learner for one in self.teachers.values()) or (self.learner,)
+        return tuple(teacher.learner or self.learner for teacher in self.teachers.values()) or (self.learner,)
 
     @property
     def is_routed(self) -> bool:
         """Whether every teacher answers every prompt, and one answer of each is kept."""
-        return any(isinstance(one, RouteFilter) for one in self.select)
+        return any(isinstance(selected_filter, RouteFilter) for selected_filter in self.select)
 
     @property
     def fractions(self) -> Fractions:
@@ -367,7 +367,8 @@ class Experiment:
         """Original human records that each teacher has of its own, by its name; of a specialist of groups its share, which the data may change."""
         counts = largest_remainder([*exact_shares(self.teachers).values()], [self.human.rows])[0].tolist()
         return {
-            name: self.human.rows if one.human == "all" else n for (name, one), n in zip(self.teachers.items(), counts, strict=True)
+            name: self.human.rows if teacher.human == "all" else n
+            for (name, teacher), n in zip(self.teachers.items(), counts, strict=True)
         }
 
     def read_rows(self, g: int) -> dict[str, int]:
@@ -375,36 +376,36 @@ class Experiment:
         written = self.dealt_rows(g)
         if self.select:
             total = self.selected(self.candidates * sum(written.values()))[1]
-            kept = largest_remainder([Fraction(n) for n in written.values()], [total])[0]
-            written = dict(zip(written, kept.tolist(), strict=True))
-        return {reader: sum(of.values()) for reader, of in quotas(written, self.fractions).items()}
+            kept_rows = largest_remainder([Fraction(n) for n in written.values()], [total])[0]
+            written = dict(zip(written, kept_rows.tolist(), strict=True))
+        return {reader: sum(by_writer.values()) for reader, by_writer in quotas(written, self.fractions).items()}
 
     @property
     def unimported(self) -> tuple[Any, ...]:
         """Parts of the user's own of which the code was not imported, so that nothing can be asked of them."""
-        return tuple(one for one in self.parts if isinstance(one, own_parts.Unimported))
+        return tuple(part for part in self.parts if isinstance(part, own_parts.Unimported))
 
     def _readings_have_one_name(self) -> None:
         """Refuse a measure of the user's own that gives a reading the name of another."""
-        for one in self.metrics:
-            if own_parts.is_own(type(one)):
-                for name in one.pages:
-                    given = next((kind(other) for other in self.metrics if other is not one and name in other.pages), "")
-                    given = given or next(
-                        (other for other in MEASURES if name in measure(other).pages and measure(other) is not type(one)), ""
+        for metric in self.metrics:
+            if own_parts.is_own(type(metric)):
+                for name in metric.pages:
+                    other_name = next((kind(other) for other in self.metrics if other is not metric and name in other.pages), "")
+                    other_name = other_name or next(
+                        (other for other in MEASURES if name in measure(other).pages and measure(other) is not type(metric)), ""
                     )
-                    if given:
+                    if other_name:
                         raise ValueError(
-                            f"the metric {own_source.place_of(type(one))} calls a reading {name}, as {given} does; rename it"
+                            f"the metric {own_source.place_of(type(metric))} calls a reading {name}, as {other_name} does; rename it"
                         )
 
     def _selection_fits(self) -> None:
         """Refuse filters that cannot be asked of these records, and candidates among which nothing chooses."""
-        drawn = self.candidates * self.records(0)
-        if self.candidates > 1 and self.selected(drawn)[0] == drawn:
+        drawn_rows = self.candidates * self.records(0)
+        if self.candidates > 1 and self.selected(drawn_rows)[0] == drawn_rows:
             keeps = "select keeps them all" if self.select else "nothing chooses among them"
             raise ValueError(
-                f"draw.candidates {self.candidates} has the model write {drawn:,} records a generation for {self.records(0):,}, and {keeps}; "
+                f"draw.candidates {self.candidates} has the model write {drawn_rows:,} records a generation for {self.records(0):,}, and {keeps}; "
                 f"add a filter that keeps fewer, as select: [{{kind: random, share: {1 / self.candidates:.3g}}}], or write draw.candidates: 1"
             )
         if not self.selecting:
@@ -415,43 +416,46 @@ class Experiment:
             raise ValueError(
                 "select chooses among records that are drawn once, and rows: online has a model write anew for every batch; write a number of rows"
             )
-        for one in self.selecting:
-            self._filter_fits(one)
-        if self.selected(drawn)[1] == 0:
-            raise ValueError(f"select keeps none of the {drawn:,} records of a generation; raise its share, or the rows")
+        for selected_filter in self.selecting:
+            self._filter_fits(selected_filter)
+        if self.selected(drawn_rows)[1] == 0:
+            raise ValueError(f"select keeps none of the {drawn_rows:,} records of a generation; raise its share, or the rows")
 
-    def _filter_fits(self, one: Filter) -> None:
+    def _filter_fits(self, selected_filter: Filter) -> None:
         learns = self.learner.learns
         if "cells" in learns:
-            if not one.selects_counts:
+            if not selected_filter.selects_counts:
                 raise ValueError(
-                    f"select {kind(one)} looks at records one by one, and of cells only the counts are known; choose star, reweigh, equalise or oversample"
+                    f"select {kind(selected_filter)} looks at records one by one, and of cells only the counts are known; choose star, reweigh, equalise or oversample"
                 )
             return
         if not {"vectors", "text", "labelled", "answers"} & set(learns):
             raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
-        if own_parts.is_own(type(one)):
-            check_needs(one.needs, own_source.place_of(type(one)))
-        for need, of in (("points", "vectors"), ("texts", "text")):
-            if need in one.needs and of not in learns and not (need == "points" and "labelled" in learns):
+        if own_parts.is_own(type(selected_filter)):
+            check_needs(selected_filter.needs, own_source.place_of(type(selected_filter)))
+        for need, learned_kind in (("points", "vectors"), ("texts", "text")):
+            if need in selected_filter.needs and learned_kind not in learns and not (need == "points" and "labelled" in learns):
                 raise ValueError(
-                    f"select {kind(one)} judges by {need}, {kind(self.learner)} learns {learns[0]}; choose another filter"
+                    f"select {kind(selected_filter)} judges by {need}, {kind(self.learner)} learns {learns[0]}; choose another filter"
                 )
-        if self.chains > 1 and one.chooses == "training":
+        if self.chains > 1 and selected_filter.chooses == "training":
             raise ValueError(
-                f"select {kind(one)} chooses among the training set of one chain, chains is {self.chains}; write chains: 1 and sweep: {{seed: [0, 1, 2]}}"
+                f"select {kind(selected_filter)} chooses among the training set of one chain, chains is {self.chains}; write chains: 1 and sweep: {{seed: [0, 1, 2]}}"
             )
 
-    def selected(self, drawn: int) -> tuple[int, int]:
+    def selected(self, drawn_rows: int) -> tuple[int, int]:
         """How many of so many drawn records `select` keeps in every chain, at least and at most."""
-        least = most = drawn
-        for one in self.choosing("drawn"):
-            least, most = one.bounds(least)[0], max(one.bounds(least)[1], one.bounds(most)[1])
-        return least, most
+        fewest = greatest = drawn_rows
+        for selected_filter in self.choosing("drawn"):
+            fewest, greatest = (
+                selected_filter.bounds(fewest)[0],
+                max(selected_filter.bounds(fewest)[1], selected_filter.bounds(greatest)[1]),
+            )
+        return fewest, greatest
 
     def choosing(self, among: Literal["drawn", "training"]) -> tuple[Filter, ...]:
         """The filters that choose among what a model has written, or among what the next one is about to learn from."""
-        return tuple(one for one in self.selecting if one.chooses == among)
+        return tuple(selected_filter for selected_filter in self.selecting if selected_filter.chooses == among)
 
     @property
     def selecting(self) -> tuple[Filter, ...]:
@@ -490,21 +494,21 @@ class Experiment:
 
     def _list_changed_metrics(self) -> None:
         """Put the full list of metrics in the place of changes to the defaults."""
-        changes = [one for one in self.metrics if isinstance(one, Changed)]
+        changes = [change for change in self.metrics if isinstance(change, Changed)]
         if not changes:
             return
-        names = [one.name for one in changes]
+        names = [change.name for change in changes]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"metrics names {twice} twice; leave one out")
-        listed = {kind(one): one for one in self._default_metrics()}
-        for one in changes:
-            if one.added is not None:
-                listed[one.name] = one.added
-            elif one.name in listed:
-                del listed[one.name]
+        listed = {kind(metric): metric for metric in self._default_metrics()}
+        for change in changes:
+            if change.added is not None:
+                listed[change.name] = change.added
+            elif change.name in listed:
+                del listed[change.name]
             else:
                 raise ValueError(
-                    f"metrics leaves out {one.name}, which is not measured by default here; the defaults are {', '.join(listed)}"
+                    f"metrics leaves out {change.name}, which is not measured by default here; the defaults are {', '.join(listed)}"
                 )
         if not listed:
             raise ValueError(
@@ -569,15 +573,20 @@ class Experiment:
         return self.metrics or self._default_metrics()
 
     def _default_metrics(self) -> tuple[Measure, ...]:
-        there = {*self.learner.learns, *(["groups"] if self.human.is_text and getattr(self.human, "group_column", None) else [])}
-        there |= {"selection"} if self.selecting else set()
+        available = {
+            *self.learner.learns,
+            *(["groups"] if self.human.is_text and getattr(self.human, "group_column", None) else []),
+        }
+        available |= {"selection"} if self.selecting else set()
         known = [measure(name) for name in MEASURES]
-        return tuple(one() for one in known if one.by_default and there & set(one.needs))
+        return tuple(metric() for metric in known if metric.by_default and available & set(metric.needs))
 
     def _instead(self, aspect: str) -> str:
         """The measures of an aspect that read what the learner learns, as the way out of an error."""
         known = {name: measure(name) for name in MEASURES}
-        instead = [name for name, one in known.items() if one.aspect == aspect and set(self.learner.learns) & set(one.needs)]
+        instead = [
+            name for name, metric in known.items() if metric.aspect == aspect and set(self.learner.learns) & set(metric.needs)
+        ]
         return f", or write {', '.join(instead)}" if instead else ""
 
     def plan(self, inventory: Inventory) -> Plan:
@@ -587,8 +596,8 @@ class Experiment:
         try:
             plan = self.policy.plan(inventory)
         except BadInput as error:
-            if said := own_parts.blame(error):
-                raise BadInput(said) from None
+            if message := own_parts.blame(error):
+                raise BadInput(message) from None
             raise
         if not isinstance(plan, Plan):
             raise BadInput(
@@ -637,35 +646,35 @@ MOST_RECORDS = 10**10
 """Records of one generation, all chains together: 80 GB of single numbers."""
 
 
-def _numbers(told: Any, key: str = "") -> Iterator[tuple[str, int | float]]:
+def _numbers(data: Any, key: str = "") -> Iterator[tuple[str, int | float]]:
     """Every number of plain data with its dotted key."""
-    if isinstance(told, dict | list):
-        for name, value in told.items() if isinstance(told, dict) else enumerate(told):
+    if isinstance(data, dict | list):
+        for name, value in data.items() if isinstance(data, dict) else enumerate(data):
             yield from _numbers(value, f"{key}.{name}" if key else str(name))
-    elif isinstance(told, int | float):
-        yield key, told
+    elif isinstance(data, int | float):
+        yield key, data
 
 
 def identity(experiment: Experiment) -> dict[str, Any]:
     """An experiment as plain data; one without teachers says nothing of them."""
-    told = plain(experiment)
-    return told if experiment.teachers else {key: value for key, value in told.items() if key != "teachers"}
+    settings = plain(experiment)
+    return settings if experiment.teachers else {key: value for key, value in settings.items() if key != "teachers"}
 
 
-def experiment(told: Mapping[str, Any]) -> Experiment:
+def experiment(data: Mapping[str, Any]) -> Experiment:
     """An experiment from plain data; BadInput names the key, the rule and the way out."""
-    told = {key: value for key, value in told.items() if key not in ("arms", "sweep") or value is not None}
-    if many := [key for key in ("arms", "sweep") if key in told]:
+    data = {key: value for key, value in data.items() if key not in ("arms", "sweep") or value is not None}
+    if many := [key for key in ("arms", "sweep") if key in data]:
         raise BadInput(f"{many[0]} makes several experiments of one file; use outcross.arms")
-    known = [one.name for one in fields(Experiment)]
-    for key in told:
+    known = [field.name for field in fields(Experiment)]
+    for key in data:
         if key not in known:
             raise BadInput(
                 f"{key} is not known{nearest(str(key), [*known, 'sweep', 'arms'])}; known: {', '.join(known)}, sweep, arms"
             )
-    teachers = told.get("teachers")
-    if "learner" not in told and isinstance(teachers, Mapping):
+    teachers = data.get("teachers")
+    if "learner" not in data and isinstance(teachers, Mapping):
         first = next(iter(teachers.values()), None)
         learner = first.get("learner") if isinstance(first, Mapping) else getattr(first, "learner", None)
-        told |= {"learner": learner} if learner is not None else {}
-    return Experiment(**told)
+        data |= {"learner": learner} if learner is not None else {}
+    return Experiment(**data)

@@ -13,7 +13,7 @@ from outcross.data.plans import lines
 from outcross.errors import BadInput
 from outcross.experiment import Experiment, experiment, identity, names_a_source
 from outcross.experiment.file import override
-from outcross.experiment.teachers import told_of
+from outcross.experiment.teachers import teacher_lines
 from outcross.recipe import flatten, kind, name_in_records, short_kind, unflatten
 
 MOST_ARMS = 10_000
@@ -30,31 +30,33 @@ class Arm:
     experiment: Experiment
 
 
-def arms(told: Mapping[str, Any]) -> tuple[Arm, ...]:
+def arms(data: Mapping[str, Any]) -> tuple[Arm, ...]:
     """Every arm and seed of an experiment file's plain data: the cross product of `sweep:`, or the list under `arms:`."""
-    common = {key: value for key, value in told.items() if key not in ("sweep", "arms")}
-    sweep, listed = told.get("sweep") or {}, told.get("arms")
+    common = {key: value for key, value in data.items() if key not in ("sweep", "arms")}
+    sweep, listed = data.get("sweep") or {}, data.get("arms")
     if not isinstance(sweep, Mapping) or not all(isinstance(values, list) and values for values in sweep.values()):
         raise BadInput("sweep must map keys to lists of values; write sweep: {policy: [replace, accumulate], seed: [0, 1]}")
-    if listed is not None and not (isinstance(listed, list) and listed and all(isinstance(one, Mapping) for one in listed)):
+    if listed is not None and not (
+        isinstance(listed, list) and listed and all(isinstance(listed_arm, Mapping) for listed_arm in listed)
+    ):
         raise BadInput("arms must be a list of settings; write arms: [{policy: replace}, {policy: accumulate}]")
     many = math.prod(map(len, sweep.values())) * len(listed or [{}])
     if many > MOST_ARMS:
         raise BadInput(f"sweep and arms make {many:,} runs, at most {MOST_ARMS:,} can be; sweep over fewer values")
     crossed = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
-    settings = [_crossed(one, crossing) for one in listed or [{}] for crossing in crossed]
-    given = [setting.pop("name", None) for setting in settings]
+    settings = [_crossed(listed_arm, crossing) for listed_arm in listed or [{}] for crossing in crossed]
+    given_names = [setting.pop("name", None) for setting in settings]
     experiments = [experiment(override(common, setting)) for setting in settings]
-    names = [str(name) if name is not None else own for name, own in zip(given, _names(experiments, settings), strict=True)]
-    made = tuple(itertools.starmap(Arm, zip(names, experiments, strict=True)))
-    if len({(arm.name, arm.experiment.seed) for arm in made}) < len(made):
+    names = [str(name) if name is not None else own for name, own in zip(given_names, _names(experiments, settings), strict=True)]
+    every_arm = tuple(itertools.starmap(Arm, zip(names, experiments, strict=True)))
+    if len({(arm.name, arm.experiment.seed) for arm in every_arm}) < len(every_arm):
         raise BadInput("two arms have the same name and seed; make them differ, or give each a name")
-    first = {arm.name: arm.experiment for arm in reversed(made)}
-    for arm in made:
+    first = {arm.name: arm.experiment for arm in reversed(every_arm)}
+    for arm in every_arm:
         if replace(arm.experiment, seed=0) != replace(first[arm.name], seed=0):
             raise BadInput(f"two different arms are called {arm.name}; only seeds share a name")
-    _check_seeds(made)
-    return made
+    _check_seeds(every_arm)
+    return every_arm
 
 
 def _crossed(listed: Mapping[str, Any], crossing: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,15 +68,15 @@ def _crossed(listed: Mapping[str, Any], crossing: Mapping[str, Any]) -> dict[str
     return crossed
 
 
-def _check_seeds(made: tuple[Arm, ...]) -> None:
+def _check_seeds(arms: tuple[Arm, ...]) -> None:
     """Refuse thousands of runs where chains, side by side in one array, are the same repeats."""
-    seeds = Counter(arm.name for arm in made)
-    for arm in made:
-        one = arm.experiment
-        if seeds[arm.name] > MOST_SEEDS and one.human.truth is not None and not one.learner.trains:
-            chains = seeds[arm.name] * one.chains
+    seeds = Counter(arm.name for arm in arms)
+    for arm in arms:
+        experiment = arm.experiment
+        if seeds[arm.name] > MOST_SEEDS and experiment.human.truth is not None and not experiment.learner.trains:
+            chains = seeds[arm.name] * experiment.chains
             raise BadInput(
-                f"seed takes {seeds[arm.name]:,} values, at most {MOST_SEEDS} can be where chains do the same: {kind(one.learner)} repeats side by "
+                f"seed takes {seeds[arm.name]:,} values, at most {MOST_SEEDS} can be where chains do the same: {kind(experiment.learner)} repeats side by "
                 f"side in one array; write chains: {chains} in place of the seeds"
             )
 
@@ -84,82 +86,83 @@ def arm_of(experiment: Experiment) -> Arm:
     return Arm(_names([experiment], [{}])[0], experiment)
 
 
-def resolved(made: tuple[Arm, ...]) -> dict[str, Any]:
+def resolved(arms: tuple[Arm, ...]) -> dict[str, Any]:
     """An experiment file with every default written out: the common settings, and what differs under `arms:`, where a single arm stands if it was
     given a name."""
-    flat = [flatten(identity(arm.experiment)) for arm in made]
-    common = {key: value for key, value in flat[0].items() if all(one.get(key, _ABSENT) == value for one in flat)}
-    differing = [{key: value for key, value in one.items() if key not in common} for one in flat]
-    told = unflatten({key: value for key, value in common.items() if key != "kind"})
-    first, *others = made
+    flat = [flatten(identity(arm.experiment)) for arm in arms]
+    common = {key: value for key, value in flat[0].items() if all(settings.get(key, _ABSENT) == value for settings in flat)}
+    differing = [{key: value for key, value in settings.items() if key not in common} for settings in flat]
+    data = unflatten({key: value for key, value in common.items() if key != "kind"})
+    first, *others = arms
     if others or first != arm_of(first.experiment):
-        told["arms"] = [{"name": arm.name} | own for arm, own in zip(made, differing, strict=True)]
-    return told
+        data["arms"] = [{"name": arm.name} | own for arm, own in zip(arms, differing, strict=True)]
+    return data
 
 
-def described(told: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def described(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What an experiment file says, every default written out, and the keys that are missing before it can be run.
 
     An experiment for text of one's own names no file: its `human.path` is missing, and stands as null in what is written out.
     """
-    complete = resolved(_complete(told))
-    return (override(complete, {"human.path": None}), ("human.path",)) if lacks_a_source(told) else (complete, ())
+    complete = resolved(_complete(data))
+    return (override(complete, {"human.path": None}), ("human.path",)) if lacks_a_source(data) else (complete, ())
 
 
-def planned(told: Mapping[str, Any]) -> dict[str, list[str]]:
+def planned(data: Mapping[str, Any]) -> dict[str, list[str]]:
     """What each arm of an experiment file learns from at every generation, in a few lines."""
-    return plan_lines(_complete(told))
+    return plan_lines(_complete(data))
 
 
-def _complete(told: Mapping[str, Any]) -> tuple[Arm, ...]:
+def _complete(data: Mapping[str, Any]) -> tuple[Arm, ...]:
     """The arms of an experiment file, with a file in place of the text that it does not name."""
-    return arms(override(told, {"human.path": "a file"}) if lacks_a_source(told) else told)
+    return arms(override(data, {"human.path": "a file"}) if lacks_a_source(data) else data)
 
 
-def lacks_a_source(told: Mapping[str, Any]) -> bool:
+def lacks_a_source(data: Mapping[str, Any]) -> bool:
     """Whether neither the common settings nor any arm says where the human data come from."""
-    sweep, listed = told.get("sweep") or {}, told.get("arms") or []
+    sweep, listed = data.get("sweep") or {}, data.get("arms") or []
     keys = [*sweep, *(key for arm in listed if isinstance(arm, Mapping) for key in arm)] if isinstance(listed, list) else []
-    human = told.get("human")
+    human = data.get("human")
     return (
         isinstance(human, Mapping) and not names_a_source(human) and not any(str(key).partition(".")[0] == "human" for key in keys)
     )
 
 
-def plan_lines(made: tuple[Arm, ...]) -> dict[str, list[str]]:
+def plan_lines(arms: tuple[Arm, ...]) -> dict[str, list[str]]:
     """What each arm learns from at every generation, in a few lines; arms of one plan stand together, their names joined by commas.
 
     Generation 0, which always learns from the original human records, is said only where it is the only one.
     """
     names: dict[tuple[str, ...], list[str]] = {}
-    for arm in {arm.name: arm for arm in made}.values():
+    for arm in {arm.name: arm for arm in arms}.values():
         if arm.experiment.unimported:
             planned = (f"what {name_in_records(arm.experiment.unimported[0])} says, whose code only a run imports",)
         else:
-            plans = [(there.generation, plan) for there, plan in arm.experiment.plans()]
+            plans = [(inventory.generation, plan) for inventory, plan in arm.experiment.plans()]
             planned = tuple(lines(plans[1:] or plans))
             if arm.experiment.teachers:
                 of_all = [f"of all teachers together: {line}" for line in planned]
-                planned = (*(f"teacher {line}" for line in told_of(arm.experiment.teachers)), *of_all)
+                planned = (*(f"teacher {line}" for line in teacher_lines(arm.experiment.teachers)), *of_all)
         names.setdefault(planned, []).append(arm.name)
     return {", ".join(arms_of_plan): list(planned) for planned, arms_of_plan in names.items()}
 
 
 def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> list[str]:
     """Names by what an arm sets: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
-    flat = [flatten(identity(replace(one, seed=0))) for one in experiments]
+    flat = [flatten(identity(replace(experiment, seed=0))) for experiment in experiments]
     differing = _differing(flat)
     by_policy = {
-        name: _differing([one for one in flat if one["policy.kind"] == name]) for name in {one["policy.kind"] for one in flat}
+        name: _differing([settings for settings in flat if settings["policy.kind"] == name])
+        for name in {settings["policy.kind"] for settings in flat}
     }
     names = []
-    for one, own, setting in zip(flat, experiments, settings, strict=True):
-        dose = one.get("policy.share", one.get("policy.weight"))
+    for flat_arm, own, setting in zip(flat, experiments, settings, strict=True):
+        dose = flat_arm.get("policy.share", flat_arm.get("policy.weight"))
         head = kind(own.policy) + ("" if dose is None else f"={_word(dose)}")
-        within = by_policy[one["policy.kind"]]
+        within = by_policy[flat_arm["policy.kind"]]
         policy = [key for key in within if key.startswith("policy.") and key not in ("policy.share", "policy.weight")]
         rest = [key for key in differing if not key.startswith("policy") and _is_set(key, setting)]
-        names.append(",".join([head, *(_told(key, one[key]) for key in policy + rest if key in one)]))
+        names.append(",".join([head, *(_key_and_value(key, flat_arm[key]) for key in policy + rest if key in flat_arm)]))
     return names
 
 
@@ -171,10 +174,14 @@ _ABSENT = object()
 
 
 def _differing(flat: list[dict[str, Any]]) -> list[str]:
-    return sorted(key for key in {key for one in flat for key in one} if len({repr(one.get(key, _ABSENT)) for one in flat}) > 1)
+    return sorted(
+        key
+        for key in {key for settings in flat for key in settings}
+        if len({repr(settings.get(key, _ABSENT)) for settings in flat}) > 1
+    )
 
 
-def _told(key: str, value: Any) -> str:
+def _key_and_value(key: str, value: Any) -> str:
     """`key=value`; constant rows need no key."""
     if key == "rows" and value == "constant":
         return "constant"

@@ -57,7 +57,7 @@ def changed(spec: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any
 
     BadInput where the arms of the experiment set the same key; `where` says whose arms they are.
     """
-    settings = dict(overrides if isinstance(overrides, Mapping) else map(setting, overrides))
+    settings = given_settings(overrides)
     spec = of_size(spec, settings.pop("size", spec.get("size")), where, settings)
     spec = override(_without_source(spec, settings), settings)
     for key in settings:
@@ -75,8 +75,8 @@ def of_size(spec: Mapping[str, Any], size: object, where: str, then: Mapping[str
     Notes of a size replace those of the experiment. A setting that `then` changes again is not a cut of the size, so no note mentions it.
     BadInput where there is no such size.
 
-    >>> told = {"name": "mine", "generations": 10, "sizes": {"small": {"generations": 5}}}
-    >>> of_size(told, "small", "mine.yaml")
+    >>> spec = {"name": "mine", "generations": 10, "sizes": {"small": {"generations": 5}}}
+    >>> of_size(spec, "small", "mine.yaml")
     {'name': 'mine', 'generations': 5, 'notes': ['Size small cuts generations: 5 (at full size 10).']}
     """
     sizes = spec.get("sizes") or {}
@@ -137,6 +137,22 @@ SOURCE_WORDS = ("text", "distribution", "path", "hub", "array")
 """Settings of `human` of which one says where the data come from."""
 
 
+def given_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by their keys, from a mapping or from words as in `generations=10`. BadInput where two words set one key.
+
+    >>> given_settings(["generations=3", "policy=replace"])
+    {'generations': 3, 'policy': 'replace'}
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    settings: dict[str, Any] = {}
+    for key, value in map(setting, given):
+        if key in settings:
+            raise BadInput(f"{key} is given twice; give it once")
+        settings[key] = value
+    return settings
+
+
 def setting(word: str) -> tuple[str, Any]:
     """A setting as a command line gives it, `key=value`, as its key and its value."""
     key, equals, value = word.partition("=")
@@ -160,9 +176,9 @@ def _check_not_overruled(spec_of_file: Mapping[str, Any], key: str, spec: str, i
 def builtin() -> dict[str, Path]:
     """The built-in experiments by name."""
     return {
-        Path(str(one)).stem: Path(str(one))
-        for one in sorted(files("outcross.experiments").iterdir(), key=str)
-        if str(one).endswith(".yaml")
+        Path(str(path)).stem: Path(str(path))
+        for path in sorted(files("outcross.experiments").iterdir(), key=str)
+        if str(path).endswith(".yaml")
     }
 
 

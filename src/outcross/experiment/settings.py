@@ -9,7 +9,7 @@ from typing import Any
 
 from outcross.experiment import identity
 from outcross.experiment.arms import Arm
-from outcross.experiment.teachers import told_of
+from outcross.experiment.teachers import teacher_lines
 from outcross.recipe import flatten, short_kind
 
 NO_SETTINGS = ("name", "notes", "seed", "metrics", "store", "chains", "generations", "stop_when")
@@ -33,8 +33,8 @@ class Setting:
     @property
     def values(self) -> tuple[Level, ...]:
         """Its different levels: numbers by size, words as the arms come."""
-        found = dict.fromkeys(self.levels.values())
-        return tuple(sorted(found)) if self.is_number else tuple(found)  # type: ignore[type-var]
+        levels = dict.fromkeys(self.levels.values())
+        return tuple(sorted(levels)) if self.is_number else tuple(levels)  # type: ignore[type-var]
 
     @property
     def is_number(self) -> bool:
@@ -48,7 +48,7 @@ class Setting:
         """The arms whose level is a number."""
         return {arm: float(level) for arm, level in self.levels.items() if _is_number(level)}
 
-    def told(self, level: Level) -> str:
+    def in_words(self, level: Level) -> str:
         """A level in words: `human.rows = 50`; a part is named by itself."""
         return word(level) if self.key in FIRST else f"{self.name} = {word(level)}"
 
@@ -65,19 +65,19 @@ class ArmFamily:
     """The number and the arm, smallest first; at least two different numbers."""
 
 
-def flat_settings(made: Iterable[Arm]) -> dict[str, dict[str, Any]]:
+def flat_settings(arms: Iterable[Arm]) -> dict[str, dict[str, Any]]:
     """Every setting of every arm by its dotted key; seeds of an arm share them.
 
     Where arms have other teachers, what these learn with, write and read is one setting in words.
     """
-    made = tuple(made)
-    by_name = len({tuple(arm.experiment.teachers) for arm in made}) == 1
-    return {arm.name: flatten(identity(arm.experiment) | ({} if by_name else _teachers(arm))) for arm in made}
+    arms = tuple(arms)
+    by_name = len({tuple(arm.experiment.teachers) for arm in arms}) == 1
+    return {arm.name: flatten(identity(arm.experiment) | ({} if by_name else _teachers(arm))) for arm in arms}
 
 
 def _teachers(arm: Arm) -> dict[str, str]:
     """The teachers of an arm in words; "none" where it has one model."""
-    return {"teachers": "; ".join(told_of(arm.experiment.teachers)) or "none"}
+    return {"teachers": "; ".join(teacher_lines(arm.experiment.teachers)) or "none"}
 
 
 def settings(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Setting, ...]:
@@ -85,73 +85,73 @@ def settings(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Setting, ...]:
 
     A part of another kind is one setting (`policy`), whatever else differs within it.
 
-    >>> [one.key for one in settings({"a": {"policy.kind": "replace", "rows": 5}, "b": {"policy.kind": "replace", "rows": 9}})]
+    >>> [setting.key for setting in settings({"a": {"policy.kind": "replace", "rows": 5}, "b": {"policy.kind": "replace", "rows": 9}})]
     ['rows']
     """
     differing = [key for key in dict.fromkeys(key for own in flat.values() for key in own) if _differs(key, flat)]
     keys = dict.fromkeys(_whole(key, differing) for key in differing if key.split(".")[0] not in NO_SETTINGS)
     ordered = sorted(keys, key=lambda key: (FIRST.index(head) if (head := key.split(".")[0]) in FIRST else len(FIRST), key))
-    found: dict[tuple[int, ...], Setting] = {}
+    by_partition: dict[tuple[int, ...], Setting] = {}
     for key in ordered:
-        one = Setting(key, {arm: _level(key, own, differing) for arm, own in flat.items()})
-        split = _partition(one)
-        before = found.get(split)
-        found[split] = Setting(before.key, before.levels, (*before.along, key)) if before else one
-    return tuple(found.values())
+        setting = Setting(key, {arm: _level(key, own, differing) for arm, own in flat.items()})
+        split = _partition(setting)
+        before = by_partition.get(split)
+        by_partition[split] = Setting(before.key, before.levels, (*before.along, key)) if before else setting
+    return tuple(by_partition.values())
 
 
 def families(flat: Mapping[str, Mapping[str, Any]]) -> tuple[ArmFamily, ...]:
     """The arms that differ in one number alone, by that number. Numbers that change together are none: nothing tells them apart.
 
-    >>> [one.arms for one in families({"a": {"rows": 9}, "b": {"rows": 5}})]
+    >>> [family.arms for family in families({"a": {"rows": 9}, "b": {"rows": 5}})]
     [((5.0, 'b'), (9.0, 'a'))]
     """
-    found: dict[str, list[tuple[tuple[float, str], ...]]] = {}
+    rivals_by_key: dict[str, list[tuple[tuple[float, str], ...]]] = {}
     for alike in _by_kinds(flat):
         several = settings(alike)
-        for one in several:
-            if not one.along:
-                found.setdefault(one.key, []).extend(_otherwise_alike(one, several))
+        for setting in several:
+            if not setting.along:
+                rivals_by_key.setdefault(setting.key, []).extend(_otherwise_alike(setting, several))
     return tuple(
         ArmFamily(key, among, arms)
-        for key, rivals in found.items()
-        for among, arms in zip(_told_apart(key, [arms[0][1] for arms in rivals], flat), rivals, strict=True)
+        for key, rivals in rivals_by_key.items()
+        for among, arms in zip(_differences_in_words(key, [arms[0][1] for arms in rivals], flat), rivals, strict=True)
     )
 
 
 def _by_kinds(flat: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Mapping[str, Any]]]:
     """Arms of the same parts together: within them the numbers of a part (`policy.share`) are settings of their own."""
-    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    by_kinds: dict[str, dict[str, Mapping[str, Any]]] = {}
     for arm, own in flat.items():
         kinds = sorted((key, str(value)) for key, value in own.items() if key.split(".")[-1] == "kind")
-        found.setdefault(repr(kinds), {})[arm] = own
-    return list(found.values())
+        by_kinds.setdefault(repr(kinds), {})[arm] = own
+    return list(by_kinds.values())
 
 
-def _otherwise_alike(one: Setting, several: Iterable[Setting]) -> list[tuple[tuple[float, str], ...]]:
+def _otherwise_alike(setting: Setting, several: Iterable[Setting]) -> list[tuple[tuple[float, str], ...]]:
     """The arms that this setting alone tells apart, by its numbers."""
-    others = [other for other in several if other is not one]
+    others = [other for other in several if other is not setting]
     alike: dict[tuple[Level, ...], list[tuple[float, str]]] = {}
-    for arm, number in one.numbers().items():
+    for arm, number in setting.numbers().items():
         alike.setdefault(tuple(other.levels[arm] for other in others), []).append((number, arm))
     return [tuple(sorted(arms)) for arms in alike.values() if len({number for number, _ in arms}) > 1]
 
 
-def _told_apart(key: str, arms: Iterable[str], flat: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _differences_in_words(key: str, arms: Iterable[str], flat: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What tells these arms apart beside one key, in words."""
     arms = list(arms)
     names = [arm.rpartition(f",{key.rpartition('.')[2]}=")[0] for arm in arms]
     if len(arms) > 1 and all(names) and len(set(names)) == len(names):  # a sweep over arms that people named
         return names
     differing = settings({arm: {name: value for name, value in flat[arm].items() if name != key} for arm in arms})
-    return [", ".join(one.told(one.levels[arm]) for one in differing) for arm in arms]
+    return [", ".join(setting.in_words(setting.levels[arm]) for setting in differing) for arm in arms]
 
 
 def is_crossed(several: Iterable[Setting]) -> bool:
     """Whether there are at least two settings and an arm for every combination of their levels."""
     several = tuple(several)
-    combinations = {tuple(one.levels[arm] for one in several) for arm in several[0].levels} if several else set()
-    return len(several) > 1 and len(combinations) == math.prod(len(one.values) for one in several)
+    combinations = {tuple(setting.levels[arm] for setting in several) for arm in several[0].levels} if several else set()
+    return len(several) > 1 and len(combinations) == math.prod(len(setting.values) for setting in several)
 
 
 def word(level: Level) -> str:
@@ -180,7 +180,7 @@ def _level(key: str, own: Mapping[str, Any], differing: list[str]) -> Level:
     if key in own:
         value = own[key]
         return value if _is_number(value) else str(value)
-    inner = {one.removeprefix(f"{key}."): value for one, value in own.items() if one.startswith(f"{key}.")}
+    inner = {name.removeprefix(f"{key}."): value for name, value in own.items() if name.startswith(f"{key}.")}
     kind = short_kind(str(inner.pop("kind", "")))
     dose = next((f"={word(inner.pop(name))}" for name in ("share", "weight") if inner.get(name) is not None), "")
     rest = [
@@ -189,7 +189,7 @@ def _level(key: str, own: Mapping[str, Any], differing: list[str]) -> Level:
     return ",".join([*([kind + dose] if kind else []), *rest]) or _ABSENT
 
 
-def _partition(one: Setting) -> tuple[int, ...]:
+def _partition(setting: Setting) -> tuple[int, ...]:
     """Which arms have the same level, by the first of each."""
-    levels = list(one.levels.values())
+    levels = list(setting.levels.values())
     return tuple(levels.index(level) for level in levels)

@@ -34,7 +34,7 @@ def _reads(value: object) -> object:
 def _human(value: object) -> object:
     if value in ("own", "all"):
         return value
-    if isinstance(value, list | tuple) and value and all(isinstance(one, str) and one for one in value):
+    if isinstance(value, list | tuple) and value and all(isinstance(group, str) and group for group in value):
         return tuple(value)
     raise BadInput(
         f"human must be own, all, or a list of groups of the human records, got {value!r:.80}; write human: [de, fr] for those of two languages"
@@ -68,17 +68,21 @@ def _teachers(value: object) -> dict[str, Teacher]:
         raise BadInput(
             f"teachers must map names to settings, got {value!r:.80}; write teachers: {{a: {{reads: own}}, b: {{reads: own}}}}"
         )
-    found = {}
-    for name, told in value.items():
+    teachers = {}
+    for name, settings in value.items():
         if not isinstance(name, str) or not re.fullmatch(NAME, name):
             raise BadInput(f"a teacher cannot be called {name!r:.80}; use up to 40 letters, digits and . _ = + -")
-        if not isinstance(told, Mapping | Teacher) and told is not None:
-            raise BadInput(f"teachers.{name} must be a mapping of settings, got {told!r:.80}; write {name}: {{reads: own}}")
+        if not isinstance(settings, Mapping | Teacher) and settings is not None:
+            raise BadInput(f"teachers.{name} must be a mapping of settings, got {settings!r:.80}; write {name}: {{reads: own}}")
         try:
-            found[name] = told if isinstance(told, Teacher) else Teacher(**{str(key): inner for key, inner in (told or {}).items()})
+            teachers[name] = (
+                settings
+                if isinstance(settings, Teacher)
+                else Teacher(**{str(key): inner for key, inner in (settings or {}).items()})
+            )
         except BadInput as error:
             raise BadInput(f"teachers.{name}.{error}") from None
-    return found
+    return teachers
 
 
 TEACHERS: Any = Nested(_teachers, recipe=Teacher)
@@ -91,46 +95,51 @@ def completed(teachers: Mapping[str, Teacher], learner: Learner) -> dict[str, Te
         raise BadInput(
             f"teachers names {next(iter(teachers))} alone, which is an experiment without teachers; leave teachers out, or add another one"
         )
-    given = sum(one.share for one in teachers.values() if one.share is not None)
-    without = [name for name, one in teachers.items() if one.share is None]
-    if abs(given - 1) > ROUNDING if not without else given > 1 - ROUNDING:
-        said = ", ".join(f"{name} {one.share:g}" for name, one in teachers.items() if one.share is not None)
+    given_share = sum(teacher.share for teacher in teachers.values() if teacher.share is not None)
+    without = [name for name, teacher in teachers.items() if teacher.share is None]
+    if abs(given_share - 1) > ROUNDING if not without else given_share > 1 - ROUNDING:
+        given_shares = ", ".join(f"{name} {teacher.share:g}" for name, teacher in teachers.items() if teacher.share is not None)
         rest = f", which leaves nothing for {', '.join(without)}" if without else ""
         raise BadInput(
-            f"the shares of the teachers must sum to 1, got {given:g} ({said}){rest}; change them, or leave them all out"
+            f"the shares of the teachers must sum to 1, got {given_share:g} ({given_shares}){rest}; change them, or leave them all out"
         )
-    told = {
-        name: {"share": (1 - given) / len(without) if one.share is None else one.share, "learner": one.learner or learner}
-        for name, one in teachers.items()
+    completions = {
+        name: {
+            "share": (1 - given_share) / len(without) if teacher.share is None else teacher.share,
+            "learner": teacher.learner or learner,
+        }
+        for name, teacher in teachers.items()
     }
-    made = {name: Teacher(reads=one.reads, human=one.human, **told[name]) for name, one in teachers.items()}
-    for name, one in made.items():
-        assert one.share is not None
-        if one.migrants * one.share > (1 - one.share) * (1 + ROUNDING):
+    completed_teachers = {
+        name: Teacher(reads=teacher.reads, human=teacher.human, **completions[name]) for name, teacher in teachers.items()
+    }
+    for name, teacher in completed_teachers.items():
+        assert teacher.share is not None
+        if teacher.migrants * teacher.share > (1 - teacher.share) * (1 + ROUNDING):
             raise BadInput(
-                f"teachers.{name}.reads asks the other teachers for {one.migrants:g} of its records, and its share is {one.share:g}: they write no more than "
-                f"{(1 - one.share) / one.share:.3g} of that; lower reads or its share"
+                f"teachers.{name}.reads asks the other teachers for {teacher.migrants:g} of its records, and its share is {teacher.share:g}: they write no more than "
+                f"{(1 - teacher.share) / teacher.share:.3g} of that; lower reads or its share"
             )
-    return made
+    return completed_teachers
 
 
 def fractions(teachers: Mapping[str, Teacher]) -> dict[str, dict[str, Fraction]]:
     """Which fraction of the records of every teacher each teacher reads, by the reader and the writer."""
     shares = exact_shares(teachers)
-    told = {}
-    for reader, one in teachers.items():
+    by_reader = {}
+    for reader, teacher in teachers.items():
         own = shares[reader]
-        migrants = {"all": 1 - own, "own": Fraction(0)}[one.reads] if isinstance(one.reads, str) else exact(one.reads)
+        migrants = {"all": 1 - own, "own": Fraction(0)}[teacher.reads] if isinstance(teacher.reads, str) else exact(teacher.reads)
         others = min(Fraction(1), migrants * own / (1 - own))
-        told[reader] = {writer: 1 - migrants if writer == reader else others for writer in teachers}
-    return told
+        by_reader[reader] = {writer: 1 - migrants if writer == reader else others for writer in teachers}
+    return by_reader
 
 
 def exact_shares(teachers: Mapping[str, Teacher]) -> dict[str, Fraction]:
     """The share of every teacher, as fractions that sum to 1."""
-    told = {name: exact(one.share or 0.0) for name, one in teachers.items()}
-    total = sum(told.values())
-    return {name: share / total for name, share in told.items()}
+    shares = {name: exact(teacher.share or 0.0) for name, teacher in teachers.items()}
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
 
 
 def check_known(asked: Mapping[str, str], teachers: Mapping[str, Teacher], where: str) -> None:
@@ -142,23 +151,23 @@ def check_known(asked: Mapping[str, str], teachers: Mapping[str, Teacher], where
             )
 
 
-def told_of(teachers: Mapping[str, Teacher]) -> list[str]:
+def teacher_lines(teachers: Mapping[str, Teacher]) -> list[str]:
     """What teachers learn with, write and read, a line for those that are alike."""
     alike: dict[str, list[str]] = {}
-    for name, one in teachers.items():
-        alike.setdefault(_told(one, len(teachers)), []).append(name)
-    return [f"{', '.join(names)}: {said}" for said, names in alike.items()]
+    for name, teacher in teachers.items():
+        alike.setdefault(_in_words(teacher, len(teachers)), []).append(name)
+    return [f"{', '.join(names)}: {description}" for description, names in alike.items()]
 
 
-def _told(one: Teacher, many: int) -> str:
+def _in_words(teacher: Teacher, many: int) -> str:
     """One teacher in words."""
-    learner = plain(one.learner)
+    learner = plain(teacher.learner)
     settings = [f"{key} {value}" for key, value in learner.items() if key != "kind" and isinstance(value, int | float | str)]
-    reads = {"all": "reads what all teachers wrote", "own": "reads its own records alone"}.get(str(one.reads), "")
-    reads = reads or f"takes {one.migrants:g} of its records from the others"
-    first = {"own": "its own share of the human records", "all": "all human records"}.get(str(one.human), "")
-    first = first or f"the human records of {', '.join(one.human)}"
-    share = one.share or 0.0
+    reads = {"all": "reads what all teachers wrote", "own": "reads its own records alone"}.get(str(teacher.reads), "")
+    reads = reads or f"takes {teacher.migrants:g} of its records from the others"
+    first = {"own": "its own share of the human records", "all": "all human records"}.get(str(teacher.human), "")
+    first = first or f"the human records of {', '.join(teacher.human)}"
+    share = teacher.share or 0.0
     words = f"1/{many}" if abs(share * many - 1) < ROUNDING else f"{share:.3g}"
     kind = " ".join([str(learner["kind"]), *([f"({', '.join(settings)})"] if settings else [])])
     return f"{kind}, writes {words} of the records, {reads}, and learns first from {first}"

@@ -29,7 +29,7 @@ def write_whole(path: Path, content: Any) -> None:
                     shutil.copyfileobj(source, file)
             else:
                 packed = io.BytesIO()  # polars itself would not say that the disk is full, but that it could not compute
-                content.write_parquet(packed)
+                content.write_parquet(packed, compression_level=1)
                 file.write(packed.getbuffer())
             file.flush()
             os.fsync(file.fileno())

@@ -8,7 +8,7 @@ as many. A filter is a pure function of the candidates and of `rng`; the order o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
@@ -50,6 +50,13 @@ class Candidates(Protocol):
     @property
     def texts(self) -> Sequence[str]:
         """The text of each, without its prompt: n."""
+        ...
+
+    def batches_of_texts(self, among: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
+        """The places of some candidates, (k,), and their texts, batch after batch in the order in which they are cheap to read, until each came once.
+
+        A filter that reads texts so need not hold them, and may read them again. among: of which candidates, (n,) of bool; of all if left out.
+        """
         ...
 
     @property

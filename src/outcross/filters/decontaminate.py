@@ -50,15 +50,18 @@ class DecontaminateFilter(Filter):
         return replace(self, path=STANDS_FOR)
 
     def select(self, candidates, rng):
-        from outcross.text.copies import verbatim
+        from outcross.text.copies import runs_of, verbatim_among
         from outcross.text.texts import texts
 
-        read, test = texts(candidates.texts), texts(self._test_texts())
-        longest = verbatim(read.words, test.words, self.run).longest
-        known = set(_in_words(test.strings))
-        whole = np.array([words != "" and words in known for words in _in_words(read.strings)], dtype=bool)
+        test = texts(self._test_texts())
+        runs, known = runs_of(test.words, self.run), set(_in_words(test.strings))
+        (longest, many), whole = np.zeros((2, len(candidates)), np.int64), np.zeros(len(candidates), bool)
+        for places, batch in candidates.batches_of_texts():
+            read = texts(batch)
+            longest[places], many[places] = verbatim_among(read.words, runs, self.run).longest, read.words.per_block
+            whole[places] = [words != "" and words in known for words in _in_words(read.strings)]
         reason = np.where(whole, 0, np.where(longest > 0, 1, -1))
-        value = np.where(whole, read.words.per_block, longest).astype(float)
+        value = np.where(whole, many, longest).astype(float)
         return Selection(
             (reason < 0).astype(np.int64),
             value=value,

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from hashlib import blake2b
 from typing import Annotated
 
 import numpy as np
 from pydantic import Field
 
-from outcross.filters import Filter, FilterPage, Selection
+from outcross.filters import Candidates, Filter, FilterPage, Selection
 from outcross.recipe import FROM_LIST, recipe
+from outcross.text.texts import divided
 
 PHRASE, LINES = "it holds a phrase that was named", "it is made of lines that many candidates share"
 PIECES = re.compile(r"[\r\n]+|(?<=[.!?…])\s+|(?<=[。！？])")
@@ -38,26 +39,79 @@ class DropBoilerplateFilter(Filter):
         return ("texts",)
 
     def select(self, candidates, rng):
-        texts = list(candidates.texts)
-        pieces = [[_alike(piece) for piece in PIECES.split(text) if piece.strip()] for text in texts]
-        copies = Counter(tuple(lines) for lines in pieces)
-        counts = Counter(piece for lines in copies for piece in set(lines))
-        shares = np.zeros(len(texts))
-        for row, lines in enumerate(pieces):
-            total = sum(map(len, lines))
-            shares[row] = sum(len(line) for line in lines if counts[line] >= self.texts) / total if total else 0.0
-        named = [_alike(phrase) for phrase in self.phrases]
-        says = np.array([any(phrase in _alike(text) for phrase in named) for text in texts], dtype=bool)
+        n, named = len(candidates), [_alike(phrase) for phrase in self.phrases]
+        says, copies = np.zeros(n, bool), np.zeros(n, np.uint64)
+        codes, lengths, owners = [np.zeros(0, np.uint64)], [np.zeros(0, np.int32)], [np.zeros(0, np.int64)]
+        for places, texts in candidates.batches_of_texts():
+            lines = [_lines(text) for text in texts]
+            known: dict[str, bytes] = {}
+            digests = [b"".join(known.get(line) or known.setdefault(line, _digest(_bytes(line))) for line in own) for own in lines]
+            codes.append(np.frombuffer(b"".join(digests), np.uint64))
+            lengths.append(np.fromiter((len(line) for own in lines for line in own), np.int32))
+            owners.append(np.repeat(places, [*map(len, lines)]))
+            copies[places] = np.frombuffer(b"".join(map(_digest, digests)), np.uint64)
+            says[places] = [any(phrase in _alike(text) for phrase in named) for text in texts]
+        code, length, owner = np.concatenate(codes), np.concatenate(lengths), np.concatenate(owners)
+        line, holder, times = _counted(code, owner, copies)
+        is_shared = times >= self.texts
+        in_shared = is_shared[np.searchsorted(line, code)]
+        total = np.bincount(owner, length, minlength=n)
+        shares = divided(np.bincount(owner, length * in_shared, minlength=n), total)
+        shares[total == 0] = 0.0
         reason = np.where(says, 0, np.where(shares >= self.share, 1, -1))
-        common = [f"{line!r:.80} ({count:,})" for line, count in counts.most_common(3) if count >= self.texts]
+        most = np.lexsort((line, -times))[:3]
+        said = [
+            f"{_read_again(candidates, int(line[at]), int(holder[at]))!r:.80} ({times[at]:,})"
+            for at in most.tolist()
+            if is_shared[at]
+        ]
         return Selection(
             (reason < 0).astype(np.int64),
             value=shares,
             reason=reason,
             reasons=(PHRASE, LINES),
-            notes=(f"the lines that most share: {', '.join(common)}",) if common else (),
-            facts={"lines": sum(count >= self.texts for count in counts.values())},
+            notes=(f"the lines that most share: {', '.join(said)}",) if said else (),
+            facts={"lines": int(is_shared.sum())},
         )
+
+
+def _counted(code: np.ndarray, owner: np.ndarray, copies: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The different lines by their digests, ascending, one text that holds each, and in how many different texts it stands, (lines,) each.
+
+    code, owner: the digest of each line and the text that it stands in, (all lines,); copies: a digest of each text, (n,).
+    """
+    is_first = np.zeros(len(copies), bool)
+    is_first[np.unique(copies, return_index=True)[1]] = True
+    of_first = is_first[owner]
+    code, owner = code[of_first], owner[of_first]
+    order = np.lexsort((owner, code))
+    code, owner = code[order], owner[order]
+    is_new = np.ones(code.size, bool)
+    is_new[1:] = (code[1:] != code[:-1]) | (owner[1:] != owner[:-1])
+    code, owner = code[is_new], owner[is_new]
+    line, starts, times = np.unique(code, return_index=True, return_counts=True)
+    return line, owner[starts], times
+
+
+def _read_again(candidates: Candidates, line: int, holder: int) -> str:
+    """The line of a text whose digest this is."""
+    among = np.zeros(len(candidates), bool)
+    among[holder] = True
+    held = (own for _, texts in candidates.batches_of_texts(among) for text in texts for own in _lines(text))
+    return next(own for own in held if np.frombuffer(_digest(_bytes(own)), np.uint64)[0] == line)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines and sentences of a text, without what differs between copies."""
+    return [_alike(piece) for piece in PIECES.split(text) if piece.strip()]
+
+
+def _bytes(line: str) -> bytes:
+    return line.encode("utf-8", "surrogatepass")
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=8).digest()
 
 
 def _alike(piece: str) -> str:

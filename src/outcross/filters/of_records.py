@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from outcross.data.records import Blocks, Vectors, names_its_writer
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.recipe import nearest
+from outcross.text.texts import in_batches
 
 if TYPE_CHECKING:
     import polars
@@ -52,6 +53,9 @@ class RecordCandidates:
         if not isinstance(self.records, Blocks):
             raise NotApplicable(f"needs texts, the records are {self.records.kind}")
         return self.records.texts
+
+    def batches_of_texts(self, among: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
+        return in_batches(self.texts, among)
 
     @property
     def points(self) -> np.ndarray:

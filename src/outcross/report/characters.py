@@ -18,7 +18,7 @@ def visible(text: str) -> str:
     """
     text = text.encode("utf-8", "replace").decode("utf-8") if _has_surrogates(text) else text
     text = text.replace("\r\n", "\n").translate(_CONTROLS)
-    return _SHOWN_BY_CODE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    return _SHOWN_BY_CODE.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)
 
 
 def _has_surrogates(text: str) -> bool:
@@ -74,11 +74,13 @@ def shared(before: str, text: str, words: int = 3) -> list[bool]:
     >>> "".join(letter for letter, is_kept in zip("a cat sat on the log", kept) if is_kept)
     'cat sat on the'
     """
-    places = [[(match.start(), match.end()) for match in re.finditer(r"\w+", one)] for one in (before, text)]
-    first, second = ([one[start:end].casefold() for start, end in of] for one, of in zip((before, text), places, strict=True))
-    kept = [False] * len(text)
+    places = [[(match.start(), match.end()) for match in re.finditer(r"\w+", each_text)] for each_text in (before, text)]
+    first, second = (
+        [each_text[start:end].casefold() for start, end in spans] for each_text, spans in zip((before, text), places, strict=True)
+    )
+    is_shared = [False] * len(text)
     for block in difflib.SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks():
         if block.size >= words:
             start, end = places[1][block.b][0], places[1][block.b + block.size - 1][1]
-            kept[start:end] = [True] * (end - start)
-    return kept
+            is_shared[start:end] = [True] * (end - start)
+    return is_shared

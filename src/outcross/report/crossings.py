@@ -38,32 +38,34 @@ class Crossing:
         """In one sentence."""
         name = self.among or "all arms"
         if self.measured is None:
-            told = self.note
+            text = self.note
         elif self.measured.low is None or self.measured.high is None:
-            told = f"measured crossing {number(self.measured.value)} ({self.measured.method})"
+            text = f"measured crossing {number(self.measured.value)} ({self.measured.method})"
         else:
-            told = f"measured crossing {number(self.measured.value)} [{number(self.measured.low)}, {number(self.measured.high)}], {self.measured.n} seeds"
+            text = f"measured crossing {number(self.measured.value)} [{number(self.measured.low)}, {number(self.measured.high)}], {self.measured.n} seeds"
         if self.bracket is not None:
-            told += f", on straight lines between {self.bracket[0]:g} and {self.bracket[1]:g}"
+            text += f", on straight lines between {self.bracket[0]:g} and {self.bracket[1]:g}"
         if self.closed_form is not None:
-            told += f"; the closed form crosses at {number(self.closed_form)} on the same lines"
+            text += f"; the closed form crosses at {number(self.closed_form)} on the same lines"
         limit = "" if self.threshold is None else f"; threshold p* = {number(self.threshold)} in the limit of many records"
-        return f"{name}: {told}{limit}."
+        return f"{name}: {text}{limit}."
 
 
 def crossed(charts: Iterable[Sequence[Crossing]]) -> list[str]:
     """What a page with crossings opens with: up to which error a student beats his best teacher, of every kind of arm of one chart, or of the first kind of each of several."""
-    told_of = [chart for chart in charts if chart]
-    firsts = [*told_of[0]] if len(told_of) == 1 else [chart[0] for chart in told_of]
+    shown = [chart for chart in charts if chart]
+    firsts = [*shown[0]] if len(shown) == 1 else [chart[0] for chart in shown]
     if not firsts:
         return []
-    told = [
-        f"{number(one.measured.value)}{_interval(one.measured)} ({one.among or 'all arms'})"
-        for one in firsts
-        if one.measured is not None
+    limits = [
+        f"{number(first.measured.value)}{_interval(first.measured)} ({first.among or 'all arms'})"
+        for first in firsts
+        if first.measured is not None
     ]
-    never = [one.among or "all arms" for one in firsts if one.measured is None]
-    sentences = [f"A student beats its best teacher as long as the teachers err less often than {', '.join(told)}."] if told else []
+    never = [first.among or "all arms" for first in firsts if first.measured is None]
+    sentences = (
+        [f"A student beats its best teacher as long as the teachers err less often than {', '.join(limits)}."] if limits else []
+    )
     return sentences + ([f"No such crossing was measured for {', '.join(never)}."] if never else [])
 
 
@@ -84,19 +86,19 @@ def crossing(
     seeds = _seeds([curve for _, curve in curves])
     threshold = next((thresholds[curve.arm] for _, curve in curves if curve.arm in thresholds), None)
     places = [_place(settings, values) for values in seeds]
-    found = [one for one in places if one is not None]
-    if not seeds or not found:
+    reached = [reached for reached in places if reached is not None]
+    if not seeds or not reached:
         is_above = any(value > ROUNDING for values in seeds for value in values)
         signs = "never below 0 after it was above" if is_above else "never above 0"
         return Crossing(
             among, None, None, f"{signs} between {settings[0]:g} and {settings[-1]:g}, so that no crossing was measured", threshold
         )
-    if len(found) < len(places):
+    if len(reached) < len(places):
         return Crossing(
-            among, None, None, f"{len(found)} of {len(places)} seeds cross 0, so that no crossing of all is given", threshold
+            among, None, None, f"{len(reached)} of {len(places)} seeds cross 0, so that no crossing of all is given", threshold
         )
-    values = np.array([value for value, _ in found])
-    bracket = min(low for _, (low, _) in found), max(high for _, (_, high) in found)
+    values = np.array([value for value, _ in reached])
+    bracket = min(low for _, (low, _) in reached), max(high for _, (_, high) in reached)
     try:
         estimate = mean(values, "seeds")
     except NotApplicable as why:

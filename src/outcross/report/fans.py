@@ -35,20 +35,20 @@ class Fan:
 
 def fan_figure(name: str, title: str, fans: Sequence[Fan], *, is_log: bool, is_fraction: bool) -> Figure:
     """A panel an arm, with one vertical axis for all of them."""
-    drawn = fans[:MOST_PANELS]
-    reached = [point for fan in drawn for point in (*fan.observed, *fan.ahead)]
-    limits = [CurvePoint(0, fan.limit) for fan in drawn if fan.limit is not None]
+    shown_fans = fans[:MOST_PANELS]
+    reached = [point for fan in shown_fans for point in (*fan.observed, *fan.ahead)]
+    limits = [CurvePoint(0, fan.limit) for fan in shown_fans if fan.limit is not None]
     upright = axis([*reached, *limits], is_log=is_log, is_fraction=is_fraction)
-    size = PANEL if len(drawn) > 1 else replace(PANEL, width=460, height=240)
-    panels = [(fan.arm, Figure(name, title, _spec(fan, upright, size), _data(fan))) for fan in drawn]
+    size = PANEL if len(shown_fans) > 1 else replace(PANEL, width=460, height=240)
+    panels = [(fan.arm, Figure(name, title, _spec(fan, upright, size), _data(fan))) for fan in shown_fans]
     caption = (
         "Dark line: read in the runs, the mean over them. Light line: the median of the forecast; bands: its 80 % and 95 % intervals. "
         "Orange line: the budget. Green bar: the generations within it, from the lower to the upper end of the 95 % interval, and a tick at the median."
         if limits
         else "Dark line: read in the runs, the mean over them. Light line: the median of the forecast; bands: its 80 % and 95 % intervals."
     )
-    if len(fans) > len(drawn):
-        caption += f" {len(fans) - len(drawn)} more arms are in the data alone."
+    if len(fans) > len(shown_fans):
+        caption += f" {len(fans) - len(shown_fans)} more arms are in the data alone."
     return together(name, title, panels, caption, COLUMNS)
 
 
@@ -119,7 +119,7 @@ def _safe_layers(fan: Fan, upright: Axis, first: int, end: int) -> list[Specific
         return []
     level = {"y": {"field": "value", **vertical(upright)}}
     limit = [{"generation": g, "value": upright.hold(fan.limit)} for g in (first, end)]
-    low, median, high = (end if one is None else max(first, one) for one in fan.safe)
+    low, median, high = (end if generation is None else max(first, generation) for generation in fan.safe)
     foot = upright.low
     bar = [{"generation": low, "until": high, "value": foot}]
     mark = [{"generation": median, "value": foot}]
@@ -159,19 +159,28 @@ class ShareOfHuman:
 
 
 def share_figure(
-    name: str, title: str, places: Sequence[ShareOfHuman], budget: float, least: tuple[float | None, float | None, float | None]
+    name: str,
+    title: str,
+    places: Sequence[ShareOfHuman],
+    budget: float,
+    least_share: tuple[float | None, float | None, float | None],
 ) -> Figure:
     """How far a reading goes over the human share, the budget, and the interval of the least share that keeps it."""
     is_log = min(place.low for place in places) > 0
-    upright = axis([CurvePoint(0, one.value, one.low, one.high) for one in places] + [CurvePoint(0, budget)], is_log=is_log)
+    upright = axis([CurvePoint(0, place.value, place.low, place.high) for place in places] + [CurvePoint(0, budget)], is_log=is_log)
     upright = replace(upright, title="ratio to generation 0")
     rows = [
-        {"share": 100 * one.share, "value": upright.hold(one.value), "low": upright.hold(one.low), "high": upright.hold(one.high)}
-        for one in places
+        {
+            "share": 100 * place.share,
+            "value": upright.hold(place.value),
+            "low": upright.hold(place.low),
+            "high": upright.hold(place.high),
+        }
+        for place in places
     ]
-    most = max(row["share"] for row in rows)
+    largest = max(row["share"] for row in rows)
     first = min(row["share"] for row in rows)
-    low, value, high = (most if one is None else 100 * one for one in least)
+    low, value, high = (largest if share is None else 100 * share for share in least_share)
     level = {"y": {"field": "value", **vertical(upright)}}
     layers = [
         {
@@ -185,7 +194,7 @@ def share_figure(
             "encoding": {},
         },
         {
-            "data": {"values": [{"share": share, "value": upright.hold(budget)} for share in (first, most)]},
+            "data": {"values": [{"share": share, "value": upright.hold(budget)} for share in (first, largest)]},
             "mark": {"type": "line", "color": LIMIT, "strokeWidth": 1.3, "strokeDash": [5, 3]},
             "encoding": level,
         },
@@ -200,8 +209,8 @@ def share_figure(
             "encoding": level,
         },
     ]
-    reach = 0.04 * (most - first)
-    scale = {"domain": [max(0.0, first - reach) if first else -reach, most + reach], "nice": False, "zero": False}
+    reach = 0.04 * (largest - first)
+    scale = {"domain": [max(0.0, first - reach) if first else -reach, largest + reach], "nice": False, "zero": False}
     ticks = {
         "grid": False,
         "format": ".3~g",
@@ -223,7 +232,7 @@ def share_figure(
         },
     }
     data = table(
-        [(one.share, one.arm, one.value, one.low, one.high, budget) for one in places],
+        [(place.share, place.arm, place.value, place.low, place.high, budget) for place in places],
         {"share": float, "arm": str, "value": float, "low": float, "high": float, "budget": float},
     )
     caption = (

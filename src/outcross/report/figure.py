@@ -23,6 +23,8 @@ THEMES: Mapping[str, Mapping[str, str]] = {
     "dark": {
         "background": "#171715", "#3a3a38": "#d6d4ce", "#1c1c1a": "#d6d4ce", "#111": "#d6d4ce", "#e9e8e4": "#35342f", "#b8b6b0": "#7b7972",
         "#5b5b5b": "#b3b1aa", "#332288": "#9d8ff2", "#0072b2": "#3f9ddb",
+        "#882255": "#d583ab", "#808000": "#b3b344", "#8fa9c9": "#5d7ba3", "#e39a62": "#c9793f", "#b9c6d6": "#4a5868",
+        "#9a3b00": "#f0a36b", "#6b3fa0": "#b99aeb", "#2f6b3c": "#7fc48f", "#63625d": "#a5a39c",
     },
     "print": {"background": "#ffffff", "#3a3a38": "#000000", "#1c1c1a": "#000000", "#111": "#000000", "#e9e8e4": "#dddddd", "#b8b6b0": "#000000"},
 }  # fmt: skip
@@ -58,7 +60,7 @@ class Figure:
         ending = path.suffix.lower().removeprefix(".")
         if ending not in FORMATS:
             raise BadInput(
-                f"a figure must end with {_or([f'.{one}' for one in FORMATS])}, got {str(path)!r:.120}; write {path.stem[:40] or 'figure'}.svg"
+                f"a figure must end with {_or([f'.{form}' for form in FORMATS])}, got {str(path)!r:.120}; write {path.stem[:40] or 'figure'}.svg"
             )
         if kind_at(path) == "folder":
             raise BadInput(f"{path} is a folder; name a file in it, as in {path / self.name}.{ending}")
@@ -78,6 +80,13 @@ class Figure:
         except ModuleNotFoundError:
             raise missing_extra("vl-convert-python", "report") from None
 
+    def svg(self, key: str = "") -> str:
+        """The chart as SVG for a page, its inner ids made unique by `key`; empty where the extra `report` is not installed."""
+        try:
+            return draw(self.spec, key or self.name)
+        except ModuleNotFoundError:
+            return ""
+
     def csv(self) -> bytes:
         """The data as CSV, a row a number that is drawn."""
         written = io.BytesIO()
@@ -91,11 +100,11 @@ class Figure:
     def _repr_html_(self) -> str:
         """The chart with its title and caption; the data where charts cannot be drawn."""
         try:
-            drawn = self.rendered("svg").decode()
+            content = self.rendered("svg").decode()
         except BadInput as why:
-            drawn = f"<p>{escape(str(why))}</p>{self.data._repr_html_()}"
+            content = f"<p>{escape(str(why))}</p>{self.data._repr_html_()}"
         words = "<br>".join(escape(visible(text)) for text in (self.title, self.caption) if text)
-        return f"<figure>{drawn}<figcaption>{words}</figcaption></figure>"
+        return f"<figure>{content}<figcaption>{words}</figcaption></figure>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """What a notebook may choose from: the chart with its caption, and the words."""
@@ -130,7 +139,7 @@ def check_theme(theme: str) -> None:
 
 def _recoloured(value: Any, colours: Mapping[str, str], key: str = "") -> Any:
     if isinstance(value, Mapping):
-        return {name: one if name == "data" else _recoloured(one, colours, name) for name, one in value.items()}
+        return {name: part if name == "data" else _recoloured(part, colours, name) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_recoloured(item, colours, key) for item in value]
     return colours.get(value, value) if isinstance(value, str) and key.lower().endswith(COLOURED) else value
@@ -146,10 +155,10 @@ def together(name: str, title: str, several: Sequence[tuple[str, Figure]], capti
     shared = ("$schema", "padding", "config", "background")
     panels = [
         {
-            **{key: value for key, value in one.spec.items() if key not in shared},
+            **{key: value for key, value in panel.spec.items() if key not in shared},
             "title": {"text": visible(heading), "fontSize": FONT_SIZE, "fontWeight": "normal", "anchor": "start"},
         }
-        for heading, one in several
+        for heading, panel in several
     ]
     spec = {
         **{key: several[0][1].spec[key] for key in shared},
@@ -158,7 +167,7 @@ def together(name: str, title: str, several: Sequence[tuple[str, Figure]], capti
         "columns": columns,
         "spacing": 18,
     }
-    return Figure(name, title, spec, polars.concat([one.data for _, one in several], how="diagonal_relaxed"), caption)
+    return Figure(name, title, spec, polars.concat([panel.data for _, panel in several], how="diagonal_relaxed"), caption)
 
 
 def chosen_formats(words: str | Sequence[str]) -> tuple[str, ...]:

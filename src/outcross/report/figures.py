@@ -199,36 +199,48 @@ def every_seed(curve: Measured, page: Page, pen: Pen) -> EverySeed | None:
     shown = list(crowded)[:MOST_ARMS]
     canvas = Canvas(pen.looks, over, SMALL, pen.law_names, pen.human)
     alone = {arm: curves_figure(replace(curve, curves={arm: crowded[arm]}), page, canvas, {}) for arm in shown}
-    panels = tuple(Panel(arm, pen.draw(drawn)) for arm, drawn in alone.items())
+    panels = tuple(Panel(arm, pen.draw(chart_of_arm)) for arm, chart_of_arm in alone.items())
     return EverySeed(panels, len(crowded) - len(shown)) if any(panel.svg for panel in panels) else None
 
 
 def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
     """A measure as small charts, one a place, all on one axis; shares of very different sizes each on its own."""
-    drawn = places[:PANELS]
-    laws = [laws_of(study, curve) for curve in drawn]
-    axes, is_apart = axes_of(drawn, page, laws)
-    size = TINY if len(drawn) > 1 else SMALL
+    shown_places = places[:PANELS]
+    laws = [laws_of(study, curve) for curve in shown_places]
+    axes, is_apart = axes_of(shown_places, page, laws)
+    size = TINY if len(shown_places) > 1 else SMALL
     panels = tuple(
-        Panel(place_words(one), pen.draw(curves_figure(one, page, Canvas(pen.looks, over, size, pen.law_names, pen.human), of)))
-        for one, over, of in zip(drawn, axes, laws, strict=True)
+        Panel(
+            place_words(reading),
+            pen.draw(curves_figure(reading, page, Canvas(pen.looks, over, size, pen.law_names, pen.human), closed_forms)),
+        )
+        for reading, over, closed_forms in zip(shown_places, axes, laws, strict=True)
     )
-    remarks = tuple(remark for one, of in zip(drawn, laws, strict=True) for remark in _remarks(one, of))
+    remarks = tuple(
+        remark for reading, closed_forms in zip(shown_places, laws, strict=True) for remark in _remarks(reading, closed_forms)
+    )
     if is_apart:
         remarks += ("Each chart has its own axis.",)
     if len(places) > PANELS:
         remarks += (f"{len(places) - PANELS} more places are in the table.",)
     return Section(
-        measure, "", page, panels, table_of(study, measure, every), remarks, bands_of(drawn, pen.human), named_laws(study, drawn)
+        measure,
+        "",
+        page,
+        panels,
+        table_of(study, measure, every),
+        remarks,
+        bands_of(shown_places, pen.human),
+        named_laws(study, shown_places),
     )
 
 
-def axes_of(drawn: Sequence[Measured], page: Page, laws: Sequence[Laws]) -> tuple[list[Axis], bool]:
+def axes_of(readings: Sequence[Measured], page: Page, laws: Sequence[Laws]) -> tuple[list[Axis], bool]:
     """The axis of each chart, and whether each has its own: shares of very different sizes do, all else is on one axis."""
-    is_apart = page.unit == "fraction" and _largest(drawn) > APART * min(_largest([curve]) for curve in drawn)
+    is_apart = page.unit == "fraction" and _largest(readings) > APART * min(_largest([curve]) for curve in readings)
     if is_apart:
-        return [axis_of([one], page, of) for one, of in zip(drawn, laws, strict=True)], True
-    return [axis_of(drawn, page, *laws)] * len(drawn), False
+        return [axis_of([reading], page, closed_forms) for reading, closed_forms in zip(readings, laws, strict=True)], True
+    return [axis_of(readings, page, *laws)] * len(readings), False
 
 
 def _largest(several: Sequence[Measured]) -> float:
@@ -262,14 +274,14 @@ def bands_of(several: Sequence[Measured], human: str = "human data") -> str:
     'Bands: 95 % intervals over 2,000 chains.'
     """
     words = interval_words(
-        (point for one in several for line in one.curves.values() for point in line.known), _is_held_out(several)
+        (point for reading in several for line in reading.curves.values() for point in line.known), _is_held_out(several)
     )
     sentence = f"Bands: 95 % intervals {words}." if words else "No bands: no value here has an interval."
     floors = [line for curve in several for line in (curve.floor, *curve.floors.values()) if line]
     if floors:
         has_interval = any(point.low is not None for line in floors for point in line.known)
         sentence += f" Dashed: what other {human} of the same size {'show' if human.endswith('data') else 'shows'}{'; grey: the interval of that' * has_interval}."
-    if any(line.threads for one in several for line in one.curves.values()):
+    if any(line.threads for reading in several for line in reading.curves.values()):
         sentence += " Thin lines: single seeds."
     return sentence
 
@@ -308,11 +320,11 @@ def table_of(study: Study, measure: str, every: int) -> FigureTable:
     """Every reading of a measure, seeds and their mean, floors and closed forms."""
     readings = [reading for reading in study.readings if reading.measure == measure]
     last = {arm: max(reading.generation for reading in group) for arm, group in _by_arm(readings)}
-    shown = [one for one in readings if one.generation % every == 0 or one.generation == last[one.arm]]
+    shown = [reading for reading in readings if reading.generation % every == 0 or reading.generation == last[reading.arm]]
     seeds = {reading.seed for reading in readings}
     laws = {(law.arm, law.generation): law.value for law in study.laws if law.measure == measure}
     page = study.pages.get(measure)
-    groups = tuple(_group(key, list(of), laws, page, is_seeded=len(seeds) > 1) for key, of in _by_kind(study, shown))
+    groups = tuple(_group(key, list(group), laws, page, is_seeded=len(seeds) > 1) for key, group in _by_kind(study, shown))
     return _without_empty(FigureTable(_COLUMNS, _merged(groups), every))
 
 
@@ -323,8 +335,10 @@ _KEPT = {"generation", "value", "low", "high", "method", "n"}
 def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[int, float]]) -> Axis:
     curves = [line for panel in panels for line in panel.curves.values()]
     points = [point for line in curves for points in (line.points, *line.threads) for point in points if point.value is not None]
-    points += [point for one in panels if one.floor for point in one.floor.known]
-    points += [CurvePoint(generation, value) for of in laws for arm in of.values() for generation, value in arm.items()]
+    points += [point for panel in panels if panel.floor for point in panel.floor.known]
+    points += [
+        CurvePoint(generation, value) for closed_forms in laws for arm in closed_forms.values() for generation, value in arm.items()
+    ]
     points = [within(point, page) for point in points]
     return axis(points, is_log=page.log, is_fraction=page.unit == "fraction")
 
@@ -344,7 +358,7 @@ def place_words(curve: Measured) -> str:
 
 def _remarks(curve: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
     """How many generations agree with the closed form, all arms in one sentence."""
-    counted = [told for arm, of in laws.items() if (told := _agreement(curve.curves[arm], of))]
+    counted = [agreement for arm, closed_forms in laws.items() if (agreement := _agreement(curve.curves[arm], closed_forms))]
     if not counted:
         return ()
     return (
@@ -455,6 +469,6 @@ def _merged(groups: Sequence[Rows]) -> tuple[Rows, ...]:
 def _without_empty(table: FigureTable) -> FigureTable:
     """Leave out columns that no row fills."""
     rows = [row for group in table.groups for row in group.rows]
-    kept = [index for index, name in enumerate(table.columns) if name in _KEPT or any(row[index] for row in rows)]
-    groups = tuple(replace(group, rows=tuple(tuple(row[i] for i in kept) for row in group.rows)) for group in table.groups)
-    return replace(table, columns=tuple(table.columns[index] for index in kept), groups=groups)
+    kept_columns = [index for index, name in enumerate(table.columns) if name in _KEPT or any(row[index] for row in rows)]
+    groups = tuple(replace(group, rows=tuple(tuple(row[i] for i in kept_columns) for row in group.rows)) for group in table.groups)
+    return replace(table, columns=tuple(table.columns[index] for index in kept_columns), groups=groups)

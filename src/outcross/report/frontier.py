@@ -18,9 +18,9 @@ Kinds = Mapping[str, Sequence[tuple[float, str]]]
 """The arms of each kind by the setting, the smallest first."""
 
 
-def frontier_sentences(kinds: Kinds, found: Sequence[Measured]) -> tuple[str, ...]:
+def frontier_sentences(kinds: Kinds, readings: Sequence[Measured]) -> tuple[str, ...]:
     """A sentence a way to choose data; nothing where no arms are random, or where a reading is missing."""
-    by_measure = {one.measure: one for one in found if not one.at}
+    by_measure = {reading.measure: reading for reading in readings if not reading.at}
     if RANDOM not in kinds or not {*JUDGED, "parameters"} <= by_measure.keys():
         return ()
     try:
@@ -29,40 +29,44 @@ def frontier_sentences(kinds: Kinds, found: Sequence[Measured]) -> tuple[str, ..
         return ()
 
 
-def _sentence(name: str, arms: Sequence[tuple[float, str]], largest: str, found: Mapping[str, Measured]) -> str:
+def _sentence(name: str, arms: Sequence[tuple[float, str]], largest: str, readings: Mapping[str, Measured]) -> str:
     goal, loss, skill, sizes = (
-        np.stack([_seeds(found[measure].curves[arm]) for _, arm in arms], axis=1) for measure in (*JUDGED, "parameters")
+        np.stack([_seeds(readings[measure].curves[arm]) for _, arm in arms], axis=1) for measure in (*JUDGED, "parameters")
     )
-    reference = tuple(_seeds(found[measure].curves[largest]) for measure in JUDGED)
+    reference = tuple(_seeds(readings[measure].curves[largest]) for measure in JUDGED)
     parameters = sizes.mean(axis=0)
     same = equal_size(parameters, goal, reference[0])
     reaches = same.note if same.size is None else f"a student of {_interval(same.size)} parameters reaches it"
     students = judged_students(parameters, goal, loss, skill, reference)  # type: ignore[arg-type]
-    smallest = next((one for one in students if not one.not_shown), None)
-    holds = "no size holds goal, held-out loss (at most 2 % worse) and sums together" if smallest is None else _held(smallest)
-    each = "; ".join(f"size {_size(value)} {_shown(one)}" for (value, _), one in zip(arms, students, strict=True))
+    smallest = next((student for student in students if not student.not_shown), None)
+    holds = (
+        "no size holds goal, held-out loss (at most 2 % worse) and sums together"
+        if smallest is None
+        else _words_of_smallest(smallest)
+    )
+    each = "; ".join(f"size {_size(value)} {_shown(student)}" for (value, _), student in zip(arms, students, strict=True))
     return f"{name}, against the largest student on random data: on the goal alone, {reaches}. By all three, {holds} ({each})."
 
 
-def _held(one: JudgedStudent) -> str:
+def _words_of_smallest(student: JudgedStudent) -> str:
     return (
-        f"the smallest is that of {one.size:,.0f} parameters (goal {_interval(one.goal)}, loss {_interval(one.loss, 100)} %, "
-        f"sums {_interval(one.skill)} against the largest)"
+        f"the smallest is that of {student.size:,.0f} parameters (goal {_interval(student.goal)}, loss {_interval(student.loss, 100)} %, "
+        f"sums {_interval(student.skill)} against the largest)"
     )
 
 
-def _shown(one: JudgedStudent) -> str:
-    return f"not shown: {' and '.join(one.not_shown)}" if one.not_shown else "holds all"
+def _shown(student: JudgedStudent) -> str:
+    return f"not shown: {' and '.join(student.not_shown)}" if student.not_shown else "holds all"
 
 
 def _size(value: float) -> str:
     return f"{value:g}"
 
 
-def _interval(one: Estimate, times: float = 1) -> str:
-    if one.low is None or one.high is None:
-        return f"{number(one.value * times)} ({one.method})"
-    return f"{number(one.value * times)} [{number(one.low * times)}, {number(one.high * times)}]"
+def _interval(estimate: Estimate, times: float = 1) -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{number(estimate.value * times)} ({estimate.method})"
+    return f"{number(estimate.value * times)} [{number(estimate.low * times)}, {number(estimate.high * times)}]"
 
 
 def _seeds(curve: Curve) -> np.ndarray:

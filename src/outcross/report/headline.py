@@ -75,8 +75,8 @@ class Tail:
 
 def tail_measure(curves: Sequence[Measured]) -> str:
     """The reading that stands for the tails of text: the preferred one of those that there are."""
-    names, there = standing_for("tail"), {curve.measure for curve in curves}
-    return next((name for name in names if name in there), names[0])
+    names, known_measures = standing_for("tail"), {curve.measure for curve in curves}
+    return next((name for name in names if name in known_measures), names[0])
 
 
 def chief(curves: Sequence[Measured]) -> Measured | None:
@@ -98,8 +98,8 @@ def chiefs(curves: Sequence[Measured]) -> list[Measured]:
 
 def extremes(main: Measured, page: Page) -> tuple[str, str]:
     """The arms that did worst and best; the human baseline is neither where others stand beside it."""
-    changes = sorted((change(curve) for curve in main.curves.values()), key=lambda one: _badness(one, page))
-    rivals = [one for one in changes if not is_baseline(one.arm)] or changes
+    changes = sorted((change(curve) for curve in main.curves.values()), key=lambda arm_change: _badness(arm_change, page))
+    rivals = [arm_change for arm_change in changes if not is_baseline(arm_change.arm)] or changes
     return rivals[-1].arm, rivals[0].arm
 
 
@@ -134,31 +134,32 @@ def silence(study: Study) -> str:
 def sentence(main: Measured, curves: Sequence[Measured], page: Page) -> str:
     """What happened to a chief measure: the worst arm first, and those whose change is clear before those whose change may be chance."""
     changes = sorted(
-        (change(curve, page) for curve in main.curves.values()), key=lambda one: (one.is_clear is False, -_badness(one, page))
+        (change(curve, page) for curve in main.curves.values()),
+        key=lambda arm_change: (arm_change.is_clear is False, -_badness(arm_change, page)),
     )
     title = _in_sentence(page.title) + (f" ({main.at})" if main.at else "")
-    if not any(one.generations for one in changes):
-        values = ", ".join(f"{_value(one.ends[1], page)} ({one.arm})" for one in changes[:4])
+    if not any(arm_change.generations for arm_change in changes):
+        values = ", ".join(f"{_value(arm_change.ends[1], page)} ({arm_change.arm})" for arm_change in changes[:4])
         return f"One generation only, so nothing to compare yet: at generation {changes[0].last.generation} {title} was {values}."
     worst = changes[0]
-    kept = _kept(tails(curves).get(worst.arm))
-    opening = f"After {_generations(worst.generations)}, {worst.arm} {_moved(worst, title, page)}{kept}"
+    tail_words = _kept(tails(curves).get(worst.arm))
+    opening = f"After {_generations(worst.generations)}, {worst.arm} {_moved(worst, title, page)}{tail_words}"
     others = _others(changes[1:], worst, page)
     return f"{opening}; {others}." if others else f"{opening}."
 
 
 def warnings(curves: Sequence[Measured]) -> list[str]:
     """Arms whose perplexity hardly changed although their tails are lost: a sentence for one arm, or one for all of several."""
-    perplexity = next((one for one in curves if one.measure == "held_out_perplexity" and not one.at), None)
+    perplexity = next((curve for curve in curves if curve.measure == "held_out_perplexity" and not curve.at), None)
     if perplexity is None:
         return []
-    left = tails(curves)
+    tails_by_arm = tails(curves)
     hidden = [
-        (change(curve), left[arm])
+        (change(curve), tails_by_arm[arm])
         for arm, curve in perplexity.curves.items()
-        if arm in left and left[arm].is_lost and _is_well(change(curve))
+        if arm in tails_by_arm and tails_by_arm[arm].is_lost and _is_well(change(curve))
     ]
-    return [_warning(*one) for one in hidden] if len(hidden) < 2 else [_warning_of_several(hidden)]
+    return [_warning(*pair) for pair in hidden] if len(hidden) < 2 else [_warning_of_several(hidden)]
 
 
 def words_of(band: str) -> str:
@@ -187,7 +188,10 @@ def _warning(change: Change, tail: Tail) -> str:
 def _warning_of_several(hidden: Sequence[tuple[Change, Tail]]) -> str:
     """The same of several arms, said once."""
     tail = hidden[0][1]
-    arms = [f"{one.arm} ({number(one.ends[0], 3)} to {number(one.ends[1], 3)}; {percent(own.kept)})" for one, own in hidden]
+    arms = [
+        f"{arm_change.arm} ({number(arm_change.ends[0], 3)} to {number(arm_change.ends[1], 3)}; {percent(own.kept)})"
+        for arm_change, own in hidden
+    ]
     return (
         f"{', '.join(arms[:-1])} and {arms[-1]} have a loss that perplexity does not show: rare words are gone. In brackets: perplexity at the first and at the last "
         f"generation, and how many of the {words_of(tail.band)} in human text the last generation writes, as a share of what fresh human text of the same size holds{tail.aside}."

@@ -25,8 +25,8 @@ WEIGHTS = {"first": 0.4, "middle": 0.7, "last": 1.0}
 
 def histogram(study: Study, measure: str, bins: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
     """The chart of each arm, and every number in a table."""
-    drawn = histogram_figures(study, bins, page, pen.looks)
-    panels = tuple(Panel(arm, pen.draw(one)) for arm, one in drawn.items())
+    charts = histogram_figures(study, bins, page, pen.looks)
+    panels = tuple(Panel(arm, pen.draw(drawing)) for arm, drawing in charts.items())
     remarks = (f"{LINES} The table has the intervals.",)
     return Section(measure, "", page, panels, table_of(study, measure, every), remarks)
 
@@ -54,10 +54,10 @@ def _is_read(arm: str, bins: Sequence[Measured]) -> bool:
 def _chart(arm: str, bins: Sequence[Measured], look: Look) -> Specification:
     """Steps over the bins: one line of each generation that is drawn, and one of human text."""
     lines = {
-        name: _steps({one.at: _value(one.curves.get(arm), generation) for one in bins})
+        name: _steps({level.at: _value(level.curves.get(arm), generation) for level in bins})
         for name, generation in _drawn(arm, bins).items()
     }
-    human = _steps({one.at: _end(one.floors.get(arm)) for one in bins})
+    human = _steps({level.at: _end(level.floors.get(arm)) for level in bins})
     points = [point for level in bins for line in (level.curves.get(arm), level.floors.get(arm)) if line for point in line.known]
     over = axis(points, is_fraction=True)
     marks = [(human, INK, 1.0, [5, 4]), *((steps, look.colour, WEIGHTS[name], [1, 0]) for name, steps in lines.items())]

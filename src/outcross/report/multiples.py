@@ -77,15 +77,17 @@ def _some(main: Measured, arms: Sequence[str]) -> Measured:
 
 
 def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequence[Setting]) -> Multiples:
-    lines = next((one for key in BY_ITSELF for one in differing if one.key == key), None) or _fewest(differing)
-    panels = sorted((one for one in differing if one is not lines), key=lambda one: len(one.values), reverse=True)
+    lines = next((setting for key in BY_ITSELF for setting in differing if setting.key == key), None) or _fewest(differing)
+    panels = sorted(
+        (setting for setting in differing if setting is not lines), key=lambda setting: len(setting.values), reverse=True
+    )
     cells = _cells(panels, lines, list(main.curves))
-    shared = looks([lines.told(level) for level in lines.values])
-    drawn_as = {arm: shared[lines.told(level)] for arm, level in lines.levels.items()}
+    shared = looks([lines.in_words(level) for level in lines.values])
+    drawn_as = {arm: shared[lines.in_words(level)] for arm, level in lines.levels.items()}
     laws = laws_of(study, main)
     over = axis_of([main], page, laws)
     canvas = Canvas(drawn_as, over, SMALL, pen.law_names, pen.human)
-    drawn = tuple(
+    shown_panels = tuple(
         Panel(
             cell.title,
             pen.draw(curves_figure(_some(main, cell.arms), page, canvas, {arm: laws[arm] for arm in cell.arms if arm in laws})),
@@ -96,7 +98,7 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
         main.measure,
         place_words(main),
         page,
-        drawn,
+        shown_panels,
         _table(cells, lines, main),
         bands=bands_of([main], pen.human),
         laws=named_laws(study, [main]),
@@ -107,7 +109,7 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
 
 def _fewest(differing: Sequence[Setting]) -> Setting:
     """The setting with the fewest levels, so that the grid has few lines and many charts; the last one of those."""
-    return min(reversed(differing), key=lambda one: len(one.values))
+    return min(reversed(differing), key=lambda setting: len(setting.values))
 
 
 def _cells(panels: Sequence[Setting], lines: Setting, arms: Sequence[str]) -> list[Cell]:
@@ -115,10 +117,10 @@ def _cells(panels: Sequence[Setting], lines: Setting, arms: Sequence[str]) -> li
     by_levels: dict[tuple[Level, ...], list[str]] = {}
     for arm in arms:
         by_levels.setdefault(tuple(panel.levels[arm] for panel in panels), []).append(arm)
-    places = sorted(by_levels, key=lambda levels: [one.values.index(level) for one, level in zip(panels, levels, strict=True)])
+    places = sorted(by_levels, key=lambda levels: [panel.values.index(level) for panel, level in zip(panels, levels, strict=True)])
     return [
         Cell(
-            ", ".join(one.told(level) for one, level in zip(panels, levels, strict=True)),
+            ", ".join(panel.in_words(level) for panel, level in zip(panels, levels, strict=True)),
             tuple(sorted(by_levels[levels], key=lambda arm: lines.values.index(lines.levels[arm]))),
         )
         for levels in places
@@ -136,5 +138,5 @@ def _ends(cell: Cell, lines: Setting, main: Measured):
         known = main.curves[arm].known
         for point in dict.fromkeys((known[0], known[-1])):
             count = "" if point.n is None else f"{point.n:,}"
-            level = lines.told(lines.levels[arm]).removeprefix(f"{lines.name} = ")
+            level = lines.in_words(lines.levels[arm]).removeprefix(f"{lines.name} = ")
             yield (level, str(point.generation), *interval_cells(point), point.method, count)

@@ -47,7 +47,7 @@ def estimated(value: float, low: float, high: float) -> str:
     """
     half = (high - low) / 2
     places = min(max(2, -math.floor(math.log10(half))), 12) if half > 0 else 2
-    shown, first, last = (f"{round(one, places) + 0.0:.{places}f}" for one in (value, low, high))
+    shown, first, last = (f"{round(each, places) + 0.0:.{places}f}" for each in (value, low, high))
     return f"{shown} [{first}, {last}]"
 
 

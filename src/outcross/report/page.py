@@ -40,7 +40,7 @@ from outcross.report.response import leads as leading_of
 from outcross.report.response import response_figures
 from outcross.report.slopes import slopes_of
 from outcross.report.study import Page, PolicyPage, Study
-from outcross.report.templates import environment, resource
+from outcross.report.templates import resource, template
 from outcross.report.texts import excerpts, writers
 
 LIMIT = 1_000_000  # bytes
@@ -103,55 +103,54 @@ def write(study: Study, path: str | Path, head: bytes = b"") -> Path:
 def render(study: Study, allowance: Allowance) -> bytes:
     """The page within an allowance."""
     seeded = measured(study)
-    found = [pooled(one) for one in seeded]
+    readings = [pooled(reading) for reading in seeded]
     names = {(law.measure, law.arm): law.name for law in study.laws}
     pen = Pen(looks(study.arms), allowance.charts, "human text" if study.samples else "human data", names)
     every = _every(study, allowance.rows)
     answers = response_figures(study, seeded, pen)
-    compared = [one for one in chiefs(seeded) if not answers or _has_a_course(one)]
-    leads = [(pooled(one), page_of(study, one.measure, found)) for one in compared]
-    mains = [main_figure(study, one, page, pen, every) for one, page in leads]
-    grids = [grid for one in leading_of(found) for grid in multiples(study, one, page_of(study, one.measure, found), pen)]
-    rest = _rest(study, found, [one for one, _ in leads], pen, every)
-    slopes = slopes_of(study, [one.measure for one, _ in leads], pen)
-    seeds = [every_seed(one, page_of(study, one.measure, found), pen) for one in compared]
-    told, prompts_left_out = writers(study, allowance.texts)
+    compared = [reading for reading in chiefs(seeded) if not answers or _has_a_course(reading)]
+    leads = [(pooled(reading), page_of(study, reading.measure, readings)) for reading in compared]
+    mains = [main_figure(study, lead, page, pen, every) for lead, page in leads]
+    grids = [grid for lead in leading_of(readings) for grid in multiples(study, lead, page_of(study, lead.measure, readings), pen)]
+    rest = _rest(study, readings, [lead for lead, _ in leads], pen, every)
+    slopes = slopes_of(study, [lead.measure for lead, _ in leads], pen)
+    seeds = [every_seed(reading, page_of(study, reading.measure, readings), pen) for reading in compared]
+    shown_writers, prompts_left_out = writers(study, allowance.texts)
     prompt, excerpted = excerpts(study, *extremes(*leads[0])) if leads else ("", ())
-    tables = [*(one.table for one in (*mains, *rest, *answers, *slopes)), *(grid.figure.table for grid in grids)]
+    tables = [*(section.table for section in (*mains, *rest, *answers, *slopes)), *(grid.figure.table for grid in grids)]
     kinds = {columns: f"t{number}" for number, columns in enumerate(dict.fromkeys(table.columns for table in tables))}
     script = resource("page.js")
     text = _template().render(
         study=study,
-        sentences=crossed(one.crossings for one in answers)
-        or [sentence(one, found, page) for one, page in leads]
+        sentences=crossed(answer.crossings for answer in answers)
+        or [sentence(lead, readings, page) for lead, page in leads]
         or [silence(study)],
-        warnings=warnings(found),
+        warnings=warnings(readings),
         mains=mains,
         grids=grids,
-        arms=_arms(study, found, leads),
-        tail_figure=next((one for one in rest if one.measure == tail_measure(found)), None),
-        decoding_figures=[one for one in rest if one.measure in standing_for("decoding")],
-        figures=[one for one in rest if one.measure not in (tail_measure(found), *standing_for("decoding"))],
+        arms=_arms(study, readings, leads),
+        tail_figure=next((section for section in rest if section.measure == tail_measure(readings)), None),
+        decoding_figures=[section for section in rest if section.measure in standing_for("decoding")],
+        figures=[section for section in rest if section.measure not in (tail_measure(readings), *standing_for("decoding"))],
         absent=_absent(study),
-        writers=told,
+        writers=shown_writers,
         pictures=grids_of(study, allowance.pictures),
         prompts_left_out=prompts_left_out,
         prompt=prompt,
         excerpts=excerpted,
         pairs=[pair for lead in leads for pair in _pairs(*lead)],
         profile=profile_of(study),
-        references=[reference_of(one) for one, _ in leads],
+        references=[reference_of(lead) for lead, _ in leads],
         independent=INDEPENDENT,
         said_by=said_by,
         slopes=slopes,
         responses=answers,
         seeds=seeds,
-        papers=_papers(study, found),
+        papers=_papers(study, readings),
         every=every,
         pen=pen,
         shown=PREPARED,
         named=zip,
-        style=resource("page.css"),
         kinds=kinds,
         labels=_labels(kinds),
         script=script,
@@ -173,12 +172,12 @@ def _labels(kinds: Mapping[tuple[str, ...], str]) -> str:
 
 @cache
 def _template() -> Any:
-    return environment().from_string(resource("page.html"))
+    return template("page.html")
 
 
-def _has_a_course(one: Measured) -> bool:
+def _has_a_course(reading: Measured) -> bool:
     """Whether a reading has several generations of some arm, so that there is a curve to draw."""
-    return any(len(line.known) > 1 for line in one.curves.values())
+    return any(len(line.known) > 1 for line in reading.curves.values())
 
 
 def _every(study: Study, rows: int) -> int:
@@ -190,38 +189,40 @@ def _every(study: Study, rows: int) -> int:
     return next(step for power in range(12) for step in (10**power, 2 * 10**power, 5 * 10**power) if step >= rough)
 
 
-def _rest(study: Study, found: Sequence[Measured], leads: Sequence[Measured], pen: Pen, every: int) -> list[Section]:
+def _rest(study: Study, readings: Sequence[Measured], leads: Sequence[Measured], pen: Pen, every: int) -> list[Section]:
     """The measures that do not lead the page: the field's own names first, then as the readings come."""
     places: dict[str, list[Measured]] = {}
-    for one in found:
-        if one not in leads:
-            places.setdefault(one.measure, []).append(one)
-    preferred, rare_words = leading(), tail_measure(found)
+    for reading in readings:
+        if reading not in leads:
+            places.setdefault(reading.measure, []).append(reading)
+    preferred, rare_words = leading(), tail_measure(readings)
 
     def place(measure: str) -> tuple[bool, int]:
         return measure != rare_words, preferred.index(measure) if measure in preferred else len(preferred)
 
     order = sorted(places, key=place)
 
-    def drawn(measure: str) -> Section:
+    def section(measure: str) -> Section:
         draw = histogram if measure in HISTOGRAMS else figure
-        return draw(study, measure, places[measure], page_of(study, measure, found), pen, every)
+        return draw(study, measure, places[measure], page_of(study, measure, readings), pen, every)
 
-    return [drawn(measure) for measure in order]
+    return [section(measure) for measure in order]
 
 
-def _arms(study: Study, found: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> list[ArmPage]:
-    styles, left = looks(study.arms), tails(found)
+def _arms(study: Study, readings: Sequence[Measured], leads: Sequence[tuple[Measured, Page]]) -> list[ArmPage]:
+    styles, tails_by_arm = looks(study.arms), tails(readings)
     ends = {arm: (page, change(line, page)) for main, page in leads for arm, line in main.curves.items()}
-    compared = {arm: one for main, page in leads for arm, one in compared_with(main, page).items()}
+    compared = {arm: difference for main, page in leads for arm, difference in compared_with(main, page).items()}
     firsts: dict[tuple[str, str], str] = {}
-    told = []
+    lines = []
     for arm in study.arms:
         policy = study.policies.get(arm)
         first = firsts.setdefault((policy.description, policy.paper), arm) if policy is not None else arm
         own = ends.get(arm, (None, None))
-        told.append(ArmPage(arm, styles[arm], policy, *own, left.get(arm), compared.get(arm), "" if first == arm else first))
-    return told
+        lines.append(
+            ArmPage(arm, styles[arm], policy, *own, tails_by_arm.get(arm), compared.get(arm), "" if first == arm else first)
+        )
+    return lines
 
 
 def reference_of(main: Measured) -> str:
@@ -232,12 +233,12 @@ def reference_of(main: Measured) -> str:
 def compared_with(main: Measured, page: Page) -> dict[str, CurveDifference]:
     """Of every other arm how far it is from the reference, at the last generation that both have."""
     reference = main.curves[reference_of(main)]
-    found = {}
+    differences = {}
     for arm, line in main.curves.items():
         last = min(line.end.generation, reference.end.generation)
-        if arm != reference.arm and (one := between(line, reference, last, page.log)) is not None:
-            found[arm] = one
-    return found
+        if arm != reference.arm and (difference := between(line, reference, last, page.log)) is not None:
+            differences[arm] = difference
+    return differences
 
 
 def _absent(study: Study) -> list[tuple[str, str, str]]:
@@ -272,7 +273,7 @@ def _pairs(main: Measured, page: Page) -> list[Pair]:
 _TEMPERATURE = re.compile(r"\s*(draw\.)?temperature=")
 
 
-def _papers(study: Study, found: Iterable[Measured]) -> list[tuple[str, str]]:
+def _papers(study: Study, readings: Iterable[Measured]) -> list[tuple[str, str]]:
     """Each paper once, with the parts that come from it."""
     parts: dict[str, dict[str, None]] = {}
 

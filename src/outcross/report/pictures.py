@@ -54,10 +54,12 @@ def grids(study: Study, room: int) -> tuple[Grid, ...]:
 
 
 def _grid(arm: str, own: Sequence[ShownPictures]) -> Grid | None:
-    first = min(one.seed for one in own)
-    seeded = sorted((one for one in own if one.seed == first), key=lambda one: (one.generation, not one.is_human))
+    first = min(pictures.seed for pictures in own)
+    seeded = sorted(
+        (pictures for pictures in own if pictures.seed == first), key=lambda pictures: (pictures.generation, not pictures.is_human)
+    )
     shown = seeded if len(seeded) <= ROWS else [*seeded[: ROWS - 1], seeded[-1]]
-    return Grid(arm, tuple(_row(one) for one in shown), len(seeded) - len(shown))
+    return Grid(arm, tuple(_row(pictures) for pictures in shown), len(seeded) - len(shown))
 
 
 def _row(pictures: ShownPictures) -> PictureRow:

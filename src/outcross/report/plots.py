@@ -53,7 +53,7 @@ class Chart:
     """One chart of a figure: its title, its curves and closed forms under the names of their lines, and the arm of each line."""
 
     heading: str
-    one: Measured
+    reading: Measured
     laws: Mapping[str, Mapping[int, float]]
     arms: Mapping[str, str]
 
@@ -73,27 +73,29 @@ def _figure(study: Study, places: Sequence[Measured], by: str = "", at: str = ""
     page = page_of(study, places[0].measure, places)
     if places[0].measure in HISTOGRAMS and not by and not at:
         return _histograms(study, places, page)
-    split = _split(study, by, list(dict.fromkeys(arm for one in places for arm in one.curves)))
+    split = _split(study, by, list(dict.fromkeys(arm for place in places for arm in place.curves)))
     charts = [chart for place in places for chart in _charts(study, place, split)]
-    drawn = charts[:MOST_PANELS]
+    shown_charts = charts[:MOST_PANELS]
     names = list(dict.fromkeys(split.lines.values()))
     styles = looks(names)
-    axes, is_apart = axes_of([chart.one for chart in drawn], page, [chart.laws for chart in drawn])
-    size = ALONE if len(drawn) == 1 else PANEL
+    axes, is_apart = axes_of([chart.reading for chart in shown_charts], page, [chart.laws for chart in shown_charts])
+    size = ALONE if len(shown_charts) == 1 else PANEL
     canvases = [Canvas(styles, replace(over, title=_axis_title(page)), size) for over in axes]
     figures = [
-        (chart.heading if len(drawn) > 1 else "", _drawn(chart, page, canvas, split))
-        for chart, canvas in zip(drawn, canvases, strict=True)
+        (chart.heading if len(shown_charts) > 1 else "", _drawn(chart, page, canvas, split))
+        for chart, canvas in zip(shown_charts, canvases, strict=True)
     ]
-    if len(drawn) > 1 or len(names) * LABEL_HEIGHT > ALONE.height:
-        figures = [(heading, replace(one, spec=_with_legend(one.spec, styles))) for heading, one in figures]
+    if len(shown_charts) > 1 or len(names) * LABEL_HEIGHT > ALONE.height:
+        figures = [(heading, replace(drawing, spec=_with_legend(drawing.spec, styles))) for heading, drawing in figures]
     name = "-".join(filter(None, (places[0].measure, at and file_word(at), by and f"by-{file_word(by)}")))
     title = f"{page.title}{f', {at}' if at else ''}{f' by {split.key}' if split.key else ''}"
     return together(
         name,
         title,
         figures,
-        _caption(study, [chart.one for chart in drawn], split, left_out=len(charts) - len(drawn), is_apart=is_apart),
+        _caption(
+            study, [chart.reading for chart in shown_charts], split, left_out=len(charts) - len(shown_charts), is_apart=is_apart
+        ),
         COLUMNS,
     )
 
@@ -103,43 +105,43 @@ def plot_against(study: Study, setting: str, measure: str = "", *, at: str = "")
     places = _places(study, measure, at)
     if len(places) > 1:
         raise BadInput(
-            f"{places[0].measure} has {len(places)} places; name one with at=: {', '.join(one.at for one in places)[:300]}"
+            f"{places[0].measure} has {len(places)} places; name one with at=: {', '.join(place.at for place in places)[:300]}"
         )
     flat = {arm: study.settings[arm] for arm in places[0].curves if arm in study.settings}
     every = families(flat)
     known = list(dict.fromkeys(curve.setting for curve in every))
     keys = [key for key in known if key == setting or key.endswith(f".{setting}")] or _dosed(setting, flat, known)
     page = page_of(study, places[0].measure, places)
-    found = (
+    answers = (
         []
         if len(keys) != 1
         else responses_of(
-            [one for one in every if one.setting == keys[0]],
+            [family for family in every if family.setting == keys[0]],
             places,
-            {(places[0].measure, arm): of for arm, of in laws_of(study, places[0]).items()},
+            {(places[0].measure, arm): closed_forms for arm, closed_forms in laws_of(study, places[0]).items()},
         )
     )
-    if not found:
+    if not answers:
         raise BadInput(
             f"no arms differ in the number {setting!r:.80} alone{nearest(setting, known)}; numbers in which arms differ: {', '.join(known)[:300] or 'none'}"
         )
-    return _response(found, page)
+    return _response(answers, page)
 
 
 def figures(study: Study) -> Iterator[Figure]:
     """Every figure of the page, each by itself: responses, every measure, the grid, single seeds, slopes."""
     every = measured(study)
-    laws = {(curve.measure, arm): of for curve in leads(every) for arm, of in laws_of(study, curve).items()}
+    laws = {(curve.measure, arm): closed_forms for curve in leads(every) for arm, closed_forms in laws_of(study, curve).items()}
     groups: dict[tuple[str, str, str], list[Any]] = {}
     for response in responses(study.settings, every, laws):
         groups.setdefault((response.setting, response.measured.measure, response.measured.at), []).append(response)
     for (_, measure, _), group in groups.items():
         yield _response(group, page_of(study, measure, every))
     by_measure: dict[str, list[Measured]] = {}
-    for one in map(pooled, every):
-        by_measure.setdefault(one.measure, []).append(one)
+    for reading in map(pooled, every):
+        by_measure.setdefault(reading.measure, []).append(reading)
     for places in by_measure.values():
-        whole, parts = [place for place in places if not place.at], [one for one in places if one.at]
+        whole, parts = [place for place in places if not place.at], [place for place in places if place.at]
         if whole:
             yield _figure(study, whole)
         if parts:
@@ -148,20 +150,22 @@ def figures(study: Study) -> Iterator[Figure]:
         yield from _seeds(lead, page_of(study, lead.measure, every))
     shown = shown_slopes(study, [chief.measure for chief in chiefs(every)])
     for _, group in groupby(
-        sorted(shown, key=lambda one: (one.setting, one.quantity, one.measure)),
-        lambda one: (one.setting, one.quantity, one.measure),
+        sorted(shown, key=lambda slope: (slope.setting, slope.quantity, slope.measure)),
+        lambda slope: (slope.setting, slope.quantity, slope.measure),
     ):
-        if drawn := drawn_slopes(list(group)):
-            title = f"{drawn[0].quantity} of {drawn[0].measure}"
+        if chart_slopes := drawn_slopes(list(group)):
+            title = f"{chart_slopes[0].quantity} of {chart_slopes[0].measure}"
             yield _named(
-                slope_figure(drawn, looks(list(dict.fromkeys(one.among for one in drawn))), replace(ALONE, labels=0), title)
+                slope_figure(
+                    chart_slopes, looks(list(dict.fromkeys(slope.among for slope in chart_slopes))), replace(ALONE, labels=0), title
+                )
             )
 
 
 def _places(study: Study, measure: str, at: str) -> list[Measured]:
     """The places of a measure that have values. BadInput where there are none, with the nearest or with the reason."""
-    every = [pooled(one) for one in measured(study)]
-    known = list(dict.fromkeys(one.measure for one in every))
+    every = [pooled(reading) for reading in measured(study)]
+    known = list(dict.fromkeys(reading.measure for reading in every))
     if not known:
         raise BadInput(f"{study.name} holds no reading that has a value")
     measure = measure or chiefs(every)[0].measure
@@ -172,13 +176,13 @@ def _places(study: Study, measure: str, at: str) -> list[Measured]:
             raise BadInput(f"{measure} has no value in {study.name}: {next(filter(None, notes), 'not applicable')[:200]}")
         raise BadInput(f"{study.name} holds no reading {measure!r:.80}{nearest(measure, known)}; it holds {', '.join(known)[:600]}")
     if not at:
-        return [one for one in places if not one.at] or places
-    there = [place.at for place in places]
-    if at not in there:
+        return [place for place in places if not place.at] or places
+    known_places = [place.at for place in places]
+    if at not in known_places:
         raise BadInput(
-            f"{measure} has no place {at!r:.80}{nearest(at, there)}; it has {', '.join(filter(None, there))[:300] or 'none'}"
+            f"{measure} has no place {at!r:.80}{nearest(at, known_places)}; it has {', '.join(filter(None, known_places))[:300] or 'none'}"
         )
-    return [one for one in places if one.at == at]
+    return [place for place in places if place.at == at]
 
 
 def _split(study: Study, by: str, arms: Sequence[str]) -> ArmLines:
@@ -189,11 +193,11 @@ def _split(study: Study, by: str, arms: Sequence[str]) -> ArmLines:
     own = {arm: flat[arm] for arm in levels}
     rest = settings(
         {
-            arm: {name: value for name, value in told.items() if name != key and not name.startswith(f"{key}.")}
-            for arm, told in own.items()
+            arm: {name: value for name, value in choices.items() if name != key and not name.startswith(f"{key}.")}
+            for arm, choices in own.items()
         }
     )
-    panels = {arm: ", ".join(one.told(one.levels[arm]) for one in rest) for arm in own}
+    panels = {arm: ", ".join(setting.in_words(setting.levels[arm]) for setting in rest) for arm in own}
     are_numbers = all(isinstance(level, int | float) for level in levels.values())
     ordered = sorted(levels, key=lambda arm: levels[arm]) if are_numbers else list(levels)  # type: ignore[arg-type, return-value]
     lines = {arm: f"{by} = {word(levels[arm])}" if are_numbers else str(levels[arm]) for arm in ordered}
@@ -205,23 +209,25 @@ def _levels(by: str, flat: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[s
     whole = {setting.key: setting for setting in settings(flat)}
     if by in whole:
         return by, dict(whole[by].levels)
-    keys = list(dict.fromkeys(name for told in flat.values() for name in told))
+    keys = list(dict.fromkeys(name for choices in flat.values() for name in choices))
     ends = [key for key in keys if key == by or key.endswith(f".{by}")]
     dosed = _dosed(by, flat, keys)
     for candidates in (ends, dosed):
-        differing = [key for key in candidates if len({repr(told[key]) for told in flat.values() if told.get(key) is not None}) > 1]
+        differing = [
+            key for key in candidates if len({repr(choices[key]) for choices in flat.values() if choices.get(key) is not None}) > 1
+        ]
         if len(differing) == 1:
             key = differing[0]
             kinds = {
-                arm: by in (told.get(f"{key.rpartition('.')[0]}.kind"), *([by] if candidates is ends else []))
-                for arm, told in flat.items()
+                arm: by in (choices.get(f"{key.rpartition('.')[0]}.kind"), *([by] if candidates is ends else []))
+                for arm, choices in flat.items()
             }
-            return key, {arm: told[key] for arm, told in flat.items() if told.get(key) is not None and kinds[arm]}
+            return key, {arm: choices[key] for arm, choices in flat.items() if choices.get(key) is not None and kinds[arm]}
         if len(differing) > 1:
             raise BadInput(f"{by!r:.80} may be {' or '.join(differing)[:200]}; name one of them")
     known = list(
         dict.fromkeys(
-            [*whole, *(key for key in keys if len({repr(told.get(key)) for told in flat.values()}) > 1 and key != "name")]
+            [*whole, *(key for key in keys if len({repr(choices.get(key)) for choices in flat.values()}) > 1 and key != "name")]
         )
     )
     why = f"the arms do not differ in {by!r:.80}" if ends or dosed else f"there is no setting {by!r:.80}"
@@ -261,7 +267,7 @@ def _drawn(chart: Chart, page: Page, canvas: Canvas, split: ArmLines) -> Figure:
     """A chart, its data by the arms' own names and, where lines are told apart by a setting, with its level."""
     import polars
 
-    figure = curves_figure(chart.one, page, canvas, chart.laws)
+    figure = curves_figure(chart.reading, page, canvas, chart.laws)
     lines = figure.data["arm"]
     arms = {visible(line): visible(arm) for line, arm in chart.arms.items()}
     data = figure.data.with_columns(lines.replace_strict(arms, return_dtype=polars.String).alias("arm"))
@@ -300,16 +306,16 @@ def _with_legend(spec: Specification, styles: Mapping[str, Look]) -> Specificati
 
 def _histograms(study: Study, places: Sequence[Measured], page: Page) -> Figure:
     """A chart an arm."""
-    drawn = histogram_figures(study, places, page, looks(study.arms))
-    return together(places[0].measure, page.title, list(drawn.items()), next(iter(drawn.values())).caption, COLUMNS)
+    charts = histogram_figures(study, places, page, looks(study.arms))
+    return together(places[0].measure, page.title, list(charts.items()), next(iter(charts.values())).caption, COLUMNS)
 
 
 def _response(group: Sequence[Any], page: Page) -> Figure:
-    styles = looks([one.among for one in group])
-    drawn = response_figure(group, page, styles, replace(ALONE, labels=0), _axis_title(page))
+    styles = looks([response.among for response in group])
+    chart = response_figure(group, page, styles, replace(ALONE, labels=0), _axis_title(page))
     if len(group) > 1:
-        drawn = replace(drawn, spec=_keyed(drawn.spec, styles))
-    return _named(drawn)
+        chart = replace(chart, spec=_keyed(chart.spec, styles))
+    return _named(chart)
 
 
 def _keyed(spec: Specification, styles: Mapping[str, Look]) -> Specification:
@@ -334,11 +340,11 @@ def _axis_title(page: Page) -> str:
     return page.title if page.unit in ("", "fraction") else f"{page.title} ({page.unit})"
 
 
-def _caption(study: Study, drawn: Sequence[Measured], split: ArmLines, *, left_out: int, is_apart: bool) -> str:
-    sentences = [bands_of(drawn)]
+def _caption(study: Study, readings: Sequence[Measured], split: ArmLines, *, left_out: int, is_apart: bool) -> str:
+    sentences = [bands_of(readings)]
     if not split.key:
-        sentences += [f"Dotted: the closed form {law.name}." for law in named_laws(study, drawn)]
-    elif any(curve.measure == law.measure for curve in drawn for law in study.laws):
+        sentences += [f"Dotted: the closed form {law.name}." for law in named_laws(study, readings)]
+    elif any(curve.measure == law.measure for curve in readings for law in study.laws):
         sentences.append("Dotted: the closed form.")
     if split.left_out:
         sentences.append(f"Left out, because they have no {split.key}: {', '.join(split.left_out)}.")

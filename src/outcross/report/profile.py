@@ -58,18 +58,23 @@ def profile_of(study: Study) -> ProfileTable | None:
     if not study.profile:
         return None
     arms = tuple(arm for arm in study.arms if any(answer.arm == arm for answer in study.profile))
-    rows = {definition: _row(study, definition, arms) for definition in dict.fromkeys(one.definition for one in study.profile)}
+    rows = {
+        definition: _row(study, definition, arms) for definition in dict.fromkeys(answer.definition for answer in study.profile)
+    }
     definitions = tuple((name, row) for name, row in rows.items() if name not in (*DATED, *SIGNALS))
     dates = tuple((name, rows[name]) for name in DATED if name in rows)
-    there = [
+    read_signals = [
         name for name in SIGNALS if name not in (ORDER, WARNING) and name in rows and any(_is_read(cell) for cell in rows[name])
     ]
-    orders = [(arm, tuple(dict.fromkeys(_said(one) for one in study.profile if one.arm == arm and _is_order(one)))) for arm in arms]
+    orders = [
+        (arm, tuple(dict.fromkeys(_said(answer) for answer in study.profile if answer.arm == arm and _is_order(answer))))
+        for arm in arms
+    ]
     alike: dict[tuple[str, ...], list[str]] = {}
-    for arm, told in orders:
-        alike.setdefault(told, []).append(arm)
-    said = tuple((", ".join(names), told) for told, names in alike.items() if told)
-    return ProfileTable(arms, definitions, dates, tuple((name, rows[name]) for name in there), said)
+    for arm, sentences in orders:
+        alike.setdefault(sentences, []).append(arm)
+    order_sentences = tuple((", ".join(names), sentences) for sentences, names in alike.items() if sentences)
+    return ProfileTable(arms, definitions, dates, tuple((name, rows[name]) for name in read_signals), order_sentences)
 
 
 def said_by(arms: Sequence[str], row: Sequence[Verdict | None]) -> list[tuple[str, str]]:
@@ -96,7 +101,7 @@ def _is_read(verdict: Verdict | None) -> bool:
 
 
 def _row(study: Study, definition: str, arms: Sequence[str]) -> tuple[Verdict | None, ...]:
-    answers = [[one for one in study.profile if one.definition == definition and one.arm == arm] for arm in arms]
+    answers = [[answer for answer in study.profile if answer.definition == definition and answer.arm == arm] for arm in arms]
     return tuple(_verdict(of_arm) if of_arm else None for of_arm in answers)
 
 

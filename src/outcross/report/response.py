@@ -84,60 +84,67 @@ class ResponseSection:
     """Of students of several sizes: the smallest that equals the largest on random data."""
 
 
-def leads(found: Sequence[Measured]) -> list[Measured]:
+def leads(readings: Sequence[Measured]) -> list[Measured]:
     """What leads a result: the chief measure of every arm, and the tails, which may say otherwise."""
-    first = chiefs(found)
-    band = tail_band(found)
+    first = chiefs(readings)
+    band = tail_band(readings)
     return first if band is None or band in first else [*first, band]
 
 
 def responses(
-    settings: Mapping[str, Mapping[str, Any]], found: Sequence[Measured], laws: Laws | None = None
+    settings: Mapping[str, Mapping[str, Any]], readings: Sequence[Measured], laws: Laws | None = None
 ) -> tuple[Response, ...]:
     """The responses of what leads a result to every number that is swept, setting by setting.
 
-    `settings` is what each arm was told (`settings.flat_settings`), `laws` the closed forms by measure and arm. A number is swept where
+    `settings` holds the settings of each arm (`settings.flat_settings`), and `laws` the closed forms by measure and arm. A number is swept where
     at least three values of it are compared, or where every arm belongs to the comparison.
     """
-    there = {arm for one in found for arm in one.curves}
-    every = families({arm: told for arm, told in settings.items() if arm in there})
+    every_arm = {arm for reading in readings for arm in reading.curves}
+    every = families({arm: choices for arm, choices in settings.items() if arm in every_arm})
     swept = []
-    for key in dict.fromkeys(one.setting for one in every):
-        own = [one for one in every if one.setting == key]
-        holds_every_arm = {arm for one in own for _, arm in one.arms} >= there
-        swept += [one for one in own if holds_every_arm or len({value for value, _ in one.arms}) >= LEAST]
-    return responses_of(swept, leads(found), laws or {})
+    for key in dict.fromkeys(family.setting for family in every):
+        own = [family for family in every if family.setting == key]
+        holds_every_arm = {arm for family in own for _, arm in family.arms} >= every_arm
+        swept += [family for family in own if holds_every_arm or len({value for value, _ in family.arms}) >= LEAST]
+    return responses_of(swept, leads(readings), laws or {})
 
 
-def responses_of(swept: Sequence[ArmFamily], found: Sequence[Measured], laws: Laws) -> tuple[Response, ...]:
+def responses_of(swept: Sequence[ArmFamily], readings: Sequence[Measured], laws: Laws) -> tuple[Response, ...]:
     """The responses of these readings to the numbers in which families of arms differ, where at least two values are known."""
-    made = [
+    candidates = [
         Response(
             family.setting,
             family.among,
-            one,
-            tuple(_answer(one, value, arm, laws) for value, arm in family.arms if arm in one.curves),
+            reading,
+            tuple(_answer(reading, value, arm, laws) for value, arm in family.arms if arm in reading.curves),
         )
         for family in swept
-        for one in found
+        for reading in readings
     ]
-    return tuple(one for one in made if len({answer.setting for answer in one.answers if answer.point.value is not None}) > 1)
-
-
-def _answer(one: Measured, setting: float, arm: str, laws: Laws) -> ArmResponse:
-    end = one.curves[arm].end
-    return ArmResponse(setting, arm, end, laws.get((one.measure, arm), {}).get(end.generation))
-
-
-def response_figures(study: Study, found: Sequence[Measured], pen: Pen) -> tuple[ResponseSection, ...]:
-    """A figure a setting and measure; the only one is drawn wide."""
-    laws = {(one.measure, arm): of for one in leads(found) for arm, of in laws_of(study, one).items()}
-    groups: dict[tuple[str, str, str], list[Response]] = {}
-    for one in responses(study.settings, found, laws):
-        groups.setdefault((one.setting, one.measured.measure, one.measured.at), []).append(one)
-    dealt = [(measure, some) for (_, measure, _), group in groups.items() for some in dealt_to_charts(group)]
     return tuple(
-        _figure(study, some, page_of(study, measure, found), pen, found, is_alone=len(groups) == 1) for measure, some in dealt
+        response
+        for response in candidates
+        if len({answer.setting for answer in response.answers if answer.point.value is not None}) > 1
+    )
+
+
+def _answer(reading: Measured, setting: float, arm: str, laws: Laws) -> ArmResponse:
+    end = reading.curves[arm].end
+    return ArmResponse(setting, arm, end, laws.get((reading.measure, arm), {}).get(end.generation))
+
+
+def response_figures(study: Study, readings: Sequence[Measured], pen: Pen) -> tuple[ResponseSection, ...]:
+    """A figure a setting and measure; the only one is drawn wide."""
+    laws = {
+        (reading.measure, arm): closed_forms for reading in leads(readings) for arm, closed_forms in laws_of(study, reading).items()
+    }
+    groups: dict[tuple[str, str, str], list[Response]] = {}
+    for response in responses(study.settings, readings, laws):
+        groups.setdefault((response.setting, response.measured.measure, response.measured.at), []).append(response)
+    dealt = [(measure, kinds) for (_, measure, _), group in groups.items() for kinds in dealt_to_charts(group)]
+    return tuple(
+        _figure(study, kinds, page_of(study, measure, readings), pen, readings, is_alone=len(groups) == 1)
+        for measure, kinds in dealt
     )
 
 
@@ -146,29 +153,31 @@ def dealt_to_charts(group: Sequence[Response]) -> list[list[Response]]:
     if len(group) <= LINES:
         return [[*group]]
     by_word: dict[str, list[Response]] = {}
-    for one in group:
-        by_word.setdefault(one.among.partition("-")[0], []).append(one)
+    for response in group:
+        by_word.setdefault(response.among.partition("-")[0], []).append(response)
     return [*by_word.values()]
 
 
 def _figure(
     study: Study, group: Sequence[Response], page: Page, pen: Pen, every: Sequence[Measured], *, is_alone: bool
 ) -> ResponseSection:
-    styles = looks([one.among for one in group])
+    styles = looks([response.among for response in group])
     first = group[0].measured
     sizes = (replace(WIDE, labels=0), replace(NARROW, labels=0)) if is_alone else (SMALL,)
-    drawn = [pen.draw(response_figure(group, page, styles, size, thresholds=study.thresholds)) for size in sizes]
-    of = {answer.arm: first.curves[answer.arm] for one in group for answer in one.answers}
+    pictures = [pen.draw(response_figure(group, page, styles, size, thresholds=study.thresholds)) for size in sizes]
+    curves = {answer.arm: first.curves[answer.arm] for response in group for answer in response.answers}
     return ResponseSection(
         title_of(group, page) + (f": {shared}" if (shared := _shared_word(group)) else ""),
         page,
-        Panel("", drawn[0], drawn[1] if is_alone else ""),
-        tuple((one.among or "all", styles[one.among]) for one in group) if len(group) > 1 else (),
+        Panel("", pictures[0], pictures[1] if is_alone else ""),
+        tuple((response.among or "all", styles[response.among]) for response in group) if len(group) > 1 else (),
         _table(group),
         bars_of(group),
-        _laws_of_kinds(named_laws(study, [replace(first, curves=of)]), group),
+        _laws_of_kinds(named_laws(study, [replace(first, curves=curves)]), group),
         crossings_of(group, study.thresholds),
-        frontier_sentences({one.among: [(answer.setting, answer.arm) for answer in one.answers] for one in group}, every)
+        frontier_sentences(
+            {response.among: [(answer.setting, answer.arm) for answer in response.answers] for response in group}, every
+        )
         if first.measure == GOAL
         else (),
     )
@@ -176,7 +185,7 @@ def _figure(
 
 def _laws_of_kinds(laws: Sequence[NamedLaw], group: Sequence[Response]) -> tuple[NamedLaw, ...]:
     """Laws with the kinds of arms that they are drawn for in the place of every arm, where the kinds have names."""
-    kind_of = {answer.arm: one.among for one in group for answer in one.answers}
+    kind_of = {answer.arm: response.among for response in group for answer in response.answers}
     return tuple(
         replace(law, arms=tuple(dict.fromkeys(kind_of.get(arm) or arm for arm in law.arms))) if len(group) > 1 else law
         for law in laws
@@ -185,7 +194,7 @@ def _laws_of_kinds(laws: Sequence[NamedLaw], group: Sequence[Response]) -> tuple
 
 def _shared_word(group: Sequence[Response]) -> str:
     """The word with which the names of several kinds of arms begin; empty where they share none."""
-    words = {one.among.partition("-")[0] for one in group}
+    words = {response.among.partition("-")[0] for response in group}
     return words.pop() if len(words) == 1 and len(group) > 1 else ""
 
 
@@ -193,13 +202,13 @@ def crossings_of(group: Sequence[Response], thresholds: Mapping[str, float]) -> 
     """Where readings whose sign matters change it, a kind of arm after the other; nothing of other readings."""
     return tuple(
         crossing(
-            one.among,
-            [(answer.setting, one.measured.curves[answer.arm]) for answer in one.answers],
+            response.among,
+            [(answer.setting, response.measured.curves[answer.arm]) for answer in response.answers],
             thresholds,
-            [answer.closed_form for answer in one.answers],
+            [answer.closed_form for answer in response.answers],
         )
-        for one in group
-        if one.measured.measure in CHANGES and len(one.answers) > 1
+        for response in group
+        if response.measured.measure in CHANGES and len(response.answers) > 1
     )
 
 
@@ -221,17 +230,17 @@ def response_figure(
     """The responses of one reading to one setting; `title` of the vertical axis where nothing above the chart says it."""
     first = group[0]
     name = "-".join(filter(None, (first.measured.measure, first.measured.at, "against", first.setting)))
-    drawn = chart(group, page, styles, size, title, _limits(group, thresholds or {}))
-    return Figure(name, title_of(group, page), drawn, _data(group), bars_of(group))
+    spec = chart(group, page, styles, size, title, _limits(group, thresholds or {}))
+    return Figure(name, title_of(group, page), spec, _data(group), bars_of(group))
 
 
 def _limits(group: Sequence[Response], thresholds: Mapping[str, float]) -> list[Specification]:
     """A row for the threshold of each kind of arm, where the sign of the reading matters."""
     return [
-        {"among": visible(one.among), "setting": value}
-        for one in group
-        if one.measured.measure in CHANGES
-        and (value := next((thresholds[answer.arm] for answer in one.answers if answer.arm in thresholds), None)) is not None
+        {"among": visible(response.among), "setting": value}
+        for response in group
+        if response.measured.measure in CHANGES
+        and (value := next((thresholds[answer.arm] for answer in response.answers if answer.arm in thresholds), None)) is not None
     ]
 
 
@@ -245,11 +254,11 @@ def _data(group: Sequence[Response]) -> Any:
     """Every number that responses draw (polars); the column of the setting has its name."""
     rows = [
         (
-            *(one.measured.measure, one.measured.at, answer.setting, one.among, answer.arm, point.generation),
+            *(response.measured.measure, response.measured.at, answer.setting, response.among, answer.arm, point.generation),
             *(point.value, point.low, point.high, point.method, point.n, answer.closed_form),
         )
-        for one in group
-        for answer in one.answers
+        for response in group
+        for answer in response.answers
         for point in (answer.point,)
     ]
     return table(rows, DATA_COLUMNS).rename({"setting": group[0].setting})
@@ -257,7 +266,7 @@ def _data(group: Sequence[Response]) -> Any:
 
 def bars_of(group: Sequence[Response]) -> str:
     """What the bars of these charts are, and in which generations the arms are compared."""
-    points = [answer.point for one in group for answer in one.answers if answer.point.value is not None]
+    points = [answer.point for response in group for answer in response.answers if answer.point.value is not None]
     generations = sorted({point.generation for point in points})
     when = (
         f"generation {generations[0]}"
@@ -267,7 +276,9 @@ def bars_of(group: Sequence[Response]) -> str:
     words = interval_words(points)
     bars = f"Bars: 95 % intervals {words}." if words else f"No bars: {_why_none(points)}."
     return f"At {when}. {bars}" + (
-        " Dotted: the closed form." if any(answer.closed_form is not None for one in group for answer in one.answers) else ""
+        " Dotted: the closed form."
+        if any(answer.closed_form is not None for response in group for answer in response.answers)
+        else ""
     )
 
 
@@ -277,19 +288,21 @@ def _why_none(points: Sequence[CurvePoint]) -> str:
 
 def _table(group: Sequence[Response]) -> FigureTable:
     columns = ("setting", "arm", "generation", "value", "low", "high", "closed form", "method", "n")
-    return FigureTable(columns, tuple(Rows(one.among or one.setting, tuple(map(_cells, one.answers))) for one in group))
+    return FigureTable(
+        columns, tuple(Rows(response.among or response.setting, tuple(map(_cells, response.answers))) for response in group)
+    )
 
 
-def _cells(one: ArmResponse) -> tuple[str, ...]:
-    count = "" if one.point.n is None else f"{one.point.n:,}"
-    law = "" if one.closed_form is None else number(one.closed_form)
+def _cells(answer: ArmResponse) -> tuple[str, ...]:
+    count = "" if answer.point.n is None else f"{answer.point.n:,}"
+    law = "" if answer.closed_form is None else number(answer.closed_form)
     return (
-        word(one.setting),
-        visible(one.arm),
-        str(one.point.generation),
-        *interval_cells(one.point),
+        word(answer.setting),
+        visible(answer.arm),
+        str(answer.point.generation),
+        *interval_cells(answer.point),
         law,
-        one.point.method,
+        answer.point.method,
         count,
     )
 
@@ -306,13 +319,13 @@ def chart(
 
     Where the sign of the reading matters, 0 is a line, and a dashed upright one stands at the threshold of each kind of arm (`limits`).
     """
-    answers = [answer for one in group for answer in one.answers if answer.point.value is not None]
+    answers = [answer for response in group for answer in response.answers if answer.point.value is not None]
     known = [answer.point for answer in answers]
     forms = [CurvePoint(0, answer.closed_form) for answer in answers if answer.closed_form is not None]
     upright = replace(axis([*known, *forms], is_log=page.log, is_fraction=page.unit == "fraction"), title=title)
-    names = [visible(one.among) for one in group]
-    colour = {"domain": names, "range": [styles[one.among].colour for one in group]}
-    dashes = {"domain": names, "range": [list(styles[one.among].dashes) for one in group]}
+    names = [visible(response.among) for response in group]
+    colour = {"domain": names, "range": [styles[response.among].colour for response in group]}
+    dashes = {"domain": names, "range": [list(styles[response.among].dashes) for response in group]}
     return {
         **canvas(size.width, size.height, right=8),
         "layer": [*_signs(group, limits, upright), *_closed_forms(group, upright), *_values(group, upright, dashes)],
@@ -339,10 +352,10 @@ def _signs(group: Sequence[Response], limits: Sequence[Specification], upright: 
 
 def _values(group: Sequence[Response], upright: Axis, dashes: Specification) -> list[Specification]:
     rows = [
-        {"among": visible(one.among), "arm": visible(answer.arm), "setting": answer.setting, "value": answer.point.value}
+        {"among": visible(response.among), "arm": visible(answer.arm), "setting": answer.setting, "value": answer.point.value}
         | _ends(answer, upright)
-        for one in group
-        for answer in one.answers
+        for response in group
+        for answer in response.answers
         if answer.point.value is not None
     ]
     barred = [row for row in rows if "low" in row]
@@ -368,9 +381,9 @@ def _ends(answer: ArmResponse, upright: Axis) -> dict[str, float]:
 
 def _closed_forms(group: Sequence[Response], upright: Axis) -> list[Specification]:
     rows = [
-        {"among": visible(one.among), "setting": answer.setting, "value": upright.hold(answer.closed_form)}
-        for one in group
-        for answer in one.answers
+        {"among": visible(response.among), "setting": answer.setting, "value": upright.hold(answer.closed_form)}
+        for response in group
+        for answer in response.answers
         if answer.closed_form is not None
     ]
     fixed = {"color": {"value": "#111"}, "strokeDash": {"value": [1, 3]}, "detail": {"field": "among"}}

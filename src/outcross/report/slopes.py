@@ -53,7 +53,8 @@ def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[SettingSlop
     """The slopes of the start, the speed, the narrowing and the changes of the measures that lead the page, by setting."""
     shown = shown_slopes(study, leads)
     return tuple(
-        _setting(key, [one for one in shown if one.setting == key], pen) for key in dict.fromkeys(one.setting for one in shown)
+        _setting(key, [slope for slope in shown if slope.setting == key], pen)
+        for key in dict.fromkeys(slope.setting for slope in shown)
     )
 
 
@@ -63,15 +64,15 @@ def shown_slopes(study: Study, leads: Iterable[str]) -> list[Slope]:
 
 
 def _setting(key: str, chosen: Sequence[Slope], pen: Pen) -> SettingSlopes:
-    styles = looks(list(dict.fromkeys(one.among for one in chosen)))
-    chosen = sorted(chosen, key=lambda one: list(dict.fromkeys(map(_kind, chosen))).index(_kind(one)))
+    styles = looks(list(dict.fromkeys(slope.among for slope in chosen)))
+    chosen = sorted(chosen, key=lambda slope: list(dict.fromkeys(map(_kind, chosen))).index(_kind(slope)))
     panels = tuple(_panel(list(group), styles, pen) for _, group in groupby(chosen, _kind))
     return SettingSlopes(
         key,
         tuple(panel for panel in panels if panel.svg),
         tuple((among or "all", look) for among, look in styles.items()) if len(styles) > 1 else (),
-        tuple(_row(one, styles[one.among]) for one in chosen),
-        tuple(dict.fromkeys(one.slope.method for one in chosen if one.slope)),
+        tuple(_row(slope, styles[slope.among]) for slope in chosen),
+        tuple(dict.fromkeys(slope.slope.method for slope in chosen if slope.slope)),
         _table(chosen),
     )
 
@@ -83,26 +84,26 @@ def _kind(slope: Slope) -> tuple[str, str]:
 
 def _panel(chosen: Sequence[Slope], styles: dict[str, Look], pen: Pen) -> Panel:
     """The slopes of one quantity in one chart."""
-    drawn = drawn_slopes(chosen)
+    chart_slopes = drawn_slopes(chosen)
     title = f"{chosen[0].quantity} of {chosen[0].measure}"
     if len(chosen) == 1 and chosen[0].slope:
         title = f"{title}: {_interval(chosen[0].slope)}"
-    return Panel(title, pen.draw(slope_figure(drawn, styles, SIZE)) if drawn else "")
+    return Panel(title, pen.draw(slope_figure(chart_slopes, styles, SIZE)) if chart_slopes else "")
 
 
-def slope_figure(drawn: Sequence[Slope], styles: Mapping[str, Look], size: Size, title: str = "") -> Figure:
+def slope_figure(chart_slopes: Sequence[Slope], styles: Mapping[str, Look], size: Size, title: str = "") -> Figure:
     """The points, the fitted lines and the closed forms of one quantity; `title` of the vertical axis where nothing above the chart says it."""
-    first = drawn[0]
-    caption = " ".join(["Bars: 95 % intervals.", *dict.fromkeys(one.slope.method for one in drawn if one.slope)])
-    spec = chart(drawn, [styles[curve.among] for curve in drawn], size, title)
+    first = chart_slopes[0]
+    caption = " ".join(["Bars: 95 % intervals.", *dict.fromkeys(slope.slope.method for slope in chart_slopes if slope.slope)])
+    spec = chart(chart_slopes, [styles[curve.among] for curve in chart_slopes], size, title)
     name = f"{first.quantity}-{first.measure}-against-{first.setting}"
-    return Figure(name, f"{first.quantity} of {first.measure} against {first.setting}", spec, _data(drawn), caption)
+    return Figure(name, f"{first.quantity} of {first.measure} against {first.setting}", spec, _data(chart_slopes), caption)
 
 
 def drawn_slopes(chosen: Sequence[Slope]) -> list[Slope]:
     """The slopes of one quantity that share a chart: those that are exponents on logarithmic axes, else the first there is."""
-    fitted = [one for one in chosen if one.slope]
-    return [one for one in fitted if one.is_exponent] or fitted[:1]
+    fitted = [slope for slope in chosen if slope.slope]
+    return [slope for slope in fitted if slope.is_exponent] or fitted[:1]
 
 
 DATA_COLUMNS = {
@@ -111,7 +112,7 @@ DATA_COLUMNS = {
 }  # fmt: skip
 
 
-def _data(drawn: Sequence[Slope]) -> Any:
+def _data(chart_slopes: Sequence[Slope]) -> Any:
     """The points that lines are fitted to, each with the slope of its line (polars); the column of the setting has its name."""
     rows = [
         (
@@ -128,10 +129,10 @@ def _data(drawn: Sequence[Slope]) -> Any:
             ),
             *((curve.slope.value, curve.slope.low, curve.slope.high) if curve.slope else (None,) * 3),
         )
-        for curve in drawn
+        for curve in chart_slopes
         for point in curve.points
     ]
-    return table(rows, DATA_COLUMNS).rename({"setting": drawn[0].setting})
+    return table(rows, DATA_COLUMNS).rename({"setting": chart_slopes[0].setting})
 
 
 def _row(slope: Slope, look: Look) -> SlopeRow:
@@ -149,13 +150,13 @@ def _table(chosen: Iterable[Slope]) -> FigureTable:
     """The points that the lines are fitted to."""
     groups = tuple(
         Rows(
-            ", ".join(filter(None, (one.among, one.measure, one.of or one.quantity))),
+            ", ".join(filter(None, (slope.among, slope.measure, slope.of or slope.quantity))),
             tuple(
                 (visible(point.arm), number(point.setting), *map(number, (point.value, point.low, point.high, point.closed_form)))
-                for point in one.points
+                for point in slope.points
             ),
         )
-        for one in chosen
+        for slope in chosen
     )
     return FigureTable(("arm", "setting", "value", "low", "high", "closed form"), groups)
 
@@ -163,15 +164,15 @@ def _table(chosen: Iterable[Slope]) -> FigureTable:
 def chart(chosen: Sequence[Slope], styles: Sequence[Look], size: Size = SIZE, title: str = "") -> Specification:
     """Points with their intervals, the fitted lines each with its slope, and dotted the closed forms, on scales where lines are straight."""
     is_log = chosen[0].of.startswith("ln ")
-    upright = replace(axis([point for one in chosen for point in _sizes(one)], is_log=is_log), title=title)
-    names = [visible(one.among) for one in chosen]
+    upright = replace(axis([point for slope in chosen for point in _sizes(slope)], is_log=is_log), title=title)
+    names = [visible(slope.among) for slope in chosen]
     colours = {"scale": {"domain": names, "range": [look.colour for look in styles]}, "legend": None}
     dashes = {"scale": {"domain": names, "range": [list(look.dashes) for look in styles]}, "legend": None}
     return {
         **canvas(size.width, size.height, right=8),
         "layer": [*_closed_forms(chosen, upright), *_lines(chosen, upright, dashes), *_points(chosen, upright)],
         "encoding": {
-            "x": across(sorted({point.setting for one in chosen for point in one.points}), chosen[0].setting),
+            "x": across(sorted({point.setting for slope in chosen for point in slope.points}), chosen[0].setting),
             "color": {"field": "among", "type": "nominal", **colours},
         },
     }
@@ -194,10 +195,10 @@ def _ends(slope: Slope, point: slopes.Point) -> tuple[float, float]:
 
 def _points(chosen: Sequence[Slope], upright: Axis) -> list[Specification]:
     rows = [
-        {"among": visible(one.among), "setting": point.setting, "value": upright.hold(size.value or 0.0)}
+        {"among": visible(slope.among), "setting": point.setting, "value": upright.hold(size.value or 0.0)}
         | {"low": upright.hold(size.low or 0.0), "high": upright.hold(size.high or 0.0)}
-        for one in chosen
-        for point, size in zip(one.points, _sizes(one), strict=True)
+        for slope in chosen
+        for point, size in zip(slope.points, _sizes(slope), strict=True)
     ]
     whisker = {"y": {"field": "low", **vertical(upright)}, "y2": {"field": "high"}, "description": {"field": "among"}}
     dot = {"y": {"field": "value", **vertical(upright)}, "description": {"field": "among"}}
@@ -209,7 +210,7 @@ def _points(chosen: Sequence[Slope], upright: Axis) -> list[Specification]:
 
 def _lines(chosen: Sequence[Slope], upright: Axis, dashes: Specification) -> list[Specification]:
     """The fitted lines, each with its slope at its right end."""
-    rows = [row for one in chosen for row in _fitted(one, upright)]
+    rows = [row for slope in chosen for row in _fitted(slope, upright)]
     labels = {(row["slope"], f"{row['value']:.2g}"): row for row in rows if row["slope"]}  # lines that coincide have one
     line = {
         "y": {"field": "value", **vertical(upright)},
@@ -241,10 +242,10 @@ def _fitted(slope: Slope, upright: Axis) -> list[Specification]:
 
 def _closed_forms(chosen: Sequence[Slope], upright: Axis) -> list[Specification]:
     rows = [
-        {"among": visible(one.among), "setting": point.setting, "value": upright.hold(_size(one, point.closed_form))}
-        for one in chosen
-        if one.closed_form is not None
-        for point in one.points
+        {"among": visible(slope.among), "setting": point.setting, "value": upright.hold(_size(slope, point.closed_form))}
+        for slope in chosen
+        if slope.closed_form is not None
+        for point in slope.points
         if point.closed_form is not None
     ]
     fixed = {"color": {"value": "#111"}, "strokeDash": {"value": [1, 3]}, "detail": {"field": "among"}}

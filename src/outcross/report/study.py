@@ -126,7 +126,7 @@ class Study:
     """What a reader must know before the numbers."""
     runs: tuple[Making, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """What each arm was told, by dotted key."""
+    """The settings of each arm, by dotted key."""
     pictures: tuple[ShownPictures, ...] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """Where theory puts the value of the swept error beyond which an arm's reading is below 0, by arm."""
@@ -153,7 +153,7 @@ def join(studies: Sequence[Study]) -> Study:
         arms=tuple(arm for study in named for arm in study.arms),
         readings=tuple(reading for study in named for reading in study.readings),
         samples=tuple(sample for study in named for sample in study.samples),
-        pictures=tuple(some for study in named for some in study.pictures),
+        pictures=tuple(pictures for study in named for pictures in study.pictures),
         laws=tuple(law for study in named for law in study.laws),
         profile=tuple(answer for study in named for answer in study.profile),
         pages={measure: page for study in named for measure, page in study.pages.items()},
@@ -161,9 +161,9 @@ def join(studies: Sequence[Study]) -> Study:
         limits=tuple(dict.fromkeys(limit for study in named for limit in study.limits)),
         notes=tuple(dict.fromkeys(note for study in named for note in study.notes)),
         runs=tuple(run for study in named for run in study.runs),
-        settings={arm: {"run": study.name, **told} for study in named for arm, told in study.settings.items()},
+        settings={arm: {"run": study.name, **choices} for study in named for arm, choices in study.settings.items()},
         thresholds={arm: value for study in named for arm, value in study.thresholds.items()},
-        slopes=tuple(one for study in named for one in study.slopes),
+        slopes=tuple(slope for study in named for slope in study.slopes),
     )
 
 
@@ -194,12 +194,12 @@ def _prefixed(study: Study, name: str) -> Study:
         laws=rename(study.laws),
         profile=rename(study.profile),
         policies={under(arm): page for arm, page in study.policies.items()},
-        settings={under(arm): told for arm, told in study.settings.items()},
+        settings={under(arm): choices for arm, choices in study.settings.items()},
         thresholds={under(arm): value for arm, value in study.thresholds.items()},
-        slopes=tuple(_slope_under(one, name, under) for one in study.slopes),
+        slopes=tuple(_slope_under(slope, name, under) for slope in study.slopes),
     )
 
 
-def _slope_under(one: Slope, name: str, under: Callable[[str], str]) -> Slope:
-    points = tuple(replace(point, arm=under(point.arm)) for point in one.points)
-    return replace(one, among=f"{name}: {one.among}".removesuffix(": "), points=points)
+def _slope_under(slope: Slope, name: str, under: Callable[[str], str]) -> Slope:
+    points = tuple(replace(point, arm=under(point.arm)) for point in slope.points)
+    return replace(slope, among=f"{name}: {slope.among}".removesuffix(": "), points=points)

@@ -54,12 +54,12 @@ def writers(study: Study, room: int) -> tuple[tuple[Writer, ...], int]:
     samples = _first_seed(study)
     prompts = sorted({sample.prompt_id for sample in samples})
     cost = {prompt: sum(_bytes(sample) for sample in samples if sample.prompt_id == prompt) for prompt in prompts}
-    kept: list[int] = []
+    shown_prompts: list[int] = []
     for prompt in prompts:
-        if not kept or sum(cost[one] for one in (*kept, prompt)) <= room:
-            kept.append(prompt)
-    shown = tuple(_writer(arm, samples, kept, room) for arm in study.arms if any(sample.arm == arm for sample in samples))
-    return shown, len(prompts) - len(kept)
+        if not shown_prompts or sum(cost[each_prompt] for each_prompt in (*shown_prompts, prompt)) <= room:
+            shown_prompts.append(prompt)
+    shown = tuple(_writer(arm, samples, shown_prompts, room) for arm in study.arms if any(sample.arm == arm for sample in samples))
+    return shown, len(prompts) - len(shown_prompts)
 
 
 def excerpts(study: Study, worst: str, best: str) -> tuple[str, tuple[Excerpt, ...]]:
@@ -69,7 +69,9 @@ def excerpts(study: Study, worst: str, best: str) -> tuple[str, tuple[Excerpt, .
     if not of_worst:
         return "", ()
     prompt = min(sample.prompt_id for sample in of_worst)
-    by_arm = [[one for one in samples if one.arm == arm and one.prompt_id == prompt] for arm in dict.fromkeys((worst, best))]
+    by_arm = [
+        [sample for sample in samples if sample.arm == arm and sample.prompt_id == prompt] for arm in dict.fromkeys((worst, best))
+    ]
     chosen = [min(by_arm[0], key=_generation), *(max(of_arm, key=_generation) for of_arm in by_arm if of_arm)]
     shown = tuple(Excerpt(sample.arm, sample.generation, _runs(sample.text, EXCERPT)) for sample in dict.fromkeys(chosen))
     return chosen[0].prompt, shown
@@ -97,10 +99,12 @@ def _writer(arm: str, samples: Sequence[ShownSample], prompts: Sequence[int], ro
 
 
 def _continued(of_arm: Sequence[ShownSample], prompt: int, index: int, longest: int) -> Continued:
-    of_prompt = sorted((one for one in of_arm if one.prompt_id == prompt), key=_generation)
+    of_prompt = sorted((sample for sample in of_arm if sample.prompt_id == prompt), key=_generation)
     shown = _spread(of_prompt)
-    before = [None, *(one.text for one in shown)]
-    texts = tuple(Written(one.generation, _runs(one.text, longest, former)) for one, former in zip(shown, before, strict=False))
+    before = [None, *(sample.text for sample in shown)]
+    texts = tuple(
+        Written(sample.generation, _runs(sample.text, longest, former)) for sample, former in zip(shown, before, strict=False)
+    )
     return Continued(of_prompt[0].prompt if of_prompt else "", index, texts)
 
 
@@ -114,17 +118,17 @@ def _spread(samples: Sequence[ShownSample]) -> list[ShownSample]:
 def _runs(text: str, longest: int, before: str | None = None) -> tuple[tuple[str, str], ...]:
     """A text in runs. What repeats is marked first; of the rest, what the text before had in the same place is told from what is new."""
     text = cut(text, longest)
-    kept = [False] * len(text) if before is None else shared(cut(before, longest), text)
+    is_shared = [False] * len(text) if before is None else shared(cut(before, longest), text)
     runs: list[tuple[str, str]] = []
     position = 0
     for run, is_repeat in repeats(text):
-        for is_kept, group in groupby(range(position, position + len(run)), key=lambda place: kept[place]):
+        for is_kept, group in groupby(range(position, position + len(run)), key=lambda place: is_shared[place]):
             places = list(group)
-            what = "repeats" if is_repeat else "kept" if is_kept else ""
+            mark = "repeats" if is_repeat else "kept" if is_kept else ""
             piece = text[places[0] : places[-1] + 1]
-            if runs and runs[-1][1] == what:
-                runs[-1] = (runs[-1][0] + piece, what)
+            if runs and runs[-1][1] == mark:
+                runs[-1] = (runs[-1][0] + piece, mark)
             else:
-                runs.append((piece, what))
+                runs.append((piece, mark))
         position += len(run)
     return tuple(runs)

@@ -42,28 +42,30 @@ def check(*parts: Any) -> tuple[str, ...]:
     'It gives the same in another process, whatever the clock, the global seeds, PYTHONHASHSEED and the number of threads.'
     """
     families = [family_of(part) for part in parts]
-    seen = [
+    violations_of_parts = [
         {promise.sentence: seen_against(promise, part) for promise in promises(family) if promise is not TWICE}
         for part, family in zip(parts, families, strict=True)
     ]
-    for by_sentence, said in zip(seen, seen_elsewhere(parts), strict=True):
-        by_sentence[TWICE.sentence] = said
+    for by_sentence, violation in zip(violations_of_parts, seen_elsewhere(parts), strict=True):
+        by_sentence[TWICE.sentence] = violation
     broken = []
-    for part, family, by_sentence in zip(parts, families, seen, strict=True):
-        if violations := {sentence: said for sentence, said in by_sentence.items() if said}:
+    for part, family, by_sentence in zip(parts, families, violations_of_parts, strict=True):
+        if violations := {sentence: violation for sentence, violation in by_sentence.items() if violation}:
             count = "one promise" if len(violations) == 1 else f"{len(violations)} promises"
             broken.append(f"{own_source.place_of(type(part))} breaks {count} of {family}: {' | '.join(_by_cause(violations))}")
     if broken:
         raise PromiseBroken(" || ".join(broken))
-    return tuple(dict.fromkeys(sentence for by_sentence in seen for sentence in by_sentence))
+    return tuple(dict.fromkeys(sentence for by_sentence in violations_of_parts for sentence in by_sentence))
 
 
 def _by_cause(violations: Mapping[str, str]) -> Iterator[str]:
     """Each cause once, after the first promise that it breaks, and how many others it breaks."""
     sentences: dict[str, list[str]] = {}
-    for sentence, said in violations.items():
-        cause = said[1:-1] if said.startswith("(") and said.endswith(")") else said
-        same = next((one for one in sentences if one in cause), cause)  # as another process says it, with the class before it
+    for sentence, violation in violations.items():
+        cause = violation[1:-1] if violation.startswith("(") and violation.endswith(")") else violation
+        same = next(
+            (known_cause for known_cause in sentences if known_cause in cause), cause
+        )  # as another process says it, with the class before it
         sentences.setdefault(same, []).append(sentence)
     for cause, (first, *others) in sentences.items():
         more = f", which breaks {len(others)} other{'s' if len(others) > 1 else ''} too" if others else ""

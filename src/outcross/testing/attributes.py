@@ -10,8 +10,8 @@ from outcross.attributes import AttributePage
 from outcross.testing.promises import Broken, promise, require, require_page
 
 HUMAN = [
-    f"the {one} saw a {other}, and the {other} ran. So it was."
-    for one in ["cat", "dog", "cow", "hen"]
+    f"the {animal} saw a {other}, and the {other} ran. So it was."
+    for animal in ["cat", "dog", "cow", "hen"]
     for other in ["fox", "owl", "elk"]
 ]
 HOSTILE = [
@@ -45,9 +45,9 @@ def reading(attribute: Any, reader: Any, texts: Any) -> np.ndarray:
             "__call__",
         )
     low, high = attribute.page.range
-    there = values[~np.isnan(values)]
-    require(np.isfinite(there).all(), "it gives an infinite number", "__call__")
-    outside = there[(there < low - 1e-12) | (there > high + 1e-12)]
+    numbers = values[~np.isnan(values)]
+    require(np.isfinite(numbers).all(), "it gives an infinite number", "__call__")
+    outside = numbers[(numbers < low - 1e-12) | (numbers > high + 1e-12)]
     require(not outside.size, f"it gives {outside[:1]}, outside of its range [{low:g}, {high:g}]", "__call__")
     return values
 
@@ -83,10 +83,10 @@ def reads_people(attribute: Any) -> None:
 @promise("It reads lists, tuples and arrays of texts alike.")
 def reads_any_sequence(attribute: Any) -> None:
     reader = attribute.fit(HUMAN)
-    one = reading(attribute, reader, HUMAN)
+    readings = reading(attribute, reader, HUMAN)
     for other in (tuple(HUMAN), np.array(HUMAN)):
         require(
-            np.array_equal(reading(attribute, reader, other), one, equal_nan=True),
+            np.array_equal(reading(attribute, reader, other), readings, equal_nan=True),
             f"a {type(other).__name__} gives other numbers",
             "__call__",
         )
@@ -95,8 +95,8 @@ def reads_any_sequence(attribute: Any) -> None:
 @promise("The order of the human texts that it is fitted to changes no reading.")
 def order_of_human_texts(attribute: Any) -> None:
     others = [*HUMAN[::-1], "a text of another kind; it has 12 words, or so."]
-    one, other = (reading(attribute, attribute.fit(human), others) for human in (HUMAN, HUMAN[::-1]))
-    require(np.array_equal(one, other, equal_nan=True), "it changes the readings", "fit")
+    readings, readings_reversed = (reading(attribute, attribute.fit(human), others) for human in (HUMAN, HUMAN[::-1]))
+    require(np.array_equal(readings, readings_reversed, equal_nan=True), "it changes the readings", "fit")
 
 
 def outcome(attribute: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import polars as pl
 
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
+from outcross.text.texts import in_batches
 
 N = 60
 
@@ -35,6 +36,9 @@ class GivenCandidates:
     @property
     def texts(self) -> list[str]:
         return self.frame["text"].to_list()
+
+    def batches_of_texts(self, among: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, list[str]]]:
+        return in_batches(self.texts, among)
 
     @property
     def points(self) -> np.ndarray:

@@ -52,7 +52,7 @@ def evidence_for(part: Any) -> Evidence:
     """The evidence that a measure can read, with what it wants counted over every row."""
     if "table" in part.needs:
         return counted(part, tables())
-    kind = next(one for one in part.needs if one in KINDS)
+    kind = next(need for need in part.needs if need in KINDS)
     return texts() if kind in ("text", "groups") else of_kind(kind)
 
 

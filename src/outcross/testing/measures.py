@@ -28,9 +28,9 @@ def readings_of(part: Any, evidence: Evidence, is_enough: bool = True) -> list[R
         if is_enough:
             raise Broken(f"it refuses evidence that it says it can read: {why}", "__call__") from None
         return []
-    wrong = next((one for one in every if not isinstance(one, Reading | Pointed | Reliability)), None)
+    wrong = next((answer for answer in every if not isinstance(answer, Reading | Pointed | Reliability)), None)
     require(wrong is None, f"it must yield readings, got {wrong!r:.60}; write yield Reading(name, estimate, null)", "__call__")
-    return [one for one in every if isinstance(one, Reading)]
+    return [answer for answer in every if isinstance(answer, Reading)]
 
 
 @lru_cache(maxsize=2)
@@ -193,7 +193,7 @@ def reads_each_chain(part: Any) -> None:
     of_two = _numbers(part, _of_vectors(pair, np.stack([people, people]), truth), STREAM)
     alone = [_numbers(part, _of_vectors(chain, people, truth), seed) for chain in pair for seed in range(STREAM, STREAM + 4)]
     for place, value in of_two.items():
-        first, second = (np.array([one[place] for one in each if place in one]) for each in (alone[:4], alone[4:]))
+        first, second = (np.array([numbers[place] for numbers in each if place in numbers]) for each in (alone[:4], alone[4:]))
         if not len(first) or not len(second):
             continue
         ends = sorted([first.mean(), second.mean()])
@@ -218,7 +218,7 @@ def _of_vectors(drawn: np.ndarray, people: np.ndarray, truth: Any) -> Evidence:
 def _numbers(part: Any, evidence: Evidence, seed: int) -> dict[tuple[str, str, str, str], float]:
     """The numbers that a measure reads, by place; none where it needs more than there is."""
     try:
-        every = [one for one in part(evidence, np.random.default_rng(seed)) if isinstance(one, Reading)]
+        every = [answer for answer in part(evidence, np.random.default_rng(seed)) if isinstance(answer, Reading)]
     except NotApplicable:
         return {}
     return {place: value for place, value in values(every).items() if value is not None}

@@ -66,20 +66,20 @@ class Bench:
         raise BadInput("; ".join(failures) or f"no human data are known that learn {learner.learns}")
 
     def _sources(self) -> list[dict[str, Any]]:
-        told = self.learner.learns
-        if isinstance(told, str) or not isinstance(told, tuple) or not told:
-            raise Broken(f'learns must name kinds of records, as learns = ("vectors",), got {told!r:.80}')
-        if "text" in told:
+        kinds = self.learner.learns
+        if isinstance(kinds, str) or not isinstance(kinds, tuple) or not kinds:
+            raise Broken(f'learns must name kinds of records, as learns = ("vectors",), got {kinds!r:.80}')
+        if "text" in kinds:
             return [{"kind": "path", "path": _texts(), "rows": 30, "held_out": 0.2}]
-        unknown = [one for one in told if one not in HUMAN]
-        if len(unknown) == len(told):
+        unknown = [kind for kind in kinds if kind not in HUMAN]
+        if len(unknown) == len(kinds):
             raise Broken(f"learns names {unknown}; known kinds are text, {', '.join(HUMAN)}")
-        return [source for one in told for source in HUMAN.get(one, ())]
+        return [source for kind in kinds for source in HUMAN.get(kind, ())]
 
-    def _fit(self, told: dict[str, Any], chains: int) -> None:
+    def _fit(self, source: dict[str, Any], chains: int) -> None:
         rng = np.random.default_rng
         form = self.learner.form(8) if "text" in self.learner.learns else None
-        self.human = Gathering(source=source_of(told), form=form, chains=chains).open(rng(0))
+        self.human = Gathering(source=source_of(source), form=form, chains=chains).open(rng(0))
         self.records = self.human.training.records
         self.schedule = self.learner.schedule(Schedule(steps=2, batch=8, start=Scratch())) if self.learner.trains else None
         self.start = self.learner.begin(self.human, self.schedule, rng(1))
@@ -87,12 +87,12 @@ class Bench:
 
     def fitted(self, records: Any = None) -> Any:
         """A model of the human records, or of others."""
-        found = self.learner.fit(
+        model = self.learner.fit(
             self.records if records is None else records, None, self.start, self.schedule, np.random.default_rng(2)
         )
         for method in ("sample", "log_prob", "save"):
-            require(callable(getattr(found, method, None)), f"it must give a model with {method}, got {found!r:.80}", "fit")
-        return found
+            require(callable(getattr(model, method, None)), f"it must give a model with {method}, got {model!r:.80}", "fit")
+        return model
 
     def sample(self, model: Any, n: int = 11, seed: int = 5, temperature: float = 1.0) -> Any:
         """What a model writes after human prompts."""
@@ -112,15 +112,15 @@ class Bench:
             for path in files:
                 if path.suffix in (".npz", ".npy"):
                     _check_plain_arrays(path, self.model)
-            found = self.learner.load(Path(folder))
-            digest(self.sample(found, 1))  # what is read lazily is read now
-            return found
+            model = self.learner.load(Path(folder))
+            digest(self.sample(model, 1))  # what is read lazily is read now
+            return model
 
 
-def source_of(told: dict[str, Any]) -> Any:
+def source_of(settings: dict[str, Any]) -> Any:
     from outcross.recipe import read
 
-    return read(SOURCES, told, "human")
+    return read(SOURCES, settings, "human")
 
 
 def _texts() -> str:
@@ -175,14 +175,14 @@ def writes_what_is_asked(learner: Any) -> None:
 @promise("Equal streams give equal fits and equal records, other streams other records.")
 def same_stream_same_records(learner: Any) -> None:
     bench = Bench(learner)
-    one, again, other = (bench.sample(bench.model, 40, seed) for seed in (5, 5, 6))
-    require(digest(one) == digest(again), f"the same stream gave other records ({_place(bench.model, 'sample')})", "fit")
+    records, again, other = (bench.sample(bench.model, 40, seed) for seed in (5, 5, 6))
+    require(digest(records) == digest(again), f"the same stream gave other records ({_place(bench.model, 'sample')})", "fit")
     require(
-        digest(one) != digest(other),
+        digest(records) != digest(other),
         f"another stream gave the same records: sample must draw from the rng that it is given ({_place(bench.model, 'sample')})",
         "fit",
     )
-    require(digest(bench.sample(bench.fitted(), 40)) == digest(one), "the same records and stream gave another fit", "fit")
+    require(digest(bench.sample(bench.fitted(), 40)) == digest(records), "the same records and stream gave another fit", "fit")
 
 
 @promise("A model that is saved and loaded writes the same, and nothing that it saves is a pickle.")

@@ -70,8 +70,8 @@ def is_pure(policy: Any) -> None:
     for make, chains in KINDS:
         pool, human = pool_of(make, chains)
         is_same = unchanged([part.records.array for part in pool.parts])
-        one, other = (mixed(policy, pool, human).records.array for _ in range(2))
-        require(np.array_equal(one, other), "the same stream drew other records", "plan")
+        records, other = (mixed(policy, pool, human).records.array for _ in range(2))
+        require(np.array_equal(records, other), "the same stream drew other records", "plan")
         require(is_same(), "it changed records of the pool", "plan")
 
 
@@ -80,31 +80,31 @@ def takes_what_is_there(policy: Any) -> None:
     for make, chains in KINDS:
         pool, human = pool_of(make, chains)
         try:
-            taken = mixed(policy, pool, human)
+            training = mixed(policy, pool, human)
         except BadInput as error:
             if own_parts.blame(error):
                 raise
             raise Broken(str(error), "plan") from None
-        require(0 < len(taken) == sum(len(part) for part in taken.parts), "it takes no record", "plan")
-        require(taken.records.array.shape[: len(chains)] == chains, "it takes other chains than there are", "plan")
-        authors = {origin.author for part in taken.parts for origin in part.origins}
+        require(0 < len(training) == sum(len(part) for part in training.parts), "it takes no record", "plan")
+        require(training.records.array.shape[: len(chains)] == chains, "it takes other chains than there are", "plan")
+        authors = {origin.author for part in training.parts for origin in part.origins}
         require(authors <= {"human", "model"}, f"the records are said to be by {authors}", "plan")
-        require(taken.generation == pool.generation, "the generation of the pool is lost", "plan")
+        require(training.generation == pool.generation, "the generation of the pool is lost", "plan")
 
 
 @promise("It says what is drawn before anything is drawn: as many records, and as many human ones, as its plan names.")
 def draws_what_it_plans(policy: Any) -> None:
     for generations in (1, 2, 5):
         pool, human = pool_of(vectors, (), generations)
-        plan, taken = planned(policy, pool, human), mixed(policy, pool, human, 0)
-        require(len(taken) == len(plan) > 0, f"the plan says {len(plan)} records, {len(taken)} are drawn", "plan")
+        plan, training = planned(policy, pool, human), mixed(policy, pool, human, 0)
+        require(len(training) == len(plan) > 0, f"the plan says {len(plan)} records, {len(training)} are drawn", "plan")
         if all(take.what != "all" for take in plan.takes):
             require(
-                len(taken.human) == plan.human_rows + plan.fresh_rows, "other human records are drawn than the plan says", "plan"
+                len(training.human) == plan.human_rows + plan.fresh_rows, "other human records are drawn than the plan says", "plan"
             )
-            oldest = min((part.origin.generation or 0 for part in taken.models.parts), default=generations)
+            oldest = min((part.origin.generation or 0 for part in training.models.parts), default=generations)
             require(plan.reach is None or oldest >= generations - plan.reach, "it reads further back than its plan says", "plan")
-        require(taken.is_weighted == any(take.weight is not None for take in plan.takes), "weights differ from the plan", "plan")
+        require(training.is_weighted == any(take.weight is not None for take in plan.takes), "weights differ from the plan", "plan")
 
 
 @promise("It reads no further back than it says.")
@@ -121,8 +121,8 @@ def reads_no_further_back(policy: Any) -> None:
 def takes_parts_whole(policy: Any) -> None:
     pool, human = pool_of(lambda *asked: vectors(*asked).moments, (7,))
     try:
-        taken = mixed(policy, pool, human)
-        is_whole = not taken.is_weighted and len(taken.records) == len(taken)
+        training = mixed(policy, pool, human)
+        is_whole = not training.is_weighted and len(training.records) == len(training)
     except BadInput:
         is_whole = False
     require(is_whole == planned(policy, pool, human).is_whole, "the plan says otherwise", "plan")

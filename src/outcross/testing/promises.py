@@ -74,9 +74,9 @@ def of_every_part(family: Family) -> tuple[Promise, ...]:
 
     @promise("It says what it is, in a docstring.")
     def says_what_it_is(part: Any) -> None:
-        said = inspect.getdoc(type(part)) or ""
+        text = inspect.getdoc(type(part)) or ""
         require(
-            len(said) > 10 and not said.startswith(f"{type(part).__name__}("),
+            len(text) > 10 and not text.startswith(f"{type(part).__name__}("),
             "it has no docstring; outcross list prints its first sentence",
         )
 

@@ -55,10 +55,12 @@ def gives_what_is_asked(source: Any) -> None:
 
 @promise("The same stream gives the same records; of a distribution, another stream gives others.")
 def same_stream_same_records(source: Any) -> None:
-    one, again, other = (opened(source, (), stream).training.records.digest for stream in (0, 0, 1))
-    require(one == again, "the same stream gave other records; draw from the rng that you are given", "open")
+    records, again, other = (opened(source, (), stream).training.records.digest for stream in (0, 0, 1))
+    require(records == again, "the same stream gave other records; draw from the rng that you are given", "open")
     require(
-        source.truth is None or one != other, "another stream gave the same records; draw from the rng that you are given", "open"
+        source.truth is None or records != other,
+        "another stream gave the same records; draw from the rng that you are given",
+        "open",
     )
 
 

@@ -27,15 +27,17 @@ LIMIT = 300
 
 def is_the_same_elsewhere(part: Any) -> None:
     """Broken where a part gives something else in another process."""
-    (said,) = compared([part])
-    if said:
-        raise Broken(said)
+    (difference,) = compared([part])
+    if difference:
+        raise Broken(difference)
 
 
 def seen_elsewhere(parts: Sequence[Any]) -> list[str]:
     """What was seen of each part in other processes, with its class and line; empty where it gives the same there."""
     try:
-        return [Broken(said).seen(part) if said else "" for part, said in zip(parts, compared(parts), strict=True)]
+        return [
+            Broken(difference).seen(part) if difference else "" for part, difference in zip(parts, compared(parts), strict=True)
+        ]
     except Broken as broken:
         return [broken.seen(part) for part in parts]
 
@@ -47,9 +49,9 @@ def compared(parts: Sequence[Any]) -> list[str]:
             raise Broken(
                 f"{type(part).__name__} is defined in no file, so that no other process can import it; write it into a file"
             )
-    asked = json.dumps([_told(part) for part in parts])
-    one, other = (_in_a_process(asked, number) for number in (1, 2))
-    return [_difference(first, second) for first, second in zip(one, other, strict=True)]
+    asked = json.dumps([_description(part) for part in parts])
+    first_outcomes, second_outcomes = (_in_a_process(asked, number) for number in (1, 2))
+    return [_difference(first, second) for first, second in zip(first_outcomes, second_outcomes, strict=True)]
 
 
 TWICE = Promise(
@@ -58,7 +60,7 @@ TWICE = Promise(
 )
 
 
-def _told(part: Any) -> dict[str, Any]:
+def _description(part: Any) -> dict[str, Any]:
     from outcross.testing import family_of
 
     file = own_source.file_of(type(part)) if own_parts.is_own(type(part)) else None
@@ -117,18 +119,18 @@ def main() -> None:
     for described in asked:
         reads.seen = ""
         try:
-            part = _made(described)
+            part = _part_of(described)
             reads.files = {str(path) for path in own_source.sources(type(part)).values()} if described["is_own"] else set()
             outcome = importlib.import_module(f"outcross.testing.{described['family']}").outcome(part)
             outcomes.append({"outcome": outcome, "error": "", "reads": reads.seen})
         except Exception as error:
-            said = own_parts.blame(error) or f"{type(error).__name__}: {error}"
-            said = error.seen(part) if isinstance(error, Broken) else said
-            outcomes.append({"outcome": "", "error": said, "reads": reads.seen})
+            message = own_parts.blame(error) or f"{type(error).__name__}: {error}"
+            message = error.seen(part) if isinstance(error, Broken) else message
+            outcomes.append({"outcome": "", "error": message, "reads": reads.seen})
     out.write(json.dumps(outcomes) + "\n")
 
 
-def _made(described: dict[str, Any]) -> Any:
+def _part_of(described: dict[str, Any]) -> Any:
     from outcross.testing import table
 
     if not described["is_own"]:
@@ -150,7 +152,7 @@ def _kind(described: dict[str, Any]) -> str:
 
     members = table(described["family"])
     ends = f":{described['class']}"
-    return next(name for name, there in members.items() if isinstance(there, str) and there.endswith(ends))
+    return next(name for name, member in members.items() if isinstance(member, str) and member.endswith(ends))
 
 
 class Reads:

@@ -88,8 +88,18 @@ class Verbatim:
 
 def verbatim(words: RunningWords, source: RunningWords, run: int = RUN) -> Verbatim:
     """Which runs stand in the source."""
+    return verbatim_among(words, runs_of(source, run), run)
+
+
+def runs_of(source: RunningWords, run: int = RUN) -> np.ndarray:
+    """The numbers of all runs of a source, ascending, (runs,)."""
+    return np.sort(source.run_hashes(run)[0])
+
+
+def verbatim_among(words: RunningWords, known: np.ndarray, run: int = RUN) -> Verbatim:
+    """Which runs are among those that are known. known: as `runs_of` gives them, (runs,)."""
     codes, starts = words.run_hashes(run)
-    known, order = np.sort(source.run_hashes(run)[0]), np.argsort(codes)
+    order = np.argsort(codes)
     stands = np.zeros(codes.size, bool)
     if known.size:  # looked up in ascending order, which caches like
         ranked = codes[order]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,31 +16,52 @@ BUCKETS = 10_000
 """Numbers that n-grams are hashed to (Xie et al., NeurIPS 2023)."""
 SMALLEST = 1e-8
 """What is added to a probability before its logarithm is taken (the same)."""
+TOGETHER = 20_000
+"""Texts that are looked at together."""
+REMEMBERED = 500_000
+"""N-grams whose numbers are remembered from batch to batch; those that come when there are so many are hashed each time."""
 PIECES = r"\w+|[^\w\s]+"
 """Runs of letters, digits and underscores, and runs of other signs: what the paper cuts texts into."""
 
 
 @dataclass(frozen=True, eq=False)
 class HashedTexts:
-    """How often each number occurs in each text."""
+    """The numbers of the n-grams of each text: two bytes an n-gram."""
 
-    counts: csr_array
-    """(n, buckets)"""
+    numbers: np.ndarray
+    """The number of every n-gram, text after text, (n-grams,)."""
+    bounds: np.ndarray
+    """Where the n-grams of each text begin, (n + 1,)."""
     pieces: np.ndarray
     """Words and signs of each text, (n,)."""
 
-    @property
-    def distribution(self) -> np.ndarray:
-        """The share of each number in all texts together, (buckets,)."""
-        total = np.asarray(self.counts.sum(axis=0)).ravel().astype(np.float64)
+    def distribution(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """The share of each number in all texts together, (buckets,); rows: of these texts alone, one as often as it is named."""
+        times = None if rows is None else np.bincount(rows, minlength=len(self.pieces))
+        total = np.zeros(BUCKETS)
+        for low, high in self._stretches():
+            weights = None if times is None else np.repeat(times[low:high], np.diff(self.bounds[low : high + 1]))
+            total += np.bincount(self.numbers[self.bounds[low] : self.bounds[high]], weights, minlength=BUCKETS)
         return total / max(total.sum(), 1.0)
 
     def log_ratio(self, target: np.ndarray, raw: np.ndarray) -> np.ndarray:
         """The log of how much likelier each text is under one distribution than under another, in nats, (n,)."""
-        return np.asarray(self.counts @ (np.log(target + SMALLEST) - np.log(raw + SMALLEST)))
+        gain = np.log(target + SMALLEST) - np.log(raw + SMALLEST)
+        return np.concatenate([np.zeros(0), *(np.asarray(self._counts(low, high) @ gain) for low, high in self._stretches())])
 
-    def take(self, rows: np.ndarray) -> HashedTexts:
-        return HashedTexts(self.counts[rows], self.pieces[rows])
+    def _counts(self, low: int, high: int) -> csr_array:
+        """How often each number occurs in each of these texts, (high - low, buckets)."""
+        from scipy.sparse import csr_array
+
+        first, last = int(self.bounds[low]), int(self.bounds[high])
+        column, bounds = self.numbers[first:last].astype(np.int32), self.bounds[low : high + 1] - first
+        counts = csr_array((np.ones(column.size, np.int32), column, bounds), shape=(high - low, BUCKETS))
+        counts.sum_duplicates()
+        return counts
+
+    def _stretches(self) -> Iterator[tuple[int, int]]:
+        """So many neighbouring texts at a time."""
+        yield from ((low, min(low + TOGETHER, len(self.pieces))) for low in range(0, len(self.pieces), TOGETHER))
 
 
 def divergence(target: np.ndarray, other: np.ndarray) -> float:
@@ -55,22 +76,18 @@ def hashed(batches: Iterable[Sequence[str]]) -> HashedTexts:
     The number of an n-gram is its SHA-256 modulo 10,000; the pieces of a pair stand with a space between them (Xie et al., NeurIPS 2023, arXiv 2302.03169).
 
     >>> found = hashed([["A dog. A dog!", ""]])
-    >>> found.pieces.tolist(), int(found.counts.sum())
+    >>> found.pieces.tolist(), found.numbers.size
     ([6, 0], 11)
     """
-    from scipy.sparse import csr_array
-
     known: dict[str, int] = {}
-    columns, bounds, pieces = [np.zeros(0, np.int64)], [np.zeros(1, np.int64)], [np.zeros(0, np.int64)]
+    numbers, many, pieces = [np.zeros(0, np.uint16)], [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for batch in batches:
-        own, many, each = _of_batch(batch, known)
-        columns.append(own)
-        bounds.append(bounds[-1][-1] + np.cumsum(many))
-        pieces.append(each)
-    column, bound = np.concatenate(columns), np.concatenate(bounds)
-    counts = csr_array((np.ones(column.size, np.int32), column, bound), shape=(bound.size - 1, BUCKETS))
-    counts.sum_duplicates()
-    return HashedTexts(counts, np.concatenate(pieces))
+        for low in range(0, len(batch), TOGETHER):
+            own, own_many, each = _of_batch(batch[low : low + TOGETHER], known)
+            numbers.append(own)
+            many.append(own_many)
+            pieces.append(each)
+    return HashedTexts(np.concatenate(numbers), np.concatenate([[0], np.cumsum(np.concatenate(many))]), np.concatenate(pieces))
 
 
 def _of_batch(batch: Sequence[str], known: dict[str, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -85,10 +102,14 @@ def _of_batch(batch: Sequence[str], known: dict[str, int]) -> tuple[np.ndarray, 
     pairs = (single + " " + single.shift(-1))[follows] if follows.size else single.head(0)
     grams = pl.concat([single, pairs])
     distinct = grams.unique(maintain_order=True)
-    for gram in distinct.to_list():
-        if gram not in known:
-            known[gram] = int(hashlib.sha256(gram.encode()).hexdigest(), 16) % BUCKETS
-    numbers = grams.replace_strict(distinct, [known[gram] for gram in distinct.to_list()], return_dtype=pl.Int64).to_numpy()
+    of_distinct = [number if (number := known.get(gram)) is not None else _number(gram) for gram in distinct.to_list()]
+    if len(known) < REMEMBERED:
+        known.update(zip(distinct.to_list(), of_distinct, strict=True))
+    numbers = grams.replace_strict(distinct, of_distinct, return_dtype=pl.UInt16).to_numpy().astype(np.uint16)
     owner = np.concatenate([text, text[follows]])
     order = np.argsort(owner, kind="stable")
     return numbers[order], np.bincount(owner, minlength=len(each)), each
+
+
+def _number(gram: str) -> int:
+    return int.from_bytes(hashlib.sha256(gram.encode()).digest(), "big") % BUCKETS

@@ -18,6 +18,8 @@ TOGETHER = 50_000
 """Texts whose words are cut together."""
 COMPARED = 2**20
 """Pairs that are compared together."""
+RANKED = 2**22
+"""Runs that are looked through together for those that stand in several texts."""
 CROWD = 200
 """Texts that share one of their rarest runs: up to so many all are compared with each other, of more each with the first of each likeness."""
 LIKENESSES = 64
@@ -48,8 +50,8 @@ def near_twins(
     Every two twins are joined by a chain of the pairs, which need not hold all pairs: texts of the same runs are given as twins of the first
     of them, and its other twins are not said of them again. Where more than 200 different texts share a rare run, each is compared
     with the first of each of 64 likenesses alone, which keeps the work in proportion to the texts; there a chain can be broken.
-    Memory is some 60 bytes a word; texts may come batch by batch, and then none is held once its runs are hashed. order: which of the texts is looked at
-    first, which second, …; pairs are numbered by it. As the texts come, if left out.
+    Memory is some 10 bytes a word, and 40 more for each run that stands in several texts; texts may come batch by batch, and then none is held once its runs
+    are hashed. order: which of the texts is looked at first, which second, …; pairs are numbered by it. As the texts come, if left out.
 
     >>> said = ["the old tower fell in the night of the great storm", "a dog", "The old tower fell, in the night of the great storm!", "A dog."]
     >>> [(int(i), int(j), float(alike)) for i, j, alike in zip(*near_twins(said))]
@@ -80,41 +82,36 @@ def _over(threshold: float, runs: RankedRuns, first: np.ndarray, second: np.ndar
 
 @dataclass(frozen=True, eq=False)
 class RankedRuns:
-    """The distinct runs of words of texts, each as its rank among all runs, the rarest first."""
+    """The distinct runs of words of texts that stand in several of them, each as its rank among all of these, the rarest first."""
 
     keys: np.ndarray  # (runs,), ascending: the text in the upper 32 bits, the rank of a run in the lower ones
     bounds: np.ndarray  # (texts + 1,): where the runs of each text begin
-    times: np.ndarray  # (ranks,): in how many texts the run of each rank stands
+    sizes: np.ndarray  # (texts,): distinct runs of each text, those of no other text too
     digests: np.ndarray  # (texts,): of all runs of each text together
 
     @classmethod
     def of(cls, given: Sequence[str] | Iterator[Sequence[str]], shingle: int, order: np.ndarray | None = None) -> RankedRuns:
         batches = given if isinstance(given, Iterator) else iter([given])
-        parts = [_distinct(count_with_numbers(some), shingle) for batch in batches for some in _in_pieces(texts(batch).strings)]
-        codes = np.concatenate([np.zeros(0, np.uint64), *(codes for codes, _ in parts)])
-        sizes = np.concatenate([np.zeros(0, np.int64), *(sizes for _, sizes in parts)])
-        del parts
+        codes, sizes, digests = [], [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+        for some in (piece for batch in batches for piece in _in_pieces(texts(batch).strings)):
+            of_piece, many = _distinct(count_with_numbers(some), shingle)
+            codes.append(of_piece)
+            sizes.append(many)
+            digests.append(_digests(of_piece, many))
+        shared, many = _shared(codes, sizes[1:])
+        size, digest = np.concatenate(sizes), np.concatenate(digests)
         if order is not None:
-            codes, sizes = _reordered(codes, sizes, order)
-        bounds = np.concatenate([[0], np.cumsum(sizes)])
-        digests = np.zeros(len(sizes), np.uint64)
-        filled = np.flatnonzero(sizes)
-        if filled.size:
-            digests[filled] = np.add.reduceat(codes * (codes | np.uint64(1)), bounds[filled])
-        ranks, times = _ranked(codes)
-        del codes
-        keys = np.repeat(np.arange(len(sizes), dtype=np.uint64) << np.uint64(32), sizes) | ranks
+            shared, many = _reordered(shared, many, order)
+            size, digest = size[order], digest[order]
+        ranks = _ranked(shared)
+        del shared
+        keys = np.repeat(np.arange(len(many), dtype=np.uint64) << np.uint64(32), many) | ranks
         keys.sort()
-        return cls(keys, bounds, times, digests)
+        return cls(keys, np.concatenate([[0], np.cumsum(many)]), size, digest)
 
     @property
     def texts(self) -> int:
-        return self.bounds.size - 1
-
-    @property
-    def sizes(self) -> np.ndarray:
-        """Distinct runs of each text, (texts,)."""
-        return np.diff(self.bounds)
+        return self.sizes.size
 
     def of_the_same_runs(self) -> tuple[np.ndarray, np.ndarray]:
         """For each text that seems to have the runs of one before it the first of these, and the text."""
@@ -130,23 +127,22 @@ class RankedRuns:
         needed = np.ceil(threshold * self.sizes * (1 - 1e-12)).astype(
             np.int64
         )  # rounding may ask for a run more, never for one less
-        many = np.where(is_asked & (self.sizes > 0), self.sizes - needed + 1, 0)
+        of_no_other = self.sizes - np.diff(self.bounds)  # the rarest of all
+        many = np.where(is_asked & (self.sizes > 0), np.maximum(self.sizes - needed + 1 - of_no_other, 0), 0)
         text = np.repeat(np.arange(self.texts), many)
         at = self.bounds[:-1][text] + np.arange(text.size) - np.repeat(np.cumsum(many) - many, many)
         ranks = (self.keys[at] & np.uint64(0xFFFFFFFF)).astype(np.int64)
-        shared = self.times[ranks] > 1
-        ranks, text = ranks[shared], text[shared]
         order = np.lexsort((text, self.sizes[text], ranks))
         return ranks[order], text[order]
 
     def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Shared runs over all runs of pairs of texts, (pairs,)."""
-        shared, sizes = np.zeros(first.size, np.int64), self.sizes
-        work = np.cumsum(np.minimum(sizes[first], sizes[second]))
+        shared, sizes, of_several = np.zeros(first.size, np.int64), self.sizes, np.diff(self.bounds)
+        work = np.cumsum(np.minimum(of_several[first], of_several[second]))
         for low, high in _pieces(work):
-            less = np.where(sizes[first[low:high]] <= sizes[second[low:high]], first[low:high], second[low:high])
+            less = np.where(of_several[first[low:high]] <= of_several[second[low:high]], first[low:high], second[low:high])
             more = first[low:high] + second[low:high] - less
-            many = sizes[less]
+            many = of_several[less]
             pair = np.repeat(np.arange(high - low), many)
             at = self.bounds[less[pair]] + np.arange(pair.size) - np.repeat(np.cumsum(many) - many, many)
             wanted = (more[pair].astype(np.uint64) << np.uint64(32)) | (self.keys[at] & np.uint64(0xFFFFFFFF))
@@ -190,8 +186,52 @@ def _distinct(words: RunningWords, shingle: int) -> tuple[np.ndarray, np.ndarray
     return codes[is_first], np.bincount(owner[is_first], minlength=words.n)
 
 
-def _ranked(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rank of each run among all, the rarest first, (runs,), and how many texts have the run of each rank, (ranks,)."""
+def _digests(codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """A number for all runs of each text together, (texts,). codes: (runs,); sizes: (texts,)."""
+    digests, filled = np.zeros(len(sizes), np.uint64), np.flatnonzero(sizes)
+    if filled.size:
+        digests[filled] = np.add.reduceat(codes * (codes | np.uint64(1)), (np.cumsum(sizes) - sizes)[filled])
+    return digests
+
+
+def _shared(codes: list[np.ndarray], sizes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The runs that stand in several texts, (runs,), and how many each text has, (texts,), of pieces whose codes are taken from the list on the way."""
+    runs = sum(part.size for part in codes)
+    bits = max(0, (runs // RANKED).bit_length())  # by their upper bits they are looked through so many at a time
+    is_shared = [np.zeros(part.size, bool) for part in codes]
+    for upper in range(1 << bits):
+        at = [np.flatnonzero(_upper(part, bits) == upper) for part in codes]
+        some = np.concatenate([np.zeros(0, np.uint64), *(part[own] for part, own in zip(codes, at, strict=True))])
+        of_several = np.split(_is_repeated(some), np.cumsum([own.size for own in at])[:-1]) if codes else []
+        for mask, own, repeated in zip(is_shared, at, of_several, strict=True):
+            mask[own] = repeated
+    many = [np.zeros(0, np.int64)]
+    for place, (mask, own) in enumerate(zip(is_shared, sizes, strict=True)):
+        before = np.concatenate([[0], np.cumsum(mask)])
+        ends = np.cumsum(own)
+        many.append(before[ends] - before[ends - own])
+        codes[place] = codes[place][mask]
+    return np.concatenate([np.zeros(0, np.uint64), *codes]), np.concatenate(many)
+
+
+def _upper(codes: np.ndarray, bits: int) -> np.ndarray:
+    """The so many upper bits of numbers, (n,)."""
+    return codes >> np.uint64(64 - bits) if bits else np.zeros(codes.size, np.uint64)
+
+
+def _is_repeated(codes: np.ndarray) -> np.ndarray:
+    """Whether each number stands there several times, (n,) of bool."""
+    order = np.argsort(codes)
+    ordered = codes[order]
+    is_same = ordered[1:] == ordered[:-1]
+    repeated = np.zeros(codes.size, bool)
+    repeated[order[1:][is_same]] = True
+    repeated[order[:-1][is_same]] = True
+    return repeated
+
+
+def _ranked(codes: np.ndarray) -> np.ndarray:
+    """The rank of each run among all, the rarest first, (runs,)."""
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
     is_first = np.ones(codes.size, bool)
@@ -199,12 +239,11 @@ def _ranked(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     del ordered
     number = np.cumsum(is_first) - 1
     times = np.bincount(number) if codes.size else np.zeros(0, np.int64)
-    by_times = np.argsort(times, kind="stable")
     place = np.empty(times.size, np.uint64)
-    place[by_times] = np.arange(times.size, dtype=np.uint64)
+    place[np.argsort(times, kind="stable")] = np.arange(times.size, dtype=np.uint64)
     ranks = np.empty(codes.size, np.uint64)
     ranks[order] = place[number]
-    return ranks, times[by_times]
+    return ranks
 
 
 def _candidates(runs: RankedRuns, threshold: float, is_asked: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -21,6 +21,8 @@ from outcross.text.words import RunningWords, beyond, count
 
 BATCH = 2**22
 """Characters looked at together: 16 MB of code points."""
+TOGETHER = 50_000
+"""Texts that are given at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +117,19 @@ def texts(given: Any) -> Texts:
             raise BadInput(f"texts must be strings, text {row} is {text!r:.40}; leave out the missing ones first")
     surrogate = re.compile("[\ud800-\udfff]")
     return Texts([text if text.isascii() else surrogate.sub("\ufffd", text) for text in strings])
+
+
+def in_batches(given: Sequence[str], among: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """Texts that are in memory, some at a time: their places, (k,), and the texts. among: which of them, (n,) of bool; all if left out.
+
+    >>> [(at.tolist(), own) for at, own in in_batches(["a", "b", "c"], np.array([True, False, True]))]
+    [([0, 2], ['a', 'c'])]
+    """
+    chosen = np.arange(len(given)) if among is None else np.flatnonzero(among)
+    for start in range(0, chosen.size, TOGETHER):
+        at = chosen[start : start + TOGETHER]
+        places: list[int] = at.tolist()
+        yield at, [given[place] for place in places]
 
 
 def divided(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:

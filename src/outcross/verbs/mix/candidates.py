@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -90,21 +90,43 @@ class CandidateStore:
 
     @cached_property
     def texts(self) -> list[str]:
-        """The text of each; of a chat, what its assistant says. A missing one is empty."""
+        """The text of each, all in memory."""
+        texts = [""] * len(self)
+        for at, own in self.batches_of_texts(np.arange(len(self))):
+            for place, text in zip(at.tolist(), own, strict=True):
+                texts[place] = text
+        return texts
+
+    def batches_of_texts(self, chosen: np.ndarray) -> Iterator[tuple[np.ndarray, list[str]]]:
+        """The texts of candidates, read from the pools batch by batch; of a chat, what its assistant says. A missing one is empty.
+
+        chosen: their numbers, ascending, (n,). With each batch come the places of its texts among these, (k,). BadInput where no column is surely that of texts.
+        """
         import polars as pl
 
         if not len(self):
-            return []
+            return
         if self.text_column is None:
             raise BadInput(f"it reads texts; name their column as text_column, of {', '.join(self.schema)[:200]}")
         name, dtype = self.text_column
-        if dtype == pl.String:
-            return self.column(name).fill_null("").to_list()
-        return self._said(name, CHAT[-1:])
+        for number, pool in enumerate(self.pools):
+            own = np.flatnonzero(self.pool[chosen] == number)
+            place_of = np.full(self.scans[number].rows, -1)
+            place_of[self.row[chosen[own]]] = own
+            start = 0
+            for batch in pool.batches([name]) if own.size and name in pool.schema else ():
+                places = place_of[start : start + batch.height]
+                there = np.flatnonzero(places >= 0)
+                start += batch.height
+                if there.size:
+                    read = fitted(batch, {name: dtype}).to_series().gather(there)
+                    yield places[there], read.fill_null("").to_list() if dtype == pl.String else _said(read, CHAT[-1:])
+            if own.size and name not in pool.schema:
+                yield own, [""] * own.size
 
     @property
     def has_texts(self) -> bool:
-        """Whether a filter reads the texts, so that they are in memory anyhow."""
+        """Whether a filter reads the texts, so that it is said which column they are."""
         return self.text_column is not None and any("texts" in mix_filter.filter.needs for mix_filter in self.asked.filters)
 
     @cached_property
@@ -126,17 +148,9 @@ class CandidateStore:
         if is_chat:
             assert self.text_column is not None
             said = said.fill_null(
-                pl.Series("p", [text or None for text in self._said(self.text_column[0], CHAT[:-1])], dtype=pl.String)
+                pl.Series("p", [text or None for text in _said(self.column(self.text_column[0]), CHAT[:-1])], dtype=pl.String)
             )
         return said.to_list()
-
-    def _said(self, name: str, roles: Sequence[str]) -> list[str]:
-        """What these roles say in each chat, line after line."""
-        chats = self.column(name).to_list()
-        return [
-            "\n".join(str(message["content"]) for message in chat or [] if message and message.get("role") in roles and message.get("content"))
-            for chat in chats
-        ]  # fmt: skip
 
     def labels(self, name: str) -> np.ndarray:
         """A part of each candidate's label (origin, model, group), empty where it is missing, (n,) of words."""
@@ -165,6 +179,14 @@ class CandidateStore:
         return numbers
 
 
+def _said(chats: polars.Series, roles: Sequence[str]) -> list[str]:
+    """What these roles say in each chat, line after line."""
+    return [
+        "\n".join(str(message["content"]) for message in chat or [] if message and message.get("role") in roles and message.get("content"))
+        for chat in chats.to_list()
+    ]  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class PoolCandidates:
     """Some rows of the pools, as filters see them."""
@@ -181,6 +203,11 @@ class PoolCandidates:
     @property
     def texts(self) -> Sequence[str]:
         return self._some(self.store.texts)
+
+    def batches_of_texts(self, among: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
+        chosen = np.arange(len(self)) if among is None else np.flatnonzero(among)
+        for places, texts in self.store.batches_of_texts(self.at[chosen]):
+            yield chosen[places], texts
 
     @property
     def points(self) -> np.ndarray:

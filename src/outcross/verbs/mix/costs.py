@@ -104,7 +104,11 @@ def _own_words(store: CandidateStore, outcome: FilterOutcome) -> Iterator[dict[s
     """Of the words that one candidate alone says, how many are kept: they are the far tail of the vocabulary."""
     from outcross.text.texts import texts
 
-    words = texts([store.texts[place] for place in outcome.at.tolist()]).words.kinds_inside
+    said = [""] * len(outcome.at)
+    for places, own_texts in store.batches_of_texts(outcome.at):
+        for place, text in zip(places.tolist(), own_texts, strict=True):
+            said[place] = text
+    words = texts(said).words.kinds_inside
     of_word = np.bincount(words.ids)
     own = np.bincount(words.blocks[of_word[words.ids] == 1], minlength=len(outcome.at)).astype(float)
     kept, n = outcome.selection.kept, len(outcome.at)
@@ -163,7 +167,10 @@ def _lengths(store: CandidateStore) -> np.ndarray | None:
     if store.text_column is None:
         return None
     if store.has_texts:
-        return np.fromiter(map(len, store.texts), float, len(store))
+        lengths = np.zeros(len(store))
+        for places, texts in store.batches_of_texts(np.arange(len(store))):
+            lengths[places] = [*map(len, texts)]
+        return lengths
     name, _ = store.text_column
     return _numbers_of(store, name, lambda values: counted(values, "characters", None).astype(float))
 

@@ -83,9 +83,9 @@ def _of_likeness(aimed: Aimed, likeness: Likeness, drawn: np.ndarray, starts: np
         start = np.concatenate([[0], np.cumsum([len(own) for own in likeness.log_weights])])
         every = np.concatenate([rows + at for rows, at in zip(training.rows, start[:-1], strict=True)])
         facts["divergence_from_the_target"] = {
-            "random": divergence(likeness.wanted, likeness.hashed.take(every[aimed.at_random.rows(starts)]).distribution),
-            "available": divergence(likeness.wanted, likeness.hashed.take(every).distribution),
-            "realised": divergence(likeness.wanted, likeness.hashed.take(every[drawn]).distribution),
+            "random": divergence(likeness.wanted, likeness.hashed.distribution(every[aimed.at_random.rows(starts)])),
+            "available": divergence(likeness.wanted, likeness.hashed.distribution(every)),
+            "realised": divergence(likeness.wanted, likeness.hashed.distribution(every[drawn])),
             "unit": "nats an n-gram",
         }
     return facts

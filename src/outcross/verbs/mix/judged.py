@@ -323,14 +323,14 @@ class _RowReader:
         source = read(target.like)
         name = target.column or self._text(None)[0]
         _check_there(target, name, source.columns)
-        wanted = hashed(contents(batch[name]).to_list() for batch in source.batches([name])).distribution
+        wanted = hashed(contents(batch[name]).to_list() for batch in source.batches([name])).distribution()
         own = hashed(texts_ for pool in self.pools for texts_ in self.batches_of_texts(pool, target.column))
         long_enough = own.pieces >= target.shortest
         if not long_enough.any():
             raise BadInput(
                 f"{target.name}: every text has fewer than {target.shortest} words and signs, of which n-grams say too little; write shortest: 0 to draw by them all the same"
             )
-        weights = own.log_ratio(wanted, own.take(np.flatnonzero(long_enough)).distribution)
+        weights = own.log_ratio(wanted, own.distribution(np.flatnonzero(long_enough)))
         weights[~long_enough] = -np.inf
         bounds = np.cumsum([scan.rows for scan in self.scans])[:-1]
         return Likeness(target, tuple(np.split(weights, bounds)), own, wanted)

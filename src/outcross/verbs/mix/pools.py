@@ -258,8 +258,11 @@ def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) ->
     )
 
 
-def counted_pool(pool: OpenPool, asked: MixRecipe, schema: Schema, place: int) -> ScannedPool:
-    """What a plan needs to know of every row: its label and its amounts, from the columns that are named alone. In the place of a digest it has a number that looks random."""
+def counted_pool(pool: OpenPool, asked: MixRecipe, schema: Schema, place: int, tokens_a_character: float = 0.0) -> ScannedPool:
+    """What a plan needs to know of every row: its label and its amounts, from the columns that are named alone.
+
+    In the place of a digest a row has a number that looks random, and in the place of its tokens its characters times what each is worth.
+    """
     text = text_column(asked, schema) if asked.counted else None
     recipe = pool.recipe
     named = [recipe.model_column, recipe.generation_column, *LABEL, *asked.groups, *([text[0]] if text else [])]
@@ -271,7 +274,8 @@ def counted_pool(pool: OpenPool, asked: MixRecipe, schema: Schema, place: int) -
         strata.append(_coded(batch, recipe, {name: schema[name] for name in asked.groups}, codes))
         for unit, parts in amounts.items():
             assert text is not None
-            parts.append(counted(fitted(batch, dict([text])).to_series(), unit, None))
+            own = counted(fitted(batch, dict([text])).to_series(), "characters", None)
+            parts.append(np.rint(own * tokens_a_character).astype(np.int64) if unit == "tokens" else own)
     label = np.concatenate(strata)
     names, order = _in_order(codes)
     numbers = np.arange(len(label), dtype=np.uint64)

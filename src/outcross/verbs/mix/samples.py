@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.estimate import Estimate, exact, mean
+from outcross.estimate import Estimate, exact, mean, student_quantile
 from outcross.files.names import literal
 from outcross.files.refusals import suffix
 from outcross.files.source import TableSource
@@ -26,6 +26,7 @@ from outcross.verbs.mix.pools import OpenPool, counted, fitted, text_column, tok
 
 RUNS, LENGTH = 40, 250
 """Runs that are read of a pool, and rows of each."""
+CANNOT_TELL = "the sample cannot tell whether the mix can be had; the mix itself counts every text and may be refused"
 
 
 @dataclass(frozen=True)
@@ -39,22 +40,35 @@ class PoolSample:
     """Characters or tokens in all; exact where every row was read."""
 
 
-def sampled_plan(asked: MixRecipe, pools: Sequence[OpenPool], schema: dict[str, Any]) -> MixPlan | None:
+def sampled_plan(asked: MixRecipe, pools: Sequence[OpenPool], schema: dict[str, Any], is_last: bool = False) -> MixPlan | None:
     """The plan of a mix whose budget is in characters or tokens, from samples; None where they cannot tell whether it is to be had.
 
-    It can be had where it can be had of the least and of the most that each pool may hold.
+    It can be had where it can be had of the least and of the most that each pool may hold. is_last: nobody will count the pools, so that a plan is made of what they may hold and
+    says that the sample cannot tell; BadInput where they surely hold too little.
     """
     text = text_column(asked, schema)
     tokenizer = tokenizer_of(asked.tokenizer) if asked.unit == "tokens" else None
     samples = [pool_sample(pool, asked, text, tokenizer) for pool in pools]
-    ends = [sample.amount.interval for sample in samples]
-    try:
-        for end in (0, 1):
-            planned(asked, [Supply(sample.rows, max(0, round(own[end]))) for sample, own in zip(samples, ends, strict=True)])
-        plan = planned(asked, [Supply(sample.rows, round(sample.amount.value)) for sample in samples])
-    except BadInput:
+    least, most = ([max(0, round(sample.amount.interval[end])) for sample in samples] for end in (0, 1))
+    usual = [round(sample.amount.value) for sample in samples]
+
+    def of(amounts: Sequence[int]) -> MixPlan | BadInput:
+        try:
+            return planned(asked, [Supply(sample.rows, amount) for sample, amount in zip(samples, amounts, strict=True)])
+        except BadInput as error:
+            return error
+
+    plan, is_sure = of(usual), not isinstance(of(least), BadInput) and not isinstance(of(most), BadInput)
+    if isinstance(plan, BadInput) and is_last:
+        plan = of(most)
+    if isinstance(plan, BadInput):
+        if is_last:
+            raise BadInput(f"by a sample of the pools, {plan}") from None
         return None
-    return replace(plan, samples=tuple(samples), warnings=(*plan.warnings, *_notes(asked, samples)))
+    if not is_sure and not is_last:
+        return None
+    unsure = () if is_sure else (CANNOT_TELL,)
+    return replace(plan, samples=tuple(samples), warnings=(*plan.warnings, *_notes(asked, samples), *unsure))
 
 
 def _notes(asked: MixRecipe, samples: Sequence[PoolSample]) -> Iterator[str]:
@@ -81,6 +95,30 @@ def pool_sample(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any], tokeniz
         read += len(amounts)
     estimate = mean(np.array(means), "runs of neighbouring rows").on_scale(lambda value: max(0.0, value) * pool.rows)
     return PoolSample(pool.rows, read, replace(estimate, n=read))
+
+
+def tokens_a_character(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any], tokenizer: Any) -> Estimate:
+    """How many tokens a character of a pool's texts is worth: a ratio over runs of neighbouring rows, with a 95 % interval. A pool of few rows is read whole."""
+    is_whole = pool.rows <= RUNS * LENGTH
+    rng = stream(asked.seed, "mix", pool.recipe.name, "tokens")
+    runs = (
+        pool.batches([text[0]] if text[0] in pool.schema else []) if is_whole else runs_of_pool(pool, [text[0]], rng, RUNS, LENGTH)
+    )
+    tokens, characters, read = [0], [0], 0
+    for run in runs:
+        texts = fitted(run, dict([text])).to_series()
+        tokens.append(int(counted(texts, "tokens", tokenizer).sum()))
+        characters.append(int(counted(texts, "characters", None).sum()))
+        read += run.height
+    counts, lengths = np.array(tokens[1:], float), np.array(characters[1:], float)
+    if not lengths.sum():
+        return Estimate(0.0, 0.0, 0.0, "no character was sampled", read)
+    ratio = float(counts.sum() / lengths.sum())
+    if is_whole:
+        return exact(ratio, read)
+    error = float(np.sqrt(((counts - ratio * lengths) ** 2).sum() * RUNS / (RUNS - 1))) / float(lengths.sum())
+    half = student_quantile(RUNS - 1) * error
+    return Estimate(ratio, max(0.0, ratio - half), ratio + half, "a ratio over runs of neighbouring rows", read)
 
 
 def runs_of_pool(pool: OpenPool, names: Sequence[str], rng: np.random.Generator, runs: int, length: int) -> Iterator[Any]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from outcross import runtime
 from outcross.errors import BadInput
+from outcross.estimate import Estimate
 from outcross.files import names
 from outcross.files.names import read_parquet
 from outcross.files.whole import read_text, write_whole
@@ -44,11 +45,12 @@ from outcross.verbs.mix.pools import (
     read_as_numbers,
     scanned,
     shared_schema,
+    text_column,
     tokenizer_file,
     tokenizer_of,
 )
 from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
-from outcross.verbs.mix.samples import sampled_plan
+from outcross.verbs.mix.samples import sampled_plan, tokens_a_character
 from outcross.verbs.mix.search_asked import Searched
 from outcross.verbs.mix.splits import Cut, cut, described, replanned
 from outcross.verbs.mix.targets import Aimed, TrainingRows, aimed
@@ -201,9 +203,9 @@ class Mixing:
             plan = planned(self.asked, [Supply(pool.rows, pool.rows) for pool in self.pools])
         elif (
             self.is_plan
-            and not self.asked.filters
+            and (not self.asked.filters or self.filters_are_bounded)
             and "scans" not in self.__dict__
-            and (sampled := sampled_plan(self.asked, self.pools, schema))
+            and (sampled := sampled_plan(self.asked, self.pools, schema, self.filters_are_bounded or self.tokens_are_estimated))
         ):
             plan = sampled
         else:
@@ -227,6 +229,15 @@ class Mixing:
     @property
     def _plan_of_training(self) -> MixPlan:
         """The plan of the training rows, with what targets and splits say of them."""
+        try:
+            return self._plan_of_parts
+        except BadInput as error:
+            if not self.tokens_are_estimated:
+                raise
+            raise BadInput(f"{error}; this is by an estimate: {self._tokens_in_words}") from None
+
+    @property
+    def _plan_of_parts(self) -> MixPlan:
         if self.aimed is not None:
             plan = replace(self.aimed.plan, targets=self.aimed.facts, warnings=(*self.aimed.plan.warnings, *self._rejections()))
         else:
@@ -244,8 +255,27 @@ class Mixing:
         has_parents = any(
             pool.recipe.parents_column or "_parents" in pool.schema for pool in self.pools
         )  # who are named by digests
-        is_plain = not asked.filters and asked.search is None and "tokens" not in asked.counted and not has_parents
+        is_plain = not asked.filters and asked.search is None and not has_parents
         return self.is_plan and is_plain and sum(pool.rows for pool in self.pools) > ASKED
+
+    @property
+    def tokens_are_estimated(self) -> bool:
+        """Whether a plan takes the tokens of each row from its characters and a sample of the pool: a tokenizer takes minutes for a million texts."""
+        return self.is_counted and "tokens" in self.asked.counted
+
+    @cached_property
+    def token_rates(self) -> tuple[Estimate, ...]:
+        """Tokens a character of each pool, from a sample."""
+        tokenizer, text = tokenizer_of(self.asked.tokenizer), text_column(self.asked, self.schema)
+        return tuple(tokens_a_character(pool, self.asked, text, tokenizer) for pool in self.pools)
+
+    @property
+    def _tokens_in_words(self) -> str:
+        rates = [
+            f"{pool.recipe.name} has {rate.value:.4g} [{rate.interval[0]:.4g}, {rate.interval[1]:.4g}] tokens a character, from a sample of {rate.n:,} rows"
+            for pool, rate in zip(self.pools, self.token_rates, strict=True)
+        ]
+        return f"{'; '.join(rates)}; the mix itself counts every token, so that its shares and rows can differ from the plan, and it may be refused"
 
     @property
     def filters_are_bounded(self) -> bool:
@@ -273,6 +303,8 @@ class Mixing:
         for plan in filters:
             if plan.prefers:
                 yield f"filter {plan.step} prefers: {plan.prefers}. {PREFERS}"
+        if self.tokens_are_estimated and "token_rates" in self.__dict__:
+            yield self._tokens_in_words
         if self.filters_are_bounded:
             rows = sum(pool.rows for pool in self.pools)
             yield (
@@ -318,7 +350,11 @@ class Mixing:
     @cached_property
     def scans(self) -> tuple[ScannedPool, ...]:
         if self.is_counted:
-            return tuple(counted_pool(pool, self.asked, self.schema, place) for place, pool in enumerate(self.pools))
+            rates = [rate.value for rate in self.token_rates] if self.tokens_are_estimated else [0.0] * len(self.pools)
+            return tuple(
+                counted_pool(pool, self.asked, self.schema, place, rate)
+                for place, (pool, rate) in enumerate(zip(self.pools, rates, strict=True))
+            )
         if is_apart(self.where, self.pools):
             return scanned_apart(self.pools, self.asked, self.schema, self.where)
         tokenizer = tokenizer_of(self.asked.tokenizer) if "tokens" in self.asked.counted else None

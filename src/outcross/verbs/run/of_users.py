@@ -49,7 +49,7 @@ def of_users_in(experiment: Any) -> list[str]:
     """The names of parts of the user's own in the plain data of an experiment, each once."""
     inner = experiment.values() if isinstance(experiment, Mapping) else experiment if isinstance(experiment, list | tuple) else ()
     named = [experiment["kind"]] if isinstance(experiment, Mapping) and ":" in str(experiment.get("kind", "")) else []
-    return list(dict.fromkeys([*named, *(name for one in inner for name in of_users_in(one))]))
+    return list(dict.fromkeys([*named, *(name for value in inner for name in of_users_in(value))]))
 
 
 def _facts(cls: type) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from outcross.collapse.closed_forms import answers_of, learner_of_laws, selection_of
 from outcross.experiment.arms import Arm
 from outcross.experiment.settings import flat_settings
-from outcross.experiment.teachers import told_of
+from outcross.experiment.teachers import teacher_lines
 from outcross.laws import LAWS
 from outcross.laws.expectations import name_of
 from outcross.measures import pages_of_runs
@@ -47,27 +47,27 @@ def short(run: Run) -> str:
     """A run in one to three lines: how far it is, and what its report opens with."""
     arms, seeds = {arm.name for arm in run.arms}, {arm.experiment.seed for arm in run.arms}
     generations = max(arm.experiment.generations for arm in run.arms)
-    counts = [f"{len(of)} {word}{'s' * (len(of) != 1)}" for of, word in ((arms, "arm"), (seeds, "seed"))]
+    counts = [f"{len(members)} {word}{'s' * (len(members) != 1)}" for members, word in ((arms, "arm"), (seeds, "seed"))]
     place = "in memory" if run.folder is None else f"in {run.folder}"
     lines = [f"Run {run.name}: {', '.join(counts)}, {generations} generations, {place}"]
     if run.unfinished:
         lines.append(run.unfinished)
     if run.tables.ended:
-        told = from_tables(run.name, run.readings, pages=pages_of_runs())
-        found = [pooled(one) for one in measured(told)]
-        lines += [sentence(one, found, page_of(told, one.measure, found)) for one in chiefs(found)[:1]]
+        tables_study = from_tables(run.name, run.readings, pages=pages_of_runs())
+        curves = [pooled(curve) for curve in measured(tables_study)]
+        lines += [sentence(curve, curves, page_of(tables_study, curve.measure, curves)) for curve in chiefs(curves)[:1]]
     return "\n".join(lines)
 
 
 def study(run: Run) -> Study:
     """A run's study, every arm and measure with its definition and paper."""
     policies = {arm.name: PolicyPage(_trains_on(arm), arm.experiment.policy.paper) for arm in run.arms}
-    told = read(run, pages_of_runs(), policies, limits(run.arms))
+    recorded = read(run, pages_of_runs(), policies, limits(run.arms))
     by_name = {arm.name: arm for arm in run.arms}
-    laws = tuple(_named(law, by_name[law.arm]) for law in told.laws)
+    laws = tuple(_named(law, by_name[law.arm]) for law in recorded.laws)
     thresholds = {arm.name: known.threshold for arm in by_name.values() if (known := answers_of(arm.experiment)) is not None}
     return replace(
-        told,
+        recorded,
         notes=(*run.said_of_stops, *run.notes),
         settings=flat_settings(run.arms),
         slopes=run.slopes,
@@ -79,7 +79,7 @@ def study(run: Run) -> Study:
 def _trains_on(arm: Arm) -> str:
     """What the models of an arm learn from, in a sentence or two; of several teachers each."""
     policy = first_line(type(arm.experiment.policy))
-    teachers = told_of(arm.experiment.teachers)
+    teachers = teacher_lines(arm.experiment.teachers)
     return f"{len(arm.experiment.teachers)} teachers. {'; '.join(teachers)}. Each: {policy}" if teachers else policy
 
 
@@ -95,34 +95,38 @@ def _named(law: Law, arm: Arm) -> Law:
     return law if name is None else replace(law, name=name, citation=LAWS[name].citation)
 
 
-def limits(made: Sequence[Arm]) -> list[str]:
+def limits(arms: Sequence[Arm]) -> list[str]:
     """What a study of these arms does not show."""
-    experiment = made[0].experiment
-    seeds = len({arm.experiment.seed for arm in made})
-    told = []
+    experiment = arms[0].experiment
+    seeds = len({arm.experiment.seed for arm in arms})
+    sentences = []
     if experiment.human.is_text:
-        told.append(
+        sentences.append(
             "One small model on one small corpus: the order of the arms carries over to larger models better than the numbers do."
         )
-        told.append("Held-out loss is that of blocks without context; tail survival counts whole words, not meaning.")
+        sentences.append("Held-out loss is that of blocks without context; tail survival counts whole words, not meaning.")
     if experiment.human.is_text and seeds == 1:
-        told.append(
+        sentences.append(
             "One seed: the intervals hold for other documents, not for another training run; sweep: {seed: [0, 1, 2]} shows that."
         )
     if "images" in experiment.learner.learns and seeds == 1:
-        told.append(
+        sentences.append(
             "One seed: the intervals are over latents and over pictures, and not over training runs; sweep: {seed: [0, 1, 2]} shows those."
         )
     if experiment.chains > 1:
-        told.append(
+        sentences.append(
             f"The intervals are over {experiment.chains:,} independent chains; a single chain varies much more than their mean."
         )
-    told.append(
+    sentences.append(
         "No verdict: eight definitions of collapse are shown side by side, because they disagree (Schaeffer et al., arXiv 2503.03150)."
     )
-    trained = [(arm.experiment.training, arm.experiment.block) for arm in made if arm.experiment.training is not None]
-    if trained and all(one.is_matched for one, _ in trained) and len({one.steps_for(1, block) for one, block in trained}) == 1:
-        told.append(
+    trained = [(arm.experiment.training, arm.experiment.block) for arm in arms if arm.experiment.training is not None]
+    if (
+        trained
+        and all(training.is_matched for training, _ in trained)
+        and len({training.steps_for(1, block) for training, block in trained}) == 1
+    ):
+        sentences.append(
             "Training steps are matched: an arm with more records does not train longer, so accumulating is not helped by compute."
         )
-    return told
+    return sentences

@@ -29,48 +29,74 @@ HEADLINES = {
 }  # fmt: skip
 """The readings that a generation's row may show, most telling first: heading, measure, place."""
 COLUMNS = 5
+Readings = dict[tuple[str, str], Estimate | None]
+"""The estimates of one generation by measure and place."""
 
 
-def watcher(made: tuple[Arm, ...]) -> Any:
+def watcher(arms: tuple[Arm, ...]) -> Any:
     """A bar where standard error is a terminal, plain lines elsewhere."""
-    return ProgressBar(made) if sys.stderr.isatty() else Lines(made)
+    return ProgressBar(arms) if sys.stderr.isatty() else Lines(arms)
 
 
 class Lines(AbstractContextManager):
     """One line a generation; of arms that are sooner done, one at the end of each, the mean over its seeds."""
 
-    def __init__(self, made: tuple[Arm, ...]):
-        experiment = made[0].experiment
+    def __init__(self, arms: tuple[Arm, ...]):
+        experiment = arms[0].experiment
         self.columns: dict[str, tuple[str, str]] = {}
         """Those that the first generation has."""
-        self.seeds = Counter(arm.name for arm in made)
+        self.seeds = Counter(arm.name for arm in arms)
         """How many seeds each arm has."""
-        self.ends: dict[str, list[dict[tuple[str, str], Estimate | None]]] = {}
-        """The last readings of the seeds of an arm."""
         self.quick = not experiment.learner.trains
-        self.width = max(12, *(len(self.name(arm.name, arm.experiment.seed)) for arm in made))
-        self.last = max(arm.experiment.generations for arm in made) - 1
+        """Whether an arm has one line, at its end, and not one for each generation."""
+        self.readings: dict[str, dict[int, list[Readings]]] = {}
+        """Of arms that have one line, the readings of the seeds in each generation; only the last ones, unless a bound may stop a seed before."""
+        self.ended: Counter[str] = Counter()
+        """How many seeds of an arm have ended or were stopped."""
+        self.may_stop = any(arm.experiment.stop_when for arm in arms)
+        self.width = max(12, *(len(self.name(arm.name, arm.experiment.seed)) for arm in arms))
+        self.last = max(arm.experiment.generations for arm in arms) - 1
         self.started = time.monotonic()
 
     def __call__(self, event: Any) -> None:
         if isinstance(event, ArmStopped):
             self.write(str(event.stop))
-        if not isinstance(event, Ended) or (self.quick and event.generation != self.last):
+            if self.quick and event.stop.generation != self.last:
+                self.end(event.stop.arm, event.stop.seed)
+        if not isinstance(event, Ended):
             return
-        readings = {(one.measure, one.at): one.estimate for one in event.readings if not one.group.startswith(TEACHER)}
-        if self.quick:
-            ends = self.ends.setdefault(event.arm, [])
-            ends.append(readings)
-            if len(ends) < self.seeds[event.arm]:
-                return
-            readings = {where: _mean([end.get(where) for end in ends]) for where in readings}
+        readings = {
+            (reading.measure, reading.at): reading.estimate for reading in event.readings if not reading.group.startswith(TEACHER)
+        }
+        if not self.quick:
+            self.show(event.arm, event.seed, event.generation, readings)
+            return
+        if self.may_stop or event.generation == self.last:
+            self.readings.setdefault(event.arm, {}).setdefault(event.generation, []).append(readings)
+        if event.generation == self.last:
+            self.end(event.arm, event.seed)
+
+    def end(self, arm: str, seed: int) -> None:
+        """A seed of an arm has ended; after the last one the arm has its line, in the last generation that all its seeds have."""
+        self.ended[arm] += 1
+        if self.ended[arm] < self.seeds[arm]:
+            return
+        by_generation = self.readings.pop(arm, {})
+        whole = [generation for generation, of_seeds in by_generation.items() if len(of_seeds) == self.seeds[arm]]
+        if whole:
+            of_seeds = by_generation[max(whole)]
+            means = {place: _mean([readings.get(place) for readings in of_seeds]) for place in of_seeds[0]}
+            self.show(arm, seed, max(whole), means)
+
+    def show(self, arm: str, seed: int, generation: int, readings: Readings) -> None:
+        """Write a line, and above the first one the names of the columns."""
         if not self.columns:
-            there = {name: where for name, where in HEADLINES.items() if readings.get(where) is not None}
+            headline_places = {name: place for name, place in HEADLINES.items() if readings.get(place) is not None}
             others = {measure: (measure, at) for (measure, at), value in readings.items() if value is not None and not at}
-            self.columns = dict(list((there or others).items())[:COLUMNS])
+            self.columns = dict(list((headline_places or others).items())[:COLUMNS])
             self.write(self.row(["arm", "g", *self.columns]))
-        values = [_short(readings.get(where)) for where in self.columns.values()]
-        self.write(self.row([self.name(event.arm, event.seed), str(event.generation), *values]))
+        values = [_short(readings.get(place)) for place in self.columns.values()]
+        self.write(self.row([self.name(arm, seed), str(generation), *values]))
 
     def __exit__(self, *error: object) -> None:
         if error[0] is None:
@@ -96,13 +122,13 @@ class Lines(AbstractContextManager):
 class ProgressBar(Lines):
     """Lines above a bar that fills with the work done and says how long the rest will take."""
 
-    def __init__(self, made: tuple[Arm, ...]):
+    def __init__(self, arms: tuple[Arm, ...]):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-        super().__init__(made)
-        self.costs = {(arm.name, arm.experiment.seed): _costs(arm) for arm in made}
-        total = sum(_total(arm) for arm in made)
+        super().__init__(arms)
+        self.costs = {(arm.name, arm.experiment.seed): _costs(arm) for arm in arms}
+        total = sum(_total(arm) for arm in arms)
         columns = (
             BarColumn(None),
             TextColumn("{task.description}"),
@@ -124,11 +150,13 @@ class ProgressBar(Lines):
         if isinstance(event, UnderWay):
             arm, step = (event.arm, event.seed), event.step
             done = self.costs[arm].get((step.generation < 0, step.verb), 0.0) * step.share
-            where = "base" if step.generation < 0 else f"g{step.generation}"
+            generation = "base" if step.generation < 0 else f"g{step.generation}"
             name = (step.generation, step.verb, step.part)
             before = self.part.get(arm, (name, 0.0))
             self.bar.update(
-                self.task, advance=done - before[1] if before[0] == name else done, description=f"{event.arm} {where} {step.verb}"
+                self.task,
+                advance=done - before[1] if before[0] == name else done,
+                description=f"{event.arm} {generation} {step.verb}",
             )
             self.part[arm] = (name, done)
 
@@ -174,7 +202,11 @@ def _total(arm: Arm) -> float:
 
 def _mean(of_seeds: list[Estimate | None]) -> Estimate | None:
     """The mean over the seeds that have a value, with Student's interval over them; one seed keeps its own."""
-    known = [CurvePoint(0, one.value, one.low, one.high, one.method, one.n) for one in of_seeds if one is not None]
+    known = [
+        CurvePoint(0, estimate.value, estimate.low, estimate.high, estimate.method, estimate.n)
+        for estimate in of_seeds
+        if estimate is not None
+    ]
     if not known:
         return None
     point = mean_over_seeds(known)

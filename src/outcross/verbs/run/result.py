@@ -16,7 +16,7 @@ from outcross.data.records import load_records
 from outcross.data.selected import JudgedCandidates
 from outcross.errors import BadInput, GateFailed
 from outcross.experiment.arms import Arm, arms, resolved
-from outcross.experiment.teachers import told_of
+from outcross.experiment.teachers import teacher_lines
 from outcross.files.outputs import check_page
 from outcross.ledger import Ledger
 from outcross.ledger.lineage import Ancestor
@@ -159,31 +159,31 @@ class Run(Result):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know before the numbers: as the experiment says it, and of the networks that learn pictures."""
-        said = [note for arm in self.arms for note in arm.experiment.notes]
-        said += [said_of(name, facts) for name, facts in (self.ledger.run.own if self.ledger.run is not None else {}).items()]
-        return tuple(dict.fromkeys([*said, *self.of_networks]))
+        sentences = [note for arm in self.arms for note in arm.experiment.notes]
+        sentences += [said_of(name, facts) for name, facts in (self.ledger.run.own if self.ledger.run is not None else {}).items()]
+        return tuple(dict.fromkeys([*sentences, *self.of_networks]))
 
     @property
     def of_teachers(self) -> tuple[str, ...]:
         """What the teachers of each arm learn with, write and read; empty where there are none."""
-        made = {arm.name: arm.experiment.teachers for arm in self.arms if arm.experiment.teachers}
-        return tuple(f"Teachers of {arm}: {'; '.join(told_of(teachers))}." for arm, teachers in made.items())
+        teachers_of = {arm.name: arm.experiment.teachers for arm in self.arms if arm.experiment.teachers}
+        return tuple(f"Teachers of {arm}: {'; '.join(teacher_lines(teachers))}." for arm, teachers in teachers_of.items())
 
     @property
     def of_networks(self) -> tuple[str, ...]:
         """How many numbers the networks of pictures learn, once a generation has ended, and whether the pictures stand in for others."""
-        said: list[str] = []
+        sentences: list[str] = []
         for arm in self.arms:
             learner, human = arm.experiment.learner, arm.experiment.human
             if not isinstance(learner, Vae):
                 continue
             for height, width in self.pictures.select("height", "width").unique(maintain_order=True).rows():
-                said.append(f"The network learns {learner.numbers(height, width):,} numbers at {height} by {width} pixels.")
+                sentences.append(f"The network learns {learner.numbers(height, width):,} numbers at {height} by {width} pixels.")
             if isinstance(human, Images) and human.path is None:
-                said.append(
+                sentences.append(
                     "The digits of scikit-learn stand in for other pictures: no number of theirs compares with a published one."
                 )
-        return tuple(dict.fromkeys(said))
+        return tuple(dict.fromkeys(sentences))
 
     @property
     def unfinished(self) -> str:
@@ -248,9 +248,16 @@ class Run(Result):
                 else f"arm {arm} has no teacher {teacher!r:.80}: it has one model; leave teacher out"
             )
         key = steps["training" if teacher is None else f"training-{teacher}"]
-        return Training.load(self.kept(key), {made.digest: made for one in self.ledger.lineage(key) for made in self._made(one)})
+        return Training.load(
+            self.kept(key),
+            {
+                training_input.digest: training_input
+                for step in self.ledger.lineage(key)
+                for training_input in self._inputs_of(step)
+            },
+        )
 
-    def _made(self, step: Ancestor) -> Iterator[Made[Any]]:
+    def _inputs_of(self, step: Ancestor) -> Iterator[Made[Any]]:
         """What training sets may refer to of what a step made: its records, or the parts of the human data."""
         size = self.ledger.entries[step.key].size
         if step.verb != "gather":
@@ -304,8 +311,8 @@ class Run(Result):
 
         if against and by:
             raise BadInput("a figure is drawn by a setting over the generations, or against one; give by= or against=")
-        told = study(self)
-        return plot_against(told, against, measure, at=at) if against else plot(told, measure, by=by, at=at)
+        shown = study(self)
+        return plot_against(shown, against, measure, at=at) if against else plot(shown, measure, by=by, at=at)
 
     def figures(self) -> tuple[Figure, ...]:
         """Every figure of the report, each by itself."""
@@ -316,9 +323,11 @@ class Run(Result):
 
     def steps_of(self, arm: str, seed: int, generation: int) -> Mapping[str, str]:
         """The keys of the steps of a generation; BadInput where none such has ended."""
-        ended = next((one for one in self.tables.ended if (one.arm, one.seed, one.generation) == (arm, seed, generation)), None)
+        ended = next(
+            (entry for entry in self.tables.ended if (entry.arm, entry.seed, entry.generation) == (arm, seed, generation)), None
+        )
         if ended is None:
-            arms = ", ".join(dict.fromkeys(one.arm for one in self.tables.ended)) or "no arm"
+            arms = ", ".join(dict.fromkeys(entry.arm for entry in self.tables.ended)) or "no arm"
             raise BadInput(
                 f"no generation {generation} of arm {arm!r:.80} with seed {seed} has ended; generations of {arms:.200} have"
             )
@@ -337,7 +346,7 @@ class Run(Result):
         below = (path for path in self.folder.iterdir() if path.name not in ("steps", "arms"))
         nested = [path for path in (*below, *beside) if path.is_dir() and not path.is_symlink()]
         places = sorted({self.folder, *nested, *(path.parent for folder in nested for path in folder.glob("*/audit.json"))})
-        return {place: found for place in places if (found := stored(place)) is not None}
+        return {place: stored_audits for place in places if (stored_audits := stored(place)) is not None}
 
     @property
     def page(self) -> Path | None:
@@ -366,7 +375,7 @@ class Run(Result):
             "early_warning": self.early_warning,
             "experiment": self.experiment,
             "readings": self.readings.to_dicts(),
-            "slopes": [one.plain() for one in self.slopes],
+            "slopes": [slope.plain() for slope in self.slopes],
             "report": None if self.page is None or not self.page.is_file() else str(self.page),
         }
 
@@ -407,5 +416,5 @@ def opened(folder: str | Path) -> Run:
             f"{ledger.path} has {len(ledger.lines) - 1} of the {ledger.run.lines} lines of a finished run; {again(folder)}"
         )
     with own_parts.unimported(ledger.run.own):
-        made = arms(ledger.run.experiment)
-    return Run(made, folder, Tables(made, ledger))
+        recorded_arms = arms(ledger.run.experiment)
+    return Run(recorded_arms, folder, Tables(recorded_arms, ledger))

@@ -22,13 +22,13 @@ def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str
     yield from wrapped(run.unfinished, width)
     yield from stop_lines(run, width)
     yield from note_lines(run, width)
-    found = _responses(run)
-    yield from response_lines(found, width)
-    told = from_tables(run.name, at_the_end(run.readings, every_seed=every_seed))
-    shown = {(one.measured.measure, one.measured.at, answer.arm) for one in found for answer in one.answers}
-    rest = [one for one in told.readings if every_seed or (one.measure, one.at, one.arm) not in shown]
-    yield from summary_lines(replace(told, readings=tuple(rest)), width, every_seed=every_seed)
-    if not every_seed and any(len(line.threads) for one in measured(told) for line in one.curves.values()):
+    responses = _responses(run)
+    yield from response_lines(responses, width)
+    ends = from_tables(run.name, at_the_end(run.readings, every_seed=every_seed))
+    shown = {(response.measured.measure, response.measured.at, answer.arm) for response in responses for answer in response.answers}
+    rest = [reading for reading in ends.readings if every_seed or (reading.measure, reading.at, reading.arm) not in shown]
+    yield from summary_lines(replace(ends, readings=tuple(rest)), width, every_seed=every_seed)
+    if not every_seed and any(len(line.threads) for curve in measured(ends) for line in curve.curves.values()):
         yield from wrapped(
             "An arm of several seeds: their mean with Student's 95 % interval over the seeds; --seeds shows every seed.", width
         )
@@ -44,16 +44,16 @@ def note_lines(run: Run, width: int) -> Iterator[str]:
 
 def stop_lines(run: Run, width: int) -> Iterator[str]:
     """Which reading stopped each arm, when and by how much, and what the rule promises."""
-    for said in run.said_of_stops:
-        yield from wrapped(said, width)
+    for sentence in run.said_of_stops:
+        yield from wrapped(sentence, width)
 
 
 def end_lines(run: Run, width: int) -> Iterator[str]:
     """What is said at the end of a run: what stopped it, the response to what is swept, what moved first, and the slopes of the speed of collapse."""
     yield from stop_lines(run, width)
     yield from response_lines(_responses(run), width)
-    for said in run.of_networks:
-        yield from wrapped(f"note: {said}", width)
+    for sentence in run.of_networks:
+        yield from wrapped(f"note: {sentence}", width)
     yield from order_lines(run.profile, width)
     yield from slope_lines(chief(run.slopes), width)
 

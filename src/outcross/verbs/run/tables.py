@@ -84,18 +84,16 @@ class Tables:
         asked = sum(arm.experiment.generations for arm in self.arms)
         if len(self.ended) == asked:
             return ""
-        here = f"{len(self.ended)} of {asked} generations are here"
+        progress = f"{len(self.ended)} of {asked} generations are here"
         stopped = {(stop.arm, stop.seed) for stop in self.stops}
-        ended = Counter((one.arm, one.seed) for one in self.ended)
+        ended = Counter((entry.arm, entry.seed) for entry in self.ended)
         for arm in self.arms:
             name = (arm.name, arm.experiment.seed)
             if name not in stopped and ended[name] < arm.experiment.generations:
-                return f"The run has not ended: {here}; {self._go_on}."
+                return f"The run has not ended: {progress}; {self._go_on}."
         if self.ledger.folder is None:
-            return f"The run was stopped by stop_when: {here}; a run with a wider bound, or with none, goes further."
-        return (
-            f"The run was stopped by stop_when: {here}; run the same command with stop_when=null, or with a wider bound, to go on."
-        )
+            return f"The run was stopped by stop_when: {progress}; a run with a wider bound, or with none, goes further."
+        return f"The run was stopped by stop_when: {progress}; run the same command with stop_when=null, or with a wider bound, to go on."
 
     @cached_property
     def stops(self) -> tuple[Stop, ...]:
@@ -105,16 +103,16 @@ class Tables:
             for arm in self.arms
             if arm.experiment.stop_when
         }
-        found: dict[tuple[str, int], Stop] = {}
+        first_stops: dict[tuple[str, int], Stop] = {}
         following: Counter[tuple[str, int]] = Counter()
         for ended in self.ended:
             name = (ended.arm, ended.seed)
-            if name in watches and name not in found and ended.generation == following[name]:
+            if name in watches and name not in first_stops and ended.generation == following[name]:
                 following[name] += 1
                 stop = watches[name](ended.generation, self.readings_of(ended))
                 if stop is not None:
-                    found[name] = stop
-        return tuple(found.values())
+                    first_stops[name] = stop
+        return tuple(first_stops.values())
 
     @property
     def _go_on(self) -> str:
@@ -128,24 +126,24 @@ class Tables:
         """
         if not self.ended:
             raise BadInput(f"{self.ledger.folder or self.name} holds no readings: no generation has ended yet; {self._go_on}")
-        rows = [(one.arm, one.seed, one.generation, self.readings_of(one)) for one in self.ended]
+        rows = [(entry.arm, entry.seed, entry.generation, self.readings_of(entry)) for entry in self.ended]
         return with_settings(tabulate(self.name, rows), self.arms)
 
     def readings_of(self, ended: GenerationEntry) -> tuple[Reading, ...]:
         """The readings of a generation that has ended. BadInput where the ledger has lost them."""
         steps = [self.ledger.entries.get(key) for key in ended.measured]
         readings = [None if step is None else step.readings for step in steps]
-        if any(some is None for some in readings):
+        if any(of_step is None for of_step in readings):
             assert self.ledger.folder is not None
             raise BadInput(f"{self.ledger.path} has lost readings of {ended.arm}; {again(self.ledger.folder)}")
-        return tuple(reading for some in readings for reading in some or ())
+        return tuple(reading for of_step in readings for reading in of_step or ())
 
     @cached_property
     def samples(self) -> Any:
         """A polars frame with a row a sample: what the model of a generation wrote after one of the first prompts."""
         import polars
 
-        rows = [(one.arm, one.seed, one.generation, *sample) for one in self.ended for sample in one.samples]
+        rows = [(entry.arm, entry.seed, entry.generation, *sample) for entry in self.ended for sample in entry.samples]
         return polars.DataFrame(rows, schema=SAMPLE_COLUMNS, orient="row")
 
     @cached_property
@@ -153,7 +151,7 @@ class Tables:
         """A polars frame with a row for some pictures: who made them, the rows and columns of pixels of each, and their grey pixels in base64."""
         import polars
 
-        rows = [(one.arm, one.seed, one.generation, *some) for one in self.ended for some in one.pictures]
+        rows = [(entry.arm, entry.seed, entry.generation, *picture) for entry in self.ended for picture in entry.pictures]
         return polars.DataFrame(rows, schema=PICTURE_COLUMNS, orient="row")
 
     @cached_property
@@ -161,9 +159,9 @@ class Tables:
         """A polars frame with a row an answer: the eight definitions of collapse for every arm."""
         import polars
 
-        found = families(flat_settings(self.arms))
+        compared = families(flat_settings(self.arms))
         names = self.readings["arm"].unique(maintain_order=True)
-        return polars.concat([profile(self.readings, arm=arm, families=found).frame() for arm in names])
+        return polars.concat([profile(self.readings, arm=arm, families=compared).frame() for arm in names])
 
     @cached_property
     def laws(self) -> Any:
@@ -244,11 +242,13 @@ def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]
     rows = []
     for arm, seed, generation, readings in ended:
         for reading in readings:
-            told, real = reading.estimate, reading.null
-            numbers = (None,) * 5 if told is None else (told.value, told.low, told.high, told.method, told.n)
+            estimate, real = reading.estimate, reading.null
+            numbers = (
+                (None,) * 5 if estimate is None else (estimate.value, estimate.low, estimate.high, estimate.method, estimate.n)
+            )
             of_real = (None,) * 5 if real is None else (real.typical, real.low, real.high, real.floor, real.p)
-            where = (reading.measure, reading.at, reading.column, reading.group)
-            rows.append((run, arm, seed, generation, *where, *numbers, *of_real, reading.note))
+            place = (reading.measure, reading.at, reading.column, reading.group)
+            rows.append((run, arm, seed, generation, *place, *numbers, *of_real, reading.note))
     return polars.DataFrame(rows, schema=READINGS, orient="row")
 
 
@@ -266,8 +266,8 @@ def with_settings(readings: Any, arms: Sequence[Arm]) -> Any:
         values = {arm: own.get(key) for arm, own in flat.items()}
         if len({repr(value) for value in values.values()}) > 1:
             dtype = _type_of(values.values())
-            told = {arm: str(value) if dtype == polars.String and value is not None else value for arm, value in values.items()}
-            columns.append(polars.col("arm").replace_strict(told, return_dtype=dtype).alias(key))
+            levels = {arm: str(value) if dtype == polars.String and value is not None else value for arm, value in values.items()}
+            columns.append(polars.col("arm").replace_strict(levels, return_dtype=dtype).alias(key))
     first = readings.columns[: readings.columns.index("arm") + 1]
     return readings.select(*first, *columns, *readings.columns[len(first) :])
 

@@ -121,7 +121,7 @@ class Tracking(AbstractContextManager):
 
         for name, log in self.logs.items():
             with complaining(name, folder_of(self.run, name)):
-                for series in sorted(self.begun, key=lambda one: one.name):
+                for series in sorted(self.begun, key=lambda run_series: run_series.name):
                     log.end(series, page)
         self.begun.clear()
 

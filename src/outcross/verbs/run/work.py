@@ -159,7 +159,7 @@ class Runner:
         if self.folder is not None and experiment.store == "all":
             _name(self.folder, arm, generation.g, steps)
         samples = _samples(generation, experiment.prompts) if experiment.human.is_text else []
-        measured = [made.key for made in generation.readings.values()]
+        measured = [readings.key for readings in generation.readings.values()]
         self.ledger.record(
             GenerationEntry(
                 arm=arm.name,
@@ -180,25 +180,25 @@ class Runner:
         return _pictures(generation) if "images" in arm.experiment.learner.learns else []
 
 
-def open_folder(folder: Path, made: tuple[Arm, ...], fork: bool = False) -> tuple[Path, Path | None]:
+def open_folder(folder: Path, arms: tuple[Arm, ...], fork: bool = False) -> tuple[Path, Path | None]:
     """The folder to run these arms into, and the older run whose steps may be taken over.
 
     If the folder holds the same experiment, the run resumes; more generations, metrics, arms or seeds are growth. Any other difference, that
     the human data have changed among them, is refused with its field, or with `fork` put in a new folder beside it.
     """
-    for arm in made:
+    for arm in arms:
         if not re.fullmatch(r"[\w=.,+-]{1,120}", arm.name) or arm.name.startswith("."):
             raise BadInput(f"an arm cannot be called {arm.name[:80]!r}; use letters, digits and = . , + -")
     reuse = None
     if folder.exists() and not _is_run(folder):
         raise BadInput(f"{folder} exists and is not a run; choose another --out")
     _check_own(folder)
-    check_apart(folder, {path: None for arm in made for path in arm.experiment.human.inputs()})
-    difference = _difference(folder, made)
+    check_apart(folder, {path: None for arm in arms for path in arm.experiment.human.inputs()})
+    difference = _difference(folder, arms)
     if difference and not fork:
         raise BadInput(f"{difference}; start a new run with another --out, or pass --fork")
     if difference:
-        folder, reuse = _fork(folder, made), folder
+        folder, reuse = _fork(folder, arms), folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -208,7 +208,7 @@ def open_folder(folder: Path, made: tuple[Arm, ...], fork: bool = False) -> tupl
 
 def _check_own(folder: Path) -> None:
     """Refuse a run folder where a link stands for a file or a folder that a run writes: it may lead anywhere."""
-    places = itertools.chain(*(folder.glob(one) for one in ("*", ".*.lock", "steps/*", "arms/*", "arms/*/*", "arms/*/*/*")))
+    places = itertools.chain(*(folder.glob(pattern) for pattern in ("*", ".*.lock", "steps/*", "arms/*", "arms/*/*", "arms/*/*/*")))
     if linked := next((path for path in places if path.is_symlink()), None):
         raise BadInput(f"{linked} is a link, a run writes into its own folder alone; put what it leads to in its place")
 
@@ -222,45 +222,45 @@ def _is_run(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
-    left = {name for name in names if written_from(name) in OURS}
-    return "ledger.jsonl" in names or names - left <= OURS - {"experiment.yaml"}
+    leftovers = {name for name in names if written_from(name) in OURS}
+    return "ledger.jsonl" in names or names - leftovers <= OURS - {"experiment.yaml"}
 
 
 def fill(
     folder: Path,
-    made: tuple[Arm, ...],
+    arms: tuple[Arm, ...],
     runner: Runner,
     where: runtime.Where,
     watch: Callable[[Ended | UnderWay | ArmStopped], None],
     following: Following,
 ) -> Tables:
     """Run every arm into the folder. Steps that it holds are loaded."""
-    with _into(folder, made) as filling, following:
-        runtime.map(runner, jobs(made), followed([watch, following]), where)
+    with _into(folder, arms) as filling, following:
+        runtime.map(runner, jobs(arms), followed([watch, following]), where)
     return filling.tables
 
 
-def jobs(made: tuple[Arm, ...]) -> list[Job]:
+def jobs(arms: tuple[Arm, ...]) -> list[Job]:
     """Every arm with every seed; arms of a seed read the same human data, and follow each other."""
-    return [Job(arm) for arm in sorted(made, key=lambda arm: arm.experiment.seed)]
+    return [Job(arm) for arm in sorted(arms, key=lambda arm: arm.experiment.seed)]
 
 
-def generations(folder: Path | None, made: tuple[Arm, ...], runner: Runner, following: Following) -> Generator[ArmGeneration]:
+def generations(folder: Path | None, arms: tuple[Arm, ...], runner: Runner, following: Following) -> Generator[ArmGeneration]:
     """The generations of every arm, arm by arm, in this process: into a folder, or in memory where there is none.
 
     Whoever stops half-way leaves a run that is not finished; the steps and readings so far are kept.
     """
     if folder is None:
-        runner.ledger.record(_entry(made))
-        yield from (generation for job in jobs(made) for generation in runner.generations(job, following))
+        runner.ledger.record(_entry(arms))
+        yield from (generation for job in jobs(arms) for generation in runner.generations(job, following))
         return
-    with _into(folder, made), following:
-        yield from (generation for job in jobs(made) for generation in runner.generations(job, following))
+    with _into(folder, arms), following:
+        yield from (generation for job in jobs(arms) for generation in runner.generations(job, following))
 
 
-def _entry(made: tuple[Arm, ...]) -> RunEntry:
+def _entry(arms: tuple[Arm, ...]) -> RunEntry:
     """What a folder says that it holds before any step is done."""
-    return RunEntry(experiment=resolved(made), human=_contents(made), environment=environment(), own=of_users(made), lines=None)
+    return RunEntry(experiment=resolved(arms), human=_contents(arms), environment=environment(), own=of_users(arms), lines=None)
 
 
 @dataclass
@@ -271,27 +271,27 @@ class Filling:
 
 
 @contextmanager
-def _into(folder: Path, made: tuple[Arm, ...]) -> Iterator[Filling]:
+def _into(folder: Path, arms: tuple[Arm, ...]) -> Iterator[Filling]:
     """Hold a run folder while its arms are run: say what it holds first, write its tables last, and leave it in order after an error."""
     _check_own(folder)
     with alone(folder):
         _clear(folder)
         ledger = Ledger(folder)
-        if difference := _difference(folder, made):  # another process may have run here since the folder was opened
+        if difference := _difference(folder, arms):  # another process may have run here since the folder was opened
             raise BadInput(f"{difference}; start a new run with another --out")
-        run = _entry(made)
+        run = _entry(arms)
         ledger.record(run)
         ledger.close()
         write_whole(folder / "experiment.yaml", dump(run.experiment))
         write_whole(folder / "environment.json", json.dumps(run.environment, indent=1, sort_keys=True) + "\n")
-        filling = Filling(Tables(made, ledger))
+        filling = Filling(Tables(arms, ledger))
         try:
             yield filling
         except BaseException:
-            _leave(folder, made)
+            _leave(folder, arms)
             raise
         ledger = Ledger(folder)
-        filling.tables = Tables(made, ledger)
+        filling.tables = Tables(arms, ledger)
         _check_there(filling.tables, run)
         write_tables(folder, filling.tables)
         ledger.record(replace(run, lines=len(ledger.lines) - 1))
@@ -319,7 +319,7 @@ def _clear(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _leave(folder: Path, made: tuple[Arm, ...]) -> None:
+def _leave(folder: Path, arms: tuple[Arm, ...]) -> None:
     """Put an unfinished run in order: its readings so far; nothing of ours where not one step was done."""
     if not folder.is_dir():
         return
@@ -327,7 +327,7 @@ def _leave(folder: Path, made: tuple[Arm, ...]) -> None:
     if ledger.entries:
         ledger.close()
         if ledger.run is not None:
-            write_readings(folder, Tables(made, ledger))
+            write_readings(folder, Tables(arms, ledger))
         return
     shutil.rmtree(folder / "steps", ignore_errors=True)
     for name in OURS - {"steps"}:
@@ -365,13 +365,13 @@ def _samples_of_teachers(
     generation: CommunityGeneration, own_prompts: Sequence[str], human: Sequence[str]
 ) -> list[tuple[int, str, str]]:
     """The samples of every teacher, whose name stands before the prompt."""
-    each, told = max(1, SAMPLES // len(generation.teachers)), []
-    for name, one in generation.teachers.items():
-        records = one.drawn.records
+    each, pairs = max(1, SAMPLES // len(generation.teachers)), []
+    for name, teacher in generation.teachers.items():
+        records = teacher.drawn.records
         prompts = [human[row] if row >= 0 else "" for row in records.column("_prompt")[:each]]
-        own = [] if one.shown is None else list(zip(own_prompts, one.shown.value.texts, strict=True))
-        told += [(f"[{name}] {prompt}".strip(), text) for prompt, text in [*own, *zip(prompts, records.texts[:each], strict=True)]]
-    return [(number, prompt, text) for number, (prompt, text) in enumerate(told)]
+        own = [] if teacher.shown is None else list(zip(own_prompts, teacher.shown.value.texts, strict=True))
+        pairs += [(f"[{name}] {prompt}".strip(), text) for prompt, text in [*own, *zip(prompts, records.texts[:each], strict=True)]]
+    return [(number, prompt, text) for number, (prompt, text) in enumerate(pairs)]
 
 
 def _pictures(generation: Any) -> list[tuple[Literal["human", "model"], int, int, str]]:
@@ -384,20 +384,20 @@ def _pictures(generation: Any) -> list[tuple[Literal["human", "model"], int, int
         people = generation.human.training.records.array[: len(pictures)].reshape(-1, *pictures.shape[1:])
         shown.insert(0, ("human", np.rint(255 * people).astype(np.uint8)))
     height, width = pictures.shape[1:]
-    return [(author, height, width, base64.b64encode(some.tobytes()).decode()) for author, some in shown]
+    return [(author, height, width, base64.b64encode(strip.tobytes()).decode()) for author, strip in shown]
 
 
-def _contents(made: tuple[Arm, ...]) -> dict[str, str]:
+def _contents(arms: tuple[Arm, ...]) -> dict[str, str]:
     """The digest of what every arm's human data are read from, by the arm's name; empty where nothing is read."""
     of_source: dict[str, str] = {}
-    for arm in made:
+    for arm in arms:
         source = json.dumps(plain(arm.experiment.human), sort_keys=True)
         if source not in of_source:
             of_source[source] = arm.experiment.human.content()
-    return {arm.name: of_source[json.dumps(plain(arm.experiment.human), sort_keys=True)] for arm in made}
+    return {arm.name: of_source[json.dumps(plain(arm.experiment.human), sort_keys=True)] for arm in arms}
 
 
-def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
+def _difference(folder: Path, new_arms: tuple[Arm, ...]) -> str:
     """The first field in which an experiment differs from the one that a folder holds by more than growth; or nothing.
 
     A folder without a finished step holds no experiment yet.
@@ -408,12 +408,12 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
     if not ledger.entries:
         return ""
     if ledger.run is None:
-        return "" if _has_written(folder, made) else f"{folder} holds steps, and its ledger no longer says of which experiment"
-    now = {(arm.name, arm.experiment.seed): arm.experiment for arm in made}
-    contents = _contents(made)
+        return "" if _has_written(folder, new_arms) else f"{folder} holds steps, and its ledger no longer says of which experiment"
+    now = {(arm.name, arm.experiment.seed): arm.experiment for arm in new_arms}
+    contents = _contents(new_arms)
     with own_parts.unimported(ledger.run.own):
-        held = arms(ledger.run.experiment)
-    for arm in held:
+        stored_arms = arms(ledger.run.experiment)
+    for arm in stored_arms:
         was, key = arm.experiment, (arm.name, arm.experiment.seed)
         if key not in now:
             return f"the run holds {arm.name} with seed {was.seed}, the experiment has not; a run only grows"
@@ -435,10 +435,10 @@ def _difference(folder: Path, made: tuple[Arm, ...]) -> str:
     return ""
 
 
-def _has_written(folder: Path, made: tuple[Arm, ...]) -> bool:
+def _has_written(folder: Path, arms: tuple[Arm, ...]) -> bool:
     """Whether experiment.yaml is, to the byte, what this experiment writes there."""
     stored = folder / "experiment.yaml"
-    return stored.is_file() and stored.read_bytes() == dump(resolved(made)).encode()
+    return stored.is_file() and stored.read_bytes() == dump(resolved(arms)).encode()
 
 
 def _changed(human: Any, was: str, now: str) -> str:
@@ -448,8 +448,8 @@ def _changed(human: Any, was: str, now: str) -> str:
     return f"{field}{where} was other human data when the run began (digest {was[:12] or 'none'}, now {now[:12] or 'none: it cannot be read'})"
 
 
-def _fork(folder: Path, made: tuple[Arm, ...]) -> Path:
+def _fork(folder: Path, arms: tuple[Arm, ...]) -> Path:
     """The folder beside it for another experiment: the fork that was begun with this one, or the next free name."""
     folder = folder.resolve()
     forks = (folder.with_name(f"{folder.name}-fork-{i}") for i in itertools.count(1))
-    return next(fork for fork in forks if not fork.exists() or (_is_run(fork) and not _difference(fork, made)))
+    return next(fork for fork in forks if not fork.exists() or (_is_run(fork) and not _difference(fork, arms)))

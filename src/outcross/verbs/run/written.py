@@ -49,7 +49,7 @@ def texts_frame(run: Run, arm: str | None = None, seed: int | None = None, gener
 def _named(run: Run, arm: str | None, seed: int | None, generation: int | None) -> list[GenerationEntry]:
     """The generations that are meant. BadInput where there is none, with what there is."""
     ended = run.tables.ended
-    names = list(dict.fromkeys(one.name for one in run.arms))
+    names = list(dict.fromkeys(known_arm.name for known_arm in run.arms))
     if arm is not None and arm not in names:
         raise BadInput(f"{run.name} has no arm {arm!r:.80}{nearest(arm, names)}; it has {', '.join(names)[:300]}")
     chosen = [
@@ -65,7 +65,7 @@ def _named(run: Run, arm: str | None, seed: int | None, generation: int | None) 
         asked = {"arm": arm, "seed": seed, "generation": generation}
         words = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
         raise BadInput(
-            f"no generation of {words} has ended; {len(ended)} others have, up to generation {max(one.generation for one in ended)}"
+            f"no generation of {words} has ended; {len(ended)} others have, up to generation {max(entry.generation for entry in ended)}"
         )
     return chosen
 
@@ -84,9 +84,9 @@ def _texts_of(run: Run, ended: GenerationEntry) -> Blocks:
     return records
 
 
-def _human_step(run: Run, drawn: str) -> str:
+def _human_step(run: Run, drawn_key: str) -> str:
     """The step that gathered the human records that prompts are taken from; empty where the ledger does not say."""
-    return next((one.key for one in run.ledger.lineage(drawn) if one.verb == "gather"), "")
+    return next((step.key for step in run.ledger.lineage(drawn_key) if step.verb == "gather"), "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,15 +135,15 @@ class Ancestry(Sequence[Ancestor]):
                 yield escaped(f"  prompt: {shortened(self.record['prompt'], LONGEST)}")
         for step in self.steps:
             when = "before generation 0" if step.generation < 0 else f"generation {step.generation}"
-            given = f", from {', '.join(step.given)}" if step.given else ""
-            yield escaped(f"  {step.verb}, {when}: step {step.key[:12]}{given}")
+            sources = f", from {', '.join(step.given)}" if step.given else ""
+            yield escaped(f"  {step.verb}, {when}: step {step.key[:12]}{sources}")
 
     def __repr__(self) -> str:
-        given = (
+        sources = (
             ", ".join(f"{escaped(name)} ({digest[:12]})" for name, digest in self.given.items())
             or "the human data of the experiment"
         )
-        return f"Lineage of {self.id}: {len(self.steps)} steps, back to {shortened(given, 300)}"
+        return f"Lineage of {self.id}: {len(self.steps)} steps, back to {shortened(sources, 300)}"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(chr(10).join(self.lines()))}</pre>"
