@@ -25,8 +25,9 @@ from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.samples import calibration as sample_of
 from outcross.estimate import NotApplicable
 from outcross.ledger import stream
+from outcross.verbs.detect.reading import JudgedData, judged_texts
 from outcross.verbs.detect.shares import RATE, counted, fits, shares
-from outcross.verbs.detect.work import ReadTexts, calibration, read_texts
+from outcross.verbs.detect.work import calibration
 
 TEXTS, SHARES, MIXTURES, SPLITS = 1000, (0.0, 0.05, 0.1, 0.25, 0.5, 0.75), 25, 20
 GENERATORS = ("GPT-3-Turbo", "GPT-4o", "Llama-3-70B")
@@ -60,7 +61,7 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
         for author, label in (("human", "human"), ("model", "ai"))
     ]
     calibrated = calibration(ClassifierDetector(), samples, "group_id", number)
-    read = read_texts(test, calibrated, "text", (), 0.01, "group_id")
+    read = judged_texts(test, calibrated, "text", (), 0.01, "group_id")
     is_ai = (test["label"] == "ai").to_numpy()
     judged = read.is_judged
     human, model = np.flatnonzero(judged & ~is_ai), np.flatnonzero(judged & is_ai)
@@ -70,7 +71,7 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
         rng = stream("mixture", kind, number, mixture)
         many = round(SHARES[mixture % len(SHARES)] * TEXTS)
         rows = np.concatenate([rng.choice(human, TEXTS - many), rng.choice(model, many)])
-        drawn = ReadTexts(
+        drawn = JudgedData(
             read.words[rows],
             read.ratios[rows],
             read.chance[rows],
