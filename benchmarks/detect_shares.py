@@ -121,6 +121,12 @@ def summary(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
     return row
 
 
+def summaries(done: list[dict[str, Any]], splits: int) -> list[dict[str, Any]]:
+    """A row a kind, of the splits that have ended; each says how many those are."""
+    by_kind = {kind: [line for line in done if line["kind"] == kind and line["split"] < splits] for kind in KINDS}
+    return [summary(kind, lines) for kind, lines in by_kind.items() if lines]
+
+
 def main(splits: int = SPLITS) -> None:
     load = os.getloadavg()
     frame = pl.read_parquet(DATA / "human_ai" / "l2r_12domains.parquet")
@@ -133,7 +139,8 @@ def main(splits: int = SPLITS) -> None:
                 with PROGRESS.open("a") as file:
                     file.writelines(json.dumps(line) + "\n" for line in new)
                 print(kind, number, flush=True)
-    rows = [summary(kind, [line for line in done if line["kind"] == kind and line["split"] < splits]) for kind in KINDS]
+                write("detect_shares", __doc__ or "", load, {"shares": summaries(done, splits)})
+    rows = summaries(done, splits)
     write("detect_shares", __doc__ or "", load, {"shares": rows})
     print(json.dumps(rows, indent=1))
     PROGRESS.unlink()
