@@ -198,6 +198,27 @@ def test_fewer_records_at_a_time_learn_the_same(vocabulary):
     assert model.network is not None
 
 
+def test_where_memory_gives_out_fewer_records_are_read_at_a_time_and_the_same_is_learned(vocabulary):
+    """torch says so as a GPU does, for more than two records; the batch is the same, and the facts say how many were read at a time."""
+
+    def give_out(module, inputs, settings):
+        read = settings["inputs_embeds"]
+        if len(read) > 2:
+            raise torch.OutOfMemoryError(f"{len(read)} records")
+
+    tokens, ways = tokens_of(vocabulary), []
+    for has_little in (False, True):
+        model = tiny(vocabulary)
+        if has_little:
+            model.network.base_model.register_forward_pre_hook(give_out, with_kwargs=True)
+        ways.append(fitted(model, tokens, schedule(steps=3, batch=len(tokens))))
+    plain, little = ways
+    assert plain.facts["records_at_a_time"] == len(tokens) > 2 >= little.facts["records_at_a_time"] >= 1
+    assert little.facts["last_loss"] == pytest.approx(plain.facts["last_loss"], abs=1e-4)
+    for weight, other in zip(plain.network.parameters(), little.network.parameters(), strict=True):
+        assert torch.allclose(weight, other, atol=1e-5)
+
+
 def test_tokens_before_loss_after_carry_no_loss(vocabulary):
     model, tokens = tiny(vocabulary), torch.from_numpy(tokens_of(vocabulary)).long()
     for start in (None, 0):
