@@ -7,6 +7,7 @@ making one gives a `Null`; all p-values are one-sided and never 0.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -85,15 +86,28 @@ def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> N
     reference's own order statistic, as for the mass beyond a real quantile: the exact law is then negative hypergeometric, whose
     p is at most this one. The floor is what the human share alone predicts, whatever the count is.
     """
-    from scipy.stats import hypergeom
-
     if rows == 0 or reference_rows == 0:
         raise NotApplicable("a share of no records")
-    p = float(hypergeom.cdf(count, rows + reference_rows, count + reference_count, rows))
+    p = _at_most(count, rows + reference_rows, count + reference_count, rows)
     expected = rows * reference_count / reference_rows
-    typical = rows + reference_rows, round(expected) + reference_count, rows
-    floor = float(hypergeom.ppf(LEVEL, *typical)) / expected if expected else 1.0
+    floor = _fewest(rows + reference_rows, round(expected) + reference_count, rows) / expected if expected else 1.0
     return Null(typical=1.0, floor=floor, p=min(1.0, max(SMALLEST, p)), method="Fisher's exact test")
+
+
+@lru_cache(1 << 16)
+def _at_most(count: int, rows: int, marked: int, drawn: int) -> float:
+    """P(at most so many of the rows drawn are marked), hypergeometric; thousands of pairs of columns ask for few different ones."""
+    from scipy.stats import hypergeom
+
+    return float(hypergeom.cdf(count, rows, marked, drawn))
+
+
+@lru_cache(1 << 16)
+def _fewest(rows: int, marked: int, drawn: int) -> float:
+    """The number of marked rows among those drawn that one in twenty draws reaches or falls below, hypergeometric."""
+    from scipy.stats import hypergeom
+
+    return float(hypergeom.ppf(LEVEL, rows, marked, drawn))
 
 
 def larger_share(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
