@@ -205,7 +205,8 @@ def _smallest(values: np.ndarray, limit: int) -> np.ndarray:
 
 
 def _decided(points: np.ndarray, among: np.ndarray, candidates: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    distances = np.column_stack([np.sqrt(np.square(points - among[column]).sum(axis=1)) for column in candidates.T])
+    apart = (points - among[column] for column in candidates.T)
+    distances = np.column_stack([np.sqrt(np.einsum("nd,nd->n", gaps, gaps)) for gaps in apart])
     order = np.lexsort((candidates, distances))[:, :k]
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(candidates, order, axis=1)
 
