@@ -312,11 +312,10 @@ def spectrum(points: np.ndarray) -> Spectrum:
 
 
 def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Generator) -> _Compared:
-    import polars as pl
-
-    tallies = [side.frame[column].drop_nulls().value_counts(name="count") for side in (synthetic, reference)]
-    joined = tallies[0].join(tallies[1], on=column, how="full", coalesce=True, suffix="_human").fill_null(0).sort(column)
-    counts = joined.select(pl.col("count", "count_human").cast(pl.Int64)).to_numpy().T
+    tallies = [_tally(side, column) for side in (synthetic, reference)]
+    counts = np.array(
+        [[tally.get(name, 0) for name in sorted(tallies[0].keys() | tallies[1].keys())] for tally in tallies], dtype=np.int64
+    )
     n = counts.sum(axis=1)
     if min(n) < FEWEST:
         raise NotApplicable(f"{min(n)} values, an entropy is compared from {FEWEST}")
@@ -329,6 +328,12 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     null = from_draws(difference, corrected_entropy(draws[0]) - corrected_entropy(draws[1]), "smaller", "permutation")
     ratio = from_logarithms(around(difference, error, "normal", int(n[0])), null)
     return _Compared(*ratio, OfEntropy(tuple((counts[0] / n[0]).tolist())), math.exp(entropies[1]), math.exp(entropies[0]))
+
+
+def _tally(table: Table, column: str) -> dict[str, int]:
+    """How many records have each category."""
+    names, counts = table.frame[column].drop_nulls().value_counts(name="_count").get_columns()
+    return dict(zip(names.to_list(), counts.to_list(), strict=True))
 
 
 def corrected_entropy(counts: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from outcross.data.tables import Table
+from outcross.data.values import places_in
 from outcross.estimate import NotApplicable
 
 EMBEDDED = ("number", "category", "vector")
@@ -107,19 +108,17 @@ def _number(reference: Table, column: str) -> Part:
 
 
 def _category(reference: Table, column: str) -> Part:
-    import polars as pl
-
     counts = reference.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
     levels = counts[column].head(LEVELS)
-    of_levels, known, buckets = pl.Enum(levels), len(levels), BUCKETS if counts.height > LEVELS else 1
+    known, buckets = len(levels), BUCKETS if counts.height > LEVELS else 1
 
     def part(table: Table) -> np.ndarray:
         values = table.frame[column]
-        place = values.cast(of_levels, strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy(writable=True)
+        place = places_in(values, levels)
         rare = np.flatnonzero(place < 0)
-        others = values[rare]
-        place[rare] = known + (others.hash(seed=0) % buckets).to_numpy()
-        place[rare[others.is_null().to_numpy()]] = known + buckets
+        if rare.size:
+            others = values[rare]
+            place[rare] = known + np.where(others.is_null().to_numpy(), buckets, (others.hash(seed=0) % buckets).to_numpy())
         # Two categories lie √(w² + w²) = 1 apart.
         indicators = np.zeros((table.frame.height, known + buckets + 1))
         indicators[np.arange(len(place)), place] = math.sqrt(0.5)
