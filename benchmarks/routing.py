@@ -1,5 +1,7 @@
 """How long does it take to route a million candidates?
-Answers of four teachers to 250,000 prompts, with a reward of unit noise that is half a unit higher for the teacher of the prompt's topic; every rule of the filter `route` chooses one answer a prompt.
+
+Four teachers answer 250,000 prompts. The reward is noise of unit variance, and is half a unit higher for the teacher of the prompt's topic. Every
+rule of the filter `route` chooses one answer to each prompt.
 
     python benchmarks/routing.py
 """

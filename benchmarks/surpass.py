@@ -1,9 +1,12 @@
-"""Can a student beat its best teacher? The built-in experiment and the theorem's own classifier, against closed forms.
-The experiment `surpass` at its full size (five seeds), and `surpass-theorem`. Of every kind of arm: student minus best teacher over the error p of the teachers, with t-intervals over seeds and the closed form where one is known; where it falls below 0 (on straight lines between the values of p); and the threshold p* in the limit of many records.
+"""Can a student be better than its best teacher? The built-in experiment and the classifier of the theorem, against closed forms.
+
+The experiments are `surpass` at its full size (five seeds), and `surpass-theorem`. For every kind of arm the figures show the error of the student
+minus that of the best teacher, over the error p of the teachers, with t-intervals over seeds and the closed form where one is known. They also show
+the p at which this difference falls below 0 (on straight lines between the values of p), and the threshold p* in the limit of many records.
 
     python benchmarks/surpass.py [WORKERS] [FOLDERS]
 
-FOLDERS are those of a finished `surpass` and a finished `surpass-theorem`, which are then read and not run.
+FOLDERS are those of a finished `surpass` and a finished `surpass-theorem`; they are then read instead of run.
 """
 
 from __future__ import annotations

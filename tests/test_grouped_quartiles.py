@@ -19,17 +19,17 @@ def ranges(synthetic: np.ndarray, reference: np.ndarray, seed: int) -> Reading:
         table({"x": values}, name, kinds={"x": "number"}) for values, name in ((reference, "reference"), (synthetic, "synthetic"))
     ]
     human, drawn = alike(sides).tables
-    found = Spread(directions=0)(Evidence(drawn=drawn, reference=human), np.random.default_rng(seed))
-    return next(reading for reading in found if reading.measure == "interquartile_range")
+    measured = Spread(directions=0)(Evidence(drawn=drawn, reference=human), np.random.default_rng(seed))
+    return next(reading for reading in measured if reading.measure == "interquartile_range")
 
 
 def test_quartiles_are_those_of_grouped_data():
     """Yule's textbook form: the lower border of the cell, and the part of it that is left to the quartile."""
     numbers = np.repeat([1.0, 2.0, 3.0, 4.0], [3, 5, 8, 4])
     cells = cells_of(numbers)
-    found = cells.quantiles(cells.counts(numbers), (0.25, 0.5, 0.75))
-    assert found == pytest.approx([1.5 + 2 / 5, 2.5 + 2 / 8, 2.5 + 7 / 8], abs=1e-12)
-    assert np.quantile(cells.filled(cells.counts(numbers)), 0.5) == pytest.approx(found[1], abs=0.05)
+    quartiles = cells.quantiles(cells.counts(numbers), (0.25, 0.5, 0.75))
+    assert quartiles == pytest.approx([1.5 + 2 / 5, 2.5 + 2 / 8, 2.5 + 7 / 8], abs=1e-12)
+    assert np.quantile(cells.filled(cells.counts(numbers)), 0.5) == pytest.approx(quartiles[1], abs=0.05)
 
 
 def test_where_all_values_differ_they_are_the_usual_ones():
@@ -47,9 +47,9 @@ def test_interquartile_ranges_of_counts_have_a_width_and_hold_what_is_true():
     quartiles = {mean: cells.quantiles(cells.counts(np.minimum(drawn, 39)), (0.25, 0.75)) for mean, drawn in whole.items()}
     truth = float(np.ptp(quartiles[2.5]) / np.ptp(quartiles[4]))
     for mean, healthy in ((4, 1.0), (2.5, truth)):
-        found = [ranges(rng.poisson(mean, 300), rng.poisson(4, 300), seed).estimate for seed in range(60)]
-        assert min(estimate.high - estimate.low for estimate in found) > 0.05
-        holds = sum(estimate.low <= healthy <= estimate.high for estimate in found)
+        estimates = [ranges(rng.poisson(mean, 300), rng.poisson(4, 300), seed).estimate for seed in range(60)]
+        assert min(estimate.high - estimate.low for estimate in estimates) > 0.05
+        holds = sum(estimate.low <= healthy <= estimate.high for estimate in estimates)
         assert holds >= binom.ppf(0.001, 60, 0.95), (mean, holds)
 
 

@@ -185,10 +185,11 @@ def _decorated(text: polars.Series) -> _WrittenForm | None:
     """Numbers with a currency, a unit, groups of thousands or a decimal comma."""
     import polars as pl
 
+    distinct = text.unique()
+    if of_forms.parts_of_numbers(distinct)["body"].null_count() == len(distinct):
+        return None  # words, of which many are categories: few different ones
     parts = of_forms.parts_of_numbers(text)
     body = parts["body"]
-    if body.null_count() == len(body):
-        return None
     point, comma = (of_forms.fits(body, decimal).fill_null(False) for decimal in ".,")
     is_comma = comma.sum() > point.sum()
     read = comma if is_comma else point

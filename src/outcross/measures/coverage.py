@@ -46,6 +46,8 @@ IN_CLUSTER = 25
 """Human records for each cluster from which it is found, at least."""
 STARTS = 16
 """How often the search for clusters begins afresh."""
+DIMENSIONS = 256
+"""Dimensions in which clusters are searched for, at most; people with ten columns of categories have half as many."""
 STEPS = 25
 """Steps of a search for clusters, at most."""
 
@@ -202,7 +204,7 @@ def _worst_cluster(evidence: Evidence, embed: Embedding, limit: int, rng: np.ran
     from scipy.cluster.vq import vq
 
     drawn, reference = some(evidence.drawn, MOST, rng), some(evidence.reference, MOST, rng)
-    synthetic, human = embed(drawn), embed(reference)
+    synthetic, human = _flattened(embed(drawn), embed(reference), rng)
     fitted = min(len(human) // 3, FITTED)
     clusters = min(limit, fitted // IN_CLUSTER)
     if clusters < 2 or len(synthetic) < FEWEST:
@@ -279,6 +281,15 @@ def _centres(points: np.ndarray, clusters: int, rng: np.random.Generator) -> np.
         return distinct
     starts = [_moved_to_means(points, _seeds(points, clusters, rng)) for _ in range(STARTS)]
     return min(starts, key=lambda centres: float(np.square(vq(points, centres)[1]).sum()))
+
+
+def _flattened(synthetic: np.ndarray, human: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Both sets of points in `DIMENSIONS` directions drawn at random, where they have more: clusters of the one are clusters of the other (Boutsidis, Zouzias and Drineas, NeurIPS 2010)."""
+    dimensions = human.shape[1]
+    if dimensions <= DIMENSIONS:
+        return synthetic, human
+    directions = rng.normal(size=(dimensions, DIMENSIONS)) / math.sqrt(DIMENSIONS)
+    return synthetic @ directions, human @ directions
 
 
 def _seeds(points: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:

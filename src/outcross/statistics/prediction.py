@@ -22,12 +22,14 @@ COMMONEST = 60
 DOUBT = 0.001
 """Share of every prediction that is spread evenly over the classes: without it, one class that the training data lack costs infinitely much."""
 TREES, FEWEST_TREES = 60, 5
-MOST_LOOKED_AT = 30_000
-"""Columns that all trees together look at, at most: of 199 columns and 24 classes each class has 6 trees. Of 3,750 records of such a table 60 learn chance (benchmarks/audit_cost.py, wide: a loss of 4.1 nats,
+MOST_LOOKED_AT = 24_000
+"""Columns that all trees together look at, at most: of 199 columns and 24 classes each class has 5 trees. Of 3,750 records of such a table 60 learn chance (benchmarks/audit_cost.py, wide: a loss of 4.1 nats,
 where the shares of the classes alone give 2.8; 10 trees 3.1, 5 trees 3.0) and take ten times as long."""
 LEAVES = 15
+A_WEIGHT = 10
+"""Records for each weight of a logistic regression, below which its weights are held back the more (Peduzzi et al., J. Clin. Epidemiol. 49:1373, 1996)."""
 BINS, FEWEST_BINS = 255, 64
-MOST_BINS = 16_384
+MOST_BINS = 12_800
 """Bins of all columns together, at most: a node's histogram of 199 columns of 255 bins each is larger than what a processor has at hand, and of thousands of records it holds mostly zeros."""
 
 
@@ -145,13 +147,14 @@ def boosted_trees(training: EncodedRecords, classes: int) -> Predict:
 
 
 def linear_model(training: EncodedRecords, classes: int) -> Predict:
-    """Logistic or ridge regression on standardised numbers and an indicator a category; weights are held back the more where they outnumber the records."""
+    """Logistic or ridge regression on standardised numbers and an indicator a category; where there are fewer than ten records a weight, weights are held back the more."""
     from sklearn.linear_model import LogisticRegression, Ridge
 
     sizes = [int(training.codes[:, j].max(initial=-1)) + 1 for j in range(training.codes.shape[1])]
     gaps = np.flatnonzero(~np.isfinite(training.numbers).all(axis=0))
-    weights = (training.numbers.shape[1] + gaps.size + sum(sizes)) * max(1, classes)
-    model = LogisticRegression(C=min(1.0, len(training) / weights), max_iter=200, tol=1e-3) if classes else Ridge()
+    weights = (training.numbers.shape[1] + gaps.size + sum(sizes)) * (classes if classes > 2 else 1)
+    strength = min(1.0, len(training) / (A_WEIGHT * weights))
+    model = LogisticRegression(C=strength, max_iter=200, tol=1e-3) if classes else Ridge()
     # A solver of steps does with half the digits, in half the time; that of least squares would lose those that tell columns which are nearly the same apart.
     digits = np.float32 if classes else np.float64
     return _fitted(model, lambda records: _for_lines(records, sizes, gaps).astype(digits), training, classes)

@@ -156,11 +156,32 @@ class Scan:
         cells = np.zeros((first.size, COARSE, COARSE), dtype=np.float32)
         # Records are worth two numbers, one a side, and nothing where a box is taken out.
         for number in np.unique(some[some != 0]):
-            cells += np.float32(number) * _together(coarse[:, some == number])[first, second]
+            cells += np.float32(number) * self._counted(coarse, rows, some == number, bool(number > 0))[first, second]
         # Three neighbouring codes by three hold most of a box, whatever its conditions are.
         value = np.maximum(0, _squares(cells)).max(axis=1)
         chosen = np.argsort(-value, kind="stable")[:PAIRS]
         return zip(first[chosen].tolist(), second[chosen].tolist(), strict=True)
+
+    def _counted(self, coarse: np.ndarray, rows: np.ndarray, is_in: np.ndarray, is_second: bool) -> np.ndarray:
+        """How many of some records of a side have each two coarse codes (`_together`). The next search looks at those that no box has taken out, so that only what was taken out is counted anew."""
+        before = self._counts.get(is_second)
+        if (
+            before is not None
+            and before.rows.size == rows.size
+            and not (is_in & ~before.is_in).any()
+            and (before.rows == rows).all()
+        ):
+            taken_out = before.is_in & ~is_in
+            counts = before.counts - _together(coarse[:, taken_out]) if taken_out.any() else before.counts
+        else:
+            counts = _together(coarse[:, is_in])
+        self._counts[is_second] = _CountedPairs(rows, is_in, counts)
+        return counts
+
+    @cached_property
+    def _counts(self) -> dict[bool, _CountedPairs]:
+        """What was counted last of either side."""
+        return {}
 
     def _improved(self, box: Box, worths: np.ndarray) -> tuple[float, Box]:
         """The box with each condition the best one given the others, one more where that pays, and none that does not."""
@@ -239,6 +260,18 @@ class Scan:
     def _widest(self) -> int:
         """The most codes of any facet."""
         return max(facet.levels for facet in self.facets)
+
+
+@dataclass(frozen=True, eq=False)
+class _CountedPairs:
+    """The coarse codes of all pairs of facets among some records of one side."""
+
+    rows: np.ndarray
+    """The records looked at, (looked at,)."""
+    is_in: np.ndarray
+    """Which of them are counted, (looked at,)."""
+    counts: np.ndarray
+    """(facets, facets, COARSE, COARSE)"""
 
 
 def inside(codes: np.ndarray, box: Box, but: int | None = None) -> np.ndarray:
