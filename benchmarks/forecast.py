@@ -304,13 +304,15 @@ def resampled(values: np.ndarray, of: Any, draws: int = 2000) -> list[float]:
 
 
 def coverage(rows: Sequence[dict[str, Any]], step: int = -1, key: str = "inside") -> dict[str, Any]:
-    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs, and how many there are."""
+    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs, and how many there are; None where there are none."""
     specs: dict[str, list[int]] = {}
     for row in rows:
         inside = row[key][step]
         hits = inside if isinstance(inside, list) else [inside]
         specs.setdefault(row["spec"], []).extend(hits)
     counts = np.array([[sum(hits), len(hits)] for hits in specs.values()], dtype=float)
+    if not counts[:, 1].any():
+        return {"value": None, "interval": None, "n": 0, "specs": len(counts)}
     share = lambda some: some[:, 0].sum() / some[:, 1].sum()  # noqa: E731
     return {
         "value": round(float(share(counts)), 4),
@@ -318,6 +320,11 @@ def coverage(rows: Sequence[dict[str, Any]], step: int = -1, key: str = "inside"
         "n": int(counts[:, 1].sum()),
         "specs": len(counts),
     }
+
+
+def mean_of(values: Sequence[float]) -> float | None:
+    """The mean, rounded; None of no values."""
+    return round(float(np.mean(values)), 4) if values else None
 
 
 def against(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -519,7 +526,7 @@ def _write(load: tuple[float, float, float], rows: Sequence[dict[str, Any]], pai
         "forecasts": [
             {
                 "family": family, "coverage": coverage(own), "of_means": coverage(own, key="mean_inside"), "next": coverage(own, step=0), "within": coverage(own, key="within"),
-                "within_said": round(float(np.mean([said for row in own for said in row["within_said"]])), 4), "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
+                "within_said": mean_of([said for row in own for said in row["within_said"]]), "against": against(own), "turns": sum(row["turns"] for row in own), "readings": len(own),
             }
             for family, own in [*families, ("pooled", rows)]
             if own

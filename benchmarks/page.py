@@ -122,8 +122,8 @@ def _forecasts(results: dict[str, Any]) -> str:
     rows = [
         [
             row["family"],
-            *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}], {of['n']:,}" for of in (row["coverage"], row["next"], row["of_means"], row["within"])),
-            f"{row['within_said']:.3f}",
+            *(_of_interval(share) for share in (row["coverage"], row["next"], row["of_means"], row["within"])),
+            "–" if row["within_said"] is None else f"{row['within_said']:.3f}",
             *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}]" for of in row["against"].values()),
         ]
         for row in results["forecasts"]
@@ -144,6 +144,13 @@ def _forecasts(results: dict[str, Any]) -> str:
         + f"\n\nOf the log-variance of a Gaussian under replace the law is known exactly ({law['specs']} experiments): the CRPS is {law['ratio']:.3f} times that of the true law. "
         f"A turning point was seen, and the reading would be refused, in {turned} of {readings} readings. SHA-256 of the frozen list: `{results['frozen'][:16]}…`."
     )
+
+
+def _of_interval(share: dict[str, Any]) -> str:
+    """A share with its interval and its number; a dash where there is nothing that it could be of."""
+    if share["value"] is None:
+        return "–, 0"
+    return f"{share['value']:.3f} [{share['interval'][0]:.3f}, {share['interval'][1]:.3f}], {share['n']:,}"
 
 
 def _families(results: dict[str, Any]) -> str:

@@ -37,5 +37,5 @@ NEEDED = {
 """What a member cannot be made without; of filters, settings by which they can judge the candidates of `outcross.testing`."""
 
 
-def made(family, name, what="part"):
+def new_part(family, name, what="part"):
     return read(FAMILIES[family], {"kind": name} | NEEDED.get(name, {}), what)

@@ -29,13 +29,13 @@ def beside(measured, real):
 
 def with_nulls(readings):
     """Readings by measure and place; what real data show stands beside them, at `null` and the place."""
-    found = {}
+    by_place = {}
     for reading in readings:
         place = " ".join(filter(None, (reading.at, reading.group)))
-        found[reading.measure, place] = reading
+        by_place[reading.measure, place] = reading
         if reading.null is not None or reading.note.startswith("no null: "):
             real = reading.null and Estimate(reading.null.typical, reading.null.low, reading.null.high, reading.null.method, 1)
-            found[reading.measure, f"null {place}".strip()] = Reading(
+            by_place[reading.measure, f"null {place}".strip()] = Reading(
                 reading.measure, real, note=reading.note.removeprefix("no null: ")
             )
-    return found
+    return by_place

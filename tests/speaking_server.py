@@ -70,7 +70,7 @@ class Handler(BaseHTTPRequestHandler):
     def speaking(self) -> Speaking:
         return self.server.speaking  # type: ignore[attr-defined]
 
-    def log_message(self, *told):
+    def log_message(self, *arguments):
         pass
 
     def do_POST(self):

@@ -63,21 +63,21 @@ def test_what_is_missing_is_written_with_bounds_of_zero_and_lost_groups(tmp_path
     human, many = records(3000), polars.DataFrame(records(9000))
     is_kept = ~((many["x"] > 0) & (many["y"] > 0)).to_numpy() & ((many["sex"] == "man").to_numpy() | (rng.random(9000) < 0.2))
     outcross_audit(many.filter(is_kept)[:3000], reference=human, groups=("sex",), aspects=("groups",), out=tmp_path / "out")
-    told = yaml.safe_load((tmp_path / "out" / "needs.yaml").read_text())
-    rules = {need["rule"]: need for need in told["needs"]}
+    needs = yaml.safe_load((tmp_path / "out" / "needs.yaml").read_text())
+    rules = {need["rule"]: need for need in needs["needs"]}
     group = rules["sex = woman"]
     assert group["conditions"] == [{"column": "sex", "kind": "among", "values": ["woman"], "words": "sex = woman"}]
     assert group["missing_records"] == pytest.approx((0.5 - group["synthetic_share"]) * 3000 / 0.5, rel=0.1)
     assert group["weight"] == pytest.approx(group["human_share"] / group["synthetic_share"], rel=1e-3)
-    bounds = [one for need in told["needs"] for one in need["conditions"] if one["kind"] == "interval"]
-    assert bounds and all("at_least" in one or "below" in one for one in bounds)
+    bounds = [condition for need in needs["needs"] for condition in need["conditions"] if condition["kind"] == "interval"]
+    assert bounds and all("at_least" in bound or "below" in bound for bound in bounds)
 
 
 def test_a_bound_of_zero_is_a_bound():
     condition = Condition("x", "interval", at_least=0.0, words="x ≥ 0")
     need = MissingRegion("x ≥ 0", (condition,), 0.5, 0.25, exact(0.5), 1e-9, 2.0, 100)
-    (told,) = yaml.safe_load(needs_file("set", {"synthetic": 100}, [need]))["needs"]
-    assert told["conditions"] == [{"column": "x", "kind": "interval", "at_least": 0.0, "words": "x ≥ 0"}]
+    (need_written,) = yaml.safe_load(needs_file("set", {"synthetic": 100}, [need]))["needs"]
+    assert need_written["conditions"] == [{"column": "x", "kind": "interval", "at_least": 0.0, "words": "x ≥ 0"}]
 
 
 def test_a_holdout_beside_several_sets_is_not_scored(people, tmp_path):

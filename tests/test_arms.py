@@ -23,10 +23,10 @@ SWEEPS = [
 ]
 
 
-@pytest.mark.parametrize("told", SWEEPS, ids=str)
-def test_a_resolved_experiment_makes_the_same_arms(told):
-    made = arms(BASE | told)
-    assert arms(parse(dump(resolved(made)), "resolved")) == made
+@pytest.mark.parametrize("changes", SWEEPS, ids=str)
+def test_a_resolved_experiment_makes_the_same_arms(changes):
+    resolved_arms = arms(BASE | changes)
+    assert arms(parse(dump(resolved(resolved_arms)), "resolved")) == resolved_arms
 
 
 OF_A_FILE = ("shakespeare", "languages", "fairness-compas", "fairness-text")
@@ -35,8 +35,8 @@ OF_A_FILE = ("shakespeare", "languages", "fairness-compas", "fairness-text")
 
 @pytest.mark.parametrize("name", [name for name in builtin() if name not in OF_A_FILE])
 def test_a_built_in_experiment_makes_the_same_arms_once_resolved(name):
-    made = arms(load(name))
-    assert arms(parse(dump(resolved(made)), name)) == made
+    resolved_arms = arms(load(name))
+    assert arms(parse(dump(resolved(resolved_arms)), name)) == resolved_arms
 
 
 def test_arms_are_named_by_what_they_set():

@@ -13,6 +13,8 @@ import outcross
 from outcross.errors import BadInput, GateFailed
 from outcross.escapes import names_apart
 from outcross.measures import audit_aspects, pages_of_aspect
+from outcross.report.sides import calibration_figure
+from outcross.verbs.audit.figures import map_of_regions
 from outcross.verbs.audit.gates import gate_of
 from outcross.verbs.audit.page import page
 from outcross.verbs.audit.phrases import PHRASES
@@ -68,14 +70,14 @@ def test_a_screen_of_80_columns_and_24_lines_says_the_first_sentence_and_a_line_
         assert len(lines) <= 22 and max(map(len, lines)) <= WIDTH
         text = " ".join(" ".join(lines).split())
         assert audit.summary.split(". ")[0][:100] in text
-        assert all(one.aspect.replace("_", " ") in text for one in scorecard(audit))
+        assert all(score.aspect.replace("_", " ") in text for score in scorecard(audit))
 
 
 def test_a_lost_region_is_said_by_its_rule_and_drawn_on_a_map(sets):
     lost = sets[0]
     region = next(check for check in lost.of("lost") if check.metric == "region")
     text = page([lost]).decode()
-    assert "age" in region.at and "regions of the data: share of human records, marked" in text
+    assert "age" in region.at and map_of_regions(lost).svg() in text
     assert re.search(r"[Rr]ecords with age|[Nn]o record has age", text)
 
 
@@ -85,19 +87,22 @@ def test_flipped_labels_are_seen_in_the_reliability_of_predictions(sets):
     assert trees.learner == "boosted trees" and len(trees.human) == len(trees.synthetic) == 10
     spans = [curve[-1][0] - curve[0][0] for curve in (trees.human, trees.synthetic)]
     assert spans[1] < spans[0] - 0.1  # flips draw every prediction towards the middle
-    assert "predictions against what came true" in page([flipped]).decode()
+    assert calibration_figure(trees).svg() in page([flipped]).decode()
 
 
 def test_several_sets_are_one_matrix_with_the_best_of_each_aspect_and_their_differences(sets):
     compared = comparison(sets.every)
     lines = comparison_lines(sets.every, WIDTH)
     assert max(map(len, lines)) <= WIDTH and len(lines) <= 24
-    best = {one.aspect: one.names for one in compared.best}
+    best = {ranked.aspect: ranked.names for ranked in compared.best}
     assert "honest" in best["use"] and "with-labels-flipped-2026" not in best["use"]
     assert sentence_of(compared).startswith("2 of 3 sets have lost") and "best for" in sentence_of(compared)
-    told = differences(sets.every)
-    assert told and all(one.apart > 0 for one in told)
-    assert all(one.least[1].high < one.most[1].low or one.most[1].high < one.least[1].low for one in told)
+    between_sets = differences(sets.every)
+    assert between_sets and all(difference.apart > 0 for difference in between_sets)
+    assert all(
+        difference.least[1].high < difference.most[1].low or difference.most[1].high < difference.least[1].low
+        for difference in between_sets
+    )
     assert "Where the sets differ" in page(sets.every).decode()
 
 

@@ -31,7 +31,7 @@ ADDRESS = (
 SPOKEN = st.lists(st.sampled_from("abcdefgh"), max_size=60)
 
 
-def one(attribute, text):
+def number_of(attribute, text):
     return float(attribute([text])[0])
 
 
@@ -39,20 +39,20 @@ def one(attribute, text):
 
 
 def test_a_sentence_ends_at_a_stop_before_white_space_and_holds_a_letter():
-    told = ['One. Two! 3.14 is pi… ("Yes.") and no stop', "日本。東京！", "... 1. 2. !", "Stop.Stop", ""]
-    assert texts(told).sentences.tolist() == [5, 2, 0, 1, 0]
-    assert np.array_equal(SentenceLength()(told)[:2], [8 / 5, 1 if can_cut() else 2])
-    assert np.isnan(SentenceLength()(told)[[2, 4]]).all()
+    writings = ['One. Two! 3.14 is pi… ("Yes.") and no stop', "日本。東京！", "... 1. 2. !", "Stop.Stop", ""]
+    assert texts(writings).sentences.tolist() == [5, 2, 0, 1, 0]
+    assert np.array_equal(SentenceLength()(writings)[:2], [8 / 5, 1 if can_cut() else 2])
+    assert np.isnan(SentenceLength()(writings)[[2, 4]]).all()
 
 
 def test_flesch_reading_ease_is_the_formula_of_1948():
-    assert one(Flesch(), "The cat sat on the mat.") == pytest.approx(206.835 - 1.015 * 6 - 84.6 * 1)
-    assert one(Flesch(), "Readability matters. It does!") == pytest.approx(206.835 - 1.015 * 2 - 84.6 * 9 / 4)
+    assert number_of(Flesch(), "The cat sat on the mat.") == pytest.approx(206.835 - 1.015 * 6 - 84.6 * 1)
+    assert number_of(Flesch(), "Readability matters. It does!") == pytest.approx(206.835 - 1.015 * 2 - 84.6 * 9 / 4)
 
 
 def test_flesch_is_not_read_where_most_words_are_not_in_latin_letters():
     assert np.isnan(Flesch()(["日本語の文。", "Привет, мир.", "", "42"])).all()
-    assert np.isfinite(one(Flesch(), "Hello, мир."))
+    assert np.isfinite(number_of(Flesch(), "Hello, мир."))
 
 
 SYLLABLES = {
@@ -70,28 +70,28 @@ def test_syllables_of_common_words_are_counted_by_spelling():
 
 
 def test_numerals_and_punctuation_are_shares_of_all_characters():
-    assert one(Numerals(), "a1٣½ ") == 3 / 5
-    assert one(Punctuation(), "a, «b»") == 3 / 6
+    assert number_of(Numerals(), "a1٣½ ") == 3 / 5
+    assert number_of(Punctuation(), "a, «b»") == 3 / 6
     assert np.isnan(Numerals()([""])).all()
 
 
 def test_repetition_is_one_minus_the_product_of_new_shares():
     # a b a b a b: pairs 2 of 5 new, triples 2 of 4, fours 2 of 3.
-    assert one(Repetition(), "a b a b a b") == pytest.approx(1 - 2 / 5 * 2 / 4 * 2 / 3)
-    assert one(Repetition(), "a b c d e") == 0
-    assert np.isnan(one(Repetition(), "a b c"))
+    assert number_of(Repetition(), "a b a b a b") == pytest.approx(1 - 2 / 5 * 2 / 4 * 2 / 3)
+    assert number_of(Repetition(), "a b c d e") == 0
+    assert np.isnan(number_of(Repetition(), "a b c"))
 
 
 def test_entropy_is_that_of_the_shares_of_words():
-    assert one(Entropy(), "a a b c") == pytest.approx(1.5 * math.log(2))
-    assert one(Entropy(), "a a a") == 0
-    assert one(TypeToken(), "a a b c") == 3 / 4
+    assert number_of(Entropy(), "a a b c") == pytest.approx(1.5 * math.log(2))
+    assert number_of(Entropy(), "a a a") == 0
+    assert number_of(TypeToken(), "a a b c") == 3 / 4
 
 
 def test_compression_says_how_many_bytes_are_left():
-    assert one(Compression(), "é" * 5000) < 0.01
-    assert one(Compression(), "x") > 1
-    assert np.isnan(one(Compression(), ""))
+    assert number_of(Compression(), "é" * 5000) < 0.01
+    assert number_of(Compression(), "x") > 1
+    assert np.isnan(number_of(Compression(), ""))
 
 
 # Reference packages
@@ -100,9 +100,9 @@ def test_compression_says_how_many_bytes_are_left():
 def test_mtld_is_that_of_lexicalrichness():
     """lexicalrichness 0.5.1 on the same words, threshold .72 and .5: the address, its first sixty and nine words, and one that repeats."""
     words = spoken([ADDRESS])[0].to_list()
-    told = [" ".join(some) for some in (words, words[:60], words[:9], words[::-1] + words[:25])]
-    assert Mtld()(told).tolist() == pytest.approx([82.0, 61.5, 9.0, 59.320093457943926], abs=1e-9)
-    assert one(Mtld(threshold=0.5), told[0]) == pytest.approx(213.46031746031747, abs=1e-9)
+    writings = [" ".join(some) for some in (words, words[:60], words[:9], words[::-1] + words[:25])]
+    assert Mtld()(writings).tolist() == pytest.approx([82.0, 61.5, 9.0, 59.320093457943926], abs=1e-9)
+    assert number_of(Mtld(threshold=0.5), writings[0]) == pytest.approx(213.46031746031747, abs=1e-9)
 
 
 def walked(words, threshold):
@@ -119,8 +119,8 @@ def walked(words, threshold):
 
 @given(st.lists(SPOKEN, min_size=1, max_size=4), st.sampled_from([0.5, 0.72, 0.9]))
 def test_mtld_is_what_a_walk_in_both_directions_counts(many, threshold):
-    found = Mtld(threshold=threshold)([" ".join(words) for words in many])
-    for words, value in zip(many, found, strict=True):
+    lengths = Mtld(threshold=threshold)([" ".join(words) for words in many])
+    for words, value in zip(many, lengths, strict=True):
         if words:
             assert value == pytest.approx((walked(words, threshold) + walked(words[::-1], threshold)) / 2, abs=1e-9)
         else:
@@ -129,14 +129,14 @@ def test_mtld_is_what_a_walk_in_both_directions_counts(many, threshold):
 
 @given(st.lists(SPOKEN, min_size=1, max_size=4))
 def test_distinct_runs_are_those_that_the_numbered_runs_have(many):
-    words = count(" ".join(one) for one in many)
+    words = count(" ".join(text_words) for text_words in many)
     for n in (1, 2, 3, 4):
-        assert [run.tolist() for run in words.distinct_runs(n)] == [one.tolist() for one in words.runs[n].inside(words.n)]
+        assert [run.tolist() for run in words.distinct_runs(n)] == [run.tolist() for run in words.runs[n].inside(words.n)]
 
 
 @given(st.lists(SPOKEN, max_size=3), st.lists(SPOKEN, max_size=3))
 def test_joined_words_are_those_of_all_texts(first, then):
-    first, then = ([" ".join(one) for one in many] for many in (first, then))
+    first, then = ([" ".join(text_words) for text_words in many] for many in (first, then))
     together, whole = joined(count(first), count(then)), count(first + then)
     assert together.spellings == whole.spellings and np.array_equal(together.ids, whole.ids)
     assert np.array_equal(together.blocks, whole.blocks) and together.n == whole.n
@@ -148,14 +148,14 @@ def test_joined_words_are_those_of_all_texts(first, then):
 def sayings(n, seed, words=30):
     """Independent texts of one law: a chain over thirty words, each of which likes two others."""
     rng = np.random.default_rng(seed)
-    told = []
+    sentences = []
     for _ in range(n):
         at, said = int(rng.integers(words)), []
         for _ in range(int(rng.integers(5, 30))):
             at = int((at * 7 + rng.integers(2)) % words if rng.random() < 0.9 else rng.integers(words))
             said.append(f"w{at}")
-        told.append(" ".join(said) + f" n{rng.integers(10**6)}")
-    return told
+        sentences.append(" ".join(said) + f" n{rng.integers(10**6)}")
+    return sentences
 
 
 def test_a_human_text_is_read_as_if_it_had_never_been_there():
@@ -178,14 +178,14 @@ def test_other_human_texts_have_the_law_of_those_that_were_fitted():
 def test_texts_of_one_document_are_in_one_half():
     """What one of its texts says is unknown to the model that reads the others."""
     human, documents = sayings(60, 3), np.arange(60) // 3
-    told = human.copy()
-    told[1] += " zebra zebra zebra quagga quagga quagga"
-    told[0] += " quagga zebra"
-    plain, said = (Perplexity().fit(many, documents).halves for many in (human, told))
+    changed = human.copy()
+    changed[1] += " zebra zebra zebra quagga quagga quagga"
+    changed[0] += " quagga zebra"
+    plain, said = (Perplexity().fit(many, documents).halves for many in (human, changed))
     new = [side for side in (0, 1) if said[side].vocabulary.size != plain[side].vocabulary.size]
-    read = Perplexity().fit(told, documents)
+    read = Perplexity().fit(changed, documents)
     assert len(new) == 1
-    assert read(told)[0] == np.exp(read.halves[1 - new[0]].nats(told[:1]) / len(told[0]))[0]
+    assert read(changed)[0] == np.exp(read.halves[1 - new[0]].nats(changed[:1]) / len(changed[0]))[0]
 
 
 def test_perplexity_tells_repeats_and_noise_from_human_text():
@@ -228,8 +228,8 @@ def test_what_is_no_sequence_of_texts_is_refused():
 
 
 def test_a_batch_boundary_loses_no_character():
-    told = ["1" * size for size in (0, 2**22 - 1, 1, 2**22 + 5, 0, 7)]
-    assert texts(told).characters_of("N").tolist() == [len(text) for text in told]
+    writings = ["1" * size for size in (0, 2**22 - 1, 1, 2**22 + 5, 0, 7)]
+    assert texts(writings).characters_of("N").tolist() == [len(text) for text in writings]
 
 
 def test_words_beyond_the_basic_plane_are_words():

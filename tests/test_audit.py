@@ -55,8 +55,8 @@ def outcross_cli(capsys):
     def call(*words: str) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as stopped:
             main(list(words))
-        told = capsys.readouterr()
-        return int(stopped.value.code or 0), told.out, told.err
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), printed.out, printed.err
 
     return call
 
@@ -96,10 +96,10 @@ def test_the_same_question_has_the_same_answer(pair):
 
 def test_leaving_an_aspect_out_changes_no_number_of_another(pair):
     human, synthetic = pair
-    one = outcross.audit(synthetic, reference=human, aspects=("spread",)).checks
+    alone = outcross.audit(synthetic, reference=human, aspects=("spread",)).checks
     two = outcross.audit(synthetic, reference=human, aspects=("tails", "spread")).checks.filter(polars.col("aspect") == "spread")
     numbers = ["value", "low", "high", "floor", "p"]
-    assert one.select(numbers).equals(two.select(numbers))
+    assert alone.select(numbers).equals(two.select(numbers))
 
 
 def test_doubling_the_records_never_turns_lost_into_kept_or_back():
@@ -112,7 +112,7 @@ def test_doubling_the_records_never_turns_lost_into_kept_or_back():
             checks = outcross.audit(synthetic[:rows], reference=human[:rows], aspects=("spread", "tails")).every
             verdicts.append({(check.metric, check.column, check.at): check.verdict for check in checks})
         for key in verdicts[-1]:
-            settings = {one.get(key) for one in verdicts} & {"lost", "kept"}
+            settings = {verdict.get(key) for verdict in verdicts} & {"lost", "kept"}
             assert len(settings) <= 1, (make.__name__, key)
         answered += sum(verdict in ("lost", "kept") for verdict in verdicts[-1].values()) > sum(
             verdict in ("lost", "kept") for verdict in verdicts[0].values()
@@ -204,8 +204,8 @@ def test_markdown_and_page_hold_no_markup_of_the_data(tmp_path):
     synthetic = human.with_columns(polars.col(human.columns[0]) * 0.3, polars.lit("y").alias("c"))
     audit = outcross.audit(synthetic, reference=human, groups="c")
     page = audit.report(tmp_path / "page.html").read_text()
-    for told in (audit.markdown(), page, audit._repr_html_()):
-        assert "<script>alert" not in told and "<b>x" not in told
+    for shown in (audit.markdown(), page, audit._repr_html_()):
+        assert "<script>alert" not in shown and "<b>x" not in shown
     assert "src=" not in page and "&lt;script&gt;alert(1)" in page and len(page) < 1_000_000
 
 

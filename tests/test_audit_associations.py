@@ -18,8 +18,8 @@ from outcross.statistics.associations import cramer, on_human_categories, outerm
 def readings(synthetic: dict, reference: dict, kind: str) -> dict[tuple[str, str], Reading]:
     kinds = dict.fromkeys(reference, kind)
     human, drawn = alike([table(reference, "reference", kinds=kinds), table(synthetic, "synthetic", kinds=kinds)]).tables
-    found = Structure()(Evidence(drawn=drawn, reference=human), np.random.default_rng(0))
-    return {(reading.measure, reading.at): reading for reading in found}
+    measured = Structure()(Evidence(drawn=drawn, reference=human), np.random.default_rng(0))
+    return {(reading.measure, reading.at): reading for reading in measured}
 
 
 def records(counts: list[list[int]]) -> dict:
@@ -61,15 +61,15 @@ def test_random_labels_are_read_on_the_categories_of_those_that_are_called_human
 
 def test_tied_values_lie_in_a_tail_as_often_as_all_deals_of_ties_put_them_there():
     """Every order of the ties of five records, by hand: which two are outermost, and how many records are in a corner of both columns."""
-    one, two = np.array([1.0, 1.0, 1.0, 2.0, 3.0]), np.array([5.0, 4.0, 4.0, 4.0, 7.0])
+    first, second = np.array([1.0, 1.0, 1.0, 2.0, 3.0]), np.array([5.0, 4.0, 4.0, 4.0, 7.0])
 
     def lowest(values: np.ndarray) -> list[np.ndarray]:
         deals = [sorted(range(5), key=lambda i: (values[i], order[i])) for order in permutations(range(5))]
         return [np.isin(np.arange(5), deal[:2]) for deal in deals]
 
-    dealt = np.mean([[(a & b).sum() for b in lowest(two)] for a in lowest(one)])
-    shared = outermost(one, 0.4), outermost(two, 0.4)
-    assert shared[0][:, 0] == pytest.approx(np.mean(lowest(one), axis=0), abs=1e-12)
+    dealt = np.mean([[(a & b).sum() for b in lowest(second)] for a in lowest(first)])
+    shared = outermost(first, 0.4), outermost(second, 0.4)
+    assert shared[0][:, 0] == pytest.approx(np.mean(lowest(first), axis=0), abs=1e-12)
     assert float(shared[0][:, 0] @ shared[1][:, 0]) == pytest.approx(float(dealt), abs=1e-12)
 
 
@@ -83,5 +83,5 @@ def test_tails_of_counts_are_compared_without_a_deal():
     assert corners == ["upper 5 % with upper 5 % of y"]
     reading = values["tail_dependence", corners[0]]
     assert reading.estimate.low < 1 < reading.estimate.high
-    ends = [[outermost(one[column].astype(float), 0.05)[:, 1] for column in "xy"] for one in sets]
+    ends = [[outermost(side[column].astype(float), 0.05)[:, 1] for column in "xy"] for side in sets]
     assert reading.estimate.value == pytest.approx(float(ends[0][0] @ ends[0][1]) / float(ends[1][0] @ ends[1][1]), abs=1e-12)

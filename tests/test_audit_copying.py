@@ -39,8 +39,8 @@ def looked_at(
     return list(Copying()(evidence.but(counted={"rows": tuple(sketches)}), np.random.default_rng(seed)))
 
 
-def reading(found: list[Reading | Pointed], measure: str) -> Reading:
-    return next(one for one in found if isinstance(one, Reading) and one.measure == measure)
+def reading(findings: list[Reading | Pointed], measure: str) -> Reading:
+    return next(finding for finding in findings if isinstance(finding, Reading) and finding.measure == measure)
 
 
 def with_copies(fresh: pl.DataFrame, reference: pl.DataFrame, share: float, rng: np.random.Generator) -> pl.DataFrame:
@@ -59,11 +59,11 @@ def test_a_low_temperature_is_not_a_copy(temperature):
         for measure, readings in settings.items():
             readings.append(reading(sides, measure))
     for measure, healthy in (("near", 0.5), ("closest", 0.0)):
-        known = [one for one in settings[measure] if one.estimate is not None]
-        assert len(known) == repeats or temperature < 0.1, (measure, [one.note for one in settings[measure]])
+        known = [reading for reading in settings[measure] if reading.estimate is not None]
+        assert len(known) == repeats or temperature < 0.1, (measure, [reading.note for reading in settings[measure]])
         for level in (0.01, 0.05, 0.1):
-            assert sum(one.null.p <= level for one in known) <= binom.isf(0.001, repeats, level), (measure, level)
-        holds = sum(one.estimate.low <= healthy <= one.estimate.high for one in known)
+            assert sum(reading.null.p <= level for reading in known) <= binom.isf(0.001, repeats, level), (measure, level)
+        holds = sum(reading.estimate.low <= healthy <= reading.estimate.high for reading in known)
         assert holds >= binom.ppf(0.001, max(1, len(known)), 0.95)
 
 
@@ -73,7 +73,7 @@ def test_a_share_of_near_copies_is_half_as_much_nearer(share, measure):
     reference, holdout = people(2000, rng), people(3000, rng)
     drawn = with_copies(people(2000, rng), reference, share, rng)
     audit = outcross.audit(drawn, reference=reference, holdout=holdout, aspects="copying")
-    check = next(one for one in audit.every if one.metric == measure)
+    check = next(finding for finding in audit.every if finding.metric == measure)
     assert check.verdict == "invented"
     assert check.low <= (0.5 + share / 2 if measure == "near" else share) <= check.high
     assert (audit.pointed["synthetic"]["_row"].to_numpy() < share * 2000).mean() >= 0.8
@@ -84,7 +84,7 @@ def test_without_a_holdout_near_copies_cannot_be_told_and_exact_ones_can():
     reference = people(1000, rng)
     drawn = pl.concat([reference[:200], people(800, rng)])
     audit = outcross.audit(drawn, reference=reference, aspects="copying")
-    near, exact = (next(one for one in audit.every if one.metric == metric) for metric in ("near", "exact"))
+    near, exact = (next(finding for finding in audit.every if finding.metric == metric) for metric in ("near", "exact"))
     assert near.verdict == "cannot_tell" and near.low is None
     assert "no holdout" in near.why and "--holdout" in near.why
     assert exact.verdict == "invented" and exact.value == pytest.approx(0.2)
@@ -96,4 +96,4 @@ def test_published_sets_of_a_low_temperature_are_not_copies_and_perturbed_rows_a
     for name, expected in (("syn_mostly_temp01", False), ("syn_mostly_temp05", False), ("perturbed_flip10", True)):
         drawn = pl.read_parquet(ADULT / f"{name}.parquet")[:2500]
         audit = outcross.audit(drawn, reference=train, holdout=holdout, aspects="copying")
-        assert ("near" in {one.metric for one in audit.of("invented")}) is expected, name
+        assert ("near" in {finding.metric for finding in audit.of("invented")}) is expected, name

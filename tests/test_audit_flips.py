@@ -30,11 +30,13 @@ def only_readings(answers) -> list[Reading]:
 
 def readings(synthetic: pl.DataFrame, reference: pl.DataFrame, target: str, seed: int = 0, learners=LINEAR) -> dict:
     human, drawn = alike([table(reference, "reference"), table(synthetic, "synthetic")]).tables
-    found = only_readings(
+    measured = only_readings(
         Use(learners=learners)(Evidence(drawn=drawn, reference=human, target=target), np.random.default_rng(seed))
     )
-    judged = judge({"use": found}, {}, 0.05, synthetic.height, reference.height)
-    return {(one.reading.measure, one.reading.at): (one.verdict, one.reading.estimate) for one in judged}
+    judged = judge({"use": measured}, {}, 0.05, synthetic.height, reference.height)
+    return {
+        (judgement.reading.measure, judgement.reading.at): (judgement.verdict, judgement.reading.estimate) for judgement in judged
+    }
 
 
 def flipped(frame: pl.DataFrame, target: str, share: float, rng: np.random.Generator) -> pl.DataFrame:
@@ -130,13 +132,13 @@ def test_honest_splits_raise_no_alarm(people):
     for seed in range(repeats):
         order = rng.permutation(some.height)
         human, drawn = alike([table(some[order[:500]], "reference"), table(some[order[500:1000]], "synthetic")]).tables
-        found = only_readings(
+        measured = only_readings(
             Use(learners=LINEAR)(Evidence(drawn=drawn, reference=human, target="income"), np.random.default_rng(seed))
         )
-        alarms += any(one.verdict == "lost" for one in judge({"use": found}, {}, 0.05, 500, 500))
-        for one in found:
-            if one.null is not None:
-                p.setdefault(one.measure, []).append(one.null.p)
+        alarms += any(judgement.verdict == "lost" for judgement in judge({"use": measured}, {}, 0.05, 500, 500))
+        for reading in measured:
+            if reading.null is not None:
+                p.setdefault(reading.measure, []).append(reading.null.p)
     assert alarms == 0
     for measure, values in p.items():
         for level in (0.01, 0.05, 0.1):

@@ -27,8 +27,8 @@ def findings(aspect, columns, repeats=REPEATS, rows=(160, 200)):
         rng = np.random.default_rng([20_26, repeat])
         sides = [table(columns(rng, n)) for n in rows]
         compared = Evidence(drawn=sides[0], reference=sides[1], groups=("c",) if "c" in sides[0].kinds else ())
-        told = [gather(side, aspect.sketches(compared)) for side in sides]
-        counted = {name: (told[0][name], told[1][name]) for name in told[0]}
+        sketches = [gather(side, aspect.sketches(compared)) for side in sides]
+        counted = {name: (sketches[0][name], sketches[1][name]) for name in sketches[0]}
         yield from aspect(compared.but(counted=counted), np.random.default_rng([7, repeat]))
 
 
@@ -79,15 +79,15 @@ def test_intervals_hold_what_is_true(name):
 def test_a_column_that_seldom_varies_is_not_lost_where_by_chance_it_does_not():
     """Of a hundred values one is unlike the others: in half of all pairs it falls to the human side."""
 
-    def told(values):
+    def ratio_and_p(values):
         seldom = polars.DataFrame({"x": values})
         pair = Evidence(drawn=table({"x": np.zeros(100)}, kinds={"x": "number"}), reference=table(seldom, kinds={"x": "number"}))
         (finding,) = variances(pair, np.random.default_rng(0))
         assert finding.estimate is not None and finding.null is not None
         return finding.estimate.value, finding.null.p
 
-    assert told(np.arange(100) == 0) == (0.0, pytest.approx(0.5))
-    assert told(np.arange(100) < 4) == (0.0, pytest.approx(np.prod([(100 - i) / (200 - i) for i in range(4)])))
+    assert ratio_and_p(np.arange(100) == 0) == (0.0, pytest.approx(0.5))
+    assert ratio_and_p(np.arange(100) < 4) == (0.0, pytest.approx(np.prod([(100 - i) / (200 - i) for i in range(4)])))
 
 
 def test_permuted_sums_are_those_of_random_subsets():
@@ -106,13 +106,13 @@ def test_permuted_sums_are_those_of_random_subsets():
 def test_permuted_ranks_are_those_of_random_labels():
     rng = np.random.default_rng(6)
     places = permuted_ranks((0.25, 0.75), 400, 600, rng, 2000)
-    told = []
+    quartiles = []
     for _ in range(2000):
         order = rng.permutation(1000)
-        told.append(np.quantile(order[:400], [0.25, 0.75]))
-    told = np.array(told)
-    assert np.allclose(places[0].mean(axis=0), told.mean(axis=0), atol=4.5 * 17 / np.sqrt(1000))
-    assert np.allclose(places[0].std(axis=0), told.std(axis=0), rtol=0.12)
+        quartiles.append(np.quantile(order[:400], [0.25, 0.75]))
+    quartiles = np.array(quartiles)
+    assert np.allclose(places[0].mean(axis=0), quartiles.mean(axis=0), atol=4.5 * 17 / np.sqrt(1000))
+    assert np.allclose(places[0].std(axis=0), quartiles.std(axis=0), rtol=0.12)
 
 
 def test_fishers_p_is_scipys():
@@ -134,20 +134,20 @@ def test_the_tail_of_draws_is_extrapolated_to_the_safe_side():
     from scipy.stats import norm
 
     rng = np.random.default_rng(9)
-    told = [from_draws(-4.5, rng.normal(size=999), "smaller", "").p for _ in range(200)]
-    assert np.quantile(told, 0.01) >= norm.cdf(-4.5)
-    assert np.median(told) <= 1 / 1000
+    p_values = [from_draws(-4.5, rng.normal(size=999), "smaller", "").p for _ in range(200)]
+    assert np.quantile(p_values, 0.01) >= norm.cdf(-4.5)
+    assert np.median(p_values) <= 1 / 1000
 
 
 def test_ratio_intervals_hold():
     rng = np.random.default_rng(10)
     for share, n, m in ((0.02, 400, 800), (0.3, 100, 100), (0.005, 5000, 2000)):
-        held = 0
+        inside = 0
         for _ in range(2000):
             human = rng.binomial(m, share)
             if human == 0:
-                held += 1
+                inside += 1
                 continue
             _, low, high = ratio_of_shares(rng.binomial(n, share), n, human, m)
-            held += low <= 1 <= high
-        assert held / 2000 >= 0.93 - 4.5 * np.sqrt(0.05 * 0.95 / 2000)
+            inside += low <= 1 <= high
+        assert inside / 2000 >= 0.93 - 4.5 * np.sqrt(0.05 * 0.95 / 2000)

@@ -44,20 +44,22 @@ def vectors(n, stream):
 def compared(synthetic, reference, holdout=None, aspect=None, groups=()):
     human = table(reference, "reference")
     sides = [
-        table(one, name, kinds=human.kinds) for one, name in ((synthetic, "synthetic"), (holdout, "holdout")) if one is not None
+        table(records, name, kinds=human.kinds)
+        for records, name in ((synthetic, "synthetic"), (holdout, "holdout"))
+        if records is not None
     ]
-    told = Evidence(drawn=sides[0], reference=human, holdout=sides[1] if holdout is not None else None, groups=groups)
-    counts = [gather(side, aspect.sketches(told)) for side in (told.drawn, told.reference)] if aspect else [{}, {}]
-    return told.but(counted={name: (counts[0][name], counts[1][name]) for name in counts[0]})
+    evidence = Evidence(drawn=sides[0], reference=human, holdout=sides[1] if holdout is not None else None, groups=groups)
+    counts = [gather(side, aspect.sketches(evidence)) for side in (evidence.drawn, evidence.reference)] if aspect else [{}, {}]
+    return evidence.but(counted={name: (counts[0][name], counts[1][name]) for name in counts[0]})
 
 
 def findings(aspect, stream, *sides, groups=()):
-    told = compared(*sides, aspect=aspect, groups=groups)
-    return list(aspect(told, np.random.default_rng(stream)))
+    evidence = compared(*sides, aspect=aspect, groups=groups)
+    return list(aspect(evidence, np.random.default_rng(stream)))
 
 
-def checks(found):
-    return {(one.metric, one.column, one.at): one for one in found.every}
+def checks(audited):
+    return {(check.metric, check.column, check.at): check for check in audited.every}
 
 
 # Neighbours
@@ -69,9 +71,9 @@ def test_labelled_neighbours_give_the_numbers_of_the_graph(dimensions):
     points = rng.normal(size=(240, dimensions)).round()
     points[:30] = points[30:60]  # ties, and places with many points
     is_first = np.arange(240) % 2 == 0
-    told = cloud(points, 240).balls(is_first, 5)
-    assert told == pytest.approx(graph(points[is_first], points[~is_first]).numbers(5), abs=1e-12)
-    assert told == pytest.approx(wide_graph(points[is_first], points[~is_first]).numbers(5), abs=1e-12)
+    numbers = cloud(points, 240).balls(is_first, 5)
+    assert numbers == pytest.approx(graph(points[is_first], points[~is_first]).numbers(5), abs=1e-12)
+    assert numbers == pytest.approx(wide_graph(points[is_first], points[~is_first]).numbers(5), abs=1e-12)
 
 
 def test_wide_graphs_give_the_numbers_of_prdc():
@@ -100,9 +102,9 @@ def test_nearest_finds_the_nearest(dimensions, k):
 def test_roles_swapped_swap_precision_and_recall():
     rng = np.random.default_rng(6)
     wide, narrow = rng.normal(size=(200, 20)), 0.6 * rng.normal(size=(200, 20))
-    one, other = wide_graph(narrow, wide).numbers(5), wide_graph(wide, narrow).numbers(5)
-    assert (one["precision"], one["recall"]) == (other["recall"], other["precision"])
-    assert one["precision"] > one["recall"]
+    of_narrow, of_wide = wide_graph(narrow, wide).numbers(5), wide_graph(wide, narrow).numbers(5)
+    assert (of_narrow["precision"], of_narrow["recall"]) == (of_wide["recall"], of_wide["precision"])
+    assert of_narrow["precision"] > of_narrow["recall"]
 
 
 # Points
@@ -184,25 +186,25 @@ def test_a_sketch_of_repeats_is_exact_below_its_cap_and_a_sample_above():
 
 def test_equal_sets_lose_nothing_and_reach_everything():
     human = people(1500, 10)
-    found = audit(human, reference=human, aspects=NEAR)
-    told = checks(found)
-    assert told["precision", "", ""].value == told["recall", "", ""].value == 1.0
-    assert told["exact", "", ""].value == 1.0
-    assert found.lost == []
-    assert {one.metric for one in found.of("invented")} == {"exact", "copied_values"}
+    audited = audit(human, reference=human, aspects=NEAR)
+    by_place = checks(audited)
+    assert by_place["precision", "", ""].value == by_place["recall", "", ""].value == 1.0
+    assert by_place["exact", "", ""].value == 1.0
+    assert audited.lost == []
+    assert {check.metric for check in audited.of("invented")} == {"exact", "copied_values"}
 
 
 def test_a_fresh_sample_loses_nothing():
-    found = audit(people(1500, 11), reference=people(1500, 12), holdout=people(1500, 13), aspects=NEAR, groups="sex")
-    assert found.lost == found.invented == []
+    audited = audit(people(1500, 11), reference=people(1500, 12), holdout=people(1500, 13), aspects=NEAR, groups="sex")
+    assert audited.lost == audited.invented == []
 
 
 def test_a_lost_region_lowers_recall_and_is_pointed_at():
     human, drawn = people(3000, 14), people(4500, 15)
     young = drawn.filter(pl.col("age") < 52)[:3000]
-    found = audit(young, reference=human, aspects="coverage")
-    assert {"recall", "coverage"} <= {one.metric for one in found.of("lost")}
-    pointed = found.pointed["reference"]
+    audited = audit(young, reference=human, aspects="coverage")
+    assert {"recall", "coverage"} <= {check.metric for check in audited.of("lost")}
+    pointed = audited.pointed["reference"]
     assert pointed["age"].min() > 50
     assert human[pointed["_row"].to_numpy()]["age"].to_list() == pointed["age"].to_list()
 
@@ -210,15 +212,17 @@ def test_a_lost_region_lowers_recall_and_is_pointed_at():
 def test_a_made_up_region_lowers_precision():
     human, drawn = people(2000, 16), people(2000, 17)
     far = drawn.with_columns(age=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.col("age") + 100).otherwise(pl.col("age")))
-    found = audit(far, reference=human, aspects="coverage")
-    assert "precision" in {one.metric for one in found.of("invented")}
-    assert found.pointed["synthetic"]["age"].min() > 100
+    audited = audit(far, reference=human, aspects="coverage")
+    assert "precision" in {check.metric for check in audited.of("invented")}
+    assert audited.pointed["synthetic"]["age"].min() > 100
 
 
 def test_repeated_records_lose_diversity():
     human, few = people(2000, 18), people(100, 19)
-    found = audit(pl.concat([few] * 20), reference=human, aspects="diversity")
-    assert {"distinct_rows", "effective_rows", "near_duplicates", "distinct_values"} <= {one.metric for one in found.of("lost")}
+    audited = audit(pl.concat([few] * 20), reference=human, aspects="diversity")
+    assert {"distinct_rows", "effective_rows", "near_duplicates", "distinct_values"} <= {
+        check.metric for check in audited.of("lost")
+    }
 
 
 def test_copies_are_found_exact_and_near():
@@ -226,9 +230,9 @@ def test_copies_are_found_exact_and_near():
     rng = np.random.default_rng(22)
     near = human.with_columns(age=pl.col("age") + rng.normal(0, 0.01, 2000))
     for copies, metric in ((human, "exact"), (near, "near")):
-        found = audit(pl.concat([copies[:400], fresh[:1600]]), reference=human, holdout=people(2000, 23), aspects="copying")
-        assert metric in {one.metric for one in found.of("invented")}
-        rows = found.pointed["synthetic"]["_row"].to_numpy()
+        audited = audit(pl.concat([copies[:400], fresh[:1600]]), reference=human, holdout=people(2000, 23), aspects="copying")
+        assert metric in {check.metric for check in audited.of("invented")}
+        rows = audited.pointed["synthetic"]["_row"].to_numpy()
         assert (rows < 400).mean() > 0.9
 
 
@@ -236,13 +240,13 @@ def test_a_rank_preserving_loop_is_caught_by_the_values_it_takes_over():
     human = people(2000, 24)
     rng = np.random.default_rng(25)
     taken = human.with_columns(*(pl.Series(column, rng.choice(human[column].to_numpy(), 2000)) for column in ("age", "income")))
-    found = audit(taken, reference=human, aspects=("spread", "diversity"))
-    assert "spread" not in found.lost
-    told = checks(found)
+    audited = audit(taken, reference=human, aspects=("spread", "diversity"))
+    assert "spread" not in audited.lost
+    by_place = checks(audited)
     for column in ("age", "income"):
-        assert told["copied_values", column, ""].verdict == "invented"
-        assert told["copied_values", column, ""].value == 1.0
-        assert told["distinct_values", column, ""].verdict == "lost"
+        assert by_place["copied_values", column, ""].verdict == "invented"
+        assert by_place["copied_values", column, ""].value == 1.0
+        assert by_place["distinct_values", column, ""].verdict == "lost"
 
 
 def test_lost_kinds_of_pictures_lower_recall_and_vendi():
@@ -252,8 +256,8 @@ def test_lost_kinds_of_pictures_lower_recall_and_vendi():
     def pictures(n, kinds):
         return {"vector": centres[rng.integers(0, kinds, n)] + 0.3 * rng.normal(size=(n, 80))}
 
-    found = audit(pictures(1000, 6), reference=pictures(1000, 10), aspects=("coverage", "diversity"))
-    assert {"recall", "coverage", "clusters", "vendi"} <= {one.metric for one in found.of("lost")}
+    audited = audit(pictures(1000, 6), reference=pictures(1000, 10), aspects=("coverage", "diversity"))
+    assert {"recall", "coverage", "clusters", "vendi"} <= {check.metric for check in audited.of("lost")}
 
 
 # Where nothing is lost
@@ -261,14 +265,16 @@ def test_lost_kinds_of_pictures_lower_recall_and_vendi():
 
 def rejected(aspect, make, sizes, repeats, with_holdout):
     """How often each check's p-value is at most 0.01, 0.05 and 0.1, over independent sets of one law, {check: (3,)}."""
-    told = defaultdict(list)
+    p_values = defaultdict(list)
     for repeat in range(repeats):
         sides = [make(sizes[i], 1000 + 3 * repeat + i) for i in range(3 if with_holdout else 2)]
         for finding in findings(aspect, repeat, *sides):
             if isinstance(finding, Reading) and finding.null is not None:
-                told[finding.measure, finding.column, finding.at].append(finding.null.p)
+                p_values[finding.measure, finding.column, finding.at].append(finding.null.p)
     return {
-        check: [np.mean(np.array(p) <= level) for level in (0.01, 0.05, 0.1)] for check, p in told.items() if len(p) > repeats / 2
+        check: [np.mean(np.array(p) <= level) for level in (0.01, 0.05, 0.1)]
+        for check, p in p_values.items()
+        if len(p) > repeats / 2
     }
 
 

@@ -32,9 +32,9 @@ def looked_at(synthetic: np.ndarray, reference: np.ndarray, seed: int = 0) -> di
         for side, name in ((reference, "reference"), (synthetic, "synthetic"))
     ]
     human, drawn = alike(sides).tables
-    found = list(Structure()(Evidence(drawn=drawn, reference=human), np.random.default_rng(seed)))
-    judged = judge({"structure": found}, {}, 0.05, len(synthetic), len(reference))
-    return {(one.reading.measure, one.reading.at): (one.verdict, one.reading) for one in judged}
+    measured = list(Structure()(Evidence(drawn=drawn, reference=human), np.random.default_rng(seed)))
+    judged = judge({"structure": measured}, {}, 0.05, len(synthetic), len(reference))
+    return {(judgement.reading.measure, judgement.reading.at): (judgement.verdict, judgement.reading) for judgement in judged}
 
 
 def test_shuffled_blocks_keep_the_closed_form_of_autocorrelation():
@@ -44,22 +44,22 @@ def test_shuffled_blocks_keep_the_closed_form_of_autocorrelation():
     shuffled = in_shuffled_blocks(series, 12, rng)
     for values, expected in ((series, {6: 0.5314, 12: 0.2824}), (shuffled, {6: 0.2657, 12: 0.0})):
         for lag, truth in expected.items():
-            found = dynamics.autocorrelation(values, lag)
-            assert found.mean() == pytest.approx(truth, abs=4 * found.std(ddof=1) / np.sqrt(60) + 0.001), lag
+            correlations = dynamics.autocorrelation(values, lag)
+            assert correlations.mean() == pytest.approx(truth, abs=4 * correlations.std(ddof=1) / np.sqrt(60) + 0.001), lag
 
 
 @pytest.mark.parametrize(("share", "block"), [(0.9, 12), (0.97, 48)])
 def test_shuffled_blocks_have_lost_what_lasts(share, block):
     rng = np.random.default_rng(2)
     human, again = autoregressive(rng, 200, 480, share), autoregressive(rng, 200, 480, share)
-    told = looked_at(in_shuffled_blocks(again, block, rng), human)
-    verdict, reading = next(found for (name, _), found in told.items() if name == "lasting")
+    judgements = looked_at(in_shuffled_blocks(again, block, rng), human)
+    verdict, reading = next(judgement for (name, _), judgement in judgements.items() if name == "lasting")
     assert verdict == "lost"
     assert block / 2 <= int(reading.at.removeprefix("lag ")) <= block
     assert "the worst of 12 lags from 3 to 128" in reading.note
     if block == 48:
-        assert told["autocorrelation", "lag 1"][0] == told["autocorrelation", "lag 2"][0] == "kept"
-    honest = next(found for (name, _), found in looked_at(again, human).items() if name == "lasting")
+        assert judgements["autocorrelation", "lag 1"][0] == judgements["autocorrelation", "lag 2"][0] == "kept"
+    honest = next(judgement for (name, _), judgement in looked_at(again, human).items() if name == "lasting")
     assert honest[0] == "kept"
 
 
@@ -71,7 +71,7 @@ def test_the_worst_of_many_lags_seldom_looks_bad_where_nothing_is_lost():
     readings = []
     for seed in range(repeats):
         sides = [autoregressive(rng, 30, 64, 0.8), autoregressive(rng, 25, 64, 0.8)]
-        found = Structure()(
+        measured = Structure()(
             Evidence(
                 **{
                     name: table({"load": polars.Series(list(side))}, kinds={"load": "series"})
@@ -80,7 +80,7 @@ def test_the_worst_of_many_lags_seldom_looks_bad_where_nothing_is_lost():
             ),
             np.random.default_rng(seed),
         )
-        readings.append(next(reading for reading in found if reading.measure == "lasting"))
+        readings.append(next(reading for reading in measured if reading.measure == "lasting"))
     p = np.array([reading.null.p for reading in readings])
     for level in (0.01, 0.05, 0.1):
         assert (p <= level).sum() <= binom.isf(0.001, repeats, level)

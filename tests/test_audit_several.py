@@ -44,34 +44,34 @@ def files(folder):
 
 def test_two_processes_write_the_bytes_of_one(sets, tmp_path):
     data = given(sets, "honest", "tails", "diversity")
-    told = {}
+    written = {}
     for workers in (1, 2):
         out = tmp_path / str(workers)
         ended = conftest.outcross(
             "audit", *data, "--groups", "group", "--target", "label", "--workers", workers, "--out", out, "--json"
         )
         assert ended.returncode == 0, ended.stderr
-        told[workers] = ended.stdout, files(out)
-    assert told[1] == told[2] and len(told[1][1]) > 3
+        written[workers] = ended.stdout, files(out)
+    assert written[1] == written[2] and len(written[1][1]) > 3
 
 
 def test_generations_of_a_run_are_audited_alike_by_one_process_and_by_two(tmp_path):
     spec = conftest.write_tiny(tmp_path, more=conftest.TWO_ARMS)
     ended = conftest.outcross("run", spec, "--out", tmp_path / "tiny", "--workers", 1, "--quiet", **conftest.WITHOUT_CHARTS)
     assert ended.returncode == 0, ended.stderr
-    told = [
+    printed = [
         conftest.outcross("audit", tmp_path / "tiny", "--aspects", "tails,diversity", "--workers", workers, "--json")
         for workers in (1, 2)
     ]
-    assert told[0].returncode == 0 and told[0].stdout.count('"arm"') == 2 and told[0].stdout == told[1].stdout
+    assert printed[0].returncode == 0 and printed[0].stdout.count('"arm"') == 2 and printed[0].stdout == printed[1].stdout
 
 
 def test_an_audit_of_a_run_with_several_seeds_says_which_it_is_of(tmp_path):
     spec = conftest.write_tiny(tmp_path, more="sweep: {seed: [0, 1]}\n")
     ended = conftest.outcross("run", spec, "--out", tmp_path / "tiny", "--workers", 1, "--quiet", **conftest.WITHOUT_CHARTS)
     assert ended.returncode == 0, ended.stderr
-    told = conftest.outcross("audit", tmp_path / "tiny", "--aspects", "tails", "--workers", 1, "--json")
-    assert told.returncode == 0 and "of 2 seeds the first is audited, seed-0" in told.stdout
+    printed = conftest.outcross("audit", tmp_path / "tiny", "--aspects", "tails", "--workers", 1, "--json")
+    assert printed.returncode == 0 and "of 2 seeds the first is audited, seed-0" in printed.stdout
 
 
 def test_what_another_process_is_sent_holds_no_data(sets):
@@ -115,9 +115,9 @@ def started(*arguments):
 
 def children(pid):
     """The processes that the work is spread over: children of the one that the command forks for it."""
-    found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
-    return [child for child in found if b"spawn_main" in command_of(child)] + [
-        inner for child in found for inner in children(child)
+    processes = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+    return [child for child in processes if b"spawn_main" in command_of(child)] + [
+        inner for child in processes for inner in children(child)
     ]
 
 
@@ -145,5 +145,5 @@ def test_ctrl_c_stops_every_process(sets):
 def test_a_process_that_is_killed_is_one_clear_error(sets):
     audit, working = started("audit", *given(sets, "honest", "tails", "diversity"), "--target", "label", "--workers", 2)
     os.kill(working[0], signal.SIGKILL)
-    told = audit.communicate(timeout=60)[1]
-    assert audit.returncode == 3 and told.count("\n") == 1 and "a worker was killed" in told and "fewer --workers" in told
+    message = audit.communicate(timeout=60)[1]
+    assert audit.returncode == 3 and message.count("\n") == 1 and "a worker was killed" in message and "fewer --workers" in message

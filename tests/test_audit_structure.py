@@ -26,7 +26,7 @@ def looked_at(synthetic, reference, seed: int = 0, **kinds) -> list[Reading]:
 
 def verdicts(findings: list[Reading], rows: int) -> dict[tuple[str, str, str], str]:
     judged = judge({"structure": findings}, {}, 0.05, rows, rows)
-    return {(one.reading.measure, one.reading.column, one.reading.at): one.verdict for one in judged}
+    return {(judgement.reading.measure, judgement.reading.column, judgement.reading.at): judgement.verdict for judgement in judged}
 
 
 def people(rng: np.random.Generator, n: int) -> dict:
@@ -60,19 +60,19 @@ def false_alarms(draw, n: int, m: int, repeats: int, **kinds) -> dict[tuple[str,
     settings: dict[tuple[str, str, str], list[float]] = {}
     for i in range(repeats):
         rng = np.random.default_rng([20, i])
-        for one in looked_at(draw(rng, n), draw(rng, m), i, **kinds):
-            if one.null is not None:
-                settings.setdefault((one.measure, one.column, one.at), []).append(one.null.p)
+        for reading in looked_at(draw(rng, n), draw(rng, m), i, **kinds):
+            if reading.null is not None:
+                settings.setdefault((reading.measure, reading.column, reading.at), []).append(reading.null.p)
     return settings
 
 
-def assert_honest(told: dict[tuple[str, str, str], list[float]]) -> None:
+def assert_honest(p_values: dict[tuple[str, str, str], list[float]]) -> None:
     """P(p ≤ level) ≤ level, by an exact binomial test of every check and level that all honest checks together fail once in a thousand times."""
     from scipy.stats import binom
 
-    for where, p in told.items():
+    for where, p in p_values.items():
         for level in LEVELS:
-            most = binom.isf(0.001 / (len(LEVELS) * len(told)), len(p), level)
+            most = binom.isf(0.001 / (len(LEVELS) * len(p_values)), len(p), level)
             assert (np.array(p) <= level).sum() <= most, (where, level)
 
 
@@ -89,18 +89,18 @@ def test_another_draw_loses_nothing_and_shuffled_columns_lose_their_associations
     human, again = people(rng, 6000), people(rng, 6000)
     assert "lost" not in verdicts(looked_at(again, human), 6000).values()
     broken = again | {"x": rng.permutation(again["x"]), "job": rng.permutation(again["job"])}
-    told = verdicts(looked_at(broken, human), 6000)
-    lost = {where for where, verdict in told.items() if verdict == "lost"}
+    by_place = verdicts(looked_at(broken, human), 6000)
+    lost = {where for where, verdict in by_place.items() if verdict == "lost"}
     assert {("correlation", "x", "with y"), ("correlation_ratio", "x", "with job"), ("correlation_ratio", "y", "with job")} <= lost
-    assert told["cramer", "job", "with town"] == "kept"
+    assert by_place["cramer", "job", "with town"] == "kept"
 
 
 def test_a_set_is_as_structured_as_itself():
     human = people(np.random.default_rng(4), 3000)
-    for one in looked_at(human, human):
-        if one.estimate is not None:
-            assert one.estimate.value == pytest.approx(
-                1.0 if one.measure == "tail_dependence" else 0.0, abs=0.2 if one.measure == "tail_dependence" else 1e-12
+    for reading in looked_at(human, human):
+        if reading.estimate is not None:
+            assert reading.estimate.value == pytest.approx(
+                1.0 if reading.measure == "tail_dependence" else 0.0, abs=0.2 if reading.measure == "tail_dependence" else 1e-12
             )
 
 
@@ -112,10 +112,10 @@ def test_a_normal_copula_that_keeps_every_value_loses_tail_dependence():
     heavy = rng.normal(size=(n, 2)) @ root.T / np.sqrt(rng.chisquare(2, size=(n, 1)) / 2)
     smooth = rng.normal(size=(n, 2)) @ root.T
     copied = np.stack([np.sort(heavy[:, j])[np.argsort(np.argsort(smooth[:, j]))] for j in (0, 1)], axis=1)
-    told = verdicts(looked_at({"x": copied[:, 0], "y": copied[:, 1]}, {"x": heavy[:, 0], "y": heavy[:, 1]}), n)
-    assert told["tail_dependence", "x", "upper 5 % with upper 5 % of y"] == "lost"
-    assert told["tail_dependence", "x", "lower 5 % with lower 5 % of y"] == "lost"
-    assert told["correlation", "x", "with y"] == "kept"
+    by_place = verdicts(looked_at({"x": copied[:, 0], "y": copied[:, 1]}, {"x": heavy[:, 0], "y": heavy[:, 1]}), n)
+    assert by_place["tail_dependence", "x", "upper 5 % with upper 5 % of y"] == "lost"
+    assert by_place["tail_dependence", "x", "lower 5 % with lower 5 % of y"] == "lost"
+    assert by_place["correlation", "x", "with y"] == "kept"
 
 
 def test_filled_gaps_and_new_gaps_are_found():
@@ -139,7 +139,7 @@ def test_shuffled_series_lose_their_course_and_smoothed_ones_their_fast_power():
     assert "lost" not in same.values() and ("autocorrelation", "load", "lag 8 (season)") in same
     shuffled = verdicts(looked_at({"load": polars.Series(list(rng.permuted(series, axis=1)))}, human, load="series"), 300)
     assert {shuffled[where] for where in shuffled if where[0] in ("autocorrelation", "entropy_rate", "transitions")} == {"lost"}
-    smooth = np.stack([np.convolve(one, np.ones(4) / 4, "same") for one in series])
+    smooth = np.stack([np.convolve(course, np.ones(4) / 4, "same") for course in series])
     assert verdicts(looked_at({"load": polars.Series(list(smooth))}, human, load="series"), 300)["band", "load", "fast"] == "lost"
 
 
@@ -148,17 +148,18 @@ def test_associations_are_those_of_the_textbook():
     from scipy.stats.contingency import association
 
     rng = np.random.default_rng(8)
-    one = rng.integers(0, 5, size=500)
-    two = np.clip(one + rng.integers(-1, 3, size=500), 0, 5)
+    first = rng.integers(0, 5, size=500)
+    second = np.clip(first + rng.integers(-1, 3, size=500), 0, 5)
     counts = np.zeros((5, 6), dtype=np.int64)
-    np.add.at(counts, (one, two), 1)
-    assert float(rank_correlation(counts)) == pytest.approx(spearmanr(one, two).statistic, abs=1e-12)
+    np.add.at(counts, (first, second), 1)
+    assert float(rank_correlation(counts)) == pytest.approx(spearmanr(first, second).statistic, abs=1e-12)
     square = association(counts, "cramer") ** 2 * 4
     chance, shape = 4 * 5 / 499, min(5 - 16 / 499, 6 - 25 / 499) - 1
     assert float(cramer(counts)) == pytest.approx(math.sqrt((square - chance) / shape), abs=1e-12)
-    ranks = np.array([np.mean(np.flatnonzero(np.sort(one) == value)) for value in one])
+    ranks = np.array([np.mean(np.flatnonzero(np.sort(first) == value)) for value in first])
     between = (
-        sum((two == k).sum() * (ranks[two == k].mean() - ranks.mean()) ** 2 for k in range(6)) / ((ranks - ranks.mean()) ** 2).sum()
+        sum((second == k).sum() * (ranks[second == k].mean() - ranks.mean()) ** 2 for k in range(6))
+        / ((ranks - ranks.mean()) ** 2).sum()
     )
     assert float(correlation_ratio(counts)) == pytest.approx(math.sqrt(1 - (1 - between) * 499 / 494), abs=1e-12)
 
@@ -193,6 +194,6 @@ def test_an_alternating_series_is_wholly_determined():
 )
 def test_what_has_no_structure_is_said_and_not_judged(values):
     kinds = {"load": "series"} if "load" in values else {"x": "number", "y": "number"} if "y" in values else {"x": "category"}
-    found = looked_at(values, values, **kinds)
-    assert found
-    assert all(one.note for one in found if one.estimate is None)
+    measured = looked_at(values, values, **kinds)
+    assert measured
+    assert all(reading.note for reading in measured if reading.estimate is None)

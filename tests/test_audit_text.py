@@ -46,14 +46,14 @@ HTML = "<script>alert(1)</script> \x07\x1b[31m <b>qzx wvk</b> \x00 &amp; xkcdq z
 @pytest.fixture(scope="module")
 def paragraphs():
     """Paragraphs of Wikipedia (WikiText-2), without headings."""
-    told = []
+    lines = []
     for name in ("test", "valid"):
         path = DATA / "text" / "wikitext2" / f"{name}.txt.gz"
         if not path.exists():
             pytest.skip(f"no {path}; set OUTCROSS_DATA")
         read = map(str.strip, gzip.decompress(path.read_bytes()).decode().split("\n"))
-        told += [line for line in read if len(line) > 100 and not line.startswith("=")]
-    return np.array(told, dtype=object)
+        lines += [line for line in read if len(line) > 100 and not line.startswith("=")]
+    return np.array(lines, dtype=object)
 
 
 def without_rare_words(synthetic, human, rng):
@@ -107,10 +107,13 @@ def damaged(texts_of_people):
     human, synthetic, rng = texts_of_people
     sets = {"honest": synthetic, "invented": marked_up(synthetic, human, rng)}
     sets |= {aspect: make(synthetic, human, rng) for aspect, make in DAMAGE.items()}
-    told = audits(
-        {name: {"text": one} for name, one in sets.items()}, reference={"text": human}, aspects=OF_TEXT, text_column="text"
+    audited = audits(
+        {name: {"text": texts_of_set} for name, texts_of_set in sets.items()},
+        reference={"text": human},
+        aspects=OF_TEXT,
+        text_column="text",
     )
-    return {audit.name: audit for audit in told}
+    return {audit.name: audit for audit in audited}
 
 
 def test_an_honest_sample_of_text_has_lost_nothing(damaged):
@@ -134,8 +137,8 @@ def test_markup_is_invented_and_does_nothing_in_a_report(damaged, tmp_path):
     assert "text_quality" in audit.invented
     page = audit.report(tmp_path / "page.html").read_text()
     assert len(page) < 1_000_000
-    for told in (page, audit.markdown(), audit._repr_html_()):
-        assert "<script>alert" not in told and "\x1b" not in told and "\x07" not in told
+    for shown in (page, audit.markdown(), audit._repr_html_()):
+        assert "<script>alert" not in shown and "\x1b" not in shown and "\x07" not in shown
 
 
 def test_marked_up_records_that_are_pointed_at_are_escaped(tmp_path, capsys):
@@ -162,11 +165,11 @@ def test_identical_text_has_lost_nothing_and_copies_all(paragraphs):
 
 def test_the_order_of_texts_changes_nothing(paragraphs):
     human, synthetic = paragraphs[:300].tolist(), paragraphs[300:600].tolist()
-    told = [
-        outcross.audit({"text": one}, reference={"text": two}, text_column="text", aspects=OF_TEXT).checks
-        for one, two in ((synthetic, human), (synthetic[::-1], human[::-1]))
+    checks = [
+        outcross.audit({"text": drawn}, reference={"text": reference}, text_column="text", aspects=OF_TEXT).checks
+        for drawn, reference in ((synthetic, human), (synthetic[::-1], human[::-1]))
     ]
-    assert told[0].equals(told[1])
+    assert checks[0].equals(checks[1])
 
 
 def pair(some, rng, size, documents=None, holdout=False):
@@ -177,8 +180,8 @@ def pair(some, rng, size, documents=None, holdout=False):
         frames = [{"text": some[row].tolist()} for row in rows]
     else:
         dealt = np.array_split(rng.permutation(documents.max() + 1), 2 + holdout)
-        rows = [np.flatnonzero(np.isin(documents, one)) for one in dealt]
-        frames = [{"text": some[one].tolist(), "_document": documents[one].tolist()} for one in rows]
+        rows = [np.flatnonzero(np.isin(documents, numbers)) for numbers in dealt]
+        frames = [{"text": some[row].tolist(), "_document": documents[row].tolist()} for row in rows]
     synthetic, reference, *more = (table(frame, "text", kinds={"text": "text"}) for frame in frames)
     return Evidence(drawn=synthetic, reference=reference, holdout=more[0] if more else None)
 
@@ -192,22 +195,22 @@ def looked_at(compared, rng):
 
 def p_values(some, repeats, size, stream, **more):
     """P-values of every check over fresh pairs, (repeats,) each."""
-    told = defaultdict(list)
+    p_of_check = defaultdict(list)
     for repeat in range(repeats):
         rng = np.random.default_rng([*stream, repeat])
         for finding in looked_at(pair(some, rng, size, **more), rng):
             if isinstance(finding, Reading) and finding.null is not None:
-                told[
+                p_of_check[
                     finding.measure, finding.at if finding.measure in ("rare_words", "distinct_n", "ends", "spread") else ""
                 ].append(finding.null.p)
-    return {key: np.array(p) for key, p in told.items()}
+    return {key: np.array(p) for key, p in p_of_check.items()}
 
 
-def too_small_too_often(told):
+def too_small_too_often(p_of_check):
     """Checks with P(p ≤ α) above α + 3 standard errors: of 40 checks at three levels one in seven runs would name one by chance, the stream is fixed."""
     return {
         (*key, level): float((p <= level).mean())
-        for key, p in told.items()
+        for key, p in p_of_check.items()
         for level in (0.01, 0.05, 0.1)
         if (p <= level).mean() > level + 3 * math.sqrt(level * (1 - level) / p.size)
     }
@@ -243,18 +246,18 @@ def sentences():
 
 @pytest.mark.parametrize("holdout", [False, True])
 def test_real_text_against_real_text_looks_bad_no_more_often_than_it_says(sentences, holdout):
-    told = p_values(sentences, PAIRS, 150, [20_26, 1 + holdout], holdout=holdout)
-    assert {"rare_words", "vocabulary_ratio", "verbatim"} <= {check for check, _ in told}
-    assert holdout or {"spread", "ends", "unlikely", "surprise"} <= {check for check, _ in told}
-    assert too_small_too_often(told) == {}
+    p_of_check = p_values(sentences, PAIRS, 150, [20_26, 1 + holdout], holdout=holdout)
+    assert {"rare_words", "vocabulary_ratio", "verbatim"} <= {check for check, _ in p_of_check}
+    assert holdout or {"spread", "ends", "unlikely", "surprise"} <= {check for check, _ in p_of_check}
+    assert too_small_too_often(p_of_check) == {}
 
 
 def test_documents_are_what_is_independent_where_they_are_known(sentences):
     """Documents of ten sentences of one language: sentences alone would look far apart."""
     some = sentences[::3][:1200]
     documents = np.repeat(np.arange(120), 10)
-    told = p_values(some, PAIRS, 0, [20_26, 3], documents=documents)
-    assert too_small_too_often(told) == {}
+    p_of_check = p_values(some, PAIRS, 0, [20_26, 3], documents=documents)
+    assert too_small_too_often(p_of_check) == {}
 
 
 def test_runs_that_stand_in_another_document_are_found_there():
@@ -316,8 +319,8 @@ def test_the_generations_of_a_run_are_audited_against_its_human_text(tiny_run, c
         main(["audit", str(tiny_run), "--arm", arm.name, "--json", "--aspects", ",".join(OF_TEXT)])
     stored = json.loads(capsys.readouterr().out)
     assert stopped.value.code in (0, None)
-    assert [one["arm"] for one in stored["arms"]] == [arm.name]
-    assert {one["aspect"] for one in stored["arms"][0]["onsets"]} == set(OF_TEXT)
+    assert [entry["arm"] for entry in stored["arms"]] == [arm.name]
+    assert {onset["aspect"] for onset in stored["arms"][0]["onsets"]} == set(OF_TEXT)
 
 
 def test_a_run_brings_its_own_human_data(tiny_run, capsys):

@@ -70,8 +70,8 @@ def damaged(request, sentences):
     rng = np.random.default_rng([20_26, 11, request.param])
     human, synthetic = dealt(sentences.with_columns(pl.col("lang").replace(HOSTILE)), rng)
     sets = {"honest": synthetic, "halved": halved_in(synthetic, HOSTILE["deu"], rng)}
-    told = audits(sets, reference=human, text_column="text", groups=("lang",), aspects=OF_TEXT)
-    return {audit.name: audit for audit in told}
+    audited = audits(sets, reference=human, text_column="text", groups=("lang",), aspects=OF_TEXT)
+    return {audit.name: audit for audit in audited}
 
 
 def test_groups_that_have_lost_nothing_are_said_to_have_lost_nothing(damaged):
@@ -99,17 +99,17 @@ def test_a_group_is_held_against_as_much_text_of_its_own(damaged, sentences):
 def test_hostile_groups_do_nothing_in_a_report(damaged, tmp_path):
     audit = damaged["halved"]
     page = audit.report(tmp_path / "page.html").read_text()
-    for told in (page, audit.markdown(), audit._repr_html_()):
-        assert "alert(1)" in told and "<script>alert" not in told and "\x1b" not in told and "49|" not in told
+    for shown in (page, audit.markdown(), audit._repr_html_()):
+        assert "alert(1)" in shown and "<script>alert" not in shown and "\x1b" not in shown and "49|" not in shown
 
 
 def test_the_whole_is_told_as_without_groups(damaged, sentences):
     human, synthetic = dealt(sentences, np.random.default_rng(1))
-    told = [
+    audited = [
         outcross.audit(synthetic, reference=human, text_column="text", kinds={"lang": "category"}, groups=groups, aspects=OF_TEXT)
         for groups in ((), ("lang",))
     ]
-    numbers = [[(c.metric, c.column, c.at, c.value, c.low, c.p) for c in one.every if not c.group] for one in told]
+    numbers = [[(c.metric, c.column, c.at, c.value, c.low, c.p) for c in audit.every if not c.group] for audit in audited]
     assert numbers[0] == numbers[1]
 
 
@@ -157,7 +157,7 @@ def test_groups_of_text_are_told_on_the_command_line(tmp_path, capsys, sentences
 
 def test_real_groups_against_real_groups_look_bad_no_more_often_than_they_say(sentences):
     """One-sided p-values of every check inside a language, over halvings of two: as often at most α as α of them may be."""
-    two, told = sentences.filter(pl.col("lang").is_in(["spa", "hun"])), defaultdict(list)
+    two, p_of_check = sentences.filter(pl.col("lang").is_in(["spa", "hun"])), defaultdict(list)
     for repeat in range(24):
         rng = np.random.default_rng([20_26, 13, repeat])
         sides = [table(side, "text", kinds={"text": "text", "lang": "category"}) for side in dealt(two, rng)]
@@ -165,13 +165,13 @@ def test_real_groups_against_real_groups_look_bad_no_more_often_than_they_say(se
         quality = TextQuality(attributes=("characters", "perplexity"))(compared, rng)
         for finding in (*RareWords()(compared, rng), *LexicalDiversity()(compared, rng), *quality):
             if finding.null is not None and finding.group:
-                told[
+                p_of_check[
                     finding.measure, finding.at if finding.measure in ("rare_words", "distinct_n", "spread") else "", finding.group
                 ].append(finding.null.p)
-    assert {"rare_words", "vocabulary_ratio", "self_bleu", "spread", "surprise", "unlikely"} <= {check for check, *_ in told}
+    assert {"rare_words", "vocabulary_ratio", "self_bleu", "spread", "surprise", "unlikely"} <= {check for check, *_ in p_of_check}
     often = {
         (*key, level): float(np.mean(np.array(p) <= level))
-        for key, p in told.items()
+        for key, p in p_of_check.items()
         for level in (0.01, 0.05, 0.1)
         if (np.array(p) <= level).sum() > binom.ppf(1 - SURE, len(p), level)
     }

@@ -27,15 +27,15 @@ def people(rng: np.random.Generator, n: int, signal: float = 1.0) -> dict:
 def compared(synthetic, reference, holdout=None, target: str | None = "income", groups: tuple[str, ...] = ()) -> Evidence:
     kinds = KINDS | {"income": "category", "worth": "number"}
     hidden = {"income", "worth"} - {target}
-    told = [
-        {name: values for name, values in one.items() if name not in hidden}
-        for one in (reference, synthetic, holdout)
-        if one is not None
+    without_hidden = [
+        {name: values for name, values in side.items() if name not in hidden}
+        for side in (reference, synthetic, holdout)
+        if side is not None
     ]
     tables = alike(
         [
-            table(one, name, kinds={k: v for k, v in kinds.items() if k in one})
-            for one, name in zip(told, ("reference", "synthetic", "holdout"), strict=False)
+            table(side, name, kinds={k: v for k, v in kinds.items() if k in side})
+            for side, name in zip(without_hidden, ("reference", "synthetic", "holdout"), strict=False)
         ]
     ).tables
     return Evidence(
@@ -50,8 +50,8 @@ def readings(answers) -> list[Reading]:
 
 def verdicts(findings: list[Reading], rows: int) -> dict[tuple[str, str, str], str]:
     return {
-        (one.reading.measure, one.reading.at, one.reading.group): one.verdict
-        for one in judge({"use": findings}, {}, 0.05, rows, rows)
+        (judgement.reading.measure, judgement.reading.at, judgement.reading.group): judgement.verdict
+        for judgement in judge({"use": findings}, {}, 0.05, rows, rows)
     }
 
 
@@ -79,19 +79,19 @@ def test_another_draw_is_as_useful_and_one_without_signal_is_not(target):
     human, more, again, noise = (people(rng, 6000, signal) for signal in (1, 1, 1, 0))
     same = verdicts(readings(Use()(compared(again, human, more, target, ("sex",)), rng)), 6000)
     assert "lost" not in same.values()
-    told = verdicts(readings(Use()(compared(noise, human, more, target, ("sex",)), rng)), 6000)
+    by_place = verdicts(readings(Use()(compared(noise, human, more, target, ("sex",)), rng)), 6000)
     for learner in ("boosted trees", "linear model"):
-        assert told["loss", learner, ""] == told["mixed_loss", learner, ""] == "lost"
+        assert by_place["loss", learner, ""] == by_place["mixed_loss", learner, ""] == "lost"
     # A line fitted to noise points anywhere, so that its area is sure of little.
-    assert told["discrimination", "boosted trees", ""] == "lost" and told["discrimination", "linear model", ""] != "kept"
-    assert told["loss_inside", "boosted trees", "sex=f"] == "lost"
+    assert by_place["discrimination", "boosted trees", ""] == "lost" and by_place["discrimination", "linear model", ""] != "kept"
+    assert by_place["loss_inside", "boosted trees", "sex=f"] == "lost"
 
 
 def test_without_a_holdout_all_of_the_reference_is_the_test():
     rng = np.random.default_rng(2)
-    found = next(iter(Use(learners=LINEAR)(compared(people(rng, 900), people(rng, 1000)), rng)))
-    assert found.estimate is not None and found.estimate.n == 1000
-    assert found.note.endswith(
+    first = next(iter(Use(learners=LINEAR)(compared(people(rng, 900), people(rng, 1000)), rng)))
+    assert first.estimate is not None and first.estimate.n == 1000
+    assert first.note.endswith(
         "; 4 fits a side of 675 records each, tested on 1,000 of the reference by fits that they were left out of; the generator may have seen them"
     )
 
@@ -99,18 +99,18 @@ def test_without_a_holdout_all_of_the_reference_is_the_test():
 def test_each_reading_says_which_loss_would_be_found():
     """A loss as far beyond the tolerance as the interval reaches and .84 standard errors more, which chance reaches in four of five audits."""
     rng = np.random.default_rng(2)
-    found = next(iter(Use(learners=LINEAR)(compared(people(rng, 900), people(rng, 1000)), rng)))
-    low, high = found.estimate.interval
+    first = next(iter(Use(learners=LINEAR)(compared(people(rng, 900), people(rng, 1000)), rng)))
+    low, high = first.estimate.interval
     expected = np.exp(np.log(1 / 0.9) + (1 + 0.8416 / 1.95996) * np.log(high / low) / 2)
-    assert found.note.startswith(f"a value of {expected:.3g} would be found; ")
+    assert first.note.startswith(f"a value of {expected:.3g} would be found; ")
 
 
 def test_a_model_of_prejudiced_records_is_less_fair():
     rng = np.random.default_rng(3)
     human, more, unfair = (people(rng, 6000) for _ in range(3))
     unfair = unfair | {"income": np.where(unfair["sex"] == "f", "low", unfair["income"])}
-    told = verdicts(readings(Use()(compared(unfair, human, more, "income", ("sex",)), rng)), 6000)
-    assert told["parity", "boosted trees, by sex", ""] == told["equalized_odds", "boosted trees, by sex", ""] == "lost"
+    by_place = verdicts(readings(Use()(compared(unfair, human, more, "income", ("sex",)), rng)), 6000)
+    assert by_place["parity", "boosted trees, by sex", ""] == by_place["equalized_odds", "boosted trees, by sex", ""] == "lost"
 
 
 def test_differences_of_parity_and_odds_are_those_of_fairlearn():
@@ -150,23 +150,25 @@ def test_a_class_that_is_gone_costs_much_but_not_infinitely_much():
 def test_a_target_that_cannot_be_predicted_is_said_to_be_one(change, target, why):
     rng = np.random.default_rng(5)
     human = people(rng, 300) | change
-    (found,) = list(Use()(compared(people(rng, 300), human, people(rng, 300), target), rng))
-    assert found.estimate is None and why in found.note
+    (reading,) = list(Use()(compared(people(rng, 300), human, people(rng, 300), target), rng))
+    assert reading.estimate is None and why in reading.note
 
 
 def test_few_records_are_said_to_be_few():
     rng = np.random.default_rng(6)
-    (found,) = list(Use()(compared(people(rng, 66), people(rng, 300)), rng))
-    assert "48 records to train a model on" in found.note
+    (reading,) = list(Use()(compared(people(rng, 66), people(rng, 300)), rng))
+    assert "48 records to train a model on" in reading.note
 
 
 def test_fairness_of_many_classes_is_not_applicable():
     rng = np.random.default_rng(7)
-    sets = [one | {"income": rng.choice(["low", "middle", "high"], size=900)} for one in (people(rng, 900) for _ in range(3))]
-    found = [
+    sets = [
+        persons | {"income": rng.choice(["low", "middle", "high"], size=900)} for persons in (people(rng, 900) for _ in range(3))
+    ]
+    parity = [
         reading for reading in readings(Use(learners=LINEAR)(compared(*sets, groups=("sex",)), rng)) if reading.measure == "parity"
     ]
-    assert [one.note for one in found] == ["fairness is of two classes; the target 'income' has 3"]
+    assert [reading.note for reading in parity] == ["fairness is of two classes; the target 'income' has 3"]
 
 
 def test_the_area_and_its_error_are_those_of_the_textbook():
@@ -185,6 +187,6 @@ def test_the_area_and_its_error_are_those_of_the_textbook():
         return area, parts
 
     areas = [drawn(300) for _ in range(400)]
-    told = np.mean([parts.std(ddof=1) / np.sqrt(300) for _, parts in areas])
+    mean_error = np.mean([parts.std(ddof=1) / np.sqrt(300) for _, parts in areas])
     # The standard error of a standard deviation of 400 repeats is 3.5 %.
-    assert told == pytest.approx(np.std([area for area, _ in areas], ddof=1), rel=0.11)
+    assert mean_error == pytest.approx(np.std([area for area, _ in areas], ddof=1), rel=0.11)

@@ -177,15 +177,15 @@ def test_the_lineage_of_an_audit_of_a_run_goes_back_to_the_human_file(data):
     ledger = Ledger(data / "out" / ".outcross")
     assert ledger.result is not None and len(ledger.result.steps) == 2
     last = ledger.lineage(ledger.result.steps[-1])
-    assert last[0].verb == "audit" and {one.verb for one in last[1:]} == {"gather", "begin", "mix", "train", "generate"}
-    assert all(run.entries[one.key] == ledger.entries[one.key] for one in last[1:])
-    drawn = next(one for one in last if (one.verb, one.generation) == ("generate", 1))
-    assert last[1:] == tuple(one for one in last[1:] if one.key in {ancestor.key for ancestor in run.lineage(drawn.key)})
-    gathered = next(one for one in run.lineage(drawn.key) if one.verb == "gather")
+    assert last[0].verb == "audit" and {step.verb for step in last[1:]} == {"gather", "begin", "mix", "train", "generate"}
+    assert all(run.entries[step.key] == ledger.entries[step.key] for step in last[1:])
+    drawn = next(step for step in last if (step.verb, step.generation) == ("generate", 1))
+    assert last[1:] == tuple(step for step in last[1:] if step.key in {ancestor.key for ancestor in run.lineage(drawn.key)})
+    gathered = next(step for step in run.lineage(drawn.key) if step.verb == "gather")
     assert gathered.given == {str(data / "human.npy"): digest(data / "human.npy")}
-    assert {one.generation for one in last if one.verb == "train"} == {0, 1}, "accumulate learns from generation 0 too"
+    assert {step.generation for step in last if step.verb == "train"} == {0, 1}, "accumulate learns from generation 0 too"
     measured = next(key for key, entry in run.entries.items() if entry.verb == "measure")
-    assert {one.verb for one in run.lineage(measured)} >= {"measure", "generate", "train", "gather"}
+    assert {step.verb for step in run.lineage(measured)} >= {"measure", "generate", "train", "gather"}
     with pytest.raises(BadInput, match="holds no step 'nowhere'"):
         run.lineage("nowhere")
 
@@ -199,7 +199,7 @@ def test_a_step_comes_after_those_that_it_comes_from_and_verbs_stand_in_their_ow
     loop = ["mix", "train", "generate", "measure"]
     assert verbs == [(-1, "gather"), (-1, "begin"), *((g, verb) for g in (0, 1) for verb in loop)]
     places = {entry.key: i for i, entry in enumerate(ledger.lines) if isinstance(entry, StepEntry)}
-    assert all(places[one.key] > places[key] for key in places for one in ledger.lineage(key) for key in one.comes_from)
+    assert all(places[step.key] > places[key] for key in places for step in ledger.lineage(key) for key in step.comes_from)
 
 
 # What is told apart
@@ -222,10 +222,10 @@ def test_files_are_told_apart_by_their_content_order_and_format(tmp_path):
         (tmp_path / name).write_text(text)
     path = {name: str(tmp_path / name) for name in ("a.csv", "b.csv", "a.txt", "c.csv")}
     assert external(path["a.csv"]).digest == external(path["c.csv"]).digest == external([path["a.csv"]]).digest
-    told = [external(one).digest for one in (path["a.csv"], path["b.csv"], path["a.txt"], [path["a.csv"], path["b.csv"]], [path["b.csv"], path["a.csv"]])]  # fmt: skip
-    assert len(set(told)) == 5
+    digests = [external(paths).digest for paths in (path["a.csv"], path["b.csv"], path["a.txt"], [path["a.csv"], path["b.csv"]], [path["b.csv"], path["a.csv"]])]  # fmt: skip
+    assert len(set(digests)) == 5
     assert external(str(tmp_path / "?.csv")).names == {
-        one: digest(Path(one)) for one in (path["a.csv"], path["b.csv"], path["c.csv"])
+        name: digest(Path(name)) for name in (path["a.csv"], path["b.csv"], path["c.csv"])
     }
 
 
@@ -315,11 +315,11 @@ for moment in moments:
 def killed(data: Path, *moments: int) -> str:
     """Run `KILLED`; what it printed."""
     script = [sys.executable, "-c", KILLED, str(data), *map(str, moments)]
-    told = subprocess.run(
+    ended = subprocess.run(
         script, capture_output=True, text=True, check=False, timeout=120, env=os.environ | {"OUTCROSS_DEBUG": "1"}
     )
-    assert told.returncode == 0, told.stderr
-    return told.stdout
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 def test_an_audit_killed_at_any_call_of_the_system_goes_on_to_the_same_bytes(data):

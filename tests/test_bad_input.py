@@ -11,7 +11,9 @@ import polars
 import pytest
 from conftest import write_tiny
 
+import outcross
 from outcross.cli import main
+from outcross.errors import BadInput
 
 GAUSSIAN = """
 name: g
@@ -23,16 +25,19 @@ chains: 10
 """
 
 
+COMMANDS = ("run", "audit", "mix", "detect", "forecast", "reproduce", "report", "show", "export", "card", "list")
+
+
 def refused(capsys, *arguments, code=2) -> str:
     """The one line of a command that is refused."""
     with pytest.raises(SystemExit) as stopped:
         main([str(argument) for argument in arguments])
-    told = capsys.readouterr()
-    assert stopped.value.code == code, told.err
-    assert told.out == ""
-    assert told.err.startswith("outcross: ") and told.err.count("\n") == 1, told.err
-    assert "Traceback" not in told.err
-    return told.err
+    printed = capsys.readouterr()
+    assert stopped.value.code == code, printed.err
+    assert printed.out == ""
+    assert printed.err.startswith("outcross: ") and printed.err.count("\n") == 1, printed.err
+    assert "Traceback" not in printed.err
+    return printed.err
 
 
 EXPERIMENTS = {
@@ -87,7 +92,7 @@ def test_a_bad_experiment_file_is_refused(change, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "holds no experiment"),
         (b"\xff\xfe\x00", "is not UTF-8 text (byte 0)"),
@@ -97,13 +102,13 @@ def test_a_bad_experiment_file_is_refused(change, tmp_path, capsys):
         (b"x: 1\n" * 300_000, "holds more than 1,000,000 bytes; give an experiment file"),
     ],
 )
-def test_a_file_that_is_no_experiment_is_refused(content, told, tmp_path, capsys):
+def test_a_file_that_is_no_experiment_is_refused(content, message, tmp_path, capsys):
     (tmp_path / "bad.yaml").write_bytes(content)
-    assert told in refused(capsys, "run", tmp_path / "bad.yaml", "--out", tmp_path / "run")
+    assert message in refused(capsys, "run", tmp_path / "bad.yaml", "--out", tmp_path / "run")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["run", "gausian"], "did you mean 'gaussian'?"),
         (["run", "gaussian", "generations"], "is no setting; write key=value"),
@@ -120,11 +125,48 @@ def test_a_file_that_is_no_experiment_is_refused(content, told, tmp_path, capsys
         (["show", "nowhere"], "nowhere"),
         (["list", "polices"], "did you mean 'policies'?"),
         (["frobnicate"], "frobnicate"),
+        (["run", "gaussian", "generations=3", "generations=4"], "generations is given twice; give it once"),
+        (["show", "gaussian", "policy.share=0.1", "policy.share=0.2"], "policy.share is given twice"),
+        (["forecast", "gaussian", "--ahead", "7", "ahead=9"], "ahead is given twice"),
+        (["forecast", "gaussian", "ahead=7", "ahead=9"], "ahead is given twice"),
+        (["forecast", "gaussian", "--width", "0.1", "width=0.2"], "width is given twice"),
+        (["forecast", "gaussian", "--settings", "chains=2", "chains=3"], "chains is given twice"),
+        (["forecast", "gaussian", "--budgets", "w2=1.2", "budget.w2=1.3"], "budget.w2 is given twice"),
+        *(
+            (["forecast", "gaussian", f"shares={shares}", "shares=0:0.5:0.1"], "shares is given twice")
+            for shares in ("0:1:0.1", "")
+        ),
+        *(([command, ""], "argument 2 is empty") for command in COMMANDS),
+        *(([command, "--out", ""], "--out is empty") for command in COMMANDS),
+        *(([command, "--out="], "--out is empty") for command in COMMANDS),
     ],
 )
-def test_a_bad_command_line_is_refused(arguments, told, tmp_path, capsys, monkeypatch):
+def test_a_bad_command_line_is_refused(arguments, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert told in refused(capsys, *arguments)
+    assert message in refused(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (lambda: outcross.reproduce(""), "claims is empty"),
+        (lambda: outcross.reproduce("gaussian-variance", out=""), "out is empty"),
+        (lambda: outcross.forecast(["runs/a", ""]), "is no folder of a run"),
+        (lambda: outcross.report(""), "is empty"),
+        (lambda: outcross.show(""), "what is empty"),
+        (lambda: outcross.audit("human.csv", reference=""), "reference is empty"),
+        (lambda: outcross.mix("", out="train"), "spec is empty"),
+        (lambda: outcross.mix("mix.yaml", out=""), "out is empty"),
+        (lambda: outcross.run("", out="run"), "spec is empty"),
+        (lambda: outcross.run("gaussian", out=""), "out is empty"),
+        (lambda: outcross.export("run", to="csv", out=""), "out is empty"),
+    ],
+)
+def test_an_empty_text_in_python_is_refused(ask, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInput, match=told):
+        ask()
+    assert not [*tmp_path.iterdir()]
 
 
 TEXTS = {
@@ -144,11 +186,11 @@ TEXTS = {
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_bad_text_file_is_refused(name, tmp_path, capsys):
-    content, told = TEXTS[name]
+    content, message = TEXTS[name]
     (tmp_path / name).write_bytes(content)
     write_tiny(tmp_path)
     line = refused(capsys, "run", tmp_path / "tiny.yaml", f"human={{path: {tmp_path / name}, rows: 60}}", "--out", tmp_path / "run")
-    assert told in line
+    assert message in line
     assert not (tmp_path / "run").exists()
     assert (tmp_path / name).read_bytes() == content
 
@@ -163,7 +205,7 @@ def test_a_column_that_is_not_there_is_refused_with_the_nearest(tmp_path, capsys
 
 
 @pytest.mark.parametrize(
-    ("array", "told"),
+    ("array", "message"),
     [
         (np.array([[1.0, np.nan]] * 50), "holds nan at row 0, column 1"),
         (np.array([1.0] * 49 + [np.inf]), "holds inf at row 49, column 0"),
@@ -174,14 +216,14 @@ def test_a_column_that_is_not_there_is_refused_with_the_nearest(tmp_path, capsys
         (np.zeros(30), "holds 30 rows, human.rows=20 needs twice as many"),
     ],
 )
-def test_a_bad_array_is_refused(array, told, tmp_path, capsys):
+def test_a_bad_array_is_refused(array, message, tmp_path, capsys):
     np.save(tmp_path / "points.npy", array, allow_pickle=True)
     (tmp_path / "g.yaml").write_text(
         GAUSSIAN.replace("chains: 10", "").replace(
             "{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 20}}"
         )
     )
-    assert told in refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path / "run")
+    assert message in refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path / "run")
 
 
 def test_points_in_a_file_are_learned_and_compared_with_held_out_ones(tmp_path, capsys):

@@ -53,19 +53,19 @@ def test_a_search_of_one_beam_is_greedy():
 @pytest.mark.parametrize("penalty", [1.0, 3.0])
 def test_a_search_is_the_plain_one_without_a_cache(penalty):
     network, prompts = lively(50), prompts_of(7, 6, 50)
-    found = search(network, prompts, 8, beams=5, repetition_penalty=penalty, precision="fp32", batch=17)
-    for prompt, text in zip(prompts, found, strict=True):
-        held = [(0.0, [0, *prompt.tolist()])]
+    texts = search(network, prompts, 8, beams=5, repetition_penalty=penalty, precision="fp32", batch=17)
+    for prompt, text in zip(prompts, texts, strict=True):
+        beams = [(0.0, [0, *prompt.tolist()])]
         for _ in range(8):
             longer = []
-            for total, tokens in held:
+            for total, tokens in beams:
                 with torch.no_grad():
                     scores = network.logits(network(torch.tensor([tokens]))[:, -1]).log_softmax(-1)[0]
                 for token in range(1, 50):
                     score = scores[token].item()
                     longer.append((total + (score * penalty if token in tokens else score), [*tokens, token]))
-            held = sorted(longer, key=lambda one: -one[0])[:5]
-        assert text.tolist() == held[0][1][7:]
+            beams = sorted(longer, key=lambda beam: -beam[0])[:5]
+        assert text.tolist() == beams[0][1][7:]
 
 
 def test_beams_find_text_at_least_as_likely_as_greedy_on_average():
@@ -87,33 +87,34 @@ def test_what_is_sampled_with_a_penalty_has_the_penalised_law():
     text = after_start(torch.cat((torch.from_numpy(prompt).long(), torch.zeros(1, 1, dtype=torch.int64)), dim=1))
     with torch.no_grad():
         logits = network.logits(network(text)[:, -1])
-    law, plain = (distribution(one)[0].double().numpy() for one in (penalised(logits, text, 1.8), logits))
+    law, plain = (distribution(scores)[0].double().numpy() for scores in (penalised(logits, text, 1.8), logits))
     seen = np.bincount(drawn[:, 0], minlength=20)
     often = law * n >= 5
-    observed, expected = (np.append(one[often], one[~often].sum()) for one in (seen, law / law.sum() * n))
+    observed, expected = (np.append(counts[often], counts[~often].sum()) for counts in (seen, law / law.sum() * n))
     assert chisquare(observed[expected > 0], expected[expected > 0]).pvalue > 1e-6
     assert np.abs(law - plain).max() > 0.01, "a penalty that changes nothing is not tried"
 
 
-def told(tmp_path, **more):
+def recipe(tmp_path, **more):
     return yaml.safe_load(write_tiny(tmp_path).read_text()) | {"metrics": ["held_out", "decoding"], "policy": "replace"} | more
 
 
 def test_a_run_by_beams_draws_nothing_by_chance(tmp_path):
     draw = {"temperature": 0, "beams": 3, "repetition_penalty": 1.5}
     first, again = (
-        [one.drawn.records.tokens for one in run(experiment(told(tmp_path, draw=draw, generations=2)))] for _ in range(2)
+        [generation.drawn.records.tokens for generation in run(experiment(recipe(tmp_path, draw=draw, generations=2)))]
+        for _ in range(2)
     )
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    greedy = next(iter(run(experiment(told(tmp_path, draw={"temperature": 0}, generations=1))))).drawn.records.tokens
+    greedy = next(iter(run(experiment(recipe(tmp_path, draw={"temperature": 0}, generations=1))))).drawn.records.tokens
     assert first[0].shape == greedy.shape and not np.array_equal(first[0], greedy)
 
 
 def test_beams_are_told_apart_from_learning(tmp_path):
     """The metric `decoding` samples the model fully where its arm did not, a repetition penalty alone included."""
     draw = {"repetition_penalty": 3.0}
-    (only,) = run(experiment(told(tmp_path, draw=draw, generations=1, metrics=[{"kind": "decoding", "blocks": 20}])))
-    estimates = [one.estimate for one in only.measured if one.measure == "decoding_loss" and one.estimate]
+    (only,) = run(experiment(recipe(tmp_path, draw=draw, generations=1, metrics=[{"kind": "decoding", "blocks": 20}])))
+    estimates = [reading.estimate for reading in only.measured if reading.measure == "decoding_loss" and reading.estimate]
     assert any(estimate.method != "exact" for estimate in estimates)
 
 
@@ -132,12 +133,12 @@ def test_beams_are_told_apart_from_learning(tmp_path):
 )
 def test_what_cannot_be_is_refused(tmp_path, more, why):
     with pytest.raises(BadInput, match=why):
-        experiment(told(tmp_path, **more))
+        experiment(recipe(tmp_path, **more))
 
 
 def test_online_data_are_read_once_each(tmp_path):
     training = {"steps": 9, "batch": 8, "start": {"pretrained": {"steps": 4, "batch": 4}}}
-    first, second = run(experiment(told(tmp_path, rows="online", training=training, generations=2, metrics=["held_out"])))
+    first, second = run(experiment(recipe(tmp_path, rows="online", training=training, generations=2, metrics=["held_out"])))
     assert len(first.drawn) == len(second.training.value) == 72
     from outcross.models.transformer.fitting import batches
 

@@ -55,8 +55,8 @@ def call(*arguments: object, capsys) -> tuple[int, str, str]:
     """The exit code, what was printed and the error of a command in this process."""
     with pytest.raises(SystemExit) as ended:
         main(list(map(str, arguments)))
-    told = capsys.readouterr()
-    return int(ended.value.code or 0), told.out, told.err
+    printed = capsys.readouterr()
+    return int(ended.value.code or 0), printed.out, printed.err
 
 
 def is_one_line(error: str) -> bool:
@@ -117,9 +117,9 @@ for moment in moments:
 def stopped(spec: Path, out: Path, *moments: int) -> str:
     """Run `KILLED`; what it printed."""
     command = [sys.executable, "-c", KILLED, str(spec), str(out), *map(str, moments)]
-    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=os.environ | WITHOUT_CHARTS)
-    assert told.returncode == 0, told.stderr
-    return told.stdout
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=os.environ | WITHOUT_CHARTS)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -203,10 +203,10 @@ def test_a_flipped_bit_changes_no_number_that_is_shown(name, runs, tmp_path, cap
             flipped = bytearray(content)
             flipped[bit // 8] ^= 1 << bit % 8
             path.write_bytes(flipped)
-            told = [call("show", folder, "--json", capsys=capsys)]
+            after = [call("show", folder, "--json", capsys=capsys)]
             if i % 6 == 0:
-                told.append(page(folder, tmp_path / "a.html", capsys))
-            for (code, shown, error), (_, before, _) in zip(told, clean, strict=False):
+                after.append(page(folder, tmp_path / "a.html", capsys))
+            for (code, shown, error), (_, before, _) in zip(after, clean, strict=False):
                 refused = code == 2 and not shown and is_one_line(error) and path.name in error and "outcross run" in error
                 assert refused or (code == 0 and shown == before), (path.name, bit, code, error)
         path.write_bytes(content)
@@ -229,7 +229,9 @@ def test_a_flipped_bit_of_what_a_step_made_is_not_audited(runs, tmp_path):
     first.unlink()
     first.symlink_to(os.readlink(second))
     after = lines(folder)[0]
-    assert [(one.digest, one.value) for one in after.sets.values()] == [(one.digest, one.value) for one in before.sets.values()]
+    assert [(entry.digest, entry.value) for entry in after.sets.values()] == [
+        (entry.digest, entry.value) for entry in before.sets.values()
+    ]
 
 
 def test_a_killed_run_shows_what_has_ended(runs, tmp_path, capsys):

@@ -44,13 +44,13 @@ def test_a_quantile_is_the_human_value_that_leaves_its_share_out_on_average():
 
 def test_honest_records_are_called_fewer_as_often_as_the_level_says():
     """4,000 pairs of sets of one law; p is at most α with chance at most α, and the ratio is 1 on average: within 4 standard errors."""
-    fewer, more, rng, found = functools.cache(fewer_beyond), functools.cache(more_beyond), np.random.default_rng(0), []
+    fewer, more, rng, outcomes = functools.cache(fewer_beyond), functools.cache(more_beyond), np.random.default_rng(0), []
     for _ in range(4000):
         human, fresh = np.sort(rng.standard_normal(200)), rng.standard_normal(150)
         count = int((fresh >= limit(human, 0.05, "upper")).sum())
         smaller, larger = fewer(count, 150, 10, 200), more(count, 150, 10, 200)
-        found.append((smaller[0].value, smaller[1].p, larger[1].p))
-    ratio, smaller, larger = np.array(found).T
+        outcomes.append((smaller[0].value, smaller[1].p, larger[1].p))
+    ratio, smaller, larger = np.array(outcomes).T
     assert abs(ratio.mean() - 1) < 4 * ratio.std() / math.sqrt(4000)
     for p in (smaller, larger):
         for level in (0.05, 0.2):
@@ -60,16 +60,16 @@ def test_honest_records_are_called_fewer_as_often_as_the_level_says():
 @pytest.mark.parametrize("values", [2, 5, 12, 40], ids="{} values".format)
 def test_honest_records_among_ties_are_called_fewer_no_more_often_than_the_level_says(values):
     """4,000 pairs of sets of a few whole numbers: no more human values lie beyond the limit than the depth says, within 4 standard errors."""
-    fewer, rng, found = functools.cache(fewer_beyond), np.random.default_rng(1), []
+    fewer, rng, p_values = functools.cache(fewer_beyond), np.random.default_rng(1), []
     for _ in range(4000):
         human, fresh = (rng.geometric(1 - math.exp(-3 / values), size).astype(float) for size in (200, 150))
         try:
             at = limit(np.sort(human), 0.05, "upper", fewest=5, ties="out")
         except NotApplicable:
             continue
-        found.append(fewer(int((fresh >= at).sum()), 150, int((human >= at).sum()), 200)[1].p)
+        p_values.append(fewer(int((fresh >= at).sum()), 150, int((human >= at).sum()), 200)[1].p)
     for level in (0.05, 0.2):
-        assert np.mean(np.array(found) <= level) < level + 4 * math.sqrt(level * (1 - level) / max(len(found), 1))
+        assert np.mean(np.array(p_values) <= level) < level + 4 * math.sqrt(level * (1 - level) / max(len(p_values), 1))
 
 
 def test_among_ties_the_law_is_that_of_a_fixed_limit():

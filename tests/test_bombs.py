@@ -233,11 +233,11 @@ def test_a_name_of_megabytes_is_shortened_wherever_it_is_shown(tmp_path, capsys)
     name, value = "n" * 3_000_000, "v" * 200_000
     rng = np.random.default_rng(0)
     human = polars.DataFrame({name: rng.normal(size=400), "group": [value, "other"] * 200})
-    made = audit(human.with_columns(polars.col(name) * 0.5), reference=human, aspects=("spread", "groups"), groups="group")
-    assert made.lost and next(iter(made.kinds)) == name
-    assert max(len(made.summary), len(markdown(made)), max(map(len, made.notes), default=0)) < 20_000
-    assert len(page([made])) < 200_000
-    (tmp_path / "audit.json").write_text(json.dumps(made.plain()))
+    audited = audit(human.with_columns(polars.col(name) * 0.5), reference=human, aspects=("spread", "groups"), groups="group")
+    assert audited.lost and next(iter(audited.kinds)) == name
+    assert max(len(audited.summary), len(markdown(audited)), max(map(len, audited.notes), default=0)) < 20_000
+    assert len(page([audited])) < 200_000
+    (tmp_path / "audit.json").write_text(json.dumps(audited.plain()))
     with pytest.raises(SystemExit) as stopped:
         main(["show", str(tmp_path)])
     assert stopped.value.code == 0 and len(capsys.readouterr().out) < 20_000
@@ -248,7 +248,7 @@ def test_of_eight_thousand_columns_only_those_are_read_that_are_looked_at(tmp_pa
     frame = polars.DataFrame(rng.normal(size=(20, 8_000)), schema=[f"c{i}" for i in range(8_000)])
     frame.write_csv(tmp_path / "t.csv")
     assert table(tmp_path / "t.csv", columns=["c7999"], most_columns=50).records.width == 100
-    made = audit(tmp_path / "t.csv", reference=tmp_path / "t.csv", aspects=("spread",), target="c7999", most_columns=50)
-    assert len(made.kinds) == 50 and "c7999" in made.kinds and "c0" in made.kinds
-    assert len(made.unseen.columns) == 7_950
-    assert any("columns are not read" in note for note in made.notes)
+    audited = audit(tmp_path / "t.csv", reference=tmp_path / "t.csv", aspects=("spread",), target="c7999", most_columns=50)
+    assert len(audited.kinds) == 50 and "c7999" in audited.kinds and "c0" in audited.kinds
+    assert len(audited.unseen.columns) == 7_950
+    assert any("columns are not read" in note for note in audited.notes)

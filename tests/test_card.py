@@ -49,7 +49,7 @@ def mixed(folder: Path, **asked):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def mix_and_card(tmp_path_factory):
     """A mix with its card."""
     folder = tmp_path_factory.mktemp("card")
     return mixed(folder, match="rows", max_repeats=2, shards=3), card(folder / "mix")
@@ -59,19 +59,23 @@ def front(text: str) -> dict:
     return yaml.safe_load(text.split("---\n")[1])
 
 
-def test_the_composition_is_what_counting_the_rows_gives(made):
-    built, written = made
-    frame, found = built.frame(), written.composition
-    assert found.rows == frame.height == 100
-    for counts, column in ((found.origins, "_origin"), (found.sources, "_source"), (found.groups["lang"], "lang")):
+def test_the_composition_is_what_counting_the_rows_gives(mix_and_card):
+    built, written = mix_and_card
+    frame, composition = built.frame(), written.composition
+    assert composition.rows == frame.height == 100
+    for counts, column in (
+        (composition.origins, "_origin"),
+        (composition.sources, "_source"),
+        (composition.groups["lang"], "lang"),
+    ):
         assert counts == dict(Counter(frame[column]))
     synthetic = frame.filter(polars.col("_origin") == "model")
-    assert found.teachers == dict(Counter(synthetic["_model"])) and found.generations == {"not said": 70}
-    assert found.synthetic_rows == 70 and found.share(found.synthetic_rows) == 0.7
+    assert composition.teachers == dict(Counter(synthetic["_model"])) and composition.generations == {"not said": 70}
+    assert composition.synthetic_rows == 70 and composition.share(composition.synthetic_rows) == 0.7
 
 
-def test_the_counts_of_the_card_are_those_of_the_rows(made):
-    built, written = made
+def test_the_counts_of_the_card_are_those_of_the_rows(mix_and_card):
+    built, written = mix_and_card
     for value, rows in Counter(built.frame()["lang"]).items():
         assert f"| {value} | {rows} | {rows / 100:g} |" in written.readme
     assert "| human | 30 | 0.3 |" in written.readme and "| model | 70 | 0.7 |" in written.readme
@@ -79,22 +83,22 @@ def test_the_counts_of_the_card_are_those_of_the_rows(made):
     assert f"`{built.manifest['sha256']}`" in written.readme
 
 
-def test_the_header_is_one_that_the_hub_reads(made):
+def test_the_header_is_one_that_the_hub_reads(mix_and_card):
     hub = pytest.importorskip("huggingface_hub")
-    found = hub.DatasetCard(made[1].readme).data.to_dict()
-    assert found["license"] == "unknown" and found["size_categories"] == ["n<1K"] and "task_categories" not in found
-    assert {"synthetic", "synthetic-share:0.7"} <= set(found["tags"])
-    assert [config["config_name"] for config in found["configs"]] == ["default", "human-only"]
-    assert front(card(made[0].folder, license="cc-by-4.0", name="mine").readme)["license"] == "cc-by-4.0"
-    card(made[0].folder)
+    header = hub.DatasetCard(mix_and_card[1].readme).data.to_dict()
+    assert header["license"] == "unknown" and header["size_categories"] == ["n<1K"] and "task_categories" not in header
+    assert {"synthetic", "synthetic-share:0.7"} <= set(header["tags"])
+    assert [config["config_name"] for config in header["configs"]] == ["default", "human-only"]
+    assert front(card(mix_and_card[0].folder, license="cc-by-4.0", name="mine").readme)["license"] == "cc-by-4.0"
+    card(mix_and_card[0].folder)
 
 
-def test_hugging_face_datasets_loads_a_folder_with_its_card(made, tmp_path, monkeypatch):
+def test_hugging_face_datasets_loads_a_folder_with_its_card(mix_and_card, tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
-    for config, frame in (("default", made[0].frame()), ("human-only", made[0].twin())):
-        found = datasets.load_dataset(str(made[0].folder), config, cache_dir=str(tmp_path))
-        assert found["train"]["_id"][:] == frame["_id"].to_list()
+    for config, frame in (("default", mix_and_card[0].frame()), ("human-only", mix_and_card[0].twin())):
+        loaded = datasets.load_dataset(str(mix_and_card[0].folder), config, cache_dir=str(tmp_path))
+        assert loaded["train"]["_id"][:] == frame["_id"].to_list()
 
 
 def test_the_splits_of_a_mix_are_splits_for_hugging_face_datasets(tmp_path, monkeypatch):
@@ -106,31 +110,31 @@ def test_the_splits_of_a_mix_are_splits_for_hugging_face_datasets(tmp_path, monk
     ]
     mixed = mix(pools=pools, rows=40, splits={"train": 0.5, "test": 0.5}, out=tmp_path / "out")
     card(tmp_path / "out")
-    found = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
-    assert {name: found[name]["_id"][:] for name in found} == {
+    loaded = datasets.load_dataset(str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert {name: loaded[name]["_id"][:] for name in loaded} == {
         name: mixed.frame(name)["_id"].to_list() for name in ("train", "test")
     }
     assert mixed.manifest["splits"]["train"]["families"] + mixed.manifest["splits"]["test"]["families"] == 120
 
 
-def test_the_sizes_are_those_of_the_hub(made):
+def test_the_sizes_are_those_of_the_hub(mix_and_card):
     from dataclasses import replace
 
-    described = made[1].described
+    described = mix_and_card[1].described
     for rows, size in ((999, "n<1K"), (1000, "1K<n<10K"), (10**7, "10M<n<100M"), (10**12, "n>1T")):
         assert header(replace(described, composition=replace(described.composition, rows=rows)))["size_categories"] == [size]
 
 
-def test_the_mix_file_of_a_card_builds_the_same_rows(made):
-    built, written = made
-    found = re.search(r"```yaml\n(.*?)\n```", written.readme, re.DOTALL)
-    assert found is not None
-    assert mix(read_yaml(found[1], "the card")).manifest["sha256"] == built.manifest["sha256"]
+def test_the_mix_file_of_a_card_builds_the_same_rows(mix_and_card):
+    built, written = mix_and_card
+    block = re.search(r"```yaml\n(.*?)\n```", written.readme, re.DOTALL)
+    assert block is not None
+    assert mix(read_yaml(block[1], "the card")).manifest["sha256"] == built.manifest["sha256"]
 
 
-def test_croissant_is_valid_and_reads_every_row(made):
+def test_croissant_is_valid_and_reads_every_row(mix_and_card):
     reader = pytest.importorskip("mlcroissant")
-    built, written = made
+    built, written = mix_and_card
     described = reader.Dataset(str(written.folder / "croissant.json"))
     assert not described.metadata.ctx.issues.errors and described.metadata.ctx.is_v1_1()
     rows = [{key.removeprefix("rows/"): value for key, value in row.items()} for row in described.records("rows")]
@@ -140,29 +144,29 @@ def test_croissant_is_valid_and_reads_every_row(made):
     assert Counter(row["_origin"].decode() for row in rows) == Counter(frame["_origin"])
 
 
-def test_croissant_says_where_the_files_and_the_rows_come_from(made):
-    built, written = made
-    told = written.croissant
-    assert told["conformsTo"][0].endswith("/croissant/1.1") and told["rai:hasSyntheticData"] is True
+def test_croissant_says_where_the_files_and_the_rows_come_from(mix_and_card):
+    built, written = mix_and_card
+    described = written.croissant
+    assert described["conformsTo"][0].endswith("/croissant/1.1") and described["rai:hasSyntheticData"] is True
     inputs = {f"urn:sha256:{digest}" for digest in built.manifest["inputs"].values()}
-    assert {source["@id"] for source in told["prov:wasDerivedFrom"]} == inputs
-    mixing, *writing = told["prov:wasGeneratedBy"]
+    assert {source["@id"] for source in described["prov:wasDerivedFrom"]} == inputs
+    mixing, *writing = described["prov:wasGeneratedBy"]
     assert {used["@id"] for used in mixing["prov:used"]} == inputs
-    assert sum(int(one["prov:label"].split()[0]) for one in writing) == 70
-    files = [one for one in told["distribution"] if one["@type"] == "cr:FileObject"]
+    assert sum(int(activity["prov:label"].split()[0]) for activity in writing) == 70
+    files = [entry for entry in described["distribution"] if entry["@type"] == "cr:FileObject"]
     assert [(file["contentUrl"], file["sha256"]) for file in files] == [(s["file"], s["sha256"]) for s in built.manifest["shards"]]
-    assert all({source["@id"] for source in one["prov:wasDerivedFrom"]} == inputs for one in files)
-    fields = {field["name"]: field for field in told["recordSet"][0]["field"]}
+    assert all({source["@id"] for source in file["prov:wasDerivedFrom"]} == inputs for file in files)
+    fields = {field["name"]: field for field in described["recordSet"][0]["field"]}
     assert fields["_parents"]["equivalentProperty"] == "prov:wasDerivedFrom" and fields["_parents"]["isArray"]
     assert fields["_model"]["equivalentProperty"] == "prov:wasAttributedTo"
 
 
-def test_the_items_of_the_template_say_what_rows_answer_and_what_they_cannot(made):
-    told = made[1].training_content
-    provider, modality, market, others = told["items"]
+def test_the_items_of_the_template_say_what_rows_answer_and_what_they_cannot(mix_and_card):
+    template = mix_and_card[1].training_content
+    provider, modality, market, others = template["items"]
     assert provider["facts"] == {"rows": 100, "synthetic_rows": 70, "unknown_rows": 0} and "for whom" in provider["unknown"]
     assert modality["facts"] == ["text", "numbers"]
-    assert {one["model"]: one["rows"] for one in market["facts"]} == made[1].composition.teachers and market["unknown"]
+    assert {fact["model"]: fact["rows"] for fact in market["facts"]} == mix_and_card[1].composition.teachers and market["unknown"]
     assert others["facts"] == {"rows_without_model": 0} and others["unknown"]
 
 
@@ -175,8 +179,8 @@ def test_unknown_stays_unknown(tmp_path):
         "synthetic-share-at-least:0.2" in tags and "unknown-share:0.4" in tags and written.croissant["rai:hasSyntheticData"] is True
     )
     said = list(written.described.unknown())
-    assert "Who wrote 2 of 5 rows." in said and any(one.startswith("Which model wrote 1 of 1 rows") for one in said)
-    assert sum("given in memory" in one for one in said) == 3
+    assert "Who wrote 2 of 5 rows." in said and any(sentence.startswith("Which model wrote 1 of 1 rows") for sentence in said)
+    assert sum("given in memory" in sentence for sentence in said) == 3
     assert "2 rows of unknown origin may be synthetic too" in written.training_content["items"][0]["answer"]
     mix(pools=unsaid, out=tmp_path / "none")
     assert "rai:hasSyntheticData" not in card(tmp_path / "none").croissant
@@ -194,8 +198,10 @@ def test_a_hostile_name_stays_a_name(tmp_path):
         "license", "pretty_name", "size_categories", "language_creators", "tags", "configs",
     }  # fmt: skip
     for text in (written.readme.split("---\n", 2)[2], (tmp_path / "mix" / "training-content.md").read_text()):
-        tokens = [one for token in MarkdownIt("commonmark").enable("table").parse(text) for one in [token, *(token.children or [])]]
-        kinds = Counter(one.type for one in tokens)
+        tokens = [
+            inner for token in MarkdownIt("commonmark").enable("table").parse(text) for inner in [token, *(token.children or [])]
+        ]
+        kinds = Counter(token.type for token in tokens)
         assert not kinds.keys() & {"html_block", "html_inline", "link_open", "image", "em_open", "hr"}, kinds
         rows = [line for line in text.splitlines() if line.startswith("| ")]
         assert all("\x1b" not in row for row in rows)
@@ -257,9 +263,12 @@ def test_a_plain_folder_whose_rows_say_where_they_come_from_has_a_card(tmp_path)
     assert files_of(str(tmp_path / "plain")) == [tmp_path / "plain" / "rows.csv"]  # the .json of a card are no tables
 
 
-def test_a_card_is_the_same_bytes_twice(made):
-    described = made[1].described
-    assert readme(described) == made[1].readme and croissant(described) == (made[1].folder / "croissant.json").read_text()
+def test_a_card_is_the_same_bytes_twice(mix_and_card):
+    described = mix_and_card[1].described
+    assert (
+        readme(described) == mix_and_card[1].readme
+        and croissant(described) == (mix_and_card[1].folder / "croissant.json").read_text()
+    )
 
 
 @pytest.mark.parametrize(

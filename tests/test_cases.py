@@ -15,8 +15,8 @@ pytestmark = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is n
 
 def path(name: str) -> str:
     """A case by its name: a file whose ending may be left out, or a folder."""
-    found = [CASES / name, *(CASES / f"{name}{ending}" for ending in (".csv.gz", ".jsonl.gz"))]
-    return str(next(one for one in found if one.exists()))
+    candidates = [CASES / name, *(CASES / f"{name}{ending}" for ending in (".csv.gz", ".jsonl.gz"))]
+    return str(next(candidate for candidate in candidates if candidate.exists()))
 
 
 def audited(synthetic: str, reference: str, *aspects: str, **question) -> outcross.Audit:
@@ -28,9 +28,9 @@ def read_as(audit: outcross.Audit) -> dict[str, str]:
 
 
 def value(audit: outcross.Audit, metric: str, column: str = "") -> float:
-    (found,) = (check.value for check in audit.every if (check.metric, check.column) == (metric, column))
-    assert found is not None
-    return found
+    (number,) = (check.value for check in audit.every if (check.metric, check.column) == (metric, column))
+    assert number is not None
+    return number
 
 
 def assert_gate_fails(audit: outcross.Audit) -> None:

@@ -85,11 +85,11 @@ def test_honest_sets_seldom_look_lost_or_grown(shares, rows):
     """All intervals of a column hold together, and the adjusted p is at most α in at most a share α of sets."""
     shares, sets = shares / shares.sum(), 400
     for way in ("fewer", "more"):
-        found = [worst(counts, way) for counts in drawn(np.random.default_rng([2, rows]), shares, rows, sets)]
-        beyond = [one.estimate.high < 1 if way == "fewer" else one.estimate.low > 1 for one in found]
+        comparisons = [worst(counts, way) for counts in drawn(np.random.default_rng([2, rows]), shares, rows, sets)]
+        beyond = [comparison.estimate.high < 1 if way == "fewer" else comparison.estimate.low > 1 for comparison in comparisons]
         assert sum(beyond) <= binom.isf(1e-4, sets, ERROR)
         for level in (0.01, 0.05):
-            assert sum(one.null.p <= level for one in found) <= binom.isf(1e-4, sets, level)
+            assert sum(comparison.null.p <= level for comparison in comparisons) <= binom.isf(1e-4, sets, level)
 
 
 def test_a_column_with_a_loss_beyond_the_tolerance_is_seldom_kept():
@@ -98,16 +98,18 @@ def test_a_column_with_a_loss_beyond_the_tolerance_is_seldom_kept():
     synthetic = np.append(0.07, np.full(9, 0.93 / 9))
     rng = np.random.default_rng(3)
     for rows in (500, 5000, 50_000):
-        found = [worst(ComparedCounts(rng.multinomial(rows, synthetic), rng.multinomial(rows, human)), "fewer") for _ in range(200)]
-        assert sum(one.estimate.low >= 0.8 for one in found) <= 200 * 0.05
-    assert sum(one.estimate.high < 0.8 and one.place == 0 for one in found) >= 195  # at 50,000 records
+        comparisons = [
+            worst(ComparedCounts(rng.multinomial(rows, synthetic), rng.multinomial(rows, human)), "fewer") for _ in range(200)
+        ]
+        assert sum(comparison.estimate.low >= 0.8 for comparison in comparisons) <= 200 * 0.05
+    assert sum(comparison.estimate.high < 0.8 and comparison.place == 0 for comparison in comparisons) >= 195  # at 50,000 records
 
 
 def test_a_rare_category_that_vanished_is_named_among_many():
     human = np.array([4000, 3000, 2500, *[25] * 20])
     synthetic = np.array([4000, 3000, 2500, 0, *[25] * 19])
-    found = worst(ComparedCounts(synthetic, human), "fewer")
-    assert found.place == 3 and found.estimate.value == 0 and found.estimate.high < 0.8 and found.null.p < 1e-4
+    comparison = worst(ComparedCounts(synthetic, human), "fewer")
+    assert comparison.place == 3 and comparison.estimate.value == 0 and comparison.estimate.high < 0.8 and comparison.null.p < 1e-4
 
 
 def test_categories_with_too_few_records_to_be_found_do_not_count_as_comparisons():
@@ -186,9 +188,16 @@ def table(rng, rows, shares):
     return polars.DataFrame({"city": rng.choice(cities, rows, p=shares), "other": rng.choice(["x", "y", "z"], rows)})
 
 
-def numbers(audit, of=lambda name: name):
+def numbers(audit, group_name=lambda name: name):
     return {
-        (check.metric, check.column, of(check.group)): (check.verdict, check.value, check.low, check.high, check.p, check.floor)
+        (check.metric, check.column, group_name(check.group)): (
+            check.verdict,
+            check.value,
+            check.low,
+            check.high,
+            check.p,
+            check.floor,
+        )
         for check in audit.every
     }
 
@@ -207,9 +216,9 @@ def test_the_order_of_rows_and_columns_and_the_names_of_categories_change_nothin
 
 def test_twice_the_records_of_one_law_narrow_the_interval_and_keep_what_was_told():
     human, other = [400, 300, 200, 100], [460, 345, 145, 50]
-    one, two = (worst(ComparedCounts(np.array(other) * times, np.array(human) * times), "fewer") for times in (1, 2))
-    assert one.place == two.place == 3 and one.estimate.value == two.estimate.value
-    assert one.estimate.low < two.estimate.low < two.estimate.high < one.estimate.high and two.null.p < one.null.p
+    single, double = (worst(ComparedCounts(np.array(other) * times, np.array(human) * times), "fewer") for times in (1, 2))
+    assert single.place == double.place == 3 and single.estimate.value == double.estimate.value
+    assert single.estimate.low < double.estimate.low < double.estimate.high < single.estimate.high and double.null.p < single.null.p
 
 
 # Adult
@@ -279,9 +288,9 @@ def test_a_lost_mode_of_twenty_is_lost_and_described():
     """19 of 20 modes are covered, 95 %: a mean would lie within any tolerance."""
     rng = np.random.default_rng(10)
     audit = outcross.audit(blobs(rng, 4000, 19), reference=blobs(rng, 4000, 20), aspects="coverage")
-    (told,) = [check for check in audit.every if check.metric == "clusters"]
-    assert told.verdict == "lost" and told.value < 0.3 and told.p < 1e-6
-    assert told.why == "the worst of 20 clusters, 125 human records (y about 40, x about 30)"
+    (check_of_clusters,) = [check for check in audit.every if check.metric == "clusters"]
+    assert check_of_clusters.verdict == "lost" and check_of_clusters.value < 0.3 and check_of_clusters.p < 1e-6
+    assert check_of_clusters.why == "the worst of 20 clusters, 125 human records (y about 40, x about 30)"
 
 
 def test_no_mode_is_lost_where_none_is():

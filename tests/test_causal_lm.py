@@ -90,8 +90,8 @@ def fitted(model, tokens, training=None, tuning=None, seed=1, **more):
     return fitting.fit(model.network, tokens, training or schedule(), **settings)
 
 
-def same(one, other):
-    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+def same(first, second):
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
 
 
@@ -150,10 +150,12 @@ def test_log_probabilities_are_those_of_transformers_own_loss_in_fp32(vocabulary
 def test_what_is_expected_next_is_what_is_scored(vocabulary, opening):
     """The law of the thirteenth token: it adds up to one, and a block of thirteen is scored by it."""
     model, tokens = tiny(vocabulary, opening=opening), tokens_of(vocabulary, length=13)
-    told = model.next_log_prob(records(tokens[:, :12], vocabulary))
-    assert told.shape == (6, vocabulary.size) and np.exp(told.astype(float)).sum(axis=1) == pytest.approx(1, abs=1e-5)
+    log_probabilities = model.next_log_prob(records(tokens[:, :12], vocabulary))
+    assert log_probabilities.shape == (6, vocabulary.size) and np.exp(log_probabilities.astype(float)).sum(axis=1) == pytest.approx(
+        1, abs=1e-5
+    )
     scored = log_probs(model.network, tokens, start=model.start)[:, 12]
-    assert told[np.arange(6), tokens[:, 12]] == pytest.approx(scored, abs=1e-4)
+    assert log_probabilities[np.arange(6), tokens[:, 12]] == pytest.approx(scored, abs=1e-4)
 
 
 def test_with_a_start_token_all_blocks_of_a_length_have_probability_one_in_all():
@@ -221,7 +223,7 @@ def test_the_quick_loss_and_its_gradients_are_those_of_the_plain_loop(vocabulary
             loss.backward()
             gradients[precision, how] = torch.cat([weights.grad.flatten() for weights in network.parameters()])
     exact = gradients["fp32", "plain"]
-    errors = {name: ((one - exact).norm() / exact.norm()).item() for name, one in gradients.items()}
+    errors = {name: ((gradient - exact).norm() / exact.norm()).item() for name, gradient in gradients.items()}
     assert errors["fp32", "quick"] < 1e-5
     assert errors["bf16", "quick"] < 1.5 * errors["bf16", "plain"]
 
@@ -238,17 +240,17 @@ def test_attention_that_has_a_window_is_trained_with_it(vocabulary):
 def test_a_fit_leaves_its_start_as_it_was_and_the_same_stream_learns_the_same(vocabulary):
     model, tokens = tiny(vocabulary, "opt"), tokens_of(vocabulary, n=9)
     before = tiny(vocabulary, "opt").network
-    one, again, other = (fitted(model, tokens, seed=seed).network for seed in (1, 1, 2))  # opt drops out
-    assert same(model.network, before) and same(one, again) and not same(one, other)
+    first, again, other = (fitted(model, tokens, seed=seed).network for seed in (1, 1, 2))  # opt drops out
+    assert same(model.network, before) and same(first, again) and not same(first, other)
 
 
 def test_the_best_checkpoint_is_kept(vocabulary):
     model, tokens, checked = tiny(vocabulary), tokens_of(vocabulary), tokens_of(vocabulary, seed=9)
     best = fitted(model, tokens, schedule(steps=20), validation=checked)
-    losses = [loss for _, loss in best.told["validation"]]
+    losses = [loss for _, loss in best.facts["validation"]]
     kept = -np.nanmean(log_probs(best.network, checked, start=None))
     assert kept == pytest.approx(min(losses), abs=1e-6) and len(losses) == 10
-    assert fitted(model, tokens, schedule(steps=20)).told["last_loss"] == best.told["last_loss"]
+    assert fitted(model, tokens, schedule(steps=20)).facts["last_loss"] == best.facts["last_loss"]
 
 
 @pytest.mark.parametrize("targets", [(), ("q_proj", "down_proj")])
@@ -308,7 +310,7 @@ def test_a_model_is_kept_to_the_byte_and_transformers_loads_it(vocabulary, tmp_p
 # In the loop
 
 
-def told(tmp_path, **more):
+def recipe(tmp_path, **more):
     changes = {
         "learner": {"kind": "causal_lm", "model": "tiny", "weights": "random", "vocabulary": 300},
         "training": {"steps": 3, "batch": 8, "start": {"pretrained": {"steps": 4, "batch": 4}}},
@@ -319,11 +321,11 @@ def told(tmp_path, **more):
 
 def test_a_folder_is_fine_tuned_in_the_loop_with_its_own_tokenizer(tmp_path, folder, vocabulary):
     learner = {"kind": "causal_lm", "model": str(folder)}
-    first, second, _ = run(experiment(told(tmp_path, learner=learner, training={"steps": 3, "batch": 8})))
+    first, second, _ = run(experiment(recipe(tmp_path, learner=learner, training={"steps": 3, "batch": 8})))
     assert first.human.vocabulary.token_bytes == vocabulary.token_bytes and first.human.windows is None
     assert len(second.drawn) == 60 and second.drawn.records.tokens.shape == (60, 16)
     assert not same(first.model.value.network, second.model.value.network)
-    readings = {one.measure: one for one in second.measured if not one.at}
+    readings = {reading.measure: reading for reading in second.measured if not reading.at}
     assert readings["held_out_loss"].estimate is not None and readings["bits_per_byte"].estimate is not None
 
 
@@ -334,28 +336,30 @@ def test_a_generation_starts_where_it_is_told_to(tmp_path, start, monkeypatch):
     monkeypatch.setattr(
         CausalLM, "fit", lambda self, r, w, start, *rest, **more: begun.append(start) or fit(self, r, w, start, *rest, **more)
     )
-    made = list(
+    generations = list(
         run(
             experiment(
-                told(tmp_path, training={"steps": 3, "batch": 8, "start": start}, human=told(tmp_path)["human"] | {"held_out": 0.3})
+                recipe(
+                    tmp_path, training={"steps": 3, "batch": 8, "start": start}, human=recipe(tmp_path)["human"] | {"held_out": 0.3}
+                )
             )
         )
     )
-    models = [one.model.value for one in made]
+    models = [generation.model.value for generation in generations]
     if start == "scratch":
-        assert all(one is begun[0] for one in begun)
+        assert all(network is begun[0] for network in begun)
     elif start == "previous":
         assert begun[1] is models[0] and begun[2] is models[1]
     else:
-        checked = made[0].human.validation.records
+        checked = generations[0].human.validation.records
         best = max(models[:2], key=lambda model: model.log_prob(checked).mean())
         assert begun[1] is models[0] and begun[2] is best
 
 
 def test_the_schedule_of_an_experiment_says_everything(tmp_path):
-    random = experiment(told(tmp_path)).training
+    random = experiment(recipe(tmp_path)).training
     assert random.learning_rate == 1e-3 and random.rate == CosineRate(warmup=0.1) and random.optimizer is not None
-    real = experiment(told(tmp_path, learner="causal_lm", training={"epochs": 5})).training
+    real = experiment(recipe(tmp_path, learner="causal_lm", training={"epochs": 5})).training
     assert real.learning_rate == 2e-5 and real.rate == CosineRate(floor=1e-6, every="epoch") and real.optimizer == PAPERS
     assert real.steps_for(64, 64) == 10 and Schedule(tokens=4096, batch=4).steps_for(9, 64) == 16
 
@@ -378,7 +382,7 @@ def test_the_schedule_of_an_experiment_says_everything(tmp_path):
 )
 def test_a_setting_that_would_be_ignored_is_refused(tmp_path, changes, why):
     with pytest.raises(BadInput, match=why):
-        experiment(told(tmp_path, **changes))
+        experiment(recipe(tmp_path, **changes))
 
 
 KILLED = """
@@ -400,13 +404,13 @@ for _ in run(experiment(json.loads(sys.argv[2])), Ledger(Path(sys.argv[1])).over
 
 @pytest.mark.parametrize("verb", ["train", "write"])
 def test_a_run_killed_within_training_or_writing_ends_as_an_uninterrupted_one(tmp_path, verb):
-    settings = told(tmp_path, generations=2)
+    settings = recipe(tmp_path, generations=2)
     settings["learner"] |= {"shard": 16}
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, tmp_path / "killed", json.dumps(settings), verb], check=False, capture_output=True
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    found = []
+    contents = []
     for name in ("killed", "whole"):
         ledger = Ledger(tmp_path / name)
         done = []
@@ -417,7 +421,7 @@ def test_a_run_killed_within_training_or_writing_ends_as_an_uninterrupted_one(tm
             )
         )
         ledger.close()
-        found.append(
+        contents.append(
             {
                 str(file.relative_to(tmp_path / name)): file.read_bytes()
                 for file in (tmp_path / name).rglob("*")
@@ -426,7 +430,7 @@ def test_a_run_killed_within_training_or_writing_ends_as_an_uninterrupted_one(tm
         )
         assert done.count("gather") == (name == "whole"), "what was finished is kept"
         assert done.count("write") == {"whole": 8, "train": 4, "write": 2}[verb if name == "killed" else name]
-    assert found[0] == found[1]
+    assert contents[0] == contents[1]
 
 
 def test_golden_log_probabilities(vocabulary):
@@ -447,7 +451,7 @@ def begin(model, tmp_path, **more):
     list(
         run(
             experiment(
-                told(
+                recipe(
                     tmp_path,
                     learner={"kind": "causal_lm", "model": str(model)},
                     training={"steps": 1, "batch": 2},
@@ -481,9 +485,9 @@ def test_a_tokenizer_of_another_model_is_refused(folder, tmp_path):
 
 def test_blocks_longer_than_the_context_are_refused(folder, tmp_path):
     with pytest.raises(BadInput, match=r"longer than the context .* holds 64; lower block"):
-        begin(folder, tmp_path, block=64, human=told(tmp_path)["human"] | {"rows": 9})
+        begin(folder, tmp_path, block=64, human=recipe(tmp_path)["human"] | {"rows": 9})
     with pytest.raises(BadInput, match=r"80 tokens, the model's context holds 64"):
-        begin(folder, tmp_path, block=40, human=told(tmp_path)["human"] | {"rows": 9})
+        begin(folder, tmp_path, block=40, human=recipe(tmp_path)["human"] | {"rows": 9})
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 99, b"GGUF\x03\x00\x00\x00" + b"\xff" * 64])
@@ -617,7 +621,7 @@ def test_memory_that_is_too_little_is_said_before_the_work(vocabulary, monkeypat
     with pytest.raises(MachineGaveOut, match=r"use a smaller model, or learner.tuning=lora"):
         fitted(model, tokens_of(vocabulary))
     monkeypatch.setattr(fitting.runtime, "free_memory", lambda: 10**6)
-    assert fitted(model, tokens_of(vocabulary), schedule(batch=64)).told["records_at_a_time"] < 64
+    assert fitted(model, tokens_of(vocabulary), schedule(batch=64)).facts["records_at_a_time"] < 64
 
 
 def test_writing_from_nothing_needs_a_start_token(tmp_path, folder):

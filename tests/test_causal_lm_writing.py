@@ -84,8 +84,8 @@ def test_a_search_as_wide_as_all_beginnings_finds_the_likeliest_text(network, su
     network = network_of("llama" if network.config.model_type == "llama" else "opt", vocabulary=6)
     every = np.array(list(itertools.product(sorted(set(range(6)) - set(suppressed)), repeat=3)), dtype=np.int32)
     best = every[scoring.log_probs(network, every, start=START).sum(axis=1).argmax()]
-    found = beams.search(network, None, 3, n=2, start=START, beams=36, suppressed=suppressed, precision="fp32")
-    assert np.array_equal(found, [best, best])
+    written = beams.search(network, None, 3, n=2, start=START, beams=36, suppressed=suppressed, precision="fp32")
+    assert np.array_equal(written, [best, best])
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

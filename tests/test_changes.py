@@ -90,19 +90,19 @@ def test_the_terminal_says_the_same(place, capsys):
 
 
 def test_a_mix_has_not_changed_from_itself(place, tmp_path):
-    found = report([place / "first", place / "first"], out=tmp_path / "same.html").changes
-    assert all(change.difference == 0 for changes in found.tables.values() for change in changes)
-    assert not found.lost and not found.new and not found.thinner and found.summary == "The human share stays 0.5."
+    unchanged = report([place / "first", place / "first"], out=tmp_path / "same.html").changes
+    assert all(change.difference == 0 for changes in unchanged.tables.values() for change in changes)
+    assert not unchanged.lost and not unchanged.new and not unchanged.thinner and unchanged.summary == "The human share stays 0.5."
 
 
 def test_few_human_rows_have_no_quantiles(tmp_path):
     for rows in (20, 30):
         mix(pools=[{"name": "h", "data": {"n": list(range(rows)), "l": [[1]] * rows}, "origin": "human"}], out=tmp_path / str(rows))
-    found = report([tmp_path / "20", tmp_path / "30"]).changes
+    changed = report([tmp_path / "20", tmp_path / "30"]).changes
     assert (
-        not found.tails
-        and any("30 human rows are too few" in note for note in found.notes)
-        and any("no tails" in note for note in found.notes)
+        not changed.tails
+        and any("30 human rows are too few" in note for note in changed.notes)
+        and any("no tails" in note for note in changed.notes)
     )
 
 

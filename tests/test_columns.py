@@ -108,7 +108,7 @@ class TestBothSides:
 
     def test_sides_may_write_the_same_days_in_their_own_ways(self):
         when = [datetime(2022, 1 + i % 12, 1 + i % 28) for i in range(60)]
-        sides = [[f"{one:%d/%m/%Y}" for one in when], [f"{one:%m/%d/%Y}" for one in when]]
+        sides = [[f"{day:%d/%m/%Y}" for day in when], [f"{day:%m/%d/%Y}" for day in when]]
         tables = alike([table({"x": side, "beside": range(60)}) for side in sides]).tables
         assert "different ways" in tables[0].columns["x"].why
         assert values(tables)[0] == values(tables)[1]
@@ -135,9 +135,9 @@ class TestBothSides:
 
     def test_words_for_missing_are_missing_where_the_sides_differ(self):
         tables = alike([table({"x": ["a", None, "b"] * 20}), table({"x": ["a", "None", "b"] * 20})]).tables
-        assert [one.frame["x"].null_count() for one in tables] == [20, 20]
+        assert [side.frame["x"].null_count() for side in tables] == [20, 20]
         tables = alike([table({"x": ["a", "none", "b"] * 20}), table({"x": ["a", "none", "b"] * 20})]).tables
-        assert [one.frame["x"].null_count() for one in tables] == [0, 0]
+        assert [side.frame["x"].null_count() for side in tables] == [0, 0]
 
     @pytest.mark.parametrize(
         ("keys", "others", "is_key"),
@@ -216,10 +216,10 @@ def test_long_tables_need_columns_that_are_there(tmp_path):
 def test_the_plan_is_shown_and_nothing_is_audited(tmp_path):
     frame = pl.DataFrame({"id": range(60), "paid": [f"${amount:,.2f}" for amount in AMOUNTS], "sex": ["m", "f"] * 30})
     frame.write_csv(tmp_path / "a.csv")
-    told = command("audit", tmp_path / "a.csv", "--reference", tmp_path / "a.csv", "--plan")
-    assert told.returncode == 0
-    assert all(word in told.stdout for word in ("key", "paid", "written with '$'", "--kinds"))
-    assert "Nothing is lost" not in told.stdout
+    ended = command("audit", tmp_path / "a.csv", "--reference", tmp_path / "a.csv", "--plan")
+    assert ended.returncode == 0
+    assert all(word in ended.stdout for word in ("key", "paid", "written with '$'", "--kinds"))
+    assert "Nothing is lost" not in ended.stdout
 
 
 @pytest.mark.parametrize("text", ["今天天气很好，我们去公园散步。", "ภาษาไทยไม่มีเว้นวรรค"])

@@ -21,8 +21,8 @@ def shingles(text, n=5):
     return {tuple(said[at : at + n]) for at in range(len(said) - n + 1)}
 
 
-def similarity(one, other):
-    first, second = shingles(one), shingles(other)
+def similarity(text, source):
+    first, second = shingles(text), shingles(source)
     return len(first & second) / len(first | second)
 
 
@@ -33,11 +33,11 @@ def test_exact_copies_are_equal_to_the_character():
 
 def test_a_text_is_contained_by_the_share_of_its_runs():
     source = words(30, 0)
-    told = words(5, 1) + source[3:15] + words(4, 2)  # 21 words, 14 runs of 8, of which 5 stand in the source
+    copied = words(5, 1) + source[3:15] + words(4, 2)  # 21 words, 14 runs of 8, of which 5 stand in the source
     short = source[:7]
-    found = contained([" ".join(told), " ".join(short), " ".join(source).upper() + "!", ""], [" ".join(source)])
-    assert found[0] == 5 / 14 and found[2] == 1 and np.isnan(found[[1, 3]]).all()
-    assert longest_copied([" ".join(told), " ".join(short), ", ".join(source), ""], [" ".join(source)]).tolist() == [12, 0, 30, 0]
+    shares = contained([" ".join(copied), " ".join(short), " ".join(source).upper() + "!", ""], [" ".join(source)])
+    assert shares[0] == 5 / 14 and shares[2] == 1 and np.isnan(shares[[1, 3]]).all()
+    assert longest_copied([" ".join(copied), " ".join(short), ", ".join(source), ""], [" ".join(source)]).tolist() == [12, 0, 30, 0]
 
 
 def test_runs_never_cross_from_one_text_to_the_next():
@@ -48,31 +48,31 @@ def test_runs_never_cross_from_one_text_to_the_next():
 
 
 def test_nothing_stands_in_an_empty_source():
-    told = [" ".join(words(20, 0))]
-    assert contained(told, [])[0] == contained(told, [""])[0] == 0
-    assert longest_copied(told, [""])[0] == 0 and nearest(told, [])[0] == 0
-    assert contained([], told).size == longest_copied([], told).size == nearest([]).size == nearest([], told).size == 0
+    texts = [" ".join(words(20, 0))]
+    assert contained(texts, [])[0] == contained(texts, [""])[0] == 0
+    assert longest_copied(texts, [""])[0] == 0 and nearest(texts, [])[0] == 0
+    assert contained([], texts).size == longest_copied([], texts).size == nearest([]).size == nearest([], texts).size == 0
 
 
 def longest_verbatim(text, source):
     said = text.split()
-    held = [f" {one} " for one in source]
+    padded = [f" {text} " for text in source]
     runs = (said[at:end] for at in range(len(said)) for end in range(at + 1, len(said) + 1))
-    return max((len(run) for run in runs if any(f" {' '.join(run)} " in one for one in held)), default=0)
+    return max((len(run) for run in runs if any(f" {' '.join(run)} " in text for text in padded)), default=0)
 
 
 @given(LETTERS, st.lists(LETTERS, max_size=3))
 def test_the_longest_stretch_is_no_shorter_than_the_longest_verbatim_run(text, source):
-    found, verbatim = longest_copied([text], source, run=4)[0], longest_verbatim(text, source)
-    assert found >= verbatim if verbatim >= 4 else found == 0
-    assert (found > 0) == (np.nan_to_num(contained([text], source, run=4))[0] > 0)
+    longest, verbatim = longest_copied([text], source, run=4)[0], longest_verbatim(text, source)
+    assert longest >= verbatim if verbatim >= 4 else longest == 0
+    assert (longest > 0) == (np.nan_to_num(contained([text], source, run=4))[0] > 0)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(8, 40), st.integers(0, 20))
 def test_the_longest_stretch_is_the_longest_verbatim_run_where_no_words_repeat(seed, length, before):
     source = words(60, seed)
-    told = words(before, seed + 1) + source[10 : 10 + length] + words(3, seed + 2)
-    assert longest_copied([" ".join(told)], [" ".join(source)])[0] == length
+    copied = words(before, seed + 1) + source[10 : 10 + length] + words(3, seed + 2)
+    assert longest_copied([" ".join(copied)], [" ".join(source)])[0] == length
 
 
 def test_near_copies_are_found_and_their_similarity_is_exact():
@@ -84,33 +84,33 @@ def test_near_copies_are_found_and_their_similarity_is_exact():
             changed[place] = "changed"
         pairs.append((len(texts), len(texts) + 1))
         texts += [" ".join(said), " ".join(changed)]
-    found = nearest(texts)
-    told = np.repeat([similarity(texts[one], texts[other]) for one, other in pairs], 2)
-    missed = ~np.isclose(found, told)
+    similarities = nearest(texts)
+    exact = np.repeat([similarity(texts[first], texts[other]) for first, other in pairs], 2)
+    missed = ~np.isclose(similarities, exact)
     # One pair in 2,800 is overlooked at .8, fewer above: more than one of 200 with a chance below .003.
-    assert missed.sum() <= 2 and (found[missed] == 0).all()
+    assert missed.sum() <= 2 and (similarities[missed] == 0).all()
 
 
 def test_near_copies_of_a_source_are_found_across_and_not_within():
     source = [" ".join(words(60, at)) for at in range(50)]
-    told = [text + " and more" for text in source[:10]] + [" ".join(words(60, 900))] * 2
-    found = nearest(told, source)
-    assert found[:10].tolist() == pytest.approx([similarity(*pair) for pair in zip(told[:10], source[:10], strict=True)])
-    assert found[10:].tolist() == [0, 0]
-    assert nearest(told)[10:].tolist() == [1, 1]
+    texts = [text + " and more" for text in source[:10]] + [" ".join(words(60, 900))] * 2
+    similarities = nearest(texts, source)
+    assert similarities[:10].tolist() == pytest.approx([similarity(*pair) for pair in zip(texts[:10], source[:10], strict=True)])
+    assert similarities[10:].tolist() == [0, 0]
+    assert nearest(texts)[10:].tolist() == [1, 1]
 
 
 @given(st.lists(LETTERS, min_size=1, max_size=6), st.lists(LETTERS, max_size=4))
 def test_no_similarity_is_higher_than_that_of_the_closest_pair(texts, source):
-    for found, others in ((nearest(texts), None), (nearest(texts, source), source)):
+    for similarities, others in ((nearest(texts), None), (nearest(texts, source), source)):
         for row, text in enumerate(texts):
             if len(text.split()) < 5:
-                assert np.isnan(found[row])
+                assert np.isnan(similarities[row])
                 continue
             rest = texts[:row] + texts[row + 1 :] if others is None else others
-            best = max((similarity(text, one) for one in rest if len(one.split()) >= 5), default=0)
-            assert found[row] <= best + 1e-12
-            assert best < 1 or found[row] == 1
+            best = max((similarity(text, other) for other in rest if len(other.split()) >= 5), default=0)
+            assert similarities[row] <= best + 1e-12
+            assert best < 1 or similarities[row] == 1
 
 
 def test_the_order_of_texts_changes_nothing_that_is_exact():

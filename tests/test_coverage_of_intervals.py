@@ -43,26 +43,26 @@ from outcross.text.words import RunningWords
 LEAST, MOST = 0.93, 0.97
 
 
-def held(interval, truth, repeats, seed=0):
+def share_that_holds(interval, truth, repeats, seed=0):
     """Share of the samples whose interval holds the truth, of those that have one, and 3.5 standard errors of it."""
-    rng, found = np.random.default_rng(seed), []
+    rng, holds = np.random.default_rng(seed), []
     for _ in range(repeats):
         try:
-            one = interval(rng)
+            drawn = interval(rng)
         except NotApplicable:
             continue
-        found.append(one.low <= truth <= one.high)
-    assert len(found) > repeats / 2
-    return float(np.mean(found)), 3.5 * math.sqrt(0.95 * 0.05 / len(found))
+        holds.append(drawn.low <= truth <= drawn.high)
+    assert len(holds) > repeats / 2
+    return float(np.mean(holds)), 3.5 * math.sqrt(0.95 * 0.05 / len(holds))
 
 
 def covers(interval, truth, repeats=2000):
-    share, slack = held(interval, truth, repeats)
+    share, slack = share_that_holds(interval, truth, repeats)
     assert LEAST - slack <= share <= MOST + slack, share
 
 
 def covers_at_least(interval, truth, repeats=2000):
-    share, slack = held(interval, truth, repeats)
+    share, slack = share_that_holds(interval, truth, repeats)
     assert share >= LEAST - slack, share
 
 
@@ -117,12 +117,12 @@ def test_a_slope_of_independent_steps_covers(seeds):
 @pytest.mark.parametrize("curve", [np.log, lambda fits: -2 * fits**-0.5], ids=["goes on", "levels off"])
 def test_a_bend_covers_where_training_again_scatters(seeds, fits, curve):
     """Steps scatter as training noise does. One seed of four to six fits had 8 %: of its last third, no scatter could be read."""
-    told = curve(np.arange(1.0, fits + 1))
-    truth = Course(told[None], np.zeros((1, fits))).bend()
+    course = curve(np.arange(1.0, fits + 1))
+    truth = Course(course[None], np.zeros((1, fits))).bend()
     assert truth is not None
 
     def interval(rng):
-        values = told + np.cumsum(rng.standard_normal((seeds, fits)), axis=1)
+        values = course + np.cumsum(rng.standard_normal((seeds, fits)), axis=1)
         return Course(values, np.full((seeds, fits), 0.1)).bend()
 
     covers(interval, truth.value)
@@ -170,7 +170,7 @@ def test_the_time_to_absorption_covers(seeds, chains, p):
 def held_by_wilson(n):
     """Exact, no simulation: how often the interval of n things holds each of a thousand shares."""
     shares = np.linspace(0.0005, 0.9995, 1000)
-    ends = [(one.low, one.high) for one in (estimate.share(count, n) for count in range(n + 1))]
+    ends = [(interval.low, interval.high) for interval in (estimate.share(count, n) for count in range(n + 1))]
     holds = np.array([(low <= shares) & (shares <= high) for low, high in ends])
     return (holds * binom.pmf(np.arange(n + 1)[:, None], n, shares)).sum(axis=0)
 
@@ -368,14 +368,14 @@ def test_tail_survival_covers_both_samples():
 
 
 @pytest.mark.parametrize("q", [0.05, 0.5, 0.95])
-@pytest.mark.parametrize("of", ["blocks", "documents"])
-def test_a_quantile_of_perplexity_covers(q, of):
-    own = np.arange(200) if of == "blocks" else np.repeat(np.arange(40), np.random.default_rng(0).integers(1, 16, 40))
-    alike = 0.6 if of == "documents" else 0.0
+@pytest.mark.parametrize("independent", ["blocks", "documents"])
+def test_a_quantile_of_perplexity_covers(q, independent):
+    own = np.arange(200) if independent == "blocks" else np.repeat(np.arange(40), np.random.default_rng(0).integers(1, 16, 40))
+    alike = 0.6 if independent == "documents" else 0.0
 
     def interval(rng):
         scores = 4 + alike * rng.standard_normal(own.max() + 1)[own] + math.sqrt(1 - alike**2) * rng.standard_normal(own.size)
-        return quantile_of_perplexity(Scored(scores, own, of), q)
+        return quantile_of_perplexity(Scored(scores, own, independent), q)
 
     covers(interval, math.exp(4 + ndtri(q)))
 
@@ -454,10 +454,10 @@ def test_neighbour_graphs_cover_at_least(scale):
     rng = np.random.default_rng(99)
     others = [points(rng).numbers(5) for _ in range(1500)]
     rng = np.random.default_rng(0)
-    found = [of_one(points(rng), 5, rng) for _ in range(200)]
+    graphs = [of_one(points(rng), 5, rng) for _ in range(200)]
     for name in NUMBERS:
-        truth = np.mean([one[name] for one in others])
-        share = np.mean([one[name].low <= truth <= one[name].high for one in found])
+        truth = np.mean([graph[name] for graph in others])
+        share = np.mean([graph[name].low <= truth <= graph[name].high for graph in graphs])
         assert share >= LEAST - 3.5 * math.sqrt(0.95 * 0.05 / 200), (name, share)
 
 
@@ -468,13 +468,13 @@ def share_held_by_a_ratio(times, n, human, m):
     """Exact, no simulation: how often the interval holds `times`, of the samples that have a human record."""
     drawn, real = (binom.pmf(np.arange(size + 1), size, p) for size, p in ((n, times * human / m), (m, human / m)))
     real[0] = 0.0  # no human record, no ratio
-    held = whole = 0.0
+    inside = whole = 0.0
     for x in np.flatnonzero(drawn > 1e-7):
         for y in np.flatnonzero(real > 1e-7):
             _, low, high = ratio_of_shares(int(x), n, int(y), m)
             chance = float(drawn[x] * real[y])
-            held, whole = held + chance * (low <= times <= high), whole + chance
-    return held / whole
+            inside, whole = inside + chance * (low <= times <= high), whole + chance
+    return inside / whole
 
 
 @pytest.mark.parametrize(("n", "m"), [(100, 100), (1000, 1000), (200, 1000), (1000, 200)])
@@ -492,16 +492,16 @@ def test_a_ratio_of_estimates_covers_and_its_null_is_as_rare_as_it_says(n, m):
     """Means of lognormal values of the same law, 3,000 pairs: within 4 standard errors of 5 % of p-values below 0.05, or 1 % more by skewness."""
     rng, ps = np.random.default_rng(3), []
 
-    def one(rng):
+    def ratio_of_draws(rng):
         sides = (np.exp(0.3 * rng.standard_normal(size)) for size in (n, m))
-        told, null = ratio_of_estimates(*(estimate.mean(values, "values") for values in sides), "smaller")
+        ratio, null = ratio_of_estimates(*(estimate.mean(values, "values") for values in sides), "smaller")
         ps.append(null.p)
-        return told
+        return ratio
 
-    covers(one, 1.0, 1500)
+    covers(ratio_of_draws, 1.0, 1500)
     ps.clear()
     for _ in range(3000):
-        one(rng)
+        ratio_of_draws(rng)
     assert abs(np.mean(np.array(ps) <= 0.05) - 0.05) <= 0.01 + 4 * math.sqrt(0.05 * 0.95 / 3000)
 
 
@@ -547,8 +547,8 @@ def test_the_distance_of_transitions_covers_its_expected_value(n, m, shift):
         return np.concatenate([rng.multinomial(20, rng.dirichlet(10 * p, size)) / 20 for p, size in ((cells, n), (others, m))])
 
     def apart(rng):
-        told = moves(rng)
-        return np.abs(told[:n].mean(axis=0) - told[n:].mean(axis=0)).sum() / 2
+        values = moves(rng)
+        return np.abs(values[:n].mean(axis=0) - values[n:].mean(axis=0)).sum() / 2
 
     covers(lambda rng: distance_of_transitions(moves(rng), n, rng)[0], expected(apart, 2000), 600)
 
@@ -558,6 +558,6 @@ def test_the_distance_of_transitions_covers_its_expected_value(n, m, shift):
 
 def test_the_jackknife_of_a_mean_is_students():
     values = np.random.default_rng(0).standard_normal(30) + 9
-    told = jackknife(float(values.mean()), values.mean() - (values.sum() - values) / 29, np.ones(30), "blocks")
+    interval = jackknife(float(values.mean()), values.mean() - (values.sum() - values) / 29, np.ones(30), "blocks")
     like = estimate.mean(values, "blocks")
-    assert (told.low, told.high) == pytest.approx((like.low, like.high))
+    assert (interval.low, interval.high) == pytest.approx((like.low, like.high))

@@ -23,8 +23,8 @@ READINGS = (
 
 @pytest.mark.parametrize("learner", ["gaussian", "kde", "regression", "categorical", "hutter", "transformer"])
 def test_every_closed_form_that_is_drawn_has_a_name_and_a_source(learner):
-    for (policy, told), metric in itertools.product(POLICIES.items(), READINGS):
-        curve = expected(policy, learner, metric, n=10, generations=3, probabilities=[0.6, 0.4], **told)
+    for (policy, settings), metric in itertools.product(POLICIES.items(), READINGS):
+        curve = expected(policy, learner, metric, n=10, generations=3, probabilities=[0.6, 0.4], **settings)
         name = name_of(policy, learner, metric)
         assert (curve is None) or (name in LAWS and LAWS[name].citation), (policy, metric)
 

@@ -326,8 +326,7 @@ def test_a_forecast_is_a_result_like_any_other(forecast, place):
     assert forecast.frame().height == sum(len(one.points) for one in forecast.curves)
     assert repr(forecast).startswith("Forecast of ") and repr(forecast).count("\n") < 3
     assert "<pre>" in forecast._repr_html_() and forecast.lines(40)
-    lines = [line for line in forecast.lines(60) if not line.startswith("written: ")]  # a folder is not cut
-    assert max(map(len, lines)) <= 60
+    assert max(map(len, forecast.lines(60))) <= 60
     names = [figure.name for figure in forecast.figures()]
     assert "forecast-log_variance" in names and any(name.startswith("share-log_variance") for name in names)
     assert forecast.plot("log_variance").data.height > 0

@@ -24,7 +24,9 @@ BASE = {"name": "a", "human": {"distribution": "normal", "rows": 20}, "learner":
 
 
 def shown(name, *settings):
-    return resolved(arms(load(name, ("arms=null", "sweep=null", *NEEDS_TEXT.get(name, ()), *settings))))
+    given = {word.partition("=")[0] for word in settings}
+    needed = [word for word in ("arms=null", "sweep=null", *NEEDS_TEXT.get(name, ())) if word.partition("=")[0] not in given]
+    return resolved(arms(load(name, (*needed, *settings))))
 
 
 def on_the_command_line(key, value):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from xml.etree import ElementTree
 
 import numpy as np
 import polars
 import pytest
 
+import outcross
 from outcross.data.tables import alike, table
-from outcross.report.portraits import heat_map, portrait, quantiles
-from outcross.statistics.portraits import BARS, BINS, OTHERS, portraits
+from outcross.report.sides import calibration_figure, column_figure, quantile_figure, regions_figure
+from outcross.statistics.portraits import BARS, BINS, OTHERS, Reliability, portraits
+from outcross.verbs.audit.figures import map_of_associations
 
 
 def of(drawn: dict, human: dict, **kinds):
@@ -51,16 +54,75 @@ def test_the_order_of_the_rows_changes_nothing():
     assert of(drawn, human) == of({name: values[order] for name, values in drawn.items()}, human)
 
 
-def test_pictures_are_whole_and_hold_what_the_data_say_as_text_alone():
+HOSTILE = "\"><script>alert(1)</script>\x00\u2028'] + 1"
+
+
+def test_figures_of_columns_are_whole_and_hold_what_the_data_say_as_text_alone():
+    pytest.importorskip("vl_convert")
     rng = np.random.default_rng(2)
-    hostile = '"><script>alert(1)</script>\x00'
-    human = {hostile: rng.choice([hostile, "a"], 200), "x": rng.lognormal(0, 3, 200), "one": [1.0] * 100 + [2.0] * 100}
+    human = {HOSTILE: rng.choice([HOSTILE, "a"], 200), "x": rng.lognormal(0, 3, 200), "one": [1.0] * 100 + [2.0] * 100}
     found = of(human, human)
-    for column, one in found.items():
-        for picture in filter(None, (portrait(column, one), quantiles(column, one))):
-            tree = ElementTree.fromstring(picture.replace("\x00", ""))
-            assert {element.tag for element in tree.iter()} <= {"svg", "rect", "line", "polyline", "text", "circle", "title"}
-    tree = ElementTree.fromstring(heat_map([hostile, "x"], {(hostile, "x"): -0.5}).replace("\x00", ""))
-    assert len(tree.findall("rect")) == 2
-    # Equal sides have no lost part.
-    assert 'class="gap"' not in "".join(portrait(column, one) for column, one in found.items())
+    figures = [column_figure(column, portrait) for column, portrait in found.items()]
+    figures += [figure for column, portrait in found.items() if (figure := quantile_figure(column, portrait)) is not None]
+    assert len(figures) == 4
+    figures.append(regions_figure([(HOSTILE, 10, 5, 0.1, 0.05)]))
+    figures.append(calibration_figure(Reliability(HOSTILE, "boosting", HOSTILE, ((0.1, 0.1),), ((0.1, 0.1),))))
+    figures.append(map_of_associations({(HOSTILE, "x"): -0.5, (HOSTILE, "one"): 0.2, ("x", "one"): 0.1}))
+    for figure in figures:
+        tree = ElementTree.fromstring(figure.svg())
+        tags = {element.tag.split("}")[-1] for element in tree.iter()}
+        assert tags <= {"svg", "g", "rect", "line", "path", "text", "circle", "title"}
+        assert "\x00" not in figure.caption + "".join(figure.data.columns)
+
+
+def test_equal_sides_have_nothing_lost_and_a_lost_half_is_shaded():
+    values = np.random.default_rng(3).normal(size=400)
+    human = {"x": values, "c": ["a", "b"] * 200}
+    assert not lost(of(human, human))
+    half = of({"x": values[values < 0], "c": ["a"] * int((values < 0).sum())}, human)
+    assert lost(half) == {"x", "c"}
+    # Each side's shares sum to 1, and the shaded part of the categories is what human data have beyond the synthetic ones.
+    data = column_figure("c", half["c"]).data
+    assert data.group_by("side").agg(polars.col("share").sum())["share"].to_list() == [1.0, 1.0]
+    shaded = [row for row in rows_of(column_figure("c", half["c"])) if row.get("side") == "lost"]
+    assert [(row["name"], row["first"], row["last"]) for row in shaded] == [("b", 0.0, 0.5)]
+
+
+def lost(found):
+    return {
+        column
+        for column, portrait in found.items()
+        if any(row.get("side") == "lost" for row in rows_of(column_figure(column, portrait)))
+    }
+
+
+def rows_of(figure):
+    return [row for layer in figure.spec["layer"] for row in layer["data"]["values"]]
+
+
+def test_names_that_are_cut_alike_stay_apart():
+    name = "x" * 60
+    found = of({"c": [f"{name}1"] * 50}, {"c": [f"{name}1", f"{name}2"] * 50})["c"]
+    bars = [row for row in rows_of(column_figure("c", found)) if row["side"] == "human"]
+    assert len({row["place"] for row in bars}) == 2 and len({row["name"] for row in bars}) == 1
+
+
+def test_columns_whose_names_make_one_file_name_are_drawn_apart(tmp_path):
+    pytest.importorskip("vl_convert")
+    rng = np.random.default_rng(4)
+    human = polars.DataFrame({"a b": rng.normal(size=300), "a-b": rng.normal(size=300) * 1000})
+    narrow = human.with_columns(polars.col("a b") * 0.2, polars.col("a-b") * 0.2)
+    audit = outcross.audit(narrow, reference=human, aspects=("spread",), out=tmp_path / "audit")
+    page = (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
+    for column in ("a b", "a-b"):
+        assert audit.plot(column).svg() in page
+    assert "No pictures" not in page
+
+
+def test_without_the_chart_engine_a_page_says_what_is_missing(tmp_path, monkeypatch):
+    rng = np.random.default_rng(4)
+    human = polars.DataFrame({"x": rng.normal(size=300)})
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    outcross.audit(human * 0.2, reference=human, aspects=("spread",), out=tmp_path / "audit")
+    page = (tmp_path / "audit" / "report.html").read_text(encoding="utf-8")
+    assert "No pictures: <code>pip install 'outcross[report]'</code>" in page

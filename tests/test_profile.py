@@ -403,8 +403,12 @@ def test_a_signal_that_came_back_or_is_unsure_has_not_moved():
         loss([61, 70, 61, 61]), narrowing([0.0, -0.01, 0.0, 0.01], 0.005), course("group_loss_gap", [0.0, 0.2, 0.1], 0.3)
     )
     assert (when[RISK], when[NARROW], when[GROUPS]) == (("cannot_tell", None), ("no", None), ("cannot_tell", None))
-    assert (first.answer, first.when, first.note) == ("cannot_tell", None, "No signal has surely moved.")
-    assert signals_of(narrowing([0.0, 0.0, 0.0], 0.01))[1].note == "No signal has moved."
+    assert (first.answer, first.when, first.note) == (
+        "cannot_tell",
+        None,
+        "By the intervals of the readings, no signal has surely moved.",
+    )
+    assert signals_of(narrowing([0.0, 0.0, 0.0], 0.01))[1].note == "By the intervals of the readings, no signal has moved."
 
 
 def test_narrowing_next_tokens_are_early_collapse_while_the_loss_is_flat():

@@ -10,7 +10,7 @@ from scipy.stats import binom
 import outcross
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
-from outcross.report.share_curves import share_curve_picture
+from outcross.report.shapes import share_curve_figure
 from outcross.statistics.prediction import EncodedRecords
 from outcross.statistics.share_curves import ShareData, designs
 from outcross.verbs.audit.result import stored
@@ -166,7 +166,9 @@ def test_an_audit_answers_in_a_sentence_a_picture_and_json(tmp_path):
     assert stored(tmp_path / "out")[0].share_curve == found.share_curve
     assert "added_loss" not in {check.metric for check in found.every}
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "How much to train on" in page and share_curve_picture(found.share_curve.fixed_human, found.share_curve.loss) in page
+    assert (
+        "How much to train on" in page and share_curve_figure(found.share_curve.fixed_human, found.share_curve.loss).svg() in page
+    )
     assert "share helps" in found.markdown() or "records to all" in found.markdown()
     screen = " ".join(" ".join(audit_lines(found, 80)).split())
     assert " ".join(found.share_curve.answer.split()[:6]) in screen

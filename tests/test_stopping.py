@@ -249,6 +249,23 @@ def test_the_command_exits_with_1_and_says_why_in_one_line(tmp_path, capsys):
     assert ended.value.code == 0
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_the_table_of_the_terminal_has_a_row_for_arms_that_were_stopped(tmp_path, capsys, seeds):
+    told = {key: value for key, value in ONE_ARM.items() if key != "policy"} | {"stop_when": {"log_variance": 0.8}}
+    told |= {"sweep": {"policy": ["replace", "human_only"], "seed": [*range(seeds)]}}
+    (tmp_path / "g.yaml").write_text(json.dumps(told))
+    with pytest.raises(SystemExit):
+        main(["run", str(tmp_path / "g.yaml"), "--out", str(tmp_path / "run"), "--workers", "1"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    generations = {
+        row[0]: int(row[1 if seeds == 1 else 3])
+        for row in rows
+        if row and row[0] in ("replace", "human_only") and "with" not in row and row[-1][-1].isdigit()
+    }
+    run = outcross.open(tmp_path / "run")
+    assert generations == {"replace": min(stop.generation for stop in run.stops), "human_only": 7}
+
+
 REFUSED = {
     "stop_when.log_varianse=0.8": "stop_when.log_varianse is no reading of this experiment; did you mean 'log_variance'?",
     "stop_when.tail_survival=0.8": "stop_when.tail_survival is no reading of this experiment",

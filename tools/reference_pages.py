@@ -22,6 +22,7 @@ from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.collapse.growth import GROWTH, growth_law
 from outcross.detectors import DETECTORS
 from outcross.experiment import Experiment, Growth
+from outcross.experiment.bounds import side_of
 from outcross.experiment.file import builtin
 from outcross.experiment.teachers import Teacher
 from outcross.filters import FILTERS
@@ -229,6 +230,10 @@ def _reading(name: str, page: Page, measured_by: str, taken_by: tuple[str, ...])
     yield f"**{page.title}** ({page.code}). {_sentence(page.definition)}"
     yield ""
     direction = {"either": "either direction", None: "neither direction by itself"}.get(page.worse, page.worse)
+    if page.worse is None and (side := side_of(name, page)) is not None:
+        direction = (
+            f"{side}, as data collapse (a bound of stop_when or a budget is on this side; an audit judges neither direction)"
+        )
     yield f"Unit: {page.unit}. Healthy: {page.healthy_words}. Collapsed: {page.collapsed}. Worse: {direction}. Role: {page.role}."
     yield ""
     yield f"Measure [`{measured_by}`](measures.md#{measured_by}), in {' and in '.join(f'an {verb}' if verb == 'audit' else f'a {verb}' for verb in taken_by)}. *From*: {page.paper}"

@@ -99,7 +99,7 @@ def mix(question: MixQuestion, *, quiet: Quiet = False, as_json: Json = False) -
     if as_json:
         _print_json(result.plain())
     elif not quiet:
-        print("\n".join(mix_lines(result, width())))
+        print(*mix_lines(result, width()), *_written(result.folder), sep="\n")
 
 
 @app.command(help=DetectQuestion.__doc__)
@@ -116,7 +116,7 @@ def detect(question: DetectQuestion = DetectQuestion(), *, quiet: Quiet = False,
     if as_json:
         _print_json(result.plain())
     elif not quiet:
-        print("\n".join(detection_lines(result, width())))
+        print(*detection_lines(result, width()), *_written(result.folder), sep="\n")
 
 
 @app.command(help=ForecastQuestion.__doc__)
@@ -129,7 +129,7 @@ def forecast(question: ForecastQuestion = ForecastQuestion(), *, quiet: Quiet = 
     if as_json:
         _print_json(result.plain())
     elif not quiet:
-        print("\n".join(result.lines(width())))
+        print(*result.lines(width()), *([] if question.plan else _written(result.folder)), sep="\n")
 
 
 @app.command(help=ReproduceQuestion.__doc__)
@@ -189,6 +189,11 @@ def list_(question: ListQuestion = ListQuestion(), *, as_json: Json = False) -> 
     _print_json(result.plain()) if as_json else print("\n".join(result.lines(width())))
 
 
+def _written(folder: Path | None) -> list[str]:
+    """The line that says where a result was written; none where it was not."""
+    return [] if folder is None else [f"written: {escaped(str(folder))}"]
+
+
 def _print_json(data: Any) -> None:
     print(escaped_json(json.dumps(data, allow_nan=False, ensure_ascii=False)))
 
@@ -232,7 +237,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _check_text(arguments: list[str]) -> None:
-    for argument in arguments:
+    for place, argument in enumerate(arguments):
+        if not argument or (
+            argument.startswith("--") and argument.endswith("=")
+        ):  # as a variable of the shell that is not set leaves it
+            option = argument.rstrip("=") or (arguments[place - 1] if place and arguments[place - 1].startswith("-") else "")
+            raise BadInput(f"{option or f'argument {place + 1}'} is empty; give a value, or leave it out")
         if "\0" in argument or (not argument.isascii() and any("\ud800" <= letter <= "\udfff" for letter in argument)):
             raise BadInput(f"{argument!r} is not UTF-8 text; rename the file, or set a UTF-8 locale")
 

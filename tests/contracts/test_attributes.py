@@ -24,24 +24,24 @@ def attribute(request):
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
-@given(told=ANY)
-def test_an_attribute_is_a_number_a_text_in_its_range_whatever_stands_beside_it(attribute, told):
+@given(texts_read=ANY)
+def test_an_attribute_is_a_number_a_text_in_its_range_whatever_stands_beside_it(attribute, texts_read):
     recipe, reader = attribute
-    copy = list(told)
-    found = reader(told)
-    assert told == copy
-    assert found.shape == (len(told),) and found.dtype == np.float64
-    there = found[~np.isnan(found)]
+    copy = list(texts_read)
+    numbers = reader(texts_read)
+    assert texts_read == copy
+    assert numbers.shape == (len(texts_read),) and numbers.dtype == np.float64
+    there = numbers[~np.isnan(numbers)]
     assert ((there >= recipe.page.range[0] - 1e-12) & (there <= recipe.page.range[1] + 1e-12)).all() and np.isfinite(there).all()
-    alone = np.array([reader([text])[0] for text in told])
-    assert np.allclose(found, alone, rtol=1e-12, atol=1e-12, equal_nan=True)
+    alone = np.array([reader([text])[0] for text in texts_read])
+    assert np.allclose(numbers, alone, rtol=1e-12, atol=1e-12, equal_nan=True)
 
 
 def test_an_attribute_reads_any_sequence_of_strings(attribute):
     _, reader = attribute
-    told = reader(HUMAN)
+    numbers = reader(HUMAN)
     for given_as in (tuple(HUMAN), np.array(HUMAN), polars.Series(HUMAN), texts(HUMAN)):
-        assert np.array_equal(reader(given_as), told, equal_nan=True)
+        assert np.array_equal(reader(given_as), numbers, equal_nan=True)
 
 
 def test_what_is_no_sequence_of_texts_is_refused_in_words(attribute):

@@ -88,8 +88,8 @@ def fields(question: type) -> list[str]:
 def shown(*words: object, capsys) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as stopped:
         main(list(map(str, words)))
-    told = capsys.readouterr()
-    return int(stopped.value.code or 0), told.out, told.err
+    printed = capsys.readouterr()
+    return int(stopped.value.code or 0), printed.out, printed.err
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_the_options_of_a_command_are_the_fields_of_its_question(command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_and_every_command_has_help(command):
-    assert all(options(command).values()), [name for name, told in options(command).items() if not told]
+    assert all(options(command).values()), [name for name, help_text in options(command).items() if not help_text]
     assert app[command].help == COMMANDS[command][0].__doc__
 
 
@@ -169,10 +169,10 @@ def files_of(folder) -> dict[str, object]:
 
 
 def test_a_run_in_python_leaves_the_folder_that_the_command_leaves(place, capsys, monkeypatch):
-    told = "{name: e, human: {distribution: normal, rows: 20}, learner: gaussian, draw: {prompts: none}, generations: 2, chains: 4, metrics: [fitted_law], store: all, policy: {kind: human_share}, sweep: {seed: [0, 1]}}"
+    recipe = "{name: e, human: {distribution: normal, rows: 20}, learner: gaussian, draw: {prompts: none}, generations: 2, chains: 4, metrics: [fitted_law], store: all, policy: {kind: human_share}, sweep: {seed: [0, 1]}}"
     for name in ("command", "python"):
         (place / name).mkdir()
-        (place / name / "e.yaml").write_text(told)
+        (place / name / "e.yaml").write_text(recipe)
     monkeypatch.chdir(place / "command")
     code, *_ = shown("run", "e.yaml", "policy.share=0.2", "--out", "run", capsys=capsys)
     monkeypatch.chdir(place / "python")
@@ -186,9 +186,9 @@ def test_a_run_in_python_leaves_the_folder_that_the_command_leaves(place, capsys
 def test_an_audit_in_python_leaves_the_folder_that_the_command_leaves(place, capsys):
     words = ("audit", place / "narrow.csv", "--reference", place / "human.csv", "--aspects", "spread")
     code, *_ = shown(*words, "--out", place / "one", "--quiet", capsys=capsys)
-    found = outcross.audit(place / "narrow.csv", name="narrow", reference=place / "human.csv", aspects="spread", out=place / "two")
+    audit = outcross.audit(place / "narrow.csv", name="narrow", reference=place / "human.csv", aspects="spread", out=place / "two")
     left = [files_of(place / name) for name in ("one", "two")]
-    assert code == 0 and found.lost == ["spread"] and left[0].keys() == left[1].keys() and "report.html" in left[0]
+    assert code == 0 and audit.lost == ["spread"] and left[0].keys() == left[1].keys() and "report.html" in left[0]
     assert [name for name in left[0] if left[0][name] != left[1][name]] == []
     plan = outcross.audit(place / "narrow.csv", reference=place / "human.csv", plan=True)
     _, out, _ = shown(*words, "--plan", "--json", capsys=capsys)
@@ -199,19 +199,19 @@ def test_the_json_of_an_audit_is_what_audits_gives(place, capsys):
     asked = {"reference": place / "human.csv", "aspects": "spread", "kinds": {"job": "category"}, "margins": {"spread": 0.9}}
     words = "audit", place / "narrow.csv", "--reference", place / "human.csv", "--aspects", "spread", "--kinds", "job=category"
     code, out, _ = shown(*words, "--margins", "spread=0.9", "--out", place / "audit", "--json", capsys=capsys)
-    found = outcross.audits([place / "narrow.csv"], **asked)
-    assert code == 0 and json.loads(out) == plain(found)
+    audits = outcross.audits([place / "narrow.csv"], **asked)
+    assert code == 0 and json.loads(out) == plain(audits)
     assert json.loads(out) == plain(outcross.audit(place / "narrow.csv", name="narrow", **asked))
     _, out, _ = shown("show", place / "audit", "--json", capsys=capsys)
-    assert json.loads(out) == plain(outcross.show(place / "audit")) == plain(found)
+    assert json.loads(out) == plain(outcross.show(place / "audit")) == plain(audits)
 
 
 def test_several_sets_are_one_result_with_their_ranking(place, capsys):
     sets = place / "narrow.csv", place / "human.csv"
     code, out, _ = shown("audit", *sets, "--reference", place / "human.csv", "--aspects", "spread", "--json", capsys=capsys)
-    found = outcross.audits({"narrow": str(sets[0]), "human": str(sets[1])}, reference=place / "human.csv", aspects="spread")
-    assert code == 0 and json.loads(out) == plain(found) and found.frame()["set"].unique().sort().to_list() == ["human", "narrow"]
-    assert found.report(place / "both.html").is_file()
+    audits = outcross.audits({"narrow": str(sets[0]), "human": str(sets[1])}, reference=place / "human.csv", aspects="spread")
+    assert code == 0 and json.loads(out) == plain(audits) and audits.frame()["set"].unique().sort().to_list() == ["human", "narrow"]
+    assert audits.report(place / "both.html").is_file()
 
 
 def test_the_json_of_a_mix_and_of_its_plan_is_what_mix_and_show_give(place, capsys):
@@ -278,8 +278,8 @@ def test_a_run_finds_the_audits_that_are_stored_in_it_and_beside_it(place):
     assert run.audits == {}
     for out in ("run-audit", "other"):
         outcross.audits([place / "narrow.csv"], reference=place / "human.csv", aspects="spread", out=place / out)
-    (found,) = outcross.open(place / "run").audits.items()
-    assert found[0] == place / "run-audit" and found[1][0].lost == ["spread"]
+    (entry,) = outcross.open(place / "run").audits.items()
+    assert entry[0] == place / "run-audit" and entry[1][0].lost == ["spread"]
 
 
 def test_a_file_of_thresholds_takes_the_names_of_the_options(place):
@@ -295,8 +295,8 @@ def test_a_file_of_thresholds_takes_the_names_of_the_options(place):
 
 def test_a_command_without_work_loads_no_heavy_library():
     script = "import sys, outcross.cli; print([name for name in ('numpy', 'polars', 'torch', 'sklearn', 'pydantic', 'ray') if name in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"
 
 
 def plain(result) -> dict:

@@ -50,8 +50,8 @@ def readings_of(run, seeds, drift=0.0):
 
 def asked(readings) -> dict[str, Answer]:
     families = (ArmFamily("human.rows", "replace", tuple((size, f"rows={size}") for size in SIZES)),)
-    found = profile(readings, arm=f"rows={SIZES[0]}", families=families)
-    return {name: found[name] for name in ASKED}
+    answers = profile(readings, arm=f"rows={SIZES[0]}", families=families)
+    return {name: answers[name] for name in ASKED}
 
 
 @cache
@@ -63,14 +63,14 @@ def steady(seeds):
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_a_definition_seldom_says_yes_of_a_run_in_which_nothing_changes(name, seeds):
     """A false yes has a chance of LEVEL at most, so that of so many runs on frozen streams more say yes by chance in FALSE_ALARM of all cases at most."""
-    answers = Counter(one[name].answer for one in steady(seeds))
+    answers = Counter(answered[name].answer for answered in steady(seeds))
     assert answers["not_applicable"] == 0
     assert answers["yes"] <= binom.isf(FALSE_ALARM / (2 * len(ASKED)), RUNS, LEVEL)
 
 
 def test_a_run_in_which_all_is_lost_at_every_size_changes_no_scaling_law_and_was_not_lost_early():
     """The risk rises at once; else every definition says yes."""
-    answers = {name: one.answer for name, one in asked(readings_of(0, seeds=3, drift=20.0)).items()}
+    answers = {name: answer.answer for name, answer in asked(readings_of(0, seeds=3, drift=20.0)).items()}
     assert answers == dict.fromkeys(ASKED, "yes") | {"change in scaling law": "no", "early collapse": "no"}
 
 
@@ -89,9 +89,12 @@ def test_a_definition_is_pure_and_the_order_of_readings_moves_no_answer(drift):
     before, first = readings.clone(), asked(readings)
     assert asked(readings) == first and readings.equals(before)
     other = asked(readings[np.random.default_rng(0).permutation(readings.height)])
-    for name, one in first.items():
-        assert (other[name].answer, other[name].when) == (one.answer, one.when)
-        numbers = [[each for each in (told.value, told.low, told.high) if each is not None] for told in (one, other[name])]
+    for name, answer in first.items():
+        assert (other[name].answer, other[name].when) == (answer.answer, answer.when)
+        numbers = [
+            [each for each in (compared.value, compared.low, compared.high) if each is not None]
+            for compared in (answer, other[name])
+        ]
         assert numbers[1] == pytest.approx(numbers[0], rel=1e-9, abs=1e-12)
 
 
@@ -100,8 +103,8 @@ def test_what_was_not_read_is_not_applicable_in_words():
     with pytest.raises(BadInput, match="no arm"):
         asked(nothing)
     other = readings_of(0, seeds=1).with_columns(measure=pl.lit("known_words"), at=pl.lit(""))
-    for one in asked(other.unique(["arm", "seed", "generation"])).values():
-        assert one.answer == "not_applicable" and one.value is None and one.note
+    for answer in asked(other.unique(["arm", "seed", "generation"])).values():
+        assert answer.answer == "not_applicable" and answer.value is None and answer.note
 
 
 def test_readings_of_two_runs_and_of_no_seed_are_refused():

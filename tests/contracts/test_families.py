@@ -5,7 +5,7 @@ import inspect
 
 import numpy as np
 import pytest
-from parts_for_contracts import NEEDED, made
+from parts_for_contracts import NEEDED, new_part
 from scipy.stats import binom
 
 import outcross
@@ -24,12 +24,12 @@ EVERY = [(family, name) for family, members in FAMILIES.items() for name in memb
 
 @pytest.mark.parametrize(("family", "name"), EVERY)
 def test_a_member_is_called_by_its_class_is_frozen_and_survives_plain_data(family, name):
-    one = made(family, name)
-    assert kind(one) == name
-    assert read(FAMILIES[family], plain(one), "part") == one
-    field = dataclasses.fields(one)
+    instance = new_part(family, name)
+    assert kind(instance) == name
+    assert read(FAMILIES[family], plain(instance), "part") == instance
+    field = dataclasses.fields(instance)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        setattr(one, field[0].name if field else "anything", 1)
+        setattr(instance, field[0].name if field else "anything", 1)
 
 
 @pytest.mark.parametrize(("family", "name"), EVERY)
@@ -48,13 +48,13 @@ def test_a_member_says_what_it_is_and_where_it_is_from(family, name):
 
 @pytest.mark.parametrize(("family", "name"), EVERY)
 def test_an_unknown_setting_is_refused_with_the_nearest_known_one(family, name):
-    one = made(family, name)
-    known = [field.name for field in dataclasses.fields(one)]
+    instance = new_part(family, name)
+    known = [field.name for field in dataclasses.fields(instance)]
     with pytest.raises(BadInput, match="is not known"):
-        read(FAMILIES[family], plain(one) | {"shrae": 1}, "part")
+        read(FAMILIES[family], plain(instance) | {"shrae": 1}, "part")
     if known:
         with pytest.raises(BadInput, match=f"did you mean '{known[0]}'"):
-            read(FAMILIES[family], plain(one) | {known[0] + "x": 1}, "part")
+            read(FAMILIES[family], plain(instance) | {known[0] + "x": 1}, "part")
 
 
 def test_reading_names_are_given_by_one_measure_each():
@@ -91,8 +91,8 @@ def test_fixed_rows_stay_and_redrawn_rows_change():
     pool, human = pool_of(vectors, (3,), n=40)
     for rows, same in (("fixed", True), ("redrawn", False)):
         policy = read(POLICIES, {"kind": "human_share", "share": 0.5, "rows": rows}, "policy")
-        one, other = (mixed(policy, pool, human, seed).parts[0].records.array for seed in (1, 2))
-        assert np.array_equal(one, other) == same
+        first, second = (mixed(policy, pool, human, seed).parts[0].records.array for seed in (1, 2))
+        assert np.array_equal(first, second) == same
 
 
 def test_a_subsample_of_counts_is_hypergeometric_in_every_chain():
@@ -112,22 +112,22 @@ STARTS_AT_ROWS = {"gaussian_mixture"}
 
 @pytest.mark.parametrize("name", [name for name in NUMERIC if "counts" not in member(LEARNERS, name, "learner").learns])
 def test_a_fit_changes_no_record_and_the_order_of_rows_changes_no_fit(name):
-    learner = made("models", name)
+    learner = new_part("models", name)
     records = LEARNABLE.get(name, vectors)(30, (4,))
     before, order = records.array.copy(), np.random.default_rng(1).permutation(30)
-    one, again, other = (
+    first, again, other = (
         learner.fit(Vectors(array), None, None, None, np.random.default_rng(0)).log_prob(records)
         for array in (records.array, records.array, records.array[:, order])
     )
-    assert np.array_equal(records.array, before) and np.array_equal(one, again)
+    assert np.array_equal(records.array, before) and np.array_equal(first, again)
     if name not in STARTS_AT_ROWS:
-        assert other == pytest.approx(one, rel=1e-9, abs=1e-9)
+        assert other == pytest.approx(first, rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_human_data_of_a_kind_that_a_learner_does_not_learn_are_refused_with_the_way_out(name):
     learns = member(LEARNERS, name, "learner").learns
-    told = {
+    source_of_kind = {
         "vectors": "categorical",
         "blobs": "categorical",
         "pairs": "categorical",
@@ -136,7 +136,7 @@ def test_human_data_of_a_kind_that_a_learner_does_not_learn_are_refused_with_the
         "labelled": "normal",
         "rows": "normal",
     }
-    source = read(SOURCES, told[learns[0]], "human")
+    source = read(SOURCES, source_of_kind[learns[0]], "human")
     experiment = {
         "name": "small",
         "human": plain(source) | {"rows": 12},
@@ -156,7 +156,7 @@ FALSE_ALARM = 1e-5
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_draws_every_human_record_equally_often(name):
     """RUNS mixtures on frozen streams: how often each record is there has a binomial acceptance region, whose chance of alarm all records share."""
-    policy, n, runs = made("policies", name), 20, 400
+    policy, n, runs = new_part("policies", name), 20, 400
     pool, human = pool_of(vectors, (), n=n)
     original = human.training.records.array[:, 0]
     times = np.zeros(n)
@@ -173,6 +173,6 @@ def test_a_policy_draws_every_human_record_equally_often(name):
 
 def is_fixed(policy, pool, human):
     """Whether the same human records are taken whatever the stream."""
-    one, other = (mixed(policy, pool, human, seed=seed).records.array for seed in (1, 2))
+    first, second = (mixed(policy, pool, human, seed=seed).records.array for seed in (1, 2))
     original = human.training.records.array
-    return np.array_equal(np.isin(original, one), np.isin(original, other))
+    return np.array_equal(np.isin(original, first), np.isin(original, second))

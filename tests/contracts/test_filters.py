@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from parts_for_contracts import NEEDED
-from parts_for_contracts import made as part
+from parts_for_contracts import NEEDED, new_part
 
 from outcross.errors import BadInput
 from outcross.filters import FILTERS
@@ -18,12 +17,12 @@ IN_ORDER = {"random", "noisy_check", "importance", "star", "reweigh", "equalise"
 """Members whose choice depends on the order of the candidates through what they draw, or because the first are served first."""
 
 
-def made(name):
-    return part("filters", name)
+def filter_named(name):
+    return new_part("filters", name)
 
 
 def select(name, given, seed=3):
-    return made(name).select(given, np.random.default_rng(seed))
+    return filter_named(name).select(given, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("name", [name for name in FILTERS if name not in IN_ORDER])
@@ -35,11 +34,11 @@ def test_the_order_of_candidates_decides_nothing(name):
 @pytest.mark.parametrize("name", ["central", "outlying", "random"])
 def test_a_filter_of_points_selects_in_each_chain_on_its_own_and_as_many(name):
     given = candidates(chains=(4, 2))
-    told = select(name, given)
-    assert told.times.shape == (4, 2, N) and np.ptp(told.times.sum(axis=-1)) == 0
+    selection = select(name, given)
+    assert selection.times.shape == (4, 2, N) and np.ptp(selection.times.sum(axis=-1)) == 0
     if name != "random":
         alone = replace(given, array=given.array[2, 1])
-        assert np.array_equal(select(name, alone).times, told.times[2, 1])
+        assert np.array_equal(select(name, alone).times, selection.times[2, 1])
 
 
 @pytest.mark.parametrize("name", ["best_of", "route"])
@@ -49,8 +48,8 @@ def test_a_candidate_without_a_number_is_rejected_with_that_reason_and_too_many_
         score = given.frame["score"].to_list()
         return replace(given, frame=given.frame.with_columns(score=pl.Series([None] * count + score[count:])))
 
-    told = select(name, lacking(3))
-    assert told.reasons[told.reason[1]] == "it has no number" and np.isnan(told.value[1]) and not told.kept[1]
+    selection = select(name, lacking(3))
+    assert selection.reasons[selection.reason[1]] == "it has no number" and np.isnan(selection.value[1]) and not selection.kept[1]
     with pytest.raises(BadInput, match=r"score has no number for 20 of 60 candidates, more than 0\.1 of them; mend it, or raise"):
         select(name, lacking(20))
     many = read(FILTERS, {"kind": name, "most_missing": 0.6} | NEEDED[name], "filter")

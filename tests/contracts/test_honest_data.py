@@ -55,7 +55,7 @@ def people(rng, n, columns):
     x = rng.lognormal(0.0, 0.5, n)
     followed = np.where(rng.random(n) < 0.1, np.nan, 2 * x + rng.normal(size=n))
     rare = [0.5, 0.3, 0.1, 0.05, *[0.005] * 10]
-    made: dict[str, Callable[[], object]] = {
+    generators: dict[str, Callable[[], object]] = {
         "x": lambda: x,
         "y": lambda: pl.Series(followed, nan_to_null=True),
         "city": lambda: rng.choice([f"c{i}" for i in range(len(rare))], n, p=rare),
@@ -63,7 +63,7 @@ def people(rng, n, columns):
         "course": lambda: pl.Series(np.cumsum(rng.normal(size=(n, 40)), axis=1).tolist()),
         "text": lambda: texts(rng, n),
     }
-    return pl.DataFrame({column: made[column]() for column in columns})
+    return pl.DataFrame({column: generators[column]() for column in columns})
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Tables:
         names = ("drawn", "reference", "holdout")[: 3 if self.has_holdout else 2]
         sides = {name: table(people(rng, self.rows, self.columns), name, kinds=kinds) for name in names}
         evidence = Evidence(**sides, groups=self.groups, target="sex")
-        counted = [gather(side, made(self.measure).sketches(evidence)) for side in (evidence.drawn, evidence.reference)]
+        counted = [gather(side, measure_named(self.measure).sketches(evidence)) for side in (evidence.drawn, evidence.reference)]
         return evidence.but(counted={name: (counted[0][name], counted[1][name]) for name in counted[0]})
 
 
@@ -216,12 +216,12 @@ CASES = [
 ]
 
 
-def made(name):
+def measure_named(name):
     return SETTINGS.get(name, measure(name))()
 
 
 def readings(name, evidence, rng) -> list[Reading]:
-    return [one for one in made(name)(evidence, rng) if isinstance(one, Reading)]
+    return [reading for reading in measure_named(name)(evidence, rng) if isinstance(reading, Reading)]
 
 
 def looks_lost(reading: Reading) -> bool | None:
@@ -248,21 +248,21 @@ def judged(case) -> Iterator[dict[str, list[bool]]]:
     """Of every run, whether each reading of a page looks lost."""
     for run in range(case.runs):
         rng = np.random.default_rng([SEED, run])
-        found = defaultdict(list)
+        verdicts = defaultdict(list)
         for reading in readings(case.measure, case.evidence(rng), rng):
-            if (told := looks_lost(reading)) is not None:
-                found[reading.measure].append(told)
-        yield found
+            if (lost := looks_lost(reading)) is not None:
+                verdicts[reading.measure].append(lost)
+        yield verdicts
 
 
 @cache
 def looked_lost(case) -> dict[str, tuple[int, int]]:
     """Of each page, the runs in which it was read, and in how many of them the reading that was drawn looks lost."""
     chosen, read_, lost = np.random.default_rng(SEED), Counter(), Counter()
-    for found in judged(case):
-        for page, told in sorted(found.items()):
+    for verdicts in judged(case):
+        for page, lost_of_page in sorted(verdicts.items()):
             read_[page] += 1
-            lost[page] += told[chosen.integers(len(told))]
+            lost[page] += lost_of_page[chosen.integers(len(lost_of_page))]
     return {page: (runs, lost[page]) for page, runs in read_.items()}
 
 
@@ -275,9 +275,9 @@ def most_lost(runs: int) -> int:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.measure} of {', '.join(getattr(case, 'columns', ('records',)))}")
 def test_peoples_records_seldom_look_lost_beside_other_peoples(case):
-    found = looked_lost(case)
-    assert found
-    assert {page: told for page, told in found.items() if told[1] > most_lost(told[0])} == {}
+    counts = looked_lost(case)
+    assert counts
+    assert {page: runs_and_lost for page, runs_and_lost in counts.items() if runs_and_lost[1] > most_lost(runs_and_lost[0])} == {}
 
 
 def test_what_is_lost_does_look_lost():
@@ -403,13 +403,13 @@ NO_HEALTHY_NUMBER |= dict.fromkeys(OF_LABELS, "it reads labels that a run has gi
 @pytest.mark.parametrize("name", TRUTHS)
 def test_a_model_that_is_the_truth_is_healthy(name):
     evidence, healthy = TRUTHS[name][0](), TRUTHS[name][1]
-    found = [one for one in readings(name, evidence, np.random.default_rng(SEED)) if one.measure in healthy]
-    assert {one.measure for one in found} == healthy.keys()
-    for one in found:
-        assert one.estimate is not None and one.estimate.value == pytest.approx(healthy[one.measure], abs=1e-12), one
+    of_truth = [reading for reading in readings(name, evidence, np.random.default_rng(SEED)) if reading.measure in healthy]
+    assert {reading.measure for reading in of_truth} == healthy.keys()
+    for each in of_truth:
+        assert each.estimate is not None and each.estimate.value == pytest.approx(healthy[each.measure], abs=1e-12), each
 
 
 def test_every_page_is_held_against_honest_data_or_says_why_not():
-    pages = {page for case in CASES for found in judged(replace(case, runs=2)) for page in found}
+    pages = {page for case in CASES for verdicts in judged(replace(case, runs=2)) for page in verdicts}
     pages |= {page for _, healthy in TRUTHS.values() for page in healthy}
     assert {page for name in MEASURES for page in measure(name).pages} - pages == NO_HEALTHY_NUMBER.keys()

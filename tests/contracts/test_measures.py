@@ -21,19 +21,19 @@ SLOW = {"use": Use(learners=("linear model",), fits=2)}
 """Measures that the default settings make slow."""
 
 
-def made(name):
+def measure_named(name):
     return SLOW[name] if name in SLOW else measure(name)()
 
 
 def read(name, evidence, stream=STREAM):
     """The readings of a measure; none where it refuses the evidence, which it does in words."""
     try:
-        every = list(made(name)(evidence, np.random.default_rng(stream)))
+        every = list(measure_named(name)(evidence, np.random.default_rng(stream)))
     except NotApplicable as why:
         assert str(why)
         return []
-    assert all(isinstance(one, Reading | Pointed | Reliability) for one in every)
-    return [one for one in every if isinstance(one, Reading)]
+    assert all(isinstance(entry, Reading | Pointed | Reliability) for entry in every)
+    return [entry for entry in every if isinstance(entry, Reading)]
 
 
 def shuffled(evidence):
@@ -45,11 +45,11 @@ def shuffled(evidence):
 
 @pytest.mark.parametrize("name", [name for name in MEASURES if "table" in measure(name).needs and name != "use"])
 def test_the_order_of_rows_moves_no_number_that_is_not_drawn_at_random(name):
-    evidence = evidence_for(made(name))
+    evidence = evidence_for(measure_named(name))
     first, second = values(read(name, evidence)), values(read(name, evidence, OTHER_STREAM))
     fixed = {key: value for key, value in first.items() if value is not None and value == second.get(key)}
-    told = values(read(name, counted(made(name), shuffled(evidence))))
-    assert {key: told[key] for key in fixed} == pytest.approx(fixed, rel=1e-9, abs=1e-12)
+    again = values(read(name, counted(measure_named(name), shuffled(evidence))))
+    assert {key: again[key] for key in fixed} == pytest.approx(fixed, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -57,9 +57,10 @@ def test_the_order_of_rows_moves_no_number_that_is_not_drawn_at_random(name):
 )
 def test_the_order_of_rows_moves_nothing_of_a_column_of_text(name):
     """Not even what is drawn at random from the same stream, nor inside groups: texts have an order of their own."""
-    evidence = evidence_for(made(name))
+    evidence = evidence_for(measure_named(name))
     first, other = (
-        [one for one in read(name, told) if one.column == "text"] for told in (evidence, counted(made(name), shuffled(evidence)))
+        [reading for reading in read(name, read_from) if reading.column == "text"]
+        for read_from in (evidence, counted(measure_named(name), shuffled(evidence)))
     )
     assert first and other == first
 
@@ -69,9 +70,9 @@ def test_texts_come_in_one_order_whatever_the_order_of_rows_and_repeated_ones_ar
     said = pl.DataFrame(
         {"text": [f"text {i}" for i in range(500)] + ["the same"] * 500, "_document": [str(i % 90) for i in range(1000)]}
     )
-    one, other = (writings(table(frame, kinds={"text": "text"}))["text"] for frame in (said, said[rng.permutation(1000)]))
-    assert list(other.texts) == list(one.texts) and np.array_equal(other.documents, one.documents)
-    repeated = sum(text == "the same" for text in one.texts[:200])
+    first, second = (writings(table(frame, kinds={"text": "text"}))["text"] for frame in (said, said[rng.permutation(1000)]))
+    assert list(second.texts) == list(first.texts) and np.array_equal(second.documents, first.documents)
+    repeated = sum(text == "the same" for text in first.texts[:200])
     assert hypergeom(1000, 500, 200).cdf(repeated) > 1e-5 and hypergeom(1000, 500, 200).sf(repeated - 1) > 1e-5
 
 

@@ -49,12 +49,12 @@ def kneser_ney(texts, order, size):
 
     def discount(m, a):
         n = Counter(min(count, 5) for gram, count in adjusted_counts.items() if len(gram) == m)
-        found = FALLBACK
+        discounts = FALLBACK
         if n[1] and n[2] and n[3] and n[4]:
             y = n[1] / (n[1] + 2 * n[2])
-            told = (1 - 2 * y * n[2] / n[1], 2 - 3 * y * n[3] / n[2], 3 - 4 * y * n[4] / n[3])
-            found = told if 0 < told[0] <= 1 and 0 < told[1] <= 2 and 0 < told[2] <= 3 else FALLBACK
-        return found[min(a, 3) - 1]
+            estimates = (1 - 2 * y * n[2] / n[1], 2 - 3 * y * n[3] / n[2], 3 - 4 * y * n[4] / n[3])
+            discounts = estimates if 0 < estimates[0] <= 1 and 0 < estimates[1] <= 2 and 0 < estimates[2] <= 3 else FALLBACK
+        return discounts[min(a, 3) - 1]
 
     @cache
     def probability(token, context):
@@ -86,8 +86,8 @@ def test_a_bigram_model_worked_out_by_hand():
     After the start: 1 twice. p(1 | start) = (2 - 1)/2 + (1/2)(1/3) = 2/3, p(2 | start) = (1/2)(1/3) = 1/6. After 2: p(w) = 1/3.
     """
     model = NgramModel(grow(np.array([[1, 2], [1, 3]]), 2, 4), WordVocabulary([]), 2)
-    found = model.distribution(np.array([[1], [2]]))
-    assert np.allclose(found, [[0, 1 / 6, 5 / 12, 5 / 12], [0, 1 / 3, 1 / 3, 1 / 3]])
+    probabilities = model.distribution(np.array([[1], [2]]))
+    assert np.allclose(probabilities, [[0, 1 / 6, 5 / 12, 5 / 12], [0, 1 / 3, 1 / 3, 1 / 3]])
     assert np.allclose(model.distribution(np.empty((1, 0), dtype=int)), [[0, 2 / 3, 1 / 6, 1 / 6]])
     assert np.allclose(np.exp(model.log_prob(records([[1, 2], [3, 1], [2, 2]]))), [2 / 3 * 5 / 12, 1 / 6 * 1 / 3, 1 / 6 * 1 / 3])
 
@@ -119,13 +119,13 @@ def test_perplexity_is_that_of_a_direct_implementation(order):
 def test_probabilities_sum_to_one_and_agree_with_a_direct_implementation(texts, order, context):
     """For texts of any shape, orders beyond the block, and contexts seen or unseen; 5 and 6 never occur."""
     model = NgramModel(grow(np.array(texts), order, 7), WordVocabulary([]), 3)
-    found = model.distribution(np.array([context], dtype=int).reshape(1, -1))[0]
-    assert found.sum() == pytest.approx(1, abs=1e-12)
-    assert found[START] == 0 and (found[1:] > 0).all()
+    probabilities = model.distribution(np.array([context], dtype=int).reshape(1, -1))[0]
+    assert probabilities.sum() == pytest.approx(1, abs=1e-12)
+    assert probabilities[START] == 0 and (probabilities[1:] > 0).all()
     probability = kneser_ney(tuple(map(tuple, texts)), order, 7)
     row = (START, *context)
     direct = [probability(token, row[len(row) - min(order - 1, len(row)) :]) for token in range(1, 7)]
-    assert found[1:] == pytest.approx(np.array(direct), rel=1e-12)
+    assert probabilities[1:] == pytest.approx(np.array(direct), rel=1e-12)
 
 
 def test_log_prob_is_the_distribution_whatever_the_rows_at_a_time(monkeypatch):
@@ -169,11 +169,11 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize("told", SETTINGS, ids=str)
+@pytest.mark.parametrize("draw_settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("context", CONTEXTS)
-def test_draws_follow_the_distribution(told, context):
+def test_draws_follow_the_distribution(draw_settings, context):
     """At any temperature and cut, against the law that a categorical model makes of `distribution`."""
-    tree, draw = grow(corpus(), 3, 32), Draw(**told)
+    tree, draw = grow(corpus(), 3, 32), Draw(**draw_settings)
     read = np.array([CONTEXTS[context]], dtype=np.int32).reshape(1, -1)
     probabilities = CategoricalModel(NgramModel(tree, WordVocabulary([]), 1).distribution(read)[0]).law(draw)
     drawn = sample(tree, np.repeat(read, DRAWS, axis=0), 1, draw, np.random.default_rng(3))
@@ -220,10 +220,10 @@ def test_the_loss_on_what_it_writes_is_its_entropy():
 
 def test_a_prompt_is_continued_from_its_end():
     tree = grow(corpus(), 3, 32)
-    one, other = (
+    short, long = (
         sample(tree, np.int32([[*prompt, 2, 5]] * 50), 6, Draw(), np.random.default_rng(1)) for prompt in ([7], [1, 1, 9])
     )
-    assert np.array_equal(one, other)
+    assert np.array_equal(short, long)
 
 
 # Words
@@ -289,16 +289,16 @@ def contents(run):
 
 
 def test_the_loop_runs_with_an_ngram_and_the_same_command_gives_the_same_readings(tiny, tmp_path, capsys):
-    told = []
+    printed = []
     for out in ("one", "two"):
         with pytest.raises(SystemExit) as stopped:
             main(["run", str(tiny), "--out", str(tmp_path / out), "--json"])
         captured = capsys.readouterr()
         assert stopped.value.code == 0, captured.err
-        told.append(json.loads(captured.out)["readings"])
-    assert [reading | {"run": ""} for reading in told[0]] == [reading | {"run": ""} for reading in told[1]]
+        printed.append(json.loads(captured.out)["readings"])
+    assert [reading | {"run": ""} for reading in printed[0]] == [reading | {"run": ""} for reading in printed[1]]
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
-    losses = [reading for reading in told[0] if reading["measure"] == "held_out_loss"]
+    losses = [reading for reading in printed[0] if reading["measure"] == "held_out_loss"]
     assert len(losses) == 9 and all(0 < reading["value"] < np.log(600) for reading in losses)
     by_arm = {arm: [loss["value"] for loss in losses if loss["arm"].startswith(arm)] for arm in ("replace", "human_share")}
     assert by_arm["replace"][2] > by_arm["human_share"][2] > by_arm["human_share"][0]
@@ -317,9 +317,9 @@ def test_a_model_is_kept_without_pickle_and_the_same_stream_gives_the_same_text(
     model.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ngram.npz", "vocabulary.json"]
     loaded, draw = learner.load(tmp_path), Draw(records=len(human) + 3, temperature=0.8)
-    one, other = (each.sample(draw, human, np.random.default_rng(5)) for each in (model, loaded))
-    assert one.frame.equals(other.frame) and one.texts == vocabulary.decode(one.tokens)
-    assert one.column("_prompt").tolist() == [*range(len(human)), 0, 1, 2]
+    from_fitted, from_stored = (each.sample(draw, human, np.random.default_rng(5)) for each in (model, loaded))
+    assert from_fitted.frame.equals(from_stored.frame) and from_fitted.texts == vocabulary.decode(from_fitted.tokens)
+    assert from_fitted.column("_prompt").tolist() == [*range(len(human)), 0, 1, 2]
     assert np.array_equal(model.log_prob(human), loaded.log_prob(human))
 
 

@@ -40,7 +40,7 @@ def private_names(source: str) -> Iterator[tuple[int, str]]:
                 if ast.unparse(function).rpartition(".")[2] in BY_NAME:
                     yield node.lineno, ast.unparse(node)
             case ast.Constant(value=str(text)):
-                yield from ((node.lineno, found) for found in IN_A_STRING.findall(text))
+                yield from ((node.lineno, private) for private in IN_A_STRING.findall(text))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

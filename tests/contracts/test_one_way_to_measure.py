@@ -65,7 +65,7 @@ def both(experiment, frame_of, aspects, against="reference", **question):
     audit = outcross.audit(
         frame_of(generation.drawn.records), reference=frame_of(reference.records), holdout=holdout, aspects=aspects, **question
     )
-    every = {(one.measure, one.at, one.column, one.group): one for one in generation.measured}
+    every = {(reading.measure, reading.at, reading.column, reading.group): reading for reading in generation.measured}
     return Both(audit.checks, every), generation
 
 
@@ -119,7 +119,7 @@ def looked_at(tmp_path_factory):
     def written(frame_of, metrics, aspects, against):
         from pydoc_data.topics import topics
 
-        paragraphs = [one for topic in sorted(topics) for one in topics[topic].split("\n\n") if len(one) >= 80]
+        paragraphs = [paragraph for topic in sorted(topics) for paragraph in topics[topic].split("\n\n") if len(paragraph) >= 80]
         (folder / "topics.jsonl").write_text("\n".join(json.dumps({"text": paragraph}) for paragraph in paragraphs))
         experiment = {
             "name": "text",
@@ -196,9 +196,9 @@ def test_every_check_of_an_audit_is_the_reading_of_a_run(data, looked_at):
 def test_an_audit_of_texts_beside_their_prompts_is_the_reading_of_a_run(looked_at):
     """What a run reads without the words of prompts an audit reads of the same texts with a column `_prompt`."""
     sides, generation = looked_at["text"]()
-    told = as_tables(Evidence(drawn=generation.drawn, human=generation.human), "training").beside_prompts
+    compared = as_tables(Evidence(drawn=generation.drawn, human=generation.human), "training").beside_prompts
     audit = outcross.audit(
-        told.drawn.records, reference=told.reference.records, holdout=told.holdout.records,
+        compared.drawn.records, reference=compared.reference.records, holdout=compared.holdout.records,
         aspects=["rare_words", "lexical_diversity", "prompt_copying"], text_column="text",
     )  # fmt: skip
     with_number = set()
@@ -242,4 +242,4 @@ def test_what_is_compared_as_a_table_needs_one_chain_and_its_records():
         outcross.experiment(numbers | {"chains": 5})
     with pytest.raises(outcross.BadInput, match=r"one by one, and human\.records is moments; write human\.records: points"):
         outcross.experiment(numbers | {"human": numbers["human"] | {"records": "moments"}})
-    assert "spread" not in [one.aspect for one in outcross.experiment(numbers | {"metrics": ["tail_mass"]}).measured]
+    assert "spread" not in [reading.aspect for reading in outcross.experiment(numbers | {"metrics": ["tail_mass"]}).measured]

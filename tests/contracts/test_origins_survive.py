@@ -32,7 +32,7 @@ class Points:
     """Points of two numbers: the mark is the integer part of the first."""
 
     @staticmethod
-    def made(mark, n, chains, seed):
+    def generate(mark, n, chains, seed):
         array = np.random.default_rng(seed).random((*chains, n, 2))
         array[..., 0] += mark
         return Vectors(array)
@@ -46,7 +46,7 @@ class RegressionRows(Points):
     """Rows (x, y) with five predictors, the label last."""
 
     @staticmethod
-    def made(mark, n, chains, seed):
+    def generate(mark, n, chains, seed):
         array = np.random.default_rng(seed).random((*chains, n, 6))
         array[..., 0] += mark
         return Vectors(array)
@@ -56,7 +56,7 @@ class States:
     """Counts of states: the states 3 m, 3 m + 1 and 3 m + 2 have the mark m."""
 
     @staticmethod
-    def made(mark, n, chains, seed):
+    def generate(mark, n, chains, seed):
         counts = np.zeros((*chains, 3 * (GENERATIONS + 1)), dtype=np.int64)
         counts[..., 3 * mark : 3 * mark + 3] = np.random.default_rng(seed).multinomial(n, [0.5, 0.3, 0.2], size=chains or None)
         return Counts(counts)
@@ -72,7 +72,7 @@ class Text:
     """Blocks of text: the tokens of a block are 100 m and more, below 100 (m + 1)."""
 
     @staticmethod
-    def made(mark, n, chains, seed):
+    def generate(mark, n, chains, seed):
         tokens = np.random.default_rng(seed).integers(100 * mark, 100 * (mark + 1), size=(n, 4)).astype(np.int32)
         return blocks(tokens, [" ".join(map(str, row)) for row in tokens], np.full(n, 12))
 
@@ -97,15 +97,15 @@ class Marked:
         self.kind = kind
 
     def draw(self, n, chains, rng):
-        return self.kind.made(0, n, chains, int(rng.integers(2**31)))
+        return self.kind.generate(0, n, chains, int(rng.integers(2**31)))
 
 
 def pool_of(kind, chains):
     """A pool of the human records and of three generations of models, and the human data."""
-    training = part_of(HUMAN, kind.made(0, ROWS, chains, 1), "human")
+    training = part_of(HUMAN, kind.generate(0, ROWS, chains, 1), "human")
     pool = Pool((training,))
     for g in range(GENERATIONS):
-        records = kind.made(g + 1, ROWS, chains, 10 + g)
+        records = kind.generate(g + 1, ROWS, chains, 10 + g)
         pool += Part(Origin("model", f"model {g}", g), Made(f"drawn {g}", ROWS, lambda records=records: records), ROWS)
     return pool, Human(training=training, truth=Marked(kind), chains=chains)
 
@@ -143,11 +143,11 @@ def test_the_two_shares_are_the_whole(name, kind, chains):
 @pytest.mark.parametrize("name", POLICIES)
 def test_in_one_chain_every_part_says_who_wrote_its_records(name, kind):
     pool = mixed(name, KINDS[kind], ())
-    told: Counter[int] = Counter()
+    rows_by_mark: Counter[int] = Counter()
     for part in pool.parts:
         assert part.origin.author in ("human", "model")
-        told[0 if part.origin.author == "human" else part.origin.generation + 1] += len(part)
-    assert told == Counter(marks_of(pool, KINDS[kind]).tolist())
+        rows_by_mark[0 if part.origin.author == "human" else part.origin.generation + 1] += len(part)
+    assert rows_by_mark == Counter(marks_of(pool, KINDS[kind]).tolist())
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -172,7 +172,7 @@ class Summaries:
     """What people go on to write, as moments."""
 
     def draw(self, n, chains, rng):
-        return Points.made(0, n, chains, int(rng.integers(2**31))).moments
+        return Points.generate(0, n, chains, int(rng.integers(2**31))).moments
 
 
 @pytest.mark.parametrize("chains", [1, 3])
@@ -200,7 +200,9 @@ def test_a_run_knows_what_share_of_its_training_sets_people_wrote(policy, chains
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_share_that_cannot_be_known_is_not_applicable(kind):
-    people, unknown = (part_of(Origin(author), KINDS[kind].made(0, ROWS, (), i)) for i, author in enumerate(("human", "unknown")))
+    people, unknown = (
+        part_of(Origin(author), KINDS[kind].generate(0, ROWS, (), i)) for i, author in enumerate(("human", "unknown"))
+    )
     pool = Pool((people, unknown))
     for share in (lambda: pool.synthetic_share, lambda: Training(pool).human_share):
         with pytest.raises(outcross.NotApplicable):

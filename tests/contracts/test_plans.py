@@ -128,7 +128,7 @@ def test_a_human_share_of_nothing_is_replace_and_of_all_is_human_only():
         shared, plain = (gaussian(policy=policy) for policy in ({"kind": "human_share", "share": share}, name))
         assert [plan for _, plan in shared.plans()] == [plan for _, plan in plain.plans()]
         assert law_arguments(shared) == law_arguments(plain) and law_arguments(shared)["policy_kind"] == name
-        readings = [[reading for one in outcross.run(each) for reading in one.measured] for each in (shared, plain)]
+        readings = [[reading for generation in outcross.run(each) for reading in generation.measured] for each in (shared, plain)]
         assert readings[0] == readings[1]
 
 
@@ -156,9 +156,9 @@ def test_a_human_share_of_nothing_is_replace_and_of_all_is_human_only():
     ],
 )
 def test_the_closed_form_follows_from_the_plans(policy, expected):
-    told = law_arguments(gaussian(policy=policy))
+    arguments = law_arguments(gaussian(policy=policy))
     named = {"policy_kind", "human", "human_share", "rows", "weight"}
-    assert ({name: value for name, value in told.items() if name in named} or None) == expected
+    assert ({name: value for name, value in arguments.items() if name in named} or None) == expected
 
 
 def test_a_plan_is_said_in_a_few_lines():
@@ -183,6 +183,6 @@ def test_show_prints_the_plan_of_every_arm_below_the_experiment(capsys, tmp_path
     assert "# g1 … g5: 100 original human records (redrawn), 900 newest model records (redrawn)\n" in unwrapped
     with pytest.raises(SystemExit, match="0"):
         main(["show", str(tmp_path / "e.yaml"), "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert parse(printed, "printed") == told["experiment"]  # the plans are comments
-    assert told["plan"]["replace"] == ["g1 … g5: 1,000 newest model records"]
+    shown = json.loads(capsys.readouterr().out)
+    assert parse(printed, "printed") == shown["experiment"]  # the plans are comments
+    assert shown["plan"]["replace"] == ["g1 … g5: 1,000 newest model records"]

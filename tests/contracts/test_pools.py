@@ -119,7 +119,7 @@ def test_a_subsample_survives_storage_with_its_origins(kind, chains, tmp_path):
     again = Training.load(tmp_path, {leaf.source.digest: leaf.source for part in pool.parts for leaf in part.leaves})
     assert again.pool.digest == training.pool.digest and again.records.digest == training.records.digest
     assert again.pool.by_author == training.pool.by_author
-    twice = [Training(one.pool.some(7, np.random.default_rng(1))) for one in (training, again)]
+    twice = [Training(stored.pool.some(7, np.random.default_rng(1))) for stored in (training, again)]
     assert twice[0].records.digest == twice[1].records.digest and twice[0].human_share == twice[1].human_share
 
 
@@ -174,13 +174,13 @@ def reachable(value):
 
 @pytest.mark.parametrize(("kind", "chains"), CASES)
 def test_blind_pools_of_the_same_records_are_the_same_to_the_byte_whoever_wrote_them(kind, chains):
-    one, other = (pool.blind() for pool in two_pools(kind, chains))
-    assert pickle.dumps(one) == pickle.dumps(other)
-    assert one.digest == other.digest and len(one) == len(other) == 2 * ROWS
-    told = [
-        json.dumps([str(part.origin), part.size, part.digest, part.rows is None]) for pool in (one, other) for part in pool.parts
+    first, second = (pool.blind() for pool in two_pools(kind, chains))
+    assert pickle.dumps(first) == pickle.dumps(second)
+    assert first.digest == second.digest and len(first) == len(second) == 2 * ROWS
+    described = [
+        json.dumps([str(part.origin), part.size, part.digest, part.rows is None]) for pool in (first, second) for part in pool.parts
     ]
-    assert told[0] == told[1] and len(told) == 2
+    assert described[0] == described[1] and len(described) == 2
 
 
 @pytest.mark.parametrize(("kind", "chains"), CASES)

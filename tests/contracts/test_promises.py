@@ -3,7 +3,7 @@
 import broken_parts
 import numpy as np
 import pytest
-from parts_for_contracts import NEEDED, made
+from parts_for_contracts import NEEDED, new_part
 
 from outcross import testing
 from outcross.errors import BadInput, PromiseBroken
@@ -58,7 +58,7 @@ def test_built_in_parts_give_the_same_in_every_process():
     """All at once, in the two processes that `check` starts for a part."""
     few = [(family, name) for family in ("policies", "filters", "sources", "attributes") for name in HELD[family]]
     some = [(family, name) for family in ("models", "measures") for name in ("gaussian", "support") if name in HELD[family]]
-    tried = [one for one in (*few, *some) if one[1] != "perplexity"]
+    tried = [entry for entry in (*few, *some) if entry[1] != "perplexity"]
     differing = compared([part(family, name) for family, name in tried])
     assert not {name: said for (_, name), said in zip(tried, differing, strict=True) if said}
 
@@ -123,9 +123,9 @@ def test_a_broken_promise_is_named_with_the_class_and_the_line(name):
 
 def test_what_differs_from_process_to_process_is_named_with_the_class_and_the_line():
     """As one of many, because every check starts two processes."""
-    with pytest.raises(PromiseBroken) as told:
-        testing.check(*(getattr(broken_parts, name)() for name in ELSEWHERE), made("policies", "replace"))
-    said = dict(zip(ELSEWHERE, str(told.value).split(" || "), strict=True))
+    with pytest.raises(PromiseBroken) as refusal:
+        testing.check(*(getattr(broken_parts, name)() for name in ELSEWHERE), new_part("policies", "replace"))
+    said = dict(zip(ELSEWHERE, str(refusal.value).split(" || "), strict=True))
     for name in ELSEWHERE:
         assert said[name].startswith(f"{name} (") and all(words in said[name] for words in BROKEN[name])
 
@@ -138,20 +138,20 @@ def test_check_says_every_broken_promise_on_one_line_and_which_ones_are_kept(mon
     monkeypatch.setattr(testing, "seen_elsewhere", lambda parts: [""] * len(parts))
     with pytest.raises(
         PromiseBroken, match=r"^TakesTooMuch \(.*broken_parts\.py, line \d+\) breaks \d promises of policies: It"
-    ) as told:
+    ) as refusal:
         testing.check(broken_parts.TakesTooMuch(), broken_parts.TooFew())
-    assert "\n" not in str(told.value) and " || TooFew (" in str(told.value)
-    assert len(testing.check(made("policies", "replace"))) == len(testing.promises("policies"))
+    assert "\n" not in str(refusal.value) and " || TooFew (" in str(refusal.value)
+    assert len(testing.check(new_part("policies", "replace"))) == len(testing.promises("policies"))
 
 
 def test_a_cause_that_breaks_several_promises_is_said_once(monkeypatch):
     monkeypatch.setattr(testing, "seen_elsewhere", lambda parts: [""] * len(parts))
-    with pytest.raises(PromiseBroken, match=r"breaks \d promises of policies: It .*, which breaks \d others too\)$") as told:
+    with pytest.raises(PromiseBroken, match=r"breaks \d promises of policies: It .*, which breaks \d others too\)$") as refusal:
         testing.check(broken_parts.Breaks())
-    assert str(told.value).count("ZeroDivisionError") == 1 and len(str(told.value)) < 400
-    with pytest.raises(PromiseBroken) as told:
+    assert str(refusal.value).count("ZeroDivisionError") == 1 and len(str(refusal.value)) < 400
+    with pytest.raises(PromiseBroken) as refusal:
         testing.check(broken_parts.TakesLessThanNothing())
-    assert str(told.value).count("rows of a Take must be a whole number from 0, got -10") == 1
+    assert str(refusal.value).count("rows of a Take must be a whole number from 0, got -10") == 1
 
 
 @pytest.mark.parametrize(
@@ -184,4 +184,4 @@ def test_every_open_family_has_its_promises():
 
     assert {name for name, members in FAMILIES.items() if members.is_open} == set(testing.FAMILIES)
     assert set(NEEDED) <= {name for members in FAMILIES.values() for name in members}
-    assert read(testing.table("policies"), "replace", "policy") == made("policies", "replace")
+    assert read(testing.table("policies"), "replace", "policy") == new_part("policies", "replace")

@@ -441,6 +441,6 @@ def test_human_data_in_memory_are_refused_with_how_to_save_them(records):
         with pytest.raises(BadInput, match=r"human must name files, got (DataFrame|ndarray) in memory; .*write_parquet") as refusal:
             Experiment(name="g", human=data, learner="gaussian")  # type: ignore[arg-type]
         assert "\n" not in str(refusal.value)
-    for made in (lambda: TextPath(path=records.to_dicts()), lambda: Array(array=array)):  # type: ignore[arg-type]
+    for build in (lambda: TextPath(path=records.to_dicts()), lambda: Array(array=array)):  # type: ignore[arg-type]
         with pytest.raises(BadInput, match="must name files"):
-            made()
+            build()

@@ -31,7 +31,7 @@ class Points:
     width = 2
 
     @classmethod
-    def made(cls, n, chains, seed=0):
+    def generate(cls, n, chains, seed=0):
         return Vectors(np.random.default_rng(seed).random((*chains, n, cls.width)))
 
     @staticmethod
@@ -51,15 +51,15 @@ class Joined(Points):
     """Points that were joined and are not yet in one array."""
 
     @classmethod
-    def made(cls, n, chains, seed=0):
-        return Vectors.concat([Points.made(n // 2, chains, seed), Points.made(n - n // 2, chains, seed + 100)])
+    def generate(cls, n, chains, seed=0):
+        return Vectors.concat([Points.generate(n // 2, chains, seed), Points.generate(n - n // 2, chains, seed + 100)])
 
 
 class States:
     """Counts of five states, one of which never occurs."""
 
     @classmethod
-    def made(cls, n, chains, seed=0):
+    def generate(cls, n, chains, seed=0):
         return Counts(np.random.default_rng(seed).multinomial(n, [0.4, 0.3, 0.0, 0.2, 0.1], size=chains or None))
 
     @staticmethod
@@ -72,7 +72,7 @@ class Text:
     """Blocks of four tokens."""
 
     @classmethod
-    def made(cls, n, chains, seed=0):
+    def generate(cls, n, chains, seed=0):
         tokens = np.random.default_rng(seed).integers(0, 1000, size=(n, 4)).astype(np.int32)
         return blocks(tokens, [" ".join(map(str, row)) for row in tokens], np.full(n, 12), document=np.arange(n) // 2)
 
@@ -85,7 +85,7 @@ class PointsWithLabels:
     """Points with a class and a group."""
 
     @classmethod
-    def made(cls, n, chains, seed=0):
+    def generate(cls, n, chains, seed=0):
         rng = np.random.default_rng(seed)
         return LabelledPoints(
             rng.random((n, 3)), rng.integers(0, 2, n), rng.integers(0, 3, n), ("no", "yes"), ("a", "b", "c"), ("x", "y", "z")
@@ -115,7 +115,7 @@ class TableOfPeople:
         )
 
     @classmethod
-    def made(cls, n, chains, seed=0):
+    def generate(cls, n, chains, seed=0):
         kinds = {"age": "number", "sex": "category", "note": "text", "face": "vector", "pulse": "series"}
         return table_rows(cls.frame(n, seed), kinds, target="sex")
 
@@ -128,7 +128,7 @@ class SeriesOfEntities(TableOfPeople):
     """Two variables of each entity, in one to four days."""
 
     @classmethod
-    def made(cls, n, chains, seed=0):
+    def generate(cls, n, chains, seed=0):
         rng = np.random.default_rng(seed)
         entity = np.repeat(np.arange(n), 1 + np.arange(n) % 4)
         frame = polars.DataFrame(
@@ -141,8 +141,8 @@ class Stored(TableOfPeople):
     """The same rows in a store of shards of three rows and less."""
 
     @classmethod
-    def made(cls, n, chains, seed=0):
-        folder, records = Path(tempfile.mkdtemp(dir=cls.folder)), super().made(n, chains, seed)
+    def generate(cls, n, chains, seed=0):
+        folder, records = Path(tempfile.mkdtemp(dir=cls.folder)), super().generate(n, chains, seed)
         with StoreWriter(folder) as writer:
             for start in range(0, n, 3):
                 writer.write(records.take(np.arange(start, min(n, start + 3))))
@@ -183,7 +183,7 @@ def of_each(chains, n, below, seed=0):
 def chosen(lists, rows):
     """The same selection of plain lists: shared rows, or a row of rows for every chain."""
     each = np.broadcast_to(rows, (len(lists), rows.shape[-1])) if rows.ndim == 1 else rows.reshape(len(lists), rows.shape[-1])
-    return [[one[i] for i in own] for one, own in zip(lists, each.tolist(), strict=True)]
+    return [[records[i] for i in own] for records, own in zip(lists, each.tolist(), strict=True)]
 
 
 def listed_reference(rows):
@@ -192,7 +192,7 @@ def listed_reference(rows):
 
 def part_with(kind, chains, seed=0):
     """A whole part of a step that made these records."""
-    records = KINDS[kind].made(ROWS, CHAINS[chains], seed)
+    records = KINDS[kind].generate(ROWS, CHAINS[chains], seed)
     return Part(HUMAN, Made(f"{kind} {seed}", ROWS, lambda: records), ROWS)
 
 
@@ -202,7 +202,7 @@ def part_with(kind, chains, seed=0):
 @pytest.mark.parametrize("selection", SELECTIONS)
 @pytest.mark.parametrize(("kind", "chains"), ROW_CASES)
 def test_shared_rows_are_taken_of_every_chain(kind, chains, selection):
-    records, listed = KINDS[kind].made(ROWS, CHAINS[chains]), KINDS[kind].listed
+    records, listed = KINDS[kind].generate(ROWS, CHAINS[chains]), KINDS[kind].listed
     taken = records.take(shared(selection))
     assert len(taken) == len(SELECTIONS[selection]) and taken.kind == records.kind
     assert listed(taken) == chosen(listed(records), shared(selection))
@@ -211,7 +211,7 @@ def test_shared_rows_are_taken_of_every_chain(kind, chains, selection):
 @pytest.mark.parametrize("n", [0, 1, 7, 30])
 @pytest.mark.parametrize(("kind", "chains"), [(kind, chains) for kind, chains in ROW_CASES if CHAINS[chains]])
 def test_rows_of_each_chain_are_taken_of_that_chain(kind, chains, n):
-    records, listed = KINDS[kind].made(ROWS, CHAINS[chains]), KINDS[kind].listed
+    records, listed = KINDS[kind].generate(ROWS, CHAINS[chains]), KINDS[kind].listed
     rows = of_each(chains, n, ROWS)
     taken = records.take(rows)
     assert len(taken) == n and listed(taken) == chosen(listed(records), rows)
@@ -219,14 +219,14 @@ def test_rows_of_each_chain_are_taken_of_that_chain(kind, chains, n):
 
 @pytest.mark.parametrize(("kind", "chains"), CASES)
 def test_all_records_are_taken_where_no_rows_are_named(kind, chains):
-    records = KINDS[kind].made(ROWS, CHAINS[chains])
+    records = KINDS[kind].generate(ROWS, CHAINS[chains])
     assert KINDS[kind].listed(records.take(None)) == KINDS[kind].listed(records)
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, ROWS])
 @pytest.mark.parametrize(("kind", "chains"), CASES)
 def test_some_records_are_drawn_without_replacement_in_every_chain(kind, chains, n):
-    records, listed = KINDS[kind].made(ROWS, CHAINS[chains]), KINDS[kind].listed
+    records, listed = KINDS[kind].generate(ROWS, CHAINS[chains]), KINDS[kind].listed
     taken = records.take(records.some(n, np.random.default_rng(1)))
     assert len(taken) == n and taken.kind == records.kind
     for own, of in zip(listed(taken), listed(records), strict=True):
@@ -235,7 +235,7 @@ def test_some_records_are_drawn_without_replacement_in_every_chain(kind, chains,
 
 @pytest.mark.parametrize(("kind", "chains"), CASES)
 def test_a_choice_depends_on_the_stream_alone(kind, chains):
-    records = KINDS[kind].made(ROWS, CHAINS[chains])
+    records = KINDS[kind].generate(ROWS, CHAINS[chains])
     first, again = (records.some(5, np.random.default_rng(2)) for _ in range(2))
     assert type(first) is type(again) is (Subcounts if kind == "counts" else np.ndarray)
     assert listed_reference(first) == listed_reference(again)
@@ -244,17 +244,17 @@ def test_a_choice_depends_on_the_stream_alone(kind, chains):
 @pytest.mark.parametrize(("kind", "chains"), CASES)
 def test_records_that_are_joined_hold_what_each_holds(kind, chains):
     listed = KINDS[kind].listed
-    many = [KINDS[kind].made(n, CHAINS[chains], seed) for seed, n in enumerate((4, 1, 6))]
+    many = [KINDS[kind].generate(n, CHAINS[chains], seed) for seed, n in enumerate((4, 1, 6))]
     whole = type(many[0]).concat(many)
     assert len(whole) == 11
-    told = [list(chain.from_iterable(own)) for own in zip(*map(listed, many), strict=True)]
-    assert listed(whole) == ([sorted(own) for own in told] if kind == "counts" else told)
+    expected = [list(chain.from_iterable(own)) for own in zip(*map(listed, many), strict=True)]
+    assert listed(whole) == ([sorted(own) for own in expected] if kind == "counts" else expected)
 
 
 @pytest.mark.parametrize(("kind", "chains"), CASES)
 def test_records_that_are_joined_with_none_stay_as_they_are(kind, chains):
     listed = KINDS[kind].listed
-    records = KINDS[kind].made(ROWS, CHAINS[chains])
+    records = KINDS[kind].generate(ROWS, CHAINS[chains])
     none = records.take(records.some(0, np.random.default_rng(0)))
     for many in ([records, none], [none, records]):
         whole = type(records).concat(many)
@@ -264,7 +264,7 @@ def test_records_that_are_joined_with_none_stay_as_they_are(kind, chains):
 @pytest.mark.parametrize("n", [0, 5, ROWS])
 @pytest.mark.parametrize(("kind", "chains"), CASES)
 def test_records_are_stored_and_read_back_to_the_bit(kind, chains, n, tmp_path):
-    records, listed = KINDS[kind].made(ROWS, CHAINS[chains]), KINDS[kind].listed
+    records, listed = KINDS[kind].generate(ROWS, CHAINS[chains]), KINDS[kind].listed
     records = records.take(records.some(n, np.random.default_rng(3)))
     records.save(tmp_path)
     again = load_records(tmp_path)
@@ -272,18 +272,18 @@ def test_records_are_stored_and_read_back_to_the_bit(kind, chains, n, tmp_path):
 
 
 def test_the_tokens_of_blocks_have_a_row_a_block():
-    records = Text.made(ROWS, ())
+    records = Text.generate(ROWS, ())
     assert records.take(shared("repeated")).tokens.tolist() == records.tokens[SELECTIONS["repeated"]].tolist()
 
 
 def test_no_blocks_have_no_tokens():
-    assert Text.made(ROWS, ()).take(shared("none")).tokens.shape[0] == 0
+    assert Text.generate(ROWS, ()).take(shared("none")).tokens.shape[0] == 0
 
 
 @pytest.mark.parametrize("n", [1, 7, ROWS])
 @pytest.mark.parametrize("chains", CHAINS)
 def test_some_counts_are_counts_of_whole_records(chains, n):
-    records = States.made(ROWS, CHAINS[chains])
+    records = States.generate(ROWS, CHAINS[chains])
     taken = records.take(records.some(n, np.random.default_rng(4)))
     assert isinstance(taken, Counts) and np.issubdtype(taken.array.dtype, np.integer)
     assert taken.array.shape == records.array.shape
@@ -292,8 +292,8 @@ def test_some_counts_are_counts_of_whole_records(chains, n):
 
 @pytest.mark.parametrize("chains", CHAINS)
 def test_moments_that_are_joined_are_those_of_all_points(chains):
-    many = [Points.made(n, CHAINS[chains], seed) for seed, n in enumerate((4, 1, 6))]
-    joined, whole = Moments.concat([one.moments for one in many]), Vectors.concat(many)
+    many = [Points.generate(n, CHAINS[chains], seed) for seed, n in enumerate((4, 1, 6))]
+    joined, whole = Moments.concat([vectors.moments for vectors in many]), Vectors.concat(many)
     array = whole.array
     assert joined.n == len(whole) == 11
     np.testing.assert_allclose(joined.mean, array.mean(axis=-2), rtol=1e-13)
@@ -302,7 +302,7 @@ def test_moments_that_are_joined_are_those_of_all_points(chains):
 
 
 def test_moments_are_stored_and_read_back_to_the_bit(tmp_path):
-    records = Points.made(ROWS, (5,)).moments
+    records = Points.generate(ROWS, (5,)).moments
     records.save(tmp_path)
     again = load_records(tmp_path)
     assert again.n == ROWS and np.array_equal(again.mean, records.mean) and np.array_equal(again.scatter, records.scatter)
@@ -310,7 +310,7 @@ def test_moments_are_stored_and_read_back_to_the_bit(tmp_path):
 
 @pytest.mark.parametrize("rows", [[0, 1, 2], [0, 0], []])
 def test_points_are_not_taken_one_by_one_from_moments(rows):
-    records = Points.made(ROWS, ()).moments
+    records = Points.generate(ROWS, ()).moments
     with pytest.raises((BadInput, outcross.NotApplicable), match="moments"):
         records.take(np.array(rows, dtype=np.int64))
     with pytest.raises((BadInput, outcross.NotApplicable), match="moments"):
@@ -424,14 +424,14 @@ def test_another_selection_is_other_data(kind, chains):
 def test_a_training_set_is_stored_by_reference_and_read_back(kind, chains, weight, tmp_path):
     whole, listed = part_with(kind, chains), KINDS[kind].listed
     drawn = part_with(kind, chains, 1).some(5, np.random.default_rng(8))
-    at_hand = part_of(HUMAN, KINDS[kind].made(3, CHAINS[chains], 2))
+    at_hand = part_of(HUMAN, KINDS[kind].generate(3, CHAINS[chains], 2))
     parts = tuple(part if weight is None else part.weighted(weight) for part in (whole, drawn, at_hand))
     training = Training(Pool(parts, 2))
     training.save(tmp_path)
     again = Training.load(tmp_path, {part.source.digest: part.source for part in (whole, drawn)})
     assert len(again) == len(training) == ROWS + 8
-    for one, other in zip(training.pool.parts, again.pool.parts, strict=True):
-        assert (one.origin, one.size) == (other.origin, other.size)
-        assert one.digest == other.digest
-        assert np.array_equal(one.weights, other.weights) if weight else one.weights is other.weights is None
-        assert listed(one.records) == listed(other.records)
+    for before, after in zip(training.pool.parts, again.pool.parts, strict=True):
+        assert (before.origin, before.size) == (after.origin, after.size)
+        assert before.digest == after.digest
+        assert np.array_equal(before.weights, after.weights) if weight else before.weights is after.weights is None
+        assert listed(before.records) == listed(after.records)

@@ -32,8 +32,8 @@ def test_a_store_holds_what_was_written_in_shards_and_a_manifest(tmp_path):
 
 
 def test_equal_stores_are_equal_to_the_byte(tmp_path):
-    one, other = (written(tmp_path / name) for name in ("one", "other"))
-    assert one.digest == other.digest != written(tmp_path / "third", shard=5).digest
+    first, second = (written(tmp_path / name) for name in ("one", "other"))
+    assert first.digest == second.digest != written(tmp_path / "third", shard=5).digest
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "other" / path.name).read_bytes()
 
@@ -196,9 +196,9 @@ def test_series_without_their_columns_are_refused(settings, said):
 
 
 def test_blind_rows_have_the_users_own_columns_in_an_order_of_their_content():
-    one, other = (
+    first, second = (
         table_rows(FRAME.with_columns(_source=polars.lit(word))[order])
         for word, order in (("human", slice(None)), ("model", slice(None, None, -1)))
     )
-    assert one.blinded().digest == other.blinded().digest
-    assert all(one.blinded().frame[name].null_count() == 20 for name in PROVENANCE)
+    assert first.blinded().digest == second.blinded().digest
+    assert all(first.blinded().frame[name].null_count() == 20 for name in PROVENANCE)

@@ -149,11 +149,11 @@ def test_cached_and_uncached_reading_agree(network):
 @pytest.mark.parametrize("settings", [{}, {"top_p": 0.9}, {"temperature": 0}], ids=str)
 def test_batch_size_does_not_change_what_is_written(network, precision, settings):
     prompts = np.random.default_rng(7).integers(1, 40, (30, 5))
-    one, other = (
+    large, small = (
         sample(network, prompts, 12, rng=np.random.default_rng(8), precision=precision, batch=batch, **settings)
         for batch in (30, 7)
     )
-    assert (one == other).all()
+    assert (large == small).all()
 
 
 @pytest.mark.parametrize(

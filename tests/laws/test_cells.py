@@ -77,21 +77,21 @@ def test_uniform_cells_are_the_fixed_point_of_star_and_a_dead_cell_stays_dead():
     assert (now[:, 0] == 0).all() and (now[:, 1:] > 0.2).all()
 
 
-@pytest.mark.parametrize("one", [ReweighFilter(), EqualiseFilter(), OversampleFilter()])
-def test_reparation_keeps_what_it_says_and_revives_no_cell(one):
+@pytest.mark.parametrize("reparation", [ReweighFilter(), EqualiseFilter(), OversampleFilter()])
+def test_reparation_keeps_what_it_says_and_revives_no_cell(reparation):
     rng = np.random.default_rng(3)
     counts = rng.multinomial(400, [0.5, 0.3, 0.15, 0.05], size=500).reshape(-1, 2, 2)
-    kept, _ = one.select_counts(counts, rng)
+    kept, _ = reparation.select_counts(counts, rng)
     assert kept.shape == counts.shape and (kept.sum(axis=(1, 2)) == 400).all()
-    if isinstance(one, ReweighFilter):
+    if isinstance(reparation, ReweighFilter):
         assert np.abs((kept / 400 - independent(counts)).mean(axis=0)).max() < 4 * 0.5 / np.sqrt(400 * 500)
-    elif isinstance(one, EqualiseFilter):
+    elif isinstance(reparation, EqualiseFilter):
         assert np.array_equal(kept.sum(axis=1), counts.sum(axis=1))  # groups keep their sizes
         rates = kept[:, 1] / kept.sum(axis=1)
         assert np.abs(rates[:, 1] - rates[:, 0]).max() <= 0.5 / counts.sum(axis=1).min() * 2
     else:
         assert (kept == 100).all()
-    dead, _ = one.select_counts(np.array([[[50, 30], [20, 0]]]), rng)
+    dead, _ = reparation.select_counts(np.array([[[50, 30], [20, 0]]]), rng)
     assert dead[0, 1, 1] == 0 and dead.sum() == 100
 
 
@@ -101,7 +101,7 @@ def test_cells_are_apportioned_to_the_record_and_records_of_a_cell_are_repeated_
     assert sorted(times[:3].tolist()) == [1, 1, 2] and times[3] == 2
 
 
-def told(**more):
+def cells_experiment(**more):
     human = {"distribution": "cells", "shares": [[0.5, 0.3], [0.15, 0.05]], "rows": 100}
     settings = {"name": "small", "human": human, "learner": "cells", "generations": 8, "chains": 2000, "draw": {"prompts": "none"}}
     return settings | {"metrics": ["cells"]} | more
@@ -116,7 +116,7 @@ def told(**more):
     ],
 )
 def test_the_loop_of_cells_obeys_f1_to_f4(human):
-    own = told()
+    own = cells_experiment()
     run = outcross.run(own | {"human": own["human"] | human}).finish()
     law = {(measure, g): value for _, measure, g, value in run.laws.rows()}
     measures = {measure for measure, _ in law}
@@ -133,7 +133,7 @@ def test_the_loop_of_cells_obeys_f1_to_f4(human):
 
 def test_star_in_the_loop_brings_cells_to_uniform_and_logs_its_fill_in():
     star = {"draw": {"prompts": "none", "candidates": 3}, "select": [{"kind": "star", "columns": ["label", "group"]}]}
-    run = outcross.run(told(**star, metrics=["cells", "selection"], chains=200)).finish()
+    run = outcross.run(cells_experiment(**star, metrics=["cells", "selection"], chains=200)).finish()
     last = run.readings.filter(generation=7)
     # A quarter of 100 is 25; of 200 records offered some 10 are of the rarest cell, so that 15 are missing at generation 0.
     shares = last.filter(measure="cell_share")["value"].to_numpy()
@@ -157,7 +157,7 @@ def test_star_in_the_loop_brings_cells_to_uniform_and_logs_its_fill_in():
     ],
 )
 def test_cells_that_make_no_sense_are_refused_in_one_line(human, says):
-    own = told()
+    own = cells_experiment()
     with pytest.raises(BadInput, match=says) as refused:
         outcross.run(own | {"human": own["human"] | human})
     assert "\n" not in str(refused.value)
@@ -165,4 +165,4 @@ def test_cells_that_make_no_sense_are_refused_in_one_line(human, says):
 
 def test_a_filter_that_looks_at_records_is_refused_where_only_cells_are_known():
     with pytest.raises(BadInput, match="only the counts are known; choose star, reweigh, equalise or oversample"):
-        outcross.run(told(select=[{"kind": "random", "share": 0.5}], draw={"prompts": "none", "candidates": 2}))
+        outcross.run(cells_experiment(select=[{"kind": "random", "share": 0.5}], draw={"prompts": "none", "candidates": 2}))

@@ -414,8 +414,8 @@ def test_expected_concentration_holds_for_every_policy(policy):
 
 
 def test_expected_counts_generations_from_the_human_fit():
-    found = expected("replace", "gaussian", "spread_ratio", n=10, generations=3)
-    np.testing.assert_allclose(found, [0.9, 0.81, 0.729])
+    curve = expected("replace", "gaussian", "spread_ratio", n=10, generations=3)
+    np.testing.assert_allclose(curve, [0.9, 0.81, 0.729])
     scaled = expected("replace", "gaussian", "spread_ratio", n=10, generations=3, divisor="n-1", temperature=0.5)
     np.testing.assert_allclose(scaled, [1, 0.5, 0.25])
     wide = expected("replace", "gaussian", "mean_error", n=10, generations=2, divisor="n-1", dimensions=3)

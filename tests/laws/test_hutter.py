@@ -31,8 +31,8 @@ RECORDS = [100, 1000, 10_000, 100_000]
 
 def test_the_law_holds_its_golden_values_H1():
     p = zipf(100_000)
-    assert [f"{one:.4f}" for one in memory_error(RECORDS, p)] == ["0.2003", "0.0919", "0.0413", "0.0179"]
-    assert [f"{one:.4f}" for one in memory_error(RECORDS, p, cut_tail(p, 100))] == ["0.1959", "0.0965", "0.0742", "0.0741"]
+    assert [f"{error:.4f}" for error in memory_error(RECORDS, p)] == ["0.2003", "0.0919", "0.0413", "0.0179"]
+    assert [f"{error:.4f}" for error in memory_error(RECORDS, p, cut_tail(p, 100))] == ["0.1959", "0.0965", "0.0742", "0.0741"]
 
 
 def test_the_law_is_the_sum_over_all_sequences():
@@ -86,9 +86,9 @@ def errors(policy="replace", human=40, states=30, generations=6, chains=20_000, 
     return [generation.measured[0].estimate for generation in run(experiment(settings | more))]
 
 
-def agree(found, curve):
-    assert len(found) == len(curve)
-    for estimate, value in zip(found, curve, strict=True):
+def agree(estimates, curve):
+    assert len(estimates) == len(curve)
+    for estimate, value in zip(estimates, curve, strict=True):
         assert abs(estimate.value - value) <= BOUND * estimate.standard_error + 1e-12, f"{estimate} against {value}"
 
 
@@ -101,8 +101,8 @@ def test_the_loop_on_human_records_obeys_H1(records):
 def test_a_learner_of_a_cut_tail_obeys_H1(records):
     """Generation 0 has surely read the 20 most frequent facts; what it writes of them is what generation 1 learns from."""
     p = zipf(1000)
-    found = errors(human=20_000, rows=records, states=1000, generations=2, chains=400, writes="truth", draw={"top_k": 20})
-    agree(found[1:], [memory_error(records, p, cut_tail(p, 20))])
+    estimates = errors(human=20_000, rows=records, states=1000, generations=2, chains=400, writes="truth", draw={"top_k": 20})
+    agree(estimates[1:], [memory_error(records, p, cut_tail(p, 20))])
 
 
 def test_generations_that_write_what_they_read_obey_the_exact_chain():

@@ -90,33 +90,33 @@ def test_a_kernel_density_refuses_a_temperature_and_a_rule_without_spread():
 
 
 def readings(policy, n, bandwidth, d, generations, chains=10_000):
-    told = {
+    recipe = {
         "name": "law", "human": {"distribution": "normal", "rows": n, "dimensions": d}, "learner": {"kind": "kde", "bandwidth": bandwidth},
         "policy": policy, "draw": {"prompts": "none"}, "generations": generations, "chains": chains, "metrics": ["fitted_law"],
     }  # fmt: skip
-    found = {}
-    for generation in run(experiment(told)):
-        for one in generation.measured:
-            found.setdefault(one.measure, []).append(one.estimate)
-    return found
+    estimates = {}
+    for generation in run(experiment(recipe)):
+        for reading in generation.measured:
+            estimates.setdefault(reading.measure, []).append(reading.estimate)
+    return estimates
 
 
-def assert_agrees(found, law, d):
+def assert_agrees(estimates, law, d):
     for metric, curve in (("spread_ratio", law.variance), ("mean_error", d * law.mean_error)):
-        for g, (estimate, value) in enumerate(zip(found[metric], curve, strict=True)):
+        for g, (estimate, value) in enumerate(zip(estimates[metric], curve, strict=True)):
             assert abs(estimate.value - value) < BOUND * estimate.standard_error, f"{metric} g{g}: {estimate} against {value}"
 
 
 @pytest.mark.parametrize(("n", "bandwidth", "d"), [(20, 0.5, 1), (10, 0.3, 3), (20, "scott", 1), (20, "silverman", 2)])
 def test_replace_of_a_kernel_density_K1(n, bandwidth, d):
-    found = readings("replace", n, bandwidth, d, generations=10)
-    assert_agrees(found, kde_replace(n, 10, bandwidth=bandwidth, dimensions=d), d)
+    estimates = readings("replace", n, bandwidth, d, generations=10)
+    assert_agrees(estimates, kde_replace(n, 10, bandwidth=bandwidth, dimensions=d), d)
 
 
 @pytest.mark.parametrize(("n", "bandwidth", "d"), [(20, 0.5, 1), (10, 0.3, 3), (20, "scott", 1), (20, "silverman", 2)])
 def test_accumulate_of_a_kernel_density_K2(n, bandwidth, d):
-    found = readings("accumulate", n, bandwidth, d, generations=8)
-    assert_agrees(found, kde_accumulate(n, 8, bandwidth=bandwidth, dimensions=d), d)
+    estimates = readings("accumulate", n, bandwidth, d, generations=8)
+    assert_agrees(estimates, kde_accumulate(n, 8, bandwidth=bandwidth, dimensions=d), d)
 
 
 POLICIES = {
@@ -132,30 +132,32 @@ POLICIES = {
 @pytest.mark.parametrize(("n", "bandwidth", "d"), [(20, 0.5, 1), (10, 0.3, 3), (20, "scott", 1), (20, "silverman", 2)])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_moves_a_kernel_density_as_its_recursion_says(policy, n, bandwidth, d):
-    told = {
+    recipe = {
         "name": "law",
         "human": {"distribution": "normal", "rows": n, "dimensions": d},
         "policy": POLICIES[policy],
         "generations": 8,
     }
-    arguments = law_arguments(experiment(told | {"learner": {"kind": "kde", "bandwidth": bandwidth}, "draw": {"prompts": "none"}}))
-    found = readings(POLICIES[policy], n, bandwidth, d, generations=8)
+    arguments = law_arguments(
+        experiment(recipe | {"learner": {"kind": "kde", "bandwidth": bandwidth}, "draw": {"prompts": "none"}})
+    )
+    estimates = readings(POLICIES[policy], n, bandwidth, d, generations=8)
     for metric in ("spread_ratio", "mean_error"):
         curve = expected(measure=metric, **arguments)
         assert curve is not None
-        for g, (estimate, value) in enumerate(zip(found[metric], curve, strict=True)):
+        for g, (estimate, value) in enumerate(zip(estimates[metric], curve, strict=True)):
             assert abs(estimate.value - value) < BOUND * estimate.standard_error, f"{metric} g{g}: {estimate} against {value}"
 
 
 def test_without_a_kernel_the_recursions_are_the_gaussians():
-    told = {"first": 20, "human_rows": "redrawn"}
-    assert np.allclose(kde_mixed(6, 14, 9, bandwidth=0.0, **told), gaussian.mixed(6, 14, 9, **told))
+    plan = {"first": 20, "human_rows": "redrawn"}
+    assert np.allclose(kde_mixed(6, 14, 9, bandwidth=0.0, **plan), gaussian.mixed(6, 14, 9, **plan))
     assert np.allclose(kde_accumulate_subsample(20, 9, bandwidth=0.0), gaussian.accumulate_subsample(20, 9))
 
 
 def test_replace_ends_at_n_h_squared_whatever_the_human_variance():
-    found = readings("replace", 5, 0.4, 1, generations=40)["spread_ratio"][-1]
-    assert abs(found.value - kde_replace_limit(5, 0.4)) < BOUND * found.standard_error + 0.8**40
+    last = readings("replace", 5, 0.4, 1, generations=40)["spread_ratio"][-1]
+    assert abs(last.value - kde_replace_limit(5, 0.4)) < BOUND * last.standard_error + 0.8**40
     for h in (0.05, 3.0):
         assert kde_replace(50, 2000, bandwidth=h).variance[-1] == pytest.approx(kde_replace_limit(50, h), rel=1e-6)
 
@@ -188,13 +190,13 @@ def test_a_weighted_kernel_density_is_kept_whole(tmp_path):
     assert again.weights is not None and np.array_equal(again.weights, weights)
 
 
-def laws(learner, source, policy="replace", **told):
+def laws(learner, source, policy="replace", **settings):
     """The law curves that a run of this experiment draws, by metric."""
     from outcross.collapse.closed_forms import law_arguments
     from outcross.laws import expected
 
     common = {"name": "law", "human": source, "learner": learner, "policy": policy, "generations": 5}
-    arguments = law_arguments(experiment(common | told))
+    arguments = law_arguments(experiment(common | settings))
     curves = (
         {metric: expected(measure=metric, **arguments) for metric in ("spread_ratio", "coefficient_error")} if arguments else {}
     )

@@ -17,9 +17,9 @@ CHAINS = 4000
 def test_lines_hold_their_golden_values_L1_L2_L3():
     quotas = lines.lines_by_quotas(25, 100, lines=4, migrants=0.75).pooled
     random = lines.lines_at_random(25, 100, lines=4, migrants=0.75).pooled
-    isolated, one = lines.lines_isolated(25, 100, lines=4), gaussian.variance_replace(100, 100, divisor="n")
-    told = [[f"{curve[fits - 1]:.6f}" for fits in (10, 100)] for curve in (quotas, random, isolated, one)]
-    assert told == [["0.906810", "0.376956"], ["0.904382", "0.366032"], ["0.916208", "0.754218"], ["0.904382", "0.366032"]]
+    isolated, single = lines.lines_isolated(25, 100, lines=4), gaussian.variance_replace(100, 100, divisor="n")
+    written = [[f"{curve[fits - 1]:.6f}" for fits in (10, 100)] for curve in (quotas, random, isolated, single)]
+    assert written == [["0.906810", "0.376956"], ["0.904382", "0.366032"], ["0.916208", "0.754218"], ["0.904382", "0.366032"]]
 
 
 def test_partial_migration_lies_between_isolation_and_exchange_and_meets_both_ends():
@@ -36,21 +36,21 @@ def test_partial_migration_lies_between_isolation_and_exchange_and_meets_both_en
 
 @pytest.mark.parametrize("migrants", [0.0, 0.2, 0.75])
 def test_a_generation_loses_nothing_of_the_variance_between_lines(migrants):
-    told = lines.lines_by_quotas(10, 30, lines=4, migrants=migrants)
-    assert np.allclose(told.pooled[1:], told.between[:-1] + told.within[:-1] * (1 - 1 / 40), rtol=1e-12)
+    variances = lines.lines_by_quotas(10, 30, lines=4, migrants=migrants)
+    assert np.allclose(variances.pooled[1:], variances.between[:-1] + variances.within[:-1] * (1 - 1 / 40), rtol=1e-12)
 
 
 def simulated(n, fits, many, counts, rng):
     """W, D and the squared error of the common mean of lines that learn from (chains, line, line) counts of each other's records."""
     mean, spread = np.zeros((CHAINS, many)), np.ones((CHAINS, many))
-    told = []
+    moments = []
     for fit in range(fits):
         of_line = np.broadcast_to(np.arange(many)[:, None], (CHAINS, many, n)) if fit == 0 else counts(rng)
         chain = np.arange(CHAINS)[:, None, None]
         records = mean[chain, of_line] + spread[chain, of_line] * rng.standard_normal((CHAINS, many, n))
         mean, spread = records.mean(axis=-1), records.std(axis=-1)
-        told.append((np.square(spread).mean(axis=-1), mean.var(axis=-1), np.square(mean.mean(axis=-1))))
-    return np.array(told)  # (fits, 3, chains)
+        moments.append((np.square(spread).mean(axis=-1), mean.var(axis=-1), np.square(mean.mean(axis=-1))))
+    return np.array(moments)  # (fits, 3, chains)
 
 
 @pytest.mark.parametrize("by", ["quotas", "at random"])
@@ -64,10 +64,10 @@ def test_lines_move_as_a_simulation_without_the_package_says_L1_L2(by):
         other = (np.arange(many)[:, None] + rng.integers(1, many, (CHAINS, many, n))) % many
         return np.where(moved, other, np.arange(many)[:, None])
 
-    told = simulated(n, fits, many, (lambda rng: np.broadcast_to(fixed, (CHAINS, many, n))) if by == "quotas" else drawn, rng)
+    moments = simulated(n, fits, many, (lambda rng: np.broadcast_to(fixed, (CHAINS, many, n))) if by == "quotas" else drawn, rng)
     law = (lines.lines_by_quotas if by == "quotas" else lines.lines_at_random)(n, fits, lines=many, migrants=migrants)
-    error = told.std(axis=-1, ddof=1) / np.sqrt(CHAINS)
-    assert (np.abs(told.mean(axis=-1) - np.array(law).T) < 4 * error).all()  # 18 comparisons: one false alarm in 900
+    error = moments.std(axis=-1, ddof=1) / np.sqrt(CHAINS)
+    assert (np.abs(moments.mean(axis=-1) - np.array(law).T) < 4 * error).all()  # 18 comparisons: one false alarm in 900
 
 
 @pytest.mark.parametrize("reads", ["all", "own", 0.5])
@@ -78,15 +78,15 @@ def test_teachers_in_the_loop_obey_L1(reads, learner):
         "gaussian": {"distribution": "normal", "rows": 36},
         "categorical": {"distribution": "categorical", "states": 4, "rows": 36},
     }
-    told = {
+    recipe = {
         "name": "lines", "human": human[learner], "learner": {"kind": learner} | ({"divisor": "n"} if learner == "gaussian" else {}),
         "draw": {"prompts": "none"}, "chains": 2000, "generations": 5, "teachers": {name: {"reads": reads} for name in "abc"},
         "metrics": ["fitted_law" if learner == "gaussian" else "support"],
     }  # fmt: skip
-    made = experiment(told)
+    arm = experiment(recipe)
     measured = ("spread_ratio", "mean_error") if learner == "gaussian" else ("concentration", "excess_risk")
-    laws = {measure: expected(measure=measure, **law_arguments(made)) for measure in measured}
-    for generation in run(made):
+    laws = {measure: expected(measure=measure, **law_arguments(arm)) for measure in measured}
+    for generation in run(arm):
         for reading in generation.measured:
             if reading.measure in laws and not reading.group:
                 error = (reading.estimate.high - reading.estimate.low) / 3.92
@@ -96,15 +96,15 @@ def test_teachers_in_the_loop_obey_L1(reads, learner):
 
 
 def test_no_curve_is_drawn_where_teachers_differ_or_a_quota_is_no_whole_number():
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    recipe = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
     for teachers in (
         {"a": {}, "b": {"reads": "own"}},
         {"a": {"share": 0.3}, "b": {}},
         {name: {} for name in "abc"},
         {"a": {"reads": 0.33}, "b": {"reads": 0.33}},
     ):
-        assert law_arguments(experiment(told | {"teachers": teachers})) == {}
-    assert law_arguments(experiment(told | {"teachers": {"a": {}, "b": {}}}))["exchange"] == (2, 0.5)
+        assert law_arguments(experiment(recipe | {"teachers": teachers})) == {}
+    assert law_arguments(experiment(recipe | {"teachers": {"a": {}, "b": {}}}))["exchange"] == (2, 0.5)
 
 
 def test_migrants_that_are_no_share_are_refused():

@@ -38,7 +38,9 @@ def test_a_law_is_recovered_within_its_intervals(pools):
         fitted = fit_mixing_law(points, law(points) + rng.normal(0, 0.02, len(points)), rng)
         inside += [fitted.at(point).low <= law(point) <= fitted.at(point).high for point in tests[::5]]
         if len(fitted.law.pulls) == 1:
-            inside += [one.low <= t <= one.high for one, t in zip(fitted.exponents, pulls - pulls.mean(), strict=True)]
+            inside += [
+                exponent.low <= t <= exponent.high for exponent, t in zip(fitted.exponents, pulls - pulls.mean(), strict=True)
+            ]
             inside.append(fitted.constant.low <= 2.0 <= fitted.constant.high)
     # Intervals of one fit lean together; as if a third of them were independent, and 93 % held (LOG.md), a false alarm in 1,000.
     independent = len(inside) // 3
@@ -67,8 +69,8 @@ def test_two_pools_that_are_better_together_need_two_terms_and_their_best_share_
 def test_the_best_of_two_domains_is_where_calculus_says():
     # a exp(-4 x) + (1 - a) exp(-4 (1 - x)): equal slopes at x = 1/2 + log(a / (1 - a)) / 8.
     laws = (MixingLaw(1.0, np.array([[-4.0, 0.0]])), MixingLaw(1.0, np.array([[0.0, -4.0]])))
-    found = best_shares(Objective(laws, np.array([0.7, 0.3])), ShareRegion(2))
-    np.testing.assert_allclose(found[0], 0.5 + np.log(0.7 / 0.3) / 8, atol=1e-3)
+    shares = best_shares(Objective(laws, np.array([0.7, 0.3])), ShareRegion(2))
+    np.testing.assert_allclose(shares[0], 0.5 + np.log(0.7 / 0.3) / 8, atol=1e-3)
 
 
 @settings(max_examples=25, deadline=None)
@@ -81,8 +83,8 @@ def test_no_allowed_shares_lose_less_than_the_best_and_the_law_is_convex(pools, 
     assert region.holds(best)
     others = rng.dirichlet(np.ones(len(region.corners)), 200) @ region.corners
     assert law(best) <= law(others).min() + 1e-5 * law(best)
-    one, other = others[:100], others[100:]
-    assert (law((one + other) / 2) <= (law(one) + law(other)) / 2 + 1e-12).all()
+    first, second = others[:100], others[100:]
+    assert (law((first + second) / 2) <= (law(first) + law(second)) / 2 + 1e-12).all()
 
 
 def test_caps_bound_the_best_shares():

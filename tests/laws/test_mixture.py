@@ -75,15 +75,15 @@ def test_greedy_seeds_find_every_far_mode():
     points = truth.draw(500, (20,), np.random.default_rng(3)).array
     centres = seeds(points, np.full(500, 1 / 500), 25, np.random.default_rng(4))
     nearest = np.linalg.norm(centres[:, :, None] - truth.means, axis=-1).argmin(axis=-1)
-    assert np.mean([len(set(one)) for one in nearest]) > 24.5
+    assert np.mean([len(set(modes)) for modes in nearest]) > 24.5
 
 
 def test_the_likeliest_of_several_starts_is_at_least_as_likely():
     points = Vectors(Blobs(grid=4, deviation=0.1).truth.draw(300, (10,), np.random.default_rng(5)).array)
-    one, many = (
+    single, several = (
         GaussianMixture(components=16, starts=starts).fit(points, None, None, None, np.random.default_rng(6)) for starts in (1, 5)
     )
-    assert (many.log_prob(points).mean(axis=-1) >= one.log_prob(points).mean(axis=-1) - 1e-9).all()
+    assert (several.log_prob(points).mean(axis=-1) >= single.log_prob(points).mean(axis=-1) - 1e-9).all()
 
 
 def some_mixture(seed, d, chains=()):
@@ -104,14 +104,14 @@ def test_l2_squared_is_the_integral_M1(d, steps):
 
 
 def test_l2_squared_acts_on_chains_and_is_zero_of_a_mixture_from_itself():
-    many, one = some_mixture(5, 2, (6,)), some_mixture(6, 2)
-    found = l2_squared(many, one)
+    many, single = some_mixture(5, 2, (6,)), some_mixture(6, 2)
+    distances = l2_squared(many, single)
     for chain in range(6):
         own = NormalMixture(many.weights[chain], many.means[chain], many.covariances[chain])
-        assert found[chain] == pytest.approx(float(l2_squared(own, one)), rel=1e-12)
+        assert distances[chain] == pytest.approx(float(l2_squared(own, single)), rel=1e-12)
     assert np.abs(l2_squared(many, many)).max() < 1e-15
     shrunk = NormalMixture(np.ones(1), np.zeros((1, 2)), np.zeros((1, 2, 2)))
-    assert l2_squared(shrunk, one) == np.inf
+    assert l2_squared(shrunk, single) == np.inf
 
 
 def test_what_a_mixture_writes_follows_its_density():
@@ -153,15 +153,15 @@ def test_a_mixture_refuses_what_it_cannot_sample_or_fit():
 
 def shumailov(policy, generations):
     """Metric and aspect → estimates over generations, for two components on one blob."""
-    told = experiment({
+    arm = experiment({
         "name": "law", "human": {"distribution": "blobs", "grid": 1, "deviation": 1, "rows": 60},
         "learner": {"kind": "gaussian_mixture", "tolerance": 1e-3}, "policy": policy, "draw": {"prompts": "none"},
         "generations": generations, "chains": 40, "metrics": ["mixture_distance", "fitted_law"],
     })  # fmt: skip
     settings = {}
-    for generation in run(told):
-        for one in generation.measured:
-            settings.setdefault((one.measure, one.at), []).append(one.estimate)
+    for generation in run(arm):
+        for reading in generation.measured:
+            settings.setdefault((reading.measure, reading.at), []).append(reading.estimate)
     return settings
 
 

@@ -38,9 +38,9 @@ def chains(records, policy, d=1, divisor="n-1", seed=0, **more):
     return experiment(settings | more)
 
 
-def assert_same_law(one, other, what):
-    found = stats.ks_2samp(one, other, method="asymp")
-    assert found.pvalue > FALSE_ALARM, f"{what}: KS {found.statistic:.4f}, p = {found.pvalue:.2g}"
+def assert_same_law(first, second, what):
+    test = stats.ks_2samp(first, second, method="asymp")
+    assert test.pvalue > FALSE_ALARM, f"{what}: KS {test.statistic:.4f}, p = {test.pvalue:.2g}"
 
 
 def shown(mean, covariance):
@@ -65,9 +65,9 @@ def test_chains_of_moments_have_the_law_of_chains_of_points(policy, d):
         if points.g not in (0, 1, 5, 20):
             continue
         fits = [side.model.value for side in (points, moments)]
-        told = [dict(shown(fit.mean, fit.covariance)) for fit in fits]
-        for what in told[0]:
-            assert_same_law(told[0][what], told[1][what], f"{policy}, {d} dimensions, g{points.g}, {what}")
+        laws = [dict(shown(fit.mean, fit.covariance)) for fit in fits]
+        for what in laws[0]:
+            assert_same_law(laws[0][what], laws[1][what], f"{policy}, {d} dimensions, g{points.g}, {what}")
 
 
 @pytest.mark.parametrize(("n", "d"), [(1, 1), (2, 1), (1, 3), (2, 3), (3, 3), (4, 3)])
@@ -76,13 +76,13 @@ def test_moments_of_few_points_have_the_law_of_the_points_also_where_the_scatter
     points = Vectors(np.random.default_rng([n, d, 1]).standard_normal((CHAINS, n, d)) @ root.T).moments
     drawn = sampled(np.zeros((CHAINS, d)), root, n, np.random.default_rng([n, d, 2]))
     rank = min(d, n - 1)
-    for one in (points, drawn):
-        assert len(one) == n and (np.linalg.matrix_rank(one.scatter, tol=1e-9) <= rank).all()
+    for moments in (points, drawn):
+        assert len(moments) == n and (np.linalg.matrix_rank(moments.scatter, tol=1e-9) <= rank).all()
     assert_same_law(points.mean[:, -1], drawn.mean[:, -1], "mean")
     if rank:
         assert_same_law(points.scatter[:, 0, -1], drawn.scatter[:, 0, -1], "scatter")
-        assert_same_law(*(np.trace(one.scatter, axis1=1, axis2=2) for one in (points, drawn)), "trace")
-        assert_same_law(*(np.linalg.norm(one.scatter, axis=(1, 2)) for one in (points, drawn)), "norm")
+        assert_same_law(*(np.trace(moments.scatter, axis1=1, axis2=2) for moments in (points, drawn)), "trace")
+        assert_same_law(*(np.linalg.norm(moments.scatter, axis=(1, 2)) for moments in (points, drawn)), "norm")
 
 
 def test_the_mean_and_the_scatter_of_a_normal_sample_are_not_correlated():
@@ -98,9 +98,9 @@ def test_joined_moments_are_those_of_all_points():
     joined, whole = Moments.concat([part.moments for part in parts]), Vectors.concat(parts)
     at_once = Vectors(whole.array).moments
     assert len(joined) == len(whole.moments) == 36
-    for one in (joined, whole.moments):
-        np.testing.assert_allclose(one.mean, at_once.mean, rtol=1e-12)
-        np.testing.assert_allclose(one.scatter, at_once.scatter, rtol=1e-12)
+    for moments in (joined, whole.moments):
+        np.testing.assert_allclose(moments.mean, at_once.mean, rtol=1e-12)
+        np.testing.assert_allclose(moments.scatter, at_once.scatter, rtol=1e-12)
 
 
 def test_a_pool_that_grows_is_joined_once_a_generation():
@@ -113,9 +113,9 @@ def test_a_pool_that_grows_is_joined_once_a_generation():
 def test_moments_are_kept_to_the_bit(tmp_path):
     kept = sampled(np.zeros((4, 3)), np.eye(3), 6, np.random.default_rng(0))
     kept.save(tmp_path)
-    found = load_records(tmp_path)
-    assert isinstance(found, Moments) and len(found) == 6
-    assert np.array_equal(found.mean, kept.mean) and np.array_equal(found.scatter, kept.scatter)
+    loaded = load_records(tmp_path)
+    assert isinstance(loaded, Moments) and len(loaded) == 6
+    assert np.array_equal(loaded.mean, kept.mean) and np.array_equal(loaded.scatter, kept.scatter)
 
 
 def test_points_cannot_be_taken_out_of_their_moments():
@@ -143,7 +143,7 @@ def test_a_learner_that_needs_points_is_refused():
 def test_a_metric_that_looks_at_points_says_that_it_needs_them():
     metrics = ["fitted_law", "tail_mass", "neighbours", "w1", "sliced_w2", "energy_distance", "held_out_nats", "modes"]
     first, *_ = run(chains("moments", "replace", metrics=metrics, generations=1, chains=50))
-    settings = {name: made.value for name, made in first.readings.items()}
+    settings = {name: measured.value for name, measured in first.readings.items()}
     assert all(reading.estimate is not None for reading in settings.pop("fitted_law"))
     assert {reading.note for readings in settings.values() for reading in readings} >= {
         "needs points, of which only the moments are here; write human.records: points"
@@ -152,8 +152,8 @@ def test_a_metric_that_looks_at_points_says_that_it_needs_them():
 
 
 def test_the_size_of_a_part_costs_nothing(tmp_path):
-    told = chains("moments", "accumulate", human={"distribution": "normal", "rows": 10**9, "records": "moments"}, chains=2)
-    *_, last = run(told, Ledger(tmp_path))
+    arm = chains("moments", "accumulate", human={"distribution": "normal", "rows": 10**9, "records": "moments"}, chains=2)
+    *_, last = run(arm, Ledger(tmp_path))
     assert len(last.training.value) == 21 * 10**9
     assert sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()) < 1_000_000
 
@@ -161,11 +161,11 @@ def test_the_size_of_a_part_costs_nothing(tmp_path):
 @pytest.mark.parametrize("policy", ["replace", "accumulate", {"kind": "fresh", "human": 4}])
 @pytest.mark.parametrize("store", ["all", "readings"])
 def test_a_run_of_moments_goes_on_where_it_was_stopped(tmp_path, policy, store):
-    told = chains("moments", policy, d=2, generations=7, chains=30, store=store)
+    arm = chains("moments", policy, d=2, generations=7, chains=30, store=store)
     for folder, stops in (("whole", (7,)), ("stopped", (1, 2, 5, 7))):
         for stop in stops:
             ledger = Ledger(tmp_path / folder)
-            for _ in islice(run(told, ledger), stop):
+            for _ in islice(run(arm, ledger), stop):
                 pass
             ledger.close()
     whole, stopped = ((tmp_path / folder / "ledger.jsonl").read_bytes() for folder in ("whole", "stopped"))

@@ -34,8 +34,8 @@ def errors(policy, generations, n=30, d=5, rows="constant", noise=1.0, chains=10
     return [generation.measured[0].estimate for generation in run(experiment(settings))]
 
 
-def assert_agrees(found, curve):
-    for g, (estimate, value) in enumerate(zip(found, curve, strict=True)):
+def assert_agrees(estimates, curve):
+    for g, (estimate, value) in enumerate(zip(estimates, curve, strict=True)):
         assert abs(estimate.value - value) < BOUND * estimate.standard_error, f"g{g}: {estimate} against {value}"
 
 
@@ -54,9 +54,9 @@ def test_accumulate_on_the_same_design_stays_below_pi_squared_over_six_R1():
 
 
 def test_a_chain_of_teachers_with_other_sizes_adds_up_R2():
-    found = errors("replace", 4, rows=60, noise=2.0, learner={"design": "fresh"})
-    assert_agrees(found, coefficient_error_replace([30, 60, 60, 60], 4, dimensions=5, noise=2.0))
-    last = found[1]  # one teacher on 30 rows, then the fit to 60
+    estimates = errors("replace", 4, rows=60, noise=2.0, learner={"design": "fresh"})
+    assert_agrees(estimates, coefficient_error_replace([30, 60, 60, 60], 4, dimensions=5, noise=2.0))
+    last = estimates[1]  # one teacher on 30 rows, then the fit to 60
     law = coefficient_error_after(1, 60, teacher_rows=30, dimensions=5, noise=2.0, teacher_noise=2.0)
     assert abs(last.value - law) < BOUND * last.standard_error
 
@@ -101,9 +101,9 @@ def test_the_exact_form_of_the_label_shift_R3(share, n, d):
     y = rng.standard_normal((chains, n))
     y[:, : round(share * n)] += x[:, : round(share * n)] @ wrong
     gram = np.swapaxes(x, 1, 2) @ x
-    found = np.square(np.linalg.solve(gram, np.swapaxes(x, 1, 2) @ y[..., None])).sum(axis=(1, 2))
+    squares = np.square(np.linalg.solve(gram, np.swapaxes(x, 1, 2) @ y[..., None])).sum(axis=(1, 2))
     law = label_shift_error(n, synthetic_share=share, shift=shift, dimensions=d)
-    assert abs(found.mean() - law) < BOUND * found.std() / np.sqrt(chains)
+    assert abs(squares.mean() - law) < BOUND * squares.std() / np.sqrt(chains)
 
 
 def test_the_label_shift_is_the_papers_to_leading_order_R3():

@@ -28,20 +28,20 @@ from outcross.statistics.verification import clopper_pearson, error_of_kept, ver
 class Columns:
     """Candidates that have columns and authors alone."""
 
-    told: dict[str, Sequence]
+    values: dict[str, Sequence]
     author: np.ndarray | None = None
     people: object = None
     chains: tuple[int, ...] = field(default=())
 
     def __len__(self):
-        return len(next(iter(self.told.values())))
+        return len(next(iter(self.values.values())))
 
     @property
     def columns(self):
-        return list(self.told)
+        return list(self.values)
 
     def column(self, name):
-        return pl.Series(name, self.told[name])
+        return pl.Series(name, self.values[name])
 
     @property
     def authors(self):
@@ -62,7 +62,7 @@ def loop(policy, share, n, chains, generations, seed=0):
         "generations": generations, "chains": chains, "metrics": ["fitted_law"], "seed": seed,
     }  # fmt: skip
     return [
-        next(one.estimate for one in generation.measured if one.measure == "spread_ratio")
+        next(reading.estimate for reading in generation.measured if reading.measure == "spread_ratio")
         for generation in run(experiment(settings))
     ]
 
@@ -92,17 +92,17 @@ def test_the_law_of_equal_batches_is_the_recursion_of_any():
 
 @pytest.mark.parametrize(("share", "n", "chains", "generations"), [(0.5, 300, 20, 200), (0.9, 900, 40, 10)])
 def test_accumulation_with_a_central_cut_collapses_as_a_power_of_the_generations_B1(share, n, chains, generations):
-    found = loop("accumulate", share, n, chains, generations)
+    estimates = loop("accumulate", share, n, chains, generations)
     law = variance_accumulate_selected(n, generations, kept=variance_kept(share))
     for fit in {10, generations}:
-        estimate = found[fit - 1]
+        estimate = estimates[fit - 1]
         assert abs(estimate.value - law[fit - 1]) <= 3 * estimate.standard_error, (fit, estimate, law[fit - 1])
 
 
 def test_replacement_with_a_central_cut_collapses_exponentially_B1():
-    found = loop("replace", 0.5, 1000, 60, 10)
+    estimates = loop("replace", 0.5, 1000, 60, 10)
     law = variance_replace_selected(10, kept=variance_kept(0.5))
-    assert all(abs(one.value - value) <= 3 * one.standard_error for one, value in zip(found, law, strict=True))
+    assert all(abs(estimate.value - value) <= 3 * estimate.standard_error for estimate, value in zip(estimates, law, strict=True))
 
 
 def test_a_law_of_a_selection_is_the_limit_that_expected_gives():
@@ -125,13 +125,13 @@ def shares_after(probabilities, extra, batches, rng):
     """Cell shares of batches that STAR curated, (batches, cells)."""
     n = 2 * BATCH + extra
     star = StarFilter(columns=("cell",), share=BATCH / n, cells=4)
-    found = np.empty((batches, 4))
+    shares = np.empty((batches, 4))
     for batch in range(batches):
         cell = rng.choice(4, n, p=probabilities)
         times = star.select(Columns({"cell": cell}), rng).times
         assert times.sum() == BATCH
-        found[batch] = np.bincount(cell, times, minlength=4) / BATCH
-    return found
+        shares[batch] = np.bincount(cell, times, minlength=4) / BATCH
+    return shares
 
 
 @pytest.mark.parametrize(("extra", "golden"), REPAIRED.items())
@@ -141,15 +141,15 @@ def test_reparation_gives_the_cell_shares_of_its_closed_form(extra, golden):
     kept = quota - ((quota - k)[:, None] * binom(BATCH + extra, CELLS).pmf(k[:, None])).sum(axis=0)  # E min(Bin, quota)
     law = kept / BATCH + (1 - kept.sum() / BATCH) * CELLS
     assert law == pytest.approx(golden, abs=6e-4)
-    found = shares_after(CELLS, extra, 150, np.random.default_rng(extra))
-    error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
-    assert (np.abs(found.mean(axis=0) - law) <= 3 * error + 1e-12).all()
+    shares = shares_after(CELLS, extra, 150, np.random.default_rng(extra))
+    error = shares.std(axis=0, ddof=1) / np.sqrt(len(shares))
+    assert (np.abs(shares.mean(axis=0) - law) <= 3 * error + 1e-12).all()
 
 
 def test_equal_cells_are_the_fixed_point_of_reparation_and_a_dead_cell_stays_dead():
     rng = np.random.default_rng(1)
-    found = shares_after(np.full(4, 0.25), 256, 60, rng)
-    assert (np.abs(found.mean(axis=0) - 0.25) <= 3 * found.std(axis=0, ddof=1) / np.sqrt(60) + 1e-12).all()
+    shares = shares_after(np.full(4, 0.25), 256, 60, rng)
+    assert (np.abs(shares.mean(axis=0) - 0.25) <= 3 * shares.std(axis=0, ddof=1) / np.sqrt(60) + 1e-12).all()
     dead = shares_after(np.array([0.0, 0.2, 0.3, 0.5]), 1024, 5, rng)
     assert (dead[:, 0] == 0).all() and (dead.sum(axis=1) == pytest.approx(1))
 
@@ -164,15 +164,15 @@ def test_verification_turns_round_at_the_breakdown_V1(phi, psi):
         wrong = rng.random(n) < verifier_breakdown(phi, psi) + offset
         passes = rng.random(n) < np.where(wrong, psi, phi)
         verify = read(FILTERS, {"kind": "verify", "rules": ["passes"], "truth": "right", "answers": 2}, "filter")
-        told = verify.select(Columns({"passes": passes, "right": ~wrong}), rng)
-        kept = told.kept
+        selection = verify.select(Columns({"passes": passes, "right": ~wrong}), rng)
+        kept = selection.kept
         weights = (x[kept] * np.where(wrong, -true, true)[kept, None]).mean(axis=0)
         fresh = rng.standard_normal((5_000, d))
         accuracy = (np.sign(fresh @ weights) == np.sign(fresh @ y)).mean()
         assert (accuracy > 0.5) == (offset < 0), (offset, accuracy)
-        stated = told.facts["breakdown"]
+        stated = selection.facts["breakdown"]
         assert abs(stated["value"] - verifier_breakdown(phi, psi)) <= (stated["high"] - stated["low"])  # four standard errors
-        assert told.facts["kept_wrong"]["value"] == wrong[kept].mean()
+        assert selection.facts["kept_wrong"]["value"] == wrong[kept].mean()
 
 
 def test_the_right_answer_stays_the_most_frequent_until_the_breakdown_of_many_answers_V2():
@@ -194,11 +194,15 @@ def test_the_error_of_what_is_kept_has_intervals_that_hold_it_V3():
     settings = {"kept_wrong": 0, "breakdown": 0, "delta": 0}
     for _ in range(400):
         wrong = rng.random(m) < p
-        told = verified(~wrong, rng.random(m) < np.where(wrong, psi, phi))
+        verification = verified(~wrong, rng.random(m) < np.where(wrong, psi, phi))
         for name, estimate, truth in (
-            ("kept_wrong", told.kept_wrong, kept_error(p, phi, psi)),
-            ("breakdown", told.breakdown(2), verifier_breakdown(phi, psi)),
-            ("delta", error_of_kept(told.wrong, told.keeps_correct, told.keeps_wrong), kept_error(p, phi, psi)),
+            ("kept_wrong", verification.kept_wrong, kept_error(p, phi, psi)),
+            ("breakdown", verification.breakdown(2), verifier_breakdown(phi, psi)),
+            (
+                "delta",
+                error_of_kept(verification.wrong, verification.keeps_correct, verification.keeps_wrong),
+                kept_error(p, phi, psi),
+            ),
         ):
             low, high = estimate.interval
             settings[name] += low <= truth <= high
@@ -215,8 +219,8 @@ HALF = np.where(np.arange(N) % 2 == 0, "human", "model")
 
 
 def human_share(q, author=HALF, seed=0, **settings):
-    told = ImportanceFilter(column="q", **settings).select(Columns({"q": q}, author), np.random.default_rng(seed))
-    return told.times[author == "human"].sum() / told.times.sum(), told.times
+    selection = ImportanceFilter(column="q", **settings).select(Columns({"q": q}, author), np.random.default_rng(seed))
+    return selection.times[author == "human"].sum() / selection.times.sum(), selection.times
 
 
 def test_a_perfect_detector_keeps_human_records_alone_three_times_each():

@@ -64,7 +64,7 @@ def test_no_member_of_a_fine_grid_is_likelier_than_the_fit(n, apart):
         x = np.concatenate([rng.random(n), [2.5 + WIDTH * place for place in apart]])
         model = fitted(x)
         alpha = np.concatenate([np.geomspace(1e-6, 0.25, 4000), np.linspace(0, 0.25, 1000)])
-        grid = [likelihood(x, one, 2.5 + 0.19 * WIDTH if apart else 2.0) for one in alpha]
+        grid = [likelihood(x, weight, 2.5 + 0.19 * WIDTH if apart else 2.0) for weight in alpha]
         assert likelihood(x, model.alpha, model.mu) >= max(grid)
 
 

@@ -44,9 +44,9 @@ def small(**more):
     } | more
 
 
-def readings(told, generation=1):
-    found = list(outcross.run(outcross.experiment(told)))[generation].measured
-    return {one.measure: one.estimate.value for one in found if one.estimate is not None}
+def readings(recipe, generation=1):
+    measured = list(outcross.run(outcross.experiment(recipe)))[generation].measured
+    return {reading.measure: reading.estimate.value for reading in measured if reading.estimate is not None}
 
 
 def at_first(measure, arguments):
@@ -127,9 +127,9 @@ def test_a_teacher_who_holds_all_answers_equally_likely_chooses_by_chance(wrong,
     ],
 )
 def test_the_loop_obeys_the_closed_forms_over_seeds(more):
-    told = small(**more)
-    runs = [readings(told | {"seed": seed}) for seed in range(8)]
-    arguments = law_arguments(outcross.experiment(told))
+    recipe = small(**more)
+    runs = [readings(recipe | {"seed": seed}) for seed in range(8)]
+    arguments = law_arguments(outcross.experiment(recipe))
     for measure in ("student_gain", "taught_wrong", "taught_correct"):
         values, law = np.array([run[measure] for run in runs]), at_first(measure, arguments)
         spread = values.std(ddof=1)
@@ -159,8 +159,8 @@ def test_errors_that_sit_on_the_same_questions_are_copied_by_a_table_and_outvote
 def test_a_table_of_competence_routes_each_topic_to_its_own_teacher():
     panel = {"kind": "panel", "error": 0.6, "teachers": 2, "specialised": 0.8}
     routed = {"kind": "route", "rule": "table", "by": "topic", "table": {"topic 0": "teacher 0", "topic 1": "teacher 1"}}
-    told = small(human={"kind": "sums", "answers": 10, "topics": 2, "rows": 4000}, learner=panel, draw={"candidates": 2})
-    by_table, by_chance = (readings(told | {"select": [one]}) for one in (routed, {"kind": "route", "rule": "random"}))
+    recipe = small(human={"kind": "sums", "answers": 10, "topics": 2, "rows": 4000}, learner=panel, draw={"candidates": 2})
+    by_table, by_chance = (readings(recipe | {"select": [route]}) for route in (routed, {"kind": "route", "rule": "random"}))
     half = np.sqrt(0.12 * 0.88 / 4000)
     assert abs(by_table["taught_wrong"] - 0.6 * 0.2) < 4 * half  # p(1 − s)
     assert abs(by_chance["taught_wrong"] - (0.12 + 1.0) / 2) < 4 * np.sqrt(0.25 / 4000)  # min(1, p(1 + s)) on the other topic
@@ -182,11 +182,11 @@ def test_a_panel_errs_as_its_law_says_at_every_temperature(temperature):
 
 
 def test_students_are_saved_and_a_run_that_was_stopped_resumes_to_the_same_readings(tmp_path):
-    told = small(human={"kind": "sums", "answers": 4, "rows": 300}, generations=3, store="all", select=[VERIFIED])
-    whole = outcross.run(told, out=tmp_path / "whole").finish()
-    begun = outcross.run(told, out=tmp_path / "begun")
+    recipe = small(human={"kind": "sums", "answers": 4, "rows": 300}, generations=3, store="all", select=[VERIFIED])
+    whole = outcross.run(recipe, out=tmp_path / "whole").finish()
+    begun = outcross.run(recipe, out=tmp_path / "begun")
     next(iter(begun))
-    again = outcross.run(told, out=tmp_path / "begun").finish()
+    again = outcross.run(recipe, out=tmp_path / "begun").finish()
     assert whole.readings.equals(again.readings)
 
 
@@ -196,14 +196,20 @@ def test_a_crossing_has_its_interval_over_seeds_and_says_where_there_is_none():
         return Curve(arm, (CurvePoint(1, float(np.mean(values))),), threads, tuple(range(len(values))))
 
     curves = [(0.4, line("a", 0.2, 0.1)), (0.6, line("b", -0.2, -0.3))]
-    found = crossing("same", curves, {"a": 0.5}, [0.2, -0.2])
-    assert found.measured is not None and found.measured.value == pytest.approx((0.5 + 0.45) / 2) and found.measured.n == 2
-    assert found.closed_form == pytest.approx(0.5) and "threshold p* = 0.5" in found.words and "between 0.4 and 0.6" in found.words
+    threshold = crossing("same", curves, {"a": 0.5}, [0.2, -0.2])
+    assert (
+        threshold.measured is not None and threshold.measured.value == pytest.approx((0.5 + 0.45) / 2) and threshold.measured.n == 2
+    )
+    assert (
+        threshold.closed_form == pytest.approx(0.5)
+        and "threshold p* = 0.5" in threshold.words
+        and "between 0.4 and 0.6" in threshold.words
+    )
     never = crossing("control", [*curves[:1], (0.6, line("b", 0.3, 0.1))], {})
     assert never.measured is None and "never below 0 after it was above between 0.4 and 0.6" in never.words
     some = crossing("some", [*curves[:1], (0.6, line("b", -0.3, 0.1))], {})
     assert "1 of 2 seeds cross 0" in some.words
-    assert crossed([[found], [never]])[0].startswith(
+    assert crossed([[threshold], [never]])[0].startswith(
         "A student beats its best teacher as long as the teachers err less often than 0.475"
     )
 
@@ -280,13 +286,13 @@ def test_points_of_the_theorem_have_two_answers_by_the_side_of_a_plane():
 
 
 def test_named_arms_that_are_swept_are_called_by_their_point_and_drawn_by_their_name():
-    told = small(
+    recipe = small(
         arms=[{"name": "plain"}, {"name": "checked", "select": [VERIFIED]}], sweep={"learner.error": [0.2, 0.5], "seed": [0, 1]}
     )
-    made = arms(told)
-    assert [arm.name for arm in made[::2]] == ["plain,error=0.2", "plain,error=0.5", "checked,error=0.2", "checked,error=0.5"]
-    found = families(flat_settings(made))
-    assert [(one.setting, one.among) for one in found] == [("learner.error", "plain"), ("learner.error", "checked")]
+    swept = arms(recipe)
+    assert [arm.name for arm in swept[::2]] == ["plain,error=0.2", "plain,error=0.5", "checked,error=0.2", "checked,error=0.5"]
+    kinds = families(flat_settings(swept))
+    assert [(kind.setting, kind.among) for kind in kinds] == [("learner.error", "plain"), ("learner.error", "checked")]
 
 
 def test_many_kinds_of_arms_are_dealt_to_charts_by_the_first_word_of_their_names():
@@ -294,5 +300,5 @@ def test_many_kinds_of_arms_are_dealt_to_charts_by_the_first_word_of_their_names
         Response("learner.error", name, Measured("student_gain", "", {}, {}), ())
         for name in ("a", "a-b", "a-c", "b", "b-a", "c", "c-a")
     ]
-    assert [[one.among for one in chart] for chart in dealt_to_charts(kinds)] == [["a", "a-b", "a-c"], ["b", "b-a"], ["c", "c-a"]]
+    assert [[kind.among for kind in chart] for chart in dealt_to_charts(kinds)] == [["a", "a-b", "a-c"], ["b", "b-a"], ["c", "c-a"]]
     assert len(dealt_to_charts(kinds[:6])) == 1

@@ -14,24 +14,24 @@ from outcross.loop import run
 BOUND = 5.2
 
 
-def readings(told):
+def readings(recipe):
     """Metric → list over generations of Estimates, as the loop measures them."""
     settings = {}
-    for generation in run(experiment(told)):
-        for made in generation.readings.values():
-            for reading in made.value:
+    for generation in run(experiment(recipe)):
+        for measured in generation.readings.values():
+            for reading in measured.value:
                 settings.setdefault(reading.measure, []).append(reading.estimate)
     return settings
 
 
-def compare(found, metrics, **law):
-    generations = len(next(iter(found.values())))
+def compare(estimates, metrics, **law):
+    generations = len(next(iter(estimates.values())))
     compared = 0
     for metric in metrics:
         curve = expected(measure=metric, generations=generations, **law)
         if curve is None:
             continue
-        for g, (estimate, value) in enumerate(zip(found[metric], curve, strict=True)):
+        for g, (estimate, value) in enumerate(zip(estimates[metric], curve, strict=True)):
             error = estimate.standard_error
             assert abs(estimate.value - value) <= BOUND * error + 1e-12 * abs(value), f"{metric} g{g}: {estimate} against {value}"
             compared += 1
@@ -86,8 +86,8 @@ def test_accumulate_subsample_of_a_gaussian_G11():
 @BOTH
 @pytest.mark.parametrize("temperature", [1.0, 0.8])
 def test_the_fresh_loop_of_a_gaussian_comes_to_its_fixed_point_G12(temperature, records):
-    told = gaussian({"kind": "fresh", "human": 30}, n=30, temperature=temperature, generations=40, rows=90, records=records)
-    values = readings(told)
+    recipe = gaussian({"kind": "fresh", "human": 30}, n=30, temperature=temperature, generations=40, rows=90, records=records)
+    values = readings(recipe)
     spread, error = {1.0: (0.981221, 0.018779), 0.8: (0.617612, 0.011820)}[temperature]
     for metric, limit in (("spread_ratio", spread), ("mean_error", error)):
         last = values[metric][-1]
@@ -96,9 +96,9 @@ def test_the_fresh_loop_of_a_gaussian_comes_to_its_fixed_point_G12(temperature, 
 
 @pytest.mark.parametrize("weight", [0.3, "golden", 0.9])
 def test_the_weighted_fresh_loop_of_a_gaussian_G13(weight):
-    told = gaussian({"kind": "weighted", "weight": weight, "rows": "fresh", "human": 20}, generations=40, known_variance=1.0)
+    recipe = gaussian({"kind": "weighted", "weight": weight, "rows": "fresh", "human": 20}, generations=40, known_variance=1.0)
     w = 0.6180339887498949 if weight == "golden" else weight
-    last = readings(told)["mean_error"][-1]
+    last = readings(recipe)["mean_error"][-1]
     limit = (w**2 / 20 + (1 - w) ** 2 / 20) / (2 * w - w**2)
     assert abs(last.value - limit) <= BOUND * last.standard_error
 
@@ -108,10 +108,10 @@ def test_the_golden_weight_does_harm_with_fixed_human_rows_and_is_refused_there(
 
     with pytest.raises(BadInput, match=r"1\.171/n"):
         experiment(gaussian({"kind": "weighted", "weight": "golden"}))
-    told = gaussian(
+    recipe = gaussian(
         {"kind": "weighted", "weight": 0.6180339887498949, "rows": "fixed"}, generations=40, chains=20_000, known_variance=1.0
     )
-    last = readings(told)["mean_error"][-1]
+    last = readings(recipe)["mean_error"][-1]
     assert abs(last.value - 1.171 / 20) <= BOUND * last.standard_error + 5e-4 / 20  # 1.171 has four digits
 
 
@@ -153,13 +153,13 @@ ZIPF = np.arange(1, 7) ** -1.0 / (np.arange(1, 7) ** -1.0).sum()
 
 @pytest.mark.parametrize("policy", ["replace", "accumulate", "augment", "human_only", "accumulate_subsample"])
 def test_discrete_laws_C1_C2_C3_C6_C8(policy):
-    told = categorical(policy, states=6, law="zipf")
-    compare(readings(told), STATES, policy_kind=policy, learner_kind="categorical", n=10, probabilities=ZIPF)
+    recipe = categorical(policy, states=6, law="zipf")
+    compare(readings(recipe), STATES, policy_kind=policy, learner_kind="categorical", n=10, probabilities=ZIPF)
 
 
 def test_a_chain_ends_in_state_i_with_the_probability_of_state_i_C4():
-    told = experiment(categorical("replace", n=6, states=4, law="zipf", generations=120, chains=20_000) | {"metrics": ["support"]})
-    *_, last = run(told)
+    arm = experiment(categorical("replace", n=6, states=4, law="zipf", generations=120, chains=20_000) | {"metrics": ["support"]})
+    *_, last = run(arm)
     p = last.model.value.probabilities
     assert (p.max(axis=-1) == 1).all(), "every chain is absorbed by then (P < 1e-7 otherwise)"
     law = np.arange(1, 5) ** -1.0 / (np.arange(1, 5) ** -1.0).sum()
@@ -171,9 +171,9 @@ def test_the_mean_time_to_absorption_is_the_diffusion_limit_within_its_error_C5(
     from outcross.collapse.profile import time_to_absorption
     from outcross.verbs.run.tables import tabulate
 
-    told = experiment(
+    arm = experiment(
         categorical("replace", n=100, states=10, generations=1200, chains=2_000) | {"metrics": ["support"], "store": "readings"}
     )
-    frame = tabulate("law", [("replace", 0, generation.g, generation.measured) for generation in run(told)])
+    frame = tabulate("law", [("replace", 0, generation.g, generation.measured) for generation in run(arm)])
     time = time_to_absorption(frame, arm="replace")
     assert time.value == pytest.approx(189.65, rel=0.05)  # a few per cent at n >= 100, exact simulation 185.8 ± 1.6 (§3.5)

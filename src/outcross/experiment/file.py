@@ -57,7 +57,7 @@ def changed(spec: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any
 
     BadInput where the arms of the experiment set the same key; `where` says whose arms they are.
     """
-    settings = dict(overrides if isinstance(overrides, Mapping) else map(setting, overrides))
+    settings = given_settings(overrides)
     spec = of_size(spec, settings.pop("size", spec.get("size")), where, settings)
     spec = override(_without_source(spec, settings), settings)
     for key in settings:
@@ -135,6 +135,22 @@ def _without_source(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> Map
 
 SOURCE_WORDS = ("text", "distribution", "path", "hub", "array")
 """Settings of `human` of which one says where the data come from."""
+
+
+def given_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by their keys, from a mapping or from words as in `generations=10`. BadInput where two words set one key.
+
+    >>> given_settings(["generations=3", "policy=replace"])
+    {'generations': 3, 'policy': 'replace'}
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    settings: dict[str, Any] = {}
+    for key, value in map(setting, given):
+        if key in settings:
+            raise BadInput(f"{key} is given twice; give it once")
+        settings[key] = value
+    return settings
 
 
 def setting(word: str) -> tuple[str, Any]:

@@ -19,7 +19,7 @@ from outcross.report.numerals import number, percent
 Specification = dict[str, Any]
 
 # Okabe and Ito's colours less yellow, which does not print; the human baseline is grey.
-COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#332288")
+COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#332288", "#882255", "#808000")
 BASELINE = "#5b5b5b"
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4))
 FONT_SIZE = 11.5
@@ -82,7 +82,7 @@ class Axis:
 
 
 def looks(arms: Sequence[str]) -> dict[str, Look]:
-    """A colour and dashes for each arm, distinct up to 35 arms."""
+    """A colour and dashes for each arm, distinct up to 45 arms."""
     styles, colours_used = {}, 0
     for arm in arms:
         if is_baseline(arm) and not any(look.colour == BASELINE for look in styles.values()):
@@ -141,7 +141,7 @@ def chart(
     size = _with_room_for_names(curves, axis, size) if size.labels else size
     theory = _law_ends(laws or {}, law_names or {}, axis, size) if size.labels else []
     layers = [
-        *_floor_layers(floor, curves, axis, human),
+        *_floor_layers(floor, curves, axis, f"other {human}" if size.labels else ""),
         *_law_layers(curves, laws or {}, axis),
         *_interval_layers(curves, axis),
         *_thread_layers(curves, axis),
@@ -398,7 +398,8 @@ def _lines(rows: Sequence[Specification], mark: Specification, axis: Axis) -> Sp
     }
 
 
-def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis, human: str) -> list[Specification]:
+def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis, name: str) -> list[Specification]:
+    """What other human data show, as a dashed line with its band. An empty name is left out: in a small chart it would lie on the curves."""
     if floor is None:
         return []
     points = floor.known
@@ -414,20 +415,16 @@ def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis, huma
     return [
         *([_band(banded, area, axis, is_of_arm=False)] if banded else []),
         {"data": {"values": rows}, "mark": line, "encoding": level},
-        {
-            "data": {"values": rows[-1:]},
-            "mark": {
-                "type": "text",
-                "text": f"other {human}",
-                "align": "right",
-                "dy": -6,
-                "fontSize": 10,
-                "color": INK,
-                "aria": False,
-            },
-            "encoding": {"y": {"field": "value", **vertical(axis)}, "color": {"value": INK}, "strokeDash": {"value": [1, 0]}},
-        },
+        *([_floor_name(rows[-1], name, axis)] if name else []),
     ]
+
+
+def _floor_name(row: Specification, name: str, axis: Axis) -> Specification:
+    return {
+        "data": {"values": [row]},
+        "mark": {"type": "text", "text": name, "align": "right", "dy": -6, "fontSize": 10, "color": INK, "aria": False},
+        "encoding": {"y": {"field": "value", **vertical(axis)}, "color": {"value": INK}, "strokeDash": {"value": [1, 0]}},
+    }
 
 
 def _floor_row(point: CurvePoint, generation: float, axis: Axis) -> Specification:

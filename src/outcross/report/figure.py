@@ -23,6 +23,8 @@ THEMES: Mapping[str, Mapping[str, str]] = {
     "dark": {
         "background": "#171715", "#3a3a38": "#d6d4ce", "#1c1c1a": "#d6d4ce", "#111": "#d6d4ce", "#e9e8e4": "#35342f", "#b8b6b0": "#7b7972",
         "#5b5b5b": "#b3b1aa", "#332288": "#9d8ff2", "#0072b2": "#3f9ddb",
+        "#882255": "#d583ab", "#808000": "#b3b344", "#8fa9c9": "#5d7ba3", "#e39a62": "#c9793f", "#b9c6d6": "#4a5868",
+        "#9a3b00": "#f0a36b", "#6b3fa0": "#b99aeb", "#2f6b3c": "#7fc48f", "#63625d": "#a5a39c",
     },
     "print": {"background": "#ffffff", "#3a3a38": "#000000", "#1c1c1a": "#000000", "#111": "#000000", "#e9e8e4": "#dddddd", "#b8b6b0": "#000000"},
 }  # fmt: skip
@@ -77,6 +79,13 @@ class Figure:
             return converted(spec, form, DOTS_AN_INCH)
         except ModuleNotFoundError:
             raise missing_extra("vl-convert-python", "report") from None
+
+    def svg(self, key: str = "") -> str:
+        """The chart as SVG for a page, its inner ids made unique by `key`; empty where the extra `report` is not installed."""
+        try:
+            return draw(self.spec, key or self.name)
+        except ModuleNotFoundError:
+            return ""
 
     def csv(self) -> bytes:
         """The data as CSV, a row a number that is drawn."""

@@ -40,7 +40,7 @@ from outcross.report.response import leads as leading_of
 from outcross.report.response import response_figures
 from outcross.report.slopes import slopes_of
 from outcross.report.study import Page, PolicyPage, Study
-from outcross.report.templates import environment, resource
+from outcross.report.templates import resource, template
 from outcross.report.texts import excerpts, writers
 
 LIMIT = 1_000_000  # bytes
@@ -151,7 +151,6 @@ def render(study: Study, allowance: Allowance) -> bytes:
         pen=pen,
         shown=PREPARED,
         named=zip,
-        style=resource("page.css"),
         kinds=kinds,
         labels=_labels(kinds),
         script=script,
@@ -173,7 +172,7 @@ def _labels(kinds: Mapping[tuple[str, ...], str]) -> str:
 
 @cache
 def _template() -> Any:
-    return environment().from_string(resource("page.html"))
+    return template("page.html")
 
 
 def _has_a_course(reading: Measured) -> bool:

@@ -1,27 +1,25 @@
-"""Figures of columns, shares and checks: what an audit or a mix shows, each by itself with its data."""
+"""Figures of shares, changes and checks: what an audit or a mix shows, each by itself with its data."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from outcross.report.characters import cut, visible
 from outcross.report.charts import COLOURS, INK, Specification, canvas
 from outcross.report.figure import Figure
-from outcross.report.numerals import number
-from outcross.report.share_curves import title as title_of_design
-from outcross.statistics.portraits import Portrait, Reliability
+from outcross.report.numerals import number, percent
 from outcross.statistics.share_curves import ShareDesign
 
 WIDTH, HEIGHT = 380, 220
 LINE = 20
 """Height of a bar, in pixels."""
+CELL = 44
+"""Width of a cell of a matrix, in pixels."""
 NAMES = 48
 """Characters of a bar's name that are shown."""
 HUMAN, SYNTHETIC = INK, COLOURS[1]
-SIDES = {"human": HUMAN, "synthetic": SYNTHETIC}
 
 
 def file_word(text: str) -> str:
@@ -31,78 +29,6 @@ def file_word(text: str) -> str:
     'hours-per-week'
     """
     return re.sub(r"[^\w.=+]+", "-", text).strip("-.")[:80] or "unnamed"
-
-
-def column_figure(column: str, portrait: Portrait) -> Figure:
-    """A column on both sides: a histogram of numbers, or a bar a category."""
-    import polars
-
-    totals = {"human": sum(portrait.human) or 1, "synthetic": sum(portrait.synthetic) or 1}
-    if portrait.kind == "number":
-        places = [None, *portrait.places, None]
-        names = [_bin(low, high) for low, high in pairwise(places)]
-    else:
-        names, places = list(portrait.names), []
-    rows = [
-        (column, place, name, side, count, count / totals[side])
-        for side, counts in (("human", portrait.human), ("synthetic", portrait.synthetic))
-        for place, (name, count) in enumerate(zip(names, counts, strict=True))
-    ]
-    data = polars.DataFrame(rows, schema=["column", "place", "value", "side", "records", "share"], orient="row")
-    caption = f"{totals['synthetic']:,} synthetic and {totals['human']:,} human records; missing: {portrait.missing[1]:,} and {portrait.missing[0]:,}. Counts, with no interval."
-    spec = (
-        _histogram(column, names, data)
-        if portrait.kind == "number"
-        else _bars(names, data, "side", SIDES, "share", "share of records")
-    )
-    return Figure(f"column-{file_word(column)}", column, spec, data, caption)
-
-
-def _bin(low: float | None, high: float | None) -> str:
-    if low is None:
-        return f"≤ {number(high)}"
-    return f"> {number(low)}" if high is None else f"{number(low)} to {number(high)}"
-
-
-def _histogram(column: str, names: Sequence[str], data: Any) -> Specification:
-    rows = [{**row, "end": row["place"] + 1} for row in data.to_dicts()]
-    outline = [row for row in rows if row["side"] == "human"]
-    outline.append({**outline[-1], "place": outline[-1]["end"]})
-    ticks = list(range(0, len(names), max(1, len(names) // 6)))
-    words = {place: names[place].split(" to ")[0] for place in ticks}
-    expression = " : ".join(f"datum.value == {place} ? '{word}'" for place, word in words.items()) + " : ''"
-    across = {
-        "field": "place",
-        "type": "quantitative",
-        "title": visible(column),
-        "axis": {"values": ticks, "labelExpr": expression, "grid": False},
-        "scale": {"domain": [0, len(names)], "nice": False},
-    }
-    upward = {"field": "share", "type": "quantitative", "title": "share of records", "axis": {"format": ".3~%"}}
-    return {
-        **canvas(WIDTH, HEIGHT, right=4),
-        "layer": [
-            {
-                "data": {"values": [row for row in rows if row["side"] == "synthetic"]},
-                "mark": {"type": "rect", "opacity": 0.45},
-                "encoding": {"x": across, "x2": {"field": "end"}, "y": upward, "y2": {"datum": 0}, "color": _sides()},
-            },
-            {
-                "data": {"values": outline},
-                "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8},
-                "encoding": {"x": across, "y": upward, "color": _sides()},
-            },
-        ],
-    }
-
-
-def _sides() -> Specification:
-    return {
-        "field": "side",
-        "type": "nominal",
-        "scale": {"domain": [*SIDES], "range": [*SIDES.values()]},
-        "legend": {"title": None, "orient": "top"},
-    }
 
 
 def _bars(names: Sequence[str], data: Any, by: str, colours: Mapping[str, str], value: str, title: str) -> Specification:
@@ -125,86 +51,6 @@ def _bars(names: Sequence[str], data: Any, by: str, colours: Mapping[str, str], 
             "color": colour,
         },
     }
-
-
-def quantile_figure(column: str, portrait: Portrait) -> Figure | None:
-    """Quantiles of synthetic values against the human ones of the same depth; None where there are fewer than three."""
-    import polars
-
-    if len(portrait.depths) < 3:
-        return None
-    rows = list(zip(portrait.depths, portrait.human_quantiles, portrait.synthetic_quantiles, strict=True))
-    data = polars.DataFrame(rows, schema=["depth", "human", "synthetic"], orient="row")
-    ends = [*portrait.human_quantiles, *portrait.synthetic_quantiles]
-    is_log = min(ends) > 0 and max(ends) / min(ends) > 100
-    scale = {"type": "log" if is_log else "linear", "zero": False}
-    line = [{"human": end, "synthetic": end} for end in (min(ends), max(ends))]
-    spec = {
-        **canvas(HEIGHT, HEIGHT, right=4),
-        "layer": [
-            {
-                "data": {"values": line},
-                "mark": {"type": "line", "color": INK, "strokeDash": [4, 3], "strokeWidth": 1.2},
-                "encoding": _square("human", "synthetic", scale),
-            },
-            {
-                "data": {"values": data.to_dicts()},
-                "mark": {"type": "point", "filled": True, "size": 40, "color": SYNTHETIC, "opacity": 1},
-                "encoding": _square("human", "synthetic", scale),
-            },
-        ],
-    }
-    return Figure(
-        f"quantiles-{file_word(column)}",
-        f"Quantiles of {column}",
-        spec,
-        data,
-        "Quantiles of the same depth on both sides; on the dashed line nothing is lost.",
-    )
-
-
-def _square(across: str, upward: str, scale: Specification) -> Specification:
-    return {
-        "x": {"field": across, "type": "quantitative", "title": across, "scale": scale, "axis": {"grid": False, "tickCount": 5}},
-        "y": {"field": upward, "type": "quantitative", "title": upward, "scale": scale, "axis": {"tickCount": 5}},
-    }
-
-
-def calibration_figure(reliability: Reliability) -> Figure:
-    """Predictions against what came true on human records, of models that learned from either side."""
-    import polars
-
-    rows = [
-        (side, *point) for side, points in (("human", reliability.human), ("synthetic", reliability.synthetic)) for point in points
-    ]
-    data = polars.DataFrame(rows, schema=["side", "predicted", "came_true"], orient="row")
-    ends = [value for _, *point in rows for value in point]
-    line = [{"predicted": end, "came_true": end} for end in (min(ends), max(ends))]
-    encoding = _square("predicted", "came_true", {"type": "linear", "zero": False})
-    encoding["x"]["title"], encoding["y"]["title"] = f"predicted: {visible(reliability.of)}", "came true"
-    spec = {
-        **canvas(HEIGHT, HEIGHT, right=4),
-        "layer": [
-            {
-                "data": {"values": line},
-                "mark": {"type": "line", "color": INK, "strokeDash": [4, 3], "strokeWidth": 1.2},
-                "encoding": encoding,
-            },
-            {
-                "data": {"values": data.to_dicts()},
-                "mark": {"type": "line", "point": True, "strokeWidth": 1.8},
-                "encoding": {**encoding, "color": _sides()},
-            },
-        ],
-    }
-    caption = f"{reliability.learner}: models that learned from human and from synthetic records, on the same human records. On the dashed line predictions come true."
-    return Figure(
-        f"calibration-{file_word(reliability.target)}-{file_word(reliability.learner)}",
-        f"Predictions of {reliability.target}",
-        spec,
-        data,
-        caption,
-    )
 
 
 def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
@@ -266,6 +112,11 @@ def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
                 },
             },
             {
+                "data": {"values": [{"loss": design.points[0].loss.value}]},
+                "mark": {"type": "rule", "strokeDash": [4, 3], "color": INK},
+                "encoding": {"y": upward("loss")},
+            },
+            {
                 "mark": {"type": "rule", "strokeWidth": 1.6},
                 "encoding": {"x": across, "y": upward("low"), "y2": {"field": "high"}, "color": colour},
             },
@@ -275,8 +126,19 @@ def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
             },
         ],
     }
-    caption = f"Bars: 95 % intervals, of the worst group for all groups together. Grey: shares that may be the best, {first:.3g} to {last:.3g}."
+    caption = f"Bars: 95 % intervals, of the worst group for all groups together. Dashed: human records alone. Grey: shares that may be the best, {percent(first)} to {percent(last)}."
     return Figure(f"share-curve-{design.fixed}", f"{loss}, {title_of_design(design)}", spec, data, caption)
+
+
+def title_of_design(design: ShareDesign) -> str:
+    """What a share curve is of.
+
+    >>> title_of_design(ShareDesign("human", 1200, (), 0.0, (0.0,), (), ()))
+    'synthetic records added to all 1,200 human ones'
+    """
+    if design.fixed == "human":
+        return f"synthetic records added to all {design.size:,} human ones"
+    return f"{design.size:,} records in all, synthetic ones in the place of human ones"
 
 
 def counts_figure(name: str, title: str, counts: Mapping[str, int]) -> Figure:
@@ -297,17 +159,15 @@ BEFORE = {"before": "#8a8880", "after": SYNTHETIC}
 """The colours of two mixes."""
 
 
-def changes_figure(
-    name: str, title: str, rows: Sequence[tuple[str, int, int, float, float]], caption: str, sides: Mapping[str, str] = BEFORE
-) -> Figure:
-    """Shares on two sides; rows: value, rows of the first side, rows of the second, their shares. sides: the names with their colours."""
+def changes_figure(name: str, title: str, rows: Sequence[tuple[str, int, int, float, float]], caption: str) -> Figure:
+    """Shares before and after; rows: value, rows before, rows after, their shares."""
     import polars
 
     records = [
-        (value, side, count, share) for value, *both in rows for side, count, share in zip(sides, both[:2], both[2:], strict=True)
+        (value, side, count, share) for value, *both in rows for side, count, share in zip(BEFORE, both[:2], both[2:], strict=True)
     ]
     data = polars.DataFrame(records, schema=["value", "side", "rows", "share"], orient="row")
-    spec = _bars([value for value, *_ in rows], data, "side", sides, "share", "share of records")
+    spec = _bars([value for value, *_ in rows], data, "side", BEFORE, "share", "share of records")
     return Figure(file_word(name), title, spec, data, caption)
 
 
@@ -387,9 +247,9 @@ def matrix_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], capt
 
     largest = max((abs(row[value]) for row in rows), default=0.0) or 1.0
     scale = (
-        {"domain": [-largest, 0, largest], "range": [COLOURS[0], "#f3f2ee", COLOURS[1]]}
+        {"domain": [-largest, 0, largest], "range": [COLOURS[0], "#f3f2ee", COLOURS[1]], "interpolate": "rgb"}
         if is_signed
-        else {"domain": [0, largest], "range": ["#f3f2ee", COLOURS[0]]}
+        else {"domain": [0, largest], "range": ["#f3f2ee", COLOURS[0]], "interpolate": "rgb"}
     )
     names = [list(dict.fromkeys(str(row[side]) for row in rows)) for side in ("one", "other")]
     shown = [
@@ -412,7 +272,7 @@ def matrix_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], capt
         "y": {"field": "one", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 200}},
     }
     spec = {
-        **canvas(56 * max(2, len(names[1])), 26 * max(2, len(names[0])), right=4),
+        **canvas(CELL * max(2, len(names[1])), LINE * max(2, len(names[0])), right=40),
         "data": {"values": shown},
         "layer": [
             {
@@ -426,6 +286,5 @@ def matrix_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], capt
 
 
 __all__ = [
-    "SIDES", "calibration_figure", "changes_figure", "checks_figure", "column_figure", "counts_figure", "file_word", "lines_figure", "matrix_figure",
-    "quantile_figure", "share_curve_figure",
+    "changes_figure", "checks_figure", "counts_figure", "file_word", "lines_figure", "matrix_figure", "share_curve_figure", "title_of_design",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from typing import ParamSpec, TypeVar
 
 from outcross import runtime
@@ -28,10 +29,20 @@ def asks(question: Callable[P, Q], answer: Callable[[Q], R]) -> Callable[P, R]:
 
                 known = list(signature.parameters)
                 raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
-        return answer(question(*given, **named))
+        asked = question(*given, **named)
+        check_not_empty(asked)
+        return answer(asked)
 
     ask.__signature__ = signature  # type: ignore[attr-defined]
     return ask
+
+
+def check_not_empty(asked: object) -> None:
+    """BadInput for a field of a question that is an empty text, unless that is what it is if left out."""
+    for own in fields(asked):  # type: ignore[arg-type]
+        value = getattr(asked, own.name)
+        if isinstance(value, str) and not value and own.default != "":
+            raise BadInput(f"{own.name} is empty; give a value, or leave it out")
 
 
 def check_workers(workers: int | None) -> None:

@@ -78,12 +78,18 @@ def early_warning(readings: Readings, limits: Thresholds) -> Answer:
     detected = f"By their intervals, {dates}."
     if not first.crossed.any():
         return Answer(
-            WARNING, "no", None, None, None, None, f"The early signal ({name}) had not lost a tenth, and {rise('not ')}. {detected}"
+            WARNING,
+            "no",
+            None,
+            None,
+            None,
+            None,
+            f"By the readings themselves, the early signal ({name}) had not lost a tenth, and {rise('not ')}. {detected}",
         )
     when = int(first.early.min()) if (first.early < first.generations).any() else None
     apart = leads[first.crossed]
     mean, half = float(apart.mean()), _half(apart)
-    lead = f"The early signal ({name}) {_order(first, mean, rise)}. {detected}"
+    lead = f"By the readings themselves, the early signal ({name}) {_order(first, mean, rise)}. {detected}"
     if half is None:
         note = (
             f"{lead} One seed cannot tell this from chance, which puts either signal first in half of such runs; several seeds can."

@@ -110,8 +110,8 @@ def _order(dated: Sequence[Answer]) -> Answer:
         if not answers:
             return Answer(FIRST, "not_applicable", None, None, None, None, "No signal was read over two generations.")
         if answers == {"no"}:
-            return Answer(FIRST, "no", None, None, None, None, "No signal has moved.")
-        return Answer(FIRST, "cannot_tell", None, None, None, None, "No signal has surely moved.")
+            return Answer(FIRST, "no", None, None, None, None, "By the intervals of the readings, no signal has moved.")
+        return Answer(FIRST, "cannot_tell", None, None, None, None, "By the intervals of the readings, no signal has surely moved.")
     start = min(when.values())
     return Answer(
         FIRST,

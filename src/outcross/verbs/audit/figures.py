@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +11,13 @@ from outcross.measures import pages_of_aspect
 from outcross.report.characters import cut
 from outcross.report.figure import Figure
 from outcross.report.shapes import (
-    SIDES,
-    calibration_figure,
-    changes_figure,
     checks_figure,
-    column_figure,
     file_word,
     lines_figure,
     matrix_figure,
-    quantile_figure,
     share_curve_figure,
 )
+from outcross.report.sides import calibration_figure, column_figure, quantile_figure, regions_figure
 from outcross.verbs.audit.rankings import ranking
 from outcross.verbs.audit.sentences import title, where
 
@@ -80,6 +76,21 @@ def lost_regions(audit: Audit) -> list[Check]:
     return [check for check in audit.of("lost") if check.metric == "region"][:REGIONS]
 
 
+def map_of_regions(audit: Audit) -> Figure:
+    """The regions that are lost, the worst first; there must be one."""
+    rows = audit.rows["reference"], audit.rows["synthetic"]
+    shares = [(cut(region.at, RULE), region.about, region.about * (region.value or 0.0)) for region in lost_regions(audit)]
+    return regions_figure([(rule, round(human * rows[0]), round(own * rows[1]), human, own) for rule, human, own in shares])
+
+
+def map_of_associations(changes: Mapping[tuple[str, str], float]) -> Figure:
+    """How much the association of each pair of columns has changed."""
+    names = list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED]
+    rows = [{"one": one, "other": other, "change": value} for (one, other), value in changes.items() if {one, other} <= {*names}]
+    caption = "How much the association of each pair of columns differs from that in human data. Orange: weaker; blue: stronger."
+    return matrix_figure("associations", "Changes of associations", rows, caption, "change", is_signed=True)
+
+
 def figures_of(audit: Audit) -> Iterator[Figure]:
     """Every figure of one audit."""
     worst = audit.of("lost", "invented")
@@ -91,27 +102,10 @@ def figures_of(audit: Audit) -> Iterator[Figure]:
     for column in dict.fromkeys(check.column for check in worst if check.aspect == "tails" and check.column in audit.portraits):
         if (drawn := quantile_figure(column, audit.portraits[column])) is not None:
             yield drawn
-    if regions := lost_regions(audit):
-        rows = audit.rows["reference"], audit.rows["synthetic"]
-        shares = [(cut(region.at, RULE), region.about, region.about * (region.value or 0.0)) for region in regions]
-        rows_of_rules = [(rule, round(human * rows[0]), round(own * rows[1]), human, own) for rule, human, own in shares]
-        yield changes_figure(
-            "regions",
-            "Regions of the data that are lost",
-            rows_of_rules,
-            "The share of records of each side that lie in the region.",
-            SIDES,
-        )
+    if lost_regions(audit):
+        yield map_of_regions(audit)
     if changes := associations(worst):
-        names = list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED]
-        rows = [
-            {"one": column, "other": other_column, "change": value}
-            for (column, other_column), value in changes.items()
-            if {column, other_column} <= {*names}
-        ]
-        yield matrix_figure(
-            "associations", "Changes of associations", rows, "Orange: weaker than in human data.", "change", is_signed=True
-        )
+        yield map_of_associations(changes)
     for reliability in audit.calibration:
         yield calibration_figure(reliability)
     for design in () if audit.share_curve is None else audit.share_curve.designs:
@@ -191,4 +185,14 @@ def _checks(audit: Audit, name: str) -> Figure | None:
     )
 
 
-__all__ = ["Depth", "associations", "depth_of", "figures_of", "figures_of_several", "lost_regions", "onsets_figure"]
+__all__ = [
+    "Depth",
+    "associations",
+    "depth_of",
+    "figures_of",
+    "figures_of_several",
+    "lost_regions",
+    "map_of_associations",
+    "map_of_regions",
+    "onsets_figure",
+]

@@ -13,11 +13,11 @@ from outcross.escapes import RULE, names_apart, shortened
 from outcross.files.outputs import write_page
 from outcross.measures import ASPECTS, Page, pages_of_aspect
 from outcross.report.characters import cut
-from outcross.report.portraits import calibration, heat_map, portrait, quantiles, regions
-from outcross.report.share_curves import share_curve_picture
-from outcross.report.share_curves import title as title_of_curve
-from outcross.report.templates import environment, resource
-from outcross.verbs.audit.figures import MAPPED, associations, depth_of, lost_regions, onsets_figure
+from outcross.report.figure import Figure
+from outcross.report.shapes import share_curve_figure, title_of_design
+from outcross.report.sides import calibration_figure, column_figure, quantile_figure
+from outcross.report.templates import template
+from outcross.verbs.audit.figures import associations, depth_of, map_of_associations, map_of_regions, onsets_figure
 from outcross.verbs.audit.judgement import Verdict
 from outcross.verbs.audit.phrases import clause, percent, written
 from outcross.verbs.audit.rankings import DIFFERENCES, differences, onsets
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from outcross.verbs.share_curve import ShareCurve
 
 LIMIT = 1_000_000  # bytes
+Drawn = dict[tuple[str, str], str]
+"""The SVG of each figure that was drawn, by its name and title."""
 ORDER: Sequence[Verdict] = ("lost", "invented", "cannot_tell", "kept", "not_applicable")
 """In which the checks of an aspect are listed."""
 COLOURS = {"lost": "#9a3b00", "invented": "#6b3fa0", "cannot_tell": "#63625d", "kept": "#2f6b3c", "not_applicable": "#63625d"}
@@ -86,8 +88,8 @@ class FindingCard:
     said: str
     """What was found, before and after."""
     page: Page
-    pictures: list[str]
-    """SVG: the column on both sides, and the quantiles of numbers where a tail is lost."""
+    pictures: list[tuple[str, str]]
+    """SVG with its caption: the column on both sides, and the quantiles of numbers where a tail is lost."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,8 @@ class AspectPage:
     findings: list[FindingCard]
     more: int
     """Losses and inventions without a card."""
-    heat_map: str
-    """Of the associations that have changed; empty where there are too few."""
+    heat_map: tuple[str, str]
+    """Of the associations that have changed, with its caption; empty where there are too few."""
     groups: list[Group]
     checks: int
 
@@ -139,6 +141,8 @@ class AuditPage:
     """How much of the set to train on, where that was asked."""
     curves: list[tuple[ShareDesign, str]]
     """Its two designs, each with a picture."""
+    is_missing_charts: bool
+    """Whether there are no pictures, because the extra `report` is not installed."""
 
 
 def write_audits(audits: Sequence[Audit], path: Path, are_generations: bool = False) -> Path:
@@ -149,38 +153,38 @@ def write_audits(audits: Sequence[Audit], path: Path, are_generations: bool = Fa
 def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
     """The page, below a megabyte: fewer rows where there are many."""
     share = 1.0
-    text = _rendered(audits, are_generations, share)
+    drawn: Drawn = {}
+    text = _rendered(audits, are_generations, share, drawn)
     while len(text) > LIMIT and share > 0.02:
         share /= 2
-        text = _rendered(audits, are_generations, share)
+        text = _rendered(audits, are_generations, share, drawn)
     return text
 
 
 def fragment(audit: Audit) -> str:
     """The sentence, how each aspect stands, and the worst ten with pictures, for a notebook."""
     worst = _apart(audit.of("lost", "invented"))[:WORST]
-    aspects = [_aspect(audit, standing, 1.0, False) for standing in scorecard(audit)]
-    findings = [_finding(audit, check) for check in worst]
+    aspects = [_aspect(audit, standing, 1.0, False, {}) for standing in scorecard(audit)]
+    findings = _findings(audit, worst, {})
     return _template("fragment.html").render(audit=audit, aspects=aspects, findings=findings, marks=MARKS, colours=COLOURS)
 
 
 def table_of_findings(audit: Audit, checks: Sequence[Check]) -> str:
     """Checks as a table with pictures, for a notebook."""
-    findings = [_finding(audit, check) for check in checks]
+    findings = _findings(audit, checks, {})
     return _template("fragment.html").render(audit=None, aspects=[], findings=findings, marks=MARKS, colours=COLOURS)
 
 
 @cache
 def _template(name: str) -> Any:
-    templates = environment(LONGEST)
-    templates.filters |= {
+    filters = {
         "short": _short, "shade": _shade, "phrase": phrase, "phrase_of": phrase_of, "margin_of": margin_of, "value_of": value_of, "percent": percent,
-        "curve_title": lambda design: capitalised(title_of_curve(design)), "interval": _interval,
+        "curve_title": lambda design: capitalised(title_of_design(design)), "interval": _interval,
     }  # fmt: skip
-    return templates.from_string(resource(name))
+    return template(name, filters, LONGEST)
 
 
-def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> bytes:
+def _rendered(audits: Sequence[Audit], are_generations: bool, share: float, drawn: Drawn) -> bytes:
     several = len(audits) > 1
     text = _template("audit.html").render(
         heading=audits[0].name if not several else f"{sum(not audit.is_human for audit in audits)} sets",
@@ -192,10 +196,9 @@ def _rendered(audits: Sequence[Audit], are_generations: bool, share: float) -> b
         anchors={audit.name: f"set-{i}" for i, audit in enumerate(audits)},
         onsets=onsets(audits) if are_generations and several else [],
         curves=_curves(audits) if are_generations and several else "",
-        pages=[_page(audit, share, not several) for audit in audits],
+        pages=[_page(audit, share, not several, drawn) for audit in audits],
         marks=MARKS,
         definitions=list(_definitions(audits)),
-        style=resource("page.css") + resource("audit.css"),
     )
     return text.encode("utf-8", "replace")
 
@@ -213,15 +216,11 @@ def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
 
 def _curves(audits: Sequence[Audit]) -> str:
     """The mean share of records that would have to change in each aspect over generations, as drawn by the charts of runs; nothing where they cannot be drawn."""
-    from outcross.report.charts import draw
-
-    try:
-        return draw(onsets_figure(audits).spec, "onsets")
-    except ModuleNotFoundError:
-        return ""
+    return onsets_figure(audits).svg("onsets")
 
 
-def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
+def _page(audit: Audit, share: float, is_alone: bool, drawn: Drawn) -> AuditPage:
+    aspects = [_aspect(audit, standing, share, is_alone, drawn) for standing in scorecard(audit)]
     columns = sorted(audit.columns, key=lambda column: (not column.is_guess, column.is_compared))
     most, curve = max(8, int(COLUMNS * share)), audit.share_curve
     return AuditPage(
@@ -229,18 +228,19 @@ def _page(audit: Audit, share: float, is_alone: bool) -> AuditPage:
         summary=audit.summary,
         rows=dict(audit.rows),
         rate=audit.rate,
-        aspects=[_aspect(audit, standing, share, is_alone) for standing in scorecard(audit)],
+        aspects=aspects,
         pointed=[_pointed(side, frame) for side, frame in audit.pointed.items() if frame.height],
         notes=list(audit.notes),
         columns=[replace(column, column=shortened(column.column)) for column in columns[:most]],
         left_columns=max(0, len(columns) - most),
         read_as=dict(Counter(column.kind for column in columns)),
         share_curve=curve,
-        curves=[] if curve is None else [(design, share_curve_picture(design, curve.loss)) for design in curve.designs],
+        curves=[] if curve is None else [(design, share_curve_figure(design, curve.loss).svg()) for design in curve.designs],
+        is_missing_charts=any(not svg for aspect in aspects for card in aspect.findings for svg, _ in card.pictures),
     )
 
 
-def _aspect(audit: Audit, standing: Standing, share: float, is_alone: bool) -> AspectPage:
+def _aspect(audit: Audit, standing: Standing, share: float, is_alone: bool, drawn: Drawn) -> AspectPage:
     groups = [
         Group(verdict, list(map(_row, every[:shown])), max(0, len(every) - shown))
         for verdict in ORDER
@@ -252,9 +252,9 @@ def _aspect(audit: Audit, standing: Standing, share: float, is_alone: bool) -> A
         question=ASPECTS[standing.aspect],
         verdict=standing.verdict,
         said=standing.said,
-        findings=[_finding(audit, check) for check in cards],
+        findings=_findings(audit, cards, drawn),
         more=len(standing.findings) - len(cards),
-        heat_map=_heat_map(standing.findings) if is_alone else "",
+        heat_map=_heat_map(standing.findings, drawn) if is_alone else ("", ""),
         groups=groups,
         checks=sum(map(len, standing.checks.values())),
     )
@@ -272,42 +272,47 @@ def _subject(check: Check, place: int) -> str:
     return "\0region" if check.metric == "region" else check.column or f"\0{place}"
 
 
-def _finding(audit: Audit, check: Check) -> FindingCard:
-    return FindingCard(_row(check), capitalised(clause(check)), _check_page(check), _pictures(audit, check))
+def _findings(audit: Audit, checks: Sequence[Check], drawn: Drawn) -> list[FindingCard]:
+    return [
+        FindingCard(
+            row=_row(check),
+            said=capitalised(clause(check)),
+            page=_check_page(check),
+            pictures=[_picture(figure, drawn) for figure in _figures(audit, check)],
+        )
+        for check in checks
+    ]
 
 
-def _pictures(audit: Audit, check: Check) -> list[str]:
-    """The column of a check on both sides, the map of regions, or how predictions came true; none where the check looks into a group, which the picture of the whole does not show."""
+def _figures(audit: Audit, check: Check) -> list[Figure]:
+    """The column of a check on both sides, the map of regions, or how predictions came true; none where the check looks into a group, which the figure of the whole does not show."""
     if check.metric == "region":
-        return [
-            regions(
-                [
-                    (cut(lost_region.at, RULE), lost_region.about, lost_region.about * (lost_region.value or 0.0))
-                    for lost_region in lost_regions(audit)
-                ]
-            )
-        ]
+        return [map_of_regions(audit)] if check.verdict == "lost" else []
     if check.metric in PREDICTED:
         return [
-            calibration(reliability)
+            calibration_figure(reliability)
             for reliability in audit.calibration
             if reliability.learner == check.at and reliability.target == check.column
         ]
-    column_portrait = audit.portraits.get(check.column)
-    if column_portrait is None or (check.group and check.metric in INSIDE):
+    portrait = audit.portraits.get(check.column)
+    if portrait is None or (check.group and check.metric in INSIDE):
         return []
-    whole = portrait(check.column, column_portrait)
-    return (
-        [whole, quantiles(check.column, column_portrait)]
-        if column_portrait.kind == "number" and check.aspect == "tails"
-        else [whole]
-    )
+    quantiles = quantile_figure(check.column, portrait) if portrait.kind == "number" and check.aspect == "tails" else None
+    return [column_figure(check.column, portrait), *([] if quantiles is None else [quantiles])]
 
 
-def _heat_map(worst: Sequence[Check]) -> str:
+def _picture(figure: Figure, drawn: Drawn) -> tuple[str, str]:
+    """A figure as SVG with its caption. Each is drawn once, although a column may have lost several things."""
+    key = figure.name, figure.title
+    if key not in drawn:
+        drawn[key] = figure.svg()
+    return drawn[key], figure.caption
+
+
+def _heat_map(worst: Sequence[Check], drawn: Drawn) -> tuple[str, str]:
     """The pairs of columns whose association has changed most, where there are at least three."""
     changes = associations(worst)
-    return heat_map(list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED], changes) if changes else ""
+    return _picture(map_of_associations(changes), drawn) if changes else ("", "")
 
 
 def _row(check: Check) -> CheckRow:

@@ -170,7 +170,7 @@ class Audit(Result):
     def plot(self, name: str = "") -> Figure:
         """A column on both sides (`age`), or one of `figures()` by its name (`checks`, `quantiles-age`, `regions`); the worst checks if no name is
         given. BadInput names the nearest."""
-        from outcross.report.shapes import column_figure
+        from outcross.report.sides import column_figure
 
         if name in self.portraits:
             return column_figure(name, self.portraits[name])

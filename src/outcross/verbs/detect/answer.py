@@ -18,7 +18,7 @@ from outcross.detectors.samples import LEAST
 from outcross.detectors.samples import calibration as sample_of
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
-from outcross.estimate import Estimate, NotApplicable
+from outcross.estimate import Estimate, NotApplicable, rounded
 from outcross.files import names
 from outcross.files.plain_yaml import read as read_yaml
 from outcross.ledger import results
@@ -400,8 +400,10 @@ def _histogram(calibrated: Calibration, texts: ReadTexts) -> dict[str, Sequence[
     both = np.concatenate(own)
     edges = np.linspace(float(np.quantile(both, 0.002)), float(np.quantile(both, 0.998)), BINS + 1)
     counts = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / max(values.size, 1) for values in own]
-    return {"edges": edges.tolist()} | {
-        name: count.tolist() for name, count in zip(("data", "human", "model"), counts, strict=True)
+    # As they are stored, so that a page that is drawn again from the folder is the same one.
+    return {  # type: ignore[return-value]  # all are finite
+        name: [rounded(number) for number in numbers.tolist()]
+        for name, numbers in zip(("edges", "data", "human", "model"), (edges, *counts), strict=True)
     }
 
 

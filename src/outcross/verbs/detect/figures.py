@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from outcross.report.charts import STYLE
+from outcross.estimate import rounded
+from outcross.report.charts import INK, canvas
 from outcross.report.figure import Figure, table
 
 if TYPE_CHECKING:
     from outcross.verbs.detect.result import Detection
 
-WIDTH, HEIGHT = 520, 240
+WIDTH, HEIGHT = 440, 180
 AUTHORS = {"model": "#d55e00", "edited": "#cc79a7", "people": "#0072b2"}
-COLOURS = {"data": "#888888", "human": "#0072b2", "model": "#d55e00"}
+TEXTS = {"data": "#b9c6d6", "human": "#0072b2", "model": "#d55e00"}
 
 
 def figures_of(result: Detection) -> tuple[Figure, ...]:
@@ -23,52 +24,66 @@ def figures_of(result: Detection) -> tuple[Figure, ...]:
 
 def _figures(result: Detection) -> Iterator[Figure]:
     if result.histogram:
-        yield _histogram(result)
+        yield log_ratios_figure(result)
     if result.shares is not None:
         yield _shares(result)
 
 
-def _histogram(result: Detection) -> Figure:
+def log_ratios_figure(result: Detection) -> Figure:
+    """The histograms of log-ratios: the data filled, what people and models wrote in the calibration samples as outlines at their estimated shares."""
     edges = result.histogram["edges"]
-    share = None if result.shares is None else result.share.value
+    share = None if result.shares is None else rounded(result.share.value)
     scale = {"data": 1.0, "human": 1.0 if share is None else 1 - share, "model": 1.0 if share is None else share}
     rows = [
         (name, low, high, scale[name] * part)
-        for name in COLOURS
+        for name in TEXTS
         for low, high, part in zip(edges[:-1], edges[1:], result.histogram[name], strict=True)
     ]
-    rows += [(name, edges[-1], edges[-1], scale[name] * result.histogram[name][-1]) for name in COLOURS if name != "data"]
+    rows += [(name, edges[-1], edges[-1], scale[name] * result.histogram[name][-1]) for name in TEXTS if name != "data"]
     data = table(rows, {"texts": str, "from": float, "to": float, "share": float})
-    x = {
+    across = {
         "field": "from",
         "type": "quantitative",
-        "title": "log-ratio: more like people's … more like a model's",
-        "bin": {"binned": True},
+        "title": "log-ratio: more like people's ← → more like a model's",
+        "axis": {"grid": False, "tickCount": 6},
+        "scale": {"domain": [edges[0], edges[-1]], "nice": False},
     }
-    y = {"field": "share", "type": "quantitative", "title": "share of the texts", "stack": None}
+    upward = {
+        "field": "share",
+        "type": "quantitative",
+        "title": "share of the texts",
+        "stack": None,
+        "axis": {"format": ".3~%", "tickCount": 4},
+    }
+    colour = {
+        "field": "texts",
+        "type": "nominal",
+        "scale": {"domain": [*TEXTS], "range": [*TEXTS.values()]},
+        "legend": {"title": None, "orient": "top"},
+    }
+    zero = [
+        {"data": {"values": [{"from": 0}]}, "mark": {"type": "rule", "color": INK, "strokeDash": [3, 3]}, "encoding": {"x": across}}
+    ]
     spec = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "width": WIDTH,
-        "height": HEIGHT,
-        "config": STYLE,
+        **canvas(WIDTH, HEIGHT, right=4),
         "data": {"values": data.to_dicts()},
         "layer": [
-            {"transform": [{"filter": "datum.texts == 'data'"}], "mark": {"type": "bar", "opacity": 0.5}, "encoding": {"x": x, "x2": {"field": "to"}, "y": y, "color": _colour()}},
-            {"transform": [{"filter": "datum.texts != 'data'"}], "mark": {"type": "line", "interpolate": "step-after"}, "encoding": {"x": x | {"bin": None}, "y": y, "color": _colour()}},
+            {
+                "transform": [{"filter": "datum.texts == 'data'"}],
+                "mark": {"type": "rect", "aria": False},
+                "encoding": {"x": across, "x2": {"field": "to"}, "y": upward, "y2": {"datum": 0}, "color": colour},
+            },
+            *(zero if edges[0] < 0 < edges[-1] else []),
+            {
+                "transform": [{"filter": "datum.texts != 'data'"}],
+                "mark": {"type": "line", "interpolate": "step-after", "aria": False},
+                "encoding": {"x": across, "y": upward, "color": colour},
+            },
         ],
-    }  # fmt: skip
+    }
     at = " at their estimated shares" if share is not None else ""
-    return Figure(
-        "log-ratios",
-        "How the texts look to the detector",
-        spec,
-        data,
-        f"Bars: the data. Lines: the calibration texts of people and of models{at}, each scored by a detector that did not see it.",
-    )
-
-
-def _colour() -> dict:
-    return {"field": "texts", "type": "nominal", "title": None, "scale": {"domain": list(COLOURS), "range": list(COLOURS.values())}}
+    caption = f"Filled: the data. Lines: the calibration texts of people and of models{at}, each scored by a detector that did not see it."
+    return Figure("log-ratios", "How the texts look to the detector", {**spec, "description": caption}, data, caption)
 
 
 def _shares(result: Detection) -> Figure:
@@ -92,10 +107,7 @@ def _shares(result: Detection) -> Figure:
         "scale": {"domain": there, "range": [AUTHORS[author] for author in there]},
     }
     spec = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
-        "width": WIDTH,
-        "height": {"step": 24},
-        "config": STYLE,
+        **canvas(WIDTH, 24 * len({of for of, _, _ in rows}), right=4),
         "data": {"values": data.to_dicts()},
         "layer": [
             {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"y": y, "x": {"field": "low", "type": "quantitative", "title": "share of the texts", "scale": {"domain": [0, 1]}}, "x2": {"field": "high"}, "color": colour}},

@@ -198,7 +198,7 @@ class Detection(Result):
             "declared": None if self.declared is None else dict(self.declared),
             "samples": {author: dict(counts) for author, counts in self.samples.items()},
             "cannot_tell": {"too short": int((self.states == 1).sum()), "abstained": int((self.states == 2).sum()), "nothing declared": int((self.states == 3).sum()), "another language": int((self.states == 4).sum())},
-            "histogram": {name: [rounded(number) for number in numbers] for name, numbers in self.histogram.items()},
+            "histogram": dict(self.histogram),
             "summary": self.summary,
             "warnings": list(self.warnings),
         }  # fmt: skip

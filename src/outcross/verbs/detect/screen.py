@@ -59,8 +59,6 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
     for warning in result.warnings:
         yield from wrapped(f"warning: {warning}", width)
     yield from wrapped("These are shares and chances of texts. They are no verdict about a person.", width)
-    if result.folder is not None:
-        yield f"written: {escaped(str(result.folder))}"
 
 
 def _flag_lines(result: Detection, width: int) -> Iterator[str]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from outcross.targets.handed import Handed, Series, metric_name, with_ends
 from outcross.verbs.audit.result import stored
 from outcross.verbs.mix.result import Mix, stored_mix
-from outcross.verbs.reproduce.claim import PROTOCOLS
 from outcross.verbs.reproduce.result import stored_reproduction
 from outcross.verbs.run.answer import open as open_run
 from outcross.verbs.run.tracking import points_of
@@ -98,7 +97,7 @@ def _reproduction(folder: Path, reproduction: Reproduction) -> tuple[Handed, str
             continue
         settings = {
             "verdict": said,
-            "protocol": PROTOCOLS[entry.result.protocol],
+            "protocol": entry.protocol,
             "claim": claim.sentence,
             "paper": claim.source.paper,
             "size": entry.result.size,

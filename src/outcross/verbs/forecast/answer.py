@@ -10,7 +10,7 @@ from typing import Any
 from outcross.collapse.forecasting import LEAST, too_few
 from outcross.errors import BadInput
 from outcross.experiment import Experiment
-from outcross.experiment.file import builtin, setting
+from outcross.experiment.file import builtin, given_settings
 from outcross.files.names import kind_at
 from outcross.ledger import results
 from outcross.recipe import nearest
@@ -27,7 +27,8 @@ from outcross.verbs.run.answer import open as open_run
 from outcross.verbs.run.result import Run
 from outcross.verbs.share_curve import shares_of
 
-MOST_AHEAD = 200
+AHEAD, MOST_AHEAD = 20, 200
+"""Generations beyond the last one where no number is given, and the most."""
 SHARES = "0:0.5:0.1"
 """Human shares that may be tried where none are named."""
 
@@ -129,8 +130,8 @@ def _asked(question: ForecastQuestion) -> AskedForecast:
                 f"--budgets takes READING=RATIO, got {more.places[0].removeprefix('budget.')!r:.80}; write --budgets held_out_perplexity=1.2"
             )
         named = more.budgets
-    own = {"shares": question.shares, "most_runs": question.most_runs, "width": question.width}
-    own |= {name: value for name, value in words.own.items() if name in own}
+    options = {"ahead": question.ahead, "shares": question.shares, "most_runs": question.most_runs, "width": question.width}
+    own = _joined(words.own, {name: value for name, value in options.items() if value is not None and not _is_empty(value)})
     places = [*words.places, *(place for place in several if not isinstance(place, str))]
     if not places:
         raise BadInput(
@@ -154,9 +155,9 @@ def _asked(question: ForecastQuestion) -> AskedForecast:
     return AskedForecast(
         runs,
         specs[0] if specs else None,
-        {**words.budgets, **dict(named or {})},
-        words.own.get("ahead", question.ahead),
-        {name: value for name, value in own.items() if value is not None and not _is_empty(value)},
+        _joined(words.budgets, dict(named or {}), "budget."),
+        AHEAD if (ahead := own.pop("ahead", None)) is None else ahead,
+        own,
         _both(words.settings, question.settings),
     )
 
@@ -169,7 +170,15 @@ def _both(words: Sequence[str], settings: Any) -> Any:
     """The settings of an experiment from the words of the command line and from the question."""
     if isinstance(settings, str | Path):
         raise BadInput(f"settings must be a mapping of keys to values, got {settings!r:.80}; write settings={{'human.rows': 50}}")
-    return dict(map(setting, words)) | (dict(settings) if isinstance(settings, Mapping) else dict(map(setting, settings)))
+    return _joined(given_settings(words), given_settings(settings))
+
+
+def _joined(words: Mapping[str, Any], named: Mapping[str, Any], what: str = "") -> dict[str, Any]:
+    """What words of the command line and options give together. BadInput where both give one thing."""
+    for name in words:
+        if name in named:
+            raise BadInput(f"{what}{name} is given twice; give it once")
+    return {**words, **named}
 
 
 def _check_for_runs(question: ForecastQuestion, asked: AskedForecast) -> None:

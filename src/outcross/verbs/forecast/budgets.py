@@ -102,10 +102,10 @@ def words_of(words: Iterable[str]) -> ForecastWords:
                 raise BadInput(
                     f"budget.{name} must be a number, got {value!r:.80}; it is a ratio to generation 0: write budget.{name}=1.2"
                 ) from None
-        elif key == "shares":
-            own[key] = value
-        elif key in NUMBERS:
-            own[key] = number_of(key, value)
+        elif key == "shares" or key in NUMBERS:
+            if key in own:
+                raise BadInput(f"{key} is given twice; give it once")
+            own[key] = value if key == "shares" else number_of(key, value)
         else:
             settings.append(word)
     return ForecastWords(budgets, own, tuple(settings), tuple(places))

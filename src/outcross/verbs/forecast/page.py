@@ -11,11 +11,10 @@ from outcross.experiment.bounds import TAIL_SURVIVAL
 from outcross.files.outputs import write_page
 from outcross.measures import pages_of_runs
 from outcross.recipe import first_line
-from outcross.report.charts import draw
 from outcross.report.curves import CurvePoint
 from outcross.report.fans import Fan, ShareOfHuman, fan_figure, named, share_figure
 from outcross.report.numerals import number
-from outcross.report.templates import environment, resource
+from outcross.report.templates import template
 from outcross.verbs.forecast.result import AS_OBSERVED, BEYOND, Forecast, LeastShare, ReadingForecast, SafeHorizon
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def page(result: Forecast) -> bytes:
             {
                 "title": title_of(group[0].measure, group[0].at),
                 "name": group[0].name,
-                "picture": _svg(figure, f"f{place}"),
+                "picture": figure.svg(f"f{place}"),
                 "caption": figure.caption,
                 "arms": group,
                 "tests": [(curve.arm, [test for test in curve.tests if test.weight >= SMALL_WEIGHT]) for curve in group],
@@ -103,21 +102,13 @@ def page(result: Forecast) -> bytes:
             for place, (group, figure) in enumerate(drawn)
         ],
         shares=[
-            (least_share, title_of(least_share.measure, least_share.at), _svg(_share_figure(least_share), f"s{place}"))
+            (least_share, title_of(least_share.measure, least_share.at), _share_figure(least_share).svg(f"s{place}"))
             for place, least_share in enumerate(result.shares)
         ],
         laws=[(name, first_line(type(growth_law(name))), growth_law(name).paper) for name in GROWTH],
         titles={(refusal.measure, refusal.at): title_of(refusal.measure, refusal.at) for refusal in result.refused},
-        style=resource("page.css") + resource("forecast.css"),
     )
     return text.encode("utf-8", "replace")
-
-
-def _svg(figure: Figure, key: str) -> str:
-    try:
-        return draw(figure.spec, key)
-    except ModuleNotFoundError:
-        return ""
 
 
 def end_words(generations: int | None) -> str:
@@ -139,15 +130,16 @@ def share_words(least_share: LeastShare, share: float | None) -> str:
 
 @cache
 def _template() -> Any:
-    templates = environment()
-    templates.filters |= {
-        "end": end_words,
-        "interval": interval_words,
-        "weight": lambda share: f"{100 * share:.3g} %",
-        "signed": number,
-    }
-    templates.globals |= {"share_words": share_words}
-    return templates.from_string(resource("forecast.html"))
+    return template(
+        "forecast.html",
+        {
+            "end": end_words,
+            "interval": interval_words,
+            "weight": lambda share: f"{100 * share:.3g} %",
+            "signed": number,
+            "share_words": share_words,
+        },
+    )
 
 
 __all__ = ["end_words", "figures", "interval_words", "page", "share_words", "title_of", "write_page_of"]

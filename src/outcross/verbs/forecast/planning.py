@@ -16,7 +16,7 @@ from outcross.collapse.forecasting import LEAST, too_few
 from outcross.errors import BadInput
 from outcross.experiment import Experiment
 from outcross.experiment.bounds import check_bounds, read_bounds
-from outcross.experiment.file import changed, load, setting
+from outcross.experiment.file import changed, given_settings, load
 from outcross.files.whole import read_text, write_whole
 from outcross.policies import POLICIES
 from outcross.recipe import member, plain, short_kind
@@ -119,7 +119,7 @@ def small_runs(
     spec: Any, settings: Any, imports: Sequence[str | Path], design: RunDesign, ahead: int, out: Path | None
 ) -> SmallRuns:
     """The small runs of an experiment. BadInput where it has arms of its own, where its policy has no human share, or where nothing can be observed long enough."""
-    changes = dict(settings) if isinstance(settings, Mapping) else dict(map(setting, settings))
+    changes = given_settings(settings)
     own_parts.load(imports)
     with own_parts.beside(spec), own_parts.blaming():
         _check_one_arm(spec, _with_changes(spec, changes))

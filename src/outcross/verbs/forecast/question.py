@@ -32,8 +32,8 @@ class ForecastQuestion:
     runs: Runs = ()
     """Folders of runs that belong together: of one experiment, with several seeds, human shares or policies; or one experiment, a file or the name of a built-in one. In Python also a Run or several, or an experiment as a mapping."""
     _: KW_ONLY
-    ahead: int = 20
-    """Generations beyond the last one, 1 to 200."""
+    ahead: int | None = None
+    """Generations beyond the last one, 1 to 200; 20 if left out."""
     budgets: Budgets = ()
     """Readings and how far they may go, as ratios to generation 0; the readings that lead a report, by a fifth, if left out."""
     shares: Shares = ""

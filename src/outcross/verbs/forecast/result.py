@@ -117,7 +117,7 @@ class NotForecast:
 
 @dataclass(frozen=True)
 class SharePlace:
-    """One arm of a share curve: how far the reading goes by the last generation looked at, as a ratio to generation 0, with its 95 % interval."""
+    """One arm of a share curve: how far the expectation of the reading goes by the last generation looked at, as a ratio to generation 0, with its 95 % interval."""
 
     share: float
     arm: str
@@ -128,7 +128,7 @@ class SharePlace:
 
 @dataclass(frozen=True)
 class LeastShare:
-    """The least human share that keeps a reading within its budget, for one policy.
+    """The least human share with which the expectation of a reading keeps its budget, for one policy; a single run that strays may need more.
 
     `low`, `value` and `high` are shares in [0, 1]; None means beyond the largest share that was run. `is_at_most`: the smallest share that was run keeps the budget already, so
     that the least one may be lower still.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from outcross.escapes import escaped
 from outcross.report.characters import visible
 from outcross.report.numerals import number
 from outcross.verbs.forecast.page import end_words, share_words
@@ -46,8 +45,6 @@ def forecast_lines(result: Forecast, width: int) -> Iterator[str]:
         )
     for note in result.notes:
         yield from wrapped(note, width)
-    if result.folder is not None:
-        yield f"written: {escaped(str(result.folder))}"
 
 
 def _horizon_words(curve: ReadingForecast) -> str:

@@ -304,9 +304,9 @@ def _least_shares(seen: Sequence[Seen], arms: Sequence[ForecastArm]) -> Iterator
 
 
 def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> LeastShare:
-    """The least share that keeps a budget for all generations that every arm was looked at.
+    """The least share with which the expectation keeps a budget for all generations that every arm was looked at.
 
-    A draw takes one path of each arm. The worst ratio that each path reaches by the last generation is made to fall with the share (isotonic
+    A draw takes one course of the expectation of each arm. The worst ratio that each course reaches by the last generation is made to fall with the share (isotonic
     regression). The interval goes from the largest share that was run and fails to the smallest that was run and keeps the budget, at the outer
     2.5 % of draws on either side: between two shares that were run nothing is known but the order. The value alone is read between them, as if the worst were a line over
     1/(share + a): with a human share α what strays adds up over about 1/α generations, and over all T of them where there is none. How soon that begins differs from one
@@ -361,7 +361,7 @@ def _as_ratio(beyond: float, budget: Budget) -> float:
 
 
 def _worst(reading: Seen, budget: Budget, through: int) -> np.ndarray:
-    """How far beyond its budget each path of an arm goes by generation `through`, in nats of the ratio to generation 0, (draws,)."""
+    """How far beyond its budget each course of the expectation of an arm goes by generation `through`, in nats of the ratio to generation 0, (draws,)."""
     path = reading.path
     observed = np.repeat(path.means[None, :], DRAWS, axis=0)
     whole = np.concatenate([observed, reading.expected_paths], axis=1)[:, : through + 1]

@@ -13,7 +13,7 @@ from outcross.errors import BadInput
 from outcross.ledger import Ledger, results
 from outcross.recipe import nearest
 from outcross.runtime import Where
-from outcross.verbs.asking import check_workers
+from outcross.verbs.asking import check_not_empty, check_workers
 from outcross.verbs.mix.asked import MixRecipe, read_asked
 from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.mix.result import Mix
@@ -81,7 +81,9 @@ def mix(spec: Any = None, **keywords: Any) -> Mix:
         raise BadInput(f"{spec} says what is to be mixed, and so does {next(iter(settings))}=; give one of them")
     if spec is None and not settings:
         raise BadInput("mix needs pools; write mix(pools=[…], rows=…), or name a mix file")
-    return mixed(MixQuestion(settings if spec is None else {**spec, **settings} if settings else spec, **asked))
+    question = MixQuestion(settings if spec is None else {**spec, **settings} if settings else spec, **asked)
+    check_not_empty(question)
+    return mixed(question)
 
 
 mix.__signature__ = inspect.signature(MixQuestion)  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from outcross.files.outputs import write_page
-from outcross.report.templates import environment, resource
+from outcross.report.templates import template
 from outcross.verbs.mix.changes import CENSUS, MOST, Changes
 
 LONGEST = 300
@@ -43,7 +43,6 @@ def page(changes: Changes) -> bytes:
         tails=changes.tails,
         tails_most=_largest([(tail.rows.share_before, tail.rows.share_after, tail.human.share_before) for tail in changes.tails]),
         mixes=[(name, side.manifest) for name, side in zip(names, (changes.before, changes.after), strict=True)],
-        style=resource("page.css") + resource("mixes.css"),
     )
     return text.encode("utf-8", "replace")
 
@@ -55,9 +54,7 @@ def _largest(shares: list[tuple[float, ...]]) -> float:
 
 @cache
 def _template() -> Any:
-    templates = environment(LONGEST)
-    templates.filters |= {"share": _share, "signed": _signed, "place": _place}
-    return templates.from_string(resource("mixes.html"))
+    return template("mixes.html", {"share": _share, "signed": _signed, "place": _place}, LONGEST)
 
 
 def _share(share: float) -> str:

@@ -29,8 +29,6 @@ def mix_lines(mix: Mix, width: int) -> Iterator[str]:
     yield from plan_lines(mix.plan, width) if mix.is_plan else manifest_lines(mix.manifest, width)
     if mix.is_plan and mix.mixing is not None and mix.mixing.searched is not None:
         yield from search_lines(mix.mixing.searched.plain, width)
-    if mix.folder is not None:
-        yield f"written: {escaped(str(mix.folder))}"
 
 
 def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:

@@ -41,7 +41,7 @@ def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda 
     """
     check_word(question.size, SIZES, "--size")
     names = (question.claims,) if isinstance(question.claims, str) else tuple(question.claims)
-    chosen = named_claims(tuple(name for name in names if name))
+    chosen = named_claims(names)
     if chosen and question.all:
         raise BadInput(f"--all takes every claim, so that {chosen[0].id} need not be named; leave one of them out")
     if question.minutes is not None and not question.all:
@@ -144,12 +144,12 @@ def _write(result: Reproduction) -> None:
 
 def with_page(result: Reproduction) -> Path | None:
     """Write the pages of all that the folder of a reproduction holds: report.html, and reproduction.md with its figures; None where nothing is kept."""
-    from outcross.verbs.reproduce.page import html, markdown, svg_of
+    from outcross.verbs.reproduce.page import html, markdown
     from outcross.verbs.reproduce.result import stored_reproduction
 
     if result.folder is None or (whole := stored_reproduction(result.folder)) is None:
         return None
-    drawn = {figure.name: svg for figure in whole.figures() if (svg := svg_of(figure))}
+    drawn = {figure.name: svg for figure in whole.figures() if (svg := figure.svg())}
     (result.folder / FIGURES).mkdir(exist_ok=True)
     for name, svg in drawn.items():
         write_whole(result.folder / FIGURES / f"{name}.svg", svg)

@@ -101,6 +101,8 @@ class Claim:
     """Why it is not run here, whatever the machine; empty where it is."""
     at_most_same_direction: str = ""
     """Why the claim can yield no more than `same direction`; empty where it can."""
+    decided_by: str = ""
+    """The inequality by which the order or the sign holds whatever the experiment shows, so that its verdict says nothing of the paper; empty where there is none."""
     discussion: str = ""
     """What a reader should know of the result, and why ours may differ."""
 
@@ -113,7 +115,9 @@ class Claim:
     @property
     def digest(self) -> str:
         """Of all that decides its result: not of its costs, nor of what is said about it."""
-        content = {key: value for key, value in plain(self).items() if key not in ("discussion", "sentence", "not_run")}
+        content = {
+            key: value for key, value in plain(self).items() if key not in ("decided_by", "discussion", "sentence", "not_run")
+        }
         for size in SIZES:
             if content[size] is not None:
                 content[size] = {

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross.files.outputs import write_page
 from outcross.recipe import kind
-from outcross.report.charts import BASELINE, COLOURS, canvas, draw
+from outcross.report.charts import BASELINE, COLOURS, canvas
 from outcross.report.figure import Figure, table, together
 from outcross.report.numerals import number
-from outcross.report.templates import environment, resource
-from outcross.verbs.reproduce.claim import PROTOCOLS, TAGS, claims
-from outcross.verbs.reproduce.screen import compared
-from outcross.verbs.reproduce.verdicts import MEANINGS
+from outcross.report.templates import template
+from outcross.verbs.reproduce.claim import TAGS, claims
+from outcross.verbs.reproduce.result import ReproducedClaim
+from outcross.verbs.reproduce.screen import compared, protocol_words
+from outcross.verbs.reproduce.verdicts import MEANINGS, ClaimVerdict
 
 if TYPE_CHECKING:
-    from outcross.verbs.reproduce.result import ReproducedClaim, Reproduction
+    from outcross.verbs.reproduce.claim import Claim
+    from outcross.verbs.reproduce.result import Reproduction
     from outcross.verbs.reproduce.rules import ClaimComparison
 
 TITLE = "Do published results hold?"
 INTRODUCTION = """Each claim was written down before its experiment ran: what a paper says, how its number is known, the experiment, and the rule that decides. The rules and the
-verdicts are fixed ([how](howto/reproduce.md)); no tolerance of a claim was changed after a result was seen, and where a claim was changed after its first result, its discussion says what and why. Holm's correction is over all claims that were compared. The rules themselves were corrected on 2026-11-29, when
-results had been seen, because a review of their formulas found them wrong (standard errors of few seeds, precision of both numbers, several comparisons in a claim). Three verdicts changed: gaussian-accumulate, hutter-exponents and kazdan-gaussian-table had agreed."""
+verdicts are fixed ([how](howto/reproduce.md)). No tolerance of a claim was changed after a result was seen. Where a claim was changed after its first result, its discussion says what was changed and why.
+Holm's correction covers all claims that were compared. The rules themselves were corrected on 2026-11-29, after results had been seen, because a review found errors in their formulas: in the standard
+errors of few seeds, in the precision of both numbers, and in claims of several comparisons. Three verdicts changed: gaussian-accumulate, hutter-exponents and kazdan-gaussian-table had agreed before."""
+SHOWN: Sequence[ClaimVerdict] = ("agrees", "same direction", "differs", "cannot tell")
+"""The verdicts of claims that were compared, in the order of the page."""
+BY_INEQUALITY = "An inequality decides this claim, so that its verdict says nothing about the paper"
 FIGURES = "reproduction"
 """The folder of the figures, beside reproduction.md."""
 WIDTH, HEIGHT = 420, 26
@@ -72,7 +78,10 @@ def _comparison_figure(comparison: ClaimComparison) -> Figure:
 
 
 def markdown(result: Reproduction, drawn: Container[str] = ()) -> str:
-    """The page of a reproduction as Markdown, with a link to the figure of every claim that was drawn."""
+    """The page of a reproduction as Markdown, with a link to the figure of every claim that was drawn.
+
+    Claims with a verdict come first, verdict by verdict; those that have none are one table at the end.
+    """
     lines = [
         f"# {TITLE}",
         "",
@@ -84,11 +93,46 @@ def markdown(result: Reproduction, drawn: Container[str] = ()) -> str:
         "|---|---|",
     ]
     lines += [f"| {word} | {meaning} |" for word, meaning in MEANINGS.items()]
-    lines += ["", "| claim | verdict | protocol | published | ours | small cost |", "|---|---|---|---|---|---|"]
-    lines += [_row(result, entry) for entry in result.entries]
-    for entry in result.entries:
-        lines += ["", f"## {entry.claim.id}", "", *_about(result, entry, entry.claim.id in drawn)]
+    groups, others = _by_verdict(result)
+    if groups:
+        lines += ["", "| claim | verdict | protocol | published | ours | small cost |", "|---|---|---|---|---|---|"]
+        lines += [_row(result, entry) for entries in groups.values() for entry in entries]
+    for word, entries in groups.items():
+        lines += ["", f"## {word.capitalize()}"]
+        for entry in entries:
+            lines += ["", f"### {entry.claim.id}", "", *_about(result, entry, entry.claim.id in drawn)]
+    if others:
+        lines += ["", f"## {WITHOUT}", "", "| claim | what it says | why it has no verdict |", "|---|---|---|"]
+        lines += [f"| {' | '.join(map(_cell, _without_verdict(result, entry)))} |" for entry in others]
     return "\n".join([*lines, ""])
+
+
+WITHOUT = "Without a verdict"
+
+
+def _by_verdict(result: Reproduction) -> tuple[dict[str, list[ReproducedClaim]], list[ReproducedClaim]]:
+    """The claims that were compared, verdict by verdict, and the others."""
+    groups = {word: [entry for entry in result.entries if result.verdicts[entry.claim.id] == word] for word in SHOWN}
+    others = [entry for entry in result.entries if result.verdicts[entry.claim.id] not in SHOWN]
+    return {word: entries for word, entries in groups.items() if entries}, others
+
+
+def _without_verdict(result: Reproduction, entry: ReproducedClaim) -> tuple[str, str, str]:
+    """The row of a claim that has no verdict: its id, what it says and where, and why there is none."""
+    claim = entry.claim
+    cost = "" if claim.small is None else f" (about {number(claim.small.minutes, 2)} min)"
+    why = result.reason(entry)
+    if entry.is_stale:
+        why = f"stale: the claim was changed after its result was made, and must be run again{cost}"
+    return (
+        claim.id,
+        f"{claim.sentence} {_source(claim)}.",
+        f"not run here: {why}" if why and not entry.is_stale else why or f"not run yet{cost}",
+    )
+
+
+def _source(claim: Claim) -> str:
+    return ", ".join(filter(None, [claim.source.paper, claim.source.place]))
 
 
 def _derived_alone(result: Reproduction) -> str:
@@ -110,8 +154,7 @@ def _row(result: Reproduction, entry: ReproducedClaim) -> str:
     more = sum(1 for _ in entry.verdicts(1)) - 1
     ours += f" (and {more} more)" if more > 0 else ""
     cost = "" if claim.small is None else f"{number(claim.small.minutes, 2)} min"
-    protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
-    return f"| [{claim.id}](#{claim.id}) | {result.verdicts[claim.id] or 'not run yet'} | {protocol} | {published} | {_cell(ours)} | {cost} |"
+    return f"| [{claim.id}](#{claim.id}) | {result.verdicts[claim.id] or 'not run yet'} | {protocol_words(entry)} | {published} | {_cell(ours)} | {cost} |"
 
 
 def _with_interval(comparison: ClaimComparison) -> str:
@@ -121,9 +164,9 @@ def _with_interval(comparison: ClaimComparison) -> str:
 
 def _about(result: Reproduction, entry: ReproducedClaim, is_drawn: bool) -> Iterator[str]:
     claim = entry.claim
-    source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
-    protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
-    yield f"*{claim.sentence}* {source}. **{(result.verdicts[claim.id] or 'not run yet').capitalize()}** ({protocol})."
+    yield f"*{claim.sentence}* {_source(claim)}. **{(result.verdicts[claim.id] or 'not run yet').capitalize()}** ({entry.protocol})."
+    if claim.decided_by:
+        yield from ("", f"{BY_INEQUALITY}: {claim.decided_by}.")
     if why := result.reason(entry):
         yield from ("", f"Not compared because {why}.".replace("..", "."))
     rows = list(entry.verdicts(result.factors.get(claim.id, 1)))
@@ -157,50 +200,42 @@ def _cell(text: str) -> str:
 
 
 def html(result: Reproduction) -> bytes:
-    """The page of a reproduction as one HTML file."""
+    """The page of a reproduction as one HTML file, in the order of `markdown`."""
     figures = {figure.name: figure for figure in result.figures()}
-    claims = [
-        {
-            "id": entry.claim.id,
-            "verdict": result.verdicts[entry.claim.id] or "not run yet",
-            "protocol": PROTOCOLS[entry.claim.protocol if entry.result is None else entry.result.protocol],
-            "sentence": entry.claim.sentence,
-            "source": ", ".join(filter(None, [entry.claim.source.paper, entry.claim.source.place])),
-            "why": result.reason(entry),
-            "facts": "" if entry.result is None else _facts(entry),
-            "discussion": " ".join(filter(None, [entry.claim.at_most_same_direction, entry.claim.discussion])),
-            "rows": [
-                (entry.claim.parts[place].what, TAGS[entry.claim.parts[place].tag], compared(comparison), word)
-                for place, comparison, word in entry.verdicts(result.factors.get(entry.claim.id, 1))
-            ],
-            "svg": svg_of(figures.get(entry.claim.id)),
-            "caption": figures[entry.claim.id].caption if entry.claim.id in figures else "",
-        }
-        for entry in result.entries
-    ]
-    text = (
-        environment()
-        .from_string(resource("reproduction.html"))
-        .render(
-            title=TITLE,
-            introduction=INTRODUCTION.replace("[how](howto/reproduce.md)", "docs/howto/reproduce.md"),
-            short=f"{result.short}. {_derived_alone(result)}".strip(),
-            meanings=MEANINGS,
-            claims=claims,
-            style=resource("page.css"),
-        )
+    groups, others = _by_verdict(result)
+    text = template("reproduction.html").render(
+        title=TITLE,
+        introduction=INTRODUCTION.replace("[how](howto/reproduce.md)", "docs/howto/reproduce.md"),
+        short=f"{result.short}. {_derived_alone(result)}".strip(),
+        meanings=MEANINGS,
+        groups={
+            word: [_claim_page(result, entry, figures.get(entry.claim.id)) for entry in entries] for word, entries in groups.items()
+        },
+        without=WITHOUT,
+        others=[_without_verdict(result, entry) for entry in others],
     )
     return text.encode("utf-8", "replace")
 
 
-def svg_of(figure: Figure | None) -> str:
-    """A figure as SVG; empty where there is none, or where the extra `report` is not installed."""
-    if figure is None:
-        return ""
-    try:
-        return draw(figure.spec, figure.name)
-    except ModuleNotFoundError:
-        return ""
+def _claim_page(result: Reproduction, entry: ReproducedClaim, figure: Figure | None) -> dict[str, Any]:
+    """What the page shows of a claim that was compared."""
+    claim = entry.claim
+    return {
+        "id": claim.id,
+        "protocol": protocol_words(entry),
+        "sentence": claim.sentence,
+        "source": _source(claim),
+        "why": result.reason(entry),
+        "decided_by": f"{BY_INEQUALITY}: {claim.decided_by}." if claim.decided_by else "",
+        "facts": "" if entry.result is None else _facts(entry),
+        "discussion": " ".join(filter(None, [claim.at_most_same_direction, claim.discussion])),
+        "rows": [
+            (claim.parts[place].what, TAGS[claim.parts[place].tag], compared(comparison), word)
+            for place, comparison, word in entry.verdicts(result.factors.get(claim.id, 1))
+        ],
+        "svg": "" if figure is None else figure.svg(),
+        "caption": "" if figure is None else figure.caption,
+    }
 
 
 def write_reproduction(result: Reproduction, path: Path) -> Path:
@@ -220,13 +255,12 @@ def claims_page() -> str:
         "|---|---|---|---|---|---|",
     ]
     for claim in every:
-        source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
         costs = [
             "" if size is None else number(size.minutes, 2) + ("" if size.is_measured else " (estimated)")
             for size in (claim.small, claim.full)
         ]
-        protocol = PROTOCOLS[claim.protocol] if not claim.not_run else f"not run here: {claim.not_run}"
-        lines.append("| " + " | ".join(map(_cell, (f"`{claim.id}`", claim.sentence, source, protocol, *costs))) + " |")
+        protocol = protocol_words(ReproducedClaim(claim)) if not claim.not_run else f"not run here: {claim.not_run}"
+        lines.append("| " + " | ".join(map(_cell, (f"`{claim.id}`", claim.sentence, _source(claim), protocol, *costs))) + " |")
     lines += ["", "## What is compared", "", "| claim | part | rule | published | known |", "|---|---|---|---|---|"]
     for claim in every:
         for part in claim.parts:

@@ -75,6 +75,11 @@ class ReproducedClaim:
     """Why it was not run here."""
 
     @property
+    def protocol(self) -> str:
+        """How near the experiment is to that of the source, in words."""
+        return PROTOCOLS[self.claim.protocol if self.result is None else self.result.protocol]
+
+    @property
     def is_stale(self) -> bool:
         """Whether the claim was changed after its result."""
         return self.result is not None and self.result.digest != self.claim.digest
@@ -153,16 +158,15 @@ class Reproduction(Result):
     def _rows(self, entry: ReproducedClaim) -> Iterator[tuple[Any, ...]]:
         claim, of_claim = entry.claim, self.verdicts[entry.claim.id] or "not run yet"
         size = "" if entry.result is None else entry.result.size
-        protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
         factor = self.factors.get(claim.id, 1)
         rows = [
             (
-                claim.id, of_claim, protocol, size, claim.parts[place].what, TAGS[claim.parts[place].tag], comparison.what, comparison.published, None if comparison.published is None else comparison.error,
+                claim.id, of_claim, entry.protocol, size, claim.parts[place].what, TAGS[claim.parts[place].tag], comparison.what, comparison.published, None if comparison.published is None else comparison.error,
                 comparison.none, rounded(comparison.ours.value), rounded(comparison.ours.low), rounded(comparison.ours.high), comparison.ours.method, comparison.ours.n, rounded(comparison.p), word, "",
             )
             for place, comparison, word in entry.verdicts(factor)
         ]  # fmt: skip
-        yield from rows or [(claim.id, of_claim, protocol, size, *[None] * 13, self.reason(entry))]
+        yield from rows or [(claim.id, of_claim, entry.protocol, size, *[None] * 13, self.reason(entry))]
 
     def plain(self) -> dict[str, Any]:
         """The verdicts as plain data, as --json prints them."""
@@ -180,7 +184,7 @@ class Reproduction(Result):
             "claim": claim.sentence,
             "source": {"paper": claim.source.paper, "place": claim.source.place},
             "verdict": self.verdicts[claim.id],
-            "protocol": PROTOCOLS[claim.protocol if result is None else result.protocol],
+            "protocol": entry.protocol,
             "why": self.reason(entry) or None,
             "cost": {size: None if (cost := claim.of_size(size)) is None else cost.minutes for size in ("small", "full")},
             "digest": claim.digest,

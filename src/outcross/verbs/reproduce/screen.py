@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from outcross.report.numerals import number
-from outcross.verbs.reproduce.claim import PROTOCOLS, ClaimSize
+from outcross.verbs.reproduce.claim import ClaimSize
 
 if TYPE_CHECKING:
     from outcross.verbs.reproduce.result import ReproducedClaim, Reproduction
@@ -25,8 +25,7 @@ def entry_lines(result: Reproduction, entry: ReproducedClaim, width: int) -> Ite
     """The block of one claim."""
     claim, verdict_of_claim = entry.claim, result.verdicts[entry.claim.id]
     cost = f"{_cost(claim.small)} small, {_cost(claim.full)} full" if verdict_of_claim in (None, "not run here") else ""
-    protocol = PROTOCOLS[claim.protocol if entry.result is None else entry.result.protocol]
-    yield f"{claim.id}: {verdict_of_claim or 'not run yet'} ({', '.join(filter(None, [protocol, cost]))})"
+    yield f"{claim.id}: {verdict_of_claim or 'not run yet'} ({', '.join(filter(None, [protocol_words(entry), cost]))})"
     source = ", ".join(filter(None, [claim.source.paper, claim.source.place]))
     yield from textwrap.wrap(f"{claim.sentence} {source}.", width, initial_indent="  ", subsequent_indent="  ")
     if why := result.reason(entry):
@@ -38,6 +37,11 @@ def entry_lines(result: Reproduction, entry: ReproducedClaim, width: int) -> Ite
             initial_indent="  - ",
             subsequent_indent="    ",
         )
+
+
+def protocol_words(entry: ReproducedClaim) -> str:
+    """How near the experiment is to that of the source, and whether an inequality decides the claim whatever the experiment shows."""
+    return f"{entry.protocol}; an inequality decides" if entry.claim.decided_by else entry.protocol
 
 
 def compared(comparison: ClaimComparison) -> str:

@@ -13,11 +13,11 @@ ClaimVerdict = Literal["agrees", "same direction", "cannot tell", "differs", "no
 ORDERED: tuple[ClaimVerdict, ...] = ("agrees", "same direction", "cannot tell", "differs")
 """From the best to the worst: a claim of several comparisons has the verdict of its worst one."""
 MEANINGS: Mapping[ClaimVerdict, str] = {
-    "agrees": "Our number is within three standard errors of the published one, both are precise to a quarter of the effect, and ours excludes no effect after Holm's correction over the claims; or the exact protocol shows the published order or sign.",
+    "agrees": "Our number is within three standard errors of the published one. Both are precise to a quarter of the effect, and the value that means no effect lies outside our interval after Holm's correction over the claims. If an order or a sign is claimed, the exact protocol shows it.",
     "same direction": "The order or the sign is the published one, and no more can be said: the scale is smaller, the experiment is a stand-in, or the published number is unverified.",
-    "cannot tell": "Our interval or that of the published number is too wide, ours holds no effect, or does not exist; or our number is away from the published one by no more than few seeds or many comparisons explain.",
-    "differs": "Our number is precise and away from the published one under the exact protocol, or points the other way, and is so after a correction over the comparisons of the claim.",
-    "not run here": "The reason stands beside it.",
+    "cannot tell": "Our interval or that of the published number is too wide, or ours contains the value that means no effect, or there is no interval. Or our number is away from the published one, but by no more than few seeds or many comparisons explain.",
+    "differs": "Our number is precise, and under the exact protocol it is away from the published one, or it points the other way. It does so after a correction over the comparisons of the claim.",
+    "not run here": "The experiment needs what is not here; the reason stands beside the claim.",
     "stale": "The claim was changed after its result was made; it must be run again.",
 }
 

@@ -12,11 +12,11 @@ from outcross import own_parts, own_source
 from outcross.errors import BadInput
 from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm, arm_of, arms, lacks_a_source
-from outcross.experiment.file import builtin, changed, load, setting
+from outcross.experiment.file import builtin, changed, given_settings, load
 from outcross.ledger import Ledger
 from outcross.recipe import nearest, plain
 from outcross.runtime import Where
-from outcross.verbs.asking import as_many_as_cores, check_workers
+from outcross.verbs.asking import as_many_as_cores, check_not_empty, check_workers
 from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.run.result import Run
 from outcross.verbs.run.result import opened as open
@@ -73,6 +73,7 @@ def run(*given: Any, **named: Any) -> Run:
             known = [*parameters, *SETTINGS]
             raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
     question = RunQuestion(*given, **asked)
+    check_not_empty(question)
     if settings and isinstance(question.settings, Mapping | tuple | list):
         question = replace(question, settings=_both(question.settings, settings))
     return begun(question)
@@ -84,7 +85,7 @@ run.__signature__ = inspect.signature(RunQuestion)  # type: ignore[attr-defined]
 
 def _both(settings: Mapping[str, Any] | Sequence[str], named: Mapping[str, Any]) -> Mapping[str, Any]:
     """The settings of a question with those that were given by name. BadInput where a key is given twice."""
-    given = dict(settings) if isinstance(settings, Mapping) else dict(map(setting, settings))
+    given = given_settings(settings)
     if twice := next((name for name in named if any(str(key).partition(".")[0] == name for key in given)), None):
         raise BadInput(f"{twice} is given in settings and by name; leave one out")
     return given | dict(named)

@@ -29,6 +29,8 @@ HEADLINES = {
 }  # fmt: skip
 """The readings that a generation's row may show, most telling first: heading, measure, place."""
 COLUMNS = 5
+Readings = dict[tuple[str, str], Estimate | None]
+"""The estimates of one generation by measure and place."""
 
 
 def watcher(arms: tuple[Arm, ...]) -> Any:
@@ -45,9 +47,13 @@ class Lines(AbstractContextManager):
         """Those that the first generation has."""
         self.seeds = Counter(arm.name for arm in arms)
         """How many seeds each arm has."""
-        self.ends: dict[str, list[dict[tuple[str, str], Estimate | None]]] = {}
-        """The last readings of the seeds of an arm."""
         self.quick = not experiment.learner.trains
+        """Whether an arm has one line, at its end, and not one for each generation."""
+        self.readings: dict[str, dict[int, list[Readings]]] = {}
+        """Of arms that have one line, the readings of the seeds in each generation; only the last ones, unless a bound may stop a seed before."""
+        self.ended: Counter[str] = Counter()
+        """How many seeds of an arm have ended or were stopped."""
+        self.may_stop = any(arm.experiment.stop_when for arm in arms)
         self.width = max(12, *(len(self.name(arm.name, arm.experiment.seed)) for arm in arms))
         self.last = max(arm.experiment.generations for arm in arms) - 1
         self.started = time.monotonic()
@@ -55,24 +61,42 @@ class Lines(AbstractContextManager):
     def __call__(self, event: Any) -> None:
         if isinstance(event, ArmStopped):
             self.write(str(event.stop))
-        if not isinstance(event, Ended) or (self.quick and event.generation != self.last):
+            if self.quick and event.stop.generation != self.last:
+                self.end(event.stop.arm, event.stop.seed)
+        if not isinstance(event, Ended):
             return
         readings = {
             (reading.measure, reading.at): reading.estimate for reading in event.readings if not reading.group.startswith(TEACHER)
         }
-        if self.quick:
-            ends = self.ends.setdefault(event.arm, [])
-            ends.append(readings)
-            if len(ends) < self.seeds[event.arm]:
-                return
-            readings = {place: _mean([end.get(place) for end in ends]) for place in readings}
+        if not self.quick:
+            self.show(event.arm, event.seed, event.generation, readings)
+            return
+        if self.may_stop or event.generation == self.last:
+            self.readings.setdefault(event.arm, {}).setdefault(event.generation, []).append(readings)
+        if event.generation == self.last:
+            self.end(event.arm, event.seed)
+
+    def end(self, arm: str, seed: int) -> None:
+        """A seed of an arm has ended; after the last one the arm has its line, in the last generation that all its seeds have."""
+        self.ended[arm] += 1
+        if self.ended[arm] < self.seeds[arm]:
+            return
+        by_generation = self.readings.pop(arm, {})
+        whole = [generation for generation, of_seeds in by_generation.items() if len(of_seeds) == self.seeds[arm]]
+        if whole:
+            of_seeds = by_generation[max(whole)]
+            means = {place: _mean([readings.get(place) for readings in of_seeds]) for place in of_seeds[0]}
+            self.show(arm, seed, max(whole), means)
+
+    def show(self, arm: str, seed: int, generation: int, readings: Readings) -> None:
+        """Write a line, and above the first one the names of the columns."""
         if not self.columns:
             headline_places = {name: place for name, place in HEADLINES.items() if readings.get(place) is not None}
             others = {measure: (measure, at) for (measure, at), value in readings.items() if value is not None and not at}
             self.columns = dict(list((headline_places or others).items())[:COLUMNS])
             self.write(self.row(["arm", "g", *self.columns]))
         values = [_short(readings.get(place)) for place in self.columns.values()]
-        self.write(self.row([self.name(event.arm, event.seed), str(event.generation), *values]))
+        self.write(self.row([self.name(arm, seed), str(generation), *values]))
 
     def __exit__(self, *error: object) -> None:
         if error[0] is None:

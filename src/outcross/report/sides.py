@@ -1,0 +1,376 @@
+"""Figures of human against synthetic data: a column, its quantiles, regions, and how predictions came true. What is lost lies shaded between the two."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from outcross.escapes import RULE, shortened
+from outcross.report.characters import cut, visible
+from outcross.report.charts import COLOURS, INK, Specification, canvas
+from outcross.report.figure import Figure, table
+from outcross.report.numerals import number, percent
+from outcross.report.shapes import HUMAN, SYNTHETIC, file_word
+from outcross.statistics.portraits import Portrait, Reliability
+
+WIDTH, HEIGHT = 268, 110
+"""Pixels of a chart without its axes: a card of an audit's page has room for it."""
+BAR_WIDTH, LINE = 190, 18
+"""Pixels of the longest bar of a category, and of the height of one."""
+NAMES_WIDTH = 104
+"""Pixels of the names of categories."""
+SQUARE = 140
+"""Pixels of a side of a square chart."""
+FILLED, LOST = "#8fa9c9", "#e39a62"
+"""What is synthetic, and what human data have beyond it."""
+SIDES: Mapping[str, str] = {"human": HUMAN, "synthetic": FILLED, "lost": LOST}
+DWARFS = 5
+"""A bin that is so many times as high as the highest of all others is cut off, so that these can be seen."""
+FAR = 0.05
+"""Quantiles nearer than this to either end of the data are drawn in the colour of a loss."""
+RULE_LINE, RULE_LINES = 46, 4
+"""Characters of a line of a region's rule, and its lines, at most."""
+SHARES_WIDTH = 84
+"""Pixels at the right of a region's bar, for its two shares."""
+
+
+def column_figure(column: str, portrait: Portrait) -> Figure:
+    """A column on both sides: a histogram of numbers, or a bar for each category.
+
+    The data have a row for each side and bin: how many records fall into it, and their share of all records of that side that have a value.
+    """
+    column = shortened(column, RULE)
+    totals = {"human": sum(portrait.human) or 1, "synthetic": sum(portrait.synthetic) or 1}
+    if portrait.kind == "number":
+        names = [_bin(low, high) for low, high in pairwise([None, *portrait.places, None])]
+    else:
+        names = list(portrait.names)
+    counts = {"human": portrait.human, "synthetic": portrait.synthetic}
+    data = table(
+        [
+            (column, place, name, side, count, count / totals[side])
+            for side in counts
+            for place, (name, count) in enumerate(zip(names, counts[side], strict=True))
+        ],
+        {"column": str, "place": int, "value": str, "side": str, "records": int, "share": float},
+    )
+    human, synthetic = ([count / totals[side] for count in counts[side]] for side in counts)
+    spec = _histogram(column, portrait.places, human, synthetic) if portrait.kind == "number" else _bars(names, human, synthetic)
+    caption = (
+        f"{totals['synthetic']:,} synthetic and {totals['human']:,} human records; missing: {portrait.missing[1]:,} and {portrait.missing[0]:,}. "
+        f"The {'outline' if portrait.kind == 'number' else 'mark'} is human, what is filled is synthetic, and what is shaded between them is lost. "
+        "Counts, with no interval."
+    )
+    return Figure(f"column-{file_word(column)}", column, _spoken(spec, f"{column}: {caption}"), data, caption)
+
+
+def _bin(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"≤ {number(high)}"
+    return f"> {number(low)}" if high is None else f"{number(low)} to {number(high)}"
+
+
+def _histogram(column: str, places: Sequence[float], human: Sequence[float], synthetic: Sequence[float]) -> Specification:
+    top = _top([*human, *synthetic])
+    rows = [
+        {"place": place, "end": place + 1, "human": min(theirs, top), "synthetic": min(ours, top)}
+        for place, (theirs, ours) in enumerate(zip(human, synthetic, strict=True))
+    ]
+    filled = [{**row, "foot": 0, "height": row["synthetic"], "side": "synthetic"} for row in rows if row["synthetic"] > 0]
+    lost = [
+        {**row, "foot": row["synthetic"], "height": row["human"], "side": "lost"} for row in rows if row["human"] > row["synthetic"]
+    ]
+    outline = [{"place": row["place"], "height": row["human"], "side": "human"} for row in rows]
+    outline.append({**outline[-1], "place": len(rows)})
+    cut_off = [
+        {"place": place + (place < len(rows) / 2), "height": top, "words": percent(share)}
+        for place, share in enumerate(human)
+        if share > top
+    ]
+    across = {
+        "type": "quantitative",
+        "title": cut(visible(column), 32),
+        "axis": {**_edges(places), "grid": False},
+        "scale": {"domain": [0, len(rows)], "nice": False},
+    }
+    upward = {
+        "type": "quantitative",
+        "title": "share of records",
+        "axis": {"format": ".3~%", "tickCount": 4},
+        "scale": {"domain": [0, top], "nice": False},
+    }
+    return {
+        **canvas(WIDTH, HEIGHT, right=4),
+        "layer": [
+            {
+                "data": {"values": [*filled, *lost]},
+                "mark": {"type": "rect", "aria": False},
+                "encoding": {
+                    "x": {"field": "place", **across},
+                    "x2": {"field": "end"},
+                    "y": {"field": "foot", **upward},
+                    "y2": {"field": "height"},
+                    "color": _sides(),
+                },
+            },
+            {
+                "data": {"values": outline},
+                "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5, "aria": False},
+                "encoding": {"x": {"field": "place", **across}, "y": {"field": "height", **upward}, "color": _sides()},
+            },
+            *(
+                {
+                    "data": {"values": [row]},
+                    "mark": {
+                        "type": "text",
+                        "align": "left" if row["place"] <= len(rows) / 2 else "right",
+                        "baseline": "top",
+                        "dx": 3 if row["place"] <= len(rows) / 2 else -3,
+                        "color": INK,
+                    },
+                    "encoding": {
+                        "x": {"field": "place", **across},
+                        "y": {"field": "height", **upward},
+                        "text": {"field": "words"},
+                    },
+                }
+                for row in cut_off
+            ),
+        ],
+    }
+
+
+def _edges(places: Sequence[float]) -> Specification:
+    """The axis of a histogram: it names some edges between bins, where the first and the last bin are open."""
+    if not places:
+        return {"values": [], "labels": False}
+    step = max(1, round((len(places) - 1) / 4))
+    ticks = list(range(1, len(places) + 1, step))
+    words = " : ".join(f"datum.value == {tick} ? '{number(places[tick - 1], 3)}'" for tick in ticks)
+    return {"values": ticks, "labelExpr": f"{words} : ''"}
+
+
+def _top(shares: Sequence[float]) -> float:
+    """The share at the top of a histogram: the largest, unless at most two bins dwarf all others, which are then cut off.
+
+    >>> _top([0.9, 0.04, 0.06]), _top([0.5, 0.3])
+    (0.12, 0.5)
+    """
+    ordered = sorted(shares, reverse=True)
+    others = [share for share in ordered if share < ordered[0] / DWARFS]
+    if others and others[0] > 0 and len(ordered) - len(others) <= 2:
+        return 2 * others[0]
+    return max(ordered[0], 1e-9)
+
+
+def _bars(names: Sequence[str], human: Sequence[float], synthetic: Sequence[float]) -> Specification:
+    """A line for each category: the synthetic share as a bar, the human share as a mark, and what is lost between them."""
+    rows = [
+        {"place": place, "name": cut(visible(name), 32), "human": theirs, "synthetic": ours}
+        for place, (name, theirs, ours) in enumerate(zip(names, human, synthetic, strict=True))
+    ]
+    filled = [{**row, "first": 0, "last": row["synthetic"], "side": "synthetic"} for row in rows if row["synthetic"] > 0]
+    lost = [
+        {**row, "first": row["synthetic"], "last": row["human"], "side": "lost"} for row in rows if row["human"] > row["synthetic"]
+    ]
+    # Names that are cut may be alike, so a line is known by its number, and the axis looks the name up.
+    words = [row["name"] for row in rows]
+    upright = {
+        "field": "place",
+        "type": "ordinal",
+        "title": None,
+        "axis": {"labelExpr": f"{_literals(words)}[datum.value]", "labelLimit": NAMES_WIDTH, "minExtent": NAMES_WIDTH, "ticks": False, "domain": False},
+        "scale": {"domain": list(range(len(rows))), "paddingInner": 0.33, "paddingOuter": 0.16},
+    }  # fmt: skip
+    across = {"type": "quantitative", "title": "share of records", "axis": {"format": ".3~%", "tickCount": 4}}
+    return {
+        **canvas(BAR_WIDTH, LINE * len(rows), right=4),
+        "layer": [
+            {
+                "data": {"values": [*filled, *lost]},
+                "mark": {"type": "bar", "opacity": 1, "aria": False},
+                "encoding": {"y": upright, "x": {"field": "first", **across}, "x2": {"field": "last"}, "color": _sides()},
+            },
+            {
+                "data": {"values": [{**row, "side": "human"} for row in rows]},
+                "mark": {"type": "tick", "thickness": 1.5, "height": LINE - 2, "opacity": 1, "aria": False},
+                "encoding": {"y": upright, "x": {"field": "human", **across}, "color": _sides()},
+            },
+        ],
+    }
+
+
+def _literals(words: Sequence[str]) -> str:
+    """Texts as a list in Vega's language of expressions: JSON is one."""
+    import json
+
+    return json.dumps(list(words))
+
+
+def _sides() -> Specification:
+    return {
+        "field": "side",
+        "type": "nominal",
+        "scale": {"domain": [*SIDES], "range": [*SIDES.values()]},
+        "legend": {"title": None, "orient": "top", "offset": 4, "symbolType": "square", "symbolSize": 60, "aria": False},
+    }
+
+
+def quantile_figure(column: str, portrait: Portrait) -> Figure | None:
+    """Quantiles of synthetic values against the human ones of the same depth; None where there are fewer than three, or all values are equal."""
+    ends = [*portrait.human_quantiles, *portrait.synthetic_quantiles]
+    if len(portrait.depths) < 3 or min(ends) == max(ends):
+        return None
+    column = shortened(column, RULE)
+    data = table(
+        zip(portrait.depths, portrait.human_quantiles, portrait.synthetic_quantiles, strict=True),
+        {"depth": float, "human": float, "synthetic": float},
+    )
+    is_log = min(ends) > 0 and max(ends) / min(ends) > 100
+    encoding = _square("human", "synthetic", {"type": "log" if is_log else "linear", "zero": False})
+    spec = {
+        **canvas(SQUARE, SQUARE, right=4),
+        "layer": [
+            _diagonal("human", "synthetic", ends, encoding),
+            {
+                "data": {"values": data.to_dicts()},
+                "mark": {"type": "point", "filled": True, "size": 36, "opacity": 1, "aria": False},
+                "encoding": {
+                    **encoding,
+                    "color": {
+                        "condition": {"test": f"datum.depth < {FAR} || datum.depth > {1 - FAR}", "value": COLOURS[0]},
+                        "value": SYNTHETIC,
+                    },
+                },
+            },
+        ],
+    }
+    caption = f"Quantiles of the same depth on both sides; orange: the outer {percent(FAR)} at either end. On the dashed line nothing is lost."
+    return Figure(f"quantiles-{file_word(column)}", f"Quantiles of {column}", _spoken(spec, f"{column}: {caption}"), data, caption)
+
+
+def _square(across: str, upward: str, scale: Specification) -> Specification:
+    axis = {"tickCount": 4, "format": "~s"} if scale["type"] == "linear" else {"tickCount": 4}
+    return {
+        "x": {"field": across, "type": "quantitative", "title": across, "scale": scale, "axis": {**axis, "grid": False}},
+        "y": {"field": upward, "type": "quantitative", "title": upward, "scale": scale, "axis": axis},
+    }
+
+
+def _diagonal(across: str, upward: str, values: Sequence[float], encoding: Specification) -> Specification:
+    return {
+        "data": {"values": [{across: end, upward: end} for end in (min(values), max(values))]},
+        "mark": {"type": "line", "color": INK, "strokeDash": [4, 3], "strokeWidth": 1.2, "aria": False},
+        "encoding": encoding,
+    }
+
+
+def regions_figure(regions: Sequence[tuple[str, int, int, float, float]]) -> Figure:
+    """Regions of the data by their rules; regions: rule, human and synthetic records, and their shares of all."""
+    largest = max(share for *_, human, synthetic in regions for share in (human, synthetic)) or 1.0
+    words: list[dict[str, Any]] = []
+    bars: list[dict[str, Any]] = []
+    y = 0.0
+    for rule, _, _, human, synthetic in regions:
+        for line in textwrap.wrap(visible(rule), RULE_LINE, break_on_hyphens=False)[:RULE_LINES]:
+            y += 13
+            words.append({"y": y, "words": line})
+        shares = {"human": human, "words": f"{percent(human)} → {percent(synthetic)}", "middle": y + 4 + LINE / 2}
+        for side, first, last in (("synthetic", 0.0, synthetic), ("lost", synthetic, human)):
+            if last > first:
+                bars.append({**shares, "side": side, "first": first, "last": last, "y": y + 6, "foot": y + LINE})
+        bars.append({**shares, "side": "human", "y": y + 3, "foot": y + LINE + 3})
+        y += LINE + 10
+    room = WIDTH + 40 - SHARES_WIDTH
+    across = {"type": "quantitative", "axis": None, "scale": {"domain": [0, largest], "range": [0, room], "nice": False}}
+    upright = {"type": "quantitative", "axis": None, "scale": {"domain": [0, y], "range": [0, y], "nice": False}}
+    human = [row for row in bars if row["side"] == "human"]
+    spec = {
+        **canvas(WIDTH + 40, max(1, round(y)), right=4),
+        "layer": [
+            {
+                "data": {"values": [row for row in bars if row["side"] != "human"]},
+                "mark": {"type": "rect", "aria": False},
+                "encoding": {
+                    "x": {"field": "first", **across},
+                    "x2": {"field": "last"},
+                    "y": {"field": "y", **upright},
+                    "y2": {"field": "foot"},
+                    "color": _sides(),
+                },
+            },
+            {
+                "data": {"values": human},
+                "mark": {"type": "rule", "strokeWidth": 1.5, "aria": False},
+                "encoding": {
+                    "x": {"field": "human", **across},
+                    "y": {"field": "y", **upright},
+                    "y2": {"field": "foot"},
+                    "color": _sides(),
+                },
+            },
+            {
+                "data": {"values": words},
+                "mark": {"type": "text", "align": "left", "baseline": "alphabetic", "color": INK},
+                "encoding": {"x": {"value": 0}, "y": {"field": "y", **upright}, "text": {"field": "words"}},
+            },
+            {
+                "data": {"values": human},
+                "mark": {"type": "text", "align": "right", "baseline": "middle", "color": INK},
+                "encoding": {"x": {"value": WIDTH + 40}, "y": {"field": "middle", **upright}, "text": {"field": "words"}},
+            },
+        ],
+    }
+    data = table(
+        [
+            (rule, side, records, share)
+            for rule, *both in regions
+            for side, records, share in zip(("human", "synthetic"), both[:2], both[2:], strict=True)
+        ],
+        {"value": str, "side": str, "records": int, "share": float},
+    )
+    caption = "The share of the records of each side that lie in the region: human, then synthetic. The mark is human, what is filled is synthetic, and what is shaded between them is lost."
+    return Figure("regions", "Regions of the data that are lost", _spoken(spec, caption), data, caption)
+
+
+def calibration_figure(reliability: Reliability) -> Figure:
+    """Predictions against what came true on human records, of models that learned from either side."""
+    target = shortened(reliability.target, RULE)
+    rows = [
+        (side, *point) for side, points in (("human", reliability.human), ("synthetic", reliability.synthetic)) for point in points
+    ]
+    data = table(rows, {"side": str, "predicted": float, "came_true": float})
+    ends = [value for _, *point in rows for value in point]
+    encoding = _square("predicted", "came_true", {"type": "linear", "zero": False})
+    encoding["x"]["title"], encoding["y"]["title"] = f"predicted: {cut(visible(reliability.of), 32)}", "came true"
+    sides = _sides()
+    sides["scale"] = {"domain": ["human", "synthetic"], "range": [HUMAN, SYNTHETIC]}
+    spec = {
+        **canvas(SQUARE + 30, SQUARE, right=4),
+        "layer": [
+            _diagonal("predicted", "came_true", ends, encoding),
+            {
+                "data": {"values": data.to_dicts()},
+                "mark": {"type": "line", "point": True, "strokeWidth": 1.8, "aria": False},
+                "encoding": {**encoding, "color": sides},
+            },
+        ],
+    }
+    caption = f"{reliability.learner}: models that learned from human and from synthetic records, on the same human records. On the dashed line predictions come true."
+    return Figure(
+        f"calibration-{file_word(target)}-{file_word(reliability.learner)}",
+        f"Predictions of {target}",
+        _spoken(spec, f"{target}: {caption}"),
+        data,
+        caption,
+    )
+
+
+def _spoken(spec: Specification, words: str) -> Specification:
+    """A specification with what a screen reader says of it."""
+    return {**spec, "description": cut(visible(words), 300)}
+
+
+__all__ = ["calibration_figure", "column_figure", "quantile_figure", "regions_figure"]
