@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -516,18 +517,21 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
     folder = runtime.working.get()
     assert folder is not None
     sets = mixing.sets  # what cannot be drawn is told before anything is written
-    summary = {}
-    try:
-        for name, rows in sets.items():
-            content = write_shards(rows, folder / folder_of(name) / DATA, mixing.where)
-            summary[name] = (realised(rows) if name else mixing.described(realised(rows))) | {
-                "sha256": content,
-                "files": rows.names,
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            digests = {
+                name: write_shards(rows, folder / folder_of(name) / DATA, mixing.where, beside) for name, rows in sets.items()
             }
-    except BadInput:  # what is there cannot become this mix
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    write_whole(folder / DRAWS, draws_frame([rows for name, rows in sets.items() if name != TWIN], mixing.split_of_rows))
+            counts = {name: beside.submit(realised, rows) for name, rows in sets.items()}
+            write_whole(folder / DRAWS, draws_frame([rows for name, rows in sets.items() if name != TWIN], mixing.split_of_rows))
+            summary = {
+                name: (counts[name].result() if name else mixing.described(counts[name].result()))
+                | {"sha256": digests[name](), "files": rows.names}
+                for name, rows in sets.items()
+            }
+        except BadInput:  # what is there cannot become this mix
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     if mixing.filtered is not None:
         write_whole(folder / REJECTED, mixing.filtered.rejected())
     return Mixed(folder, summary)
