@@ -45,6 +45,7 @@ from outcross.verbs.detect.work import (
     read_texts,
 )
 from outcross.verbs.run.of_users import said_of, within
+from outcross.wording import amount
 
 HIT_RATES = (0.01, 0.05)
 """False-positive rates at which hits are given."""
@@ -260,7 +261,7 @@ def _warnings(calibrated: Calibration, texts: ReadTexts) -> Iterator[str]:
         parts = [f"{short:,} are shorter than {LEAST} words"] * bool(short) + [f"the detector abstained from {other:,}"] * bool(
             other
         )
-        yield f"Of {len(texts):,} texts {' and '.join(parts)}: cannot_tell."
+        yield f"Of {amount(len(texts), 'text')} {' and '.join(parts)}: cannot_tell."
 
 
 def _other_language(texts: ReadTexts) -> np.ndarray:

@@ -8,6 +8,7 @@ from outcross.escapes import escaped
 from outcross.estimate import Estimate
 from outcross.verbs.detect.result import Detection, declared_sentences
 from outcross.verbs.terminal import wrapped
+from outcross.wording import amount
 
 MOST = 12
 """Slices that are shown."""
@@ -45,7 +46,10 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
                     *(
                         ("–", "", part.why)
                         if part.shares is None
-                        else (*_cells(part.shares.model), f"{part.n:,} texts" + (", unlike the others" if part.differs else ""))
+                        else (
+                            *_cells(part.shares.model),
+                            f"{amount(part.n, 'text')}" + (", unlike the others" if part.differs else ""),
+                        )
                     ),
                 )
                 for part in result.slices[:MOST]
