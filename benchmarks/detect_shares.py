@@ -27,8 +27,9 @@ from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.samples import calibration as sample_of
 from outcross.estimate import NotApplicable
 from outcross.ledger import stream
+from outcross.verbs.detect.reading import JudgedData, judged_texts
 from outcross.verbs.detect.shares import RATE, counted, fits, shares
-from outcross.verbs.detect.work import ReadTexts, calibration, read_texts
+from outcross.verbs.detect.work import calibration
 
 TEXTS, SHARES, MIXTURES, SPLITS = 1000, (0.0, 0.05, 0.1, 0.25, 0.5, 0.75), 25, 20
 GENERATORS = ("GPT-3-Turbo", "GPT-4o", "Llama-3-70B")
@@ -62,7 +63,7 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
         for author, label in (("human", "human"), ("model", "ai"))
     ]
     calibrated = calibration(ClassifierDetector(), samples, "group_id", number)
-    read = read_texts(test, calibrated, "text", (), 0.01, "group_id")
+    read = judged_texts(test, calibrated, "text", (), 0.01, "group_id")
     is_ai = (test["label"] == "ai").to_numpy()
     judged = read.is_judged
     human, model = np.flatnonzero(judged & ~is_ai), np.flatnonzero(judged & is_ai)
@@ -72,7 +73,7 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
         rng = stream("mixture", kind, number, mixture)
         many = round(SHARES[mixture % len(SHARES)] * TEXTS)
         rows = np.concatenate([rng.choice(human, TEXTS - many), rng.choice(model, many)])
-        drawn = ReadTexts(
+        drawn = JudgedData(
             read.words[rows],
             read.ratios[rows],
             read.chance[rows],
@@ -122,6 +123,12 @@ def summary(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
     return row
 
 
+def summaries(done: list[dict[str, Any]], splits: int) -> list[dict[str, Any]]:
+    """A row a kind, of the splits that have ended; each says how many those are."""
+    by_kind = {kind: [line for line in done if line["kind"] == kind and line["split"] < splits] for kind in KINDS}
+    return [summary(kind, lines) for kind, lines in by_kind.items() if lines]
+
+
 def main(splits: int = SPLITS) -> None:
     load = os.getloadavg()
     frame = pl.read_parquet(DATA / "human_ai" / "l2r_12domains.parquet")
@@ -134,7 +141,8 @@ def main(splits: int = SPLITS) -> None:
                 with PROGRESS.open("a") as file:
                     file.writelines(json.dumps(line) + "\n" for line in new)
                 print(kind, number, flush=True)
-    rows = [summary(kind, [line for line in done if line["kind"] == kind and line["split"] < splits]) for kind in KINDS]
+                write("detect_shares", __doc__ or "", load, {"shares": summaries(done, splits)})
+    rows = summaries(done, splits)
     write("detect_shares", __doc__ or "", load, {"shares": rows})
     print(json.dumps(rows, indent=1))
     PROGRESS.unlink()

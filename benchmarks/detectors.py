@@ -60,10 +60,12 @@ def trees(features: np.ndarray) -> Score:
     return score
 
 
-def tfidf(texts: Sequence[str], **settings: Any) -> Any:
+def tfidf(texts: Sequence[str], fitted: int | None = None, **settings: Any) -> Any:
+    """Weighted counts of every text; words and weights are those of the first `fitted` texts, of all where left out."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(sublinear_tf=True, **settings).fit_transform(texts)
+    reader = TfidfVectorizer(sublinear_tf=True, **settings)
+    return reader.fit(texts[:fitted]).transform(texts)
 
 
 def style(texts: list[str]) -> np.ndarray:
@@ -129,9 +131,10 @@ def pairs(features: Any, groups: np.ndarray, strength: float = 10.0) -> Score:
     return score
 
 
-def detector(texts: list[str]) -> Score:
+def detector(texts: list[str], fitted: int | None = None) -> Score:
+    """The detector `classifier`; the frequent words that it knows are those of the first `fitted` texts, of all where left out."""
     ours = ClassifierDetector()
-    features = ours.reader(texts)(texts)
+    features = ours.reader(texts[:fitted])(texts)
     return lambda train, is_model, test: ours.fit(features[train], is_model, stream("fit")).score(features[test])
 
 
@@ -223,6 +226,7 @@ def main() -> None:
                 done.append(new)
                 with PROGRESS.open("a") as file:
                     file.write(json.dumps(new) + "\n")
+                write("detectors", __doc__ or "", load, {"detectors": done})
                 print({key: value for key, value in new.items() if key != "domains"}, flush=True)
     write("detectors", __doc__ or "", load, {"detectors": done})
     PROGRESS.unlink()

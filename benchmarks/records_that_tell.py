@@ -158,7 +158,7 @@ def named(interval: Interval, limit: float, n: int) -> np.ndarray:
     end = np.where(value < limit, high, low)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(value - limit) / (np.abs(end - value) / NORMAL_QUANTILE)
-    needed = n * times_the_records(np.maximum(z, 1.0))
+    needed = n * np.vectorize(times_the_records)(np.maximum(z, 1.0))
     return np.where(~is_decided(interval, limit) & (z > 1), np.minimum(needed, 1e9), np.nan)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, ks_2samp
 
 from outcross.data.tables import alike, table
 from outcross.estimate import Reading
 from outcross.measures import Evidence
 from outcross.measures.spread import Spread
+from outcross.statistics.floors import relabelled
 from outcross.statistics.grouped import cells_of
 
 
@@ -50,3 +51,20 @@ def test_interquartile_ranges_of_counts_have_a_width_and_hold_what_is_true():
         assert min(estimate.high - estimate.low for estimate in estimates) > 0.05
         holds = sum(estimate.low <= healthy <= estimate.high for estimate in estimates)
         assert holds >= binom.ppf(0.001, 60, 0.95), (mean, holds)
+
+
+@pytest.mark.parametrize(("decimals", "first", "second"), [(0, 60, 40), (1, 300, 500)])
+def test_quartiles_under_random_labels_are_those_of_random_counts(decimals, first, second):
+    """Two ways to draw one law: where quartiles lie alone, and the counts of all cells; Kolmogorov and Smirnov at one in a thousand over eight comparisons."""
+    rng = np.random.default_rng(3)
+    sets = [np.round(rng.normal(size=size), decimals) for size in (first, second)]
+    cells = cells_of(np.concatenate(sets))
+    counts = np.stack([cells.counts(numbers) for numbers in sets])
+    quartiles = cells.permuted_quantiles(counts, (0.25, 0.75), rng, 2000)
+    expected = cells.quantiles(relabelled(counts, rng, 2000), (0.25, 0.75))
+    assert quartiles.shape == expected.shape == (2, 2000, 2)
+    for side in range(2):
+        for quartile in range(2):
+            assert ks_2samp(quartiles[side, :, quartile], expected[side, :, quartile]).pvalue > 0.001 / 8
+    # A set's own quartile moves against the other set's, in either way.
+    assert np.corrcoef(quartiles[:, :, 0])[0, 1] < -0.5 > np.corrcoef(expected[:, :, 0])[0, 1]

@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 
 import outcross
@@ -50,6 +51,19 @@ def test_a_cluster_gives_the_bytes_of_one_process(tmp_path, cluster):
     assert len([path for path in files if path.suffix == ".parquet" and ".outcross" not in path.parts]) == 3
     for path in files:
         assert (tmp_path / "here" / path).read_bytes() == (tmp_path / "there" / path).read_bytes(), path
+
+
+def test_a_detection_on_a_cluster_gives_the_bytes_of_one_process(tmp_path, cluster):
+    (tmp_path / "data").mkdir()
+    rng = np.random.default_rng(0)
+    human, model = ([" ".join(f"w{word}" for word in rng.integers(first, 300, 20)) for _ in range(120)] for first in (0, 100))
+    for name, texts in (("human", human), ("ai", model), ("data/0", human[:40]), ("data/1", [*human[40:80], *model[:40]])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    asked = {"human": str(tmp_path / "human.jsonl"), "ai": str(tmp_path / "ai.jsonl"), "fpr": 0.1}
+    outcross.detect(str(tmp_path / "data"), **asked, out=tmp_path / "here")
+    outcross.detect(str(tmp_path / "data"), **asked, out=tmp_path / "there", ray="local", workers=2)
+    for name in ("detection.json", "records.parquet", "report.html"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
 
 
 def test_the_source_of_a_part_travels_with_the_work(tmp_path, cluster, monkeypatch):

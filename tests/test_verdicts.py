@@ -77,7 +77,7 @@ def test_as_many_records_as_are_named_tell_in_four_of_five_fresh_samples_and_are
     d = rng.uniform(-2.5, 2.5, 200_000)
     z = d + rng.normal(size=d.size)
     names_a_number = (np.abs(z) > 1) & (np.abs(z) < NORMAL_QUANTILE)
-    d, k = d[names_a_number], times_the_records(np.abs(z[names_a_number]))
+    d, k = d[names_a_number], np.vectorize(times_the_records)(np.abs(z[names_a_number]))
     is_clear = np.abs(d * np.sqrt(k) + rng.normal(size=d.size)) > NORMAL_QUANTILE
     true = ((NORMAL_QUANTILE + 0.8416) / d) ** 2
     assert is_clear.mean() >= 0.8 and np.median(k / true) <= 3
