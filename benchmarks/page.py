@@ -420,6 +420,42 @@ def _routing(seconds: dict[str, float]) -> str:
     return "A million candidates are routed in " + ", ".join(f"{value:.2g} s ({name})" for name, value in seconds.items()) + "."
 
 
+def _communities(results: dict[str, Any]) -> Iterable[str]:
+    """Normal distributions beside their closed forms, then each study of texts, at their last generations."""
+
+    def cell(estimate: dict[str, Any] | None, sign: str = "") -> str:
+        if estimate is None or estimate["value"] is None:
+            return ""
+        ends = "" if estimate["low"] is None else f" [{estimate['low']:{sign}.4f}, {estimate['high']:{sign}.4f}]"
+        return f"**{estimate['value']:{sign}.4f}**{ends}"
+
+    last = max(row["generation"] for row in results["numbers"])
+    rows = [
+        [row["arm"], cell(row), "" if row["closed_form"] is None else f"{row['closed_form']:.4f}", str(row["n"])]
+        for row in results["numbers"]
+        if row["generation"] == last and not row["group"]
+    ]
+    yield _table(["normal distributions", f"spread of all at generation {last}", "closed form", "chains"], rows)
+    for name in ("text", "languages"):
+        over_seeds = results.get(name, {}).get("over_seeds", [])
+        last = max((row["generation"] for row in over_seeds), default=0)
+        rows = [
+            [
+                row["arm"],
+                f"{row['measure']} {row['at']}".strip(),
+                cell(row["together"]),
+                cell(row["over_one_model"], "+"),
+                cell(row.get("a_teacher_by_itself")),
+                str(row["together"]["n"]),
+            ]
+            for row in over_seeds
+            if row["generation"] == last
+        ]
+        if rows:
+            yield f"{name.capitalize()}, generation {last}:"
+            yield _table(["arm", "reading", "all together", "less one model", "a teacher by itself", "seeds"], rows)
+
+
 def _equal_k(rows: list[dict[str, Any]]) -> str:
     def cell(change: dict[str, float]) -> str:
         return f"{change['value']:+.1%} [{change['low']:+.1%}, {change['high']:+.1%}]"
@@ -750,6 +786,7 @@ BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
     "chosen": lambda results: [*map(_chosen, results["chosen"]), _routed(results["routed"]), _held_out(results["auroc"])],
     "sculpted": lambda results: [_sculpted(results["sculpted"]), _verdicts(results["verdicts"])],
     "surpass": lambda results: [_surpassed([*results["surpass"], *results["theorem"]])],
+    "numbers": _communities,
     "routing": lambda results: [_routing(results["routing"])],
     "students": lambda results: [_students(results["students"])],
     "equal_k": lambda results: [_equal_k(results["equal_k"])],

@@ -11,14 +11,18 @@ import numpy as np
 import polars
 import pytest
 from given_candidates import Given
+from scipy.sparse import csr_matrix, vstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.filters import FILTERS
 from outcross.filters.best_of import BestOfFilter
 from outcross.filters.drop_duplicates import DropDuplicatesFilter
-from outcross.filters.route import RouteFilter, shares_of_rewards
+from outcross.filters.route import RouteFilter, expected_shares, shares_of_rewards
 from outcross.recipe import plain, read
+from outcross.text.tf_idf import tf_idf
 
 ERRORS = 4.5
 """Standard errors within which a mean must be: a false alarm in 150,000."""
@@ -198,6 +202,30 @@ def test_a_learned_router_finds_the_best_teacher_of_each_kind_of_prompt_from_the
     assert selection.facts["gain"]["low"] > 0 and selection.facts["kl"] < selection.facts["kl_without_prompts"]
     by_column = RouteFilter(rule="learned", reward=REWARD, columns=["language"], temperature=0.1, ridge=0.01)
     assert by_column.select(answers(MU, noise=0.0)[0], np.random.default_rng(0)).facts["kl"] < 0.01
+
+
+def test_a_router_reads_the_words_of_prompts_as_scikit_learn_weighs_them():
+    rng = np.random.default_rng(0)
+    words = np.array([f"word{number}" for number in range(40)])
+    texts = ["", "a", *(" ".join(rng.choice(words, rng.integers(1, 30))) for _ in range(300)), "Élan, ÉLAN and élan_2 it's"]
+    own, theirs = tf_idf(texts, 10_000), TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit_transform(texts)
+    assert own.shape == theirs.shape and own.nnz == theirs.nnz
+    assert np.abs(own @ own.T - theirs @ theirs.T).max() < 1e-12
+    assert tf_idf(texts, 7).shape == (len(texts), 7) and tf_idf(["", "a"], 7).shape == (2, 0)
+
+
+@pytest.mark.parametrize("teachers", [2, 3, 5])
+def test_a_router_is_logistic_regression_on_copies_of_a_prompt_of_each_teachers_share(teachers):
+    """Cross entropy to shares is that of as many copies of a prompt as there are teachers, each of its share's weight."""
+    rng = np.random.default_rng(teachers)
+    features, others = (csr_matrix(rng.random((n, 12)) * (rng.random((n, 12)) < 0.4)) for n in (800, 50))
+    wanted = rng.dirichlet(np.ones(teachers), 800) * (1 + 3 * (features[:, :teachers].toarray() > 0))
+    wanted /= wanted.sum(axis=1, keepdims=True)
+    wanted[:9] = 0.0  # prompts without a reward
+    shares = expected_shares(features, wanted, others, 2.0)
+    copies = LogisticRegression(C=0.5, max_iter=1000, tol=1e-8)
+    copies.fit(vstack([features] * teachers), np.repeat(np.arange(teachers), 800), wanted.T.ravel())
+    assert np.abs(shares - copies.predict_proba(others)).max() < 2e-3
 
 
 def test_rewards_become_shares_that_add_up_over_the_teachers_that_answer():

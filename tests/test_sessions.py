@@ -12,8 +12,10 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+import nature_lm_scratch
+import nature_lm_small
 import page
-from nature_lm import READINGS
+from nature_lm import BASE, PERPLEXITY, READINGS, spec_of
 from over_seeds import study
 from sessions import Study, check_settings, frame_of, stored
 
@@ -149,3 +151,45 @@ def test_the_page_says_how_many_seeds_a_mean_is_of_and_shows_each_by_itself(whol
     assert "`held_out_perplexity`, mean over seeds [95 %], n = 1 to 2 seeds, generation by generation in the last column" in of_two
     lines = [line for line in of_two.splitlines() if line.startswith("| `replaced`") and line.endswith("| 2, 2 |")]
     assert lines and "(no interval)" not in lines[0]
+
+
+NETWORKS = {
+    "small": (nature_lm_small.FURTHER, "learner={kind: causal_lm, model: tiny, weights: random, vocabulary: 300}"),
+    "scratch": (nature_lm_scratch.FURTHER, "learner={kind: transformer, layers: 1, width: 32, heads: 1, vocabulary: 300}"),
+}
+"""Instead of the networks of the studies."""
+
+
+@pytest.mark.parametrize("size", NETWORKS)
+def test_every_arm_of_the_studies_of_nature_lm_runs(spec, tmp_path, size):
+    """With a tiny network on a few short blocks, two generations."""
+    for package in ("torch", "transformers"):
+        pytest.importorskip(package)
+    every, learner = NETWORKS[size]
+    further = [(arm | {"generations": min(arm.get("generations", 2), 2)}, seeds) for arm, seeds in every]
+    start = "training.start={pretrained: {steps: 4, batch: 4, learning_rate: 0.001}}"
+    sizes = ("human.rows=12", "human.held_out_rows=8", "human.heading== .* =", "block=8", "generations=2", "draw.beams=2")
+    prompts = "prompts=[abc de]"
+    study = Study(
+        tmp_path, spec_of(size, further, f"human.path={spec['human']['path']}", prompts, *sizes, learner, start),
+        {arm["name"]: (0,) for arm in spec_of(size, further)["arms"]}, READINGS,
+    )  # fmt: skip
+    units = study.go_on([], [0], 1, lambda units: None, [arm["name"] for arm, _ in further])
+    assert [unit["arm"] for unit in units] == [arm["name"] for arm, _ in further]
+    for unit in units:
+        assert len(unit["generations"]) == (1 if unit["arm"] == BASE else 2)
+        first = [generation["readings"][0] for generation in unit["generations"]]
+        assert all(reading["measure"] == PERPLEXITY and reading["value"] > 1 for reading in first)
+
+
+def test_the_arms_of_one_seed_take_as_many_steps_as_the_one_that_keeps_nothing():
+    for size, further in (("small", nature_lm_small.FURTHER), ("scratch", nature_lm_scratch.FURTHER)):
+        study = Study(Path(), spec_of(size, further), {arm["name"]: (0,) for arm in spec_of(size, further)["arms"]}, READINGS)
+        experiments = {name: arm.experiment for name, arm in study.arms(0).items()}
+        plain = experiments.pop("nothing_kept")
+        steps = plain.training.steps_for(plain.human.rows, plain.block)
+        names = {arm["name"] for arm, _ in further} - {BASE}
+        assert len(names) >= 4
+        for name in names:
+            experiment = experiments[name]
+            assert {experiment.training.steps_for(len(plan), experiment.block) for _, plan in experiment.plans()} == {steps}

@@ -139,8 +139,15 @@ def test_the_loss_is_minus_log_prob_and_its_gradient_is_autograds(untrained):
 def test_chunks_of_the_vocabulary_do_not_change_the_loss(untrained, monkeypatch):
     records = torch.from_numpy(blocks(5)).long()
     whole = mean_loss(untrained, records, torch.ones(5)).item()
-    monkeypatch.setattr(fitting, "LOGITS_AT_A_TIME", 50 * 7)  # 40 rows, 7 at a time
-    assert mean_loss(untrained, records, torch.ones(5)).item() == pytest.approx(whole, rel=1e-6)
+    parameters = list(untrained.parameters())
+    exact = torch.autograd.grad(mean_loss(untrained, records, torch.ones(5)), parameters)
+    for scores in (40, 17):
+        monkeypatch.setattr(fitting, "SCORES_AT_A_TIME", 50 * scores)
+        monkeypatch.setattr(fitting, "LOGITS_AT_A_TIME", 50 * 7)  # of 40 rows
+        loss = mean_loss(untrained, records, torch.ones(5))
+        assert loss.item() == pytest.approx(whole, rel=1e-6)
+        for gradient, other in zip(torch.autograd.grad(loss, parameters), exact, strict=True):
+            assert torch.allclose(gradient, other, rtol=1e-4, atol=1e-7)
 
 
 def test_attention_in_bf16_has_the_gradient_of_attention_in_fp32():
