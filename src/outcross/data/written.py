@@ -112,7 +112,10 @@ def _family_of_texts(values: Values) -> WrittenNumbers | None:
 
 def _form_of(text: polars.Series) -> _WrittenForm | None:
     """How strings are written that are all numbers or all times, but for codes for a missing value; None where they are not."""
-    if text.is_empty() or text.str.contains(r"^[+-]?0[0-9]+(?:[.,][0-9]+)?$").mean() >= LED_BY_ZERO:  # type: ignore[operator]
+    distinct = text.unique(maintain_order=True)
+    if text.is_empty() or not _hold_any(text, distinct):
+        return None
+    if text.str.contains(r"^[+-]?0[0-9]+(?:[.,][0-9]+)?$").mean() >= LED_BY_ZERO:  # type: ignore[operator]
         return None
     numbers = of_values.parsed_number(text)
     if _is_read(text, numbers):
@@ -122,10 +125,16 @@ def _form_of(text: polars.Series) -> _WrittenForm | None:
         ):
             return _WrittenForm(Form(layouts=("ymd8",)), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
         return _WrittenForm(PLAIN, "number", "numbers")
-    distinct = text.unique(maintain_order=True)
     if not _may_be_written(distinct):
         return None
     return _times(text) or _decorated(text)
+
+
+def _hold_any(text: polars.Series, distinct: polars.Series) -> bool:
+    """Whether any of the strings may be a number or a time. Categories are few different words, and soon seen to hold none."""
+    if of_values.parsed_number(distinct).is_not_null().any():
+        return True
+    return _may_be_written(distinct) and bool(_layouts_of(text) or of_forms.parts_of_numbers(distinct)["body"].is_not_null().any())
 
 
 def _is_read(text: polars.Series, parsed: polars.Series) -> bool:
@@ -185,11 +194,10 @@ def _decorated(text: polars.Series) -> _WrittenForm | None:
     """Numbers with a currency, a unit, groups of thousands or a decimal comma."""
     import polars as pl
 
-    distinct = text.unique()
-    if of_forms.parts_of_numbers(distinct)["body"].null_count() == len(distinct):
-        return None  # words, of which many are categories: few different ones
     parts = of_forms.parts_of_numbers(text)
     body = parts["body"]
+    if body.null_count() == len(body):
+        return None
     point, comma = (of_forms.fits(body, decimal).fill_null(False) for decimal in ".,")
     is_comma = comma.sum() > point.sum()
     read = comma if is_comma else point

@@ -44,7 +44,7 @@ class Use(OfTables):
     Judged by the log loss and the Brier score (for a number by the squared error) and by Cox's calibration slope; a symmetric flip of labels maps the chance η to f + (1 - 2f) η, which
     leaves the order of predictions as it is, so that the area under the ROC curve hardly sees it at any n. Each fit leaves out one of a few parts of its records. The test records are the holdout, at most 10,000 of it; without one
     they are all of the reference, each tested by the fits that it was left out of. Standard errors add the jackknife over left-out parts to the paired variance over test records, with Welch's and Satterthwaite's degrees of freedom. Learners:
-    60 gradient-boosted trees of 15 leaves, and a linear model; fairness and groups by the first. One thousandth of every
+    60 gradient-boosted trees of 15 leaves (for each class fewer, five at least, where there are many columns and many classes), and a linear model, whose weights are held back the more where there are fewer than ten records for each; fairness and groups by the first. One thousandth of every
     predicted probability is spread evenly over the classes. Every note says which loss would be found in four of five such audits.
     """
 
