@@ -1,13 +1,21 @@
 """How long does a mix take beside Hugging Face datasets?
 
+
 There are three pools of short records, each a Parquet file: one is written by people and two by models, and 30 % of the rows are human. *Ours* is the
 command from start to end, with the plan, an exact share, a seeded order of all rows (`shuffled`, or `even`), ten columns of provenance for each row,
 `draws.parquet`, the manifest, and the SHA-256 of every file and of the rows. *datasets* reads the same files with `Dataset.from_parquet`, mixes them
 by `interleave_datasets` with probabilities .3, .37 and .33 and a seed (with its default `first_exhausted`), and writes them by `save_to_disk`; it
 keeps no origin, and takes the rows of each pool in the order of the file. *datasets, shuffled* shuffles each pool first with a seed, which a random
 sample needs. The cache is made anew each time. Sides are compared by rows written, since datasets ends with the first pool that is used up. Each side
-has one thread, except for the threads that polars and Arrow start by themselves. *Plan* is `--plan` alone. `python benchmarks/mix.py ROWS` measures
-another number of rows than ten million, and writes no results.
+has one thread, except for the threads that polars and Arrow start by themselves. *Plan* is `--plan` alone.
+
+*Filters* have a million short texts (12 to 30 words) in two pools. Of these, 10 % repeat another text with a word more, and 5 % repeat one unchanged.
+Half as many rows are drawn, 30 % human. Each filter is compared with the same mix without a filter. `decontaminate` compares with 2,500 texts of a test
+set, of which 500 are in the pools with two words more. `like` draws half of the rows towards the test set by hashed n-grams. The plan is that of the
+mix with `drop_duplicates`.
+
+`python benchmarks/mix.py mix` or `filters` measures one part and keeps the results of the other. `python benchmarks/mix.py ROWS` measures fewer rows
+than ten million (or than a million texts), and writes no results.
 """
 
 from __future__ import annotations
@@ -19,15 +27,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from figures import OUTCROSS, Figure, Side, answer, compare, process
+from figures import OUTCROSS, RESULTS, Figure, Side, compare, process, write
 
-ROWS = 10_000_000
+ROWS, TEXTS = 10_000_000, 1_000_000
 PAIRS = 3
-PLAN_SECONDS, MEMORY = 5.0, 2_000.0
-"""What a plan may take in seconds, and a mix in MB."""
+PLAN_SECONDS, NEAR_SECONDS, MEMORY = 5.0, 600.0, 2_000.0
+"""What a plan and the removal of near duplicates may take in seconds, and a mix in MB."""
 SHARES = {"human": 0.35, "gpt": 0.45, "llama": 0.4}
 """Rows of each pool, as fractions of the rows of the mix."""
 DRAWN = (0.3, 0.37, 0.33)
@@ -103,19 +112,108 @@ def figures(folder: Path, rows: int) -> Sequence[Figure]:
     return measured
 
 
+def texts_of(words: np.ndarray, count: int, seed: int) -> list[str]:
+    """Texts of 12 to 30 words, a few of which are frequent."""
+    rng, texts = np.random.default_rng(seed), []
+    for start in range(0, count, 100_000):
+        lengths = rng.integers(12, 31, min(100_000, count - start))
+        drawn = (5 * rng.pareto(0.6, lengths.sum())).astype(np.int64)
+        own = words[np.where(drawn < len(words), drawn, rng.integers(len(words), size=drawn.size))]
+        texts += [" ".join(some.tolist()) for some in np.split(own, np.cumsum(lengths)[:-1])]
+    return texts
+
+
+def write_texts(folder: Path, count: int) -> None:
+    """Two pools of so many texts together, with near and exact repeats, and a test set."""
+    import polars
+
+    rng = np.random.default_rng(7)
+    words = np.array([f"word{number}" for number in range(40_000)])
+    first = texts_of(words, int(0.85 * count), seed=1)
+    near = [f"{first[place]} {words[rng.integers(len(words))]}" for place in rng.integers(len(first), size=count // 10).tolist()]
+    exact = [first[place] for place in rng.integers(len(first), size=count - len(first) - len(near)).tolist()]
+    texts, order = first + near + exact, rng.permutation(count)
+    for name, places in (("human", order[: int(0.4 * count)]), ("gpt", order[int(0.4 * count) :])):
+        polars.DataFrame({"text": [texts[place] for place in places.tolist()]}).write_parquet(folder / f"{name}.parquet")
+    test = texts_of(words, 2_000, seed=3) + [f"{text} and more" for text in first[:500]]
+    polars.DataFrame({"text": test}).write_parquet(folder / "test.parquet")
+
+
+def filters(folder: Path, count: int) -> Sequence[Figure]:
+    """What filters that compare texts take, beside the same mix without one."""
+    subprocess.run([sys.executable, __file__, "texts", str(folder), str(count)], check=True)
+    origins = {"human": "human", "gpt": {"model": "gpt"}}
+    pools = [{"name": name, "path": str(folder / f"{name}.parquet"), "origin": origin} for name, origin in origins.items()]
+    asked = {"pools": pools, "rows": count // 2, "human_share": 0.3}
+    test = str(folder / "test.parquet")
+    more = {
+        "no filter": {},
+        "drop_duplicates": {"filters": ["drop_duplicates"]},
+        "decontaminate": {"filters": [{"decontaminate": {"path": test}}]},
+        "drop_boilerplate": {"filters": ["drop_boilerplate"]},
+        "like": {"rows": count // 4, "targets": [{"like": test, "shortest": 10}]},
+    }
+    for name, own in more.items():
+        (folder / f"{name}.yaml").write_text(json.dumps(asked | own))
+
+    def side(name: str) -> Side:
+        work = process(lambda: [*OUTCROSS, "mix", folder / f"{name}.yaml", "--out", _fresh(folder), "--quiet"])
+        return Side(f"ours, {name}", work, count)
+
+    measured = [
+        figure
+        for name in list(more)[1:]
+        for figure in compare(
+            f"a mix with {name}",
+            side(name),
+            [side("no filter")],
+            unit="texts",
+            pairs=1,
+            target=NEAR_SECONDS if name == "drop_duplicates" else None,
+            warm=False,
+        )
+    ]
+    command = [*OUTCROSS, "mix", folder / "drop_duplicates.yaml", "--plan", "--quiet"]
+    plan = Side("ours, plan alone", process(lambda: command), count)
+    return [
+        *measured,
+        *compare(
+            "a plan with drop_duplicates", plan, [side("drop_duplicates")], unit="texts", pairs=1, target=PLAN_SECONDS, warm=False
+        ),
+    ]
+
+
+PARTS = {"mix": (figures, ROWS, ("a mix", "a plan")), "filters": (filters, TEXTS, ())}
+"""Each part: what measures it, of how many rows, and what its figures are of; all others are of filters."""
+
+
+def stored_beside(part: str) -> list[dict]:
+    """The figures of the other part, as they were measured."""
+    place = RESULTS / "mix.json"
+    stored = json.loads(place.read_text())["figures"] if place.exists() else []
+    return [figure for figure in stored if (figure["what"] in PARTS["mix"][2]) != (part == "mix")]
+
+
 def main() -> None:
     os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+    load = os.getloadavg()
     match sys.argv[1:]:
         case ["pools", folder, rows]:
             (Path(folder) / "pools.json").write_text(json.dumps(write_pools(Path(folder), int(rows))))
+        case ["texts", folder, count]:
+            write_texts(Path(folder), int(count))
         case ["interleaved", folder, out, is_shuffled]:
             interleaved(Path(folder), out, is_shuffled == "1")
-        case [rows]:
+        case [part, rows]:
             with tempfile.TemporaryDirectory() as folder:
-                figures(Path(folder), int(rows))
-        case _:
-            with tempfile.TemporaryDirectory() as folder:
-                answer(__file__, __doc__, lambda: figures(Path(folder), ROWS))
+                PARTS[part][0](Path(folder), int(rows))
+        case parts:
+            for part in parts or PARTS:
+                measure, rows, _ = PARTS[part]
+                with tempfile.TemporaryDirectory() as folder:
+                    own = [asdict(figure) for figure in measure(Path(folder), rows)]
+                beside = stored_beside(part)
+                write("mix", __doc__ or "", load, {"figures": own + beside if part == "mix" else beside + own})
 
 
 if __name__ == "__main__":

@@ -57,6 +57,23 @@ def test_a_synthetic_record_goes_where_its_parents_went_and_no_child_of_a_test_r
     assert mixed.manifest["splits"]["left_out"] >= 60 and mixed.manifest["splits"]["families"]["largest"] == 4
 
 
+def test_rows_of_one_id_are_of_one_family_with_all_that_was_made_from_them():
+    ids = [f"human-{row // 2}" for row in range(100)]
+    parents = [f"human-{row % 50}" for row in range(100)]
+    people = {
+        "name": "human",
+        "data": written("human", 100, parent=[None] * 100) | {"id": ids},
+        "origin": "human",
+        "id_column": "id",
+    }
+    mixed = mix(pools=[people, model(100, parent=parents)], rows=120, human_share=0.3, splits=SPLITS, max_repeats=2)
+    place = where(mixed)
+    for row, parent in enumerate(parents):
+        assert len(place.get(parent, set()) | place.get(f"gpt-{row}", set())) <= 1
+    assert mixed.manifest["splits"]["families"]["pairs"]["ids"] == 50
+    assert any("50 rows have an id in 'id' that a row before them has" in warning for warning in mixed.manifest["warnings"])
+
+
 def test_the_parents_of_a_record_may_be_the_ids_that_an_earlier_mix_gave(tmp_path):
     data = {"text": [f"human wrote record {row}" for row in range(50)]}
     pool = {"name": "human", "data": data, "origin": "human"}

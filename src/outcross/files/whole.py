@@ -13,9 +13,12 @@ from typing import Any
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.files.inputs import MEMORY, opened
 
+GROUP = 100_000
+"""Rows of a row group of a lazy frame: said, so that no byte depends on the pieces in which it comes."""
+
 
 def write_whole(path: Path, content: Any) -> None:
-    """Write text, bytes, a polars frame (as Parquet) or what another file holds: a temporary file, fsync, rename. What a killed process began
+    """Write text, bytes, a polars frame, lazy or not (as Parquet), or what another file holds: a temporary file, fsync, rename. What a killed process began
     to write goes."""
     temporary = _temporary(path)
     _clear(temporary)
@@ -29,7 +32,10 @@ def write_whole(path: Path, content: Any) -> None:
                     shutil.copyfileobj(source, file)
             else:
                 packed = io.BytesIO()  # polars itself would not say that the disk is full, but that it could not compute
-                content.write_parquet(packed, compression_level=1)
+                if hasattr(content, "sink_parquet"):
+                    content.sink_parquet(packed, compression_level=1, row_group_size=GROUP)
+                else:
+                    content.write_parquet(packed, compression_level=1)
                 file.write(packed.getbuffer())
             file.flush()
             os.fsync(file.fileno())

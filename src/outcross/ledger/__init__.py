@@ -294,6 +294,13 @@ class Ledger:
                 return place / name
         return None
 
+    def listed(self, content: Any) -> str | None:
+        """The digest of a file that a step of this ledger stored, as it was when it was last looked at; None of anything else."""
+        if self.folder is None or not isinstance(content, Path) or self.folder / "steps" not in content.parents:
+            return None
+        key, *parts = content.relative_to(self.folder / "steps").parts
+        return self.entries[key].files.get(str(Path(*parts))) if key in self.entries else None
+
     def has(self, keys: Iterable[str]) -> bool:
         """Whether these steps are recorded and their files there, whatever these hold."""
         if self.folder is None:

@@ -90,7 +90,7 @@ def write(ledger: Ledger, files: Mapping[str, Any], steps: Sequence[str] = ()) -
     assert ledger.folder is not None and ledger.result is not None
     out, writing, former = ledger.folder.parent, ledger.folder / WRITING, ledger.result
     files = {name: content if isinstance(content, Path) else _bytes(content) for name, content in files.items()}
-    listed = [(name, _digest(content)) for name, content in files.items()]
+    listed = [(name, ledger.listed(content) or _digest(content)) for name, content in files.items()]
     result = ResultEntry(kind=former.kind, steps=[*steps], files=listed)
     if result == former and all((out / name).is_file() and digest_file(out / name) == digest for name, digest in listed):
         ledger.keep(steps)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +20,8 @@ WIDTH = 16
 """Bytes of a digest: the first half of a SHA-256."""
 LINES = 10_000
 """Rows that are written as text at a time."""
+AHEAD = 4
+"""How many times as many are written before they are digested."""
 
 
 def canonical(frame: polars.DataFrame) -> polars.Series:
@@ -101,14 +106,18 @@ def id_column(of_rows: np.ndarray, occurrences: np.ndarray) -> polars.Series:
 
 
 def order_of_digests(first: np.ndarray, second: np.ndarray, occurrences: np.ndarray) -> np.ndarray:
-    """The order of records by their first number, then their second, then their occurrence: (n,). The later ones are looked at only where the first occurs again.
+    """The order of records by their first number, then their second, then their occurrence: (n,). The later ones are looked at only where first numbers are close.
 
     >>> order_of_digests(np.array([2, 1, 1, 2]), np.array([0, 9, 3, 0]), np.array([1, 0, 0, 0])).tolist()
     [2, 1, 3, 0]
     """
-    order = np.argsort(first)
-    in_order = first[order]
-    is_equal_to_next = in_order[1:] == in_order[:-1]
+    # Sorted whole, a number whose last bits are its place is sorted in half the time of an order.
+    bits = np.uint64(max(1, len(first).bit_length()))
+    packed = first.astype(np.uint64) >> bits << bits | np.arange(len(first), dtype=np.uint64)
+    packed.sort()
+    order = (packed & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    packed >>= bits
+    is_equal_to_next = packed[1:] == packed[:-1]
     tied = np.flatnonzero(np.append(is_equal_to_next, False) | np.append(False, is_equal_to_next))
     rows = order[tied]
     order[tied] = rows[np.lexsort((occurrences[rows], second[rows], first[rows]))]
@@ -117,12 +126,19 @@ def order_of_digests(first: np.ndarray, second: np.ndarray, occurrences: np.ndar
 
 def update(content: Any, frame: polars.DataFrame) -> None:
     """Add rows, in their order, to the SHA-256 of a whole set: a line of canonical text each."""
-    for part in frame.iter_slices(LINES):
-        lines = (
-            io.BytesIO()
-        )  # JSON has no bare line break, so that lines need no quotes; polars writes them faster than it joins them
-        canonical(part).to_frame().write_csv(lines, include_header=False, quote_style="never")
-        content.update(lines.getbuffer())
+    parts = iter(frame.iter_slices(LINES))
+    with ThreadPoolExecutor(2) as writers:
+        waiting = deque(writers.submit(_lines, part) for part in islice(parts, AHEAD))
+        while waiting:
+            content.update(waiting.popleft().result().getbuffer())
+            waiting.extend(writers.submit(_lines, part) for part in islice(parts, 1))
+
+
+def _lines(frame: polars.DataFrame) -> io.BytesIO:
+    """Rows as lines of canonical text. JSON has no bare line break, so that lines need no quotes; polars writes them faster than it joins them."""
+    lines = io.BytesIO()
+    canonical(frame).to_frame().write_csv(lines, include_header=False, quote_style="never")
+    return lines
 
 
 def scrambled(numbers: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from outcross import runtime
 from outcross.data.order import even_order
 from outcross.data.shares import largest_remainder
 from outcross.errors import BadInput
@@ -108,9 +109,12 @@ def _human_targets(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, t
 
 def _up_to(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, targets: Sequence[int]) -> list[PoolDraws]:
     """Of each pool as many rows as make its target, to the nearest record; what one pool gives too much the next gives less."""
+    if unit == "rows":
+        wanted_rows = [*zip(scans, targets, (recipe.name for recipe in asked.pools), strict=True)]
+        return runtime.side_by_side(lambda of_pool: sequence(of_pool[0], of_pool[1], asked.seed, of_pool[2]), wanted_rows)
     parts, surplus = [], 0
     for recipe, scan, target in zip(asked.pools, scans, targets, strict=True):
-        if unit == "rows" or target == 0:
+        if target == 0:
             parts.append(sequence(scan, target, asked.seed, recipe.name))
             continue
         amounts, wanted = scan.amounts[unit], target - surplus

@@ -27,7 +27,7 @@ def funnel(
     passed_over: why rows that filters leave are not drawn, and which of each pool.
     """
     names = [pool.name for pool in asked.pools]
-    counts = [np.ones(scan.rows, np.int64) for scan in scans]
+    counts = [np.ones(scan.rows, np.uint32) for scan in scans]
     steps = [_step("available", _by(names, scans, asked.groups, counts))]
     for outcome in filtered.outcomes if filtered is not None else ():
         assert filtered is not None
@@ -40,10 +40,8 @@ def funnel(
         for left, rows in zip(counts, of_pools, strict=True):
             left[rows] = 0
         steps.append(_step(step, _by(names, scans, asked.groups, counts), steps[-1]))
-    times = [np.bincount(own.rows, minlength=scan.rows) for own, scan in zip(draws.pools, scans, strict=True)]
-    steps.append(
-        _step("drawn at least once", _by(names, scans, asked.groups, [(some > 0).astype(np.int64) for some in times]), steps[-1])
-    )
+    times = [np.bincount(own.rows, minlength=scan.rows).astype(np.uint32) for own, scan in zip(draws.pools, scans, strict=True)]
+    steps.append(_step("drawn at least once", _by(names, scans, asked.groups, [some > 0 for some in times]), steps[-1]))
     return [*steps, _step("written", _by(names, scans, asked.groups, times))]
 
 

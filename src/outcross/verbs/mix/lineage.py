@@ -58,6 +58,8 @@ def families(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
     joined: dict[str, Pairs] = {}
     if lineage.parents:
         joined["parents"] = _by_parents(reading)
+        if reading.same_id[0].size:
+            joined["ids"] = reading.same_id
     if lineage.twins:
         joined["twins"] = _by_value(reading.contents)
     if lineage.near is not None and reading.text is not None:
@@ -101,6 +103,8 @@ class _Reading:
     """The column of texts, which are read again for near twins, so that none is held; None where there is none."""
     names: Pairs
     """A row and a name that it has."""
+    same_id: Pairs
+    """Rows of one pool whose ids are equal."""
     children: Pairs
     """A row and the name of a parent."""
     parents: np.ndarray
@@ -113,17 +117,26 @@ def _reading(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
     apart = {column for pool in asked.pools for column in (pool.id_column, pool.parents_column)}
     compared = dict([text]) if text else {name: dtype for name, dtype in schema.items() if name not in apart}
     contents_of, prompts = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
-    names, children, start = [_no_pairs()], [_no_pairs()], 0
+    names, children, same_id, start = [_no_pairs()], [_no_pairs()], [_no_pairs()], 0
     for pool in pools:
+        ids_of_pool = [_no_pairs()]
         for batch in pool.batches(_named(pool, compared)):
             rows = fitted(batch, compared)
             said = contents(rows.to_series()) if text else None
             contents_of.append(_numbers_or_own(canonical(rows) if said is None else said, start))
             if asked.lineage.prompts:
                 prompts.append(_prompts(batch, pool.recipe, start))
-            names.append(_names(batch, pool.recipe, start))
+            names.append(_names(batch, ("_id", pool.recipe.id_column), start))
+            ids_of_pool.append(_names(batch, (pool.recipe.id_column,), start))
             children.append(_parents(batch, pool.recipe, start))
             start += batch.height
+        row, own_id = (np.concatenate(parts) for parts in zip(*ids_of_pool, strict=True))
+        first, second = _by_value(own_id)
+        same_id.append((row[first], row[second]))
+        if first.size:
+            notes += (
+                f"pool {pool.recipe.name!r}: {first.size:,} rows have an id in {pool.recipe.id_column!r} that a row before them has; rows of one id are of one family",
+            )
     child, parent = (np.concatenate(parts) for parts in zip(*children, strict=True))
     if parent.size:  # a record that an earlier mix gave an _id is known by it
         names += _given_names(scans)
@@ -135,6 +148,7 @@ def _reading(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
         prompts=np.concatenate(prompts),
         text=text,
         names=(named[is_parent], name[is_parent]),
+        same_id=(np.concatenate([rows for rows, _ in same_id]), np.concatenate([rows for _, rows in same_id])),
         children=(child, parent),
         parents=known,
         notes=notes,
@@ -184,12 +198,12 @@ def _numbers_or_own(words: polars.Series, start: int) -> np.ndarray:
     return numbers
 
 
-def _names(batch: polars.DataFrame, pool: MixPool, start: int) -> Pairs:
-    """The names that rows have: what they were called in another mix, and what the pool's column says."""
+def _names(batch: polars.DataFrame, columns: Sequence[str | None], start: int) -> Pairs:
+    """The names that rows have in some columns: what they were called in another mix, or what the pool's column says."""
     import polars as pl
 
     rows, names = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
-    for column in dict.fromkeys(("_id", pool.id_column)):
+    for column in dict.fromkeys(columns):
         if column is not None and column in batch.columns:
             said = batch[column].cast(pl.String)
             there = said.is_not_null().to_numpy()

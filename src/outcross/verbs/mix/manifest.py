@@ -41,7 +41,7 @@ def realised(rows: RowSet) -> dict[str, Any]:
             "shares": {pool.name: float(part) / whole if whole else 0.0 for pool, part in zip(asked.pools, weight, strict=True)},
             "repeated_rows": total - sum(_unique(own.rows) for own in draws.pools),
         },
-        "order": _order(asked, draws, rows.ends),
+        "order": _order(rows),
         "pools": [_pool(rows, place) for place in range(len(scans))],
         "origins": _by(rows, "_origin"),
         "teachers": _by(rows, "_model"),
@@ -109,15 +109,15 @@ def _unique(drawn: np.ndarray) -> int:
     return int(np.count_nonzero(np.bincount(drawn)))
 
 
-def _order(asked: MixRecipe, draws: Draws, ends: Sequence[int]) -> dict[str, Any]:
+def _order(rows: RowSet) -> dict[str, Any]:
     """How far the share of any pool is from that of the whole, in rows: at most in a beginning, and in a shard."""
+    asked, draws = rows.asked, rows.draws
     counts = [len(own) for own in draws.pools]
     present = sum(count > 0 for count in counts)
-    bounds = [0, *ends]
+    begins = np.array([0, *rows.ends])
     in_shards = 0.0
-    for pool, count in enumerate(counts):
-        served = np.concatenate([[0], np.cumsum(draws.order == pool)])[bounds]
-        expected = np.array(bounds) * (count / max(len(draws), 1))
+    for served, count in zip(rows.bounds, counts, strict=True):
+        expected = begins * (count / max(len(draws), 1))
         in_shards = max(in_shards, float(np.abs(np.diff(served) - np.diff(expected)).max(initial=0.0)))
     return {
         "kind": asked.order,

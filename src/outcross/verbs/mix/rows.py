@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 ROWS = 500_000
 """Rows of a shard where nothing is said."""
-MEMORY = 1 << 28
+MEMORY = 1 << 27
 """Bytes of rows that wait for their shard in memory; beyond them all that wait are put aside in files."""
-IDS = 500_000
+IDS = 100_000
 """Ids that are made at a time."""
 DRAW = "\0draw"
 """The column of a row's number among the draws of its pool, while it waits: a name that no column of a file has."""
@@ -73,7 +73,8 @@ class RowSet:
     @cached_property
     def places(self) -> tuple[np.ndarray, ...]:
         """Where in the set the draws of each pool stand, ascending: (n,) of each."""
-        return tuple(self.draws.places(pool) for pool in range(len(self.pools)))
+        dtype = np.int32 if len(self.draws) < 2**31 else np.int64
+        return tuple(self.draws.places(pool).astype(dtype) for pool in range(len(self.pools)))
 
     @property
     def bounds(self) -> tuple[np.ndarray, ...]:
@@ -124,6 +125,7 @@ class RowSet:
                 frames.append(self._finished(pool, rows.drop(DRAW), at))
                 places.append(self.places[pool][at])
         whole = pl.concat(frames, rechunk=True)
+        frames.clear()  # rows are in memory three times at most
         order = np.empty(whole.height, dtype=np.int64)
         order[np.concatenate(places) - [0, *self.ends][shard]] = np.arange(whole.height)
         return whole[order]
@@ -248,23 +250,26 @@ def write_shards(rows: RowSet, folder: Path, where: Where, beside: Executor) -> 
     return finished
 
 
-def draws_frame(sets: Sequence[RowSet], splits: Sequence[np.ndarray] | None = None) -> polars.DataFrame:
-    """How often each row of each pool was drawn, by the `_id` that it has where it is drawn first; in the order of pools and ids.
+def draws_of_rows(sets: Sequence[RowSet], splits: Sequence[np.ndarray] | None = None) -> polars.LazyFrame:
+    """How often each row of each pool was drawn, by the `_id` that it has where it is drawn first; in the order of pools and ids. Made piece by piece as it is written.
 
     `sets` are the splits of one mix. splits: for each pool the name of the split that each of its rows belongs to, (rows,) of words.
     """
     import polars as pl
+    from polars.io.plugins import register_io_source
 
     is_cut = {"split": pl.String} if splits is not None else {}
-    frames = [pl.DataFrame(schema={"_id": pl.String, "_source": pl.String, "drawn": pl.UInt32} | is_cut)]
-    for place, (opened, scan) in enumerate(zip(sets[0].pools, sets[0].scans, strict=True)):
-        counts = np.bincount(np.concatenate([rows.draws.pools[place].rows for rows in sets]), minlength=scan.rows)
-        order = order_of_digests(scan.of_rows[:, 0], scan.of_rows[:, 1], scan.occurrences)
-        for start in range(0, len(order), IDS):
-            part = order[start : start + IDS]
-            names = id_column(scan.of_rows[part], scan.occurrences[part])
-            columns = {"_source": pl.lit(opened.recipe.name), "drawn": pl.Series(counts[part], dtype=pl.UInt32)}
-            if splits is not None:
-                columns["split"] = pl.Series(splits[place][part].tolist(), dtype=pl.String)
-            frames.append(names.to_frame().with_columns(**columns))
-    return pl.concat(frames)
+
+    def pieces(*_: object) -> Iterator[polars.DataFrame]:
+        for place, (opened, scan) in enumerate(zip(sets[0].pools, sets[0].scans, strict=True)):
+            counts = np.bincount(np.concatenate([rows.draws.pools[place].rows for rows in sets]), minlength=scan.rows)
+            order = order_of_digests(scan.of_rows[:, 0], scan.of_rows[:, 1], scan.occurrences)
+            for start in range(0, len(order), IDS):
+                part = order[start : start + IDS]
+                names = id_column(scan.of_rows[part], scan.occurrences[part])
+                columns = {"_source": pl.lit(opened.recipe.name), "drawn": pl.Series(counts[part], dtype=pl.UInt32)}
+                if splits is not None:
+                    columns["split"] = pl.Series(splits[place][part].tolist(), dtype=pl.String)
+                yield names.to_frame().with_columns(**columns)
+
+    return register_io_source(pieces, schema={"_id": pl.String, "_source": pl.String, "drawn": pl.UInt32} | is_cut)

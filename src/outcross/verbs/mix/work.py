@@ -50,7 +50,7 @@ from outcross.verbs.mix.pools import (
     tokenizer_file,
     tokenizer_of,
 )
-from outcross.verbs.mix.rows import RowSet, draws_frame, write_shards
+from outcross.verbs.mix.rows import RowSet, draws_of_rows, write_shards
 from outcross.verbs.mix.samples import sampled_plan, tokens_a_character
 from outcross.verbs.mix.search_asked import Searched
 from outcross.verbs.mix.splits import Cut, cut, described, replanned
@@ -360,7 +360,8 @@ class Mixing:
         if is_apart(self.where, self.pools):
             return scanned_apart(self.pools, self.asked, self.schema, self.where)
         tokenizer = tokenizer_of(self.asked.tokenizer) if "tokens" in self.asked.counted else None
-        return tuple(scanned(pool, self.asked, self.schema, tokenizer) for pool in self.pools)
+        schema = self.schema
+        return tuple(runtime.side_by_side(lambda pool: scanned(pool, self.asked, schema, tokenizer), self.pools))
 
     @cached_property
     def sets(self) -> dict[str, RowSet]:
@@ -518,21 +519,24 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
     folder = runtime.working.get()
     assert folder is not None
     sets = mixing.sets  # what cannot be drawn is told before anything is written
-    with ThreadPoolExecutor(1) as beside:
-        try:
+    split_of_rows = mixing.split_of_rows
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with ThreadPoolExecutor(2) as beside:
+            times_drawn = draws_of_rows([rows for name, rows in sets.items() if name != TWIN], split_of_rows)
+            draws = beside.submit(write_whole, folder / DRAWS, times_drawn)
             digests = {
                 name: write_shards(rows, folder / folder_of(name) / DATA, mixing.where, beside) for name, rows in sets.items()
             }
-            counts = {name: beside.submit(realised, rows) for name, rows in sets.items()}
-            write_whole(folder / DRAWS, draws_frame([rows for name, rows in sets.items() if name != TWIN], mixing.split_of_rows))
+            counts = {name: realised(rows) for name, rows in sets.items()}
             summary = {
-                name: (counts[name].result() if name else mixing.described(counts[name].result()))
-                | {"sha256": digests[name](), "files": rows.names}
+                name: (counts[name] if name else mixing.described(counts[name])) | {"sha256": digests[name](), "files": rows.names}
                 for name, rows in sets.items()
             }
-        except BadInput:  # what is there cannot become this mix
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+            draws.result()
+    except BadInput:  # what is there cannot become this mix
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     if mixing.filtered is not None:
         write_whole(folder / REJECTED, mixing.filtered.rejected())
     return Mixed(folder, summary)
@@ -551,7 +555,7 @@ def write(mixing: Mixing, out: Path) -> None:
         step = ledger.steps(mixing.asked.seed)(mix, mixing.asked.identity, mixing.external)
         judged = () if mixing.filtered is None else mixing.filtered.keys
         searched = () if mixing.searched is None else mixing.searched.keys
-        results.write(ledger, _files(step.value, mixing), [step.key, *judged, *searched])
+        results.write(ledger, _files(step.value, ledger.entries[step.key].files, mixing), [step.key, *judged, *searched])
 
 
 def manifest(facts: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixing: Mixing) -> dict[str, Any]:
@@ -584,10 +588,10 @@ def audited(mixing: Mixing, mixed: polars.DataFrame) -> dict[str, Any]:
     return {"audit": at_the_door(mixing.asked, mixing.store, mixed)} if mixing.asked.audit else {}
 
 
-def _files(mixed: Mixed, mixing: Mixing) -> dict[str, Any]:
-    """Every file of a mix; its manifest, by which it is known, comes last."""
+def _files(mixed: Mixed, digests: Mapping[str, str], mixing: Mixing) -> dict[str, Any]:
+    """Every file of a mix; its manifest, by which it is known, comes last. digests: the SHA-256 of each file that the step wrote, by its path."""
     files = {
-        name: [_shard(mixed.folder / folder_of(name), shard) for shard in split_facts["files"]]
+        name: [_shard(mixed.folder, Path(folder_of(name)) / DATA / shard, digests) for shard in split_facts["files"]]
         for name, split_facts in mixed.summary.items()
     }
     manifests = {name: manifest(mixed.summary[name], files[name], mixing) for name in ("", TWIN) if name in files}
@@ -608,12 +612,13 @@ def _files(mixed: Mixed, mixing: Mixing) -> dict[str, Any]:
     return mixed.files | {name: written[name] for name in sorted(written, key=len, reverse=True)}
 
 
-def _shard(folder: Path, name: str) -> dict[str, Any]:
+def _shard(folder: Path, place: Path, digests: Mapping[str, str]) -> dict[str, Any]:
+    """A shard as the manifest lists it. place: its path in the folder of the step."""
     import polars as pl
 
-    path = folder / DATA / name
+    path = folder / place
     rows = pl.scan_parquet(names.literal(path), glob=False, hive_partitioning=False).select(pl.len()).collect().item()
-    return {"file": f"{DATA}/{name}", "rows": rows, "bytes": path.stat().st_size, "sha256": digest_file(path)}
+    return {"file": f"{DATA}/{place.name}", "rows": rows, "bytes": path.stat().st_size, "sha256": digests[str(place)]}
 
 
 def _check_same(ledger: Ledger, mixing: Mixing, out: Path) -> None:
