@@ -1,9 +1,11 @@
 """Does variety among teachers slow collapse at an equal number of records, and by how much?
 
-`outcross run community` (normal distributions, against closed forms L1 to L3), five arms of `outcross run community-text` (n-gram models of the Python documentation, 200 blocks,
-three generations) and, on request, languages: 1,600 blocks of the 112 languages of Tatoeba, three generations, which eight teachers share at random or as specialists of fourteen
-languages each; five seeds each. Every arm learns from, and writes, as many records. Readings are of all teachers together unless they name one; intervals are t over seeds, differences from one
-model are taken within a seed. The sizes were chosen before any result was seen. A later call runs only what is missing of the studies that it names (`--only text languages`).
+There are three parts: `outcross run community` (normal distributions, against the closed forms L1 to L3); five arms of `outcross run community-text`
+(n-gram models of the Python documentation, 200 blocks, three generations); and, on request, 1,600 blocks of 112 languages of Tatoeba, three
+generations, which eight teachers share at random or as specialists of fourteen languages each. There are five seeds of each. Every arm learns from the
+same number of records, and writes the same number. Readings are of all teachers together unless they name one teacher. Intervals are t over seeds, and
+differences from one model are taken within a seed. The sizes were chosen before any result was seen. A later call runs only what is missing of the
+studies that it names (`--only text languages`).
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Do feedback loops of generators and classifiers lose accuracy and fairness, and does reparation win it back?
+"""Do feedback loops of generators and classifiers lose accuracy and fairness, and does reparation restore them?
 
-`outcross run fairness-mnist` on MNIST with seeds 0 to 9. The size small: pictures of 14 by 14 pixels, 2,000 records a generation, ten generations, a mixture on 20
-principal components as the generator, logistic regression as the classifier. Full: 20,000 records and the convolutional network. vae: the published
-autoencoder at 16 by 16 pixels, one seed. The claims are those of Wyllie, Shumailov and Papernot (FAccT 2024) as they can be
-asked here; each is the mean of a difference within a seed, with a t-interval, the exact sign-flip test (1,024 flips for ten seeds), Holm over the claims, and the
-count of seeds in which it points as claimed. Beside STAR the classifier's side is reweighed, equalised and oversampled; two more arms have no bias in the
-data: as many green as red, and a fifth green. A later call runs only what is missing of the size that it names (`--size full`).
+The experiment is `outcross run fairness-mnist` on MNIST with seeds 0 to 9. Size small has pictures of 14 by 14 pixels, 2,000 records a generation, ten
+generations, a mixture on 20 principal components as the generator, and logistic regression as the classifier. Size full has 20,000 records and the
+convolutional network, and size vae the published autoencoder at 16 by 16 pixels with one seed. The claims are those of Wyllie, Shumailov and Papernot
+(FAccT 2024), as far as this setting can test them. Each claim is about the mean of a difference within a seed, with a t-interval, the exact sign-flip
+test (1,024 flips for ten seeds), Holm's correction over the claims, and the number of seeds in which the difference has the claimed sign. Besides STAR,
+there are arms that reweigh, equalise and oversample on the side of the classifier. Two more arms have no bias in the data: one with as many green as red
+pictures, and one with a fifth of green ones. A later call runs only what is missing of the size that it names (`--size full`).
 """
 
 from __future__ import annotations

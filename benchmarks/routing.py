@@ -1,6 +1,8 @@
 """How long does it take to route a million candidates?
-Answers of four teachers to 250,000 prompts, with a reward of unit noise that is half a unit higher for the teacher of the prompt's topic; every rule of the filter `route` chooses one answer a prompt.
-A prompt has sixteen words, drawn by Zipf's law from 30,000; the learned router reads them and the topic. Libraries are loaded before the clock starts.
+
+Four teachers answer 250,000 prompts. The reward is noise of unit variance, and is half a unit higher for the teacher of the prompt's topic. Every
+rule of the filter `route` chooses one answer to each prompt. A prompt has sixteen words, drawn by Zipf's law from 30,000. The learned router reads the
+words and the topic. Libraries are loaded before the clock starts.
 
     python benchmarks/routing.py
 """

@@ -1,8 +1,8 @@
-"""A study over seeds that may take several sessions: what has ended stands in its results, and a later call runs only what is missing.
+"""A study over seeds that may take several sessions: finished units are kept in its results, and a later call runs only what is missing.
 
-A unit is one arm with one seed. Its readings are written after every generation, so that a call that was stopped loses the generation under way at
-most. A unit with all of its generations is never run again. One that was stopped goes on where its run folder is still there, and begins anew where
-it is not. Units of other settings are refused: their numbers do not belong into one mean.
+A unit is one arm with one seed. Its readings are written after every generation, so that a call that was stopped loses at most the current
+generation. A unit with all of its generations is never run again. A unit that was stopped resumes where its run folder still exists, and starts anew
+where it does not. Units with other settings are refused, since their numbers do not belong into one mean.
 """
 
 from __future__ import annotations

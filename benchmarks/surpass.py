@@ -1,9 +1,13 @@
-"""Can a student beat its best teacher? The built-in experiment and the theorem's own classifier, against closed forms.
-The experiments `surpass` and `surpass-theorem` at their full sizes (twelve values of p, five seeds). Of every kind of arm: student minus best teacher over the error p of the teachers, with t-intervals over seeds and the closed form where one is known; where it falls below 0 (on straight lines between the values of p); and the threshold p* in the limit of many records.
+"""Can a student be better than its best teacher? The built-in experiment and the classifier of the theorem, against closed forms.
+
+The experiments are `surpass` and `surpass-theorem` at their full sizes (twelve values of p, five seeds). For every kind of arm the figures show the
+error of the student minus that of the best teacher, over the error p of the teachers, with t-intervals over seeds and the closed form where one is
+known. They also show the p at which this difference falls below 0 (on straight lines between the values of p), and the threshold p* in the limit of
+many records.
 
     python benchmarks/surpass.py [WORKERS]
 
-What a seed shows is written into the results as it ends; a later call runs only the seeds that are missing there.
+What a seed shows is written into the results as it ends. A later call runs only the seeds that are missing there.
 """
 
 from __future__ import annotations

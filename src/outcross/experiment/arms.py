@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from outcross.data.plans import lines
@@ -53,10 +53,15 @@ def arms(data: Mapping[str, Any]) -> tuple[Arm, ...]:
         raise BadInput("two arms have the same name and seed; make them differ, or give each a name")
     first = {arm.name: arm.experiment for arm in reversed(every_arm)}
     for arm in every_arm:
-        if replace(arm.experiment, seed=0) != replace(first[arm.name], seed=0):
+        if arm.experiment is not first[arm.name] and _but_for_its_seed(arm.experiment) != _but_for_its_seed(first[arm.name]):
             raise BadInput(f"two different arms are called {arm.name}; only seeds share a name")
     _check_seeds(every_arm)
     return every_arm
+
+
+def _but_for_its_seed(experiment: Experiment) -> dict[str, Any]:
+    """The settings of an experiment without its seed. (Another seed needs no check of an experiment that was checked with its own.)"""
+    return {field.name: getattr(experiment, field.name) for field in fields(experiment) if field.name != "seed"}
 
 
 def _crossed(listed: Mapping[str, Any], crossing: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +154,7 @@ def plan_lines(arms: tuple[Arm, ...]) -> dict[str, list[str]]:
 
 def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> list[str]:
     """Names by what an arm sets: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
-    flat = [flatten(identity(replace(experiment, seed=0))) for experiment in experiments]
+    flat = [flatten(identity(experiment) | {"seed": 0}) for experiment in experiments]
     differing = _differing(flat)
     by_policy = {
         name: _differing([settings for settings in flat if settings["policy.kind"] == name])

@@ -23,7 +23,6 @@ from outcross.statistics.floors import (
     percentile_interval,
     permuted_ranks,
     permuted_sums,
-    relabelled,
 )
 from outcross.statistics.grouped import Cells, cells_of
 from outcross.statistics.ratios import from_logarithms
@@ -41,7 +40,7 @@ QUARTILES = (0.25, 0.75)
 RANGES_PERMUTED = 499
 """Permutations of labels over which interquartile ranges are looked at."""
 MOST_CELLS = 1024
-"""Different values up to which the number of each is drawn for random labels; of more, only where the quartiles lie."""
+"""Different values up to which random labels are drawn for the cells of each column; of more, for ranks, which columns share."""
 
 
 Places = Callable[[int, int], np.ndarray]
@@ -251,7 +250,7 @@ def _log_ratio_of_ranges(quartiles: np.ndarray) -> np.ndarray:
 def _permuted_ranges(cells: Cells, counts: np.ndarray, places: Places, rng: np.random.Generator) -> np.ndarray:
     """log ratio of interquartile ranges under random labels, (permutations,)."""
     if cells.values.size <= MOST_CELLS:
-        return _log_ratio_of_ranges(cells.quantiles(relabelled(counts, rng, RANGES_PERMUTED), QUARTILES))
+        return _log_ratio_of_ranges(cells.permuted_quantiles(counts, QUARTILES, rng, RANGES_PERMUTED))
     n, m = map(int, counts.sum(axis=1))
     return _log_ratio_of_ranges(cells.filled(counts.sum(axis=0))[places(n, m)])
 

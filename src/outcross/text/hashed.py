@@ -76,8 +76,8 @@ def hashed(batches: Iterable[Sequence[str]]) -> HashedTexts:
 
     The number of an n-gram is its SHA-256 modulo 10,000; the pieces of a pair stand with a space between them (Xie et al., NeurIPS 2023, arXiv 2302.03169).
 
-    >>> found = hashed([["A dog. A dog!", ""]])
-    >>> found.pieces.tolist(), found.numbers.size
+    >>> hashes = hashed([["A dog. A dog!", ""]])
+    >>> hashes.pieces.tolist(), hashes.numbers.size
     ([6, 0], 11)
     """
     known: dict[str, int] = {}
