@@ -147,7 +147,7 @@ def test_the_page_says_how_many_seeds_a_mean_is_of_and_shows_each_by_itself(whol
 
     of_one, of_two = page_of(whole[:2]), page_of(whole)
     assert "Seeds so far: `replaced` 1, `accumulated` 1." in of_one and "Seeds so far: `replaced` 2, `accumulated` 1." in of_two
-    assert "mean over seeds" not in of_one and "each seed by itself" in of_one
+    assert "mean over seeds" not in of_one and "each seed separately" in of_one
     assert "`held_out_perplexity`, mean over seeds [95 %], n = 1 to 2 seeds, generation by generation in the last column" in of_two
     lines = [line for line in of_two.splitlines() if line.startswith("| `replaced`") and line.endswith("| 2, 2 |")]
     assert lines and "(no interval)" not in lines[0]
