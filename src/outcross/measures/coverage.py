@@ -21,6 +21,7 @@ from outcross.statistics.categories import ComparedCounts, worst
 from outcross.statistics.embedding import Embedding, embedding
 from outcross.statistics.floors import from_draws
 from outcross.statistics.neighbours import cloud, halves, nearest, wide_graph
+from outcross.wording import amount
 
 KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991"
 NAEEM = "Naeem et al., ICML 2020, arXiv 2002.09797"
@@ -127,7 +128,7 @@ class Coverage(OfTables):
         parts = [whole.some(size, size, rng).numbers(self.k) for _ in range(PARTS)]
         neighbours = cloud(np.concatenate([human, other]))
         draws = [neighbours.balls(is_first, self.k) for is_first in halves(2 * n, self.draws, rng)]
-        note = f"{n:,} records a side"
+        note = f"{amount(n, 'record')} a side"
         for check, value in values.items():
             # Parts of the points, without replacement (Shao and Wu, Ann. Statist. 17:1176, 1989): a bootstrap repeats points, whose balls then have no size.
             error = float(np.std([part[check] for part in parts], ddof=1)) * math.sqrt(size / (n - size))
@@ -185,7 +186,7 @@ def sample(evidence: Evidence, limit: int, rng: np.random.Generator) -> tuple[np
     if n < FEWEST:
         wanted = FEWEST if holdout is not None else 2 * FEWEST
         raise NotApplicable(
-            f"{n} records a side, neighbours need {FEWEST}: a reference of {wanted}, and {FEWEST} synthetic records"
+            f"{amount(n, 'record')} a side, neighbours need {FEWEST}: a reference of {wanted}, and {FEWEST} synthetic records"
         )
     places = rng.integers(1 << 32)
     order, drawn = (np.random.default_rng(places).permutation(side.frame.height) for side in (reference, synthetic))
@@ -351,7 +352,9 @@ def _cells(evidence: Evidence, limit: int, rng: np.random.Generator) -> np.ndarr
     sides = evidence.drawn, evidence.reference
     n = min(limit, *(side.frame.height for side in sides))
     if not columns or n < FEWEST:
-        raise NotApplicable(f"{n} records a side and {len(columns)} columns of numbers and categories; needs {FEWEST} and 1")
+        raise NotApplicable(
+            f"{amount(n, 'record')} a side and {amount(len(columns), 'column')} of numbers and categories; needs {FEWEST} and 1"
+        )
     places = rng.integers(1 << 32)
     synthetic, human = (side.take(np.random.default_rng(places).permutation(side.frame.height)[:n]) for side in sides)
     codes = [_codes(synthetic, human, column) for column in columns]

@@ -35,6 +35,7 @@ from outcross.statistics.repeats import (
     seen_again,
 )
 from outcross.statistics.variety import OfDistinctThings, OfEntropy, OfEqualPairs
+from outcross.wording import amount
 
 HURLBERT = "Hurlbert, Ecology 52:577, 1971 (rarefaction)"
 MOST = 50_000
@@ -212,7 +213,7 @@ def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> _Compared:
 def _enough(*counts: np.ndarray) -> int:
     n = min(int(side.sum()) for side in counts)
     if n < FEWEST:
-        raise NotApplicable(f"{n} records or values, distinct ones are compared from {FEWEST}")
+        raise NotApplicable(f"{n:,} records or values, distinct ones are compared from {FEWEST}")
     return n
 
 
@@ -250,7 +251,7 @@ def _closer(distances: np.ndarray, human: np.ndarray) -> tuple[float, float]:
 def _kinds_of_records(evidence: Evidence, rng: np.random.Generator) -> _Compared:
     n = min(MOST, evidence.drawn.frame.height, evidence.reference.frame.height)
     if n < FEWEST:
-        raise NotApplicable(f"{n} records a side, kinds are compared from {FEWEST}")
+        raise NotApplicable(f"{amount(n, 'record')} a side, kinds are compared from {FEWEST}")
     taken = [some(side, n, rng) for side in (evidence.drawn, evidence.reference)]
     embed = embedding(*taken)
     # A dimension of ones, so that records near the middle are alike and not only those in one direction from it.
@@ -318,7 +319,7 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     )
     n = counts.sum(axis=1)
     if min(n) < FEWEST:
-        raise NotApplicable(f"{min(n)} values, an entropy is compared from {FEWEST}")
+        raise NotApplicable(f"{amount(min(n), 'value')}, an entropy is compared from {FEWEST}")
     if (counts[1] > 0).sum() < 2:
         raise NotApplicable("the reference has one category")
     entropies = [float(corrected_entropy(side)) for side in counts]
