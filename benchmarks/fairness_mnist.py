@@ -1,71 +1,77 @@
 """Do feedback loops of generators and classifiers lose accuracy and fairness, and does reparation restore them?
 
-The experiment is `outcross run fairness-mnist` on MNIST at 14 by 14 pixels with seeds 0 to 9: 2,000 records a generation, ten generations, a mixture
-on 20 principal components as the generator, and logistic regression as the classifier. The claims are those of Wyllie, Shumailov and Papernot (FAccT
-2024), as far as this setting can test them. Each claim is about the mean of a difference within a seed, with a t-interval, the exact sign-flip test
-(1,024 flips), Holm's correction over the claims, and the number of seeds in which the difference has the claimed sign. Besides STAR, there are arms
-that reweigh, equalise and oversample on the side of the classifier. Two more arms have no bias in the data: one with as many green as red pictures,
-and one with a fifth of green ones.
+The experiment is `outcross run fairness-mnist` on MNIST with seeds 0 to 9. Size small has pictures of 14 by 14 pixels, 2,000 records a generation, ten
+generations, a mixture on 20 principal components as the generator, and logistic regression as the classifier. Size full has 20,000 records and the
+convolutional network, and size vae the published autoencoder at 16 by 16 pixels with one seed. The claims are those of Wyllie, Shumailov and Papernot
+(FAccT 2024), as far as this setting can test them. Each claim is about the mean of a difference within a seed, with a t-interval, the exact sign-flip
+test (1,024 flips for ten seeds), Holm's correction over the claims, and the number of seeds in which the difference has the claimed sign. Besides STAR,
+there are arms that reweigh, equalise and oversample on the side of the classifier. Two more arms have no bias in the data: one with as many green as red
+pictures, and one with a fifth of green ones. A later call runs only what is missing of the size that it names (`--size full`).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars
 from figures import DATA, RESULTS, write
-from over_seeds import RUNS, over_seeds, readings_of, run
+from over_seeds import RUNS, over_seeds
+from sessions import Study, Unit, check_settings, frame_of, stored
 
-import outcross
+from outcross.experiment.file import load
 from outcross.statistics.sign_flip import holm, sign_flip
 
-MNIST = DATA / "images" / "mnist"
-SEEDS = tuple(range(10))
+MNIST = f"human.path={DATA / 'images' / 'mnist'}"
+SIZES = {
+    "digits": (("size=digits", "generations=2"), (0, 1)),
+    "small": (("size=small", MNIST), tuple(range(10))),
+    "full": (("size=full", MNIST), tuple(range(10))),
+    "vae": (("size=vae", MNIST), (0,)),
+}
+"""By name: what is set, and the seeds. digits is a rehearsal with two seeds of scikit-learn's digits, whose results are kept nowhere."""
 ONE_CLASSIFIER = [{"name": name, "learner.reparation": name} for name in ("reweigh", "equalise", "oversample")]
 UNBIASED = [{"name": "unbiased", "human.green": [0.5, 0.5]}, {"name": "unbiased-fifth", "human.green": [0.2, 0.2]}]
-COLUMNS = ("arm", "seed", "generation", "measure", "at", "value")
+READINGS = (
+    ("accuracy", ""),
+    ("accuracy_gap", ""),
+    ("demographic_parity_gap", ""),
+    ("equalised_odds_gap", ""),
+    ("selection_rate", "red"),
+    ("group_representation", "green"),
+    ("selection_difference", "green less the others"),
+)
 CHAIN, STAR, GENERATOR_STAR, FIXED = "SeqGenSeqClass", "classifier-STAR", "generator-STAR", "SeqClass"
 
 
 def main() -> None:
-    asked = _asked()
-    folder, results = (RUNS / "fairness-mnist-rehearsal",) * 2 if asked.rehearse else (RUNS / "fairness-mnist", RESULTS)
-    seeds = SEEDS[:2] if asked.rehearse else SEEDS
-    sizes = ("size=digits", "generations=2") if asked.rehearse else ("size=small", f"human.path={MNIST}")
-    load = os.getloadavg()
-    for seed in () if asked.finished else asked.seeds or seeds:
-        common = (*sizes, f"seed={seed}", "--quiet", "--workers", "1")
-        run(folder / f"arms-{seed}", "fairness-mnist", *common)
-        if not asked.arms_only:
-            run(folder / f"beside-{seed}", "fairness-mnist", f"arms={ONE_CLASSIFIER + UNBIASED}", *common)
-    if asked.seeds:
-        return
-    readings = polars.concat([readings_of([run]).select(COLUMNS) for run in ended(folder, seeds, must=not asked.finished)])
-    settings = {"claims": claims(readings), "beside": beside(readings), "unbiased": unbiased(readings), "curves": curves(readings)}
-    write("fairness_mnist", __doc__ or "", load, settings, results)
-    for claim in settings["claims"]:
-        print(
-            claim["claim"],
-            claim["mean"]["value"],
-            claim["mean"]["low"],
-            claim["mean"]["high"],
-            claim["p_holm"],
-            claim["as_claimed"],
-        )
+    asked, load_before = _asked(), os.getloadavg()
+    chosen, seeds = SIZES[asked.size]
+    spec = load("fairness-mnist", chosen)
+    spec["arms"] = [*spec["arms"], *ONE_CLASSIFIER, *UNBIASED]
+    question = "fairness_mnist" if asked.size == "small" else f"fairness_mnist_{asked.size}"
+    folder = RUNS if asked.size == "digits" else RESULTS
+    going = Study(RUNS / question, spec, dict.fromkeys((arm["name"] for arm in spec["arms"]), seeds), READINGS)
+    before, settings = stored(folder / f"{question}.json"), going.settings()
+    check_settings(folder / f"{question}.json", before.get("settings", {}), settings)
 
+    def keep(units: list[Unit]) -> None:
+        whole = [seed for seed in seeds if not going.missing(units, seed)]
+        earlier = {key: before[key] for key in SHOWN if key in before}  # stands until as many seeds have ended
+        shown = {
+            key: work_out(frame_of(units).filter(polars.col("seed").is_in(whole))) if whole else []
+            for key, work_out in SHOWN.items()
+        }
+        shown = earlier if earlier and len(whole) < len(seeds) else shown
+        write(question, __doc__ or "", load_before, {"settings": settings} | shown | {"units": units}, folder)
 
-def ended(folder: Path, seeds: Sequence[int], must: bool) -> list[Path]:
-    """The folders of runs that have ended, which all `must` have."""
-    folders = [folder / f"{which}-{seed}" for seed in seeds for which in ("arms", "beside")]
-    done = [run for run in folders if (run / "ledger.jsonl").exists() and not outcross.open(run).unfinished]
-    if must and len(done) < len(folders):
-        raise SystemExit(f"{len(folders) - len(done)} runs have not ended; run it again to go on, or write --finished")
-    return done
+    if units := going.go_on(before.get("units", []), asked.seeds or seeds, 1, keep, asked.arms):
+        keep(units)
+    for claim in stored(folder / f"{question}.json").get("claims", []):
+        mean = claim["mean"]
+        print(claim["claim"], mean["value"], mean["low"], mean["high"], claim["p_holm"], claim["as_claimed"])
 
 
 def values(readings: polars.DataFrame, arm: str, measure: str, generation: int, at: str = "") -> dict[int, float]:
@@ -158,14 +164,14 @@ def curves(readings: polars.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+SHOWN = {"claims": claims, "beside": beside, "unbiased": unbiased, "curves": curves}
+
+
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rehearse", action="store_true", help="two seeds of scikit-learn's digits, two generations")
-    parser.add_argument("--finished", action="store_true", help="run nothing, work out what the runs that have ended say")
-    parser.add_argument(
-        "--arms-only", action="store_true", help="with --seeds: leave out what STAR is compared with, and the arms without bias"
-    )
-    parser.add_argument("--seeds", type=int, nargs="*", help="only run these seeds, and work out nothing")
+    parser.add_argument("--size", choices=[*SIZES], default="small")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[], help="run only these; all if left out")
+    parser.add_argument("--arms", nargs="+", default=[], help="run only these; all if left out")
     return parser.parse_args()
 
 

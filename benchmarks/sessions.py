@@ -203,7 +203,9 @@ def _steps(run: outcross.Run, arm: Arm, generation: int) -> int | None:
 
 
 def _seconds(path: Path) -> dict[str, tuple[str, float]]:
-    """The verb and the seconds of every step, by its key."""
+    """The verb and the seconds of every step, by its key; nothing of a run that stores readings alone, which keeps no times."""
+    if not path.exists():
+        return {}
     steps = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     return {step["key"]: (step["verb"], step["seconds"]) for step in steps}
 

@@ -268,7 +268,7 @@ def test_a_table_becomes_labelled_records(table):
     [
         ({"label_column": "agian"}, "has no column 'agian'; did you mean 'again'"),
         ({"rows": 190}, r"holds 200 rows with a class and a group, 60 of them held out, human\.rows=190 needs more"),
-        ({"favourable": "2"}, r"human\.favourable '2' is no class"),
+        ({"favourable": 2}, r"human\.favourable '2' is no class"),
         ({"only_groups": ["z"]}, r"look at human\.only_groups"),
         ({"only_groups": ["a"], "rows": 30}, r"the group of all 30 records is 'a', fairness needs two values; name another column"),
         ({"columns": ["again"]}, "must name columns beside the label and the group"),
@@ -278,6 +278,12 @@ def test_a_table_that_makes_no_sense_is_refused_in_one_line(table, more, says):
     with pytest.raises(BadInput, match=says) as refused:
         list(outcross.run(of_table(table, **more)))
     assert "\n" not in str(refused.value)
+
+
+def test_a_class_and_groups_that_are_numbers_may_be_written_as_numbers(table):
+    by_number, by_word = (outcross.experiment(of_table(table, favourable=favourable)).human for favourable in (1, "1"))
+    assert by_number == by_word and by_number.favourable == "1"
+    assert outcross.experiment(of_table(table, only_groups=[3, "a"])).human.only_groups == ("3", "a")
 
 
 def test_a_folder_without_mnist_is_refused_with_the_way_out(tmp_path):

@@ -86,3 +86,24 @@ def test_teachers_on_a_cluster_give_the_bytes_of_one_process(tmp_path, cluster):
     for out, where in (("here", {}), ("there", {"ray": "local"})):
         outcross.run(recipe, out=tmp_path / out, **where).finish()
     assert (tmp_path / "here/ledger.jsonl").read_bytes() == (tmp_path / "there/ledger.jsonl").read_bytes()
+
+
+COLOURED = {"kind": "labelling", "generator": {"kind": "principal", "components": 5, "learner": "gaussian"}, "reparation": "star"}
+CHECKED = {"kind": "noisy_check", "truth": "answer = right", "keeps_correct": 0.9, "keeps_wrong": 0.3}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"human": {"kind": "coloured_digits", "rows": 150}, "learner": COLOURED, "draw": {"prompts": "none"}},
+        {"human": {"kind": "sums", "answers": 4, "rows": 300}, "learner": {"kind": "panel", "error": 0.4}, "select": [CHECKED]},
+        {"human": {"kind": "halfspace", "dimensions": 5, "rows": 300}, "learner": {"kind": "panel", "error": 0.4, "student": "linear_answers"}},
+    ],
+    ids=["classifiers", "students", "theorem"],
+)  # fmt: skip
+def test_classifiers_and_students_on_a_cluster_give_the_bytes_of_one_process(settings, tmp_path, cluster):
+    recipe = {"name": "x", "generations": 2, "sweep": {"seed": [0, 1]}} | settings
+    for out, where in (("here", {}), ("there", {"ray": "local"})):
+        outcross.run(recipe, out=tmp_path / out, **where).finish()
+    for name in ("ledger.jsonl", "readings.parquet"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name

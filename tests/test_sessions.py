@@ -129,6 +129,16 @@ def test_the_same_text_elsewhere_has_the_same_settings(spec, tmp_path):
     assert str(tmp_path) not in json.dumps(moved.settings())
 
 
+def test_a_study_that_stores_readings_alone_has_the_same_readings_and_those_of_each_teacher(spec, whole, tmp_path):
+    readings_alone = of(spec | {"store": "readings"}, tmp_path).go_on([], [0], 1, lambda units: None)
+    assert frame_of(readings_alone).equals(frame_of(whole).filter(seed=0))
+    shared = of(spec | {"store": "readings", "teachers": {"a": {}, "b": {}}, "prompts": []}, tmp_path / "shared")
+    read = frame_of(shared.go_on([], [0], 1, lambda units: None)).filter(
+        measure="held_out_perplexity", generation=1, arm="replaced"
+    )
+    assert sorted(read["group"].to_list()) == ["", "teacher a", "teacher b"] and read["value"].n_unique() == 3
+
+
 def test_no_results_are_an_empty_study(tmp_path):
     assert stored(tmp_path / "none.json") == {}
 
@@ -147,7 +157,7 @@ def test_the_page_says_how_many_seeds_a_mean_is_of_and_shows_each_by_itself(whol
 
     of_one, of_two = page_of(whole[:2]), page_of(whole)
     assert "Seeds so far: `replaced` 1, `accumulated` 1." in of_one and "Seeds so far: `replaced` 2, `accumulated` 1." in of_two
-    assert "mean over seeds" not in of_one and "each seed by itself" in of_one
+    assert "mean over seeds" not in of_one and "each seed separately" in of_one
     assert "`held_out_perplexity`, mean over seeds [95 %], n = 1 to 2 seeds, generation by generation in the last column" in of_two
     lines = [line for line in of_two.splitlines() if line.startswith("| `replaced`") and line.endswith("| 2, 2 |")]
     assert lines and "(no interval)" not in lines[0]

@@ -307,7 +307,9 @@ def gap(top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.nd
     halves = [_ratios(top, bottom, clusters, groups, side, unit) for side in (is_first, ~is_first)]
     both = sorted(halves[0].keys() & halves[1].keys())
     if len(both) < 2:
-        raise NotApplicable(f"{len(both)} groups have two {unit} in either half, a gap needs two groups")
+        raise NotApplicable(
+            f"a gap needs two groups that have two {unit} in either half, there {'is one' if len(both) == 1 else 'is none'}"
+        )
     readings = []
     for chosen, read in (halves, halves[::-1]):
         largest, smallest = (pick(both, key=lambda group: chosen[group].value) for pick in (max, min))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from outcross.data import HUMAN, Human, part_of
 from outcross.data.labelled import LabelledPoints
@@ -25,6 +25,15 @@ MOST_CATEGORIES = 1000
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+def _in_words(value: object) -> object:
+    """A whole number as a table writes it: 1 is the class '1'."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Level = Annotated[Word, BeforeValidator(_in_words)]
+"""A class or a group."""
+
+
 @recipe
 class LabelledTable(Source):
     """A table (.csv, .parquet, .jsonl …) of which one column is the class and one the group; the others are the numbers of a record.
@@ -40,9 +49,9 @@ class LabelledTable(Source):
     group_column: Word = "group"
     columns: Annotated[tuple[Word, ...], FROM_LIST] = ()
     """The columns that are learned; left out: all others."""
-    favourable: Word | None = None
+    favourable: Level | None = None
     """The class that people would wish for; left out: the last in alphabetical order."""
-    only_groups: Annotated[tuple[Word, ...], FROM_LIST] = ()
+    only_groups: Annotated[tuple[Level, ...], FROM_LIST] = ()
     """The groups that are kept; left out: all."""
     rows: Annotated[int, Field(ge=1)] = 3000
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.3

@@ -16,8 +16,8 @@ WORDS = r"\b\w\w+\b"
 """Two letters, digits or underscores at least: scikit-learn's words."""
 
 
-def tf_idf(texts: Sequence[str], most: int) -> csr_matrix:
-    """The weights of the `most` words and pairs of neighbouring words that occur most often, rows of length 1, (n, at most `most`).
+def tf_idf(texts: Sequence[str], limit: int) -> csr_matrix:
+    """The weights of the `limit` words and pairs of neighbouring words that occur most often, rows of length 1, (n, at most `limit`).
 
     (1 + ln count)(1 + ln((1 + n)/(1 + texts that have it))), in lower case: scikit-learn's `TfidfVectorizer` with `sublinear_tf`. It counts
     all texts at once and not one by one. Of those that occur equally often, the ones that come first are kept; columns are in the order of
@@ -36,7 +36,7 @@ def tf_idf(texts: Sequence[str], most: int) -> csr_matrix:
         read.append(pl.DataFrame({"gram": grams.hash(), "text": pl.Series(owner + low, dtype=pl.UInt32)}))
     every = pl.concat(read) if read else pl.DataFrame(schema={"gram": pl.UInt64, "text": pl.UInt32})
     totals = every.group_by("gram", maintain_order=True).len("total").sort("total", descending=True, maintain_order=True)
-    columns = totals.head(most).with_row_index("column")
+    columns = totals.head(limit).with_row_index("column")
     kept = every.join(columns, on="gram")
     cells = np.ones(len(kept)), (kept["text"].to_numpy(), kept["column"].to_numpy())  # those of one place are added up
     counts = csr_matrix(cells, shape=(len(texts), len(columns)))
