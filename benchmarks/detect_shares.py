@@ -1,10 +1,12 @@
 """How near does detect come to the true share?
 
-The human and AI texts of ../shared/data (l2r_12domains: 2,400 groups of one human text and its rewrites by three models in twelve domains). Groups are cut at random
-into calibration and test; calibration samples, detector and mixtures are drawn anew in each split. In-domain: calibration and test hold the same generators and domains. Held-out generator: the
-calibration sample has no text of the generator that wrote the test's. Held-out domain: none of the test's three domains. Mixtures of 1,000 texts are drawn with replacement from
-the test side, at shares of 0 to 75 %. The error is of the realised share; coverage is of the 95 % interval. Where detect says that the data are
-unlike the samples it gives a lower limit alone; the table counts how often it does, and has the errors that it would have made beside those it made.
+The texts are the human and AI texts of ../shared/data (l2r_12domains): 2,400 groups of one human text and its rewrites by three models, in twelve
+domains. Groups are split at random into calibration and test; calibration samples, detector and mixtures are drawn anew in each split. There are
+three settings. In-domain: calibration and test have the same generators and domains. Held-out generator: the calibration sample has no text of the
+generator that wrote the AI texts of the test. Held-out domain: the calibration sample has none of the three domains of the test. Mixtures of 1,000
+texts are drawn with replacement from the test side, with shares of 0 to 75 %. The error is relative to the share that was realised; coverage is that
+of the 95 % interval. Where detect says that the data are unlike the samples, it gives only a lower limit. The table counts how often this happens,
+and shows the errors that these estimates would have had beside the errors of those that were given.
 
     python benchmarks/detect_shares.py [splits]
 """

@@ -1,9 +1,11 @@
-"""How well are texts of models told from human ones, by which features?
+"""How well are texts of models told from human texts, and by which features?
 
-The human and AI texts of ../shared/data (l2r_12domains: 2,400 groups of a human text and its rewrites by three models), five folds by group. In-domain: all three generators in calibration and
-test. Held-out: the generator of the test's AI texts is in no calibration text. The threshold is the order statistic of the test fold's human texts at 1 % and 5 % false positives, all domains together. Every row
-twice: texts as they are, and normalised (outcross.text.normalised). Intervals are of 1,000 bootstrap samples of groups; the gain is over the baseline (TF-IDF of character runs of 2 to 4, logistic regression), paired.
-The two control detectors read lengths, or punctuation and white space, and no word.
+The texts are the human and AI texts of ../shared/data (l2r_12domains): 2,400 groups of a human text and its rewrites by three models, in five folds
+by group. In-domain: all three generators are in calibration and test. Held-out: the generator of the AI texts of the test is in no calibration text.
+The threshold is the order statistic of the human texts of the test fold at 1 % and 5 % false positives, over all domains together. Every row has two
+versions: the texts without change, and normalised texts (outcross.text.normalised). Intervals are from 1,000 bootstrap samples of groups. The gain is
+the paired difference from the baseline (TF-IDF of character runs of 2 to 4, logistic regression). The two control detectors read lengths, or
+punctuation and white space, and no word.
 
     python benchmarks/detectors.py
 """

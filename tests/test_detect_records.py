@@ -78,10 +78,10 @@ def test_a_row_a_record_and_weights(detection, mixed):
 
 def test_false_alarms_keep_the_rate_in_tables(samples):
     """Of 1,500 fresh human records the flagged share is inside the stated range of the realised rate, binomial scatter added."""
-    answer = outcross.detect(people(1500, 4, HUMAN), **samples, fpr=0.05)
-    (rate,) = answer.flags.lengths.values()
+    detection = outcross.detect(people(1500, 4, HUMAN), **samples, fpr=0.05)
+    (rate,) = detection.flags.lengths.values()
     scatter = 2 * np.sqrt(0.05 * 0.95 / 1500)
-    assert rate.low - scatter <= answer.flags.flagged / answer.flags.judged <= rate.high + scatter
+    assert rate.low - scatter <= detection.flags.flagged / detection.flags.judged <= rate.high + scatter
 
 
 def test_series_and_images():
@@ -92,8 +92,8 @@ def test_series_and_images():
 
     data = [courses(210, 2, 0.7), courses(90, 3, 0.2)]
     samples = [courses(300, 0, 0.7), courses(300, 1, 0.2)]
-    answer = outcross.detect(lists(*data), human=lists(samples[0]), ai=lists(samples[1]))
-    assert answer.share.low <= 0.3 <= answer.share.high and answer.in_distribution is True
+    detection = outcross.detect(lists(*data), human=lists(samples[0]), ai=lists(samples[1]))
+    assert detection.share.low <= 0.3 <= detection.share.high and detection.in_distribution is True
 
     def long(*parts):
         values = np.concatenate(parts)
@@ -105,21 +105,21 @@ def test_series_and_images():
     assert len(of_entities) == 300 and of_entities.share.low <= 0.3 <= of_entities.share.high
     assert of_entities.frame()["_p_ai"][210:].mean() > of_entities.frame()["_p_ai"][:210].mean() + 0.5
     images = np.concatenate([pictures(200, 5, 1.0), pictures(100, 6, 0.7)])
-    answer = outcross.detect(images, human=pictures(300, 7, 1.0), ai=pictures(300, 8, 0.7))
-    assert answer.share.low <= 1 / 3 <= answer.share.high and answer.area.value > 0.8
+    detection = outcross.detect(images, human=pictures(300, 7, 1.0), ai=pictures(300, 8, 0.7))
+    assert detection.share.low <= 1 / 3 <= detection.share.high and detection.area.value > 0.8
 
 
 def test_another_kind_of_record_gives_a_lower_limit_alone(samples):
     other = people(300, 5, HUMAN).with_columns(pl.col("age") + 60, hours=pl.lit(80.0) + pl.col("pay") * 0)
-    answer = outcross.detect(other, **samples)
-    assert answer.in_distribution is False and answer.shares is None and answer.share.high == 1.0
+    detection = outcross.detect(other, **samples)
+    assert detection.in_distribution is False and detection.shares is None and detection.share.high == 1.0
 
 
 def test_without_records_of_models_there_is_a_lower_limit_alone(samples):
     data = pl.concat([people(300, 6, HUMAN), people(300, 7, MODEL).with_columns(pl.col("pay") / 50)])
-    answer = outcross.detect(data, human=samples["human"])
-    assert 0.1 < answer.share.low <= 0.5 and answer.share.high == 1.0
-    assert set(answer.frame()["_why"].to_list()) == {"cannot_tell: no records of models were given"}
+    detection = outcross.detect(data, human=samples["human"])
+    assert 0.1 < detection.share.low <= 0.5 and detection.share.high == 1.0
+    assert set(detection.frame()["_why"].to_list()) == {"cannot_tell: no records of models were given"}
 
 
 def test_the_order_of_records_changes_nothing(detection, samples, mixed):
@@ -134,10 +134,10 @@ def test_columns_that_tell_the_author_are_named_and_not_read(samples, mixed):
         for name, frame in samples.items()
     }
     data = mixed.with_columns(file=pl.lit("human"), made=pl.Series(np.arange(480.0) + 0.5))
-    answer = outcross.detect(data, **marked)
-    named = [warning for warning in answer.warnings if "perfectly" in warning]
-    assert ["'file'" in named[0], "'made'" in named[1]] == [True, True]
-    assert answer.share.low <= 0.25 <= answer.share.high
+    detection = outcross.detect(data, **marked)
+    warned = [warning for warning in detection.warnings if "perfectly" in warning]
+    assert ["'file'" in warned[0], "'made'" in warned[1]] == [True, True]
+    assert detection.share.low <= 0.25 <= detection.share.high
 
 
 def test_a_detector_of_records_reads_back_what_it_knew():

@@ -28,9 +28,9 @@ from outcross.verbs.run.page import choosers
 pytestmark = pytest.mark.usefixtures("without_charts")
 
 
-def ran(told, folder=None):
+def ran(recipe, folder=None):
     ledger = Ledger(folder)
-    return list(loop.run(experiment(told), ledger)), ledger
+    return list(loop.run(experiment(recipe), ledger)), ledger
 
 
 TELLING = {"kind": "detector_weighted", "share": 0.5, "detector": "ngram"}
@@ -59,7 +59,7 @@ def test_a_detector_weighted_policy_asks_a_detector_that_was_fitted_once(many_wo
     for later in generations[1:]:
         assert len(later.mixed.value) == 70 and later.mixed.value.pool.human_share == 0.5
         assert len(later.training.value) == 105
-    readings = {(one.measure, one.at): one.estimate for one in generations[2].measured}
+    readings = {(reading.measure, reading.at): reading.estimate for reading in generations[2].measured}
     assert readings["selected_human", "before"].value == 0.5
     assert readings["selected_human", ""].value == pytest.approx(generations[2].training.value.pool.human_share, abs=0.005)
 

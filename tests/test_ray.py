@@ -81,8 +81,8 @@ def test_the_source_of_a_part_travels_with_the_work(tmp_path, cluster, monkeypat
 
 
 def test_teachers_on_a_cluster_give_the_bytes_of_one_process(tmp_path, cluster):
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
-    told |= {"teachers": {"a": {"reads": 0.5}, "b": {"reads": "own"}}, "generations": 2, "sweep": {"seed": [0, 1]}}
+    recipe = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    recipe |= {"teachers": {"a": {"reads": 0.5}, "b": {"reads": "own"}}, "generations": 2, "sweep": {"seed": [0, 1]}}
     for out, where in (("here", {}), ("there", {"ray": "local"})):
-        outcross.run(told, out=tmp_path / out, **where).finish()
+        outcross.run(recipe, out=tmp_path / out, **where).finish()
     assert (tmp_path / "here/ledger.jsonl").read_bytes() == (tmp_path / "there/ledger.jsonl").read_bytes()

@@ -14,6 +14,7 @@ from outcross.errors import BadInput
 from outcross.estimate import Estimate, rounded
 from outcross.recipe import nearest
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -147,7 +148,7 @@ class Detection(Result):
     def summary(self) -> str:
         """One sentence of what was found."""
         if self.detector.get("kind") == "declared" and self.declared is not None:
-            return f"Of {len(self):,} texts the data declare {_authors(self.declared)}."
+            return f"Of {amount(len(self), 'text')} the data declare {_authors(self.declared)}."
         if self.p_value is not None:
             judged, flagged = self.detector["judged"], self.detector["flagged"]
             return f"At least {_percent(self.share.low or 0.0)} of the texts carry the watermark ({flagged:,} of {judged:,} have p ≤ {self.detector['rate']:g})."

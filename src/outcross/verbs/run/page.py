@@ -25,6 +25,7 @@ from outcross.report.study import Chooser, Law, PolicyPage, Study, join
 from outcross.verbs.parts import first_line
 from outcross.verbs.run.screen import run_lines
 from outcross.verbs.run.study import from_tables, read
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.verbs.run.result import Run
@@ -38,7 +39,7 @@ def write_runs(runs: Sequence[Run], path: Path, head: bytes = b"") -> Path:
 
 def fragment(run: Run) -> str:
     """What a notebook shows of a run: how far it is, and the last readings of every arm."""
-    lines = [f"{run.name}: {len(run.arms)} arms. {run.unfinished}".strip()]
+    lines = [f"{run.name}: {amount(len(run.arms), 'arm')}. {run.unfinished}".strip()]
     if run.tables.ended:
         lines += run_lines(run, 100)
     return f"<pre>{escape(chr(10).join(lines))}</pre>"
@@ -50,7 +51,7 @@ def short(run: Run) -> str:
     generations = max(arm.experiment.generations for arm in run.arms)
     counts = [f"{len(members)} {word}{'s' * (len(members) != 1)}" for members, word in ((arms, "arm"), (seeds, "seed"))]
     place = "in memory" if run.folder is None else f"in {run.folder}"
-    lines = [f"Run {run.name}: {', '.join(counts)}, {generations} generations, {place}"]
+    lines = [f"Run {run.name}: {', '.join(counts)}, {amount(generations, 'generation')}, {place}"]
     if run.unfinished:
         lines.append(run.unfinished)
     if run.tables.ended:
@@ -110,7 +111,7 @@ def _trains_on(arm: Arm) -> str:
     """What the models of an arm learn from, in a sentence or two; of several teachers each."""
     policy = first_line(type(arm.experiment.policy))
     teachers = teacher_lines(arm.experiment.teachers)
-    return f"{len(arm.experiment.teachers)} teachers. {'; '.join(teachers)}. Each: {policy}" if teachers else policy
+    return f"{amount(len(arm.experiment.teachers), 'teacher')}. {'; '.join(teachers)}. Each: {policy}" if teachers else policy
 
 
 def _named(law: Law, arm: Arm) -> Law:
