@@ -178,6 +178,7 @@ BAD = [
     ({"group": "house"}, "no sample has a column 'house'"),
     ({"workers": 0}, "--workers must be at least 1"),
     ({"ray": "local"}, "the data are in memory"),
+    ({"entity": "job", "add_columns": True, "out": "out"}, "a record is several rows"),
 ]
 
 
@@ -206,3 +207,14 @@ def test_several_processes_give_the_bytes_of_one(tmp_path, samples, mixed):
     outcross.detect(str(tmp_path / "data"), **asked, out=tmp_path / "two", workers=2)
     for name in ("detection.json", "records.parquet", "report.html"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+
+
+def test_a_function_that_no_other_process_can_have_is_refused(tmp_path):
+    texts = [" ".join(f"w{word}" for word in row) for row in np.random.default_rng(0).integers(0, 300, (120, 20)).tolist()]
+    for number in range(2):
+        pl.DataFrame({"text": texts[60 * number :][:60]}).write_parquet(tmp_path / f"{number}.parquet")
+    sample = pl.DataFrame({"text": texts})
+    with pytest.raises(BadInput, match="cannot be sent to another process"):
+        outcross.detect(
+            str(tmp_path / "*.parquet"), human=sample, ai=sample, detector=lambda given: [len(text) for text in given], workers=2
+        )

@@ -12,7 +12,7 @@ A detector that learns from no labels (a likelihood, a watermark) has `needs_ai`
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -22,8 +22,8 @@ from outcross import own_source
 from outcross.errors import BadInput
 from outcross.recipe import Family
 
-Reader = Callable[[Sequence[str]], Any]
-"""From n texts to features of n rows, which can be indexed by rows."""
+Reader = Callable[[Any], Any]
+"""From n texts, or n `Records`, to features of n rows, which can be indexed by rows."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Detector:
     reads: ClassVar[Literal["texts", "records"]] = "texts"
     """What it reads."""
 
-    def reader(self, given: Sequence[str]) -> Reader:
-        """What turns texts into features, knowing these texts and not who wrote them."""
+    def reader(self, given: Any) -> Reader:
+        """What turns texts (or `Records`) into features, knowing those that are given and not who wrote them."""
         raise NotImplementedError
 
     def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
@@ -105,13 +105,15 @@ def stacked(first: Any, second: Any) -> Any:
     return vstack((first, second)).tocsr()
 
 
-def features_of(detector: Detector, reader: Reader, texts: Sequence[str]) -> Any:
-    """The features of texts, a row a text. BadInput where a detector gives another number of rows, with its class and line."""
-    features = reader(texts)
+def features_of(detector: Detector, reader: Reader, content: Any) -> Any:
+    """The features of texts or records, a row each. BadInput where a detector gives another number of rows, with its class and line."""
+    features = reader(content)
     shape = getattr(features, "shape", None)
-    if not shape or shape[0] != len(texts):
+    if not shape or shape[0] != len(content):
         place = own_source.place_of(type(detector), "reader")
-        raise BadInput(f"what {place} gives must make features of {len(texts)} rows out of {len(texts)} texts, got shape {shape}")
+        raise BadInput(
+            f"what {place} gives must make features of {len(content)} rows out of {len(content)} texts, got shape {shape}"
+        )
     return features
 
 

@@ -31,7 +31,7 @@ STEEPEST = 12.0
 """The largest log-ratio of a text, in size: a text is never held to be more than e¹² times as likely under one author."""
 
 
-Content = Sequence[str] | Records
+Content = list[str] | Records
 """What is judged: texts in the form that detectors read, or records of a table."""
 
 

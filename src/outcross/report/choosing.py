@@ -88,7 +88,7 @@ def _page(chooser: Chooser, values: Values) -> ChoosingPage:
         loss = {name: np.array([own[seed] for seed in shared]) for name, own in losses.items()}
         gains = loss["random"] - loss["detector"], loss["random"] - loss["oracle"]
         last = share_of_gain(*gains)
-        rows.append(GainRow(generation, *(_shown(gain) for gain in gains), last[1]))
+        rows.append(GainRow(generation, _shown(gains[0]), _shown(gains[1]), last[1]))
     step = max(1, -(-len(rows) // MOST_ROWS))
     shown = [row for place, row in enumerate(reversed(rows)) if place % step == 0][::-1]
     return ChoosingPage(chooser, _sentence(rows, last), tuple(shown), tuple(_effects(chooser, values)), seeds)

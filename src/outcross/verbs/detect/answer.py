@@ -120,6 +120,10 @@ def _check(question: DetectQuestion) -> None:
         raise BadInput(f"--most-weight must be above 0, got {question.most_weight:g}")
     if question.add_columns and question.out is None:
         raise BadInput("--add-columns needs --out: name a folder for records.parquet")
+    if question.add_columns and question.entity is not None:
+        raise BadInput(
+            "--add-columns writes the rows of the data, and with --entity a record is several rows; leave one of them out"
+        )
     if question.out is not None:
         results.check_folder(Path(question.out), "detect", list(_inputs(question)))
 

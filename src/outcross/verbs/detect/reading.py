@@ -6,6 +6,7 @@ A file is judged by itself, with what the calibration gave, and a batch of it at
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from outcross.detectors.calibrated import FOLDS, USUAL, Content
 from outcross.detectors.lengths import cut_words, words_of
 from outcross.detectors.records import Records, typed
 from outcross.detectors.samples import LEAST, batches, opened, text_column
-from outcross.errors import BadInput
+from outcross.errors import BadInput, first_words
 from outcross.files import kinds as of_values
 from outcross.files.chats import unfolded
 from outcross.files.formats import from_file
@@ -122,12 +123,15 @@ class Shard:
 
     number: int
     path: str | None
-    frame: Any = None
-    """The source of data in memory; it cannot be sent to another machine."""
+    source: TableSource | None = None
+    """Of data in memory; it cannot be sent to another machine."""
 
     def opened(self) -> TableSource:
         """Its rows."""
-        return unfolded(from_file(Path(self.path))) if self.path is not None else self.frame
+        if self.path is not None:
+            return unfolded(from_file(Path(self.path)))
+        assert self.source is not None
+        return self.source
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +222,9 @@ def judged_parts(shards: Sequence[Shard], calibrated: Calibration, columns: Colu
     """What comes of the shards, in their order. BadInput where data in memory were to be sent to a cluster."""
     if where.ray is not None and any(shard.path is None for shard in shards):
         raise BadInput("--ray reads files, and the data are in memory; write them to files, or leave --ray out")
+    reader = ShardReader(calibrated.judging, columns, calibrated.lengths(rate))
+    if where.ray is not None or (where.workers > 1 and len(shards) > 1):
+        _check_can_be_sent(reader)
     parts: dict[int, list[_Part]] = {shard.number: [] for shard in shards}
     rows = 0
 
@@ -227,10 +234,20 @@ def judged_parts(shards: Sequence[Shard], calibrated: Calibration, columns: Colu
         parts[number].append(part)
         rows += len(part.words)
 
-    runtime.map(ShardReader(calibrated.judging, columns, calibrated.lengths(rate)), shards, add, where)
+    runtime.map(reader, shards, add, where)
     if not rows:
         raise BadInput(f"data hold no {'text' if columns.typed is None else 'record'}; they are empty")
     return (part for number in sorted(parts) for part in parts[number])
+
+
+def _check_can_be_sent(reader: ShardReader) -> None:
+    """BadInput where another process cannot have the detector, as one that is a function inside of another."""
+    try:
+        pickle.dumps(reader)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise BadInput(
+            f"the detector cannot be sent to another process ({first_words(error)}); define it at the top of a module, or leave --workers and --ray out"
+        ) from None
 
 
 def _parts(source: TableSource, columns: Columns) -> Iterator[tuple[polars.DataFrame, list[str] | Records]]:

@@ -90,7 +90,7 @@ def least_share(
     every, groups = all_of(own), np.concatenate([sample.groups for sample in own])
     rng = np.random.default_rng(np.random.SeedSequence([question.seed, 0x0DE7EC7]))
     folds = fold_of(np.arange(int(groups.max()) + 1), rng, FOLDS)[groups]
-    features = features_of(detector, detector.reader(every), every)  # type: ignore[arg-type]  # records for a detector that reads them
+    features = features_of(detector, detector.reader(every), every)
     is_data = np.arange(len(every)) >= len(human.content)
     score = np.zeros(len(every))
     for number in range(FOLDS):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from outcross.detectors import Detector
-from outcross.detectors.calibrated import FEWEST, FOLDS, AuthorSample, CalibratedDetector, calibrated, fold_of
+from outcross.detectors.calibrated import FEWEST, FOLDS, AuthorSample, CalibratedDetector, Content, calibrated, fold_of
 from outcross.detectors.features import frequent_words
 from outcross.detectors.records import Records
 from outcross.detectors.samples import LEAST, CalibrationSample, all_of, grouped, linking_column, telling_columns
@@ -52,7 +52,7 @@ class Judging:
             above += weight_above(ratios[:, number], excerpts[own], weights[own])
         return (above + 1.0) / (float(weights.sum()) + 1.0)
 
-    def plain(self, content: Sequence[str] | Records) -> np.ndarray:
+    def plain(self, content: Content) -> np.ndarray:
         """What tells that content is not of the calibrated kind, (n, features): of texts what the detector does not decide by, of records their points."""
         return self.detectors[0].reader(content) if isinstance(content, Records) else plain_features(content, self.frequent)
 
@@ -109,7 +109,7 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
     streams = np.random.default_rng(np.random.SeedSequence([seed, 0x0DE7EC7])).spawn(1 + len(own))
     folds = fold_of(np.arange(int(groups.max()) + 1), streams[0], FOLDS)
     every = all_of(own)
-    reader = detector.reader(every)  # type: ignore[arg-type]  # records for a detector that reads them
+    reader = detector.reader(every)
     detectors, ratios = [], []
     for number in range(1, len(own)):
         order = [own[0], own[number], *(sample for other, sample in enumerate(own) if other not in (0, number))]
