@@ -1,12 +1,12 @@
-"""How fast does a GPU train a network of the shape of OPT-125m, and let it write?
+"""How fast does a GPU train a network of the shape of OPT-125m, and how fast does that network write?
 
-One command on a machine with a GPU, with torch, transformers and this package and without any download: random weights of that shape,
-random tokens as text. It trains for some steps, lets the network write one generation by chance, and one by 5 beams for a tenth of the
-blocks, and prints tokens a second for each; each is warmed up once at the full batch, which is not counted. The goal on one H200: 300,000 tokens a second in training,
-180,000 new tokens a second when sampled. It takes about three minutes there, and stops itself after ten.
+One command runs on a machine with a GPU that has torch, transformers and this package; nothing is downloaded. Weights of that shape are random, and
+the text is random tokens. The command trains for some steps, samples one generation of text, and writes one generation by 5 beams for a tenth of the
+blocks. It prints tokens a second for each of these; each has one warm-up at the full batch, which is not counted. The goal on one H200 is 300,000
+tokens a second in training and 180,000 new tokens a second in sampling. The command takes about three minutes there, and ends itself after ten.
 
     python benchmarks/gpu_causal_lm.py                  # on the GPU
-    python benchmarks/gpu_causal_lm.py --tiny --device cpu  # tries every line of it in seconds
+    python benchmarks/gpu_causal_lm.py --tiny --device cpu  # runs every line of the script in seconds
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `outcross run nature-lm` shows over seeds, on the WikiText-2 of the shared data; it goes on where an earlier session ended."""
+"""What `outcross run nature-lm` shows over seeds, on the WikiText-2 of the shared data. A later call resumes where an earlier one ended."""
 
 from __future__ import annotations
 

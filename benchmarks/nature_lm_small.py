@@ -1,11 +1,13 @@
 """What does a pretrained language model lose that learns from its own text, over three seeds?
 
-`outcross run nature-lm size=small` on WikiText-2 (its validation and test parts): SmolLM2-135M-Instruct, 64 blocks, five models, 5 beams; nothing
-human kept and 5 epochs, or a tenth kept and 10 epochs, as in the paper. The arms of a seed share their base, human text and random numbers.
-Differences are taken within a seed: from generation 0 of the same arm, and from `nothing_kept` at the same generation (which trains half as
-many epochs). 95 % t-intervals over seeds, from two seeds on: with three the half-width is 2.5 standard deviations. Beside them one seed of: data that
-accumulate, sampling at temperature 1, fresh human text at every generation, the same human text at every generation, and training that goes on from
-the model before. A later call runs only what is missing.
+
+The experiment is `outcross run nature-lm size=small` on the validation and test parts of WikiText-2: SmolLM2-135M-Instruct, 64 blocks, five models, 5
+beams. As in the paper, there are two settings: no human text kept with 5 epochs, and a tenth kept with 10 epochs. The arms of a seed share their base
+model, human text and random numbers. Differences are taken within a seed: from generation 0 of the same arm, and from `nothing_kept` at the same
+generation (which trains half as many epochs). Intervals are 95 % t over seeds, from two seeds on; with three seeds the half-width is 2.5 standard
+deviations. Five further arms have one seed each: data that accumulate, sampling at temperature 1, fresh human text at every generation, the same human
+text at every generation, and training that continues from the model of the generation before. A later call runs only the seeds and arms that are
+missing.
 """
 
 from __future__ import annotations

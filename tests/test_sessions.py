@@ -55,7 +55,11 @@ def of(spec, folder):
 def numbers(units):
     """What does not depend on when and how quickly a unit ran."""
     return [
-        (unit["arm"], unit["seed"], [{key: value for key, value in one.items() if key != "seconds"} for one in unit["generations"]])
+        (
+            unit["arm"],
+            unit["seed"],
+            [{key: value for key, value in generation.items() if key != "seconds"} for generation in unit["generations"]],
+        )
         for unit in units
     ]
 
@@ -63,11 +67,14 @@ def numbers(units):
 def test_a_unit_has_every_generation_with_its_readings_and_what_was_written(whole):
     assert [(unit["arm"], unit["seed"]) for unit in whole] == [("replaced", 0), ("accumulated", 0), ("replaced", 1)]
     for unit in whole:
-        assert [one["generation"] for one in unit["generations"]] == [0, 1]
+        assert [generation["generation"] for generation in unit["generations"]] == [0, 1]
         assert unit["date"] and unit["machine"]["cores"] > 0
-        for one in unit["generations"]:
-            assert [(reading["measure"], reading["at"]) for reading in one["readings"]] == list(READINGS)
-            assert one["wrote"] and one["readings"][0]["low"] < one["readings"][0]["value"] < one["readings"][0]["high"]
+        for generation in unit["generations"]:
+            assert [(reading["measure"], reading["at"]) for reading in generation["readings"]] == list(READINGS)
+            assert (
+                generation["wrote"]
+                and generation["readings"][0]["low"] < generation["readings"][0]["value"] < generation["readings"][0]["high"]
+            )
 
 
 def test_a_later_session_without_the_runs_of_the_first_runs_only_what_is_missing(spec, whole, tmp_path):
@@ -127,7 +134,7 @@ def test_no_results_are_an_empty_study(tmp_path):
 
 
 def test_one_seed_has_no_interval_over_seeds_and_two_have_one(whole):
-    rows = study(frame_of(whole), [(*one, "value") for one in READINGS], "replaced")
+    rows = study(frame_of(whole), [(*place, "value") for place in READINGS], "replaced")
     levels = {row["arm"]: row["level"] for row in rows if row["measure"] == "held_out_perplexity" and row["generation"] == 1}
     assert levels["accumulated"]["low"] is None and levels["accumulated"]["n"] == 1
     assert levels["replaced"]["low"] < levels["replaced"]["value"] < levels["replaced"]["high"] and levels["replaced"]["n"] == 2
@@ -135,7 +142,7 @@ def test_one_seed_has_no_interval_over_seeds_and_two_have_one(whole):
 
 def test_the_page_says_how_many_seeds_a_mean_is_of_and_shows_each_by_itself(whole):
     def page_of(units):
-        rows = study(frame_of(units), [(*one, "value") for one in READINGS], "replaced")
+        rows = study(frame_of(units), [(*place, "value") for place in READINGS], "replaced")
         return "\n".join(page.of_a_study({"study": rows, "units": units, "work": {"train": 1.0}}))
 
     of_one, of_two = page_of(whole[:2]), page_of(whole)
