@@ -98,6 +98,7 @@ def fit(
                 best = copy.deepcopy(network.state_dict())
     if best is not None:
         network.load_state_dict(best)
+    network.zero_grad(set_to_none=True)
     return Fitted(network, torch.stack(losses).double().cpu().numpy(), tuple(held_out))
 
 
