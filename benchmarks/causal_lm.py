@@ -87,7 +87,11 @@ def our_search(name: str) -> None:
 
 def our_training(name: str) -> None:
     schedule = Schedule(steps=STEPS[name], batch=BATCH, learning_rate=RATE, rate=ConstantRate(), optimizer=Optimizer())
-    fitting.fit(_network(name), _tokens(name), schedule, start=None, rng=np.random.default_rng(0), tuning=Full())
+    fitted = fitting.fit(_network(name), _tokens(name), schedule, start=None, rng=np.random.default_rng(0), tuning=Full())
+    if fitted.facts["records_at_a_time"] != BATCH:
+        raise SystemExit(
+            f"memory is short: only {fitted.facts['records_at_a_time']} records were read at a time; end other work first"
+        )
 
 
 def generated(name: str, rows: dict[str, int], batch: int, **how: Any) -> None:
