@@ -231,7 +231,7 @@ class CrossEntropy(torch.autograd.Function):
         return inputs_gradient * gradients[0], of_outputs, None, None, None, None
 
 
-class Lookup(torch.autograd.Function):
+class EmbeddingRows(torch.autograd.Function):
     """Rows of an embedding, whose gradient the way back adds to the `grad` of the weights itself; the row `never` has none."""
 
     @staticmethod
