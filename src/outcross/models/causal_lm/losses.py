@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from outcross.models.transformer.fitting import CrossEntropy, Lookup, Workspace
+from outcross.models.transformer.fitting import CrossEntropy, EmbeddingRows, Workspace
 from outcross.models.transformer.network import attend_causally
 
 _WITHOUT_PADDING = "outcross_without_padding"
@@ -40,7 +40,7 @@ def loss(
         embedding = network.get_input_embeddings()
         is_plain = workspace is not None and type(embedding) is nn.Embedding
         read = (
-            {"inputs_embeds": Lookup.apply(embedding.weight, blocks[:, :-1], embedding.padding_idx)}
+            {"inputs_embeds": EmbeddingRows.apply(embedding.weight, blocks[:, :-1], embedding.padding_idx)}
             if is_plain
             else {"input_ids": blocks[:, :-1]}
         )

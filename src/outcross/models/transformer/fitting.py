@@ -98,6 +98,7 @@ def fit(
                 best = copy.deepcopy(network.state_dict())
     if best is not None:
         network.load_state_dict(best)
+    network.zero_grad(set_to_none=True)
     return Fitted(network, torch.stack(losses).double().cpu().numpy(), tuple(held_out))
 
 
@@ -230,7 +231,7 @@ class CrossEntropy(torch.autograd.Function):
         return inputs_gradient * gradients[0], of_outputs, None, None, None, None
 
 
-class Lookup(torch.autograd.Function):
+class EmbeddingRows(torch.autograd.Function):
     """Rows of an embedding, whose gradient the way back adds to the `grad` of the weights itself; the row `never` has none."""
 
     @staticmethod
