@@ -314,10 +314,10 @@ def walk_of_log_variance(spec: Spec) -> tuple[float, float]:
     return AHEAD * float((digamma(halves) - np.log(divisor / 2)).sum()), AHEAD * float(polygamma(1, halves).sum())
 
 
-def resampled(values: np.ndarray, of: Any, draws: int = 2000) -> list[float]:
+def resampled(values: np.ndarray, statistic: Any, draws: int = 2000) -> list[float]:
     """The 95 % interval of a statistic of specs, by the bootstrap over specs."""
     rng = np.random.default_rng(16)
-    drawn = [of(values[rng.integers(0, len(values), len(values))]) for _ in range(draws)]
+    drawn = [statistic(values[rng.integers(0, len(values), len(values))]) for _ in range(draws)]
     return [round(float(end), 4) for end in np.quantile(drawn, [0.025, 0.975])]
 
 
@@ -573,13 +573,14 @@ def _write(load: tuple[float, float, float], rows: Sequence[dict[str, Any]], pai
 
 PAGE = """Do forecasts hold on runs that they were not made for?
 
-Runs are observed for five generations (g0 to g4) and forecast ten generations on; then they are run, and each is one number a reading. Five runs of one experiment are forecast
-together, as seeds are. The experiments are drawn at random (rows, dimensions, states, bandwidth, learner, one of eight policies); those that are held out were listed with their digests
-(results/forecast_held_out.json) before the first of them was run, and everything that the forecast takes from other runs (what laws are worth beforehand, how wide
-intervals are) comes from another list. Intervals are by the bootstrap over experiments. *CRPS over* is the continuous ranked probability score of the forecast ten generations ahead over that
-of a baseline which is given the same runs; below 1 the forecast is better. *Generations within a fifth*: for how many generations the mean over five runs stays within 1.2 times generation 0, and
-within .8 times (in nats where the reading is a logarithm), and whether the truth lies in the interval, beside the share of the forecast's own paths that does: whole numbers and open ends hold more than 95 % of them. Counted where what was observed does not decide it, and where the budget may be left in the
-forecast or is left in truth.
+Runs are observed for five generations (g0 to g4) and forecast for ten more generations. Then they are run, and one reading of one run counts as one number. Five runs of one experiment
+are forecast together, as seeds are. The experiments are drawn at random (rows, dimensions, states, bandwidth, learner, one of eight policies). The held-out experiments were listed with their
+digests (results/forecast_held_out.json) before the first of them was run. Everything that the forecast takes from other runs (the weights of the laws, the widths of the intervals) comes from
+another list. Intervals are from the bootstrap over experiments. *CRPS over* is the continuous ranked probability score of the forecast ten generations ahead, divided by that of a baseline which
+is given the same runs; below 1 the forecast is better. *Generations within a fifth* is the number of generations for which the mean over five runs stays within 1.2 times generation 0, and within
+.8 times (in nats where the reading is a logarithm). The column shows how often its interval holds the true number, and the next column how many of the forecast's own paths lie in that interval on
+average. The number is whole and the interval may have an open end, so that more than 95 % are expected. A case counts where the observed generations do not decide it, and where the budget is left
+in truth or may be left by the forecast.
 """
 
 
