@@ -20,7 +20,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Any
@@ -40,6 +40,10 @@ from outcross.recipe import recipe
 
 RUNS = 400
 """Runs of each row of false alarms."""
+STEP = 20
+"""Runs after which the row of a family is written again, so that one that is interrupted says what it came to."""
+KEPT = RESULTS / "early-warning-runs"
+"""What each run came to; a family that was interrupted goes on."""
 EDGE = 0.001
 """A bound so close to 1 that a run which stays where it was is on the edge of it."""
 FIRST_RISE = 4
@@ -138,17 +142,35 @@ def exact(count: int, n: int) -> list[float]:
     return [round(number, 4) for number in (count / n, low, high)]
 
 
-def alarms(name: str, settings: Mapping[str, Any], bounds: Mapping[str, float], runs: int) -> dict[str, Any]:
-    """A row of false alarms."""
-    started, stopped, at_edge = time.process_time(), 0, 0
+def alarms(name: str, settings: Mapping[str, Any], bounds: Mapping[str, float], runs: int) -> Iterator[dict[str, Any]]:
+    """The row of false alarms of a family, after every `STEP` runs and after the last. Runs that were made before are read from the file of the family, and not made again."""
+    path = KEPT / f"{name.replace(', ', '-')}.jsonl"
+    asked = {"outcross": outcross.__version__, "settings": json.dumps({**settings, "human": _without_folder(settings["human"])}, default=repr, sort_keys=True), "bounds": dict(bounds)}  # fmt: skip
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    outcomes = {line["seed"]: line for line in lines if line["asked"] == asked}
     for seed in range(runs):
-        run = readings_of(settings, seed)
-        stopped += alarm(run, bounds) is not None
-        at_edge += alarm(run, edge(bounds)) is not None
-    return {
-        "family": name, "runs": runs, "generations": settings["generations"], "bounds": dict(bounds), "stopped": stopped, "rate": exact(stopped, runs),
-        "stopped at the edge": at_edge, "rate at the edge": exact(at_edge, runs), "seconds": round(time.process_time() - started, 1),
-    }  # fmt: skip
+        if seed not in outcomes:
+            started = time.process_time()
+            run = readings_of(settings, seed)
+            outcomes[seed] = {
+                "seed": seed, "stopped": alarm(run, bounds) is not None, "at_edge": alarm(run, edge(bounds)) is not None,
+                "seconds": round(time.process_time() - started, 2), "asked": asked,
+            }  # fmt: skip
+            KEPT.mkdir(exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(outcomes[seed]) + "\n")
+        if (seed + 1) % STEP == 0 or seed + 1 == runs:
+            some = [outcomes[at] for at in range(seed + 1)]
+            stopped, at_edge = (sum(outcome[key] for outcome in some) for key in ("stopped", "at_edge"))
+            yield {
+                "family": name, "runs": len(some), "generations": settings["generations"], "bounds": dict(bounds), "stopped": stopped, "rate": exact(stopped, len(some)),
+                "stopped at the edge": at_edge, "rate at the edge": exact(at_edge, len(some)), "seconds": round(sum(outcome["seconds"] for outcome in some), 1),
+            }  # fmt: skip
+
+
+def _without_folder(human: Mapping[str, Any]) -> dict[str, Any]:
+    """Human data by the name of their file: the topics of pydoc lie in another temporary folder each time."""
+    return {key: Path(value).name if key == "path" else value for key, value in human.items()}
 
 
 def values(run: Run, name: str) -> np.ndarray:
@@ -227,7 +249,8 @@ def main(asked: Sequence[str]) -> None:
         text = texts(Path(folder))
         for name, arguments in families(text).items():
             if not asked or name in asked:
-                keep(path, load, "alarms", alarms(name, **arguments, runs=RUNS))
+                for row in alarms(name, **arguments, runs=RUNS):
+                    keep(path, load, "alarms", row)
         for name, arguments in lead_families(text).items():
             if not asked or f"lead: {name}" in asked:
                 keep(path, load, "leads", leads(name, **arguments))

@@ -49,8 +49,8 @@ TEXT_READINGS = ("held_out_perplexity",)
 FROZEN_TEXT = RESULTS / "forecast_held_out_text.json"
 
 
-TEXTS = 40
-"""Held-out specs of n-gram models. The first four were run on 2026-11-29, before the others were listed."""
+TEXTS, DEVELOPMENT_TEXTS = 40, 60
+"""Specs of n-gram models that are held out, of which the first four were run on 2026-11-29, before the others were listed; and those to develop on."""
 
 
 def text_specs(which: str, count: int = TEXTS) -> Iterator[Spec]:
@@ -179,7 +179,7 @@ def run(spec: Spec) -> dict[str, np.ndarray]:
 
 
 def text_readings(spec: Spec) -> dict[str, np.ndarray]:
-    """The readings of a spec of n-gram models, (seeds, generations), and `error NAME`, how far each is uncertain by itself."""
+    """The readings of a spec of n-gram models, (seeds, generations). They have no errors of their own: each seed reads all its generations on one set of held-out text."""
     import outcross
     from outcross.collapse.course import Readings
 
@@ -187,12 +187,7 @@ def text_readings(spec: Spec) -> dict[str, np.ndarray]:
     done = outcross.run(spec.settings).finish()
     frame = done.readings
     readings = Readings(frame, frame["arm"][0])
-    courses = {
-        name: readings.course(name, "" if "" in readings.places(name) else readings.places(name)[0]) for name in TEXT_READINGS
-    }
-    return {name: of.values for name, of in courses.items()} | {
-        f"error {name}": np.nan_to_num(of.errors) for name, of in courses.items()
-    }
+    return {name: readings.course(name, "").values for name in TEXT_READINGS}
 
 
 @cache
@@ -225,15 +220,14 @@ def observed(spec: Spec) -> Iterator[tuple[str, Any, np.ndarray]]:
 
     arrays = run(spec)
     for name, values in arrays.items():
-        if name.startswith(("law ", "error ")):
+        if name.startswith("law "):
             continue
         law, values = arrays.get(f"law {name}"), values.astype(float)
         is_log = name not in LOGARITHMS and bool((values[:, :OBSERVED] > 0).all()) and (law is None or bool((law > 0).all()))
         with np.errstate(divide="ignore"):
             scaled = np.maximum(np.log(values), -700.0) if is_log else values
             curve = None if law is None else np.log(law) if is_log else law
-        errors = arrays.get(f"error {name}", np.zeros(values.shape)) / (values if is_log else 1.0)
-        seen = Observed(scaled[:, :OBSERVED], errors[:, :OBSERVED], curve, closed_form_is_log_of_mean=is_log)
+        seen = Observed(scaled[:, :OBSERVED], np.zeros((len(scaled), OBSERVED)), curve, closed_form_is_log_of_mean=is_log)
         yield name, seen, scaled[:, OBSERVED:]
 
 
@@ -374,7 +368,7 @@ def against(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def text() -> None:
     """Run the specs of n-gram models to develop on and print how they do; no held-out one is among them."""
     rows = []
-    for spec in text_specs("develop"):
+    for spec in text_specs("develop", DEVELOPMENT_TEXTS):
         rows += scored([spec])
         print(
             spec.settings["name"],
@@ -388,7 +382,7 @@ def text() -> None:
 
 def calibrate() -> None:
     """Print, from the development runs alone, coverage and by how much intervals would have to be wider for 95 % to lie inside."""
-    rows = scored(list(specs("develop")))
+    rows = scored([*specs("develop"), *text_specs("develop", DEVELOPMENT_TEXTS)])
     ahead = np.arange(1, AHEAD + 1) / OBSERVED
     for is_known, key in ((known, key) for known in (True, False) for key in ("of_half", "mean_of_half")):
         part = np.concatenate([np.array(row[key]) for row in rows if row["is_known"] == is_known], axis=1)  # (ahead, runs)
@@ -401,7 +395,7 @@ def calibrate() -> None:
             n,
             {round(float(at), 2): round(float(by), 3) for at, by in zip(ahead, needed, strict=True)},
         )
-    for family in FAMILIES:
+    for family in (*FAMILIES, TEXT):
         own = [row for row in rows if row["family"] == family]
         print(family, coverage(own), coverage(own, key="mean_inside"), against(own))
     print("pooled", coverage(rows), coverage(rows, key="mean_inside"), coverage(rows, key="within"), against(rows))
@@ -439,8 +433,10 @@ def held_out() -> list[Spec]:
     return listed
 
 
-SHARES = (0.0, 0.1, 0.2, 0.35, 0.5)
+SHARES = tuple(round(0.05 * at, 2) for at in range(11))
 """Human shares of the runs that are forecast."""
+SHARE_SEEDS = (1, 2, 3, 4, 5, 6)
+"""Seeds of each of these shares."""
 FINE = tuple(round(0.02 * at, 2) for at in range(26))
 """Human shares that are tried by brute force."""
 CHAINS, BRUTE_CHAINS = 200, 1000
@@ -503,7 +499,7 @@ def _pairs(
 ) -> Iterator[dict[str, Any]]:
     import outcross
 
-    run = outcross.run(share_spec(settings, SHARES, CHAINS, OBSERVED, (1, 2, 3))).finish()
+    run = outcross.run(share_spec(settings, SHARES, CHAINS, OBSERVED, SHARE_SEEDS)).finish()
     for ratio in ratios:
         (estimate,) = outcross.forecast(run, ahead=AHEAD, budgets={reading: ratio}).shares
         brute = brute_share(courses, doses(settings), reading, ratio)

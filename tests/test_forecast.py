@@ -85,7 +85,12 @@ def test_a_line_has_the_prediction_interval_of_least_squares():
 
 @pytest.mark.parametrize(
     "name, steps",
-    [("saturating exponential", 0.7 ** np.arange(30)), ("power law", fading(30, 1.0)), ("power law", fading(30, 0.5))],
+    [
+        ("saturating exponential", 0.7 ** np.arange(30)),
+        ("power law", fading(30, 1.0)),
+        ("power law", fading(30, 0.5)),
+        ("logistic between levels", np.diff(special.expit((np.arange(31) - 3) / 1.5))),
+    ],
 )
 def test_a_law_of_shrinking_steps_finds_its_own_curve(name, steps):
     curve = np.concatenate([[0.0], np.cumsum(steps)])
@@ -93,6 +98,15 @@ def test_a_law_of_shrinking_steps_finds_its_own_curve(name, steps):
     values = curve[:8] + 1e-4 * rng.standard_normal((3, 8))
     ahead = growth_law(name).ahead(seen(values), 20)
     assert ahead.location[0] == pytest.approx(curve[8:28], abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["saturating exponential", "power law", "logistic between levels"])
+def test_runs_that_share_a_wrong_shape_are_no_more_evidence_for_it_than_one(name):
+    """Steps that no shape of these laws has: the same course in ten runs instead of two leaves the same doubt about what is to come."""
+    course = np.array([[0.0, 0.44, 0.89, 1.21, 1.52], [0.1, 0.54, 0.97, 1.33, 1.6]])
+    few, many = (growth_law(name).ahead(seen(np.tile(course, (times, 1))), 10) for times in (1, 5))
+    assert many.location[0] == pytest.approx(few.location[0])
+    assert many.shared[-1] > few.shared[-1] / 2
 
 
 def test_a_pull_to_a_level_finds_the_level_and_the_rate():

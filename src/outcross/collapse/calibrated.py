@@ -5,9 +5,10 @@ PRIORS = {
     "random walk with drift": 0.03,
     "line": 0.01,
     "level plus drift": 0.03,
-    "pull to a level": 0.001,
+    "pull to a level": 0.1,
     "saturating exponential": 0.05,
     "power law": 0.02,
+    "logistic between levels": 2.0,
     "logistic to a floor": 0.01,
     "closed form": 20.0,
 }
@@ -18,7 +19,7 @@ RATIOS = (0.2, 0.6, 1.0, 2.0)
 """Generations ahead over generations observed."""
 STRETCH = {
     "closed form": (1.0, 1.05, 1.1, 1.15),
-    "growth laws": (1.0, 0.85, 0.85, 0.8),
+    "growth laws": (1.05, 0.85, 0.85, 0.8),
     "closed form, mean": (1.3, 1.15, 1.35, 1.5),
     "growth laws, mean": (1.1, 1.0, 1.0, 1.1),
 }

@@ -128,6 +128,7 @@ GROWTH: dict[str, str] = {
     "pull to a level": "outcross.collapse.growth.bending:PullToALevel",
     "saturating exponential": "outcross.collapse.growth.bending:SaturatingExponential",
     "power law": "outcross.collapse.growth.bending:PowerLaw",
+    "logistic between levels": "outcross.collapse.growth.bending:LogisticBetweenLevels",
     "logistic to a floor": "outcross.collapse.growth.bending:LogisticToFloor",
     "closed form": "outcross.collapse.growth.known:KnownCurve",
 }

@@ -10,6 +10,10 @@ from outcross.estimate import NotApplicable
 RATES = (0.5, 0.6, 0.7, 0.8, 0.9)
 """Of a step, so much is the next, in a saturating exponential."""
 POWERS = (0.5, 1.0, 1.5, 2.0)
+MIDDLES = (1.0, 2.0, 3.0, 4.0)
+"""Of a logistic curve: the fits after which half of the way is gone."""
+WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
+"""Of a logistic curve, in fits: in so many the odds of the way that is gone grow e-fold."""
 MOST_PERSISTENT = 0.97
 """Of a step that levels off, at most so much is left at the next generation; beyond that it is a line."""
 
@@ -54,9 +58,10 @@ def _less_biased(before: np.ndarray, after: np.ndarray, rate: float, spread: flo
 
 
 class ShrinkingSteps(GrowthLaw):
-    """Mean steps follow a shape that is known but for its size and one number; shapes are averaged by how likely they make the steps.
+    """Mean steps follow a shape that is known but for its size and a number or two; shapes are averaged by how likely they make the steps.
 
-    What a run strays stays with it: only the mean step shrinks.
+    What a run strays stays with it: only the mean step shrinks. What a wrong shape leaves unexplained is the same in all runs of an arm, so that each generation counts once
+    in the likelihood, however many runs there are.
     """
 
     @abstractmethod
@@ -72,7 +77,7 @@ class ShrinkingSteps(GrowthLaw):
         sizes = [float((steps.mean(axis=0) @ shape) / (shape @ shape)) for shape in known]
         leftovers = [steps - size * shape for size, shape in zip(sizes, known, strict=True)]
         squares = np.array([float(np.square(residuals).sum()) for residuals in leftovers])
-        likely = np.exp(-0.5 * steps.size * (np.log(np.maximum(squares, 1e-300)) - np.log(max(squares.min(), 1e-300))))
+        likely = np.exp(-0.5 * steps.shape[1] * (np.log(np.maximum(squares, 1e-300)) - np.log(max(squares.min(), 1e-300))))
         likely /= likely.sum()
         noise = step_noise(leftovers[int(np.argmin(squares))], spent=2)
         moves = np.stack([size * shape for size, shape in zip(sizes, to_come, strict=True)])
@@ -100,6 +105,17 @@ class PowerLaw(ShrinkingSteps):
 
     def shapes(self, first: int, count: int) -> list[np.ndarray]:
         return [fading(count, power, first) for power in POWERS]
+
+
+class LogisticBetweenLevels(ShrinkingSteps):
+    """The mean reading goes from one level to another along a logistic curve, neither of which is known: steps are alike for a while, then end soon."""
+
+    paper = "Verhulst (1838); Richards, Journal of Experimental Botany 10:290 (1959)"
+
+    def shapes(self, first: int, count: int) -> list[np.ndarray]:
+        times = np.arange(first - 1, first + count)
+        curves = [1 / (1 + np.exp(-(times - middle) / width)) for middle in MIDDLES for width in WIDTHS]
+        return [np.diff(curve) for curve in curves]
 
 
 class LogisticToFloor(GrowthLaw):
