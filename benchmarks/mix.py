@@ -1,11 +1,13 @@
-"""How long does a mix take, beside Hugging Face datasets?
+"""How long does a mix take beside Hugging Face datasets?
 
-Three pools of short records, each a Parquet file (one written by people, two by models), 30 % human. *Ours*: the command from start to end, with the plan, an exact share, a
-seeded order of all rows (`shuffled`, or `even`), ten columns of provenance a row, `draws.parquet`, the manifest and the SHA-256 of every file and of the rows. *datasets*: the same files read with
-`Dataset.from_parquet`, `interleave_datasets` with probabilities .3, .37 and .33 and a seed (`first_exhausted`, as it is without being told), `save_to_disk`; it keeps no origin, and takes the rows
-of each pool in the order of the file. *datasets, shuffled*: each pool is shuffled first, by a seed, which is what a random sample takes. A cache is made anew each time. What counts is rows
-written: datasets ends with the first pool that is used up. One thread each but for what polars and Arrow take by themselves. *Plan*: `--plan` alone.
-`python benchmarks/mix.py ROWS` measures fewer rows than ten million, and writes no results.
+There are three pools of short records, each a Parquet file: one is written by people and two by models, and 30 % of the rows are human. *Ours* is the
+command from start to end, with the plan, an exact share, a seeded order of all rows (`shuffled`, or `even`), ten columns of provenance for each row,
+`draws.parquet`, the manifest, and the SHA-256 of every file and of the rows. *datasets* reads the same files with `Dataset.from_parquet`, mixes them
+by `interleave_datasets` with probabilities .3, .37 and .33 and a seed (with its default `first_exhausted`), and writes them by `save_to_disk`; it
+keeps no origin, and takes the rows of each pool in the order of the file. *datasets, shuffled* shuffles each pool first with a seed, which a random
+sample needs. The cache is made anew each time. Sides are compared by rows written, since datasets ends with the first pool that is used up. Each side
+has one thread, except for the threads that polars and Arrow start by themselves. *Plan* is `--plan` alone. `python benchmarks/mix.py ROWS` measures
+another number of rows than ten million, and writes no results.
 """
 
 from __future__ import annotations

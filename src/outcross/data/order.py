@@ -11,6 +11,8 @@ import numpy as np
 
 CHUNK = 500_000
 """Records that are taken from arrays to lists at a time."""
+PIECE = 1 << 16
+"""Places that are looked at at a time: their numbers fit into a processor's cache."""
 
 
 def even_order(counts: Sequence[int]) -> np.ndarray:
@@ -77,8 +79,11 @@ def bound(pools: int) -> Fraction:
 
 def deviation(order: np.ndarray, counts: Sequence[int]) -> Fraction:
     """The largest deviation of any beginning of an order from any pool's share, in places, exactly."""
-    total, places, worst = len(order), np.arange(1, len(order) + 1, dtype=np.int64), 0
+    total, worst = len(order), 0
     for pool, count in enumerate(counts):
-        served = np.cumsum(order == pool, dtype=np.int64)
-        worst = max(worst, int(np.abs(served * total - places * count).max(initial=0)))
+        before = 0
+        for start in range(0, total, PIECE):
+            served = before + np.cumsum(order[start : start + PIECE] == pool, dtype=np.int64)
+            places = np.arange(start + 1, start + len(served) + 1, dtype=np.int64)
+            worst, before = max(worst, int(np.abs(served * total - places * count).max())), int(served[-1])
     return Fraction(worst, total) if total else Fraction(0)

@@ -151,7 +151,7 @@ def _may_be_written(distinct: polars.Series) -> bool:
 
 
 def _times(text: polars.Series) -> _WrittenForm | None:
-    days = {layout: of_forms.days_of(text, layout) for layout in of_forms.LAYOUTS if _may_be(text, layout)}
+    days = {layout: of_forms.days_of(text, layout) for layout in _layouts_of(text)}
     read = {layout: int(values.is_not_null().sum()) for layout, values in days.items()}
     named = [layout for layout in days if layout not in ("dmy", "mdy", "clock") and read[layout]]
     day_first, month_first = read.get("dmy", 0), read.get("mdy", 0)
@@ -172,20 +172,24 @@ def _times(text: polars.Series) -> _WrittenForm | None:
     return None
 
 
-def _may_be(text: polars.Series, layout: str) -> bool:
-    """Whether one of the first or the last hundred strings is in a layout."""
-    pattern = of_forms.LAYOUTS[layout]
-    return bool(text.head(100).str.contains(pattern).any() or text.tail(100).str.contains(pattern).any())
+def _layouts_of(text: polars.Series) -> list[str]:
+    """The layouts in which one of the first or the last hundred strings is."""
+    import polars as pl
+
+    some = pl.DataFrame({"t": pl.concat([text.head(100), text.tail(100)])})
+    is_there = some.select(pl.col("t").str.contains(pattern).any().alias(layout) for layout, pattern in of_forms.LAYOUTS.items())
+    return [layout for layout, (is_any,) in zip(is_there.columns, is_there.iter_columns(), strict=True) if is_any]
 
 
 def _decorated(text: polars.Series) -> _WrittenForm | None:
     """Numbers with a currency, a unit, groups of thousands or a decimal comma."""
     import polars as pl
 
+    distinct = text.unique()
+    if of_forms.parts_of_numbers(distinct)["body"].null_count() == len(distinct):
+        return None  # words, of which many are categories: few different ones
     parts = of_forms.parts_of_numbers(text)
     body = parts["body"]
-    if body.null_count() == len(body):
-        return None
     point, comma = (of_forms.fits(body, decimal).fill_null(False) for decimal in ".,")
     is_comma = comma.sum() > point.sum()
     read = comma if is_comma else point

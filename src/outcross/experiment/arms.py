@@ -15,6 +15,7 @@ from outcross.experiment import Experiment, experiment, identity, names_a_source
 from outcross.experiment.file import override
 from outcross.experiment.teachers import teacher_lines
 from outcross.recipe import flatten, kind, name_in_records, short_kind, unflatten
+from outcross.wording import amount
 
 MOST_ARMS = 10_000
 """Arms and seeds of one experiment file."""
@@ -42,7 +43,7 @@ def arms(data: Mapping[str, Any]) -> tuple[Arm, ...]:
         raise BadInput("arms must be a list of settings; write arms: [{policy: replace}, {policy: accumulate}]")
     many = math.prod(map(len, sweep.values())) * len(listed or [{}])
     if many > MOST_ARMS:
-        raise BadInput(f"sweep and arms make {many:,} runs, at most {MOST_ARMS:,} can be; sweep over fewer values")
+        raise BadInput(f"sweep and arms make {amount(many, 'run')}, at most {MOST_ARMS:,} can be; sweep over fewer values")
     crossed = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
     settings = [_crossed(listed_arm, crossing) for listed_arm in listed or [{}] for crossing in crossed]
     given_names = [setting.pop("name", None) for setting in settings]
@@ -81,7 +82,7 @@ def _check_seeds(arms: tuple[Arm, ...]) -> None:
         if seeds[arm.name] > MOST_SEEDS and experiment.human.truth is not None and not experiment.learner.trains:
             chains = seeds[arm.name] * experiment.chains
             raise BadInput(
-                f"seed takes {seeds[arm.name]:,} values, at most {MOST_SEEDS} can be where chains do the same: {kind(experiment.learner)} repeats side by "
+                f"seed takes {amount(seeds[arm.name], 'value')}, at most {MOST_SEEDS} can be where chains do the same: {kind(experiment.learner)} repeats side by "
                 f"side in one array; write chains: {chains} in place of the seeds"
             )
 

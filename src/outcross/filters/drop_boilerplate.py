@@ -97,8 +97,8 @@ def _read_again(candidates: Candidates, line: int, holder: int) -> str:
     """The line of a text whose digest this is."""
     among = np.zeros(len(candidates), bool)
     among[holder] = True
-    held = (own for _, texts in candidates.batches_of_texts(among) for text in texts for own in _lines(text))
-    return next(own for own in held if np.frombuffer(_digest(_bytes(own)), np.uint64)[0] == line)
+    lines = (own for _, texts in candidates.batches_of_texts(among) for text in texts for own in _lines(text))
+    return next(own for own in lines if np.frombuffer(_digest(_bytes(own)), np.uint64)[0] == line)
 
 
 def _lines(text: str) -> list[str]:

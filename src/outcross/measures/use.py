@@ -20,6 +20,7 @@ from outcross.statistics.clusters import resamples
 from outcross.statistics.portraits import Reliability, reliability
 from outcross.statistics.prediction import EncodedRecords, PredictionTask, task
 from outcross.statistics.trials import Predictions, Scores, Trial, gap, ratio, variance_of_fits, with_t
+from outcross.wording import amount
 
 FEWEST = 50
 """Records that a model is trained on or tested on, at least."""
@@ -237,7 +238,7 @@ def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -
     tests, test, own = _tests(evidence.holdout if has_holdout else reference, prediction, None if has_holdout else part, rng)
     if size * (fits - 1) < FEWEST or len(tests) < FEWEST:
         raise NotApplicable(
-            f"{size * (fits - 1)} records to train a model on and {len(tests)} to test it on have the target {prediction.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
+            f"{amount(size * (fits - 1), 'record')} to train a model on and {len(tests)} to test it on have the target {prediction.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
         )
     drawn = rng.permutation(len(synthetic))
     parts = (

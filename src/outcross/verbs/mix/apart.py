@@ -16,9 +16,8 @@ from outcross import runtime
 from outcross.files.formats import from_file
 from outcross.runtime import Emit, Where
 from outcross.verbs.mix.asked import MixPool, MixRecipe
-from outcross.verbs.mix.draws import Draws, PoolDraws
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, occurrences_of, scanned, tokenizer_of
-from outcross.verbs.mix.rows import RowSet, Waiting
+from outcross.verbs.mix.rows import RowSet, Waiting, drawn_rows, wanted
 
 
 def is_apart(where: Where, pools: Sequence[OpenPool]) -> bool:
@@ -103,76 +102,55 @@ def _names(scan: ScannedPool) -> list[str]:
 
 
 @dataclass(frozen=True, eq=False)
-class DrawsOfFile(Draws):
-    """The draws of one file, with their places in the whole set."""
-
-    at: np.ndarray
-    """(n,)."""
-
-    def places(self, pool: int) -> np.ndarray:
-        return self.at
-
-
-@dataclass(frozen=True, eq=False)
 class RowsItem:
     """A file whose drawn rows are to be put aside for their shards."""
 
-    asked: MixRecipe
+    pool: int
+    """The number of its pool."""
     file: FileOfPool
-    scan: ScannedPool
-    draws: DrawsOfFile
-    schema: Schema
-    ends: tuple[int, ...]
-    skip: tuple[bool, ...]
+    columns: tuple[str, ...]
+    rows: np.ndarray
+    """The rows that are drawn of it, by their numbers in the file: (n,)."""
+    at: np.ndarray
+    """The number of the draw of each: (n,)."""
+    bounds: np.ndarray
+    """The draw with which each shard begins, and how many draws of the pool there are: (shards + 1,)."""
     aside: str
 
 
 def put_rows_aside(item: RowsItem, emit: Emit) -> None:
     """Write the drawn rows of a file into a file for each shard; tells which."""
-    rows = RowSet(item.asked, (item.file.opened(),), (item.scan,), item.draws, item.schema)
-    waiting = Waiting([*item.ends], item.skip, Path(item.aside))
-    for drawn in rows.rows_of(0, waiting.wanted):
-        waiting.add(drawn)
+    waiting = Waiting(Path(item.aside))
+    for rows in drawn_rows(item.file.opened(), item.rows, item.at, item.columns):
+        waiting.add(item.pool, rows, item.bounds)
     waiting.put_aside()
     emit((item.aside, waiting.files))
 
 
-def placed_apart(rows: RowSet, skip: Sequence[bool], aside: Path, where: Where) -> dict[int, list[Path]]:
-    """The files of waiting rows of each shard, in the order of the pools and their files."""
+def placed_apart(rows: RowSet, skip: Sequence[bool], aside: Path, where: Where) -> dict[tuple[int, int], list[Path]]:
+    """The files of the rows that wait for each shard, of each pool, in the order of its files."""
     items = []
-    for place, (pool, scan, draws) in enumerate(zip(rows.pools, rows.scans, rows.draws.pools, strict=True)):
-        places, start = rows.draws.places(place), 0
+    for place, (pool, draws, bounds) in enumerate(zip(rows.pools, rows.draws.pools, rows.bounds, strict=True)):
+        draws_wanted, start = wanted(bounds, skip), 0
+        of_draws = draws.rows[draws_wanted]
         for source, size in zip(pool.sources, pool.sizes, strict=True):
-            chosen = np.flatnonzero((draws.rows >= start) & (draws.rows < start + size))
-            own = PoolDraws(draws.rows[chosen] - start, draws.passes[chosen])
+            chosen = np.flatnonzero((of_draws >= start) & (of_draws < start + size))
             items.append(
                 RowsItem(
-                    asked=rows.asked,
+                    pool=place,
                     file=FileOfPool(pool.recipe, source.name, pool.schema),
-                    scan=_part(scan, start, start + size),
-                    draws=DrawsOfFile((own,), np.zeros(0, np.int32), places[chosen]),
-                    schema=rows.schema,
-                    ends=tuple(rows.ends),
-                    skip=tuple(map(bool, skip)),
+                    columns=tuple(rows.columns_of(place)),
+                    rows=of_draws[chosen] - start,
+                    at=draws_wanted[chosen],
+                    bounds=bounds,
                     aside=str(aside / f"{len(items):05}"),
                 )
             )
             start += size
-    files_by_pool: dict[str, dict[int, list[Path]]] = {}
-    runtime.map(put_rows_aside, items, lambda named_files: files_by_pool.__setitem__(*named_files), where)
-    files: dict[int, list[Path]] = {}
+    by_item: dict[str, dict[tuple[int, int], list[Path]]] = {}
+    runtime.map(put_rows_aside, items, lambda named_files: by_item.__setitem__(*named_files), where)
+    files: dict[tuple[int, int], list[Path]] = {}
     for item in items:
-        for shard, own in files_by_pool[item.aside].items():
-            files.setdefault(shard, []).extend(own)
+        for shard_and_pool, own in by_item[item.aside].items():
+            files.setdefault(shard_and_pool, []).extend(own)
     return files
-
-
-def _part(scan: ScannedPool, start: int, end: int) -> ScannedPool:
-    """What is known of the rows of one file; which occurrence of its content each is, is counted over the pool."""
-    return ScannedPool(
-        of_rows=scan.of_rows[start:end],
-        occurrences=scan.occurrences[start:end],
-        alike=None if scan.alike is None else scan.alike[start:end],
-        strata=scan.strata[start:end],
-        labels=scan.labels,
-    )

@@ -39,6 +39,12 @@ def with_provenance(frame: polars.DataFrame, pool: MixPool, ids: polars.Series) 
     return frame.with_columns(**columns).select([*(name for name in frame.columns if name not in PROVENANCE), *PROVENANCE])
 
 
+def columns_read(pool: MixPool) -> tuple[str, ...]:
+    """The columns of a pool that its provenance is read from, where it has them."""
+    named = (pool.model_column, pool.generation_column, pool.prompt_column, pool.decoding_column, pool.parents_column)
+    return (*PROVENANCE, *(name for name in named if name is not None))
+
+
 def authors(frame: polars.DataFrame, pool: MixPool) -> dict[str, polars.Expr]:
     """`_origin`, `_model` and `_generation` of each row of a pool, as expressions over it."""
     import polars as pl

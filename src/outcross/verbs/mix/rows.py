@@ -6,8 +6,10 @@ import hashlib
 import io
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ from outcross.verbs.mix.canonical import id_column, order_of_digests, update
 from outcross.verbs.mix.draws import Draws
 from outcross.verbs.mix.filtering import FilteredPools
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, fitted
-from outcross.verbs.mix.provenance import PROVENANCE, with_provenance
+from outcross.verbs.mix.provenance import PROVENANCE, columns_read, with_provenance
 
 if TYPE_CHECKING:
     import polars
@@ -33,8 +35,8 @@ MEMORY = 1 << 28
 """Bytes of rows that wait for their shard in memory; beyond them all that wait are put aside in files."""
 IDS = 500_000
 """Ids that are made at a time."""
-PLACE = "_place"
-"""The column of a row's number in the set, while it waits."""
+DRAW = "\0draw"
+"""The column of a row's number among the draws of its pool, while it waits: a name that no column of a file has."""
 ASIDE = "aside"
 """The folder of rows that wait in files."""
 
@@ -68,6 +70,27 @@ class RowSet:
         """The files of the shards, as Hugging Face datasets finds them."""
         return [f"{self.split}-{number:05}-of-{len(self.ends):05}.parquet" for number in range(len(self.ends))]
 
+    @cached_property
+    def places(self) -> tuple[np.ndarray, ...]:
+        """Where in the set the draws of each pool stand, ascending: (n,) of each."""
+        return tuple(self.draws.places(pool) for pool in range(len(self.pools)))
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, ...]:
+        """With which draw of each pool each shard begins, and how many draws there are: (shards + 1,) of each."""
+        return tuple(np.searchsorted(places, [0, *self.ends]) for places in self.places)
+
+    @cached_property
+    def weights(self) -> tuple[np.ndarray | None, ...]:
+        """The weight that filters give each row of each pool, (rows,) of each; None where they give none."""
+        return tuple(None if self.filtered is None else self.filtered.weights_of(pool) for pool in range(len(self.pools)))
+
+    def columns_of(self, pool: int) -> list[str]:
+        """The columns of a pool that the set needs: those of the mix, and those that say where a row comes from."""
+        opened = self.pools[pool]
+        needed = {*self.schema, *columns_read(opened.recipe)}
+        return [name for name in opened.schema if name in needed] or [*opened.schema][:1]
+
     def frames(
         self,
         skip: Sequence[bool] = (),
@@ -77,69 +100,90 @@ class RowSet:
         """The rows of each shard, in order; None for those to be skipped, whose rows are not read."""
         from outcross.verbs.mix.apart import is_apart, placed_apart
 
-        waiting = Waiting(self.ends, skip or [False] * len(self.ends), aside)
-        # What filters and weights do to a row is known here alone.
-        is_plain = self.filtered is None and set(self.factors) <= {1.0}
-        if aside is not None and is_plain and is_apart(where, self.pools):
-            waiting.files = placed_apart(self, waiting.skip, aside, where)
+        skip = skip or [False] * len(self.ends)
+        waiting = Waiting(aside)
+        if aside is not None and is_apart(where, self.pools):
+            waiting.files = placed_apart(self, skip, aside, where)
         else:
-            for pool in range(len(self.pools)):
-                for rows in self.rows_of(pool, waiting.wanted):
-                    waiting.add(rows)
-        yield from waiting.shards()
+            for place, (pool, draws, bounds) in enumerate(zip(self.pools, self.draws.pools, self.bounds, strict=True)):
+                at = wanted(bounds, skip)
+                for rows in drawn_rows(pool, draws.rows[at], at, self.columns_of(place)):
+                    waiting.add(place, rows, bounds)
+        for shard, is_skipped in enumerate(skip):
+            yield None if is_skipped else self._put_together(shard, waiting)
 
-    def rows_of(self, pool: int, wanted: Callable[[np.ndarray], np.ndarray]) -> Iterator[polars.DataFrame]:
-        """The drawn rows of a pool with their places, batch by batch as they are read."""
+    def _put_together(self, shard: int, waiting: Waiting) -> polars.DataFrame:
+        """The rows of a shard, each with its provenance and in its place."""
         import polars as pl
 
-        opened, scan, draws, places = self.pools[pool], self.scans[pool], self.draws.pools[pool], self.draws.places(pool)
-        keep = np.flatnonzero(wanted(places))
-        order = keep[np.argsort(draws.rows[keep], kind="stable")]
-        rows, places, passes = draws.rows[order], places[order], draws.passes[order]
-        if not rows.size:
+        frames, places = [], []
+        for pool in range(len(self.pools)):
+            rows = waiting.taken(shard, pool)
+            if rows is not None:
+                at = rows[DRAW].to_numpy()
+                frames.append(self._finished(pool, rows.drop(DRAW), at))
+                places.append(self.places[pool][at])
+        whole = pl.concat(frames, rechunk=True)
+        order = np.empty(whole.height, dtype=np.int64)
+        order[np.concatenate(places) - [0, *self.ends][shard]] = np.arange(whole.height)
+        return whole[order]
+
+    def _finished(self, pool: int, rows: polars.DataFrame, at: np.ndarray) -> polars.DataFrame:
+        """Rows of a pool as they stand in the set. at: the number of the draw of each, (n,)."""
+        import polars as pl
+
+        scan, draws, weights = self.scans[pool], self.draws.pools[pool], self.weights[pool]
+        own = draws.rows[at]
+        # A row that is drawn again follows all rows of its content, so that every record has an occurrence of its own.
+        occurrences = scan.occurrences[own] + draws.passes[at] * (1 if scan.alike is None else scan.alike[own])
+        frame = with_provenance(rows, self.pools[pool].recipe, id_column(scan.of_rows[own], occurrences))
+        if self.factors and self.factors[pool] != 1.0:
+            frame = frame.with_columns(pl.col("_weight") * self.factors[pool])
+        if weights is not None:
+            frame = frame.with_columns(_weight=pl.col("_weight") * pl.Series(weights[own]))
+        return fitted(frame, self.schema | {name: frame.schema[name] for name in PROVENANCE})
+
+
+def wanted(bounds: np.ndarray, skip: Sequence[bool]) -> np.ndarray:
+    """The draws of a pool that are of shards that are not skipped, by their numbers. bounds: (shards + 1,)"""
+    return np.flatnonzero(np.repeat(~np.asarray(skip, dtype=bool), np.diff(bounds)))
+
+
+def drawn_rows(pool: OpenPool, rows: np.ndarray, at: np.ndarray, columns: Sequence[str]) -> Iterator[polars.DataFrame]:
+    """Rows of a pool with the numbers of their draws, batch by batch as they are read; those of a batch in the order of their draws.
+
+    rows: the number of each as it was read, (n,); at: the number of its draw, (n,).
+    """
+    import polars as pl
+
+    order = np.argsort(rows, kind="stable")
+    rows, at, start = rows[order], at[order], 0
+    for batch in pool.batches(columns) if rows.size else ():
+        low, high = np.searchsorted(rows, [start, start + batch.height])
+        if low < high:
+            own = low + np.argsort(at[low:high])
+            yield batch[rows[own] - start].with_columns(pl.Series(DRAW, at[own], dtype=pl.Int64))
+        start += batch.height
+        if high == len(rows):
             return
-        start, weights = 0, None if self.filtered is None else self.filtered.weights_of(pool)
-        for batch in opened.batches():
-            low, high = np.searchsorted(rows, [start, start + batch.height])
-            if low < high:
-                own = rows[low:high]
-                # A row that is drawn again follows all rows of its content, so that every record has an occurrence of its own.
-                occurrences = scan.occurrences[own] + passes[low:high] * (1 if scan.alike is None else scan.alike[own])
-                frame = with_provenance(batch[own - start], opened.recipe, id_column(scan.of_rows[own], occurrences))
-                if self.factors and self.factors[pool] != 1.0:
-                    frame = frame.with_columns(pl.col("_weight") * self.factors[pool])
-                if weights is not None:
-                    frame = frame.with_columns(_weight=pl.col("_weight") * pl.Series(weights[own]))
-                yield fitted(frame, self.schema | {name: frame.schema[name] for name in PROVENANCE}).with_columns(
-                    pl.Series(PLACE, places[low:high], dtype=pl.Int64)
-                )
-            start += batch.height
-            if high == len(rows):
-                return
 
 
 @dataclass(eq=False)
 class Waiting:
-    """Rows that have been read and wait for their shard."""
+    """Rows that have been read and wait for their shard, by the numbers of their shard and their pool."""
 
-    ends: list[int]
-    skip: Sequence[bool]
     aside: Path | None
     """A folder for them where memory is not enough; None where all stay in memory."""
-    waiting: dict[int, list[Any]] = field(default_factory=dict)
+    frames: dict[tuple[int, int], list[Any]] = field(default_factory=dict)
     size: int = 0
-    files: dict[int, list[Path]] = field(default_factory=dict)
+    files: dict[tuple[int, int], list[Path]] = field(default_factory=dict)
 
-    def wanted(self, places: np.ndarray) -> np.ndarray:
-        """Which places are of shards that are not skipped."""
-        return ~np.asarray(self.skip, dtype=bool)[np.searchsorted(self.ends, places, side="right")]
-
-    def add(self, rows: polars.DataFrame) -> None:
-        rows = rows.sort(PLACE)
-        bounds = np.searchsorted(rows[PLACE].to_numpy(), [0, *self.ends])
-        for shard, (low, high) in enumerate(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True)):
+    def add(self, pool: int, rows: polars.DataFrame, bounds: np.ndarray) -> None:
+        """Let rows of a pool wait, which are in the order of their draws. bounds: the draw with which each shard begins, and their number, (shards + 1,)."""
+        places = np.searchsorted(rows[DRAW].to_numpy(), bounds)
+        for shard, (low, high) in enumerate(pairwise(places.tolist())):
             if low < high:
-                self.waiting.setdefault(shard, []).append(rows[low:high])
+                self.frames.setdefault((shard, pool), []).append(rows[low:high])
         self.size += int(rows.estimated_size())
         if self.size > MEMORY and self.aside is not None:
             self.put_aside()
@@ -152,33 +196,30 @@ class Waiting:
         assert folder is not None
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for shard, frames in self.waiting.items():
-                files = self.files.setdefault(shard, [])
-                path = folder / f"{shard:05}-{len(files):05}.arrow"
+            for (shard, pool), frames in self.frames.items():
+                files = self.files.setdefault((shard, pool), [])
+                path = folder / f"{shard:05}-{pool:05}-{len(files):05}.arrow"
                 packed = io.BytesIO()  # polars itself would not say that the disk is full, but that it could not compute
                 pl.concat(frames).write_ipc(packed, compression="lz4")
                 path.write_bytes(packed.getbuffer())
                 files.append(path)
         except OSError as error:
             raise MachineGaveOut(f"{folder} could not be written: {error.strerror or error}; free space and run again") from None
-        self.waiting, self.size = {}, 0
+        self.frames, self.size = {}, 0
 
-    def shards(self) -> Iterator[polars.DataFrame | None]:
+    def taken(self, shard: int, pool: int) -> polars.DataFrame | None:
+        """The rows of a pool that wait for a shard, which wait no longer; None where there are none."""
         import polars as pl
 
-        for shard, is_skipped in enumerate(self.skip):
-            if is_skipped:
-                yield None
-                continue
-            files = self.files.pop(shard, [])
-            frames = [pl.read_ipc(io.BytesIO(path.read_bytes())) for path in files] + self.waiting.pop(shard, [])
-            for path in files:
-                path.unlink()
-            yield pl.concat(frames).sort(PLACE).drop(PLACE).rechunk()
+        files = self.files.pop((shard, pool), [])
+        frames = [pl.read_ipc(io.BytesIO(path.read_bytes())) for path in files] + self.frames.pop((shard, pool), [])
+        for path in files:
+            path.unlink()
+        return pl.concat(frames) if frames else None
 
 
-def write_shards(rows: RowSet, folder: Path, where: Where = Where()) -> str:  # noqa: B008
-    """Write the shards of a set into a folder, those that are there already left as they are; returns the SHA-256 of its canonical rows.
+def write_shards(rows: RowSet, folder: Path, where: Where, beside: Executor) -> Callable[[], str]:
+    """Write the shards of a set into a folder, those that are there already left as they are; returns what waits for the SHA-256 of its canonical rows.
 
     Each shard is written whole or not at all, so that a killed process leaves whole shards, and the next goes on from them.
     """
@@ -188,20 +229,23 @@ def write_shards(rows: RowSet, folder: Path, where: Where = Where()) -> str:  # 
     paths = [folder / name for name in rows.names]
     there = [path.is_file() for path in paths]
     content = hashlib.sha256()
-    with ThreadPoolExecutor(1) as beside:  # rows are digested while the next shard is put together
-        under_way: Future[None] | None = None
-        for path, frame in zip(paths, rows.frames(there, aside, where) if not all(there) else [None] * len(paths), strict=True):
-            if frame is None:
-                frame = read_parquet(path)
-            else:
-                write_whole(path, frame)
-            if under_way is not None:
-                under_way.result()
-            under_way = beside.submit(update, content, frame)
+    under_way: Future[None] | None = None
+    for path, frame in zip(paths, rows.frames(there, aside, where) if not all(there) else [None] * len(paths), strict=True):
+        if frame is None:
+            frame = read_parquet(path)
+        else:
+            write_whole(path, frame)
         if under_way is not None:
             under_way.result()
+        under_way = beside.submit(update, content, frame)  # rows are digested while the next shard is put together
     shutil.rmtree(aside, ignore_errors=True)
-    return content.hexdigest()
+
+    def finished() -> str:
+        if under_way is not None:
+            under_way.result()
+        return content.hexdigest()
+
+    return finished
 
 
 def draws_frame(sets: Sequence[RowSet], splits: Sequence[np.ndarray] | None = None) -> polars.DataFrame:

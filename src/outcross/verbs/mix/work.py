@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +57,7 @@ from outcross.verbs.mix.splits import Cut, cut, described, replanned
 from outcross.verbs.mix.targets import Aimed, TrainingRows, aimed
 from outcross.verbs.mix.wanted import EVALUATED, SPLITS
 from outcross.verbs.mix.weights import weights_of_pools
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -372,7 +374,7 @@ class Mixing:
                 and scan.rows != target.available
             ):
                 raise BadInput(
-                    f"pool {pool.name!r} had {target.available:,} rows and has {scan.rows:,}; give files that nothing writes to"
+                    f"pool {pool.name!r} had {amount(target.available, 'row')} and has {scan.rows:,}; give files that nothing writes to"
                 )
         scans, rows = self.training
         mix_draws = self.aimed.draws if self.aimed is not None else drawn(self.asked, self.plan, scans)
@@ -516,18 +518,21 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
     folder = runtime.working.get()
     assert folder is not None
     sets = mixing.sets  # what cannot be drawn is told before anything is written
-    summary = {}
-    try:
-        for name, rows in sets.items():
-            content = write_shards(rows, folder / folder_of(name) / DATA, mixing.where)
-            summary[name] = (realised(rows) if name else mixing.described(realised(rows))) | {
-                "sha256": content,
-                "files": rows.names,
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            digests = {
+                name: write_shards(rows, folder / folder_of(name) / DATA, mixing.where, beside) for name, rows in sets.items()
             }
-    except BadInput:  # what is there cannot become this mix
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    write_whole(folder / DRAWS, draws_frame([rows for name, rows in sets.items() if name != TWIN], mixing.split_of_rows))
+            counts = {name: beside.submit(realised, rows) for name, rows in sets.items()}
+            write_whole(folder / DRAWS, draws_frame([rows for name, rows in sets.items() if name != TWIN], mixing.split_of_rows))
+            summary = {
+                name: (counts[name].result() if name else mixing.described(counts[name].result()))
+                | {"sha256": digests[name](), "files": rows.names}
+                for name, rows in sets.items()
+            }
+        except BadInput:  # what is there cannot become this mix
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     if mixing.filtered is not None:
         write_whole(folder / REJECTED, mixing.filtered.rejected())
     return Mixed(folder, summary)
