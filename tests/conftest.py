@@ -1,16 +1,19 @@
 """What several tests share: a transformer experiment small enough to run in seconds."""
 
 import functools
-import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from parsed_once import parse_commands_once
 from threadpoolctl import threadpool_limits
 
 settings.register_profile("fixed", derandomize=True, deadline=None)  # fixed streams, and no clock in an outcome
@@ -22,6 +25,8 @@ ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "
 for name, threads in ONE_THREAD.items():
     os.environ.setdefault(name, threads)
 threadpool_limits(1, user_api="blas")  # NumPy is there already: pytest imports it for a filter of warnings
+
+parse_commands_once(pytest.MonkeyPatch())
 
 AT_START = dict(os.environ)
 """The environment before any test or fixture changes it."""
@@ -54,13 +59,61 @@ def write_tiny(folder: Path, name: str = "tiny", more: str = "") -> Path:
 def outcross(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
     """The command line in a process of its own, as a user calls it.
 
-    A command of one worker is forked by a process that has imported what it needs (`ready_command`); any other one is started afresh.
+    It is forked by a process that has imported what it needs (`ready_command`), unless the environment asks Python for something at its start.
     """
-    words, given = [*map(str, arguments)], {**os.environ, **environment}
-    if ("--workers", "1") in itertools.pairwise(words) and "PYTHONHASHSEED" not in environment and hasattr(os, "fork"):
-        return _ready().call(words, given)
-    command = [sys.executable, "-m", "outcross", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=given, timeout=300, check=False)
+    if "PYTHONHASHSEED" in environment or not hasattr(os, "fork"):
+        command, given = [sys.executable, "-m", "outcross", *map(str, arguments)], {**os.environ, **environment}
+        return subprocess.run(command, capture_output=True, text=True, env=given, timeout=300, check=False)
+    command = started(*arguments, **environment)
+    command.wait()
+    return subprocess.CompletedProcess(["outcross", *map(str, arguments)], command.returncode or 0, command.stdout, command.stderr)
+
+
+def started(*arguments: object, **environment: str) -> "Started":
+    """The command line under way in a process of its own that `ready_command` forks, the first of its session."""
+    return Started([*map(str, arguments)], {**os.environ, **environment})
+
+
+class Started:
+    """A command under way, with what `subprocess.Popen` says of one; its output is read once it has ended."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self._out, self._err = (tempfile.NamedTemporaryFile("r+") for _ in range(2))  # noqa: SIM115 (they end with it)
+        asked = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
+        self.pid: int = _ready().ask(asked | {"out": self._out.name, "err": self._err.name})
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, minus the signal that ended it; None while it is under way."""
+        if self.returncode is None:
+            self.returncode = _ready().ask({"ended": self.pid})
+        return self.returncode
+
+    def wait(self, seconds: float | None = None) -> int:
+        """Its exit code, once it has ended. TimeoutExpired after so many seconds."""
+        if self.returncode is None and seconds is None:
+            self.returncode = _ready().ask({"end": self.pid})
+        until = time.monotonic() + (seconds or 0.0)
+        while self.poll() is None:
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired("outcross", seconds or 0.0)
+            time.sleep(0.02)
+        assert self.returncode is not None
+        return self.returncode
+
+    def kill(self, number: int = signal.SIGKILL, *, is_alone: bool = True) -> None:
+        """Send it a signal, or its whole session."""
+        os.kill(self.pid, number) if is_alone else os.killpg(self.pid, number)
+
+    @property
+    def stdout(self) -> str:
+        self._out.seek(0)
+        return self._out.read()
+
+    @property
+    def stderr(self) -> str:
+        self._err.seek(0)
+        return self._err.read()
 
 
 class Ready:
@@ -70,19 +123,10 @@ class Ready:
         script = [sys.executable, Path(__file__).with_name("ready_command.py")]
         self.process = subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=AT_START)
 
-    def call(self, arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess:
+    def ask(self, question: dict) -> Any:
         assert self.process.stdin is not None and self.process.stdout is not None
-        with tempfile.NamedTemporaryFile("r+") as out, tempfile.NamedTemporaryFile("r+") as err:
-            asked = {
-                "arguments": arguments,
-                "environment": environment,
-                "folder": str(Path.cwd()),
-                "out": out.name,
-                "err": err.name,
-            }
-            print(json.dumps(asked), file=self.process.stdin, flush=True)
-            code = int(self.process.stdout.readline())
-            return subprocess.CompletedProcess(["outcross", *arguments], code, out.read(), err.read())
+        print(json.dumps(question), file=self.process.stdin, flush=True)
+        return json.loads(self.process.stdout.readline())
 
     def end(self) -> None:
         """Wait for its end, so that its processor time counts as that of the tests."""

@@ -1,7 +1,9 @@
 """The command line in a process of its own that need not import anything: a second and a half of processor time less than `python -m outcross`.
 
-This process imports what commands use and runs none. For each line that it reads, a question in JSON, it forks a process that is `outcross` with these
-arguments, and answers with its exit code. A child starts no thread and has no cache that a fresh process has not, but for modules and their source.
+This process imports what commands use and runs none. It answers each line that it reads, a question in JSON, with a line. For arguments and an environment
+it forks a process that is `outcross` with them, the first of a session of its own, and answers with its number; for the number under `end` with its exit code
+once it has ended, for that under `ended` with null while it is under way. A child starts no thread and has no cache that a fresh process has not, but
+for modules and their source.
 """
 
 import gc
@@ -39,6 +41,7 @@ def become(asked: dict) -> None:
     """Be the command, to its end: SystemExit with its code."""
     from outcross.__main__ import main
 
+    os.setsid()
     signal.alarm(TIMEOUT)
     for descriptor, path in enumerate((os.devnull, asked["out"], asked["err"])):
         os.dup2(os.open(path, os.O_RDWR), descriptor)
@@ -55,9 +58,14 @@ def become(asked: dict) -> None:
 def serve() -> None:
     ready()
     for line in sys.stdin:
-        if (child := os.fork()) == 0:
-            become(json.loads(line))
-        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
+        asked = json.loads(line)
+        if "arguments" in asked:
+            if (answer := os.fork()) == 0:
+                become(asked)
+        else:
+            child, status = os.waitpid(asked["end"], 0) if "end" in asked else os.waitpid(asked["ended"], os.WNOHANG)
+            answer = os.waitstatus_to_exitcode(status) if child else None
+        sys.stdout.write(f"{json.dumps(answer)}\n")
         sys.stdout.flush()
 
 

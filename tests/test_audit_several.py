@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -103,10 +101,9 @@ def test_human_data_that_cannot_be_read_are_one_clear_error(sets, tmp_path):
     assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "nowhere.csv" in ended.stderr
 
 
-def started(*arguments):
+def at_work(*arguments):
     """The command under way, its processes at work."""
-    command = [sys.executable, "-m", "outcross", *map(str, arguments)]
-    audit = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    audit = conftest.started(*arguments)
     until = time.monotonic() + 60
     while len(children(audit.pid)) < 2 and time.monotonic() < until:
         time.sleep(0.05)
@@ -133,17 +130,17 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="ch
 
 @needs_proc
 def test_ctrl_c_stops_every_process(sets):
-    audit, working = started("audit", *given(sets, "honest", "tails", "diversity"), "--target", "label", "--workers", 2)
+    audit, working = at_work("audit", *given(sets, "honest", "tails", "diversity"), "--target", "label", "--workers", 2)
     assert len(working) == 2
     time.sleep(1)
-    os.killpg(audit.pid, signal.SIGINT)
-    assert audit.communicate(timeout=20)[1].count("\n") == 1 and audit.returncode == 130
+    audit.kill(signal.SIGINT, is_alone=False)
+    assert audit.wait(20) == 130 and audit.stderr.count("\n") == 1
     assert not any(b"spawn_main" in command_of(child) for child in working)
 
 
 @needs_proc
 def test_a_process_that_is_killed_is_one_clear_error(sets):
-    audit, working = started("audit", *given(sets, "honest", "tails", "diversity"), "--target", "label", "--workers", 2)
+    audit, working = at_work("audit", *given(sets, "honest", "tails", "diversity"), "--target", "label", "--workers", 2)
     os.kill(working[0], signal.SIGKILL)
-    message = audit.communicate(timeout=60)[1]
-    assert audit.returncode == 3 and message.count("\n") == 1 and "a worker was killed" in message and "fewer --workers" in message
+    code, message = audit.wait(60), audit.stderr
+    assert code == 3 and message.count("\n") == 1 and "a worker was killed" in message and "fewer --workers" in message

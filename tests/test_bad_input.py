@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import polars
 import pytest
+from conftest import outcross as in_a_process
 from conftest import write_tiny
 
 import outcross
@@ -285,5 +286,5 @@ def test_a_full_disk_is_one_clear_error_and_the_run_goes_on_afterwards(tmp_path)
     assert full.returncode == 3, full.stderr
     assert full.stderr.startswith("outcross: ") and full.stderr.count("\n") == 1 and "free space" in full.stderr
     assert not list((tmp_path / "run" / "steps").glob(".writing-*"))
-    freed = subprocess.run(command, capture_output=True, text=True, check=False)
+    freed = in_a_process(*command[3:])
     assert freed.returncode == 0, freed.stderr

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import polars
 import pytest
+from conftest import outcross
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
@@ -386,13 +387,7 @@ def test_the_command_reads_filters_from_a_mix_file_and_says_what_they_did(tmp_pa
         + "filters:\n  - best_of: {by: words}\n    pools: [a, b, c]\n  - drop_duplicates\n  - decontaminate: {path: "
         + f"{tmp_path}/human.parquet, column: prompt}}\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-m", "outcross", "mix", str(tmp_path / "mix.yaml"), "--out", str(tmp_path / "out")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    ended = outcross("mix", tmp_path / "mix.yaml", "--out", tmp_path / "out")
     assert ended.returncode == 0 and "filter 1 best_of: kept 60 of 180" in ended.stdout and ended.stderr == ""
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert str(tmp_path / "human.parquet") in manifest["inputs"] and "what the filters kept" in manifest["inputs"]

@@ -5,6 +5,9 @@ import os
 
 import numpy as np
 import pytest
+import yaml
+from test_resume import contents, done
+from test_sweeps import CHAINS, MOMENTS
 
 import outcross
 from outcross import own_parts
@@ -51,6 +54,14 @@ def test_a_cluster_gives_the_bytes_of_one_process(tmp_path, cluster):
     assert len([path for path in files if path.suffix == ".parquet" and ".outcross" not in path.parts]) == 3
     for path in files:
         assert (tmp_path / "here" / path).read_bytes() == (tmp_path / "there" / path).read_bytes(), path
+
+
+@pytest.mark.parametrize("settings", [CHAINS, MOMENTS], ids=["chains", "moments"])
+def test_chains_on_a_cluster_give_the_bytes_of_one_process(settings, tmp_path, cluster):
+    for out, where in (("here", {}), ("there", {"ray": "local"})):
+        outcross.run(yaml.safe_load(settings), out=tmp_path / out, **where).finish()
+    assert contents(tmp_path / "here") == contents(tmp_path / "there")
+    assert set(done(tmp_path / "there").values()) == {1}
 
 
 def test_a_detection_on_a_cluster_gives_the_bytes_of_one_process(tmp_path, cluster):

@@ -40,8 +40,11 @@ def serial(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("name", ["sweep", "chains", "moments"])
-@pytest.mark.parametrize("where", [["--workers", "2"], ["--ray", "local", "--workers", "2"]], ids=["processes", "ray"])
+PROCESSES, RAY = ("--workers", "2"), ("--ray", "local", "--workers", "2")
+"""Chains and moments go over a cluster in test_ray.py, where one is started for several runs."""
+
+
+@pytest.mark.parametrize(("name", "where"), [("sweep", PROCESSES), ("chains", PROCESSES), ("moments", PROCESSES), ("sweep", RAY)])
 def test_processes_and_ray_give_the_digests_of_one_process(serial, tmp_path, name, where):
     if "--ray" in where:
         pytest.importorskip("ray")
