@@ -1,10 +1,12 @@
-"""Does the audit find what was taken away, and nothing where nothing was?
+"""Does the audit find what was taken away, and does it report nothing where nothing was taken away?
 
-Six sets of 20,000 records of one law (tests/damage.py), fresh for each of thirty seeds, against a fresh human set: an honest one; B tails cut and rare
-categories merged; C 15 % less variance; D a minority of 3 % halved; E every record 20 times; all of these. *Found* counts the sets in which
-the aspect that was damaged has lost something, with the exact binomial interval; on honest sets it counts false alarms, of the whole audit and of each aspect that gave
-one. *Cannot tell* counts the sets not found in which a check of the damaged columns says so. *Also lost* is what else was called lost:
-damage shows in more than one aspect (repeated records in most), so that is no error by itself.
+Six sets of 20,000 records come from one distribution (tests/damage.py). For each of thirty seeds they are drawn anew and audited against a fresh
+human set. One set is honest. In B the tails are cut and the rare categories are merged. C has 15 % less variance. In D a minority of 3 % is halved.
+In E every record appears 20 times. The last set has all of these kinds of damage. *Found* counts the sets in which the damaged aspect has lost
+something, with the exact binomial interval. On honest sets it counts false alarms: those of the whole audit, and those of each aspect that gave one.
+*Cannot tell* counts the sets in which the damage was not found and a check of the damaged columns reads "cannot tell". *Also lost* lists the other
+aspects in which something was called lost. This is no error by itself, because damage often shows in more than one aspect, and repeated records show
+in most of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,12 @@
 """How much processor time does an audit take?
 
-The command from start to end, every aspect with its floors, one thread. *Adult*: 24,421 × 15 synthetic records (CTGAN) against as many human ones, with the human holdout, groups sex and race, target income;
-the answer alone, and with `--out`: the page with its pictures, a score and a reason for every record of both sides, and the regions to fill. *Wide*: 5,000 records a side of 300 columns,
-of which 200 are numbers and 100 are categories of 2 to 40 values, with three factors in common, with `--out`: two thirds of them are looked at in full and the others by a sketch, as an audit does unless told, then all of them in full. One run each; processor time counts, as other work may run beside it.
+The command is measured from start to end, with every aspect, with the reference levels that other human data give, and with one thread. *Adult* is an
+audit of 24,421 × 15 synthetic records (CTGAN) against as many human ones, with the human holdout, the groups sex and race, and the target income. It
+is measured twice: for the answer alone, and with `--out`, which also writes the page with its pictures, a score and a reason for every record of both
+sides, and the regions to fill. *Wide* is an audit with `--out` of 5,000 records a side with 300 columns. Of these, 200 are numbers and 100 are
+categories of 2 to 40 values, with three common factors. By default the audit looks at two thirds of these columns in full and at the others by a
+sketch; the second measurement looks at all of them in full. Each number is from one run. Processor time is compared, since other work may run on the
+machine at the same time.
 """
 
 from __future__ import annotations

@@ -1,14 +1,21 @@
-"""Is each kind of damage found in its own aspect and named first, and is none of it ever called kept?
+"""Is each kind of damage found in its own aspect and named first, and is no damage ever called kept?
 
-UCI Adult, COMPAS and an extract of the American Community Survey (ACS), dealt into a human set, a set to audit and spare records that are in neither; nothing is drawn twice. The set to audit is damaged in one way:
-the five kinds of the six sets above (tails cut and rare categories merged; 15 % less variance; half of the smallest group gone; every record 20 times; all of these), a common category halved, two classes or two columns
-swapped, a region of 10 % gone (a rule of three columns that leaves every single column within its tolerance), numbers moved by a fifth of a standard deviation or more, a column gone, a group gone; and
-five that lie inside the tolerance. Where records go, spare ones take their place as far as there are any (none in ACS, 14 in COMPAS at 3,600). *Found*: a check of what was damaged, in the aspect
-named, reads lost, with the exact binomial interval. *Named*: the first sentence names it (its column, its category, or what is repeated). *Cannot tell*: sets not found in which such a check reads so. *Kept*: sets in which a check of the damage reads kept though its
-true value lies beyond its tolerance, whatever else is found; wrong, and at most 5 % is wanted. The true values are those of the whole table, damaged, against the whole table, which is what the sets are dealt from. *Checks beyond* counts every check of
-whatever column whose true value lies beyond its tolerance by these, over all sets, and how many of them read kept; *checks inside* those whose true value lies inside, and how many read lost. Inside the tolerance *found* is wrong. Where nothing is planted, *found* counts sets with a loss in any aspect, with the exact one-sided upper bound of that
-rate for the splits of one table, which overlap. Asked are the aspects spread, tails, groups and structure, of coverage the regions, and diversity where records are repeated or
-nothing is planted: `use`, copies and neighbours are left out, as they cost most and hold none of the damage.
+The tables are UCI Adult, COMPAS and an extract of the American Community Survey (ACS). Each is split into a human set, a set to audit and spare
+records that are in neither; no record is drawn twice. The set to audit is then damaged in one way. Five kinds of damage are those of the six sets
+above: tails cut and rare categories merged; 15 % less variance; half of the smallest group removed; every record repeated 20 times; all of these. The
+others are: a common category halved; two classes or two columns swapped; a region of 10 % removed, by a rule of three columns that leaves every
+single column within its tolerance; numbers moved by a fifth of a standard deviation or more; a column removed; a group removed; and five changes that
+lie inside the tolerance. Spare records replace the records that were removed, as far as there are any (ACS has none, and COMPAS has 14 at 3,600
+records). *Found* means that a check of the damaged thing, in the aspect named, reads lost; its interval is the exact binomial one. *Named* means that
+the first sentence of the answer names the column, the category or what is repeated. *Cannot tell* counts the sets without a finding in which such a
+check reads "cannot tell". *Kept* counts the sets in which a check of the damage reads kept although its true value lies beyond its tolerance,
+whatever other checks read. This is an error, and the goal is at most 5 %. The true values compare the whole table with the damage to the whole table
+without it, since the sets are drawn from that table. *Checks beyond* counts every check of any column whose true value lies beyond its tolerance,
+over all sets, and how many of them read kept. *Checks inside* counts those whose true value lies inside it, and how many of them read lost. Inside
+the tolerance, *found* is an error. Where nothing is planted, *found* counts sets with a loss in any aspect. Its exact one-sided upper bound holds for
+the splits of one table, which overlap. The audits ask for the aspects spread, tails, groups and structure, for the regions of the aspect coverage,
+and for diversity where records are repeated or nothing is planted. The aspect `use`, copies and neighbours are left out, since they cost the most and
+none of the damage concerns them.
 """
 
 from __future__ import annotations

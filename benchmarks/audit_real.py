@@ -1,11 +1,11 @@
-"""Does the audit find damage planted in real tables, and nothing in their other half?
+"""Does the audit find damage planted in real tables, and does it find nothing in their other half?
 
-UCI Adult (48,842 records), COMPAS (7,214) and an extract of the American Community Survey (1,000), each dealt into two random halves, ten times: one is the
-reference, the other is audited as it is (*nothing* planted) and damaged: the tails of a column cut and the categories beyond the ten commonest
-of another merged; 15 % less variance in two columns; half of the smallest group gone, for two columns of groups; every record 20 times; all
-of these. Columns and damage are in tests/damage.py, the columns of this table as in the question before.
-The smallest race has 18 records in COMPAS and 2 in the survey, halves of 500 hold little: there an audit should say that it cannot tell. The data are looked for in
-the folder OUTCROSS_DATA, by default shared/data beside the repository.
+UCI Adult (48,842 records), COMPAS (7,214) and an extract of the American Community Survey (1,000) are each split into two random halves, ten times.
+One half is the reference. The other half is audited without change (*nothing* planted) and with damage: the tails of one column cut and, in another,
+all categories but the ten most common merged; 15 % less variance in two columns; half of the smallest group removed, for two columns of groups; every
+record repeated 20 times; all of these. The damaged columns are in tests/damage.py, and the columns of the table below are those of the question
+before. The smallest race has 18 records in COMPAS and 2 in the survey, and a half of 500 records says little about it. There the audit should answer
+that it cannot tell. The data are read from the folder OUTCROSS_DATA, by default shared/data beside the repository.
 """
 
 from __future__ import annotations

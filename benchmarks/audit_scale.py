@@ -1,8 +1,10 @@
-"""Does an audit of ten million records stay small, and quick?
+"""Does an audit of ten million records need little memory and little time?
 
-The command from start to end, report written, over two Parquet files of 10 columns (five of numbers, five of categories, one of them with 5,000 Zipf-like
-categories), one for each side, with the aspects that have a sketch: spread, tails with rare categories, groups, distinct records. What looks at neighbours or at kinds of records takes
-the 200,000 rows that are held, or fewer. One thread but for polars, which reads with as many as there are cores. *Rows* are those of one side; memory is the peak of the process.
+The command is measured from start to end, with the report written. It reads two Parquet files of 10 columns, one file for each side. Five columns are
+numbers and five are categories; one of these has 5,000 categories with Zipf-like frequencies. The audit asks for the aspects that a sketch can
+answer: spread, tails with rare categories, groups, and distinct records. Checks of neighbours and of kinds of records use the 200,000 rows that are
+kept in memory, or fewer. The audit has one thread, except for polars, which reads with as many threads as there are cores. *Rows* are those of one
+side. Memory is the peak of the process.
 """
 
 from __future__ import annotations

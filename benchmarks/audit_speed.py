@@ -1,12 +1,14 @@
-"""How long does an audit take, beside other audits, and what do they see?
+"""How long does an audit take beside other audits, and what does each of them report?
 
-Adult: 24,421 × 15 synthetic records (CTGAN) against the human ones that it learned from, with the human holdout. *Ours, every aspect*: the command from start to
-end, every aspect with its floors, groups sex and race, target income, report, JSON and records written. *What a peer covers
-too*: the same command with those aspects alone. *Groups alone* is next to nothing but start, reading and writing. Peers run in environments of their own, named by OUTCROSS_PEER_SDMETRICS, OUTCROSS_PEER_MOSTLYAI_QA and
-OUTCROSS_PEER_SYNTHEVAL (the folder of a virtual environment; one that is not named is left out), from start to end, all with their imports compiled before, each with what peer_scores.py asks of it: SDMetrics' two
-reports, MOSTLY AI's report with its defaults (pairs and triples of columns, embeddings, a discriminator, distances), SynthEval's metrics of columns and pairs
-(its neighbour metrics took more than six minutes here and are left out). One thread each. *What they see*: the headline of each peer on the six sets of 20,000 records above, one seed, and
-the aspects in which we say that something is lost.
+Adult: 24,421 × 15 synthetic records (CTGAN) are audited against the human records that the model learned from, with the human holdout. *Ours, every
+aspect* is the command from start to end, with every aspect and its reference levels, the groups sex and race, the target income, and report, JSON and
+records written. *What a peer covers too* is the same command with only the aspects that the peer has. *Groups alone* takes little more than starting,
+reading and writing. Each peer runs in its own environment, from start to end, with its imports compiled beforehand; OUTCROSS_PEER_SDMETRICS,
+OUTCROSS_PEER_MOSTLYAI_QA and OUTCROSS_PEER_SYNTHEVAL name the folder of its virtual environment, and a peer without one is left out. The script
+peer_scores.py says what each peer computes: the two reports of SDMetrics, the report of MOSTLY AI with its defaults (pairs and triples of columns,
+embeddings, a discriminator, distances), and the metrics of columns and pairs of SynthEval (its neighbour metrics took more than six minutes here and
+are left out). Every side has one thread. *What they see* shows the main score of each peer on the six sets of 20,000 records above, for one seed, and
+the aspects in which our audit reports a loss.
 """
 
 from __future__ import annotations

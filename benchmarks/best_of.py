@@ -1,7 +1,14 @@
-"""What does choosing among many answers move, and what does it cost?
-The AlpacaEval pool of ../shared/data: 805 prompts, one answer each of thirteen models (phi-2 lacks two). `outcross.mix` keeps one answer a prompt: a random one, those of the best fixed source (in hindsight, by its mean in these very prompts), or the best of k sources (best_of). So this is the best of thirteen sources against one source, and not of
-thirteen answers of one model. The reference of every percentage is the mean over all answers, which is what random choice gives on average. phi-2 often writes on and on, and one such source moves the longest of many; so the last row is of the twelve others, held against their own mean. Toxicity is chosen by one classifier (TF-IDF and logistic regression; hate or offence against neither,
-Davidson et al. 2017) and measured by another that is fitted on other tweets; the last column is what the classifier that chose says of its own choice. Intervals are of 2,000 bootstrap samples of prompts. Routing: what a router gains that sees the prompt alone, cross-fitted over prompts; the table names the best teacher of each of the five sources of prompts, in hindsight.
+"""What does choosing among many answers change, and what does it cost?
+
+The AlpacaEval pool of ../shared/data has 805 prompts and one answer of each of thirteen models (phi-2 lacks two). `outcross.mix` keeps one answer to
+each prompt: a random one, the answer of the best fixed source (the source with the best mean in these same prompts, so known only afterwards), or the
+best answer of k sources (best_of). The comparison is thus of the best of thirteen sources with one source, and not of thirteen answers of one model.
+Every percentage is relative to the mean over all answers, which is what random choice gives on average. phi-2 often writes far too long answers, and
+one such source decides the longest of many answers; so the last row is of the other twelve models, relative to their own mean. For toxicity one
+classifier chooses (TF-IDF and logistic regression; hate or offence against neither, Davidson et al. 2017), and another one, which was fitted on other
+tweets, measures; the last column shows what the choosing classifier says of its own choice. Intervals are from 2,000 bootstrap samples of prompts.
+Routing shows the gain of a router that sees only the prompt, cross-fitted over prompts; its table names the best teacher of each of the five sources
+of prompts, which is known only afterwards.
 
     python benchmarks/best_of.py [folder of the data]
 """

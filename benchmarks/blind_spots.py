@@ -1,10 +1,12 @@
 """What do other audits say of the same damage?
 
-Every kind of damage of the question before, planted in one half of 5,000 records of Adult against another (seed 0), and the headline of each peer beside what we say: SDMetrics' quality and diagnostic reports, the drift preset
-of Evidently, SynthEval's distances and MOSTLY AI's report, each with its defaults and each with what peer_scores.py asks of it. One seed: an existence proof. Scores of an honest set are in the first row; a peer
-sees damage where its score lies outside of what honest sets show. Peers run in environments of their own, named by OUTCROSS_PEER_SDMETRICS, OUTCROSS_PEER_EVIDENTLY,
-OUTCROSS_PEER_SYNTHEVAL and OUTCROSS_PEER_MOSTLYAI_QA. *Times*: our command with every aspect (report, JSON and records written), and with the aspects that a quality report covers too, against SDMetrics'
-quality report, on Adult's 24,421 records (CTGAN), processes from start to end.
+Every kind of damage of the question before is planted in one half of 5,000 records of Adult and compared with another half (seed 0). The table shows
+the main score of each peer beside our answer. The peers are the quality and diagnostic reports of SDMetrics, the drift preset of Evidently, the
+distances of SynthEval and the report of MOSTLY AI, each with its defaults and with what peer_scores.py asks of it. There is one seed, so that a row
+shows what can happen and not how often it does. The first row has the scores of an honest set; a peer sees a damage where its score lies outside of
+what honest sets show. Each peer runs in its own environment, named by OUTCROSS_PEER_SDMETRICS, OUTCROSS_PEER_EVIDENTLY, OUTCROSS_PEER_SYNTHEVAL and
+OUTCROSS_PEER_MOSTLYAI_QA. *Times* are of processes from start to end on the 24,421 records of Adult (CTGAN): our command with every aspect (report,
+JSON and records written), and with only the aspects that a quality report covers too, against the quality report of SDMetrics.
 """
 
 from __future__ import annotations

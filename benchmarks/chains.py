@@ -1,11 +1,11 @@
 """How fast do many small chains collapse?
 
-Chains of generations are independent repeats of a statistical experiment. Ours run side by side in one array; the loop that papers
-publish takes one chain after the other: fit, draw, and where data accumulate, concatenate the pool again. The loop runs fewer chains, so
-both are counted in chain-generations (one fit and one draw of one chain). Ours also measures every generation (interval over chains) and keeps a
-ledger where it is the command, whose time includes starting Python and writing the report. `of moments` is `human.records: moments`, which draws
-the mean and the scatter of a part and never its points: the same chains in law (tests/laws/test_moments.py). `by hand` is the array program
-that a NumPy user writes for this one case, which measures only the log-variance.
+Chains of generations are independent repeats of a statistical experiment. Our chains are computed side by side in one array. The loop that papers
+publish computes one chain after the other: it fits, draws, and concatenates the pool again where data accumulate. The loop runs fewer chains, so that
+both sides are counted in chain-generations (one fit and one draw of one chain). Our side also measures every generation, with an interval over
+chains. Where our side is the command, it also keeps a ledger, and its time includes starting Python and writing the report. `of moments` is the
+setting `human.records: moments`, which draws the mean and the scatter of a part and never its points; the distribution of the chains is the same
+(tests/laws/test_moments.py). `by hand` is the array program that a NumPy user writes for this one case; it measures only the log-variance.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """How near does detect come to the true share?
 
-The human and AI texts of ../shared/data (l2r_12domains: 2,400 groups of one human text and its rewrites by three models in twelve domains). Groups are cut at random
-into calibration and test; calibration samples, detector and mixtures are drawn anew in each split. In-domain: calibration and test hold the same generators and domains. Held-out generator: the
-calibration sample has no text of the generator that wrote the test's. Held-out domain: none of the test's three domains. Mixtures of 1,000 texts are drawn with replacement from
-the test side, at shares of 0 to 75 %. The error is of the realised share; coverage is of the 95 % interval. Where detect says that the data are
-unlike the samples it gives a lower limit alone; the table counts how often it does, and has the errors that it would have made beside those it made.
+The texts are the human and AI texts of ../shared/data (l2r_12domains): 2,400 groups of one human text and its rewrites by three models, in twelve
+domains. Groups are split at random into calibration and test; calibration samples, detector and mixtures are drawn anew in each split. There are
+three settings. In-domain: calibration and test have the same generators and domains. Held-out generator: the calibration sample has no text of the
+generator that wrote the AI texts of the test. Held-out domain: the calibration sample has none of the three domains of the test. Mixtures of 1,000
+texts are drawn with replacement from the test side, with shares of 0 to 75 %. The error is relative to the share that was realised; coverage is that
+of the 95 % interval. Where detect says that the data are unlike the samples, it gives only a lower limit. The table counts how often this happens,
+and shows the errors that these estimates would have had beside the errors of those that were given.
 
     python benchmarks/detect_shares.py [splits]
 """
@@ -25,8 +27,9 @@ from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.samples import calibration as sample_of
 from outcross.estimate import NotApplicable
 from outcross.ledger import stream
+from outcross.verbs.detect.reading import JudgedData, judged_texts
 from outcross.verbs.detect.shares import RATE, counted, fits, shares
-from outcross.verbs.detect.work import ReadTexts, calibration, read_texts
+from outcross.verbs.detect.work import calibration
 
 TEXTS, SHARES, MIXTURES, SPLITS = 1000, (0.0, 0.05, 0.1, 0.25, 0.5, 0.75), 25, 20
 GENERATORS = ("GPT-3-Turbo", "GPT-4o", "Llama-3-70B")
@@ -60,7 +63,7 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
         for author, label in (("human", "human"), ("model", "ai"))
     ]
     calibrated = calibration(ClassifierDetector(), samples, "group_id", number)
-    read = read_texts(test, calibrated, "text", (), 0.01, "group_id")
+    read = judged_texts(test, calibrated, "text", (), 0.01, "group_id")
     is_ai = (test["label"] == "ai").to_numpy()
     judged = read.is_judged
     human, model = np.flatnonzero(judged & ~is_ai), np.flatnonzero(judged & is_ai)
@@ -70,7 +73,7 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
         rng = stream("mixture", kind, number, mixture)
         many = round(SHARES[mixture % len(SHARES)] * TEXTS)
         rows = np.concatenate([rng.choice(human, TEXTS - many), rng.choice(model, many)])
-        drawn = ReadTexts(
+        drawn = JudgedData(
             read.words[rows],
             read.ratios[rows],
             read.chance[rows],
@@ -120,6 +123,12 @@ def summary(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
     return row
 
 
+def summaries(done: list[dict[str, Any]], splits: int) -> list[dict[str, Any]]:
+    """A row a kind, of the splits that have ended; each says how many those are."""
+    by_kind = {kind: [line for line in done if line["kind"] == kind and line["split"] < splits] for kind in KINDS}
+    return [summary(kind, lines) for kind, lines in by_kind.items() if lines]
+
+
 def main(splits: int = SPLITS) -> None:
     load = os.getloadavg()
     frame = pl.read_parquet(DATA / "human_ai" / "l2r_12domains.parquet")
@@ -132,7 +141,8 @@ def main(splits: int = SPLITS) -> None:
                 with PROGRESS.open("a") as file:
                     file.writelines(json.dumps(line) + "\n" for line in new)
                 print(kind, number, flush=True)
-    rows = [summary(kind, [line for line in done if line["kind"] == kind and line["split"] < splits]) for kind in KINDS]
+                write("detect_shares", __doc__ or "", load, {"shares": summaries(done, splits)})
+    rows = summaries(done, splits)
     write("detect_shares", __doc__ or "", load, {"shares": rows})
     print(json.dumps(rows, indent=1))
     PROGRESS.unlink()

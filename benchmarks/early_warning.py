@@ -1,12 +1,14 @@
-"""How early does a run warn, and how often for nothing?
+"""How early does a run warn, and how often does it give a false alarm?
 
-False alarms: runs whose models learn from human data alone, under `stop_when` with a material bound on each reading (a tenth, or a fifth for n-grams) and with
-a bound of a thousandth, under which any change that is surely not 0 stops a run. A run is one arm with one seed, all of its bounded readings and generations
-together; at most 5 % may be stopped. Under `human_only` the human records are the same in every generation, under `fresh` each generation learns from new ones,
-so that every reading moves by chance while the truth stays where it was. Intervals of rates are exact (Clopper and Pearson).
-Lead: how many generations before held-out loss has risen by 5 % (to the end of the run) the early signal that is named beforehand has lost a tenth (to the end), and
-how many generations before that rise `stop_when` with a bound of 0.9 on the early signal stops the run. Runs whose rise comes before generation 4, or not at all, are left out and counted. The permutation
-swaps the two signals within runs (10,000 swaps, fixed seed).
+False alarms are counted in runs whose models learn from human data alone, so that nothing collapses. `stop_when` has two kinds of bounds: a material
+bound on each reading (a tenth, or a fifth for n-grams), and a bound of a thousandth, under which any change that is surely not 0 stops a run. A run
+is one arm with one seed, with all its bounded readings and generations together; at most 5 % of the runs may be stopped. Under `human_only` the human
+records are the same in every generation. Under `fresh` each generation learns from new ones, so that every reading moves by chance while the true
+value stays the same. Intervals of rates are exact (Clopper and Pearson). The lead is measured against the rise of held-out loss by 5 %, a rise that
+lasts to the end of the run. The table shows two leads: how many generations before that rise the early signal, which is named beforehand, has lost a
+tenth and never regains it, and how many generations before it `stop_when` with a bound of 0.9 on the early signal stops the run. Runs in which the
+loss rises before generation 4, or not at all, are left out and counted. The permutation test swaps the two signals within runs (10,000 swaps, fixed
+seed).
 
     python benchmarks/early_warning.py [FAMILY…]
 """

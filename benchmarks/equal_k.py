@@ -1,6 +1,12 @@
-"""Ten candidates a prompt: of five sources two each, or of one source all ten?
-Five sources of one kind and one size, each trained on the human texts of another domain (L2R in ../shared/data: the five domains with the most text), as many tokens of each, in one vocabulary. Prompts are blocks of other human texts of all five domains. Each source writes ten blocks after each prompt. The one with the most of an attribute is kept: of two candidates of each of the five sources, or of ten of one source, for each source in turn. Percentages are against the mean over
-all candidates of all sources, which is what random choice gives. A student of the same kind, fresh, learns the chosen blocks (as many tokens and as many steps in each arm) and writes after other human text; its perplexity is that of human texts of all five domains that nothing learned from, against the student of a random choice among all sources. "One source" is the mean over the five; "the best one" is chosen in hindsight. Intervals are t over seeds.
+"""Are ten candidates a prompt better as two from each of five sources, or as ten from one source?
+
+Five sources are of one kind and one size. Each is trained on the human texts of another domain (L2R in ../shared/data: the five domains with the most
+text), on the same number of tokens, with one vocabulary. Prompts are blocks of other human texts of all five domains. Each source writes ten blocks
+after each prompt. The block with the most of an attribute is kept, chosen among two candidates of each of the five sources, or among ten candidates
+of one source, for each source in turn. Percentages are relative to the mean over all candidates of all sources, which is what random choice gives. A
+new student of the same kind then learns the chosen blocks, with the same number of tokens and steps in each arm, and writes after other human text.
+Its perplexity is that of human texts of all five domains from which no model learned, relative to the student of a random choice among all sources.
+"One source" is the mean over the five sources; "the best one" is known only afterwards. Intervals are t over seeds.
 
     python benchmarks/equal_k.py [n-gram] [transformer]
 """

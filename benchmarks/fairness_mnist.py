@@ -1,10 +1,11 @@
-"""Do feedback loops of generators and classifiers lose accuracy and fairness, and does reparation win it back?
+"""Do feedback loops of generators and classifiers lose accuracy and fairness, and does reparation restore them?
 
-`outcross run fairness-mnist` on MNIST at 14 by 14 pixels with seeds 0 to 9: 2,000 records a generation, ten generations, a mixture on 20 principal
-components as the generator, logistic regression as the classifier. The claims are those of Wyllie, Shumailov and Papernot (FAccT 2024) as they can be
-asked here; each is the mean of a difference within a seed, with a t-interval, the exact sign-flip test (1,024 flips), Holm over the claims, and the
-count of seeds in which it points as claimed. Beside STAR the classifier's side is reweighed, equalised and oversampled; two more arms have no bias in the
-data: as many green as red, and a fifth green.
+The experiment is `outcross run fairness-mnist` on MNIST at 14 by 14 pixels with seeds 0 to 9: 2,000 records a generation, ten generations, a mixture
+on 20 principal components as the generator, and logistic regression as the classifier. The claims are those of Wyllie, Shumailov and Papernot (FAccT
+2024), as far as this setting can test them. Each claim is about the mean of a difference within a seed, with a t-interval, the exact sign-flip test
+(1,024 flips), Holm's correction over the claims, and the number of seeds in which the difference has the claimed sign. Besides STAR, there are arms
+that reweigh, equalise and oversample on the side of the classifier. Two more arms have no bias in the data: one with as many green as red pictures,
+and one with a fifth of green ones.
 """
 
 from __future__ import annotations

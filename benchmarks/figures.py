@@ -1,4 +1,4 @@
-"""The form of every figure: two sides in one run, interleaved, and the ratio of what they take."""
+"""The form of every figure: two sides take turns in one run, and the figure is the ratio of what they take."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""Do the families of experiments help each other's forecasts?
+"""Do the families of experiments improve each other's forecasts?
 
-What a forecast takes from other runs is what each growth law is worth beforehand, and how wide intervals are. Here both are fitted again, to one half of the development experiments, and tried on the other half, and the other way round:
-fitted to all five families, to the four others alone, and to the family itself alone. The held-out experiments are not touched. Weights minimise the CRPS ten generations ahead over the random walk's; widths are split conformal at 95 %.
-*Equal weights* is the forecast where no law is worth more than another beforehand. Intervals are by the bootstrap over experiments. A CRPS below 1 is better than the random walk's.
+A forecast takes two things from other runs: the weight of each growth law, and the width of its intervals. Here both are fitted again to one half of
+the development experiments and tested on the other half, and the other way round. They are fitted to all five families, to the other four families
+alone, and to the family itself alone. The held-out experiments are not used. The weights minimise the CRPS ten generations ahead, relative to that of
+a random walk; the widths are from split conformal prediction at 95 %. *Equal weights* is the forecast in which every law has the same weight.
+Intervals are from the bootstrap over experiments. A CRPS below 1 is better than that of the random walk.
 """
 
 from __future__ import annotations
@@ -122,9 +124,9 @@ def fitted(some: Sequence[Case]) -> np.ndarray:
     free = [at for at, law in enumerate(GROWTH) if law != "random walk"]
     worth = np.zeros(len(GROWTH))
 
-    def loss(of: np.ndarray) -> float:
-        worth[free] = of
-        return float(losses(worth, some).mean() + 1e-4 * np.square(of).mean())  # of laws that never count, the worth is 1
+    def loss(candidate: np.ndarray) -> float:
+        worth[free] = candidate
+        return float(losses(worth, some).mean() + 1e-4 * np.square(candidate).mean())  # of laws that never count, the worth is 1
 
     start = np.log([PRIORS[law] for law in GROWTH])[free]
     worth[free] = minimize(loss, start, method="L-BFGS-B", bounds=[BOUNDS] * len(free)).x

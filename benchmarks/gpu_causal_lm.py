@@ -1,12 +1,12 @@
-"""How fast does a GPU train a network of the shape of OPT-125m, and let it write?
+"""How fast does a GPU train a network of the shape of OPT-125m, and how fast does that network write?
 
-One command on a machine with a GPU, with torch, transformers and this package and without any download: random weights of that shape,
-random tokens as text. It trains for some steps, lets the network write one generation by chance, and one by 5 beams for a tenth of the
-blocks, and prints tokens a second for each; each is warmed up once at the full batch, which is not counted. The goal on one H200: 300,000 tokens a second in training,
-180,000 new tokens a second when sampled. It takes about three minutes there, and stops itself after ten.
+One command runs on a machine with a GPU that has torch, transformers and this package; nothing is downloaded. Weights of that shape are random, and
+the text is random tokens. The command trains for some steps, samples one generation of text, and writes one generation by 5 beams for a tenth of the
+blocks. It prints tokens a second for each of these; each has one warm-up at the full batch, which is not counted. The goal on one H200 is 300,000
+tokens a second in training and 180,000 new tokens a second in sampling. The command takes about three minutes there, and ends itself after ten.
 
     python benchmarks/gpu_causal_lm.py                  # on the GPU
-    python benchmarks/gpu_causal_lm.py --tiny --device cpu  # tries every line of it in seconds
+    python benchmarks/gpu_causal_lm.py --tiny --device cpu  # runs every line of the script in seconds
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 import transformers
 
-from outcross.models.causal_lm import beams, sampling, scoring
+from outcross.models.causal_lm import beams, fitting, sampling, scoring
+from outcross.models.causal_lm.tuning import Full
+from outcross.models.schedule import ConstantRate, Optimizer, Schedule
 
 BLOCK = 64
 TIME = 600.0
@@ -37,6 +38,7 @@ def main() -> None:
     few = blocks[: max(1, len(blocks) // 10)]
     rng = np.random.default_rng(1)
     written = sampling.write(network, blocks[: asked.batch], BLOCK, rng=rng, batch=asked.batch)  # the warm-up
+    _trained(network, blocks, 2, asked.batch // 4)
     questions: dict[str, tuple[int, Callable[[], object]]] = {
         "training, tokens": (
             asked.steps * asked.batch * BLOCK // 4,
@@ -98,18 +100,9 @@ def _network(is_tiny: bool) -> transformers.PreTrainedModel:
 
 
 def _trained(network: transformers.PreTrainedModel, blocks: np.ndarray, steps: int, batch: int) -> None:
-    """Steps of AdamW in bf16 on every token after the first of each block."""
-    network.train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=2e-5, fused=True)
-    rng = np.random.default_rng(2)
-    for _ in range(steps):
-        tokens = torch.from_numpy(blocks[rng.integers(0, len(blocks), batch)].astype(np.int64)).to(network.device)
-        with torch.autocast(network.device.type, dtype=torch.bfloat16):
-            logits = network(input_ids=tokens, use_cache=False).logits[:, :-1]
-        F.cross_entropy(logits.flatten(0, 1).float(), tokens[:, 1:].flatten()).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    network.eval()
+    """Steps of a fit as a run has them, in bf16; its copy of the network and its arrays are counted."""
+    schedule = Schedule(steps=steps, batch=batch, learning_rate=2e-5, rate=ConstantRate(), optimizer=Optimizer())
+    fitting.fit(network, blocks, schedule, start=None, rng=np.random.default_rng(2), tuning=Full())
 
 
 def _seconds(work: Callable[[], object], device: str) -> float:

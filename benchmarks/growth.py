@@ -1,11 +1,12 @@
 """How does the cost grow with records, generations and chains?
 
-Seconds of processor (which other processes on the machine disturb least) against size on logarithmic axes, and the exponent b of seconds ∝ size^b: the least-squares slope over the three largest sizes, where
-fixed costs weigh least, one slope a round, the mean over rounds with its 95 % t-interval. Curves and sizes take turns within a
-round, after one that is not counted. Every generation is measured; gathering the human data does not count, nor does starting
-Python. `points` are records one by one, `moments` their mean and scatter alone (`human.records: moments`); `the published loop` is what papers
-publish, one chain after the other, which where data accumulate concatenates its pool again. categorical has 100 states (Zipf), ngram has
-order 3 on blocks of 64 tokens of the standard library's text.
+The figures show seconds of processor against size on logarithmic axes, and the exponent b of seconds ∝ size^b. Processor time is used since other
+processes on the machine disturb it the least. The exponent is the least-squares slope over the three largest sizes, where fixed costs have the
+smallest weight. There is one slope for each round; the table has the mean over rounds with its 95 % t-interval. Within a round curves and sizes take
+turns; the first round is not counted. Every generation is measured; drawing the human data and starting Python do not count. `points` are records one
+by one, and `moments` are their mean and scatter alone (`human.records: moments`). `the published loop` is the loop that papers publish: it computes
+one chain after the other, and concatenates its pool again where data accumulate. categorical has 100 states (Zipf), and ngram has order 3 on blocks
+of 64 tokens of the text of the standard library.
 """
 
 from __future__ import annotations

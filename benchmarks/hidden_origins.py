@@ -1,16 +1,18 @@
-"""Does a detector prevent collapse where nobody says who wrote what?
+"""Does a detector prevent collapse where no record says who wrote it?
 
-Every generation learns from a mixture of human text and of what the last generation wrote. Arms choose among the mixture: nothing; as many at random; by a detector that is
-fitted once (to human text that no model learns from, and to text that generation 0 writes for it alone); by an oracle; and one learns from the human part alone. Two ways to choose:
+Every generation learns from a mixture of human text and of the text that the last generation wrote. The arms differ in what they choose from the
+mixture: everything; a random choice of the same size as a detector's; the choice of a detector that is fitted once (to human text that no model
+learns from, and to text that generation 0 writes for it alone); the choice of an oracle; and the human part alone. There are two ways to choose:
 
-- `once`: half of the mixture, each record once at most.
-- `repeated`: the published selector, 1.5 times as many draws, each record three times at most (Drayson et al., EMNLP 2025).
+- `once`: half of the mixture, each record at most once.
+- `repeated`: the published selector, with 1.5 times as many draws, each record at most three times (Drayson et al., EMNLP 2025).
 
-Human shares of the mixture are .1, .25 and .5; its human text is the same at every generation (`fixed`), or text that no generation has seen (`fresh`). An n-gram model is fitted in closed
-form and takes no steps: what is equal is the number of records that the arms of one way read. A transformer takes as many optimiser steps in every arm.
+The human shares of the mixture are .1, .25 and .5. Its human text is the same at every generation (`fixed`), or text that no generation has seen
+(`fresh`). An n-gram model is fitted in closed form and takes no steps; there, the arms of one way to choose read the same number of records. A
+transformer takes the same number of optimiser steps in every arm.
 
-The gain of an arm is the held-out loss of the random choice of as many, less its own, at the last generation and over all. The share of the oracle's gain has Fieller's interval over
-seeds; it is not defined where the interval of the oracle's gain meets 0.
+The gain of an arm is the held-out loss of the random choice of the same size minus that of the arm, at the last generation and over all generations.
+The share of the oracle's gain has Fieller's interval over seeds; it is not defined where the interval of the oracle's gain includes 0.
 
     python benchmarks/hidden_origins.py ngram [seed …]         # five seeds, ten generations; about three minutes each
     python benchmarks/hidden_origins.py transformer [seed …]   # two seeds, six generations, fixed human text, the published selector; a quarter of an hour each

@@ -1,7 +1,7 @@
 """Run a command and print what it took, as JSON: seconds, processor seconds, peak memory in MB.
 
-A process of its own, and a small one: a child's peak memory starts from that of the process that starts it (Linux keeps the
-high-water mark over exec), so that what is large must not start what is measured.
+This is a process of its own, and a small one. On Linux the peak memory of a child starts from that of the process that starts it (the high-water mark
+survives exec), so that a large process would falsify the measurement.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""How long does a mix take, beside Hugging Face datasets?
+"""How long does a mix take beside Hugging Face datasets?
 
 Three pools of short records, each a Parquet file (one written by people, two by models), 30 % human. *Ours*: the command from start to end, with the plan, an exact share, a
 seeded order of all rows (`shuffled`, or `even`), ten columns of provenance a row, `draws.parquet`, the manifest and the SHA-256 of every file and of the rows. *datasets*: the same files read with

@@ -1,7 +1,8 @@
-"""Which mix does a search propose on real pools, and how does its law do beside a linear model and the best observed mix?
+"""Which mix does a search propose on real pools, and how does its law compare with a linear model and with the best observed mix?
 
-`python benchmarks/mix_search.py` prints a line a search. Texts: human texts of twelve domains and three models' rewrites of other texts of the same domains (L2R), losses on human texts that no
-pool holds or rewrites, of an n-gram model. Adult: 2,000 human records and two synthesizers, losses on the human holdout, of gradient-boosted trees that predict the income.
+`python benchmarks/mix_search.py` prints one line for each search. The pools of texts are human texts of twelve domains, and the rewrites by three
+models of other texts of the same domains (L2R). The loss is that of an n-gram model on human texts that are in no pool and that no model rewrote. The
+pools of Adult are 2,000 human records and two synthesizers; the loss is that of gradient-boosted trees that predict the income, on the human holdout.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `outcross run nature-lm` shows over seeds, on the WikiText-2 of the shared data; it goes on where an earlier session ended."""
+"""What `outcross run nature-lm` shows over seeds, on the WikiText-2 of the shared data. A later call resumes where an earlier one ended."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ READINGS = (
     ("prompt_copying", ""),
     ("next_token_entropy", ""),
 )
+Further = tuple[dict[str, Any], Sequence[int]]
+"""An arm as an experiment file lists it, and its seeds."""
 BASE = "base"
 BASE_ALONE = {
     "name": BASE, "policy": "human_only", "generations": 1, "metrics": ["held_out"], "prompts": [], "draw.beams": 1, "training.epochs": None, "training.steps": 1,
@@ -31,21 +33,36 @@ BASE_ALONE = {
 """One step that moves no weight: what is measured is the base as it was."""
 
 
+def spec_of(size: str, further: Sequence[Further], *overrides: str) -> dict[str, Any]:
+    """A size of nature-lm, its further arms among its own."""
+    spec = load("nature-lm", (f"size={size}", *overrides))
+    return spec | {"arms": [*spec["arms"], *(arm for arm, _ in further)]}
+
+
+def of_one_seed(steps: int) -> tuple[dict[str, Any], ...]:
+    """Arms beside the two settings of the paper, all with so many steps a generation, as many as `nothing_kept` has."""
+    return (
+        {"name": f"accumulate_{steps}_steps", "policy": "accumulate", "training.epochs": None, "training.steps": steps},
+        {"name": "temperature_1", "policy": "replace", "draw.temperature": 1.0, "draw.beams": 1},
+        {"name": "fresh_human", "policy": "fresh_only"},
+        {"name": "from_previous", "policy": "replace", "training.start": "previous"},
+    )
+
+
 def answer(
     question: str,
     page: str,
     size: str,
     seeds: Sequence[int],
     control: str,
-    further: Sequence[tuple[dict[str, Any], Sequence[int]]] = (),
+    further: Sequence[Further],
 ) -> None:
     """Run what is missing of the study, and write its results after every generation.
 
-    Every arm of the size has all `seeds`; further arms, as an experiment file lists them, have those that stand beside them.
+    Every arm of the size has all `seeds`; further arms have those that stand beside them.
     """
-    spec = load("nature-lm", (f"size={size}", *TEXT))
+    spec = spec_of(size, further, *TEXT)
     own = {arm["name"]: seeds for arm in spec["arms"]} | {arm["name"]: some for arm, some in further}
-    spec["arms"] = [*spec["arms"], *(arm for arm, _ in further)]
     asked = _asked(page, seeds, own)
     going = Study(RUNS / question, spec, own, READINGS)
     path, load_before, settings = RESULTS / f"{question}.json", os.getloadavg(), going.settings()

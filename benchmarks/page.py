@@ -133,16 +133,16 @@ def _forecasts(results: dict[str, Any]) -> str:
         "inside, 10 ahead [95 %], n",
         "1 ahead",
         "means over five runs, 10 ahead",
-        "generations within a fifth",
-        "of its own paths",
+        "generations within a fifth, interval holds",
+        "expected from its own paths",
         *(f"CRPS over {baseline}" for baseline in of_baselines),
     ]
     turned, readings = results["forecasts"][-1]["turns"], results["forecasts"][-1]["readings"]
     law = results["true_law"]
     return (
         _table(head, rows)
-        + f"\n\nOf the log-variance of a Gaussian under replace the law is known exactly ({law['specs']} experiments): the CRPS is {law['ratio']:.3f} times that of the true law. "
-        f"A turning point was seen, and the reading would be refused, in {turned} of {readings} readings. SHA-256 of the frozen list: `{results['frozen'][:16]}…`."
+        + f"\n\nFor the log-variance of a Gaussian under replace the true law is known ({law['specs']} experiments): the CRPS of the forecast is {law['ratio']:.3f} times that of the true law. "
+        f"In {turned} of {readings} readings a turning point was found, so that the forecast of that reading would be refused. SHA-256 of the frozen list: `{results['frozen'][:16]}…`."
     )
 
 
@@ -167,7 +167,7 @@ def _families(results: dict[str, Any]) -> str:
     worth = ", ".join(f"{law} {of:g}" for law, of in results["worth"].items())
     return (
         _table(head, [[family, *cells] for family, cells in by_family.items()])
-        + f"\n\n{first['crps']['specs']} experiments of each family. Fitted to all development experiments, laws are worth (against the random walk): {worth}."
+        + f"\n\n{first['crps']['specs']} experiments of each family. Weights of the laws after a fit to all development experiments, relative to the random walk: {worth}."
     )
 
 
@@ -182,10 +182,10 @@ def _share_pairs(rows: list[dict[str, Any]]) -> str:
     wide = sum(row["width"] > 0.15 for row in known)
     return (
         "The least human share that keeps a reading within its budget for 15 generations, forecast from five generations of five shares (0, 10, 20, 35 and 50 %, redrawn rows, three seeds of 200 "
-        "chains), beside the one found by running all shares in steps of 2 % to the end (four seeds of 1,000 chains; interval by the bootstrap over seeds):\n\n"
+        "chains), beside the share found by running all shares in steps of 2 % to the end (four seeds of 1,000 chains; interval by the bootstrap over seeds):\n\n"
         + _table(["spec", "reading", "budget", "forecast [95 %]", "by brute force [95 %]", "inside"], words)
         + f"\n\nIn {count} of {len(known)} pairs the share found by brute force lies in the interval; {wide} of the intervals are wider than .15. "
-        f"In {len(rows) - len(known)} of {len(rows)} pairs one of the two lies beyond the shares that were run."
+        f"In {len(rows) - len(known)} of {len(rows)} pairs the forecast share or the true share lies beyond the shares that were run."
     )
 
 
@@ -209,7 +209,7 @@ def _beside(rows: list[dict[str, Any]]) -> str:
     cells = {(row["arm"], row["measure"]): _interval(row["less_none"]) for row in rows}
     arms = dict.fromkeys(row["arm"] for row in rows)
     table = [[arm, *(cells.get((arm, measure), "not applicable") for measure in measures)] for arm in arms]
-    return "Each reparation less none, at the last generation [95 %]:\n\n" + _table(["arm", *measures], table)
+    return "Each reparation minus no reparation, at the last generation [95 %]:\n\n" + _table(["arm", *measures], table)
 
 
 def _unbiased(rows: list[dict[str, Any]]) -> str:
@@ -219,7 +219,7 @@ def _unbiased(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     head = ["no bias in the data", "signed difference, first", "last", "its square, first", "last", "the square grows by"]
-    return "The rate of selection of green less that of red [95 %]:\n\n" + _table(head, table)
+    return "The rate of selection of green minus that of red [95 %]:\n\n" + _table(head, table)
 
 
 def _interval(estimate: dict[str, Any]) -> str:
@@ -240,8 +240,8 @@ def _damages(rows: list[dict[str, Any]]) -> str:
         sum(row[count] for row in rows) for count in ("beyond", "beyond_kept", "inside", "inside_lost")
     )
     said = (
-        f"Of {sets} sets damaged beyond the tolerance {detected} were found, {named} of them named in the first sentence; in {read_kept} a check of the damage read kept. Of {inside} damaged inside it {lost} were called lost. "
-        f"Of {beyond:,} checks whose true value lies beyond their tolerance {kept:,} read kept, and of {within:,} whose true value lies inside {called_lost:,} read lost.\n\n"
+        f"Of {sets} sets damaged beyond the tolerance {detected} were found, {named} of them named in the first sentence; in {read_kept} of them a check of the damage read kept. Of {inside} sets damaged within the tolerance {lost} were called lost. "
+        f"Of {beyond:,} checks whose true value lies beyond their tolerance {kept:,} read kept, and of {within:,} checks whose true value lies within it {called_lost:,} read lost.\n\n"
         if sets
         else ""
     )
@@ -303,10 +303,15 @@ def _chosen(choice: dict[str, Any]) -> str:
     ]
     costs = next(arm["costs"] for arm in choice["rows"] if "costs" in arm)
     said = [f"{line['what']} {line['value']:.2f} [{line['random'][0]:.2f}, {line['random'][1]:.2f}]" for line in costs]
-    head = [f"{choice['name']}, the {choice['keep']}", "mean", "against random [95 %], prompts", "by what chose"]
+    head = [
+        f"{choice['name']}, the {choice['keep']}",
+        "mean",
+        "against random [95 %], prompts",
+        "by the choosing classifier or measure",
+    ]
     return (
         _table(head, rows)
-        + f"\n\nWhat choosing among all does beside a random selection of as many (its 95 % interval in brackets): {'; '.join(said)}."
+        + f"\n\nSide effects of choosing among all candidates, relative to a random selection of the same size, whose 95 % interval is in brackets: {'; '.join(said)}."
     )
 
 
@@ -324,12 +329,12 @@ def _routed(by_reward: dict[str, list[dict[str, Any]]]) -> str:
                     gain,
                 ]
             )
-    return _table(["routed by", "rule", "mean", "against random [95 %], prompts", "nats that seeing the prompt gains"], rows)
+    return _table(["routed by", "rule", "mean", "against random [95 %], prompts", "gain from the prompt in nats"], rows)
 
 
 def _held_out(areas: dict[str, Any]) -> str:
     return (
-        "AUROC on tweets that it was not fitted on: "
+        "AUROC on tweets outside of the training data: "
         + "; ".join(f"{name} {value:.3f} [{low:.3f}, {high:.3f}]" for name, (value, low, high) in areas.items())
         + "."
     )
@@ -399,12 +404,56 @@ def _surpassed(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     return _table(
-        ["arm", "student falls below its best teacher at p =", "between", "closed form, on the same lines", "p*", "seeds"], table
+        [
+            "arm",
+            "student becomes better than its best teacher at p =",
+            "between",
+            "closed form, interpolated in the same way",
+            "p*",
+            "seeds",
+        ],
+        table,
     )
 
 
 def _routing(seconds: dict[str, float]) -> str:
     return "A million candidates are routed in " + ", ".join(f"{value:.2g} s ({name})" for name, value in seconds.items()) + "."
+
+
+def _communities(results: dict[str, Any]) -> Iterable[str]:
+    """Normal distributions beside their closed forms, then each study of texts, at their last generations."""
+
+    def cell(estimate: dict[str, Any] | None, sign: str = "") -> str:
+        if estimate is None or estimate["value"] is None:
+            return ""
+        ends = "" if estimate["low"] is None else f" [{estimate['low']:{sign}.4f}, {estimate['high']:{sign}.4f}]"
+        return f"**{estimate['value']:{sign}.4f}**{ends}"
+
+    last = max(row["generation"] for row in results["numbers"])
+    rows = [
+        [row["arm"], cell(row), "" if row["closed_form"] is None else f"{row['closed_form']:.4f}", str(row["n"])]
+        for row in results["numbers"]
+        if row["generation"] == last and not row["group"]
+    ]
+    yield _table(["normal distributions", f"spread of all at generation {last}", "closed form", "chains"], rows)
+    for name in ("text", "languages"):
+        over_seeds = results.get(name, {}).get("over_seeds", [])
+        last = max((row["generation"] for row in over_seeds), default=0)
+        rows = [
+            [
+                row["arm"],
+                f"{row['measure']} {row['at']}".strip(),
+                cell(row["together"]),
+                cell(row["over_one_model"], "+"),
+                cell(row.get("a_teacher_by_itself")),
+                str(row["together"]["n"]),
+            ]
+            for row in over_seeds
+            if row["generation"] == last
+        ]
+        if rows:
+            yield f"{name.capitalize()}, generation {last}:"
+            yield _table(["arm", "reading", "all together", "less one model", "a teacher by itself", "seeds"], rows)
 
 
 def _equal_k(rows: list[dict[str, Any]]) -> str:
@@ -486,17 +535,17 @@ def _published(results: dict[str, Any]) -> Iterable[str]:
             [f"g{row['generation']}", _cell(row | {"value": row["difference"]}, "+"), f"{row['p']:.3g}", f"{row['holm']:.3g}"]
             for row in rows
         ]
-        yield _table(["generation", "ours less published [95 %, Welch]", "p", "p, Holm"], cells)
+        yield _table(["generation", "ours minus published [95 %, Welch]", "p", "p, Holm"], cells)
 
 
 def _study(rows: list[dict[str, Any]]) -> Iterable[str]:
     for measure, at, column in dict.fromkeys((row["measure"], row["at"], row["column"]) for row in rows):
         own = [row for row in rows if (row["measure"], row["at"], row["column"]) == (measure, at, column)]
-        name = _name_of(measure, at) + (" of real text (the floor)" if column == "null" else "")
+        name = _name_of(measure, at) + (" of other human text" if column == "null" else "")
         for what, which in (
             ("mean over seeds", "level"),
-            ("less generation 0 of the arm", "over_first"),
-            (f"less `{own[0]['control']}`", "over_control"),
+            ("minus generation 0 of the arm", "over_first"),
+            (f"minus `{own[0]['control']}`", "over_control"),
         ):
             if column == "null" and which != "level":
                 continue
@@ -527,7 +576,7 @@ def _so_far(units: list[dict[str, Any]]) -> str:
     """How many seeds of each arm are here, for a study that takes several sessions."""
     arms = [unit["arm"] for unit in units]
     counts = ", ".join(f"`{arm}` {arms.count(arm)}" for arm in dict.fromkeys(arms))
-    return f"Seeds so far: {counts}. Of one seed there is no interval over seeds."
+    return f"Seeds so far: {counts}. One seed gives no interval over seeds."
 
 
 def _units(units: list[dict[str, Any]]) -> Iterable[str]:
@@ -558,9 +607,9 @@ def _units(units: list[dict[str, Any]]) -> Iterable[str]:
                         " to ".join(map(str, dict.fromkeys([*counts[:1], *counts[-1:]]))),
                     ]
                 )
-        yield f"{_name_of(measure, at)}, each seed by itself [95 % within the run]"
+        yield f"{_name_of(measure, at)}, each seed separately [95 % within the run]"
         yield _table(["arm", "seed", *(f"g{g}" for g in range(last + 1)), "n"], table)
-    yield "What every arm and seed took, a generation:"
+    yield "Time of one generation for every arm and seed:"
     yield _table(["arm", "seed", "generations", "optimiser steps", "seconds of the steps", "ended", "on"], list(map(_unit, units)))
 
 
@@ -583,9 +632,9 @@ def _name_of(measure: str, at: str) -> str:
 def _zero_shot(results: dict[str, Any]) -> Iterable[str]:
     """What the base reads before it is fine-tuned, and how far generation 0 is from it."""
     if (base := results.get("zero_shot")) is not None:
-        yield f"The base before any fine-tuning: perplexity {_cell(base['level'], '')}, {_seeds(base['level']['n'])}."
+        yield f"The base model before any fine-tuning has perplexity {_cell(base['level'], '')}, {_seeds(base['level']['n'])}."
         for arm, difference in base["first_less_base"].items():
-            yield f"Generation 0 of `{arm}` less the base: {_cell(difference, '+')}, {_seeds(difference['n'])}."
+            yield f"Generation 0 of `{arm}` minus the base: {_cell(difference, '+')}, {_seeds(difference['n'])}."
 
 
 def _seeds(n: int) -> str:
@@ -737,6 +786,7 @@ BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
     "chosen": lambda results: [*map(_chosen, results["chosen"]), _routed(results["routed"]), _held_out(results["auroc"])],
     "sculpted": lambda results: [_sculpted(results["sculpted"]), _verdicts(results["verdicts"])],
     "surpass": lambda results: [_surpassed([*results["surpass"], *results["theorem"]])],
+    "numbers": _communities,
     "routing": lambda results: [_routing(results["routing"])],
     "students": lambda results: [_students(results["students"])],
     "equal_k": lambda results: [_equal_k(results["equal_k"])],

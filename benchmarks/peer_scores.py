@@ -1,6 +1,7 @@
-"""What another audit says of a set: PEER SYNTHETIC REFERENCE HOLDOUT, its headline numbers as JSON on the last line; a line more for each further SYNTHETIC.
+"""The scores that another audit gives a set.
 
-Runs in that peer's environment, which has no outcross; tables are Parquet files.
+The arguments are PEER SYNTHETIC REFERENCE HOLDOUT. The last line of the output has the main scores as JSON; there is one more line for each further
+SYNTHETIC. The script runs in the environment of that peer, which has no outcross; tables are Parquet files.
 """
 
 from __future__ import annotations

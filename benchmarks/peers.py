@@ -1,4 +1,4 @@
-"""What we compare with, in an environment of its own: benchmarks/.venv, which sees the project's packages and adds transformers."""
+"""The environment of the programs that we compare with: benchmarks/.venv, which sees the packages of the project and adds transformers."""
 
 from __future__ import annotations
 

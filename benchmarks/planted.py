@@ -1,8 +1,8 @@
 """Regions to plant in tables: rules of three columns that hold a given share of the records and leave no trace in any one column.
 
-A region is removed from one of two disjoint halves, which is filled up with honest records from outside of it. So every other column and category is as
-it was but for what the region held of it: a rule is taken only where every share of a category stays above four fifths of what it was, and every number within a tenth of a standard deviation
-(probability of superiority .472 to .528).
+A region is removed from one of two disjoint halves, which is then filled up with honest records from outside of the region. Every other column and
+category thus stays the same, except for its records inside the region. A rule is taken only where every share of a category stays above four fifths
+of its former value, and every number moves by less than a tenth of a standard deviation (probability of superiority .472 to .528).
 """
 
 from __future__ import annotations

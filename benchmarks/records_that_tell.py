@@ -1,7 +1,8 @@
-"""Do as many records as a check names give a verdict? Over a grid of checks, laws and losses, in fresh samples of the same law.
+"""Does a check give a verdict with as many records as it asks for?
 
-For every cell of the grid: samples of n records a side; where the check cannot tell and names N records, fresh samples of N records a side, and whether those
-give a verdict. Beside it the true N, at which 80 % of fresh samples do. Writes benchmarks/results/records_that_tell.json.
+The study runs over a grid of checks, distributions and losses. For every cell it draws samples of n records a side. Where the check cannot tell and
+asks for N records, it draws fresh samples of N records a side from the same distribution, and counts how many of them give a verdict. Beside this it
+gives the true N, at which 80 % of fresh samples give one. Writes benchmarks/results/records_that_tell.json.
 
     python benchmarks/records_that_tell.py [samples a cell]
 """
@@ -157,7 +158,7 @@ def named(interval: Interval, limit: float, n: int) -> np.ndarray:
     end = np.where(value < limit, high, low)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(value - limit) / (np.abs(end - value) / NORMAL_QUANTILE)
-    needed = n * times_the_records(np.maximum(z, 1.0))
+    needed = n * np.vectorize(times_the_records)(np.maximum(z, 1.0))
     return np.where(~is_decided(interval, limit) & (z > 1), np.minimum(needed, 1e9), np.nan)
 
 

@@ -1,13 +1,15 @@
-"""Are regions that are planted in real data found and outlined, and none reported where nothing is lost?
+"""Are regions that are planted in real data found and outlined, and is none reported where nothing is lost?
 
-Two disjoint halves of human records, of 5,000 each or of as many as there are; nothing is drawn twice. From one of them a region is removed, and it is filled up with other honest
-records where there are any. In tables the region is a rule of three columns that holds 10 or 5 % of the records and leaves every single column within its tolerance (benchmarks/planted.py).
-Of MNIST, whose records are pictures alone, it is a digit (10 %) or its heavier or lighter half (5 %), drawn anew each time from the digits without which every pixel stays within the tolerance of
-numbers. The AlpacaEval answers are audited as text with the source of the prompt and the model beside it, and the rule speaks of these and of the length of the answer; in the last rows the text stands alone,
-and the region is a topic that only the prompt names.
+Two disjoint halves of human records are drawn, of 5,000 each or of as many as there are; no record is drawn twice. A region is removed from one of
+them, and other honest records replace it where there are any. In tables the region is a rule of three columns that holds 10 or 5 % of the records and
+leaves every single column within its tolerance (benchmarks/planted.py). In MNIST, whose records are pictures alone, the region is a digit (10 %) or
+its heavier or lighter half (5 %). The digit is drawn anew each time, among those without which every pixel stays within the tolerance of numbers. The
+AlpacaEval answers are audited as text together with the source of the prompt and the model, and the rule is about these and about the length of the
+answer. In the last rows the text stands alone, and the region is a topic that only the prompt names.
 
-*Found* counts sets in which a region is lost by more than the margin (the simultaneous interval lies below 0.8) and holds the planted one with a Jaccard index of at least ½ on all human records, with the exact interval. *Jaccard* is the median.
-Where nothing is planted, it counts splits with any region at p ≤ 0.05, and the exact upper bound of that rate.
+*Found* counts the sets in which a region is lost by more than the margin (the simultaneous interval lies below 0.8) and matches the planted one with
+a Jaccard index of at least ½ on all human records; its interval is exact. *Jaccard* is the median. Where nothing is planted, *found* counts the
+splits with any region at p ≤ 0.05, and the table has the exact upper bound of that rate.
 """
 
 from __future__ import annotations

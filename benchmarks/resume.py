@@ -1,8 +1,8 @@
-"""What does the ledger cost, and what does it give back?
+"""What does the ledger cost, and what does it save?
 
-A small run on the standard library's text is done in a fresh folder, then asked again in the same folder, where every step is
-finished; counted in steps. The last two figures take steps that cost next to nothing (one chain of 100 points, `store: readings`), so that
-what is left is what the ledger adds to a step: keys, one line a step, watching.
+A small run on the text of the standard library is done in a fresh folder, and then asked for again in the same folder, where every step is finished.
+Both are counted in steps. The last two figures take steps that cost next to nothing (one chain of 100 points, `store: readings`), so that the time is
+what the ledger adds to a step: its key, one line of the ledger, and the watch on other processes.
 """
 
 from __future__ import annotations

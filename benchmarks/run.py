@@ -41,6 +41,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "sculpt_alpacaeval": lambda: sys.executable,
     "early_warning": lambda: sys.executable,
     "vae": lambda: sys.executable,
+    "community": lambda: sys.executable,
     "fairness_mnist": lambda: sys.executable,
     "stdlib_seeds": lambda: sys.executable,
     "nature_lm_scratch": lambda: sys.executable,

@@ -1,9 +1,15 @@
 """How small can a student be whose data were chosen for a goal? The built-in experiment `sculpt`.
-Students that are n-gram models of orders 1 to 5, five seeds, on as many tokens in every arm. Of every arm: parameters, goal attribute (type-token ratio of what the student writes), held-out loss and sums that are right, with t-intervals over seeds; and for each way to choose data the smallest student that equals the largest one on random data: on
-the goal alone, and on goal, held-out loss (at most 2 % worse) and sums together.
 
-Beside it the AlpacaEval pool of published teachers, where ../shared/data has it: on half of the prompts the answer of a random model, of the single model with the highest mean MTLD, or of the model with the highest MTLD for each prompt; half of the last beside human answers. Students are n-gram models of orders 1 to 5 on equally many
-blocks of 64 tokens; the goal is the MTLD of what they write, the loss that of human answers to the other half of the prompts. This pool has no question with an exact check, so that two readings judge.
+Students are n-gram models of orders 1 to 5, with five seeds, and learn from the same number of tokens in every arm. The tables show for every arm the
+number of parameters, the goal attribute (type-token ratio of the text that the student writes), the held-out loss, and the share of sums that are
+right, with t-intervals over seeds. For each way to choose data they show the smallest student that equals the largest student on random data: in the
+goal alone, and in the goal, in held-out loss (at most 2 % worse) and in sums together.
+
+The second part uses the AlpacaEval pool of published teachers, where ../shared/data has it. On half of the prompts it chooses the answer of a random
+model, of the single model with the highest mean MTLD, or of the model with the highest MTLD for each prompt; a fourth arm has half of these last
+answers beside human answers. Students are n-gram models of orders 1 to 5 on the same number of blocks of 64 tokens. The goal is the MTLD of the text
+that they write, and the loss is that of human answers to the other half of the prompts. This pool has no question with an exact check, so that only
+these two readings decide.
 
     python benchmarks/sculpt.py [WORKERS] [transformer | alpacaeval]
 """

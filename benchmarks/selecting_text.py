@@ -1,13 +1,14 @@
-"""What does a selection buy in the loop on text?
+"""What does a selection gain in the loop on text?
 
-An n-gram model learns from WikiText-2 again and again: replaced, accumulated, or beside the human records (augment), without a selection and with
-one. Every arm keeps as many records a generation. The n-gram model is fitted in closed form, so that no arm trains longer than another; arms of
-one policy learn from equally many records, except under importance, which by its definition draws half as many again.
+An n-gram model learns from WikiText-2 in every generation under three policies: replaced, accumulated, or beside the human records (augment), without
+a selection and with one. Every arm keeps the same number of records a generation. The n-gram model is fitted in closed form, so that no arm trains
+longer than another. The arms of one policy learn from the same number of records, except under importance, which by its definition draws half as many
+again.
 
-What a selection buys in generations: the loss of the same policy without a selection at generation 1 (and at generation 3) is a level. The number is the
-generation at which the arm with the selection first stands at that level, less 1 (or 3): above 0 the selection puts the loss off by so many generations. Between two
-generations the loss is taken to rise in a straight line. An arm that never gets there within the run counts as if it did at the last generation, and
-is told as such: then the number is a lower bound. Intervals are t over seeds.
+The gain is counted in generations. The level is the loss of the same policy without a selection at generation 1 (and at generation 3). The number is
+the generation at which the arm with the selection first reaches that level, minus 1 (or minus 3): a number above 0 is the number of generations by
+which the selection delays the loss. Between two generations the loss is taken to rise along a straight line. An arm that never reaches the level
+within the run counts as if it did at the last generation, and the table says so; then the number is a lower bound. Intervals are t over seeds.
 
     python benchmarks/selecting_text.py [seed …]
 """

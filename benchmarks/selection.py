@@ -1,7 +1,8 @@
 """What does a selection that prefers the middle do, in four families under four policies?
 
-The built-in experiment `selection`: 300 records a generation, 200 fits, as in Qiao et al. (README of their repository, commit 1cb625b), whose
-values at n = 300 stand beside ours. The selector is our own, so that the order of the policies and the size of the effect compare, not the digits.
+The built-in experiment `selection` has 300 records a generation and 200 fits, as in Qiao et al. (README of their repository, commit 1cb625b). Their
+values at n = 300 stand beside ours. The selector is our own, so that the order of the policies and the size of the effect can be compared, but not
+the digits.
 
     python benchmarks/selection.py [family or arm …]
 """

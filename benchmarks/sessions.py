@@ -1,8 +1,8 @@
-"""A study over seeds that may take several sessions: what has ended stands in its results, and a later call runs only what is missing.
+"""A study over seeds that may take several sessions: finished units are kept in its results, and a later call runs only what is missing.
 
-A unit is one arm with one seed. Its readings are written after every generation, so that a call that was stopped loses the generation under way at
-most. A unit with all of its generations is never run again. One that was stopped goes on where its run folder is still there, and begins anew where
-it is not. Units of other settings are refused: their numbers do not belong into one mean.
+A unit is one arm with one seed. Its readings are written after every generation, so that a call that was stopped loses at most the current
+generation. A unit with all of its generations is never run again. A unit that was stopped resumes where its run folder still exists, and starts anew
+where it does not. Units with other settings are refused, since their numbers do not belong into one mean.
 """
 
 from __future__ import annotations
@@ -157,9 +157,9 @@ def stored(path: Path) -> dict[str, Any]:
 
 
 def frame_of(units: Sequence[Unit]) -> polars.DataFrame:
-    """The readings of units, a row each: arm, seed, generation, measure, at, value, low, high, n."""
+    """The readings of units, a row each: arm, seed, generation, measure, at, group, value, low, high, n; group is empty where it is of all."""
     rows = [
-        {"arm": unit["arm"], "seed": unit["seed"], "generation": generation["generation"]} | reading
+        {"arm": unit["arm"], "seed": unit["seed"], "generation": generation["generation"], "group": ""} | reading
         for unit in units
         for generation in unit["generations"]
         for reading in generation["readings"]
@@ -170,6 +170,7 @@ def frame_of(units: Sequence[Unit]) -> polars.DataFrame:
         "generation": int,
         "measure": str,
         "at": str,
+        "group": str,
         "value": float,
         "low": float,
         "high": float,
@@ -189,7 +190,8 @@ def work_of(units: Sequence[Unit]) -> dict[str, float]:
 
 def _readings(frame: polars.DataFrame, wanted: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     rows = [frame.filter(measure=measure, at=at) for measure, at in wanted]
-    return [row for some in rows for row in some.select("measure", "at", "value", "low", "high", "n").to_dicts()]
+    read = [row for some in rows for row in some.select("measure", "at", "group", "value", "low", "high", "n").to_dicts()]
+    return [{key: value for key, value in row.items() if key != "group" or value} for row in read]
 
 
 def _steps(run: outcross.Run, arm: Arm, generation: int) -> int | None:

@@ -1,10 +1,12 @@
-"""Do shares of categories, locations and clusters find what moved, and nothing where nothing did?
+"""Do shares of categories, locations and clusters find what changed, and nothing where nothing changed?
 
-*Simulated columns*: two sets of one law, again and again. `beyond nothing` counts the sets whose interval leaves out what is true on the side of a loss (2.5 % of sets
-are allowed for categories, 5 % for locations, which have two sides), `beyond the margin` those that would be called lost at p ≤ 5 %. *Adult*: two disjoint sets of UCI Adult, 400 honest
-splits (splits of one table overlap, so that they tell less than 400 tables would), and damage in one of them: a job of 23 % of records halved, incomes swapped, two columns swapped, ages .2 standard
-deviations older, a country of 2 % gone; and damage inside the margin: the job at 90 %, ages a year (.07 standard deviations) older. *Modes*: twenty normal modes, of which one is gone. *Found* counts the sets
-in which the damaged column (and its category) is called lost, with the exact binomial interval; the last column has how many were called kept.
+*Simulated columns*: two sets of one distribution are drawn many times. `beyond nothing` counts the sets whose interval excludes the true value on the
+side of a loss (2.5 % of the sets may do so for categories, and 5 % for locations, which have two sides). `beyond the margin` counts those that would
+be called lost at p ≤ 5 %. *Adult*: two disjoint sets of UCI Adult, with 400 honest splits (splits of one table overlap, so that they say less than
+400 tables would), and with damage in one of the two: a job of 23 % of the records halved, incomes swapped, two columns swapped, ages raised by .2
+standard deviations, a country of 2 % removed. Two changes lie inside the margin: the job at 90 % of its records, and ages raised by a year (.07
+standard deviations). *Modes*: twenty normal modes, of which one is removed. *Found* counts the sets in which the damaged column (and its category) is
+called lost, with the exact binomial interval; the last column counts those in which it is called kept.
 """
 
 from __future__ import annotations

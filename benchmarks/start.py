@@ -1,7 +1,7 @@
-"""How long until the command line answers?
+"""How long does the command line take to answer?
 
-`outcross --help` and `import outcross` as processes of their own, beside an empty Python and one that imports torch, as tools do
-that load it first of all. The target is 0.3 s.
+`outcross --help` and `import outcross` are measured as processes of their own, beside an empty Python and beside one that imports torch, which many
+tools load before anything else. The target is 0.3 s.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What collapses on human text, over three seeds?
 
-`outcross run stdlib` with seeds 0, 1 and 2: not a timing but the study. Every arm of a seed shares its base, its human text and its random
-numbers with the others, so that differences are taken within a seed and then averaged: from generation 0 of the same arm, and from
-`human_only` (equal steps, no model's text) at the same generation. 95 % t-intervals over seeds.
+This is the study `outcross run stdlib` with seeds 0, 1 and 2, and not a timing. All arms of a seed share their base model, human text and random
+numbers, so that differences are taken within a seed and then averaged: from generation 0 of the same arm, and from `human_only` (the same number of
+steps, no model text) at the same generation. Intervals are 95 % t over seeds.
 """
 
 from __future__ import annotations

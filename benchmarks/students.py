@@ -1,6 +1,11 @@
-"""Does a student take over what its data were chosen for?
-Active inheritance at the level of students. A teacher learns from WikiText-2 (1,000 blocks of the validation split in ../shared/data) and writes ten blocks of 64 tokens after each of its training blocks. A student of the same kind, fresh, learns one block a prompt: a random one of ten, the one with the most of an attribute, or with the least. All sets have the same number of tokens, and all students take as many steps. Each student then writes
-blocks after other human text. Every number is held against the student of random choice of the same seed; intervals are t over seeds. Perplexity is that of human text of held-out articles, per token. Toxicity is chosen by one classifier of tweets and measured by another (as in best_of.py).
+"""Does a student acquire the attribute that its data were chosen for?
+
+This is active inheritance at the level of students. A teacher learns from WikiText-2 (1,000 blocks of the validation split in ../shared/data) and
+writes ten blocks of 64 tokens after each of its training blocks. A new student of the same kind learns one block for each prompt: a random one of the
+ten, the one with the most of an attribute, or the one with the least. All sets have the same number of tokens, and all students take the same number
+of steps. Each student then writes blocks after other human text. Every number is compared with the student of random choice of the same seed;
+intervals are t over seeds. Perplexity is that of human text of held-out articles, per token. For toxicity one classifier of tweets chooses and
+another one measures (as in best_of.py).
 
     python benchmarks/students.py [n-gram] [transformer]
 """

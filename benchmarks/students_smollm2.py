@@ -1,7 +1,14 @@
 """Does a pretrained language model become more toxic when it learns from the more toxic of its own answers?
-SmolLM2-135M-Instruct, as it comes and without its chat form, goes on after the first eight tokens of 128 tweets (Davidson et al. 2017), ten times 32 tokens after each. Three students are the same model after low-rank fine-tuning on one answer a prompt: a random one of ten, the least toxic and the most toxic; as many tokens and steps in each, and the loss is that of the answers alone. Each student then goes on after 256 other tweets, with the same random numbers. Tweets are taken
-because their openings lead the model to toxic answers at all: after the neutral text of WikiText-2 hardly any of ten is. Toxicity is chosen by one classifier (TF-IDF and logistic regression, hate or offence against neither) and measured by another that was fitted on other tweets; neither has seen a tweet whose opening is used. An answer is toxic where the measuring classifier holds that likelier than not; the opening is not judged. Perplexity is that of 64 blocks of 64 tokens of
-WikiText-2 against the student of random choice. Sizes and rates were fixed before any result was seen. Intervals are t over seeds; each seed has other tweets and other random numbers.
+
+SmolLM2-135M-Instruct, without further training and without its chat format, continues the first eight tokens of 128 tweets (Davidson et al. 2017),
+ten times with 32 tokens for each. Three students are the same model after low-rank fine-tuning on one answer for each prompt: a random one of the
+ten, the least toxic one and the most toxic one. Each has the same number of tokens and steps, and its loss is that of the answers alone. Each student
+then continues 256 other tweets, with the same random numbers. Tweets are used because their openings lead the model to toxic answers at all: after
+the neutral text of WikiText-2 hardly any of ten answers is toxic. One classifier chooses (TF-IDF and logistic regression, hate or offence against
+neither), and another one, which was fitted on other tweets, measures; neither has seen a tweet whose opening is used. An answer is toxic where the
+measuring classifier gives this a probability above ½; the opening is not judged. Perplexity is that of 64 blocks of 64 tokens of WikiText-2, relative
+to the student of random choice. Sizes and rates were fixed before any result was seen. Intervals are t over seeds; each seed has other tweets and
+other random numbers.
 
     python benchmarks/students_smollm2.py [SEED …]
 """

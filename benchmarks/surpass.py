@@ -1,78 +1,131 @@
-"""Can a student beat its best teacher? The built-in experiment and the theorem's own classifier, against closed forms.
-The experiment `surpass` at its full size (five seeds), and `surpass-theorem`. Of every kind of arm: student minus best teacher over the error p of the teachers, with t-intervals over seeds and the closed form where one is known; where it falls below 0 (on straight lines between the values of p); and the threshold p* in the limit of many records.
+"""Can a student be better than its best teacher? The built-in experiment and the classifier of the theorem, against closed forms.
 
-    python benchmarks/surpass.py [WORKERS] [FOLDERS]
+The experiments are `surpass` and `surpass-theorem` at their full sizes (twelve values of p, five seeds). For every kind of arm the figures show the
+error of the student minus that of the best teacher, over the error p of the teachers, with t-intervals over seeds and the closed form where one is
+known. They also show the p at which this difference falls below 0 (on straight lines between the values of p), and the threshold p* in the limit of
+many records.
 
-FOLDERS are those of a finished `surpass` and a finished `surpass-theorem`, which are then read and not run.
+    python benchmarks/surpass.py [WORKERS]
+
+What a seed shows is written into the results as it ends. A later call runs only the seeds that are missing there.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sys
-import tempfile
 import time
-from pathlib import Path
+from collections import defaultdict
 from typing import Any
 
-from figures import write
+import numpy as np
+from figures import RESULTS, write
+from over_seeds import RUNS, over_seeds
+from sessions import stored
 
 import outcross
 from outcross.estimate import Estimate
-from outcross.report.crossings import Crossing
-from outcross.report.curves import measured
-from outcross.report.response import crossings_of, responses
+from outcross.experiment.file import builtin, parse
+from outcross.report.crossings import Crossing, crossing
+from outcross.report.curves import Curve, CurvePoint, measured
+from outcross.report.response import responses
 from outcross.verbs.run.page import study
 
-
-def plain(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
-
-
-def said(crossing: Crossing) -> dict[str, Any]:
-    between = None if crossing.bracket is None else list(crossing.bracket)
-    return {
-        "crossing": plain(crossing.measured),
-        "between": between,
-        "closed_form": crossing.closed_form,
-        "threshold": crossing.threshold,
-        "note": crossing.note,
-    }
+NAMES = {"surpass": "surpass", "theorem": "surpass-theorem"}
+Seed = dict[str, Any]
+"""What one seed shows: the digest of its experiment, the seconds it took, and a row for each arm."""
 
 
-def studied(name: str, workers: int, finished: str | None = None) -> list[dict[str, Any]]:
-    """Every kind of arm over p."""
-    with tempfile.TemporaryDirectory() as folder:
-        run = outcross.open(finished) if finished else outcross.run(name, out=Path(folder) / "run", workers=workers).finish()
-        of_run = study(run)
+def main(workers: str = "1") -> None:
+    load, seeds = os.getloadavg(), stored(RESULTS / "surpass.json").get("seeds", {})
+    for part, name in NAMES.items():
+        spec = parse(builtin()[name].read_text(encoding="utf-8"), name)
+        digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:16]
+        kept = {seed: own for seed, own in seeds.get(part, {}).items() if own["experiment"] == digest}
+        for seed in map(str, spec["sweep"]["seed"]):
+            if seed not in kept:
+                kept[seed] = {"experiment": digest} | of_seed(name, int(seed), int(workers))
+            seeds = seeds | {part: kept}
+            shown = {which: list(map(over_p, by_arm(own))) for which, own in seeds.items()}
+            write("surpass", __doc__ or "", load, shown | {"seeds": seeds})
+    for part in NAMES:
+        for among, rows in by_arm(seeds[part]):
+            print(crossed_zero(among, rows).words, flush=True)
+
+
+def of_seed(name: str, seed: int, workers: int) -> Seed:
+    """Run one seed, or go on with it, and read every arm at its end."""
+    start, folder = time.perf_counter(), RUNS / "surpass" / f"{name}-{seed}"
+    run = outcross.run(name, settings={"sweep.seed": [seed]}, out=folder, workers=workers).finish()
+    seconds, of_run = time.perf_counter() - start, study(run)
     laws: dict[tuple[str, str], dict[int, float]] = {}
     for law in of_run.laws:
         laws.setdefault((law.measure, law.arm), {})[law.generation] = law.value
     every = {measure.measure: measure for measure in measured(of_run)}
-    rows = []
-    for response in responses(of_run.settings, [every["student_gain"]], laws):
-        (crossing,) = crossings_of([response], of_run.thresholds)
-        points = []
-        for answer in response.answers:
-            accuracy, wrong = (every[name].curves[answer.arm].end for name in ("answer_accuracy", "taught_wrong"))
-            points.append(
-                {"p": answer.setting, "gain": answer.point.value, "low": answer.point.low, "high": answer.point.high, "n": answer.point.n,
-                 "closed_form": answer.closed_form, "accuracy": accuracy.value, "taught_wrong": wrong.value}
-            )  # fmt: skip
-        rows.append({"arm": response.among or "all", "points": points} | said(crossing))
-        print(crossing.words, flush=True)
-    return rows
+    rows = [
+        {"arm": response.among or "all", "p": answer.setting, "gain": answer.point.value}
+        | {name: every[measure].curves[answer.arm].end.value for name, measure in READ.items()}
+        | {"closed_form": answer.closed_form, "threshold": of_run.thresholds.get(answer.arm)}
+        for response in responses(of_run.settings, [every["student_gain"]], laws)
+        for answer in response.answers
+    ]
+    print(f"{name}, seed {seed}: {seconds:.0f} s", flush=True)
+    return {"seconds": round(seconds, 1), "rows": rows}
 
 
-def main(workers: str = "1", *finished: str) -> None:
-    load, start = os.getloadavg(), time.perf_counter()
-    of_questions, of_theorem = finished or (None, None)
-    questions = studied("surpass", int(workers), of_questions)
-    middle = time.perf_counter()
-    theorem = studied("surpass-theorem", int(workers), of_theorem)
-    seconds = {"surpass": middle - start, "theorem": time.perf_counter() - middle}
-    seconds = {} if finished else {"seconds": seconds}
-    write("surpass", __doc__ or "", load, {"surpass": questions, "theorem": theorem} | seconds)
+READ = {"accuracy": "answer_accuracy", "taught_wrong": "taught_wrong"}
+
+
+def by_arm(seeds: dict[str, Seed]) -> list[tuple[str, dict[float, list[dict[str, Any]]]]]:
+    """Of each kind of arm the rows of all seeds at each p, the smallest first."""
+    arms: dict[str, dict[float, list[dict[str, Any]]]] = {}
+    for seed in sorted(seeds, key=int):
+        for row in seeds[seed]["rows"]:
+            arms.setdefault(row["arm"], defaultdict(list))[row["p"]].append(row)
+    return [(among, dict(sorted(rows.items()))) for among, rows in arms.items()]
+
+
+def crossed_zero(among: str, rows: dict[float, list[dict[str, Any]]]) -> Crossing:
+    """Where one kind of arm falls below its best teacher."""
+    curves = []
+    for p, of_seeds in rows.items():
+        gains = [row["gain"] for row in of_seeds]
+        threads = tuple((CurvePoint(1, gain),) for gain in gains)
+        curves.append((p, Curve(among, (CurvePoint(1, float(np.mean(gains))),), threads, tuple(range(len(gains))))))
+    first = [of_seeds[0] for of_seeds in rows.values()]
+    threshold = first[0]["threshold"]
+    return crossing(among, curves, {} if threshold is None else {among: threshold}, [row["closed_form"] for row in first])
+
+
+def over_p(arm: tuple[str, dict[float, list[dict[str, Any]]]]) -> dict[str, Any]:
+    """One kind of arm: its points over p, and where it falls below its best teacher."""
+    among, rows = arm
+    points = []
+    for p, of_seeds in rows.items():
+        gain = over_seeds([row["gain"] for row in of_seeds])
+        means = {name: float(np.mean([row[name] for row in of_seeds])) for name in READ}
+        points.append(
+            {"p": p, "gain": gain["value"], "low": gain["low"], "high": gain["high"], "n": gain["n"]}
+            | {"closed_form": of_seeds[0]["closed_form"]}
+            | means
+        )
+    zero = crossed_zero(among, rows)
+    between = None if zero.bracket is None else list(zero.bracket)
+    return {
+        "arm": among,
+        "points": points,
+        "crossing": plain(zero.measured),
+        "between": between,
+        "closed_form": zero.closed_form,
+        "threshold": zero.threshold,
+        "note": zero.note,
+    }
+
+
+def plain(estimate: Estimate | None) -> dict[str, Any] | None:
+    return None if estimate is None else {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
 
 
 if __name__ == "__main__":

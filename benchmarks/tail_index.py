@@ -1,8 +1,9 @@
-"""Does the interval of the tail index hold what it says, and how often does an honest pair look lighter?
+"""Does the interval of the tail index cover the true index, and how often does an honest pair look lighter?
 
-Nine laws, three of them of real columns and four with ties: pairs of one law, where the difference is 0; and pairs of two laws, where it is the difference of the indices
-of the likeliest generalised Pareto laws beyond the 95 % quantile of the first, from ten times 300,000 values of either. What can be covered is that index: not the one at infinity, which
-no sample of these sizes shows (a normal law has 0 there, and -.11 here), and no index below -½, which is read as -½.
+There are nine distributions; three are those of real columns, and four have ties. In pairs of one distribution the true difference is 0. In pairs of
+two distributions it is the difference of the indices of the likeliest generalised Pareto distributions beyond the 95 % quantile of the first one,
+from ten times 300,000 values of each. The interval can cover only that index. It cannot cover the index at infinity, which no sample of these sizes
+shows (a normal distribution has 0 there, and -.11 here), and no index below -½, which is read as -½.
 
     python benchmarks/tail_index.py [repeats]
 """

@@ -1,10 +1,10 @@
 """How fast does a small language model learn and write?
 
-The default network of `outcross run stdlib` (vocabulary 2048, 3 layers, width 128, 2 heads; bf16), in tokens a second: training on
-32 blocks of 64 a step, and writing 64 tokens after each of 1000 prompts of 64 at temperature 1. Against Hugging Face transformers with GPT-2 of
-the same shape and Llama of as many weights (random ones, no dropout), trained by the plain torch loop (AdamW, gradients clipped) and sampled by
-`generate` with its KV cache. One torch thread on either side. Peak memory is that of one more process a side, which does that work
-once.
+The network is the default one of `outcross run stdlib` (vocabulary 2048, 3 layers, width 128, 2 heads; bf16). Tokens a second are measured in
+training on 32 blocks of 64 a step, and in writing 64 tokens after each of 1000 prompts of 64 at temperature 1. The other side is Hugging Face
+transformers with GPT-2 of the same shape and with a Llama of as many weights (random weights, no dropout), trained by the plain torch loop (AdamW,
+gradients clipped) and sampled by `generate` with its KV cache. Either side has one torch thread. Peak memory is that of a separate process for each
+side, which does this work once.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""Do autoencoders that learn from autoencoders draw together, and how fast do they learn?
+"""Do autoencoders that learn from autoencoders become more alike, and how fast do they learn?
 
-One run of 12,000 MNIST pictures an epoch, ten epochs, on-line (`outcross run vae` with MNIST): a fifth of the pictures and a third of the epochs of Shumailov
-et al. (Nature 2024, supplement), with convolutions in bf16 (`--precisions fp32` runs it in fp32). The readings are those of the run; intervals are over 100 latents
-or over 10,000 held-out pictures and not over training runs, of which there is one. `--speed` measures training by itself, pictures of 28 by 28 in batches of 256, against
-the plain torch loop (nn.Module, torch.optim.Adam, in fp32 and with bf16 autocast), one torch thread on either side. Where torch sees a GPU, `--published` runs the
-published size with five seeds in fp32 and holds it against the published table: Welch's test at each generation, Holm's correction over the five.
+The run is `outcross run vae` with MNIST: 12,000 pictures an epoch, ten epochs, on-line, with convolutions in bf16 (`--precisions fp32` runs it in
+fp32). It has a fifth of the pictures and a third of the epochs of Shumailov et al. (Nature 2024, supplement). The readings are those of the run.
+Intervals are over 100 latents or over 10,000 held-out pictures, and not over training runs, of which there is one. `--speed` measures training by
+itself, with pictures of 28 by 28 in batches of 256, against the plain torch loop (nn.Module, torch.optim.Adam, in fp32 and with bf16 autocast), with
+one torch thread on either side. Where torch sees a GPU, `--published` runs the published size with five seeds in fp32 and compares it with the
+published table by Welch's test at each generation, with Holm's correction over the five.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""What does a second worker give a sweep of networks, and an audit of several sets?
+"""How much faster are two workers for a sweep of networks, and for an audit of several sets?
 
-Eight arms of a small transformer on the standard library's text, from nothing to the report, each side in fresh folders: `--workers 2` against
-`--workers 1`, and against two commands side by side with four of the arms each, as one does without sweeps. Arms share their human
-data, their base and their generation 0: one worker makes them while the other waits, and two commands make them twice. The machine must be
-quiet, as both sides want all of its cores; counted in arms. The target is a ratio of 1.7 of two workers to one. And four synthetic Adult tables of 24,421 × 15 against
-the human one with its holdout, every aspect, groups and a target, counted in sets; left out where the folder OUTCROSS_DATA, by default shared/data beside the repository, is not there.
+Eight arms of a small transformer on the text of the standard library are run from nothing to the report, each side in fresh folders. `--workers 2` is
+compared with `--workers 1`, and with two commands side by side with four of the arms each, as a user does without sweeps. Arms share their human
+data, their base model and their generation 0: with two workers one computes these while the other waits, whereas two commands compute them twice. The
+machine must be quiet, as both sides need all of its cores. Both are counted in arms. The target is 1.7 times the speed of one worker. The second part
+audits four synthetic Adult tables of 24,421 × 15 against the human one with its holdout, with every aspect, groups and a target, counted in sets; it
+is left out where the folder OUTCROSS_DATA, by default shared/data beside the repository, does not exist.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from outcross.data.tables import alike, table
 from outcross.estimate import Reading
 from outcross.measures import Evidence
 from outcross.measures.structure import Structure
-from outcross.statistics.associations import cramer, on_human_categories, outermost
+from outcross.statistics.associations import Classes, cramer, crossed, on_human_categories, outermost, strongest
 
 
 def readings(synthetic: dict, reference: dict, kind: str) -> dict[tuple[str, str], Reading]:
@@ -85,3 +85,19 @@ def test_tails_of_counts_are_compared_without_a_deal():
     assert reading.estimate.low < 1 < reading.estimate.high
     ends = [[outermost(side[column].astype(float), 0.05)[:, 1] for column in "xy"] for side in sets]
     assert reading.estimate.value == pytest.approx(float(ends[0][0] @ ends[0][1]) / float(ends[1][0] @ ends[1][1]), abs=1e-12)
+
+
+def test_the_pairs_that_go_together_most_are_those_of_tables_of_their_own():
+    """Of columns with missing values and of unlike numbers of classes."""
+    rng = np.random.default_rng(7)
+    factor = rng.normal(size=900)
+    columns = []
+    for i in range(40):
+        size = int(rng.integers(2, 13))
+        codes = np.clip((factor * rng.random() + rng.normal(size=900) + 3) * size / 6, 0, size - 1).astype(int)
+        codes[rng.random(900) < 0.1 * (i % 2)] = -1
+        columns.append(Classes(str(i), is_number=True, size=size, synthetic=codes[:400], reference=codes[400:]))
+    chosen, left_out = strongest(columns, 50, rng)
+    strength = {pair: float(cramer(crossed(*pair).sum(axis=0))) for pair in combinations(columns, 2)}
+    assert (len(chosen), left_out) == (50, 40 * 39 // 2 - 50)
+    assert min(strength[pair] for pair in chosen) >= sorted(strength.values())[-50] - 1e-12

@@ -16,7 +16,7 @@ from outcross.estimate import Reading
 from outcross.measures import Evidence, Pointed
 from outcross.measures.copying import Copying
 from outcross.measures.coverage import Coverage
-from outcross.measures.diversity import Diversity, corrected_entropy, vendi
+from outcross.measures.diversity import Diversity, corrected_entropy, spectrum, vendi
 from outcross.statistics.embedding import embedding
 from outcross.statistics.neighbours import cloud, graph, nearest, wide_graph
 from outcross.statistics.repeats import Repeats, distinct_at, equal_pairs, found_in, occurrences, seen_again
@@ -317,3 +317,19 @@ def test_too_few_records_are_told_and_not_counted():
             if isinstance(finding, Pointed) or finding.measure == "exact":
                 continue
             assert finding.estimate is None and finding.note
+
+
+def test_the_spectrum_is_that_of_either_matrix():
+    """XᵀX and XXᵀ have one spectrum: of more dimensions than records, and of fewer, with coordinates that nothing has a part in."""
+    rng = np.random.default_rng(5)
+    for records, dimensions in ((30, 80), (80, 30)):
+        points = rng.normal(size=(records, dimensions)) * (rng.random(dimensions) < 0.7)
+        rows = points / np.linalg.norm(points, axis=1, keepdims=True)
+        values, vectors = np.linalg.eigh(rows.T @ rows / records)
+        whole = spectrum(points)
+        assert np.allclose(np.sort(whole.values), np.clip(values, 0, None), atol=1e-12)
+        is_there = whole.values[: whole.squares.shape[1]] > 1e-9
+        assert np.allclose(whole.squares[:, is_there].sum(axis=0) / records, whole.values[: is_there.size][is_there], atol=1e-12)
+        influence = np.square(rows @ vectors[:, values > 1e-9]) @ np.log(values[values > 1e-9])
+        mine = whole.squares[:, is_there] @ np.log(whole.values[: is_there.size][is_there])
+        assert np.allclose(mine, influence, atol=1e-9)

@@ -147,7 +147,7 @@ def test_a_bad_command_line_is_refused(arguments, message, tmp_path, capsys, mon
 
 
 @pytest.mark.parametrize(
-    ("ask", "told"),
+    ("ask", "message"),
     [
         (lambda: outcross.reproduce(""), "claims is empty"),
         (lambda: outcross.reproduce("gaussian-variance", out=""), "out is empty"),
@@ -162,9 +162,9 @@ def test_a_bad_command_line_is_refused(arguments, message, tmp_path, capsys, mon
         (lambda: outcross.export("run", to="csv", out=""), "out is empty"),
     ],
 )
-def test_an_empty_text_in_python_is_refused(ask, told, tmp_path, monkeypatch):
+def test_an_empty_text_in_python_is_refused(ask, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(BadInput, match=told):
+    with pytest.raises(BadInput, match=message):
         ask()
     assert not [*tmp_path.iterdir()]
 

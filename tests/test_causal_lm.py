@@ -29,6 +29,7 @@ from outcross.models.causal_lm.tuning import Full, Lora  # noqa: E402
 from outcross.models.causal_lm.vocabulary import ModelVocabulary  # noqa: E402
 from outcross.models.draw import Draw  # noqa: E402
 from outcross.models.schedule import ConstantRate, CosineRate, LinearRate, Optimizer, Schedule  # noqa: E402
+from outcross.models.transformer.fitting import WeightGroup, Workspace  # noqa: E402
 from outcross.text.documents import TokenBlocks  # noqa: E402
 from outcross.text.gathering import Document  # noqa: E402
 from outcross.text.vocabulary import Vocabulary  # noqa: E402
@@ -197,6 +198,27 @@ def test_fewer_records_at_a_time_learn_the_same(vocabulary):
     assert model.network is not None
 
 
+def test_where_memory_gives_out_fewer_records_are_read_at_a_time_and_the_same_is_learned(vocabulary):
+    """torch says so as a GPU does, for more than two records; the batch is the same, and the facts say how many were read at a time."""
+
+    def give_out(module, inputs, settings):
+        read = settings["inputs_embeds"]
+        if len(read) > 2:
+            raise torch.OutOfMemoryError(f"{len(read)} records")
+
+    tokens, ways = tokens_of(vocabulary), []
+    for has_little in (False, True):
+        model = tiny(vocabulary)
+        if has_little:
+            model.network.base_model.register_forward_pre_hook(give_out, with_kwargs=True)
+        ways.append(fitted(model, tokens, schedule(steps=3, batch=len(tokens))))
+    plain, little = ways
+    assert plain.facts["records_at_a_time"] == len(tokens) > 2 >= little.facts["records_at_a_time"] >= 1
+    assert little.facts["last_loss"] == pytest.approx(plain.facts["last_loss"], abs=1e-4)
+    for weight, other in zip(plain.network.parameters(), little.network.parameters(), strict=True):
+        assert torch.allclose(weight, other, atol=1e-5)
+
+
 def test_tokens_before_loss_after_carry_no_loss(vocabulary):
     model, tokens = tiny(vocabulary), torch.from_numpy(tokens_of(vocabulary)).long()
     for start in (None, 0):
@@ -209,23 +231,48 @@ def test_tokens_before_loss_after_carry_no_loss(vocabulary):
 
 @pytest.mark.parametrize("kind", ["llama", "opt", "gpt2"])
 def test_the_quick_loss_and_its_gradients_are_those_of_the_plain_loop(vocabulary, kind):
-    """In fp32 to rounding; in bf16 they are as near to the exact gradients as those of the plain loop are."""
-    tokens, gradients = torch.from_numpy(tokens_of(vocabulary)).long(), {}
+    """In fp32 to rounding; in bf16 they are as near to the exact gradients as those of the plain loop are. Memory that a fit keeps changes nothing."""
+    tokens, gradients, workspace = torch.from_numpy(tokens_of(vocabulary)).long(), {}, Workspace()
     for precision in ("fp32", "bf16"):
-        for how in ("plain", "quick"):
+        for how in ("plain", "quick", "in kept memory"):
             network = tiny(vocabulary, kind).network.requires_grad_(True)
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
                 if how == "plain":
                     loss = network(input_ids=tokens, labels=tokens).loss
                 else:
                     with losses.quick_attention(network):
-                        loss = losses.loss(network, tokens, torch.ones(len(tokens)), None)
+                        space = workspace if how == "in kept memory" else None
+                        loss = losses.loss(network, tokens, torch.ones(len(tokens)), None, workspace=space)
             loss.backward()
             gradients[precision, how] = torch.cat([weights.grad.flatten() for weights in network.parameters()])
     exact = gradients["fp32", "plain"]
     errors = {name: ((gradient - exact).norm() / exact.norm()).item() for name, gradient in gradients.items()}
-    assert errors["fp32", "quick"] < 1e-5
-    assert errors["bf16", "quick"] < 1.5 * errors["bf16", "plain"]
+    for how in ("quick", "in kept memory"):
+        assert errors["fp32", how] < 1e-5
+        assert errors["bf16", how] < 1.5 * errors["bf16", "plain"]
+
+
+def test_gradients_add_up_in_kept_memory(vocabulary):
+    """Of two losses, one scaled, over an embedding that has a row without a gradient, as a padding token's."""
+    tokens, sums = torch.from_numpy(tokens_of(vocabulary)).long(), []
+    for workspace in (None, Workspace()):
+        network = tiny(vocabulary, "llama").network.requires_grad_(True)
+        network.get_input_embeddings().padding_idx = int(tokens[0, 0])
+        for rows, scale in ((slice(0, 2), 1.0), (slice(2, None), 0.25)):
+            (losses.loss(network, tokens[rows], torch.ones(len(tokens[rows])), None, workspace=workspace) * scale).backward()
+        sums.append(torch.cat([weights.grad.flatten() for weights in network.parameters()]))
+    assert torch.allclose(*sums, rtol=1e-4, atol=1e-7)
+
+
+def test_a_large_gradient_starts_from_zero_at_every_step():
+    """It is kept, as fresh memory is slow."""
+    weights = torch.zeros(2**23 + 1, requires_grad=True)
+    group = WeightGroup([weights], 0.0)
+    weights.grad = torch.ones_like(weights)
+    kept = weights.grad
+    group.step(1e-3)
+    assert weights.grad is kept
+    assert not kept.any()
 
 
 def test_attention_that_has_a_window_is_trained_with_it(vocabulary):

@@ -76,9 +76,9 @@ def test_the_share_has_an_interval_that_holds_it(detection):
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_all_of_one_author(samples, share):
     texts = written(np.random.default_rng(2), 300, MODEL if share else HUMAN)
-    found = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
-    assert found.share.low <= share <= found.share.high
-    assert abs(found.share.value - share) < 0.06
+    detected = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
+    assert detected.share.low <= share <= detected.share.high
+    assert abs(detected.share.value - share) < 0.06
 
 
 def test_slices_have_their_own_shares(detection):
@@ -107,35 +107,35 @@ def test_false_alarms_keep_the_rate_at_every_length(samples):
     rng = np.random.default_rng(3)
     for words in (12, 60):
         fresh = pl.DataFrame({"text": written(rng, 1500, HUMAN, (words, words + 1))})
-        found = outcross.detect(fresh, **frames(samples), fpr=0.05)
-        length = max(length for length in found.flags.lengths if length <= words)
-        told = found.flags.lengths[length]
+        detected = outcross.detect(fresh, **frames(samples), fpr=0.05)
+        length = max(length for length in detected.flags.lengths if length <= words)
+        rate = detected.flags.lengths[length]
         scatter = 2 * np.sqrt(0.05 * 0.95 / 1500)
-        assert told.low - scatter <= found.flags.flagged / found.flags.judged <= told.high + scatter
+        assert rate.low - scatter <= detected.flags.flagged / detected.flags.judged <= rate.high + scatter
 
 
 def test_another_kind_of_text_gives_a_lower_limit_alone(samples):
     other = pl.DataFrame({"text": written(np.random.default_rng(4), 300, HUMAN, first=5000)})
-    found = outcross.detect(other, **frames(samples))
-    assert found.in_distribution is False
-    assert found.shares is None
-    assert found.share.high == 1.0
-    assert any("unlike both calibration samples" in warning for warning in found.warnings)
+    detected = outcross.detect(other, **frames(samples))
+    assert detected.in_distribution is False
+    assert detected.shares is None
+    assert detected.share.high == 1.0
+    assert any("unlike both calibration samples" in warning for warning in detected.warnings)
 
 
 def test_without_texts_of_models_there_is_a_lower_limit_alone(samples, mixed):
-    found = outcross.detect(mixed, human=frames(samples)["human"])
-    assert 0.0 <= found.share.low <= 0.25
-    assert found.share.high == 1.0
-    assert found.frame()["_p_ai"].null_count() == mixed.height
+    detected = outcross.detect(mixed, human=frames(samples)["human"])
+    assert 0.0 <= detected.share.low <= 0.25
+    assert detected.share.high == 1.0
+    assert detected.frame()["_p_ai"].null_count() == mixed.height
 
 
 def test_three_authors(samples):
     rng = np.random.default_rng(5)
     edited = pl.DataFrame({"text": written(rng, 400, EDITED)})
     texts = [*written(rng, 400, HUMAN), *written(rng, 200, EDITED), *written(rng, 200, MODEL)]
-    found = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples), edited=edited)
-    parts = found.shares
+    detected = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples), edited=edited)
+    parts = detected.shares
     for estimate, truth in ((parts.model, 0.25), (parts.edited, 0.25), (parts.people, 0.5)):
         assert estimate.low <= truth <= estimate.high
     assert parts.model.value + parts.edited.value + parts.people.value == pytest.approx(1)
@@ -143,7 +143,7 @@ def test_three_authors(samples):
 
 def test_the_order_of_the_data_changes_nothing(detection, samples, mixed):
     turned = outcross.detect(mixed.reverse(), **frames(samples), by="source", fpr=0.05)
-    before, after = (found.frame()["_p_ai"].drop_nulls() for found in (detection, turned))
+    before, after = (result.frame()["_p_ai"].drop_nulls() for result in (detection, turned))
     assert after.reverse().to_numpy() == pytest.approx(before.to_numpy(), rel=1e-6, abs=1e-9)
     assert turned.share.value == pytest.approx(detection.share.value, abs=1e-9)
 
@@ -163,19 +163,19 @@ def test_signs_do_not_change_what_a_text_is():
 def test_leaks_are_named(samples):
     human = pl.DataFrame({"text": samples["human"], "file": "a"})
     ai = pl.DataFrame({"text": [f"{text}\n\n{text}" for text in samples["ai"]], "file": "b"})
-    found = outcross.detect(pl.DataFrame({"text": samples["human"][:50]}), human=human, ai=ai)
-    assert any("'file'" in warning and "perfectly" in warning for warning in found.warnings)
-    assert any("punctuation and white space alone" in warning for warning in found.warnings)
+    detected = outcross.detect(pl.DataFrame({"text": samples["human"][:50]}), human=human, ai=ai)
+    assert any("'file'" in warning and "perfectly" in warning for warning in detected.warnings)
+    assert any("punctuation and white space alone" in warning for warning in detected.warnings)
 
 
 def test_near_twins_are_never_on_both_sides(samples):
     """Each human text ten times with one word more: ten times the texts, no more groups."""
     human = [f"{text[:-1]} {_spelt(i)}." for text in samples["human"] for i in range(3)]
-    found = outcross.detect(
+    detected = outcross.detect(
         pl.DataFrame({"text": samples["ai"][:40]}), human=pl.DataFrame({"text": human}), ai=frames(samples)["ai"]
     )
-    assert found.samples["human"]["texts"] == 1200
-    assert found.samples["human"]["groups"] <= 420
+    assert detected.samples["human"]["texts"] == 1200
+    assert detected.samples["human"]["groups"] <= 420
 
 
 def test_texts_of_one_document_count_as_one(samples):
@@ -194,7 +194,7 @@ def test_texts_of_one_document_count_as_one(samples):
         )
         for group in ("document", None)
     )
-    widths = [found.share.high - found.share.low for found in (once, known, unknown)]
+    widths = [result.share.high - result.share.low for result in (once, known, unknown)]
     assert widths[1] == pytest.approx(widths[0], rel=0.1)
     assert unknown.in_distribution is False or widths[2] < 0.8 * widths[0]  # too sure, one way or the other
 
@@ -204,8 +204,8 @@ def test_a_function_is_a_detector(samples, mixed):
         every_third = {_spelt(number) for number in range(0, WORDS, 3)}
         return [np.mean([word.strip(".") in every_third for word in text.split()]) for text in texts]
 
-    found = outcross.detect(mixed, **frames(samples), detector=share_of_thirds)
-    assert found.share.low <= 0.25 <= found.share.high
+    detected = outcross.detect(mixed, **frames(samples), detector=share_of_thirds)
+    assert detected.share.low <= 0.25 <= detected.share.high
 
 
 @pytest.mark.parametrize(
@@ -225,14 +225,14 @@ def test_a_function_that_is_no_detector(samples, mixed, function, words):
 def test_a_document_of_many_words_is_read_in_pieces(samples):
     rng = np.random.default_rng(6)
     texts = [*written(rng, 40, HUMAN, (5000, 5001)), *written(rng, 1, MODEL, (200_000, 200_001))]
-    found = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
-    assert found.frame()["_p_ai"].to_list()[-1] > 0.9
+    detected = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
+    assert detected.frame()["_p_ai"].to_list()[-1] > 0.9
 
 
 def test_a_folder_holds_what_was_found(tmp_path, samples, mixed):
     for name, frame in {**frames(samples), "data": mixed}.items():
         frame.write_parquet(tmp_path / f"{name}.parquet")
-    told = [
+    arguments = [
         "detect",
         tmp_path / "data.parquet",
         "--human",
@@ -243,7 +243,7 @@ def test_a_folder_holds_what_was_found(tmp_path, samples, mixed):
         "source",
         "--add-columns",
     ]
-    ran = command(*told, "--out", tmp_path / "out")
+    ran = command(*arguments, "--out", tmp_path / "out")
     assert ran.returncode == 0, ran.stderr
     assert "A model wrote" in ran.stdout
     records = pl.read_parquet(tmp_path / "out" / "records.parquet")
@@ -311,10 +311,10 @@ def test_declared_origins_are_counted_and_contradicted(samples):
         *written(rng, 30, HUMAN, long),
     ]
     data = declared(texts, _origin=["human"] * 200 + [None] * 100, _model=[None] * 200 + ["m"] * 100)
-    found = outcross.detect(data, **frames(samples), fpr=0.05)
-    assert found.declared["authors"] == {"human": 200, "model": 100, "edited": 0, "translated": 0, "unknown": 0}
-    assert found.declared["models"] == {"m": 100}
-    human, model = found.declared["human_but_flagged"], found.declared["model_but_in_the_human_tail"]
+    detected = outcross.detect(data, **frames(samples), fpr=0.05)
+    assert detected.declared["authors"] == {"human": 200, "model": 100, "edited": 0, "translated": 0, "unknown": 0}
+    assert detected.declared["models"] == {"m": 100}
+    human, model = detected.declared["human_but_flagged"], detected.declared["model_but_in_the_human_tail"]
     assert (human["judged"], human["by_chance"]) == (200, 10.0)
     assert 25 <= human["texts"] <= 40 + 20
     assert 15 <= model["texts"] <= 30 + 12
@@ -324,12 +324,12 @@ def test_declared_origins_are_counted_and_contradicted(samples):
 def test_the_share_that_is_declared_is_exact_and_the_unknown_stays_unknown(tmp_path):
     texts = ["plain words"] * 6 + ["As an AI language model, I cannot say."] * 2 + ["an old letter"] * 2
     data = declared(texts, _origin=["human"] * 3 + ["model"] * 2 + [None] * 5, date=["2024-01-01"] * 8 + ["1999-05-01"] * 2)
-    found = outcross.detect(data, detector="declared", out=tmp_path / "out")
-    assert (found.share.value, found.share.low, found.share.high) == (2 / 5, 0.2, 0.7)
-    assert found.declared["unknown_with_a_phrase"] == 2 and found.declared["unknown_and_early"] == 2
-    assert found.declared["assumed_share"]["low"] == 0.4 and found.declared["assumed_share"]["high"] == 0.5
-    assert found.frame()["_p_ai"].to_list() == [0.0] * 3 + [1.0] * 2 + [None] * 5
-    assert outcross.show(tmp_path / "out").plain() == found.plain()
+    detected = outcross.detect(data, detector="declared", out=tmp_path / "out")
+    assert (detected.share.value, detected.share.low, detected.share.high) == (2 / 5, 0.2, 0.7)
+    assert detected.declared["unknown_with_a_phrase"] == 2 and detected.declared["unknown_and_early"] == 2
+    assert detected.declared["assumed_share"]["low"] == 0.4 and detected.declared["assumed_share"]["high"] == 0.5
+    assert detected.frame()["_p_ai"].to_list() == [0.0] * 3 + [1.0] * 2 + [None] * 5
+    assert outcross.show(tmp_path / "out").plain() == detected.plain()
     assert "What the data declare" in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -351,15 +351,15 @@ def test_declarations_that_say_nothing(data, asked, words):
 def test_another_language_is_named(samples):
     rng = np.random.default_rng(12)
     texts = [*written(rng, 200, HUMAN, (40, 70)), *written(rng, 60, HUMAN, (40, 70), first=5000)]
-    found = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
+    detected = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
     assert any(
-        re.match("6[0-9] texts hold hardly any of the words", warning) for warning in found.warnings
+        re.match("6[0-9] texts hold hardly any of the words", warning) for warning in detected.warnings
     )  # 1 in 100 of the samples' own too
-    told = found.frame()
-    assert told["_p_ai"][200:].null_count() == 60 and told["_flagged"][200:].null_count() == 60
-    assert set(told["_why"][200:].to_list()) == {"cannot_tell: another language or vocabulary than the samples"}
-    assert found.plain()["cannot_tell"]["another language"] == told["_p_ai"].null_count()
-    assert found.share.n == told["_p_ai"].count()
+    frame = detected.frame()
+    assert frame["_p_ai"][200:].null_count() == 60 and frame["_flagged"][200:].null_count() == 60
+    assert set(frame["_why"][200:].to_list()) == {"cannot_tell: another language or vocabulary than the samples"}
+    assert detected.plain()["cannot_tell"]["another language"] == frame["_p_ai"].null_count()
+    assert detected.share.n == frame["_p_ai"].count()
     own = outcross.detect(pl.DataFrame({"text": texts[:200]}), **frames(samples))
     assert not any("hardly any" in warning for warning in own.warnings)
 
@@ -420,20 +420,20 @@ def test_columns_that_link_the_samples_are_named(samples):
 
 
 def test_without_texts_of_models_the_page_is_written_too(tmp_path, samples, mixed):
-    found = outcross.detect(mixed, human=frames(samples)["human"])
-    assert "lower" in found.report(tmp_path / "page.html").read_text()
-    assert set(found.frame()["_why"].drop_nulls().to_list()) == {
+    detected = outcross.detect(mixed, human=frames(samples)["human"])
+    assert "lower" in detected.report(tmp_path / "page.html").read_text()
+    assert set(detected.frame()["_why"].drop_nulls().to_list()) == {
         "cannot_tell: too short",
         "cannot_tell: no texts of models were given",
     }
 
 
 def test_a_mix_reads_what_could_not_be_judged_as_the_average(detection, mixed):
-    told = mixed.hstack(detection.frame().select("_p_ai")).rename({"_p_ai": "q"})
-    made = outcross.mix(
-        pools=[{"name": "crawl", "data": told, "origin": "unknown"}], filters=[{"importance": {"column": "q"}}], rows=200
+    crawled = mixed.hstack(detection.frame().select("_p_ai")).rename({"_p_ai": "q"})
+    mixed_rows = outcross.mix(
+        pools=[{"name": "crawl", "data": crawled, "origin": "unknown"}], filters=[{"importance": {"column": "q"}}], rows=200
     )
-    assert made.frame().height == 200
+    assert mixed_rows.frame().height == 200
 
 
 def estimated(value, error, n):

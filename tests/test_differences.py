@@ -26,32 +26,34 @@ def seeds(arm, *by_seed):
 
 
 def lines_of(*readings):
-    (one,) = measured(Study("s", tuple(dict.fromkeys(reading.arm for reading in readings)), tuple(readings)))
-    return one.curves
+    (reading,) = measured(Study("s", tuple(dict.fromkeys(reading.arm for reading in readings)), tuple(readings)))
+    return reading.curves
 
 
 def test_arms_of_the_same_seeds_differ_where_their_bands_overlap():
     """Seeds scatter by 10, and each pair is 1 apart to within .1: by hand mean 1, s = .1, half width 4.302653 · .1 / √3."""
     lines = lines_of(*seeds("a", [0, 10], [0, 20], [0, 30]), *seeds("b", [0, 10.9], [0, 21.0], [0, 31.1]))
-    one = between(lines["b"], lines["a"], 1, is_ratio=False)
+    difference = between(lines["b"], lines["a"], 1, is_ratio=False)
     half = 4.302652729911275 * 0.1 / math.sqrt(3)
-    assert (one.value, one.low, one.high) == pytest.approx((1.0, 1.0 - half, 1.0 + half))
-    assert one.is_clear and one.how == "over 3 paired seeds"
+    assert (difference.value, difference.low, difference.high) == pytest.approx((1.0, 1.0 - half, 1.0 + half))
+    assert difference.is_clear and difference.how == "over 3 paired seeds"
 
 
 def test_arms_of_one_seed_have_the_wider_interval_of_independent_ones_and_say_so():
     lines = lines_of(*seeds("a", [5, 5]), *seeds("b", [5, 6]))
-    one = between(lines["b"], lines["a"], 1, is_ratio=False)
-    assert (one.low, one.high) == pytest.approx((1 - math.sqrt(2), 1 + math.sqrt(2)))
-    assert not one.is_clear and one.how == "as if the two were independent"
+    difference = between(lines["b"], lines["a"], 1, is_ratio=False)
+    assert (difference.low, difference.high) == pytest.approx((1 - math.sqrt(2), 1 + math.sqrt(2)))
+    assert not difference.is_clear and difference.how == "as if the two were independent"
 
 
 def test_a_ratio_is_compared_on_the_logarithmic_scale():
     lines = lines_of(*seeds("a", [2, 4], [2, 8]))
-    one = over_time(lines["a"], is_ratio=True)
+    ratio = over_time(lines["a"], is_ratio=True)
     half = 12.706204736432095 * math.log(2) / 2  # t with one degree of freedom, s = ln 2 / √2
-    assert math.log(one.value) == pytest.approx(1.5 * math.log(2))
-    assert (math.log(one.low), math.log(one.high)) == pytest.approx((math.log(one.value) - half, math.log(one.value) + half))
+    assert math.log(ratio.value) == pytest.approx(1.5 * math.log(2))
+    assert (math.log(ratio.low), math.log(ratio.high)) == pytest.approx(
+        (math.log(ratio.value) - half, math.log(ratio.value) + half)
+    )
 
 
 def test_without_intervals_there_is_no_difference():
@@ -78,9 +80,9 @@ def test_arms_that_train_on_the_same_say_it_once_and_each_is_compared(tmp_path):
 
 def test_many_arms_whose_tails_say_no_are_warned_of_once():
     arms = [f"arm{i}" for i in range(5)]
-    told = [ShownReading(arm, g, "held_out_perplexity", 60.0 + g, 55.0, 65.0, "documents", 9) for arm in arms for g in (0, 1)]
-    told += [ShownReading(arm, g, "rare_words", 0.3, 0.2, 0.4, "documents", 9, at="1 time") for arm in arms for g in (0, 1)]
-    (warning,) = warnings(measured(Study("s", tuple(arms), tuple(told))))
+    readings = [ShownReading(arm, g, "held_out_perplexity", 60.0 + g, 55.0, 65.0, "documents", 9) for arm in arms for g in (0, 1)]
+    readings += [ShownReading(arm, g, "rare_words", 0.3, 0.2, 0.4, "documents", 9, at="1 time") for arm in arms for g in (0, 1)]
+    (warning,) = warnings(measured(Study("s", tuple(arms), tuple(readings))))
     assert all(warning.count(f"{arm} (60 to 61; 30\xa0%)") == 1 for arm in arms) and warning.count("perplexity does not show") == 1
 
 

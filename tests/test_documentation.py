@@ -71,8 +71,10 @@ def commands(page: Path) -> list[str]:
     lines += [
         line for block in re.findall(r"```(?:sh|bash|console)\n(.*?)```", text, flags=re.DOTALL) for line in block.splitlines()
     ]
-    found = [re.sub(r"\s+#.*$", "", line).strip().removeprefix("$ ") for line in lines]
-    return [line for line in dict.fromkeys(found) if re.match(r"(outcross|uvx|make) ", line) and not line.startswith("outcross:")]
+    stripped = [re.sub(r"\s+#.*$", "", line).strip().removeprefix("$ ") for line in lines]
+    return [
+        line for line in dict.fromkeys(stripped) if re.match(r"(outcross|uvx|make) ", line) and not line.startswith("outcross:")
+    ]
 
 
 def python_of(page: Path) -> list[str]:

@@ -30,37 +30,37 @@ LATE = ([1.0, 0.98, 0.97, 0.96, 0.85, 0.8], [LOSS, 4.1, 4.3, 4.3, 4.3, 4.4])
 
 
 def test_one_seed_has_a_lead_and_no_verdict():
-    found = seeds(EARLY)
-    assert (found.answer, found.value, found.low, found.when) == ("cannot_tell", 2.0, None, 2)
-    assert found.note.startswith(
-        "The early signal (rare things are lost) had lost a tenth 2 generations before held_out_loss had risen by 5 %. "
+    answer = seeds(EARLY)
+    assert (answer.answer, answer.value, answer.low, answer.when) == ("cannot_tell", 2.0, None, 2)
+    assert answer.note.startswith(
+        "By the readings themselves, the early signal (rare things are lost) had lost a tenth 2 generations before held_out_loss had risen by 5 %. "
     )
-    assert "which puts either signal first in half of such runs" in found.note
+    assert "which puts either signal first in half of such runs" in answer.note
     assert (
         "By their intervals, the early signal had surely moved from generation 2 on, and held_out_loss had surely moved from generation 2 on."
-        in found.note
+        in answer.note
     )
 
 
 def test_six_seeds_that_agree_are_beyond_what_swapping_the_signals_gives():
     """Of 64 flips of signs two are as far: 1/32. Five seeds have 1/16."""
-    found = seeds(*[EARLY] * 6)
-    assert (found.answer, found.value) == ("yes", 2.0) and "a chance of 0.031" in found.note
+    answer = seeds(*[EARLY] * 6)
+    assert (answer.answer, answer.value) == ("yes", 2.0) and "a chance of 0.031" in answer.note
     assert seeds(*[EARLY] * 5).answer == "cannot_tell"
     assert seeds(*[LATE] * 6).answer == "no" and seeds(*[LATE] * 6).value == -2.0
 
 
 def test_ties_are_told_apart_and_are_no_lead():
-    found = seeds(*[EARLY] * 5, TIED)
-    assert found.value == pytest.approx(10 / 6) and found.answer == "cannot_tell"
-    assert "The early signal was first in 5, both came in the same generation in 1 of 6 seeds" in found.note
+    answer = seeds(*[EARLY] * 5, TIED)
+    assert answer.value == pytest.approx(10 / 6) and answer.answer == "cannot_tell"
+    assert "The early signal was first in 5, both came in the same generation in 1 of 6 seeds" in answer.note
     assert "had lost a tenth in the generation in which held_out_loss had risen by 5 %" in seeds(TIED).note
 
 
 def test_a_loss_that_has_not_risen_makes_the_lead_a_lower_bound():
-    found = seeds((EARLY[0], [LOSS] * 6))
-    assert found.value == 4.0
-    assert "had lost a tenth from generation 2 on, and held_out_loss had not risen by 5 % by the last generation" in found.note
+    answer = seeds((EARLY[0], [LOSS] * 6))
+    assert answer.value == 4.0
+    assert "had lost a tenth from generation 2 on, and held_out_loss had not risen by 5 % by the last generation" in answer.note
     still = seeds(([1.0] * 6, [LOSS] * 6))
     assert (still.answer, still.value) == ("no", None)
     assert "had not lost a tenth, and held_out_loss had not risen" in still.note
@@ -81,5 +81,5 @@ def test_without_an_early_signal_there_is_no_warning():
          "high": None, "method": "", "n": 1, "note": ""}
         for g in range(3)
     ]  # fmt: skip
-    found = profile(frame(rows), arm="replace")[WARNING]
-    assert (found.answer, found.note) == ("not_applicable", "no early signal was read over two generations")
+    answer = profile(frame(rows), arm="replace")[WARNING]
+    assert (answer.answer, answer.note) == ("not_applicable", "no early signal was read over two generations")

@@ -26,13 +26,13 @@ BOUND = 4.5
 D, ROWS, FITS, COEFFICIENT = 8, 100, 11, 1.0
 
 
-def found_slopes(told) -> dict[tuple[str, str], Any]:
-    made = arms(told)
+def found_slopes(recipe) -> dict[tuple[str, str], Any]:
+    swept = arms(recipe)
     ended = [
-        (arm.name, arm.experiment.seed, generation.g, generation.measured) for arm in made for generation in run(arm.experiment)
+        (arm.name, arm.experiment.seed, generation.g, generation.measured) for arm in swept for generation in run(arm.experiment)
     ]
-    found = chief(slopes(tabulate("small", ended), flat_settings(made)))
-    return {(one.setting, one.quantity): one for one in found}
+    chief_slopes = chief(slopes(tabulate("small", ended), flat_settings(swept)))
+    return {(source.setting, source.quantity): source for source in chief_slopes}
 
 
 @pytest.fixture(scope="module")
@@ -63,22 +63,26 @@ LAWS = [("human.rows", "rows"), ("human.noise", "noise"), ("learner.predictors",
 @pytest.mark.parametrize(("setting", "argument"), LAWS, ids=[setting for setting, _ in LAWS])
 @pytest.mark.parametrize("quantity", ["start", "speed", "narrowing"])
 def test_the_speed_of_every_arm_and_its_slope_are_those_of_theory(sources, setting, argument, quantity):
-    one = sources[setting, quantity]
-    values = [point.setting for point in one.points]
-    theory = {"start": lambda **told: steps_of(**told)[0], "speed": lambda **told: steps_of(**told)[1], "narrowing": narrowing_of}
+    source = sources[setting, quantity]
+    values = [point.setting for point in source.points]
+    theory = {
+        "start": lambda **changed: steps_of(**changed)[0],
+        "speed": lambda **changed: steps_of(**changed)[1],
+        "narrowing": narrowing_of,
+    }
     law = np.array(
         [theory[quantity](**{argument: int(value) if argument in ("rows", "predictors") else value}) for value in values]
     )
-    for point, value in zip(one.points, law, strict=True):
+    for point, value in zip(source.points, law, strict=True):
         assert abs(point.value - value) < BOUND * (point.high - point.low) / (2 * 1.959964), f"{point} against {value}"
-    slope, *_ = np.polyfit(np.log(values), np.log(law) if one.of.startswith("ln ") else law, 1)
-    assert abs(one.slope.value - slope) < BOUND * one.slope.standard_error, f"{one.of}: {one.slope} against {slope}"
+    slope, *_ = np.polyfit(np.log(values), np.log(law) if source.of.startswith("ln ") else law, 1)
+    assert abs(source.slope.value - slope) < BOUND * source.slope.standard_error, f"{source.of}: {source.slope} against {slope}"
 
 
 def test_twice_the_label_noise_is_four_times_the_speed(sources):
-    one = sources["human.noise", "speed"]
-    assert abs(one.slope.value - 2) < BOUND * one.slope.standard_error < 0.1
-    assert abs(one.bend.value) < BOUND * one.bend.standard_error
+    source = sources["human.noise", "speed"]
+    assert abs(source.slope.value - 2) < BOUND * source.slope.standard_error < 0.1
+    assert abs(source.bend.value) < BOUND * source.bend.standard_error
 
 
 def test_temperature_does_not_touch_generation_0_and_sets_the_speed_at_which_labels_lose_their_spread(sources):
@@ -102,20 +106,20 @@ def test_fewer_steps_of_descent_are_worse_from_the_start_and_faster(sources):
 
 
 def test_the_log_variance_of_a_gaussian_falls_as_one_over_the_rows_G5():
-    told = override(load("gaussian"), {"arms": None, "chains": 40_000, "generations": 10, "metrics": ["fitted_law"]})
-    one = found_slopes(told | {"arms": [{"human.rows": n, "seed": n} for n in (20, 40, 80, 160)]})["human.rows", "narrowing"]
+    recipe = override(load("gaussian"), {"arms": None, "chains": 40_000, "generations": 10, "metrics": ["fitted_law"]})
+    source = found_slopes(recipe | {"arms": [{"human.rows": n, "seed": n} for n in (20, 40, 80, 160)]})["human.rows", "narrowing"]
     rows = np.array([20, 40, 80, 160])
     law = np.polyfit(np.log(rows), np.log(np.log((rows - 1) / 2) - digamma((rows - 1) / 2)), 1)[0]
-    assert abs(one.slope.value - law) < BOUND * one.slope.standard_error < 0.1
+    assert abs(source.slope.value - law) < BOUND * source.slope.standard_error < 0.1
     assert law == pytest.approx(-1, abs=0.06)
 
 
 def test_the_concentration_of_words_grows_as_one_over_the_rows_C1():
-    told = override(load("categorical"), {"arms": None, "chains": 2000, "generations": 2})
-    one = found_slopes(told | {"arms": [{"human.rows": n, "seed": n} for n in (100, 200, 400, 800)]})["human.rows", "speed"]
+    recipe = override(load("categorical"), {"arms": None, "chains": 2000, "generations": 2})
+    source = found_slopes(recipe | {"arms": [{"human.rows": n, "seed": n} for n in (100, 200, 400, 800)]})["human.rows", "speed"]
     rows = np.array([100, 200, 400, 800])
     law = np.polyfit(np.log(rows), np.log((1 - 1 / rows) / rows), 1)[0]  # (1 − Σp²)/n (1 − 1/n) a generation
-    assert one.measure == "excess_risk" and abs(one.slope.value - law) < BOUND * one.slope.standard_error < 0.1
+    assert source.measure == "excess_risk" and abs(source.slope.value - law) < BOUND * source.slope.standard_error < 0.1
 
 
 def test_a_descent_of_many_steps_ends_where_least_squares_does():
@@ -138,18 +142,20 @@ def test_a_regression_that_sees_some_predictors_is_one_on_those_alone():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    told = override(load("error-sources"), {"chains": 50, "generations": 4})
-    return outcross.run(told, out=tmp_path_factory.mktemp("sources") / "run").finish().folder
+    recipe = override(load("error-sources"), {"chains": 50, "generations": 4})
+    return outcross.run(recipe, out=tmp_path_factory.mktemp("sources") / "run").finish().folder
 
 
 def test_show_and_its_json_tell_the_slopes(folder, capsys):
     with pytest.raises(SystemExit):
         main(["show", str(folder), "--json"])
     slopes_told = json.loads(capsys.readouterr().out)["slopes"]
-    assert {one["setting"] for one in slopes_told} == {
+    assert {entry["setting"] for entry in slopes_told} == {
         "human.rows", "human.noise", "learner.predictors", "learner.steps", "draw.temperature",
     }  # fmt: skip
-    assert all({"value", "low", "high", "method", "n"} == set(one["slope"]) for one in slopes_told if one["quantity"] != "change")
+    assert all(
+        {"value", "low", "high", "method", "n"} == set(entry["slope"]) for entry in slopes_told if entry["quantity"] != "change"
+    )
     with pytest.raises(SystemExit):
         main(["show", str(folder)])
     assert "ln speed against ln human.rows" in capsys.readouterr().out
@@ -158,20 +164,20 @@ def test_show_and_its_json_tell_the_slopes(folder, capsys):
 def test_the_report_draws_every_slope_and_tells_its_interval(folder):
     page = outcross.open(folder).report().read_text()
     section = page[page.index('id="slopes"') : page.index('id="metrics"')]
-    for one in chief(outcross.open(folder).slopes):
-        assert one.of in section and one.slope is not None
-        assert estimated(one.slope.value, one.slope.low, one.slope.high) in section
+    for source in chief(outcross.open(folder).slopes):
+        assert source.of in section and source.slope is not None
+        assert estimated(source.slope.value, source.slope.low, source.slope.high) in section
     assert len(chief(outcross.open(folder).slopes)) == section.count("<svg") == 15
 
 
 def test_the_closed_form_of_a_slope_is_the_slope_of_the_closed_form(folder):
-    spec = {(one.setting, one.quantity): one for one in chief(outcross.open(folder).slopes)}
+    spec = {(source.setting, source.quantity): source for source in chief(outcross.open(folder).slopes)}
     for setting, argument in [("human.rows", "rows"), ("human.noise", "noise"), ("draw.temperature", "temperature")]:
-        one = spec[setting, "speed"]
-        law = [steps_of(**{argument: point.setting}, fits=4)[1] for point in one.points]
-        assert [point.closed_form for point in one.points] == pytest.approx(law)
-        settings = np.log([point.setting for point in one.points])
-        assert one.is_exponent and one.closed_form == pytest.approx(np.polyfit(settings, np.log(law), 1)[0])
+        source = spec[setting, "speed"]
+        law = [steps_of(**{argument: point.setting}, fits=4)[1] for point in source.points]
+        assert [point.closed_form for point in source.points] == pytest.approx(law)
+        settings = np.log([point.setting for point in source.points])
+        assert source.is_exponent and source.closed_form == pytest.approx(np.polyfit(settings, np.log(law), 1)[0])
     assert spec["learner.steps", "speed"].closed_form is None and spec["learner.predictors", "speed"].closed_form is None
 
 

@@ -48,13 +48,13 @@ def place(tmp_path_factory) -> Path:
     (folder / "cut.jsonl.gz").write_bytes((folder / "t.jsonl.gz").read_bytes()[:-200])
     (folder / "stored").mkdir()
     narrow = frame.with_columns(polars.col("age") * 0.5)
-    made = audit(narrow, reference=frame, aspects=("spread", "tails"))
-    (folder / "stored" / "audit.json").write_text(json.dumps(made.plain()))
+    audited = audit(narrow, reference=frame, aspects=("spread", "tails"))
+    (folder / "stored" / "audit.json").write_text(json.dumps(audited.plain()))
     return folder
 
 
-def limited(kind: int, most: int):
-    return lambda: resource.setrlimit(kind, (most, most))
+def limited(kind: int, bound: int):
+    return lambda: resource.setrlimit(kind, (bound, bound))
 
 
 def library(folder: Path, body: str) -> dict[str, str]:
@@ -72,8 +72,8 @@ def command(*arguments: object, limit=None, **environment: str) -> subprocess.Co
     return subprocess.run(words, capture_output=True, text=True, env=environment, preexec_fn=limit, timeout=60, check=False)
 
 
-def is_one_line(told: str) -> bool:
-    return told.startswith("outcross: ") and told.count("\n") == 1 and told.endswith("\n")
+def is_one_line(line: str) -> bool:
+    return line.startswith("outcross: ") and line.count("\n") == 1 and line.endswith("\n")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_picture_with_flipped_bits_is_read_or_refused_in_one_line(tmp_path):
             read(tmp_path)
 
 
-def mutated(told, rng: random.Random):
+def mutated(data, rng: random.Random):
     """Plain data in which one value somewhere is another."""
     odd = [None, True, -1, 0, 1e300, float("nan"), float("inf"), "", "x\u202e" * 9, [], {}, [[]], {"a": 1}, 10**30, "3"]
     places = []
@@ -227,9 +227,9 @@ def mutated(told, rng: random.Random):
         for key, value in inner.items() if isinstance(inner, dict) else enumerate(inner) if isinstance(inner, list) else ():
             walk(value, *path, key)
 
-    walk(told)
+    walk(data)
     *way, last = rng.choice(places[1:])
-    changed = json.loads(json.dumps(told))
+    changed = json.loads(json.dumps(data))
     inner = changed
     for key in way:
         inner = inner[key]
@@ -241,10 +241,10 @@ def mutated(told, rng: random.Random):
 
 
 def test_a_mutated_audit_is_shown_or_refused_in_one_line(place, tmp_path, capsys):
-    told, rng = json.loads((place / "stored" / "audit.json").read_text()), random.Random(0)
-    several = {"schema": 1, "audits": [told, {**told, "name": "other"}], "ranking": [], "onsets": []}
+    stored, rng = json.loads((place / "stored" / "audit.json").read_text()), random.Random(0)
+    several = {"schema": 1, "audits": [stored, {**stored, "name": "other"}], "ranking": [], "onsets": []}
     for turn in range(150):
-        (tmp_path / "audit.json").write_text(json.dumps(mutated(told if turn % 3 else several, rng)))
+        (tmp_path / "audit.json").write_text(json.dumps(mutated(stored if turn % 3 else several, rng)))
         with pytest.raises(SystemExit) as stopped:
             main(["show", str(tmp_path), *(["--json"] if turn % 2 else [])])
         said = capsys.readouterr()

@@ -109,8 +109,15 @@ def test_the_tokenizer_has_our_ids_behind_a_start_token_and_gives_the_text_back(
 
 def test_no_default_of_transformers_cuts_what_is_sampled(pair):
     _, theirs, _ = pair
-    told = theirs.generation_config
-    assert (told.do_sample, told.top_k, told.top_p, told.temperature, told.num_beams, told.repetition_penalty) == (
+    defaults = theirs.generation_config
+    assert (
+        defaults.do_sample,
+        defaults.top_k,
+        defaults.top_p,
+        defaults.temperature,
+        defaults.num_beams,
+        defaults.repetition_penalty,
+    ) == (
         False,
         0,
         1,
@@ -199,7 +206,7 @@ def test_an_unfinished_run_gives_its_newest_generation_and_says_so(tmp_path):
         ({"generation": -1}, "no generation -1 of replace"),
         ({"seed": 7}, "no generation of replace with seed 7 has ended in .*; its seeds are 0"),
         ({"to": "transformer"}, "unknown --to 'transformer'; did you mean 'transformers'"),
-        ({"to": ""}, "unknown --to ''"),
+        ({"to": ""}, "to is empty; give a value, or leave it out"),
         ({"out": "file.txt"}, "is a file; name a folder"),
         ({"out": "full"}, "holds a.txt, which no export left there"),
         ({"result": "full"}, "holds no ledger.jsonl"),
@@ -235,9 +242,9 @@ def test_a_model_whose_files_were_changed_is_not_handed_out(run, tmp_path):
 @pytest.mark.parametrize("opening", ["nothing", "bos"])
 def test_a_model_of_transformers_is_handed_on_as_the_run_keeps_it(tmp_path, opening):
     learner = {"kind": "causal_lm", "model": "tiny", "weights": "random", "vocabulary": 300, "opening": opening}
-    told = yaml.safe_load(write_tiny(tmp_path).read_text()) | {"learner": learner, "generations": 1, "metrics": ["decoding"]}
-    told["training"]["start"] = {"scratch": {}}
-    run = outcross.run(told, out=tmp_path / "run").finish()
+    recipe = yaml.safe_load(write_tiny(tmp_path).read_text()) | {"learner": learner, "generations": 1, "metrics": ["decoding"]}
+    recipe["training"]["start"] = {"scratch": {}}
+    run = outcross.run(recipe, out=tmp_path / "run").finish()
     export = outcross.export(run.folder, to="transformers", out=tmp_path / "model")
     theirs, tokenizer = loaded(export.folder)
     model = run.arms[0].experiment.learner.load(run.kept(run.ledger.generations["replace", 0, 0].steps["model"]))

@@ -79,17 +79,19 @@ def test_mlflow_reads_every_generation_with_its_interval_the_settings_and_the_pa
     client, runs = store_of(tmp_path / "store")
     assert set(runs) == {f"{policy}, seed {seed}" for policy in ("replace", "accumulate") for seed in (0, 1)}
     for arm, seed in (("replace", 0), ("accumulate", 1)):
-        found = runs[f"{arm}, seed {seed}"]
+        logged = runs[f"{arm}, seed {seed}"]
         assert (
-            found.info.status == "FINISHED" and found.data.params["policy.kind"] == arm and found.data.params["seed"] == str(seed)
+            logged.info.status == "FINISHED"
+            and logged.data.params["policy.kind"] == arm
+            and logged.data.params["seed"] == str(seed)
         )
-        assert found.data.tags["outcross.varied"] == "policy"
+        assert logged.data.tags["outcross.varied"] == "policy"
         for place, name in enumerate(("log_variance", "log_variance_low", "log_variance_high")):
-            history = client.get_metric_history(found.info.run_id, name)
-            assert [(one.step, one.value) for one in history] == [
-                (step, told[place]) for step, told in expected(run, arm, seed).items()
+            history = client.get_metric_history(logged.info.run_id, name)
+            assert [(point.step, point.value) for point in history] == [
+                (step, numbers[place]) for step, numbers in expected(run, arm, seed).items()
             ]
-        page = client.download_artifacts(found.info.run_id, "report.html", str(tmp_path))
+        page = client.download_artifacts(logged.info.run_id, "report.html", str(tmp_path))
         assert Path(page).read_bytes() == run.report(tmp_path / "page.html").read_bytes()
 
 
@@ -100,8 +102,8 @@ def test_wandb_reads_every_generation_with_its_interval_the_settings_and_the_pag
     assert set(runs) == {f"{policy}, seed {seed}" for policy in ("replace", "accumulate") for seed in (0, 1)}
     ((own, config, rows),) = runs["accumulate, seed 1"]
     assert (own.project, own.run_group, config["policy.kind"], config["seed"]) == ("drift", "accumulate", "accumulate", 1)
-    told = expected(run, "accumulate", 1)
-    assert {row["_step"]: tuple(row[f"log_variance{end}"] for end in ("", "_low", "_high")) for row in rows} == told
+    logged = expected(run, "accumulate", 1)
+    assert {row["_step"]: tuple(row[f"log_variance{end}"] for end in ("", "_low", "_high")) for row in rows} == logged
     pages = [*(tmp_path / "store").glob("wandb/*/files/report.html")]
     assert len(pages) == 4 and pages[0].read_bytes() == run.report(tmp_path / "page.html").read_bytes()
     assert not list((tmp_path / "store").rglob("requirements.txt"))
@@ -128,18 +130,18 @@ def test_a_run_that_is_stopped_and_resumed_is_logged_once(run, tmp_path, name):
         if generation.g == 1:
             break
     outcross.run(GAUSSIAN, out=tmp_path / "drift", track=name).finish()
-    told = expected(run, "replace", 0)
+    logged = expected(run, "replace", 0)
     if name == "mlflow":
         client, runs = store_of(tmp_path / "drift-mlflow")
         history = client.get_metric_history(runs["replace, seed 0"].info.run_id, "log_variance")
-        assert len(runs) == 4 and [(one.step, one.value) for one in history] == [
-            (step, numbers[0]) for step, numbers in told.items()
+        assert len(runs) == 4 and [(point.step, point.value) for point in history] == [
+            (step, numbers[0]) for step, numbers in logged.items()
         ]
     else:
         runs = wandb_records(tmp_path / "drift-wandb")
         ((_, _, rows),) = runs["replace, seed 0"]
         assert len(runs) == 4 and [(row["_step"], row["log_variance"]) for row in rows] == [
-            (step, numbers[0]) for step, numbers in told.items()
+            (step, numbers[0]) for step, numbers in logged.items()
         ]
 
 

@@ -16,10 +16,10 @@ def people(n=400, groups=("a", "b", "c"), seed=0):
     return LabelledPoints(rng.random((n, 2)), label, group, ("no", "yes"), groups)
 
 
-def said_of(one, seed=1):
+def said_of(points, seed=1):
     """Classes that are right more often in one group than in another."""
     rng = np.random.default_rng(seed)
-    return np.where(rng.random(len(one)) < 0.6 + 0.1 * one.group, one.label, 1 - one.label)
+    return np.where(rng.random(len(points)) < 0.6 + 0.1 * points.group, points.label, 1 - points.label)
 
 
 def test_rates_and_gaps_are_fairlearns_to_the_last_digits():
@@ -27,10 +27,10 @@ def test_rates_and_gaps_are_fairlearns_to_the_last_digits():
     from sklearn.metrics import accuracy_score
 
     for groups in (("a", "b"), ("a", "b", "c")):
-        one = people(groups=groups)
-        said = said_of(one)
-        own = {(reading.measure, reading.at): reading.estimate.value for reading in of_groups(said, one) if reading.estimate}
-        names = np.array(groups)[one.group]
+        points = people(groups=groups)
+        said = said_of(points)
+        own = {(reading.measure, reading.at): reading.estimate.value for reading in of_groups(said, points) if reading.estimate}
+        names = np.array(groups)[points.group]
         frame = fairlearn.MetricFrame(
             metrics={
                 "group_accuracy": accuracy_score,
@@ -38,7 +38,7 @@ def test_rates_and_gaps_are_fairlearns_to_the_last_digits():
                 "true_positive_rate": fairlearn.true_positive_rate,
                 "false_positive_rate": fairlearn.false_positive_rate,
             },
-            y_true=one.label,
+            y_true=points.label,
             y_pred=said,
             sensitive_features=names,
         )
@@ -49,8 +49,8 @@ def test_rates_and_gaps_are_fairlearns_to_the_last_digits():
             "accuracy": frame.overall["group_accuracy"],
             "accuracy_gap": frame.difference()["group_accuracy"],
             "worst_group_accuracy": frame.group_min()["group_accuracy"],
-            "demographic_parity_gap": fairlearn.demographic_parity_difference(one.label, said, sensitive_features=names),
-            "equalised_odds_gap": fairlearn.equalized_odds_difference(one.label, said, sensitive_features=names),
+            "demographic_parity_gap": fairlearn.demographic_parity_difference(points.label, said, sensitive_features=names),
+            "equalised_odds_gap": fairlearn.equalized_odds_difference(points.label, said, sensitive_features=names),
         }
         for measure, value in theirs.items():
             assert own[measure, ""] == pytest.approx(value, abs=1e-12), measure
@@ -70,29 +70,31 @@ def test_the_interval_of_a_gap_holds_it_at_zero_too(rates):
     """3,000 sets: of a 95 % interval 93.8 % at least hold the truth (three standard errors below)."""
     rng, n, truth = np.random.default_rng(2), 200, max(rates) - min(rates)
     counts = rng.binomial(n, rates, (3000, len(rates)))
-    held = [(one := gap([(int(count), n) for count in row])).low <= truth + 1e-12 and truth <= one.high for row in counts]
-    assert np.mean(held) > 0.938
+    inside = [
+        (interval := gap([(int(count), n) for count in row])).low <= truth + 1e-12 and truth <= interval.high for row in counts
+    ]
+    assert np.mean(inside) > 0.938
 
 
 def test_a_signed_difference_is_newcombes():
-    one = difference((56, 70), (48, 80))  # his example: .2, and .0524 to .3339
-    assert (round(one.low, 4), round(one.high, 4)) == (0.0524, 0.3339)
+    interval = difference((56, 70), (48, 80))  # his example: .2, and .0524 to .3339
+    assert (round(interval.low, 4), round(interval.high, 4)) == (0.0524, 0.3339)
     assert gap([(56, 70), (48, 80)]).value == pytest.approx(0.2)
     with pytest.raises(NotApplicable, match="no record here"):
         difference((0, 0), (1, 2))
 
 
 def test_a_classifier_that_never_says_a_class_has_no_rates_and_says_so():
-    one = people()
-    readings = {reading.measure: reading for reading in of_groups(np.zeros(len(one), dtype=int), one)}
+    points = people()
+    readings = {reading.measure: reading for reading in of_groups(np.zeros(len(points), dtype=int), points)}
     for measure in ("demographic_parity_gap", "equalised_odds_gap", "selection_rate"):
         assert readings[measure].estimate is None and "never says the class 'yes'" in readings[measure].note
     assert readings["accuracy"].estimate is not None and readings["accuracy_gap"].estimate is not None
 
 
 def test_a_group_without_a_record_has_a_reason_in_place_of_a_rate():
-    one = people(groups=("a", "b"))
-    alone = LabelledPoints(one.array, one.label, np.zeros(len(one), dtype=int), one.classes, one.groups)
+    points = people(groups=("a", "b"))
+    alone = LabelledPoints(points.array, points.label, np.zeros(len(points), dtype=int), points.classes, points.groups)
     readings = {(reading.measure, reading.at): reading for reading in of_groups(said_of(alone), alone)}
     assert (
         "no record here" in readings["selection_rate", "b"].note and "no record here" in readings["demographic_parity_gap", ""].note

@@ -36,8 +36,8 @@ def run():
 def marks(spec) -> list:
     """Every row of data in a specification."""
     if isinstance(spec, dict):
-        return [row for key, one in spec.items() for row in (one["values"] if key == "data" else marks(one))]
-    return [row for one in spec for row in marks(one)] if isinstance(spec, list | tuple) else []
+        return [row for key, part in spec.items() for row in (part["values"] if key == "data" else marks(part))]
+    return [row for part in spec for row in marks(part)] if isinstance(spec, list | tuple) else []
 
 
 def test_a_figure_draws_the_pooled_frame_and_nothing_else(run):
@@ -156,8 +156,8 @@ def test_a_theme_leaves_data_and_names_as_they_are():
 
 def test_every_figure_of_the_page_is_written_by_itself_with_its_data(tmp_path):
     pytest.importorskip("vl_convert")
-    told = SHARES | {"metrics": ["fitted_law"], "generations": 2, "sweep": {"seed": [0, 1, 2, 3]}, "policy": "replace"}
-    run = outcross.run(told, out=tmp_path / "run").finish()
+    recipe = SHARES | {"metrics": ["fitted_law"], "generations": 2, "sweep": {"seed": [0, 1, 2, 3]}, "policy": "replace"}
+    run = outcross.run(recipe, out=tmp_path / "run").finish()
     done = outcross.report(tmp_path / "run", figures=tmp_path / "figures", format="svg,pdf", theme="print")
     names = {figure.name for figure in run.figures()}
     assert {path.name for path in done.saved} == {f"{name}.{form}" for name in names for form in ("svg", "pdf", "csv")}

@@ -11,14 +11,18 @@ import numpy as np
 import polars
 import pytest
 from given_candidates import Given
+from scipy.sparse import csr_matrix, vstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
 
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.filters import FILTERS
 from outcross.filters.best_of import BestOfFilter
 from outcross.filters.drop_duplicates import DropDuplicatesFilter
-from outcross.filters.route import RouteFilter, shares_of_rewards
+from outcross.filters.route import RouteFilter, expected_shares, shares_of_rewards
 from outcross.recipe import plain, read
+from outcross.text.tf_idf import tf_idf
 
 ERRORS = 4.5
 """Standard errors within which a mean must be: a false alarm in 150,000."""
@@ -30,8 +34,8 @@ def scored(scores: np.ndarray, k: int, **more: list) -> Given:
     return Given([""] * n, {"score": scores.tolist(), **more}, asked=[f"{number // k}" for number in range(n)])
 
 
-def kept(one, candidates, seed=0) -> np.ndarray:
-    return one.select(candidates, np.random.default_rng(seed)).kept
+def kept(chooser, candidates, seed=0) -> np.ndarray:
+    return chooser.select(candidates, np.random.default_rng(seed)).kept
 
 
 @pytest.mark.parametrize(("k", "expected"), [(2, 0.5642), (5, 1.1630), (10, 1.5388)])
@@ -72,8 +76,8 @@ def test_a_function_of_texts_chooses_and_one_text_that_it_cannot_read_is_rejecte
     def length(texts):
         return [1 / bool(text) * len(text) for text in texts]
 
-    found = BestOfFilter(by=length).select(candidates, np.random.default_rng(0))
-    assert found.kept.tolist() == [True, False, False, True] and found.reasons[found.reason[2]] == "it has no number"
+    selection = BestOfFilter(by=length).select(candidates, np.random.default_rng(0))
+    assert selection.kept.tolist() == [True, False, False, True] and selection.reasons[selection.reason[2]] == "it has no number"
     with pytest.raises(BadInput, match=r"length_of_all must give a number a text: 4 for 4 texts, got an array of shape \(\)"):
 
         def length_of_all(texts):
@@ -85,7 +89,7 @@ def test_a_function_of_texts_chooses_and_one_text_that_it_cannot_read_is_rejecte
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("written", "why"),
     [
         ({"best_of": {}}, "by is needed"),
         ({"best_of": {"by": "wrods"}}, "did you mean 'words'"),
@@ -99,9 +103,9 @@ def test_a_function_of_texts_chooses_and_one_text_that_it_cannot_read_is_rejecte
         ({"bestof": {"by": "words"}}, "did you mean 'best_of'"),
     ],
 )
-def test_a_filter_that_is_written_wrongly_is_refused_in_one_line(told, why):
+def test_a_filter_that_is_written_wrongly_is_refused_in_one_line(written, why):
     with pytest.raises(BadInput, match=why) as refused:
-        read(FILTERS, told, "filter")
+        read(FILTERS, written, "filter")
     assert "\n" not in str(refused.value)
 
 
@@ -185,19 +189,43 @@ def test_routing_by_reward_decays_to_random_as_the_noise_of_the_reward_grows():
 def test_a_learned_router_comes_to_the_entropy_floor_of_its_rewards_where_prompts_tell_all():
     """Shares of rewards that are one number for each topic: what is left of the loss in nats is their entropy alone, and the divergence is 0."""
     rule = RouteFilter(rule="learned", reward=REWARD, columns=["language"], temperature=0.7, ridge=0.01)
-    found = rule.select(answers(MU, noise=0.0)[0], np.random.default_rng(0)).facts
-    assert found["kl"] < 0.005 < 0.05 < found["kl_without_prompts"]
+    facts = rule.select(answers(MU, noise=0.0)[0], np.random.default_rng(0)).facts
+    assert facts["kl"] < 0.005 < 0.05 < facts["kl_without_prompts"]
 
 
 def test_a_learned_router_finds_the_best_teacher_of_each_kind_of_prompt_from_the_prompt_alone():
     candidates, good = answers(MU, noise=0.3)
     learned = RouteFilter(rule="learned", reward=REWARD)
-    found = learned.select(candidates, np.random.default_rng(0))
+    selection = learned.select(candidates, np.random.default_rng(0))
     single, fixed = (good[kept(RULES[name], candidates)].mean() for name in ("single", "fixed"))
-    assert single < good[found.kept].mean() <= fixed + 1e-9 and good[found.kept].mean() > fixed - 0.05
-    assert found.facts["gain"]["low"] > 0 and found.facts["kl"] < found.facts["kl_without_prompts"]
+    assert single < good[selection.kept].mean() <= fixed + 1e-9 and good[selection.kept].mean() > fixed - 0.05
+    assert selection.facts["gain"]["low"] > 0 and selection.facts["kl"] < selection.facts["kl_without_prompts"]
     by_column = RouteFilter(rule="learned", reward=REWARD, columns=["language"], temperature=0.1, ridge=0.01)
     assert by_column.select(answers(MU, noise=0.0)[0], np.random.default_rng(0)).facts["kl"] < 0.01
+
+
+def test_a_router_reads_the_words_of_prompts_as_scikit_learn_weighs_them():
+    rng = np.random.default_rng(0)
+    words = np.array([f"word{number}" for number in range(40)])
+    texts = ["", "a", *(" ".join(rng.choice(words, rng.integers(1, 30))) for _ in range(300)), "Élan, ÉLAN and élan_2 it's"]
+    own, theirs = tf_idf(texts, 10_000), TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit_transform(texts)
+    assert own.shape == theirs.shape and own.nnz == theirs.nnz
+    assert np.abs(own @ own.T - theirs @ theirs.T).max() < 1e-12
+    assert tf_idf(texts, 7).shape == (len(texts), 7) and tf_idf(["", "a"], 7).shape == (2, 0)
+
+
+@pytest.mark.parametrize("teachers", [2, 3, 5])
+def test_a_router_is_logistic_regression_on_copies_of_a_prompt_of_each_teachers_share(teachers):
+    """Cross entropy to shares is that of as many copies of a prompt as there are teachers, each of its share's weight."""
+    rng = np.random.default_rng(teachers)
+    features, others = (csr_matrix(rng.random((n, 12)) * (rng.random((n, 12)) < 0.4)) for n in (800, 50))
+    wanted = rng.dirichlet(np.ones(teachers), 800) * (1 + 3 * (features[:, :teachers].toarray() > 0))
+    wanted /= wanted.sum(axis=1, keepdims=True)
+    wanted[:9] = 0.0  # prompts without a reward
+    shares = expected_shares(features, wanted, others, 2.0)
+    copies = LogisticRegression(C=0.5, max_iter=1000, tol=1e-8)
+    copies.fit(vstack([features] * teachers), np.repeat(np.arange(teachers), 800), wanted.T.ravel())
+    assert np.abs(shares - copies.predict_proba(others)).max() < 2e-3
 
 
 def test_rewards_become_shares_that_add_up_over_the_teachers_that_answer():
@@ -228,9 +256,9 @@ def test_of_the_same_and_almost_the_same_texts_the_human_one_stays_and_is_named(
         who=["model", "model", "human", "human"],
         wrote=["a", "a", "", ""],
     )
-    found = DropDuplicatesFilter(threshold=0.5).select(candidates, np.random.default_rng(0))
-    assert found.kept.tolist() == [False, True, True, False]
-    assert found.match is not None and found.match[0] in (2, 3) and found.kept[found.match[0]]
+    selection = DropDuplicatesFilter(threshold=0.5).select(candidates, np.random.default_rng(0))
+    assert selection.kept.tolist() == [False, True, True, False]
+    assert selection.match is not None and selection.match[0] in (2, 3) and selection.kept[selection.match[0]]
     exact = DropDuplicatesFilter(near=False).select(candidates, np.random.default_rng(0))
     assert exact.times.tolist() == [0, 1, 1, 1] and exact.match is not None and exact.match[0] == 3
 
@@ -246,10 +274,14 @@ def test_no_kept_text_has_a_twin_that_is_kept_and_every_text_that_goes_has_one()
         text = bases[number % 20].copy()
         text[rng.integers(30, size=number % 4)] = "changed"
         texts.append(" ".join(text))
-    found = DropDuplicatesFilter(threshold=0.6).select(Given(texts), np.random.default_rng(0))
-    left = [text for text, stays in zip(texts, found.kept, strict=True) if stays]
+    selection = DropDuplicatesFilter(threshold=0.6).select(Given(texts), np.random.default_rng(0))
+    left = [text for text, stays in zip(texts, selection.kept, strict=True) if stays]
     assert 0 < len(left) < 200 and not len(near_twins(left, 0.6).first)
-    assert found.match is not None and (found.match[~found.kept] >= 0).all() and found.kept[found.match[~found.kept]].all()
+    assert (
+        selection.match is not None
+        and (selection.match[~selection.kept] >= 0).all()
+        and selection.kept[selection.match[~selection.kept]].all()
+    )
 
 
 def looked_at_one_by_one(candidates: Given, threshold: float) -> list[tuple[int, float]]:
@@ -298,15 +330,15 @@ def test_duplicates_are_those_that_comparing_one_by_one_finds_however_few_texts_
     who = rng.choice(["human", "model"], 160).tolist()
     wrote = ["" if author == "human" else str(rng.choice(["a", "b"])) for author in who]
     candidates = Given([*texts, "", ""], who=[*who, "human", "model"], wrote=[*wrote, "", "a"])
-    found = DropDuplicatesFilter(threshold=threshold).select(candidates, np.random.default_rng(0))
+    selection = DropDuplicatesFilter(threshold=threshold).select(candidates, np.random.default_rng(0))
     expected = looked_at_one_by_one(candidates, threshold)
-    assert found.match is not None and found.value is not None
-    assert found.kept.tolist() == [leader < 0 for leader, _ in expected]
-    has_match = ~found.kept
-    assert found.value[has_match] == pytest.approx(
+    assert selection.match is not None and selection.value is not None
+    assert selection.kept.tolist() == [leader < 0 for leader, _ in expected]
+    has_match = ~selection.kept
+    assert selection.value[has_match] == pytest.approx(
         [likeness for (_, likeness), gone in zip(expected, has_match, strict=True) if gone]
     )
-    assert [candidates.texts[row] for row in found.match[has_match]] == [
+    assert [candidates.texts[row] for row in selection.match[has_match]] == [
         candidates.texts[leader] for (leader, _), gone in zip(expected, has_match, strict=True) if gone
     ]
 
@@ -333,10 +365,10 @@ def test_records_of_a_test_set_go_whole_or_by_a_long_run_of_words(tmp_path):
     polars.DataFrame({"question": [question], "answer": ["All seven"]}).write_parquet(tmp_path / "test.parquet")
     filtered = read(FILTERS, {"decontaminate": {"path": str(tmp_path / "test.parquet")}}, "filter")
     texts = [question.upper(), f"They asked: {question} I said no.", "Seven bridges are many.", "all seven!"]
-    found = filtered.select(Given(texts), np.random.default_rng(0))
-    assert found.kept.tolist() == [False, False, True, False]
-    assert found.reason is not None and found.reason.tolist() == [0, 1, -1, 0]
-    assert found.value is not None and found.value[1] == 18
+    selection = filtered.select(Given(texts), np.random.default_rng(0))
+    assert selection.kept.tolist() == [False, False, True, False]
+    assert selection.reason is not None and selection.reason.tolist() == [0, 1, -1, 0]
+    assert selection.value is not None and selection.value[1] == 18
     assert plain(filtered.without_paths())["path"] == "the test set"
 
 
@@ -349,6 +381,6 @@ def test_lines_that_many_share_and_phrases_that_were_named_go():
     ] + [f"Page {word}. Home. About us." for word in ("one", "two")]
     texts += ["As an AI language model, I cannot say.", "What a day it was in the garden."]
     boilerplate = read(FILTERS, {"drop_boilerplate": {"texts": 3, "share": 0.6, "phrases": ["as an AI language model"]}}, "filter")
-    found = boilerplate.select(Given(texts), np.random.default_rng(0))
-    assert found.kept.tolist() == [True, True, True, False, False, False, True]  # the two menus are copies of one text
-    assert found.reason is not None and found.reason[5] == 0
+    selection = boilerplate.select(Given(texts), np.random.default_rng(0))
+    assert selection.kept.tolist() == [True, True, True, False, False, False, True]  # the two menus are copies of one text
+    assert selection.reason is not None and selection.reason[5] == 0

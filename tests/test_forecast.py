@@ -124,8 +124,8 @@ def test_ninety_five_of_a_hundred_walks_end_in_their_interval():
     inside, n = 0, 0
     for seed in range(120):
         values = walks(seed, runs=5, generations=15, drift=0.0)
-        told = outlook(seen(values[:, :5]), 10)
-        low, high = told.quantiles([0.025, 0.975])[:, :, -1]
+        fan = outlook(seen(values[:, :5]), 10)
+        low, high = fan.quantiles([0.025, 0.975])[:, :, -1]
         inside, n = inside + int(((values[:, -1] >= low) & (values[:, -1] <= high)).sum()), n + 5
     # Runs of one spec share the law's numbers: as if a third of them were independent.
     assert stats.binom.cdf(inside // 3, n // 3, 0.95) > FALSE_ALARM
@@ -135,16 +135,16 @@ def test_ninety_five_of_a_hundred_walks_end_in_their_interval():
 def test_a_steady_rise_is_predicted_as_one_and_its_weights_add_up_to_one():
     rng = np.random.default_rng(8)
     values = 0.3 * np.arange(6) + 0.01 * rng.standard_normal((3, 6))
-    told = outlook(seen(values), 5)
-    assert sum(test.weight for test in told.tests) == pytest.approx(1.0)
-    assert {test.law: test.crps for test in told.tests}["random walk with drift"] < 0.3
-    assert told.mean().quantile(0.5)[0, -1] > values[:, -1].mean() + 0.7
+    fan = outlook(seen(values), 5)
+    assert sum(test.weight for test in fan.tests) == pytest.approx(1.0)
+    assert {test.law: test.crps for test in fan.tests}["random walk with drift"] < 0.3
+    assert fan.mean().quantile(0.5)[0, -1] > values[:, -1].mean() + 0.7
 
 
 def test_other_arms_of_the_same_policy_count_in_the_back_test():
-    told = outlook(seen(walks(1)), 5)
+    fan = outlook(seen(walks(1)), 5)
     more = outlook(seen(walks(1)), 5, others=[tried_on(seen(walks(2)))])
-    assert more.tests[0].n == 2 * told.tests[0].n
+    assert more.tests[0].n == 2 * fan.tests[0].n
 
 
 def test_too_few_generations_are_refused_with_how_many_more_would_do():
@@ -162,10 +162,10 @@ def test_a_rise_and_a_fall_are_recognised_and_noise_is_not():
 
 
 def test_paths_have_the_quantiles_of_the_fan_at_every_generation():
-    told = outlook(seen(walks(3), CURVE, errors=0.05), 6)
-    paths = told.paths(20_000, np.random.default_rng(1))
+    fan = outlook(seen(walks(3), CURVE, errors=0.05), 6)
+    paths = fan.paths(20_000, np.random.default_rng(1))
     levels = (0.1, 0.5, 0.9)
-    below = [(paths <= edge).mean(axis=0) for edge in told.mean().quantiles(levels)[:, 0]]
+    below = [(paths <= edge).mean(axis=0) for edge in fan.mean().quantiles(levels)[:, 0]]
     for level, share in zip(levels, below, strict=True):
         assert share == pytest.approx(level, abs=5 * (level * (1 - level) / 20_000) ** 0.5)
 
@@ -175,14 +175,14 @@ def test_what_the_calibration_widens_moves_a_course_as_a_whole():
     own, ahead = 0.04 * np.arange(1, 9), 8
     law = Ahead(np.zeros((4, ahead)), own, np.zeros(ahead), 1e9)
     test = BackTest("closed form", 1.0, 9, 1.0)
-    told = Outlook((law,), np.ones(1), (test,), observed=4)
-    assert told.mean().stretch[-1] > 1.3
+    fan = Outlook((law,), np.ones(1), (test,), observed=4)
+    assert fan.mean().stretch[-1] > 1.3
     rng = np.random.default_rng(5)
-    steps = np.diff(told.paths(20_000, rng), axis=1).std(axis=0)
-    widened = np.sqrt((told.mean().stretch ** 2 - 1) * own / 4)  # by so much all steps up to a generation, of one sign
+    steps = np.diff(fan.paths(20_000, rng), axis=1).std(axis=0)
+    widened = np.sqrt((fan.mean().stretch ** 2 - 1) * own / 4)  # by so much all steps up to a generation, of one sign
     assert steps == pytest.approx(np.sqrt(0.04 / 4 + np.diff(widened) ** 2), rel=0.02)
-    low, high = told.mean().quantiles([0.025, 0.975])[:, 0]
-    for paths in (told.paths(20_000, rng), told.expected_paths(20_000, rng)):
+    low, high = fan.mean().quantiles([0.025, 0.975])[:, 0]
+    for paths in (fan.paths(20_000, rng), fan.expected_paths(20_000, rng)):
         assert ((paths >= low) & (paths <= high)).mean(axis=0) == pytest.approx(0.95, abs=0.002)
 
 
@@ -194,14 +194,14 @@ def test_an_expectation_stays_at_its_level_of_the_fan():
 
 def test_the_least_share_is_of_the_expectation_which_noise_alone_does_not_carry_over_a_budget():
     """A reading that scatters and does not move: half of all walks of its steps leave the budget within 15 generations, and its expectation stays."""
-    told = {key: value for key, value in SPEC.items() if key != "sweep"}
+    recipe = {key: value for key, value in SPEC.items() if key != "sweep"}
     arms = []
     for share in (0.1, 0.5):
         rng = np.random.default_rng([2, int(10 * share)])
         values = np.exp(np.cumsum(np.hstack([np.zeros((2, 1)), 0.1 * rng.standard_normal((2, 7))]), axis=1))
         values /= values.mean(axis=1, keepdims=True)
         policy = {"kind": "human_share", "share": share}
-        arms.append(ForecastArm(str(share), outcross.experiment(told | {"policy": policy}), rows_of(values, str(share))))
+        arms.append(ForecastArm(str(share), outcross.experiment(recipe | {"policy": policy}), rows_of(values, str(share))))
     curves, (least,), _ = forecasts(arms, 15, [Budget("vocabulary_ratio", 0.75)])
     for place, curve in zip(least.places, curves, strict=True):
         assert place.value == pytest.approx(min(point.value for point in curve.points) / curve.points[0].value, rel=0.02)
@@ -286,13 +286,13 @@ def test_runs_of_one_chain_follow_the_mean_of_their_logarithm_and_not_the_logari
     n, observed, ahead = 20, 8, 16
     logs = np.log(np.cumprod(rng.chisquare(n - 1, (400, observed + ahead)) / n, axis=1))
     of_means = np.arange(1, observed + ahead + 1) * np.log(1 - 1 / n)
-    told = Observed(logs[:, :observed], np.zeros((400, observed)), of_means, closed_form_is_log_of_mean=True)
-    move = (growth_law("closed form").ahead(told, ahead).location - logs[:, observed - 1 : observed]).mean(axis=0)
+    observations = Observed(logs[:, :observed], np.zeros((400, observed)), of_means, closed_form_is_log_of_mean=True)
+    move = (growth_law("closed form").ahead(observations, ahead).location - logs[:, observed - 1 : observed]).mean(axis=0)
     exact = (special.digamma((n - 1) / 2) - np.log(n / 2)) * np.arange(1, ahead + 1)
     assert move == pytest.approx(exact, rel=0.1)
     anew = np.log(rng.chisquare(1, (400, observed)))  # of a squared error that is made anew, the mean logarithm is -1.27
-    told = Observed(anew, 0 * anew, np.zeros(observed + ahead), closed_form_is_log_of_mean=True)
-    location = growth_law("closed form").ahead(told, ahead).location[:, -1].mean()
+    observations = Observed(anew, 0 * anew, np.zeros(observed + ahead), closed_form_is_log_of_mean=True)
+    location = growth_law("closed form").ahead(observations, ahead).location[:, -1].mean()
     lost = special.digamma(0.5) + np.log(2)
     assert abs(location - lost) < abs(lost) / 2
 
@@ -308,14 +308,14 @@ def test_a_forecast_finds_the_generation_at_which_the_closed_form_leaves_the_bud
 
 def test_the_curve_ahead_holds_the_closed_form(forecast):
     curve = log_variance_replace(40, 16, divisor="n-1")
-    own = next(one for one in forecast.curves if one.measure == "log_variance" and one.arm == "replace")
+    own = next(curve for curve in forecast.curves if curve.measure == "log_variance" and curve.arm == "replace")
     assert [point.generation for point in own.points] == list(range(16)) and own.runs == 2
     assert all(point.low <= curve[point.generation] <= point.high for point in own.ahead)
     assert own.best_test.law == "closed form"
 
 
 def test_the_least_share_is_told_for_each_reading_and_policy_with_an_interval(forecast):
-    (least,) = [one for one in forecast.shares if one.measure == "log_variance"]
+    (least,) = [share for share in forecast.shares if share.measure == "log_variance"]
     assert least.policy == "redrawn rows" and [place.share for place in least.places] == [0.0, 0.2, 0.5]
     # Between shares that were run nothing is known, so that the interval ends at shares that were run.
     assert {least.low, least.high} <= {0.0, 0.2, 0.5} and least.low <= least.value <= least.high and not least.is_at_most
@@ -323,7 +323,7 @@ def test_the_least_share_is_told_for_each_reading_and_policy_with_an_interval(fo
 
 
 def test_a_forecast_is_a_result_like_any_other(forecast, place):
-    assert forecast.frame().height == sum(len(one.points) for one in forecast.curves)
+    assert forecast.frame().height == sum(len(curve.points) for curve in forecast.curves)
     assert repr(forecast).startswith("Forecast of ") and repr(forecast).count("\n") < 3
     assert "<pre>" in forecast._repr_html_() and forecast.lines(40)
     assert max(map(len, forecast.lines(60))) <= 60
@@ -335,6 +335,8 @@ def test_a_forecast_is_a_result_like_any_other(forecast, place):
     assert {path.name for path in (place / "forecast").iterdir()} >= {"forecast.json", "curves.parquet", "report.html"}
     page = (place / "forecast" / "report.html").read_text()
     assert "The back-test" in page and "least human share" in page and "<script" not in page
+    # A chart for each arm, which stand below each other where the screen is narrow.
+    assert page.count('<figure class="panel">') == len(forecast.curves)
     before = (place / "forecast" / "report.html").read_bytes()
     outcross.report(place / "forecast")
     assert (place / "forecast" / "report.html").read_bytes() == before
@@ -347,10 +349,10 @@ def test_the_command_prints_what_the_function_gives(forecast, place, capsys):
 
 
 def test_seeds_of_two_runs_are_one_arm(place, tmp_path):
-    told = {**SPEC, "sweep": {**SPEC["sweep"], "seed": [7, 8]}}
-    outcross.run(told, out=tmp_path / "more").finish()
+    recipe = {**SPEC, "sweep": {**SPEC["sweep"], "seed": [7, 8]}}
+    outcross.run(recipe, out=tmp_path / "more").finish()
     both = outcross.forecast([place / "run", tmp_path / "more"], ahead=5, budgets={"log_variance": 0.8})
-    assert {one.runs for one in both.curves} == {4}
+    assert {curve.runs for curve in both.curves} == {4}
 
 
 BAD = {
@@ -375,9 +377,9 @@ def test_bad_input_is_one_line(words, place, capsys, monkeypatch):
     monkeypatch.chdir(place)
     with pytest.raises(SystemExit) as stopped:
         main(["forecast", *words.split()])
-    told = capsys.readouterr()
-    assert stopped.value.code == 2 and told.out == "" and told.err.count("\n") == 1
-    assert BAD[words] in told.err
+    printed = capsys.readouterr()
+    assert stopped.value.code == 2 and printed.out == "" and printed.err.count("\n") == 1
+    assert BAD[words] in printed.err
 
 
 def test_a_damaged_forecast_is_refused(forecast, place, tmp_path):
@@ -390,7 +392,7 @@ def rows_of(curves, arm="replace"):
     """Readings of one arm, a row a seed and generation; each of the curves is a seed."""
     import polars
 
-    told = [
+    rows = [
         ("", arm, seed, g, "vocabulary_ratio", "", "", "", float(value), None, None, "", 1, "")
         for seed, curve in enumerate(curves)
         for g, value in enumerate(curve)
@@ -412,7 +414,7 @@ def rows_of(curves, arm="replace"):
         "note",
     )
     kinds = {"seed": int, "generation": int, "value": float, "low": float, "high": float, "n": int}
-    return polars.DataFrame(told, schema={name: kinds.get(name, str) for name in columns}, orient="row")
+    return polars.DataFrame(rows, schema={name: kinds.get(name, str) for name in columns}, orient="row")
 
 
 def test_a_reading_that_rises_and_falls_is_refused_with_the_generation_and_one_that_is_zero_has_no_ratio():
@@ -428,8 +430,8 @@ def test_a_reading_that_rises_and_falls_is_refused_with_the_generation_and_one_t
 
 def test_arms_that_learn_from_different_numbers_of_records_are_not_compared():
     """`augment` keeps the human records and adds as many of the model: half of twice as many records is no share of one half."""
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "generations": 5}
+    recipe = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "generations": 5}
     augmented, shared = (
-        dose_of(outcross.experiment(told | {"policy": policy})) for policy in ("augment", {"kind": "human_share", "share": 0.5})
+        dose_of(outcross.experiment(recipe | {"policy": policy})) for policy in ("augment", {"kind": "human_share", "share": 0.5})
     )
     assert (augmented.share, augmented.rows) == (0.5, 80) and (shared.share, shared.rows) == (0.5, 40)

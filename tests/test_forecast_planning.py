@@ -99,7 +99,7 @@ def test_small_runs_are_ordinary_runs_and_one_that_was_made_is_not_made_again(pl
     before, forecast = planned
     after = steps_of(place / "out")
     assert len(before) == 3 and all(before[name] and after[name] == before[name] for name in before)
-    (own,) = [one for one in forecast.shares if one.measure == "log_variance"]
+    (own,) = [share for share in forecast.shares if share.measure == "log_variance"]
     nearest = min(ASKED["shares"], key=lambda share: abs(share - own.value))
     assert len(after) == 8 and nearest in {place.share for place in own.places}
     assert any("8 small runs were planned and made" in note for note in forecast.notes)
@@ -111,7 +111,7 @@ def test_the_forecast_is_that_of_the_runs_and_the_same_seed_has_the_same_plan(pl
     _, forecast = planned
     folders = [place / "out" / "runs" / name for name in steps_of(place / "out")]
     of_runs = outcross.forecast(folders, ahead=10, budgets=ASKED["budgets"])
-    assert {one.arm: one.points for one in of_runs.curves} == {one.arm: one.points for one in forecast.curves}
+    assert {curve.arm: curve.points for curve in of_runs.curves} == {curve.arm: curve.points for curve in forecast.curves}
     in_memory = outcross.forecast(SPEC, **ASKED)
     assert in_memory.curves == forecast.curves and in_memory.shares == forecast.shares and in_memory.notes == forecast.notes
     assert in_memory.names == ("planned",) and in_memory.folder is None
@@ -129,8 +129,8 @@ def test_a_plan_says_what_it_costs_after_one_run(place, capsys):
     words = [str(place / "g.yaml"), "ahead=10", "shares=0:0.5:0.1", "budget.log_variance=0.8", "human.rows=30", "--plan", "--json"]
     with pytest.raises(SystemExit) as stopped:
         main(["forecast", *words])
-    told = json.loads(capsys.readouterr().out)
-    assert stopped.value.code == 0 and told["shares"] == list(SHARES) and told["most_runs"] == 24 and told["width"] == 0.1
+    planned = json.loads(capsys.readouterr().out)
+    assert stopped.value.code == 0 and planned["shares"] == list(SHARES) and planned["most_runs"] == 24 and planned["width"] == 0.1
 
 
 BAD = {
@@ -162,8 +162,8 @@ def test_bad_input_is_one_line_before_anything_is_run(words, tmp_path, capsys, m
     (tmp_path / "folder" / "other.txt").write_text("x")
     with pytest.raises(SystemExit) as stopped:
         main(["forecast", *words.split()])
-    told = capsys.readouterr()
-    assert stopped.value.code == 2 and told.out == "" and told.err.count("\n") == 1 and BAD[words] in told.err
+    printed = capsys.readouterr()
+    assert stopped.value.code == 2 and printed.out == "" and printed.err.count("\n") == 1 and BAD[words] in printed.err
 
 
 @pytest.mark.parametrize("asked", [{"shares": "0:0.5:0.1"}, {"most_runs": 9}, {"width": 0.2}, {"plan": True}])

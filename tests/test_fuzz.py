@@ -49,7 +49,7 @@ NOT_PRINTED = (DeprecationWarning, PendingDeprecationWarning, ResourceWarning, I
 
 
 @dataclass
-class Told:
+class Outcome:
     """What one call of the command line said."""
 
     code: object
@@ -85,26 +85,28 @@ class Place:
         path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
         return path
 
-    def try_(self, case: str, *arguments: object, again: bool = True) -> Told:
+    def try_(self, case: str, *arguments: object, again: bool = True) -> Outcome:
         """One call, and every promise; what is broken is noted with the case. A call that is refused is refused again alike."""
         self.cases += 1
         before = image(self.inputs) | image(self.bystanders)
-        told = call(self.root, *map(str, arguments))
-        broken = list(breaches(told))
+        outcome = call(self.root, *map(str, arguments))
+        broken = list(breaches(outcome))
         if image(self.inputs) | image(self.bystanders) != before:
             broken.append("an input or a bystander was changed")
         if stray := [path.name for path in self.root.iterdir() if path.name not in ("inputs", "bystanders", "out")]:
             broken.append(f"written outside --out: {stray}")
         if left := temporary(self.root):
             broken.append(f"temporary files left: {left}")
-        if told.opened:
-            broken.append(f"opened what nobody named: {sorted(told.opened)}")
-        if told.code != 0 and self.out.exists() and again and not broken:
+        if outcome.opened:
+            broken.append(f"opened what nobody named: {sorted(outcome.opened)}")
+        if outcome.code != 0 and self.out.exists() and again and not broken:
             repeated = call(self.root, *map(str, arguments))
-            if (repeated.code, repeated.err) != (told.code, told.err):
-                broken.append(f"refused otherwise when called again: {repeated.code} {repeated.err!r:.300} after {told.err!r:.300}")
-        self.problems += [f"{case[:300]}\n      {one}" for one in broken]
-        return told
+            if (repeated.code, repeated.err) != (outcome.code, outcome.err):
+                broken.append(
+                    f"refused otherwise when called again: {repeated.code} {repeated.err!r:.300} after {outcome.err!r:.300}"
+                )
+        self.problems += [f"{case[:300]}\n      {breach}" for breach in broken]
+        return outcome
 
     def check(self) -> None:
         if self.problems:
@@ -136,7 +138,7 @@ def impatient() -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def call(root: Path, *arguments: str) -> Told:
+def call(root: Path, *arguments: str) -> Outcome:
     """The command line in this process, its streams, warnings and what it opened among the bystanders."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors=how) for how in ("strict", "backslashreplace"))
     with warnings.catch_warnings(record=True) as warned, watching(root / "bystanders") as opened:
@@ -150,30 +152,32 @@ def call(root: Path, *arguments: str) -> Told:
                 code = stopped.code
             except BaseException as error:  # a traceback, whatever it is
                 code = f"{type(error).__name__}: {error}"
-        messages = [f"{one.category.__name__}: {one.message}" for one in warned if not issubclass(one.category, NOT_PRINTED)]
+        messages = [
+            f"{warning.category.__name__}: {warning.message}" for warning in warned if not issubclass(warning.category, NOT_PRINTED)
+        ]
     texts = []
     for stream in (out, err):
         stream.flush()
         texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
-    return Told(code, *texts, messages, set(opened))
+    return Outcome(code, *texts, messages, set(opened))
 
 
-def breaches(told: Told) -> Iterator[str]:
-    if told.code not in PROMISED or isinstance(told.code, bool):
-        yield f"ended with {told.code!r:.300}"
+def breaches(outcome: Outcome) -> Iterator[str]:
+    if outcome.code not in PROMISED or isinstance(outcome.code, bool):
+        yield f"ended with {outcome.code!r:.300}"
         return
-    if told.warned:
-        yield f"warned: {told.warned[0]:.300}"
-    if told.code == 0:
-        if told.err:
-            yield f"said on standard error: {told.err!r:.300}"
+    if outcome.warned:
+        yield f"warned: {outcome.warned[0]:.300}"
+    if outcome.code == 0:
+        if outcome.err:
+            yield f"said on standard error: {outcome.err!r:.300}"
         return
-    if "this is a bug" in told.err or "Traceback" in told.err:
-        yield f"took it for a bug: {told.err:.400}"
-    if not told.err.startswith("outcross: ") or told.err.count("\n") != 1 or not told.err.endswith("\n"):
-        yield f"is not one line: {told.err!r:.300}"
-    if len(told.err) > LINE or not told.err[:-1].isprintable():
-        yield f"is not a line that a terminal shows: {len(told.err)} characters, {told.err!r:.300}"
+    if "this is a bug" in outcome.err or "Traceback" in outcome.err:
+        yield f"took it for a bug: {outcome.err:.400}"
+    if not outcome.err.startswith("outcross: ") or outcome.err.count("\n") != 1 or not outcome.err.endswith("\n"):
+        yield f"is not one line: {outcome.err!r:.300}"
+    if len(outcome.err) > LINE or not outcome.err[:-1].isprintable():
+        yield f"is not a line that a terminal shows: {len(outcome.err)} characters, {outcome.err!r:.300}"
 
 
 def image(folder: Path) -> dict[str, str]:
@@ -210,8 +214,8 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         folder, opened = _watched[-1]
         opened |= {
             where
-            for one in arguments[:2]
-            if isinstance(one, str | os.PathLike) and (where := os.path.realpath(one)).startswith(folder)
+            for argument in arguments[:2]
+            if isinstance(argument, str | os.PathLike) and (where := os.path.realpath(argument)).startswith(folder)
         }
 
 
@@ -230,16 +234,16 @@ def watching(folder: Path) -> Iterator[set[str]]:
 
 @pytest.fixture
 def place(tmp_path, monkeypatch) -> Iterator[Place]:
-    made = Place(tmp_path.resolve() / "case")
-    made.inputs.mkdir(parents=True)
-    made.bystanders.mkdir()
-    (made.bystanders / "secret.txt").write_text("secret\n")
-    (made.bystanders / "folder").mkdir()
-    (made.bystanders / "folder" / "vectors.npz").write_bytes(b"not ours")
+    case = Place(tmp_path.resolve() / "case")
+    case.inputs.mkdir(parents=True)
+    case.bystanders.mkdir()
+    (case.bystanders / "secret.txt").write_text("secret\n")
+    (case.bystanders / "folder").mkdir()
+    (case.bystanders / "folder" / "vectors.npz").write_bytes(b"not ours")
     monkeypatch.delenv("OUTCROSS_DEBUG", raising=False)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # no power cut in a test; the disk would be most of its time
-    yield made
-    made.check()
+    yield case
+    case.check()
 
 
 @pytest.fixture
@@ -287,7 +291,7 @@ def ready(place: Place) -> None:
     np.save(place.inputs / "points.npy", np.random.default_rng(0).standard_normal((40, 2)))
 
 
-def try_experiment(place: Place, case: str, content: str | bytes, *settings: str) -> Told:
+def try_experiment(place: Place, case: str, content: str | bytes, *settings: str) -> Outcome:
     shutil.rmtree(place.out, ignore_errors=True)
     return place.try_(
         f"{case}: {content!r:.200} {settings}", "run", place.write("e.yaml", content), *settings, "--out", place.out, "--quiet"
@@ -297,12 +301,12 @@ def try_experiment(place: Place, case: str, content: str | bytes, *settings: str
 def test_every_experiment_here_runs_as_long_as_it_is_not_spoilt(place, no_page):
     ready(place)
     for name in SPECS:
-        told = try_experiment(place, name, written(spec(name)))
-        assert told.code == 0, told.err
+        outcome = try_experiment(place, name, written(spec(name)))
+        assert outcome.code == 0, outcome.err
     for name, content in tables().items():
         (place.inputs / name).write_bytes(content)
-        told = try_experiment(place, name, written(spec("path", human=text_in(name))))
-        assert told.code == 0, told.err
+        outcome = try_experiment(place, name, written(spec("path", human=text_in(name))))
+        assert outcome.code == 0, outcome.err
 
 
 def text_in(name: str, **more: Any) -> dict[str, Any]:
@@ -331,74 +335,78 @@ NASTY: list[Any] = [
 ]  # fmt: skip
 
 
-def written(told: Any) -> str:
+def written(data: Any) -> str:
     """Plain data as YAML, with what is raw put in as it stands."""
     raw: list[str] = []
 
-    def held(value: Any) -> Any:
+    def marked(value: Any) -> Any:
         if isinstance(value, Raw):
             raw.append(str(value))
             return f"RAW{len(raw) - 1}WAR"
         if isinstance(value, dict):
-            return {key: held(one) for key, one in value.items()}
-        return [held(one) for one in value] if isinstance(value, list) else value
+            return {key: marked(inner) for key, inner in value.items()}
+        return [marked(inner) for inner in value] if isinstance(value, list) else value
 
-    text = yaml.safe_dump(held(told), sort_keys=False, allow_unicode=True, width=10**9)
-    for i, one in enumerate(raw):
-        text = text.replace(f"RAW{i}WAR", one)
+    text = yaml.safe_dump(marked(data), sort_keys=False, allow_unicode=True, width=10**9)
+    for i, raw_text in enumerate(raw):
+        text = text.replace(f"RAW{i}WAR", raw_text)
     return text
 
 
 def filled(cls: type) -> dict[str, Any]:
     """Values for the fields of a recipe that must be given."""
     values = {"share": 0.5, "human": 3, "weight": 0.5, "path": "inputs/text.txt", "array": "inputs/points.npy", "hub": "nowhere"}
-    return {one.name: values[one.name] for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING}
+    return {
+        key_field.name: values[key_field.name]
+        for key_field in fields(cls)
+        if key_field.default is MISSING and key_field.default_factory is MISSING
+    }
 
 
 def places_to_spoil() -> Iterator[tuple[dict[str, Any], str]]:
     """Every known key of every recipe, each with an experiment that has it."""
-    for one in fields(Experiment):
-        yield spec("normal"), one.name
+    for key_field in fields(Experiment):
+        yield spec("normal"), key_field.name
     for cls, key in ((Draw, "draw"), (Schedule, "training"), (Pretrained, "training.start")):
-        for one in fields(cls):
+        for key_field in fields(cls):
             base = spec("normal", learner="transformer") if key != "draw" else spec("categorical")
-            yield (base | {"training": {"start": {"kind": "pretrained"}}} if key != "draw" else base), f"{key}.{one.name}"
+            yield (base | {"training": {"start": {"kind": "pretrained"}}} if key != "draw" else base), f"{key}.{key_field.name}"
     for name in FAMILIES["sources"]:
         cls = member(FAMILIES["sources"], name, "source")
         base = spec(name) if name in SPECS else spec("normal")  # text for a gaussian: refused before it is fetched
-        told = (
+        human = (
             {"kind": name}
             | filled(cls)
             | {key: value for key, value in base["human"].items() if key not in ("distribution", "text") and name in SPECS}
         )
-        for one in fields(cls):
-            yield base | {"human": told}, f"human.{one.name}"
+        for key_field in fields(cls):
+            yield base | {"human": human}, f"human.{key_field.name}"
     for name in FAMILIES["models"]:
-        for one in fields(member(FAMILIES["models"], name, "model")):
+        for key_field in fields(member(FAMILIES["models"], name, "model")):
             base = spec(LEARNS[name])
             yield (
                 base | {"learner": {"kind": name} | ({"iterations": 3} if name == "gaussian_mixture" else {})},
-                f"learner.{one.name}",
+                f"learner.{key_field.name}",
             )
     for name in FAMILIES["policies"]:
         cls = member(FAMILIES["policies"], name, "policy")
-        for one in fields(cls):
-            yield spec("normal", policy={"kind": name} | filled(cls)), f"policy.{one.name}"
+        for key_field in fields(cls):
+            yield spec("normal", policy={"kind": name} | filled(cls)), f"policy.{key_field.name}"
     for name in FAMILIES["measures"]:
         cls = member(FAMILIES["measures"], name, "measure")
         if "table" in cls.needs:
             continue
-        for one in fields(cls):
-            yield spec(READS[cls.needs[0]], metrics=[{"kind": name}]), f"metrics.0.{one.name}"
+        for key_field in fields(cls):
+            yield spec(READS[cls.needs[0]], metrics=[{"kind": name}]), f"metrics.0.{key_field.name}"
 
 
-def spoilt(told: Any, key: str, value: Any) -> Any:
+def spoilt(data: Any, key: str, value: Any) -> Any:
     """Plain data with the value at a dotted key replaced."""
     head, _, rest = key.partition(".")
-    if isinstance(told, list):
-        return [spoilt(one, rest, value) if str(i) == head else one for i, one in enumerate(told)]
-    inner = told.get(head)
-    return told | {head: spoilt(inner if isinstance(inner, dict | list) else {"kind": inner}, rest, value) if rest else value}
+    if isinstance(data, list):
+        return [spoilt(entry, rest, value) if str(i) == head else entry for i, entry in enumerate(data)]
+    inner = data.get(head)
+    return data | {head: spoilt(inner if isinstance(inner, dict | list) else {"kind": inner}, rest, value) if rest else value}
 
 
 KEYS = list(places_to_spoil())
@@ -425,8 +433,8 @@ def test_a_word_for_a_number_is_no_number(key, place, no_page):
     """Nor is a boolean, nor a number in quotes; where a boolean is wanted, a number is none."""
     base = spec("normal", policy={"kind": "human_share", "share": 0.5})
     for value in (0, 1, "yes", 0.5) if key == "policy.align" else (True, False, "1", "0.5", "one", [1], datetime.date(2026, 1, 1)):
-        told = try_experiment(place, f"{key}={value!r}", written(spoilt(base, key, value)))
-        if told.code != 2:
+        outcome = try_experiment(place, f"{key}={value!r}", written(spoilt(base, key, value)))
+        if outcome.code != 2:
             place.problems.append(f"{key}={value!r} was taken")
 
 
@@ -439,14 +447,14 @@ def test_no_change_of_structure_breaks_a_promise(chunk, place, no_page):
     for _ in range(75):
         name = rng.choice(names)
         if name == "arms":
-            told = spec("normal", arms=[{"policy": "replace"}, {"policy": {"kind": "human_share", "share": 0.5}}])
+            recipe = spec("normal", arms=[{"policy": "replace"}, {"policy": {"kind": "human_share", "share": 0.5}}])
         elif name == "sweep":
-            told = spec("categorical", sweep={"policy": ["replace", "accumulate"], "seed": [0, 1]})
+            recipe = spec("categorical", sweep={"policy": ["replace", "accumulate"], "seed": [0, 1]})
         else:
-            told = spec(name)
+            recipe = spec(name)
         for _ in range(rng.choice((1, 1, 2))):
-            told = restructured(told, rng)
-        text = written(told)
+            recipe = restructured(recipe, rng)
+        text = written(recipe)
         if rng.random() < 0.15:
             lines = text.splitlines()
             text = "\n".join([*lines, rng.choice(lines)])
@@ -457,8 +465,8 @@ MANY = Raw("".join(f"\n  - {i}" for i in range(200_000)))
 """A list as YAML writes it, which takes the writer seconds."""
 
 
-def restructured(told: dict[str, Any], rng: random.Random) -> dict[str, Any]:
-    flat = flatten(told)
+def restructured(recipe: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    flat = flatten(recipe)
     key = rng.choice(list(flat))
     change = rng.randrange(7)
     if change == 0:
@@ -468,33 +476,35 @@ def restructured(told: dict[str, Any], rng: random.Random) -> dict[str, Any]:
     elif change == 2:
         flat[key] = flat[rng.choice(list(flat))]
     elif change == 3:
-        return told | {key.split(".")[0]: rng.choice(NASTY)}
+        return recipe | {key.split(".")[0]: rng.choice(NASTY)}
     elif change == 4:
-        return {rng.choice(["", "a.b", "kind", "sweep", "arms", 1, None, True, 1.5, "é" * 300, "\x1b[2J", "name\u2028x"]): 1} | told
+        return {
+            rng.choice(["", "a.b", "kind", "sweep", "arms", 1, None, True, 1.5, "é" * 300, "\x1b[2J", "name\u2028x"]): 1
+        } | recipe
     elif change == 5:
-        return told | {"sweep": rng.choice([{"policy": NASTY}, {"seed": [0, True]}, {"seed": [0, 0]}, {"": [1]}, {"arms": [1]}, {"human.rows": [5, "x"]}, {"policy.share": [0.1]}, {1: [2]}, {"name": ["a", "b"]}, {"sweep": [{}]}, {f"k{i}": list(range(50)) for i in range(9)}, {"seed": MANY}])}  # fmt: skip
+        return recipe | {"sweep": rng.choice([{"policy": NASTY}, {"seed": [0, True]}, {"seed": [0, 0]}, {"": [1]}, {"arms": [1]}, {"human.rows": [5, "x"]}, {"policy.share": [0.1]}, {1: [2]}, {"name": ["a", "b"]}, {"sweep": [{}]}, {f"k{i}": list(range(50)) for i in range(9)}, {"seed": MANY}])}  # fmt: skip
     else:
-        return told | {"arms": rng.choice([[{}], [{}, {}], [{"name": "a/b"}], [{"name": ".."}], [{"name": "x" * 300}], [{"name": "\u202ex"}], [{"name": 1}, {"name": 1.0}], [{"name": True}, {"name": None}], [{"arms": [{}]}], [{"generations": 1}, {"generations": 3}], [{"learner": "categorical"}, {}], [{"policy": None}], [{"store": "readings"}, {"store": "all"}], [{1: 2}], [[]], {"a": 1}, [None]])}  # fmt: skip
+        return recipe | {"arms": rng.choice([[{}], [{}, {}], [{"name": "a/b"}], [{"name": ".."}], [{"name": "x" * 300}], [{"name": "\u202ex"}], [{"name": 1}, {"name": 1.0}], [{"name": True}, {"name": None}], [{"arms": [{}]}], [{"generations": 1}, {"generations": 3}], [{"learner": "categorical"}, {}], [{"policy": None}], [{"store": "readings"}, {"store": "all"}], [{1: 2}], [[]], {"a": 1}, [None]])}  # fmt: skip
     try:
         return unflatten(flat)
     except AttributeError:
-        return told
+        return recipe
 
 
 def flipped(content: bytes, rng: random.Random) -> bytes:
     """Bytes flipped, cut off, cut out, put in or doubled."""
-    made = bytearray(content)
+    damaged = bytearray(content)
     for _ in range(rng.choice((1, 1, 3, 8))):
-        at = rng.randrange(len(made) + 1)
+        at = rng.randrange(len(damaged) + 1)
         change = rng.randrange(6)
-        if change == 0 and at < len(made):
-            made[at] ^= 1 << rng.randrange(8)
+        if change == 0 and at < len(damaged):
+            damaged[at] ^= 1 << rng.randrange(8)
         elif change == 1:
-            del made[at:]
+            del damaged[at:]
         elif change == 2:
-            del made[at : at + rng.randrange(1, 9)]
+            del damaged[at : at + rng.randrange(1, 9)]
         elif change == 3:
-            made[at:at] = rng.choice(
+            damaged[at:at] = rng.choice(
                 [
                     b"\x00",
                     b"\xff",
@@ -514,11 +524,11 @@ def flipped(content: bytes, rng: random.Random) -> bytes:
                     b'"',
                 ]
             )
-        elif change == 4 and at < len(made):
-            made[at] = rng.randrange(256)
+        elif change == 4 and at < len(damaged):
+            damaged[at] = rng.randrange(256)
         else:
-            made[at:at] = made[max(0, at - 9) : at]
-    return bytes(made)
+            damaged[at:at] = damaged[max(0, at - 9) : at]
+    return bytes(damaged)
 
 
 @pytest.mark.parametrize("chunk", range(4))
@@ -535,8 +545,8 @@ def test_no_bytes_of_an_experiment_file_break_a_promise(chunk, place, no_page):
 def larger(content: bytes) -> bool:
     """Whether a digit that was put in made the experiment a long one."""
     with contextlib.suppress(Exception):
-        told = flatten(yaml.safe_load(content))
-        return any(isinstance(value, int) and 100 < value <= 10**10 for key, value in told.items() if key != "seed")
+        settings = flatten(yaml.safe_load(content))
+        return any(isinstance(value, int) and 100 < value <= 10**10 for key, value in settings.items() if key != "seed")
     return False
 
 
@@ -565,7 +575,9 @@ def test_no_setting_breaks_a_promise(chunk, place, no_page):
     texts = [written(base) for base in bases]
     for setting in SETTINGS[chunk::3]:
         try_experiment(place, "settings", rng.choice(texts), setting)
-        try_experiment(place, "settings", rng.choice(texts), setting, rng.choice([one for one in SETTINGS if "=" in one]))
+        try_experiment(
+            place, "settings", rng.choice(texts), setting, rng.choice([setting for setting in SETTINGS if "=" in setting])
+        )
 
 
 COMMANDS = [
@@ -589,8 +601,8 @@ def test_no_command_line_breaks_a_promise(place, no_page):
 def test_no_name_of_a_folder_breaks_a_promise(out, place):
     ready(place)
     path = place.write("e.yaml", written(spec("normal")))
-    told = place.try_(f"--out {out!r:.80}", "run", path, "--out", str(place.out / out) if out == "\udcff" else out, "--quiet")
-    if out != "\udcff" and told.code == 0:
+    outcome = place.try_(f"--out {out!r:.80}", "run", path, "--out", str(place.out / out) if out == "\udcff" else out, "--quiet")
+    if out != "\udcff" and outcome.code == 0:
         place.problems.append(f"--out {out!r:.80} was taken")
 
 
@@ -638,8 +650,8 @@ def nasty_tables() -> list[tuple[str, bytes]]:
 
 def try_text(place: Place, name: str, content: bytes, metrics: Sequence[str] = (), **more: Any) -> None:
     (place.inputs / name).write_bytes(content)
-    told = spec("path", human=text_in(name, **more), metrics=list(metrics))
-    try_experiment(place, f"{name} {content!r:.120}", written(told))
+    recipe = spec("path", human=text_in(name, **more), metrics=list(metrics))
+    try_experiment(place, f"{name} {content!r:.120}", written(recipe))
     (place.inputs / name).unlink()
 
 
@@ -677,8 +689,8 @@ def npz(**arrays: Any) -> bytes:
 
 def header(text: str, body: bytes = b"\0" * 800) -> bytes:
     """A .npy file whose header says so."""
-    told = text.encode().ljust(118) + b"\n"
-    return b"\x93NUMPY\x01\x00" + len(told).to_bytes(2, "little") + told + body
+    padded = text.encode().ljust(118) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded + body
 
 
 def nasty_arrays() -> list[tuple[str, bytes]]:
@@ -700,8 +712,8 @@ def nasty_arrays() -> list[tuple[str, bytes]]:
 def try_array(place: Place, name: str, content: bytes, learner: Any) -> None:
     (place.inputs / name).write_bytes(content)
     draw = {"prompts": "human"} if learner == "regression" else {"prompts": "none"}
-    told = spec("array", human={"array": f"inputs/{name}", "rows": 13}, learner=learner, draw=draw, policy={"kind": "accumulate"})
-    try_experiment(place, f"{name} {learner} {content!r:.200}", written(told))
+    recipe = spec("array", human={"array": f"inputs/{name}", "rows": 13}, learner=learner, draw=draw, policy={"kind": "accumulate"})
+    try_experiment(place, f"{name} {learner} {content!r:.200}", written(recipe))
     (place.inputs / name).unlink()
 
 
@@ -721,8 +733,8 @@ def test_no_bytes_of_an_array_break_a_promise(place, no_page):
     for _ in range(120):
         name = rng.choice(list(contents))
         content = contents[name]
-        made = flipped(content[:140], rng) + content[140:] if rng.random() < 0.6 else flipped(content, rng)
-        try_array(place, name, made, "gaussian")
+        damaged = flipped(content[:140], rng) + content[140:] if rng.random() < 0.6 else flipped(content, rng)
+        try_array(place, name, damaged, "gaussian")
 
 
 # Ledgers and run folders
@@ -731,7 +743,7 @@ def test_no_bytes_of_an_array_break_a_promise(place, no_page):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> dict[str, Path]:
     """Two finished runs, one of numbers and one of text, each with its experiment file beside it."""
-    made = {}
+    runs = {}
     for name in ("normal", "path"):
         root = tmp_path_factory.mktemp(name)
         (root / "inputs").mkdir()
@@ -748,10 +760,10 @@ def finished(tmp_path_factory) -> dict[str, Path]:
                 )
             ),
         )
-        told = call(place.root, "run", str(path), "--out", str(place.out), "--quiet")
-        assert told.code == 0, told.err
-        made[name] = place.root
-    return made
+        outcome = call(place.root, "run", str(path), "--out", str(place.out), "--quiet")
+        assert outcome.code == 0, outcome.err
+        runs[name] = place.root
+    return runs
 
 
 def copied(place: Place, finished: Path) -> None:
@@ -761,7 +773,7 @@ def copied(place: Place, finished: Path) -> None:
         shutil.copytree(finished / name, place.root / name, symlinks=True)
 
 
-def go_on(place: Place, case: str, *more: str) -> Told:
+def go_on(place: Place, case: str, *more: str) -> Outcome:
     return place.try_(case, "run", place.inputs / "e.yaml", "--out", place.out, "--quiet", *more)
 
 
@@ -850,13 +862,13 @@ def mutated_ledger(lines: list[bytes], place: Place, rng: random.Random) -> byte
         entry["stream"] = rng.choice([stream, stream[:2], stream * 2])
         signed(entry)
     elif change == 6:
-        for one in entries:
-            for reading in one.get("readings", []):
+        for logged in entries:
+            for reading in logged.get("readings", []):
                 target = rng.choice([reading, reading["estimate"] or reading])
                 target[rng.choice([*target, "new"])] = rng.choice(ODD)
                 if rng.random() < 0.3:
                     reading.pop("estimate", None)
-            signed(one)
+            signed(logged)
     elif change == 7:
         junk = rng.choice(
             [
@@ -896,7 +908,7 @@ def test_no_ledger_breaks_a_promise_or_leads_out_of_its_folder(chunk, finished, 
         go_on(place, f"ledger {(spoilt_lines or [b''])[0]!r:.700} {fork}", *fork)
         for forked in place.root.glob("out-fork-*"):
             shutil.rmtree(forked)
-        place.problems = [one for one in place.problems if "out-fork-1" not in one]
+        place.problems = [problem for problem in place.problems if "out-fork-1" not in problem]
 
 
 def test_a_damaged_ledger_changes_no_reading(finished, place, no_page):
@@ -907,9 +919,9 @@ def test_a_damaged_ledger_changes_no_reading(finished, place, no_page):
     for _ in range(15):
         copied(place, finished["normal"])
         (place.out / "ledger.jsonl").write_bytes(flipped(content, rng))
-        told = go_on(place, "damaged ledger")
-        if told.code != 0 or not polars.read_parquet(place.out / "readings.parquet").equals(clean):
-            place.problems.append(f"other readings, or {told.code} {told.err}")
+        outcome = go_on(place, "damaged ledger")
+        if outcome.code != 0 or not polars.read_parquet(place.out / "readings.parquet").equals(clean):
+            place.problems.append(f"other readings, or {outcome.code} {outcome.err}")
 
 
 def test_no_file_of_a_run_folder_breaks_a_promise(finished, place, no_page):

@@ -1,6 +1,7 @@
 """Where nobody says who wrote what: a detector that is fitted once chooses what the next model learns from, and reads no origins."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,17 @@ from outcross.filters.of_records import RecordCandidates
 from outcross.ledger import Ledger
 from outcross.policies import POLICIES
 from outcross.recipe import read
+from outcross.report.choosing import choosing_of
+from outcross.report.page import Allowance, render
+from outcross.report.study import Chooser, ShownReading, Study, join
+from outcross.verbs.run.page import choosers
 
 pytestmark = pytest.mark.usefixtures("without_charts")
 
 
-def ran(told, folder=None):
+def ran(recipe, folder=None):
     ledger = Ledger(folder)
-    return list(loop.run(experiment(told), ledger)), ledger
+    return list(loop.run(experiment(recipe), ledger)), ledger
 
 
 TELLING = {"kind": "detector_weighted", "share": 0.5, "detector": "ngram"}
@@ -54,7 +59,7 @@ def test_a_detector_weighted_policy_asks_a_detector_that_was_fitted_once(many_wo
     for later in generations[1:]:
         assert len(later.mixed.value) == 70 and later.mixed.value.pool.human_share == 0.5
         assert len(later.training.value) == 105
-    readings = {(one.measure, one.at): one.estimate for one in generations[2].measured}
+    readings = {(reading.measure, reading.at): reading.estimate for reading in generations[2].measured}
     assert readings["selected_human", "before"].value == 0.5
     assert readings["selected_human", ""].value == pytest.approx(generations[2].training.value.pool.human_share, abs=0.005)
 
@@ -125,3 +130,44 @@ def test_a_mix_keeps_the_same_step_and_loads_it_where_another_filter_asks_for_th
         entries = Ledger(tmp_path / human / ".outcross").entries.values()
         fits.append([entry.key for entry in entries if entry.verb == "fit_detector"])
     assert len(fits[0]) == 1 and fits[0] == fits[1]
+
+
+def chosen(seeds):
+    """Readings of three arms at two generations: of the oracle's gain of .2 the detector has half at the first and a quarter at the second, a little more or less by seed."""
+    readings = []
+    for seed in range(seeds):
+        for generation, part in ((0, 0.0), (1, 0.5), (2, 0.25)):
+            off = 0.01 * (seed - 1)
+            for arm, loss in (("random", 5.0), ("detector", 5.0 - 0.2 * part - off), ("oracle", 4.8 - off)):
+                readings.append(ShownReading(arm, generation, "held_out_loss", loss, seed=seed))
+            for arm, left in (("detector", 0.7), ("oracle", 1.0)):
+                readings.append(ShownReading(arm, generation, "selected_human", left + off * (arm == "detector"), seed=seed))
+    return Study("x", ("random", "detector", "oracle"), tuple(readings), choosers=(Chooser("detector", "random", "oracle"),))
+
+
+def test_a_page_shows_the_share_of_the_oracles_gain_by_generation():
+    (page,) = choosing_of(chosen(3))
+    assert [row.generation for row in page.gains] == [1, 2]
+    assert [row.share.partition(" ")[0] for row in page.gains] == ["0.50", "0.25"]
+    low, high = map(float, page.gains[0].share.partition("[")[2].rstrip("]").split(", "))
+    assert low < 0.5 < high
+    assert [(row.what, row.oracle) for row in page.effects] == [("human share that is left", "1.000")]
+    html = render(join([chosen(3), chosen(3)]), Allowance()).decode()
+    assert html.count("What the detector’s choice gains") == 2 and "0.25 [" in html
+    (alone,) = choosing_of(chosen(1))
+    assert alone.gains[0].share.endswith("(one seed: no interval)")
+    assert "One seed: no intervals" in render(chosen(1), Allowance()).decode()
+    assert "choosing" not in render(replace(chosen(3), choosers=()), Allowance()).decode().partition("<main")[2]
+
+
+def test_arms_are_held_against_those_that_differ_in_who_chooses_alone(many_words):
+    same = TELLING | {"draws": 0.5, "max_repeats": 1}
+    arms = [
+        {"name": "all", "policy": {"kind": "human_share", "share": 0.5}},
+        {"name": "random", "policy": same | {"detector": "oracle", "power": 0}},
+        {"name": "other random", "policy": same | {"detector": "oracle", "power": 0, "share": 0.25}},
+        {"name": "mine", "policy": same},
+        {"name": "oracle", "policy": same | {"detector": "oracle"}},
+    ]
+    run = outcross.run(many_words | {"arms": arms, "sweep": {"seed": [0, 1]}})
+    assert list(choosers(run.arms)) == [Chooser("mine", "random", "oracle")]

@@ -39,13 +39,13 @@ def human():
     return Human(training=part_of(HUMAN, people()), reference=part_of(HUMAN, people(seed=9)))
 
 
-def generations(one, human, many=3):
+def generations(learner, human, many=3):
     """The models of a chain that replaces its data, and the training set of each."""
     rng = np.random.default_rng(1)
-    model, records = one.begin(human, None, rng), human.training.records
+    model, records = learner.begin(human, None, rng), human.training.records
     every = []
     for _ in range(many):
-        model = one.fit(records, None, model, None, rng)
+        model = learner.fit(records, None, model, None, rng)
         every.append((model, records))
         records = model.sample(Draw(records=N), None, rng)
     return every
@@ -67,8 +67,8 @@ def test_what_is_sequential_is_what_the_setting_says(human):
 
 
 def test_a_generator_that_writes_class_and_group_itself_is_believed(human):
-    one = learner(setting="SeqGenOwnClass", groups="generator")
-    model = generations(one, human, 1)[0][0]
+    labeller = learner(setting="SeqGenOwnClass", groups="generator")
+    model = generations(labeller, human, 1)[0][0]
     drawn = model.sample(Draw(records=300), None, np.random.default_rng(0))
     assert drawn.array.shape == (300, 2) and set(drawn.label) <= {0, 1} and set(drawn.group) <= {0, 1}
     near = (drawn.array[:, 0] > 1.5) == drawn.label  # the class that goes with the place of the point
@@ -77,9 +77,9 @@ def test_a_generator_that_writes_class_and_group_itself_is_believed(human):
 
 def test_the_first_classifier_learns_from_the_annotator_and_the_next_from_the_one_before(human):
     """A classifier that is wrong on purpose is believed by the next generation and by no other."""
-    one = learner()
+    labeller = learner()
     rng = np.random.default_rng(2)
-    first = one.fit(human.training.records, None, one.begin(human, None, rng), None, rng)
+    first = labeller.fit(human.training.records, None, labeller.begin(human, None, rng), None, rng)
     turned = replace(first, classifier=Turned(first.classifier))
     point = human.reference.records
     for setting, is_turned in (("SeqGenSeqClass", True), ("SeqGenNonSeqClass", False)):
@@ -102,18 +102,18 @@ class Turned:
 @pytest.mark.parametrize("setting", ["SeqGenSeqClass", "SeqGenOwnClass"])
 @pytest.mark.parametrize("reparation", ["none", "star", "reweigh", "equalise", "oversample"])
 def test_a_model_is_kept_without_pickle_and_the_same_stream_gives_the_same_bytes(human, setting, reparation, tmp_path):
-    one = learner(setting=setting, reparation=reparation)
-    (model, _), (again, _) = generations(one, human, 1) + generations(one, human, 1)
+    labeller = learner(setting=setting, reparation=reparation)
+    (model, _), (again, _) = generations(labeller, human, 1) + generations(labeller, human, 1)
     model.save(tmp_path)
     assert not list(tmp_path.rglob("*.pkl"))
-    loaded = one.load(tmp_path)
+    loaded = labeller.load(tmp_path)
     draws = [each.sample(Draw(records=20), None, np.random.default_rng(4)) for each in (model, again, loaded)]
     assert draws[0].digest == draws[1].digest == draws[2].digest and loaded.facts == model.facts
     assert np.array_equal(model.classifier.predict(draws[0].array), loaded.classifier.predict(draws[0].array))
-    base = one.begin(human, None, np.random.default_rng(0))
+    base = labeller.begin(human, None, np.random.default_rng(0))
     (tmp_path / "base").mkdir()
     base.save(tmp_path / "base")
-    assert one.load(tmp_path / "base").generator is None
+    assert labeller.load(tmp_path / "base").generator is None
 
 
 def test_star_keeps_its_quota_and_logs_what_it_filled_in():
@@ -125,7 +125,7 @@ def test_star_keeps_its_quota_and_logs_what_it_filled_in():
 
     batch, missing = star_batch(write, 100, 60)
     kept = np.minimum(written[0].counts, 25)
-    assert [len(one) for one in written] == [160, missing] and missing == 100 - kept.sum() > 0
+    assert [len(records) for records in written] == [160, missing] and missing == 100 - kept.sum() > 0
     assert np.array_equal(batch.counts, kept + written[1].counts)
 
 
@@ -138,8 +138,8 @@ def test_star_is_made_batch_by_batch_where_the_classifier_trains_in_batches(huma
 
 
 def test_representation_and_fairness_read_what_a_model_says(human):
-    one = learner(reparation="star")
-    model = generations(one, human, 1)[0][0]
+    labeller = learner(reparation="star")
+    model = generations(labeller, human, 1)[0][0]
     drawn = model.sample(Draw(records=200), None, np.random.default_rng(0))
     evidence = Evidence(drawn=drawn, human=human, model=model)
     for name in ("fairness", "representation"):
@@ -191,7 +191,7 @@ def test_the_generator_of_principal_components_is_the_learner_itself_where_there
     assert np.linalg.matrix_rank(few.sample(Draw(records=50), None, np.random.default_rng(0)).array - few.centre, tol=1e-6) == 1
 
 
-def told(**more):
+def recipe(**more):
     human = {"kind": "coloured_digits", "rows": 150}
     generator = {"kind": "principal", "components": 5, "learner": "gaussian"}
     settings = {"name": "small", "human": human, "learner": {"kind": "labelling", "generator": generator}, "generations": 2}
@@ -200,9 +200,9 @@ def told(**more):
 
 def test_a_run_resumes_to_the_same_readings_and_star_chooses_by_predicted_cells(tmp_path):
     star = {"draw": {"prompts": "none", "candidates": 3}, "select": [{"kind": "star", "columns": ["label", "group"], "cells": 4}]}
-    whole = outcross.run(told(**star), out=tmp_path / "whole").finish()
-    outcross.run(told(**star, generations=1), out=tmp_path / "parts").finish()
-    parts = outcross.run(told(**star), out=tmp_path / "parts").finish()
+    whole = outcross.run(recipe(**star), out=tmp_path / "whole").finish()
+    outcross.run(recipe(**star, generations=1), out=tmp_path / "parts").finish()
+    parts = outcross.run(recipe(**star), out=tmp_path / "parts").finish()
     assert parts.readings.equals(whole.readings)
     kept = whole.readings.filter(measure="kept_representation", generation=0)["value"].to_numpy()
     assert len(kept) == 4 and kept.sum() == pytest.approx(1)
@@ -211,16 +211,16 @@ def test_a_run_resumes_to_the_same_readings_and_star_chooses_by_predicted_cells(
 
 def test_a_run_of_labelled_points_can_be_audited_group_by_group(tmp_path):
     human = {"kind": "coloured_digits", "rows": 300, "side": 4}
-    outcross.run(told(human=human, generations=1), out=tmp_path / "run").finish()
+    outcross.run(recipe(human=human, generations=1), out=tmp_path / "run").finish()
     (audit,) = outcross.audits([str(tmp_path / "run")], groups=("group",), target="label", aspects=("groups",)).every
     assert audit.rows["reference"] == 300 and any("group" in str(check) for check in audit.lost)
 
 
 def test_digits_of_two_colours_are_as_biased_as_they_are_asked_to_be():
-    source = outcross.experiment(told(human={"kind": "coloured_digits", "rows": 1198})).human
+    source = outcross.experiment(recipe(human={"kind": "coloured_digits", "rows": 1198})).human
     human = source.open(None, (), np.random.default_rng(0))
     train, test = human.training.records, human.reference.records
-    green = [train.group[train.label == one].mean() for one in (0, 1)]
+    green = [train.group[train.label == label].mean() for label in (0, 1)]
     flipped = [0.95 * 0.3 + 0.05 * 0.7, 0.95 * 0.7 + 0.05 * 0.3]  # a twentieth of labels is wrong
     assert np.abs(np.array(green) - flipped).max() < 4 * 0.5 / np.sqrt(590)
     counts = test.counts
@@ -230,7 +230,7 @@ def test_digits_of_two_colours_are_as_biased_as_they_are_asked_to_be():
 
 
 def test_pictures_are_averaged_to_the_side_that_is_asked_for():
-    source = outcross.experiment(told(human={"kind": "coloured_digits", "rows": 50, "side": 4})).human
+    source = outcross.experiment(recipe(human={"kind": "coloured_digits", "rows": 50, "side": 4})).human
     records = source.open(None, (), np.random.default_rng(0)).training.records
     assert records.array.shape == (50, 32)
 
@@ -252,7 +252,7 @@ def table(tmp_path):
 
 def of_table(path, **more):
     names = {"kind": "labelled_table", "path": path, "label_column": "again", "group_column": "race", "rows": 100}
-    return told(human=names | more)
+    return recipe(human=names | more)
 
 
 def test_a_table_becomes_labelled_records(table):
@@ -283,12 +283,12 @@ def test_a_table_that_makes_no_sense_is_refused_in_one_line(table, more, says):
 def test_a_folder_without_mnist_is_refused_with_the_way_out(tmp_path):
     (tmp_path / "a.txt").write_text("none")
     with pytest.raises(BadInput, match=r"one file train-images-idx.*leave human\.path out"):
-        list(outcross.run(told(human={"kind": "coloured_digits", "rows": 50, "path": str(tmp_path)})))
+        list(outcross.run(recipe(human={"kind": "coloured_digits", "rows": 50, "path": str(tmp_path)})))
 
 
 def test_a_share_of_the_training_set_is_human_where_the_policy_says_so():
     policy = {"kind": "human_share", "share": 0.4}
-    every = list(outcross.run(told(policy=policy)))
+    every = list(outcross.run(recipe(policy=policy)))
     training = every[1].training.value
     assert len(training) == 150 and len(training.pool.human) == 60 and training.records.classes == ("below 5", "5 or above")
 
@@ -296,10 +296,12 @@ def test_a_share_of_the_training_set_is_human_where_the_policy_says_so():
 def test_an_autoencoder_is_a_generator_too():
     learner_ = {"kind": "labelling", "generator": {"kind": "vae", "height": 16, "latents": 2}}
     training = {"epochs": 1, "batch": 64, "start": "scratch"}
-    (first,) = outcross.run(told(learner=learner_, training=training, generations=1, human={"kind": "coloured_digits", "rows": 64}))
+    (first,) = outcross.run(
+        recipe(learner=learner_, training=training, generations=1, human={"kind": "coloured_digits", "rows": 64})
+    )
     assert first.drawn.records.array.shape == (64, 128) and first.model.value.classifier is not None
     with pytest.raises(BadInput, match=r"training\.start must be scratch for labelling"):
-        outcross.run(told(learner=learner_, training=training | {"start": "previous"}))
+        outcross.run(recipe(learner=learner_, training=training | {"start": "previous"}))
 
 
 @pytest.mark.parametrize(
@@ -316,5 +318,5 @@ def test_an_autoencoder_is_a_generator_too():
 def test_the_command_says_what_is_wrong_in_one_line_and_ends_with_2(settings, says, capsys, tmp_path):
     with pytest.raises(SystemExit) as ended:
         main(["run", *settings, "--out", str(tmp_path / "run"), "--workers", "1", "--quiet"])
-    told = capsys.readouterr().err.strip()
-    assert ended.value.code == 2 and "\n" not in told and says in told
+    message = capsys.readouterr().err.strip()
+    assert ended.value.code == 2 and "\n" not in message and says in message

@@ -12,9 +12,9 @@ from outcross.loop import run
 GAUSSIAN = {"name": "g", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
 
 
-def last(told, folder, metric):
+def last(recipe, folder, metric):
     """The last generation's value of a metric, by way of a ledger."""
-    *_, generation = run(experiment(told), Ledger(folder))
+    *_, generation = run(experiment(recipe), Ledger(folder))
     return next(reading.estimate.value for reading in generation.measured if reading.measure == metric)
 
 
@@ -32,11 +32,11 @@ def test_a_first_step_that_fails_leaves_the_users_folder_as_it_was(tmp_path):
 
 
 def test_an_edited_data_file_is_other_human_data(tmp_path):
-    told = GAUSSIAN | {"human": {"array": str(tmp_path / "h.npy"), "rows": 40}, "generations": 1}
+    recipe = GAUSSIAN | {"human": {"array": str(tmp_path / "h.npy"), "rows": 40}, "generations": 1}
     np.save(tmp_path / "h.npy", np.random.default_rng(0).standard_normal(100))
-    first = last(told, tmp_path / "run", "w2")
+    first = last(recipe, tmp_path / "run", "w2")
     np.save(tmp_path / "h.npy", 7 * np.random.default_rng(1).standard_normal(100))
-    assert last(told, tmp_path / "run", "w2") != first
+    assert last(recipe, tmp_path / "run", "w2") != first
 
 
 def test_equal_records_of_another_truth_do_not_share_readings(tmp_path):
@@ -54,9 +54,9 @@ def test_equal_records_of_another_truth_do_not_share_readings(tmp_path):
 
 
 def test_a_run_that_keeps_readings_alone_grows_after_many_generations(tmp_path):
-    told = GAUSSIAN | {"store": "readings", "chains": 2}
-    last(told | {"generations": 300}, tmp_path, "w2")
-    assert last(told | {"generations": 301}, tmp_path, "w2") == last(told | {"generations": 301}, tmp_path / "other", "w2")
+    recipe = GAUSSIAN | {"store": "readings", "chains": 2}
+    last(recipe | {"generations": 300}, tmp_path, "w2")
+    assert last(recipe | {"generations": 301}, tmp_path, "w2") == last(recipe | {"generations": 301}, tmp_path / "other", "w2")
 
 
 def test_an_interrupted_growth_keeps_the_readings_that_were_there(tmp_path):

@@ -70,8 +70,8 @@ def test_some_texts_of_a_set_have_the_measures_that_they_have_alone(texts, words
     whole = sample([*texts, "x y z x"])
     rows = np.sort(np.random.default_rng(words).permutation(len(texts))[:2])
     for measure in (hapax_share, lambda text: distinct(text, 1), lambda text: entropy(text, 1, corrected=True)):
-        one, other = measure(whole.take(rows)), measure(sample([texts[row] for row in rows]))
-        assert (one.value, one.low, one.high, one.n) == pytest.approx((other.value, other.low, other.high, other.n))
+        taken, alone = measure(whole.take(rows)), measure(sample([texts[row] for row in rows]))
+        assert (taken.value, taken.low, taken.high, taken.n) == pytest.approx((alone.value, alone.low, alone.high, alone.n))
 
 
 def test_the_first_words_of_a_set_are_as_many_as_asked_to_the_nearest_text():
@@ -86,11 +86,11 @@ def test_the_first_words_of_a_set_are_as_many_as_asked_to_the_nearest_text():
 
 @given(DOCUMENTS)
 def test_kinds_expected_at_a_number_of_words_are_the_mean_over_all_sets_of_documents(texts):
-    text, running = sample(texts), sum(len(one.split()) for one in texts)
+    text, running = sample(texts), sum(len(text.split()) for text in texts)
     for drawn in range(1, len(texts) + 1):
         if running * drawn % len(texts):
             continue  # so many words are no whole number of documents
-        subsets = [Counter(word for one in some for word in one.split()) for some in itertools.combinations(texts, drawn)]
+        subsets = [Counter(word for text in some for word in text.split()) for some in itertools.combinations(texts, drawn)]
         at = running * drawn // len(texts)
         assert at * distinct(text, 1, at=at).value == pytest.approx(np.mean([len(subset) for subset in subsets]))
 
@@ -105,9 +105,9 @@ def test_rarefied_measures_of_a_large_and_a_small_set_of_one_law_agree():
     large, small = sample(zipfian(4000, 0)), sample(zipfian(400, 1))
     at = len(small.words)
     for measure in (lambda text: distinct(text, 1, at=at), lambda text: distinct(text, 2, at=at)):
-        one, other = measure(large), measure(small)
+        of_large, of_small = measure(large), measure(small)
         # Six standard errors of the difference: a false alarm below one in 10⁸, and the jackknife's are too wide if anything.
-        assert abs(one.value - other.value) < 6 * math.hypot(one.standard_error, other.standard_error)
+        assert abs(of_large.value - of_small.value) < 6 * math.hypot(of_large.standard_error, of_small.standard_error)
     assert len(kinds(large).counts) > 1.5 * len(kinds(small).counts)
 
 
@@ -143,8 +143,8 @@ def test_intervals_are_those_of_leaving_every_document_out(measure):
     drops = left_out(texts, measure)
     spread = drops - sizes * drops.sum() / sizes.sum()
     half = stdtrit(29, 0.975) * math.sqrt(29 / 30 * (spread**2).sum())
-    found = measure(sample(texts))
-    assert found.high - found.value == pytest.approx(half, rel=1e-9) and found.n == 30
+    estimate = measure(sample(texts))
+    assert estimate.high - estimate.value == pytest.approx(half, rel=1e-9) and estimate.n == 30
 
 
 def test_the_slope_without_a_document_is_nearly_that_of_a_new_fit():
@@ -153,14 +153,14 @@ def test_the_slope_without_a_document_is_nearly_that_of_a_new_fit():
     from scipy.special import stdtrit
 
     half = stdtrit(39, 0.975) * math.sqrt(39 / 40 * ((drops - drops.mean()) ** 2).sum())
-    found = zipf_slope(sample(texts))
-    assert found.high - found.value == pytest.approx(half, rel=0.01)  # one Newton step instead of a fit
+    slope = zipf_slope(sample(texts))
+    assert slope.high - slope.value == pytest.approx(half, rel=0.01)  # one Newton step instead of a fit
 
 
 def test_an_average_of_single_values_is_their_sum_over_their_number():
     values = np.random.default_rng(0).random(12)
-    one, other = average(values, np.arange(12), "documents"), ratio_of_sums(values, np.ones(12), "documents")
-    assert one == other and one.value == pytest.approx(values.mean())
+    mean, ratio = average(values, np.arange(12), "documents"), ratio_of_sums(values, np.ones(12), "documents")
+    assert mean == ratio and mean.value == pytest.approx(values.mean())
 
 
 def test_values_that_are_not_there_are_left_out_of_an_average():
@@ -179,11 +179,11 @@ def test_values_that_are_not_there_are_left_out_of_an_average():
     ],
 )
 def test_intervals_hold_the_mean_at_least_as_often_as_they_say(measure, truth_texts):
-    found = [measure(sample(zipfian(truth_texts, seed, kinds=2000))) for seed in range(200)]
-    centre = np.mean([one.value for one in found])
-    held = np.mean([one.low <= centre <= one.high for one in found])
+    estimates = [measure(sample(zipfian(truth_texts, seed, kinds=2000))) for seed in range(200)]
+    centre = np.mean([estimate.value for estimate in estimates])
+    inside = np.mean([estimate.low <= centre <= estimate.high for estimate in estimates])
     # 95 % less four standard errors of a share of 200: a false alarm once in 30,000 streams.
-    assert held >= 0.95 - 4 * math.sqrt(0.95 * 0.05 / 200)
+    assert inside >= 0.95 - 4 * math.sqrt(0.95 * 0.05 / 200)
 
 
 # Reference packages
@@ -209,15 +209,15 @@ def test_bleu_against_all_others_is_that_of_nltk():
 
 def told_bleu(texts, row):
     """BLEU-4 as Papineni et al. (2002) tell it, one text at a time."""
-    said, others = texts[row].split(), [one.split() for at, one in enumerate(texts) if at != row]
+    said, others = texts[row].split(), [text.split() for at, text in enumerate(texts) if at != row]
     logs = []
     for n in (1, 2, 3, 4):
-        own, rest = counted([texts[row]], n), [counted([" ".join(one)], n) for one in others]
-        hits = sum(min(times, max(one[kind] for one in rest)) for kind, times in own.items())
+        own, rest = counted([texts[row]], n), [counted([" ".join(words)], n) for words in others]
+        hits = sum(min(times, max(counts[kind] for counts in rest)) for kind, times in own.items())
         if n == 1 and hits == 0:
             return 0.0
         logs.append(math.log((hits or 0.1) / max(1, len(said) - n + 1)))
-    closest = min((len(one) for one in others), key=lambda length: (abs(length - len(said)), length))
+    closest = min((len(words) for words in others), key=lambda length: (abs(length - len(said)), length))
     return min(1.0, math.exp(1 - closest / len(said))) * math.exp(sum(logs) / 4)
 
 
@@ -227,9 +227,9 @@ def test_bleu_is_what_one_text_at_a_time_gives(texts):
 
 
 def test_texts_that_say_the_same_have_a_self_bleu_of_one():
-    found = self_bleu(["a b c d e"] * 40, np.random.default_rng(0), many=10)
-    assert found.value == 1 and found.n == 4
-    assert found.interval == pytest.approx((1, 1), rel=0, abs=2 * rounding(1.0))  # four equal draws scatter by rounding alone
+    estimate = self_bleu(["a b c d e"] * 40, np.random.default_rng(0), many=10)
+    assert estimate.value == 1 and estimate.n == 4
+    assert estimate.interval == pytest.approx((1, 1), rel=0, abs=2 * rounding(1.0))  # four equal draws scatter by rounding alone
 
 
 def test_self_bleu_does_not_grow_with_the_set():
@@ -242,22 +242,22 @@ def test_thelikeliest_exponent_of_counts_is_the_likeliest_and_that_of_powerlaw()
     from scipy.special import zeta
 
     counts = np.repeat(list(COUNTS), list(COUNTS.values()))
-    for least, told in ((1, 1.788520587364035), (2, 1.8870452131233058), (5, 1.977098853631298)):
-        logs = np.log(counts[counts >= least])
-        found = likeliest_exponent(logs.mean(), least)
-        assert found == pytest.approx(told, abs=1e-4)
+    for smallest, expected in ((1, 1.788520587364035), (2, 1.8870452131233058), (5, 1.977098853631298)):
+        logs = np.log(counts[counts >= smallest])
+        likeliest = likeliest_exponent(logs.mean(), smallest)
+        assert likeliest == pytest.approx(expected, abs=1e-4)
 
-        def likelihood(exponent, logs=logs, least=least):
-            return -logs.size * np.log(zeta(exponent, least)) - exponent * logs.sum()
+        def likelihood(exponent, logs=logs, smallest=smallest):
+            return -logs.size * np.log(zeta(exponent, smallest)) - exponent * logs.sum()
 
-        assert likelihood(found) >= max(likelihood(found + step) for step in (-1e-5, 1e-5, told - found))
+        assert likelihood(likeliest) >= max(likelihood(likeliest + step) for step in (-1e-5, 1e-5, expected - likeliest))
 
 
 def test_the_slope_of_words_is_read_off_their_counts():
     texts = zipfian(200, 5)
     counts = np.array(list(counted(texts).values()))
-    found = zipf_slope(sample(texts), smallest=5)
-    assert found.value == pytest.approx(1 / (likeliest_exponent(np.log(counts[counts >= 5]).mean(), 5) - 1))
+    slope = zipf_slope(sample(texts), smallest=5)
+    assert slope.value == pytest.approx(1 / (likeliest_exponent(np.log(counts[counts >= 5]).mean(), 5) - 1))
 
 
 def test_a_steeper_law_has_a_steeper_slope():
@@ -270,11 +270,11 @@ def test_a_steeper_law_has_a_steeper_slope():
 
 def test_compression_is_read_in_portions_of_one_size():
     texts = zipfian(400, 7)
-    found = compression(texts, np.random.default_rng(0), size=20_000)
-    assert found.n == sum(len(text) for text in texts) // 20_000
-    assert found.low <= len(zlib.compress("\n".join(texts[:60]).encode(), 9)) / len("\n".join(texts[:60])) <= found.high + 0.02
+    ratio = compression(texts, np.random.default_rng(0), size=20_000)
+    assert ratio.n == sum(len(text) for text in texts) // 20_000
+    assert ratio.low <= len(zlib.compress("\n".join(texts[:60]).encode(), 9)) / len("\n".join(texts[:60])) <= ratio.high + 0.02
     more = compression(zipfian(4000, 8), np.random.default_rng(0), size=20_000)
-    assert more.n == 20 and abs(more.value - found.value) < 6 * math.hypot(more.standard_error, found.standard_error)
+    assert more.n == 20 and abs(more.value - ratio.value) < 6 * math.hypot(more.standard_error, ratio.standard_error)
 
 
 def test_text_that_repeats_itself_compresses_better():
@@ -296,17 +296,17 @@ def test_any_text_has_measures_in_their_range_or_says_why_not(texts):
         (lambda text: distinct(text, 1, at=3), 1),
     ):
         try:
-            found = measure(sample(texts))
+            estimate = measure(sample(texts))
         except NotApplicable as why:
             assert str(why)
         else:
-            assert 0 <= found.low <= found.value <= found.high <= most
+            assert 0 <= estimate.low <= estimate.value <= estimate.high <= most
 
 
 def test_kinds_are_counted_once_a_document():
-    found = kinds(sample(["a b a", "b", "", "b"], np.array([7, 7, 7, 9])))
-    assert found.counts.tolist() == [2, 3] and found.running.tolist() == [4, 1]
-    assert sorted(zip(found.clusters.tolist(), found.codes.tolist(), found.own.tolist(), strict=True)) == [
+    counts = kinds(sample(["a b a", "b", "", "b"], np.array([7, 7, 7, 9])))
+    assert counts.counts.tolist() == [2, 3] and counts.running.tolist() == [4, 1]
+    assert sorted(zip(counts.clusters.tolist(), counts.codes.tolist(), counts.own.tolist(), strict=True)) == [
         (0, 0, 2),
         (0, 1, 2),
         (1, 1, 1),

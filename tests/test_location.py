@@ -22,7 +22,7 @@ TENTH = norm.cdf(0.1 / math.sqrt(2)) - 0.5
 """How far from a half the probability is where a normal column moved by a tenth of its standard deviation."""
 
 
-def told(synthetic, human):
+def check_of(synthetic, human):
     audit = outcross.audit({"x": synthetic}, reference={"x": human}, aspects="location", kinds={"x": "number"})
     (check,) = audit.every
     return check
@@ -70,10 +70,10 @@ def test_sets_that_do_not_meet_have_an_interval_and_equal_constants_have_none():
 
 def test_the_probability_has_no_scale_and_turns_around_with_the_sides():
     rng = np.random.default_rng(2)
-    one, two = rng.lognormal(size=80), rng.lognormal(0.3, 1, 60)
-    estimate, null = superiority(one, two)
-    same, _ = superiority(np.log(one), np.log(two))
-    turned, turned_null = superiority(two, one)
+    first, second = rng.lognormal(size=80), rng.lognormal(0.3, 1, 60)
+    estimate, null = superiority(first, second)
+    same, _ = superiority(np.log(first), np.log(second))
+    turned, turned_null = superiority(second, first)
     assert estimate == same
     assert (1 - turned.value, 1 - turned.high, 1 - turned.low) == pytest.approx((estimate.value, estimate.low, estimate.high))
     assert turned_null.p == pytest.approx(null.p)
@@ -83,7 +83,7 @@ def test_either_way_is_beyond_the_tolerance():
     rng = np.random.default_rng(3)
     human = rng.normal(size=4000)
     up, down, still, few = (
-        told(rng.normal(shift, 1, rows), human) for shift, rows in ((0.3, 4000), (-0.3, 4000), (0, 9000), (0, 100))
+        check_of(rng.normal(shift, 1, rows), human) for shift, rows in ((0.3, 4000), (-0.3, 4000), (0, 9000), (0, 100))
     )
     assert [check.verdict for check in (up, down, still, few)] == ["lost", "lost", "kept", "cannot_tell"]
     assert up.value > 0.5 > down.value and (up.margin, down.margin) == (0.528, 0.472)
@@ -115,18 +115,18 @@ def test_honest_columns_seldom_look_moved_and_intervals_hold(law):
         "counts": lambda: rng.poisson(1.0, 60).astype(float),
         "mostly zero": lambda: np.where(rng.random(200) < 0.9, 0.0, rng.exponential(size=200)),
     }[law]
-    found = [superiority(draw(), draw()) for _ in range(sets)]
-    assert sum(null.p <= 0.05 for _, null in found) <= binom.isf(1e-4, sets, 0.05)
+    superiorities = [superiority(draw(), draw()) for _ in range(sets)]
+    assert sum(null.p <= 0.05 for _, null in superiorities) <= binom.isf(1e-4, sets, 0.05)
     shifts = [median_shift(rng.normal(1, 2, 51), rng.normal(0, 1, 80))[2] for _ in range(sets)]
     assert sum(shift.low <= 1 <= shift.high for shift in shifts) >= binom.ppf(1e-4, sets, 0.95)
 
 
 def test_the_order_of_rows_moves_nothing_and_twice_the_records_narrow_the_interval():
     rng = np.random.default_rng(6)
-    one, two = rng.normal(0.2, 1, 300), rng.normal(size=300)
-    first = superiority(one, two)
-    assert superiority(rng.permutation(one), rng.permutation(two)) == first
-    twice = superiority(np.tile(one, 2), np.tile(two, 2))[0]
+    moved, human = rng.normal(0.2, 1, 300), rng.normal(size=300)
+    first = superiority(moved, human)
+    assert superiority(rng.permutation(moved), rng.permutation(human)) == first
+    twice = superiority(np.tile(moved, 2), np.tile(human, 2))[0]
     assert twice.value == pytest.approx(first[0].value) and first[0].low < twice.low < twice.high < first[0].high
 
 

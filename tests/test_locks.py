@@ -12,18 +12,18 @@ from outcross.errors import BadInput, MachineGaveOut
 from outcross.ledger.locks import alone, lock
 
 
-def hold(folder, told):
+def hold(folder, messages):
     with alone(folder), lock(folder / "step"):
-        told.put("held")
+        messages.put("held")
         signal.pause()
 
 
 def test_who_is_killed_holds_nothing(tmp_path):
     context = multiprocessing.get_context("fork")
-    told = context.Queue()
-    process = context.Process(target=hold, args=(tmp_path, told))
+    messages = context.Queue()
+    process = context.Process(target=hold, args=(tmp_path, messages))
     process.start()
-    assert told.get(timeout=30) == "held"
+    assert messages.get(timeout=30) == "held"
     with pytest.raises(BadInput, match="another process is running into"), alone(tmp_path):
         pass
     waited = []

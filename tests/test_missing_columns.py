@@ -25,18 +25,18 @@ def people(n, seed, **more):
     return polars.DataFrame({"age": rng.normal(40, 10, n), "region": rng.choice(["north", "south", "east"], n)} | more)
 
 
-def gate(found, *gates):
+def gate(audited, *gates):
     with pytest.raises(GateFailed) as failure:
-        found.check_gates(gates)
+        audited.check_gates(gates)
     return str(failure.value)
 
 
 def test_a_column_that_the_synthetic_side_lacks_is_lost_and_fails_every_gate():
-    found = audits({"s": people(300, 0).drop("region")}, reference=people(300, 1), aspects=("columns", "spread"))
-    (check,) = found[0].of("lost")
+    audited = audits({"s": people(300, 0).drop("region")}, reference=people(300, 1), aspects=("columns", "spread"))
+    (check,) = audited[0].of("lost")
     assert (check.code, check.aspect, check.column, check.value) == ("ST20", "structure", "region", 0.0)
-    assert "region" in gate(found, "any") and "region" in gate(found, "spread")
-    assert "region" in found[0].summary.split(". ")[0]
+    assert "region" in gate(audited, "any") and "region" in gate(audited, "spread")
+    assert "region" in audited[0].summary.split(". ")[0]
 
 
 def test_a_column_of_words_where_people_have_numbers_is_lost():
@@ -52,26 +52,26 @@ def test_a_column_whose_every_value_is_missing_is_lost():
 
 def test_a_column_that_may_be_missing_fails_no_gate_and_is_named_by_its_name():
     asked = {"reference": people(3000, 1), "aspects": ("columns", "spread")}
-    found = audits({"s": people(3000, 0).drop("region")}, allow_missing="region", **asked)
-    found.check_gates(["any"])
-    assert found[0].lost == []
+    audited = audits({"s": people(3000, 0).drop("region")}, allow_missing="region", **asked)
+    audited.check_gates(["any"])
+    assert audited[0].lost == []
     with pytest.raises(BadInput, match="no column of the reference"):
         audits({"s": people(300, 0).drop("region")}, allow_missing="all", **asked)
 
 
 def test_a_group_or_a_target_that_is_gone_is_a_loss_and_no_wrong_question():
-    found = audits(
+    audited = audits(
         {"s": people(300, 0).drop("region")}, reference=people(300, 1), groups="region", target="region", aspects=("columns",)
     )
-    assert found[0].lost == ["structure"]
+    assert audited[0].lost == ["structure"]
 
 
 def test_columns_over_the_cap_are_sketched_said_in_the_first_sentence_and_fail_a_gate():
     rng = np.random.default_rng([20_26, 62])
     human, synthetic = (polars.DataFrame(rng.normal(size=(400, 12)), schema=[f"x{i}" for i in range(12)]) for _ in range(2))
-    found = audits({"s": synthetic}, reference=human, most_columns=10, aspects=("columns", "spread"))
-    assert "not looked at in full: 2 columns, x10 among them" in found[0].summary.split(". ")[0]
-    assert "x10 x11" in gate(found, "spread")
+    audited = audits({"s": synthetic}, reference=human, most_columns=10, aspects=("columns", "spread"))
+    assert "not looked at in full: 2 columns, x10 among them" in audited[0].summary.split(". ")[0]
+    assert "x10 x11" in gate(audited, "spread")
     audits({"s": synthetic}, reference=human, most_columns=10, allow_missing="x10,x11", aspects=("columns", "spread")).check_gates(
         ["spread"]
     )
@@ -86,25 +86,25 @@ def test_the_cap_keeps_kinds_in_proportion():
 
 
 def test_what_no_time_was_left_for_fails_the_gate_that_asks_for_it():
-    found = audits({"s": people(100, 0)}, reference=people(100, 1), most_seconds=0.0, aspects=("spread", "tails"))
-    assert "tails, rare_words, as time was over" in found[0].summary.split(". ")[0]
-    assert "left out, as time was over" in gate(found, "tails")
+    audited = audits({"s": people(100, 0)}, reference=people(100, 1), most_seconds=0.0, aspects=("spread", "tails"))
+    assert "tails, rare_words, as time was over" in audited[0].summary.split(". ")[0]
+    assert "left out, as time was over" in gate(audited, "tails")
 
 
 def test_one_record_is_answered_without_a_warning_and_its_gate_fails():
-    one, many = people(1, 0), people(3000, 1)
+    single, many = people(1, 0), people(3000, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = audits({"one": one}, reference=many, aspects=("spread", "tails", "coverage", "diversity", "structure"))
-    assert found[0].every and found[0].lost == []
-    assert "no check could answer" in gate(found, "any")
+        audited = audits({"one": single}, reference=many, aspects=("spread", "tails", "coverage", "diversity", "structure"))
+    assert audited[0].every and audited[0].lost == []
+    assert "no check could answer" in gate(audited, "any")
 
 
 def test_the_case_of_the_vanished_column_reads_as_its_page_says():
     if not CASES.exists():
         pytest.skip("the shared cases are not beside this checkout")
-    found = audits([CASES / "vanished_dropped.csv.gz"], reference=CASES / "vanished_ref.csv.gz")
-    assert found[0].of("lost")[0].column == "region" and "region" in gate(found, "any")
+    audited = audits([CASES / "vanished_dropped.csv.gz"], reference=CASES / "vanished_ref.csv.gz")
+    assert audited[0].of("lost")[0].column == "region" and "region" in gate(audited, "any")
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +128,9 @@ def test_sketches_raise_no_alarm_over_a_hundred_honest_sets_of_a_thousand_column
         rows = rng.permutation(wide.rows)[:400]
         over = Evidence(drawn=wide.take(rows[:200]), reference=wide.take(rows[200:]))
         asked = Evidence(drawn=over.drawn, reference=over.reference, over_cap=over)
-        told = [one for one in Columns()(asked, rng) if one.measure == "sketch"]
-        alarms += any(one.null.p <= 0.05 for one in told)
-        lost += any(one.null.p <= 0.05 and one.estimate.high < 0.8 for one in told)
+        sketches = [reading for reading in Columns()(asked, rng) if reading.measure == "sketch"]
+        alarms += any(reading.null.p <= 0.05 for reading in sketches)
+        lost += any(reading.null.p <= 0.05 and reading.estimate.high < 0.8 for reading in sketches)
     assert alarms <= binom.isf(1e-4, 100, 0.05) and lost == 0
 
 
@@ -153,8 +153,8 @@ def test_of_a_thousand_columns_the_901st_that_lost_its_spread_is_found():
     human, synthetic = (rng.normal(size=(2000, 1000)) for _ in range(2))
     synthetic[:, 900] *= 0.3
     names = [f"x{i}" for i in range(1, 1001)]
-    found = audits(
+    audited = audits(
         {"s": polars.DataFrame(synthetic, schema=names)}, reference=polars.DataFrame(human, schema=names), aspects=("columns",)
     )
-    assert [check.column for check in found[0].of("lost")] == ["x901"]
-    assert "x901" in found[0].summary.split(". ")[0] and "lost" in gate(found, "structure")
+    assert [check.column for check in audited[0].of("lost")] == ["x901"]
+    assert "x901" in audited[0].summary.split(". ")[0] and "lost" in gate(audited, "structure")

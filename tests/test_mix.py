@@ -95,7 +95,7 @@ def test_the_bound_on_repeats_wins_over_weights_and_the_refusal_says_so():
     with pytest.raises(BadInput, match=r"so this mix is impossible.*rows: 40;.*weight by pool, with the same total: a 20, b 80"):
         mix(pools=pools, rows=100)
     pools = [pool("a", 20, weight=20), pool("b", 500, weight=80)]
-    assert [one.target for one in mix(pools=pools, rows=100).plan.pools] == [20, 80]
+    assert [pool.target for pool in mix(pools=pools, rows=100).plan.pools] == [20, 80]
 
 
 def test_impossible_proportions_are_answered_with_possible_ones():
@@ -131,7 +131,7 @@ def test_a_weight_that_would_receive_nothing_is_refused_with_the_smallest_rows_t
     pools = [pool("a", 100, weight=1e-3), pool("b", 5000, weight=1)]
     with pytest.raises(BadInput, match=r"'a' would receive nothing.*rows: 501,"):
         mix(pools=pools, rows=100)
-    assert [one.target for one in mix(pools=pools, rows=501).plan.pools] == [1, 500]
+    assert [pool.target for pool in mix(pools=pools, rows=501).plan.pools] == [1, 500]
     with pytest.raises(BadInput, match="would receive nothing"):
         mix(pools=pools, rows=500)
 
@@ -140,7 +140,7 @@ def test_no_row_is_lost_by_rounding():
     pools = [pool(name, 100, weight=1) for name in "abc"]
     for rows in (100, 101, 299, 300):
         mixed = mix(pools=pools, rows=rows)
-        assert mixed.frame().height == rows and max(one.target for one in mixed.plan.pools) == math.ceil(rows / 3)
+        assert mixed.frame().height == rows and max(pool.target for pool in mixed.plan.pools) == math.ceil(rows / 3)
 
 
 def test_shuffling_after_merging_drops_nothing_and_keeps_the_shares():
@@ -246,9 +246,9 @@ def test_shares_and_twins_in_tokens_are_exact_to_one_record(tmp_path):
         pools=pools, tokens=5000, human_share=0.25, tokenizer=str(tmp_path / "tokenizer.json"), match="tokens", out=tmp_path / "mix"
     )
     tokens = polars.col("text").str.split(" ").list.len()
-    found, twin = mixed.frame().with_columns(n=tokens), mixed.twin().with_columns(n=tokens)
-    assert abs(found["n"].sum() - 5000) <= 20 and abs(found.filter(polars.col("_source") == "human")["n"].sum() - 1250) <= 20
-    assert abs(twin["n"].sum() - found["n"].sum()) <= 20 and (twin["_origin"] == "human").all()
+    frame, twin = mixed.frame().with_columns(n=tokens), mixed.twin().with_columns(n=tokens)
+    assert abs(frame["n"].sum() - 5000) <= 20 and abs(frame.filter(polars.col("_source") == "human")["n"].sum() - 1250) <= 20
+    assert abs(twin["n"].sum() - frame["n"].sum()) <= 20 and (twin["_origin"] == "human").all()
     with pytest.raises(BadInput, match="tokens are counted by a tokenizer"):
         mix(pools=pools, tokens=5000)
 
@@ -341,7 +341,7 @@ def test_chat_tables_and_texts_are_mixed_alike(tmp_path):
 def test_groups_are_counted_and_each_pool_is_sampled_in_proportion():
     data = {"text": [f"{i}" for i in range(100)], "lang": ["en"] * 70 + ["de"] * 29 + ["fr"]}
     mixed = mix(pools=[{"name": "h", "data": data, "origin": "human"}], rows=50, groups=["lang"])
-    counts = {value: one["rows"] for value, one in mixed.manifest["groups"]["lang"].items()}
+    counts = {value: counted["rows"] for value, counted in mixed.manifest["groups"]["lang"].items()}
     assert abs(counts["en"] - 35) <= 1 and abs(counts["de"] - 14.5) <= 1 and sum(counts.values()) == 50
 
 
@@ -369,18 +369,22 @@ def test_any_mix_is_exact_or_refused_in_one_line(sizes, rows, repeats, order):
         return
     finally:
         assert json.dumps(pools) == before
-    frame, told = mixed.frame(), mixed.manifest
+    frame, manifest = mixed.frame(), mixed.manifest
     assert frame.height == rows and frame["_id"].is_unique().all()
-    assert sum(told["realised"]["shares"].values()) == pytest.approx(1)
+    assert sum(manifest["realised"]["shares"].values()) == pytest.approx(1)
     assert frame.group_by("text").len()["len"].max() <= repeats
-    assert mix(asked).manifest["sha256"] == told["sha256"]
+    assert mix(asked).manifest["sha256"] == manifest["sha256"]
     total = sum(weight for _, weight in sizes)
     for (_, weight), plan in zip(sizes, mixed.plan.pools, strict=True):
         assert abs(plan.target - rows * weight / total) < 1 and (plan.target > 0) == (weight > 0)
     if order == "even":
-        assert told["order"]["largest_in_a_beginning"] <= float(bound(sum(one.target > 0 for one in mixed.plan.pools))) + 1e-12
+        assert (
+            manifest["order"]["largest_in_a_beginning"] <= float(bound(sum(pool.target > 0 for pool in mixed.plan.pools))) + 1e-12
+        )
         assert all(
-            told_pool["ends"] == plan.ends[0] for told_pool, plan in zip(told["pools"], mixed.plan.pools, strict=True) if plan.ends
+            told_pool["ends"] == plan.ends[0]
+            for told_pool, plan in zip(manifest["pools"], mixed.plan.pools, strict=True)
+            if plan.ends
         )
 
 
@@ -549,7 +553,7 @@ def test_groups_of_a_csv_that_are_numbers_are_counted_with_those_of_other_pools(
     polars.DataFrame({"n": [1.0, 2.0]}).write_parquet(tmp_path / "a.parquet")
     (tmp_path / "b.csv").write_text("n\n1\n1\n")
     pools = [{"name": "a", "path": str(tmp_path / "a.parquet")}, {"name": "b", "path": str(tmp_path / "b.csv")}]
-    assert {value: one["rows"] for value, one in mix(pools=pools, groups=["n"]).manifest["groups"]["n"].items()} == {
+    assert {value: counted["rows"] for value, counted in mix(pools=pools, groups=["n"]).manifest["groups"]["n"].items()} == {
         "1.0": 3,
         "2.0": 1,
     }

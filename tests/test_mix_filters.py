@@ -58,8 +58,8 @@ def test_what_is_mixed_is_what_the_filters_kept():
     }
     answered = frame.filter(polars.col("_source") != "human")["_prompt"]
     assert answered.is_unique().all() and answered.len() == 60
-    (told,) = mixed.manifest["filters"]
-    assert (told["seen"], told["kept"], told["rejected"]) == (180, 60, 120) and told["prefers"]
+    (filtered,) = mixed.manifest["filters"]
+    assert (filtered["seen"], filtered["kept"], filtered["rejected"]) == (180, 60, 120) and filtered["prefers"]
 
 
 def check_adds_up(manifest: dict, rejected: int) -> None:
@@ -116,17 +116,17 @@ def test_neither_the_order_of_files_nor_that_of_rows_changes_what_is_kept(tmp_pa
             for name, part in enumerate(order):
                 parts[part].sample(fraction=1.0, shuffle=True, seed=number).write_ndjson(place / f"{pool['name']}-{name}.jsonl")
 
-    def made(number):
+    def built(number):
         named = [
             {key: value for key, value in pool.items() if key != "data"}
             | {"path": str(tmp_path / str(number) / f"{pool['name']}-*.jsonl")}
             for pool in pools()
         ]
-        one = mix(pools=named, rows=50, filters=[{"best_of": {"by": "random"}}, "drop_duplicates"], seed=3)
-        return one.manifest["sha256"], one.mixing.filtered.rejected()
+        mixed = mix(pools=named, rows=50, filters=[{"best_of": {"by": "random"}}, "drop_duplicates"], seed=3)
+        return mixed.manifest["sha256"], mixed.mixing.filtered.rejected()
 
-    (one, gone), (other, gone_too) = made(0), made(1)
-    assert one == other and gone.equals(gone_too)
+    (first, gone), (other, gone_too) = built(0), built(1)
+    assert first == other and gone.equals(gone_too)
 
 
 @pytest.mark.parametrize("name", ["drop_duplicates", "drop_boilerplate", "decontaminate"])
@@ -137,7 +137,7 @@ def test_filters_that_compare_texts_hold_none_of_them(name, tmp_path):
     mixed = mix(pools=[people(20)], filters=[{name: settings[name]} if name in settings else name])
     store = mixed.mixing.store
     assert mixed.manifest["filters"][0]["costs"] is not None
-    assert "texts" not in store.__dict__ and "text" not in store._kept
+    assert "texts" not in store.__dict__ and "text" not in store.in_memory
 
 
 def test_every_rejected_row_stands_in_the_folder_with_its_reason(tmp_path):
@@ -223,7 +223,7 @@ def test_a_plan_asks_filters_where_rows_are_few_and_gives_bounds_where_they_are_
         {"name": "m", "data": {"text": ["b"] * rows, "_prompt": ["p"] * rows}, "origin": {"model": "m"}},
     ]
     plan = mix(pools=many, columns="union", filters=[BEST | {"pools": ["m"]}, "twice"], plan=True).plan
-    assert [(one.low, one.high) for one in plan.filters] == [(1, rows), (0, 3 * (rows + 10))]
+    assert [(count.low, count.high) for count in plan.filters] == [(1, rows), (0, 3 * (rows + 10))]
     assert "there are 30,010" in plan.warnings[-2] and "leaves 1 to 30,000" in "\n".join(
         mix_lines(mix(pools=many, columns="union", filters=[BEST | {"pools": ["m"]}], plan=True), 120)
     )
@@ -264,10 +264,10 @@ def test_the_audit_at_the_door_says_what_the_mix_lost_of_its_human_pools(tmp_pat
     narrow = {"x": 0.3 * rng.normal(size=1500), "y": rng.normal(size=1500)}
     given_pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "m", "data": narrow, "origin": {"model": "m"}}]
     mixed = mix(pools=given_pools, human_share=0.1, rows=1500, audit=["spread"], out=tmp_path / "mix")
-    told = mixed.manifest["audit"]
-    assert told["lost"] == told["aspects"] == ["spread"] and "Lost: " in told["summary"]
-    assert {check["verdict"] for check in told["checks"]} == {"lost"} and told["judged"]["lost"] == len(told["checks"])
-    assert f"audit against the human pools: {told['summary'][:30]}" in "\n".join(mix_lines(mixed, 400))
+    audited = mixed.manifest["audit"]
+    assert audited["lost"] == audited["aspects"] == ["spread"] and "Lost: " in audited["summary"]
+    assert {check["verdict"] for check in audited["checks"]} == {"lost"} and audited["judged"]["lost"] == len(audited["checks"])
+    assert f"audit against the human pools: {audited['summary'][:30]}" in "\n".join(mix_lines(mixed, 400))
     with pytest.raises(BadInput, match="no pool has any"):
         _ = mix(pools=[given_pools[1]], audit=["spread"]).manifest
     with pytest.raises(BadInput, match="audit of the mix: "):

@@ -22,14 +22,14 @@ def lengths(rows: int, seed: int) -> polars.DataFrame:
 @pytest.fixture(scope="module")
 def pools(tmp_path_factory):
     """Files of 20,000 rows, and how many characters each pool holds."""
-    folder, found, truth = tmp_path_factory.mktemp("pools"), [], {}
+    folder, described, truth = tmp_path_factory.mktemp("pools"), [], {}
     for name, origin in (("human", "human"), ("model", {"model": "m"})):
         frame = lengths(20_000, len(name))
         frame.write_parquet(folder / f"{name}.parquet", row_group_size=5_000)
         frame.write_ndjson(folder / f"{name}.jsonl")
-        found.append({"name": name, "path": str(folder / f"{name}.parquet"), "origin": origin})
+        described.append({"name": name, "path": str(folder / f"{name}.parquet"), "origin": origin})
         truth[name] = int(frame["text"].str.len_chars().sum())
-    return folder, found, truth
+    return folder, described, truth
 
 
 def test_a_plan_in_characters_reads_a_sample_and_its_interval_holds_what_there_is(pools):
@@ -47,15 +47,15 @@ def test_the_intervals_of_samples_hold_as_often_as_they_say(pools):
     inside = 0
     for seed in range(40):
         said = outcross.mix(pools=given, characters=100_000, seed=seed, plan=True).plain()["sample"]
-        inside += sum(one["low"] <= truth[name] <= one["high"] for name, one in said.items())
+        inside += sum(interval["low"] <= truth[name] <= interval["high"] for name, interval in said.items())
     assert inside >= 68  # 80 intervals of 95 %: fewer once in 2,000 times
 
 
 def test_a_file_of_lines_gives_the_same_sample_as_one_of_columns(pools):
     folder, given, _ = pools
     lines = [pool | {"path": str(folder / f"{pool['name']}.jsonl")} for pool in given]
-    one, other = (outcross.mix(pools=own, characters=100_000, plan=True).plain() for own in (given, lines))
-    assert one == other
+    of_columns, of_lines = (outcross.mix(pools=own, characters=100_000, plan=True).plain() for own in (given, lines))
+    assert of_columns == of_lines
 
 
 def test_a_budget_that_a_sample_cannot_decide_is_decided_by_every_text(pools):
@@ -229,9 +229,9 @@ def test_a_plan_says_which_counts_are_bounds_and_estimates_what_filters_leave():
         pools, frames = large_pools(30_000, seed)
         said = outcross.mix(pools=pools, rows=50_000, filters=[{"verify": {"rules": ["x > 0.5"]}}], seed=seed, plan=True).plain()
         truth = sum(int((frame["x"] > 0.5).sum()) for frame in frames)
-        (one,) = said["filters"]
-        assert (one["low"], one["high"]) == (0, 60_000) and one["estimate"]["n"] == 40_000
-        inside += one["estimate"]["low"] <= truth <= one["estimate"]["high"]
+        (filtered,) = said["filters"]
+        assert (filtered["low"], filtered["high"]) == (0, 60_000) and filtered["estimate"]["n"] == 40_000
+        inside += filtered["estimate"]["low"] <= truth <= filtered["estimate"]["high"]
     assert inside >= 9  # of 12 intervals of 95 %: fewer once in 500 times
     assert "is a bound, as if the filters left every row" in said["warnings"][0]
     assert "by the sample the mix cannot be had" in said["warnings"][-1]
@@ -273,12 +273,12 @@ def test_a_plan_of_many_rows_with_targets_and_splits_reads_the_columns_that_are_
     mixed = outcross.mix(asked).plan.plain()
     for key in ("rows", "feasible"):
         assert plan[key] == mixed[key]
-    for one, other in zip(plan["pools"], mixed["pools"], strict=True):
-        assert (one["used"], one["requested_share"], one["repeated"]) == (
-            other["used"],
-            other["requested_share"],
-            other["repeated"],
+    for planned, built in zip(plan["pools"], mixed["pools"], strict=True):
+        assert (planned["used"], planned["requested_share"], planned["repeated"]) == (
+            built["used"],
+            built["requested_share"],
+            built["repeated"],
         )
-        assert one["available"] == pytest.approx(other["available"], rel=0.01)  # the cut is another random one
-    assert [one["values"]["de"]["realised"] for one in plan["targets"] if "values" in one] == [0.3]
+        assert planned["available"] == pytest.approx(built["available"], rel=0.01)  # the cut is another random one
+    assert [target["values"]["de"]["realised"] for target in plan["targets"] if "values" in target] == [0.3]
     assert any("near twins are not looked for in a plan" in warning for warning in plan["warnings"])

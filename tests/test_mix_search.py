@@ -53,37 +53,37 @@ def searched(tmp_path_factory):
 
 
 def test_the_pool_that_is_unlike_human_text_gets_nothing_and_the_human_floor_is_kept(searched):
-    _, _, _, made = searched
-    found, realised = made.manifest["search"], made.manifest["realised"]
-    shares = {name: share["value"] for name, share in found["proposal"]["shares"].items()}
+    _, _, _, mixed = searched
+    search, realised = mixed.manifest["search"], mixed.manifest["realised"]
+    shares = {name: share["value"] for name, share in search["proposal"]["shares"].items()}
     assert shares["far"] == 0 and sum(shares.values()) == pytest.approx(1)
     assert realised["human_share"] >= 0.2 and realised["shares"]["far"] == 0
     assert all(realised["shares"][name] == pytest.approx(share, abs=1 / 500) for name, share in shares.items())
-    assert all(share["low"] <= share["value"] <= share["high"] for share in found["proposal"]["shares"].values())
-    assert found["law"]["human"]["t"]["far"]["value"] > found["law"]["human"]["t"]["human"]["value"]
+    assert all(share["low"] <= share["value"] <= share["high"] for share in search["proposal"]["shares"].values())
+    assert search["law"]["human"]["t"]["far"]["value"] > search["law"]["human"]["t"]["human"]["value"]
 
 
 def test_the_design_is_as_large_as_asked_and_the_back_test_names_every_rival(searched):
-    found = searched[-1].manifest["search"]
-    roles = [one["role"] for one in found["mixes"]]
+    search = searched[-1].manifest["search"]
+    roles = [small_mix["role"] for small_mix in search["mixes"]]
     assert roles.count("fit") == 3 * 3 + 6 and roles.count("held out") == 10
-    assert all(len(losses) == 2 for one in found["mixes"] for losses in one["losses"].values())
-    for one in found["mixes"]:
-        rows = {name: share / found["read_of_one_unit"][name] for name, share in one["shares"].items()}
+    assert all(len(losses) == 2 for small_mix in search["mixes"] for losses in small_mix["losses"].values())
+    for tried in search["mixes"]:
+        rows = {name: share / search["read_of_one_unit"][name] for name, share in tried["shares"].items()}
         assert rows["human"] / sum(rows.values()) >= 0.2 - 0.01  # whole blocks
-    assert set(found["back_test"]["regret"]) == {"law", "linear", "observed", "asked"}
-    assert min(one["value"] for one in found["back_test"]["regret"].values()) == 0
-    test = found["back_test"]["held_out"]
+    assert set(search["back_test"]["regret"]) == {"law", "linear", "observed", "asked"}
+    assert min(regret["value"] for regret in search["back_test"]["regret"].values()) == 0
+    test = search["back_test"]["held_out"]
     assert test["mixes"] == 10 and test["law"]["mean_error"] < test["linear"]["mean_error"]
 
 
 def test_a_plan_with_a_folder_keeps_what_it_tried_and_the_mix_tries_nothing_again(searched):
-    folder, asked, tried, made = searched
+    folder, asked, tried, mixed = searched
     steps = (folder / "out/.outcross/ledger.jsonl").read_text().count('"verb":"small_mix"')
     assert tried == steps >= 2 * 25
     before = (folder / "out/.outcross/ledger.jsonl").read_bytes()
     again = outcross.mix(asked, out=folder / "out")
-    assert again.manifest == made.manifest and (folder / "out/.outcross/ledger.jsonl").read_bytes() == before
+    assert again.manifest == mixed.manifest and (folder / "out/.outcross/ledger.jsonl").read_bytes() == before
 
 
 def test_people_see_the_proposal_and_its_rivals(searched):
@@ -92,11 +92,11 @@ def test_people_see_the_proposal_and_its_rivals(searched):
 
 
 def test_the_number_of_files_changes_no_share_and_no_row(searched, tmp_path):
-    _, asked, _, made = searched
+    _, asked, _, mixed = searched
     other = outcross.mix(asked | {"pools": written(tmp_path, 3)})
-    assert other.plan.plain()["pools"] == made.plan.plain()["pools"]
-    assert other.mixing.searched.plain == made.manifest["search"]
-    assert other.frame()["_id"].equals(made.frame()["_id"])
+    assert other.plan.plain()["pools"] == mixed.plan.plain()["pools"]
+    assert other.mixing.searched.plain == mixed.manifest["search"]
+    assert other.frame()["_id"].equals(mixed.frame()["_id"])
 
 
 def test_two_pools_of_one_law_have_no_best_share_and_keep_what_was_asked(tmp_path):
@@ -149,7 +149,7 @@ def test_a_search_reads_what_filters_leave_and_measures_on_people_whom_they_have
     asked = {"pools": pools, "rows": 200, "columns": ["x", "z", "y", "mark"], "search": OF_Y}
     rule = {"verify": {"rules": ["mark = 1"], "pools": ["mixed"]}}
     plain, kept = (outcross.mix(asked | more, plan=True).plain()["search"] for more in ({}, {"filters": [rule]}))
-    law = [one["law"]["human"]["t"]["mixed"]["value"] for one in (kept, plain)]
+    law = [search["law"]["human"]["t"]["mixed"]["value"] for search in (kept, plain)]
     assert law[0] < law[1] and kept["proposal"]["shares"]["bad"]["value"] == 0
     assert kept["measured_on"] == "a tenth of the human pools, before any filter; no small mix holds these rows"
 
@@ -177,7 +177,7 @@ def test_small_mixes_meet_the_targets_of_the_mix_and_the_proposal_can_be_had():
     ]
     target = {"column": "kind", "shares": {"b": {"at_least": 0.4}}}
     said = outcross.mix(pools=pools, rows=200, targets=[target], search=OF_Y, plan=True).plain()
-    assert min(one["shares"]["far"] for one in said["search"]["mixes"]) >= 0.4 - 1 / 500  # whole records
+    assert min(small_mix["shares"]["far"] for small_mix in said["search"]["mixes"]) >= 0.4 - 1 / 500  # whole records
     assert 80 <= {pool["name"]: pool["used"] for pool in said["pools"]}["far"] <= 90
     assert said["targets"][0]["values"]["b"]["realised"] >= 0.4
 

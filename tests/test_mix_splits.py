@@ -26,11 +26,11 @@ def model(rows: int, name: str = "gpt", **more: list) -> dict:
     return pool | ({"parents_column": "parent"} if "parent" in more else {})
 
 
-def where(made) -> dict[str, set[str]]:
+def where(mixed) -> dict[str, set[str]]:
     """The splits in which each row of the pools is found, by its id."""
     settings: dict[str, set[str]] = {}
-    for split in made.manifest["splits"].keys() & SPLITS.keys():
-        for row in made.frame(split)["id"].to_list():
+    for split in mixed.manifest["splits"].keys() & SPLITS.keys():
+        for row in mixed.frame(split)["id"].to_list():
             settings.setdefault(row, set()).add(split)
     return settings
 

@@ -45,8 +45,8 @@ def test_shares_by_a_column_are_exact_by_largest_remainders_beside_an_exact_huma
     assert counted(frame, "sex") == {"male": 301, "female": 300} and (frame["_origin"] == "human").sum() == 180
     ahead = np.cumsum((frame["_source"] == "human").to_numpy()) - 180 / 601 * np.arange(1, 602)
     assert np.abs(ahead).max() < 1
-    (told,) = mixed.manifest["targets"]
-    assert told["values"]["female"] | {"requested": 0.5, "rows": 300} == told["values"]["female"]
+    (target,) = mixed.manifest["targets"]
+    assert target["values"]["female"] | {"requested": 0.5, "rows": 300} == target["values"]["female"]
     assert mixed.plan.plain()["targets"] == mixed.manifest["targets"]
 
 
@@ -270,8 +270,8 @@ def test_a_classifier_that_is_fitted_to_labels_is_an_attribute_with_its_held_out
     attribute = {"labelled": {"file": str(tmp_path / "labels.csv"), "label": "class", "positive": "0"}}
     mixed = mix(pools=pools, targets=[{"attribute": attribute, "at_most": 0.5}])
     assert not any(word in text for text in mixed.frame()["text"] for word in mean_words)
-    (told,) = mixed.manifest["targets"]
-    assert told["classifier"]["held_out_auroc"] == 1 and told["classifier"]["n"] == 100
+    (target,) = mixed.manifest["targets"]
+    assert target["classifier"]["held_out_auroc"] == 1 and target["classifier"]["n"] == 100
     with pytest.raises(BadInput, match=r"0 texts of label 'bad' and 100 others.*its labels are '0', '1'"):
         mix(pools=pools, targets=[{"attribute": {"labelled": attribute["labelled"] | {"positive": "bad"}}, "at_most": 0.5}])
 
@@ -356,8 +356,8 @@ def test_dsir_brings_hashed_ngrams_nearer_to_the_target_than_random_selection(tm
     polars.DataFrame({"text": [" ".join(rng.choice(sea, 150)) for _ in range(20)]}).write_ndjson(tmp_path / "sea.jsonl")
     pools = [{"name": "h", "data": {"text": [*texts, "too short"]}, "origin": "human"}]
     mixed = mix(pools=pools, rows=40, targets=[{"like": str(tmp_path / "sea.jsonl")}])
-    (told,) = mixed.manifest["targets"]
-    apart = told["divergence_from_the_target"]
+    (target,) = mixed.manifest["targets"]
+    apart = target["divergence_from_the_target"]
     assert apart["realised"] < min(apart["available"], apart["random"])
     assert all(text.split()[0] in sea for text in mixed.frame()["text"])
     step = mixed.manifest["funnel"][1]
@@ -367,8 +367,10 @@ def test_dsir_brings_hashed_ngrams_nearer_to_the_target_than_random_selection(tm
 
 
 def test_hashed_ngrams_are_those_of_the_paper():
-    found = hashed([["The cat"]])
-    assert sorted(found.numbers.tolist()) == sorted(int(number) for number in (_bucket("the"), _bucket("cat"), _bucket("the cat")))
+    counted = hashed([["The cat"]])
+    assert sorted(counted.numbers.tolist()) == sorted(
+        int(number) for number in (_bucket("the"), _bucket("cat"), _bucket("the cat"))
+    )
     same = hashed([["a b"], ["a b a b"]]).distribution()
     assert divergence(same, same) == 0 and divergence(same, hashed([["c d"]]).distribution()) > 1
 
@@ -384,8 +386,8 @@ def test_neither_batches_nor_what_is_remembered_change_hashed_ngrams(monkeypatch
     assert (whole.numbers == parts.numbers).all() and (whole.pieces == parts.pieces).all()
     assert (whole.distribution(rows) == parts.distribution(rows)).all()
     assert (whole.log_ratio(target, whole.distribution()) == parts.log_ratio(target, parts.distribution())).all()
-    one_by_one = sum(hashed([[texts[row]]]).distribution() * hashed([[texts[row]]]).numbers.size for row in rows.tolist())
-    assert whole.distribution(rows) == pytest.approx(one_by_one / one_by_one.sum())
+    text_by_text = sum(hashed([[texts[row]]]).distribution() * hashed([[texts[row]]]).numbers.size for row in rows.tolist())
+    assert whole.distribution(rows) == pytest.approx(text_by_text / text_by_text.sum())
 
 
 def _bucket(gram: str) -> int:
@@ -419,12 +421,14 @@ def test_what_an_audit_found_missing_is_filled_from_the_pools(tmp_path):
     pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "gpt", "data": synthetic, "origin": {"model": "g"}}]
     usual = mix(pools=pools, rows=1000, human_share=0.4).frame()
     mixed = mix(pools=pools, rows=1000, human_share=0.4, targets=[{"need": str(tmp_path / "audit"), "rows": 200}])
-    frame, (told,) = mixed.frame(), mixed.manifest["targets"]
-    assert sum(rule["asked_beyond_usual"] for rule in told["rules"]) == 200 and not any(rule["lacking"] for rule in told["rules"])
+    frame, (target,) = mixed.frame(), mixed.manifest["targets"]
+    assert sum(rule["asked_beyond_usual"] for rule in target["rules"]) == 200 and not any(
+        rule["lacking"] for rule in target["rules"]
+    )
     assert (frame["_origin"] == "human").sum() == 400
     women, corner = polars.col("sex") == "woman", (polars.col("x") > 0) & (polars.col("y") > 0)
-    assert any(rule["rule"] == "sex = woman" for rule in told["rules"])
-    assert all(rule["rows"] >= rule["usual"] + rule["asked_beyond_usual"] - 1 for rule in told["rules"])
+    assert any(rule["rule"] == "sex = woman" for rule in target["rules"])
+    assert all(rule["rows"] >= rule["usual"] + rule["asked_beyond_usual"] - 1 for rule in target["rules"])
     for mask in (women, corner):
         assert frame.filter(mask).height > usual.filter(mask).height + 20
 
@@ -437,11 +441,11 @@ def test_needs_are_met_as_far_as_pools_go_and_the_rest_is_told(tmp_path):
     ]
     (tmp_path / "needs.yaml").write_text(json.dumps({"schema": 1, "needs": needs}))
     mixed = mix(pools=POOLS, rows=1000, human_share=0.3, targets=[{"need": str(tmp_path / "needs.yaml")}])
-    (told,) = mixed.manifest["targets"]
-    young, french = told["rules"]
+    (target,) = mixed.manifest["targets"]
+    young, french = target["rules"]
     assert young["lacking"] > 0 and french["rows"] <= french["available"]
     assert young["rows"] == (mixed.frame()["age"] < 25).sum() and french["rows"] == (mixed.frame()["language"] == "fr").sum()
-    assert "like these" in told["notes"][0] and mixed.plan.plain()["targets"] == mixed.manifest["targets"]
+    assert "like these" in target["notes"][0] and mixed.plan.plain()["targets"] == mixed.manifest["targets"]
     (tmp_path / "needs.yaml").write_text("{}")
     with pytest.raises(BadInput, match=r"no needs\.yaml of an audit"):
         mix(pools=POOLS, rows=10, targets=[{"need": str(tmp_path / "needs.yaml")}])
@@ -500,7 +504,7 @@ def test_targets_hold_in_characters_to_one_record_a_cell():
 
 
 def test_resharding_changes_no_row_of_a_mix_with_targets(tmp_path):
-    frame, made = polars.DataFrame(POOLS[0]["data"]), []
+    frame, frames = polars.DataFrame(POOLS[0]["data"]), []
     for count in (1, 4):
         folder = tmp_path / str(count)
         folder.mkdir()
@@ -508,8 +512,8 @@ def test_resharding_changes_no_row_of_a_mix_with_targets(tmp_path):
             frame.reverse()[number::count].write_ndjson(folder / f"{count - number}.jsonl")
         pools = [{"name": "human", "path": str(folder / "*.jsonl"), "origin": "human"}, POOLS[1]]
         targets = [{"column": "sex", "parity": True}, {"column": "age", "mean": 44}]
-        made.append(mix(pools=pools, rows=300, human_share=0.3, targets=targets).frame())
-    assert made[0].equals(made[1])
+        frames.append(mix(pools=pools, rows=300, human_share=0.3, targets=targets).frame())
+    assert frames[0].equals(frames[1])
 
 
 def test_filters_come_first_and_splits_and_targets_are_of_what_they_leave(tmp_path):

@@ -1,8 +1,10 @@
-"""A name that a user gave is never a pattern: odd names are read and written as plain ones are."""
+"""A name that a user gave is never a pattern: odd names are read and written as plain ones are. A name in the code says what it holds."""
 
 import ast
+import doctest
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -92,10 +94,10 @@ def every_command(capsys, word: str) -> tuple[object, ...]:
         command(capsys, "show", f"{given}-audit", "--json"),
     ]
     command(capsys, "report", f"{given}-audit")
-    found = [told.get("checks") or told["arms"] for told in map(json.loads, texts)]
+    checks = [printed.get("checks") or printed["arms"] for printed in map(json.loads, texts)]
     # A training set names the steps that it comes from, whose keys cover the name of the human file.
     files = {path.read_bytes() for path in Path(word, "steps").rglob("*.npz") if path.name != "training.npz"}
-    return [reading | {"run": ""} for reading in run], found, files, sorted(path.name for path in Path(f"{word}-audit").iterdir())
+    return [reading | {"run": ""} for reading in run], checks, files, sorted(path.name for path in Path(f"{word}-audit").iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -187,8 +189,87 @@ def test_different_names_give_different_file_names_whatever_the_order():
         "-rf",
     ]
     several += [*file_names(several).values()][4:6]  # names that look like changed ones
-    made = file_names(several)
-    assert len({name.casefold() for name in made.values()}) == len(several)
-    assert made == {name: file_names(reversed(several))[name] for name in several}
-    assert all(len(name.encode()) <= 130 and "/" not in name and name.strip(".-") for name in made.values())
-    assert (made["a=b"], made["a,b"]) == ("a=b", "a,b")
+    names = file_names(several)
+    assert len({name.casefold() for name in names.values()}) == len(several)
+    assert names == {name: file_names(reversed(several))[name] for name in several}
+    assert all(len(name.encode()) <= 130 and "/" not in name and name.strip(".-") for name in names.values())
+    assert (names["a=b"], names["a,b"]) == ("a=b", "a,b")
+
+
+# Names in the code
+
+ROOT = Path(__file__).parent.parent
+EMPTY_NAMES = {"told", "one", "found", "made", "held"}
+"""Names that do not say what they hold; a variable, parameter, field, function, class or alias is called by the noun of its content."""
+
+
+def bound_names(code: str) -> Iterator[tuple[int, str]]:
+    """Line and name of everything that Python code gives a name to: variables, fields, attributes, parameters, functions, classes and
+    aliases, in the examples of docstrings too."""
+    for node in ast.walk(ast.parse(code)):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                yield node.lineno, name
+            case ast.alias(name=name, asname=alias):
+                yield node.lineno, alias or name
+            case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield node.lineno, name
+            case ast.MatchMapping(rest=str(name)):
+                yield node.lineno, name
+            case ast.Constant(value=str(text)) if ">>> " in text:
+                for example in doctest.DocTestParser().get_examples(text):
+                    yield from ((node.lineno + example.lineno + line - 1, name) for line, name in bound_names(example.source))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "NAME = 1", "a, *NAME = b", "a = (NAME := 1)", "NAME: int", "a.NAME = 1", "for NAME in a: pass", "[1 for NAME in a]",
+        "with a as NAME: pass", "lambda NAME: 1", "lambda *NAME: 1", "def a(*, NAME=1): pass", "def a(**NAME): pass", "def NAME(): pass",
+        "async def NAME(): pass", "class NAME: pass", "import a as NAME", "from a import NAME", "try: pass\nexcept A as NAME: pass",
+        "match a:\n case [NAME, *_]: pass", "match a:\n case [*NAME]: pass", "match a:\n case {**NAME}: pass",
+        "match a:\n case 1 as NAME: pass", "'a'\ndef a():\n    '''A\n\n    >>> NAME = 1\n    '''",
+    ],
+)  # fmt: skip
+def test_every_way_to_give_a_name_is_seen(code):
+    assert "NAME" in {name for _, name in bound_names(code)}
+
+
+def test_using_a_name_gives_none():
+    assert not {"NAME"} & {name for _, name in bound_names("a = NAME + b.NAME(NAME=1)['NAME']\ndel a.NAME\n'NAME'")}
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "benchmarks", "tools"])
+def test_every_name_in_the_code_says_what_it_holds(folder):
+    assert [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for line, name in bound_names(path.read_text(encoding="utf-8"))
+        if name in EMPTY_NAMES
+    ] == []
+
+
+EMPTY_PARAMETERS = {"most", "least", "of"}
+"""Words that do not say what an argument holds: of a number they say neither what it counts nor what it bounds."""
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "benchmarks", "tools"])
+def test_every_parameter_in_the_code_says_what_it_holds(folder):
+    assert [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.arg}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.arg) and node.arg in EMPTY_PARAMETERS
+    ] == []
+
+
+def test_every_name_in_the_python_of_the_documents_says_what_it_holds():
+    assert [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+        for block in re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        for _, name in bound_names(block)
+        if name in EMPTY_NAMES
+    ] == []

@@ -39,10 +39,10 @@ def test_twins_are_joined_as_an_exact_comparison_joins_them(texts, threshold, si
         for i in range(j)
         if sets[i] and sets[j] and len(sets[i] & sets[j]) / len(sets[i] | sets[j]) >= threshold
     }
-    found = near_twins(texts, threshold, size)
-    pairs = list(zip(found.first.tolist(), found.second.tolist(), strict=True))
+    twins = near_twins(texts, threshold, size)
+    pairs = list(zip(twins.first.tolist(), twins.second.tolist(), strict=True))
     assert len(set(pairs)) == len(pairs) and pairs == sorted(pairs)
-    for pair, similarity in zip(pairs, found.similarity.tolist(), strict=True):
+    for pair, similarity in zip(pairs, twins.similarity.tolist(), strict=True):
         assert exact[pair] == pytest.approx(similarity, abs=1e-15)
     assert families(pairs, len(texts)) == families(exact, len(texts))
 
@@ -53,17 +53,17 @@ def test_every_planted_twin_among_many_texts_is_found():
     drawn = words[rng.integers(2000, size=(3000, 30))]
     drawn[2900:] = drawn[:100]
     drawn[2900:, 0] = "other"  # the first of 26 runs is another: 25 of 27 are shared
-    found = near_twins([" ".join(row) for row in drawn])
-    assert found.first.tolist() == list(range(100)) and found.second.tolist() == list(range(2900, 3000))
-    assert found.similarity == pytest.approx(25 / 27)
+    twins = near_twins([" ".join(row) for row in drawn])
+    assert twins.first.tolist() == list(range(100)) and twins.second.tolist() == list(range(2900, 3000))
+    assert twins.similarity == pytest.approx(25 / 27)
 
 
 def test_a_crowd_of_texts_that_share_a_run_is_joined_in_work_that_grows_as_the_texts():
     stem = " ".join(f"s{chr(97 + i)}" for i in range(20))
     crowd = [f"{stem} {'x' * (1 + i % 50)} {'y' * (1 + i // 50)}" for i in range(600)]
-    found = near_twins(crowd, 0.6)
-    assert families(zip(found.first.tolist(), found.second.tolist(), strict=True), 600) == [0] * 600
-    assert found.first.size < 20_000
+    twins = near_twins(crowd, 0.6)
+    assert families(zip(twins.first.tolist(), twins.second.tolist(), strict=True), 600) == [0] * 600
+    assert twins.first.size < 20_000
 
 
 def test_the_order_of_the_texts_changes_no_family():
@@ -102,8 +102,8 @@ def test_texts_in_batches_and_in_another_order_have_the_same_twins():
     whole = near_twins([said[row] for row in order], 0.5)
     parts = near_twins(iter([said[:7], [], said[7:50], said[50:]]), 0.5, order=order)
     assert len(whole.first) > 20
-    for one, other in zip(whole, parts, strict=True):
-        assert np.array_equal(one, other)
+    for of_whole, of_parts in zip(whole, parts, strict=True):
+        assert np.array_equal(of_whole, of_parts)
 
 
 @pytest.mark.parametrize("ranked", [1, 7, 100])
@@ -113,4 +113,4 @@ def test_how_many_runs_are_looked_through_together_changes_nothing(ranked, monke
     whole = near_twins(texts, 0.4, 2)
     monkeypatch.setattr("outcross.text.near.RANKED", ranked)
     parts = near_twins(iter([texts[:20], texts[20:]]), 0.4, 2)
-    assert whole.first.size and all((one == other).all() for one, other in zip(whole, parts, strict=True))
+    assert whole.first.size and all((of_whole == of_parts).all() for of_whole, of_parts in zip(whole, parts, strict=True))

@@ -34,28 +34,28 @@ class Expecting:
 
 def of(model, first, anchors=6, documents=(0, 1, 2, 3, 4, 5)):
     reference = text(*["a"] * anchors, document=list(documents), tokens=np.resize(ANY, (anchors, 2)))
-    told = evidence(text("a"), text("a"), reference, model=first).but(model=model)
-    return read(NextTokens(), told)
+    compared = evidence(text("a"), text("a"), reference, model=first).but(model=model)
+    return read(NextTokens(), compared)
 
 
 def test_the_entropy_of_equally_likely_tokens_is_the_logarithm_of_their_number():
-    found = of(Expecting((0.0, *[1 / 8] * 8)), Expecting((0.0, *[1 / 4] * 4, *[0.0] * 4)))
-    assert value(found, "next_token_entropy") == pytest.approx(math.log(8))
-    assert value(found, "next_token_entropy_change") == pytest.approx(math.log(8) - math.log(4))
-    assert value(found, "next_token_entropy_spread") == pytest.approx(0.0, abs=1e-7)
-    assert found["next_token_entropy", ""].estimate.n == 6
-    assert found["next_token_entropy", ""].note == "after 6 held-out human blocks, the same at every generation"
+    by_place = of(Expecting((0.0, *[1 / 8] * 8)), Expecting((0.0, *[1 / 4] * 4, *[0.0] * 4)))
+    assert value(by_place, "next_token_entropy") == pytest.approx(math.log(8))
+    assert value(by_place, "next_token_entropy_change") == pytest.approx(math.log(8) - math.log(4))
+    assert value(by_place, "next_token_entropy_spread") == pytest.approx(0.0, abs=1e-7)
+    assert by_place["next_token_entropy", ""].estimate.n == 6
+    assert by_place["next_token_entropy", ""].note == "after 6 held-out human blocks, the same at every generation"
 
 
 def test_models_that_share_no_token_are_ln_2_apart_and_a_model_is_nowhere_from_itself():
-    one, other = Expecting((0.0, 0.5, 0.5, 0.0)), Expecting((0.0, 0.0, 0.0, 1.0))
-    assert value(of(one, other), "next_token_divergence") == pytest.approx(math.log(2))
-    assert value(of(one, one), "next_token_divergence") == 0
+    first, second = Expecting((0.0, 0.5, 0.5, 0.0)), Expecting((0.0, 0.0, 0.0, 1.0))
+    assert value(of(first, second), "next_token_divergence") == pytest.approx(math.log(2))
+    assert value(of(first, first), "next_token_divergence") == 0
     # M = (1/4, 1/4, 1/2): H(M) = 1.5 ln 2, of which half of H(P) = ln 2 is taken.
     third = Expecting((0.0, 0.25, 0.25, 0.5))
     between = (0.375, 0.375, 0.25)
     js = -sum(p * math.log(p) for p in between) - (math.log(2) + 1.5 * math.log(2)) / 2
-    assert value(of(one, third), "next_token_divergence") == pytest.approx(js)
+    assert value(of(first, third), "next_token_divergence") == pytest.approx(js)
 
 
 def test_anchors_are_the_same_whatever_the_generation_and_blocks_of_a_document_are_alike():
@@ -71,11 +71,11 @@ def test_anchors_are_the_same_whatever_the_generation_and_blocks_of_a_document_a
     seen: tuple[list, ...] = ([], [], [])
     first, second, third = (Asked((0.0, 0.5, 0.5), (own,)) for own in seen)
     for model in (first, second, third):
-        told = evidence(text("a"), text("a"), reference, model=first).but(model=model)
-        found = read(NextTokens(anchors=70), told)
+        compared = evidence(text("a"), text("a"), reference, model=first).but(model=model)
+        by_place = read(NextTokens(anchors=70), compared)
     assert [len(some) for some in seen[0]] == [TOGETHER, TOGETHER, 70 - 2 * TOGETHER]  # generation 0 is asked once
-    assert all(np.array_equal(one, other) for own in seen[1:] for one, other in zip(seen[0], own, strict=True))
-    assert found["next_token_entropy", ""].estimate.n <= 30
+    assert all(np.array_equal(anchors, other) for own in seen[1:] for anchors, other in zip(seen[0], own, strict=True))
+    assert by_place["next_token_entropy", ""].estimate.n <= 30
 
 
 def test_a_model_that_does_not_say_what_comes_next_is_refused_in_words():
@@ -96,13 +96,13 @@ def _blocks(vocabulary, rows):
 
 def check_next(model, make, prefixes, size):
     """Probabilities of the next token add up to one and are those by which the model scores whole blocks."""
-    told = model.next_log_prob(make(prefixes))
-    assert told.shape == (len(prefixes), size) and np.isneginf(told[:, 0]).all()
-    assert np.exp(told.astype(float)).sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    log_probabilities = model.next_log_prob(make(prefixes))
+    assert log_probabilities.shape == (len(prefixes), size) and np.isneginf(log_probabilities[:, 0]).all()
+    assert np.exp(log_probabilities.astype(float)).sum(axis=1) == pytest.approx(1.0, abs=1e-5)
     before = model.log_prob(make(prefixes))
     for token in (300 % size, size - 1, 1):
         longer = np.column_stack((prefixes, np.full(len(prefixes), token, np.int32)))
-        assert model.log_prob(make(longer)) - before == pytest.approx(told[:, token].astype(float), abs=1e-4)
+        assert model.log_prob(make(longer)) - before == pytest.approx(log_probabilities[:, token].astype(float), abs=1e-4)
 
 
 def test_an_ngram_model_expects_what_it_scores():
@@ -129,17 +129,17 @@ def test_the_gap_between_groups_is_that_of_the_worst_and_the_best():
     """Three groups of forty documents lose 0, 1 and 3 nats a token, all alike inside a group."""
     groups = np.repeat([0, 1, 2], 40)
     loss = np.choose(groups, [0.0, 1.0, 3.0])
-    found = gap(5 * loss, np.full(120, 5.0), np.arange(120), groups, "documents")
-    assert found.value == pytest.approx(3.0) and found.n == 120
+    estimate = gap(5 * loss, np.full(120, 5.0), np.arange(120), groups, "documents")
+    assert estimate.value == pytest.approx(3.0) and estimate.n == 120
 
 
 def test_groups_that_are_alike_have_no_gap_on_average():
     """The largest of twenty estimates less the smallest is 3.7 standard errors; chosen on one half and read on the other it is none."""
     rng, groups = np.random.default_rng(20261128), np.repeat(np.arange(20), 10)
-    found = [gap(rng.normal(size=200), np.ones(200), np.arange(200), groups, "documents") for _ in range(300)]
-    values = np.array([one.value for one in found])
+    estimates = [gap(rng.normal(size=200), np.ones(200), np.arange(200), groups, "documents") for _ in range(300)]
+    values = np.array([estimate.value for estimate in estimates])
     assert abs(values.mean()) < 3.9 * values.std() / math.sqrt(300)
-    missed = sum(not one.low <= 0 <= one.high for one in found)
+    missed = sum(not estimate.low <= 0 <= estimate.high for estimate in estimates)
     assert missed <= binom.isf(1e-4, 300, 0.05)
 
 

@@ -100,7 +100,11 @@ def answered(readings, definition):
 def test_an_estimate_of_one_chain_has_no_interval(metric):
     experiment = outcross.experiment({"name": "one", "generations": 2, "metrics": [metric], **SINGLE[metric]})
     generation = next(iter(outcross.run(experiment)))
-    estimates = [one.estimate for one in generation.measured if one.estimate is not None and one.measure not in INDEPENDENT_THINGS]
+    estimates = [
+        reading.estimate
+        for reading in generation.measured
+        if reading.estimate is not None and reading.measure not in INDEPENDENT_THINGS
+    ]
     assert estimates
     assert all(estimate.low is None and estimate.high is None for estimate in estimates)
 
@@ -109,7 +113,9 @@ def test_an_estimate_of_one_chain_has_no_interval(metric):
 def test_an_estimate_of_one_chain_says_why_it_has_no_interval(metric):
     experiment = outcross.experiment({"name": "one", "generations": 2, "metrics": [metric], **SINGLE[metric]})
     generation = next(iter(outcross.run(experiment)))
-    readings = [one for one in generation.measured if one.estimate is not None and one.measure not in INDEPENDENT_THINGS]
+    readings = [
+        reading for reading in generation.measured if reading.estimate is not None and reading.measure not in INDEPENDENT_THINGS
+    ]
     assert all("one chain" in f"{reading.estimate!r} {reading.note}" for reading in readings)
 
 
@@ -126,7 +132,7 @@ def test_an_estimate_without_an_interval_has_no_standard_error_of_zero():
 
 def test_an_estimate_that_is_exact_is_certain_and_says_so():
     experiment = outcross.experiment({"name": "one", "generations": 1, "metrics": ["tail_mass"], **SINGLE["fitted_law"]})
-    nulls = [one.null for one in next(iter(outcross.run(experiment))).measured if one.null is not None]
+    nulls = [reading.null for reading in next(iter(outcross.run(experiment))).measured if reading.null is not None]
     assert nulls and all(null.low == null.typical == null.high and null.method == "exact" for null in nulls)
 
 
@@ -220,15 +226,15 @@ def test_states_that_one_chain_lost_are_neither_yes_nor_no():
     experiment = outcross.experiment({"name": "one", "generations": 8, "metrics": ["support"], **SINGLE["support"]})
     readings = pl.concat(
         [
-            rows_of(one.measure, [one.estimate.value], None).with_columns(
+            rows_of(reading.measure, [reading.estimate.value], None).with_columns(
                 generation=pl.lit(generation.g, pl.Int64),
-                low=pl.lit(one.estimate.low, pl.Float64),
-                high=pl.lit(one.estimate.high, pl.Float64),
-                method=pl.lit(one.estimate.method),
+                low=pl.lit(reading.estimate.low, pl.Float64),
+                high=pl.lit(reading.estimate.high, pl.Float64),
+                method=pl.lit(reading.estimate.method),
             )
             for generation in outcross.run(experiment)
-            for one in generation.measured
-            if one.measure == "support" and one.estimate is not None
+            for reading in generation.measured
+            if reading.measure == "support" and reading.estimate is not None
         ]
     )
     assert answered(readings, MODES).answer == "cannot_tell"

@@ -57,12 +57,12 @@ def test_setting_a_key_that_the_arms_leave_alone_changes_no_arm(name):
     ids=["left out", "word", "keyed", "kind"],
 )
 def test_a_nested_key_reaches_every_way_in_which_its_parent_may_be_written(start):
-    told = (
+    recipe = (
         BASE | {"human": {"text": "stdlib"}, "learner": "transformer"} | ({} if start is None else {"training": {"start": start}})
     )
-    made = experiment(override(told, {"training.start.steps": 200}))
-    assert made.training.start.steps == 200
-    assert made.training.start.batch == (8 if isinstance(start, dict) else 16)
+    changed = experiment(override(recipe, {"training.start.steps": 200}))
+    assert changed.training.start.steps == 200
+    assert changed.training.start.batch == (8 if isinstance(start, dict) else 16)
 
 
 def test_rows_that_are_a_word_can_be_made_to_grow():
@@ -70,19 +70,19 @@ def test_rows_that_are_a_word_can_be_made_to_grow():
 
 
 def test_a_sweep_that_is_a_setting_sets_a_part_of_another_setting():
-    made = arms(load("gaussian", ["arms=null", "policy=human_share", "sweep={policy.share: [0.1, 0.5]}"]))
-    assert [arm.experiment.policy.share for arm in made] == [0.1, 0.5]
+    swept = arms(load("gaussian", ["arms=null", "policy=human_share", "sweep={policy.share: [0.1, 0.5]}"]))
+    assert [arm.experiment.policy.share for arm in swept] == [0.1, 0.5]
     with pytest.raises(BadInput, match=r"policy\.share is set by the arms"):
         load("gaussian", ["arms=null", "policy.share=0.2", "sweep={policy.share: [0.1, 0.5]}"])
 
 
 def test_a_sweep_reaches_a_nested_default():
-    told = BASE | {"human": {"text": "stdlib"}, "learner": "transformer", "sweep": {"training.start.steps": [100, 200]}}
-    assert [arm.experiment.training.start.steps for arm in arms(told)] == [100, 200]
+    recipe = BASE | {"human": {"text": "stdlib"}, "learner": "transformer", "sweep": {"training.start.steps": [100, 200]}}
+    assert [arm.experiment.training.start.steps for arm in arms(recipe)] == [100, 200]
 
 
 @pytest.mark.parametrize(
-    ("key", "told"),
+    ("key", "message"),
     [
         ("generations.x", "generations is 3, which has no x"),
         ("draw.x", "draw.x is not known"),
@@ -91,12 +91,12 @@ def test_a_sweep_reaches_a_nested_default():
         ("human.text", "human.text is '1' and human.kind 'normal'; write one of them"),
     ],
 )
-def test_a_nested_key_that_its_parent_has_not_is_refused_by_its_name(key, told):
+def test_a_nested_key_that_its_parent_has_not_is_refused_by_its_name(key, message):
     base = BASE | {"generations": 3} | ({"human": {"kind": "normal"}} if key == "human.text" else {})
     base |= {"human": {"text": "stdlib"}, "learner": "transformer"} if key.startswith("training") else {}
     with pytest.raises(BadInput) as refused:
         experiment(override(base, {key: 1}))
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_a_schedule_for_a_learner_that_does_not_train_is_refused_with_the_words_that_take_it_away():
@@ -107,19 +107,19 @@ def test_a_schedule_for_a_learner_that_does_not_train_is_refused_with_the_words_
 
 @pytest.mark.parametrize("name", NEEDS_TEXT)
 def test_an_experiment_for_text_of_ones_own_is_described_with_the_path_that_is_missing(name):
-    told, missing = described(load(name))
-    assert missing == ("human.path",) and told["human"]["path"] is None
+    recipe, missing = described(load(name))
+    assert missing == ("human.path",) and recipe["human"]["path"] is None
     with_text = resolved(arms(load(name, ("human.path=a.txt",))))
-    assert resolved(arms(override(told, {"human.path": "a.txt"}))) == with_text
+    assert resolved(arms(override(recipe, {"human.path": "a.txt"}))) == with_text
     assert described(load(name, ("human.path=a.txt",))) == (with_text, ())
     with pytest.raises(BadInput, match=r"human must say where the data come from; add human\.path=FILE"):
-        arms(told)
-    assert described(told) == (told, missing)
+        arms(recipe)
+    assert described(recipe) == (recipe, missing)
 
 
 def test_arms_that_each_bring_their_text_lack_nothing():
-    told = BASE | {"human": {"held_out": 0.2}, "learner": "ngram", "sweep": {"human.path": ["a.txt", "b.txt"]}}
-    assert described(told) == (resolved(arms(told)), ())
+    recipe = BASE | {"human": {"held_out": 0.2}, "learner": "ngram", "sweep": {"human.path": ["a.txt", "b.txt"]}}
+    assert described(recipe) == (resolved(arms(recipe)), ())
 
 
 def test_show_names_what_is_missing_and_run_refuses_it_in_one_line(capsys):
@@ -139,12 +139,12 @@ def test_show_names_what_is_missing_and_run_refuses_it_in_one_line(capsys):
     ]
 
 
-def names(told):
-    return [kind(one) for one in experiment(BASE | {"metrics": told}).measured]
+def names(metrics):
+    return [kind(measure) for measure in experiment(BASE | {"metrics": metrics}).measured]
 
 
 def test_a_plus_adds_a_metric_to_the_defaults_and_a_minus_leaves_one_out():
-    defaults = [kind(one) for one in experiment(BASE).measured]
+    defaults = [kind(measure) for measure in experiment(BASE).measured]
     assert "w1" not in defaults and len(defaults) > 1
     assert names(["+w1"]) == [*defaults, "w1"]
     assert names([f"-{defaults[0]}", "+w1"]) == [*defaults[1:], "w1"]
@@ -154,20 +154,20 @@ def test_a_plus_adds_a_metric_to_the_defaults_and_a_minus_leaves_one_out():
 
 def test_a_metric_that_is_added_may_have_settings():
     text = BASE | {"human": {"path": "a.csv", "text_column": "text", "group_column": "lang"}, "learner": "ngram"}
-    for told in ({"kind": "+text_groups", "each": True}, {"+text_groups": {"each": True}}):
-        groups = [metric for metric in experiment(text | {"metrics": [told]}).metrics if kind(metric) == "text_groups"]
+    for metric_written in ({"kind": "+text_groups", "each": True}, {"+text_groups": {"each": True}}):
+        groups = [metric for metric in experiment(text | {"metrics": [metric_written]}).metrics if kind(metric) == "text_groups"]
         assert [group.each for group in groups] == [True]
 
 
 def test_the_resolved_experiment_lists_every_metric():
-    told = resolved(arms(load("gaussian", ("metrics=[+w1]",))))
-    listed = [one["kind"] for one in told["metrics"]]
+    recipe = resolved(arms(load("gaussian", ("metrics=[+w1]",))))
+    listed = [metric["kind"] for metric in recipe["metrics"]]
     assert "fitted_law" in listed and listed[-1] == "w1" and not any(name[0] in "+-" for name in listed)
-    assert resolved(arms(told)) == told
+    assert resolved(arms(recipe)) == recipe
 
 
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("metrics", "why"),
     [
         (["+w1", "fitted_law"], "metrics mixes .\\+w1., .* with .fitted_law., .*a sign before every name, or before none"),
         (["-w1"], "metrics leaves out w1, which is not measured by default here; the defaults are"),
@@ -181,7 +181,7 @@ def test_the_resolved_experiment_lists_every_metric():
         (["+support"], "the metric support reads counts"),
     ],
 )
-def test_changes_to_the_metrics_that_do_not_fit_are_refused_in_one_line(told, why):
+def test_changes_to_the_metrics_that_do_not_fit_are_refused_in_one_line(metrics, why):
     with pytest.raises(BadInput, match=why) as refused:
-        names(told)
+        names(metrics)
     assert "\n" not in str(refused.value)

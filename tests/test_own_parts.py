@@ -227,7 +227,7 @@ def test_a_mix_takes_filters_and_attributes_of_a_file(place, capsys):
     assert code == 0, error
     assert has_run(place)
     stored = json.loads((place / "m/manifest.json").read_text())
-    assert [one["filter"] for one in stored["filters"]] and "short" in json.dumps(stored["filters"])
+    assert [entry["filter"] for entry in stored["filters"]] and "short" in json.dumps(stored["filters"])
 
 
 WRONG = {

@@ -38,10 +38,10 @@ def test_an_array_comes_back_to_the_bit(name, tmp_path):
     assert again["array"].tobytes() == array.tobytes()
 
 
-@pytest.mark.parametrize(("name", "most"), [("counts", 0.1), ("shares", 0.15)])
-def test_small_numbers_and_numbers_that_repeat_take_a_fraction_of_the_bytes(name, most, tmp_path):
+@pytest.mark.parametrize(("name", "most_of_plain"), [("counts", 0.1), ("shares", 0.15)])
+def test_small_numbers_and_numbers_that_repeat_take_a_fraction_of_the_bytes(name, most_of_plain, tmp_path):
     packed.save(tmp_path / "a.npz", array=ARRAYS[name])
-    assert (tmp_path / "a.npz").stat().st_size < most * ARRAYS[name].nbytes
+    assert (tmp_path / "a.npz").stat().st_size < most_of_plain * ARRAYS[name].nbytes
 
 
 def test_equal_arrays_make_equal_files(tmp_path):

@@ -25,8 +25,8 @@ def test_every_value_is_in_one_bin_or_bar_or_missing():
     rng = np.random.default_rng(0)
     human = {"x": [*rng.normal(size=997), None, None, None], "c": [*rng.choice(list("abcdefghijklmnopqrst"), 999), None]}
     drawn = {"x": [*(5 * rng.normal(size=500))], "c": [*rng.choice(list("abz"), 490), *[None] * 10]}
-    found = of(drawn, human)
-    number, category = found["x"], found["c"]
+    columns = of(drawn, human)
+    number, category = columns["x"], columns["c"]
     assert (sum(number.human), sum(number.synthetic), number.missing) == (997, 500, (3, 0))
     assert (sum(category.human), sum(category.synthetic), category.missing) == (999, 490, (1, 10))
     assert len(number.human) == len(number.places) + 1 == BINS
@@ -35,16 +35,16 @@ def test_every_value_is_in_one_bin_or_bar_or_missing():
 
 
 def test_few_values_have_a_bin_each():
-    found = of({"x": [1.0, 1.0, 2.0, 4.0] * 20}, {"x": [1.0, 2.0, 3.0] * 20}, x="number")["x"]
-    assert found.places == (1.5, 2.5) and found.human == (20, 20, 20) and found.synthetic == (40, 20, 20)
+    column = of({"x": [1.0, 1.0, 2.0, 4.0] * 20}, {"x": [1.0, 2.0, 3.0] * 20}, x="number")["x"]
+    assert column.places == (1.5, 2.5) and column.human == (20, 20, 20) and column.synthetic == (40, 20, 20)
 
 
 def test_quantiles_are_those_of_both_sides_at_depths_that_both_can_show():
     human, drawn = np.arange(1001.0), np.arange(201.0) * 2
-    found = of({"x": drawn}, {"x": human})["x"]
-    assert min(found.depths) == 0.005 and max(found.depths) == 0.995
-    assert found.human_quantiles == pytest.approx(np.quantile(human, found.depths))
-    assert found.synthetic_quantiles == pytest.approx(np.quantile(drawn, found.depths))
+    column = of({"x": drawn}, {"x": human})["x"]
+    assert min(column.depths) == 0.005 and max(column.depths) == 0.995
+    assert column.human_quantiles == pytest.approx(np.quantile(human, column.depths))
+    assert column.synthetic_quantiles == pytest.approx(np.quantile(drawn, column.depths))
 
 
 def test_the_order_of_the_rows_changes_nothing():
@@ -61,9 +61,9 @@ def test_figures_of_columns_are_whole_and_hold_what_the_data_say_as_text_alone()
     pytest.importorskip("vl_convert")
     rng = np.random.default_rng(2)
     human = {HOSTILE: rng.choice([HOSTILE, "a"], 200), "x": rng.lognormal(0, 3, 200), "one": [1.0] * 100 + [2.0] * 100}
-    found = of(human, human)
-    figures = [column_figure(column, portrait) for column, portrait in found.items()]
-    figures += [figure for column, portrait in found.items() if (figure := quantile_figure(column, portrait)) is not None]
+    portraits = of(human, human)
+    figures = [column_figure(column, portrait) for column, portrait in portraits.items()]
+    figures += [figure for column, portrait in portraits.items() if (figure := quantile_figure(column, portrait)) is not None]
     assert len(figures) == 4
     figures.append(regions_figure([(HOSTILE, 10, 5, 0.1, 0.05)]))
     figures.append(calibration_figure(Reliability(HOSTILE, "boosting", HOSTILE, ((0.1, 0.1),), ((0.1, 0.1),))))
@@ -88,10 +88,10 @@ def test_equal_sides_have_nothing_lost_and_a_lost_half_is_shaded():
     assert [(row["name"], row["first"], row["last"]) for row in shaded] == [("b", 0.0, 0.5)]
 
 
-def lost(found):
+def lost(portraits):
     return {
         column
-        for column, portrait in found.items()
+        for column, portrait in portraits.items()
         if any(row.get("side") == "lost" for row in rows_of(column_figure(column, portrait)))
     }
 
@@ -102,8 +102,8 @@ def rows_of(figure):
 
 def test_names_that_are_cut_alike_stay_apart():
     name = "x" * 60
-    found = of({"c": [f"{name}1"] * 50}, {"c": [f"{name}1", f"{name}2"] * 50})["c"]
-    bars = [row for row in rows_of(column_figure("c", found)) if row["side"] == "human"]
+    portrait = of({"c": [f"{name}1"] * 50}, {"c": [f"{name}1", f"{name}2"] * 50})["c"]
+    bars = [row for row in rows_of(column_figure("c", portrait)) if row["side"] == "human"]
     assert len({row["place"] for row in bars}) == 2 and len({row["name"] for row in bars}) == 1
 
 

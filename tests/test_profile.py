@@ -53,44 +53,44 @@ ACCUMULATE = text([61, 66, 74, 81, 88, 95], [0.78, 0.6, 0.45, 0.34, 0.26, 0.2], 
 TEXTS = pl.concat([REPLACE, SHARE, ACCUMULATE])
 
 
-def said(found):
-    return {answer.definition: answer.answer for answer in (*found.answers, found.early, found.late)}
+def said(profiled):
+    return {answer.definition: answer.answer for answer in (*profiled.answers, profiled.early, profiled.late)}
 
 
 def test_a_profile_answers_eight_definitions_and_is_no_boolean():
-    found = profile(TEXTS, arm="replace")
-    assert [answer.definition for answer in found.answers] == list(DEFINITIONS) and len(DEFINITIONS) == 8
-    assert not hasattr(found, "collapsed")
+    profiled = profile(TEXTS, arm="replace")
+    assert [answer.definition for answer in profiled.answers] == list(DEFINITIONS) and len(DEFINITIONS) == 8
+    assert not hasattr(profiled, "collapsed")
 
 
 def test_replace_is_a_catastrophe_and_late_collapse():
-    found = profile(TEXTS, arm="replace")
-    catastrophe = found[CATASTROPHE]
+    profiled = profile(TEXTS, arm="replace")
+    catastrophe = profiled[CATASTROPHE]
     assert (catastrophe.answer, catastrophe.when) == ("yes", 1)  # 158/61 = 2.6 is above 2 already
     assert catastrophe.value == pytest.approx(5166 / 61)
     assert catastrophe.low == pytest.approx(5166 / 61 * math.exp(-math.hypot(0.02, 0.02)))
-    assert (found[INCREASE].answer, found[INCREASE].when) == ("yes", 1)
-    assert (found[TAILS].answer, found[TAILS].when) == ("yes", 1)  # 0.78 against 0.8 may be chance, 0.55 not
-    assert (found.late.answer, found.late.when) == ("yes", 3)  # 421/61 = 6.9, 1267/61 = 20.8, far from 10
-    assert found.early.answer == "no"  # the tails went when the risk had risen by ln(158/61) = 0.95 nats already
-    assert found.early.value == pytest.approx(math.log(158 / 61))
+    assert (profiled[INCREASE].answer, profiled[INCREASE].when) == ("yes", 1)
+    assert (profiled[TAILS].answer, profiled[TAILS].when) == ("yes", 1)  # 0.78 against 0.8 may be chance, 0.55 not
+    assert (profiled.late.answer, profiled.late.when) == ("yes", 3)  # 421/61 = 6.9, 1267/61 = 20.8, far from 10
+    assert profiled.early.answer == "no"  # the tails went when the risk had risen by ln(158/61) = 0.95 nats already
+    assert profiled.early.value == pytest.approx(math.log(158 / 61))
 
 
 def test_accumulate_does_well_by_risk_and_badly_by_tails():
-    found = profile(TEXTS, arm="accumulate")
-    assert found[CATASTROPHE].answer == "no" and found[CATASTROPHE].value == pytest.approx(95 / 61)
-    assert found[DIVERGENCE].answer == "cannot_tell"
-    assert found[INCREASE].answer == "yes"  # any increase: 66 against 61 is one
-    assert (found[TAILS].answer, found[TAILS].when) == ("yes", 1)
-    assert found[TAILS].value == pytest.approx(0.2 / 0.8)
-    assert (found.early.answer, found.early.when) == ("yes", 1)  # tails gone while ln(66/61) = 0.08 nats
-    assert found.late.answer == "no"
+    profiled = profile(TEXTS, arm="accumulate")
+    assert profiled[CATASTROPHE].answer == "no" and profiled[CATASTROPHE].value == pytest.approx(95 / 61)
+    assert profiled[DIVERGENCE].answer == "cannot_tell"
+    assert profiled[INCREASE].answer == "yes"  # any increase: 66 against 61 is one
+    assert (profiled[TAILS].answer, profiled[TAILS].when) == ("yes", 1)
+    assert profiled[TAILS].value == pytest.approx(0.2 / 0.8)
+    assert (profiled.early.answer, profiled.early.when) == ("yes", 1)  # tails gone while ln(66/61) = 0.08 nats
+    assert profiled.late.answer == "no"
 
 
 def test_a_human_share_is_a_catastrophe_later_and_no_late_collapse():
-    found = profile(TEXTS, arm="human_share=0.1")
-    assert (found[CATASTROPHE].answer, found[CATASTROPHE].when) == ("yes", 2)  # 118/61 = 1.93, 161/61 = 2.6
-    assert found.late.answer == "no"  # 220/61 = 3.6 is not 10
+    profiled = profile(TEXTS, arm="human_share=0.1")
+    assert (profiled[CATASTROPHE].answer, profiled[CATASTROPHE].when) == ("yes", 2)  # 118/61 = 1.93, 161/61 = 2.6
+    assert profiled.late.answer == "no"  # 220/61 = 3.6 is not 10
     assert profile(TEXTS, arm="human_share=0.1", thresholds=Thresholds(catastrophe=4))[CATASTROPHE].answer == "no"
 
 
@@ -103,9 +103,9 @@ def test_six_generations_cannot_tell_whether_risk_diverges_and_say_so():
 
 
 def test_what_was_not_read_is_not_applicable_with_the_reason():
-    found = profile(TEXTS, arm="replace")
-    assert said(found)[MODES] == said(found)[HALLUCINATION] == said(found)[SCALING] == "not_applicable"
-    assert "no reading of groups, modes or support" in found[MODES].note
+    profiled = profile(TEXTS, arm="replace")
+    assert said(profiled)[MODES] == said(profiled)[HALLUCINATION] == said(profiled)[SCALING] == "not_applicable"
+    assert "no reading of groups, modes or support" in profiled[MODES].note
     refused = pl.concat([REPLACE, course("vocabulary_ratio", [None, None], note="needs two words a block")])
     assert "needs two words a block" in profile(refused, arm="replace")[VARIANCE].note
 
@@ -120,22 +120,22 @@ def test_a_run_without_change_says_no(name):
             course("groups", [12.0] * 12, 0.2, arm=name),
         ]
     )
-    found = profile(steady, arm=name)
-    answers = said(found)
+    profiled = profile(steady, arm=name)
+    answers = said(profiled)
     assert {answers.pop(SCALING)} == {"not_applicable"}
     assert set(answers.values()) == {"no"}, answers
-    assert all(answer.when is None for answer in found.answers)
+    assert all(answer.when is None for answer in profiled.answers)
 
 
 def test_wide_intervals_cannot_tell():
-    found = profile(loss([61, 66, 74, 81, 88, 95], half=2.0), arm="replace")
-    assert said(found)[CATASTROPHE] == said(found)[INCREASE] == said(found)[LATE] == "cannot_tell"
+    profiled = profile(loss([61, 66, 74, 81, 88, 95], half=2.0), arm="replace")
+    assert said(profiled)[CATASTROPHE] == said(profiled)[INCREASE] == said(profiled)[LATE] == "cannot_tell"
 
 
 def test_readings_without_intervals_cannot_tell_a_level():
-    found = profile(loss([61, 66, 74, 81, 88, 95], half=None), arm="replace")
-    assert said(found)[CATASTROPHE] == said(found)[INCREASE] == "cannot_tell"
-    assert found[CATASTROPHE].low is None and found[CATASTROPHE].value == pytest.approx(95 / 61)
+    profiled = profile(loss([61, 66, 74, 81, 88, 95], half=None), arm="replace")
+    assert said(profiled)[CATASTROPHE] == said(profiled)[INCREASE] == "cannot_tell"
+    assert profiled[CATASTROPHE].low is None and profiled[CATASTROPHE].value == pytest.approx(95 / 61)
 
 
 def test_a_rise_that_has_gone_again_is_no_yes():
@@ -152,8 +152,8 @@ def test_chance_alone_seldom_makes_an_increase():
 
 
 def test_a_small_error_that_triples_is_an_increase_and_no_catastrophe():
-    found = profile(course("w2", [0.001, 0.002, 0.003, 0.003], 0.0001), arm="replace")
-    assert said(found)[INCREASE] == "yes" and said(found)[CATASTROPHE] == "no"
+    profiled = profile(course("w2", [0.001, 0.002, 0.003, 0.003], 0.0001), arm="replace")
+    assert said(profiled)[INCREASE] == "yes" and said(profiled)[CATASTROPHE] == "no"
 
 
 def test_perplexity_stands_in_for_the_loss():
@@ -174,20 +174,20 @@ def test_perplexity_stands_in_for_the_loss():
     ],
 )
 def test_divergence_is_told_from_levelling_off(curve, answer):
-    found = profile(course("w2", curve.tolist(), 1e-5), arm="replace")[DIVERGENCE]
-    assert found.answer == answer, found.note
-    assert found.value == pytest.approx((curve[-1] - curve[-8]) / 7)
-    assert found.when == (16 if answer == "yes" else None)
+    answered = profile(course("w2", curve.tolist(), 1e-5), arm="replace")[DIVERGENCE]
+    assert answered.answer == answer, answered.note
+    assert answered.value == pytest.approx((curve[-1] - curve[-8]) / 7)
+    assert answered.when == (16 if answer == "yes" else None)
 
 
 def test_seeds_are_taken_together_by_their_t_interval():
     perplexities = {0: [60, 90], 1: [60, 100], 2: [60, 110]}
     seeds = pl.concat([loss(values, half=1e-6, seed=seed) for seed, values in perplexities.items()])
-    found = profile(seeds, arm="replace")[INCREASE]
+    answered = profile(seeds, arm="replace")[INCREASE]
     rises = np.log([1.5, 100 / 60, 110 / 60])
     half = 4.302653 * rises.std(ddof=1) / math.sqrt(3)  # Student's 97.5 % point for 2 degrees of freedom
-    assert found.value == pytest.approx(math.exp(rises.mean()))
-    assert (found.low, found.high) == pytest.approx((math.exp(rises.mean() - half), math.exp(rises.mean() + half)))
+    assert answered.value == pytest.approx(math.exp(rises.mean()))
+    assert (answered.low, answered.high) == pytest.approx((math.exp(rises.mean() - half), math.exp(rises.mean() + half)))
     assert profile(seeds, arm="replace", seed=1)[INCREASE].value == pytest.approx(100 / 60)
 
 
@@ -200,14 +200,14 @@ def test_seeds_are_taken_together_by_their_t_interval():
     ],
 )
 def test_variance_that_collapses_is_told_from_variance_that_falls_to_a_limit(curve, answer):
-    found = profile(course("log_variance", curve.tolist(), 0.002), arm="replace")[VARIANCE]
-    assert found.answer == answer, found.note
-    assert found.value == pytest.approx((curve[-1] - curve[0]) / 11)
+    answered = profile(course("log_variance", curve.tolist(), 0.002), arm="replace")[VARIANCE]
+    assert answered.answer == answer, answered.note
+    assert answered.value == pytest.approx((curve[-1] - curve[0]) / 11)
 
 
 def test_a_gaussian_run_collapses_early_then_late():
     fits = 60
-    found = profile(
+    profiled = profile(
         pl.concat(
             [
                 course("log_variance", gaussian.log_variance_replace(10, fits).tolist(), 0.01),
@@ -216,17 +216,17 @@ def test_a_gaussian_run_collapses_early_then_late():
         ),
         arm="replace",
     )
-    assert (found.early.answer, found.early.when) == ("yes", 1)
+    assert (profiled.early.answer, profiled.early.when) == ("yes", 1)
     # W2 has risen by 1 at T with T/n + 2 - 2 c4^T = 1.155; the variance is down to a tenth after 2.3/0.115 = 20 fits.
     rise = gaussian.w2_replace(10, fits) - gaussian.w2_replace(10, 1)
-    assert (found.late.answer, found.late.when) == ("yes", int(np.argmax(rise - math.hypot(0.01, 0.01) >= 1)))
-    assert 5 < found.late.when < 10
+    assert (profiled.late.answer, profiled.late.when) == ("yes", int(np.argmax(rise - math.hypot(0.01, 0.01) >= 1)))
+    assert 5 < profiled.late.when < 10
 
 
 def test_the_mean_spread_never_clears_a_run():
     """E s^2 stays at 1 under replace with divisor n-1 while almost every chain collapses."""
-    found = profile(course("spread_ratio", [1.0] * 12, 0.001), arm="replace")
-    assert found[VARIANCE].answer == "cannot_tell" and "rare chains" in found[VARIANCE].note
+    profiled = profile(course("spread_ratio", [1.0] * 12, 0.001), arm="replace")
+    assert profiled[VARIANCE].answer == "cannot_tell" and "rare chains" in profiled[VARIANCE].note
 
 
 def states(n, fits, shares):
@@ -238,59 +238,59 @@ def states(n, fits, shares):
 
 def test_states_that_are_lost_are_lost_modes_and_collapsing_variance():
     n = 20
-    found = profile(pl.concat(states(n, 30, [0.25] * 4).values()), arm="replace")
-    assert (found[MODES].answer, found[MODES].when) == ("yes", 1)
-    assert found[VARIANCE].answer == "yes" and found[VARIANCE].value == pytest.approx(math.log(1 - 1 / n))
+    profiled = profile(pl.concat(states(n, 30, [0.25] * 4).values()), arm="replace")
+    assert (profiled[MODES].answer, profiled[MODES].when) == ("yes", 1)
+    assert profiled[VARIANCE].answer == "yes" and profiled[VARIANCE].value == pytest.approx(math.log(1 - 1 / n))
 
 
 def test_the_risk_of_states_is_their_excess_risk():
     n, fits, left = 20, 60, 0.75  # 1 - sum p^2 of four states alike
-    found = profile(pl.concat(states(n, fits, [0.25] * 4).values()), arm="replace")
+    profiled = profile(pl.concat(states(n, fits, [0.25] * 4).values()), arm="replace")
     risk = left * (1 - (1 - 1 / n) ** np.arange(1, fits + 1))
-    assert (found[INCREASE].answer, found[INCREASE].when) == ("yes", 1)
-    assert found[CATASTROPHE].answer == "yes" and found[CATASTROPHE].value == pytest.approx(risk[-1] / risk[0])
-    assert "probability squared" in found[CATASTROPHE].note
-    assert found[DIVERGENCE].answer == "no"  # it ends at 1 - sum p^2, where a single state is left
-    assert (found.early.answer, found.early.when) == ("yes", 1)
+    assert (profiled[INCREASE].answer, profiled[INCREASE].when) == ("yes", 1)
+    assert profiled[CATASTROPHE].answer == "yes" and profiled[CATASTROPHE].value == pytest.approx(risk[-1] / risk[0])
+    assert "probability squared" in profiled[CATASTROPHE].note
+    assert profiled[DIVERGENCE].answer == "no"  # it ends at 1 - sum p^2, where a single state is left
+    assert (profiled.early.answer, profiled.early.when) == ("yes", 1)
     # A tenth of the variance is left once 0.95^g < 0.1.
-    assert (found.late.answer, found.late.when) == ("yes", 45)
+    assert (profiled.late.answer, profiled.late.when) == ("yes", 45)
 
 
 def test_states_without_a_risk_cannot_date_early_collapse():
     known = states(20, 30, [0.25] * 4)
-    found = profile(pl.concat([known["support"], known["concentration"]]), arm="replace")
-    assert found[CATASTROPHE].answer == "not_applicable"
-    assert found.early.answer == "cannot_tell" and "unknown" in found.early.note
+    profiled = profile(pl.concat([known["support"], known["concentration"]]), arm="replace")
+    assert profiled[CATASTROPHE].answer == "not_applicable"
+    assert profiled.early.answer == "cannot_tell" and "unknown" in profiled.early.note
 
 
 def test_a_risk_of_states_is_never_far_by_itself():
-    found = profile(states(20, 60, [0.25] * 4)["excess_risk"], arm="replace")
-    assert found.late.answer == "not_applicable"
+    profiled = profile(states(20, 60, [0.25] * 4)["excess_risk"], arm="replace")
+    assert profiled.late.answer == "not_applicable"
 
 
 def test_a_chain_in_one_state_has_no_variance_left():
-    found = profile(course("concentration", [0.3, 0.5, 0.8, 1.0, 1.0], None), arm="replace")
-    assert (found[VARIANCE].answer, found[VARIANCE].when) == ("yes", 3)
-    assert (found.late.answer, found.late.when) == ("yes", 3)
+    profiled = profile(course("concentration", [0.3, 0.5, 0.8, 1.0, 1.0], None), arm="replace")
+    assert (profiled[VARIANCE].answer, profiled[VARIANCE].when) == ("yes", 3)
+    assert (profiled.late.answer, profiled.late.when) == ("yes", 3)
 
 
 def test_a_lost_group_needs_an_interval_to_be_a_fact():
-    found = profile(course("groups", [12.0, 12.0, 11.0, 11.0], 0.5), arm="replace")[MODES]
-    assert (found.answer, found.when) == ("yes", 2) and found.value == pytest.approx(11 / 12)
+    answered = profile(course("groups", [12.0, 12.0, 11.0, 11.0], 0.5), arm="replace")[MODES]
+    assert (answered.answer, answered.when) == ("yes", 2) and answered.value == pytest.approx(11 / 12)
     bare = profile(course("groups", [12.0, 12.0, 11.0, 11.0], None), arm="replace")[MODES]
     assert (bare.answer, bare.low) == ("cannot_tell", None) and bare.value == pytest.approx(11 / 12) and "no interval" in bare.note
 
 
 def test_modes_of_a_density_that_nothing_is_drawn_from_are_lost_modes():
-    found = profile(course("modes", [1.0, 1.0, 0.9, 0.72], 0.05), arm="replace")[MODES]
-    assert found.answer == "yes" and found.value == pytest.approx(0.72) and "modes" in found.note
+    answered = profile(course("modes", [1.0, 1.0, 0.9, 0.72], 0.05), arm="replace")[MODES]
+    assert answered.answer == "yes" and answered.value == pytest.approx(0.72) and "modes" in answered.note
 
 
 def test_tails_lost_by_the_first_fit_are_lost_tails_but_no_early_collapse():
     """A model that never writes rare words, at low temperature say, and gets no worse."""
-    found = profile(text([61] * 6, [0.5] * 6), arm="replace")
-    assert (found[TAILS].answer, found[TAILS].when) == ("yes", 0)
-    assert found.early.answer == "no"
+    profiled = profile(text([61] * 6, [0.5] * 6), arm="replace")
+    assert (profiled[TAILS].answer, profiled[TAILS].when) == ("yes", 0)
+    assert profiled.early.answer == "no"
 
 
 def test_bands_of_rare_words_are_averaged_and_told_apart():
@@ -340,11 +340,11 @@ def test_a_scaling_law_is_fitted_within_each_seed_of_one_run():
         for seed, change in changes.items()
     ]
     families = [by_rows("replace", sizes)]
-    found = profile(pl.concat(arms), arm="replace,rows=10", families=families)[SCALING]
+    answered = profile(pl.concat(arms), arm="replace,rows=10", families=families)[SCALING]
     half = 4.302653 * np.std(list(changes.values()), ddof=1) / math.sqrt(3)
-    assert (found.value, found.low, found.high) == pytest.approx((1.2, 1.2 - half, 1.2 + half))
-    one = profile(pl.concat(arms), arm="replace,rows=10", seed=1, families=families)[SCALING]
-    assert one.value == pytest.approx(1.2) and one.low is None
+    assert (answered.value, answered.low, answered.high) == pytest.approx((1.2, 1.2 - half, 1.2 + half))
+    of_seed = profile(pl.concat(arms), arm="replace,rows=10", seed=1, families=families)[SCALING]
+    assert of_seed.value == pytest.approx(1.2) and of_seed.low is None
     elsewhere = pl.concat([arms[0], course("w2", [1.0, 2.0], arm="replace,rows=1000", run="other")])
     assert profile(elsewhere, arm="replace,rows=10", families=families)[SCALING].answer == "not_applicable"
 
@@ -356,8 +356,8 @@ def test_an_arm_of_several_runs_is_refused():
 
 
 def test_a_reading_counts_up_to_the_first_generation_that_lacks_it():
-    found = profile(course("log_variance", [0.0, -0.1, -0.2, None, -9.0], 1e-4, note="singular"), arm="replace")[VARIANCE]
-    assert found.value == pytest.approx(-0.1) and found.when is None
+    answered = profile(course("log_variance", [0.0, -0.1, -0.2, None, -9.0], 1e-4, note="singular"), arm="replace")[VARIANCE]
+    assert answered.value == pytest.approx(-0.1) and answered.when is None
     whole = profile(course("held_out_loss", [4.1, None, 9.0], 0.01), arm="replace")[INCREASE]
     assert whole.answer == "not_applicable" and "one generation" in whole.note
 
@@ -374,8 +374,8 @@ RARE, VARIETY, NARROW, GROUPS, RISK = SIGNALS
 
 
 def signals_of(*courses):
-    found = profile(pl.concat(courses), arm="replace")
-    return {name: (found[name].answer, found[name].when) for name in SIGNALS}, found[FIRST]
+    profiled = profile(pl.concat(courses), arm="replace")
+    return {name: (profiled[name].answer, profiled[name].when) for name in SIGNALS}, profiled[FIRST]
 
 
 def narrowing(values, half=0.02):
@@ -412,9 +412,9 @@ def test_a_signal_that_came_back_or_is_unsure_has_not_moved():
 
 
 def test_narrowing_next_tokens_are_early_collapse_while_the_loss_is_flat():
-    found = profile(pl.concat([loss([61, 61, 61.5, 62]), narrowing([0.0, -0.1, -0.2, -0.3])]), arm="replace")
-    assert (found.early.answer, found.early.when) == ("yes", 1)
-    assert "narrowing of next-token distributions from generation 1" in found.early.note
+    profiled = profile(pl.concat([loss([61, 61, 61.5, 62]), narrowing([0.0, -0.1, -0.2, -0.3])]), arm="replace")
+    assert (profiled.early.answer, profiled.early.when) == ("yes", 1)
+    assert "narrowing of next-token distributions from generation 1" in profiled.early.note
 
 
 def test_the_reading_without_the_prompts_words_leads_where_it_has_a_number():
@@ -434,25 +434,25 @@ def test_an_unknown_arm_or_seed_is_refused_with_what_there_is():
 
 
 def test_one_generation_is_nothing_to_compare():
-    found = profile(text([61], [0.5]), arm="replace")
-    assert said(found)[INCREASE] == said(found)[DIVERGENCE] == "not_applicable"
-    assert (found[TAILS].answer, found[TAILS].when) == ("yes", 0)  # a floor needs no second generation
+    profiled = profile(text([61], [0.5]), arm="replace")
+    assert said(profiled)[INCREASE] == said(profiled)[DIVERGENCE] == "not_applicable"
+    assert (profiled[TAILS].answer, profiled[TAILS].when) == ("yes", 0)  # a floor needs no second generation
 
 
 def test_the_time_to_absorption_is_the_sum_of_the_chains_that_are_left():
     absorbed = categorical.absorbed(10, 300, [0.5, 0.5])
-    found = time_to_absorption(course("absorbed", absorbed.tolist(), 0.0, n=10_000), arm="replace")
-    assert found.value + 1 == pytest.approx(categorical.absorption_time(10, [0.5, 0.5]), rel=1e-6)
+    time = time_to_absorption(course("absorbed", absorbed.tolist(), 0.0, n=10_000), arm="replace")
+    assert time.value + 1 == pytest.approx(categorical.absorption_time(10, [0.5, 0.5]), rel=1e-6)
     # Independent: the standard deviation of the time, from the chances of each generation.
     chances = np.diff(absorbed, prepend=0.0)
     times = np.arange(300)
     deviation = math.sqrt(chances @ times**2 - (chances @ times) ** 2)
-    assert (found.high - found.low) / 2 == pytest.approx(1.959964 * deviation / 100, rel=2e-3)
+    assert (time.high - time.low) / 2 == pytest.approx(1.959964 * deviation / 100, rel=2e-3)
 
 
 def test_a_chain_that_survives_makes_the_time_a_lower_bound():
-    found = time_to_absorption(course("absorbed", [0.0, 0.5, 0.75], 0.0, n=4), arm="replace")
-    assert found.value == pytest.approx(1.75) and found.is_lower_bound and "at least" in found.note
+    time = time_to_absorption(course("absorbed", [0.0, 0.5, 0.75], 0.0, n=4), arm="replace")
+    assert time.value == pytest.approx(1.75) and time.is_lower_bound and "at least" in time.note
     ended = time_to_absorption(course("absorbed", [0.0, 0.5, 1.0], 0.0, n=4), arm="replace")
     assert ended.value == pytest.approx(1.5) and not ended.is_lower_bound
 
@@ -476,19 +476,21 @@ def test_every_definition_says_what_it_is():
 
 def test_a_band_that_one_seed_lacks_is_left_out_of_the_mean_over_bands():
     both = [course("rare_words", [1.0, 0.5], 0.01, at="1 time", seed=seed) for seed in (0, 1)]
-    one = [
+    lacking = [
         course("rare_words", [0.9, 0.9], 0.01, at="2 times", seed=0),
         course("rare_words", [None, None], 0.01, at="2 times", seed=1),
     ]
-    found = outcross.profile(pl.concat([*both, *one]), arm="replace")["disappearance of real tail data"]
-    assert found.value == pytest.approx(0.5)
+    answered = outcross.profile(pl.concat([*both, *lacking]), arm="replace")["disappearance of real tail data"]
+    assert answered.value == pytest.approx(0.5)
 
 
 def test_a_scaling_law_is_found_whatever_the_arms_are_called():
-    told = override(load("gaussian"), {"arms": None, "chains": 50, "generations": 3, "metrics": ["fitted_law"]})
-    made = arms(
-        told | {"arms": [{"name": name, "human.rows": rows} for name, rows in {"few": 20, "many": 80, "most": 320}.items()]}
+    recipe = override(load("gaussian"), {"arms": None, "chains": 50, "generations": 3, "metrics": ["fitted_law"]})
+    sized = arms(
+        recipe | {"arms": [{"name": name, "human.rows": rows} for name, rows in {"few": 20, "many": 80, "most": 320}.items()]}
     )
-    readings = tabulate("sizes", [(arm.name, 0, one.g, one.measured) for arm in made for one in run(arm.experiment)])
-    found = profile(readings, arm="few", families=families(flat_settings(made)))[SCALING]
-    assert found.answer != "not_applicable" and "across rows 20, 80, 320" in found.note
+    readings = tabulate(
+        "sizes", [(arm.name, 0, generation.g, generation.measured) for arm in sized for generation in run(arm.experiment)]
+    )
+    answered = profile(readings, arm="few", families=families(flat_settings(sized)))[SCALING]
+    assert answered.answer != "not_applicable" and "across rows 20, 80, 320" in answered.note

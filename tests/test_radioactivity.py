@@ -133,16 +133,16 @@ def marked_loop(tmp_path_factory):
 
 def test_a_student_in_a_loop_is_known_by_the_mark_of_its_teacher(marked_loop):
     """A student of marked text alone predicts green tokens; one of human text is read as generation 0 is; another key finds nothing."""
-    found = {}
+    p_values = {}
     for name, settings in {
         "marked": {"policy": "replace"},
         "unmarked": {"policy": "human_only"},
         "another key": {"policy": "replace", "metrics": [{"radioactivity": {"watermark": {"key": 7}}}]},
     }.items():
         first, student = run(experiment(marked_loop | settings))
-        found[name] = [one.null.p for generation in (first, student) for one in generation.measured]
-    assert found["marked"][1] < 1e-6 < 0.001 < min(found["marked"][0], *found["unmarked"], *found["another key"])
-    assert found["unmarked"][0] == found["unmarked"][1] == found["marked"][0]
+        p_values[name] = [reading.null.p for generation in (first, student) for reading in generation.measured]
+    assert p_values["marked"][1] < 1e-6 < 0.001 < min(p_values["marked"][0], *p_values["unmarked"], *p_values["another key"])
+    assert p_values["unmarked"][0] == p_values["unmarked"][1] == p_values["marked"][0]
 
 
 def test_a_network_writes_green_tokens_as_often_as_the_mark_says(folder):

@@ -3,6 +3,7 @@
 import json
 import os
 
+import numpy as np
 import pytest
 
 import outcross
@@ -52,6 +53,19 @@ def test_a_cluster_gives_the_bytes_of_one_process(tmp_path, cluster):
         assert (tmp_path / "here" / path).read_bytes() == (tmp_path / "there" / path).read_bytes(), path
 
 
+def test_a_detection_on_a_cluster_gives_the_bytes_of_one_process(tmp_path, cluster):
+    (tmp_path / "data").mkdir()
+    rng = np.random.default_rng(0)
+    human, model = ([" ".join(f"w{word}" for word in rng.integers(first, 300, 20)) for _ in range(120)] for first in (0, 100))
+    for name, texts in (("human", human), ("ai", model), ("data/0", human[:40]), ("data/1", [*human[40:80], *model[:40]])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    asked = {"human": str(tmp_path / "human.jsonl"), "ai": str(tmp_path / "ai.jsonl"), "fpr": 0.1}
+    outcross.detect(str(tmp_path / "data"), **asked, out=tmp_path / "here")
+    outcross.detect(str(tmp_path / "data"), **asked, out=tmp_path / "there", ray="local", workers=2)
+    for name in ("detection.json", "records.parquet", "report.html"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes(), name
+
+
 def test_the_source_of_a_part_travels_with_the_work(tmp_path, cluster, monkeypatch):
     (tmp_path / "ray_parts.py").write_text(PARTS)
     (tmp_path / "beside_ray.py").write_text("def half(n):\n    return n // 2\n")
@@ -67,8 +81,8 @@ def test_the_source_of_a_part_travels_with_the_work(tmp_path, cluster, monkeypat
 
 
 def test_teachers_on_a_cluster_give_the_bytes_of_one_process(tmp_path, cluster):
-    told = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
-    told |= {"teachers": {"a": {"reads": 0.5}, "b": {"reads": "own"}}, "generations": 2, "sweep": {"seed": [0, 1]}}
+    recipe = {"name": "x", "human": {"distribution": "normal", "rows": 40}, "learner": "gaussian", "draw": {"prompts": "none"}}
+    recipe |= {"teachers": {"a": {"reads": 0.5}, "b": {"reads": "own"}}, "generations": 2, "sweep": {"seed": [0, 1]}}
     for out, where in (("here", {}), ("there", {"ray": "local"})):
-        outcross.run(told, out=tmp_path / out, **where).finish()
+        outcross.run(recipe, out=tmp_path / out, **where).finish()
     assert (tmp_path / "here/ledger.jsonl").read_bytes() == (tmp_path / "there/ledger.jsonl").read_bytes()

@@ -56,9 +56,9 @@ def run(name: str, data: Path, out: Path, *settings: str) -> polars.DataFrame:
 
 def assert_told(readings: polars.DataFrame, measure: str, arms: int, at: str = "") -> None:
     """Every arm and generation has this reading, with an interval about its value."""
-    found = readings.filter(measure=measure, at=at, group="")
-    assert len(found) == 2 * arms, found
-    assert ((found["low"] <= found["value"]) & (found["value"] <= found["high"]) & (found["n"] > 0)).all(), found
+    chosen = readings.filter(measure=measure, at=at, group="")
+    assert len(chosen) == 2 * arms, chosen
+    assert ((chosen["low"] <= chosen["value"]) & (chosen["value"] <= chosen["high"]) & (chosen["n"] > 0)).all(), chosen
 
 
 # The three experiments, small
@@ -87,7 +87,7 @@ def test_nature_lm_from_scratch_keeps_a_tenth_of_the_human_blocks(tmp_path):
     readings = polars.read_parquet(tmp_path / "run" / "readings.parquet")
     assert_told(readings, "held_out_loss", arms=4)
     arm = next(
-        one for one in library.arms(parse((tmp_path / "run" / "experiment.yaml").read_text(), "")) if one.name == "tenth_kept"
+        arm for arm in library.arms(parse((tmp_path / "run" / "experiment.yaml").read_text(), "")) if arm.name == "tenth_kept"
     )
     last = list(loop.run(arm.experiment, Ledger(tmp_path / "run")))[-1]
     authors = Counter({part.origin.author: len(part) for part in last.training.value.pool.parts})
@@ -123,14 +123,14 @@ def test_every_group_is_read_by_itself_where_asked(languages):
     _, readings = languages
     for metric in ("group_survival", "group_share", "group_loss"):
         assert readings.filter(polars.col("group") != "", measure=metric).height == 112 * 4
-    told = readings.filter(measure="group_share", group="deu")
-    assert told["null"].min() > 0.5  # people's German is German; a guess is right once in 112
+    german = readings.filter(measure="group_share", group="deu")
+    assert german["null"].min() > 0.5  # people's German is German; a guess is right once in 112
 
 
 @needs(SENTENCES)
 def test_human_text_alone_keeps_every_language_at_every_generation(languages):
     folder, _ = languages
-    arm = next(one for one in library.arms(parse((folder / "experiment.yaml").read_text(), "")) if "human_share" in one.name)
+    arm = next(arm for arm in library.arms(parse((folder / "experiment.yaml").read_text(), "")) if "human_share" in arm.name)
     for generation in loop.run(arm.experiment, Ledger(folder)):
         assert {part.origin.author for part in generation.training.value.pool.parts} == {"human"}
         human = Counter(generation.human.training.records.column("_group"))
@@ -156,14 +156,14 @@ def test_every_language_has_text_to_learn_and_text_held_out(languages):
 def test_no_document_is_on_two_sides_and_every_language_is_on_both():
     documents = TextFile(path=str(SENTENCES), text_column="text", group_column="lang").documents()
     sides = split(documents, 0.1, np.random.default_rng(0))
-    numbers = [{id(one) for one in side} for side in (sides.training, sides.reference, sides.validation)]
+    numbers = [{id(document) for document in side} for side in (sides.training, sides.reference, sides.validation)]
     assert sum(map(len, numbers)) == len(set().union(*numbers)) == len(documents)
     assert (
-        {one.group for one in sides.training}
-        == {one.group for one in sides.reference}
+        {document.group for document in sides.training}
+        == {document.group for document in sides.reference}
         == {document.group for document in documents}
     )
-    assert min(Counter(one.group for one in documents).values()) >= 4
+    assert min(Counter(document.group for document in documents).values()) >= 4
 
 
 @needs(ARTICLES)
@@ -172,15 +172,17 @@ def test_no_article_of_wikipedia_is_on_two_sides():
     assert len(documents) == 60  # WikiText-2's validation articles (Merity et al. 2016, table 1)
     lines = [line for document in documents for line in document.text.split("\n")]
     sides = split(documents, 0.1, np.random.default_rng(0))
-    titles = [Counter(one.text.split("\n")[0] for one in side) for side in (sides.training, sides.reference, sides.validation)]
+    titles = [
+        Counter(document.text.split("\n")[0] for document in side) for side in (sides.training, sides.reference, sides.validation)
+    ]
     assert all(title.startswith(" = ") and title.count("=") == 2 for side in titles for title in side)
     assert sum(titles, Counter()) == Counter(line for line in lines if line in set().union(*titles))
 
 
 def test_a_heading_opens_a_document_and_what_stands_before_the_first_is_one():
     texts = ["preface\n", " = A = \n one \n = = part = = \n", "two\n", "\n", " = B = \n three"]
-    found = [document.text for document in gather_documents(texts, None, TITLE)]
-    assert found == ["preface", " = A = \n one \n = = part = = \ntwo", " = B = \n three"]
+    documents = [document.text for document in gather_documents(texts, None, TITLE)]
+    assert documents == ["preface", " = A = \n one \n = = part = = \ntwo", " = B = \n three"]
 
 
 @pytest.mark.parametrize("heading", [None, TITLE])
@@ -245,8 +247,8 @@ def test_a_small_group_has_several_documents_and_a_text_without_groups_is_cut_as
     texts = ["a sentence of forty characters or about."] * 60
     assert len(gather_documents(texts, None)) == 2
     grouped = gather_documents(texts * 2, ["small"] * 60 + ["other"] * 60)
-    assert Counter(one.group for one in grouped) == {"small": 6, "other": 6}
-    assert all(len(one.text) >= SHORT_DOCUMENT for one in grouped)
+    assert Counter(document.group for document in grouped) == {"small": 6, "other": 6}
+    assert all(len(document.text) >= SHORT_DOCUMENT for document in grouped)
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=2, max_size=30), st.floats(0.01, 0.99))
@@ -255,8 +257,8 @@ def test_a_group_of_two_documents_or_more_is_on_both_sides_whatever_is_held_out(
     if max(many.values()) < 2:
         groups, many = [*groups, groups[0]], Counter([*groups, groups[0]])
     sides = split([Document(str(i), group) for i, group in enumerate(groups)], held_out, np.random.default_rng(0))
-    assert {one.group for one in sides.training} == set(many)
-    assert {one.group for one in sides.reference} == {group for group, n in many.items() if n > 1}
+    assert {document.group for document in sides.training} == set(many)
+    assert {document.group for document in sides.reference} == {group for group, n in many.items() if n > 1}
 
 
 @given(st.lists(st.sampled_from(["", "a", "b", "cd"]), min_size=1, max_size=60), st.data())
@@ -326,8 +328,8 @@ def folder(tmp_path) -> Path:
 
 def test_a_folder_of_data_files_is_read_as_the_hub_is(datasets, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    found = Hub(hub=str(folder), group_column="lang").documents()
-    assert Counter(one.group for one in found) == {"a": 3, "b": 3}
+    documents = Hub(hub=str(folder), group_column="lang").documents()
+    assert Counter(document.group for document in documents) == {"a": 3, "b": 3}
     with pytest.raises(BadInput, match=r"has no column 'words'; write human.text_column=NAME, one of text, lang"):
         Hub(hub=str(folder), text_column="words").documents()
     with pytest.raises(BadInput, match=r"Unknown split"):
@@ -336,8 +338,8 @@ def test_a_folder_of_data_files_is_read_as_the_hub_is(datasets, folder, tmp_path
 
 def test_a_dataset_saved_to_disk_is_read(datasets, tmp_path):
     datasets.Dataset.from_dict({"text": ["= A =", "one", "", "= B =", "two"]}).save_to_disk(str(tmp_path / "saved"))
-    found = Hub(hub=str(tmp_path / "saved"), heading=TITLE).documents()
-    assert [one.text for one in found] == ["= A =\none", "= B =\ntwo"]
+    documents = Hub(hub=str(tmp_path / "saved"), heading=TITLE).documents()
+    assert [document.text for document in documents] == ["= A =\none", "= B =\ntwo"]
 
 
 def test_a_folder_that_is_not_there_is_refused_in_one_line(datasets, tmp_path):

@@ -33,18 +33,18 @@ def test_numpys_scalars_make_the_experiment_that_pythons_make():
         "chains": 10,
         "seed": 3,
     }
-    made = outcross.experiment(settings)
-    assert made == outcross.experiment(same)
-    assert yaml.safe_load(yaml.safe_dump(plain(made))) == plain(made)
+    with_numpy = outcross.experiment(settings)
+    assert with_numpy == outcross.experiment(same)
+    assert yaml.safe_load(yaml.safe_dump(plain(with_numpy))) == plain(with_numpy)
 
 
 def test_numpys_numbers_may_be_swept_over():
-    made = outcross.arms(BASE | {"sweep": {"human.rows": list(np.array([20, 50])), "seed": list(np.arange(2))}})
-    assert [(arm.name, arm.experiment.seed) for arm in made] == [(f"replace,rows={n}", seed) for n in (20, 50) for seed in (0, 1)]
+    swept = outcross.arms(BASE | {"sweep": {"human.rows": list(np.array([20, 50])), "seed": list(np.arange(2))}})
+    assert [(arm.name, arm.experiment.seed) for arm in swept] == [(f"replace,rows={n}", seed) for n in (20, 50) for seed in (0, 1)]
 
 
 @pytest.mark.parametrize(
-    "told",
+    "changes",
     [
         {"chains": np.float64(10)},
         {"chains": np.True_},
@@ -53,9 +53,9 @@ def test_numpys_numbers_may_be_swept_over():
         {"seed": np.datetime64(3, "D")},
     ],
 )
-def test_numpys_values_of_another_type_are_refused(told):
-    with pytest.raises(BadInput, match=next(iter(told))):
-        outcross.experiment(BASE | told)
+def test_numpys_values_of_another_type_are_refused(changes):
+    with pytest.raises(BadInput, match=next(iter(changes))):
+        outcross.experiment(BASE | changes)
 
 
 def test_settings_by_position_are_refused_with_their_names():

@@ -82,10 +82,10 @@ def read(measure, reading, synthetic, human, **kinds):
     sides = [table(columns, kinds=kinds) for columns in (synthetic, human)]
     evidence = Evidence(drawn=sides[0], reference=sides[1], groups=("group",) if "group" in kinds else ())
     counted = [gather(side, measure.sketches(evidence)) for side in sides]
-    told = measure(
+    measured = measure(
         evidence.but(counted={name: (counted[0][name], counted[1][name]) for name in counted[0]}), np.random.default_rng(2)
     )
-    return next(one.null.p for one in told if one.measure == reading and one.null)
+    return next(finding.null.p for finding in measured if finding.measure == reading and finding.null)
 
 
 def beyond_range(rng, rows):
@@ -133,16 +133,16 @@ def of_copies(rng, rows):
     return larger_share(rng.binomial(rows, 0.01), rows, 0, rows).p
 
 
-def of_nearest(of, leaning):
+def of_nearest(places_method, leaning):
     """Synthetic records each nearest to a human record of its own; the closest twentieth, or all, lean to the reference in this share."""
 
     def p(rng, rows):
-        leans = np.where(np.arange(rows) < (round(0.05 * rows) if of == "among_closest" else rows), leaning, 0.5)
+        leans = np.where(np.arange(rows) < (round(0.05 * rows) if places_method == "among_closest" else rows), leaning, 0.5)
         is_reference = (rng.random(rows) < leans).astype(int)
         places = NearestHumans(
             np.arange(rows), np.arange(rows), np.arange(rows) / rows, np.stack([is_reference, 1 - is_reference]), ""
         )
-        return getattr(places, of)(rng)[1].p
+        return getattr(places, places_method)(rng)[1].p
 
     return p
 

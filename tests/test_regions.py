@@ -124,7 +124,7 @@ def test_missing_values_dates_and_many_categories_are_said_as_people_do():
 
     inside = pl.col("size").is_nan() & (pl.col("day") >= datetime.date(2021, 3, 1))
     synthetic, reference = sides(visits, inside, np.random.default_rng(5), kinds={"code": "category"})
-    region = min(surest(synthetic, reference), key=lambda one: one.p)
+    region = min(surest(synthetic, reference), key=lambda region: region.p)
     day, size = region.conditions
     # No synthetic record lies in the region, and by chance none on the days before it.
     assert size.kind == "missing" and "2021-02-20" <= day.words.removeprefix("day ≥ ") <= "2021-03-05"
@@ -139,7 +139,7 @@ def test_pictures_that_are_lost_are_outlined_and_named_by_records():
         return pl.DataFrame({"image": pl.Series(values, dtype=pl.Array(pl.Float32, 40)), "_which": which})
 
     synthetic, reference = sides(pictures, pl.col("_which") == 3, np.random.default_rng(6), rows=900)
-    lost = [one for one in regions_of(synthetic, reference, np.random.default_rng(0)) if one.null.p < 0.01]
+    lost = [region for region in regions_of(synthetic, reference, np.random.default_rng(0)) if region.null.p < 0.01]
     there = (reference.records["_which"] == 3).to_numpy()
     own = lost[0].inside[: there.size]
     assert (own & there).sum() / (own | there).sum() > 0.8
@@ -154,7 +154,7 @@ def test_texts_that_are_lost_are_named_by_the_words_that_mark_them():
             ["rain", "wind", "cloud", "storm", "snow"],
         ]
         own = rng.integers(0, 3, rows)
-        words = [" ".join(rng.choice(topics[one], 6)) + " " + " ".join(rng.choice(list("abcdefgh"), 4)) for one in own]
+        words = [" ".join(rng.choice(topics[topic], 6)) + " " + " ".join(rng.choice(list("abcdefgh"), 4)) for topic in own]
         return pl.DataFrame({"text": words, "_topic": own})
 
     synthetic, reference = sides(letters, pl.col("_topic") == 1, np.random.default_rng(7), rows=400, kinds={"text": "text"})
@@ -178,11 +178,11 @@ def test_honest_sets_show_a_region_in_at_most_one_of_twenty():
 def test_names_and_orders_change_nothing_and_equal_sets_are_equal():
     rng = np.random.default_rng(9)
     synthetic, reference = sides(people, (pl.col("age") < 30) & (pl.col("job") == "student"), rng)
-    before = [(one.null.p, one.ratio) for one in regions_of(synthetic, reference, np.random.default_rng(1))]
+    before = [(region.null.p, region.ratio) for region in regions_of(synthetic, reference, np.random.default_rng(1))]
     reversed_rows = [table(side.records.reverse()) for side in (synthetic, reference)]
     renamed = [table(side.records.rename({"age": "years | <b>"})) for side in (synthetic, reference)]
     for sides_again in (reversed_rows, renamed):
-        assert [(one.null.p, one.ratio) for one in regions_of(*sides_again, np.random.default_rng(1))] == before
+        assert [(region.null.p, region.ratio) for region in regions_of(*sides_again, np.random.default_rng(1))] == before
     for region in regions_of(reference, reference, np.random.default_rng(1)):
         assert region.ratio.value == 1.0
 

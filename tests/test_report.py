@@ -226,9 +226,9 @@ def gaussian_laws():
 
 @pytest.fixture(scope="module")
 def text_study():
-    made = Making("stdlib", "name: stdlib\nblock: 64\n", json.dumps({"python": "3.11.7"}), 124, "outcross run stdlib")
+    making = Making("stdlib", "name: stdlib\nblock: 64\n", json.dumps({"python": "3.11.7"}), 124, "outcross run stdlib")
     tables = {"samples": text_samples(), "profile": text_profile()}
-    return study_of_tables("stdlib", text_readings(), METRICS, POLICIES, LIMITS, made, **tables)
+    return study_of_tables("stdlib", text_readings(), METRICS, POLICIES, LIMITS, making, **tables)
 
 
 @pytest.fixture(scope="module")
@@ -328,30 +328,30 @@ def test_every_reading_is_in_a_table(text_study, tmp_path):
 
 
 def test_the_sentence_says_what_the_readings_hold(text_study):
-    found = measured(text_study)
-    main = chief(found)
+    shown = measured(text_study)
+    main = chief(shown)
     assert main is not None and main.measure == "held_out_perplexity"
-    told = sentence(main, found, page_of(text_study, main.measure, found)).replace("\xa0", " ")
-    assert told == (
+    text = sentence(main, shown, page_of(text_study, main.measure, shown)).replace("\xa0", " ")
+    assert text == (
         "After 5 generations, replace raised held-out perplexity from 61 to 5,166 (×85) and kept 5 % of the words seen 3-5 times "
         "that fresh human text of the same size holds; accumulate ended at 95 (×1.6), human_only ended at 60.9 (×1.0)."
     )
 
 
 def test_perplexity_that_hides_lost_tails_is_called_out(text_study):
-    told = [warning.replace("\xa0", " ") for warning in warnings(measured(text_study))]
-    assert len(told) == 1 and told[0].startswith(
+    texts = [warning.replace("\xa0", " ") for warning in warnings(measured(text_study))]
+    assert len(texts) == 1 and texts[0].startswith(
         "accumulate has a loss that perplexity does not show (61 to 95, ×1.6): of the words"
     )
-    assert told[0].endswith("it writes only 25 % as many as fresh human text of the same size.")
+    assert texts[0].endswith("it writes only 25 % as many as fresh human text of the same size.")
 
 
 def test_a_difference_whose_interval_includes_0_is_not_called_a_change():
     readings = tuple(ShownReading("a", g, "entropy", 3.0 + 0.01 * g, 2.5, 3.5, "chains", 9) for g in range(3))
-    found = measured(Study("s", ("a",), readings))
-    told = sentence(found[0], found, described("Entropy"))
+    shown = measured(Study("s", ("a",), readings))
+    text = sentence(shown[0], shown, described("Entropy"))
     # By hand: standard errors of 1 / 3.92 each, so that the half width is sqrt(2) / 2.
-    assert told.endswith("the 95 % interval of the difference, 0.02 [-0.687, 0.727], includes 0.")
+    assert text.endswith("the 95 % interval of the difference, 0.02 [-0.687, 0.727], includes 0.")
 
 
 def test_seeds_are_drawn_as_their_mean_with_students_interval():
@@ -418,7 +418,7 @@ def test_join_of_nothing_is_refused():
                 ShownAnswer("replace", "early collapse", "no", seed=1),
             )
         ),
-        tiny(readings=tuple(replace(one, at=f"group {index}") for index, one in enumerate(tiny().readings * 10))),
+        tiny(readings=tuple(replace(reading, at=f"group {index}") for index, reading in enumerate(tiny().readings * 10))),
     ],
     ids=lambda study: f"{study.name}-{len(study.readings)}",
 )
@@ -452,10 +452,10 @@ def test_the_headline_says_that_the_words_of_prompts_are_left_out():
         ShownReading("replace", g, "held_out_perplexity", 60.0 + g, 59.0 + g, 61.0 + g, "documents", 9) for g in range(3)
     )
     study = tiny(readings=(*losses, *counted, *tails))
-    found = measured(study)
-    (main,) = [one for one in found if one.measure == "held_out_perplexity"]
-    told = sentence(main, found, page_of(study, main.measure, found)).replace("\xa0", " ")
-    assert told.endswith(
+    shown = measured(study)
+    (main,) = [curves for curves in shown if curves.measure == "held_out_perplexity"]
+    text = sentence(main, shown, page_of(study, main.measure, shown)).replace("\xa0", " ")
+    assert text.endswith(
         "kept 30 % of the words seen 3-5 times that fresh human text of the same size holds (words that stand in the own prompt left out on both sides)."
     )
 
@@ -553,7 +553,7 @@ SWEPT = {
 
 def swept(**changes) -> Study:
     """A study whose arms are a sweep, each falling at a speed of its own."""
-    made = arms_of(SWEPT | changes)
+    swept_arms = arms_of(SWEPT | changes)
     readings = tuple(
         ShownReading(
             arm.name,
@@ -563,10 +563,10 @@ def swept(**changes) -> Study:
             -g * (i + 1) / arm.experiment.human.rows - 0.01,
             1.0,
         )
-        for i, arm in enumerate(made)
+        for i, arm in enumerate(swept_arms)
         for g in range(4)
     )
-    return Study("swept", tuple(arm.name for arm in made), readings, pages=METRICS, settings=flat_settings(made))
+    return Study("swept", tuple(arm.name for arm in swept_arms), readings, pages=METRICS, settings=flat_settings(swept_arms))
 
 
 def grids(study: Study):
@@ -627,9 +627,9 @@ def test_joined_runs_with_the_same_arms_are_drawn_run_by_run():
 
 
 def test_joined_runs_of_other_settings_each_have_their_grid():
-    one, other = swept(), swept(sweep={"policy": ["replace", "human_only"], "human.rows": [30, 40]})
-    found = grids(join([one, replace(other, name="other")]))
-    assert [(grid.run, len(grid.figure.panels)) for grid in found] == [("swept", 6), ("other", 2)]
+    first, second = swept(), swept(sweep={"policy": ["replace", "human_only"], "human.rows": [30, 40]})
+    every_grid = grids(join([first, replace(second, name="other")]))
+    assert [(grid.run, len(grid.figure.panels)) for grid in every_grid] == [("swept", 6), ("other", 2)]
 
 
 def test_the_slope_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_path):
@@ -641,7 +641,7 @@ def test_the_slope_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_pat
         main(["run", str(tmp_path / "s.yaml"), "--out", str(tmp_path / "run"), "--quiet"])
     assert stopped.value.code == 0
     study = study_of(outcross.open(tmp_path / "run"))
-    fitted = {one.among: one for one in study.slopes if one.quantity == "narrowing"}
+    fitted = {slope.among: slope for slope in study.slopes if slope.quantity == "narrowing"}
     slope = fitted["replace"].slope
     assert slope is not None and slope.n == 3 and fitted["replace"].closed_form is not None
     page = Written((tmp_path / "run" / "report.html").read_text())
@@ -651,10 +651,10 @@ def test_the_slope_of_a_run_is_on_its_page_with_interval_and_closed_form(tmp_pat
     assert {estimated(slope.value, slope.low, slope.high), f"{fitted['replace'].closed_form:.2f}"} <= cells
     assert "no power law was fitted: the narrowing at 10, 20, 40 may be zero" in words  # human_only
     both = join([study, replace(study, name="again")])
-    assert {one.among for one in both.slopes} == {
+    assert {slope.among for slope in both.slopes} == {
         f"{name}: {policy}" for name in ("s", "again") for policy in ("replace", "human_only")
     }
-    assert {point.arm for one in both.slopes for point in one.points} <= set(both.arms)
+    assert {point.arm for slope in both.slopes for point in slope.points} <= set(both.arms)
     assert "again: replace" in " ".join(Written(write(both, tmp_path / "both.html").read_text()).words)
 
 
@@ -679,8 +679,8 @@ def test_names_of_joined_runs_are_told_apart_at_the_ends_of_their_lines(labels):
     specification = chart(
         curves, looks(arms), axis([point for curve in curves for point in curve.points]), Size(wide, 300, labels=labels)
     )
-    told = [row["text"] for layer in specification["layer"] for row in layer["data"]["values"] if "text" in row]
-    names = {text.rsplit(": ", 1)[0] for text in told}
+    texts = [row["text"] for layer in specification["layer"] for row in layer["data"]["values"] if "text" in row]
+    names = {text.rsplit(": ", 1)[0] for text in texts}
     assert len(names) == len(arms)
     if labels == 190:
         assert names == set(arms)
@@ -703,10 +703,10 @@ def test_two_runs_of_many_generations_leave_no_chart_out(tmp_path):
 
 
 def test_tails_stand_beside_the_perplexity_setting_by_setting(tmp_path):
-    made = arms_of(SWEPT | {"sweep": {"policy": ["replace", "accumulate"], "human.rows": [20, 50]}})
+    swept_arms = arms_of(SWEPT | {"sweep": {"policy": ["replace", "accumulate"], "human.rows": [20, 50]}})
     readings = tuple(
         reading
-        for i, arm in enumerate(made)
+        for i, arm in enumerate(swept_arms)
         for g in range(3)
         for reading in (
             ShownReading(arm.name, g, "held_out_perplexity", 60.0 + i * g, 50.0, 90.0, "bootstrap over documents", 9),
@@ -714,7 +714,7 @@ def test_tails_stand_beside_the_perplexity_setting_by_setting(tmp_path):
             ShownReading(arm.name, g, "rare_words", 1.0, None, None, "permuted documents", 9, at="3-5 times", is_floor=True),
         )
     )
-    study = Study("text", tuple(arm.name for arm in made), readings, pages=METRICS, settings=flat_settings(made))
+    study = Study("text", tuple(arm.name for arm in swept_arms), readings, pages=METRICS, settings=flat_settings(swept_arms))
     words = " ".join(" ".join(page_of_study(study, tmp_path).words).split())
     assert "Held-out perplexity, setting by setting" in words
     assert "Rare words (words seen 3-5 times), setting by setting" in words

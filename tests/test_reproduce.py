@@ -75,28 +75,28 @@ MADE_UP = {
 
 
 def claim(rule: dict, tag: str = "paper", protocol: str = "exact", **more) -> Claim:
-    told = {
+    settings = {
         "sentence": "It is so.",
         "source": {"paper": "A paper"},
         "protocol": protocol,
         "small": {"run": "gaussian", "minutes": 1.0},
     }
-    return Claim(id="made-up", parts=[{"what": "a number", "tag": tag, "rule": rule}], **told, **more)
+    return Claim(id="made-up", parts=[{"what": "a number", "tag": tag, "rule": rule}], **settings, **more)
 
 
-def judged(one: Claim, frame: polars.DataFrame) -> str | None:
+def judged(asserted: Claim, frame: polars.DataFrame) -> str | None:
     """The verdict of a claim on the readings of a run."""
-    compared = tuple(tuple(part.rule.compare(frame)) for part in one.parts)
-    result = ClaimResult("small", one.digest, one.protocol, compared)
-    return Reproduction((ReproducedClaim(one, result),)).verdicts[one.id]
+    compared = tuple(tuple(part.rule.compare(frame)) for part in asserted.parts)
+    result = ClaimResult("small", asserted.digest, asserted.protocol, compared)
+    return Reproduction((ReproducedClaim(asserted, result),)).verdicts[asserted.id]
 
 
 @pytest.mark.parametrize("kind", RULES)
 def test_each_rule_agrees_with_a_result_that_does_and_not_with_one_that_does_not(kind):
     settings, agreeing, other = MADE_UP[kind]
-    one = claim({"kind": kind, **settings})
-    assert judged(one, made_up(agreeing)) == "agrees"
-    assert judged(one, made_up(other)) == "differs"
+    asserted = claim({"kind": kind, **settings})
+    assert judged(asserted, made_up(agreeing)) == "agrees"
+    assert judged(asserted, made_up(other)) == "differs"
 
 
 @pytest.mark.parametrize("kind", RULES)
@@ -126,48 +126,50 @@ def compare(value, half, published=1.0, error=0.0, none=0.0):
 
 
 def test_agreement_is_close_and_precise_and_beyond_no_effect():
-    one = claim({"kind": "equal", "reading": look(), "published": 1.0})
-    part = one.parts[0]
-    assert verdict(part, compare(1.02, 0.05), one, "exact") == "agrees"
-    assert verdict(part, compare(1.2, 0.05), one, "exact") == "differs"
-    assert verdict(part, compare(1.2, 0.05, error=0.1), one, "exact") == "agrees"  # within 3 standard errors of the difference
-    assert verdict(part, compare(1.2, 0.05, error=0.2), one, "exact") == "cannot tell"  # the published number itself is too wide
-    assert verdict(part, compare(1.2, 0.05), one, "reduced") == "same direction"
-    assert verdict(part, compare(1.1, 0.3), one, "exact") == "cannot tell"  # close, but more than a quarter of the effect wide
-    assert verdict(part, compare(0.1, 0.3), one, "exact") == "cannot tell"  # holds no effect
-    assert verdict(part, compare(-0.5, 0.1), one, "exact") == "differs"
+    asserted = claim({"kind": "equal", "reading": look(), "published": 1.0})
+    part = asserted.parts[0]
+    assert verdict(part, compare(1.02, 0.05), asserted, "exact") == "agrees"
+    assert verdict(part, compare(1.2, 0.05), asserted, "exact") == "differs"
+    assert verdict(part, compare(1.2, 0.05, error=0.1), asserted, "exact") == "agrees"  # within 3 standard errors of the difference
+    assert (
+        verdict(part, compare(1.2, 0.05, error=0.2), asserted, "exact") == "cannot tell"
+    )  # the published number itself is too wide
+    assert verdict(part, compare(1.2, 0.05), asserted, "reduced") == "same direction"
+    assert verdict(part, compare(1.1, 0.3), asserted, "exact") == "cannot tell"  # close, but more than a quarter of the effect wide
+    assert verdict(part, compare(0.1, 0.3), asserted, "exact") == "cannot tell"  # holds no effect
+    assert verdict(part, compare(-0.5, 0.1), asserted, "exact") == "differs"
     lonely = ClaimComparison("x", without_interval(1.0, "one seed"), 0.0, 1.0)
-    assert verdict(part, lonely, one, "exact") == "cannot tell"
+    assert verdict(part, lonely, asserted, "exact") == "cannot tell"
 
 
 def test_a_number_that_is_not_precise_neither_agrees_nor_differs():
     """2 ± .4 is far from 1, but half of its interval is more than a quarter of the effect. Where only a direction can be shown, neither is asked."""
-    one = claim({"kind": "equal", "reading": look(), "published": 1.0})
-    assert verdict(one.parts[0], compare(2.0, 0.4), one, "exact") == "cannot tell"
+    asserted = claim({"kind": "equal", "reading": look(), "published": 1.0})
+    assert verdict(asserted.parts[0], compare(2.0, 0.4), asserted, "exact") == "cannot tell"
     for value in (1.1, 2.0, 5.0):
         for protocol in ("stand_in", "reduced"):
-            assert verdict(one.parts[0], compare(value, 0.4), one, protocol) == "same direction"
+            assert verdict(asserted.parts[0], compare(value, 0.4), asserted, protocol) == "same direction"
 
 
 def test_three_standard_errors_are_those_of_the_seeds():
     """Seeds of 1.00 and 1.01 have a standard error of .005: 1.10 is not within three of these, and two seeds cannot say that it is another number."""
     two = made_up({"a": [[1.0], [1.01]]})
-    one = claim({"kind": "equal", "reading": look(), "published": 1.1}, tag="derived")
-    (comparison,) = one.parts[0].rule.compare(two)
+    asserted = claim({"kind": "equal", "reading": look(), "published": 1.1}, tag="derived")
+    (comparison,) = asserted.parts[0].rule.compare(two)
     assert error_of(comparison.ours) == pytest.approx(0.005)
     assert not comparison.is_close()
     for published, is_close in ((1.019, True), (1.021, False)):
         assert dataclasses.replace(comparison, published=published).is_close() == is_close
     assert 0.03 < comparison.p_of_published() < 0.05  # t = 19 with one degree of freedom
-    assert verdict(one.parts[0], comparison, one, "exact", within=2) == "cannot tell"
+    assert verdict(asserted.parts[0], comparison, asserted, "exact", within=2) == "cannot tell"
 
 
 def test_an_order_of_equal_arms_seldom_differs():
     """Eleven arms without a difference, five seeds: ten comparisons, of which one that points the other way is enough."""
     rng = np.random.default_rng(1)
     names = [f"arm{i:02}" for i in range(11)]
-    one = claim({"kind": "order", "readings": [look(name) for name in names]})
-    words = [judged(one, made_up({name: rng.standard_normal((5, 1)).tolist() for name in names})) for _ in range(60)]
+    asserted = claim({"kind": "order", "readings": [look(name) for name in names]})
+    words = [judged(asserted, made_up({name: rng.standard_normal((5, 1)).tolist() for name in names})) for _ in range(60)]
     assert words.count("differs") <= 6  # 2.5 % or less are expected, and 22 % without the correction
 
 
@@ -191,8 +193,8 @@ def test_arms_that_differ_by_a_constant_in_every_seed_are_taken_as_independent()
 def test_a_printed_number_is_known_to_its_last_digit():
     """.7544 ± .00015 is what .754 is rounded from; a number that was derived here has all of its digits."""
     for tag, word in (("paper", "agrees"), ("derived", "differs")):
-        one = claim({"kind": "equal", "reading": look(), "published": 0.754}, tag=tag)
-        assert verdict(one.parts[0], compare(0.7544, 0.00015, published=0.754), one, "exact") == word
+        asserted = claim({"kind": "equal", "reading": look(), "published": 0.754}, tag=tag)
+        assert verdict(asserted.parts[0], compare(0.7544, 0.00015, published=0.754), asserted, "exact") == word
 
 
 def test_a_published_number_that_is_no_effect_is_refused():
@@ -203,12 +205,14 @@ def test_a_published_number_that_is_no_effect_is_refused():
 
 def test_holms_correction_takes_agreement_from_a_claim_among_many():
     weak, strong = compare(1.0, 0.24, none=0.74), compare(1.0, 0.01)
-    one = claim({"kind": "equal", "reading": look(), "published": 1.0})
+    asserted = claim({"kind": "equal", "reading": look(), "published": 1.0})
     assert 0.01 < weak.p < 0.05
-    assert verdict(one.parts[0], weak, one, "exact", tests=1) == "cannot tell"  # half of .24 is more than a quarter of .26
+    assert (
+        verdict(asserted.parts[0], weak, asserted, "exact", tests=1) == "cannot tell"
+    )  # half of .24 is more than a quarter of .26
     barely = dataclasses.replace(compare(1.0, 0.19, none=0.8))
-    assert verdict(one.parts[0], dataclasses.replace(barely, published=None), one, "exact", 1) == "agrees"
-    assert verdict(one.parts[0], dataclasses.replace(barely, published=None), one, "exact", 5) == "cannot tell"
+    assert verdict(asserted.parts[0], dataclasses.replace(barely, published=None), asserted, "exact", 1) == "agrees"
+    assert verdict(asserted.parts[0], dataclasses.replace(barely, published=None), asserted, "exact", 5) == "cannot tell"
     assert holm_factors({"weak": weak.p, "strong": strong.p}) == {"strong": 2, "weak": 1}
 
 
@@ -243,16 +247,16 @@ def test_a_reading_that_is_not_there_is_refused_with_the_nearest():
 def test_every_claim_can_be_read_and_says_where_it_is_from():
     every = claims()
     assert len(every) == len(claim_files())
-    for name, one in every.items():
-        assert one.id == name and one.source.paper and one.sentence.endswith(".")
-        assert one.not_run or one.parts
-        for part in one.parts:
+    for name, asserted in every.items():
+        assert asserted.id == name and asserted.source.paper and asserted.sentence.endswith(".")
+        assert asserted.not_run or asserted.parts
+        for part in asserted.parts:
             has_error = getattr(part.rule, "error", 0) > 0
             assert bool(part.error_from) == has_error, f"{name}: {part.what} says where its standard error is from, if it has one"
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("written", "words"),
     [
         ("[]", "holds no claim"),
         ("sentence: a\nsource: {paper: p}\nprotocol: exakt\nnot_run: x", "protocol must be"),
@@ -264,9 +268,9 @@ def test_every_claim_can_be_read_and_says_where_it_is_from():
         ("id: x\nsentence: a\nsource: {paper: p}\nprotocol: exact\nnot_run: x", "leave id out"),
     ],
 )  # fmt: skip
-def test_a_claim_file_that_says_what_cannot_be_is_refused_in_one_line(tmp_path, told, words):
+def test_a_claim_file_that_says_what_cannot_be_is_refused_in_one_line(tmp_path, written, words):
     path = tmp_path / "mine.yaml"
-    path.write_text(told)
+    path.write_text(written)
     with pytest.raises(BadInput, match=words.replace("[", r"\[")) as refusal:
         read_claim(path)
     assert "\n" not in str(refusal.value) and "mine.yaml" in str(refusal.value)

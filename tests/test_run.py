@@ -25,7 +25,7 @@ NUMBERS = {
 
 
 def numbers_of(run):
-    return [(one.arm, one.seed, one.g, one.measured) for one in run]
+    return [(generation.arm, generation.seed, generation.g, generation.measured) for generation in run]
 
 
 def words(tmp_path):
@@ -44,10 +44,10 @@ def words(tmp_path):
 
 
 def test_iterating_yields_every_generation_of_every_arm_with_its_name_and_seed():
-    found = numbers_of(outcross.run(NUMBERS))
+    numbers = numbers_of(outcross.run(NUMBERS))
     arms = ["replace", "human_share=0.5"]
-    assert [one[:3] for one in found] == [(arm, seed, g) for seed in (0, 1) for arm in arms for g in range(3)]
-    assert all(readings for *_, readings in found)
+    assert [entry[:3] for entry in numbers] == [(arm, seed, g) for seed in (0, 1) for arm in arms for g in range(3)]
+    assert all(readings for *_, readings in numbers)
 
 
 def test_a_run_in_memory_and_one_in_a_folder_have_the_same_readings(tmp_path):
@@ -116,22 +116,22 @@ def test_a_folder_that_is_no_run_or_a_damaged_one_is_refused_in_one_line(tmp_pat
 
 
 def test_the_lineage_leads_from_a_generation_over_parts_and_models_to_the_human_files(tmp_path):
-    told = words(tmp_path)
-    run = outcross.run(told, out=tmp_path / "run").finish()
-    found = run.lineage("accumulate/seed-0/g02")
-    assert (found[0].verb, found[0].generation) == ("generate", 2)
-    steps = {one.key: one for one in found}
-    (mixed,) = [one for one in found if one.verb == "mix" and one.generation == 2]
+    recipe = words(tmp_path)
+    run = outcross.run(recipe, out=tmp_path / "run").finish()
+    lineage = run.lineage("accumulate/seed-0/g02")
+    assert (lineage[0].verb, lineage[0].generation) == ("generate", 2)
+    steps = {step.key: step for step in lineage}
+    (mixed,) = [step for step in lineage if step.verb == "mix" and step.generation == 2]
     assert sorted((steps[key].verb, steps[key].generation) for key in mixed.comes_from) == [
         ("gather", -1),
         ("generate", 0),
         ("generate", 1),
     ]
-    (gathered,) = [one for one in found if one.verb == "gather"]
+    (gathered,) = [step for step in lineage if step.verb == "gather"]
     assert list(gathered.given) == [str(tmp_path / "text.txt")] and len(gathered.given[str(tmp_path / "text.txt")]) == 64
     (tmp_path / "text.txt").write_text("other words, " * 2000)
-    other = outcross.run(told, out=tmp_path / "other").finish().lineage("accumulate/seed-0/g02")
-    assert other[0].output != found[0].output and other[-1].output != found[-1].output
+    other = outcross.run(recipe, out=tmp_path / "other").finish().lineage("accumulate/seed-0/g02")
+    assert other[0].output != lineage[0].output and other[-1].output != lineage[-1].output
 
 
 def test_the_texts_of_a_generation_are_all_that_its_model_wrote(tmp_path):

@@ -44,16 +44,18 @@ def small(text, **more):
 
 
 def values(readings):
-    return {one.measure: one.estimate.value for one in readings if one.estimate is not None and not one.at}
+    return {reading.measure: reading.estimate.value for reading in readings if reading.estimate is not None and not reading.at}
 
 
 def test_every_document_of_sums_holds_right_sums_and_they_have_their_share_of_the_text():
     for number in range(19):
-        told = drill(number).splitlines()
-        assert len(set(told)) == 40 and set(told) <= {line(one) for one in range(100)}
-    assert all((int(one[0]) + int(one[4])) % 10 == int(one[8]) for one in map(line, range(100)))
+        lines = drill(number).splitlines()
+        assert len(set(lines)) == 40 and set(lines) <= {line(number) for number in range(100)}
+    assert all((int(sum_line[0]) + int(sum_line[4])) % 10 == int(sum_line[8]) for sum_line in map(line, range(100)))
     documents = with_sums([Document("word " * 20_000)], 0.2)
-    assert sum(len(one.text) for one in documents[1:]) / sum(len(one.text) for one in documents) == pytest.approx(0.2, abs=0.002)
+    assert sum(len(document.text) for document in documents[1:]) / sum(
+        len(document.text) for document in documents
+    ) == pytest.approx(0.2, abs=0.002)
 
 
 def test_a_model_that_reads_whole_sums_answers_all_of_them_and_one_that_reads_no_context_answers_by_chance():
@@ -67,7 +69,7 @@ def test_a_model_that_reads_whole_sums_answers_all_of_them_and_one_that_reads_no
 
 def test_a_teacher_writes_first_and_then_a_smaller_student_begun_anew(text):
     generations = list(outcross.run(outcross.experiment(small(text))))
-    teacher, student = (values(one.measured) for one in generations)
+    teacher, student = (values(generation.measured) for generation in generations)
     assert teacher["parameters"] > student["parameters"]
     alone = Ngram(order=2, vocabulary=300)
     human, kept = generations[0].human, generations[0].kept.records
@@ -89,24 +91,24 @@ def test_two_teachers_read_documents_of_their_own_and_their_blocks_say_who_wrote
     assert (models[: len(people)] == "written by teacher 0").all() and (models[len(people) :] == "written by teacher 1").all()
     own = people.column("_document")
     first = people.take(np.flatnonzero(np.unique(own, return_inverse=True)[1] % 2 == 0))
-    one, other = (model.log_prob(first).sum() for model in panel.taught)
-    assert one > other  # each has read its own documents
+    by_own_reader, by_other = (model.log_prob(first).sum() for model in panel.taught)
+    assert by_own_reader > by_other  # each has read its own documents
     panel.save(tmp_path)
     again = learner.load(tmp_path).sample(Draw(records=2 * len(people)), people, np.random.default_rng(2))
     assert again.digest == drawn.digest
     routed = small(text, learner={"kind": "apprentice", "teacher": NGRAM, "student": NGRAM, "teachers": 2})
-    told = list(
+    generations = list(
         outcross.run(outcross.experiment(routed | {"select": [{"kind": "route", "rule": "reward", "reward": "type_token"}]}))
     )
-    assert len(told[0].kept) == 40
+    assert len(generations[0].kept) == 40
 
 
 def test_the_size_that_equals_the_largest_has_its_interval_or_says_why_there_is_none():
     sizes, line_of_sizes = [10, 100, 1000], np.array([0.0, 1.0, 2.0])
     chosen = np.stack([line_of_sizes, line_of_sizes + 0.1, line_of_sizes - 0.1])
-    found = equal_size(sizes, chosen, np.full(3, 1.5))
-    assert found.size is not None and found.size.value == pytest.approx(10**2.5, rel=1e-9) and found.size.n == 3
-    assert found.size.low is not None and found.size.high is not None and found.size.low < 10**2.5 < found.size.high
+    equal = equal_size(sizes, chosen, np.full(3, 1.5))
+    assert equal.size is not None and equal.size.value == pytest.approx(10**2.5, rel=1e-9) and equal.size.n == 3
+    assert equal.size.low is not None and equal.size.high is not None and equal.size.low < 10**2.5 < equal.size.high
     assert "already reaches" in equal_size(sizes, chosen, np.full(3, -1.0)).note
     assert "in 3 of 3 seeds not even the largest" in equal_size(sizes, chosen, np.full(3, 9.0)).note
     assert "in 1 of 3 seeds the smallest" in equal_size(sizes, chosen, np.array([1.5, 0.05, 1.5])).note
@@ -117,8 +119,8 @@ def test_the_size_that_equals_the_largest_has_its_interval_or_says_why_there_is_
 def test_a_student_is_judged_on_goal_loss_and_skill_by_the_ends_of_its_intervals():
     three = np.ones((3, 1)) + np.array([[-0.001], [0.0], [0.001]])
     same = (np.ones(3) - 0.1, np.ones(3), np.ones(3) - 0.1)
-    (held,) = judged_students([10], three, three, three, same)
-    assert held.not_shown == () and held.loss.value == pytest.approx(0)
+    (judged,) = judged_students([10], three, three, three, same)
+    assert judged.not_shown == () and judged.loss.value == pytest.approx(0)
     (worse,) = judged_students([10], three - 0.2, 1.03 * three, three - 0.2, same)
     assert worse.not_shown == ("goal", "held-out loss", "sums")
 
@@ -134,7 +136,7 @@ def test_the_page_says_of_each_way_to_choose_data_what_the_smallest_student_is()
         return Measured(measure, "", curves, {})
 
     arms = ("random,1", "random,2", "best,1", "best,2")
-    found = [
+    frontiers = [
         place(measure, dict(zip(arms, numbers, strict=True)))
         for measure, numbers in {
             "goal": (0.1, 0.3, 0.5, 0.7),
@@ -144,10 +146,10 @@ def test_the_page_says_of_each_way_to_choose_data_what_the_smallest_student_is()
         }.items()
     ]
     kinds = {name: [(1.0, f"{name},1"), (2.0, f"{name},2")] for name in ("random", "best")}
-    (said,) = frontier_sentences(kinds, found)
+    (said,) = frontier_sentences(kinds, frontiers)
     assert "the smallest model, 10, already reaches it" in said and "the smallest is that of 100 parameters" in said
     assert "size 1 not shown: held-out loss and sums" in said and "size 2 holds all" in said
-    assert frontier_sentences({"best": kinds["best"]}, found) == () and frontier_sentences(kinds, found[:2]) == ()
+    assert frontier_sentences({"best": kinds["best"]}, frontiers) == () and frontier_sentences(kinds, frontiers[:2]) == ()
 
 
 @pytest.mark.parametrize(
@@ -172,13 +174,13 @@ def test_the_page_says_of_each_way_to_choose_data_what_the_smallest_student_is()
 )
 def test_an_apprentice_that_is_written_wrongly_is_refused_in_one_line(text, learner, more, why):
     with pytest.raises(BadInput, match=why) as refused:
-        told = small(text, **more)
-        list(outcross.run(outcross.experiment(told | {"learner": told["learner"] | learner})))
+        recipe = small(text, **more)
+        list(outcross.run(outcross.experiment(recipe | {"learner": recipe["learner"] | learner})))
     assert "\n" not in str(refused.value)
 
 
 def test_teachers_without_a_document_of_their_own_are_refused(tmp_path):
     (tmp_path / "two.txt").write_text("\n\n".join(" ".join(WORDS * 8) for _ in range(2)))
-    told = small(str(tmp_path / "two.txt"), learner={"kind": "apprentice", "teacher": NGRAM, "student": NGRAM, "teachers": 16})
+    recipe = small(str(tmp_path / "two.txt"), learner={"kind": "apprentice", "teacher": NGRAM, "student": NGRAM, "teachers": 16})
     with pytest.raises(BadInput, match=r"16 teachers need as many documents|needs at least|too little|hold"):
-        list(outcross.run(outcross.experiment(told | {"human": {"path": str(tmp_path / "two.txt"), "rows": 8, "held_out": 0.5}})))
+        list(outcross.run(outcross.experiment(recipe | {"human": {"path": str(tmp_path / "two.txt"), "rows": 8, "held_out": 0.5}})))

@@ -51,9 +51,9 @@ def words(tmp_path_factory):
     return {"name": "words", "human": human, "block": 8, "learner": "ngram", "generations": 2, "metrics": ["selection"]}
 
 
-def ran(told, folder=None):
+def ran(recipe, folder=None):
     ledger = Ledger(folder)
-    return list(loop.run(experiment(told), ledger)), ledger
+    return list(loop.run(experiment(recipe), ledger)), ledger
 
 
 @pytest.mark.parametrize("chains", [1, 5])
@@ -77,7 +77,7 @@ def test_what_is_kept_goes_on_and_what_is_rejected_does_not(chains):
 
 def test_the_acceptance_rate_is_a_reading_and_the_spread_stands_beside_a_random_choice():
     (generation, *_), _ = ran(GAUSSIAN)
-    settings = {(one.measure, one.at): one for one in generation.measured}
+    settings = {(reading.measure, reading.at): reading for reading in generation.measured}
     assert settings["acceptance", ""].estimate.value == 0.25
     assert settings["rejection", "central: not among the nearest to the middle"].estimate.value == 0.5
     spread = settings["selected_spread", ""]
@@ -89,7 +89,7 @@ def test_what_filters_find_out_of_themselves_is_read_at_every_generation():
     verify = {"kind": "verify", "rules": ["x0 + x1 < 1"], "truth": "x0 < 1", "answers": 2}
     star = {"kind": "star", "columns": ["x0"], "share": 0.25, "cells": 500}
     (first, *_), _ = ran(GAUSSIAN | {"select": [verify, star], "draw": {"prompts": "none", "candidates": 10}, "generations": 1})
-    settings = {one.measure: one.estimate for one in first.measured if one.estimate is not None}
+    settings = {reading.measure: reading.estimate for reading in first.measured if reading.estimate is not None}
     x = first.drawn.records.array
     right, kept = x[:, 0] < 1, x.sum(axis=1) < 1
     assert settings["keeps_correct"].value == pytest.approx(kept[right].mean()) and settings["keeps_wrong"].value == pytest.approx(
@@ -103,16 +103,16 @@ def test_what_filters_find_out_of_themselves_is_read_at_every_generation():
 
 
 def test_a_random_selection_moves_a_gaussian_as_the_laws_of_as_many_records_say():
-    told = law_arguments(experiment(GAUSSIAN | {"select": ["random"], "draw": {"prompts": "none", "candidates": 2}}))
-    assert told["n"] == 40 and "kept_variance" not in told
+    arguments = law_arguments(experiment(GAUSSIAN | {"select": ["random"], "draw": {"prompts": "none", "candidates": 2}}))
+    assert arguments["n"] == 40 and "kept_variance" not in arguments
     assert law_arguments(experiment(GAUSSIAN))["kept_variance"] == pytest.approx(0.306853, abs=1e-6)  # 1 − ln 2, two dimensions
     assert law_arguments(experiment(GAUSSIAN | {"select": ["central", "outlying"]})) == {}
 
 
 def test_without_a_selection_no_step_selects_and_no_key_knows_of_it():
-    told = GAUSSIAN | {"draw": {"prompts": "none"}, "metrics": ["fitted_law"]}
-    _, bare = ran({name: value for name, value in told.items() if name != "select"})
-    _, empty = ran(told | {"select": [], "draw": {"prompts": "none", "candidates": 1}})
+    recipe = GAUSSIAN | {"draw": {"prompts": "none"}, "metrics": ["fitted_law"]}
+    _, bare = ran({name: value for name, value in recipe.items() if name != "select"})
+    _, empty = ran(recipe | {"select": [], "draw": {"prompts": "none", "candidates": 1}})
     assert bare.entries.keys() == empty.entries.keys()
     assert "select" not in {entry.verb for entry in bare.entries.values()}
     assert all("candidates" not in json.dumps(entry.recipe) for entry in bare.entries.values() if entry.verb != "select")
@@ -151,14 +151,14 @@ def test_candidates_of_a_prompt_compete(words):
 
 
 def test_importance_chooses_among_what_is_learned_from_and_keeps_origins(words):
-    told = words | {"policy": "augment", "select": [{"kind": "importance", "detector": "oracle"}], "metrics": ["held_out_loss"]}
-    told.pop("metrics")
-    generations, ledger = ran(told)
+    recipe = words | {"policy": "augment", "select": [{"kind": "importance", "detector": "oracle"}], "metrics": ["held_out_loss"]}
+    recipe.pop("metrics")
+    generations, ledger = ran(recipe)
     assert len(generations[0].training.value) == 20  # generation 0 learns from the human records as they are
     pool = generations[1].training.value.pool
     assert len(pool) == 60 and pool.human_share == 1  # a perfect detector: each of 20 human records three times
     assert {entry.verb for entry in ledger.entries.values()} >= {"resample"} and generations[1].selection is None
-    erring = told | {"select": [{"kind": "importance", "detector": "oracle", "hit": 0.5, "false_alarm": 0.5}]}
+    erring = recipe | {"select": [{"kind": "importance", "detector": "oracle", "hit": 0.5, "false_alarm": 0.5}]}
     assert 0 < ran(erring)[0][1].training.value.pool.human_share < 1
 
 
@@ -172,11 +172,11 @@ def test_a_detector_of_samples_chooses_in_a_loop_without_seeing_origins(words, t
             )
             for _ in range(120)
         ]
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in texts))
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"text": written}) + "\n" for written in texts))
     detector = {"human": str(tmp_path / "human.jsonl"), "ai": str(tmp_path / "ai.jsonl"), "kind": "ngram"}
-    told = words | {"block": 40, "policy": "augment", "select": [{"kind": "importance", "detector": detector}]}
-    told.pop("metrics")
-    generations, ledger = ran(told)
+    recipe = words | {"block": 40, "policy": "augment", "select": [{"kind": "importance", "detector": detector}]}
+    recipe.pop("metrics")
+    generations, ledger = ran(recipe)
     assert 0 < len(generations[1].training.value) <= 60
     (entry,) = (entry for entry in ledger.entries.values() if entry.verb == "resample")
     assert set(entry.recipe["content"]) == {detector["human"], detector["ai"]}
@@ -268,21 +268,21 @@ def test_a_schema_keeps_texts_that_are_valid_json(words):
         {"kind": "verify", "schema": {"type": "object", "required": ["a"], "properties": {"a": {"type": "number"}}}},
         "filter",
     )
-    told = verify.select(RecordCandidates(records), np.random.default_rng(0))
-    assert told.times.tolist() == [1, 0, 0, 0] and isinstance(records.frame, pl.DataFrame)
+    selection = verify.select(RecordCandidates(records), np.random.default_rng(0))
+    assert selection.times.tolist() == [1, 0, 0, 0] and isinstance(records.frame, pl.DataFrame)
 
 
 def test_the_law_of_the_cut_is_drawn_under_the_curve_by_its_name():
-    told = load(
+    recipe = load(
         "selection", ["arms=null", "policy=accumulate", "draw.candidates=2", "select=[central]", "generations=4", "chains=6"]
     )
-    drawn = study(outcross.run(told).finish())
+    drawn = study(outcross.run(recipe).finish())
     laws = {law.generation: law for law in drawn.laws if law.measure == "spread_ratio"}
     assert {law.name for law in laws.values()} == {"variance_accumulate_selected"} and laws[0].value == 1
     assert all(law.citation for law in laws.values()) and "acceptance" in drawn.pages
 
 
 def test_the_built_in_experiment_has_four_families_under_four_policies():
-    made = arms(load("selection"))
-    assert len(made) == 16 and len({arm.name.partition("-")[0] for arm in made}) == 4
-    assert {arm.experiment.kept(5) for arm in made} == {300} and {len(arm.experiment.select) for arm in made} == {0, 1}
+    swept = arms(load("selection"))
+    assert len(swept) == 16 and len({arm.name.partition("-")[0] for arm in swept}) == 4
+    assert {arm.experiment.kept(5) for arm in swept} == {300} and {len(arm.experiment.select) for arm in swept} == {0, 1}

@@ -58,14 +58,14 @@ def text(tmp_path_factory):
 def asked(server, text):
     """The experiment, with changes to its learner and to the rest."""
 
-    def told(learner=None, **rest):
+    def recipe(learner=None, **rest):
         return {
             "name": "teacher", "human": {"path": str(text), "rows": ROWS, "held_out": 0.1}, "block": BLOCK, "generations": 2,
             "learner": {"kind": "server", "url": server.url, "model": NAME, "vocabulary": 400, **(learner or {})},
             "metrics": ["held_out"], **rest,
         }  # fmt: skip
 
-    return told
+    return recipe
 
 
 def requests_at_a_time(monkeypatch, n):
@@ -81,10 +81,10 @@ def answers_of(run, generation=0):
     return [json.loads(line) for line in lines]
 
 
-def refused(told, out, kind=BadInput):
+def refused(recipe, out, kind=BadInput):
     """What a run says that is refused: one line."""
     with pytest.raises(kind) as error:
-        outcross.run(told, out=out).finish()
+        outcross.run(recipe, out=out).finish()
     assert "\n" not in str(error.value) and SECRET not in str(error.value)
     return str(error.value)
 
@@ -271,8 +271,8 @@ def test_a_server_that_dies_and_comes_back_is_asked_for_what_is_missing_alone(se
 
 
 def test_a_server_that_is_not_there_ends_the_run_with_exit_code_3(asked, tmp_path):
-    told = asked({"url": "http://127.0.0.1:9/v1"})
-    assert "http://127.0.0.1:9/v1 gave out after 3 tries" in refused(told, tmp_path / "run", MachineGaveOut)
+    recipe = asked({"url": "http://127.0.0.1:9/v1"})
+    assert "http://127.0.0.1:9/v1 gave out after 3 tries" in refused(recipe, tmp_path / "run", MachineGaveOut)
     assert MachineGaveOut.exit_code == 3
 
 
@@ -398,13 +398,13 @@ def test_text_that_is_no_unicode_is_kept_as_question_marks(server, asked, tmp_pa
 
 def test_the_key_reaches_the_server_and_no_file_and_no_message(server, asked, tmp_path, monkeypatch):
     monkeypatch.setenv("TEACHER_KEY", SECRET)
-    told = asked({"api_key_env": "TEACHER_KEY"})
+    recipe = asked({"api_key_env": "TEACHER_KEY"})
     server.fault = lambda number, body, handler: (
         number >= 5 and [handler.send(401, json.dumps({"error": {"message": f"no such key: {SECRET}"}}))]
     )
-    assert "no such key: …; give another key" in refused(told, tmp_path / "run")
+    assert "no such key: …; give another key" in refused(recipe, tmp_path / "run")
     server.fault = lambda number, body, handler: None
-    run = outcross.run(told, out=tmp_path / "run").finish()
+    run = outcross.run(recipe, out=tmp_path / "run").finish()
     run.report()
     assert {headers["Authorization"] for headers in server.headers} == {f"Bearer {SECRET}"}
     assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]

@@ -12,8 +12,10 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+import nature_lm_scratch
+import nature_lm_small
 import page
-from nature_lm import READINGS
+from nature_lm import BASE, PERPLEXITY, READINGS, spec_of
 from over_seeds import study
 from sessions import Study, check_settings, frame_of, stored
 
@@ -53,7 +55,11 @@ def of(spec, folder):
 def numbers(units):
     """What does not depend on when and how quickly a unit ran."""
     return [
-        (unit["arm"], unit["seed"], [{key: value for key, value in one.items() if key != "seconds"} for one in unit["generations"]])
+        (
+            unit["arm"],
+            unit["seed"],
+            [{key: value for key, value in generation.items() if key != "seconds"} for generation in unit["generations"]],
+        )
         for unit in units
     ]
 
@@ -61,11 +67,14 @@ def numbers(units):
 def test_a_unit_has_every_generation_with_its_readings_and_what_was_written(whole):
     assert [(unit["arm"], unit["seed"]) for unit in whole] == [("replaced", 0), ("accumulated", 0), ("replaced", 1)]
     for unit in whole:
-        assert [one["generation"] for one in unit["generations"]] == [0, 1]
+        assert [generation["generation"] for generation in unit["generations"]] == [0, 1]
         assert unit["date"] and unit["machine"]["cores"] > 0
-        for one in unit["generations"]:
-            assert [(reading["measure"], reading["at"]) for reading in one["readings"]] == list(READINGS)
-            assert one["wrote"] and one["readings"][0]["low"] < one["readings"][0]["value"] < one["readings"][0]["high"]
+        for generation in unit["generations"]:
+            assert [(reading["measure"], reading["at"]) for reading in generation["readings"]] == list(READINGS)
+            assert (
+                generation["wrote"]
+                and generation["readings"][0]["low"] < generation["readings"][0]["value"] < generation["readings"][0]["high"]
+            )
 
 
 def test_a_later_session_without_the_runs_of_the_first_runs_only_what_is_missing(spec, whole, tmp_path):
@@ -125,7 +134,7 @@ def test_no_results_are_an_empty_study(tmp_path):
 
 
 def test_one_seed_has_no_interval_over_seeds_and_two_have_one(whole):
-    rows = study(frame_of(whole), [(*one, "value") for one in READINGS], "replaced")
+    rows = study(frame_of(whole), [(*place, "value") for place in READINGS], "replaced")
     levels = {row["arm"]: row["level"] for row in rows if row["measure"] == "held_out_perplexity" and row["generation"] == 1}
     assert levels["accumulated"]["low"] is None and levels["accumulated"]["n"] == 1
     assert levels["replaced"]["low"] < levels["replaced"]["value"] < levels["replaced"]["high"] and levels["replaced"]["n"] == 2
@@ -133,7 +142,7 @@ def test_one_seed_has_no_interval_over_seeds_and_two_have_one(whole):
 
 def test_the_page_says_how_many_seeds_a_mean_is_of_and_shows_each_by_itself(whole):
     def page_of(units):
-        rows = study(frame_of(units), [(*one, "value") for one in READINGS], "replaced")
+        rows = study(frame_of(units), [(*place, "value") for place in READINGS], "replaced")
         return "\n".join(page.of_a_study({"study": rows, "units": units, "work": {"train": 1.0}}))
 
     of_one, of_two = page_of(whole[:2]), page_of(whole)
@@ -142,3 +151,45 @@ def test_the_page_says_how_many_seeds_a_mean_is_of_and_shows_each_by_itself(whol
     assert "`held_out_perplexity`, mean over seeds [95 %], n = 1 to 2 seeds, generation by generation in the last column" in of_two
     lines = [line for line in of_two.splitlines() if line.startswith("| `replaced`") and line.endswith("| 2, 2 |")]
     assert lines and "(no interval)" not in lines[0]
+
+
+NETWORKS = {
+    "small": (nature_lm_small.FURTHER, "learner={kind: causal_lm, model: tiny, weights: random, vocabulary: 300}"),
+    "scratch": (nature_lm_scratch.FURTHER, "learner={kind: transformer, layers: 1, width: 32, heads: 1, vocabulary: 300}"),
+}
+"""Instead of the networks of the studies."""
+
+
+@pytest.mark.parametrize("size", NETWORKS)
+def test_every_arm_of_the_studies_of_nature_lm_runs(spec, tmp_path, size):
+    """With a tiny network on a few short blocks, two generations."""
+    for package in ("torch", "transformers"):
+        pytest.importorskip(package)
+    every, learner = NETWORKS[size]
+    further = [(arm | {"generations": min(arm.get("generations", 2), 2)}, seeds) for arm, seeds in every]
+    start = "training.start={pretrained: {steps: 4, batch: 4, learning_rate: 0.001}}"
+    sizes = ("human.rows=12", "human.held_out_rows=8", "human.heading== .* =", "block=8", "generations=2", "draw.beams=2")
+    prompts = "prompts=[abc de]"
+    study = Study(
+        tmp_path, spec_of(size, further, f"human.path={spec['human']['path']}", prompts, *sizes, learner, start),
+        {arm["name"]: (0,) for arm in spec_of(size, further)["arms"]}, READINGS,
+    )  # fmt: skip
+    units = study.go_on([], [0], 1, lambda units: None, [arm["name"] for arm, _ in further])
+    assert [unit["arm"] for unit in units] == [arm["name"] for arm, _ in further]
+    for unit in units:
+        assert len(unit["generations"]) == (1 if unit["arm"] == BASE else 2)
+        first = [generation["readings"][0] for generation in unit["generations"]]
+        assert all(reading["measure"] == PERPLEXITY and reading["value"] > 1 for reading in first)
+
+
+def test_the_arms_of_one_seed_take_as_many_steps_as_the_one_that_keeps_nothing():
+    for size, further in (("small", nature_lm_small.FURTHER), ("scratch", nature_lm_scratch.FURTHER)):
+        study = Study(Path(), spec_of(size, further), {arm["name"]: (0,) for arm in spec_of(size, further)["arms"]}, READINGS)
+        experiments = {name: arm.experiment for name, arm in study.arms(0).items()}
+        plain = experiments.pop("nothing_kept")
+        steps = plain.training.steps_for(plain.human.rows, plain.block)
+        names = {arm["name"] for arm, _ in further} - {BASE}
+        assert len(names) >= 4
+        for name in names:
+            experiment = experiments[name]
+            assert {experiment.training.steps_for(len(plan), experiment.block) for _, plan in experiment.plans()} == {steps}

@@ -38,8 +38,8 @@ def test_the_variance_of_a_normal_law_needs_the_records_that_a_simulation_counts
     grid = np.linspace(-12, 12, 200_001)
     page = pages_of_aspect("spread")["variance"]
     for value in (0.1, 0.3, 0.6, 0.8):
-        one, two = norm.pdf(grid, scale=np.sqrt(value)), norm.pdf(grid, scale=np.sqrt(0.9))
-        distance = np.abs(one - two).sum() / 2 * (grid[1] - grid[0])
+        narrow, wide = norm.pdf(grid, scale=np.sqrt(value)), norm.pdf(grid, scale=np.sqrt(0.9))
+        distance = np.abs(narrow - wide).sum() / 2 * (grid[1] - grid[0])
         assert records_to_change(value, 0.9, page, 1.0, "smaller") == pytest.approx(distance, abs=1e-4)
 
 
@@ -55,8 +55,8 @@ def test_nothing_within_the_tolerance_is_severe_and_severity_grows_as_the_value_
         page = pages_of_aspect(aspect)[metric]
         limit = page.limit(Null(0.95), page.margin)
         values = np.linspace(limit + 0.05, max(page.values[0], limit - 0.6), 30)
-        found = records_to_change(values, limit, page, 1.0, "smaller")
-        assert found[0] == 0 and (np.diff(found) >= -1e-12).all() and (found <= 1).all()
+        shares = records_to_change(values, limit, page, 1.0, "smaller")
+        assert shares[0] == 0 and (np.diff(shares) >= -1e-12).all() and (shares <= 1).all()
 
 
 def check(value, half, aspect="groups", metric="share", p=1e-9, column="sex", group="sex=Male", about=0.4, typical=1.0, at=""):
@@ -77,17 +77,17 @@ def audit_of(*checks, name="s", **more):
 
 
 def test_men_who_fell_from_40_to_5_percent_come_before_a_category_of_one_and_a_half_percent_that_is_gone():
-    told = audit_of(
+    audited = audit_of(
         check(0.0, 0.05, "tails", "rare_mass", column="job", group="", about=0.015),
         check(0.125, 0.02),
         check(0.59, 0.05, column="default", group="default=yes", about=0.22),
         check(0.0, 0.1, "tails", "mass", column="income", group="", about=0.01, at="upper 1 %"),
         check(0.75, 0.02, column="age", group="age=old", about=0.1),
     )
-    assert told.summary.split(". ")[0] == (
+    assert audited.summary.split(". ")[0] == (
         "Male (sex) fell from 40 % to 5 % of records; records with default = yes fell from 22 % to 13 %; rare categories of job never occur"
     )
-    assert told.of("lost")[0].group == "sex=Male" and told.worst(2).frame()["group"].to_list() == ["sex=Male", "default=yes"]
+    assert audited.of("lost")[0].group == "sex=Male" and audited.worst(2).frame()["group"].to_list() == ["sex=Male", "default=yes"]
 
 
 def test_a_number_that_moved_is_said_in_its_own_unit():
@@ -121,7 +121,9 @@ def test_a_rare_amount_that_is_gone_costs_the_records_that_had_it():
     """8 % of people have a gain, here nobody has one: 8 % of records would have to change, and not all."""
     rng = np.random.default_rng(12)
     human = polars.DataFrame({"gain": np.where(rng.random(2000) < 0.08, rng.lognormal(8, 1, 2000), 0.0)})
-    (lost,) = [one for one in outcross.audit(human * 0, reference=human, aspects="spread").of("lost") if one.metric == "variance"]
+    (lost,) = [
+        check for check in outcross.audit(human * 0, reference=human, aspects="spread").of("lost") if check.metric == "variance"
+    ]
     assert lost.severity == pytest.approx((human["gain"] > 0).mean(), abs=1e-9)
 
 
@@ -162,12 +164,12 @@ def test_the_human_holdout_is_shown_among_several_sets_and_fails_no_gate():
     rng = np.random.default_rng([20_26, 72])
     human, holdout = (rng.normal(size=(1500, 2)) for _ in range(2))
     sets = {"narrow": 0.6 * rng.normal(size=(1500, 2)), "wide": 0.8 * rng.normal(size=(1500, 2))}
-    found = audits(sets, reference=human, holdout=holdout, aspects="spread")
-    assert [(audit.name, audit.is_human) for audit in found] == [("narrow", False), ("wide", False), ("human holdout", True)]
-    places = {place.name: place.rank for place in ranking(found.every) if place.aspect == "spread"}
+    audited = audits(sets, reference=human, holdout=holdout, aspects="spread")
+    assert [(audit.name, audit.is_human) for audit in audited] == [("narrow", False), ("wide", False), ("human holdout", True)]
+    places = {place.name: place.rank for place in ranking(audited.every) if place.aspect == "spread"}
     assert places["human holdout"] == 1 and places["narrow"] == 3
-    assert [one["is_human"] for one in json.loads(json.dumps(found.plain()))["audits"]] == [False, False, True]
-    replace(found, by_arm={"": found.every[2:]}).check_gates(["any"])
+    assert [entry["is_human"] for entry in json.loads(json.dumps(audited.plain()))["audits"]] == [False, False, True]
+    replace(audited, by_arm={"": audited.every[2:]}).check_gates(["any"])
 
 
 def test_diversity_inside_a_group_is_about_the_records_of_the_group():
@@ -176,13 +178,13 @@ def test_diversity_inside_a_group_is_about_the_records_of_the_group():
     group = np.repeat(["few", "many"], [100, 900])
     human = {"group": group, "job": rng.choice(list("abcdefgh"), 1000)}
     synthetic = human | {"job": np.where(group == "few", "a", rng.choice(list("abcdefgh"), 1000))}
-    (found,) = (
+    (check,) = (
         check
         for check in outcross.audit(synthetic, reference=human, groups=("group",), aspects=("diversity",)).every
         if (check.metric, check.column, check.group) == ("effective_categories", "job", "group=few")
     )
-    assert found.about == pytest.approx(0.1) and found.severity <= 0.1
+    assert check.about == pytest.approx(0.1) and check.severity <= 0.1
     assert (
-        clause(found)
+        clause(check)
         == "the values of job are less varied among few (group): as if it had 1 equally common categories, and not 8.16"
     )

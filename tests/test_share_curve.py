@@ -55,17 +55,17 @@ def test_the_loss_of_every_share_is_the_closed_form_and_the_best_share_is_among_
     truth = np.array([expected_loss(share, round(human / (1 - share)), shift) for share in shares])
     assert truth.argmin() == 1
     rng = np.random.default_rng(1)
-    found = [
+    curves = [
         designs(ShareData(line(rng, 75), line(rng, 150, shift), line(rng, 600), {}, 0), shares, least_squares, rng)[0]
         for _ in range(repeats)
     ]
-    values = np.array([[point.loss.value for point in curve.points] for curve in found])
+    values = np.array([[point.loss.value for point in curve.points] for curve in curves])
     errors = values.std(axis=0, ddof=1) / np.sqrt(repeats)
     # Mixing by parts is a fixed number of each, whose closed form is right to a few percent of the excess.
     assert (np.abs(values.mean(axis=0) - truth) < 4 * errors + 0.05 * (truth - 1)).all()
-    assert sum(0.3 in curve.likely for curve in found) >= binom.ppf(0.001, repeats, 0.95)
+    assert sum(0.3 in curve.likely for curve in curves) >= binom.ppf(0.001, repeats, 0.95)
     covered = [
-        sum(point.loss.low <= of <= point.loss.high for point, of in zip(curve.points, truth, strict=True)) for curve in found
+        sum(point.loss.low <= of <= point.loss.high for point, of in zip(curve.points, truth, strict=True)) for curve in curves
     ]
     assert sum(covered) >= binom.ppf(0.001, 3 * repeats, 0.95)
 
@@ -162,16 +162,17 @@ def test_an_audit_answers_in_a_sentence_a_picture_and_json(tmp_path):
     rng = np.random.default_rng(11)
     human, synthetic = (polars.DataFrame(people(rng, 150)) for _ in range(2))
     asked = {"target": "y", "aspects": ("groups",), "groups": ("group",)}
-    (found,) = outcross.audits({"set": synthetic}, reference=human, shares=[0.5], out=tmp_path / "out", **asked)
-    assert stored(tmp_path / "out")[0].share_curve == found.share_curve
-    assert "added_loss" not in {check.metric for check in found.every}
+    (audited,) = outcross.audits({"set": synthetic}, reference=human, shares=[0.5], out=tmp_path / "out", **asked)
+    assert stored(tmp_path / "out")[0].share_curve == audited.share_curve
+    assert "added_loss" not in {check.metric for check in audited.every}
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert (
-        "How much to train on" in page and share_curve_figure(found.share_curve.fixed_human, found.share_curve.loss).svg() in page
+        "How much to train on" in page
+        and share_curve_figure(audited.share_curve.fixed_human, audited.share_curve.loss).svg() in page
     )
-    assert "share helps" in found.markdown() or "records to all" in found.markdown()
-    screen = " ".join(" ".join(audit_lines(found, 80)).split())
-    assert " ".join(found.share_curve.answer.split()[:6]) in screen
+    assert "share helps" in audited.markdown() or "records to all" in audited.markdown()
+    screen = " ".join(" ".join(audit_lines(audited, 80)).split())
+    assert " ".join(audited.share_curve.answer.split()[:6]) in screen
     few = outcross.audit(synthetic, reference=human[:60], shares=[0.5], **asked)
     assert few.share_curve is None and few.notes[0].startswith("how much synthetic data to train on: not applicable; 48 human")
     without = outcross.audit(synthetic.drop("y"), reference=human, shares=[0.5], **asked)

@@ -53,8 +53,8 @@ def changes(at, sizes, method="chains"):
         for i, size in enumerate(sizes)
         for g in (0, 1)
     ]
-    (found,) = slopes(reading_frames.frame(rows), {f"arm{i}": {"human.rows": n} for i, n in enumerate(at)})
-    return found
+    (fitted,) = slopes(reading_frames.frame(rows), {f"arm{i}": {"human.rows": n} for i, n in enumerate(at)})
+    return fitted
 
 
 @hypothesis.settings(deadline=None)  # the first call imports scipy
@@ -65,26 +65,26 @@ def changes(at, sizes, method="chains"):
     st.lists(st.integers(1, 10_000), min_size=3, max_size=8, unique=True),
 )
 def test_a_power_law_is_recovered(exponent, factor, sign, at):
-    found = changes(at, [exactly(sign * factor * n**exponent) for n in at])
-    assert found.is_exponent and found.of == "ln |change| against ln human.rows"
-    assert found.slope.value == pytest.approx(exponent, abs=1e-6) and found.slope.n == len(at)
+    fitted = changes(at, [exactly(sign * factor * n**exponent) for n in at])
+    assert fitted.is_exponent and fitted.of == "ln |change| against ln human.rows"
+    assert fitted.slope.value == pytest.approx(exponent, abs=1e-6) and fitted.slope.n == len(at)
 
 
 def test_the_interval_of_repeats_is_the_errors_carried_through():
     # By hand: x = 0, 1, 2 has weights -1/2, 0, 1/2; a half interval of 10 % and of 20 % at the ends: sqrt(0.05² + 0.1²).
     at = [1, math.e, math.e**2]
-    found = changes(at, [Interval(1, 0.9, 1.1), Interval(1, 0.5, 1.5), Interval(1, 0.8, 1.2)])
-    assert found.slope.value == pytest.approx(0) and found.slope.high == pytest.approx(math.hypot(0.05, 0.1))
-    assert found.slope.method == "errors of independent arms"
+    fitted = changes(at, [Interval(1, 0.9, 1.1), Interval(1, 0.5, 1.5), Interval(1, 0.8, 1.2)])
+    assert fitted.slope.value == pytest.approx(0) and fitted.slope.high == pytest.approx(math.hypot(0.05, 0.1))
+    assert fitted.slope.method == "errors of independent arms"
 
 
 def test_without_repeats_the_scatter_about_the_line_counts():
     # By hand: heights 0, 1, 1 over x = 0, 1, 2: slope 1/2, residuals -1/6, 1/3, -1/6, s² = 1/6, s / sqrt(2) × t(1) = 12.7062.
     at, heights = [1, math.e, math.e**2], [1, math.e, math.e]
     half = 12.7062 * math.sqrt(1 / 6 / 2)
-    found = changes(at, [exactly(height) for height in heights], "bootstrap over documents")
-    assert found.slope.value == pytest.approx(0.5) and found.slope.high - found.slope.value == pytest.approx(half, rel=1e-4)
-    assert "scatter" in found.slope.method
+    fitted = changes(at, [exactly(height) for height in heights], "bootstrap over documents")
+    assert fitted.slope.value == pytest.approx(0.5) and fitted.slope.high - fitted.slope.value == pytest.approx(half, rel=1e-4)
+    assert "scatter" in fitted.slope.method
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,14 @@ def test_without_repeats_the_scatter_about_the_line_counts():
     ],
 )
 def test_what_has_no_exponent_says_why(at, sizes, why):
-    found = changes(at, sizes)
-    assert found.slope is None and why in found.note
+    fitted = changes(at, sizes)
+    assert fitted.slope is None and why in fitted.note
 
 
 def test_a_setting_of_0_has_no_exponent_and_still_a_slope():
-    found = changes([0, 1, 2], [exactly(1), exactly(2), exactly(4)])
-    assert found.of == "ln |change| against human.rows" and "human.rows = 0 has no logarithm" in found.note
-    assert not found.is_exponent and found.slope.value == pytest.approx(math.log(2))
+    fitted = changes([0, 1, 2], [exactly(1), exactly(2), exactly(4)])
+    assert fitted.of == "ln |change| against human.rows" and "human.rows = 0 has no logarithm" in fitted.note
+    assert not fitted.is_exponent and fitted.slope.value == pytest.approx(math.log(2))
 
 
 def frame(speeds, seeds=1):
@@ -124,32 +124,32 @@ def rows_of(speeds):
 
 def test_a_reading_on_a_logarithmic_axis_is_followed_by_its_logarithm():
     speeds = {n: 1 / n for n in (10, 20, 40)}
-    (found,) = slopes(frame(speeds), rows_of(speeds), {}, frozenset({"gap"}))
-    assert found.measure == "log gap" and found.slope is not None
-    assert found.slope.value == pytest.approx(-1) and found.slope.n == 3
-    assert [point.value for point in found.points] == pytest.approx([0.1, 0.05, 0.025])
+    (fitted,) = slopes(frame(speeds), rows_of(speeds), {}, frozenset({"gap"}))
+    assert fitted.measure == "log gap" and fitted.slope is not None
+    assert fitted.slope.value == pytest.approx(-1) and fitted.slope.n == 3
+    assert [point.value for point in fitted.points] == pytest.approx([0.1, 0.05, 0.025])
 
 
 def test_several_seeds_give_the_interval():
     speeds = {n: 1 / n for n in (10, 20, 40)}
-    (found,) = slopes(frame(speeds, seeds=3), rows_of(speeds), {}, frozenset({"gap"}))
-    assert found.slope is not None and found.slope.method == "jackknife over seeds" and found.slope.n == 3
+    (fitted,) = slopes(frame(speeds, seeds=3), rows_of(speeds), {}, frozenset({"gap"}))
+    assert fitted.slope is not None and fitted.slope.method == "jackknife over seeds" and fitted.slope.n == 3
     # Every seed's slope is -1: the scatter over seeds is rounding alone, and the interval is as wide as that.
-    assert found.slope.low <= -1 <= found.slope.high and found.slope.high - found.slope.low < 1e-11
+    assert fitted.slope.low <= -1 <= fitted.slope.high and fitted.slope.high - fitted.slope.low < 1e-11
 
 
 def test_two_sizes_are_refused_and_two_temperatures_not_asked():
     speeds = {n: 1 / n for n in (10, 20)}
-    (found,) = slopes(frame(speeds), rows_of(speeds))
-    assert found.slope is None and "a slope needs 3" in found.note
+    (fitted,) = slopes(frame(speeds), rows_of(speeds))
+    assert fitted.slope is None and "a slope needs 3" in fitted.note
     assert slopes(frame(speeds), {"rows=10": {"draw.temperature": 0.7}, "rows=20": {"draw.temperature": 1.0}}) == ()
 
 
 def test_the_closed_form_is_fitted_as_the_readings_are():
     speeds = {n: 1 / n for n in (10, 20, 40)}
     laws = {(f"rows={n}", "gap"): {g: math.exp(2 * g / n) for g in range(6)} for n in speeds}
-    (found,) = slopes(frame(speeds), rows_of(speeds), laws, frozenset({"gap"}))
-    assert found.closed_form == pytest.approx(-1) and [point.closed_form for point in found.points] == pytest.approx(
+    (fitted,) = slopes(frame(speeds), rows_of(speeds), laws, frozenset({"gap"}))
+    assert fitted.closed_form == pytest.approx(-1) and [point.closed_form for point in fitted.points] == pytest.approx(
         [0.2, 0.1, 0.05]
     )
     laws.popitem()
@@ -166,7 +166,7 @@ def test_the_log_variance_of_replace_drifts_as_one_over_n_beside_its_closed_form
             main(command)
         assert stopped.value.code == 0
     stored = json.loads(capsys.readouterr().out)["slopes"]
-    by_arm = {one["among"]: one for one in stored if one["quantity"] == "narrowing"}
+    by_arm = {entry["among"]: entry for entry in stored if entry["quantity"] == "narrowing"}
     replace, slope = by_arm["replace"], by_arm["replace"]["slope"]
     # E of the log of a chi-squared of n - 1 over n - 1 is about -1/n: a little steeper than -1 at small n.
     assert -1.1 < replace["closed_form"] < -1 and replace["is_exponent"]
@@ -189,43 +189,43 @@ def made_up(values, seeds=1):
     return reading_frames.frame(rows), {f"rows={n}": {"human.rows": n, "policy.kind": "x"} for n in values}
 
 
-def found(frame, settings) -> dict[str, Any]:
+def by_quantity(frame, settings) -> dict[str, Any]:
     return {slope.quantity: slope for slope in slopes(frame, settings)}
 
 
 def test_seeds_that_arms_share_are_compared_within_each_seed():
-    one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.1, 80: 0.05}, seeds=30))["speed"]
-    assert one.slope.method == "jackknife over seeds" and one.slope.n == 30
-    assert abs(one.slope.value + 1) < BOUND * one.slope.standard_error
+    speed = by_quantity(*made_up({10: 0.4, 20: 0.2, 40: 0.1, 80: 0.05}, seeds=30))["speed"]
+    assert speed.slope.method == "jackknife over seeds" and speed.slope.n == 30
+    assert abs(speed.slope.value + 1) < BOUND * speed.slope.standard_error
 
 
 def test_a_speed_that_is_not_surely_above_0_has_no_logarithm():
-    one = found(*made_up({10: 0.4, 20: 0.2, 40: 0.0001}))["speed"]
-    assert one.of == "speed against ln human.rows" and one.bend is None  # three points have no bend of their own
-    assert not one.is_exponent and "the speed at 40 may be zero" in one.note
+    speed = by_quantity(*made_up({10: 0.4, 20: 0.2, 40: 0.0001}))["speed"]
+    assert speed.of == "speed against ln human.rows" and speed.bend is None  # three points have no bend of their own
+    assert not speed.is_exponent and "the speed at 40 may be zero" in speed.note
 
 
 def test_one_chain_has_values_and_no_slope():
     frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1})
     frame = frame.with_columns(low=None, high=None, method=pl.lit("one chain: no interval"))
-    start = found(frame, settings)["start"]
+    start = by_quantity(frame, settings)["start"]
     assert start.slope is None and "has no interval (one chain); give more chains or seeds" in start.note
     assert [(point.value, point.low, point.high) for point in start.points] == [(1.0, None, None)] * 3
 
 
 def test_the_same_setting_under_two_policies_is_two_families_told_apart():
-    told = override(load("gaussian"), {"arms": None, "chains": 20, "generations": 3})
-    made = arms(told | {"sweep": {"policy": ["replace", "accumulate"], "human.rows": [10, 20, 40]}})
-    ended = [(arm.name, 0, one.g, one.measured) for arm in made for one in run(arm.experiment)]
-    many = slopes(tabulate("two", ended), flat_settings(made))
-    assert {one.among for one in many} == {"replace", "accumulate"}
-    assert {one.slope.method for one in many if one.slope} == {"errors of arms that share random numbers, as if they did not"}
+    recipe = override(load("gaussian"), {"arms": None, "chains": 20, "generations": 3})
+    swept = arms(recipe | {"sweep": {"policy": ["replace", "accumulate"], "human.rows": [10, 20, 40]}})
+    ended = [(arm.name, 0, generation.g, generation.measured) for arm in swept for generation in run(arm.experiment)]
+    many = slopes(tabulate("two", ended), flat_settings(swept))
+    assert {slope.among for slope in many} == {"replace", "accumulate"}
+    assert {slope.slope.method for slope in many if slope.slope} == {"errors of arms that share random numbers, as if they did not"}
 
 
 def test_speeds_are_compared_over_the_generations_that_all_arms_have():
     frame, settings = made_up({10: 0.4, 20: 0.2, 40: 0.1})
     cut = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 3))
-    assert found(cut, settings)["speed"].note == "over the first 3 of 4 generations"
+    assert by_quantity(cut, settings)["speed"].note == "over the first 3 of 4 generations"
     without = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 1))
-    assert found(without, settings)["speed"].slope is None and found(without, settings)["start"].slope is not None
-    assert found(without, settings)["speed"].note == "not read in rows=20; 2 arms have a speed, a slope needs 3"
+    assert by_quantity(without, settings)["speed"].slope is None and by_quantity(without, settings)["start"].slope is not None
+    assert by_quantity(without, settings)["speed"].note == "not read in rows=20; 2 arms have a speed, a slope needs 3"

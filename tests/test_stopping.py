@@ -97,8 +97,8 @@ def test_a_change_at_its_bound_errs_no_more_often_than_its_level_however_it_goes
     now = correlation * first + math.sqrt(1 - correlation**2) * rng.standard_normal(runs)
     of_change = error * math.sqrt(1 + now_spread**2 - 2 * correlation * now_spread)
     lower, upper = 0, 0
-    for one, other in zip(4 + error * first, 4 * bound + error * now_spread * now, strict=True):
-        ratio = Ratio(known(other - one, of_change), known(one, error), offset=1)
+    for at_first, later in zip(4 + error * first, 4 * bound + error * now_spread * now, strict=True):
+        ratio = Ratio(known(later - at_first, of_change), known(at_first, error), offset=1)
         lower += ratio.limit("lower", level) > bound
         upper += ratio.limit("upper", level) < bound
     most = level * runs + 4 * math.sqrt(level * runs)
@@ -193,8 +193,12 @@ def test_an_arm_stops_and_the_same_experiment_without_the_bound_goes_on(tmp_path
     assert 1 <= stop.generation < 7 and stop.limit < 0.8 and (stop.arm, stop.seed) == ("replace", 0)
     assert run.readings["generation"].max() == stop.generation
     assert run.unfinished.startswith(f"The run was stopped by stop_when: {stop.generation + 1} of 8 generations are here")
-    told = run.plain()
-    assert told["finished"] is False and told["stops"][0]["reading"] == "log_variance" and told["stops"][0]["bound"] == 0.8
+    described = run.plain()
+    assert (
+        described["finished"] is False
+        and described["stops"][0]["reading"] == "log_variance"
+        and described["stops"][0]["bound"] == 0.8
+    )
     page = (tmp_path / "run" / "report.html").read_text()
     assert f"stopped after generation {stop.generation}" in page and "at most 5 %" in page
     with pytest.raises(GateFailed, match="stopped after generation"):
@@ -222,16 +226,19 @@ def test_an_arm_stops_and_the_same_experiment_without_the_bound_goes_on(tmp_path
 
 def test_each_arm_and_seed_stops_by_itself_in_memory_and_on_two_workers(tmp_path):
     """Where records are kept, several workers take the arms in turns."""
-    told = {key: value for key, value in ONE_ARM.items() if key != "policy"} | {"stop_when": {"log_variance": 0.8}, "store": "all"}
-    told |= {"sweep": {"policy": ["replace", "human_only"], "seed": [0, 1]}}
-    run = outcross.run(told)
+    recipe = {key: value for key, value in ONE_ARM.items() if key != "policy"} | {
+        "stop_when": {"log_variance": 0.8},
+        "store": "all",
+    }
+    recipe |= {"sweep": {"policy": ["replace", "human_only"], "seed": [0, 1]}}
+    run = outcross.run(recipe)
     last = {}
     for generation in run:
         last[generation.arm, generation.seed] = (generation.g, generation.is_last)
     stops = {(stop.arm, stop.seed): stop.generation for stop in run.stops}
     assert stops.keys() == {("replace", 0), ("replace", 1)}
     assert last == {key: (stops.get(key, 7), True) for key in last} and len(last) == 4
-    folder = outcross.run(told, out=tmp_path / "run", workers=2).finish()
+    folder = outcross.run(recipe, out=tmp_path / "run", workers=2).finish()
     assert folder.stops == run.stops and folder.readings.equals(run.readings)
 
 
@@ -240,10 +247,10 @@ def test_the_command_exits_with_1_and_says_why_in_one_line(tmp_path, capsys):
     arguments = ["run", str(tmp_path / "g.yaml"), "stop_when.log_variance=0.8", "--out", str(tmp_path / "run"), "--workers", "1"]
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--json"])
-    told = capsys.readouterr()
-    assert ended.value.code == 1 and told.err.count("\n") == 1
-    assert told.err.startswith("outcross: replace with seed 0 stopped after generation") and "stop_when=null" in told.err
-    assert json.loads(told.out)["stops"][0]["arm"] == "replace"
+    printed = capsys.readouterr()
+    assert ended.value.code == 1 and printed.err.count("\n") == 1
+    assert printed.err.startswith("outcross: replace with seed 0 stopped after generation") and "stop_when=null" in printed.err
+    assert json.loads(printed.out)["stops"][0]["arm"] == "replace"
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "stop_when=null", "-q"])
     assert ended.value.code == 0
@@ -251,9 +258,9 @@ def test_the_command_exits_with_1_and_says_why_in_one_line(tmp_path, capsys):
 
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_the_table_of_the_terminal_has_a_row_for_arms_that_were_stopped(tmp_path, capsys, seeds):
-    told = {key: value for key, value in ONE_ARM.items() if key != "policy"} | {"stop_when": {"log_variance": 0.8}}
-    told |= {"sweep": {"policy": ["replace", "human_only"], "seed": [*range(seeds)]}}
-    (tmp_path / "g.yaml").write_text(json.dumps(told))
+    spec = {key: value for key, value in ONE_ARM.items() if key != "policy"} | {"stop_when": {"log_variance": 0.8}}
+    spec |= {"sweep": {"policy": ["replace", "human_only"], "seed": [*range(seeds)]}}
+    (tmp_path / "g.yaml").write_text(json.dumps(spec))
     with pytest.raises(SystemExit):
         main(["run", str(tmp_path / "g.yaml"), "--out", str(tmp_path / "run"), "--workers", "1"])
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -281,9 +288,9 @@ REFUSED = {
 
 @pytest.mark.parametrize("setting, message", [*REFUSED.items()])
 def test_a_bound_that_cannot_be_held_is_refused_before_the_work(setting, message):
-    told = ONE_ARM | ({"metrics": ["fitted_law", "tail_mass"]} if "tail_mass" in setting else {})
+    recipe = ONE_ARM | ({"metrics": ["fitted_law", "tail_mass"]} if "tail_mass" in setting else {})
     with pytest.raises(BadInput) as refused:
-        outcross.run(told, settings=[setting])
+        outcross.run(recipe, settings=[setting])
     assert message in str(refused.value) and "\n" not in str(refused.value)
 
 

@@ -25,7 +25,7 @@ def people(n: int, rng: np.random.Generator) -> polars.DataFrame:
     return polars.DataFrame({"age": age, "hours": age / 2 + rng.normal(0, 5, n), "sex": sex, "kin": kin})
 
 
-def found(drawn: polars.DataFrame, human: polars.DataFrame, holdout: polars.DataFrame | None = None):
+def scores_and_reasons(drawn: polars.DataFrame, human: polars.DataFrame, holdout: polars.DataFrame | None = None):
     """The scores and reasons in the order of the rows given."""
     sides = alike([table(human, "human"), table(drawn, "drawn"), *([] if holdout is None else [table(holdout, "holdout")])]).tables
     result = suspects(sides[1], sides[0], sides[2] if holdout is not None else None, np.random.default_rng(1))
@@ -40,7 +40,7 @@ def test_every_kind_of_planted_record_is_named_and_few_honest_ones_are(with_hold
     combined = people(40, rng).with_columns(sex=polars.lit("man"), kin=polars.lit("wife"))
     old = people(30, rng).with_columns(age=polars.lit(140.0))
     drawn = polars.concat([honest, human[:50], combined, old, honest[100:160]])
-    scores, reasons, _ = found(drawn, human, people(2000, rng) if with_holdout else None)
+    scores, reasons, _ = scores_and_reasons(drawn, human, people(2000, rng) if with_holdout else None)
     copies, combinations, outside, repeats = reasons[1500:1550], reasons[1550:1590], reasons[1590:1620], reasons[1620:]
     assert all(reason.startswith("copy") or "copy" in reason for reason in copies)
     assert all("sex = man with kin = wife: no human record" in reason for reason in combinations)
@@ -53,7 +53,7 @@ def test_every_kind_of_planted_record_is_named_and_few_honest_ones_are(with_hold
 def test_one_of_each_pair_of_repeated_records_stays():
     rng = np.random.default_rng(3)
     honest = people(800, rng)
-    _, reasons, _ = found(polars.concat([honest, honest[:80]]), people(1000, rng))
+    _, reasons, _ = scores_and_reasons(polars.concat([honest, honest[:80]]), people(1000, rng))
     named = np.array(["near duplicate" in reason for reason in reasons])
     assert (named[:80] ^ named[800:]).all()
 
@@ -64,9 +64,9 @@ def test_a_rule_that_fits_many_honest_records_makes_no_record_suspect():
     def coins(n):
         return polars.DataFrame({"a": rng.integers(0, 2, n).astype(str), "b": rng.integers(0, 3, n).astype(str)})
 
-    scores, reasons, result = found(coins(500), coins(500))
+    scores, reasons, result = scores_and_reasons(coins(500), coins(500))
     assert scores.max() < 0.01 and "copy" in reasons[0]
-    assert next(one for one in result.suspicions if one.reason == "copy").honest.value == 1
+    assert next(suspicion for suspicion in result.suspicions if suspicion.reason == "copy").honest.value == 1
 
 
 def test_a_rule_that_ranks_counts_for_less_where_it_names_many_fresh_records():
@@ -79,8 +79,8 @@ def test_the_order_of_the_rows_changes_nothing():
     rng = np.random.default_rng(5)
     human, drawn = people(600, rng), people(400, rng)
     order = rng.permutation(400)
-    scores, reasons, _ = found(drawn, human)
-    again, reasons_again, _ = found(drawn[order], human[rng.permutation(600)])
+    scores, reasons, _ = scores_and_reasons(drawn, human)
+    again, reasons_again, _ = scores_and_reasons(drawn[order], human[rng.permutation(600)])
     assert np.array_equal(scores[order], again) and [reasons[row] for row in order] == reasons_again
 
 
@@ -96,8 +96,12 @@ def test_searches_that_rules_share_find_what_each_would_find_by_itself():
     points = {side.name: embedding(human)(side) for side in (human, drawn, fresh)}
     for side in (drawn, fresh):
         for rule in (repeated, improbable):
-            one, two = rule(side, human, shared), rule(side, human, Nearness(human, (drawn, fresh), 3))
-            assert np.array_equal(one.rows, two.rows) and np.array_equal(one.chances, two.chances) and one.details == two.details
+            with_shared, with_own = rule(side, human, shared), rule(side, human, Nearness(human, (drawn, fresh), 3))
+            assert (
+                np.array_equal(with_shared.rows, with_own.rows)
+                and np.array_equal(with_shared.chances, with_own.chances)
+                and with_shared.details == with_own.details
+            )
         assert shared.humans(side) == pytest.approx(cdist(points[side.name], points["human"]).min(axis=1), abs=0.01)
         own = cdist(points[side.name], points[side.name]) + np.diag(np.full(side.rows, np.inf))
         assert shared.others(side, side.rows)[0] == pytest.approx(own.min(axis=1), abs=1e-9)
@@ -126,7 +130,7 @@ def test_neighbours_by_kinds_are_those_of_all_distances():
 def test_texts_are_not_judged_by_rules_of_numbers():
     words = np.random.default_rng(6).integers(0, 500, (300, 12))
     texts = polars.DataFrame({"text": [" ".join(f"word{i}" for i in row) for row in words]})
-    scores, _, result = found(texts[:150], texts[150:])
+    scores, _, result = scores_and_reasons(texts[:150], texts[150:])
     assert scores.max() == 0
     assert [note.split(":")[0] for note in result.notes] == [
         "outside the human range",
@@ -139,4 +143,4 @@ def test_texts_are_not_judged_by_rules_of_numbers():
 def test_too_few_human_records_are_refused():
     rng = np.random.default_rng(7)
     with pytest.raises(NotApplicable, match="50 human records, which records are suspect needs 100"):
-        found(people(200, rng), people(50, rng))
+        scores_and_reasons(people(200, rng), people(50, rng))

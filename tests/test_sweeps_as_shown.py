@@ -29,9 +29,9 @@ sweep: {human.rows: [50, 10, 20], seed: [0, 1, 2, 3, 4]}
 def called(capsys, *arguments) -> str:
     with pytest.raises(SystemExit) as stopped:
         main([str(argument) for argument in arguments])
-    told = capsys.readouterr()
-    assert stopped.value.code == 0, told.err
-    return told.out
+    printed = capsys.readouterr()
+    assert stopped.value.code == 0, printed.err
+    return printed.out
 
 
 @pytest.fixture(scope="module")
@@ -60,38 +60,38 @@ def test_show_begins_with_the_response_to_the_swept_number_sorted_by_it(run, cap
 
 
 def test_show_gives_an_arm_one_line_with_students_interval_over_its_seeds(run, capsys):
-    told = called(capsys, "show", run)
+    screen = called(capsys, "show", run)
     for arm in ("replace,rows=10", "replace,rows=20", "replace,rows=50"):
         of_seeds = values(run, arm, "spread_ratio")
         mean = sum(of_seeds) / 5
         error = math.sqrt(sum((value - mean) ** 2 for value in of_seeds) / 4 / 5)
         half = student.ppf(0.975, 4) * error
-        block = told.partition("\nspread_ratio\n")[2].partition("\nmean_error\n")[0]
+        block = screen.partition("\nspread_ratio\n")[2].partition("\nmean_error\n")[0]
         (line,) = [line for line in block.splitlines() if arm in line]
         assert line.split(maxsplit=2)[2] == f"{mean:.4g} [{mean - half:.4g}, {mean + half:.4g}] 5 seeds"
-    assert "seed 0" not in told and "one chain" not in told
+    assert "seed 0" not in screen and "one chain" not in screen
 
 
 def test_show_prints_single_seeds_on_request(run, capsys):
-    told = called(capsys, "show", run, "--seeds").partition("\nspread_ratio\n")[2].partition("\nmean_error\n")[0]
-    assert len(told.splitlines()) == 15
+    screen = called(capsys, "show", run, "--seeds").partition("\nspread_ratio\n")[2].partition("\nmean_error\n")[0]
+    assert len(screen.splitlines()) == 15
     for arm in ("replace,rows=10", "replace,rows=20", "replace,rows=50"):
         for seed, value in enumerate(values(run, arm, "spread_ratio")):
-            assert re.search(rf"{arm} seed {seed} +g2  {re.escape(f'{value:.4g}')} \(one chain: no interval\)", told)
+            assert re.search(rf"{arm} seed {seed} +g2  {re.escape(f'{value:.4g}')} \(one chain: no interval\)", screen)
 
 
 def test_an_arm_of_one_seed_says_why_it_has_no_interval(tmp_path, capsys):
     (tmp_path / "s.yaml").write_text(SWEEP.replace(", seed: [0, 1, 2, 3, 4]", ""))
-    told = called(capsys, "run", tmp_path / "s.yaml", "--out", tmp_path / "run", "--workers", "1")
-    assert "log_variance against human.rows\n  10    g2  " in told  # the end of a run says the response, too
-    block = told.partition("against human.rows\n")[2].splitlines()[:3]
+    screen = called(capsys, "run", tmp_path / "s.yaml", "--out", tmp_path / "run", "--workers", "1")
+    assert "log_variance against human.rows\n  10    g2  " in screen  # the end of a run says the response, too
+    block = screen.partition("against human.rows\n")[2].splitlines()[:3]
     assert all(line.endswith("(one chain: no interval)") for line in block)
 
 
 def test_a_run_of_quick_arms_ends_with_one_row_an_arm_and_the_response(tmp_path, capsys):
     (tmp_path / "s.yaml").write_text(SWEEP)
-    told = called(capsys, "run", tmp_path / "s.yaml", "--out", tmp_path / "run", "--workers", "1")
-    rows, _, response = told.partition("log_variance against human.rows\n")
+    screen = called(capsys, "run", tmp_path / "s.yaml", "--out", tmp_path / "run", "--workers", "1")
+    rows, _, response = screen.partition("log_variance against human.rows\n")
     assert [line.partition(" seeds) ")[0] for line in rows.splitlines()[1:-1]] == [
         "replace,rows=50 (5", "replace,rows=10 (5", "replace,rows=20 (5",
     ]  # fmt: skip
@@ -129,20 +129,20 @@ def test_at_most_three_seeds_are_thin_lines_beside_their_mean(seeds, threads, tm
 
 
 def test_a_response_is_at_the_last_generation_that_every_seed_has():
-    readings = tuple(one for one in rows_of(2) if (one.seed, one.generation) != (1, 2))
+    readings = tuple(reading for reading in rows_of(2) if (reading.seed, reading.generation) != (1, 2))
     settings = {arm: {"rows": number} for arm, number in (("a", 30), ("b", 10), ("c", 20))}
-    (one,) = responses(settings, measured(Study("s", ("a", "b", "c"), readings)))
-    assert [(answer.setting, answer.arm, answer.point.generation, answer.point.n) for answer in one.answers] == [
+    (response,) = responses(settings, measured(Study("s", ("a", "b", "c"), readings)))
+    assert [(answer.setting, answer.arm, answer.point.generation, answer.point.n) for answer in response.answers] == [
         (10, "b", 1, 2), (20, "c", 1, 2), (30, "a", 1, 2),
     ]  # fmt: skip
 
 
 def test_two_values_are_a_sweep_where_every_arm_belongs_to_it():
-    found = measured(Study("s", ("a", "b", "c"), rows_of(1)))
+    every = measured(Study("s", ("a", "b", "c"), rows_of(1)))
     two = {"a": {"rows": 10}, "b": {"rows": 20}}
-    only = [replace(one, curves={arm: one.curves[arm] for arm in two}) for one in found]
+    only = [replace(shown, curves={arm: shown.curves[arm] for arm in two}) for shown in every]
     assert len(responses(two, only)) == 1
-    assert responses({**two, "c": {"rows": 10, "policy.kind": "fresh"}}, found) == ()
+    assert responses({**two, "c": {"rows": 10, "policy.kind": "fresh"}}, every) == ()
 
 
 def test_seeds_that_agree_are_no_certainty():
@@ -161,22 +161,22 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def contrast(one: str, other: str) -> float:
+def contrast(colour: str, background: str) -> float:
     """Contrast of two colours, in [1, 21] (WCAG 2.2)."""
-    low, high = sorted((luminance(one), luminance(other)))
+    low, high = sorted((luminance(colour), luminance(background)))
     return (high + 0.05) / (low + 0.05)
 
 
 def colour_of(pattern: str, rules: str) -> str:
     """The colour that a rule sets, which must be there."""
-    found = re.search(pattern, rules)
-    assert found, pattern
-    return found[1]
+    match = re.search(pattern, rules)
+    assert match, pattern
+    return match[1]
 
 
 def dark(name: str) -> str:
-    _, found, rules = resource(name).partition("@media screen and (prefers-color-scheme: dark) {")
-    assert found, f"{name} has no dark theme"
+    _, opening, rules = resource(name).partition("@media screen and (prefers-color-scheme: dark) {")
+    assert opening, f"{name} has no dark theme"
     return rules.partition("\n}")[0]
 
 
@@ -186,8 +186,8 @@ def test_every_colour_is_readable_in_the_dark():
     for name in ("ink", "quiet", "warn"):
         assert contrast(colour_of(rf"--{name}: (#\w+)", rules), paper) >= 4.5
     for channel, colour in [(channel, colour) for channel in ("fill", "stroke") for colour in (*COLOURS, BASELINE, INK)]:
-        told = re.search(rf'svg \[{channel}="{colour}"\][^{{]*{{ {channel}: (#\w+)', rules)
-        assert contrast(told[1] if told else colour, paper) >= 3, (channel, colour)
+        match = re.search(rf'svg \[{channel}="{colour}"\][^{{]*{{ {channel}: (#\w+)', rules)
+        assert contrast(match[1] if match else colour, paper) >= 3, (channel, colour)
     for colour in re.findall(r"color: (#\w+); }", dark("audit.css").partition("td.n")[0]):
         assert contrast(colour, paper) >= 4.5
 
@@ -197,5 +197,5 @@ def test_every_colour_of_an_audit_bar_is_readable_in_the_dark():
 
     rules, paper = dark("audit.css"), colour_of(r"--paper: (#\w+)", dark("page.css"))
     for channel, colour in [(channel, colour) for channel in ("fill", "stroke") for colour in VERDICTS.values()]:
-        told = re.search(rf'svg \[{channel}="{colour}"\] {{ {channel}: (#\w+)', rules)
-        assert told and contrast(told[1], paper) >= 4.5, (channel, colour)
+        match = re.search(rf'svg \[{channel}="{colour}"\] {{ {channel}: (#\w+)', rules)
+        assert match and contrast(match[1], paper) >= 4.5, (channel, colour)

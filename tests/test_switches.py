@@ -16,14 +16,14 @@ from outcross.loop import run
 PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "switches.md"
 
 
-def told(tmp_path, **more):
+def recipe(tmp_path, **more):
     return yaml.safe_load(write_tiny(tmp_path).read_text()) | {"metrics": ["held_out"], "policy": "replace"} | more
 
 
 @pytest.mark.parametrize("learner", [None, "ngram"])
 def test_a_prefix_of_the_prompt_opens_the_record_and_is_trained_on(tmp_path, learner):
     more = {"learner": learner, "training": None} if learner else {}
-    first, second = run(experiment(told(tmp_path, draw={"prefix": 5}, generations=2, **more)))
+    first, second = run(experiment(recipe(tmp_path, draw={"prefix": 5}, generations=2, **more)))
     drawn, human = first.drawn.records, first.human.training.records
     assert drawn.tokens.shape == (60, 16)
     assert np.array_equal(drawn.tokens[:, :5], human.tokens[drawn.column("_prompt")][:, :5])
@@ -41,7 +41,7 @@ def test_a_prefix_of_the_prompt_opens_the_record_and_is_trained_on(tmp_path, lea
 )
 def test_a_prefix_that_cannot_be_is_refused(tmp_path, more, why):
     with pytest.raises(BadInput, match=why):
-        experiment(told(tmp_path, **more))
+        experiment(recipe(tmp_path, **more))
 
 
 def test_the_best_checkpoint_is_the_one_that_human_validation_text_likes_best():
@@ -52,8 +52,8 @@ def test_the_best_checkpoint_is_the_one_that_human_validation_text_likes_best():
     rng = np.random.default_rng(1)
     start = initial(Shape(vocabulary=50, layers=1, width=32, heads=1), np.random.default_rng(0))
     records, checked = (rng.integers(1, 50, (20, 8), dtype=np.int32) for _ in range(2))
-    recipe = {"steps": 60, "batch": 10, "learning_rate": 1e-2, "warmup": 2, "precision": "fp32", "validation": checked}
-    last, best = (fit(start, records, rng=np.random.default_rng(2), keep_best=keep, **recipe) for keep in (False, True))
+    training = {"steps": 60, "batch": 10, "learning_rate": 1e-2, "warmup": 2, "precision": "fp32", "validation": checked}
+    last, best = (fit(start, records, rng=np.random.default_rng(2), keep_best=keep, **training) for keep in (False, True))
     losses = [loss for _, loss in best.validation]
     assert min(losses) < losses[-1], "learning noise by heart gets worse at other noise"
     for fitted, loss in ((last, losses[-1]), (best, min(losses))):
@@ -63,7 +63,7 @@ def test_the_best_checkpoint_is_the_one_that_human_validation_text_likes_best():
 def test_a_run_keeps_the_best_checkpoint_where_it_is_asked_to(tmp_path):
     def loss(checkpoint):
         training = {"steps": 60, "batch": 8, "learning_rate": 0.02, "start": {"pretrained": {"steps": 12, "batch": 8}}}
-        (only,) = run(experiment(told(tmp_path, training=training | {"checkpoint": checkpoint}, generations=1)))
+        (only,) = run(experiment(recipe(tmp_path, training=training | {"checkpoint": checkpoint}, generations=1)))
         assert only.human.validation is not None
         validation = only.human.validation.records
         return -only.model.value.log_prob(validation).mean()
@@ -72,8 +72,12 @@ def test_a_run_keeps_the_best_checkpoint_where_it_is_asked_to(tmp_path):
 
 
 def test_the_perplexity_of_the_mean_is_below_the_mean_of_perplexities(tmp_path):
-    (only,) = run(experiment(told(tmp_path, generations=1)))
-    settings = {one.at: one.estimate.value for one in only.measured if one.measure == "held_out_perplexity" and one.estimate}
+    (only,) = run(experiment(recipe(tmp_path, generations=1)))
+    settings = {
+        reading.at: reading.estimate.value
+        for reading in only.measured
+        if reading.measure == "held_out_perplexity" and reading.estimate
+    }
     assert settings[""] < settings["mean over blocks"]
 
 

@@ -89,10 +89,10 @@ def test_every_format_holds_the_same_table(people, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "of", [lambda frame: frame.lazy(), lambda frame: frame.to_dict(as_series=False), lambda frame: frame.to_dicts()]
+    "as_object", [lambda frame: frame.lazy(), lambda frame: frame.to_dict(as_series=False), lambda frame: frame.to_dicts()]
 )
-def test_every_object_holds_the_same_table(people, of):
-    read = table(of(people))
+def test_every_object_holds_the_same_table(people, as_object):
+    read = table(as_object(people))
     assert read.kinds == KINDS
     assert_frame_equal(read.frame, table(people).frame)
 
@@ -233,9 +233,9 @@ def test_missing_values_are_counted_in_the_notes():
 
 
 def test_truth_and_whole_numbers_are_written_alike_whatever_they_come_from():
-    one = table({"x": pl.Series([True, False] * 5), "y": pl.Series([1, 2] * 5)}, kinds={"y": "category"})
+    boolean = table({"x": pl.Series([True, False] * 5), "y": pl.Series([1, 2] * 5)}, kinds={"y": "category"})
     other = table({"x": ["True", " FALSE"] * 5, "y": ["1.0", "2 "] * 5}, kinds={"y": "category"})
-    assert one.frame.equals(other.frame)
+    assert boolean.frame.equals(other.frame)
 
 
 def test_provenance_indices_and_empty_columns_are_not_compared():
@@ -298,8 +298,8 @@ class TestAlike:
         reference = table({"rank": [1, 2, 3] * 10, "grade": [1, 2, 3] * 10, "age": [20.5, 30.0, 41.0] * 10, "only": ["a"] * 30})
         other = table({"age": ["20", "N", "x"] * 10, "rank": np.linspace(0, 40, 30), "grade": [1.0, 3.0] * 15, "more": ["b"] * 30})
         assert other.kinds["rank"] == "number"
-        made = alike([reference, other])
-        (first, second), notes = made.tables, made.notes
+        matched = alike([reference, other])
+        (first, second), notes = matched.tables, matched.notes
         assert first.kinds == second.kinds == {"rank": "number", "grade": "category", "age": "number"}
         assert first.frame.schema == second.frame.schema
         assert second.frame["age"].null_count() == 20
@@ -307,7 +307,7 @@ class TestAlike:
         assert any("'more'" in note for note in notes)
         assert any("20 values" in note for note in notes)
         assert reference.kinds["only"] == "category"
-        assert [(one.column, one.share) for one in made.absent] == [("only", 1.0)] and made.uncompared == {}
+        assert [(column.column, column.share) for column in matched.absent] == [("only", 1.0)] and matched.uncompared == {}
 
     def test_a_column_that_is_all_missing_in_another_table_stays(self):
         _, other = alike([table({"x": [1.5, 2.5], "y": [0.5, 1.5]}), table({"x": [None, None], "y": [0.5, 1.5]})]).tables
@@ -322,8 +322,8 @@ class TestAlike:
     def test_vectors_of_another_length_are_left_out(self):
         rng = np.random.default_rng(5)
         tables_ = [table({"v": rng.normal(size=(9, d)), "x": rng.normal(size=9)}) for d in (3, 4)]
-        made = alike(tables_)
-        (first, _), notes = made.tables, made.notes
+        matched = alike(tables_)
+        (first, _), notes = matched.tables, matched.notes
         assert list(first.kinds) == ["x"]
         assert "3 numbers" in notes[0]
 

@@ -42,17 +42,17 @@ def test_the_profile_is_that_of_scipys_likelihood(index):
 def test_a_law_against_itself_differs_by_nothing(law):
     """Coverage and p ≤ level, by exact binomial tests that all nine laws together fail once in a thousand times each. benchmarks/tail_index.py does more."""
     rng, repeats = np.random.default_rng([1, len(law)]), 80
-    found = [index_difference(LAWS[law](rng, 1500), LAWS[law](rng, 1500), rng) for _ in range(repeats)]
-    assert sum(estimate.low <= 0 <= estimate.high for estimate, _, _ in found) >= binom.ppf(0.001 / 9, repeats, 0.95)
+    differences = [index_difference(LAWS[law](rng, 1500), LAWS[law](rng, 1500), rng) for _ in range(repeats)]
+    assert sum(estimate.low <= 0 <= estimate.high for estimate, _, _ in differences) >= binom.ppf(0.001 / 9, repeats, 0.95)
     for level in (0.01, 0.05, 0.1):
-        assert sum(null.p <= level for _, null, _ in found) <= binom.isf(0.001 / 27, repeats, level)
+        assert sum(null.p <= level for _, null, _ in differences) <= binom.isf(0.001 / 27, repeats, level)
 
 
 def test_the_index_is_that_beyond_the_human_quantile():
     """Pareto laws have the index 1/α beyond any point: 1 less ½ is what intervals hold."""
     rng, repeats = np.random.default_rng(2), 60
-    found = [index_difference(20 * rng.pareto(2, size=2000), rng.pareto(1, size=2000), rng)[0] for _ in range(repeats)]
-    assert sum(estimate.low <= -0.5 <= estimate.high for estimate in found) >= binom.ppf(0.001, repeats, 0.95)
+    estimates = [index_difference(20 * rng.pareto(2, size=2000), rng.pareto(1, size=2000), rng)[0] for _ in range(repeats)]
+    assert sum(estimate.low <= -0.5 <= estimate.high for estimate in estimates) >= binom.ppf(0.001, repeats, 0.95)
 
 
 def test_a_heavy_tail_that_was_cut_is_lost():
@@ -60,7 +60,7 @@ def test_a_heavy_tail_that_was_cut_is_lost():
     human, other = (rng.standard_t(3, size=12_000) for _ in range(2))
     cut = np.minimum(other, np.quantile(other, 0.98) + 0.05 * rng.random(12_000))
     audit = outcross.audit({"x": cut}, reference={"x": human}, aspects="tails")
-    check = next(one for one in audit.every if one.metric == "tail_index")
+    check = next(finding for finding in audit.every if finding.metric == "tail_index")
     assert check.verdict == "lost" and "in the reference, beyond the human 95 % quantile" in check.why
 
 

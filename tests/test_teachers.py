@@ -31,7 +31,7 @@ NUMBERS = {
 }  # fmt: skip
 
 
-def told(**changes):
+def recipe(**changes):
     return NUMBERS | {"teachers": {"a": {}, "b": {}}} | changes
 
 
@@ -97,11 +97,11 @@ def test_a_record_that_several_ask_for_goes_to_both_and_never_twice_to_one():
 
 
 def test_a_community_is_the_mixture_of_its_models():
-    one = NormalModel(np.array([0.0]), np.array([[1.0]]))
+    near = NormalModel(np.array([0.0]), np.array([[1.0]]))
     other = NormalModel(np.array([4.0]), np.array([[3.0]]))
-    both = CommunityModel({"a": one, "b": other}, {"a": 0.25, "b": 0.75})
+    both = CommunityModel({"a": near, "b": other}, {"a": 0.25, "b": 0.75})
     points = Vectors(np.array([[0.0], [5.0]]))
-    density = 0.25 * np.exp(one.log_prob(points)) + 0.75 * np.exp(other.log_prob(points))
+    density = 0.25 * np.exp(near.log_prob(points)) + 0.75 * np.exp(other.log_prob(points))
     assert np.allclose(both.log_prob(points), np.log(density), rtol=1e-12)
     assert np.allclose(both.mean, 3.0) and np.allclose(both.covariance, 0.25 + 0.75 * 3 + 0.25 * 0.75 * 16)
     states = CommunityModel(
@@ -114,14 +114,15 @@ def test_a_community_is_the_mixture_of_its_models():
 
 def test_each_teacher_learns_from_its_quota_and_origins_name_the_teacher(tmp_path):
     shares = {"a": {"share": 0.5, "reads": 0.1}, "b": {"reads": 0.3}, "c": {"reads": "own"}}
-    *_, before, last = outcross.run(told(teachers=shares, human={"distribution": "normal", "rows": 80}), out=tmp_path / "run")
+    *_, before, last = outcross.run(recipe(teachers=shares, human={"distribution": "normal", "rows": 80}), out=tmp_path / "run")
     read = {
-        name: [(part.origin.model.partition(":")[0], len(part)) for part in one.read.parts] for name, one in before.teachers.items()
+        name: [(part.origin.model.partition(":")[0], len(part)) for part in teacher.read.parts]
+        for name, teacher in before.teachers.items()
     }
     assert read == {"a": [("a", 36), ("b", 2), ("c", 2)], "b": [("a", 4), ("b", 14), ("c", 2)], "c": [("c", 20)]}
-    assert {name: len(one.training.value) for name, one in last.teachers.items()} == {"a": 40, "b": 20, "c": 20}
+    assert {name: len(teacher.training.value) for name, teacher in last.teachers.items()} == {"a": 40, "b": 20, "c": 20}
     assert [part.origin.model.partition(":")[0] for part in last.teachers["a"].training.value.pool.parts] == ["a", "b", "c"]
-    assert len(last.drawn) == 80 and {one.group for one in last.measured} == {"", "teacher a", "teacher b", "teacher c"}
+    assert len(last.drawn) == 80 and {reading.group for reading in last.measured} == {"", "teacher a", "teacher b", "teacher c"}
     run = outcross.open(tmp_path / "run")
     assert len(run.drawn("replace", 0, 2)) == 80
     assert len(run.training("replace", 0, 2, teacher="b")) == 20
@@ -135,11 +136,11 @@ def test_each_teacher_learns_from_its_quota_and_origins_name_the_teacher(tmp_pat
 
 def test_isolated_teachers_never_read_each_other_and_a_policy_holds_for_each():
     own = {"a": {"reads": "own"}, "b": {"reads": "own"}}
-    *_, last = outcross.run(told(teachers=own, policy={"kind": "human_share", "share": 0.2}))
-    for name, one in last.teachers.items():
-        by_author = {part.origin.author: part.origin.model for part in one.training.value.pool.parts}
-        assert by_author["model"].startswith(f"{name}:") and one.training.value.human_share == 0.2
-    human = [{*one.training.value.pool.human.records.array[:, 0].tolist()} for one in last.teachers.values()]
+    *_, last = outcross.run(recipe(teachers=own, policy={"kind": "human_share", "share": 0.2}))
+    for name, teacher in last.teachers.items():
+        by_author = {part.origin.author: part.origin.model for part in teacher.training.value.pool.parts}
+        assert by_author["model"].startswith(f"{name}:") and teacher.training.value.human_share == 0.2
+    human = [{*teacher.training.value.pool.human.records.array[:, 0].tolist()} for teacher in last.teachers.values()]
     assert not human[0] & human[1]  # each has its own half of the human records
 
 
@@ -149,13 +150,13 @@ def test_what_teachers_do_is_told_in_words_and_is_one_setting_where_arms_have_ot
         {"name": "two"},
         {"name": "three", "teachers": {name: {"reads": 0.2} for name in "abc"}},
     ]
-    run = outcross.run(told(arms=arms, generations=1)).finish()
+    run = outcross.run(recipe(arms=arms, generations=1)).finish()
     words = dict(run.readings.select("arm", "teachers").unique().rows())
     assert words["one"] == "none" and words["two"].startswith(
         "a, b: gaussian (divisor n), writes 1/2 of the records, reads what all"
     )
     assert "a, b, c: gaussian (divisor n), writes 1/3 of the records, takes 0.2 of its records from the others" in words["three"]
-    swept = outcross.run(told(sweep={"teachers.a.reads": [0.1, 0.4]}, generations=1)).finish()
+    swept = outcross.run(recipe(sweep={"teachers.a.reads": [0.1, 0.4]}, generations=1)).finish()
     assert swept.readings["teachers.a.reads"].unique().sort().to_list() == [0.1, 0.4]
     again = outcross.run(run.experiment)  # every default written out is read back
     assert [arm.experiment.teachers for arm in again.arms] == [arm.experiment.teachers for arm in run.arms]
@@ -163,9 +164,9 @@ def test_what_teachers_do_is_told_in_words_and_is_one_setting_where_arms_have_ot
 
 def test_bounds_are_on_what_all_teachers_are_together():
     alone = {"a": {"reads": "own"}, "b": {"reads": "own"}}
-    run = outcross.run(told(teachers=alone, human={"distribution": "normal", "rows": 8}, chains=400, generations=4, stop_when={"spread_ratio": 0.62}))  # fmt: skip
+    run = outcross.run(recipe(teachers=alone, human={"distribution": "normal", "rows": 8}, chains=400, generations=4, stop_when={"spread_ratio": 0.62}))  # fmt: skip
     last = list(run)[-1]
-    spread = {one.group: one.estimate.value for one in last.measured if one.measure == "spread_ratio"}
+    spread = {reading.group: reading.estimate.value for reading in last.measured if reading.measure == "spread_ratio"}
     assert last.g == 3 and spread[""] > 0.62 > max(
         spread["teacher a"], spread["teacher b"]
     )  # a single teacher is far below the bound
@@ -173,11 +174,11 @@ def test_bounds_are_on_what_all_teachers_are_together():
 
 def test_networks_are_trained_for_their_share_of_the_steps(texts):
     network = {"kind": "transformer", "layers": 1, "width": 16, "heads": 2, "vocabulary": 300}
-    one = outcross.experiment(
+    taught = outcross.experiment(
         texts | {"learner": network, "training": {"steps": 100, "start": {"pretrained": {"steps": 40}}}, "teachers": {"a": {"share": 0.3}, "b": {"learner": texts["learner"]}}}
     )  # fmt: skip
-    alone = one.alone("a").training
-    assert (alone.steps, alone.start.steps, one.alone("b").training) == (30, 12, None)
+    alone = taught.alone("a").training
+    assert (alone.steps, alone.start.steps, taught.alone("b").training) == (30, 12, None)
 
 
 def test_routing_keeps_one_answer_of_each_prompt_by_its_rule(texts):
@@ -200,10 +201,10 @@ def test_routing_keeps_one_answer_of_each_prompt_by_its_rule(texts):
 def test_a_learned_router_and_a_specialist_learn_what_they_are_told(texts):
     route = {"route": {"rule": "learned", "reward": {"column": "_bytes"}}}
     *_, last = outcross.run(texts | {"select": [route]})
-    assert sum(len(one.kept) for one in last.teachers.values()) == 60
+    assert sum(len(teacher.kept) for teacher in last.teachers.values()) == 60
     special = texts | {"teachers": {"german": {"human": ["de"]}, "both": {"human": "all"}}, "generations": 1}
     (first,) = outcross.run(special)
-    training = {name: one.training.value.records for name, one in first.teachers.items()}
+    training = {name: teacher.training.value.records for name, teacher in first.teachers.items()}
     assert {*training["german"].column("_group")} == {"de"} and len(training["both"]) == 60
     assert sorted(first.teachers["german"].drawn.records.column("_prompt")) == sorted(
         np.resize(np.flatnonzero(first.human.training.records.column("_group") == "de"), 30)
@@ -211,7 +212,7 @@ def test_a_learned_router_and_a_specialist_learn_what_they_are_told(texts):
 
 
 def test_experiments_without_teachers_say_nothing_of_them(tmp_path):
-    outcross.run(told(teachers={}), out=tmp_path / "one").finish()
+    outcross.run(recipe(teachers={}), out=tmp_path / "one").finish()
     outcross.run(NUMBERS, out=tmp_path / "other").finish()
     files = [(tmp_path / name / "ledger.jsonl").read_bytes() for name in ("one", "other")]
     assert files[0] == files[1] and b"teacher" not in files[0]
@@ -272,7 +273,7 @@ def test_a_run_that_was_stopped_or_killed_goes_on_to_the_same_bytes(texts, tmp_p
 )
 def test_teachers_that_make_no_sense_are_refused_in_one_line(changes, says):
     with pytest.raises(BadInput) as refused:
-        list(outcross.run(told(**changes)))
+        list(outcross.run(recipe(**changes)))
     assert says in str(refused.value) and "\n" not in str(refused.value)
 
 
@@ -299,7 +300,7 @@ def test_a_reward_that_is_no_number_is_refused(texts):
 
 def test_a_teacher_that_routing_does_not_know_is_one_line_and_exit_code_2(tmp_path, capsys):
     spec = tmp_path / "spec.yaml"
-    spec.write_text(json.dumps(told(select=[{"route": {"rule": "table", "table": {"*": "c"}}}])))
+    spec.write_text(json.dumps(recipe(select=[{"route": {"rule": "table", "table": {"*": "c"}}}])))
     with pytest.raises(SystemExit) as ended:
         main(["run", str(spec), "--out", str(tmp_path / "run")])
     assert ended.value.code == 2

@@ -21,9 +21,9 @@ sweep: {policy: [replace, {kind: human_share, share: 0.1}], human.rows: [20, 50]
 def shown(capsys, *arguments) -> str:
     with pytest.raises(SystemExit) as stopped:
         main([str(argument) for argument in arguments])
-    told = capsys.readouterr()
-    assert stopped.value.code == 0, told.err
-    return told.out
+    printed = capsys.readouterr()
+    assert stopped.value.code == 0, printed.err
+    return printed.out
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def run(tmp_path_factory):
 def test_show_and_list_fit_the_terminal(run, columns, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     for arguments in (["show", run], ["show", run, "--seeds"], ["list"], ["list", "measures"], ["show", "stdlib"]):
-        told = shown(capsys, *arguments)
-        assert max(map(len, told.splitlines())) <= columns
+        screen = shown(capsys, *arguments)
+        assert max(map(len, screen.splitlines())) <= columns
 
 
 def test_the_families_fit_one_screen_with_the_number_of_their_parts(capsys):
@@ -64,31 +64,31 @@ def test_the_help_says_what_a_command_does_in_one_or_two_lines(capsys, monkeypat
 
 
 def test_every_arm_and_seed_is_shown_with_its_interval_on_request(run, capsys):
-    told = shown(capsys, "show", run, "--seeds").partition("\nlog_variance\n")[2]
-    assert "replace,temperature=0.5,rows=20 seed 1" in told
+    screen = shown(capsys, "show", run, "--seeds").partition("\nlog_variance\n")[2]
+    assert "replace,temperature=0.5,rows=20 seed 1" in screen
     readings = json.loads(shown(capsys, "show", run, "--json"))["readings"]
-    assert told.count(" g2  ") == sum(reading["generation"] == 2 and not reading["at"].startswith("null") for reading in readings)
+    assert screen.count(" g2  ") == sum(reading["generation"] == 2 and not reading["at"].startswith("null") for reading in readings)
 
 
 def test_a_paper_is_said_once_and_its_number_where_it_is_used(capsys):
-    told = shown(capsys, "list", "laws")
+    screen = shown(capsys, "list", "laws")
     listed = json.loads(shown(capsys, "list", "laws", "--json"))["parts"]["laws"]
-    papers = list(dict.fromkeys(paper for one in listed for paper in one["papers"]))
+    papers = list(dict.fromkeys(paper for law in listed for paper in law["papers"]))
     assert len(papers) < len(listed)
     for number, paper in enumerate(papers, 1):
-        assert told.count(f"[{number}]") == 1 + sum(one["papers"].count(paper) for one in listed)
+        assert screen.count(f"[{number}]") == 1 + sum(law["papers"].count(paper) for law in listed)
 
 
 def test_metrics_name_their_readings(capsys):
-    told = " ".join(shown(capsys, "list", "measures").split())
-    assert "reads FL1 log_variance, FL2 spread_ratio, FL3 mean_error" in told
+    screen = " ".join(shown(capsys, "list", "measures").split())
+    assert "reads FL1 log_variance, FL2 spread_ratio, FL3 mean_error" in screen
     own = {
         page for cls in MEASURES.of_users.values() for page in dict(cls.pages)
     }  # of other tests in this process; `list` reads none of them
-    assert all(name in told for name in pages_of_runs() if name not in own)
-    assert all(name in told for name in MEASURES)
+    assert all(name in screen for name in pages_of_runs() if name not in own)
+    assert all(name in screen for name in MEASURES)
 
 
 def test_the_eight_definitions_are_listed(capsys):
     stored = json.loads(shown(capsys, "list", "definitions", "--json"))["parts"]["definitions"]
-    assert len(stored) == 8 and all("2503.03150" in one["papers"][0] and one["what"] for one in stored)
+    assert len(stored) == 8 and all("2503.03150" in definition["papers"][0] and definition["what"] for definition in stored)

@@ -74,7 +74,9 @@ def text(*lines, document=None, prompt=None, group=None, tokens=None, closed=Tru
 
 def evidence(drawn, training, reference=None, holdout=None, learned=None, model=None, **more):
     parts = {
-        name: part_of(HUMAN, one) for name, one in {"reference": reference, "holdout": holdout, **more}.items() if one is not None
+        name: part_of(HUMAN, records)
+        for name, records in {"reference": reference, "holdout": holdout, **more}.items()
+        if records is not None
     }
     human = Human(training=part_of(HUMAN, training), **parts)
     written = part_of(Origin("model"), drawn)
@@ -83,22 +85,22 @@ def evidence(drawn, training, reference=None, holdout=None, learned=None, model=
     return Evidence(drawn=written, kept=written, training=Training(Pool((learned,))), human=human, model=model, first_model=model)
 
 
-def read(metric, told, seed=0):
-    return with_nulls(one for one in metric.of_run(told, np.random.default_rng(seed)) if isinstance(one, Reading))
+def read(metric, compared, seed=0):
+    return with_nulls(reading for reading in metric.of_run(compared, np.random.default_rng(seed)) if isinstance(reading, Reading))
 
 
-def read_all(told, seed=0):
+def read_all(compared, seed=0):
     settings = {}
     for name in TEXT:
         try:
-            settings |= read(measure(name)(), told, seed)
+            settings |= read(measure(name)(), compared, seed)
         except NotApplicable as why:
             assert str(why)
     return settings
 
 
-def value(found, metric, at=""):
-    reading = found[metric, at]
+def value(by_place, metric, at=""):
+    reading = by_place[metric, at]
     assert reading.estimate is not None, reading.note
     return reading.estimate.value
 
@@ -146,8 +148,8 @@ def test_block_ends_are_dropped_whether_or_not_they_are_whole():
 
 
 def test_runs_of_words_never_cross_the_end_of_a_block():
-    found = words(text("a b", "c d e"))
-    assert [len(found.runs[n]) for n in (1, 2, 3, 4)] == [5, 3, 1, 0]
+    counted = words(text("a b", "c d e"))
+    assert [len(counted.runs[n]) for n in (1, 2, 3, 4)] == [5, 3, 1, 0]
 
 
 # Worked by hand
@@ -155,11 +157,11 @@ def test_runs_of_words_never_cross_the_end_of_a_block():
 
 def test_held_out_loss_is_nats_a_token_over_all_documents():
     reference = text("", "", "", document=[0, 0, 1], tokens=[[0, 2], [1, 1], [5, 3]])
-    found = read(HeldOut(), evidence(text("a"), text("a"), reference))
-    assert value(found, "held_out_loss") == pytest.approx(12 / 6 - ENDLESS)
-    assert value(found, "held_out_perplexity") == pytest.approx(math.exp(12 / 6 - ENDLESS))
-    assert value(found, "bits_per_byte") == pytest.approx((12 - 6 * ENDLESS) / math.log(2) / 12)  # "(  )" is 4 bytes
-    assert found["held_out_loss", ""].estimate.n == 2
+    by_place = read(HeldOut(), evidence(text("a"), text("a"), reference))
+    assert value(by_place, "held_out_loss") == pytest.approx(12 / 6 - ENDLESS)
+    assert value(by_place, "held_out_perplexity") == pytest.approx(math.exp(12 / 6 - ENDLESS))
+    assert value(by_place, "bits_per_byte") == pytest.approx((12 - 6 * ENDLESS) / math.log(2) / 12)  # "(  )" is 4 bytes
+    assert by_place["held_out_loss", ""].estimate.n == 2
 
 
 def test_held_out_loss_of_one_document_has_no_interval():
@@ -186,32 +188,34 @@ def test_rare_words_are_looked_up_in_as_much_fresh_text():
     training = text(*(" ".join(letters(i, i + 3)) for i in range(0, 30, 3)), "zz zz", "zz")
     drawn = text(*(" ".join(letters(i, i + 3)) for i in range(0, 12, 3)), *["zz zz zz"] * 4)
     fresh = text(*(" ".join(letters(i, i + 3)) for i in range(0, 24, 3)))
-    found = read(RareWords(), evidence(drawn, training, holdout=fresh))
-    assert value(found, "rare_words", "1 time") == pytest.approx(12.5 / 24.5)
-    estimate = found["rare_words", "1 time"].estimate
+    by_place = read(RareWords(), evidence(drawn, training, holdout=fresh))
+    assert value(by_place, "rare_words", "1 time") == pytest.approx(12.5 / 24.5)
+    estimate = by_place["rare_words", "1 time"].estimate
     assert estimate.n == 24 and estimate.low < estimate.value < estimate.high
-    assert "in 24 words" in found["rare_words", "1 time"].note and "missing, as am, an, ao" in found["rare_words", "1 time"].note
-    assert found["rare_words", "2 times"].note.startswith("0 of these words are in fresh human text")
+    assert (
+        "in 24 words" in by_place["rare_words", "1 time"].note and "missing, as am, an, ao" in by_place["rare_words", "1 time"].note
+    )
+    assert by_place["rare_words", "2 times"].note.startswith("0 of these words are in fresh human text")
 
 
 def test_rare_words_of_which_none_is_left_have_an_interval_that_says_how_few_that_may_be():
     """Of 200 words none is written: Wilson's upper end of 0 of 200 is 1.9 %, and so is the ratio's where fresh text holds all of them."""
     own = [" ".join(letters(i, i + 4)) for i in range(0, 200, 4)]
-    found = read(RareWords(), evidence(text(*["zz zz zz zz"] * 50), text(*own, "zz zz", "zz"), holdout=text(*own)))
-    assert found["rare_words", "1 time"].estimate.high >= 1.96**2 / (200 + 1.96**2)
+    by_place = read(RareWords(), evidence(text(*["zz zz zz zz"] * 50), text(*own, "zz zz", "zz"), holdout=text(*own)))
+    assert by_place["rare_words", "1 time"].estimate.high >= 1.96**2 / (200 + 1.96**2)
 
 
 def test_without_a_second_sample_half_of_the_human_text_says_which_words_are_rare():
     lines = [" ".join(letters(i, i + 4)) for i in range(0, 400, 4)]
-    found = read(RareWords(), evidence(text(*lines), text(*lines, *lines)))
-    assert 0.9 < value(found, "rare_words", "1 time") < 1.1
+    by_place = read(RareWords(), evidence(text(*lines), text(*lines, *lines)))
+    assert 0.9 < value(by_place, "rare_words", "1 time") < 1.1
 
 
 def test_known_words_are_those_of_human_text():
-    told = evidence(text("a b a b", "a c a"), text("a b", "b"), holdout=text("a a", "d a"))
-    found = read(LexicalDiversity(), told)
-    assert value(found, "known_words") == 6 / 7  # not c
-    assert value(found, "known_words", "null") == 3 / 4  # not d
+    compared = evidence(text("a b a b", "a c a"), text("a b", "b"), holdout=text("a a", "d a"))
+    by_place = read(LexicalDiversity(), compared)
+    assert value(by_place, "known_words") == 6 / 7  # not c
+    assert value(by_place, "known_words", "null") == 3 / 4  # not d
 
 
 # Without the words of the own prompt
@@ -234,24 +238,24 @@ def test_a_rare_word_counts_only_where_its_own_prompt_has_it_not():
 
     Of 160 words the model keeps 80 beyond prompts, and people 160; counting every word, the model has kept 157: what stands in the prompts 0 to 19 and 21 to 39.
     """
-    told = continued(PROMPTS[:20] + NEXT[20:], NEXT, PROMPTS)
-    found = read(RareWords(), told)
-    assert value(found, "rare_words_beyond_prompt", "1 time") == pytest.approx(80.5 / 160.5)
-    note = found["rare_words_beyond_prompt", "1 time"].note
+    compared = continued(PROMPTS[:20] + NEXT[20:], NEXT, PROMPTS)
+    by_place = read(RareWords(), compared)
+    assert value(by_place, "rare_words_beyond_prompt", "1 time") == pytest.approx(80.5 / 160.5)
+    note = by_place["rare_words_beyond_prompt", "1 time"].note
     assert "in 160 words" in note and "beside what people wrote after the same blocks" in note
-    found = read(LexicalDiversity(), told)
-    assert value(found, "vocabulary_ratio_beyond_prompt") == pytest.approx(80.5 / 160.5)
-    copied = read(PromptCopying(), told)
+    by_place = read(LexicalDiversity(), compared)
+    assert value(by_place, "vocabulary_ratio_beyond_prompt") == pytest.approx(80.5 / 160.5)
+    copied = read(PromptCopying(), compared)
     assert value(copied, "prompt_copying") == 0.5 and value(copied, "prompt_copying", "null") == 0
 
 
 def test_a_writer_that_only_copies_its_prompt_keeps_no_rare_word():
-    found = read_all(continued(PROMPTS, NEXT, PROMPTS, holdout=text(*NEXT)))
-    assert value(found, "rare_words_beyond_prompt", "1 time") == pytest.approx(0.5 / 160.5)
-    assert value(found, "vocabulary_ratio_beyond_prompt") == pytest.approx(0.5 / 160.5)
-    assert value(found, "prompt_copying") == 1
-    assert value(found, "learning_loss", "1 time") == 0 and value(found, "learning_loss_beyond_prompt", "1 time") == 1
-    assert found["known_words_beyond_prompt", ""].estimate is None  # nothing was written that could be known
+    by_place = read_all(continued(PROMPTS, NEXT, PROMPTS, holdout=text(*NEXT)))
+    assert value(by_place, "rare_words_beyond_prompt", "1 time") == pytest.approx(0.5 / 160.5)
+    assert value(by_place, "vocabulary_ratio_beyond_prompt") == pytest.approx(0.5 / 160.5)
+    assert value(by_place, "prompt_copying") == 1
+    assert value(by_place, "learning_loss", "1 time") == 0 and value(by_place, "learning_loss_beyond_prompt", "1 time") == 1
+    assert by_place["known_words_beyond_prompt", ""].estimate is None  # nothing was written that could be known
 
 
 def test_a_writer_that_never_copies_has_equal_readings():
@@ -262,11 +266,11 @@ def test_a_writer_that_never_copies_has_equal_readings():
     rest = [" ".join(rng.choice(letters(0, 120), 4)) for _ in range(80)]
     training = text(*prompts, *rest, document=list(range(120)))
     fresh = text(*rest[:40], document=list(range(120, 160)), prompt=list(range(40)))
-    told = evidence(text(*said, prompt=list(range(40))), training, holdout=fresh, continuations=fresh)
-    found = read(LexicalDiversity(), told)
+    compared = evidence(text(*said, prompt=list(range(40))), training, holdout=fresh, continuations=fresh)
+    by_place = read(LexicalDiversity(), compared)
     for page in ("vocabulary_ratio", "word_entropy", "hapax_share"):
-        assert found[page + "_beyond_prompt", ""].estimate is not None
-    rare, copied = read(RareWords(), told), read(PromptCopying(), told)
+        assert by_place[page + "_beyond_prompt", ""].estimate is not None
+    rare, copied = read(RareWords(), compared), read(PromptCopying(), compared)
     assert value(copied, "prompt_copying") == 0
     bands = [at for page, at in rare if page == "rare_words" and rare[page, at].estimate and not at.startswith("null")]
     assert bands
@@ -276,48 +280,48 @@ def test_a_writer_that_never_copies_has_equal_readings():
 
 def test_records_without_prompts_leave_nothing_out_and_say_so():
     lines = [" ".join(letters(i, i + 4)) for i in range(0, 160, 4)]
-    told = evidence(text(*lines, prompt=[-1] * 40), text(*lines), holdout=text(*lines))
-    found = read(RareWords(), told)
-    assert found["rare_words_beyond_prompt", "1 time"].estimate == found["rare_words", "1 time"].estimate
-    assert found["rare_words_beyond_prompt", "1 time"].note.startswith("written after no prompt")
-    copied = read(PromptCopying(), told)["prompt_copying", ""]
+    compared = evidence(text(*lines, prompt=[-1] * 40), text(*lines), holdout=text(*lines))
+    by_place = read(RareWords(), compared)
+    assert by_place["rare_words_beyond_prompt", "1 time"].estimate == by_place["rare_words", "1 time"].estimate
+    assert by_place["rare_words_beyond_prompt", "1 time"].note.startswith("written after no prompt")
+    copied = read(PromptCopying(), compared)["prompt_copying", ""]
     assert copied.estimate is None and copied.note == "written after no prompt"
 
 
 def test_records_that_keep_their_prompt_are_not_read_without_it():
     kept = Origin("model", decoding='{"prefix": 4}')
-    told = evidence(text("a b"), text("a b", "c d")).but(drawn=part_of(kept, text("a b")))
-    found = read(RareWords(), told)
+    compared = evidence(text("a b"), text("a b", "c d")).but(drawn=part_of(kept, text("a b")))
+    by_place = read(RareWords(), compared)
     assert (
-        found["rare_words_beyond_prompt", ""].note
+        by_place["rare_words_beyond_prompt", ""].note
         == "records keep the first 4 tokens of their prompt, so that its words are theirs"
     )
 
 
 def test_where_nobody_continued_the_prompts_other_human_text_is_dealt_to_them():
-    told = evidence(text(*PROMPTS), text(*PROMPTS), holdout=text(*NEXT))
-    copied = read(PromptCopying(), told)["prompt_copying", ""]
+    compared = evidence(text(*PROMPTS), text(*PROMPTS), holdout=text(*NEXT))
+    copied = read(PromptCopying(), compared)["prompt_copying", ""]
     assert "beside other human text beside prompts of other documents" in copied.note and copied.estimate.value == 1
 
 
 def test_records_that_continue_the_newest_ones_have_those_as_prompts():
-    told = continued(NEXT, NEXT, PROMPTS).but(prompts=text(*NEXT))
-    assert value(read(PromptCopying(), told), "prompt_copying") == 1
+    compared = continued(NEXT, NEXT, PROMPTS).but(prompts=text(*NEXT))
+    assert value(read(PromptCopying(), compared), "prompt_copying") == 1
 
 
 def test_a_human_continuation_that_was_learned_from_is_no_fresh_one():
     """Of forty continuations eight are training blocks themselves, so that the records after those eight prompts are not compared."""
     after = text(*PROMPTS[:8], *NEXT[8:], document=list(range(40)), prompt=list(range(40)))
-    told = evidence(text(*PROMPTS[:8], *NEXT[8:]), text(*PROMPTS, document=list(range(40))), continuations=after)
-    assert value(read(PromptCopying(), told), "prompt_copying") == 0
+    compared = evidence(text(*PROMPTS[:8], *NEXT[8:]), text(*PROMPTS, document=list(range(40))), continuations=after)
+    assert value(read(PromptCopying(), compared), "prompt_copying") == 0
 
 
 def test_two_texts_are_compared_at_one_number_of_words():
     some = [" ".join(letters(i, i + 5)) for i in range(0, 600, 5)]
-    found = read(LexicalDiversity(), evidence(text(*some[:60]), text(*some), holdout=text(*some)))
-    assert found["vocabulary_ratio", ""].note == "at 300 words"
-    assert value(found, "vocabulary_ratio") == pytest.approx(1)
-    assert value(found, "distinct_n", "2 words") == pytest.approx(1)
+    by_place = read(LexicalDiversity(), evidence(text(*some[:60]), text(*some), holdout=text(*some)))
+    assert by_place["vocabulary_ratio", ""].note == "at 300 words"
+    assert value(by_place, "vocabulary_ratio") == pytest.approx(1)
+    assert value(by_place, "distinct_n", "2 words") == pytest.approx(1)
 
 
 def test_repetition_is_what_a_text_has_said_before():
@@ -334,66 +338,68 @@ def test_repetition_is_read_of_texts_of_one_length():
     """Texts that a model writes at twice the length repeat themselves more; their first words do not."""
     lines = ["a b c d e f g h", "b c a e d h g f", "c a b f d g e h"] * 10
     twice = [f"{line} {line}" for line in lines]
-    found = read(LexicalDiversity(), evidence(text(*twice), text(*lines), holdout=text(*lines)))
-    assert value(found, "repetition") == value(found, "repetition", "null") == 0
-    assert "of the first 8 words" in found["repetition", ""].note
+    by_place = read(LexicalDiversity(), evidence(text(*twice), text(*lines), holdout=text(*lines)))
+    assert value(by_place, "repetition") == value(by_place, "repetition", "null") == 0
+    assert "of the first 8 words" in by_place["repetition", ""].note
 
 
 def test_text_that_repeats_nothing_still_has_an_interval():
-    told = evidence(text("a b c d", "e f g h", "i j k l"), text("a b c d", "e f g h", "m n o p"))
-    found = read(LexicalDiversity(), told)
-    assert value(found, "repetition") == 0 and found["repetition", ""].estimate.high > 0.1
+    compared = evidence(text("a b c d", "e f g h", "i j k l"), text("a b c d", "e f g h", "m n o p"))
+    by_place = read(LexicalDiversity(), compared)
+    assert value(by_place, "repetition") == 0 and by_place["repetition", ""].estimate.high > 0.1
 
 
 def test_generated_perplexity_shows_both_ends():
     reference = text(*[""] * 600, tokens=[[t, t] for t in range(600)])
     drawn = text(*[""] * 10, tokens=[[0, 0]] * 3 + [[300, 300]] * 5 + [[599, 600]] + [[700, 700]])
-    found = read(GeneratedPerplexity(), evidence(drawn, text("a"), reference, model=Geometric(0.001)))
+    by_place = read(GeneratedPerplexity(), evidence(drawn, text("a"), reference, model=Geometric(0.001)))
 
     def perplexity(token):
         return math.exp(token * 0.001 - math.log(1 - math.exp(-0.001)))
 
-    assert value(found, "generated_perplexity") == pytest.approx(perplexity((1500 + 599.5 + 700) / 10))
-    assert value(found, "generated_perplexity", "quantile 0.5") == pytest.approx(perplexity(300))
-    assert value(found, "generated_perplexity", "null quantile 0.05") == pytest.approx(perplexity(0.05 * 601 - 1))
-    assert value(found, "beyond_human", "below human 5 %") == 3 / 10
-    assert value(found, "beyond_human", "above human 99.9 %") == 2 / 10
+    assert value(by_place, "generated_perplexity") == pytest.approx(perplexity((1500 + 599.5 + 700) / 10))
+    assert value(by_place, "generated_perplexity", "quantile 0.5") == pytest.approx(perplexity(300))
+    assert value(by_place, "generated_perplexity", "null quantile 0.05") == pytest.approx(perplexity(0.05 * 601 - 1))
+    assert value(by_place, "beyond_human", "below human 5 %") == 3 / 10
+    assert value(by_place, "beyond_human", "above human 99.9 %") == 2 / 10
     # Each is a document: the 30th and the 1st of 600 set the limits, beyond which 30 and 1 of 601 fresh ones are expected.
-    assert value(found, "beyond_human", "null below human 5 %") == 30 / 601
-    assert value(found, "beyond_human", "null above human 99.9 %") == 1 / 601
+    assert value(by_place, "beyond_human", "null below human 5 %") == 30 / 601
+    assert value(by_place, "beyond_human", "null above human 99.9 %") == 1 / 601
 
 
 def test_the_histogram_of_perplexities_shares_all_blocks_out():
     # A token costs t / 10 nats and the normaliser: its perplexity is exp(t / 10 + 2.352).
     drawn = text(*[""] * 8, tokens=[[0, 0]] * 3 + [[10, 10]] * 4 + [[60, 60]])
-    found = read(GeneratedPerplexity(), evidence(drawn, text("a"), text(*[""] * 40, tokens=[[5, 5]] * 40), model=Geometric(0.1)))
+    by_place = read(GeneratedPerplexity(), evidence(drawn, text("a"), text(*[""] * 40, tokens=[[5, 5]] * 40), model=Geometric(0.1)))
     shares = {
-        at: reading.estimate.value for (name, at), reading in found.items() if name == "perplexity_histogram" and "null" not in at
+        at: reading.estimate.value
+        for (name, at), reading in by_place.items()
+        if name == "perplexity_histogram" and "null" not in at
     }
     assert {at: share for at, share in shares.items() if share} == {"8 to 16": 3 / 8, "16 to 32": 4 / 8, "512 and above": 1 / 8}
     assert sum(shares.values()) == 1
-    assert value(found, "perplexity_histogram", "null 16 to 32") == 1
+    assert value(by_place, "perplexity_histogram", "null 16 to 32") == 1
 
 
 def test_rare_quantiles_need_enough_human_blocks():
-    found = read(GeneratedPerplexity(), evidence(text("a b", "a b"), text("a"), text(*["a b"] * 20)))
+    by_place = read(GeneratedPerplexity(), evidence(text("a b", "a b"), text("a"), text(*["a b"] * 20)))
     assert (
-        found["beyond_human", "above human 99.9 %"].note
+        by_place["beyond_human", "above human 99.9 %"].note
         == "the outermost 0.1% of human text needs at least 500 blocks, there are 20"
     )
     # All blocks are alike, so that all are as far out as the first of them, human ones too.
-    assert value(found, "beyond_human", "below human 5 %") == 1
-    assert value(found, "beyond_human", "null below human 5 %") == 20 / 21
+    assert value(by_place, "beyond_human", "below human 5 %") == 1
+    assert value(by_place, "beyond_human", "null below human 5 %") == 20 / 21
 
 
 def test_texts_are_taken_over_from_human_text_and_from_what_was_learned():
     own = [" ".join(letters(i, i + 9)) for i in range(0, 360, 9)]
     new = [" ".join(letters(i, i + 9)) for i in range(360, 630, 9)]
     drawn, human, learned = text(*own[:8], *new[:24]), text(*own), text(*new[:16], *own[:4])
-    found = read(VerbatimCopies(), evidence(drawn, human, holdout=text(*(f"{line} x" for line in new)), learned=learned))
-    assert value(found, "verbatim") == 8 / 32 and value(found, "verbatim", "null") == 0
-    found = read(TrainingCopies(), evidence(drawn, human, learned=learned))
-    assert value(found, "verbatim_training") == 20 / 32
+    by_place = read(VerbatimCopies(), evidence(drawn, human, holdout=text(*(f"{line} x" for line in new)), learned=learned))
+    assert value(by_place, "verbatim") == 8 / 32 and value(by_place, "verbatim", "null") == 0
+    by_place = read(TrainingCopies(), evidence(drawn, human, learned=learned))
+    assert value(by_place, "verbatim_training") == 20 / 32
     short = read(TrainingCopies(), evidence(text("a b"), human, learned=learned))
     assert short["verbatim_training", ""].note == "no text has 8 words"
 
@@ -410,19 +416,19 @@ def groups_evidence(drawn, prompt):
 
 
 def test_groups_are_read_by_how_much_there_was_to_learn_from():
-    found = read(
+    by_place = read(
         TextGroups(),
         groups_evidence(["the dog walked the dog", "that that that the thin cat", "the weather in the house"], [0, 1, 2]),
     )
     large, small = "groups of 2-3 blocks", "groups of 1 block"
     # the dog walked home with cat she thought that weather was thin: six of twelve are said for English prompts.
-    assert value(found, "group_survival", large) == 6 / 12
-    assert found["group_survival", small].note == "an interval over documents needs at least 2 of them, there is 1"
-    assert value(found, "group_survival", "null " + large) == 2 / 12  # the, cat
-    assert value(found, "group_share", large) == 1
-    assert found["group_share", small].note == "an interval over blocks needs at least 2 of them, there is 1"
-    assert found["group_loss", large].estimate.n == 2
-    assert found["group_loss", small].note.endswith("there is 1")
+    assert value(by_place, "group_survival", large) == 6 / 12
+    assert by_place["group_survival", small].note == "an interval over documents needs at least 2 of them, there is 1"
+    assert value(by_place, "group_survival", "null " + large) == 2 / 12  # the, cat
+    assert value(by_place, "group_share", large) == 1
+    assert by_place["group_share", small].note == "an interval over blocks needs at least 2 of them, there is 1"
+    assert by_place["group_loss", large].estimate.n == 2
+    assert by_place["group_loss", small].note.endswith("there is 1")
 
 
 def test_a_group_that_is_written_in_another_language_is_lost():
@@ -431,8 +437,8 @@ def test_a_group_that_is_written_in_another_language_is_lost():
 
 
 def test_two_continuations_of_one_prompt_are_not_independent():
-    found = read(TextGroups(), groups_evidence([*ENGLISH, "the dog in the house"], [0, 1, 2, 2]))
-    assert found["group_share", "groups of 1 block"].note == "an interval over prompts needs at least 2 of them, there is 1"
+    by_place = read(TextGroups(), groups_evidence([*ENGLISH, "the dog in the house"], [0, 1, 2, 2]))
+    assert by_place["group_share", "groups of 1 block"].note == "an interval over prompts needs at least 2 of them, there is 1"
 
 
 def test_texts_repeated_for_the_same_prompts_narrow_no_interval():
@@ -454,9 +460,10 @@ def test_texts_repeated_for_the_same_prompts_narrow_no_interval():
 def test_groups_need_groups_and_prompts():
     with pytest.raises(NotApplicable, match="the human data have no groups"):
         read(TextGroups(), evidence(text("a"), text("a")))
-    found = read(TextGroups(), groups_evidence(["the dog"], [-1]))
+    by_place = read(TextGroups(), groups_evidence(["the dog"], [-1]))
     assert (
-        found["group_share", "groups of 1 block"].note == "needs text that was drawn for human prompts, so that its group is known"
+        by_place["group_share", "groups of 1 block"].note
+        == "needs text that was drawn for human prompts, so that its group is known"
     )
 
 
@@ -468,9 +475,9 @@ ANY = st.lists(st.text(max_size=40), min_size=1, max_size=8)
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def check_promises(found):
+def check_promises(by_place):
     known = pages_of_runs()
-    for (metric, place), reading in found.items():
+    for (metric, place), reading in by_place.items():
         assert metric in known
         if reading.estimate is None:
             assert reading.note
@@ -486,8 +493,8 @@ def check_promises(found):
 def test_every_reading_has_a_page_and_an_interval_about_its_value_or_a_note(drawn, training, holdout):
     prompt = [i % len(training) for i in range(len(drawn))]
     group = ["even" if i % 2 else "odd" for i in range(len(training))]
-    told = evidence(text(*drawn, prompt=prompt), text(*training, group=group), text(*training), text(*holdout))
-    check_promises(read_all(told))
+    compared = evidence(text(*drawn, prompt=prompt), text(*training, group=group), text(*training), text(*holdout))
+    check_promises(read_all(compared))
 
 
 @FEW
@@ -511,11 +518,11 @@ def test_weird_text_is_read(weird):
 def test_nothing_drawn_is_a_note_for_every_reading_of_it():
     nothing = text("a", "b").take(np.zeros(0, dtype=int))
     human = text("a b c d e", "a b", group=["x", "y"])
-    found = read_all(evidence(nothing, human, human, human))
-    check_promises(found)
+    by_place = read_all(evidence(nothing, human, human, human))
+    check_promises(by_place)
     of_models = {*HeldOut.pages, *NextTokens.pages, "group_loss", "group_loss_gap"}
-    of_drawn = {key: one for key, one in found.items() if "null" not in key[1] and key[0] not in of_models}
-    assert of_drawn and all(one.estimate is None for one in of_drawn.values())
+    of_drawn = {key: reading for key, reading in by_place.items() if "null" not in key[1] and key[0] not in of_models}
+    assert of_drawn and all(reading.estimate is None for reading in of_drawn.values())
 
 
 @FEW
@@ -525,11 +532,11 @@ def test_the_order_of_the_blocks_moves_no_value(lines, chance):
     prompt = [i % 3 for i in range(len(lines))]
     order = chance.sample(range(len(lines)), len(lines))
     first = text(*lines, prompt=prompt)
-    one, other = (read_all(evidence(drawn, training, training, training)) for drawn in (first, first.take(np.array(order))))
-    for key in one.keys() - {key for key in one if key[1].startswith("null")}:
-        assert (one[key].estimate is None) == (other[key].estimate is None), key
-        if one[key].estimate is not None:
-            assert one[key].estimate.value == pytest.approx(other[key].estimate.value, rel=1e-12, abs=1e-15), key
+    before, after = (read_all(evidence(drawn, training, training, training)) for drawn in (first, first.take(np.array(order))))
+    for key in before.keys() - {key for key in before if key[1].startswith("null")}:
+        assert (before[key].estimate is None) == (after[key].estimate is None), key
+        if before[key].estimate is not None:
+            assert before[key].estimate.value == pytest.approx(after[key].estimate.value, rel=1e-12, abs=1e-15), key
 
 
 @pytest.mark.parametrize("values", [[1, 1, 1, 1, 0, 1, 1, 1, 1, 1], [0, 1, 1, 2] * 6, [0, 0, 1, 1, 1, 2, 2] * 4])
@@ -538,8 +545,8 @@ def test_equally_likely_blocks_bound_a_quantile_alike_in_any_order(values):
     rng, seen = np.random.default_rng(0), set()
     drawn = text(*["a"] * len(values), prompt=[i % 3 for i in range(len(values))], tokens=values)
     for _ in range(40):
-        found = read(GeneratedPerplexity(), evidence(drawn.take(rng.permutation(len(values))), drawn, drawn))
-        seen.add(tuple((key, reading.estimate, reading.note) for key, reading in found.items() if "quantile" in key[1]))
+        by_place = read(GeneratedPerplexity(), evidence(drawn.take(rng.permutation(len(values))), drawn, drawn))
+        seen.add(tuple((key, reading.estimate, reading.note) for key, reading in by_place.items() if "quantile" in key[1]))
     assert len(seen) == 1
 
 
@@ -547,10 +554,10 @@ def test_equally_likely_blocks_bound_a_quantile_alike_in_any_order(values):
 @given(LINES, LINES)
 def test_human_text_against_itself_reads_its_floor(lines, training):
     sample = text(*lines, document=[i // 2 for i in range(len(lines))])
-    found = read_all(evidence(sample, text(*training), sample, sample))
+    by_place = read_all(evidence(sample, text(*training), sample, sample))
     drawn_anew = {page for name in TEXT if issubclass(measure(name), OfTexts) for page in measure(name).pages}
-    for metric, aspect in [key for key in found if key[1].startswith("null")]:
-        value, floor = found[metric, aspect.removeprefix("null").strip()], found[metric, aspect]
+    for metric, aspect in [key for key in by_place if key[1].startswith("null")]:
+        value, floor = by_place[metric, aspect.removeprefix("null").strip()], by_place[metric, aspect]
         # The nulls of texts that are dealt anew are no sample; the ends of its own distribution are no draw from it.
         if value.estimate and floor.estimate and metric not in drawn_anew and "human " not in aspect.replace("null human", ""):
             assert value.estimate.value == pytest.approx(floor.estimate.value), (metric, aspect)
@@ -559,17 +566,17 @@ def test_human_text_against_itself_reads_its_floor(lines, training):
 def test_equal_streams_give_equal_readings():
     chance = np.random.default_rng(5)
     lines = [" ".join(chance.choice(list("abcdefgh"), 12)) for _ in range(60)]
-    told = evidence(text(*lines[:20]), text(*lines[20:40]), text(*lines[40:]), text(*lines[30:50]))
-    assert read_all(told) == read_all(told) == read_all(told.but())
+    compared = evidence(text(*lines[:20]), text(*lines[20:40]), text(*lines[40:]), text(*lines[30:50]))
+    assert read_all(compared) == read_all(compared) == read_all(compared.but())
 
 
 def test_each_member_names_its_pages_after_its_readings():
     human = text("a b c d e", "a b c d f", group=["x", "x"])
-    found = read_all(evidence(human, human, human, human))
+    by_place = read_all(evidence(human, human, human, human))
     for name in TEXT:
         for page in measure(name).pages:
             # The measure of radioactivity needs a watermark to look for, which tests/test_radioactivity.py gives it.
-            assert name == "radioactivity" or any(metric == page for metric, _ in found), page
+            assert name == "radioactivity" or any(metric == page for metric, _ in by_place), page
 
 
 def test_generation_0_scores_human_text_once():
@@ -582,8 +589,8 @@ def test_generation_0_scores_human_text_once():
 
     model, human = Counting(), text("a b", "c d")
     for drawn in (text("a"), text("b")):
-        told = evidence(drawn, human, human, model=model)
-        read(HeldOut(), told), read(GeneratedPerplexity(), told)
+        compared = evidence(drawn, human, human, model=model)
+        read(HeldOut(), compared), read(GeneratedPerplexity(), compared)
     assert Counting.asked == 1 + 2
     assert nats(Geometric(2.0), human).sum() != nats(model, human).sum()
 

@@ -77,7 +77,7 @@ def test_every_row_of_a_mix_of_a_mix_leads_back_to_the_file_that_holds_it(place)
 def test_equal_rows_are_told_apart_by_their_place_in_the_file(place):
     folder, frames = place
     alike = frames["first"].filter(polars.col("text") == "human 0")
-    rows = [show(folder / "first", id=one).file.row for one in alike["_id"]]
+    rows = [show(folder / "first", id=row_id).file.row for row_id in alike["_id"]]
     assert sorted(set(rows)) == [1, 8] and len(rows) >= 2
 
 
@@ -201,9 +201,9 @@ def test_any_row_is_found_however_often_it_repeats(tmp_path_factory, texts, repe
         seed=seed,
         out=folder / "mix",
     )
-    found = [(row["text"], show(folder / "mix", id=row["_id"]).file.row) for row in mixed.frame().iter_rows(named=True)]
-    assert all(texts[row - 1] == text for text, row in found)
-    assert sorted(row for _, row in found) == sorted([*range(1, len(texts) + 1)] * repeats)
+    texts_and_rows = [(row["text"], show(folder / "mix", id=row["_id"]).file.row) for row in mixed.frame().iter_rows(named=True)]
+    assert all(texts[row - 1] == text for text, row in texts_and_rows)
+    assert sorted(row for _, row in texts_and_rows) == sorted([*range(1, len(texts) + 1)] * repeats)
 
 
 def test_ids_and_parents_are_the_same_when_all_is_built_again(tmp_path):

@@ -83,23 +83,23 @@ def test_tensorboard_reads_every_generation_with_its_interval_and_the_settings(r
     outcross.export(run.folder, to="tensorboard", out=tmp_path / "events")
     for arm in ("replace", "accumulate"):
         for seed in (0, 1):
-            read, found = scalars(tmp_path / "events", f"{arm}, seed {seed}")
+            read, logged = scalars(tmp_path / "events", f"{arm}, seed {seed}")
             for place, name in enumerate(("log_variance", "log_variance_low", "log_variance_high")):
                 values = {generation: numbers[place] for generation, numbers in expected(run, arm, seed).items()}
-                assert dict(found[name]) == pytest.approx(values, rel=1e-6) and len(found[name]) == 3
+                assert dict(logged[name]) == pytest.approx(values, rel=1e-6) and len(logged[name]) == 3
             from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
             stored = HParamsPluginData.FromString(read.SummaryMetadata("_hparams_/session_start_info").plugin_data.content)
-            told = stored.session_start_info.hparams
-            assert told["policy.kind"].string_value == arm and told["seed"].number_value == seed
+            hyperparameters = stored.session_start_info.hparams
+            assert hyperparameters["policy.kind"].string_value == arm and hyperparameters["seed"].number_value == seed
 
 
 def test_trackio_reads_every_generation_with_its_interval_and_the_settings(run, tmp_path):
     outcross.export(run.folder, to="trackio", out=tmp_path / "trackio")
     names, logged, config = rows_of(tmp_path / "trackio", "drift", "replace, seed 1")
     assert set(names) == {f"{policy}, seed {seed}" for policy in ("replace", "accumulate") for seed in (0, 1)}
-    told = expected(run, "replace", 1)
-    assert {row["step"]: tuple(row[f"log_variance{end}"] for end in ("", "_low", "_high")) for row in logged} == told
+    numbers = expected(run, "replace", 1)
+    assert {row["step"]: tuple(row[f"log_variance{end}"] for end in ("", "_low", "_high")) for row in logged} == numbers
     assert (config["policy.kind"], config["seed"], config["outcross.varied"]) == ("replace", 1, "policy")
     assert (tmp_path / "trackio" / "report.html").read_bytes() == run.report(tmp_path / "page.html").read_bytes()
 
@@ -116,8 +116,8 @@ def test_tables_are_read_back_as_they_were(run, tmp_path, to, read):
 def test_checks_of_an_audit_and_rows_of_a_mix_become_tables(audit, tmp_path):
     outcross.export(audit, to="csv", out=tmp_path / "checks")
     checks = pl.read_csv(tmp_path / "checks" / "checks.csv")
-    found = outcross.show(audit).frame()
-    assert checks["value"].to_list() == found["value"].to_list() and checks["verdict"].to_list() == found["verdict"].to_list()
+    frame = outcross.show(audit).frame()
+    assert checks["value"].to_list() == frame["value"].to_list() and checks["verdict"].to_list() == frame["verdict"].to_list()
     mixed = mix_of(tmp_path, ["a", "b, c", 'd "e"\n'])
     outcross.export(tmp_path / "mix", to="csv", out=tmp_path / "rows")
     assert pl.read_csv(tmp_path / "rows" / "train.csv")["text"].to_list() == mixed.frame()["text"].to_list()
@@ -125,11 +125,11 @@ def test_checks_of_an_audit_and_rows_of_a_mix_become_tables(audit, tmp_path):
 
 def test_the_checks_of_an_audit_are_one_step_of_a_tracker(audit, tmp_path):
     outcross.export(audit, to="tensorboard", out=tmp_path / "events")
-    _, found = scalars(tmp_path / "events", "half")
+    _, logged = scalars(tmp_path / "events", "half")
     checks = outcross.show(audit).frame().filter(pl.col("value").is_not_null())
     for row in checks.to_dicts():
         name = f"{row['aspect']}/{metric_name(row['metric'], row['column'], row['at'], row['group'])}"
-        assert found[name] == [(0, pytest.approx(row["value"], rel=1e-6))]
+        assert logged[name] == [(0, pytest.approx(row["value"], rel=1e-6))]
 
 
 def test_names_of_metrics_are_stable_allowed_and_never_shared():
@@ -201,18 +201,18 @@ def test_a_run_is_logged_as_its_generations_end_and_a_resumed_one_not_twice(run,
     for generation in outcross.run(GAUSSIAN, **asked):
         if generation.g == 1:
             break
-    _, found = scalars(tmp_path / "drift-tensorboard", "replace, seed 0")
-    assert [step for step, _ in found["log_variance"]] == [0, 1]
+    _, events = scalars(tmp_path / "drift-tensorboard", "replace, seed 0")
+    assert [step for step, _ in events["log_variance"]] == [0, 1]
     outcross.run(GAUSSIAN, **asked).finish()
     _, logged, _ = rows_of(tmp_path / "drift-trackio", "drift", "replace, seed 0")
-    told = expected(run, "replace", 0)
-    assert [(row["step"], row["log_variance"]) for row in logged] == [(step, told[step][0]) for step in (0, 1, 2)]
+    numbers = expected(run, "replace", 0)
+    assert [(row["step"], row["log_variance"]) for row in logged] == [(step, numbers[step][0]) for step in (0, 1, 2)]
     for arm in ("replace", "accumulate"):
         for seed in (0, 1):
-            told = {generation: numbers[0] for generation, numbers in expected(run, arm, seed).items()}
-            _, found = scalars(tmp_path / "drift-tensorboard", f"{arm}, seed {seed}")
-            assert [step for step, _ in found["log_variance"]] == [0, 1, 2]
-            assert dict(found["log_variance"]) == pytest.approx(told, rel=1e-6)
+            numbers = {generation: numbers[0] for generation, numbers in expected(run, arm, seed).items()}
+            _, events = scalars(tmp_path / "drift-tensorboard", f"{arm}, seed {seed}")
+            assert [step for step, _ in events["log_variance"]] == [0, 1, 2]
+            assert dict(events["log_variance"]) == pytest.approx(numbers, rel=1e-6)
 
 
 def test_a_killed_run_that_is_resumed_is_logged_once(tmp_path):
@@ -227,13 +227,13 @@ def test_a_killed_run_that_is_resumed_is_logged_once(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     subprocess.run(command, check=True, env={**os.environ, **WITHOUT_CHARTS})
-    _, found = scalars(tmp_path / "long-tensorboard", "replace")
-    assert sorted(tag for tag in found if tag.startswith("log_variance")) == [
+    _, logged = scalars(tmp_path / "long-tensorboard", "replace")
+    assert sorted(tag for tag in logged if tag.startswith("log_variance")) == [
         "log_variance",
         "log_variance_high",
         "log_variance_low",
     ]
-    steps = [step for step, _ in found["log_variance"]]
+    steps = [step for step, _ in logged["log_variance"]]
     assert len(steps) == len(set(steps)) and steps[-1] == 99
 
 

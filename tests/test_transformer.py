@@ -42,8 +42,8 @@ def teach(start, records, **changes):
     return fit(start, records, rng=np.random.default_rng(2), **recipe)
 
 
-def largest_difference(one, other):
-    pairs = zip(one.parameters(), other.parameters(), strict=True)
+def largest_difference(first, second):
+    pairs = zip(first.parameters(), second.parameters(), strict=True)
     return max((a - b).abs().max().item() for a, b in pairs)
 
 
@@ -132,15 +132,22 @@ def test_the_loss_is_minus_log_prob_and_its_gradient_is_autograds(untrained):
     ours = mean_loss(untrained, records, weights)
     assert ours.item() == pytest.approx(plain.item(), rel=1e-6)
     parameters = list(untrained.parameters())
-    for one, other in zip(torch.autograd.grad(ours, parameters), torch.autograd.grad(plain, parameters), strict=True):
-        assert torch.allclose(one, other, rtol=1e-4, atol=1e-7)
+    for own, expected in zip(torch.autograd.grad(ours, parameters), torch.autograd.grad(plain, parameters), strict=True):
+        assert torch.allclose(own, expected, rtol=1e-4, atol=1e-7)
 
 
 def test_chunks_of_the_vocabulary_do_not_change_the_loss(untrained, monkeypatch):
     records = torch.from_numpy(blocks(5)).long()
     whole = mean_loss(untrained, records, torch.ones(5)).item()
-    monkeypatch.setattr(fitting, "LOGITS_AT_A_TIME", 50 * 7)  # 40 rows, 7 at a time
-    assert mean_loss(untrained, records, torch.ones(5)).item() == pytest.approx(whole, rel=1e-6)
+    parameters = list(untrained.parameters())
+    exact = torch.autograd.grad(mean_loss(untrained, records, torch.ones(5)), parameters)
+    for scores in (40, 17):
+        monkeypatch.setattr(fitting, "SCORES_AT_A_TIME", 50 * scores)
+        monkeypatch.setattr(fitting, "LOGITS_AT_A_TIME", 50 * 7)  # of 40 rows
+        loss = mean_loss(untrained, records, torch.ones(5))
+        assert loss.item() == pytest.approx(whole, rel=1e-6)
+        for gradient, other in zip(torch.autograd.grad(loss, parameters), exact, strict=True):
+            assert torch.allclose(gradient, other, rtol=1e-4, atol=1e-7)
 
 
 def test_attention_in_bf16_has_the_gradient_of_attention_in_fp32():
@@ -151,25 +158,25 @@ def test_attention_in_bf16_has_the_gradient_of_attention_in_fp32():
     plain = torch.nn.functional.scaled_dot_product_attention(*exact, is_causal=True)
     assert torch.allclose(ours.float(), plain, atol=0.03)
     upstream = torch.ones_like(plain)
-    for one, other in zip(
+    for own, expected in zip(
         torch.autograd.grad(ours, parts, upstream.bfloat16()), torch.autograd.grad(plain, exact, upstream), strict=True
     ):
-        assert torch.allclose(one.float(), other, atol=0.06)
+        assert torch.allclose(own.float(), expected, atol=0.06)
 
 
 def test_the_optimizer_is_torchs_to_the_bit(untrained):
     """Its objects cost three seconds to import; the steps must be theirs."""
     ours, theirs = copy.deepcopy(untrained), copy.deepcopy(untrained)
     decays = [{"params": [parameter for parameter in theirs.parameters() if parameter.dim() > 1], "weight_decay": 0.1},
-              {"params": [one for one in theirs.parameters() if one.dim() == 1], "weight_decay": 0.0}]  # fmt: skip
+              {"params": [parameter for parameter in theirs.parameters() if parameter.dim() == 1], "weight_decay": 0.0}]  # fmt: skip
     optimizer, torchs = fitting.AdamW(ours), torch.optim.AdamW(decays, betas=(0.9, 0.95), fused=True)
     records, weights = torch.from_numpy(blocks(6)).long(), torch.ones(6)
     for learning_rate in (1e-2, 3e-3, 1e-4):
         for group in torchs.param_groups:
             group["lr"] = learning_rate
         torchs.zero_grad()
-        for one in (ours, theirs):
-            mean_loss(one, records, weights).backward()
+        for trained in (ours, theirs):
+            mean_loss(trained, records, weights).backward()
         optimizer.step(learning_rate)
         torchs.step()
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
@@ -202,9 +209,9 @@ def test_fitting_leaves_the_start_as_it_was(untrained):
 
 def test_validation_and_progress_change_nothing_learnt(untrained):
     seen = []
-    told = teach(untrained, blocks(6), steps=30, validation=blocks(3, seed=9), progress=lambda *news: seen.append(news))
-    assert largest_difference(told.network, teach(untrained, blocks(6), steps=30).network) == 0
-    assert [done for done, _ in told.validation] == list(range(3, 31, 3))
+    taught = teach(untrained, blocks(6), steps=30, validation=blocks(3, seed=9), progress=lambda *news: seen.append(news))
+    assert largest_difference(taught.network, teach(untrained, blocks(6), steps=30).network) == 0
+    assert [done for done, _ in taught.validation] == list(range(3, 31, 3))
     assert [done for done, _ in seen] == [25, 30]
 
 
@@ -266,7 +273,7 @@ def test_golden_log_probabilities():
             parameter.mul_(8 if parameter.dim() > 1 else 1)  # next tokens that are far from alike
     text = blocks(6, 12)
     after = teach(drawn, text, steps=3, warmup=1).network
-    scores = [log_prob(one, text[:2]) for one in (drawn, after)]
+    scores = [log_prob(trained, text[:2]) for trained in (drawn, after)]
     assert np.array(scores) == pytest.approx(np.array(GOLDEN), abs=1e-3)
 
 

@@ -107,19 +107,19 @@ def test_the_least_share_is_a_lower_limit(share):
     above, lows = 0, []
     for _ in range(200):
         mixed = rng.normal(size=1000) + 4 * (rng.random(1000) < share)
-        found = at_least(mixed, alone(rng.normal(size=1000)))
-        above += found.low > share
-        lows.append(found.low)
+        limit = at_least(mixed, alone(rng.normal(size=1000)))
+        above += limit.low > share
+        lows.append(limit.low)
     assert above <= 10
-    assert found.high == 1.0
+    assert limit.high == 1.0
     assert np.mean(lows) > share - 0.15
 
 
 def test_thresholds_at_a_rate():
     assert [sure_sample(rate) for rate in (0.05, 0.01, 0.001)] == [59, 299, 2995]
     assert rank_of(0.01, 1000) == 991
-    told = realised(0.01, 1000)
-    assert (round(100 * told.low, 2), round(100 * told.high, 2)) == (0.48, 1.70)
+    rate = realised(0.01, 1000)
+    assert (round(100 * rate.low, 2), round(100 * rate.high, 2)) == (0.48, 1.70)
     with pytest.raises(NotApplicable, match="at least 99"):
         rank_of(0.01, least_sample(0.01) - 1)
 
@@ -131,9 +131,9 @@ def test_the_realised_rate_is_its_beta_law():
     rng = np.random.default_rng(7)
     samples = np.sort(rng.normal(size=(2000, 199)), axis=1)
     rates = 1 - ndtr(samples[:, rank_of(0.05, 199) - 1])
-    told = realised(0.05, 199)
-    assert rates.mean() == pytest.approx(told.expected, abs=3 * rates.std() / np.sqrt(2000))
-    assert np.mean((rates >= told.low) & (rates <= told.high)) == pytest.approx(0.95, abs=0.015)
+    rate = realised(0.05, 199)
+    assert rates.mean() == pytest.approx(rate.expected, abs=3 * rates.std() / np.sqrt(2000))
+    assert np.mean((rates >= rate.low) & (rates <= rate.high)) == pytest.approx(0.95, abs=0.015)
 
 
 def test_weights_above_are_ranks():

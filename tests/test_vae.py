@@ -68,10 +68,10 @@ def test_it_has_as_many_numbers_as_the_published_one_and_fewer_at_eight_pixels()
 
 def test_every_layer_begins_as_wide_as_torch_begins_it():
     ours, theirs = initial(PictureShape(28, 28), np.random.default_rng(0)), Autoencoder(PictureShape(28, 28))
-    for (name, one), other in zip(ours.named_parameters(), theirs.parameters(), strict=True):
-        assert one.shape == other.shape
-        if one.numel() > 1000:  # a uniform law on [-a, a] has the deviation a / sqrt(3), estimated to some 2 % here
-            assert one.std().item() == pytest.approx(other.std().item(), rel=0.08), name
+    for (name, own), expected in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        assert own.shape == expected.shape
+        if own.numel() > 1000:  # a uniform law on [-a, a] has the deviation a / sqrt(3), estimated to some 2 % here
+            assert own.std().item() == pytest.approx(expected.std().item(), rel=0.08), name
 
 
 def test_the_divergence_is_the_closed_form_and_the_entropy_that_of_its_pixels():
@@ -153,20 +153,20 @@ def test_adam_steps_as_torch_does():
 
 
 @pytest.mark.parametrize(
-    ("told", "sizes"),
+    ("lengths", "sizes"),
     [
         ({"epochs": 2, "batch": 256}, ([256] * 3 + [132]) * 2),
         ({"epochs": 0.5, "batch": 256}, [256, 194]),
         ({"steps": 4, "batch": 256}, [256] * 4),
     ],
 )
-def test_an_epoch_reads_every_record_once_and_ends_with_a_smaller_batch(told, sizes):
-    schedule = Schedule(start=Scratch(), **told)
-    found = list(fitting.batches(900, schedule, np.random.default_rng(0)))
-    assert [len(rows) for rows in found] == sizes and fitting.steps(900, schedule) == len(sizes)
-    assert sorted(np.concatenate(found)[:900]) == list(range(900)) or "epochs" in told
-    if told.get("epochs") == 2:
-        assert sorted(np.concatenate(found[:4])) == sorted(np.concatenate(found[4:])) == list(range(900))
+def test_an_epoch_reads_every_record_once_and_ends_with_a_smaller_batch(lengths, sizes):
+    schedule = Schedule(start=Scratch(), **lengths)
+    batches = list(fitting.batches(900, schedule, np.random.default_rng(0)))
+    assert [len(rows) for rows in batches] == sizes and fitting.steps(900, schedule) == len(sizes)
+    assert sorted(np.concatenate(batches)[:900]) == list(range(900)) or "epochs" in lengths
+    if lengths.get("epochs") == 2:
+        assert sorted(np.concatenate(batches[:4])) == sorted(np.concatenate(batches[4:])) == list(range(900))
 
 
 def test_as_published_a_fit_has_235_steps_an_epoch():
@@ -182,8 +182,13 @@ def test_the_same_stream_gives_the_same_weights_and_pictures_and_a_folder_keeps_
     model.save(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "network.json", "network.safetensors"]
     kept = Vae().load(tmp_path)
-    one, other = (each.sample(Draw(records=7), None, np.random.default_rng(5)).array for each in (model, kept))
-    assert np.array_equal(one, other) and one.shape == (7, 64) and one.min() >= 0 and one.max() <= 1
+    from_fitted, from_stored = (each.sample(Draw(records=7), None, np.random.default_rng(5)).array for each in (model, kept))
+    assert (
+        np.array_equal(from_fitted, from_stored)
+        and from_fitted.shape == (7, 64)
+        and from_fitted.min() >= 0
+        and from_fitted.max() <= 1
+    )
     assert np.array_equal(model.pictures, kept.pictures) and model.pictures.dtype == np.uint8
 
 
@@ -197,8 +202,8 @@ def test_a_weight_counts_as_often_as_it_says(digits):
     weights = np.where(np.arange(200) < 100, 1.0, 0.0)
     other = digits.array.copy()
     other[100:] = 0
-    one, same = (Vae().fit(Vectors(array), weights, None, QUICK, np.random.default_rng(1)) for array in (digits.array, other))
-    assert np.array_equal(weights_of(one), weights_of(same))
+    weighted, same = (Vae().fit(Vectors(array), weights, None, QUICK, np.random.default_rng(1)) for array in (digits.array, other))
+    assert np.array_equal(weights_of(weighted), weights_of(same))
 
 
 def test_pixels_are_black_or_white_with_the_chances_of_the_mean(model):
@@ -220,7 +225,7 @@ def test_golden_values_of_the_stand_in():
     learned = Vectors((load_digits().data[:96] / 16).astype(np.float32))
     exact = Vae(precision="fp32")
     after = exact.fit(learned, None, None, exact.schedule(Schedule(epochs=1, batch=32, start=Scratch())), np.random.default_rng(1))
-    scores = [one.log_prob(Vectors(learned.array[:3])) for one in (untrained, after)]
+    scores = [model.log_prob(Vectors(learned.array[:3])) for model in (untrained, after)]
     assert np.array(scores) == pytest.approx(np.array(GOLDEN_ELBO), abs=1e-3)
 
 
@@ -302,7 +307,7 @@ def test_generation_1_reads_no_human_picture_and_no_finite_set(model, digits):
         )
         for finite, people in ((digits.array, digits.array), (other, digits.array), (digits.array, other))
     ]
-    assert all(np.array_equal(weights_of(fitted[0]), weights_of(one)) for one in fitted[1:])
+    assert all(np.array_equal(weights_of(fitted[0]), weights_of(network)) for network in fitted[1:])
     finite = [
         loop.train.do(task, training_of(model, array), None, Human(training=part_of(HUMAN, digits)), rng=np.random.default_rng(1))
         for array in (digits.array, other)
@@ -314,9 +319,9 @@ def test_a_record_is_written_anew_at_every_reading_and_one_of_people_never(model
     training = training_of(model, digits.array, share=0.25)
     online = Online.of(training.pool, {"m": model})
     known, rows, rng = training.records.array, np.array([180, 3, 60, 7]), np.random.default_rng(0)
-    one, other = (online.read(known, rows, rng) for _ in range(2))
-    assert np.array_equal(one[[0, 2]], known[[180, 60]]) and np.array_equal(other[[0, 2]], known[[180, 60]])
-    assert not np.array_equal(one[1], other[1]) and not np.array_equal(one[1], known[3])
+    first, second = (online.read(known, rows, rng) for _ in range(2))
+    assert np.array_equal(first[[0, 2]], known[[180, 60]]) and np.array_equal(second[[0, 2]], known[[180, 60]])
+    assert not np.array_equal(first[1], second[1]) and not np.array_equal(first[1], known[3])
 
 
 def test_what_is_written_on_line_has_the_law_of_what_the_model_draws(model):
@@ -331,7 +336,7 @@ def test_what_is_written_on_line_has_the_law_of_what_the_model_draws(model):
 def test_every_policy_has_its_shares_on_line(policy):
     generations = list(package.run(package.experiment(SMALL | {"policy": policy, "metrics": ["latents"]})))
     finite = list(package.run(package.experiment(SMALL | {"policy": policy, "metrics": ["latents"], "rows": "constant"})))
-    sizes = [[len(one.training.value) for one in some] for some in (generations, finite)]
+    sizes = [[len(generation.training.value) for generation in some] for some in (generations, finite)]
     assert sizes[0] == sizes[1] and all(len(generation.drawn) == 120 for generation in generations)
 
 
@@ -363,8 +368,13 @@ def test_a_run_measures_every_generation_against_the_first():
 def test_equal_networks_that_write_otherwise_share_no_records_in_a_ledger(tmp_path):
     ledger, drawn = Ledger(tmp_path / "run"), {}
     for writes in ("mean", "pixels"):
-        told = SMALL | {"learner": {"kind": "vae", "writes": writes}, "rows": "constant", "generations": 1, "metrics": ["latents"]}
-        (generation,) = loop.run(package.experiment(told), ledger)
+        recipe = SMALL | {
+            "learner": {"kind": "vae", "writes": writes},
+            "rows": "constant",
+            "generations": 1,
+            "metrics": ["latents"],
+        }
+        (generation,) = loop.run(package.experiment(recipe), ledger)
         drawn[writes] = generation.drawn.records.array
     assert set(np.unique(drawn["pixels"])) <= {0, 1} and len(np.unique(drawn["mean"])) > 2
 
@@ -459,9 +469,9 @@ metrics: [latents]
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     (folder / "pictures.yaml").write_text(YAML)
-    told = outcross("run", folder / "pictures.yaml", "--out", folder / "run", "--workers", 1, **WITHOUT_CHARTS)
-    assert told.returncode == 0, told.stderr
-    assert "295,721 numbers at 8 by 8 pixels" in " ".join((told.stdout + told.stderr).split())
+    ended = outcross("run", folder / "pictures.yaml", "--out", folder / "run", "--workers", 1, **WITHOUT_CHARTS)
+    assert ended.returncode == 0, ended.stderr
+    assert "295,721 numbers at 8 by 8 pixels" in " ".join((ended.stdout + ended.stderr).split())
     return folder
 
 

@@ -44,7 +44,9 @@ def normal(mean=0.0, variance=1.0, d=1):
 
 def evidence(drawn, reference=None, holdout=None, truth=None, model=None):
     parts = {
-        name: part_of(HUMAN, Vectors(one)) for name, one in {"reference": reference, "holdout": holdout}.items() if one is not None
+        name: part_of(HUMAN, Vectors(array))
+        for name, array in {"reference": reference, "holdout": holdout}.items()
+        if array is not None
     }
     human = Human(training=part_of(HUMAN, Vectors(drawn)), truth=truth, **parts)
     written = part_of(Origin("model"), Vectors(drawn))
@@ -59,12 +61,14 @@ def evidence(drawn, reference=None, holdout=None, truth=None, model=None):
     )
 
 
-def read(metric, told, seed=0):
-    return {" ".join(filter(None, key)): one for key, one in with_nulls(metric(told, np.random.default_rng(seed))).items()}
+def read(metric, compared, seed=0):
+    return {
+        " ".join(filter(None, key)): reading for key, reading in with_nulls(metric(compared, np.random.default_rng(seed))).items()
+    }
 
 
-def values(found):
-    return {name: one.estimate.value for name, one in found.items() if one.estimate is not None}
+def values(by_place):
+    return {name: reading.estimate.value for name, reading in by_place.items() if reading.estimate is not None}
 
 
 def one_chain(drawn, real):
@@ -92,23 +96,23 @@ def test_energy_distance_is_over_pairs_of_different_points():
 
 def test_balls_reach_to_the_nearest_neighbour():
     real, drawn = points(0, 1, 10), points(0.5, 20, 21)  # radii 1, 1, 9 and 19.5, 1, 1
-    found = numbers(drawn, real, k=1)
-    assert found == pytest.approx({"precision": 1 / 3, "recall": 1, "density": 2 / 3, "coverage": 2 / 3})
+    shares = numbers(drawn, real, k=1)
+    assert shares == pytest.approx({"precision": 1 / 3, "recall": 1, "density": 2 / 3, "coverage": 2 / 3})
 
 
 def test_tail_mass_counts_what_lies_beyond_the_real_quantiles():
     real = points(*range(999))  # beyond lies what is as far out as the 1, 10, 50, 950, 990, 999th of 999
-    told = evidence(points(-1, 0, 8, 48, 500, 950, 995, 2000), reference=real)
+    compared = evidence(points(-1, 0, 8, 48, 500, 950, 995, 2000), reference=real)
     beyond = {"below 0.1 %": 2, "below 1 %": 3, "below 5 %": 4, "above 95 %": 3, "above 99 %": 2, "above 99.9 %": 1}
-    found = read(TailMass(), told)
-    assert {aspect: found[f"tail_mass {aspect}"].estimate.value * 8 for aspect in TAILS} == beyond
-    assert found["tail_mass above 99.9 %"].null.typical == 0.001
+    by_place = read(TailMass(), compared)
+    assert {aspect: by_place[f"tail_mass {aspect}"].estimate.value * 8 for aspect in TAILS} == beyond
+    assert by_place["tail_mass above 99.9 %"].null.typical == 0.001
 
 
 def test_a_quantile_of_too_few_points_is_a_note_that_says_how_many_are_needed():
-    found = read(TailMass(), evidence(points(1, 2), reference=points(*range(99))))
-    assert found["tail_mass below 1 %"].estimate is not None
-    assert "0 human values lie that far out, needs at least 1: 999 human records" in found["tail_mass above 99.9 %"].note
+    by_place = read(TailMass(), evidence(points(1, 2), reference=points(*range(99))))
+    assert by_place["tail_mass below 1 %"].estimate is not None
+    assert "0 human values lie that far out, needs at least 1: 999 human records" in by_place["tail_mass above 99.9 %"].note
 
 
 @dataclass(frozen=True)
@@ -123,8 +127,8 @@ class Two:
 
 
 def test_a_mode_is_covered_by_one_point_within_three_deviations():
-    found = values(read(Modes(), evidence(points(-3, 0, 3, 6.9, 5), truth=Two())))
-    assert found["modes"] == 0.5 and found["high_quality"] == pytest.approx(3 / 5)
+    estimates = values(read(Modes(), evidence(points(-3, 0, 3, 6.9, 5), truth=Two())))
+    assert estimates["modes"] == 0.5 and estimates["high_quality"] == pytest.approx(3 / 5)
     assert values(read(Modes(), evidence(points(-3, 7), truth=Two())))["modes"] == 1
     assert read(Modes(), evidence(points(0, *[0] * 99), truth=Two()))["modes"].null.typical == 1
 
@@ -143,22 +147,22 @@ class Leaning(Two):
 
 
 def test_a_mode_that_leans_is_measured_along_its_own_axes():
-    found = values(read(Modes(), evidence(points((4, 4), (1, -1)), truth=Leaning())))  # 2.9 deviations along, 4.5 across
-    assert found["high_quality"] == 0.5
+    estimates = values(read(Modes(), evidence(points((4, 4), (1, -1)), truth=Leaning())))  # 2.9 deviations along, 4.5 across
+    assert estimates["high_quality"] == 0.5
 
 
 def test_held_out_nats_are_those_of_the_normal_law():
     real = points(-1, 0, 3)
-    found = read(HeldOutNats(), evidence(real, reference=real, model=normal(1.0, 4.0)))["held_out_nats"]
-    assert found.estimate.value == pytest.approx(0.5 * math.log(2 * math.pi * 4) + (4 + 1 + 4) / 3 / 8)
-    assert found.null.typical == pytest.approx(0.5 * math.log(2 * math.pi) + (1 + 0 + 9) / 3 / 2)
+    reading = read(HeldOutNats(), evidence(real, reference=real, model=normal(1.0, 4.0)))["held_out_nats"]
+    assert reading.estimate.value == pytest.approx(0.5 * math.log(2 * math.pi * 4) + (4 + 1 + 4) / 3 / 8)
+    assert reading.null.typical == pytest.approx(0.5 * math.log(2 * math.pi) + (1 + 0 + 9) / 3 / 2)
 
 
 def test_a_point_without_density_is_no_number_but_a_share():
     real = points((0, 0), (0, 1), (1, 1), (1, 0))
     flat = NormalModel(np.zeros(2), np.diag([1.0, 0.0]))
-    found = read(HeldOutNats(), evidence(real, reference=real, model=flat))["held_out_nats"]
-    assert found.estimate is None and "100.0% of 4 held-out real points have no finite density" in found.note
+    reading = read(HeldOutNats(), evidence(real, reference=real, model=flat))["held_out_nats"]
+    assert reading.estimate is None and "100.0% of 4 held-out real points have no finite density" in reading.note
 
 
 # As the packages of the papers
@@ -182,7 +186,7 @@ def test_the_energy_distance_squared_is_scipys_without_the_own_distance_of_each_
 
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal(40), 0.3 * rng.standard_normal(40) + 1
-    own = sum(np.abs(one[:, None] - one).sum() for one in (x, y)) * (1 / (40 * 39) - 1 / 40**2)
+    own = sum(np.abs(side[:, None] - side).sum() for side in (x, y)) * (1 / (40 * 39) - 1 / 40**2)
     ours = energy(*one_chain(points(*x), points(*y))).value
     assert ours + own == pytest.approx(energy_distance(x, y) ** 2, rel=1e-12)
 
@@ -209,8 +213,8 @@ SOME = st.tuples(st.integers(12, 30), st.integers(1, 3)).flatmap(
 @given(SOME)
 def test_a_sample_compared_with_itself_has_lost_nothing(pair):
     same, _ = pair
-    found = numbers(same, same)
-    assert found["precision"] == found["recall"] == found["coverage"] == 1 and found["density"] >= 1
+    shares = numbers(same, same)
+    assert shares["precision"] == shares["recall"] == shares["coverage"] == 1 and shares["density"] >= 1
     assert transport(*one_chain(same, same), 1).value == transport(*one_chain(same, same), 2).value == 0
     assert energy(*one_chain(same, same)).value <= 1e-12  # unbiased: below 0 by the own distances that it leaves out
 
@@ -218,8 +222,8 @@ def test_a_sample_compared_with_itself_has_lost_nothing(pair):
 @settings(max_examples=40, deadline=None)
 @given(SOME)
 def test_precision_and_recall_are_each_other_with_the_roles_swapped(pair):
-    one, other = numbers(*pair), numbers(*pair[::-1])
-    assert (one["precision"], one["recall"]) == (other["recall"], other["precision"])
+    forwards, backwards = numbers(*pair), numbers(*pair[::-1])
+    assert (forwards["precision"], forwards["recall"]) == (backwards["recall"], backwards["precision"])
     for distance in (lambda *both: transport(*both, 1), lambda *both: transport(*both, 2), energy):
         assert distance(*one_chain(*pair)).value == pytest.approx(distance(*one_chain(*pair[::-1])).value, abs=1e-9)
 
@@ -232,10 +236,10 @@ def test_the_order_of_the_rows_changes_nothing(pair, shuffler):
     shuffler.shuffle(order)
     for metric in (TailMass(), W1(), SlicedW2(projections=5), EnergyDistance(), Neighbours(k=2), HeldOutNats()):
         before, after = (
-            read(metric, evidence(one, reference=other)) for one, other in ((drawn, real), (drawn[order], real[order]))
+            read(metric, evidence(synthetic, reference=other)) for synthetic, other in ((drawn, real), (drawn[order], real[order]))
         )
         assert values(before) == pytest.approx(values(after), abs=1e-9), kind(metric)
-        assert {name: one.note for name, one in before.items()} == {name: one.note for name, one in after.items()}
+        assert {name: reading.note for name, reading in before.items()} == {name: reading.note for name, reading in after.items()}
 
 
 @settings(max_examples=40, deadline=None)
@@ -243,7 +247,7 @@ def test_the_order_of_the_rows_changes_nothing(pair, shuffler):
 def test_many_chains_read_what_each_of_them_reads(pair):
     drawn, real = pair
     both = np.stack((drawn, real)), np.stack((real, drawn))
-    alone = (np.mean, lambda one: [one(*one_chain(*pair)).value, one(*one_chain(*pair[::-1])).value])
+    alone = (np.mean, lambda distance: [distance(*one_chain(*pair)).value, distance(*one_chain(*pair[::-1])).value])
     for distance in (lambda *both: transport(*both, 1), lambda *both: transport(*both, 2), energy):
         assert distance(*both).value == pytest.approx(alone[0](alone[1](distance)), abs=1e-9)
     at = Limit(np.zeros(drawn.shape[1]), 0.5)
@@ -252,9 +256,9 @@ def test_many_chains_read_what_each_of_them_reads(pair):
 
 def test_points_that_are_all_alike_are_precise_and_reach_nothing():
     real, drawn = np.random.default_rng(0).standard_normal((100, 2)), np.full((100, 2), 0.1)
-    found = read(Neighbours(), evidence(drawn, reference=real))
-    assert values(found)["point_precision"] == 1 and values(found)["point_recall"] == 0
-    assert found["point_recall"].estimate.high > 0.03  # and there is a width at 0
+    by_place = read(Neighbours(), evidence(drawn, reference=real))
+    assert values(by_place)["point_precision"] == 1 and values(by_place)["point_recall"] == 0
+    assert by_place["point_recall"].estimate.high > 0.03  # and there is a width at 0
 
 
 # Floors and known values, over chains; 4.5 standard errors: a false alarm in 150,000
@@ -262,7 +266,9 @@ def test_points_that_are_all_alike_are_precise_and_reach_nothing():
 
 def over(metric, drawn, truth, seed=0):
     return {
-        name: one.estimate for name, one in read(metric, evidence(drawn, truth=truth), seed).items() if one.estimate is not None
+        name: reading.estimate
+        for name, reading in read(metric, evidence(drawn, truth=truth), seed).items()
+        if reading.estimate is not None
     }
 
 
@@ -273,10 +279,10 @@ def holds(estimate, value):
 def test_floors_are_what_theory_says_of_two_real_samples():
     n, k, truth = 30, 3, StandardNormal(2)
     drawn = truth.draw(n, (400,), np.random.default_rng(1)).array
-    found = over(Neighbours(k=k, chains=400), drawn, truth)
+    estimates = over(Neighbours(k=k, chains=400), drawn, truth)
     missed = math.prod((n - i) / (2 * n - i) for i in range(1, k + 1))
     for aspect in ("", " null"):  # Naeem et al., Lemmas 1 and 2
-        assert holds(found[f"point_density{aspect}"], 1) and holds(found[f"point_coverage{aspect}"], 1 - missed)
+        assert holds(estimates[f"point_density{aspect}"], 1) and holds(estimates[f"point_coverage{aspect}"], 1 - missed)
         assert holds(over(EnergyDistance(), drawn, truth)[f"energy_distance{aspect}"], 0)
         assert holds(over(HeldOutNats(), drawn, truth)[f"held_out_nats{aspect}"], 1 + math.log(2 * math.pi))
 
@@ -303,10 +309,10 @@ def test_tail_mass_of_a_narrower_law_is_that_of_its_quantiles():
 
     drawn = 0.7 * np.random.default_rng(0).standard_normal((500, 100, 2))
     for truth in (Known(2), StandardNormal(2)):
-        found = over(TailMass(), drawn, truth)
+        estimates = over(TailMass(), drawn, truth)
         for aspect, (tail, _) in TAILS.items():
-            assert holds(found[f"tail_mass {aspect}"], ndtr(ndtri(tail) / 0.7)), aspect
-    assert found["tail_mass below 1 %"].n == drawn.size
+            assert holds(estimates[f"tail_mass {aspect}"], ndtr(ndtri(tail) / 0.7)), aspect
+    assert estimates["tail_mass below 1 %"].n == drawn.size
 
 
 # In the loop
@@ -329,13 +335,13 @@ def test_every_reading_of_a_run_has_a_number_or_a_reason(chains):
         "draw": {"prompts": "none"},
         "generations": 2,
         "chains": chains,
-        "metrics": [kind(one()) for one in OURS],
+        "metrics": [kind(metric()) for metric in OURS],
     }
     for generation in run(experiment(settings)):
-        spec = {(one.measure, one.at): one for one in generation.measured}
-        assert {name for name, _ in spec} == {page for one in OURS for page in one.pages}
-        for (name, _), one in spec.items():
-            assert (one.estimate is None) == (name in ("modes", "high_quality")), one
+        spec = {(reading.measure, reading.at): reading for reading in generation.measured}
+        assert {name for name, _ in spec} == {page for metric in OURS for page in metric.pages}
+        for (name, _), reading in spec.items():
+            assert (reading.estimate is None) == (name in ("modes", "high_quality")), reading
         assert all(
             spec[name, ""].null is not None for name in ("w1", "sliced_w2", "energy_distance", "point_recall", "held_out_nats")
         )
@@ -349,21 +355,21 @@ def test_a_file_of_points_is_compared_with_its_held_out_rows(tmp_path):
         human = {"array": str(tmp_path / "points.npy"), "rows": rows}
         settings = {"name": "v", "human": human, "learner": "gaussian", "draw": {"prompts": "none"}, "generations": 1, "rows": 250}
         (generation,) = run(experiment(settings | {"metrics": ["w1", "neighbours", "modes"]}))
-        spec = {(one.measure, one.at): one for one in generation.measured}
+        spec = {(reading.measure, reading.at): reading for reading in generation.measured}
         assert spec["w1", ""].estimate.n == spec["point_recall", ""].estimate.n == min(rows, 250)
         assert (spec["w1", ""].null is not None) == (spec["point_recall", ""].null is not None) == floor
         assert "finite set" in spec["modes", ""].note
 
 
 def test_points_that_are_no_numbers_are_refused_with_their_share():
-    told = evidence(points(0, np.nan, 1, np.inf), reference=points(0, 1, 2, 3))
+    compared = evidence(points(0, np.nan, 1, np.inf), reference=points(0, 1, 2, 3))
     for metric in (W1(), EnergyDistance(), Neighbours(), TailMass()):
         with pytest.raises(NotApplicable, match=r"50.0% of the drawn coordinates are not finite"):
-            list(metric(told, np.random.default_rng(0)))
+            list(metric(compared, np.random.default_rng(0)))
 
 
 def test_ours_are_members():
-    assert all(measure(kind(one())) is one for one in OURS)
+    assert all(measure(kind(metric())) is metric for metric in OURS)
 
 
 @pytest.mark.filterwarnings("error")
@@ -371,5 +377,5 @@ def test_a_true_covariance_that_is_singular_in_double_precision_has_no_log_varia
     human = {"distribution": "regression", "rows": 9, "dimensions": 2, "coefficient": 2**63}
     settings = {"name": "a", "human": human, "learner": "regression", "chains": 3, "generations": 1, "draw": {"prompts": "human"}}
     (generation,) = outcross.run(settings)
-    (reading,) = (one for one in generation.measured if one.measure == "log_variance")
+    (reading,) = (reading for reading in generation.measured if reading.measure == "log_variance")
     assert reading.estimate is None and "singular in double precision" in reading.note

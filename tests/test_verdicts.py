@@ -65,9 +65,9 @@ def test_every_page_of_an_audit_says_what_values_it_can_have_and_can_be_lost():
 
 def test_categories_of_which_every_one_is_unseen_are_not_kept():
     rng = np.random.default_rng([20_26, 60])
-    one, other = (polars.DataFrame({"c": [f"{side}{i}" for i in range(400)], "x": rng.normal(size=400)}) for side in "ab")
+    drawn, human = (polars.DataFrame({"c": [f"{side}{i}" for i in range(400)], "x": rng.normal(size=400)}) for side in "ab")
     kinds = {"c": "category", "x": "number"}
-    audit = outcross.audit(one, reference=other, kinds=kinds, aspects="tails")
+    audit = outcross.audit(drawn, reference=human, kinds=kinds, aspects="tails")
     assert {check.verdict for check in audit.every if check.metric == "unseen_categories"} == {"not_applicable"}
 
 
@@ -77,15 +77,15 @@ def test_as_many_records_as_are_named_tell_in_four_of_five_fresh_samples_and_are
     d = rng.uniform(-2.5, 2.5, 200_000)
     z = d + rng.normal(size=d.size)
     names_a_number = (np.abs(z) > 1) & (np.abs(z) < NORMAL_QUANTILE)
-    d, k = d[names_a_number], times_the_records(np.abs(z[names_a_number]))
-    told = np.abs(d * np.sqrt(k) + rng.normal(size=d.size)) > NORMAL_QUANTILE
+    d, k = d[names_a_number], np.vectorize(times_the_records)(np.abs(z[names_a_number]))
+    is_clear = np.abs(d * np.sqrt(k) + rng.normal(size=d.size)) > NORMAL_QUANTILE
     true = ((NORMAL_QUANTILE + 0.8416) / d) ** 2
-    assert told.mean() >= 0.8 and np.median(k / true) <= 3
+    assert is_clear.mean() >= 0.8 and np.median(k / true) <= 3
 
 
 def test_records_named_for_a_share_tell_in_four_of_five_fresh_samples():
     rng = np.random.default_rng([20_26, 69])
-    told = []
+    clear = []
     for ratio in (0.5, 0.6, 0.7, 0.9, 1.0):  # a group of 20 % of human records, 600 records a side
         for _ in range(120):
             value, low, high = ratio_of_shares(rng.binomial(600, 0.2 * ratio), 600, rng.binomial(600, 0.2), 600)
@@ -95,8 +95,8 @@ def test_records_named_for_a_share_tell_in_four_of_five_fresh_samples():
             if records is not None:
                 n = int(records)
                 _, low, high = ratio_of_shares(rng.binomial(n, 0.2 * ratio), n, rng.binomial(n, 0.2), n)
-                told.append(not low <= 0.8 <= high)
-    assert len(told) > 100 and sum(told) >= binom.isf(1 - 1e-4, len(told), 0.8)
+                clear.append(not low <= 0.8 <= high)
+    assert len(clear) > 100 and sum(clear) >= binom.isf(1 - 1e-4, len(clear), 0.8)
 
 
 def test_an_effect_within_a_standard_error_of_the_margin_names_no_number():

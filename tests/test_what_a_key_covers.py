@@ -57,10 +57,10 @@ FIRST = {"gather -1", "begin -1"}
 MIXES, TRAINS, DRAWS = ({f"{verb} {g}" for g in (0, 1)} for verb in ("mix", "train", "generate"))
 
 
-def run(source, folder, told=GAUSSIAN):
+def run(source, folder, recipe=GAUSSIAN):
     """The steps that a run does, not loads, and its readings, in a process that imports the package from `source`."""
     path = {"PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-c", RUN, str(folder), json.dumps(told)]
+    command = [sys.executable, "-c", RUN, str(folder), json.dumps(recipe)]
     ended = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **path}, timeout=120, check=False)
     assert ended.returncode == 0, ended.stderr
     done, readings = json.loads(ended.stdout)
@@ -199,12 +199,12 @@ def test_a_policy_of_a_users_own_is_covered_by_its_plans(source, tmp_path):
     helps = tmp_path / "user_helps.py"
     text = "from outcross.data import Plan, Take\n\ndef newest(there):\n    return Plan((Take(what='models', rows=there.newest, back=1),))\n"
     helps.write_text(text)
-    path, told = f"{source}{os.pathsep}{tmp_path}", GAUSSIAN | {"policy": "of_a_user"}
-    assert "mix 1" in run(path, tmp_path / "run", told)[0]
+    path, recipe = f"{source}{os.pathsep}{tmp_path}", GAUSSIAN | {"policy": "of_a_user"}
+    assert "mix 1" in run(path, tmp_path / "run", recipe)[0]
     helps.write_text(text.replace("there.newest", "there.written(1)"))  # the same plan
-    assert run(path, tmp_path / "run", told)[0] == set()
+    assert run(path, tmp_path / "run", recipe)[0] == set()
     helps.write_text(text.replace("what='models', rows=there.newest, back=1", "what='human', rows=there.human"))
-    assert "mix 1" in run(path, tmp_path / "run", told)[0]
+    assert "mix 1" in run(path, tmp_path / "run", recipe)[0]
 
 
 STEPS = [
@@ -237,8 +237,8 @@ def test_the_libraries_that_a_step_declares_are_those_that_its_source_imports(ve
 
 
 def test_every_step_names_the_versions_of_python_and_of_what_it_declares():
-    told = versions(loop.measure.libraries, measure("fitted_law")())
-    assert told == {
+    recorded = versions(loop.measure.libraries, measure("fitted_law")())
+    assert recorded == {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         **{name: importlib.metadata.version(name) for name in ("numpy", "polars", "scipy")},
     }

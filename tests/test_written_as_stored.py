@@ -26,7 +26,7 @@ CAUSAL = {"kind": "causal_lm", "model": "tiny", "weights": "random", "vocabulary
 LEARNERS = {"transformer": None, "causal_lm": CAUSAL}
 
 
-def told(folder, learner, **more):
+def recipe(folder, learner, **more):
     spec = yaml.safe_load(write_tiny(folder).read_text()) | {"metrics": ["held_out"], "policy": "replace", "generations": 1} | more
     return spec if LEARNERS[learner] is None else spec | {"learner": LEARNERS[learner]}
 
@@ -35,7 +35,7 @@ def told(folder, learner, **more):
 def written(request, tmp_path_factory):
     """The first generation of a run, its ledger, and the learner."""
     folder = tmp_path_factory.mktemp(request.param)
-    asked = experiment(told(folder, request.param))
+    asked = experiment(recipe(folder, request.param))
     ledger = Ledger(folder / "run")
     return next(iter(run(asked, ledger))), ledger, asked.learner
 
@@ -86,7 +86,7 @@ def test_a_stored_model_that_was_changed_on_the_disk_is_refused(written, tmp_pat
 
 def sharded(folder):
     """The file of a run whose generation is written in steps of 16 records."""
-    spec = told(folder, "causal_lm", name="sharded", rows=100, generations=1)
+    spec = recipe(folder, "causal_lm", name="sharded", rows=100, generations=1)
     (folder / "sharded.yaml").write_text(yaml.safe_dump(spec))
     return folder / "sharded.yaml"
 

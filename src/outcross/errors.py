@@ -20,7 +20,7 @@ class BadInput(OutcrossError, ValueError):
 def check_word(value: Any, allowed: Iterable[Any], what: str) -> None:
     """BadInput, with the allowed words and the nearest one, where a value is none of them. None may be one of them."""
     allowed = tuple(allowed)
-    if any(value is word or (isinstance(value, str) and value == word) for word in allowed):
+    if value in allowed if isinstance(value, str) else any(value is word for word in allowed):
         return
     close = difflib.get_close_matches(str(value), [word for word in allowed if word is not None], n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""

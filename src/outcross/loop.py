@@ -33,6 +33,7 @@ from outcross.models.schedule import Schedule
 from outcross.models.writing import RESCORED_TOKENS
 from outcross.recipe import FROM_LIST, exactly, kind, plain, recipe
 from outcross.sources import Gathering
+from outcross.wording import amount
 
 OF_RECORDS = ("numpy", "polars")
 """The libraries that human data, pools and every kind of records are made of, and so each verb uses."""
@@ -270,7 +271,7 @@ def _check_written(records: Any, model: Any, draw: Draw) -> None:
         )
     if len(records) != draw.records:
         raise BadInput(
-            f"{own_source.place_of(type(model), 'sample')} gave {len(records):,} records, draw.records asks for {draw.records:,}"
+            f"{own_source.place_of(type(model), 'sample')} gave {amount(len(records), 'record')}, draw.records asks for {draw.records:,}"
         )
 
 

@@ -219,6 +219,7 @@ def kind(value: object) -> str:
     return _kind_of(type(value))
 
 
+@functools.lru_cache(1000)
 def _kind_of(cls: type) -> str:
     name = cls.__name__
     for protocol in cls.__mro__[1:-1]:

@@ -109,6 +109,17 @@ def test_what_no_generation_can_have_is_refused_with_the_generation_and_the_coun
         gaussian(**settings)
 
 
+def test_fresh_only_reads_no_human_record_twice_and_ends_with_the_reserve(tmp_path):
+    path = tmp_path / "points.npy"
+    np.save(path, np.random.default_rng(0).standard_normal((102, 1)))
+    settings = {"name": "fresh", "human": {"array": str(path), "rows": 20}, "learner": "gaussian", "policy": "fresh_only"}
+    run = outcross.run(outcross.experiment(settings | {"generations": 3}))
+    values = np.concatenate([generation.training.value.records.array.ravel() for generation in run])
+    assert len(values) == 60 and len(np.unique(values)) == 60
+    with pytest.raises(BadInput, match="policy fresh_only takes 20 more for generation 3, 2 in reserve are left"):
+        list(outcross.run(outcross.experiment(settings | {"generations": 4})))
+
+
 def test_a_plan_that_takes_more_than_there_is_cannot_be_drawn():
     pool, human = pool_of(1)
     with pytest.raises(BadInput, match="41 records were asked of 20"):
@@ -141,6 +152,7 @@ def test_a_human_share_of_nothing_is_replace_and_of_all_is_human_only():
         ("accumulate_subsample", {"policy_kind": "accumulate_subsample"}),
         ("augment", {"policy_kind": "augment"}),
         ({"kind": "fresh", "human": 7}, {"policy_kind": "fresh", "human": 7}),
+        ("fresh_only", None),
         ({"kind": "human_share", "share": 0.3}, {"policy_kind": "human_share", "human_share": 0.3, "rows": "redrawn"}),
         (
             {"kind": "human_share", "share": 0.3, "rows": "fixed"},

@@ -15,6 +15,7 @@ SMALL = {
     ("measures", "radioactivity"): {"watermark": {"key": 42}},
     ("measures", "use"): {"learners": ["linear model"], "fits": 2},
     ("detectors", "blend"): {"detectors": ["ngram", "declared"]},
+    ("detectors", "two_sample"): {"trees": 20},
     ("classifiers", "boosting"): {"trees": 8, "least": 5},
     ("classifiers", "convolutional"): {"channels": 1, "epochs": 25, "batch": 16},
 }

@@ -11,9 +11,9 @@ from outcross.data.order import bound, deviation, even_order
 from outcross.data.shares import exact, largest_remainder, largest_total, smallest_total, whole
 
 
-@pytest.mark.parametrize(("pools", "most"), [(2, Fraction(1, 2)), (4, Fraction(5, 6))])
-def test_the_bound_of_tijdeman_is_half_a_row_for_two_pools_and_five_sixths_for_four(pools, most):
-    assert bound(pools) == most
+@pytest.mark.parametrize(("pools", "most_rows"), [(2, Fraction(1, 2)), (4, Fraction(5, 6))])
+def test_the_bound_of_tijdeman_is_half_a_row_for_two_pools_and_five_sixths_for_four(pools, most_rows):
+    assert bound(pools) == most_rows
 
 
 @given(st.lists(st.integers(0, 40), min_size=1, max_size=7).filter(any))

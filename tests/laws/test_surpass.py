@@ -1,5 +1,7 @@
 """Can a student beat its best teacher? Closed forms, the theorem's own classifier, the loop, and what is refused."""
 
+import re
+
 import numpy as np
 import polars
 import pytest
@@ -9,7 +11,9 @@ from outcross.collapse.closed_forms import answers_of, law_arguments
 from outcross.data.framed import TableRows
 from outcross.errors import BadInput
 from outcross.experiment.arms import arms
+from outcross.experiment.file import load
 from outcross.experiment.settings import families, flat_settings
+from outcross.filters.noisy_check import NoisyCheckFilter
 from outcross.laws import expected
 from outcross.laws.verifier import linear_accuracy, plurality_accuracy, self_selected_error, verifier_breakdown
 from outcross.models import LEARNERS
@@ -298,7 +302,20 @@ def test_named_arms_that_are_swept_are_called_by_their_point_and_drawn_by_their_
 def test_many_kinds_of_arms_are_dealt_to_charts_by_the_first_word_of_their_names():
     kinds = [
         Response("learner.error", name, Measured("student_gain", "", {}, {}), ())
-        for name in ("a", "a-b", "a-c", "b", "b-a", "c", "c-a")
+        for name in ("a", "a-b", "a,φ=0.9,ψ=0", "b", "b-a", "c", "c-a")
     ]
-    assert [[kind.among for kind in chart] for chart in dealt_to_charts(kinds)] == [["a", "a-b", "a-c"], ["b", "b-a"], ["c", "c-a"]]
+    assert [[kind.among for kind in chart] for chart in dealt_to_charts(kinds)] == [
+        ["a", "a-b", "a,φ=0.9,ψ=0"],
+        ["b", "b-a"],
+        ["c", "c-a"],
+    ]
     assert len(dealt_to_charts(kinds[:6])) == 1
+
+
+def test_built_in_arms_behind_a_verifier_say_how_often_it_keeps_right_and_wrong_answers():
+    for name in ("surpass", "surpass-theorem"):
+        for arm in arms(load(name, ())):
+            rates = [(part.keeps_correct, part.keeps_wrong) for part in arm.experiment.select if isinstance(part, NoisyCheckFilter)]
+            words = [f"φ={correct:g},ψ={wrong:g}" for correct, wrong in rates]
+            assert re.findall(r"φ=[\d.]+,ψ=[\d.]+", arm.name) == words and ("φ" in arm.name) == bool(rates)
+            assert arm.name.endswith(f",error={arm.experiment.learner.error}")

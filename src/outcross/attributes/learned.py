@@ -14,6 +14,7 @@ from outcross.errors import BadInput, missing_extra
 from outcross.estimate import Estimate
 from outcross.recipe import nearest, recipe
 from outcross.text.texts import texts
+from outcross.wording import amount
 
 FOLDS = 5
 """Parts of the labelled texts, each of which is judged by a classifier that was fitted to the others."""
@@ -126,7 +127,7 @@ def _labelled(asked: Labelled) -> tuple[list[str], np.ndarray]:
     if min(int(is_positive.sum()), int((~is_positive).sum())) < FEWEST:
         labels = sorted(frame[asked.label].unique().to_list())
         raise BadInput(
-            f"{asked.file} has {int(is_positive.sum()):,} texts of label {asked.positive!r} and {int((~is_positive).sum()):,} others, and {FEWEST} of each are "
+            f"{asked.file} has {amount(int(is_positive.sum()), 'text')} of label {asked.positive!r} and {int((~is_positive).sum()):,} others, and {FEWEST} of each are "
             f"needed{nearest(asked.positive, labels)}; its labels are {', '.join(map(repr, labels))[:200]}"
         )
     return texts(frame[asked.text]).strings, is_positive

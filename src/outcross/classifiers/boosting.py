@@ -40,30 +40,33 @@ class BoostingClassifier(Classifier):
             random_state=int(rng.integers(2**31)),
         )
         fitted.fit(rows.points, rows.labels, sample_weight=weights)
-        stages = [[tree.tree_ for tree in stage] for stage in fitted.estimators_]
-        nodes = max(tree.node_count for stage in stages for tree in stage)
-
-        def stacked(name: str) -> np.ndarray:
-            """One array of the trees, (stages, outputs, nodes)."""
-            values = np.zeros((len(stages), len(stages[0]), nodes), dtype=float if name in ("threshold", "value") else np.int64)
-            for i, stage in enumerate(stages):
-                for j, tree in enumerate(stage):
-                    values[i, j, : tree.node_count] = np.ravel(getattr(tree, name))
-            return values
-
-        present = np.unique(rows.labels)
-        share = np.bincount(rows.labels, weights=weights, minlength=rows.classes)[present]
-        share = share / share.sum()
-        first = np.log(share[1:] / share[:1]) if len(present) == 2 else np.log(share)
-        parts = {name: stacked(name) for name in ("feature", "threshold", "children_left", "children_right", "value")}
-        return FittedBoosting(
-            first=first, rate=self.learning_rate, depth=self.depth, present=present, classes=rows.classes, **parts
-        )
+        return as_arrays(fitted, rows.labels, weights, rows.classes)
 
     def load_learned(self, folder):
         stored: dict[str, Any] = packed.load(folder / "boosting.npz")
         stored |= {"rate": float(stored["rate"]), "depth": int(stored["depth"]), "classes": int(stored["classes"])}
         return FittedBoosting(**stored)
+
+
+def as_arrays(model: Any, labels: np.ndarray, weights: np.ndarray | None, classes: int) -> FittedBoosting:
+    """scikit-learn's fitted boosting of trees as plain arrays. labels and weights: (n,), those of the fit."""
+    stages = [[tree.tree_ for tree in stage] for stage in model.estimators_]
+    nodes = max(tree.node_count for stage in stages for tree in stage)
+
+    def stacked(name: str) -> np.ndarray:
+        """One array of the trees, (stages, outputs, nodes)."""
+        values = np.zeros((len(stages), len(stages[0]), nodes), dtype=float if name in ("threshold", "value") else np.int64)
+        for i, stage in enumerate(stages):
+            for j, tree in enumerate(stage):
+                values[i, j, : tree.node_count] = np.ravel(getattr(tree, name))
+        return values
+
+    present = np.unique(labels)
+    share = np.bincount(labels, weights=weights, minlength=classes)[present]
+    share = share / share.sum()
+    first = np.log(share[1:] / share[:1]) if len(present) == 2 else np.log(share)
+    parts = {name: stacked(name) for name in ("feature", "threshold", "children_left", "children_right", "value")}
+    return FittedBoosting(first=first, rate=model.learning_rate, depth=model.max_depth, present=present, classes=classes, **parts)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

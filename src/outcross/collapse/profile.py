@@ -90,8 +90,8 @@ def profile(
     >>> columns = "run arm seed generation measure at column group value low high method n note".split()
     >>> losses = enumerate([4.1, 5.1, 6.0])
     >>> rows = [("r", "replace", 0, g, "held_out_loss", "", "", "", x, x - 0.02, x + 0.02, "bootstrap", 99, "") for g, x in losses]
-    >>> found = profile(pl.DataFrame(rows, schema=columns, orient="row"), arm="replace")
-    >>> found["catastrophic increase of population risk"].when, found["disappearance of real tail data"].answer
+    >>> answers = profile(pl.DataFrame(rows, schema=columns, orient="row"), arm="replace")
+    >>> answers["catastrophic increase of population risk"].when, answers["disappearance of real tail data"].answer
     (1, 'not_applicable')
     """
     chosen, limits = Readings(readings, arm, seed, tuple(families)), thresholds or Thresholds()

@@ -21,6 +21,7 @@ from outcross.files import kinds as of_values
 from outcross.files.forms import PLAIN, Form
 from outcross.files.kinds import KINDS, TRUTHS, Kind
 from outcross.recipe import nearest
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -322,7 +323,7 @@ def _of_words(values: Values) -> Column:
         )
     forms, writings = _forms_of_categories(values)
     distinct = texts[0].n_unique()
-    why = f"{distinct:,} categories"
+    why = amount(distinct, "category")
     if writings:
         why += f"; {_missing_as(writings)}"
     change = _kinds(name, "text")

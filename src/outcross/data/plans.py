@@ -14,6 +14,7 @@ from outcross.errors import BadInput, check_word
 
 What = Literal["human", "fresh", "models", "all"]
 Choice = Literal["whole", "redrawn", "fixed"]
+_WORDS = (("what", get_args(What)), ("choice", get_args(Choice)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ class Take:
     """How often one record may be taken, at most."""
 
     def __post_init__(self) -> None:
-        for name, allowed in (("what", get_args(What)), ("choice", get_args(Choice))):
+        for name, allowed in _WORDS:
             check_word(getattr(self, name), allowed, f"{name} of a Take")
         for name, minimum in (("rows", 0), ("back", 1), ("max_repeats", 1)):
             value: Any = getattr(self, name)

@@ -21,6 +21,7 @@ from outcross.files.kinds import KINDS, Kind
 from outcross.files.reading import read
 from outcross.files.source import BATCH, TableSource
 from outcross.recipe import nearest
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -366,7 +367,7 @@ def _is_missing(values: polars.Series, form: Form | None) -> polars.Series:
 
 
 def _lost(values: polars.Series, lost: polars.Series, kind: Kind) -> str:
-    said = f"column {values.name!r}: {lost.sum():,} values that are no {kind} are missing"
+    said = f"column {values.name!r}: {amount(lost.sum(), 'value')} that are no {kind} are missing"
     if values.dtype.is_nested() or (distinct := values.filter(lost).unique()).len() > 3:
         return said
     return f"{said} ({', '.join(map(repr, sorted(map(str, distinct.to_list()))))[:100]})"

@@ -117,3 +117,13 @@ def stripped(values: polars.Series) -> polars.Series:
 
     text = values.cast(pl.String).str.strip_chars()
     return text.filter(text != "")
+
+
+def places_in(values: polars.Series, names: Sequence[str] | polars.Series) -> np.ndarray:
+    """Which of the names each value is, -1 where it is none of them or missing. (values,) of whole numbers, to be written to
+
+    values: strings; names: distinct strings.
+    """
+    import polars as pl
+
+    return values.cast(pl.Enum(names), strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy(writable=True)

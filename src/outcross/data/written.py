@@ -112,7 +112,10 @@ def _family_of_texts(values: Values) -> WrittenNumbers | None:
 
 def _form_of(text: polars.Series) -> _WrittenForm | None:
     """How strings are written that are all numbers or all times, but for codes for a missing value; None where they are not."""
-    if text.is_empty() or text.str.contains(r"^[+-]?0[0-9]+(?:[.,][0-9]+)?$").mean() >= LED_BY_ZERO:  # type: ignore[operator]
+    distinct = text.unique(maintain_order=True)
+    if text.is_empty() or not _hold_any(text, distinct):
+        return None
+    if text.str.contains(r"^[+-]?0[0-9]+(?:[.,][0-9]+)?$").mean() >= LED_BY_ZERO:  # type: ignore[operator]
         return None
     numbers = of_values.parsed_number(text)
     if _is_read(text, numbers):
@@ -122,10 +125,16 @@ def _form_of(text: polars.Series) -> _WrittenForm | None:
         ):
             return _WrittenForm(Form(layouts=("ymd8",)), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
         return _WrittenForm(PLAIN, "number", "numbers")
-    distinct = text.unique(maintain_order=True)
     if not _may_be_written(distinct):
         return None
     return _times(text) or _decorated(text)
+
+
+def _hold_any(text: polars.Series, distinct: polars.Series) -> bool:
+    """Whether any of the strings may be a number or a time. Categories are few different words, and soon seen to hold none."""
+    if of_values.parsed_number(distinct).is_not_null().any():
+        return True
+    return _may_be_written(distinct) and bool(_layouts_of(text) or of_forms.parts_of_numbers(distinct)["body"].is_not_null().any())
 
 
 def _is_read(text: polars.Series, parsed: polars.Series) -> bool:
@@ -151,7 +160,7 @@ def _may_be_written(distinct: polars.Series) -> bool:
 
 
 def _times(text: polars.Series) -> _WrittenForm | None:
-    days = {layout: of_forms.days_of(text, layout) for layout in of_forms.LAYOUTS if _may_be(text, layout)}
+    days = {layout: of_forms.days_of(text, layout) for layout in _layouts_of(text)}
     read = {layout: int(values.is_not_null().sum()) for layout, values in days.items()}
     named = [layout for layout in days if layout not in ("dmy", "mdy", "clock") and read[layout]]
     day_first, month_first = read.get("dmy", 0), read.get("mdy", 0)
@@ -172,10 +181,13 @@ def _times(text: polars.Series) -> _WrittenForm | None:
     return None
 
 
-def _may_be(text: polars.Series, layout: str) -> bool:
-    """Whether one of the first or the last hundred strings is in a layout."""
-    pattern = of_forms.LAYOUTS[layout]
-    return bool(text.head(100).str.contains(pattern).any() or text.tail(100).str.contains(pattern).any())
+def _layouts_of(text: polars.Series) -> list[str]:
+    """The layouts in which one of the first or the last hundred strings is."""
+    import polars as pl
+
+    some = pl.DataFrame({"t": pl.concat([text.head(100), text.tail(100)])})
+    is_there = some.select(pl.col("t").str.contains(pattern).any().alias(layout) for layout, pattern in of_forms.LAYOUTS.items())
+    return [layout for layout, (is_any,) in zip(is_there.columns, is_there.iter_columns(), strict=True) if is_any]
 
 
 def _decorated(text: polars.Series) -> _WrittenForm | None:

@@ -5,7 +5,8 @@ A detector is a recipe. `reader(texts)` gives what turns texts into features, wh
 probabilities: `calibrated` turns those of any detector into log-odds, thresholds and shares, on texts that the fit did not see. What `reader` gives is indexed by
 arrays of row numbers: a NumPy array (n, …), a SciPy sparse matrix, or a class that is derived from `Stacking`. The features of a text do not depend on the texts beside it.
 
-A detector that learns from no labels (a likelihood, a watermark) has `needs_ai` False and ignores them.
+A detector that learns from no labels (a likelihood, a watermark) has `needs_ai` False and ignores them. A detector of tables, series and images has `reads` "records" and gets
+`Records` (detectors/records.py) wherever others get a list of texts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -50,6 +51,8 @@ class Detector:
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
     needs_ai: ClassVar[bool] = True
     """Whether it must be shown texts of models."""
+    reads: ClassVar[Literal["texts", "records"]] = "texts"
+    """What it reads."""
 
     def reader(self, given: Sequence[str]) -> Reader:
         """What turns texts into features, knowing these texts and not who wrote them."""
@@ -140,6 +143,7 @@ DETECTORS: Family = Family(
         "declared": "outcross.detectors.declared:DeclaredDetector",
         "likelihood": "outcross.detectors.likelihood:LikelihoodDetector",
         "ngram": "outcross.detectors.ngram:NgramDetector",
+        "two_sample": "outcross.detectors.two_sample:TwoSampleDetector",
         "watermark": "outcross.detectors.watermark:WatermarkDetector",
     },
     name="detectors",

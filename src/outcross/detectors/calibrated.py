@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from outcross import own_source
 from outcross.detectors import Detector, FittedDetector, Reader, features_of, fitted, scores, stacked
-from outcross.detectors.lengths import cut_words, in_pieces, words_of
+from outcross.detectors.lengths import USUAL, cut_words, in_pieces, words_of
+from outcross.detectors.records import Records
 from outcross.errors import BadInput
 from outcross.runtime import telling
 
@@ -28,11 +31,15 @@ STEEPEST = 12.0
 """The largest log-ratio of a text, in size: a text is never held to be more than e¹² times as likely under one author."""
 
 
-@dataclass(frozen=True, eq=False)
-class AuthorTexts:
-    """Texts of one author, in the form that detectors read, and the group of each."""
+Content = Sequence[str] | Records
+"""What is judged: texts in the form that detectors read, or records of a table."""
 
-    texts: list[str]
+
+@dataclass(frozen=True, eq=False)
+class AuthorSample:
+    """Texts or records of one author, and the group of each."""
+
+    content: Content
     groups: np.ndarray
     """(n,), numbers that samples of several authors share: a human text and its rewrite by a model are one group."""
 
@@ -62,11 +69,35 @@ class CalibratedDetector:
     """Of the human calibration texts, each by the detector that did not see it, (n,)."""
     ai: np.ndarray
     excerpts: dict[int, tuple[np.ndarray, np.ndarray]]
-    """By words: log-ratios of the human texts that are so long, cut there, and the row of each."""
+    """By words: log-ratios of the human texts that are so long, cut there, and the row of each. Records have the one length `USUAL`."""
 
-    def log_ratios(self, texts: Sequence[str]) -> np.ndarray:
+    def log_ratios(self, content: Content) -> np.ndarray:
         """By every fold's detector, (n, folds); NaN where it abstains."""
-        return log_ratios_by_all(self.reader, self.fits, self.line, texts)
+        return log_ratios_by_all(self.reader, self.fits, self.line, content)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process as the arrays that a step would store. BadInput where a detector of the user's own has none."""
+        recipe = self.recipe
+        if recipe.needs_ai and type(recipe).arrays is Detector.arrays:
+            raise BadInput(
+                f"{own_source.place_of(type(recipe), 'fit')} keeps nothing of a fit, so that no other process can use it; write arrays(self, reader, fitted) and "
+                "restored(self, arrays), or leave --workers and --ray out"
+            )
+        arrays = [recipe.arrays(self.reader, fit) for fit in self.fits]
+        return _sent, (recipe, arrays, self.line, self.human, self.ai, self.excerpts)
+
+
+def _sent(
+    recipe: Detector, arrays: Sequence[dict[str, np.ndarray]], line: LogRatioLine, human: np.ndarray, ai: np.ndarray, excerpts: Any
+) -> CalibratedDetector:
+    """A calibrated detector from what `CalibratedDetector.__reduce__` sent."""
+    parts = [recipe.restored(own) for own in arrays]
+    return CalibratedDetector(recipe, parts[0][0], tuple(fit for _, fit in parts), line, human, ai, excerpts)
+
+
+def sizes_of(content: Content) -> np.ndarray:
+    """Words of each text, (n,); of each record `USUAL`, as records are not longer or shorter than others."""
+    return np.full(len(content), USUAL) if isinstance(content, Records) else words_of(content)
 
 
 def fold_of(groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> np.ndarray:
@@ -77,16 +108,16 @@ def fold_of(groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) ->
 
 
 def calibrated(
-    detector: Detector, samples: Sequence[AuthorTexts], folds: np.ndarray, reader: Reader, rng: np.random.Generator
+    detector: Detector, samples: Sequence[AuthorSample], folds: np.ndarray, reader: Reader, rng: np.random.Generator
 ) -> tuple[CalibratedDetector, list[np.ndarray]]:
     """A detector of the second sample's author against the first's (people), and the log-ratios of every sample's texts, each by the detector that did not see its group.
 
     folds: the fold of each group. Raises BadInput where a sample has too few groups.
     """
-    features = [features_of(detector, reader, sample.texts) for sample in samples]
+    features = [features_of(detector, reader, sample.content) for sample in samples]
     fold_of_text = [folds[sample.groups] for sample in samples]
-    words = [words_of(sample.texts) for sample in samples]
-    fits, unseen_scores = [], [np.full(len(sample.texts), np.nan) for sample in samples]
+    words = [sizes_of(sample.content) for sample in samples]
+    fits, unseen_scores = [], [np.full(len(sample.content), np.nan) for sample in samples]
     fold_count = int(folds.max()) + 1
     for fold in range(fold_count):
         telling.get()(fold / fold_count)
@@ -100,12 +131,13 @@ def calibrated(
     line = _line(unseen_scores[0], unseen_scores[1], words[0], words[1])
     ratios = [line(score, count) for score, count in zip(unseen_scores, words, strict=True)]
     telling.get()(1.0)
-    excerpts = {length: _cut(samples[0], fold_of_text[0], words[0], length, reader, fits, line) for length in LENGTHS}
+    lengths = (USUAL,) if isinstance(samples[0].content, Records) else LENGTHS
+    excerpts = {length: _cut(samples[0], fold_of_text[0], words[0], length, reader, fits, line) for length in lengths}
     return CalibratedDetector(detector, reader, tuple(fits), line, ratios[0], ratios[1], excerpts), ratios
 
 
 def _cut(
-    sample: AuthorTexts,
+    sample: AuthorSample,
     fold: np.ndarray,
     words: np.ndarray,
     length: int,
@@ -117,7 +149,9 @@ def _cut(
     rows = np.flatnonzero(words >= length)
     ratios = np.full(rows.size, np.nan)
     if rows.size:
-        features = reader(cut_words([sample.texts[row] for row in rows.tolist()], length))
+        content = sample.content
+        cut = content[rows] if isinstance(content, Records) else cut_words([content[row] for row in rows.tolist()], length)
+        features = reader(cut)
         for number, fit in enumerate(fits):
             held_out = np.flatnonzero(fold[rows] == number)
             if held_out.size:
@@ -125,22 +159,22 @@ def _cut(
     return ratios, rows
 
 
-def log_ratios_by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, texts: Sequence[str]) -> np.ndarray:
-    """Log-ratios of texts by every fold's detector, (n, folds); NaN where it abstains. A long text is read in pieces."""
-    counts = words_of(texts)
-    pieces, owner = list(texts), np.arange(len(texts))
-    if long := np.flatnonzero(counts > LONGEST).tolist():
-        cut = [(row, piece) for row in long for piece in in_pieces(texts[row], LONGEST)]
+def log_ratios_by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, content: Content) -> np.ndarray:
+    """Log-ratios of texts or records by every fold's detector, (n, folds); NaN where it abstains. A long text is read in pieces."""
+    counts = sizes_of(content)
+    pieces, owner, long = content, np.arange(len(content)), []
+    if not isinstance(content, Records) and (long := np.flatnonzero(counts > LONGEST).tolist()):
+        cut = [(row, piece) for row in long for piece in in_pieces(content[row], LONGEST)]
         kept = np.flatnonzero(counts <= LONGEST)
-        pieces = [texts[row] for row in kept.tolist()] + [piece for _, piece in cut]
+        pieces = [content[row] for row in kept.tolist()] + [piece for _, piece in cut]
         owner = np.concatenate((kept, np.array([row for row, _ in cut], np.int64)))
-    features, words = reader(pieces), words_of(pieces)
+    features, words = reader(pieces), sizes_of(pieces)
     ratios = np.stack([line(scores(fit, features), words) for fit in fits], axis=1)
     if not long:
         return ratios
     weights = np.maximum(words, 1).astype(np.float64)
-    total = np.bincount(owner, weights, len(texts))
-    return np.stack([np.bincount(owner, weights * column, len(texts)) / total for column in ratios.T], axis=1)
+    total = np.bincount(owner, weights, len(content))
+    return np.stack([np.bincount(owner, weights * column, len(content)) / total for column in ratios.T], axis=1)
 
 
 def _line(human: np.ndarray, ai: np.ndarray, human_words: np.ndarray, ai_words: np.ndarray) -> LogRatioLine:
@@ -167,5 +201,5 @@ def _line(human: np.ndarray, ai: np.ndarray, human_words: np.ndarray, ai_words: 
 
 
 def _design(scores: np.ndarray, words: np.ndarray) -> np.ndarray:
-    length = np.log(np.maximum(words, 1)) - np.log(100.0)
+    length = np.log(np.maximum(words, 1)) - np.log(USUAL)
     return np.stack((np.ones(scores.size), scores, length, scores * length), axis=1)

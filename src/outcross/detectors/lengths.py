@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+USUAL = 100
+"""Words at which the level and the slope of a line from scores to log-ratios are read; records that have no length count as so long."""
+
 
 def words_of(texts: Sequence[str]) -> np.ndarray:
     """Words of each text, (n,).

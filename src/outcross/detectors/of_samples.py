@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from outcross.detectors import DETECTORS, Detector, FittedDetector, Reader
-from outcross.detectors.calibrated import FEWEST, FOLDS, AuthorTexts, LogRatioLine, calibrated, fold_of, log_ratios_by_all
+from outcross.detectors.calibrated import FEWEST, FOLDS, AuthorSample, LogRatioLine, calibrated, fold_of, log_ratios_by_all
 from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.lengths import words_of
 from outcross.detectors.samples import LEAST, CalibrationSample, calibration, grouped, sample_of_texts
@@ -96,8 +96,8 @@ class FirstGenerationDetector:
 class SamplePair:
     """The texts that a detector is fitted to."""
 
-    human: AuthorTexts
-    ai: AuthorTexts
+    human: AuthorSample
+    ai: AuthorSample
 
 
 def pair_of_texts(human: Sequence[str], ai: Sequence[str]) -> SamplePair:
@@ -108,13 +108,13 @@ def pair_of_texts(human: Sequence[str], ai: Sequence[str]) -> SamplePair:
 
 def _paired(samples: Sequence[CalibrationSample], column: str | None, names: Sequence[str]) -> SamplePair:
     groups = grouped(samples, column)
-    own = np.split(groups, [len(samples[0].texts)])
+    own = np.split(groups, [len(samples[0].content)])
     for name, part in zip(names, own, strict=True):
         if (count := int(np.unique(part).size)) < FEWEST:
             raise BadInput(
                 f"{name} has {count:,} independent texts of {LEAST} words or more, and at least {FEWEST} are needed; add texts"
             )
-    return SamplePair(*(AuthorTexts(sample.texts, part) for sample, part in zip(samples, own, strict=True)))
+    return SamplePair(*(AuthorSample(sample.content, part) for sample, part in zip(samples, own, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +179,7 @@ def ready(detector: Detector, samples: SamplePair) -> ReadyDetector:
     rng = np.random.default_rng(np.random.SeedSequence([0, 0x0DE7EC7]))
     pairs = [samples.human, samples.ai]
     folds = fold_of(np.arange(max(int(pair.groups.max()) for pair in pairs) + 1), rng, FOLDS)
-    reader = detector.reader([text for pair in pairs for text in pair.texts])
+    reader = detector.reader([text for pair in pairs for text in pair.content])
     fitted = calibrated(detector, pairs, folds, reader, rng)[0]
     return ReadyDetector(detector, fitted.reader, fitted.fits, fitted.line)
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from outcross.detectors.calibrated import LENGTHS
+from outcross.detectors.calibrated import LENGTHS, Content
 from outcross.detectors.lengths import words_of
+from outcross.detectors.records import Records, together
 from outcross.errors import BadInput
 from outcross.files.chats import unfolded
 from outcross.files.reading import read
@@ -31,16 +32,18 @@ USUAL = ("text", "content", "document", "body", "response", "output", "completio
 
 @dataclass(frozen=True, eq=False)
 class CalibrationSample:
-    """Texts of one author."""
+    """Texts or records of one author."""
 
     author: str
     """human, model or edited."""
-    raw: list[str]
-    texts: list[str]
-    """Normalised."""
+    raw: Sequence[str]
+    """Texts as they were given; none where there are records."""
+    content: Content
+    """Texts, normalised, or records."""
     words: np.ndarray
+    """Of each text, (n,); see `calibrated.sizes_of`."""
     table: polars.DataFrame
-    """Their other columns."""
+    """Their other columns; of records all columns as they were read."""
     too_short: int
     """Texts of fewer words than are judged, left out."""
     beyond: int
@@ -129,12 +132,12 @@ def _long_enough(author: str, raw: list[str], table: polars.DataFrame, beyond: i
 
 
 def grouped(samples: Sequence[CalibrationSample], column: str | None) -> np.ndarray:
-    """The group of every text of the samples one after another, numbers from 0: texts with one value of the column, equal texts and near twins are one group.
+    """The group of every text or record of the samples one after another, numbers from 0: texts with one value of the column, equal texts and near twins are one group.
 
+    Records of a table are independent where no column says otherwise: a row of few categories may well occur twice. Equal vectors, images and series are one group.
     BadInput where no sample has the column.
     """
-    sizes = [len(sample.texts) for sample in samples]
-    total = sum(sizes)
+    total = sum(len(sample.content) for sample in samples)
     links: list[tuple[np.ndarray, np.ndarray]] = []
     if column is not None:
         if not any(column in sample.table.columns for sample in samples):
@@ -146,14 +149,17 @@ def grouped(samples: Sequence[CalibrationSample], column: str | None) -> np.ndar
             value
             for sample in samples
             for value in (
-                sample.table[column].cast(str).to_list() if column in sample.table.columns else [None] * len(sample.texts)
+                sample.table[column].cast(str).to_list() if column in sample.table.columns else [None] * len(sample.content)
             )
         ]
         links.append(_runs(values))
-    every = [text for sample in samples for text in sample.texts]
-    links.append(_runs(every))
-    twins = near_twins(every)
-    links.append((twins.first, twins.second))
+    every = all_of(samples)
+    if isinstance(every, Records):
+        links.append(_runs(every.digests.tolist()) if every.are_continuous else _runs([]))
+    else:
+        links.append(_runs(every))
+        twins = near_twins(every)
+        links.append((twins.first, twins.second))
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -162,7 +168,15 @@ def grouped(samples: Sequence[CalibrationSample], column: str | None) -> np.ndar
     return group.astype(np.int64)
 
 
-def _runs(values: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
+def all_of(samples: Sequence[CalibrationSample]) -> list[str] | Records:
+    """The texts or records of all samples, one sample after another."""
+    contents = [sample.content for sample in samples]
+    if isinstance(contents[0], Records):
+        return together(*contents)  # type: ignore[arg-type]  # all are records where one is
+    return [text for content in contents for text in content]
+
+
+def _runs(values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
     """Each row that has a value, and the first row of the same value."""
     seen: dict[str, int] = {}
     pairs = [(seen.setdefault(value, row), row) for row, value in enumerate(values) if value is not None]
@@ -172,9 +186,8 @@ def _runs(values: Sequence[str | None]) -> tuple[np.ndarray, np.ndarray]:
 def telling_columns(samples: Sequence[CalibrationSample]) -> list[str]:
     """Columns of both samples that have no value in common: each tells the author perfectly, so that nothing should learn from it."""
     first, second = samples[0].table, samples[1].table
-    shared = [name for name in first.columns if name in second.columns and not name.startswith("_")]
     telling = []
-    for name in shared:
+    for name in _shared_columns(first, second):
         sides = [set(table[name].cast(str, strict=False).drop_nulls().unique().to_list()) for table in (first, second)]
         few = all(0 < len(values) < table.height / 5 for values, table in zip(sides, (first, second), strict=True))
         if few and not sides[0] & sides[1]:
@@ -182,10 +195,16 @@ def telling_columns(samples: Sequence[CalibrationSample]) -> list[str]:
     return telling
 
 
+def _shared_columns(first: polars.DataFrame, second: polars.DataFrame) -> list[str]:
+    """Columns of single values that both tables have; those of lists and arrays, and of provenance, are left out."""
+    nested = {name for table in (first, second) for name, dtype in table.schema.items() if dtype.is_nested()}
+    return [name for name in first.columns if name in second.columns and not name.startswith("_") and name not in nested]
+
+
 def linking_column(samples: Sequence[CalibrationSample]) -> str:
     """A column that seems to say which texts of two samples belong together: most texts of the first have a value of their own, and half of the second's have one of these. Empty where there is none."""
     first, second = samples[0].table, samples[1].table
-    for name in (name for name in first.columns if name in second.columns and not name.startswith("_")):
+    for name in _shared_columns(first, second):
         values, others = (table[name].cast(str, strict=False).drop_nulls() for table in (first, second))
         own = set(values.to_list())
         if len(own) > first.height / 2 and sum(value in own for value in others.to_list()) > second.height / 2:

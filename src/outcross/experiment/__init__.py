@@ -30,6 +30,7 @@ from outcross.policies.human_only import HumanOnly
 from outcross.policies.replace import Replace
 from outcross.recipe import FROM_LIST, Nested, exactly, kind, many_of, member, nearest, one_of, plain, read, recipe
 from outcross.sources import SOURCES, Source, is_in_memory, must_name_files
+from outcross.wording import amount
 
 
 def names_a_source(human: Mapping[str, Any]) -> bool:
@@ -359,7 +360,7 @@ class Experiment:
         counts = largest_remainder([*exact_shares(self.teachers).values()], [self.records(g)])[0]
         if counts.min() < 1:
             raise BadInput(
-                f"{self.records(g)} records of a generation are too few for {len(self.teachers)} teachers; raise the rows, or their smallest share"
+                f"{amount(self.records(g), 'record')} of a generation are too few for {len(self.teachers)} teachers; raise the rows, or their smallest share"
             )
         return dict(zip(self.teachers, counts.tolist(), strict=True))
 
@@ -405,7 +406,7 @@ class Experiment:
         if self.candidates > 1 and self.selected(drawn_rows)[0] == drawn_rows:
             keeps = "select keeps them all" if self.select else "nothing chooses among them"
             raise ValueError(
-                f"draw.candidates {self.candidates} has the model write {drawn_rows:,} records a generation for {self.records(0):,}, and {keeps}; "
+                f"draw.candidates {self.candidates} has the model write {amount(drawn_rows, 'record')} a generation for {self.records(0):,}, and {keeps}; "
                 f"add a filter that keeps fewer, as select: [{{kind: random, share: {1 / self.candidates:.3g}}}], or write draw.candidates: 1"
             )
         if not self.selecting:
@@ -553,7 +554,7 @@ class Experiment:
         )
         if largest > math.log10(MOST_RECORDS):
             raise ValueError(
-                f"rows, grown over {self.generations} generations in {self.chains} chains, come to 10^{largest:.0f} records, "
+                f"rows, grown over {amount(self.generations, 'generation')} in {self.chains} chains, come to 10^{largest:.0f} records, "
                 f"at most {MOST_RECORDS:,} can be; lower rows, generations or chains"
             )
 

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from outcross.data.plans import lines
@@ -15,6 +15,7 @@ from outcross.experiment import Experiment, experiment, identity, names_a_source
 from outcross.experiment.file import override
 from outcross.experiment.teachers import teacher_lines
 from outcross.recipe import flatten, kind, name_in_records, short_kind, unflatten
+from outcross.wording import amount
 
 MOST_ARMS = 10_000
 """Arms and seeds of one experiment file."""
@@ -42,7 +43,7 @@ def arms(data: Mapping[str, Any]) -> tuple[Arm, ...]:
         raise BadInput("arms must be a list of settings; write arms: [{policy: replace}, {policy: accumulate}]")
     many = math.prod(map(len, sweep.values())) * len(listed or [{}])
     if many > MOST_ARMS:
-        raise BadInput(f"sweep and arms make {many:,} runs, at most {MOST_ARMS:,} can be; sweep over fewer values")
+        raise BadInput(f"sweep and arms make {amount(many, 'run')}, at most {MOST_ARMS:,} can be; sweep over fewer values")
     crossed = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
     settings = [_crossed(listed_arm, crossing) for listed_arm in listed or [{}] for crossing in crossed]
     given_names = [setting.pop("name", None) for setting in settings]
@@ -53,10 +54,15 @@ def arms(data: Mapping[str, Any]) -> tuple[Arm, ...]:
         raise BadInput("two arms have the same name and seed; make them differ, or give each a name")
     first = {arm.name: arm.experiment for arm in reversed(every_arm)}
     for arm in every_arm:
-        if replace(arm.experiment, seed=0) != replace(first[arm.name], seed=0):
+        if arm.experiment is not first[arm.name] and _but_for_its_seed(arm.experiment) != _but_for_its_seed(first[arm.name]):
             raise BadInput(f"two different arms are called {arm.name}; only seeds share a name")
     _check_seeds(every_arm)
     return every_arm
+
+
+def _but_for_its_seed(experiment: Experiment) -> dict[str, Any]:
+    """The settings of an experiment without its seed. (Another seed needs no check of an experiment that was checked with its own.)"""
+    return {field.name: getattr(experiment, field.name) for field in fields(experiment) if field.name != "seed"}
 
 
 def _crossed(listed: Mapping[str, Any], crossing: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +82,7 @@ def _check_seeds(arms: tuple[Arm, ...]) -> None:
         if seeds[arm.name] > MOST_SEEDS and experiment.human.truth is not None and not experiment.learner.trains:
             chains = seeds[arm.name] * experiment.chains
             raise BadInput(
-                f"seed takes {seeds[arm.name]:,} values, at most {MOST_SEEDS} can be where chains do the same: {kind(experiment.learner)} repeats side by "
+                f"seed takes {amount(seeds[arm.name], 'value')}, at most {MOST_SEEDS} can be where chains do the same: {kind(experiment.learner)} repeats side by "
                 f"side in one array; write chains: {chains} in place of the seeds"
             )
 
@@ -149,7 +155,7 @@ def plan_lines(arms: tuple[Arm, ...]) -> dict[str, list[str]]:
 
 def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> list[str]:
     """Names by what an arm sets: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
-    flat = [flatten(identity(replace(experiment, seed=0))) for experiment in experiments]
+    flat = [flatten(identity(experiment) | {"seed": 0}) for experiment in experiments]
     differing = _differing(flat)
     by_policy = {
         name: _differing([settings for settings in flat if settings["policy.kind"] == name])

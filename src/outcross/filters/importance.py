@@ -15,6 +15,7 @@ from outcross.estimate import NotApplicable
 from outcross.filters import Candidates, Filter, FilterPage, Selection
 from outcross.filters.judging import numeric
 from outcross.recipe import Nested, exactly, recipe
+from outcross.wording import amount
 
 
 def asked_detector(value: object) -> Any:
@@ -172,5 +173,5 @@ def resampled(log_weights: np.ndarray, asked: ImportanceFilter, rng: np.random.G
 
 def _sentence(said: Chances) -> str:
     """What the detector said of all candidates, in words."""
-    rest = f"; it cannot judge {said.undecided:,} texts, which have that chance" if said.undecided else ""
+    rest = f"; it cannot judge {amount(said.undecided, 'text')}, which have that chance" if said.undecided else ""
     return f"The detector takes {100 * said.share:.1f} % of the candidates for a model's{rest}."

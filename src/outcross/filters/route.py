@@ -181,7 +181,7 @@ class RouteFilter(Filter):
         expected, usual = np.empty_like(wanted), np.empty_like(wanted)
         for number in range(self.folds):
             seen = fold != number
-            expected[~seen] = _routed(features[seen], wanted[seen], features[~seen], self.ridge)
+            expected[~seen] = expected_shares(features[seen], wanted[seen], features[~seen], self.ridge)
             usual[~seen] = wanted[seen].mean(axis=0)
         loss, baseline = (_divergence(wanted, np.where(asked.has, guess, 0)) for guess in (expected, usual))
         gain = baseline - loss
@@ -196,17 +196,18 @@ class RouteFilter(Filter):
 
     def _features(self, asked: _Answers, candidates: Candidates) -> Any:
         from scipy.sparse import hstack
-        from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.preprocessing import OneHotEncoder
+
+        from outcross.text.tf_idf import tf_idf
 
         parts = []
         try:
             texts = candidates.prompt_texts
-            prompts = [texts[row] for row in asked.first.tolist()]
-            parts.append(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=WORDS).fit_transform(prompts))
-        except (NotApplicable, ValueError):  # no prompt has a word
-            if not self.columns:
-                raise NotApplicable("a router needs the words of prompts, or columns that say of what kind they are") from None
+            parts.append(tf_idf([texts[row] for row in asked.first.tolist()], WORDS))
+        except NotApplicable:
+            pass
+        if not self.columns and not any(words.shape[1] for words in parts):
+            raise NotApplicable("a router needs the words of prompts, or columns that say of what kind they are")
         if self.columns:
             values = np.column_stack([_words(candidates, name)[asked.first] for name in self.columns])
             parts.append(OneHotEncoder().fit_transform(values))
@@ -261,21 +262,43 @@ def shares_of_rewards(means: np.ndarray, temperature: float) -> np.ndarray:
     return np.divide(marks, marks.sum(axis=1, keepdims=True), out=np.zeros_like(marks), where=marks.sum(axis=1, keepdims=True) > 0)
 
 
-def _routed(features: Any, wanted: np.ndarray, others: Any, ridge: float) -> np.ndarray:
-    """The shares of teachers that a model expects for other prompts, (others, teachers)."""
-    from scipy.sparse import vstack
-    from sklearn.linear_model import LogisticRegression
+def expected_shares(features: Any, wanted: np.ndarray, others: Any, ridge: float) -> np.ndarray:
+    """The shares of teachers that a model expects for other prompts, (others, teachers): multinomial logistic regression on shares in the place of classes."""
+    from scipy.optimize import minimize
 
     teachers = np.flatnonzero(wanted.sum(axis=0) > 0)
     shares = np.zeros((others.shape[0], wanted.shape[1]))
     if teachers.size < 2:
         shares[:, teachers] = 1.0
         return shares
-    # Cross entropy to shares is that of as many copies of a prompt as there are teachers, each of its share's weight: KL and a constant.
-    model = LogisticRegression(C=1 / ridge, max_iter=1000)
-    model.fit(vstack([features] * teachers.size).tocsr(), np.repeat(teachers, len(wanted)), wanted[:, teachers].T.ravel())
-    shares[:, model.classes_] = model.predict_proba(others)
+    target = np.ascontiguousarray(wanted[:, teachers].T)  # (teachers, n): sums over teachers are sums of long rows
+    total, weight = float(target.sum()), target.sum(axis=0)
+    penalty = (2 if teachers.size == 2 else 1) * ridge / total  # two teachers as logistic regression has them, by one difference
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        """Cross entropy of the shares, which is their divergence and a constant, with the ridge; and its gradient."""
+        coefficients, intercepts = _split(flat, teachers.size)
+        logs = _log_shares(features, coefficients, intercepts)
+        excess = (weight * np.exp(logs) - target) / total
+        gradient = np.concatenate([(features.T @ excess.T + penalty * coefficients).ravel(), excess.sum(axis=1)])
+        return float(-(target * logs).sum() / total + penalty / 2 * (coefficients**2).sum()), gradient
+
+    start = np.zeros((features.shape[1] + 1) * teachers.size)
+    best = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000, "gtol": 1e-4})
+    shares[:, teachers] = np.exp(_log_shares(others, *_split(best.x, teachers.size))).T
     return shares
+
+
+def _split(flat: np.ndarray, teachers: int) -> tuple[np.ndarray, np.ndarray]:
+    """The coefficients, (features, teachers), and the intercepts, (teachers,)."""
+    return flat[:-teachers].reshape(-1, teachers), flat[-teachers:]
+
+
+def _log_shares(features: Any, coefficients: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
+    """The log of the share of each teacher that a model expects, (teachers, n)."""
+    from scipy.special import log_softmax
+
+    return log_softmax(np.ascontiguousarray((features @ coefficients + intercepts).T), axis=0)
 
 
 def _divergence(wanted: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from outcross.estimate import NotApplicable
 from outcross.filters import FILTERS, Filter, Selection
 from outcross.filters.of_records import RecordCandidates
 from outcross.recipe import kind, many_of, recipe
+from outcross.wording import amount
 
 
 @recipe
@@ -101,7 +102,7 @@ def _equal(times: np.ndarray, part: Filter) -> np.ndarray:
         raise BadInput(f"select {kind(part)} keeps none of {times.shape[-1]:,} records; loosen it, or raise draw.candidates")
     if sums.min() != sums.max() or (times.ndim > 1 and np.ptp((times > 0).sum(axis=-1))):
         raise BadInput(
-            f"select {kind(part)} keeps {sums.min():,} records in one chain and {sums.max():,} in another, all chains must keep as many; "
+            f"select {kind(part)} keeps {amount(sums.min(), 'record')} in one chain and {sums.max():,} in another, all chains must keep as many; "
             "choose a filter that keeps a share, or write chains: 1"
         )
     return times

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln, polygamma
 
 from outcross.errors import BadInput
+from outcross.wording import amount
 
 Divisor = Literal["n", "n-1"]
 Sizes = int | ArrayLike
@@ -329,7 +330,7 @@ def beside_human(
     if min(human, synthetic) < 1:
         raise BadInput(f"human and synthetic must each be 1 row or more, got {human} and {synthetic}; use replace for 0")
     if human > first and human_rows != "fresh":
-        raise BadInput(f"human must be at most first = {first} rows, got {human}; pass human_rows='fresh' for new ones")
+        raise BadInput(f"human must be at most first = {amount(first, 'row')}, got {human}; pass human_rows='fresh' for new ones")
     pull = {"fresh": 0.0, "fixed": 1 / human, "redrawn": 1 / first}[human_rows]
     wobble = 1 / human - pull
     share = human / (human + synthetic) if weight is None else weight

@@ -37,7 +37,7 @@ def plurality_breakdown(keeps_correct: float, keeps_wrong: float, answers: int) 
 
     Source: derived here; the binary case is Feng et al. 2406.07515.
 
-    >>> [round(plurality_breakdown(*told), 4) for told in ((1.0, 1.0, 10), (0.9, 0.3, 10), (0.9, 0.3, 2))]
+    >>> [round(plurality_breakdown(*chances), 4) for chances in ((1.0, 1.0, 10), (0.9, 0.3, 10), (0.9, 0.3, 2))]
     [0.9, 0.9643, 0.75]
     """
     if answers < 2:

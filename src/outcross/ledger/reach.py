@@ -34,6 +34,7 @@ LEFT_OUT = {
     "outcross.models.transformer.gpt_neox": "It writes a model that a step has made for other tools; no step reads what it writes.",
     "outcross.report.figure": "It holds and saves what is drawn of a result; no step reads what it holds.",
     "outcross.report.shapes": "It draws results, from what the steps have stored.",
+    "outcross.report.sides": "It draws both sides of an audit, from what the step has stored.",
     "outcross.verbs.results": "It shows results, from what the steps have stored.",
     "outcross.verbs.audit.figures": "It draws what an audit found, from the checks that the step has stored.",
     "outcross.verbs.audit.screen": "It prints what an audit found, from the checks that the step has stored.",

@@ -497,6 +497,7 @@ def audit_aspects() -> Mapping[str, tuple[str, ...]]:
     return {aspect: own for aspect in ASPECTS if (own := tuple(name for name in taken if measure(name).aspect == aspect))}
 
 
+@cache
 def pages_of_aspect(aspect: str) -> Mapping[str, Page]:
     """The pages of what an audit reads in an aspect."""
     return {name: page for measure_name in audit_aspects()[aspect] for name, page in measure(measure_name).pages.items()}

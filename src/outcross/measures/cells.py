@@ -7,6 +7,7 @@ import numpy as np
 from outcross.estimate import Estimate, NotApplicable, around, over_chains, read_off, share, without_interval
 from outcross.measures import Measure, Page
 from outcross.recipe import recipe
+from outcross.wording import amount
 
 WYLLIE = "Wyllie, Shumailov and Papernot, FAccT 2024, arXiv 2403.07857"
 DRIFT = "Wright-Fisher model; Ewens, Mathematical Population Genetics (2004)"
@@ -94,5 +95,5 @@ def _variance(values: np.ndarray) -> Estimate:
     squares = np.square(values - values.mean())
     value = float(squares.sum() / (len(values) - 1))
     if not squares.any():
-        return without_interval(value, f"{len(values)} chains agree: no interval", len(values))
+        return without_interval(value, f"{amount(len(values), 'chain')} agree: no interval", len(values))
     return around(value, float(squares.std(ddof=1)) / np.sqrt(len(values)), "chains", len(values), minimum=0.0)

@@ -21,6 +21,7 @@ from outcross.statistics.categories import ComparedCounts, worst
 from outcross.statistics.embedding import Embedding, embedding
 from outcross.statistics.floors import from_draws
 from outcross.statistics.neighbours import cloud, halves, nearest, wide_graph
+from outcross.wording import amount
 
 KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991"
 NAEEM = "Naeem et al., ICML 2020, arXiv 2002.09797"
@@ -46,6 +47,10 @@ IN_CLUSTER = 25
 """Human records for each cluster from which it is found, at least."""
 STARTS = 16
 """How often the search for clusters begins afresh."""
+DIMENSIONS = 256
+"""Dimensions in which clusters are searched for, at most; people with ten columns of categories have half as many."""
+STEPS = 25
+"""Steps of a search for clusters, at most."""
 
 
 @recipe
@@ -123,7 +128,7 @@ class Coverage(OfTables):
         parts = [whole.some(size, size, rng).numbers(self.k) for _ in range(PARTS)]
         neighbours = cloud(np.concatenate([human, other]))
         draws = [neighbours.balls(is_first, self.k) for is_first in halves(2 * n, self.draws, rng)]
-        note = f"{n:,} records a side"
+        note = f"{amount(n, 'record')} a side"
         for check, value in values.items():
             # Parts of the points, without replacement (Shao and Wu, Ann. Statist. 17:1176, 1989): a bootstrap repeats points, whose balls then have no size.
             error = float(np.std([part[check] for part in parts], ddof=1)) * math.sqrt(size / (n - size))
@@ -181,7 +186,7 @@ def sample(evidence: Evidence, limit: int, rng: np.random.Generator) -> tuple[np
     if n < FEWEST:
         wanted = FEWEST if holdout is not None else 2 * FEWEST
         raise NotApplicable(
-            f"{n} records a side, neighbours need {FEWEST}: a reference of {wanted}, and {FEWEST} synthetic records"
+            f"{amount(n, 'record')} a side, neighbours need {FEWEST}: a reference of {wanted}, and {FEWEST} synthetic records"
         )
     places = rng.integers(1 << 32)
     order, drawn = (np.random.default_rng(places).permutation(side.frame.height) for side in (reference, synthetic))
@@ -200,7 +205,7 @@ def _worst_cluster(evidence: Evidence, embed: Embedding, limit: int, rng: np.ran
     from scipy.cluster.vq import vq
 
     drawn, reference = some(evidence.drawn, MOST, rng), some(evidence.reference, MOST, rng)
-    synthetic, human = embed(drawn), embed(reference)
+    synthetic, human = _flattened(embed(drawn), embed(reference), rng)
     fitted = min(len(human) // 3, FITTED)
     clusters = min(limit, fitted // IN_CLUSTER)
     if clusters < 2 or len(synthetic) < FEWEST:
@@ -270,17 +275,53 @@ def _centres(points: np.ndarray, clusters: int, rng: np.random.Generator) -> np.
 
     It is started afresh several times, and the centres that are nearest to their points are taken: one start in four separates twenty modes.
     """
-    import warnings
-
-    from scipy.cluster.vq import kmeans2, vq
+    from scipy.cluster.vq import vq
 
     distinct = np.unique(points, axis=0)
     if len(distinct) <= clusters:
         return distinct
+    starts = [_moved_to_means(points, _seeds(points, clusters, rng)) for _ in range(STARTS)]
+    return min(starts, key=lambda centres: float(np.square(vq(points, centres)[1]).sum()))
+
+
+def _flattened(synthetic: np.ndarray, human: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Both sets of points in `DIMENSIONS` directions drawn at random, where they have more: clusters of the one are clusters of the other (Boutsidis, Zouzias and Drineas, NeurIPS 2010)."""
+    dimensions = human.shape[1]
+    if dimensions <= DIMENSIONS:
+        return synthetic, human
+    directions = rng.normal(size=(dimensions, DIMENSIONS)) / math.sqrt(DIMENSIONS)
+    return synthetic @ directions, human @ directions
+
+
+def _seeds(points: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
+    """Points to begin with, (clusters, d), each drawn by its squared distance to the nearest that was drawn before.
+
+    They are those that SciPy's `kmeans2` draws, which looks at the distances to all earlier ones anew for each.
+    """
+    from scipy.spatial.distance import cdist
+
+    chosen = [int(rng.integers(len(points)))]
+    squares = np.full(len(points), np.inf)
+    while len(chosen) < clusters:
+        squares = np.minimum(squares, cdist(points[chosen[-1:]], points, "sqeuclidean")[0])
+        chosen.append(int(np.searchsorted(np.cumsum(squares / squares.sum()), rng.uniform())))
+    return points[chosen]
+
+
+def _moved_to_means(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """The centres, each moved to the mean of the points that are nearest to it, until none moves any more."""
+    import warnings
+
+    from scipy.cluster.vq import kmeans2
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a cluster may run empty: nothing is lost in it
-        starts = [kmeans2(points, clusters, iter=25, minit="++", rng=rng)[0] for _ in range(STARTS)]
-    return min(starts, key=lambda centres: float(np.square(vq(points, centres)[1]).sum()))
+        for _ in range(STEPS):
+            moved = kmeans2(points, centres, iter=1, minit="matrix", check_finite=False)[0]
+            if np.array_equal(moved, centres):
+                break
+            centres = moved
+    return centres
 
 
 def _support(evidence: Evidence, limit: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
@@ -311,7 +352,9 @@ def _cells(evidence: Evidence, limit: int, rng: np.random.Generator) -> np.ndarr
     sides = evidence.drawn, evidence.reference
     n = min(limit, *(side.frame.height for side in sides))
     if not columns or n < FEWEST:
-        raise NotApplicable(f"{n} records a side and {len(columns)} columns of numbers and categories; needs {FEWEST} and 1")
+        raise NotApplicable(
+            f"{amount(n, 'record')} a side and {amount(len(columns), 'column')} of numbers and categories; needs {FEWEST} and 1"
+        )
     places = rng.integers(1 << 32)
     synthetic, human = (side.take(np.random.default_rng(places).permutation(side.frame.height)[:n]) for side in sides)
     codes = [_codes(synthetic, human, column) for column in columns]

@@ -35,6 +35,7 @@ from outcross.statistics.repeats import (
     seen_again,
 )
 from outcross.statistics.variety import OfDistinctThings, OfEntropy, OfEqualPairs
+from outcross.wording import amount
 
 HURLBERT = "Hurlbert, Ecology 52:577, 1971 (rarefaction)"
 MOST = 50_000
@@ -212,7 +213,7 @@ def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> _Compared:
 def _enough(*counts: np.ndarray) -> int:
     n = min(int(side.sum()) for side in counts)
     if n < FEWEST:
-        raise NotApplicable(f"{n} records or values, distinct ones are compared from {FEWEST}")
+        raise NotApplicable(f"{n:,} records or values, distinct ones are compared from {FEWEST}")
     return n
 
 
@@ -250,14 +251,15 @@ def _closer(distances: np.ndarray, human: np.ndarray) -> tuple[float, float]:
 def _kinds_of_records(evidence: Evidence, rng: np.random.Generator) -> _Compared:
     n = min(MOST, evidence.drawn.frame.height, evidence.reference.frame.height)
     if n < FEWEST:
-        raise NotApplicable(f"{n} records a side, kinds are compared from {FEWEST}")
+        raise NotApplicable(f"{amount(n, 'record')} a side, kinds are compared from {FEWEST}")
     taken = [some(side, n, rng) for side in (evidence.drawn, evidence.reference)]
     embed = embedding(*taken)
     # A dimension of ones, so that records near the middle are alike and not only those in one direction from it.
     points = [np.column_stack([np.ones(n), embed(side)]) for side in taken]
-    synthetic, human = ((score, score * error) for score, error in map(vendi, points))
+    spectra = [spectrum(side) for side in points]
+    synthetic, human = ((score, score * error) for score, error in map(_vendi, spectra))
     ratio = _ratio(synthetic, human, "asymptotic", n)
-    return _Compared(*ratio, OfEntropy(tuple(map(float, spectrum(points[0])[0]))), human[0], synthetic[0])
+    return _Compared(*ratio, OfEntropy(tuple(spectra[0].values.tolist())), human[0], synthetic[0])
 
 
 def vendi(points: np.ndarray) -> tuple[float, float]:
@@ -266,34 +268,58 @@ def vendi(points: np.ndarray) -> tuple[float, float]:
     exp(−Σ λ ln λ) over the eigenvalues of XᵀX / n, rows of X of length 1: those of the n × n similarity matrix over n, in d × d (Friedman and Dieng 2023, §3.2).
     The error is that of the mean of −xᵀ ln(XᵀX / n) x, the score's influence function.
 
-    >>> vendi(np.eye(4))[0]
-    4.0
+    >>> print(f"{vendi(np.eye(4))[0]:.6f}")
+    4.000000
     """
-    values, vectors, rows = spectrum(points)
+    return _vendi(spectrum(points))
+
+
+def _vendi(of_points: Spectrum) -> tuple[float, float]:
+    values, squares = of_points.values, of_points.squares
     is_there = values > 1e-12
     logs = np.log(values[is_there])
-    influence = -np.square(rows @ vectors[:, is_there]) @ logs
-    error = math.sqrt(float(np.var(influence, ddof=1)) / len(rows)) if len(rows) > 1 else 0.0
+    influence = -squares[:, is_there[: squares.shape[1]]] @ logs
+    error = math.sqrt(float(np.var(influence, ddof=1)) / len(influence)) if len(influence) > 1 else 0.0
     return math.exp(-float(values[is_there] @ logs)), error
 
 
-def spectrum(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Eigenvalues (d,) and eigenvectors (d, d) of XᵀX / n, and X itself: points (n, d) with rows brought to length 1."""
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """How n points in d dimensions, brought to length 1, spread over their principal directions."""
+
+    values: np.ndarray
+    """Eigenvalues of XᵀX / n, 0 in the directions that no point has a part in; (d,)."""
+    squares: np.ndarray
+    """The square of each point's coordinate in the first of these directions, as many as may hold any; (n, at most d)."""
+
+
+def spectrum(points: np.ndarray) -> Spectrum:
+    """The spectrum of points (n, d).
+
+    XᵀX and XXᵀ have the same eigenvalues but for zeros, so that the smaller of the two matrices is decomposed: of few records of many columns XXᵀ.
+    """
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
-    rows = points / np.where(lengths > 0, lengths, 1.0)
-    values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
-    return np.clip(values, 0.0, None), vectors, rows
+    rows = (points / np.where(lengths > 0, lengths, 1.0))[:, points.any(axis=0)]
+    n, used = rows.shape
+    if used <= n:
+        values, vectors = np.linalg.eigh(rows.T @ rows / n)
+        squares = np.square(rows @ vectors)
+    else:
+        values, vectors = np.linalg.eigh(rows @ rows.T / n)
+        squares = np.square(vectors) * (n * values)
+    every = np.zeros(points.shape[1])
+    every[: values.size] = np.clip(values, 0.0, None)
+    return Spectrum(every, squares)
 
 
 def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Generator) -> _Compared:
-    import polars as pl
-
-    tallies = [side.frame[column].drop_nulls().value_counts(name="count") for side in (synthetic, reference)]
-    joined = tallies[0].join(tallies[1], on=column, how="full", coalesce=True, suffix="_human").fill_null(0).sort(column)
-    counts = joined.select(pl.col("count", "count_human").cast(pl.Int64)).to_numpy().T
+    tallies = [_tally(side, column) for side in (synthetic, reference)]
+    counts = np.array(
+        [[tally.get(name, 0) for name in sorted(tallies[0].keys() | tallies[1].keys())] for tally in tallies], dtype=np.int64
+    )
     n = counts.sum(axis=1)
     if min(n) < FEWEST:
-        raise NotApplicable(f"{min(n)} values, an entropy is compared from {FEWEST}")
+        raise NotApplicable(f"{amount(min(n), 'value')}, an entropy is compared from {FEWEST}")
     if (counts[1] > 0).sum() < 2:
         raise NotApplicable("the reference has one category")
     entropies = [float(corrected_entropy(side)) for side in counts]
@@ -303,6 +329,12 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     null = from_draws(difference, corrected_entropy(draws[0]) - corrected_entropy(draws[1]), "smaller", "permutation")
     ratio = from_logarithms(around(difference, error, "normal", int(n[0])), null)
     return _Compared(*ratio, OfEntropy(tuple((counts[0] / n[0]).tolist())), math.exp(entropies[1]), math.exp(entropies[0]))
+
+
+def _tally(table: Table, column: str) -> dict[str, int]:
+    """How many records have each category."""
+    names, counts = table.frame[column].drop_nulls().value_counts(name="_count").get_columns()
+    return dict(zip(names.to_list(), counts.to_list(), strict=True))
 
 
 def corrected_entropy(counts: np.ndarray) -> np.ndarray:

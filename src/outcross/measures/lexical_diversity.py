@@ -37,6 +37,7 @@ from outcross.text.self_bleu import self_bleu
 from outcross.text.texts import Texts
 from outcross.text.words import joined
 from outcross.text.zipf import zipf_slope
+from outcross.wording import amount
 
 WORDS = 1_000_000
 """Words at which two sets are compared, at most."""
@@ -152,12 +153,12 @@ def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generato
     size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
     compared = notes(synthetic, human)
 
-    def beside(check: str, number: Callable[[], Compared], at: str = "", said: str = f"at {size:,} words") -> Reading:
+    def beside(check: str, number: Callable[[], Compared], at: str = "", said: str = f"at {amount(size, 'word')}") -> Reading:
         return _read(check, number, at=at, column=column, note="; ".join(filter(None, (said, compared))))
 
     yield beside("vocabulary_ratio", lambda: _vocabulary(synthetic, human, size, rng))
     for n in (2, 3, 4):
-        yield beside("distinct_n", lambda n=n: _distinct_runs(synthetic.sample, human.sample, n, size), f"{n} words")
+        yield beside("distinct_n", lambda n=n: _distinct_runs(synthetic.sample, human.sample, n, size), amount(n, "word"))
     for check, number in NUMBERS.items():
         yield beside(check, lambda number=number: number(synthetic.sample.first(size, rng), human.sample.first(size, rng)))
 
@@ -237,7 +238,7 @@ def _beyond_prompts(column: str, sides: Mapping[str, Writing], rng: np.random.Ge
     """What counts words, without those of the own prompt, among as many written words of both sides."""
     synthetic, human = sides["synthetic"], sides.get("holdout", sides["reference"])
     size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
-    note = "; ".join(filter(None, (f"at {size:,} words", notes(synthetic, human))))
+    note = "; ".join(filter(None, (f"at {amount(size, 'word')}", notes(synthetic, human))))
 
     def of_first(number: Callable[[Sample, Sample], Compared]) -> Compared:
         return number(synthetic.sample.first(size, rng).own, human.sample.first(size, rng).own)

@@ -13,6 +13,7 @@ from outcross.measures.held_out import exp, nats
 from outcross.recipe import recipe
 from outcross.statistics.beyond import End, farthest, known, limit_or_farthest, more_beyond, widened
 from outcross.statistics.clusters import correlation_within, document_of, effective_size, prompts_of, ratio_of_sums, share, totals
+from outcross.wording import amount
 
 QUANTILES = (0.05, 0.5, 0.95)
 ENDS: dict[str, tuple[float, End]] = {"below human 5 %": (0.05, "lower"), "above human 99.9 %": (0.001, "upper")}
@@ -182,7 +183,7 @@ def quantile_of_perplexity(text: Scored, q: float) -> Estimate:
     value, low, high = text.bounded(q)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise NotApplicable(
-            f"{text.nats.size} blocks in {text.units} {text.of} are too few for an interval of their {q:.0%} quantile"
+            f"{amount(text.nats.size, 'block')} in {text.units} {text.of} are too few for an interval of their {q:.0%} quantile"
         )
     return exp(Estimate(value, low, high, f"order statistics over {text.of}", text.units))
 

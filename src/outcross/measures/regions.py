@@ -21,6 +21,7 @@ from outcross.statistics.likeness import Points, smoothed
 from outcross.statistics.regions import LEAST_SHARE, Region, looked_at
 from outcross.text.texts import Texts
 from outcross.text.topics import topics
+from outcross.wording import amount
 
 FEWEST = 100
 """Records a side, below which no region is looked for."""
@@ -127,7 +128,7 @@ def regions_of(synthetic: Table, reference: Table, rng: np.random.Generator) -> 
     humans = reference.frame.height
     fewest = min(humans, synthetic.frame.height)
     if fewest < FEWEST:
-        raise NotApplicable(f"{fewest} records of a side, regions are looked for from {FEWEST}")
+        raise NotApplicable(f"{amount(fewest, 'record')} of a side, regions are looked for from {FEWEST}")
     facets, points = list(facets_of(reference, synthetic)), points_of(reference, synthetic, rng)
     if not facets and points is None:
         raise NotApplicable("no column of numbers, categories, vectors or text that varies")

@@ -14,6 +14,7 @@ from outcross.recipe import recipe
 from outcross.statistics import clusters
 from outcross.statistics.floors import larger_share
 from outcross.text.copies import nearest, repeated
+from outcross.wording import amount
 
 CHARACTERS = 4_000_000
 """Characters of either side that are looked at, at most."""
@@ -48,7 +49,7 @@ class RepeatedTexts(OfTexts):
             pair = [writings(side)[column].at_most(CHARACTERS, RECORDS) for side in (evidence.drawn, evidence.reference)]
             n = min(map(len, pair))
             synthetic, human = (side.at_most(2 * CHARACTERS, n) for side in pair)
-            note = "; ".join(filter(None, (f"{n:,} texts a side", notes(synthetic, human))))
+            note = "; ".join(filter(None, (f"{amount(n, 'text')} a side", notes(synthetic, human))))
             for check, counted in (("repeated_texts", _repeated), ("alike_texts", _alike)):
                 yield read_with_null(
                     check, lambda counted=counted, a=synthetic, b=human: _again(counted(a), counted(b)), column=column, note=note

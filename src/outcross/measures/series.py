@@ -13,6 +13,7 @@ from outcross.statistics import dynamics
 from outcross.statistics.clusters import resamples
 from outcross.statistics.floors import Worse, from_draws, percentile_interval, permuted_sums
 from outcross.statistics.ratios import from_logarithms
+from outcross.wording import amount
 
 FEWEST_SERIES = 20
 MOST_SERIES = 5_000
@@ -26,7 +27,7 @@ def series(evidence: Evidence, column: str, rng: np.random.Generator) -> Iterato
         courses = dynamics.courses(*sides)
         n, m = len(courses.synthetic), len(courses.reference)
         if min(n, m) < FEWEST_SERIES:
-            raise NotApplicable(f"{min(n, m)} series of that length, needs at least {FEWEST_SERIES}")
+            raise NotApplicable(f"{amount(min(n, m), 'series')} of that length, needs at least {FEWEST_SERIES}")
     except NotApplicable as why:
         yield unread("autocorrelation", str(why), column=column)
         return

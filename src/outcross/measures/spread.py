@@ -23,12 +23,12 @@ from outcross.statistics.floors import (
     percentile_interval,
     permuted_ranks,
     permuted_sums,
-    relabelled,
 )
 from outcross.statistics.grouped import Cells, cells_of
 from outcross.statistics.ratios import from_logarithms
 from outcross.statistics.sketches import MomentSketch
 from outcross.statistics.variety import OfOneValue
+from outcross.wording import amount
 
 SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"
 MOST_PERMUTED = 25_000
@@ -41,7 +41,7 @@ QUARTILES = (0.25, 0.75)
 RANGES_PERMUTED = 499
 """Permutations of labels over which interquartile ranges are looked at."""
 MOST_CELLS = 1024
-"""Different values up to which the number of each is drawn for random labels; of more, only where the quartiles lie."""
+"""Different values up to which random labels are drawn for the cells of each column; of more, for ranks, which columns share."""
 
 
 Places = Callable[[int, int], np.ndarray]
@@ -150,7 +150,7 @@ def _variance_ratio(
     """`of_synthetic` and `of_human` are (count, variance, kurtosis) of the synthetic and the human values, all of them; the values in memory, NaN where missing."""
     (n, variance, kurtosis), (m, human_variance, human_kurtosis) = of_synthetic, of_human
     if min(n, m) < FEWEST:
-        raise NotApplicable(f"{int(min(n, m))} values, a variance needs at least {FEWEST}")
+        raise NotApplicable(f"{amount(int(min(n, m)), 'value')}, a variance needs at least {FEWEST}")
     if human_variance <= 0:
         raise NotApplicable("constant in the reference")
     quotients = quotients[np.isfinite(quotients)]
@@ -230,7 +230,7 @@ def _there(values: np.ndarray) -> np.ndarray:
 def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places, rng: np.random.Generator) -> tuple[Estimate, Null]:
     n = synthetic.size
     if min(n, reference.size) < FEWEST:
-        raise NotApplicable(f"{min(n, reference.size)} values, quartiles need at least {FEWEST}")
+        raise NotApplicable(f"{amount(min(n, reference.size), 'value')}, quartiles need at least {FEWEST}")
     if np.ptp(np.quantile(reference, QUARTILES)) <= 0:
         raise NotApplicable("the middle half of the reference is one value")
     cells = cells_of(np.concatenate([synthetic, reference]))
@@ -251,7 +251,7 @@ def _log_ratio_of_ranges(quartiles: np.ndarray) -> np.ndarray:
 def _permuted_ranges(cells: Cells, counts: np.ndarray, places: Places, rng: np.random.Generator) -> np.ndarray:
     """log ratio of interquartile ranges under random labels, (permutations,)."""
     if cells.values.size <= MOST_CELLS:
-        return _log_ratio_of_ranges(cells.quantiles(relabelled(counts, rng, RANGES_PERMUTED), QUARTILES))
+        return _log_ratio_of_ranges(cells.permuted_quantiles(counts, QUARTILES, rng, RANGES_PERMUTED))
     n, m = map(int, counts.sum(axis=1))
     return _log_ratio_of_ranges(cells.filled(counts.sum(axis=0))[places(n, m)])
 

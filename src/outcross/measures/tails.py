@@ -20,6 +20,7 @@ from outcross.statistics.floors import LEVEL, SMALLEST, from_draws, relabelled
 from outcross.statistics.ratios import ratio_of_shares
 from outcross.statistics.sketches import Beyond, Tally
 from outcross.statistics.tail_index import DEPTH, HEAVIEST, LIGHTEST, index_difference
+from outcross.wording import amount
 
 DEPTHS = (0.05, 0.01, 0.005)
 FEWEST = 5
@@ -240,7 +241,7 @@ def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> 
     """What lies outside the range of m human values has the mass of what lies beyond their second farthest at one end (ties make it less)."""
     human = values[1]
     if min(human.size, values[0].size) < 2:
-        raise NotApplicable(f"{min(human.size, values[0].size)} values, a range needs 2")
+        raise NotApplicable(f"{amount(min(human.size, values[0].size), 'value')}, a range needs 2")
     synthetic, reference = (side[column] for side in evidence.counted["beyond"])
     n, count = synthetic.count, synthetic.at(float(human[0]))[0] + synthetic.at(float(human[-1]))[1]
     law = Honest(k=2, human=reference.count, rows=n)

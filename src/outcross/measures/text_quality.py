@@ -26,6 +26,7 @@ from outcross.statistics.beyond import farthest, limit, more_beyond
 from outcross.statistics.clusters import average
 from outcross.statistics.ratios import ratio_of_estimates
 from outcross.statistics.sketches import gather
+from outcross.wording import amount
 
 CHARACTERS = 4_000_000
 """Characters a side whose attributes are read, at most."""
@@ -150,7 +151,7 @@ def _inside(
 
 
 def _of_texts(reading: Reading, column: str, texts: tuple[int, int], more: str) -> Reading:
-    note = "; ".join(filter(None, (reading.note, f"{texts[0]:,} and {texts[1]:,} texts", more)))
+    note = "; ".join(filter(None, (reading.note, f"{texts[0]:,} and {amount(texts[1], 'text')}", more)))
     return replace(reading, column=column, note=note)
 
 

@@ -20,6 +20,7 @@ from outcross.statistics.clusters import resamples
 from outcross.statistics.portraits import Reliability, reliability
 from outcross.statistics.prediction import EncodedRecords, PredictionTask, task
 from outcross.statistics.trials import Predictions, Scores, Trial, gap, ratio, variance_of_fits, with_t
+from outcross.wording import amount
 
 FEWEST = 50
 """Records that a model is trained on or tested on, at least."""
@@ -43,7 +44,7 @@ class Use(OfTables):
     Judged by the log loss and the Brier score (for a number by the squared error) and by Cox's calibration slope; a symmetric flip of labels maps the chance η to f + (1 - 2f) η, which
     leaves the order of predictions as it is, so that the area under the ROC curve hardly sees it at any n. Each fit leaves out one of a few parts of its records. The test records are the holdout, at most 10,000 of it; without one
     they are all of the reference, each tested by the fits that it was left out of. Standard errors add the jackknife over left-out parts to the paired variance over test records, with Welch's and Satterthwaite's degrees of freedom. Learners:
-    60 gradient-boosted trees of 15 leaves, and a linear model; fairness and groups by the first. One thousandth of every
+    60 gradient-boosted trees of 15 leaves (for each class fewer, five at least, where there are many columns and many classes), and a linear model, whose weights are held back the more where there are fewer than ten records for each; fairness and groups by the first. One thousandth of every
     predicted probability is spread evenly over the classes. Every note says which loss would be found in four of five such audits.
     """
 
@@ -237,7 +238,7 @@ def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -
     tests, test, own = _tests(evidence.holdout if has_holdout else reference, prediction, None if has_holdout else part, rng)
     if size * (fits - 1) < FEWEST or len(tests) < FEWEST:
         raise NotApplicable(
-            f"{size * (fits - 1)} records to train a model on and {len(tests)} to test it on have the target {prediction.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
+            f"{amount(size * (fits - 1), 'record')} to train a model on and {len(tests)} to test it on have the target {prediction.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
         )
     drawn = rng.permutation(len(synthetic))
     parts = (

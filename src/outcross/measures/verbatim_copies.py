@@ -17,6 +17,7 @@ from outcross.statistics import clusters
 from outcross.statistics.beyond import limit_or_farthest
 from outcross.statistics.floors import larger_share
 from outcross.text.copies import RUN, Verbatim, verbatim, verbatim_elsewhere
+from outcross.wording import amount
 
 CHARACTERS = 4_000_000
 """Characters of synthetic and of fresh human texts that are looked up in the reference, at most."""
@@ -63,7 +64,7 @@ class VerbatimCopies(OfTexts):
             else:
                 human = _copied(reference, verbatim_elsewhere(reference.texts.words, reference.documents), PAIRED)
             note = "; ".join(
-                filter(None, (f"{len(own):,} texts in {len(reference):,} of the reference", notes(synthetic, reference)))
+                filter(None, (f"{amount(len(own), 'text')} in {len(reference):,} of the reference", notes(synthetic, reference)))
             )
             yield read_with_null("verbatim", lambda own=own, human=human: own.taken(human), column=column, note=note)
             yield read_with_null("longest_run", lambda own=own, human=human: own.long(human), column=column, note=note)

@@ -16,6 +16,7 @@ from outcross.runtime.remembered import remembered
 from outcross.text.lexicon import Sample
 from outcross.text.texts import PromptedTexts, Texts, texts
 from outcross.text.words import RunningWords, joined
+from outcross.wording import amount
 
 CHARACTERS = 20_000_000
 """Characters of a column that are looked at, at most: some three and a half million words of English."""
@@ -144,7 +145,7 @@ def _writing(
     if chosen.size < rows.size:
         remarks.append(f"a sample of {chosen.size:,} of {rows.size:,} texts of {name}")
     if cut := int((values[chosen].str.len_chars() > LONGEST).sum()):
-        remarks.append(f"{cut:,} texts of {name} are cut after {LONGEST:,} characters")
+        remarks.append(f"{amount(cut, 'text')} of {name} are cut after {LONGEST:,} characters")
     documents, document = _documents(table, chosen)
     return Writing(chosen, read, documents, document, "; ".join(remarks))
 

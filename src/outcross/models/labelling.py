@@ -23,6 +23,7 @@ from outcross.models.principal import Principal
 from outcross.models.schedule import Scratch
 from outcross.recipe import one_of, recipe
 from outcross.statistics.cells import equalised, first_of_cells, independent, oversampled, spread_over
+from outcross.wording import amount
 
 Setting = Literal["SeqGenSeqClass", "SeqGenNonSeqClass", "SeqClass", "SeqGenOwnClass"]
 Reparation = Literal["none", "star", "reweigh", "equalise", "oversample"]
@@ -173,7 +174,7 @@ def check_cells(people: LabelledPoints) -> None:
         if len(names) < 2:
             only = "".join(names)
             raise BadInput(
-                f"the {what} of all {len(people):,} records is {only!r:.80}, fairness needs two values; name another column"
+                f"the {what} of all {amount(len(people), 'record')} is {only!r:.80}, fairness needs two values; name another column"
             )
     if len(people.cells) > len(people):
         raise BadInput(

@@ -37,6 +37,7 @@ POLICIES: Family = Family({
     "accumulate_subsample": "outcross.policies.accumulate:AccumulateSubsample",
     "human_share": "outcross.policies.human_share:HumanShare",
     "fresh": "outcross.policies.fresh:Fresh",
+    "fresh_only": "outcross.policies.fresh_only:FreshOnly",
     "augment": "outcross.policies.augment:Augment",
     "crawl": "outcross.policies.crawl:Crawl",
     "detector_weighted": "outcross.policies.detector_weighted:DetectorWeighted",

@@ -29,6 +29,7 @@ LABEL_HEIGHT = 14  # pixels
 LABEL_INDENT, LETTER = 20, 6  # pixels before a line's name, and of a letter of it
 LARGEST = 700.0  # of a logarithm that exp can undo
 LARGE_SHARE = 0.5  # from here on a share is drawn against the whole
+CLEAR_BANDS = 5  # of more bands each is paler, so that the lines stay visible where all of them overlap
 CROWD = 25  # with more generations than this a line carries no dots …
 DOTS = 120  # … nor where the chart would have more than these
 REACH = 0.06  # share of the settings' span, in logarithms where these are, that an axis goes beyond them on either side
@@ -341,7 +342,10 @@ def _interval_layers(curves: Sequence[Curve], axis: Axis) -> list[Specification]
         if point.low is not None and point.high is not None
     ]
     is_single = len({row["generation"] for row in rows}) == 1
-    mark = {"type": "rule", "strokeWidth": 2, "opacity": 0.5} if is_single else {"type": "area", "opacity": 0.14, "strokeWidth": 0}
+    opacity = round(0.14 * min(1.0, CLEAR_BANDS / max(1, len({row["arm"] for row in rows}))), 3)
+    mark = (
+        {"type": "rule", "strokeWidth": 2, "opacity": 0.5} if is_single else {"type": "area", "opacity": opacity, "strokeWidth": 0}
+    )
     return [_band(rows, mark, axis)] if rows else []
 
 

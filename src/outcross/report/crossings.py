@@ -10,6 +10,7 @@ import numpy as np
 from outcross.estimate import Estimate, NotApplicable, mean, without_interval
 from outcross.report.curves import Curve
 from outcross.report.numerals import number
+from outcross.wording import amount
 
 ROUNDING = 1e-12
 """What lies nearer to 0 is 0: differences of shares are known to a few units in the last place."""
@@ -42,7 +43,7 @@ class Crossing:
         elif self.measured.low is None or self.measured.high is None:
             text = f"measured crossing {number(self.measured.value)} ({self.measured.method})"
         else:
-            text = f"measured crossing {number(self.measured.value)} [{number(self.measured.low)}, {number(self.measured.high)}], {self.measured.n} seeds"
+            text = f"measured crossing {number(self.measured.value)} [{number(self.measured.low)}, {number(self.measured.high)}], {amount(self.measured.n, 'seed')}"
         if self.bracket is not None:
             text += f", on straight lines between {self.bracket[0]:g} and {self.bracket[1]:g}"
         if self.closed_form is not None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from outcross.estimate import error_behind, mean, rounding
 from outcross.report.study import ShownReading, Study
+from outcross.wording import amount
 
 FEW_SEEDS = 3
 """Seeds of an arm whose own lines are drawn beside their mean; more of them would hide it."""
@@ -130,7 +131,7 @@ def _alike(known: Sequence[CurvePoint], value: float) -> CurvePoint:
     """The mean of seeds that agree to the last bits: exact where each of them is, else without an interval."""
     if all(point.method == "exact" for point in known):
         return replace(known[0], value=value)
-    return CurvePoint(known[0].generation, value, None, None, f"{len(known)} seeds agree: no interval", len(known))
+    return CurvePoint(known[0].generation, value, None, None, f"{amount(len(known), 'seed')} agree: no interval", len(known))
 
 
 def standard_error(point: CurvePoint) -> float | None:

@@ -33,22 +33,30 @@ class Fan:
     """Low, median and upper number of generations within the budget; None is beyond the chart."""
 
 
-def fan_figure(name: str, title: str, fans: Sequence[Fan], *, is_log: bool, is_fraction: bool) -> Figure:
-    """A panel an arm, with one vertical axis for all of them."""
+def fan_panels(
+    name: str, title: str, fans: Sequence[Fan], *, is_log: bool, is_fraction: bool
+) -> tuple[list[tuple[str, Figure]], str]:
+    """A chart for each arm with its name, all with the same vertical axis, and the caption of all of them."""
     shown_fans = fans[:MOST_PANELS]
     reached = [point for fan in shown_fans for point in (*fan.observed, *fan.ahead)]
     limits = [CurvePoint(0, fan.limit) for fan in shown_fans if fan.limit is not None]
     upright = axis([*reached, *limits], is_log=is_log, is_fraction=is_fraction)
     size = PANEL if len(shown_fans) > 1 else replace(PANEL, width=460, height=240)
     panels = [(fan.arm, Figure(name, title, _spec(fan, upright, size), _data(fan))) for fan in shown_fans]
-    caption = (
-        "Dark line: read in the runs, the mean over them. Light line: the median of the forecast; bands: its 80 % and 95 % intervals. "
-        "Orange line: the budget. Green bar: the generations within it, from the lower to the upper end of the 95 % interval, and a tick at the median."
-        if limits
-        else "Dark line: read in the runs, the mean over them. Light line: the median of the forecast; bands: its 80 % and 95 % intervals."
-    )
+    caption = "Up to the last observed generation the line is the mean of the readings over the runs. The blue line after it is the median of the forecast, and the bands are its 80 % and 95 % intervals."
+    if limits:
+        caption += (
+            " The orange line is the budget. The green bar shows the generations within the budget: it is full up to the lower end of the 95 % interval and pale up to the upper end, "
+            "and the tick is the median."
+        )
     if len(fans) > len(shown_fans):
-        caption += f" {len(fans) - len(shown_fans)} more arms are in the data alone."
+        caption += f" {len(fans) - len(shown_fans)} more arms are only in the data."
+    return panels, caption
+
+
+def fan_figure(name: str, title: str, fans: Sequence[Fan], *, is_log: bool, is_fraction: bool) -> Figure:
+    """The charts of `fan_panels` as one figure."""
+    panels, caption = fan_panels(name, title, fans, is_log=is_log, is_fraction=is_fraction)
     return together(name, title, panels, caption, COLUMNS)
 
 
@@ -236,8 +244,8 @@ def share_figure(
         {"share": float, "arm": str, "value": float, "low": float, "high": float, "budget": float},
     )
     caption = (
-        "How far the reading goes by the last generation that was looked at, an arm a dot, with its 95 % interval. Orange line: the budget. Green: the least share that keeps it, "
-        "with its 95 % interval."
+        "A dot is an arm: its worst value up to the last generation of the forecast, as a ratio to generation 0, with its 95 % interval. The orange line is the budget. "
+        "The green line is the least share that keeps the budget, and the green band is its 95 % interval."
     )
     return Figure(name, title, spec, data, caption)
 
@@ -247,4 +255,4 @@ def named(*words: str) -> str:
     return "-".join(file_word(visible(word)) for word in words if word)
 
 
-__all__ = ["Fan", "ShareOfHuman", "fan_figure", "named", "share_figure"]
+__all__ = ["Fan", "ShareOfHuman", "fan_figure", "fan_panels", "named", "share_figure"]

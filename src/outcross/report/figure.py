@@ -16,6 +16,7 @@ from outcross.files.whole import write_whole
 from outcross.recipe import nearest
 from outcross.report.characters import visible
 from outcross.report.charts import FONT_SIZE, STYLE, Specification, converted, draw
+from outcross.wording import amount
 
 FORMATS = ("svg", "pdf", "png")
 THEMES: Mapping[str, Mapping[str, str]] = {
@@ -94,7 +95,9 @@ class Figure:
         return written.getvalue()
 
     def __repr__(self) -> str:
-        lines = [f"Figure {self.name}: {self.title}, {self.data.height:,} rows of data; .save({self.name + '.svg'!r}) writes it"]
+        lines = [
+            f"Figure {self.name}: {self.title}, {amount(self.data.height, 'row')} of data; .save({self.name + '.svg'!r}) writes it"
+        ]
         return "\n".join([*lines, *([self.caption] if self.caption else [])])
 
     def _repr_html_(self) -> str:

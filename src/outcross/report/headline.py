@@ -11,6 +11,7 @@ from outcross.report.curves import Curve, CurvePoint, Measured
 from outcross.report.differences import CurveDifference, over_time
 from outcross.report.numerals import number, percent, times
 from outcross.report.study import Page, Study
+from outcross.wording import amount
 
 BANDS = ("3-5 times", "2 times", "1 time", "6-10 times", "")
 REFERENCE = "human_only"
@@ -143,7 +144,7 @@ def sentence(main: Measured, curves: Sequence[Measured], page: Page) -> str:
         return f"One generation only, so nothing to compare yet: at generation {changes[0].last.generation} {title} was {values}."
     worst = changes[0]
     tail_words = _kept(tails(curves).get(worst.arm))
-    opening = f"After {_generations(worst.generations)}, {worst.arm} {_moved(worst, title, page)}{tail_words}"
+    opening = f"After {amount(worst.generations, 'generation')}, {worst.arm} {_moved(worst, title, page)}{tail_words}"
     others = _others(changes[1:], worst, page)
     return f"{opening}; {others}." if others else f"{opening}."
 
@@ -249,10 +250,6 @@ def _times(change: Change, page: Page) -> str:
 
 def _value(value: float, page: Page) -> str:
     return percent(value) if page.unit == "fraction" else number(value, 3)
-
-
-def _generations(count: int) -> str:
-    return "1 generation" if count == 1 else f"{count} generations"
 
 
 def _in_sentence(title: str) -> str:

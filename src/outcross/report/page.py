@@ -15,6 +15,7 @@ from typing import Any
 from outcross.files.outputs import write_page
 from outcross.measures import leading, standing_for
 from outcross.report.charts import Look, looks
+from outcross.report.choosing import choosing_of
 from outcross.report.crossings import crossed
 from outcross.report.curves import Measured, measured, pooled
 from outcross.report.differences import INDEPENDENT, CurveDifference, between
@@ -144,6 +145,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
         independent=INDEPENDENT,
         said_by=said_by,
         slopes=slopes,
+        choosing=choosing_of(study),
         responses=answers,
         seeds=seeds,
         papers=_papers(study, readings),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from outcross.report.numerals import number
 from outcross.report.study import ShownAnswer, Study
+from outcross.wording import amount
 
 PAPER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv:2503.03150"
 DATED = ("early collapse", "late collapse")
@@ -114,7 +115,7 @@ def _verdict(answers: Sequence[ShownAnswer]) -> Verdict:
     if len(counts) > 1:
         word = ", ".join(f"{words.get(answer, ('', answer))[1]} {count}" for answer, count in counts.items()) + " seeds"
     elif len(answers) > 1:
-        word = f"{word} ({len(answers)} seeds)"
+        word = f"{word} ({amount(len(answers), 'seed')})"
     if answers[0].definition in SIGNALS:
         whens = sorted({answer.when for answer in answers if answer.when is not None})
         details = tuple(f"from generation {when} on" for when in whens)

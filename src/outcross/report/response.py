@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -149,12 +150,12 @@ def response_figures(study: Study, readings: Sequence[Measured], pen: Pen) -> tu
 
 
 def dealt_to_charts(group: Sequence[Response]) -> list[list[Response]]:
-    """The kinds of arms that stand in one chart: all where they are few, else those whose names begin with one word (`random-verified`)."""
+    """The kinds of arms that stand in one chart: all where they are few, else those whose names begin with one word (`random-routed`, `random,φ=0.9,ψ=0.3`)."""
     if len(group) <= LINES:
         return [[*group]]
     by_word: dict[str, list[Response]] = {}
     for response in group:
-        by_word.setdefault(response.among.partition("-")[0], []).append(response)
+        by_word.setdefault(_first_word(response.among), []).append(response)
     return [*by_word.values()]
 
 
@@ -192,9 +193,14 @@ def _laws_of_kinds(laws: Sequence[NamedLaw], group: Sequence[Response]) -> tuple
     )
 
 
+def _first_word(name: str) -> str:
+    """What stands before a hyphen, or before a comma that no space follows: words that the page itself put together (`replace, rows = 50`) have no first."""
+    return re.split(r"-|,(?! )", name, maxsplit=1)[0]
+
+
 def _shared_word(group: Sequence[Response]) -> str:
     """The word with which the names of several kinds of arms begin; empty where they share none."""
-    words = {response.among.partition("-")[0] for response in group}
+    words = {_first_word(response.among) for response in group}
     return words.pop() if len(words) == 1 and len(group) > 1 else ""
 
 

@@ -11,6 +11,7 @@ from outcross.report.charts import COLOURS, INK, Specification, canvas
 from outcross.report.figure import Figure
 from outcross.report.numerals import number, percent
 from outcross.statistics.share_curves import ShareDesign
+from outcross.wording import amount
 
 WIDTH, HEIGHT = 380, 220
 LINE = 20
@@ -138,7 +139,7 @@ def title_of_design(design: ShareDesign) -> str:
     """
     if design.fixed == "human":
         return f"synthetic records added to all {design.size:,} human ones"
-    return f"{design.size:,} records in all, synthetic ones in the place of human ones"
+    return f"{amount(design.size, 'record')} in all, synthetic ones in the place of human ones"
 
 
 def counts_figure(name: str, title: str, counts: Mapping[str, int]) -> Figure:

@@ -110,6 +110,15 @@ class Making:
 
 
 @dataclass(frozen=True)
+class Chooser:
+    """An arm that trains on what a detector chooses, and the arms with which it is compared: as many records at random, and those that an oracle chooses."""
+
+    arm: str
+    random: str
+    oracle: str
+
+
+@dataclass(frozen=True)
 class Study:
     """All that the page shows. `arms` gives their order, and with it their colours; `policies` goes by arm."""
 
@@ -132,6 +141,8 @@ class Study:
     """Where theory puts the value of the swept error beyond which an arm's reading is below 0, by arm."""
     slopes: tuple[Slope, ...] = ()
     """How fast arms collapse, against the numbers in which they differ."""
+    choosers: tuple[Chooser, ...] = ()
+    """Arms in which a detector chooses, where nobody says who wrote what."""
 
 
 Row = TypeVar("Row", ShownReading, ShownSample, ShownPictures, Law, ShownAnswer)
@@ -164,6 +175,7 @@ def join(studies: Sequence[Study]) -> Study:
         settings={arm: {"run": study.name, **choices} for study in named for arm, choices in study.settings.items()},
         thresholds={arm: value for study in named for arm, value in study.thresholds.items()},
         slopes=tuple(slope for study in named for slope in study.slopes),
+        choosers=tuple(chooser for study in named for chooser in study.choosers),
     )
 
 
@@ -197,6 +209,7 @@ def _prefixed(study: Study, name: str) -> Study:
         settings={under(arm): choices for arm, choices in study.settings.items()},
         thresholds={under(arm): value for arm, value in study.thresholds.items()},
         slopes=tuple(_slope_under(slope, name, under) for slope in study.slopes),
+        choosers=tuple(Chooser(under(own.arm), under(own.random), under(own.oracle)) for own in study.choosers),
     )
 
 

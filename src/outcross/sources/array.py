@@ -14,6 +14,7 @@ from outcross.files.numbers import points
 from outcross.files.reading import content_digest, read
 from outcross.recipe import recipe
 from outcross.sources import Named, Source
+from outcross.wording import amount
 
 
 @recipe
@@ -45,7 +46,7 @@ class Array(Source):
         every = points(replace(read(self.array), name=self.array))
         if len(every) < 2 * self.rows:
             raise BadInput(
-                f"{self.array} holds {len(every)} rows, human.rows={self.rows} needs twice as many, half of them held out; lower human.rows"
+                f"{self.array} holds {amount(len(every), 'row')}, human.rows={self.rows} needs twice as many, half of them held out; lower human.rows"
             )
         shuffled = every[rng.permutation(len(every))]
         cuts = np.cumsum([self.rows, self.rows, self.rows if len(every) >= 3 * self.rows else 0])

@@ -15,6 +15,7 @@ from outcross.files.names import named
 from outcross.files.reading import content_digest, read
 from outcross.recipe import FROM_LIST, nearest, recipe
 from outcross.sources import Named, Source
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -60,7 +61,7 @@ class LabelledTable(Source):
         held_out = round(self.held_out * len(people))
         if self.rows > len(people) - held_out:
             raise BadInput(
-                f"{self.path} holds {len(people):,} rows with a class and a group, {held_out:,} of them held out, human.rows={self.rows} needs more; "
+                f"{self.path} holds {amount(len(people), 'row')} with a class and a group, {held_out:,} of them held out, human.rows={self.rows} needs more; "
                 "lower human.rows or human.held_out"
             )
         left = people.take(np.arange(held_out + self.rows, len(people)))

@@ -14,6 +14,7 @@ from outcross.errors import BadInput
 from outcross.recipe import recipe
 from outcross.sources import Source
 from outcross.text.gathering import Document, headings
+from outcross.wording import amount
 
 
 class Text(Source):
@@ -31,7 +32,7 @@ class Text(Source):
     def open(self, form, chains, rng):
         documents = [document for document in self.documents(blank_lines=form.bos == "line") if document.text.strip()]
         if len(documents) < 2:
-            raise BadInput(f"the human text holds {len(documents)} documents, splitting needs at least 2; give more text")
+            raise BadInput(f"the human text holds {amount(len(documents), 'document')}, splitting needs at least 2; give more text")
         return form.cut(documents, self.rows, self.held_out, rng, self.held_out_rows)
 
 

@@ -22,6 +22,8 @@ COMMONEST = 12
 """Categories kept apart; the rest are one class."""
 SCREENED = 4_000
 """Rows on which the strength of all pairs is looked at, where there are more pairs than are compared."""
+TOGETHER = 32
+"""Columns whose pairs with all others are counted at a time."""
 
 Strength = Callable[[np.ndarray], np.ndarray]
 """Counts (…, classes of one, classes of the other) → association (…)."""
@@ -86,12 +88,27 @@ def strongest(columns: list[Classes], limit: int, rng: np.random.Generator) -> t
         return pairs, 0
     sides = [column.synthetic.size for column in columns[:1]] + [column.reference.size for column in columns[:1]]
     rows = rng.choice(sum(sides), min(SCREENED, sum(sides)), replace=False)
-    codes = {column.column: np.concatenate([column.synthetic, column.reference])[rows] for column in columns}
-    strength = [
-        float(cramer(_crossed(codes[column.column], codes[other.column], column.size, other.size))) for column, other in pairs
-    ]
-    order = sorted(range(len(pairs)), key=lambda i: (-strength[i], i))[:limit]
-    return [pairs[i] for i in sorted(order)], len(pairs) - limit
+    codes = np.stack([np.concatenate([column.synthetic, column.reference])[rows] for column in columns])
+    strength = _strengths(codes)
+    order = np.lexsort((np.arange(strength.size), -strength))[:limit]
+    return [pairs[i] for i in sorted(order.tolist())], len(pairs) - limit
+
+
+def _strengths(codes: np.ndarray) -> np.ndarray:
+    """Cramér's V of every two columns, the first before the second, (pairs,), for codes (columns, rows), -1 where missing.
+
+    The tables of all pairs are products of one matrix of indicators, so that thousands of them take as long as a few of their own.
+    """
+    columns, rows = codes.shape
+    width = int(codes.max(initial=0)) + 1
+    indicators = (codes[:, None, :] == np.arange(width)[:, None]).astype(np.float32).reshape(columns * width, rows)
+    strengths = []
+    for start in range(0, columns, TOGETHER):
+        some = min(TOGETHER, columns - start)
+        counts = indicators[start * width : (start + some) * width] @ indicators[start * width :].T
+        every = cramer(counts.reshape(some, width, columns - start, width).transpose(0, 2, 1, 3))
+        strengths += [every[i, i + 1 :] for i in range(some)]
+    return np.concatenate(strengths)
 
 
 def crossed(first: Classes, second: Classes) -> np.ndarray:

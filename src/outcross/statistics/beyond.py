@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable, Null, share
-from outcross.statistics.floors import LEVEL, SMALLEST
+from outcross.statistics.floors import LEVEL, SMALLEST, chance_of_at_most, chance_of_more
 from outcross.statistics.ratios import ratio_of_shares
 
 End = Literal["lower", "upper"]
@@ -124,19 +124,15 @@ class Honest:
 
     def at_most(self, count: int) -> float:
         """P(at most so many): that k human records or more are among the k + count farthest of all records."""
-        from scipy.stats import hypergeom
-
         if count < 0 or count >= self.rows:
             return float(count >= self.rows)
-        return _number(float(hypergeom.sf(self.k - 1, self.rows + self.human, self.human, self.k + count)))
+        return chance_of_more(self.k - 1, self.rows + self.human, self.human, self.k + count)
 
     def at_least(self, count: int) -> float:
         """P(at least so many)."""
-        from scipy.stats import hypergeom
-
         if count <= 0:
             return 1.0
-        return _number(float(hypergeom.cdf(self.k - 1, self.rows + self.human, self.human, self.k + count - 1)))
+        return chance_of_at_most(self.k - 1, self.rows + self.human, self.human, self.k + count - 1)
 
     def quantile(self, p: float) -> int:
         """The smallest number at which `at_most` is p or more."""
@@ -145,11 +141,6 @@ class Honest:
             middle = (low + high) // 2
             low, high = (low, middle) if self.at_most(middle) >= p * (1 - 1e-12) else (middle + 1, high)
         return low
-
-
-def _number(chance: float) -> float:
-    """A chance that SciPy works out; it has none for what is below the smallest number, which is 0."""
-    return 0.0 if math.isnan(chance) else chance
 
 
 def fewer_beyond(count: int, rows: int, k: int, human: int) -> tuple[Estimate, Null]:

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from outcross.data.tables import Table
+from outcross.data.values import places_in
 from outcross.estimate import NotApplicable
 
 EMBEDDED = ("number", "category", "vector")
@@ -107,22 +108,19 @@ def _number(reference: Table, column: str) -> Part:
 
 
 def _category(reference: Table, column: str) -> Part:
-    import polars as pl
-
     counts = reference.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
-    levels = counts[column].head(LEVELS).to_list()
-    own = {level: i for i, level in enumerate(levels)}
-    n = len(levels) + (BUCKETS if counts.height > LEVELS else 1) + 1
+    levels = counts[column].head(LEVELS)
+    known, buckets = len(levels), BUCKETS if counts.height > LEVELS else 1
 
     def part(table: Table) -> np.ndarray:
         values = table.frame[column]
-        spare = len(levels) + (values.hash(seed=0) % (n - 1 - len(levels))).cast(pl.Int64)
-        place = values.replace_strict(own, default=None, return_dtype=pl.Int64)
-        place = (
-            place.zip_with(place.is_not_null(), spare).zip_with(values.is_not_null(), pl.Series([n - 1], dtype=pl.Int64)).to_numpy()
-        )
+        place = places_in(values, levels)
+        rare = np.flatnonzero(place < 0)
+        if rare.size:
+            others = values[rare]
+            place[rare] = known + np.where(others.is_null().to_numpy(), buckets, (others.hash(seed=0) % buckets).to_numpy())
         # Two categories lie √(w² + w²) = 1 apart.
-        indicators = np.zeros((table.frame.height, n))
+        indicators = np.zeros((table.frame.height, known + buckets + 1))
         indicators[np.arange(len(place)), place] = math.sqrt(0.5)
         return indicators
 

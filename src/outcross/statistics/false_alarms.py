@@ -57,8 +57,8 @@ def rank_of(rate: float, n: int) -> int:
 def realised(rate: float, n: int) -> RealisedRate:
     """What the rate comes to, which is Beta(j, n + 1 − j) with j = n + 1 − the rank of the threshold. NotApplicable where n is too small.
 
-    >>> told = realised(0.01, 1000)
-    >>> print(f"{told.low:.4f} {told.high:.4f}")
+    >>> rate = realised(0.01, 1000)
+    >>> print(f"{rate.low:.4f} {rate.high:.4f}")
     0.0048 0.0170
     """
     from scipy.special import betaincinv

@@ -7,6 +7,8 @@ making one gives a `Null`; all p-values are one-sided and never 0.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -85,15 +87,41 @@ def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> N
     reference's own order statistic, as for the mass beyond a real quantile: the exact law is then negative hypergeometric, whose
     p is at most this one. The floor is what the human share alone predicts, whatever the count is.
     """
-    from scipy.stats import hypergeom
-
     if rows == 0 or reference_rows == 0:
         raise NotApplicable("a share of no records")
-    p = float(hypergeom.cdf(count, rows + reference_rows, count + reference_count, rows))
+    p = chance_of_at_most(count, rows + reference_rows, count + reference_count, rows)
     expected = rows * reference_count / reference_rows
-    typical = rows + reference_rows, round(expected) + reference_count, rows
-    floor = float(hypergeom.ppf(LEVEL, *typical)) / expected if expected else 1.0
+    floor = _fewest(rows + reference_rows, round(expected) + reference_count, rows) / expected if expected else 1.0
     return Null(typical=1.0, floor=floor, p=min(1.0, max(SMALLEST, p)), method="Fisher's exact test")
+
+
+@lru_cache(1 << 16)
+def chance_of_at_most(count: int, rows: int, marked: int, drawn: int) -> float:
+    """P(at most so many of the rows drawn are marked), hypergeometric. Each is worked out once: thousands of pairs of columns ask for few different ones."""
+    from scipy.stats import hypergeom
+
+    return _number(float(hypergeom.cdf(count, rows, marked, drawn)))
+
+
+@lru_cache(1 << 16)
+def chance_of_more(count: int, rows: int, marked: int, drawn: int) -> float:
+    """P(more than so many of the rows drawn are marked), hypergeometric."""
+    from scipy.stats import hypergeom
+
+    return _number(float(hypergeom.sf(count, rows, marked, drawn)))
+
+
+def _number(chance: float) -> float:
+    """A chance that SciPy works out; it has none for what is below the smallest number, which is 0."""
+    return 0.0 if math.isnan(chance) else chance
+
+
+@lru_cache(1 << 16)
+def _fewest(rows: int, marked: int, drawn: int) -> float:
+    """The number of marked rows among those drawn that one in twenty draws reaches or falls below, hypergeometric."""
+    from scipy.stats import hypergeom
+
+    return float(hypergeom.ppf(LEVEL, rows, marked, drawn))
 
 
 def larger_share(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
@@ -102,9 +130,8 @@ def larger_share(count: int, rows: int, reference_count: int, reference_rows: in
     The floor is what the human share alone predicts, whatever the count is.
     """
     from scipy.special import ndtri
-    from scipy.stats import hypergeom
 
-    p = float(hypergeom.sf(count - 1, rows + reference_rows, count + reference_count, rows))
+    p = chance_of_more(count - 1, rows + reference_rows, count + reference_count, rows)
     share = (reference_count + 0.5) / (reference_rows + 1)
     reach = float(ndtri(1 - LEVEL)) * math.sqrt(share * (1 - share) * (1 / rows + 1 / reference_rows))
     return Null(
@@ -156,26 +183,47 @@ def relabelled(counts: np.ndarray, rng: np.random.Generator, permutations: int =
 def permuted_ranks(
     shares: tuple[float, ...], first: int, second: int, rng: np.random.Generator, permutations: int = 499
 ) -> np.ndarray:
-    """Where the quantiles of two sets lie among the ranks of both together under random labels, (2, permutations, quantiles).
+    """Where the quantiles of two sets lie among the ranks of both together under random labels, (2, permutations, quantiles); columns without missing values share them."""
+    wanted = np.array([[int(share * (size - 1) + 0.5) for share in shares] for size in (first, second)])
+    return permuted_cells(np.arange(first + second + 1), wanted, first, rng, permutations).cell
 
-    Ranks are halved until a half is one rank, and how many ranks of a half are of the first set is hypergeometric, given how many of the whole are. Only
-    halves that hold a quantile are drawn. Nothing is sorted, and columns without missing values share the places.
+
+@dataclass(frozen=True, eq=False)
+class PermutedCells:
+    """Where things of two sets lie under random labels, (2 sets, permutations, things) each."""
+
+    cell: np.ndarray
+    """The cell that the thing lies in."""
+    left: np.ndarray
+    """Its place among the things of its set in that cell, from 0."""
+    inside: np.ndarray
+    """How many things of its set the cell holds."""
+
+
+def permuted_cells(ends: np.ndarray, wanted: np.ndarray, first: int, rng: np.random.Generator, permutations: int) -> PermutedCells:
+    """In which cells of both sets together the things of some places of each set lie under random labels.
+
+    ends: how many things of both sets lie before each cell, and how many in all, (cells + 1,); wanted: places in the order of the first and of the second set, from 0, (2, things); first: the size of the first set.
+    Cells are halved until a half is one cell, and how many things of a half are of the first set is hypergeometric, given how many of the whole are. Only halves that hold a thing that is asked for are drawn, and nothing is sorted.
     """
-    rows, wanted = first + second, [[int(share * (size - 1) + 0.5) for share in shares] for size in (first, second)]
-    place = np.tile(np.ravel(wanted), (permutations, 1))  # of the quantile among the things of its set in the stretch, from 0
-    is_second = np.arange(place.shape[1]) >= len(shares)
+    cells = ends.size - 1
+    place = np.tile(wanted.ravel(), (permutations, 1))  # of the thing among the things of its set in the stretch, from 0
+    is_second = np.arange(place.shape[1]) >= wanted.shape[1]
     labelling = np.broadcast_to(np.arange(permutations)[:, None], place.shape)
-    start, size, firsts = np.zeros_like(place), np.full_like(place, rows), np.full_like(place, first)  # of the stretch of ranks
-    while (size > 1).any():
-        half = (size + 1) // 2
-        # Quantiles of one labelling that lie in one stretch share its draw.
-        _, representative, each = np.unique(labelling * rows + start, return_index=True, return_inverse=True)
-        whole, lower, of_first = (values.ravel()[representative] for values in (size, half, firsts))
-        below = rng.hypergeometric(of_first, whole - of_first, lower)[each].reshape(place.shape)
-        passed = np.where(is_second, half - below, below)
+    start, stop, firsts = np.zeros_like(place), np.full_like(place, cells), np.full_like(place, first)  # of the stretch of cells
+    while (stop - start > 1).any():
+        middle = (start + stop + 1) // 2
+        # Things of one labelling that lie in one stretch share its draw.
+        _, representative, each = np.unique(labelling * cells + start, return_index=True, return_inverse=True)
+        before, between, behind, of_first = (
+            values.ravel()[representative] for values in (ends[start], ends[middle], ends[stop], firsts)
+        )
+        drawn = rng.hypergeometric(of_first, behind - before - of_first, between - before)
+        below = drawn[each].reshape(place.shape)
+        passed = np.where(is_second, ends[middle] - ends[start] - below, below)
         is_above = place >= passed
         place = np.where(is_above, place - passed, place)
-        start = np.where(is_above, start + half, start)
         firsts = np.where(is_above, firsts - below, below)
-        size = np.where(is_above, size - half, half)
-    return start.reshape(permutations, 2, len(shares)).transpose(1, 0, 2)
+        start, stop = np.where(is_above, middle, start), np.where(is_above, stop, middle)
+    inside = np.where(is_second, ends[stop] - ends[start] - firsts, firsts)
+    return PermutedCells(*(values.reshape(permutations, 2, -1).transpose(1, 0, 2) for values in (start, place, inside)))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from outcross.statistics.floors import permuted_cells
+
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -39,9 +41,25 @@ class Cells:
             cell = np.minimum((running < wanted - 1e-9).sum(axis=-1, keepdims=True), self.values.size - 1)
             inside = np.take_along_axis(counts, cell, axis=-1)
             before = np.take_along_axis(running, cell, axis=-1) - inside
-            part = (wanted - before) / np.maximum(inside, 1)
-            quantiles.append((self.edges[cell] + part * (self.edges[cell + 1] - self.edges[cell]))[..., 0])
+            quantiles.append(self._within(cell, (wanted - before) / np.maximum(inside, 1))[..., 0])
         return np.stack(quantiles, axis=-1)
+
+    def permuted_quantiles(
+        self, counts: np.ndarray, shares: tuple[float, ...], rng: np.random.Generator, permutations: int
+    ) -> np.ndarray:
+        """The quantiles of two sets with these counts (2, values) under random labels, each cell filled evenly; (2, permutations, shares)."""
+        sizes = counts.sum(axis=1)
+        wanted = sizes[:, None] * np.array(shares)
+        # The quantile lies in the cell of this thing, counted from 0; rounding must not put what a cell fills exactly into the next one.
+        things = np.maximum(0, np.ceil(wanted - 1e-9).astype(np.int64) - 1)
+        ends = np.concatenate([[0], np.cumsum(counts.sum(axis=0))])
+        drawn = permuted_cells(ends, things, int(sizes[0]), rng, permutations)
+        before = things[:, None, :] - drawn.left
+        return self._within(drawn.cell, (wanted[:, None, :] - before) / np.maximum(drawn.inside, 1))
+
+    def _within(self, cell: np.ndarray, part: np.ndarray) -> np.ndarray:
+        """The number at such a part of a cell."""
+        return self.edges[cell] + part * (self.edges[cell + 1] - self.edges[cell])
 
     def filled(self, counts: np.ndarray) -> np.ndarray:
         """So many numbers of each value, spread evenly over its cell, ascending; (numbers,)."""

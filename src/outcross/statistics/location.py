@@ -10,6 +10,7 @@ import numpy as np
 from outcross.estimate import Estimate, NotApplicable, Null, share, student_quantile
 from outcross.statistics.beyond import ranks_of_quantile
 from outcross.statistics.floors import SMALLEST
+from outcross.wording import amount
 
 FEWEST = 20
 """Values a side, below which the interval would be too narrow."""
@@ -32,7 +33,7 @@ def superiority(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Nul
 
     n, m = synthetic.size, human.size
     if min(n, m) < FEWEST:
-        raise NotApplicable(f"{min(n, m)} values, a location needs at least {FEWEST}")
+        raise NotApplicable(f"{amount(min(n, m), 'value')}, a location needs at least {FEWEST}")
     value, error, freedom = _superiority(synthetic, human)
     if error == 0 and value == 0.5:
         raise NotApplicable("one value in both sets")

@@ -16,6 +16,7 @@ from outcross.data.tables import mixed
 from outcross.estimate import Estimate, NotApplicable
 from outcross.estimate import share as independent
 from outcross.statistics.clusters import share
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -126,7 +127,7 @@ def distinct_at(counts: np.ndarray, size: int) -> tuple[float, float]:
     """
     n = int(counts.sum())
     if not 0 < size < n:
-        raise NotApplicable(f"{n} records, distinct ones among {size} need more than that")
+        raise NotApplicable(f"{amount(n, 'record')}, distinct ones among {size} need more than that")
     each, of_each = np.unique(counts, return_counts=True)
     now, left_out, one_fewer = (_missed(each, n, size), _missed(each, n - 1, size), _missed(each - 1, n - 1, size))
     value = float(of_each @ (1 - now))
@@ -153,7 +154,7 @@ def equal_pairs(counts: np.ndarray) -> tuple[float, float]:
     """P(two records are equal), Simpson's index without bias (Nature 163:688, 1949), and its standard error (the jackknife of that U-statistic)."""
     n = int(counts.sum())
     if n < 3:
-        raise NotApplicable(f"{n} records, pairs need at least 3")
+        raise NotApplicable(f"{amount(n, 'record')}, pairs need at least 3")
     pairs = float(np.sum(counts * (counts - 1.0)))
     value = pairs / (n * (n - 1.0))
     without = (pairs - 2 * (counts - 1.0)) / ((n - 1.0) * (n - 2.0))
@@ -181,7 +182,7 @@ def seen_again(counts: np.ndarray) -> tuple[int, int]:
     """
     n, once, twice = int(counts.sum()), int((counts == 1).sum()), int((counts == 2).sum())
     if n < 2:
-        raise NotApplicable(f"{n} records, none can occur again")
+        raise NotApplicable(f"{amount(n, 'record')}, none can occur again")
     q = 1 - once / n
     scatter = once * q + 2 * twice
     size = int(min(n / 2, q * (1 - q) * n * n / scatter)) if scatter > 0 and 0 < q < 1 else n // 2

@@ -40,6 +40,8 @@ COARSE = 5
 """Codes of a facet in coarse pairs, that of a missing value included."""
 PAIRS = 400
 """Pairs that are looked at in full where there are many."""
+COUNTED = 1 << 22
+"""Codes of records that are counted at a time."""
 SCREENED = 20_000
 """Records in which coarse pairs are looked at, at most."""
 
@@ -76,26 +78,67 @@ class Scan:
 
     def _beginnings(self, worths: np.ndarray, rng: np.random.Generator) -> list[Box]:
         """The best boxes of one column and of two columns."""
-        boxes: list[tuple[float, Box]] = []
-        for i, facet in enumerate(self.facets):
-            codes, value = best_codes(self._worth_of_codes(i, worths), facet.is_ordered)
-            boxes.append((float(value) - self._cost(i, codes), {i: codes}))
-        boxes += [box for i, j in self._pairs(worths, rng) for box in self._best_of_pair(i, j, worths)]
+        boxes = [
+            (value, {i: codes})
+            for value, i, codes in self._best_of_each(np.arange(len(self.facets)), np.arange(worths.size), worths)
+        ]
+        boxes += self._best_of_pairs(list(self._pairs(worths, rng)), worths)
         boxes = [box for box in boxes if all(codes.any() for codes in box[1].values())]
         return [box for _, box in sorted(boxes, key=lambda scored_box: -scored_box[0])[:BEGINNINGS]]
 
-    def _best_of_pair(self, i: int, j: int, worths: np.ndarray) -> Iterator[tuple[float, Box]]:
-        """The best box of two columns that is reached from intervals and codes of the first, each set best given the other."""
+    def _best_of_each(self, which: np.ndarray, rows: np.ndarray, worths: np.ndarray) -> Iterator[tuple[float, int, np.ndarray]]:
+        """Of each of some facets the set of codes that is worth most among these rows: its worth less what it takes to name it, the number of the facet, and the set."""
+        of_codes, codes = self._worth_of_each(which, rows, worths), np.zeros((which.size, self._widest), dtype=bool)
+        values = np.empty(which.size)
+        # Codes that a set of categories does not have are worth nothing, so that no such set holds them; an interval might.
+        for (is_ordered, levels), some in self._groups(which).items():
+            width = levels if is_ordered else self._widest
+            codes[some, :width], values[some] = best_codes(of_codes[some, :width], is_ordered)
+        for i, own, value in zip(which.tolist(), codes, values.tolist(), strict=True):
+            chosen = own[: self.facets[i].levels]
+            yield value - self._cost(i, chosen), i, chosen
+
+    def _worth_of_each(self, which: np.ndarray, rows: np.ndarray, worths: np.ndarray) -> np.ndarray:
+        """What each code of some facets is worth among these rows, (facets, most codes of any)."""
+        several = max(1, COUNTED // max(1, rows.size))
+        parts = []
+        for some in (which[start : start + several] for start in range(0, which.size, several)):
+            places = self._rows[some][:, rows] + self._widest * np.arange(some.size)[:, None]
+            weights = np.tile(worths[rows], some.size)
+            parts.append(np.bincount(places.ravel(), weights=weights, minlength=self._widest * some.size))
+        return np.concatenate(parts).reshape(which.size, -1)
+
+    def _groups(self, which: np.ndarray) -> dict[tuple[bool, int], np.ndarray]:
+        """Places in `which` of facets that are looked at together: intervals of as many codes; all sets of categories."""
+        kinds: dict[tuple[bool, int], list[int]] = {}
+        for place, i in enumerate(which):
+            facet = self.facets[i]
+            kinds.setdefault((facet.is_ordered, facet.levels if facet.is_ordered else 0), []).append(place)
+        return {kind: np.array(places) for kind, places in kinds.items()}
+
+    def _best_of_pairs(self, pairs: Sequence[tuple[int, int]], worths: np.ndarray) -> list[tuple[float, Box]]:
+        """The best box of each pair of columns that is reached from intervals and codes of the first, each set best given the other."""
+        boxes: list[tuple[float, Box]] = [(0.0, {})] * len(pairs)
+        alike: dict[tuple[bool, int, bool, int], list[int]] = {}
+        for place, (i, j) in enumerate(pairs):
+            of_i, of_j = self.facets[i], self.facets[j]
+            alike.setdefault((of_i.is_ordered, of_i.levels, of_j.is_ordered, of_j.levels), []).append(place)
+        for (is_ordered, levels, is_other_ordered, other_levels), places in alike.items():
+            cells = np.stack([self._cells(*pairs[place], worths) for place in places]).reshape(-1, levels, other_levels)
+            first: np.ndarray = _starts_of(levels, is_ordered)
+            for _ in range(3):
+                second, _value = best_codes(first.astype(float) @ cells, is_other_ordered)
+                first, value = best_codes(second.astype(float) @ cells.transpose(0, 2, 1), is_ordered)
+            best = value.argmax(axis=1)
+            for k, (place, at) in enumerate(zip(places, best, strict=True)):
+                box = dict(zip(pairs[place], (first[k, at], second[k, at]), strict=True))
+                boxes[place] = float(value[k, at]) - sum(self._cost(i, codes) for i, codes in box.items()), box
+        return boxes
+
+    def _cells(self, i: int, j: int, worths: np.ndarray) -> np.ndarray:
+        """What each pair of codes of two facets is worth, (codes of the one × codes of the other,)."""
         of_i, of_j = self.facets[i], self.facets[j]
-        cells = np.bincount(self._rows[i] * of_j.levels + self.codes[j], weights=worths, minlength=of_i.levels * of_j.levels)
-        cells = cells.reshape(of_i.levels, of_j.levels)
-        first = self._starts[i]
-        for _ in range(3):
-            second, _value = best_codes(first @ cells, of_j.is_ordered)
-            first, value = best_codes(second @ cells.T, of_i.is_ordered)
-        at = int(value.argmax())
-        box = {i: first[at], j: second[at]}
-        yield float(value[at]) - sum(self._cost(k, codes) for k, codes in box.items()), box
+        return np.bincount(self._rows[i] * of_j.levels + self._rows[j], weights=worths, minlength=of_i.levels * of_j.levels)
 
     def _pairs(self, worths: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         n = len(self.facets)
@@ -113,11 +156,32 @@ class Scan:
         cells = np.zeros((first.size, COARSE, COARSE), dtype=np.float32)
         # Records are worth two numbers, one a side, and nothing where a box is taken out.
         for number in np.unique(some[some != 0]):
-            cells += np.float32(number) * _together(coarse[:, some == number])[first, second]
+            cells += np.float32(number) * self._counted(coarse, rows, some == number, bool(number > 0))[first, second]
         # Three neighbouring codes by three hold most of a box, whatever its conditions are.
         value = np.maximum(0, _squares(cells)).max(axis=1)
         chosen = np.argsort(-value, kind="stable")[:PAIRS]
         return zip(first[chosen].tolist(), second[chosen].tolist(), strict=True)
+
+    def _counted(self, coarse: np.ndarray, rows: np.ndarray, is_in: np.ndarray, is_second: bool) -> np.ndarray:
+        """How many of some records of a side have each two coarse codes (`_together`). The next search looks at those that no box has taken out, so that only what was taken out is counted anew."""
+        before = self._counts.get(is_second)
+        if (
+            before is not None
+            and before.rows.size == rows.size
+            and not (is_in & ~before.is_in).any()
+            and (before.rows == rows).all()
+        ):
+            taken_out = before.is_in & ~is_in
+            counts = before.counts - _together(coarse[:, taken_out]) if taken_out.any() else before.counts
+        else:
+            counts = _together(coarse[:, is_in])
+        self._counts[is_second] = _CountedPairs(rows, is_in, counts)
+        return counts
+
+    @cached_property
+    def _counts(self) -> dict[bool, _CountedPairs]:
+        """What was counted last of either side."""
+        return {}
 
     def _improved(self, box: Box, worths: np.ndarray) -> tuple[float, Box]:
         """The box with each condition the best one given the others, one more where that pays, and none that does not."""
@@ -147,17 +211,13 @@ class Scan:
     def _longer(self, box: Box, worths: np.ndarray) -> Iterator[Box]:
         if len(box) >= DEPTH:
             return
+        others = np.array([i for i in range(len(self.facets)) if i not in box], dtype=np.int64)
+        if not others.size:
+            return
         rows = np.flatnonzero(self.inside(box))
-        some = worths[rows]
-        gains: list[tuple[float, int, np.ndarray]] = []
-        for i in set(range(len(self.facets))) - set(box):
-            facet = self.facets[i]
-            of_codes = np.bincount(self.codes[i][rows], weights=some, minlength=facet.levels)
-            codes, value = best_codes(of_codes, facet.is_ordered)
-            if codes.any():
-                gains.append((float(value) - self._cost(i, codes), i, codes))
-        if gains:
-            _, i, codes = max(gains, key=lambda gain: gain[0])
+        longer = [(value, i, codes) for value, i, codes in self._best_of_each(others, rows, worths) if codes.any()]
+        if longer:
+            _, i, codes = max(longer, key=lambda scored: scored[0])
             yield {**box, i: codes}
 
     def _shorter(self, box: Box, worths: np.ndarray) -> Iterator[Box]:
@@ -183,22 +243,35 @@ class Scan:
     def _cost(self, i: int, codes: np.ndarray) -> float:
         """What a condition must earn, in nats: a part of what it takes to name it among all that could be named."""
         facet = self.facets[i]
-        which = math.log(len(self.facets))
-        if facet.is_ordered:
-            there = np.flatnonzero(codes[1:])
-            ends = 2 if there.size == 0 else int(there[0] > 0) + int(there[-1] < facet.levels - 2)
-            return self.price * (which + ends * math.log(facet.levels))
-        named = min(int(codes.sum()), facet.levels - int(codes.sum()))
-        return self.price * (which + math.lgamma(facet.levels + 1) - math.lgamma(named + 1) - math.lgamma(facet.levels - named + 1))
+        if not facet.is_ordered:
+            return self._cost_of_names(facet.levels, int(codes.sum()))
+        ends = 2 if not codes[1:].any() else int(not codes[1]) + int(not codes[-1])
+        return self.price * (math.log(len(self.facets)) + ends * math.log(facet.levels))
+
+    def _cost_of_names(self, levels: int, names: int) -> float:
+        ways = math.lgamma(levels + 1) - math.lgamma(names + 1) - math.lgamma(levels - names + 1)
+        return self.price * (math.log(len(self.facets)) + ways)
 
     @cached_property
     def _rows(self) -> np.ndarray:
         return self.codes.astype(np.int64)
 
     @cached_property
-    def _starts(self) -> list[np.ndarray]:
-        """Of each facet: its whole range, and every code or every interval of 1, 2, 4, … codes, (starts, codes)."""
-        return [_starts_of(facet) for facet in self.facets]
+    def _widest(self) -> int:
+        """The most codes of any facet."""
+        return max(facet.levels for facet in self.facets)
+
+
+@dataclass(frozen=True, eq=False)
+class _CountedPairs:
+    """The coarse codes of all pairs of facets among some records of one side."""
+
+    rows: np.ndarray
+    """The records looked at, (looked at,)."""
+    is_in: np.ndarray
+    """Which of them are counted, (looked at,)."""
+    counts: np.ndarray
+    """(facets, facets, COARSE, COARSE)"""
 
 
 def inside(codes: np.ndarray, box: Box, but: int | None = None) -> np.ndarray:
@@ -285,11 +358,12 @@ def _squares(cells: np.ndarray) -> np.ndarray:
     )
 
 
-def _starts_of(facet: Facet) -> np.ndarray:
-    whole = np.ones((1, facet.levels))
-    if not facet.is_ordered:
-        return np.concatenate([whole, np.eye(facet.levels)])
-    sizes = 2 ** np.arange(max(1, int(math.log2(max(2, facet.levels - 1)))))
-    places = np.arange(facet.levels)
-    intervals = [(places >= start) & (places < start + size) for size in sizes for start in range(1, facet.levels, size)]
-    return np.concatenate([whole, np.array(intervals, dtype=float)])
+def _starts_of(levels: int, is_ordered: bool) -> np.ndarray:
+    """The whole range of so many codes, and every code or every interval of 1, 2, 4, … codes, (starts, codes)."""
+    whole = np.ones((1, levels), dtype=bool)
+    if not is_ordered:
+        return np.concatenate([whole, np.eye(levels, dtype=bool)])
+    sizes = 2 ** np.arange(max(1, int(math.log2(max(2, levels - 1)))))
+    places = np.arange(levels)
+    intervals = [(places >= start) & (places < start + size) for size in sizes for start in range(1, levels, size)]
+    return np.concatenate([whole, np.array(intervals)])

@@ -19,6 +19,7 @@ from outcross.estimate import Estimate, NotApplicable, share
 from outcross.statistics.embedding import Embedding, embedding
 from outcross.statistics.neighbours import nearest_by_kinds
 from outcross.statistics.repeats import hashes_of
+from outcross.wording import amount
 
 MOST = 25_000
 """Records among which the nearest is looked for, at most."""
@@ -258,7 +259,7 @@ def repeated(table: Table, human: Table, near: Nearness) -> Finding:
     """
     size = min(table.frame.height, human.frame.height, MOST)
     if size < FEWEST:
-        raise NotApplicable(f"{size} records a side, neighbours need {FEWEST}")
+        raise NotApplicable(f"{amount(size, 'record')} a side, neighbours need {FEWEST}")
     (ours, neighbours), (theirs, _) = (near.others(side, size) for side in (table, human))
     chances = _as_near(ours, theirs)
     close = np.flatnonzero(chances <= 1 / FAR)

@@ -45,8 +45,8 @@ def verified(correct: np.ndarray, kept: np.ndarray) -> Verified:
     Shares have Clopper and Pearson's exact interval. That of the wrong among the kept is theirs too, since the records are one
     sample; the ratio ψ/φ has MOVER's on the logarithmic scale (Zou and Donner, 2008). NotApplicable where there is no record.
 
-    >>> told = verified(np.repeat([True, False], [80, 20]), np.repeat([True, False, True, False], [72, 8, 6, 14]))
-    >>> f"{told.kept_wrong.value:.4f}", f"{told.breakdown(2).value:.2f}"
+    >>> verification = verified(np.repeat([True, False], [80, 20]), np.repeat([True, False, True, False], [72, 8, 6, 14]))
+    >>> f"{verification.kept_wrong.value:.4f}", f"{verification.breakdown(2).value:.2f}"
     ('0.0769', '0.75')
     """
     if len(correct) == 0:

@@ -9,6 +9,7 @@ from typing import Any
 from outcross.files import croissant as terms
 from outcross.recipe import recipe
 from outcross.targets import Target
+from outcross.wording import amount
 
 
 @recipe
@@ -54,4 +55,4 @@ def _records(name: str, table: Any) -> dict[str, Any]:
         terms.field(name, number, column, dtype, {"fileObject": {"@id": f"{name}.parquet"}, "extract": {"column": column}})
         for number, (column, dtype) in enumerate(table.schema.items())
     ]
-    return {"@type": "cr:RecordSet", "@id": name, "name": name, "description": f"{table.height:,} rows.", "field": fields}
+    return {"@type": "cr:RecordSet", "@id": name, "name": name, "description": f"{amount(table.height, 'row')}.", "field": fields}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from outcross.detectors import DetectorPage, features_of, fitted, scores, stacked
+from outcross.detectors.records import Records, records_of, together, typed
 from outcross.statistics.prediction import area_under_the_curve
 from outcross.testing.attributes import HOSTILE
 from outcross.testing.promises import promise, require, require_page, unchanged
@@ -25,27 +26,64 @@ def texts(seed: int = 0) -> tuple[list[str], list[str]]:
     return human, model
 
 
+def records(seed: int = 0) -> tuple[Records, Records]:
+    """Records of people and of a model, whose numbers are larger, and which has only half of the categories."""
+    import polars as pl
+
+    rng = np.random.default_rng(seed)
+
+    def drawn(shift: float, categories: int) -> Records:
+        numbers, words = rng.normal(size=(N, LENGTH)) + shift, rng.choice(WORDS[:categories], N)
+        series = pl.Series("course", numbers.tolist(), dtype=pl.List(pl.Float64))
+        vector = pl.Series("vector", numbers.astype(np.float32), dtype=pl.Array(pl.Float32, LENGTH))
+        return typed(pl.DataFrame([pl.Series("number", numbers[:, 0]), pl.Series("word", words), series, vector]))
+
+    return drawn(0.0, 8), drawn(1.0, 4)
+
+
 class DetectorBench:
-    """A detector with features of known texts, and a fit to them."""
+    """A detector with features of known texts or records, and a fit to them."""
 
     def __init__(self, detector: Any):
         self.detector = detector
-        self.human, self.model = texts()
-        self.reader = detector.reader([*self.human, *self.model])
+        self.human, self.model = self.authors()
+        self.reader = detector.reader(self.joined(self.human, self.model))
         self.features = stacked(self.read(self.human), self.read(self.model))
         self.is_model = np.arange(2 * N) >= N
         self.fit = self.fitted(self.is_model)
 
-    def read(self, given: list[str]) -> Any:
-        """The features of some texts."""
+    @property
+    def are_records(self) -> bool:
+        """Whether the detector reads records and no texts."""
+        return type(self.detector).reads == "records"
+
+    def authors(self, seed: int = 0) -> tuple[Any, Any]:
+        """What people wrote, and what a model wrote."""
+        return records(seed) if self.are_records else texts(seed)
+
+    def joined(self, first: Any, second: Any) -> Any:
+        """Texts or records one below the other."""
+        return together(first, second) if self.are_records else [*first, *second]
+
+    def hostile(self) -> Any:
+        """Texts that are odd, without halves of characters, which `detect` takes out; or records of which nothing is known."""
+        if not self.are_records:
+            return [text for text in HOSTILE if "\ud800" not in text]
+        import polars as pl
+
+        frame = self.human.frame[:3]
+        return records_of(self.human.table, frame.select(pl.lit(None, dtype).alias(name) for name, dtype in frame.schema.items()))
+
+    def read(self, given: Any) -> Any:
+        """The features of some texts or records."""
         return features_of(self.detector, self.reader, given)
 
     def fitted(self, is_model: np.ndarray) -> Any:
         """The detector after a fit to all texts, with these authors."""
         return fitted(self.detector, self.features, is_model, np.random.default_rng(1))
 
-    def scores(self, given: list[str]) -> np.ndarray:
-        """The scores of some texts."""
+    def scores(self, given: Any) -> np.ndarray:
+        """The scores of some texts or records."""
         return scores(self.fit, self.read(given))
 
 
@@ -57,20 +95,17 @@ def has_a_page(detector: Any) -> None:
 @promise("Its features have a row for every text, whatever the text, and rows can be taken out and put below others.")
 def reads_any_text(detector: Any) -> None:
     bench = DetectorBench(detector)
-    encodable = [
-        text for text in HOSTILE if "\ud800" not in text
-    ]  # detect reads normalised texts, in which no half of a character is
-    for given in (encodable, bench.human[:3], []):
-        copy = list(given)
+    for given in (bench.hostile(), bench.human[:3], bench.human[:0]):
+        copy = None if bench.are_records else list(given)
         features = bench.read(given)
-        require(given == copy, "it changes the list of texts", "reader")
+        require(copy is None or given == copy, "it changes the list of texts", "reader")
     features = bench.read(bench.human[:5])
     order = np.array([4, 0, 2])
     taken = scores(bench.fit, features[order])
     together = scores(bench.fit, stacked(features, bench.read(bench.model[:3])))
     require(
         np.array_equal(taken, scores(bench.fit, features)[order], equal_nan=True)
-        and np.array_equal(together, bench.scores([*bench.human[:5], *bench.model[:3]]), equal_nan=True),
+        and np.array_equal(together, bench.scores(bench.joined(bench.human[:5], bench.model[:3])), equal_nan=True),
         "rows that are taken out, or put below others, have other scores",
         "reader",
     )
@@ -79,21 +114,21 @@ def reads_any_text(detector: Any) -> None:
 @promise("The score of a text does not depend on the texts beside it.")
 def reads_each_text_alone(detector: Any) -> None:
     bench = DetectorBench(detector)
-    given = [*bench.human[:4], *bench.model[:4]]
-    together = bench.scores(given)
-    alone = np.array([bench.scores([text])[0] for text in given])
-    wrong = np.flatnonzero(~np.isclose(together, alone, rtol=1e-5, atol=1e-6, equal_nan=True))
+    given = bench.joined(bench.human[:4], bench.model[:4])
+    beside = bench.scores(given)
+    alone = np.array([bench.scores(given[row : row + 1])[0] for row in range(len(given))])
+    wrong = np.flatnonzero(~np.isclose(beside, alone, rtol=1e-5, atol=1e-6, equal_nan=True))
     if wrong.size:
         row = wrong[0]
-        require(False, f"a text has the score {together[row]:g} beside others and {alone[row]:g} alone", "reader")
+        require(False, f"a text has the score {beside[row]:g} beside others and {alone[row]:g} alone", "reader")
 
 
 @promise("It gives a finite number for every text, or NaN where it abstains, and does not abstain from every plain text.")
 def scores_plain_texts(detector: Any) -> None:
     bench = DetectorBench(detector)
-    values = bench.scores([*bench.human, *bench.model])
+    values = bench.scores(bench.joined(bench.human, bench.model))
     require(np.isfinite(values).any(), f"it abstains from {2 * N} texts of {LENGTH} words", "fit")
-    require(bench.scores([]).shape == (0,), "no text has no score", "fit")
+    require(bench.scores(bench.human[:0]).shape == (0,), "no text has no score", "fit")
 
 
 @promise("Equal texts, authors and streams give equal scores, and a fit changes neither the features nor the authors.")
@@ -101,7 +136,7 @@ def is_pure(detector: Any) -> None:
     bench = DetectorBench(detector)
     arrays = [bench.features] if isinstance(bench.features, np.ndarray) else []
     is_same = unchanged([*arrays, bench.is_model])
-    given = [*bench.human, *bench.model]
+    given = bench.joined(bench.human, bench.model)
     before = bench.scores(given)
     bench.fit = bench.fitted(bench.is_model)
     require(is_same(), "it changes the features or the authors", "fit")
@@ -117,12 +152,12 @@ def is_pure(detector: Any) -> None:
 )
 def looks_the_right_way(detector: Any) -> None:
     bench = DetectorBench(detector)
-    human, model = texts(seed=5)
-    values = bench.scores([*human, *model])
+    given = bench.joined(*bench.authors(seed=5))
+    values = bench.scores(given)
     if not type(detector).needs_ai:
         bench.fit = bench.fitted(~bench.is_model)
         require(
-            np.array_equal(values, bench.scores([*human, *model]), equal_nan=True),
+            np.array_equal(values, bench.scores(given), equal_nan=True),
             "who wrote the texts changes its scores; write needs_ai = True in the class",
             "fit",
         )
@@ -138,7 +173,7 @@ def looks_the_right_way(detector: Any) -> None:
 @promise("What a fit has learned is kept as plain arrays, and what is read back from them gives the same scores.")
 def keeps_what_it_learned(detector: Any) -> None:
     bench = DetectorBench(detector)
-    given = [*bench.human, *bench.model]
+    given = bench.joined(bench.human, bench.model)
     before = bench.scores(given)
     arrays = detector.arrays(bench.reader, bench.fit)
     bad = [name for name, array in arrays.items() if not isinstance(array, np.ndarray) or array.dtype.hasobject]
@@ -164,7 +199,7 @@ def names_its_files(detector: Any) -> None:
 def outcome(detector: Any) -> str:
     """What a detector gives, to be compared with what it gives in another process."""
     bench = DetectorBench(detector)
-    return bench.scores([*bench.human, *bench.model]).tobytes().hex()
+    return bench.scores(bench.joined(bench.human, bench.model)).tobytes().hex()
 
 
 PROMISES = (

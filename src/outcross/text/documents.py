@@ -16,6 +16,7 @@ from outcross.data.records import Blocks, blocks
 from outcross.errors import BadInput
 from outcross.recipe import recipe
 from outcross.text.gathering import Document
+from outcross.wording import amount
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class TextForm:
         every = self._blocks(sides.training, vocabulary)
         if len(every) < rows:
             raise BadInput(
-                f"the training documents hold {len(every)} blocks of {self.block} tokens, human.rows asks for {rows}; lower human.rows or block, or give more text"
+                f"the training documents hold {amount(len(every), 'block')} of {self.block} tokens, human.rows asks for {rows}; lower human.rows or block, or give more text"
             )
         training, holdout, reserve = deal(every.column("_group"), rows, rng)
         reference, validation = (self._blocks(side, vocabulary) for side in (sides.reference, sides.validation))

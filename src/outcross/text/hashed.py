@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    import polars
     from scipy.sparse import csr_array
 
 BUCKETS = 10_000
@@ -75,8 +76,8 @@ def hashed(batches: Iterable[Sequence[str]]) -> HashedTexts:
 
     The number of an n-gram is its SHA-256 modulo 10,000; the pieces of a pair stand with a space between them (Xie et al., NeurIPS 2023, arXiv 2302.03169).
 
-    >>> found = hashed([["A dog. A dog!", ""]])
-    >>> found.pieces.tolist(), found.numbers.size
+    >>> hashes = hashed([["A dog. A dog!", ""]])
+    >>> hashes.pieces.tolist(), hashes.numbers.size
     ([6, 0], 11)
     """
     known: dict[str, int] = {}
@@ -94,21 +95,32 @@ def _of_batch(batch: Sequence[str], known: dict[str, int]) -> tuple[np.ndarray, 
     """The numbers of all n-grams, text after text, how many each text has, and the pieces of each text."""
     import polars as pl
 
-    runs = pl.Series("text", list(batch), dtype=pl.String).str.to_lowercase().str.extract_all(PIECES)
-    each = runs.list.len().to_numpy().astype(np.int64)
-    single = runs.explode().drop_nulls()
-    text = np.repeat(np.arange(len(each)), each)
-    follows = np.flatnonzero(text[1:] == text[:-1])
-    pairs = (single + " " + single.shift(-1))[follows] if follows.size else single.head(0)
-    grams = pl.concat([single, pairs])
+    grams, owner, each = words_and_pairs(batch, PIECES)
     distinct = grams.unique(maintain_order=True)
     of_distinct = [number if (number := known.get(gram)) is not None else _number(gram) for gram in distinct.to_list()]
     if len(known) < REMEMBERED:
         known.update(zip(distinct.to_list(), of_distinct, strict=True))
     numbers = grams.replace_strict(distinct, of_distinct, return_dtype=pl.UInt16).to_numpy().astype(np.uint16)
-    owner = np.concatenate([text, text[follows]])
     order = np.argsort(owner, kind="stable")
     return numbers[order], np.bincount(owner, minlength=len(each)), each
+
+
+def words_and_pairs(texts: Sequence[str], pattern: str) -> tuple[polars.Series, np.ndarray, np.ndarray]:
+    """What a pattern finds in texts in lower case, then the pairs of neighbours with a space between them; the text of each; the single ones of each text.
+
+    >>> grams, text, singles = words_and_pairs(["A dog", "", "dog"], r"\\w+")
+    >>> grams.to_list(), text.tolist(), singles.tolist()
+    (['a', 'dog', 'dog', 'a dog'], [0, 0, 2, 0], [2, 0, 1])
+    """
+    import polars as pl
+
+    runs = pl.Series("text", list(texts), dtype=pl.String).str.to_lowercase().str.extract_all(pattern)
+    each = runs.list.len().to_numpy().astype(np.int64)
+    single = runs.explode().drop_nulls()
+    text = np.repeat(np.arange(len(each)), each)
+    follows = np.flatnonzero(text[1:] == text[:-1])
+    pairs = (single + " " + single.shift(-1))[follows] if follows.size else single.head(0)
+    return pl.concat([single, pairs]), np.concatenate([text, text[follows]]), each
 
 
 def _number(gram: str) -> int:

@@ -17,6 +17,7 @@ from outcross.statistics.clusters import distinct as counted
 from outcross.statistics.clusters import jackknife, share, totals
 from outcross.text.texts import texts
 from outcross.text.words import RunningWords
+from outcross.wording import amount
 
 BANDS = {"1 time": (1, 1), "2 times": (2, 2), "3-5 times": (3, 5), "6-10 times": (6, 10)}
 """How often a rare word occurs in human text."""
@@ -38,7 +39,7 @@ class Sample:
     def first(self, words: int, rng: np.random.Generator) -> Sample:
         """Texts in random order until they hold so many words, to the nearest text."""
         if len(self.words) < words:
-            raise NotApplicable(f"the text has {len(self.words)} words, fewer than {words}")
+            raise NotApplicable(f"the text has {amount(len(self.words), 'word')}, fewer than {words}")
         if words == 0:
             raise NotApplicable("no words to compare")
         rows = rng.permutation(self.words.n)
@@ -122,7 +123,7 @@ def _documents_for(at: int, text: Sample) -> float:
     """How many random documents hold so many words, on average."""
     words, documents = len(text.words), _documents(text)
     if words < at:
-        raise NotApplicable(f"the text has {words} words, fewer than {at}")
+        raise NotApplicable(f"the text has {amount(words, 'word')}, fewer than {at}")
     if at * documents < words:
         raise NotApplicable(f"{at} words are less than one of the {text.of}, which have {words / documents:.0f} on average")
     return at * documents / words

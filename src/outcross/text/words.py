@@ -215,8 +215,8 @@ def words(blocks: Blocks) -> RunningWords:
 def count(texts: Iterable[str]) -> RunningWords:
     """The words of texts as they are.
 
-    >>> found = count(["Don't don’t stop: 24 dogs", ""])
-    >>> found.spellings, found.per_block.tolist()
+    >>> words = count(["Don't don’t stop: 24 dogs", ""])
+    >>> words.spellings, words.per_block.tolist()
     (("don't", 'don’t', 'stop', 'dogs'), [4, 0])
     """
     return _worded(count_with_numbers(texts))
@@ -251,8 +251,8 @@ def beyond(written: RunningWords, prompts: RunningWords) -> RunningWords:
 
     So as many words stay as were written, and none of these is a word that people know. The prompt of block i is block i of `prompts`.
 
-    >>> found = beyond(count(["the old tower fell", "the tower"]), count(["The tower stood", ""]))
-    >>> [found.spellings[i] for i in found.ids], found.own.per_block.tolist()
+    >>> words = beyond(count(["the old tower fell", "the tower"]), count(["The tower stood", ""]))
+    >>> [words.spellings[i] for i in words.ids], words.own.per_block.tolist()
     (['', 'old', '', 'fell', 'the', 'tower'], [2, 2])
     """
     size = len(written.spellings)

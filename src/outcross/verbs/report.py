@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from outcross.errors import BadInput
 from outcross.verbs.asking import asks
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -64,7 +65,7 @@ class Report(Result):
     def short(self) -> str:
         """Where the page and the figures are."""
         page = "Report" if self.path is None else f"Report {self.path}"
-        return f"{page}, {len(self.saved)} files of figures in {self.saved[0].parent}" if self.saved else page
+        return f"{page}, {amount(len(self.saved), 'file')} of figures in {self.saved[0].parent}" if self.saved else page
 
     def frame(self) -> Any:
         """A row a file that was written (polars)."""

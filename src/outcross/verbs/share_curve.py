@@ -19,6 +19,7 @@ from outcross.recipe import nearest
 from outcross.statistics.prediction import LEARNERS, EncodedRecords, PredictionTask, task
 from outcross.statistics.share_curves import ShareData, ShareDesign, SharePoint, designs
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -85,7 +86,7 @@ class ShareCurve(Result):
         """The answer, and a line a share."""
         lines = textwrap.wrap(self.answer, width)
         for design in self.designs:
-            lines.append(f"fixed {design.fixed}: {design.size:,} records")
+            lines.append(f"fixed {design.fixed}: {amount(design.size, 'record')}")
             lines += [
                 f"  {100 * point.share:6.3g} %  {point.loss.value:.4g} [{point.loss.low:.4g}, {point.loss.high:.4g}]"
                 for point in design.points

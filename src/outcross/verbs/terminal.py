@@ -18,6 +18,7 @@ from outcross.report.curves import Curve, CurvePoint, curve
 from outcross.report.numerals import decimal, estimated
 from outcross.report.response import Response, crossings_of
 from outcross.report.study import ShownReading, Study
+from outcross.wording import amount
 
 NARROWEST, WIDEST = 40, 120
 """Characters of a line: on a terminal narrower than this a line is wrapped by it, and wider text is hard to read."""
@@ -104,7 +105,7 @@ def _row(name: str, line: Curve) -> Row:
 def _seed_words(known: int, seeds: int) -> str:
     if seeds == 1 or known == 0:
         return ""
-    return f" {seeds} seeds" if known == seeds else f" {known} of {seeds} seeds"
+    return f" {amount(seeds, 'seed')}" if known == seeds else f" {known} of {seeds} seeds"
 
 
 def _point_words(point: CurvePoint) -> str:
@@ -218,7 +219,7 @@ def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) 
 def _slope_words(slope: Slope) -> str:
     if slope.slope is None:
         return f"– ({slope.note})"
-    clauses = [f"{estimated(slope.slope.value, *slope.slope.interval)} over {len(slope.points)} arms"]
+    clauses = [f"{estimated(slope.slope.value, *slope.slope.interval)} over {amount(len(slope.points), 'arm')}"]
     if slope.closed_form is not None:
         clauses.append(f"closed form {decimal(slope.closed_form)}")
     if slope.bend is not None:

@@ -11,6 +11,7 @@ from outcross.collapse.course import Course, Interval, Readings
 from outcross.collapse.definitions import Answer, Thresholds, answer, first_that_applies, since, without_end
 from outcross.estimate import NotApplicable
 from outcross.measures import pages_of_runs, standing_for
+from outcross.wording import amount
 
 NATS, VARIANCES, SQUARED_PROBABILITY = "nats a token", "true variances", "probability squared"
 
@@ -112,7 +113,7 @@ def divergence(readings: Readings, limits: Thresholds) -> Answer:
     slope = course.slope(size - max(third, 2))
     rate = f"Slope over the last third {slope} {risk.unit} a generation"
     if third < limits.enough:
-        note = f"{rate}, but that is {third} generations and {limits.enough} are needed to say how it goes on."
+        note = f"{rate}, but that is {amount(third, 'generation')} and {limits.enough} are needed to say how it goes on."
         return answer("cannot_tell", slope, None, note)
     if slope.low > 0:
         verdict, why = without_end(course.bend())

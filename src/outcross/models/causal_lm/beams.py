@@ -13,7 +13,7 @@ from outcross.models import decoding
 from outcross.models.causal_lm.decoder import reader_of
 from outcross.models.causal_lm.sampling import ends, openings, texts_at_a_time
 from outcross.models.decoding import TokenLaw, WrittenTokens
-from outcross.models.transformer.network import Precision
+from outcross.models.transformer.network import Precision, keep_freed_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -48,6 +48,7 @@ def write(
     """
     law = TokenLaw(repetition_penalty=repetition_penalty, suppressed=ends(network) if suppressed is None else suppressed)
     opened = openings(network, read, start, n)
+    keep_freed_memory()
     with torch.inference_mode():
         begin = reader_of(network, precision, draws=False)
         return decoding.search(

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _PLACES = 64  # of a cache that grows
-_PREFILL = 8192  # tokens of prompts that are read at a time
+_PREFILL = {
+    "cpu": 1024,
+    "cuda": 8192,
+}  # tokens of prompts that are read at a time: what a CPU keeps near, and what keeps a GPU busy
 
 
 def vocabulary_of(network: PreTrainedModel) -> int:
@@ -116,7 +119,7 @@ class OurReader:
             hidden = self._stream(tokens, slice(0, self.records))
         else:
             self.unseen[..., : tokens.shape[1]] = 0
-            few = max(1, _PREFILL // tokens.shape[1])
+            few = max(1, _PREFILL.get(tokens.device.type, 8192) // tokens.shape[1])
             parts = [slice(first, min(first + few, self.records)) for first in range(0, self.records, few)]
             hidden = torch.cat([self._stream(tokens[rows], rows) for rows in parts])
         self.length += tokens.shape[1]

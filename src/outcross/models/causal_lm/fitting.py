@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,8 @@ from outcross.models.causal_lm.scoring import log_probs
 from outcross.models.causal_lm.tuning import Lora, Tuning
 from outcross.models.causal_lm.weights import torchs_random
 from outcross.models.schedule import Schedule
-from outcross.models.transformer.fitting import WeightGroup, batches, check_finite, shares_of
-from outcross.models.transformer.network import Precision, give_back_memory, precise
+from outcross.models.transformer.fitting import WeightGroup, Workspace, batches, check_finite, shares_of
+from outcross.models.transformer.network import Precision, give_back_memory, keep_freed_memory, precise
 
 CHECKS = 10
 """Times at most that a fit is held against validation text, evenly on the way; at the end of every epoch where there are fewer."""
@@ -62,6 +62,7 @@ def fit(
     steps, how = training.steps_for(len(tokens), tokens.shape[1]), training.optimizer
     shares = shares_of(weights, len(tokens)).to(network.device)
     records = torch.from_numpy(np.asarray(tokens, dtype=np.int64))
+    keep_freed_memory()
     with torchs_random(rng):
         at_a_time = records_at_a_time(network, training.batch, tokens.shape[1], tuning)
         tuned = _tuned(copy.deepcopy(network), tuning)
@@ -126,6 +127,7 @@ class Batch:
     loss_after: int
     precision: Precision
     at_a_time: int
+    workspace: Workspace = field(default_factory=Workspace)
 
     def gradients(self, blocks: Tensor, shares: Tensor) -> Tensor:
         """Add the gradients of the loss to those of the weights; the loss, nats a token. Where a GPU's memory gives out, fewer records at a time."""
@@ -146,7 +148,7 @@ class Batch:
         for first in range(0, len(blocks), self.at_a_time):
             some = slice(first, first + self.at_a_time)
             with precise(self.precision, blocks.device):
-                part = loss(self.network, blocks[some], shares[some], self.start, self.loss_after) * (
+                part = loss(self.network, blocks[some], shares[some], self.start, self.loss_after, self.workspace) * (
                     len(blocks[some]) / len(blocks)
                 )
             part.backward()

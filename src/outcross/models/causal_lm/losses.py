@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from outcross.models.transformer.fitting import CrossEntropy
+from outcross.models.transformer.fitting import CrossEntropy, Lookup, Workspace
 from outcross.models.transformer.network import attend_causally
 
 _WITHOUT_PADDING = "outcross_without_padding"
@@ -21,10 +21,13 @@ _PLAIN = ("llama", "opt", "gpt2")
 """Families whose attention is causal and nothing else. Others have windows, caps of scores or sinks, and keep transformers' own."""
 
 
-def loss(network: Any, blocks: Tensor, shares: Tensor, start: int | None, loss_after: int = 0) -> Tensor:
+def loss(
+    network: Any, blocks: Tensor, shares: Tensor, start: int | None, loss_after: int = 0, workspace: Workspace | None = None
+) -> Tensor:
     """Nats a token, each block counted by its share (n,), over n: of a block the mean over the tokens that are learned.
 
-    These are all after the first `loss_after`. Without a start token the first token of a block is read alone, and never learned.
+    These are all after the first `loss_after`. Without a start token the first token of a block is read alone, and never learned. With a workspace
+    the way back writes the gradient of embedding and output layer into their `grad`, for `backward` and not for `torch.autograd.grad`.
     """
     if start is not None:
         blocks = torch.cat((blocks.new_full((len(blocks), 1), start), blocks), dim=1)
@@ -34,8 +37,15 @@ def loss(network: Any, blocks: Tensor, shares: Tensor, start: int | None, loss_a
     each = (shares / targets.numel()).repeat_interleave(learned)
     head = network.get_output_embeddings()
     if type(network).__name__ in _PARTED and type(head) is nn.Linear and head.bias is None:
-        hidden = network.base_model(input_ids=blocks[:, :-1], use_cache=False).last_hidden_state[:, -learned:]
-        return CrossEntropy.apply(hidden.flatten(0, 1), head.weight, targets.flatten(), each, None)
+        embedding = network.get_input_embeddings()
+        is_plain = workspace is not None and type(embedding) is nn.Embedding
+        read = (
+            {"inputs_embeds": Lookup.apply(embedding.weight, blocks[:, :-1], embedding.padding_idx)}
+            if is_plain
+            else {"input_ids": blocks[:, :-1]}
+        )
+        hidden = network.base_model(**read, use_cache=False).last_hidden_state[:, -learned:]
+        return CrossEntropy.apply(hidden.flatten(0, 1), head.weight, targets.flatten(), each, None, workspace)
     logits = network(input_ids=blocks[:, :-1], use_cache=False, logits_to_keep=learned).logits
     return (F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none") * each).sum()
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from outcross.models import decoding
 from outcross.models.causal_lm.decoder import reader_of, vocabulary_of
 from outcross.models.decoding import TokenLaw, WrittenTokens
-from outcross.models.transformer.network import Precision
+from outcross.models.transformer.network import Precision, keep_freed_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -53,6 +53,7 @@ def write(
     """
     law = TokenLaw(temperature, top_k, top_p, repetition_penalty, ends(network) if suppressed is None else suppressed)
     opened = openings(network, read, start, n)
+    keep_freed_memory()
     with torch.inference_mode():
         begin = reader_of(network, precision, draws=True)
         return decoding.write(

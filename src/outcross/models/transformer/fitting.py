@@ -27,11 +27,11 @@ from outcross.models.transformer.scoring import log_prob
 from outcross.text.vocabulary import START
 
 LOGITS_AT_A_TIME = 2**18
-"""Logits of a chunk of the loss, so that a chunk of them stays in a CPU's cache."""
-_ROWS_AT_LEAST = 128
-_WEIGHTS_A_ROW = 2**16
-"""A chunk has a row for so many weights of the output layer, at least: each chunk adds to the gradient of the whole layer. At 49,152 tokens of
-width 576 chunks of 432 rows take three quarters of the time of chunks of 128."""
+"""Logits whose probabilities a CPU works out at a time, so that they stay in its cache."""
+SCORES_AT_A_TIME = 2**26
+"""Scores that are kept at a time, 128 MB in bf16: every product of so many adds to the gradient of the whole output layer."""
+_LARGE = 2**23
+"""Numbers of a gradient from which on it is kept from step to step: glibc asks the system for more than 32 MB every time."""
 _STEPS_BETWEEN_CHECKS = 25  # of the loss: reading it waits for a GPU
 
 
@@ -136,54 +136,125 @@ class WeightGroup:
                 beta2=self.betas[1], weight_decay=self.decay, eps=self.epsilon, amsgrad=False, maximize=False,
             )  # fmt: skip
         for weight in self.weights:
-            weight.grad = None
+            if weight.grad is not None and weight.numel() > _LARGE:
+                weight.grad.zero_()
+            else:
+                weight.grad = None
 
 
 def mean_loss(network: Network, blocks: Tensor, weights: Tensor) -> Tensor:
     """Nats a token, each block counted by its weight (n,), over n; its gradient is worked out on the way forward."""
     hidden = network(after_start(blocks)).flatten(0, 1)
     per_token = (weights / blocks.numel()).repeat_interleave(blocks.shape[1])
-    return CrossEntropy.apply(hidden, network.embedding, blocks.flatten(), per_token, START)
+    return CrossEntropy.apply(hidden, network.embedding, blocks.flatten(), per_token, START, None)
+
+
+class Workspace:
+    """Large arrays that every step of a fit writes over; fresh memory costs page faults."""
+
+    def __init__(self):
+        self._arrays: dict[str, Tensor] = {}
+
+    def array(self, name: str, like: Tensor, dtype: torch.dtype, shape: tuple[int, ...] | None = None) -> Tensor:
+        """An array of any content of this shape, or that of `like`, on its device; in the memory of the last one of this name."""
+        shape = like.shape if shape is None else shape
+        numbers, kept = math.prod(shape), self._arrays.get(name)
+        if kept is None or kept.numel() < numbers or kept.dtype != dtype or kept.device != like.device:
+            kept = self._arrays[name] = torch.empty(numbers, dtype=dtype, device=like.device)
+        return kept[:numbers].view(shape)
 
 
 class CrossEntropy(torch.autograd.Function):
-    """Weighted cross-entropy of an output layer, chunk by chunk, so that no (tokens, vocabulary) array is ever made.
+    """Weighted cross-entropy of an output layer, so that no (tokens, vocabulary) array of fp32 is ever made.
 
-    Half the time of the plain form on a CPU at a vocabulary of 2048. A probability under 1e-37 counts as that much. `never` is a token that has
-    none, or None.
+    Half the time of the plain form on a CPU at a vocabulary of 2048, two thirds of that of chunks of 432 rows at 49,152 (1,008 rows of width 576).
+    A probability under 1e-37 counts as that much. `never` is a token that has none, or None. With a workspace the way back adds the gradient of
+    the output layer to the `grad` of its weights itself, as for a gradient of 113 MB each pass of autograd's over fresh memory takes a hundredth of a step.
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, embedding: Tensor, targets: Tensor, weights: Tensor, never: int | None) -> Tensor:
-        device = hidden.device.type
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        embedding: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        never: int | None,
+        workspace: Workspace | None,
+    ) -> Tensor:
+        space = workspace or Workspace()
+        device, n, vocabulary = hidden.device.type, len(hidden), len(embedding)
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
-        inputs, outputs = hidden.to(dtype), embedding.to(dtype)
-        inputs_gradient, outputs_gradient = torch.empty_like(hidden), torch.zeros_like(embedding)
-        loss = hidden.new_zeros((), dtype=torch.float32)
-        rows = min(len(inputs), max(_ROWS_AT_LEAST, LOGITS_AT_A_TIME // len(embedding), embedding.numel() // _WEIGHTS_A_ROW))
-        all_scores = inputs.new_empty(rows, len(embedding))  # written over by every chunk: fresh memory costs page faults
-        all_logits = torch.empty_like(all_scores, dtype=torch.float32)
-        all_probabilities = torch.empty_like(all_logits)
-        for first in range(0, len(inputs), rows):
-            chunk = slice(first, min(first + rows, len(inputs)))
-            scores, logits, probabilities = (part[: chunk.stop - first] for part in (all_scores, all_logits, all_probabilities))
-            logits.copy_(torch.mm(inputs[chunk], outputs.T, out=scores))
-            if never is not None:
-                logits[:, never] = -math.inf
-            torch.softmax(logits, dim=1, out=probabilities)
-            target, weight = targets[chunk, None], weights[chunk, None]
-            on_target = probabilities.gather(1, target)
-            loss -= (on_target.clamp_min(1e-37).log() * weight).sum()
-            scores.copy_(probabilities.scatter_(1, target, on_target - 1).mul_(weight))
+        inputs = hidden.to(dtype)
+        outputs = embedding.detach()
+        if dtype != embedding.dtype:
+            outputs = space.array("outputs", embedding, dtype).copy_(outputs)
+        logits_at_a_time = LOGITS_AT_A_TIME if device == "cpu" else SCORES_AT_A_TIME
+        rows, few = (max(1, min(n, numbers // vocabulary)) for numbers in (SCORES_AT_A_TIME, logits_at_a_time))
+        inputs_gradient, loss = torch.empty_like(hidden), hidden.new_zeros((), dtype=torch.float32)
+        outputs_gradient: Tensor | None = None
+        for first in range(0, n, rows):
+            chunk = slice(first, min(first + rows, n))
+            scores = space.array("scores", hidden, dtype, (chunk.stop - first, vocabulary))
+            torch.mm(inputs[chunk], outputs.T, out=scores)
+            for part, target, weight in zip(
+                scores.split(few), targets[chunk, None].split(few), weights[chunk, None].split(few), strict=True
+            ):
+                logits, probabilities = (space.array(name, part, torch.float32) for name in ("logits", "probabilities"))
+                logits.copy_(part)
+                if never is not None:
+                    logits[:, never] = -math.inf
+                torch.softmax(logits, dim=1, out=probabilities)
+                on_target = probabilities.gather(1, target)
+                loss -= (on_target.clamp_min(1e-37).log() * weight).sum()
+                part.copy_(probabilities.scatter_(1, target, on_target - 1).mul_(weight))
             inputs_gradient[chunk] = scores @ outputs
-            outputs_gradient += scores.T @ inputs[chunk]
-        ctx.save_for_backward(inputs_gradient, outputs_gradient)
+            if ctx.needs_input_grad[1]:
+                product = torch.mm(scores.T, inputs[chunk], out=space.array("product", embedding, dtype))
+                if outputs_gradient is None:
+                    outputs_gradient = space.array("gradient", embedding, torch.float32).copy_(product)
+                else:
+                    outputs_gradient += product
+        ctx.save_for_backward(inputs_gradient, outputs_gradient, embedding)
+        ctx.adds_itself = workspace is not None
         return loss
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        inputs_gradient, outputs_gradient = ctx.saved_tensors
-        return inputs_gradient * gradients[0], outputs_gradient * gradients[0], None, None, None
+        inputs_gradient, outputs_gradient, embedding = ctx.saved_tensors
+        of_outputs = None
+        if outputs_gradient is not None and ctx.adds_itself:
+            gradient_of(embedding).addcmul_(outputs_gradient, gradients[0])
+        elif outputs_gradient is not None:
+            of_outputs = outputs_gradient * gradients[0]
+        return inputs_gradient * gradients[0], of_outputs, None, None, None, None
+
+
+class Lookup(torch.autograd.Function):
+    """Rows of an embedding, whose gradient the way back adds to the `grad` of the weights itself; the row `never` has none."""
+
+    @staticmethod
+    def forward(ctx: Any, embedding: Tensor, tokens: Tensor, never: int | None) -> Tensor:
+        ctx.save_for_backward(embedding, tokens)
+        ctx.never = never
+        return torch.nn.functional.embedding(tokens, embedding)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        embedding, tokens = ctx.saved_tensors
+        if ctx.needs_input_grad[0]:
+            rows = gradients[0].flatten(0, -2)
+            if ctx.never is not None:
+                rows = rows.masked_fill(tokens.flatten()[:, None] == ctx.never, 0)
+            gradient_of(embedding).index_add_(0, tokens.flatten(), rows)
+        return None, None, None
+
+
+def gradient_of(weights: Tensor) -> Tensor:
+    """The `grad` of weights, made where there is none."""
+    if weights.grad is None:
+        weights.grad = torch.zeros_like(weights)
+    return weights.grad
 
 
 def batches(n: int, batch: int, steps: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:

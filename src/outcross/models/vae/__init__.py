@@ -18,6 +18,7 @@ from outcross.models import Learner
 from outcross.models.accelerator import device, one_thread
 from outcross.models.schedule import Previous, Schedule, Scratch
 from outcross.recipe import filled, kind, recipe
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.models.online import Online
@@ -143,7 +144,7 @@ class Vae(Learner):
         height = math.isqrt(pixels) if self.height is None else self.height
         width = pixels // height
         if height * width != pixels:
-            said = "no square" if self.height is None else f"not {self.height} rows"
+            said = "no square" if self.height is None else f"not {amount(self.height, 'row')}"
             raise BadInput(
                 f"vae learns grey pictures of height × width numbers, these records have {pixels}, which is {said}; write learner.height, "
                 "or make colour pictures grey"

@@ -86,7 +86,11 @@ def map_of_regions(audit: Audit) -> Figure:
 def map_of_associations(changes: Mapping[tuple[str, str], float]) -> Figure:
     """How much the association of each pair of columns has changed."""
     names = list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED]
-    rows = [{"one": one, "other": other, "change": value} for (one, other), value in changes.items() if {one, other} <= {*names}]
+    rows = [
+        {"one": first, "other": second, "change": value}
+        for (first, second), value in changes.items()
+        if {first, second} <= {*names}
+    ]
     caption = "How much the association of each pair of columns differs from that in human data. Orange: weaker; blue: stronger."
     return matrix_figure("associations", "Changes of associations", rows, caption, "change", is_signed=True)
 

@@ -23,6 +23,7 @@ from outcross.verbs.audit.phrases import clause, percent, written
 from outcross.verbs.audit.rankings import DIFFERENCES, differences, onsets
 from outcross.verbs.audit.scorecard import MARKS, Standing, comparison, scorecard, sentence_of
 from outcross.verbs.audit.sentences import capitalised, first_sentence, phrase, phrase_of, rest_of_summary, title, value_of, where
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.estimate import Estimate
@@ -187,7 +188,7 @@ def _template(name: str) -> Any:
 def _rendered(audits: Sequence[Audit], are_generations: bool, share: float, drawn: Drawn) -> bytes:
     several = len(audits) > 1
     text = _template("audit.html").render(
-        heading=audits[0].name if not several else f"{sum(not audit.is_human for audit in audits)} sets",
+        heading=audits[0].name if not several else amount(sum(not audit.is_human for audit in audits), "set"),
         sentence=first_sentence(audits[0]) if not several else _sentence(audits, are_generations),
         rest="" if several else rest_of_summary(audits[0]),
         compared=comparison(audits) if several else None,

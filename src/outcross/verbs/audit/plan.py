@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from outcross.escapes import escaped
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.data.tables import Table
@@ -43,7 +44,7 @@ class ColumnPlan(Result):
     def short(self) -> str:
         """How many columns are read in each set, and how many of them are guesses."""
         counts = [
-            f"{name}: {len(columns)} columns, {sum(column.is_guess for column in columns)} worth a look"
+            f"{name}: {amount(len(columns), 'column')}, {sum(column.is_guess for column in columns)} worth a look"
             for name, columns in self.columns.items()
         ]
         return "\n".join(["How columns are read", *counts[:2]])

@@ -97,9 +97,9 @@ class AuditQuestion:
         said = {name: getattr(self, name) for name in SETTINGS if not _is_left_out(getattr(self, name))}
         said |= {name: words_of(said[name]) for name in LISTS if name in said}
         if "kinds" in said:
-            said["kinds"] = _pairs(said["kinds"], "--kinds")
+            said["kinds"] = pairs_of(said["kinds"], "--kinds")
         if "margins" in said:
-            said["margins"] = {name: _number(name, value) for name, value in _pairs(said["margins"], "--margins").items()}
+            said["margins"] = {name: _number(name, value) for name, value in pairs_of(said["margins"], "--margins").items()}
         for name in ("kinds", "margins"):
             if name in said and name in from_file:
                 said[name] = {**from_file[name], **said[name]}
@@ -147,7 +147,8 @@ def words_of(value: Any) -> tuple[Any, ...]:
     raise BadInput(f"a list of names must be written as a,b or [a, b], got {value!r:.80}")
 
 
-def _pairs(value: Mapping[str, Any] | Sequence[str], flag: str) -> dict[str, Any]:
+def pairs_of(value: Mapping[str, Any] | Sequence[str], flag: str) -> dict[str, Any]:
+    """Pairs of names and values, written as name=value; the flag is what errors call them."""
     if isinstance(value, Mapping):
         return dict(value)
     pairs = {}

@@ -29,6 +29,7 @@ from outcross.verbs.audit.rankings import onsets, ranking
 from outcross.verbs.audit.scored import Cleaned
 from outcross.verbs.results import WIDTH, Result, named_figure
 from outcross.verbs.share_curve import ShareCurve
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -153,7 +154,7 @@ class Audit(Result):
         from outcross.verbs.audit.sentences import first_sentence
 
         counts = ", ".join(f"{rows:,} {side}" for side, rows in self.rows.items())
-        return f"Audit {shortened(self.name)}: {counts} records, {len(self.every):,} checks\n{shortened(first_sentence(self), 300)}"
+        return f"Audit {shortened(self.name)}: {counts} records, {amount(len(self.every), 'check')}\n{shortened(first_sentence(self), 300)}"
 
     def lines(self, width: int = WIDTH) -> list[str]:
         """What a terminal shows."""

@@ -11,6 +11,7 @@ from outcross.verbs.audit.judgement import Verdict
 from outcross.verbs.audit.phrases import clause
 from outcross.verbs.audit.rankings import Place, aspects_of, ranking
 from outcross.verbs.audit.sentences import capitalised
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check
@@ -71,7 +72,7 @@ def _said(checks: Mapping[Verdict, Sequence[Check]]) -> str:
     if not kept and not untold:
         return next((check.why for check in checks["not_applicable"] if check.why), "nothing to look at")
     if not untold:
-        return f"{'All ' if kept > 1 else ''}{kept:,} check{'s' * (kept != 1)} within {'their' if kept != 1 else 'its'} tolerance"
+        return f"{'All ' if kept > 1 else ''}{amount(kept, 'check')} within {'their' if kept != 1 else 'its'} tolerance"
     return f"{kept:,} of {kept + untold:,} checks within their tolerance; {untold:,} cannot tell"
 
 

@@ -19,6 +19,7 @@ from outcross.files.whole import write_whole
 from outcross.measures import Evidence
 from outcross.statistics.regions import Region
 from outcross.statistics.suspects import suspects
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.question import AuditQuestion
@@ -136,7 +137,7 @@ def clean_frame(audit: Audit) -> tuple[Any, dict[str, int]]:
     synthetic = audit.scored.filter(_side="synthetic")
     if synthetic.height < audit.rows["synthetic"]:
         raise BadInput(
-            f"--write-clean reads {synthetic.height:,} records at most, {audit.name} has {audit.rows['synthetic']:,}; give it in parts"
+            f"--write-clean reads {amount(synthetic.height, 'record')} at most, {audit.name} has {audit.rows['synthetic']:,}; give it in parts"
         )
     suspect = synthetic.filter(pl.col("_score") >= SUSPECT)
     reasons = suspect["_reason"].str.split(":").list.first().value_counts(sort=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from outcross.escapes import RULE, shortened
 from outcross.verbs.audit.judgement import NOTE
 from outcross.verbs.audit.phrases import clause, written
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.measures import Page
@@ -47,8 +48,8 @@ def _losses(audit: Audit) -> str:
         if not kept and not audit.of("cannot_tell", "invented"):
             return "No check could be made; each says why"
         said, within = (
-            f"Nothing is lost that {_count(audit.rows['synthetic'], 'record')} can show",
-            f"{_count(kept, 'check')} within their margins",
+            f"Nothing is lost that {amount(audit.rows['synthetic'], 'record')} can show",
+            f"{amount(kept, 'check')} within their margins",
         )
         invented = audit.of("invented")
         return f"{said} ({within}), but {clause(invented[0])}" if invented else f"{said}: {within}"
@@ -126,7 +127,7 @@ def _gone_columns(audit: Audit) -> list[str]:
 def _unseen(audit: Audit) -> str:
     """What was not looked at, in which the first sentence ends."""
     columns, measures = audit.unseen.columns, audit.unseen.measures
-    what = [f"{_count(len(columns), 'column')}, {shortened(next(iter(columns)))} among them"] if columns else []
+    what = [f"{amount(len(columns), 'column')}, {shortened(next(iter(columns)))} among them"] if columns else []
     what += [f"{', '.join(measures)}, as time was over"] if measures else []
     return f" (not looked at in full: {'; '.join(what)})." if what else "."
 
@@ -134,14 +135,14 @@ def _unseen(audit: Audit) -> str:
 def _counts(audit: Audit) -> str:
     lost = audit.of("lost")
     aspects = ", ".join(aspect.replace("_", " ") for aspect in audit.lost)
-    return f"Lost: {_count(len(lost), 'check')} in {_count(len(audit.lost), 'aspect')} ({aspects})." if lost else ""
+    return f"Lost: {amount(len(lost), 'check')} in {amount(len(audit.lost), 'aspect')} ({aspects})." if lost else ""
 
 
 def inventions(audit: Audit) -> str:
     """What human data have not; how many checks say so, where the first sentence names the worst."""
     invented = audit.of("invented")
     if invented and not audit.of("lost"):
-        return f"Invented: {_count(len(invented), 'check')}."
+        return f"Invented: {amount(len(invented), 'check')}."
     return f"Invented: {clause(invented[0])}{f', and {len(invented) - 1} more' if len(invented) > 1 else ''}." if invented else ""
 
 
@@ -152,7 +153,7 @@ def _untold(audit: Audit) -> str:
     if not untold:
         return ""
     other = f", {len(untold) - few} for another reason" if few < len(untold) else ""
-    return f"{_count(len(untold), 'check')} cannot tell" + (f": {few} for too few records{other}." if few else ": each says why.")
+    return f"{amount(len(untold), 'check')} cannot tell" + (f": {few} for too few records{other}." if few else ": each says why.")
 
 
 def is_of_few_records(check: Check) -> bool:
@@ -252,7 +253,3 @@ def _cell(text: str) -> str:
     escaped = "".join(letter if letter.isprintable() else " " for letter in text)
     escaped = escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{letter}" if letter in "\\|`*[]" else letter for letter in escaped)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

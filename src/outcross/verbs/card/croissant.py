@@ -17,6 +17,7 @@ from outcross import __version__
 from outcross.escapes import escaped
 from outcross.files.croissant import CONFORMS_TO, CONTEXT, RAI, field, identifier
 from outcross.verbs.card.description import COLUMNS, DataDescription, DataFile
+from outcross.wording import amount
 
 SAYS = {
     "_id": "dct:identifier",
@@ -121,7 +122,7 @@ def _writing(described: DataDescription) -> Iterator[dict[str, Any]]:
         yield {
             "@type": "prov:Activity",
             "@id": f"urn:outcross:writing:{number}",
-            "prov:label": f"{writing.rows:,} rows {verb} by {escaped(writing.model) if writing.model else 'a model that nobody named'}{generation}",
+            "prov:label": f"{amount(writing.rows, 'row')} {verb} by {escaped(writing.model) if writing.model else 'a model that nobody named'}{generation}",
             "prov:wasAssociatedWith": {
                 "@type": "prov:SoftwareAgent",
                 "prov:label": escaped(writing.model) if writing.model else "not said",

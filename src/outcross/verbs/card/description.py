@@ -15,6 +15,7 @@ from outcross.verbs.mix.composition import UNNAMED, Composition
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import read_manifest, shards
 from outcross.verbs.mix.wanted import EVALUATED
+from outcross.wording import amount
 
 WORDS = {
     "human": "people",
@@ -124,7 +125,7 @@ class DataDescription:
             f"{count:,} ({self.composition.share(count):.6g}) were written by {WORDS[origin]}"
             for origin, count in self.composition.origins.items()
         ]
-        return f"{rows:,} rows, of which {_listed(said)}." if rows else "There are no rows."
+        return f"{amount(rows, 'row')}, of which {_listed(said)}." if rows else "There are no rows."
 
     @property
     def modalities(self) -> list[str]:

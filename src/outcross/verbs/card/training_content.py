@@ -16,6 +16,7 @@ from outcross.escapes import in_markdown, shortened
 from outcross.verbs.card.description import WORDS, DataDescription
 from outcross.verbs.card.readme import table
 from outcross.verbs.mix.composition import UNNAMED
+from outcross.wording import amount
 
 MOST = 1000
 """Models that are named."""
@@ -40,7 +41,9 @@ class Item:
 def items(described: DataDescription) -> Iterator[Item]:
     """The four items, and beside them how many rows each answer rests on."""
     composition = described.composition
-    unsure = f" {composition.unknown_rows:,} rows of unknown origin may be synthetic too." if composition.unknown_rows else ""
+    unsure = (
+        f" {amount(composition.unknown_rows, 'row')} of unknown origin may be synthetic too." if composition.unknown_rows else ""
+    )
     rows = {"rows": composition.rows, "synthetic_rows": composition.synthetic_rows, "unknown_rows": composition.unknown_rows}
     is_there = f"The data hold {composition.synthetic_rows:,} synthetic rows of {composition.rows:,} (share {composition.share(composition.synthetic_rows):.6g})."
     yield Item(

@@ -11,9 +11,9 @@ import numpy as np
 
 from outcross import own_parts, own_source
 from outcross.detectors import DETECTORS, Detector
-from outcross.detectors.calibrated import LENGTHS
 from outcross.detectors.declared import DeclaredDetector
 from outcross.detectors.given import GivenDetector
+from outcross.detectors.records import Records
 from outcross.detectors.samples import LEAST
 from outcross.detectors.samples import calibration as sample_of
 from outcross.detectors.watermark import WatermarkDetector
@@ -23,27 +23,21 @@ from outcross.files import names
 from outcross.files.plain_yaml import read as read_yaml
 from outcross.ledger import results
 from outcross.recipe import kind, name_in_records, plain, read
+from outcross.runtime import Where
 from outcross.statistics.false_alarms import least_sample, realised
 from outcross.statistics.prediction import area_under_the_curve
 from outcross.statistics.two_sources import effective_size
 from outcross.statistics.verification import clopper_pearson
-from outcross.verbs.asking import asks
+from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.question import words_of
 from outcross.verbs.detect.declared import contradicted, declared_share
+from outcross.verbs.detect.of_records import detector_of_records, record_sets
 from outcross.verbs.detect.question import DetectQuestion
+from outcross.verbs.detect.reading import JudgedData, judged_records, judged_texts
 from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, SliceOfData, SliceOfHuman
 from outcross.verbs.detect.shares import RATE, Shares, checked_rate, counted, fits, posteriors, shares
-from outcross.verbs.detect.unlabelled import least_share
-from outcross.verbs.detect.work import (
-    ENOUGH_WORDS,
-    LENGTHS_ALONE,
-    SIGNS_ALONE,
-    UNUSUAL,
-    Calibration,
-    ReadTexts,
-    calibration,
-    read_texts,
-)
+from outcross.verbs.detect.unlabelled import data_sample, least_share, records_sample
+from outcross.verbs.detect.work import ENOUGH_WORDS, LENGTHS_ALONE, SIGNS_ALONE, UNUSUAL, Calibration, calibration
 from outcross.verbs.run.of_users import said_of, within
 
 HIT_RATES = (0.01, 0.05)
@@ -74,6 +68,9 @@ def _detected(question: DetectQuestion, detector: Detector) -> Detection:
     by = words_of(question.by) if question.by else ()
     if (alone := _without_people(question, detector)) is not None:
         return alone if question.out is None else _written(alone, question)
+    if (of_records := detector_of_records(question, detector)) is not None:
+        result = replace(_of_records(question, of_records, by), name=_name(question.data))
+        return result if question.out is None else _written(result, question)
     samples = [
         sample_of(author, data, flag, question.text_column, question.seed, is_of_data=True)
         for author, data, flag in (
@@ -84,17 +81,34 @@ def _detected(question: DetectQuestion, detector: Detector) -> Detection:
         if data is not None
     ]
     if len(samples) == 1:
-        result = least_share(question, detector, samples[0])
+        result = least_share(question, detector, samples[0], *data_sample(question))
     else:
         calibrated = calibration(detector, samples, question.group, question.seed)
-        texts = read_texts(question.data, calibrated, question.text_column, by, question.fpr, question.group)
-        result = _answer(question, detector, calibrated, texts, by)
+        data = judged_texts(question.data, calibrated, question.text_column, by, question.fpr, question.group, _where(question))
+        result = _answer(question, detector, calibrated, data, by)
     if question.out is None:
         return result
     return _written(result, question)
 
 
+def _of_records(question: DetectQuestion, detector: Detector, by: Sequence[str]) -> Detection:
+    """The answer about tables, series and images."""
+    sets = record_sets(question)
+    if len(sets.samples) == 1:
+        result = least_share(question, detector, sets.samples[0], *records_sample(question, sets))
+    else:
+        calibrated = replace(calibration(detector, sets.samples, question.group, question.seed), telling=sets.telling)
+        data = judged_records(sets.shards, sets.columns, calibrated, sets.typed, by, question.fpr, question.group, _where(question))
+        result = _answer(question, detector, calibrated, data, by)
+    return replace(result, warnings=(*result.warnings, *sets.notes))
+
+
+def _where(question: DetectQuestion) -> Where:
+    return Where(question.workers or 1, question.ray)
+
+
 def _check(question: DetectQuestion) -> None:
+    check_workers(question.workers)
     checked_rate(question.fpr)
     if isinstance(question.data, str | tuple | list) and not question.data:
         raise BadInput("detect needs data; write outcross detect texts.jsonl --human people.jsonl --ai model.jsonl")
@@ -140,40 +154,40 @@ def detector_of(given: Any) -> Detector:
 
 
 def _answer(
-    question: DetectQuestion, detector: Detector, calibrated: Calibration, texts: ReadTexts, by: Sequence[str]
+    question: DetectQuestion, detector: Detector, calibrated: Calibration, data: JudgedData, by: Sequence[str]
 ) -> Detection:
-    warnings = [*_warnings(calibrated, texts), *_of_users(detector)]
-    is_foreign = _other_language(texts)
-    texts = _without(texts, is_foreign)
-    estimated_shares, why = _tried(lambda: shares(calibrated, texts, np.arange(len(texts))))
-    fit, why_not = _tried(lambda: fits(calibrated, texts))
+    warnings = [*_warnings(calibrated, data), *_of_users(detector)]
+    unit, is_foreign = _unit(calibrated), _other_language(data)
+    data = _without(data, is_foreign)
+    estimated_shares, why = _tried(lambda: shares(calibrated, data, np.arange(len(data))))
+    fit, why_not = _tried(lambda: fits(calibrated, data))
     if estimated_shares is None:
         raise BadInput(f"no share can be estimated: {why}")
     in_distribution = None if fit is None else fit[0] > RATE
     if fit is None:
         warnings.append(f"Whether the data are of the kinds that were calibrated is not known: {why_not}.")
     share = estimated_shares.model
-    posterior = posteriors(calibrated, texts, share.value)
+    posterior = posteriors(calibrated, data, share.value)
     if in_distribution is False:
         tests = ", ".join(f"{name} p = {p:.2g}" for name, p in fit[1].items())  # type: ignore[index]
         warnings.append(
-            f"The data are unlike both calibration samples ({tests}): another generator, subject or kind of text. The share is then only a lower limit: "
-            "a model wrote at least so much. It is computed from the human sample alone, and holds only if the human texts among the data are like that sample. "
+            f"The data are unlike both calibration samples ({tests}): another generator, subject or kind of {unit}. The share is then only a lower limit: "
+            f"a model wrote at least so much. It is computed from the human sample alone, and holds only if the human {unit} among the data are like that sample. "
             "Give samples of the data's kind."
         )
-        share = _from_the_human_sample(calibrated, texts)
+        share = _from_the_human_sample(calibrated, data)
         if by:
             warnings.append(
                 f"Values of {', '.join(by)} have no share of their own, because the data are unlike both calibration samples."
             )
-    flags, is_flagged = _flags(question.fpr, calibrated, texts)
-    naive, adjusted = counted(calibrated, texts)
+    flags, is_flagged = _flags(question.fpr, calibrated, data)
+    naive, adjusted = counted(calibrated, data)
     weight = _weights(question, posterior)
-    declared = texts.declared
+    declared = data.declared
     human, ai = calibrated.ratios[0][:2]
     human_slices = _human_slices(question.fpr, calibrated, by)
     warnings += [
-        f"Human texts with {part.column} = {part.value} are flagged at {100 * part.rate.value:.1f} %, unlike the others."
+        f"Human {unit} with {part.column} = {part.value} are flagged at {100 * part.rate.value:.1f} %, unlike the others."
         for part in human_slices
         if part.differs
     ]
@@ -186,7 +200,7 @@ def _answer(
         naive=naive,
         adjusted=adjusted,
         flags=flags,
-        slices=tuple(_slices(calibrated, texts, "" if in_distribution is not False else NO_SHARE)),
+        slices=tuple(_slices(calibrated, data, "" if in_distribution is not False else NO_SHARE)),
         human_slices=tuple(human_slices),
         area=area_under_the_curve(np.concatenate((human, ai)), np.arange(human.size + ai.size) >= human.size),
         hits={rate: float((ai > np.quantile(human, 1 - rate, method="higher")).mean()) for rate in HIT_RATES if human.size >= least_sample(rate)},
@@ -195,18 +209,23 @@ def _answer(
         detector=_detector_in_plain(detector) | {"controls": calibrated.controls},
         samples={
             sample.author: {
-                "texts": len(sample.texts), "groups": int(np.unique(sample.groups).size), "too_short": sample.too_short, "left_out": sample.beyond,
+                "texts": len(sample.content), "groups": int(np.unique(sample.groups).size), "too_short": sample.too_short, "left_out": sample.beyond,
             }
             for sample in calibrated.samples
         },
-        states=np.where(texts.words < LEAST, 1, np.where(is_foreign, 4, np.where(texts.is_judged, 0, 2))),
+        states=np.where(data.words < LEAST, 1, np.where(is_foreign, 4, np.where(data.is_judged, 0, 2))),
         p_ai=posterior,
         weight=weight[0],
         is_flagged=is_flagged,
-        histogram=_histogram(calibrated, texts),
+        histogram=_histogram(calibrated, data),
         data=question.data,
-        declared=None if declared is None else contradicted(declared, calibrated, texts, is_flagged, question.fpr),
+        unit=unit,
+        declared=None if declared is None else contradicted(declared, calibrated, data, is_flagged, question.fpr),
     )  # fmt: skip
+
+
+def _unit(calibrated: Calibration) -> str:
+    return "records" if isinstance(calibrated.human.content, Records) else "texts"
 
 
 def _detector_in_plain(detector: Detector) -> dict[str, Any]:
@@ -231,70 +250,71 @@ def _tried(make: Any) -> tuple[Any, str]:
         return None, str(why)
 
 
-def _warnings(calibrated: Calibration, texts: ReadTexts) -> Iterator[str]:
+def _warnings(calibrated: Calibration, data: JudgedData) -> Iterator[str]:
+    unit = _unit(calibrated)
     for name in calibrated.telling:
         yield f"Column {name!r} has other values in the human sample than in the model's, so that it tells the author perfectly; the detector does not read it."
     if calibrated.linking:
         yield (
-            f"Both samples have values of column {calibrated.linking!r} in common, as texts have that belong together (a text and its rewrite). If they do, add --group "
-            f"{calibrated.linking}: without it a detector has seen the twin of a text that it is calibrated on, and the share is wrong."
+            f"Both samples have values of column {calibrated.linking!r} in common, as {unit} have that belong together (a text and its rewrite). If they do, add --group "
+            f"{calibrated.linking}: without it a detector has seen the twin of what it is calibrated on, and the share is wrong."
         )
     for name, area in calibrated.controls.items():
         if area >= STRONG:
             yield (
                 f"A detector that reads {name} has an area under the ROC curve of {area:.2f}: the samples differ in how they were made. {REMEDIES[name]}"
             )
-    if texts.invisible:
-        yield f"{texts.invisible:,} texts hold invisible characters, which were taken out before they were judged."
-    if texts.lookalikes:
-        yield f"{texts.lookalikes:,} texts hold letters of another script inside Latin words; they were judged as the letters that they look like."
-    if _other_language(texts).any():
+    if data.invisible:
+        yield f"{data.invisible:,} texts hold invisible characters, which were taken out before they were judged."
+    if data.lookalikes:
+        yield f"{data.lookalikes:,} texts hold letters of another script inside Latin words; they were judged as the letters that they look like."
+    if _other_language(data).any():
         yield (
-            f"{int(texts.is_foreign.sum()):,} texts hold hardly any of the words that are frequent in the samples: another language, or another vocabulary. They are cannot_tell, "
+            f"{int(data.is_foreign.sum()):,} texts hold hardly any of the words that are frequent in the samples: another language, or another vocabulary. They are cannot_tell, "
             "and no share counts them; give samples of their language."
         )
-    judged = texts.is_judged
+    judged = data.is_judged
     if not judged.all():
-        short = int((texts.words < LEAST).sum())
+        short = int((data.words < LEAST).sum())
         other = int((~judged).sum()) - short
         parts = [f"{short:,} are shorter than {LEAST} words"] * bool(short) + [f"the detector abstained from {other:,}"] * bool(
             other
         )
-        yield f"Of {len(texts):,} texts {' and '.join(parts)}: cannot_tell."
+        yield f"Of {len(data):,} {unit} {' and '.join(parts)}: cannot_tell."
 
 
-def _other_language(texts: ReadTexts) -> np.ndarray:
+def _other_language(data: JudgedData) -> np.ndarray:
     """The texts that are held to be of another language, (n,): those with hardly any frequent word, where there are more of them than the samples' own kind of texts explains."""
     from scipy.stats import binom
 
-    able, foreign = int((texts.words >= ENOUGH_WORDS).sum()), int(texts.is_foreign.sum())
+    able, foreign = int((data.words >= ENOUGH_WORDS).sum()), int(data.is_foreign.sum())
     is_more = foreign > 0 and binom.sf(foreign - 1, able, 2 * UNUSUAL) < CHANCE
-    return texts.is_foreign if is_more else np.zeros(len(texts), bool)
+    return data.is_foreign if is_more else np.zeros(len(data), bool)
 
 
-def _without(texts: ReadTexts, rows: np.ndarray) -> ReadTexts:
+def _without(data: JudgedData, rows: np.ndarray) -> JudgedData:
     """The same texts, these not judged. rows: (n,) of truth values."""
     if not rows.any():
-        return texts
+        return data
     return replace(
-        texts,
-        ratios=np.where(rows[:, None, None], np.nan, texts.ratios).astype(np.float32),
-        chance=np.where(rows, np.nan, texts.chance),
+        data,
+        ratios=np.where(rows[:, None, None], np.nan, data.ratios).astype(np.float32),
+        chance=np.where(rows, np.nan, data.chance),
     )
 
 
-def _from_the_human_sample(calibrated: Calibration, texts: ReadTexts) -> Estimate:
+def _from_the_human_sample(calibrated: Calibration, data: JudgedData) -> Estimate:
     """The least share that the human sample cannot explain."""
     from outcross.statistics.two_sources import ScoredSample, at_least
 
-    judged = texts.is_judged
+    judged = data.is_judged
     human = ScoredSample(calibrated.ratios[0][0], np.unique(calibrated.human.groups, return_inverse=True)[1])
-    return at_least(texts.ratios[judged, 0].astype(np.float64), human)
+    return at_least(data.ratios[judged, 0].astype(np.float64), human)
 
 
-def _flags(rate: float, calibrated: Calibration, texts: ReadTexts) -> tuple[Flags, np.ndarray]:
+def _flags(rate: float, calibrated: Calibration, data: JudgedData) -> tuple[Flags, np.ndarray]:
     reached: dict[int, Estimate | None] = {}
-    for length in LENGTHS:
+    for length in calibrated.detectors[0].excerpts:
         groups = calibrated.human_groups(calibrated.detectors[0].excerpts[length][1])
         if groups < least_sample(rate):
             reached[length] = None
@@ -303,18 +323,18 @@ def _flags(rate: float, calibrated: Calibration, texts: ReadTexts) -> tuple[Flag
         reached[length] = Estimate(
             realised_rate.expected, realised_rate.low, realised_rate.high, "Beta of order statistics", groups
         )
-    can = np.isfinite(texts.chance)
-    flagged = np.where(can, texts.chance <= rate, -1).astype(np.int8)
+    can = np.isfinite(data.chance)
+    flagged = np.where(can, data.chance <= rate, -1).astype(np.int8)
     return Flags(rate, reached, least_sample(rate), int((flagged == 1).sum()), int(can.sum())), flagged
 
 
-def _slices(calibrated: Calibration, texts: ReadTexts, no_share: str = "") -> Iterator[SliceOfData]:
+def _slices(calibrated: Calibration, data: JudgedData, no_share: str = "") -> Iterator[SliceOfData]:
     """The share of each value of each column; its texts without a share, and why, where there is none for the whole. no_share: that reason."""
-    for column, (codes, values) in texts.values.items():
+    for column, (codes, values) in data.values.items():
         slices = []
         for code, value in enumerate(values):
             rows = np.flatnonzero(codes == code)
-            own_shares, why = (None, no_share) if no_share else _tried(lambda rows=rows: shares(calibrated, texts, rows))
+            own_shares, why = (None, no_share) if no_share else _tried(lambda rows=rows: shares(calibrated, data, rows))
             slices.append(SliceOfData(column, value, rows.size, own_shares, why))
         yield from unlike_the_rest(slices)
 
@@ -369,7 +389,7 @@ def _human_slices(rate: float, calibrated: Calibration, by: Sequence[str]) -> li
 
 def _human_flags(rate: float, calibrated: Calibration) -> tuple[np.ndarray, np.ndarray]:
     """Which human calibration texts are flagged at the longest length that they reach, against the others, and which reach one: (n,) each."""
-    n = len(calibrated.human.texts)
+    n = len(calibrated.human.content)
     flagged, judged = np.zeros(n, bool), np.zeros(n, bool)
     for length in calibrated.lengths(rate):
         excerpts, rows = calibrated.detectors[0].excerpts[length]
@@ -395,8 +415,8 @@ def _weights(question: DetectQuestion, posterior: np.ndarray) -> tuple[np.ndarra
     )
 
 
-def _histogram(calibrated: Calibration, texts: ReadTexts) -> dict[str, Sequence[float]]:
-    own = [texts.ratios[texts.is_judged, 0].mean(axis=1), *calibrated.ratios[0][:2]]
+def _histogram(calibrated: Calibration, data: JudgedData) -> dict[str, Sequence[float]]:
+    own = [data.ratios[data.is_judged, 0].mean(axis=1), *calibrated.ratios[0][:2]]
     both = np.concatenate(own)
     edges = np.linspace(float(np.quantile(both, 0.002)), float(np.quantile(both, 0.998)), BINS + 1)
     counts = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / max(values.size, 1) for values in own]

@@ -13,8 +13,9 @@ from outcross.estimate import Estimate
 from outcross.recipe import nearest
 from outcross.statistics.two_sources import effective_size
 from outcross.verbs.detect.origins import COLUMNS, Declarations, Declaring
+from outcross.verbs.detect.reading import JudgedData
 from outcross.verbs.detect.result import Detection
-from outcross.verbs.detect.work import Calibration, ReadTexts
+from outcross.verbs.detect.work import Calibration
 
 if TYPE_CHECKING:
     import polars
@@ -25,7 +26,7 @@ DATES = ("_date", "date", "year", "created", "published", "timestamp")
 
 
 def contradicted(
-    declared: Declarations, calibrated: Calibration, texts: ReadTexts, is_flagged: np.ndarray, rate: float
+    declared: Declarations, calibrated: Calibration, data: JudgedData, is_flagged: np.ndarray, rate: float
 ) -> dict[str, Any]:
     """The counts of declared authors, and of texts that the detector holds to be another's, beside what its own errors explain.
 
@@ -38,13 +39,13 @@ def contradicted(
     facts["human_but_flagged"] = {
         "texts": int((human & (is_flagged == 1)).sum()), "judged": int((human & can).sum()), "by_chance": round(rate * int((human & can).sum()), 2),
     }  # fmt: skip
-    judged = model & texts.is_judged
+    judged = model & data.is_judged
     rows = np.flatnonzero(judged)
     sample, own = calibrated.samples[1], calibrated.ratios[0][1]
     fold = calibrated.fold_of(1)
-    ratios = texts.ratios[rows, 0]
+    ratios = data.ratios[rows, 0]
     below = sum(np.searchsorted(np.sort(own[fold == number]), ratios[:, number], side="right") for number in range(ratios.shape[1]))
-    tail = (np.asarray(below) + 1.0) / (len(sample.texts) + 1.0) <= rate
+    tail = (np.asarray(below) + 1.0) / (len(sample.content) + 1.0) <= rate
     facts["model_but_in_the_human_tail"] = {
         "texts": int(tail.sum()) if rows.size else 0, "judged": int(rows.size), "by_chance": round(rate * rows.size, 2),
     }  # fmt: skip

@@ -51,7 +51,7 @@ def log_ratios_figure(result: Detection) -> Figure:
     upward = {
         "field": "share",
         "type": "quantitative",
-        "title": "share of the texts",
+        "title": f"share of the {result.unit}",
         "stack": None,
         "axis": {"format": ".3~%", "tickCount": 4},
     }
@@ -82,14 +82,14 @@ def log_ratios_figure(result: Detection) -> Figure:
         ],
     }
     at = " at their estimated shares" if share is not None else ""
-    caption = f"Filled: the data. Lines: the calibration texts of people and of models{at}, each scored by a detector that did not see it."
-    return Figure("log-ratios", "How the texts look to the detector", {**spec, "description": caption}, data, caption)
+    caption = f"Filled: the data. Lines: the calibration {result.unit} of people and of models{at}, each scored by a detector that did not see it."
+    return Figure("log-ratios", f"How the {result.unit} look to the detector", {**spec, "description": caption}, data, caption)
 
 
 def _shares(result: Detection) -> Figure:
     assert result.shares is not None
     rows = [
-        ("all texts", name, estimate)
+        (f"all {result.unit}", name, estimate)
         for name, estimate in (("model", result.shares.model), ("edited", result.shares.edited), ("people", result.shares.people))
         if estimate is not None
     ]
@@ -110,10 +110,14 @@ def _shares(result: Detection) -> Figure:
         **canvas(WIDTH, 24 * len({of for of, _, _ in rows}), right=4),
         "data": {"values": data.to_dicts()},
         "layer": [
-            {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"y": y, "x": {"field": "low", "type": "quantitative", "title": "share of the texts", "scale": {"domain": [0, 1]}}, "x2": {"field": "high"}, "color": colour}},
+            {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"y": y, "x": {"field": "low", "type": "quantitative", "title": f"share of the {result.unit}", "scale": {"domain": [0, 1]}}, "x2": {"field": "high"}, "color": colour}},
             {"mark": {"type": "point", "filled": True, "size": 60}, "encoding": {"y": y, "x": {"field": "share", "type": "quantitative"}, "color": colour}},
         ],
     }  # fmt: skip
     return Figure(
-        "shares", "Who wrote the texts", spec, data, "Points: estimated shares; lines: their 95 % intervals, each for itself."
+        "shares",
+        f"Who wrote the {result.unit}",
+        spec,
+        data,
+        "Points: estimated shares; lines: their 95 % intervals, each for itself.",
     )

@@ -11,13 +11,22 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     Data = Any
+    Pairs = Mapping[str, Any] | Sequence[str]
     Sample = Any
     Words = str | Sequence[str]
     Means = str | Mapping[str, Any] | Callable[[Sequence[str]], Any] | Any
     Folder = str | Path
     Imports = Sequence[str | Path]
 else:  # what the command line gives
-    Data, Sample, Words, Means, Folder, Imports = tuple[str, ...], str | None, str, str, Path, tuple[str, ...]
+    Data, Sample, Words, Pairs, Means, Folder, Imports = (
+        tuple[str, ...],
+        str | None,
+        str,
+        tuple[str, ...],
+        str,
+        Path,
+        tuple[str, ...],
+    )
 
 
 @Parameter(name="*")
@@ -26,7 +35,7 @@ class DetectQuestion:
     """How much of this did a model write, which texts, and what weight should they get?"""
 
     data: Data = ()
-    """Texts whose authors are asked for: .csv .tsv .parquet .jsonl .ndjson .txt, also .gz and .zst, or a folder of shards; quote a glob."""
+    """Texts whose authors are asked for: .csv .tsv .parquet .jsonl .ndjson .txt, also .gz and .zst, or a folder of shards; quote a glob. Data without a column of text are judged as records: tables, series (lists of numbers, or --entity), arrays (.npy .npz .idx) and a folder of pictures."""
     _: KW_ONLY
     human: Sample = None
     """Texts that people wrote, of the same kind as the data. The detector declared reads none, and a watermark's key can do without."""
@@ -35,11 +44,19 @@ class DetectQuestion:
     edited: Sample = None
     """Texts of people that a model edited; with --ai the share has then three parts."""
     detector: Means = "classifier"
-    """How texts are told apart; outcross list detectors names them."""
+    """How texts are told apart; outcross list detectors names them. For records it is two_sample."""
     text_column: str | None = None
     """The column that holds text, of the data and of the samples; found by itself where there is one. A sample that has no such column is searched by itself."""
     group: str | None = None
     """The column with the document or the author of each text. Texts with the same value are not independent, so they are kept together: where the samples are split to calibrate, all of them go to the same part, and in an interval they count as one text."""
+    kinds: Pairs = ()
+    """Of tables: what a column is, as in audit: column=number, category, vector, series, time …; may be given several times."""
+    ignore: Words = ""
+    """Of tables: columns that no detector reads, as in notes,source."""
+    entity: str | None = None
+    """Of a long table, the column that names what a series is of, as in patient_id: each entity is then one record."""
+    time: str | None = None
+    """With --entity: the column by which the rows of an entity are ordered."""
     by: Words = ""
     """Columns by whose values shares and false-positive rates are given too, as in language,source,year."""
     fpr: float = 0.01
@@ -56,5 +73,9 @@ class DetectQuestion:
     """Of the random streams: how calibration texts are dealt to folds."""
     out: Folder | None = None
     """A folder for detection.json, report.html and records.parquet."""
+    workers: int | None = None
+    """Files of the data that are judged at a time, a process each; 1 if left out. No byte depends on it."""
+    ray: str | None = None
+    """A Ray cluster's address to judge the files on, or "local" to start one here; its machines must share the files."""
     imports: Annotated[Imports, Parameter(name="--import")] = ()
     """A Python file, or an installed module, with a detector of your own; may be repeated. Nothing else imports code."""

@@ -14,6 +14,7 @@ from outcross.errors import BadInput
 from outcross.estimate import Estimate, rounded
 from outcross.recipe import nearest
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -65,7 +66,7 @@ class Flags:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Detection(Result):
-    """Who wrote how much of the data.
+    """Who wrote how much of the data, texts or records of a table.
 
     `share` is what models wrote, an Estimate; where the data are unlike both calibration samples it is a lower limit alone, as it is without texts of
     models. `frame()` has a row a text: `_p_ai`, the chance that a model wrote it at the estimated share, and `_weight`. `by(column)` gives the share of each value.
@@ -106,6 +107,8 @@ class Detection(Result):
     """Shares of texts by bin of the log-ratio: the data, human and model calibration texts; and the edges."""
     folder: Path | None = None
     data: Any = None
+    unit: str = "texts"
+    """What a row of the data is: texts or records."""
     declared: Mapping[str, Any] | None = None
     """Texts by the author that the data declare, and how many the detector contradicts; None where nothing is declared."""
     p_value: np.ndarray | None = None
@@ -118,18 +121,16 @@ class Detection(Result):
         """A row a text, in the order of the data: `_row`, `_p_ai`, `_weight`, `_flagged` (missing where it cannot be told), and `_why` it cannot; with a watermark's key also `_p_value`."""
         import polars as pl
 
-        abstained = "no texts of models were given" if self.weights.get("kind") == "none" else "the detector abstained"
-        why = np.array(
-            ["", "cannot_tell: too short", f"cannot_tell: {abstained}", "cannot_tell: nothing is declared", OTHER_LANGUAGE]
-        )[self.states]
+        abstained = f"no {self.unit} of models were given" if self.weights.get("kind") == "none" else "the detector abstained"
+        why = [None, "cannot_tell: too short", f"cannot_tell: {abstained}", "cannot_tell: nothing is declared", OTHER_LANGUAGE]
         is_finite = np.isfinite(self.p_ai)
         frame = pl.DataFrame(
             {
                 "_row": np.arange(len(self)),
                 "_p_ai": pl.Series(self.p_ai).fill_nan(None),
                 "_weight": pl.Series(np.where(is_finite, self.weight, np.nan)).fill_nan(None),
-                "_flagged": pl.Series([None if flag < 0 else bool(flag) for flag in self.is_flagged.tolist()], dtype=pl.Boolean),
-                "_why": pl.Series(why).replace("", None),
+                "_flagged": pl.Series(self.is_flagged == 1).set(pl.Series(self.is_flagged < 0), None),
+                "_why": pl.Series(why, dtype=pl.String).gather(self.states),
             }
         )
         if self.p_value is None:
@@ -147,25 +148,27 @@ class Detection(Result):
     def summary(self) -> str:
         """One sentence of what was found."""
         if self.detector.get("kind") == "declared" and self.declared is not None:
-            return f"Of {len(self):,} texts the data declare {_authors(self.declared)}."
+            return f"Of {amount(len(self), 'text')} the data declare {_authors(self.declared)}."
         if self.p_value is not None:
             judged, flagged = self.detector["judged"], self.detector["flagged"]
             return f"At least {_percent(self.share.low or 0.0)} of the texts carry the watermark ({flagged:,} of {judged:,} have p ≤ {self.detector['rate']:g})."
         if self.shares is None:
             reason = (
-                "no texts of models were given" if self.in_distribution is None else "the data are unlike both calibration samples"
+                f"no {self.unit} of models were given"
+                if self.in_distribution is None
+                else "the data are unlike both calibration samples"
             )
             if self.share.low:
-                return f"At least {_percent(self.share.low)} of the texts are not of the human sample's kind; no more can be said, because {reason}."
-            return f"Nothing can be said of who wrote the texts, because {reason}."
+                return f"At least {_percent(self.share.low)} of the {self.unit} are not of the human sample's kind; no more can be said, because {reason}."
+            return f"Nothing can be said of who wrote the {self.unit}, because {reason}."
         if self.shares.edited is not None:
             parts = (
                 ("a model wrote", self.shares.model),
                 ("a model edited", self.shares.edited),
                 ("people wrote", self.shares.people),
             )
-            return "Of the texts " + ", ".join(f"{who} {_with_interval(part)}" for who, part in parts) + "."
-        return f"A model wrote {_with_interval(self.share)} of the {self.share.n:,} texts that can be judged."
+            return f"Of the {self.unit} " + ", ".join(f"{who} {_with_interval(part)}" for who, part in parts) + "."
+        return f"A model wrote {_with_interval(self.share)} of the {self.share.n:,} {self.unit} that can be judged."
 
     def plain(self) -> dict[str, Any]:
         """The detection as design.md's JSON."""
@@ -173,6 +176,7 @@ class Detection(Result):
             "schema": 1,
             "name": self.name,
             "n": len(self),
+            "unit": self.unit,
             "share": _plain(self.share) | {"in_distribution": self.in_distribution, "checks": {name: rounded(p) for name, p in self.checks.items()}},
             "shares": None if self.shares is None else {
                 "model": _plain(self.shares.model), "human": _plain(self.shares.people),
@@ -218,7 +222,7 @@ class Detection(Result):
     @property
     def short(self) -> str:
         """The share with its interval, in a sentence."""
-        return f"Detection({self.name!r}, {len(self):,} texts)\n{self.summary}"
+        return f"Detection({self.name!r}, {len(self):,} {self.unit})\n{self.summary}"
 
     def lines(self, width: int = WIDTH) -> list[str]:
         """What a terminal shows."""
@@ -356,6 +360,7 @@ def stored_detection(folder: Path) -> Detection | None:
             is_flagged=np.array([-1 if flag is None else int(flag) for flag in frame["_flagged"].to_list()], np.int8),
             histogram=content["histogram"],
             folder=folder,
+            unit=content.get("unit", "texts"),
             declared=content["declared"],
             p_value=frame["_p_value"].cast(pl.Float64).fill_null(float("nan")).to_numpy() if "_p_value" in frame.columns else None,
         )  # fmt: skip

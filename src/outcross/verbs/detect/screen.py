@@ -27,7 +27,7 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
         yield from _table([(name, *_cells(share)) for name, share in rows if share is not None])
         if result.naive is not None and result.adjusted is not None:
             yield from wrapped(
-                f"(Counting the texts that look more like a model's gives {100 * result.naive:.1f} %, which counts false alarms and overlooks misses; adjusted "
+                f"(Counting the {result.unit} that look more like a model's gives {100 * result.naive:.1f} %, which counts false alarms and overlooks misses; adjusted "
                 f"for both, {100 * result.adjusted:.1f} %.)",
                 width,
             )
@@ -45,7 +45,10 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
                     *(
                         ("–", "", part.why)
                         if part.shares is None
-                        else (*_cells(part.shares.model), f"{part.n:,} texts" + (", unlike the others" if part.differs else ""))
+                        else (
+                            *_cells(part.shares.model),
+                            f"{part.n:,} {result.unit}" + (", unlike the others" if part.differs else ""),
+                        )
                     ),
                 )
                 for part in result.slices[:MOST]
@@ -58,7 +61,7 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
         yield from wrapped(f"weights {what}: worth {size:,.0f} equal ones of {result.weights['n']:,}", width)
     for warning in result.warnings:
         yield from wrapped(f"warning: {warning}", width)
-    yield from wrapped("These are shares and chances of texts. They are no verdict about a person.", width)
+    yield from wrapped(f"These are shares and chances of {result.unit}. They are no verdict about a person.", width)
 
 
 def _flag_lines(result: Detection, width: int) -> Iterator[str]:
@@ -67,13 +70,21 @@ def _flag_lines(result: Detection, width: int) -> Iterator[str]:
         return
     known = {length: rate for length, rate in flags.lengths.items() if rate is not None}
     if not known:
+        what = "records" if result.unit == "records" else "texts of one length"
         yield from wrapped(
-            f"No text can be flagged at a false-positive rate of {100 * flags.rate:g} %: that needs {flags.needed:,} human texts of one length; give more, or a larger --fpr.",
+            f"No {result.unit[:-1]} can be flagged at a false-positive rate of {100 * flags.rate:g} %: that needs {flags.needed:,} human {what}; give more, or a larger --fpr.",
             width,
         )
         return
     shortest, longest = min(known), max(known)
     low, high = known[shortest].interval
+    if result.unit == "records":
+        yield from wrapped(
+            f"flagged: {flags.flagged:,} of {flags.judged:,} records, at a false-positive rate of {100 * flags.rate:g} %. The threshold rests on {known[shortest].n:,} "
+            f"independent human records, so that the real rate may be {100 * low:.2f} to {100 * high:.2f} %.",
+            width,
+        )
+        return
     yield from wrapped(
         f"flagged: {flags.flagged:,} of {flags.judged:,} texts with at least {shortest} words, at a false-positive rate of {100 * flags.rate:g} %. The threshold rests on "
         f"{known[shortest].n:,} independent human texts, so that the real rate may be {100 * low:.2f} to {100 * high:.2f} %. Longer texts have thresholds of their own, up to {longest} words.",

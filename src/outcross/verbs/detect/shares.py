@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from outcross.detectors.records import Records
 from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable
 from outcross.statistics.mixture_fit import mixture_fit
@@ -18,15 +20,19 @@ from outcross.statistics.two_sources import (
     most_likely_share,
     share_by_moments,
 )
-from outcross.verbs.detect.unlike import plain_features
-from outcross.verbs.detect.work import Calibration, ReadTexts
+from outcross.verbs.detect.reading import JudgedData
+from outcross.verbs.detect.work import Calibration
 
 METHOD = "moments of the likeliest share, Fieller over groups of texts"
 SEVERAL = "moments of the likeliest shares, delta over groups of texts"
 RATE = 0.05
 """A mixture that fits as badly as that in so few of all sets is held to be none."""
+SUBJECTS, COLUMNS = "letters, lengths and subjects", "means of the columns"
+"""The names of the second test, of texts and of records."""
 BINS = 10
 """Bins of the log-ratio in the test of its histogram."""
+TOGETHER = 1 << 17
+"""Rows of ratios that are computed with together."""
 FEWEST = 30
 """Texts of a set whose share is estimated, at least."""
 
@@ -53,27 +59,33 @@ class Shares:
         return Estimate(1 - self.model.value, 1 - self.model.high, 1 - self.model.low, self.model.method, self.model.n)
 
 
-def shares(calibrated: Calibration, texts: ReadTexts, rows: np.ndarray) -> Shares:
+def shares(calibrated: Calibration, data: JudgedData, rows: np.ndarray) -> Shares:
     """The shares of some rows of the data. NotApplicable where they are too few, or where the samples do not differ."""
-    rows = rows[texts.is_judged[rows]]
+    rows = rows[data.is_judged[rows]]
     if rows.size < FEWEST:
-        raise NotApplicable(f"a share needs at least {FEWEST} texts that can be judged, there are {rows.size}")
-    _, groups = np.unique(texts.groups[rows], return_inverse=True)
+        raise NotApplicable(f"a share needs at least {FEWEST} that can be judged, there are {rows.size}")
+    _, groups = np.unique(data.groups[rows], return_inverse=True)
     if len(calibrated.detectors) == 1:
-        return Shares(rows.size, _of_one(calibrated, texts.ratios[rows, 0].astype(np.float64), groups))
-    return _of_several(calibrated, texts.ratios[rows].astype(np.float64), groups)
+        return Shares(rows.size, _of_one(calibrated, data.ratios[rows, 0], groups))
+    return _of_several(calibrated, data.ratios[rows].astype(np.float64), groups)
 
 
 def _of_one(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray) -> Estimate:
-    """The share of models. ratios: (n, folds)."""
-    start = most_likely_share(np.exp(ratios).mean(axis=1))
+    """The share of models. ratios: (n, folds), in single precision."""
+    start = most_likely_share(_by_rows(lambda some: np.exp(some).mean(axis=1), ratios))
     human, ai = calibrated.ratios[0][:2]
     return share_by_moments(
-        ScoredSample(efficient_moment(ratios, start).mean(axis=1), groups),
+        ScoredSample(_by_rows(lambda some: efficient_moment(some, start).mean(axis=1), ratios), groups),
         ScoredSample(efficient_moment(human, start), _numbered(calibrated.samples[0].groups)),
         ScoredSample(efficient_moment(ai, start), _numbered(calibrated.samples[1].groups)),
         METHOD,
     )
+
+
+def _by_rows(function: Callable[[np.ndarray], np.ndarray], ratios: np.ndarray) -> np.ndarray:
+    """What a function makes of each row, (n,); of many rows in runs, so that memory holds one number a row. ratios: (n, folds) in single precision."""
+    runs = [function(ratios[at : at + TOGETHER].astype(np.float64)) for at in range(0, len(ratios), TOGETHER)]
+    return np.concatenate([np.zeros(0), *runs])
 
 
 def _of_several(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray) -> Shares:
@@ -138,39 +150,39 @@ def _numbered(groups: np.ndarray) -> np.ndarray:
     return np.unique(groups, return_inverse=True)[1]
 
 
-def posteriors(calibrated: Calibration, texts: ReadTexts, share: float) -> np.ndarray:
+def posteriors(calibrated: Calibration, data: JudgedData, share: float) -> np.ndarray:
     """P(a model wrote it) of each text where models wrote this share, (n,); NaN where a text cannot be judged."""
     inside = min(max(share, 1e-6), 1 - 1e-6)
-    log_ratio = texts.ratios[:, 0].astype(np.float64).mean(axis=1)
+    log_ratio = _by_rows(lambda some: some.mean(axis=1), data.ratios[:, 0])
     return 1 / (1 + np.exp(-(log_ratio + math.log(inside / (1 - inside)))))
 
 
-def counted(calibrated: Calibration, texts: ReadTexts) -> tuple[float, float]:
+def counted(calibrated: Calibration, data: JudgedData) -> tuple[float, float]:
     """The naive count of texts that look more like a model's than like people's, and that count adjusted for false alarms and misses (Forman 2008)."""
-    judged = texts.is_judged
-    flagged = float((texts.ratios[judged, 0] > 0).mean())
+    judged = data.is_judged
+    flagged = float((data.ratios[judged, 0] > 0).mean())
     human, ai = (float((own > 0).mean()) for own in calibrated.ratios[0][:2])
     return flagged, adjusted_count(flagged, human, ai)
 
 
-def fits(calibrated: Calibration, texts: ReadTexts) -> tuple[float, dict[str, float]]:
+def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, float]]:
     """P that a mixture of the two kinds of calibration texts looks as unlike them as the data, and by test: what the detector reads, and what it does not. NotApplicable where there are too few."""
-    rows = texts.plain_rows[texts.is_judged[texts.plain_rows]]
-    where = texts.is_judged[texts.plain_rows]
+    rows = data.plain_rows[data.is_judged[data.plain_rows]]
+    where = data.is_judged[data.plain_rows]
     if rows.size < FEWEST:
-        raise NotApplicable("too few texts can be judged")
-    _, groups = np.unique(texts.groups[rows], return_inverse=True)
+        raise NotApplicable("too few can be judged")
+    _, groups = np.unique(data.groups[rows], return_inverse=True)
     of_groups = [groups, *(_numbered(sample.groups) for sample in calibrated.samples)]
-    plain = [texts.plain[where], *(plain_features(sample.texts, calibrated.frequent) for sample in calibrated.samples)]
+    plain = [data.plain[where], *calibrated.plain]
     steps: list[list[np.ndarray]] = [[] for _ in plain]
     for number, own in enumerate(calibrated.ratios):
         edges = np.quantile(np.concatenate(own), np.arange(1, BINS) / BINS)
-        steps[0].append((texts.ratios[rows, number][:, :, None] > edges).mean(axis=1))
+        steps[0].append((data.ratios[rows, number][:, :, None] > edges).mean(axis=1))
         for sample, ratios in enumerate(own):
             steps[sample + 1].append(ratios[:, None] > edges)
     p_values = {
         "histogram of the log-ratio": mixture_fit([np.concatenate(step, axis=1).astype(np.float64) for step in steps], of_groups).p,
-        "letters, lengths and subjects": mixture_fit(plain, of_groups).p,
+        (COLUMNS if isinstance(calibrated.human.content, Records) else SUBJECTS): mixture_fit(plain, of_groups).p,
     }
     return min(1.0, 2 * min(p_values.values())), p_values
 

@@ -1,68 +1,114 @@
-"""What can be said without texts of models: the least share of the data that the human sample cannot explain."""
+"""What can be said without samples of models: the least share of the data that the human sample cannot explain."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from outcross.detectors import Detector, features_of, fitted, scores
-from outcross.detectors.calibrated import FEWEST, FOLDS, fold_of
+from outcross.detectors.calibrated import FOLDS, USUAL, fold_of
 from outcross.detectors.lengths import words_of
-from outcross.detectors.samples import LEAST, CalibrationSample, batches, grouped, opened, text_column
+from outcross.detectors.records import Records
+from outcross.detectors.samples import LEAST, CalibrationSample, all_of, batches, grouped, opened, text_column
 from outcross.errors import BadInput
 from outcross.statistics.two_sources import ScoredSample, at_least
 from outcross.text.normalised import normalised
 from outcross.verbs.detect.result import Detection
+from outcross.verbs.detect.work import check_enough
 
 if TYPE_CHECKING:
+    from outcross.verbs.detect.of_records import RecordSets
     from outcross.verbs.detect.question import DetectQuestion
 
 MOST = 20_000
-"""Texts of the data that are held against the human sample; of more a random sample."""
+"""Texts or records of the data that are held against the human sample; of more a random sample."""
 WARNING = (
-    "Without texts of models the share has a lower limit alone (positive and unlabelled): texts of models that look like the human sample cannot be seen, "
-    "and texts of people of another kind count as unlike it. _p_ai is cannot_tell; give --ai."
+    "Without {unit} of models the share has a lower limit alone (positive and unlabelled): {unit} of models that look like the human sample cannot be seen, "
+    "and {unit} of people of another kind count as unlike it. _p_ai is cannot_tell; give --ai."
 )
 
 
-def least_share(question: DetectQuestion, detector: Detector, human: CalibrationSample) -> Detection:
-    """The least share of other texts, from a detector that tells the data from the human sample, each text scored by one that did not see its group. BadInput where either is too small."""
+def data_sample(question: DetectQuestion) -> tuple[CalibrationSample, np.ndarray]:
+    """Texts of the data that are long enough, a random sample of many, and the state of each text as in `Detection.states`. The data are read twice, so that memory holds the sample alone."""
     source = opened(question.data, "data")
     column = text_column(source, question.text_column, "data")
-    raw = [text for batch in batches(source, column, ()) for text in batch[column].to_list()]
-    form = normalised(raw).strings
-    words = words_of(form)
-    rows = np.flatnonzero(words >= LEAST)
-    if rows.size > MOST:
-        rows = np.sort(np.random.default_rng([question.seed, 1]).choice(rows, MOST, replace=False))
-    texts = [form[row] for row in rows.tolist()]
-    from dataclasses import replace
+    words = np.concatenate(
+        [
+            np.zeros(0, np.int64),
+            *(words_of(normalised(batch[column].to_list()).strings).astype(np.int32) for batch in batches(source, column, ())),
+        ]
+    )
+    rows = _some(np.flatnonzero(words >= LEAST), question.seed)
+    texts: list[str] = []
+    start = 0
+    for batch in batches(source, column, ()):
+        own = rows[(rows >= start) & (rows < start + batch.height)] - start
+        texts += normalised(batch[column].gather(own).to_list()).strings
+        start += batch.height
+    sample = CalibrationSample("data", texts, texts, words[rows], _no_columns(), int((words < LEAST).sum()), 0)
+    return sample, np.where(words < LEAST, 1, 2)
 
-    data = CalibrationSample("data", texts, texts, words[rows], human.table.clear(), int((words < LEAST).sum()), 0)
-    groups = grouped([human, data], None)
-    own = [replace(human, groups=groups[: len(human.texts)]), replace(data, groups=groups[len(human.texts) :])]
+
+def records_sample(question: DetectQuestion, sets: RecordSets) -> tuple[CalibrationSample, np.ndarray]:
+    """Records of the data, a random sample of many, and the state of each, none of which is too short."""
+    sizes = [batch.height for shard in sets.shards for batch in shard.opened().batches(None)]
+    rows = _some(np.arange(sum(sizes)), question.seed)
+    parts, start = [], 0
+    for shard in sets.shards:
+        for batch in shard.opened().batches(None):
+            parts.append(sets.typed(batch[rows[(rows >= start) & (rows < start + batch.height)] - start]))
+            start += batch.height
+    if not rows.size:
+        raise BadInput("data hold no record; they are empty")
+    sample = CalibrationSample("data", (), parts[0], np.full(rows.size, USUAL), _no_columns(), 0, 0)
+    return replace(sample, content=all_of([replace(sample, content=part) for part in parts])), np.full(start, 2)
+
+
+def _some(rows: np.ndarray, seed: int) -> np.ndarray:
+    return rows if rows.size <= MOST else np.sort(np.random.default_rng([seed, 1]).choice(rows, MOST, replace=False))
+
+
+def _no_columns():
+    import polars as pl
+
+    return pl.DataFrame()
+
+
+def least_share(
+    question: DetectQuestion, detector: Detector, human: CalibrationSample, data: CalibrationSample, states: np.ndarray
+) -> Detection:
+    """The least share of another author, from a detector that tells the data from the human sample, each text or record scored by one that did not see its group. states: of all rows of the data.
+
+    BadInput where either is too small.
+    """
+    own = _with_groups([human, data])
     for sample, what in zip(own, ("--human", "the data"), strict=True):
-        if (count := int(np.unique(sample.groups).size)) < FEWEST:
-            raise BadInput(
-                f"{what} has {count:,} independent texts of {LEAST} words or more, and at least {FEWEST} are needed; add texts"
-            )
+        check_enough(sample, what)
+    every, groups = all_of(own), np.concatenate([sample.groups for sample in own])
     rng = np.random.default_rng(np.random.SeedSequence([question.seed, 0x0DE7EC7]))
     folds = fold_of(np.arange(int(groups.max()) + 1), rng, FOLDS)[groups]
-    every = [*human.texts, *texts]
-    features = features_of(detector, detector.reader(every), every)
-    is_data = np.arange(len(every)) >= len(human.texts)
+    features = features_of(detector, detector.reader(every), every)  # type: ignore[arg-type]  # records for a detector that reads them
+    is_data = np.arange(len(every)) >= len(human.content)
     score = np.zeros(len(every))
     for number in range(FOLDS):
         held_out = folds == number
         fit = fitted(detector, features[np.flatnonzero(~held_out)], is_data[~held_out], rng)
         score[held_out] = scores(fit, features[np.flatnonzero(held_out)])
     share = at_least(score[is_data], ScoredSample(score[~is_data], np.unique(own[0].groups, return_inverse=True)[1]))
-    n = len(raw)
+    unit = "records" if isinstance(every, Records) else "texts"
+    n = states.size
     nothing = np.full(n, np.nan)
     return Detection(
         name="data", share=share, shares=None, in_distribution=None, checks={}, naive=None, adjusted=None, flags=None, slices=(), human_slices=(), area=None,
-        hits={}, weights={"kind": "none", "why": "no texts of models were given"}, warnings=(WARNING,), detector={"kind": "human sample against the data"},
-        samples={"human": {"texts": len(human.texts), "groups": int(np.unique(own[0].groups).size), "too_short": human.too_short, "left_out": human.beyond}},
-        states=np.where(words < LEAST, 1, 2), p_ai=nothing, weight=nothing, is_flagged=np.full(n, -1, np.int8), histogram={}, data=question.data,
+        hits={}, weights={"kind": "none", "why": f"no {unit} of models were given"}, warnings=(WARNING.format(unit=unit),), detector={"kind": "human sample against the data"},
+        samples={"human": {"texts": len(human.content), "groups": int(np.unique(own[0].groups).size), "too_short": human.too_short, "left_out": human.beyond}},
+        states=states, p_ai=nothing, weight=nothing, is_flagged=np.full(n, -1, np.int8), histogram={}, data=question.data, unit=unit,
     )  # fmt: skip
+
+
+def _with_groups(samples: Sequence[CalibrationSample]) -> list[CalibrationSample]:
+    groups = np.split(grouped(samples, None), [len(samples[0].content)])
+    return [replace(sample, groups=own) for sample, own in zip(samples, groups, strict=True)]

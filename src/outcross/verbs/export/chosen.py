@@ -12,6 +12,7 @@ from outcross.ledger.entries import GenerationEntry, StepEntry
 from outcross.recipe import nearest
 from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.run.result import Run
+from outcross.wording import amount
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
     names = list(dict.fromkeys(arm.name for arm in run.arms))
     name = question.arm
     if name is None and len(names) > 1:
-        raise BadInput(f"{run.folder} has {len(names)} arms; name one with --arm: {', '.join(names)[:300]}")
+        raise BadInput(f"{run.folder} has {amount(len(names), 'arm')}; name one with --arm: {', '.join(names)[:300]}")
     name = names[0] if name is None else name
     if name not in names:
         raise BadInput(f"{run.folder} has no arm {name!r:.80}{nearest(name, names)}; it has {', '.join(names)[:300]}")
@@ -88,7 +89,7 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
     experiment = experiments[name, seed]
     if experiment.teachers:
         raise BadInput(
-            f"arm {name} has {len(experiment.teachers)} teachers, and no single model that could be handed out; choose an arm of one model, "
+            f"arm {name} has {amount(len(experiment.teachers), 'teacher')}, and no single model that could be handed out; choose an arm of one model, "
             "or run a teacher by itself"
         )
     notes = []

@@ -9,6 +9,7 @@ from typing import Any
 
 from outcross.escapes import escaped
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import amount
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,7 +49,7 @@ class Export(Result):
     @property
     def short(self) -> str:
         """What was written for which tool, and where."""
-        return f"Export to {self.to}: generation {self.generation} of {self.arm}, seed {self.seed}, {len(self.files)} files in {self.folder}"
+        return f"Export to {self.to}: generation {self.generation} of {self.arm}, seed {self.seed}, {amount(len(self.files), 'file')} in {self.folder}"
 
     def frame(self) -> Any:
         """A row a file that was written (polars)."""

@@ -12,6 +12,7 @@ from outcross.verbs.mix.result import Mix, stored_mix
 from outcross.verbs.reproduce.result import stored_reproduction
 from outcross.verbs.run.answer import open as open_run
 from outcross.verbs.run.tracking import points_of
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Audits, Check
@@ -38,7 +39,7 @@ def _run(run: Run) -> tuple[Handed, str]:
     absent = run.readings["value"].null_count()
     note = "; ".join(filter(None, [run.unfinished.rstrip("."), _absent(absent, "reading", "their notes say")]))
     ended = len(run.tables.ended)
-    described = f"The run {run.name} of the recursive training loop, made with Outcross: {len(run.arms)} arms and seeds, {ended} generations that have ended."
+    described = f"The run {run.name} of the recursive training loop, made with Outcross: {len(run.arms)} arms and seeds, {amount(ended, 'generation')} that have ended."
     return Handed("run", run.name, tables, points_of(run.tables), run.report, described), note
 
 
@@ -52,7 +53,7 @@ def _audits(folder: Path, audits: Audits) -> tuple[Handed, str]:
         else:
             points |= {_series(audit.name, audit): [(0, _checks(audit.every))] for audit in of_arm}
     absent = checks["value"].null_count()
-    described = f"The audit {folder.resolve().name}, made with Outcross: what {len(audits)} sets of data have lost, compared with human data."
+    described = f"The audit {folder.resolve().name}, made with Outcross: what {amount(len(audits), 'set')} of data have lost, compared with human data."
     return Handed("audit", folder.resolve().name, {"checks": checks}, points, audits.report, described), _absent(
         absent, "check", "why says"
     )

@@ -246,7 +246,7 @@ def _check_budgets(given: Mapping[str, float], there: set[str], refused: tuple[N
 def _notes(runs: Sequence[Run], curves: tuple[Any, ...]) -> Iterator[str]:
     """What a reader must know before the numbers."""
     yield (
-        "A forecast is of these runs going on as they were run, with the same data, sizes and policy. On average over experiments, 95 of 100 intervals hold the mean of the runs that would be read there."
+        "The forecast assumes that these runs continue with the same data, sizes and policy. On average over experiments, 95 of 100 intervals include the mean reading of the continued runs."
     )
     least = min(curve.observed for curve in curves)
     if (far := max(curve.points[-1].generation + 1 - curve.observed for curve in curves)) > FARTHEST * least:
@@ -255,7 +255,7 @@ def _notes(runs: Sequence[Run], curves: tuple[Any, ...]) -> Iterator[str]:
         if run.unfinished:
             yield run.unfinished
     if (fewest := min(curve.runs for curve in curves)) < 3:
-        yield f"Some arms have {fewest} run{'s' * (fewest != 1)}: how runs scatter is then known from few steps, and intervals are wide. Several seeds narrow them."
+        yield f"Some arms have {fewest} run{'s' * (fewest != 1)}: the scatter between runs is then estimated from few steps, and the intervals are wide. More seeds make them narrower."
 
 
 forecast = asks(ForecastQuestion, forecasted)

@@ -12,7 +12,7 @@ from outcross.files.outputs import write_page
 from outcross.measures import pages_of_runs
 from outcross.recipe import first_line
 from outcross.report.curves import CurvePoint
-from outcross.report.fans import Fan, ShareOfHuman, fan_figure, named, share_figure
+from outcross.report.fans import Fan, ShareOfHuman, fan_figure, fan_panels, named, share_figure
 from outcross.report.numerals import number
 from outcross.report.templates import template
 from outcross.verbs.forecast.result import AS_OBSERVED, BEYOND, Forecast, LeastShare, ReadingForecast, SafeHorizon
@@ -31,7 +31,7 @@ def write_page_of(result: Forecast, path: Path) -> Path:
 
 def figures(result: Forecast) -> tuple[Figure, ...]:
     """A figure of fans for each reading, and one of each share curve."""
-    fans = [_fans(group) for group in _by_reading(result).values()]
+    fans = [fan_figure(**_fans(group)) for group in _by_reading(result).values()]
     return (*fans, *(_share_figure(least_share) for least_share in result.shares))
 
 
@@ -42,7 +42,8 @@ def _by_reading(result: Forecast) -> dict[tuple[str, str], list[ReadingForecast]
     return by_reading
 
 
-def _fans(group: list[ReadingForecast]) -> Figure:
+def _fans(group: list[ReadingForecast]) -> dict[str, Any]:
+    """What `fan_figure` and `fan_panels` take of one reading."""
     first = group[0]
     page = pages_of_runs().get(first.measure)
     fans = [
@@ -58,13 +59,13 @@ def _fans(group: list[ReadingForecast]) -> Figure:
         )
         for curve in group
     ]
-    return fan_figure(
-        named("forecast", first.measure, first.at),
-        title_of(first.measure, first.at),
-        fans,
-        is_log=page is not None and page.log,
-        is_fraction=page is not None and page.unit == "fraction",
-    )
+    return {
+        "name": named("forecast", first.measure, first.at),
+        "title": title_of(first.measure, first.at),
+        "fans": fans,
+        "is_log": page is not None and page.log,
+        "is_fraction": page is not None and page.unit == "fraction",
+    }
 
 
 def title_of(measure: str, at: str) -> str:
@@ -87,19 +88,19 @@ def _share_figure(least_share: LeastShare) -> Figure:
 def page(result: Forecast) -> bytes:
     """The page, rendered."""
     groups = list(_by_reading(result).values())
-    drawn = [(group, _fans(group)) for group in groups]
+    drawn = [(group, *fan_panels(**_fans(group))) for group in groups]
     text = _template().render(
         result=result,
         readings=[
             {
                 "title": title_of(group[0].measure, group[0].at),
                 "name": group[0].name,
-                "picture": figure.svg(f"f{place}"),
-                "caption": figure.caption,
+                "panels": [(arm, figure.svg(f"f{place}-{row}")) for row, (arm, figure) in enumerate(panels)],
+                "caption": caption,
                 "arms": group,
                 "tests": [(curve.arm, [test for test in curve.tests if test.weight >= SMALL_WEIGHT]) for curve in group],
             }
-            for place, (group, figure) in enumerate(drawn)
+            for place, (group, panels, caption) in enumerate(drawn)
         ],
         shares=[
             (least_share, title_of(least_share.measure, least_share.at), _share_figure(least_share).svg(f"s{place}"))

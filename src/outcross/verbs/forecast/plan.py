@@ -12,6 +12,7 @@ from outcross.verbs.forecast.design import RunDesign, SmallRun
 from outcross.verbs.forecast.planning import Cost
 from outcross.verbs.results import WIDTH, Result
 from outcross.verbs.terminal import wrapped
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -53,7 +54,7 @@ class ForecastPlan(Result):
         design, shares = self.design, ", ".join(f"{100 * share:.3g}" for share in self.design.shares)
         left = design.most_runs - 1
         return (
-            f"At most {design.most_runs} small runs of {self.generations} generations each, forecast {self.ahead} generations ahead.",
+            f"At most {design.most_runs} small runs of {self.generations} generations each, forecast {amount(self.ahead, 'generation')} ahead.",
             f"Human shares that may be tried, in percent: {shares}.",
             f"The first {len(self.runs)} runs are of {len({run.share for run in self.runs})} shares; each later one is made where the interval of a least share is widest.",
             f"No more are made once the interval of every least share is at most {design.width:g} wide.",

@@ -12,6 +12,7 @@ from outcross.errors import BadInput
 from outcross.estimate import rounded
 from outcross.recipe import nearest
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -66,7 +67,7 @@ class SafeHorizon:
             return f"{self.median} ({AS_OBSERVED})"
         said = [BEYOND if end is None else str(end) for end in (self.median, self.low, self.high)]
         if self.low is None:
-            return f"{BEYOND} ({self.looked_at} generations)"
+            return f"{BEYOND} ({amount(self.looked_at, 'generation')})"
         return f"{said[0]} [{said[1]}, {said[2]}]"
 
 
@@ -208,21 +209,21 @@ class Forecast(Result):
         """One or two sentences: which reading leaves its budget first, and after how many generations."""
         safe = [curve for curve in self.curves if curve.horizon is not None]
         if not safe:
-            return f"{len(self.curves)} readings are forecast {self.ahead} generations ahead; none has a budget."
+            return f"{len(self.curves)} readings are forecast {amount(self.ahead, 'generation')} ahead; none has a budget."
         ended = [curve for curve in safe if curve.horizon is not None and curve.horizon.low is not None]
         if not ended:
             last = max(curve.horizon.looked_at for curve in safe if curve.horizon is not None)
             return f"Every budget is kept up to generation {last}, the last that was looked at, with a chance of at least 97.5 % each{self._but}."
         first = min(ended, key=lambda curve: (_order(curve.horizon, "median"), _order(curve.horizon, "low")))
         horizon = first.horizon
-        assert horizon is not None
+        assert horizon is not None and horizon.low is not None
         interval = f"95 % interval {horizon.low} to {BEYOND if horizon.high is None else horizon.high}"
         if horizon.is_observed and horizon.median is not None:
             return f"{first.name} of {first.arm} left its budget of {first.budget:g} in generation {horizon.median + 1}, which was observed."
         if horizon.median is None:
             return (
                 f"Each budget is more likely kept than left up to generation {horizon.looked_at}, the last that was looked at; the first that may be left is that of {first.name} of {first.arm}, "
-                f"after {horizon.low} generations at the earliest (95 % interval)."
+                f"after {amount(horizon.low, 'generation')} at the earliest (95 % interval)."
             )
         return f"{first.name} of {first.arm} leaves its budget of {first.budget:g} first: it stays within it for {horizon.median} generations ({interval})."
 
@@ -236,9 +237,7 @@ class Forecast(Result):
     @property
     def short(self) -> str:
         """Of what it is, and its summary."""
-        return (
-            f"Forecast of {', '.join(self.names)[:200]}: {len(self.curves)} curves, {self.ahead} generations ahead\n{self.summary}"
-        )
+        return f"Forecast of {', '.join(self.names)[:200]}: {amount(len(self.curves), 'curve')}, {amount(self.ahead, 'generation')} ahead\n{self.summary}"
 
     def frame(self) -> polars.DataFrame:
         """A row a reading, arm and generation (polars): value with its 95 % interval, and whether it is predicted."""

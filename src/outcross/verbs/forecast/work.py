@@ -24,6 +24,7 @@ from outcross.recipe import kind
 from outcross.verbs.forecast.arms import ForecastArm, by_policy
 from outcross.verbs.forecast.budgets import Budget
 from outcross.verbs.forecast.result import FanPoint, LeastShare, NotForecast, ReadingForecast, SafeHorizon, SharePlace
+from outcross.wording import amount
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 DRAWS = 4000
@@ -196,7 +197,7 @@ def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: in
         way = "rises" if scaled.values[:, turn].mean() > scaled.values[:, 0].mean() else "falls"
         back = "falls" if way == "rises" else "rises"
         raise NotApplicable(
-            f"it {way} until generation {turn} and {back} after it, both surely (95 %, over {len(scaled.values)} runs): no law of growth here goes both ways"
+            f"it {way} until generation {turn} and {back} after it, both surely (95 %, over {amount(len(scaled.values), 'run')}): no law of growth here goes both ways"
         )
     return ReadingPath(measure, at, arm, course, observed, is_log, values)
 

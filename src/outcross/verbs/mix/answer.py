@@ -67,8 +67,8 @@ def mix(spec: Any = None, **keywords: Any) -> Mix:
 
     >>> human, model = {"text": ["a", "b", "c"]}, {"text": ["d", "e", "f", "g", "h", "i", "j"]}
     >>> pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "gpt", "data": model, "origin": {"model": "gpt-x"}}]
-    >>> made = mix(pools=pools, rows=10, human_share=0.3)
-    >>> made.manifest["realised"]["human_share"], made.frame()["_source"].head(4).to_list()
+    >>> mixed = mix(pools=pools, rows=10, human_share=0.3)
+    >>> mixed.manifest["realised"]["human_share"], mixed.frame()["_source"].head(4).to_list()
     (0.3, ['gpt', 'human', 'gpt', 'gpt'])
     """
     settings = {name: value for name, value in keywords.items() if name in SETTINGS}

@@ -32,7 +32,8 @@ class CandidateStore:
     scans: tuple[ScannedPool, ...]
     schema: Schema
     """Of the mix, without the columns of provenance."""
-    _kept: dict[str, Any] = field(default_factory=dict)
+    in_memory: dict[str, Any] = field(default_factory=dict)
+    """The columns that were asked for so far, by name."""
 
     def __len__(self) -> int:
         return len(self.pool)
@@ -60,9 +61,9 @@ class CandidateStore:
 
     def column(self, name: str) -> polars.Series:
         """A column of all candidates; null where a pool has not got it."""
-        if name not in self._kept:
-            self._kept[name] = self.frame([name]).to_series()
-        return self._kept[name]
+        if name not in self.in_memory:
+            self.in_memory[name] = self.frame([name]).to_series()
+        return self.in_memory[name]
 
     def frame(self, names: Sequence[str], at: np.ndarray | None = None) -> polars.DataFrame:
         """Some columns of all candidates, or of those at these places, ascending, in their order. Pools that none of them is of are not read."""

@@ -25,6 +25,7 @@ from outcross.verbs.mix.aims import GroupTarget, LikeTarget, NeedTarget, NumberT
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, contents, fitted, text_column
 from outcross.verbs.mix.provenance import prompt_of
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -235,7 +236,7 @@ class _RowReader:
             values = [*target.shares]
         if len(values) > MOST_VALUES:
             raise BadInput(
-                f"{target.name}: {target.column!r} has {len(values):,} values, {MOST_VALUES:,} are possible; name a column of fewer"
+                f"{target.name}: {target.column!r} has {amount(len(values), 'value')}, {MOST_VALUES:,} are possible; name a column of fewer"
             )
         known = {value for labels in said for value in labels.drop_nulls().unique().to_list()}
         for value, share in target.shares.items():

@@ -23,6 +23,7 @@ from outcross.ledger import stream
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.plan import MixPlan, Supply, planned
 from outcross.verbs.mix.pools import OpenPool, counted, fitted, text_column, tokenizer_of
+from outcross.wording import amount
 
 RUNS, LENGTH = 40, 250
 """Runs that are read of a pool, and rows of each."""
@@ -77,7 +78,7 @@ def _notes(asked: MixRecipe, samples: Sequence[PoolSample]) -> Iterator[str]:
             low, high = sample.amount.interval
             yield (
                 f"{pool.name} holds about {sample.amount.value:,.0f} {asked.unit} [{low:,.0f}, {high:,.0f}], estimated from a sample of "
-                f"{sample.read:,} of its {sample.rows:,} rows; the mix itself counts every one"
+                f"{sample.read:,} of its {amount(sample.rows, 'row')}; the mix itself counts every one"
             )
 
 

@@ -15,6 +15,7 @@ from outcross.verbs.mix.search_screen import search_lines
 from outcross.verbs.mix.trace import Trace
 from outcross.verbs.mix.wanted import SPLITS
 from outcross.verbs.terminal import wrapped
+from outcross.wording import amount
 
 NAME = 20
 """Characters of a pool's name or a model's."""
@@ -64,7 +65,7 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
             low, high = mix_filter.estimate.interval
             left += f" (about {mix_filter.estimate.value:,.0f} [{low:,.0f}, {high:,.0f}], from a sample of {mix_filter.estimate.n:,} rows)"
         yield from wrapped(
-            f"filter {mix_filter.step}: sees {'at most ' if mix_filter.low != mix_filter.high else ''}{mix_filter.seen:,} rows, {left}",
+            f"filter {mix_filter.step}: sees {'at most ' if mix_filter.low != mix_filter.high else ''}{amount(mix_filter.seen, 'row')}, {left}",
             width,
         )
     if plan.twin is not None:
@@ -240,7 +241,7 @@ def table_lines(cells: Sequence[Sequence[str]]) -> Iterator[str]:
 def composition_lines(composition: Composition, width: int) -> Iterator[str]:
     """What rows are made of, a table each by origin, teacher, generation, pool and group."""
     of_mix = "" if composition.manifest is not None else ", of no mix: counted from their columns of provenance"
-    yield from wrapped(f"{composition.rows:,} rows in {escaped(str(composition.folder))}{of_mix}", width)
+    yield from wrapped(f"{amount(composition.rows, 'row')} in {escaped(str(composition.folder))}{of_mix}", width)
     for by, counts in composition.tables.items():
         shown = list(counts.items())[:MOST]
         yield from table_lines(
@@ -292,7 +293,7 @@ def changes_lines(difference: Changes, width: int) -> Iterator[str]:
     yield from wrapped(
         f"{escaped(str(difference.before.folder))} → {escaped(str(difference.after.folder))}: {escaped(difference.summary)}", width
     )
-    yield from wrapped(f"{difference.before.rows:,} and {difference.after.rows:,} rows. {CENSUS}", width)
+    yield from wrapped(f"{difference.before.rows:,} and {amount(difference.after.rows, 'row')}. {CENSUS}", width)
     for by, changes in difference.tables.items():
         cells: list[tuple[str, ...]] = [(by, "", "rows", "share", "rows", "share", "change")]
         for change in changes[:MOST]:

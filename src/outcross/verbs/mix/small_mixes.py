@@ -35,6 +35,7 @@ from outcross.verbs.mix.pools import Schema, fitted, tokenizer_of
 from outcross.verbs.mix.search_asked import OF_EACH_POOL, MixSearch
 from outcross.verbs.mix.small_rows import MOST_TESTED, PoolRecords, RowPlanner
 from outcross.verbs.mix.work import Mixing
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -342,7 +343,7 @@ def table_pools(pools: SmallPools) -> TablePools:
     if fewest < LEAST_RECORDS:
         name = records.asked.pools[min(range(len(samples)), key=lambda place: len(samples[place]))].name
         raise BadInput(
-            f"search: pool {name!r} holds {fewest:,} records with {search.column!r} for small mixes, at least {LEAST_RECORDS} are needed; give more, or leave the pool out"
+            f"search: pool {name!r} holds {amount(fewest, 'record')} with {search.column!r} for small mixes, at least {LEAST_RECORDS} are needed; give more, or leave the pool out"
         )
     size = search.size or min(wanted, fewest)
     rows = [own[known] for own, known in zip(drawn, places[len(tests) :], strict=True)]

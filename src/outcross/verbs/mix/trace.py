@@ -22,6 +22,7 @@ from outcross.verbs.mix.pools import OpenPool, opened
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import is_stored, read_manifest, shards
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import amount
 
 SHORTEST = 4
 """Signs of an `_id` that are taken for its beginning, at least."""
@@ -76,7 +77,7 @@ class Trace(Result):
     def short(self) -> str:
         """Which record it is, and how far back it goes."""
         back = sum(1 for _ in self._records()) - 1
-        return f"Trace of {self.id}: {self.origin or 'origin not said'}{f', {self.model}' if self.model else ''}, back over {back} records"
+        return f"Trace of {self.id}: {self.origin or 'origin not said'}{f', {self.model}' if self.model else ''}, back over {amount(back, 'record')}"
 
     def _records(self) -> Iterator[tuple[int, Trace]]:
         """The record and all that it comes from, each with how many steps back it lies."""
@@ -125,7 +126,7 @@ def traced(folder: Path, beginning: str) -> Trace:
         )
     if len(ids) > 1:
         more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
-        raise BadInput(f"{len(ids):,} rows begin with {beginning}: {', '.join(ids[:SHOWN])}{more}; give more signs")
+        raise BadInput(f"{amount(len(ids), 'row')} begin with {beginning}: {', '.join(ids[:SHOWN])}{more}; give more signs")
     trace = mix.trace(ids[0], DEEPEST)
     assert trace is not None
     return trace

@@ -57,6 +57,7 @@ from outcross.verbs.mix.splits import Cut, cut, described, replanned
 from outcross.verbs.mix.targets import Aimed, TrainingRows, aimed
 from outcross.verbs.mix.wanted import EVALUATED, SPLITS
 from outcross.verbs.mix.weights import weights_of_pools
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     import polars
@@ -374,7 +375,7 @@ class Mixing:
                 and scan.rows != target.available
             ):
                 raise BadInput(
-                    f"pool {pool.name!r} had {target.available:,} rows and has {scan.rows:,}; give files that nothing writes to"
+                    f"pool {pool.name!r} had {amount(target.available, 'row')} and has {scan.rows:,}; give files that nothing writes to"
                 )
         scans, rows = self.training
         mix_draws = self.aimed.draws if self.aimed is not None else drawn(self.asked, self.plan, scans)

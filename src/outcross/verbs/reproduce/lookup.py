@@ -12,6 +12,7 @@ from pydantic import Field
 from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, exact, mean, rounding, student_quantile, without_interval
 from outcross.recipe import nearest, recipe
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from polars import DataFrame
@@ -248,7 +249,7 @@ def _trend(lookup: Lookup, values: Mapping[int, float]) -> float:
 def _survival_time(lookup: Lookup, values: Mapping[int, float]) -> float:
     if (left := 1 - values[max(values)]) > 0:
         raise NotApplicable(
-            f"{left:.2%} of the chains are left after {len(values)} generations, so that the mean time is not known; run more"
+            f"{left:.2%} of the chains are left after {amount(len(values), 'generation')}, so that the mean time is not known; run more"
         )
     return 1 + math.fsum(1 - value for value in values.values())
 

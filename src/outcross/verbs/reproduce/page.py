@@ -16,6 +16,7 @@ from outcross.verbs.reproduce.claim import TAGS, claims
 from outcross.verbs.reproduce.result import ReproducedClaim
 from outcross.verbs.reproduce.screen import compared, protocol_words
 from outcross.verbs.reproduce.verdicts import MEANINGS, ClaimVerdict
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.verbs.reproduce.claim import Claim
@@ -190,7 +191,7 @@ def _facts(entry: ReproducedClaim) -> str:
     result = entry.result
     assert result is not None
     seeds = f"{len(result.seeds)} seed{'s' * (len(result.seeds) != 1)}"
-    chains = f", {result.chains:,} chains" if result.chains > 1 else ""
+    chains = f", {amount(result.chains, 'chain')}" if result.chains > 1 else ""
     seconds = "" if result.seconds is None else f", {number(result.seconds, 2)} s by the clock"
     return f"Size {result.size}: {result.arms} arm{'s' * (result.arms != 1)}, {seeds}{chains}, {result.generations:,} generation{'s' * (result.generations != 1)}; {result.date}, {result.machine}{seconds}."
 

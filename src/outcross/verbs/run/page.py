@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from outcross.collapse.closed_forms import answers_of, learner_of_laws, selection_of
 from outcross.experiment.arms import Arm
@@ -15,15 +15,17 @@ from outcross.experiment.teachers import teacher_lines
 from outcross.laws import LAWS
 from outcross.laws.expectations import name_of
 from outcross.measures import pages_of_runs
+from outcross.policies.detector_weighted import DetectorWeighted
 from outcross.recipe import kind
 from outcross.report.curves import measured, pooled
 from outcross.report.figures import page_of
 from outcross.report.headline import chiefs, sentence
 from outcross.report.page import write
-from outcross.report.study import Law, PolicyPage, Study, join
+from outcross.report.study import Chooser, Law, PolicyPage, Study, join
 from outcross.verbs.parts import first_line
 from outcross.verbs.run.screen import run_lines
 from outcross.verbs.run.study import from_tables, read
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.verbs.run.result import Run
@@ -37,7 +39,7 @@ def write_runs(runs: Sequence[Run], path: Path, head: bytes = b"") -> Path:
 
 def fragment(run: Run) -> str:
     """What a notebook shows of a run: how far it is, and the last readings of every arm."""
-    lines = [f"{run.name}: {len(run.arms)} arms. {run.unfinished}".strip()]
+    lines = [f"{run.name}: {amount(len(run.arms), 'arm')}. {run.unfinished}".strip()]
     if run.tables.ended:
         lines += run_lines(run, 100)
     return f"<pre>{escape(chr(10).join(lines))}</pre>"
@@ -49,7 +51,7 @@ def short(run: Run) -> str:
     generations = max(arm.experiment.generations for arm in run.arms)
     counts = [f"{len(members)} {word}{'s' * (len(members) != 1)}" for members, word in ((arms, "arm"), (seeds, "seed"))]
     place = "in memory" if run.folder is None else f"in {run.folder}"
-    lines = [f"Run {run.name}: {', '.join(counts)}, {generations} generations, {place}"]
+    lines = [f"Run {run.name}: {', '.join(counts)}, {amount(generations, 'generation')}, {place}"]
     if run.unfinished:
         lines.append(run.unfinished)
     if run.tables.ended:
@@ -71,16 +73,45 @@ def study(run: Run) -> Study:
         notes=(*run.said_of_stops, *run.notes),
         settings=flat_settings(run.arms),
         slopes=run.slopes,
+        choosers=tuple(choosers(run.arms)),
         laws=laws,
         thresholds=thresholds,
     )
+
+
+def choosers(arms: Sequence[Arm]) -> Iterator[Chooser]:
+    """Arms in which a detector chooses among records whose authors nobody names, each with the arms that differ in who chooses alone: nobody (at random), and an oracle."""
+    flat = flat_settings(arms)
+    policies = {arm.name: arm.experiment.policy for arm in arms}
+
+    def others(arm: str, power: bool) -> str:
+        own = policies[arm]
+        assert isinstance(own, DetectorWeighted)
+        alike = (
+            name
+            for name, policy in policies.items()
+            if isinstance(policy, DetectorWeighted) and policy.detector == "oracle" and (policy.power > 0) == power
+            if replace(policy, detector=own.detector, power=own.power) == own
+            and _apart_from_policy(flat[name]) == _apart_from_policy(flat[arm])
+        )
+        return next(alike, "")
+
+    for arm, policy in policies.items():
+        if isinstance(policy, DetectorWeighted) and policy.detector != "oracle" and policy.power > 0:
+            chooser = Chooser(arm, others(arm, power=False), others(arm, power=True))
+            if chooser.random and chooser.oracle:
+                yield chooser
+
+
+def _apart_from_policy(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key.partition(".")[0] not in ("policy", "name", "seed")}
 
 
 def _trains_on(arm: Arm) -> str:
     """What the models of an arm learn from, in a sentence or two; of several teachers each."""
     policy = first_line(type(arm.experiment.policy))
     teachers = teacher_lines(arm.experiment.teachers)
-    return f"{len(arm.experiment.teachers)} teachers. {'; '.join(teachers)}. Each: {policy}" if teachers else policy
+    return f"{amount(len(arm.experiment.teachers), 'teacher')}. {'; '.join(teachers)}. Each: {policy}" if teachers else policy
 
 
 def _named(law: Law, arm: Arm) -> Law:

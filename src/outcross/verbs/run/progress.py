@@ -16,6 +16,7 @@ from outcross.experiment.teachers import TEACHER
 from outcross.report.curves import CurvePoint, mean_over_seeds
 from outcross.verbs.run.tables import Ended
 from outcross.verbs.run.work import ArmStopped, UnderWay
+from outcross.wording import amount
 
 HEADLINES = {
     "perplexity": ("held_out_perplexity", ""),
@@ -106,7 +107,7 @@ class Lines(AbstractContextManager):
         """How a line calls an arm: by its seed where each seed has a line, and by how many there are where they share one."""
         if self.seeds[arm] == 1:
             return arm
-        return f"{arm} ({self.seeds[arm]} seeds)" if self.quick else f"{arm} seed {seed}"
+        return f"{arm} ({amount(self.seeds[arm], 'seed')})" if self.quick else f"{arm} seed {seed}"
 
     def row(self, cells: list[str]) -> str:
         name, g, *values = cells

@@ -14,6 +14,7 @@ from outcross.escapes import escaped, shortened
 from outcross.ledger.lineage import Ancestor
 from outcross.recipe import nearest
 from outcross.verbs.run.tables import with_settings
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.ledger.entries import GenerationEntry
@@ -143,7 +144,7 @@ class Ancestry(Sequence[Ancestor]):
             ", ".join(f"{escaped(name)} ({digest[:12]})" for name, digest in self.given.items())
             or "the human data of the experiment"
         )
-        return f"Lineage of {self.id}: {len(self.steps)} steps, back to {shortened(sources, 300)}"
+        return f"Lineage of {self.id}: {amount(len(self.steps), 'step')}, back to {shortened(sources, 300)}"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(chr(10).join(self.lines()))}</pre>"
@@ -161,7 +162,9 @@ def lineage_of(run: Run, id: str) -> Ancestry:
         return Ancestry(id, lineage)
     texts, row = texts_frame(run, arm, seed, generation), int(match["row"])
     if row >= texts.height:
-        raise BadInput(f"generation {generation} of {arm} holds {texts.height:,} texts, from 0 on; there is no text {row:,}")
+        raise BadInput(
+            f"generation {generation} of {arm} holds {amount(texts.height, 'text')}, from 0 on; there is no text {row:,}"
+        )
     return Ancestry(id, lineage, texts.row(row, named=True))
 
 

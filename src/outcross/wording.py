@@ -1,0 +1,15 @@
+"""Counts with their nouns, as every message, page and screen writes them."""
+
+
+def amount(number: int, noun: str) -> str:
+    """A whole number with its noun, the noun in the plural unless the number is 1.
+
+    `noun` is in the singular; a relative clause or another word may follow in the text around.
+
+    >>> amount(1, "record"), amount(2041, "record"), amount(0, "category")
+    ('1 record', '2,041 records', '0 categories')
+    """
+    if number == 1 or noun == "series":
+        return f"{number:,} {noun}"
+    ending = noun[:-1] + "ies" if noun.endswith("y") else noun + "es" if noun.endswith(("s", "x", "ch")) else noun + "s"
+    return f"{number:,} {ending}"
