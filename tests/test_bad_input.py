@@ -173,7 +173,7 @@ def test_an_empty_text_in_python_is_refused(ask, message, tmp_path, monkeypatch)
 TEXTS = {
     "empty.txt": (b"", "is empty"),
     "spaces.txt": (b" \n\n \n", "is empty"),
-    "line.txt": (b"only one line\n", "holds 1 documents, splitting needs at least 2"),
+    "line.txt": (b"only one line\n", "holds 1 document, splitting needs at least 2"),
     "latin.txt": ("Zürich\n\n".encode("latin-1") * 900, "is not UTF-8 text (byte 1, line 1)"),
     "binary.txt": (b"\x7fELF\0\0\1" * 900, "is not text (a zero byte at 4)"),
     "short.txt": (b"a few words only\n\n" * 300, "lower human.rows"),

@@ -367,7 +367,7 @@ def _is_missing(values: polars.Series, form: Form | None) -> polars.Series:
 
 
 def _lost(values: polars.Series, lost: polars.Series, kind: Kind) -> str:
-    said = f"column {values.name!r}: {amount(lost.sum(), 'value')} that are no {kind} are missing"
+    said = f"column {values.name!r}: {amount(int(lost.sum()), 'value')} that are no {kind} are missing"
     if values.dtype.is_nested() or (distinct := values.filter(lost).unique()).len() > 3:
         return said
     return f"{said} ({', '.join(map(repr, sorted(map(str, distinct.to_list()))))[:100]})"

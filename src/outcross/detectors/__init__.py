@@ -6,7 +6,7 @@ probabilities: `calibrated` turns those of any detector into log-odds, threshold
 arrays of row numbers: a NumPy array (n, …), a SciPy sparse matrix, or a class that is derived from `Stacking`. The features of a text do not depend on the texts beside it.
 
 A detector that learns from no labels (a likelihood, a watermark) has `needs_ai` False and ignores them. A detector of tables, series and images has `reads` "records" and gets
-`Records` (detectors/records.py) wherever others get a list of texts.
+`TypedRecords` (detectors/records.py) wherever others get a list of texts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from outcross.errors import BadInput
 from outcross.recipe import Family
 
 Reader = Callable[[Any], Any]
-"""From n texts, or n `Records`, to features of n rows, which can be indexed by rows."""
+"""From n texts, or n `TypedRecords`, to features of n rows, which can be indexed by rows."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Detector:
     """What it reads."""
 
     def reader(self, given: Any) -> Reader:
-        """What turns texts (or `Records`) into features, knowing those that are given and not who wrote them."""
+        """What turns texts (or `TypedRecords`) into features, knowing those that are given and not who wrote them."""
         raise NotImplementedError
 
     def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:

@@ -16,7 +16,7 @@ import numpy as np
 from outcross import own_source
 from outcross.detectors import Detector, FittedDetector, Reader, features_of, fitted, scores, stacked
 from outcross.detectors.lengths import USUAL, cut_words, in_pieces, words_of
-from outcross.detectors.records import Records
+from outcross.detectors.records import TypedRecords
 from outcross.errors import BadInput
 from outcross.runtime import telling
 
@@ -31,7 +31,7 @@ STEEPEST = 12.0
 """The largest log-ratio of a text, in size: a text is never held to be more than e¹² times as likely under one author."""
 
 
-Content = list[str] | Records
+Content = list[str] | TypedRecords
 """What is judged: texts in the form that detectors read, or records of a table."""
 
 
@@ -97,7 +97,7 @@ def _sent(
 
 def sizes_of(content: Content) -> np.ndarray:
     """Words of each text, (n,); of each record `USUAL`, as records are not longer or shorter than others."""
-    return np.full(len(content), USUAL) if isinstance(content, Records) else words_of(content)
+    return np.full(len(content), USUAL) if isinstance(content, TypedRecords) else words_of(content)
 
 
 def fold_of(groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> np.ndarray:
@@ -131,7 +131,7 @@ def calibrated(
     line = _line(unseen_scores[0], unseen_scores[1], words[0], words[1])
     ratios = [line(score, count) for score, count in zip(unseen_scores, words, strict=True)]
     telling.get()(1.0)
-    lengths = (USUAL,) if isinstance(samples[0].content, Records) else LENGTHS
+    lengths = (USUAL,) if isinstance(samples[0].content, TypedRecords) else LENGTHS
     excerpts = {length: _cut(samples[0], fold_of_text[0], words[0], length, reader, fits, line) for length in lengths}
     return CalibratedDetector(detector, reader, tuple(fits), line, ratios[0], ratios[1], excerpts), ratios
 
@@ -150,7 +150,7 @@ def _cut(
     ratios = np.full(rows.size, np.nan)
     if rows.size:
         content = sample.content
-        cut = content[rows] if isinstance(content, Records) else cut_words([content[row] for row in rows.tolist()], length)
+        cut = content[rows] if isinstance(content, TypedRecords) else cut_words([content[row] for row in rows.tolist()], length)
         features = reader(cut)
         for number, fit in enumerate(fits):
             held_out = np.flatnonzero(fold[rows] == number)
@@ -163,7 +163,7 @@ def log_ratios_by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogR
     """Log-ratios of texts or records by every fold's detector, (n, folds); NaN where it abstains. A long text is read in pieces."""
     counts = sizes_of(content)
     pieces, owner, long = content, np.arange(len(content)), []
-    if not isinstance(content, Records) and (long := np.flatnonzero(counts > LONGEST).tolist()):
+    if not isinstance(content, TypedRecords) and (long := np.flatnonzero(counts > LONGEST).tolist()):
         cut = [(row, piece) for row in long for piece in in_pieces(content[row], LONGEST)]
         kept = np.flatnonzero(counts <= LONGEST)
         pieces = [content[row] for row in kept.tolist()] + [piece for _, piece in cut]

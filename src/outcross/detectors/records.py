@@ -25,7 +25,7 @@ LARGEST = 50.0
 
 
 @dataclass(frozen=True, eq=False)
-class Records:
+class TypedRecords:
     """Records of one table, in an order that means something to whoever holds them."""
 
     table: Table
@@ -33,7 +33,7 @@ class Records:
     def __len__(self) -> int:
         return self.table.frame.height
 
-    def __getitem__(self, rows: Any) -> Records:
+    def __getitem__(self, rows: Any) -> TypedRecords:
         """These rows, by number or as a slice."""
         return records_of(self.table, self.table.frame[rows])
 
@@ -53,12 +53,12 @@ class Records:
         return (self.frame.hash_rows(seed=0).to_numpy() >> np.uint64(8)).astype(np.int64)
 
 
-def records_of(like: Table, frame: polars.DataFrame) -> Records:
+def records_of(like: Table, frame: polars.DataFrame) -> TypedRecords:
     """Records with the kinds of columns of a table. frame: its columns, typed as in it."""
     return typed(frame, like.kinds)
 
 
-def together(*parts: Records) -> Records:
+def together(*parts: TypedRecords) -> TypedRecords:
     """Records one below the other; all have the same columns."""
     import polars as pl
 
@@ -73,11 +73,11 @@ class PointsReader:
     next, where what a model draws is often too smooth. A series adds its length, level, spread, steps, autocorrelations and bands of its spectrum.
     """
 
-    fitted: Records
+    fitted: TypedRecords
     places: Embedding | None
     """None where records have no numbers, categories or vectors."""
 
-    def __call__(self, records: Records) -> np.ndarray:
+    def __call__(self, records: TypedRecords) -> np.ndarray:
         """(n, features), all finite."""
         table, parts = records.table, [np.zeros((len(records), 0))]
         if self.places is not None:
@@ -93,7 +93,7 @@ class PointsReader:
         return {"records": np.frombuffer(content.getvalue(), np.uint8)}
 
 
-def points_reader(given: Records) -> PointsReader:
+def points_reader(given: TypedRecords) -> PointsReader:
     """What reads records like these. BadInput where they have no column that is read."""
     if not given.table.of_kind(*READ):
         raise BadInput(f"no column holds {', '.join(READ)}; a detector of records reads those")
@@ -111,10 +111,10 @@ def points_reader_of(arrays: Mapping[str, np.ndarray]) -> PointsReader:
     return points_reader(typed(pl.read_ipc(io.BytesIO(arrays["records"].tobytes()))))
 
 
-def typed(frame: polars.DataFrame, kinds: Mapping[str, Kind] | None = None) -> Records:
+def typed(frame: polars.DataFrame, kinds: Mapping[str, Kind] | None = None) -> TypedRecords:
     """The records of a frame that is typed as tables are. kinds: of its columns; left out, what its types say: arrays are vectors, lists series, strings categories."""
     own = kinds or {column: _kind(dtype) for column, dtype in frame.schema.items()}
-    return Records(Table("records", frame.height, own, frame, (), frame, np.arange(frame.height), lambda wanted: iter(())))
+    return TypedRecords(Table("records", frame.height, own, frame, (), frame, np.arange(frame.height), lambda wanted: iter(())))
 
 
 def _kind(dtype: Any) -> Kind:

@@ -10,7 +10,7 @@ import numpy as np
 
 from outcross.detectors.calibrated import LENGTHS, Content
 from outcross.detectors.lengths import words_of
-from outcross.detectors.records import Records, together
+from outcross.detectors.records import TypedRecords, together
 from outcross.errors import BadInput
 from outcross.files.chats import unfolded
 from outcross.files.reading import read
@@ -154,7 +154,7 @@ def grouped(samples: Sequence[CalibrationSample], column: str | None) -> np.ndar
         ]
         links.append(_runs(values))
     every = all_of(samples)
-    if isinstance(every, Records):
+    if isinstance(every, TypedRecords):
         links.append(_runs(every.digests.tolist()) if every.are_continuous else _runs([]))
     else:
         links.append(_runs(every))
@@ -168,10 +168,10 @@ def grouped(samples: Sequence[CalibrationSample], column: str | None) -> np.ndar
     return group.astype(np.int64)
 
 
-def all_of(samples: Sequence[CalibrationSample]) -> list[str] | Records:
+def all_of(samples: Sequence[CalibrationSample]) -> list[str] | TypedRecords:
     """The texts or records of all samples, one sample after another."""
     contents = [sample.content for sample in samples]
-    if isinstance(contents[0], Records):
+    if isinstance(contents[0], TypedRecords):
         return together(*contents)  # type: ignore[arg-type]  # all are records where one is
     return [text for content in contents for text in content]  # type: ignore[return-value]  # none are records where one is not
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from outcross.classifiers.boosting import FittedBoosting, as_arrays
 from outcross.detectors import Detector, DetectorPage, FittedDetector
-from outcross.detectors.records import PointsReader, Records, points_reader, points_reader_of
+from outcross.detectors.records import PointsReader, TypedRecords, points_reader, points_reader_of
 from outcross.errors import BadInput
 from outcross.recipe import recipe
 
@@ -40,7 +40,7 @@ class TwoSampleDetector(Detector):
     """Splits between the root of a tree and a leaf, at most."""
 
     def reader(self, given: Any) -> Any:
-        if not isinstance(given, Records):
+        if not isinstance(given, TypedRecords):
             raise BadInput(
                 "the detector two_sample reads records of tables, series and images, got texts; choose classifier for texts"
             )

@@ -98,7 +98,7 @@ def share_of_gain(detector: np.ndarray, oracle: np.ndarray) -> tuple[Estimate | 
     """The detector's share of the oracle's gain with Fieller's interval, and in words; None where it is not defined, because the oracle's gain meets 0, or where one seed gives no interval. Both: (seeds,).
 
     >>> share_of_gain(np.array([0.1, 0.12]), np.array([0.2, 0.22]))[1]
-    '0.52 [0.20, 0.67]'
+    '0.52 [-0.21, 0.70]'
     >>> share_of_gain(np.array([0.1]), np.array([0.2]))[1]
     '0.50 (one seed: no interval)'
     >>> share_of_gain(np.array([0.1]), np.array([-0.2]))[1]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from outcross.detectors import DetectorPage, features_of, fitted, scores, stacked
-from outcross.detectors.records import Records, records_of, together, typed
+from outcross.detectors.records import TypedRecords, records_of, together, typed
 from outcross.statistics.prediction import area_under_the_curve
 from outcross.testing.attributes import HOSTILE
 from outcross.testing.promises import promise, require, require_page, unchanged
@@ -26,13 +26,13 @@ def texts(seed: int = 0) -> tuple[list[str], list[str]]:
     return human, model
 
 
-def records(seed: int = 0) -> tuple[Records, Records]:
+def records(seed: int = 0) -> tuple[TypedRecords, TypedRecords]:
     """Records of people and of a model, whose numbers are larger, and which has only half of the categories."""
     import polars as pl
 
     rng = np.random.default_rng(seed)
 
-    def drawn(shift: float, categories: int) -> Records:
+    def drawn(shift: float, categories: int) -> TypedRecords:
         numbers, words = rng.normal(size=(N, LENGTH)) + shift, rng.choice(WORDS[:categories], N)
         series = pl.Series("course", numbers.tolist(), dtype=pl.List(pl.Float64))
         vector = pl.Series("vector", numbers.astype(np.float32), dtype=pl.Array(pl.Float32, LENGTH))

@@ -13,7 +13,7 @@ from outcross import own_parts, own_source
 from outcross.detectors import DETECTORS, Detector
 from outcross.detectors.declared import DeclaredDetector
 from outcross.detectors.given import GivenDetector
-from outcross.detectors.records import Records
+from outcross.detectors.records import TypedRecords
 from outcross.detectors.samples import LEAST
 from outcross.detectors.samples import calibration as sample_of
 from outcross.detectors.watermark import WatermarkDetector
@@ -229,7 +229,7 @@ def _answer(
 
 
 def _unit(calibrated: Calibration) -> str:
-    return "records" if isinstance(calibrated.human.content, Records) else "texts"
+    return "records" if isinstance(calibrated.human.content, TypedRecords) else "texts"
 
 
 def _detector_in_plain(detector: Detector) -> dict[str, Any]:

@@ -14,14 +14,14 @@ from outcross.data.tables import Table, alike, table
 from outcross.data.values import Side
 from outcross.detectors import Detector
 from outcross.detectors.calibrated import USUAL
-from outcross.detectors.records import READ, Records, records_of
+from outcross.detectors.records import READ, TypedRecords, records_of
 from outcross.detectors.samples import MOST, CalibrationSample, opened, telling_columns
 from outcross.detectors.samples import USUAL as USUAL_TEXTS
 from outcross.detectors.two_sample import TwoSampleDetector
 from outcross.errors import BadInput
 from outcross.files.source import in_memory
 from outcross.verbs.audit.question import pairs_of, words_of
-from outcross.verbs.detect.reading import Shard, TypedAs, shards_of
+from outcross.verbs.detect.reading import ShardOfData, TypedAs, shards_of
 
 if TYPE_CHECKING:
     from outcross.verbs.detect.question import DetectQuestion
@@ -38,7 +38,7 @@ class RecordSets:
 
     samples: tuple[CalibrationSample, ...]
     typed: TypedAs
-    shards: tuple[Shard, ...]
+    shards: tuple[ShardOfData, ...]
     columns: tuple[str, ...]
     """Of the data."""
     telling: tuple[str, ...]
@@ -120,7 +120,7 @@ def record_sets(question: DetectQuestion) -> RecordSets:
     return RecordSets(tuple(samples), typed_as, tuple(shards), tuple(columns), tuple(telling), tuple(notes[:MOST_NOTES]))
 
 
-def _tables(question: DetectQuestion, sides: Mapping[str, Any]) -> tuple[list[Table], Sequence[str], list[Shard]]:
+def _tables(question: DetectQuestion, sides: Mapping[str, Any]) -> tuple[list[Table], Sequence[str], list[ShardOfData]]:
     kinds, ignored = pairs_of(question.kinds, "--kinds"), list(words_of(question.ignore))
     source = opened(question.data, "data")
     first = opened(question.human if question.human is not None else question.data, "--human")
@@ -130,7 +130,7 @@ def _tables(question: DetectQuestion, sides: Mapping[str, Any]) -> tuple[list[Ta
     return [reference, *(table(sides[name], name) for name in names[1:])], source.columns, shards_of(question.data, source)
 
 
-def _folded(question: DetectQuestion, sides: Mapping[str, Any]) -> tuple[list[Table], Sequence[str], list[Shard]]:
+def _folded(question: DetectQuestion, sides: Mapping[str, Any]) -> tuple[list[Table], Sequence[str], list[ShardOfData]]:
     """Long tables as one record an entity; those of the data are in memory, in the order in which entities first stand there."""
     assert question.entity is not None
     given = Given(pairs_of(question.kinds, "--kinds"), (), (), words_of(question.ignore))
@@ -138,7 +138,7 @@ def _folded(question: DetectQuestion, sides: Mapping[str, Any]) -> tuple[list[Ta
     tables = entities.tables([(name, entities.long(data, name)) for name, data in sides.items()])
     data = tables[-1]
     frame = data.records[np.argsort(data.places)]
-    return tables, tuple(frame.columns), [Shard(0, None, in_memory(frame, data.name))]
+    return tables, tuple(frame.columns), [ShardOfData(0, None, in_memory(frame, data.name))]
 
 
 def _sample(author: str, part: Table, seed: int) -> CalibrationSample:
@@ -150,7 +150,7 @@ def _sample(author: str, part: Table, seed: int) -> CalibrationSample:
     return CalibrationSample(author, (), content, np.full(rows.size, USUAL), part.records[rows], 0, part.rows - rows.size)
 
 
-def _selected(content: Any, columns: Sequence[str]) -> Records:
+def _selected(content: Any, columns: Sequence[str]) -> TypedRecords:
     chosen = content.table.select(columns)
     return records_of(chosen, chosen.frame)
 

@@ -17,7 +17,7 @@ import numpy as np
 from outcross import runtime
 from outcross.detectors.calibrated import FOLDS, USUAL, Content
 from outcross.detectors.lengths import cut_words, words_of
-from outcross.detectors.records import Records, typed
+from outcross.detectors.records import TypedRecords, typed
 from outcross.detectors.samples import LEAST, batches, opened, text_column
 from outcross.errors import BadInput, first_words
 from outcross.files import kinds as of_values
@@ -94,7 +94,7 @@ class TypedAs:
     forms: Mapping[str, Form]
     """How the data write them."""
 
-    def __call__(self, frame: polars.DataFrame) -> Records:
+    def __call__(self, frame: polars.DataFrame) -> TypedRecords:
         """The records of a batch as it was read; a column that is missing there holds nothing."""
         import polars as pl
 
@@ -104,7 +104,7 @@ class TypedAs:
 
 
 @dataclass(frozen=True)
-class Columns:
+class JudgedColumns:
     """Which columns of the data are read, and for what."""
 
     text: str | None
@@ -118,7 +118,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Shard:
+class ShardOfData:
     """A file of the data, or data in memory."""
 
     number: int
@@ -139,11 +139,11 @@ class ShardReader:
     """What judges a shard, wherever it is called."""
 
     judging: Judging
-    columns: Columns
+    columns: JudgedColumns
     lengths: tuple[int, ...]
     """Words at which the human sample allows a threshold."""
 
-    def __call__(self, shard: Shard, emit: Emit) -> None:
+    def __call__(self, shard: ShardOfData, emit: Emit) -> None:
         every, digests = 1, np.zeros(0, np.int64)
         for frame, content in _parts(shard.opened(), self.columns):
             part = _judged(content, frame, self, every)
@@ -192,7 +192,7 @@ def judged_texts(
 
 
 def judged_records(
-    shards: Sequence[Shard], there: Sequence[str], calibrated: Calibration, typed: TypedAs, by: Sequence[str], rate: float, group: str | None, where: Where
+    shards: Sequence[ShardOfData], there: Sequence[str], calibrated: Calibration, typed: TypedAs, by: Sequence[str], rate: float, group: str | None, where: Where
 ) -> JudgedData:  # fmt: skip
     """Every record of the data, as `judged_texts`. there: the columns of the data."""
     columns = _columns(there, None, by, group, typed)
@@ -201,24 +201,26 @@ def judged_records(
 
 def _columns(
     source: TableSource | Sequence[str], text: str | None, by: Sequence[str], group: str | None, typed: TypedAs | None = None
-) -> Columns:
+) -> JudgedColumns:
     there = source.columns if isinstance(source, TableSource) else source
     for name in by:
         if name not in there:
             raise BadInput(f"--by: the data have no column {name!r}{nearest(name, there)}; they have {', '.join(there)[:200]}")
     origins = tuple(name for name in COLUMNS if name in there)
-    return Columns(text, tuple(by), group if group in there else None, origins, typed)
+    return JudgedColumns(text, tuple(by), group if group in there else None, origins, typed)
 
 
-def shards_of(data: Any, source: TableSource) -> list[Shard]:
+def shards_of(data: Any, source: TableSource) -> list[ShardOfData]:
     """The files of the data in their order; of data in memory the one source."""
     given = [data] if isinstance(data, str | Path) else list(data) if isinstance(data, list | tuple) else []
     if not given or not all(isinstance(path, str | Path) for path in given):
-        return [Shard(0, None, source)]
-    return [Shard(number, str(path)) for number, path in enumerate(path for name in given for path in files_of(str(name)))]
+        return [ShardOfData(0, None, source)]
+    return [ShardOfData(number, str(path)) for number, path in enumerate(path for name in given for path in files_of(str(name)))]
 
 
-def judged_parts(shards: Sequence[Shard], calibrated: Calibration, columns: Columns, rate: float, where: Where) -> Iterator[_Part]:
+def judged_parts(
+    shards: Sequence[ShardOfData], calibrated: Calibration, columns: JudgedColumns, rate: float, where: Where
+) -> Iterator[_Part]:
     """What comes of the shards, in their order. BadInput where data in memory were to be sent to a cluster."""
     if where.ray is not None and any(shard.path is None for shard in shards):
         raise BadInput("--ray reads files, and the data are in memory; write them to files, or leave --ray out")
@@ -250,7 +252,7 @@ def _check_can_be_sent(reader: ShardReader) -> None:
         ) from None
 
 
-def _parts(source: TableSource, columns: Columns) -> Iterator[tuple[polars.DataFrame, list[str] | Records]]:
+def _parts(source: TableSource, columns: JudgedColumns) -> Iterator[tuple[polars.DataFrame, list[str] | TypedRecords]]:
     """Runs of rows: their other columns, and their texts as given or their records."""
     others = [*columns.by, *columns.origins, *([columns.group] if columns.group else [])]
     if columns.typed is not None:
@@ -284,10 +286,10 @@ def _runs(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         yield first, len(texts)
 
 
-def _judged(content: list[str] | Records, frame: polars.DataFrame, reader: ShardReader, every: int) -> _Part:
+def _judged(content: list[str] | TypedRecords, frame: polars.DataFrame, reader: ShardReader, every: int) -> _Part:
     """What the detectors say of some rows, and their other columns. every: which plain features are read, those of digests that it divides."""
     judging, columns = reader.judging, reader.columns
-    if isinstance(content, Records):
+    if isinstance(content, TypedRecords):
         form, words = content, np.full(len(content), USUAL)
         digests, invisible, lookalikes = content.digests, 0, 0
         own_groups = digests if content.are_continuous else None
@@ -310,7 +312,7 @@ def _judged(content: list[str] | Records, frame: polars.DataFrame, reader: Shard
             if rows.size:
                 chance[long[rows]] = judging.chances(_excerpt_ratios(some, ratios[long, 0], rows, length, judging), length)
     is_foreign = np.zeros(n, bool)
-    if not isinstance(form, Records):
+    if not isinstance(form, TypedRecords):
         able = np.flatnonzero(words >= ENOUGH_WORDS)
         is_foreign[able] = common_shares([form[row] for row in able.tolist()], judging.frequent) < judging.least_common
     plain_rows = long[digests[long] % every == 0]
@@ -326,12 +328,12 @@ def _judged(content: list[str] | Records, frame: polars.DataFrame, reader: Shard
 
 
 def _taken(content: Content, rows: np.ndarray) -> Content:
-    return content[rows] if isinstance(content, Records) else [content[row] for row in rows.tolist()]
+    return content[rows] if isinstance(content, TypedRecords) else [content[row] for row in rows.tolist()]
 
 
 def _excerpt_ratios(content: Content, whole: np.ndarray, rows: np.ndarray, length: int, judging: Judging) -> np.ndarray:
     """The log-ratios of the first words of some texts, (rows, folds); of records those of the whole ones."""
-    if isinstance(content, Records):
+    if isinstance(content, TypedRecords):
         return whole[rows].astype(np.float64)
     return judging.detectors[0].log_ratios(cut_words([content[row] for row in rows.tolist()], length))
 
@@ -399,7 +401,7 @@ class _Kept:
             self.at, self.digests, self.features = self.at[stays], self.digests[stays], [np.concatenate(self.features)[stays]]
 
 
-def _joined(parts: Iterator[_Part], columns: Columns) -> JudgedData:
+def _joined(parts: Iterator[_Part], columns: JudgedColumns) -> JudgedData:
     """The parts as one, in their order."""
     kept, values = _Kept(), {name: _Values(name) for name in columns.by}
     codes: dict[str, list[np.ndarray]] = {name: [] for name in columns.by}

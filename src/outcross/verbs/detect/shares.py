@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outcross.detectors.records import Records
+from outcross.detectors.records import TypedRecords
 from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable
 from outcross.statistics.mixture_fit import mixture_fit
@@ -182,7 +182,7 @@ def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, fl
             steps[sample + 1].append(ratios[:, None] > edges)
     p_values = {
         "histogram of the log-ratio": mixture_fit([np.concatenate(step, axis=1).astype(np.float64) for step in steps], of_groups).p,
-        (COLUMNS if isinstance(calibrated.human.content, Records) else SUBJECTS): mixture_fit(plain, of_groups).p,
+        (COLUMNS if isinstance(calibrated.human.content, TypedRecords) else SUBJECTS): mixture_fit(plain, of_groups).p,
     }
     return min(1.0, 2 * min(p_values.values())), p_values
 

@@ -11,7 +11,7 @@ import numpy as np
 from outcross.detectors import Detector, features_of, fitted, scores
 from outcross.detectors.calibrated import FOLDS, USUAL, fold_of
 from outcross.detectors.lengths import words_of
-from outcross.detectors.records import Records
+from outcross.detectors.records import TypedRecords
 from outcross.detectors.samples import LEAST, CalibrationSample, all_of, batches, grouped, opened, text_column
 from outcross.errors import BadInput
 from outcross.statistics.two_sources import ScoredSample, at_least
@@ -98,7 +98,7 @@ def least_share(
         fit = fitted(detector, features[np.flatnonzero(~held_out)], is_data[~held_out], rng)
         score[held_out] = scores(fit, features[np.flatnonzero(held_out)])
     share = at_least(score[is_data], ScoredSample(score[~is_data], np.unique(own[0].groups, return_inverse=True)[1]))
-    unit = "records" if isinstance(every, Records) else "texts"
+    unit = "records" if isinstance(every, TypedRecords) else "texts"
     n = states.size
     nothing = np.full(n, np.nan)
     return Detection(

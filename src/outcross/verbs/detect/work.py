@@ -10,7 +10,7 @@ import numpy as np
 from outcross.detectors import Detector
 from outcross.detectors.calibrated import FEWEST, FOLDS, AuthorSample, CalibratedDetector, Content, calibrated, fold_of
 from outcross.detectors.features import frequent_words
-from outcross.detectors.records import Records
+from outcross.detectors.records import TypedRecords
 from outcross.detectors.samples import LEAST, CalibrationSample, all_of, grouped, linking_column, telling_columns
 from outcross.errors import BadInput
 from outcross.statistics.false_alarms import least_sample, weight_above
@@ -54,7 +54,7 @@ class Judging:
 
     def plain(self, content: Content) -> np.ndarray:
         """What tells that content is not of the calibrated kind, (n, features): of texts what the detector does not decide by, of records their points."""
-        return self.detectors[0].reader(content) if isinstance(content, Records) else plain_features(content, self.frequent)
+        return self.detectors[0].reader(content) if isinstance(content, TypedRecords) else plain_features(content, self.frequent)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
         ratios.append(tuple(own_ratios[at] for at in back))
     human = own[0].groups
     excerpts = detectors[0].excerpts.items()
-    are_texts = not isinstance(every, Records)
+    are_texts = not isinstance(every, TypedRecords)
     frequent = frequent_words(every) if are_texts else ()
     judging = Judging(
         tuple(detectors), {length: _group_weights(human[rows]) for length, (_, rows) in excerpts},
@@ -136,7 +136,9 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
 def check_enough(sample: CalibrationSample, flag: str) -> None:
     """BadInput where a sample has fewer than `FEWEST` groups."""
     if (count := int(np.unique(sample.groups).size)) < FEWEST:
-        what, more = ("records", "records") if isinstance(sample.content, Records) else (f"texts of {LEAST} words or more", "texts")
+        what, more = (
+            ("records", "records") if isinstance(sample.content, TypedRecords) else (f"texts of {LEAST} words or more", "texts")
+        )
         raise BadInput(f"{flag} has {count:,} independent {what}, and at least {FEWEST} are needed; add {more}")
 
 
