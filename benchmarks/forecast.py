@@ -1,9 +1,10 @@
 """Do forecasts hold? Runs of five generations are forecast ten generations ahead, and then run.
 
-python benchmarks/forecast.py freeze      # list the held-out specs with their digests; refused where runs of them are there already
-python benchmarks/forecast.py develop     # run the development specs (resumes)
+python benchmarks/forecast.py             # run the held-out specs (resumes) and write results/forecast.json
+python benchmarks/forecast.py text        # run the development specs of n-gram models and score them
 python benchmarks/forecast.py calibrate   # from the development runs alone: coverage, and the stretch of the intervals
-python benchmarks/forecast.py hold-out    # run the held-out specs (resumes) and write results/forecast.json
+python benchmarks/forecast.py shares      # the least share beside brute force
+python benchmarks/forecast.py freeze      # list the held-out specs with their digests; refused where runs of them are there already
 """
 
 from __future__ import annotations
