@@ -465,11 +465,11 @@ def test_a_folder_that_holds_something_else_or_another_mix_is_refused(tmp_path):
 
 
 def test_a_mix_that_is_killed_and_killed_again_leaves_no_half_shard_and_loses_no_row(tmp_path):
-    """10 moments over all changes of the file system; the second time it is killed at half that many of its own."""
+    """20 moments over all changes of the file system; the second time it is killed at half that many of its own."""
     script = Path(__file__).with_name("killed_mixes.py")
-    stored = json.loads(subprocess.run([sys.executable, script, tmp_path, "10"], capture_output=True, text=True, check=True).stdout)
+    stored = json.loads(subprocess.run([sys.executable, script, tmp_path, "20"], capture_output=True, text=True, check=True).stdout)
     whole = stored["whole"]
-    assert "manifest.json" in whole and len(stored["killed"]) == 10
+    assert "manifest.json" in whole and len(stored["killed"]) == 20
     for stopped, stopped_again, ended in stored["killed"]:
         for was_built, _, files in (stopped, stopped_again, ended):
             assert files.items() <= whole.items() and ("manifest.json" not in files or files == whole)
