@@ -1,6 +1,6 @@
 """The data, judged as they are read: batch by batch, file by file, in this process, in several, or on a cluster; the bytes are the same.
 
-A file is judged by itself, with what the calibration gave, and a batch of it at a time. What comes of the files is joined in their order, so that neither the number of workers nor who was faster changes anything.
+A file is judged by itself, with what the calibration gave, and a batch of it at a time. What comes of the files is joined in their order, so that neither the number of workers nor their speed changes the result.
 """
 
 from __future__ import annotations
