@@ -198,6 +198,24 @@ def test_resharding_changes_no_row_and_no_byte(tmp_path):
     assert len(digests) == len(files) == 1
 
 
+def test_rows_of_long_texts_come_in_more_shards_however_their_pools_are_cut_into_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("outcross.verbs.mix.rows.BYTES", 10_000)
+    for shards in (1, 4):
+        pools = write_pools(tmp_path / str(shards), shards)
+        of_pools = {
+            "human": polars.read_parquet(pools[0]["path"]),
+            "gpt": polars.read_ndjson(tmp_path / str(shards) / "gpt-*.jsonl"),
+        }
+        mixed = mix(pools=pools, rows=900, human_share=0.3, out=tmp_path / str(shards) / "mix")
+        canonical_bytes = sum(
+            mixed.frame()["_source"].eq(name).sum()
+            * sum(len(f'{{"text":"{text}"}}') for text in pool_frame["text"])
+            // pool_frame.height
+            for name, pool_frame in of_pools.items()
+        )
+        assert len(mixed.manifest["shards"]) == -(-canonical_bytes // 10_000) == 2
+
+
 def test_another_seed_gives_another_mix_and_the_same_seed_the_same():
     settings = {seed: mix(two(300, 700, rows=500, seed=seed)).manifest["sha256"] for seed in (0, 1)}
     assert settings[0] != settings[1] and settings[0] == mix(two(300, 700, rows=500)).manifest["sha256"]

@@ -16,7 +16,7 @@ from outcross import runtime
 from outcross.files.formats import from_file
 from outcross.runtime import Emit, Where
 from outcross.verbs.mix.asked import MixPool, MixRecipe
-from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, occurrences_of, scanned, tokenizer_of
+from outcross.verbs.mix.pools import ContentSize, OpenPool, ScannedPool, Schema, occurrences_of, scanned, tokenizer_of
 from outcross.verbs.mix.rows import RowSet, Waiting, drawn_rows, wanted
 
 
@@ -88,6 +88,7 @@ def _joined(scans: Sequence[ScannedPool], asked: MixRecipe) -> ScannedPool:
         strata=np.concatenate(strata),
         labels=tuple(labels[name] for name in sorted(labels)),
         amounts={unit: np.concatenate([np.zeros(0, np.int64), *(scan.amounts[unit] for scan in scans)]) for unit in asked.counted},
+        content=ContentSize(sum(scan.content.rows for scan in scans), sum(scan.content.bytes for scan in scans)),
     )
 
 

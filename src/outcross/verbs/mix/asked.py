@@ -261,7 +261,7 @@ class MixRecipe:
     text_column: str | None = None
     """The column of text that characters and tokens are counted in; `text` or `messages` if left out."""
     shards: int | None = None
-    """Files of the mix; one for each 500,000 rows if left out."""
+    """Files of the mix; one for each 500,000 rows or 256 MB of text if left out."""
     match: Literal["rows", "tokens"] | None = None
     """Write a set of human records alone of as many rows, or tokens, beside the mix."""
     search: Search = None

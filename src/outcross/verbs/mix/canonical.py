@@ -69,11 +69,11 @@ def _holds(dtype: polars.DataType, kinds: tuple) -> bool:
     return dtype in kinds
 
 
-def digests(frame: polars.DataFrame, pool: str) -> np.ndarray:
-    """The digest of each row of a pool, as two whole numbers: (n, 2). It is of the content and the pool's name alone."""
+def digests(rows: polars.Series, pool: str) -> np.ndarray:
+    """The digest of each row of a pool, as two whole numbers: (n, 2). It is of the content and the pool's name alone. rows: their canonical text"""
     opening = hashlib.sha256(f"outcross row\0{pool}\0".encode())
     joined = bytearray()
-    for row in canonical(frame).to_list():
+    for row in rows.to_list():
         digest = opening.copy()
         digest.update(row.encode())
         joined += digest.digest()[:WIDTH]

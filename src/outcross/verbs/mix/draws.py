@@ -20,6 +20,11 @@ from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.mix.pools import ScannedPool
 
 
+def number_type(count: int) -> type[np.signedinteger]:
+    """The smaller type of whole numbers that holds the numbers of so many rows: a mix of ten million rows holds several such arrays."""
+    return np.int32 if count < 2**31 else np.int64
+
+
 @dataclass(frozen=True, eq=False)
 class PoolDraws:
     """The rows that are drawn of one pool, in the order in which they come."""
@@ -56,7 +61,7 @@ class Draws:
 
     def places(self, pool: int) -> np.ndarray:
         """Where in the set each draw of a pool stands. (n,)"""
-        return np.flatnonzero(self.order == pool)
+        return np.flatnonzero(self.order == pool).astype(number_type(len(self)))
 
 
 def drawn(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool]) -> Draws:
@@ -149,7 +154,7 @@ def arranged(asked: MixRecipe, sequences: Sequence[PoolDraws], name: str) -> Dra
     if asked.order == "even":
         return Draws(tuple(sequences), even_order(counts))
     # Where equal marks of pools stand is as likely as any other arrangement of them, and within a pool the order is random already.
-    order = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    order = np.repeat(np.arange(len(counts), dtype=np.min_scalar_type(len(counts))), counts)
     return Draws(tuple(sequences), stream(asked.seed, "mix", name).permutation(order))
 
 
@@ -159,10 +164,10 @@ def sequence(scan: ScannedPool, count: int, seed: int, pool: str) -> PoolDraws:
     A row's place follows from its digest and the seed, never from where it was read. In each pass the strata are merged
     evenly, so every beginning holds each in proportion, to within one row.
     """
-    rows, passes = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+    rows, passes = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
     for number, size in enumerate(_passes(count, scan.rows)):
         order = _pass(scan, int(stream(seed, "mix", pool, number).integers(2**64, dtype=np.uint64)))
-        rows.append(order[:size])
+        rows.append(order[:size].astype(number_type(scan.rows)))
         passes.append(np.full(size, number, np.int32))
     return PoolDraws(np.concatenate(rows), np.concatenate(passes))
 

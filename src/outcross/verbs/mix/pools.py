@@ -20,7 +20,7 @@ from outcross.files.refusals import suffix
 from outcross.files.source import TableSource
 from outcross.recipe import nearest
 from outcross.verbs.mix.asked import MixPool, MixRecipe, Unit
-from outcross.verbs.mix.canonical import digests, scrambled
+from outcross.verbs.mix.canonical import canonical, digests, scrambled
 from outcross.verbs.mix.provenance import PROVENANCE, authors, check_rows
 
 if TYPE_CHECKING:
@@ -87,6 +87,18 @@ class OpenPool:
         return [name for name in self.schema if name not in PROVENANCE]
 
 
+@dataclass(frozen=True)
+class ContentSize:
+    """How many bytes of canonical text so many rows have."""
+
+    rows: int = 0
+    bytes: int = 0
+
+    def of(self, rows: int) -> int:
+        """About how many bytes so many rows like these have."""
+        return rows * self.bytes // max(self.rows, 1)
+
+
 @dataclass(frozen=True, eq=False)
 class ScannedPool:
     """Every row of a pool, in the order in which it was read, by what decides whether and where it is drawn."""
@@ -103,6 +115,8 @@ class ScannedPool:
     """Origin, model, generation and groups, in an order that the reading does not change."""
     amounts: Mapping[Unit, np.ndarray] = field(default_factory=dict)
     """Characters or tokens of each row: (n,)."""
+    content: ContentSize = ContentSize()
+    """The size of all rows that were read; nothing where only columns that are named were."""
 
     @property
     def rows(self) -> int:
@@ -117,6 +131,7 @@ class ScannedPool:
             strata=self.strata[rows],
             labels=self.labels,
             amounts={unit: amounts[rows] for unit, amounts in self.amounts.items()},
+            content=self.content,
         )
 
     def kept(self, times: np.ndarray) -> tuple[np.ndarray, ScannedPool]:
@@ -131,6 +146,7 @@ class ScannedPool:
             strata=self.strata[rows],
             labels=self.labels,
             amounts={unit: amounts[rows] for unit, amounts in self.amounts.items()},
+            content=self.content,
         )
 
 
@@ -238,9 +254,12 @@ def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) ->
     text = text_column(asked, schema) if asked.counted else None
     of_rows, strata, codes = [np.zeros((0, 2), np.uint64)], [np.zeros(0, np.int32)], {}
     amounts: dict[Unit, list[np.ndarray]] = {unit: [np.zeros(0, np.int64)] for unit in asked.counted}
+    size = 0
     for batch in pool.batches():
         check_rows(batch, pool.recipe)
-        of_rows.append(digests(batch, pool.recipe.name))
+        rows = canonical(batch)
+        of_rows.append(digests(rows, pool.recipe.name))
+        size += int(rows.str.len_bytes().sum())
         strata.append(_coded(batch, pool.recipe, {name: schema[name] for name in asked.groups}, codes))
         for unit, parts in amounts.items():
             assert text is not None
@@ -255,6 +274,7 @@ def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) ->
         strata=order[label] if names else label,
         labels=tuple(map(json.loads, names)),
         amounts={unit: np.concatenate(parts) for unit, parts in amounts.items()},
+        content=ContentSize(len(label), size),
     )
 
 

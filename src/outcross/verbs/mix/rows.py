@@ -21,7 +21,7 @@ from outcross.files.whole import write_whole
 from outcross.runtime import Where
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.canonical import id_column, order_of_digests, update
-from outcross.verbs.mix.draws import Draws
+from outcross.verbs.mix.draws import Draws, number_type
 from outcross.verbs.mix.filtering import FilteredPools
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, fitted
 from outcross.verbs.mix.provenance import PROVENANCE, columns_read, with_provenance
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     import polars
 
 ROWS = 500_000
-"""Rows of a shard where nothing is said."""
+"""Rows of a shard at most, where nothing is said."""
+BYTES = 1 << 28
+"""Bytes of their canonical text at most, about, where nothing is said: a shard is in memory as a whole."""
 MEMORY = 1 << 27
 """Bytes of rows that wait for their shard in memory; beyond them all that wait are put aside in files."""
 IDS = 100_000
@@ -62,7 +64,8 @@ class RowSet:
     @property
     def ends(self) -> list[int]:
         """The number of the row behind the last of each shard; an empty shard is not written."""
-        shards = self.asked.shards or max(1, -(-len(self.draws) // ROWS))
+        size = sum(scan.content.of(len(own)) for scan, own in zip(self.scans, self.draws.pools, strict=True))
+        shards = self.asked.shards or max(1, -(-len(self.draws) // ROWS), -(-size // BYTES))
         return sorted({(number + 1) * len(self.draws) // shards for number in range(shards)} - {0})
 
     @property
@@ -73,8 +76,7 @@ class RowSet:
     @cached_property
     def places(self) -> tuple[np.ndarray, ...]:
         """Where in the set the draws of each pool stand, ascending: (n,) of each."""
-        dtype = np.int32 if len(self.draws) < 2**31 else np.int64
-        return tuple(self.draws.places(pool).astype(dtype) for pool in range(len(self.pools)))
+        return tuple(self.draws.places(pool) for pool in range(len(self.pools)))
 
     @property
     def bounds(self) -> tuple[np.ndarray, ...]:
@@ -148,7 +150,8 @@ class RowSet:
 
 def wanted(bounds: np.ndarray, skip: Sequence[bool]) -> np.ndarray:
     """The draws of a pool that are of shards that are not skipped, by their numbers. bounds: (shards + 1,)"""
-    return np.flatnonzero(np.repeat(~np.asarray(skip, dtype=bool), np.diff(bounds)))
+    is_wanted = np.repeat(~np.asarray(skip, dtype=bool), np.diff(bounds))
+    return np.flatnonzero(is_wanted).astype(number_type(len(is_wanted)))
 
 
 def drawn_rows(pool: OpenPool, rows: np.ndarray, at: np.ndarray, columns: Sequence[str]) -> Iterator[polars.DataFrame]:
@@ -158,8 +161,9 @@ def drawn_rows(pool: OpenPool, rows: np.ndarray, at: np.ndarray, columns: Sequen
     """
     import polars as pl
 
-    order = np.argsort(rows, kind="stable")
+    order = np.argsort(rows, kind="stable").astype(number_type(len(rows)))
     rows, at, start = rows[order], at[order], 0
+    del order
     for batch in pool.batches(columns) if rows.size else ():
         low, high = np.searchsorted(rows, [start, start + batch.height])
         if low < high:
@@ -262,8 +266,10 @@ def draws_of_rows(sets: Sequence[RowSet], splits: Sequence[np.ndarray] | None = 
 
     def pieces(*_: object) -> Iterator[polars.DataFrame]:
         for place, (opened, scan) in enumerate(zip(sets[0].pools, sets[0].scans, strict=True)):
-            counts = np.bincount(np.concatenate([rows.draws.pools[place].rows for rows in sets]), minlength=scan.rows)
-            order = order_of_digests(scan.of_rows[:, 0], scan.of_rows[:, 1], scan.occurrences)
+            counts = np.zeros(scan.rows, dtype=np.uint32)
+            for rows in sets:
+                counts += np.bincount(rows.draws.pools[place].rows, minlength=scan.rows).astype(np.uint32)
+            order = order_of_digests(scan.of_rows[:, 0], scan.of_rows[:, 1], scan.occurrences).astype(number_type(scan.rows))
             for start in range(0, len(order), IDS):
                 part = order[start : start + IDS]
                 names = id_column(scan.of_rows[part], scan.occurrences[part])

@@ -17,7 +17,7 @@ from outcross.files.inputs import digest as digest_of_file
 from outcross.files.names import literal, read_parquet
 from outcross.verbs.mix import work
 from outcross.verbs.mix.asked import MixPool, MixRecipe
-from outcross.verbs.mix.canonical import digests, ids
+from outcross.verbs.mix.canonical import canonical, digests, ids
 from outcross.verbs.mix.pools import OpenPool, opened
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import is_stored, read_manifest, shards
@@ -399,7 +399,9 @@ def _row_of_pool(
 
 
 def _digests(pool: OpenPool, number: int) -> np.ndarray:
-    digests_by_batch = [digests(batch, pool.recipe.name) for batch in replace(pool, sources=(pool.sources[number],)).batches()]
+    digests_by_batch = [
+        digests(canonical(batch), pool.recipe.name) for batch in replace(pool, sources=(pool.sources[number],)).batches()
+    ]
     return np.concatenate([np.zeros((0, 2), np.uint64), *digests_by_batch])
 
 
