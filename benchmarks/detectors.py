@@ -4,7 +4,8 @@ The texts are the human and AI texts of ../shared/data (l2r_12domains): 2,400 gr
 by group. In-domain: all three generators are in calibration and test. Held-out: the generator of the AI texts of the test is in no calibration text.
 The threshold is the order statistic of the human texts of the test fold at 1 % and 5 % false positives, over all domains together. Every row has two
 versions: the texts without change, and normalised texts (outcross.text.normalised). Intervals are from 1,000 bootstrap samples of groups. The gain is
-the paired difference from the baseline (TF-IDF of character runs of 2 to 4, logistic regression). The two control detectors read lengths, or
+the paired difference from the baseline (TF-IDF of character runs of 2 to 4, logistic regression). Likelihoods and blends are fitted to scores by models
+that learned from other groups. The two control detectors read lengths, or
 punctuation and white space, and no word.
 
     python benchmarks/detectors.py
@@ -23,9 +24,12 @@ import polars as pl
 from figures import DATA, RESULTS, write
 
 from outcross.attributes import ATTRIBUTES
-from outcross.attributes.perplexity import Perplexity
+from outcross.attributes.perplexity import ngram_reading
+from outcross.detectors import Detector
+from outcross.detectors.blend import BlendDetector
 from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.features import frequent_words, pieces
+from outcross.detectors.ngram import NgramDetector
 from outcross.ledger import stream
 from outcross.recipe import member
 from outcross.statistics.prediction import area_under_the_curve
@@ -35,6 +39,7 @@ from outcross.verbs.detect.unlike import lengths_alone, signs_alone
 FOLDS, SAMPLES, RATES = 5, 1000, (0.01, 0.05)
 GENERATORS = ("GPT-3-Turbo", "GPT-4o", "Llama-3-70B")
 BASELINE = "character runs (baseline)"
+BLEND = "blend of detect: classifier, ngram"
 PROGRESS = RESULTS / "detectors.progress.jsonl"
 Score = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """From training rows, whether each training text is a model's, and test rows to the scores of these."""
@@ -92,23 +97,56 @@ def style(texts: list[str]) -> np.ndarray:
     return np.column_stack([*columns, uneven, rates])
 
 
-def likelihoods(texts: list[str]) -> Score:
-    """Log-perplexity under an n-gram model of human training texts and under one of models' training texts, and the length."""
+def halves(groups: np.ndarray) -> np.ndarray:
+    """A half, 0 or 1, of each text; the texts of a group are in one."""
+    return stream("halves").permutation(int(groups.max()) + 1)[groups] % 2
+
+
+def likelihoods(texts: list[str], groups: np.ndarray) -> Score:
+    """Logistic regression on ln p a byte under n-gram models of human training texts and of models' training texts, their difference, and the length.
+
+    A training text is read by models of the other half of the groups: a rewrite of it, from which a model learned, would tell who wrote it, and no test text has one.
+    """
     from sklearn.linear_model import LogisticRegression
 
+    half, sizes = halves(groups), np.array([max(len(text.encode()), 1) for text in texts])
+
     def score(train: np.ndarray, is_model: np.ndarray, test: np.ndarray) -> np.ndarray:
-        sides = [Perplexity().fit([texts[row] for row in train[is_model == kind].tolist()]) for kind in (False, True)]
-
-        def features(rows: np.ndarray) -> np.ndarray:
+        def nats(rows: np.ndarray, of_half: int) -> np.ndarray:
+            learned = [
+                [texts[row] for row in train[(half[train] == of_half) & (is_model == kind)].tolist()] for kind in (False, True)
+            ]
             read = [texts[row] for row in rows.tolist()]
-            logs = np.log([side(read) for side in sides])
-            return np.column_stack([*logs, logs[0] - logs[1], np.log([len(text) for text in read])])
+            return np.stack([ngram_reading(own, 3).nats(read) / sizes[rows] for own in learned], axis=1)
 
-        return (
-            LogisticRegression(class_weight="balanced", max_iter=500)
-            .fit(features(train), is_model)
-            .decision_function(features(test))
-        )
+        def features(rows: np.ndarray, nats_a_byte: np.ndarray) -> np.ndarray:
+            return np.column_stack([nats_a_byte, nats_a_byte[:, 0] - nats_a_byte[:, 1], np.log(sizes[rows])])
+
+        own = np.zeros((train.size, 2))
+        for number in (0, 1):
+            own[half[train] == number] = nats(train[half[train] == number], 1 - number)
+        known, new = features(train, own), features(test, (nats(test, 0) + nats(test, 1)) / 2)
+        centre, scale = known.mean(axis=0), known.std(axis=0)
+        model = LogisticRegression(class_weight="balanced", max_iter=500).fit((known - centre) / scale, is_model)
+        return model.decision_function((new - centre) / scale)
+
+    return score
+
+
+def blend(parts: Sequence[Score], groups: np.ndarray) -> Score:
+    """Logistic regression on the scores of several; a training text is scored by fits to the other half of the groups."""
+    from sklearn.linear_model import LogisticRegression
+
+    half = halves(groups)
+
+    def score(train: np.ndarray, is_model: np.ndarray, test: np.ndarray) -> np.ndarray:
+        known = np.zeros((train.size, len(parts)))
+        for number in (0, 1):
+            rest, own = half[train] != number, half[train] == number
+            known[own] = np.stack([part(train[rest], is_model[rest], train[own]) for part in parts], axis=1)
+        scale = known.std(axis=0)
+        model = LogisticRegression(class_weight="balanced", max_iter=500).fit(known / scale, is_model)
+        return model.decision_function(np.stack([part(train, is_model, test) for part in parts], axis=1) / scale)
 
     return score
 
@@ -131,21 +169,24 @@ def pairs(features: Any, groups: np.ndarray, strength: float = 10.0) -> Score:
     return score
 
 
-def detector(texts: list[str], fitted: int | None = None) -> Score:
-    """The detector `classifier`; the frequent words that it knows are those of the first `fitted` texts, of all where left out."""
-    ours = ClassifierDetector()
+def detector(ours: Detector, texts: list[str], groups: np.ndarray, fitted: int | None = None) -> Score:
+    """A detector of detect; the frequent words that it knows are those of the first `fitted` texts, of all where left out."""
     features = ours.reader(texts[:fitted])(texts)
-    return lambda train, is_model, test: ours.fit(features[train], is_model, stream("fit")).score(features[test])
+    return lambda train, is_model, test: ours.fit(features[train], is_model, groups[train], stream("fit")).score(features[test])
 
 
 def families(texts: list[str], raw: list[str], groups: np.ndarray) -> dict[str, Callable[[], Score]]:
     signs = r"\w+|[^\w\s]"
-    return {
+    alone = {
         BASELINE: lambda: linear(tfidf(texts, analyzer="char", ngram_range=(2, 4), min_df=3, max_features=200_000)),
-        "classifier of detect": lambda: detector(texts),
+        "classifier of detect": lambda: detector(ClassifierDetector(), texts, groups),
         "words and pairs": lambda: linear(tfidf(texts, ngram_range=(1, 2), min_df=2, token_pattern=signs)),
         "style, function words, burstiness, compression": lambda: trees(style(texts)),
-        "likelihood under n-gram models": lambda: likelihoods(texts),
+        "likelihood under n-gram models": lambda: likelihoods(texts, groups),
+    }
+    return alone | {
+        "the five above, blended": lambda: blend([make() for make in alone.values()], groups),
+        BLEND: lambda: detector(BlendDetector(detectors=(ClassifierDetector(), NgramDetector())), texts, groups),
         "differences of pairs, words": lambda: pairs(tfidf(texts, ngram_range=(1, 2), min_df=2, token_pattern=signs), groups),
         "control: length alone": lambda: linear(lengths_alone(raw)),
         "control: punctuation and white space alone": lambda: trees(signs_alone(raw)),
@@ -202,10 +243,11 @@ def main() -> None:
     load = os.getloadavg()
     frame = pl.read_parquet(DATA / "human_ai" / "l2r_12domains.parquet")
     raw = frame["text"].to_list()
+    _, groups = np.unique(frame["group_id"].to_numpy(), return_inverse=True)
     done = [json.loads(row) for row in PROGRESS.read_text().splitlines()] if PROGRESS.exists() else []
     for form, texts in (("normalised", normalised(raw).strings), ("raw", raw)):
         baselines: dict[str, np.ndarray] = {}
-        for name, make in families(texts, raw, frame["group_id"].to_numpy()).items():
+        for name, make in families(texts, raw, groups).items():
             if form == "normalised" and name.startswith("control"):
                 continue
             finished = [row for row in done if row["form"] == form and row["features"] == name]

@@ -15,16 +15,19 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from detectors import BASELINE, detector, linear, tfidf
+from detectors import BASELINE, BLEND, detector, linear, tfidf
 from figures import DATA, RESULTS, write
 
+from outcross.detectors.blend import BlendDetector
+from outcross.detectors.classifier import ClassifierDetector
+from outcross.detectors.ngram import NgramDetector
 from outcross.ledger import stream
 from outcross.statistics.prediction import area_under_the_curve
 from outcross.text.normalised import normalised
 
 RATES, SAMPLES = (0.01, 0.05), 1000
 PROGRESS = RESULTS / "lock_box.progress.jsonl"
-OURS = "classifier of detect"
+OURS = {"classifier of detect": ClassifierDetector(), BLEND: BlendDetector(detectors=(ClassifierDetector(), NgramDetector()))}
 
 
 def read() -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -49,7 +52,9 @@ def scores(known: pl.DataFrame, locked: pl.DataFrame, form: str) -> dict[str, np
     train, test = np.arange(known.height), np.arange(known.height, len(texts))
     is_model = (known["label"] == "ai").to_numpy()
     characters = tfidf(texts, fitted=known.height, analyzer="char", ngram_range=(2, 4), min_df=3, max_features=200_000)
-    return {BASELINE: linear(characters)(train, is_model, test), OURS: detector(texts, known.height)(train, is_model, test)}
+    _, groups = np.unique([*known["group_id"].to_list(), *locked["group_id"].to_list()], return_inverse=True)
+    ours = {name: detector(own, texts, groups, known.height)(train, is_model, test) for name, own in OURS.items()}
+    return {BASELINE: linear(characters)(train, is_model, test)} | ours
 
 
 def hits(score: np.ndarray, is_model: np.ndarray, rate: float) -> float:

@@ -405,7 +405,7 @@ class WordsDetector(Detector):
     def reader(self, given):
         return different_words
 
-    def fit(self, features, is_model, rng):
+    def fit(self, features, is_model, groups, rng):
         return FewWords()
 
 
@@ -418,7 +418,7 @@ class ManyWords:
 class UpsideDown(WordsDetector):
     """Its scores are higher for texts of people."""
 
-    def fit(self, features, is_model, rng):
+    def fit(self, features, is_model, groups, rng):
         return ManyWords()
 
 
@@ -431,7 +431,7 @@ class OneScoreForAll:
 class OneScore(WordsDetector):
     """It has one score for all texts."""
 
-    def fit(self, features, is_model, rng):
+    def fit(self, features, is_model, groups, rng):
         return OneScoreForAll()
 
 
@@ -463,7 +463,7 @@ class Learned:
 class ForgetsItsFit(WordsDetector):
     """It learns the direction from the texts and keeps nothing of it."""
 
-    def fit(self, features, is_model, rng):
+    def fit(self, features, is_model, groups, rng):
         return Learned(1.0 if features[is_model].sum() >= features[~is_model].sum() else -1.0)
 
 
@@ -471,7 +471,7 @@ class ForgetsItsFit(WordsDetector):
 class FitsNothing(WordsDetector):
     """Its fit gives no scores."""
 
-    def fit(self, features, is_model, rng):
+    def fit(self, features, is_model, groups, rng):
         return None
 
 

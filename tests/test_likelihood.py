@@ -113,7 +113,7 @@ def area(detector, texts, is_model):
     features = detector.reader(texts)(texts)
     seen = np.flatnonzero(np.arange(len(texts)) % 3 != 0)
     unseen = np.flatnonzero(np.arange(len(texts)) % 3 == 0)
-    score = detector.fit(features[seen], is_model[seen], np.random.default_rng(0)).score(features[unseen])
+    score = detector.fit(features[seen], is_model[seen], seen, np.random.default_rng(0)).score(features[unseen])
     return area_under_the_curve(score, is_model[unseen]).value
 
 
@@ -126,8 +126,29 @@ def test_a_blend_gives_the_weight_to_the_detector_that_knows(texts):
     blend = BlendDetector(detectors=["classifier", "declared", {"kind": "ngram", "order": 1}])
     assert area(blend, *texts) > 0.8
     features = blend.reader(texts[0])(texts[0])
-    fitted = blend.fit(features, texts[1], np.random.default_rng(0))
+    fitted = blend.fit(features, texts[1], np.arange(len(texts[0])), np.random.default_rng(0))
     assert abs(fitted.weights[1]) < 1e-6 < fitted.weights[2]  # nobody writes an assistant's phrase here
+
+
+def test_a_blend_does_not_weigh_a_detector_by_rewrites_of_what_it_learned():
+    """Each story is told by people and by a model in its own words, which say nothing of who tells the next one; a few common words do."""
+    rng, stories = np.random.default_rng(0), 240
+
+    def story_by(story: int, is_model: bool) -> str:
+        words = [f"name{story}x{number}" for number in rng.permutation(40) % 20]
+        habits = ["moreover", "thus"] if is_model else ["and", "but"]
+        common = [
+            habits[rng.integers(2)] if rng.random() < 0.3 else ["moreover", "thus", "and", "but"][rng.integers(4)] for _ in range(6)
+        ]
+        return " ".join([*words, *common])
+
+    texts = [story_by(story, is_model) for is_model in (False, True) for story in range(stories)]
+    is_model, groups = np.arange(2 * stories) >= stories, np.tile(np.arange(stories), 2)
+    blend = BlendDetector(detectors=["classifier", {"kind": "ngram", "order": 1}])
+    features = blend.reader(texts)(texts)
+    by_story = blend.fit(features, is_model, groups, rng)
+    by_text = blend.fit(features, is_model, rng.permutation(2 * stories), rng)
+    assert by_story.weights[1] > 0.2 > 0 > by_text.weights[1]
 
 
 def test_bad_settings_are_one_line(tmp_path):

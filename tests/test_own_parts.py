@@ -383,8 +383,8 @@ def test_two_parts_of_one_name_are_refused(place, package):
 
 WRONG_DETECTORS = {
     "def reader(self, given):\n        return lambda texts: np.zeros((3, 1))": r"what One\.reader \(one\.py, line 11\) gives must make features of \d+ rows out of \d+ texts, got shape \(3, 1\)",
-    "def fit(self, features, is_model, rng):\n        return 3": r"One\.fit \(one\.py, line 11\) must give a fitted detector, which has score\(features\), got 3",
-    "def fit(self, features, is_model, rng):\n        return features + 'a'": r"One\.fit \(one\.py, line 12\) raised .*Error",
+    "def fit(self, features, is_model, groups, rng):\n        return 3": r"One\.fit \(one\.py, line 11\) must give a fitted detector, which has score\(features\), got 3",
+    "def fit(self, features, is_model, groups, rng):\n        return features + 'a'": r"One\.fit \(one\.py, line 12\) raised .*Error",
     "def fit(self, features):\n        return features": r"One \(one\.py, line 8\) has One\.fit \(one\.py, line 11\) with the arguments \(self, features\)",
 }
 
@@ -394,7 +394,7 @@ def test_a_wrong_detector_is_one_line_with_its_class_file_and_line(method, place
     given = (
         "" if "def reader" in method else "\n\n    def reader(self, given):\n        return lambda texts: np.ones((len(texts), 1))"
     )
-    fit = "" if "def fit" in method else "\n\n    def fit(self, features, is_model, rng):\n        return self"
+    fit = "" if "def fit" in method else "\n\n    def fit(self, features, is_model, groups, rng):\n        return self"
     (place / "one.py").write_text(
         "import numpy as np\n\nfrom outcross.detectors import Detector, DetectorPage\nfrom outcross.recipe import recipe\n\n\n"
         f"@recipe\nclass One(Detector):\n    '''One.'''\n    page = DetectorPage('one', 'One.', 'All.', 'ours')\n    {method}{given}{fit}\n"

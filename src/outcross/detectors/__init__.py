@@ -1,7 +1,7 @@
 """Who wrote this: a number a text that is higher the more it looks like a model's.
 
 A detector is a recipe. `reader(texts)` gives what turns texts into features, which may know how the calibration texts are written and never who wrote them;
-`fit(features, is_model, rng)` gives a fitted detector, whose `score(features)` is a number a text, (n,), NaN where it abstains. Scores are not
+`fit(features, is_model, groups, rng)` gives a fitted detector, whose `score(features)` is a number a text, (n,), NaN where it abstains. Scores are not
 probabilities: `calibrated` turns those of any detector into log-odds, thresholds and shares, on texts that the fit did not see. What `reader` gives is indexed by
 arrays of row numbers: a NumPy array (n, …), a SciPy sparse matrix, or a class that is derived from `Stacking`. The features of a text do not depend on the texts beside it.
 
@@ -58,8 +58,8 @@ class Detector:
         """What turns texts (or `TypedRecords`) into features, knowing those that are given and not who wrote them."""
         raise NotImplementedError
 
-    def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
-        """What scores texts, after these. is_model: (n,) of truth values."""
+    def fit(self, features: Any, is_model: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+        """What scores texts, after these. is_model: (n,) of truth values; groups: (n,) whole numbers, equal for texts that belong together, as a text and a rewrite of it."""
         raise NotImplementedError
 
     def arrays(self, reader: Reader, fitted: FittedDetector) -> dict[str, np.ndarray]:
@@ -68,7 +68,7 @@ class Detector:
 
     def restored(self, arrays: Mapping[str, np.ndarray]) -> tuple[Reader, FittedDetector]:
         """The reader and the fit that `arrays` told of."""
-        return self.reader(()), self.fit(np.zeros((0, 1)), np.zeros(0, bool), np.random.default_rng(0))
+        return self.reader(()), self.fit(np.zeros((0, 1)), np.zeros(0, bool), np.zeros(0, np.int64), np.random.default_rng(0))
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -117,9 +117,9 @@ def features_of(detector: Detector, reader: Reader, content: Any) -> Any:
     return features
 
 
-def fitted(detector: Detector, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+def fitted(detector: Detector, features: Any, is_model: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> FittedDetector:
     """A detector after a fit. BadInput where it gives something that has no scores, with its class and line."""
-    fit = detector.fit(features, is_model, rng)
+    fit = detector.fit(features, is_model, groups, rng)
     if not callable(getattr(fit, "score", None)):
         place = own_source.place_of(type(detector), "fit")
         raise BadInput(f"{place} must give a fitted detector, which has score(features), got {fit!r:.80}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,7 +14,7 @@ from outcross.errors import BadInput
 from outcross.recipe import read, recipe
 
 FOLDS = 3
-"""Parts of the training texts, each of which is scored by detectors that are fitted to the others."""
+"""Parts of the groups of training texts, each of which is scored by detectors that are fitted to the others."""
 
 
 def several(value: object) -> tuple[Detector, ...]:
@@ -27,7 +26,7 @@ def several(value: object) -> tuple[Detector, ...]:
 
 @recipe
 class BlendDetector(Detector):
-    """Logistic regression on the scores of several detectors. Each is fitted to two thirds of the training texts and scores the third, so that none is weighed by texts that it learned; equal texts are in one third."""
+    """Logistic regression on the scores of several detectors. Each is fitted to two thirds of the groups of training texts and scores the third, so that none is weighed by texts that it learned, or by rewrites of them."""
 
     page = DetectorPage(
         "blend",
@@ -43,18 +42,20 @@ class BlendDetector(Detector):
     def reader(self, given: Sequence[str]) -> Reader:
         return SeveralReaders(tuple(detector.reader(given) for detector in self.detectors))
 
-    def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+    def fit(self, features: Any, is_model: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> FittedDetector:
         if is_model.all() or not is_model.any():
             raise BadInput("a blend needs texts of people and of models, got one kind")
-        fold = features.digests % FOLDS
+        fold = np.unique(groups, return_inverse=True)[1] % FOLDS
         scores = np.full((is_model.size, len(self.detectors)), np.nan)
         for number in range(FOLDS):
             rest, own = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
             if not own.size or is_model[rest].all() or not is_model[rest].any():
                 continue
             for place, (detector, part) in enumerate(zip(self.detectors, features.parts, strict=True)):
-                scores[own, place] = detector.fit(part[rest], is_model[rest], rng).score(part[own])
-        fits = tuple(detector.fit(part, is_model, rng) for detector, part in zip(self.detectors, features.parts, strict=True))
+                scores[own, place] = detector.fit(part[rest], is_model[rest], groups[rest], rng).score(part[own])
+        fits = tuple(
+            detector.fit(part, is_model, groups, rng) for detector, part in zip(self.detectors, features.parts, strict=True)
+        )
         return Blend(fits, *_line(scores, is_model))
 
     def arrays(self, reader: Any, fitted: Any) -> dict[str, np.ndarray]:
@@ -85,7 +86,7 @@ class SeveralReaders:
     readers: tuple[Reader, ...]
 
     def __call__(self, texts: Sequence[str]) -> SeveralFeatures:
-        return SeveralFeatures(tuple(reader(texts) for reader in self.readers), _digests(texts))
+        return SeveralFeatures(tuple(reader(texts) for reader in self.readers))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,19 +94,16 @@ class SeveralFeatures(Stacking):
     """Features of several detectors, a row a text."""
 
     parts: tuple[Any, ...]
-    digests: np.ndarray
-    """(n,): equal for equal texts."""
 
     @property
     def shape(self) -> tuple[int]:
-        return (self.digests.size,)
+        return (self.parts[0].shape[0],)
 
     def stacked(self, other: SeveralFeatures) -> SeveralFeatures:
-        parts = tuple(stacked(first, second) for first, second in zip(self.parts, other.parts, strict=True))
-        return SeveralFeatures(parts, np.concatenate((self.digests, other.digests)))
+        return SeveralFeatures(tuple(stacked(first, second) for first, second in zip(self.parts, other.parts, strict=True)))
 
     def __getitem__(self, rows: np.ndarray) -> SeveralFeatures:
-        return SeveralFeatures(tuple(part[rows] for part in self.parts), self.digests[rows])
+        return SeveralFeatures(tuple(part[rows] for part in self.parts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +135,3 @@ def _line(scores: np.ndarray, is_model: np.ndarray) -> tuple[np.ndarray, np.ndar
     design = np.where(known, (scores - centre) / scale, 0.0)
     model = LogisticRegression(class_weight="balanced", max_iter=500).fit(design, is_model)
     return centre, scale, np.asarray(model.coef_)[0], float(np.asarray(model.intercept_)[0])
-
-
-def _digests(texts: Sequence[str]) -> np.ndarray:
-    return np.array([zlib.crc32(text.encode()) for text in texts], np.int64)

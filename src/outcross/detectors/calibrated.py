@@ -123,7 +123,8 @@ def calibrated(
         telling.get()(fold / fold_count)
         human, ai = (np.flatnonzero(fold_of_text[side] != fold) for side in (0, 1))
         is_ai = np.arange(human.size + ai.size) >= human.size
-        fits.append(fitted(detector, stacked(features[0][human], features[1][ai]), is_ai, rng))
+        groups = np.concatenate((samples[0].groups[human], samples[1].groups[ai]))
+        fits.append(fitted(detector, stacked(features[0][human], features[1][ai]), is_ai, groups, rng))
         for side, feature in enumerate(features):
             held_out = np.flatnonzero(fold_of_text[side] == fold)
             if held_out.size:

@@ -33,7 +33,7 @@ class ClassifierDetector(Detector):
     def reader(self, given: Sequence[str]) -> Reader:
         return HashedFeatures(frequent_words(given))
 
-    def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+    def fit(self, features: Any, is_model: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> FittedDetector:
         from scipy.sparse import diags_array
         from sklearn.linear_model import LogisticRegression
 

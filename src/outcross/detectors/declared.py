@@ -42,7 +42,7 @@ class DeclaredDetector(Detector):
     def reader(self, given: Sequence[str]) -> Reader:
         return phrases_of
 
-    def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+    def fit(self, features: Any, is_model: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> FittedDetector:
         return FirstColumn()
 
 

@@ -35,7 +35,7 @@ class NgramDetector(Detector):
     def reader(self, given: Sequence[str]) -> Reader:
         return _as_they_are
 
-    def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+    def fit(self, features: Any, is_model: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> FittedDetector:
         sides = [features[:, 0][is_model == side].tolist() for side in (False, True)]
         if not sides[0] or (self.against == "models" and not sides[1]):
             raise BadInput("an n-gram detector needs texts of people, and of models where they are held against them")

@@ -46,7 +46,7 @@ class TwoSampleDetector(Detector):
             )
         return points_reader(given)
 
-    def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+    def fit(self, features: Any, is_model: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> FittedDetector:
         from sklearn.ensemble import GradientBoostingClassifier
 
         if is_model.all() or not is_model.any():

@@ -70,7 +70,7 @@ class WatermarkDetector(Detector):
     def reader(self, given: Sequence[str]) -> Reader:
         return self._scores
 
-    def fit(self, features: Any, is_model: np.ndarray, rng: np.random.Generator) -> FittedDetector:
+    def fit(self, features: Any, is_model: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> FittedDetector:
         return FirstColumn()
 
     @property

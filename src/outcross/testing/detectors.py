@@ -80,7 +80,7 @@ class DetectorBench:
 
     def fitted(self, is_model: np.ndarray) -> Any:
         """The detector after a fit to all texts, with these authors."""
-        return fitted(self.detector, self.features, is_model, np.random.default_rng(1))
+        return fitted(self.detector, self.features, is_model, np.arange(2 * N), np.random.default_rng(1))
 
     def scores(self, given: Any) -> np.ndarray:
         """The scores of some texts or records."""

@@ -95,7 +95,7 @@ def least_share(
     score = np.zeros(len(every))
     for number in range(FOLDS):
         held_out = folds == number
-        fit = fitted(detector, features[np.flatnonzero(~held_out)], is_data[~held_out], rng)
+        fit = fitted(detector, features[np.flatnonzero(~held_out)], is_data[~held_out], groups[~held_out], rng)
         score[held_out] = scores(fit, features[np.flatnonzero(held_out)])
     share = at_least(score[is_data], ScoredSample(score[~is_data], np.unique(own[0].groups, return_inverse=True)[1]))
     unit = "records" if isinstance(every, TypedRecords) else "texts"
