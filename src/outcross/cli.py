@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -211,7 +212,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OutcrossError as error:
         code = _fail(str(error), error.exit_code)
     except CycloptsError as error:
-        code = _fail(" ".join(str(error).split()), 2)
+        code = _fail(_wrong_use(" ".join(str(error).split())), 2)
     except SystemExit:
         raise
     except KeyboardInterrupt:
@@ -234,6 +235,18 @@ def main(arguments: list[str] | None = None) -> None:
         )
         code = _fail(f"{blame}: {type(error).__name__}: {first_words(error, LONGEST)}", 3)
     sys.exit(code)
+
+
+_MISSING = re.compile(r'Command "([a-z]+)" parameter (\S+) requires an argument\.')
+
+
+def _wrong_use(message: str) -> str:
+    """What the parser of the command line says, with the way out where something is missing.
+
+    >>> _wrong_use('Command "run" parameter --spec requires an argument.')
+    'run needs --spec; `outcross run --help` says what it takes'
+    """
+    return _MISSING.sub(r"\1 needs \2; `outcross \1 --help` says what it takes", message)
 
 
 def _check_text(arguments: list[str]) -> None:
