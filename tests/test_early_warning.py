@@ -33,11 +33,11 @@ def test_one_seed_has_a_lead_and_no_verdict():
     answer = seeds(EARLY)
     assert (answer.answer, answer.value, answer.low, answer.when) == ("cannot_tell", 2.0, None, 2)
     assert answer.note.startswith(
-        "By the readings themselves, the early signal (rare things are lost) had lost a tenth 2 generations before held_out_loss had risen by 5 %. "
+        "By the values alone, the early signal (rare things are lost) had lost a tenth 2 generations before held-out loss had risen by 5 %. "
     )
     assert "which puts either signal first in half of such runs" in answer.note
     assert (
-        "By their intervals, the early signal had surely moved from generation 2 on, and held_out_loss had surely moved from generation 2 on."
+        "By their 95 % intervals, the early signal had surely moved from generation 2 on, and held-out loss had surely moved from generation 2 on."
         in answer.note
     )
 
@@ -54,16 +54,16 @@ def test_ties_are_told_apart_and_are_no_lead():
     answer = seeds(*[EARLY] * 5, TIED)
     assert answer.value == pytest.approx(10 / 6) and answer.answer == "cannot_tell"
     assert "The early signal was first in 5, both came in the same generation in 1 of 6 seeds" in answer.note
-    assert "had lost a tenth in the generation in which held_out_loss had risen by 5 %" in seeds(TIED).note
+    assert "had lost a tenth in the generation in which held-out loss had risen by 5 %" in seeds(TIED).note
 
 
 def test_a_loss_that_has_not_risen_makes_the_lead_a_lower_bound():
     answer = seeds((EARLY[0], [LOSS] * 6))
     assert answer.value == 4.0
-    assert "had lost a tenth from generation 2 on, and held_out_loss had not risen by 5 % by the last generation" in answer.note
+    assert "had lost a tenth from generation 2 on, and held-out loss had not risen by 5 % by the last generation" in answer.note
     still = seeds(([1.0] * 6, [LOSS] * 6))
     assert (still.answer, still.value) == ("no", None)
-    assert "had not lost a tenth, and held_out_loss had not risen" in still.note
+    assert "had not lost a tenth, and held-out loss had not risen" in still.note
     late = seeds(([1.0] * 6, LATE[1]))
     assert (late.value, late.when) == (-4.0, None) and "had not lost a tenth by the last generation" in late.note
 

@@ -239,8 +239,8 @@ def test_the_generations_within_a_budget_are_those_before_a_path_is_outside_for_
     paths = np.array([[110.0, 121.0, 100.0], [110.0, 115.0, 119.0], [125.0, 100.0, 100.0]])
     horizon = horizon_of(np.array([100.0, 105.0]), paths, perplexity, 100.0)
     assert (horizon.low, horizon.median, horizon.high) == (1, 2, None)
-    assert str(horizon) == "2 [1, beyond what was looked at]"
-    assert "beyond what was looked at" in str(horizon_of(np.array([100.0]), paths, Budget("held_out_perplexity", 2.0), 100.0))
+    assert str(horizon) == "2 [1, more than 4]"
+    assert "more than 3" in str(horizon_of(np.array([100.0]), paths, Budget("held_out_perplexity", 2.0), 100.0))
     assert horizon_of(np.array([1.0, 0.9]), np.array([[0.7]]), Budget("tail_survival", 0.8), 1.0).median == 1
 
 
@@ -317,7 +317,7 @@ def test_a_forecast_finds_the_generation_at_which_the_closed_form_leaves_the_bud
     horizon = forecast.horizon("log_variance")["replace"]
     assert horizon.low <= outside - 1 <= horizon.high and horizon.high - horizon.low <= 6
     assert forecast.horizon("log_variance")["accumulate"].low is None
-    assert "replace leaves its budget" in forecast.summary
+    assert "log_variance of replace is the first to leave its budget (0.8 times generation 0)" in forecast.summary
 
 
 def test_the_curve_ahead_holds_the_closed_form(forecast):

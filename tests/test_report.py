@@ -376,7 +376,7 @@ def test_a_closed_form_is_compared_point_by_point(gaussian_study, tmp_path):
         for reading in gaussian_study.readings
         if reading.arm == arm
     )
-    assert f"within: {inside} of 31 (replace)" in words
+    assert f"in the grey band: {inside} of 31 (replace)" in words
 
 
 def test_joined_studies_keep_their_arms_apart(text_study, gaussian_study, tmp_path):

@@ -289,7 +289,7 @@ def test_three_cheap_claims_agree(reproduced):
     for result in (reproduced, *map(outcross.reproduce, CHEAP)):
         assert set(result.verdicts.values()) == {"agrees"}, result.frame()
         assert result.frame()["comparison"].unique().to_list() == ["agrees"]
-        assert len(result.figures()) == 1 and "1 agrees" in repr(result)
+        assert len(result.figures()) == 1 and "agrees 1" in repr(result)
     assert reproduced.open("seddik-replace").frame().height > 0
 
 

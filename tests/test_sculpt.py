@@ -162,7 +162,7 @@ def test_the_page_says_of_each_way_to_choose_data_what_the_smallest_student_is()
             "teacher must be a language model that is trained",
         ),
         ({"student": "gaussian"}, {}, "student must be a language model that is trained here"),
-        ({"teachers": 0}, {}, "teachers must be greater than or equal to 1"),
+        ({"teachers": 0}, {}, "teachers must be at least 1"),
         ({}, {"metrics": [{"sculpted": {"goal": "wrods"}}]}, "did you mean 'words'"),
         ({}, {"training": {"steps": 5}}, "training has no meaning for apprentice"),
         (

@@ -225,7 +225,7 @@ def test_chains_that_would_keep_unequal_numbers_are_refused():
         ({"select": [{"kind": "random", "share": 1.0}]}, "select keeps them all"),
         ({"select": "central"}, "select must be a list"),
         ({"select": ["centre"]}, "did you mean 'central'"),
-        ({"select": [{"kind": "central", "share": 1.5}]}, "share must be less than or equal to 1"),
+        ({"select": [{"kind": "central", "share": 1.5}]}, "share must be at most 1"),
         ({"select": ["central"], "human": {"distribution": "normal", "records": "moments"}, "metrics": []}, "human.records is moments"),
         ({"select": [{"kind": "verify", "attribute": "words", "at_most": 3}]}, "judges by texts, gaussian learns vectors"),
         ({"select": [{"kind": "verify"}]}, "a verifier that asks nothing keeps all"),
@@ -246,7 +246,7 @@ def test_chains_that_would_keep_unequal_numbers_are_refused():
         ({"select": [{"kind": "importance"}]}, "column or detector is needed"),
         ({"select": [{"kind": "importance", "detector": "oracle", "draws": 4.0}, "random"]}, "draws must be at most max_repeats"),
         ({"select": [{"kind": "importance", "detector": "oracle"}, "random"], "chains": 2}, "chains is 2"),
-        ({"draw": {"prompts": "none", "candidates": 0}}, "draw.candidates must be greater than or equal to 1"),
+        ({"draw": {"prompts": "none", "candidates": 0}}, "draw.candidates must be at least 1"),
         ({"draw": {"prompts": "none", "candidats": 2}}, "did you mean 'candidates'"),
     ],
 )  # fmt: skip

@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -211,7 +214,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OutcrossError as error:
         code = _fail(str(error), error.exit_code)
     except CycloptsError as error:
-        code = _fail(" ".join(str(error).split()), 2)
+        code = _fail(_wrong_use(" ".join(str(error).split()), sys.argv[1:] if arguments is None else arguments), 2)
     except SystemExit:
         raise
     except KeyboardInterrupt:
@@ -234,6 +237,39 @@ def main(arguments: list[str] | None = None) -> None:
         )
         code = _fail(f"{blame}: {type(error).__name__}: {first_words(error, LONGEST)}", 3)
     sys.exit(code)
+
+
+_MISSING = re.compile(r'Command "([a-z]+)" parameter (\S+) requires an argument\.')
+_UNKNOWN = re.compile(r"Unknown option: --([\w.-]+?)\.(?: Did you mean --([\w-]+)\?)?")
+ALIKE = 0.7
+"""How alike two words are, from 0 to 1, of which one may be meant for the other."""
+KEYED = ("run", "show", "forecast")
+"""Commands that take the keys of an experiment."""
+
+
+def _wrong_use(message: str, arguments: Sequence[str]) -> str:
+    """What the parser of the command line says, with the way out.
+
+    >>> _wrong_use('Command "run" parameter --spec requires an argument.', ["run"])
+    'run needs --spec; `outcross run --help` says what it takes'
+    >>> _wrong_use('Command "run" parameter --out requires an argument.', ["run", "gaussian", "--out"])
+    '--out needs a value; `outcross run --help` says which'
+    >>> _wrong_use("Unknown option: --seed. Did you mean --spec?", ["run", "gaussian", "--seed", "3"])
+    'there is no option --seed; a key of the experiment is written without --, as seed=VALUE; `outcross run --help` lists the options'
+    """
+    if missing := _MISSING.fullmatch(message):
+        command, name = missing.groups()
+        if any(argument.split("=")[0] == name for argument in arguments):
+            return f"{name} needs a value; `outcross {command} --help` says which"
+        return f"{command} needs {name}; `outcross {command} --help` says what it takes"
+    if (unknown := _UNKNOWN.fullmatch(message)) and arguments[0] in KEYED:
+        if unknown[2] and SequenceMatcher(None, unknown[1], unknown[2]).ratio() >= ALIKE:
+            return message
+        return (
+            f"there is no option --{unknown[1]}; a key of the experiment is written without --, as {unknown[1]}=VALUE; "
+            f"`outcross {arguments[0]} --help` lists the options"
+        )
+    return message
 
 
 def _check_text(arguments: list[str]) -> None:

@@ -591,6 +591,15 @@ def explain(error: ValidationError, known: list[str]) -> str:
     if first["type"] in ("missing", "missing_argument", "missing_keyword_only_argument"):
         return f"{where} is needed"
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    for bound, words in (
+        ("greater than or equal to", "at least"),
+        ("less than or equal to", "at most"),
+        ("greater than", "above"),
+        ("less than", "below"),
+    ):
+        message = message.replace(bound, words)
     if first["type"] == "value_error":
         return message if not where or message.startswith((where, "unknown ")) else f"{where} {message}"
-    return f"{where} must be {message}, got {first['input']!r:.80}"
+    given = first["input"]
+    is_percent = message == "at most 1" and isinstance(given, int | float) and 1 < given <= 100
+    return f"{where} must be {message}, got {given!r:.80}" + (f"; write {given / 100:g} for {given:g} %" if is_percent else "")

@@ -228,16 +228,16 @@ def test_no_law_is_told_where_none_is_known():
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        ({"learner": {"kind": "panel", "error": 30}}, r"error must be less than or equal to 1, got 30"),
+        ({"learner": {"kind": "panel", "error": 30}}, r"error must be at most 1, got 30"),
         ({"learner": {"kind": "panel", "mistakes": "often"}}, "mistakes must be 'random', 'same_answer' or 'same_questions'"),
         ({"learner": {"kind": "panel", "student": "gaussian"}}, "student must be plurality or linear_answers"),
         ({"learner": {"kind": "panel", "specialised": 0.5}}, "specialised needs two teachers at least"),
-        ({"human": {"kind": "sums", "answers": 1}}, "answers must be greater than or equal to 2"),
+        ({"human": {"kind": "sums", "answers": 1}}, "answers must be at least 2"),
         ({"human": {"kind": "sums", "answers": 3, "topics": 4}}, "topics must be at most the 3 values of the first digit, got 4"),
         ({"select": [{"kind": "noisy_check", "truth": "answer ="}]}, "is no condition"),
         (
             {"select": [{"kind": "noisy_check", "truth": "answer = right", "keeps_correct": 0.0}]},
-            "keeps_correct must be greater than 0",
+            "keeps_correct must be above 0",
         ),
         ({"select": ["star"]}, "columns are needed"),
     ],

@@ -193,7 +193,9 @@ def parse(text: str, where: str) -> dict[str, Any]:
 def _text(spec: str) -> str:
     path = builtin().get(spec) or Path(spec)
     if "\0" not in spec and not os.path.lexists(path):
-        raise BadInput(f"no experiment {spec!r}{nearest(spec, builtin())}; built in: {', '.join(builtin())}, or give a YAML file")
+        raise BadInput(
+            f"no experiment and no file {spec!r}{nearest(spec, builtin())}; give a YAML file, or a built-in experiment: {', '.join(builtin())}"
+        )
     return read_text(path, "give an experiment file, which is a page of YAML", MOST_BYTES)
 
 

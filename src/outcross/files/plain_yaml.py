@@ -23,7 +23,8 @@ def read(text: str, where: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         at = f" line {mark.line + 1}" if mark else ""
-        raise BadInput(f"{where}{at}: {getattr(error, 'problem', None) or 'not YAML'}; see the examples of outcross list") from None
+        problem = (getattr(error, "problem", None) or "not YAML").replace("'<stream end>'", "the end of the file")
+        raise BadInput(f"{where}{at}: {problem}; `outcross show gaussian` prints an example") from None
     except Exception as error:  # a tag on what it does not fit (`!!timestamp x`) fails as its constructor happens to
         raise BadInput(f"{where}: not YAML that can be read ({type(error).__name__}); quote the values") from None
 

@@ -171,7 +171,7 @@ def _pointed(
             side,
             rows[chosen],
             distance / usual,
-            f"no {what} record is near: distance in units of the usual one between human records",
+            f"no {what} record is near; the value is the distance to the nearest one, in units of the usual distance between human records",
         )
 
 

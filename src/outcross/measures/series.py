@@ -143,7 +143,7 @@ def _lasting(series: np.ndarray, n: int, column: str, note: str, rng: np.random.
     )
     null = from_draws(float(quotient[worst]), draws.min(axis=1), "smaller", "simultaneous studentised permutation")
     ours, human = values[:n, worst].mean(), values[n:, worst].mean()
-    levels = f"{ours:.3f}, {human:.3f} in the reference; the worst of {len(lags)} lags from {lags[0]} to {lags[-1]}"
+    levels = f"{ours:.3f} in the synthetic data and {human:.3f} in the reference; the worst of {len(lags)} lags from {lags[0]} to {lags[-1]}"
     scale = float(error[worst])
     return Reading("lasting", estimate, null.on_scale(lambda q: q * scale), f"lag {lags[worst]}", column, note=f"{levels}; {note}")
 

@@ -146,7 +146,7 @@ class Structure(OfTables):
         for (column, other), tables in zip(chosen, relabelled(chosen, rng), strict=True):
             check, measure = _measured(column, other)
             levels, number = _association(measure, column, other, tables)
-            note = f"{levels[1]:.3f}, {levels[0]:.3f} in the reference" if levels else ""
+            note = f"{levels[1]:.3f} in the synthetic data and {levels[0]:.3f} in the reference" if levels else ""
             reading = read_with_null(check, number, at=f"with {other.column}", column=column.column, note=note)
             yield replace(reading, before=levels[0], after=levels[1]) if levels else reading
         if left_out:

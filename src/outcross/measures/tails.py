@@ -233,7 +233,7 @@ def _tail_index(column: str, synthetic: np.ndarray, reference: np.ndarray, rng: 
         estimate, null, (ours, human) = index_difference(synthetic, reference, rng)
     except NotApplicable as why:
         return unread("tail_index", str(why), column=column)
-    note = f"{ours:.2f}, {human:.2f} in the reference, beyond the human 95 % quantile"
+    note = f"{ours:.2f} in the synthetic data and {human:.2f} in the reference, beyond the human 95 % quantile"
     return Reading("tail_index", estimate, null, column=column, note=note, about=DEPTH)
 
 

@@ -27,6 +27,7 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK, FAINT = "#3a3a38", "#e9e8e4"
 LABEL_HEIGHT = 14  # pixels
 LABEL_INDENT, LETTER = 20, 6  # pixels before a line's name, and of a letter of it
+LEADER = 15  # pixels of the thin line from the end of a line to its name
 LARGEST = 700.0  # of a logarithm that exp can undo
 LARGE_SHARE = 0.5  # from here on a share is drawn against the whole
 CLEAR_BANDS = 5  # of more bands each is paler, so that the lines stay visible where all of them overlap
@@ -34,6 +35,8 @@ CROWD = 25  # with more generations than this a line carries no dots …
 DOTS = 120  # … nor where the chart would have more than these
 REACH = 0.06  # share of the settings' span, in logarithms where these are, that an axis goes beyond them on either side
 NARROWEST = 0.58  # share of a chart's width that is left to its lines, however long their names
+FEW_LAWS = 3  # closed forms that are named at their ends; of more of them each value stands in the name of its arm
+CLEAR_LAWS = 3  # of more closed forms each band is paler
 
 
 @dataclass(frozen=True)
@@ -139,15 +142,15 @@ def chart(
     human: str = "human data",
 ) -> Specification:
     """Curves over the generations with their intervals; what other human data show and closed forms lie under them."""
-    size = _with_room_for_names(curves, axis, size) if size.labels else size
-    theory = _law_ends(laws or {}, law_names or {}, axis, size) if size.labels else []
+    closed_forms, names = laws or {}, law_names or {}
+    size = _with_room_for_names(curves, axis, size, closed_forms, names) if size.labels else size
     layers = [
         *_floor_layers(floor, curves, axis, f"other {human}" if size.labels else ""),
-        *_law_layers(curves, laws or {}, axis),
+        *_law_layers(curves, closed_forms, axis),
         *_interval_layers(curves, axis),
         *_thread_layers(curves, axis),
         *_line_layers(curves, axis),
-        *(_label_layers(curves, axis, size, theory) if size.labels else ()),
+        *(_label_layers(curves, axis, size, closed_forms, names) if size.labels else ()),
     ]
     arms = [curve.arm for curve in curves]
     ticks = _generation_ticks(curves, size)
@@ -187,7 +190,7 @@ def draw(specification: Specification, key: str) -> str:
     for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
         svg = svg.replace(f'id="{name}"', f'id="{key}-{count}"').replace(f"url(#{name})", f"url(#{key}-{count})")
     svg = _DOT.sub(r'<circle aria-label="\1" cx="\2" cy="\3" r="\4" fill="\5"/>', _NOISE.sub("", svg))
-    return _LONG_DECIMAL.sub(lambda match: f"{float(match[0]):.2f}".rstrip("0").rstrip("."), svg)
+    return _COORDINATES.sub(lambda attribute: _LONG_DECIMAL.sub(_shorter, attribute[0]), svg)
 
 
 def converted(specification: Specification, form: str = "svg", dots_an_inch: int = 72) -> bytes:
@@ -226,8 +229,14 @@ _DOT = re.compile(
     r'<path aria-label="([^"]*)" role="graphics-symbol" transform="translate\(([\d.-]+),([\d.-]+)\)" '
     r'd="M([\d.]+),0A[^"]*" fill="([^"]*)" stroke-width="2" (?:stroke-dasharray="1,0" )?opacity="1"/>'
 )
-# Only coordinates: within path data and translations, never in text.
-_LONG_DECIMAL = re.compile(r"(?<=[ ,(MLHVCZ])-?\d+\.\d{3,}(?=[ ,)LHVCZ\"])")
+# Path data and translations; the words of a chart keep their decimals.
+_COORDINATES = re.compile(r' (?:d|transform)="[^"]*"')
+_LONG_DECIMAL = re.compile(r"-?\d+\.\d{3,}")
+
+
+def _shorter(match: re.Match[str]) -> str:
+    return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
+
 
 STYLE: Specification = {
     "font": FONT,
@@ -447,7 +456,8 @@ def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]]
         return []
     line = {"type": "line", "strokeWidth": 1.4, "aria": False}
     fixed = {"color": {"value": "#111"}, "strokeDash": {"value": [1, 3]}, "detail": {"field": "arm"}}
-    area = {"type": "area", "color": "#8a8880", "opacity": 0.25, "strokeWidth": 0}
+    opacity = round(0.25 * min(1.0, CLEAR_LAWS / len({row["arm"] for row in rows})), 3)
+    area = {"type": "area", "color": "#8a8880", "opacity": opacity, "strokeWidth": 0}
     return [
         *([_band(banded, area, axis, is_of_arm=False)] if banded else []),
         {"data": {"values": rows}, "mark": line, "encoding": {"y": {"field": "value", **vertical(axis)}, **fixed}},
@@ -480,72 +490,137 @@ def _law_ends(laws: Mapping[str, Mapping[int, float]], names: Mapping[str, str],
     ]
 
 
-def _label_layers(curves: Sequence[Curve], axis: Axis, size: Size, theory: Sequence[tuple[float, str]] = ()) -> list[Specification]:
+@dataclass(frozen=True)
+class _Label:
+    """The name of a line: where the line ends and where the name stands, in pixels from the left and from the top."""
+
+    end: float
+    arm: str
+    text: str
+    x: float
+    right: float
+
+
+def _label_layers(
+    curves: Sequence[Curve], axis: Axis, size: Size, laws: Mapping[str, Mapping[int, float]], law_names: Mapping[str, str]
+) -> list[Specification]:
     """Each line named at its end, those of theory too, names moved apart and tied to their ends by a thin line."""
-    longest = max(8, (size.labels - LABEL_INDENT) // LETTER)
-    of_arms = [
-        (axis.pixel(curve.known[-1].value or 0.0, size.height), visible(curve.arm), _end_label(curve, axis, longest))
-        for curve in curves
-    ]
-    room = size.height + 2 * LABEL_HEIGHT
-    if len(of_arms) * LABEL_HEIGHT > room:
+    if len(curves) * LABEL_HEIGHT > _room(size):
         return []
-    of_laws = [(end, "", shortened(visible(name), longest)) for end, name in theory]
-    ends = sorted([*of_arms, *(of_laws if (len(of_arms) + len(of_laws)) * LABEL_HEIGHT <= room else ())])
-    places = _apart([end for end, *_ in ends], size.height)
-    rows = [
-        {
-            "arm": arm,
-            "end": end,
-            "place": place,
-            "right": size.width - size.labels + 18,
-            "text": text,
-            "x": size.width - size.labels + 3,
-        }
-        for (end, arm, text), place in zip(ends, places, strict=True)
-    ]
-    across = {"type": "quantitative", "scale": None, "axis": None}
-    solid = {"strokeDash": {"value": [1, 0]}, "description": {"field": "arm"}}
+    theory = _law_ends(laws, law_names, axis, size)
+    is_named = len(laws) <= FEW_LAWS and (len(curves) + len(theory)) * LABEL_HEIGHT <= _room(size)
+    labels = [_label(curve, curves, axis, size, {} if is_named else laws.get(curve.arm, {})) for curve in curves]
+    if is_named:
+        x = size.width - size.labels + 3
+        labels += [_Label(end, "", shortened(visible(name), _longest(size)), x, x + LEADER) for end, name in theory]
+    margin = size.width - size.labels
+    rows = []
+    for beside in ([label for label in labels if label.right > margin], [label for label in labels if label.right <= margin]):
+        ordered = sorted(beside, key=lambda label: (label.end, label.arm, label.text))
+        for label, place in zip(ordered, _apart([label.end for label in ordered], size.height), strict=True):
+            rows.append(
+                {"arm": label.arm, "end": label.end, "place": place, "right": label.right, "text": label.text, "x": label.x}
+            )
+    return [*_leaders(rows), *_names(rows)]
+
+
+def _label(curve: Curve, curves: Sequence[Curve], axis: Axis, size: Size, law: Mapping[int, float]) -> _Label:
+    """The name of an arm. Where its line ends before the others, the name stands at that end if it has room there, else in the margin."""
+    point = curve.known[-1]
+    end = axis.pixel(point.value or 0.0, size.height)
+    text = _end_label(curve, axis, _longest(size), law.get(point.generation))
+    width = size.width - size.labels
+    first, last = _span(curves)
+    x = (point.generation - first) / (last - first) * width
+    ends_early = x + LABEL_INDENT + LETTER * len(text) < width
+    if point.generation < last and ends_early:
+        return _Label(end, visible(curve.arm), text, x + 3, x + 3 + LEADER)
+    return _Label(end, visible(curve.arm), text, min(x, width) + 3, width + 3 + LEADER)
+
+
+def _leaders(rows: Sequence[Specification]) -> list[Specification]:
+    """The thin lines from the ends of lines to their names."""
     return [
         {
-            "data": {"values": rows},
+            "data": {"values": list(rows)},
             "mark": {"type": "rule", "strokeWidth": 1.2, "opacity": 0.75},
             "encoding": {
-                "x": {"field": "x", **across},
+                "x": {"field": "x", **_PIXELS},
                 "x2": {"field": "right"},
-                "y": {"field": "end", **across},
+                "y": {"field": "end", **_PIXELS},
                 "y2": {"field": "place"},
-                **solid,
+                **_SOLID,
             },
-        },
-        {
-            "data": {"values": rows},
-            "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 3, "fontSize": FONT_SIZE, "color": "#1c1c1a"},
-            "encoding": {
-                "x": {"field": "right", **across},
-                "y": {"field": "place", **across},
-                "text": {"field": "text"},
-                "color": {"value": "#1c1c1a"},
-                **solid,
-            },
-        },
+        }
     ]
 
 
-def _with_room_for_names(curves: Sequence[Curve], axis: Axis, size: Size) -> Size:
+def _names(rows: Sequence[Specification]) -> list[Specification]:
+    return [
+        {
+            "data": {"values": list(rows)},
+            "mark": {"type": "text", "align": "left", "baseline": "middle", "dx": 3, "fontSize": FONT_SIZE, "color": "#1c1c1a"},
+            "encoding": {
+                "x": {"field": "right", **_PIXELS},
+                "y": {"field": "place", **_PIXELS},
+                "text": {"field": "text"},
+                "color": {"value": "#1c1c1a"},
+                **_SOLID,
+            },
+        }
+    ]
+
+
+_PIXELS: Specification = {"type": "quantitative", "scale": None, "axis": None}
+_SOLID: Specification = {"strokeDash": {"value": [1, 0]}, "description": {"field": "arm"}}
+
+
+def _room(size: Size) -> int:
+    """How high the names of a chart may stand together, in pixels."""
+    return size.height + 2 * LABEL_HEIGHT
+
+
+def _longest(size: Size) -> int:
+    """Letters of a name that fit into the margin."""
+    return max(8, (size.labels - LABEL_INDENT) // LETTER)
+
+
+def _with_room_for_names(
+    curves: Sequence[Curve], axis: Axis, size: Size, laws: Mapping[str, Mapping[int, float]], law_names: Mapping[str, str]
+) -> Size:
     """A margin as wide as the longest name needs, as far as the lines keep enough."""
-    longest = max(len(visible(curve.arm)) + 2 + len(_end_value(curve, axis)) for curve in curves)
+    theory = [name for _, name in _law_ends(laws, law_names, axis, size)]
+    is_named = len(laws) <= FEW_LAWS
+    names = [
+        _whole_label(curve, axis, None if is_named else laws.get(curve.arm, {}).get(curve.known[-1].generation)) for curve in curves
+    ]
+    longest = max(len(name) for name in [*names, *(map(visible, theory) if is_named else ())])
     needed = LABEL_INDENT + LETTER * longest
     return replace(size, labels=max(size.labels, min(needed, round((1 - NARROWEST) * size.width))))
 
 
-def _end_label(curve: Curve, axis: Axis, longest: int) -> str:
+def _whole_label(curve: Curve, axis: Axis, law: float | None) -> str:
+    return f"{visible(curve.arm)}: {_end_value(curve, axis)}" + _law_value(law, axis)
+
+
+def _end_label(curve: Curve, axis: Axis, longest: int, law: float | None = None) -> str:
+    """The name of an arm and its last value, with that of its closed form where there is one and room for it."""
+    whole = _whole_label(curve, axis, law)
+    if len(whole) <= longest:
+        return whole
     value = _end_value(curve, axis)
     return f"{shortened(visible(curve.arm), max(4, longest - len(value) - 2))}: {value}"
 
 
+def _law_value(law: float | None, axis: Axis) -> str:
+    return "" if law is None else f" (theory {_in_words(law, axis)})"
+
+
 def _end_value(curve: Curve, axis: Axis) -> str:
-    value = curve.known[-1].value or 0.0
+    return _in_words(curve.known[-1].value or 0.0, axis)
+
+
+def _in_words(value: float, axis: Axis) -> str:
     return percent(value) if axis.is_fraction else number(value, 3)
 
 
@@ -558,6 +633,6 @@ def _apart(ends: Sequence[float], height: int) -> list[float]:
             if overlap > 0:
                 places[index] -= overlap / 2
                 places[index + 1] += overlap / 2
-        lift = max(0.0, places[-1] - height - 4)
+        lift = max(0.0, places[-1] - height - 4) if places else 0.0
         places = [place - lift if place > height + 4 else place for place in places]
     return places

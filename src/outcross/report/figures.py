@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
+from outcross.experiment.teachers import TEACHER
 from outcross.measures import standing_for
-from outcross.report.charts import Axis, Look, Size, axis, chart, draw
+from outcross.report.charts import FEW_LAWS, Axis, Look, Size, axis, chart, draw
 from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, standard_error
 from outcross.report.figure import Figure, table
 from outcross.report.headline import words_of
@@ -72,6 +73,17 @@ class Section:
     bands: str = ""
     """What the bands are, and what the dashed line is where there is one."""
     laws: tuple[NamedLaw, ...] = ()
+    agreement: str = ""
+    """How many generations agree with the closed forms."""
+    each: tuple[Panel, ...] = ()
+    """A chart an arm, where more closed forms lie under the measure than can be told apart in one chart."""
+
+
+EXPLAINED = (
+    "Dotted: the closed form. Grey: the closed form plus and minus two standard errors of the measured value. If the closed form holds, about "
+    "95 % of the values lie in the grey band. Each generation inherits the error of the one before it, so several values in a row outside the band are "
+    "weaker evidence against the formula than the same number of independent values."
+)
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,16 @@ class Pen:
     is_missing: bool = False
     left_out: int = 0
     drawn: int = field(default=0, init=False)
+    early: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
+    """Charts that were drawn before their place on the page, by measure and place, so that they do not go without ink."""
+
+    def draw_early(self, reading: Measured, figure: Figure) -> None:
+        """Draw the chart of a reading now; `draw_of` gives it."""
+        self.early[reading.measure, reading.at] = self.draw(figure)
+
+    def draw_of(self, reading: Measured, figure: Figure) -> str:
+        """The chart of a reading, drawn now unless it was drawn early."""
+        return self.early.pop((reading.measure, reading.at), None) or self.draw(figure)
 
     def draw(self, figure: Figure) -> str:
         """A figure as SVG; nothing where there is no ink or no library."""
@@ -186,9 +208,22 @@ def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) 
         page,
         (panel,),
         table_of(study, main.measure, every),
-        _remarks(main, laws),
+        (),
         bands_of([main], pen.human),
         named_laws(study, [main]),
+        _agreements(main, laws),
+        _each_law(main, page, pen, over, laws),
+    )
+
+
+def _each_law(main: Measured, page: Page, pen: Pen, over: Axis, laws: Laws) -> tuple[Panel, ...]:
+    """A chart for each arm that has a closed form, all on one axis; none where one chart shows them all."""
+    if len(laws) <= FEW_LAWS:
+        return ()
+    canvas = Canvas(pen.looks, over, TINY, pen.law_names, pen.human)
+    return tuple(
+        Panel(arm, pen.draw(curves_figure(replace(main, curves={arm: main.curves[arm]}), page, canvas, {arm: law})))
+        for arm, law in laws.items()
     )
 
 
@@ -206,19 +241,9 @@ def every_seed(curve: Measured, page: Page, pen: Pen) -> EverySeed | None:
 def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
     """A measure as small charts, one a place, all on one axis; shares of very different sizes each on its own."""
     shown_places = places[:PANELS]
-    laws = [laws_of(study, curve) for curve in shown_places]
-    axes, is_apart = axes_of(shown_places, page, laws)
-    size = TINY if len(shown_places) > 1 else SMALL
-    panels = tuple(
-        Panel(
-            place_words(reading),
-            pen.draw(curves_figure(reading, page, Canvas(pen.looks, over, size, pen.law_names, pen.human), closed_forms)),
-        )
-        for reading, over, closed_forms in zip(shown_places, axes, laws, strict=True)
-    )
-    remarks = tuple(
-        remark for reading, closed_forms in zip(shown_places, laws, strict=True) for remark in _remarks(reading, closed_forms)
-    )
+    charts, is_apart = _place_charts(study, shown_places, page, pen)
+    panels = tuple(Panel(place_title(reading, places), pen.draw_of(reading, drawing)) for reading, drawing in charts)
+    remarks: tuple[str, ...] = ()
     if is_apart:
         remarks += ("Each chart has its own axis.",)
     if len(places) > PANELS:
@@ -232,7 +257,28 @@ def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, p
         remarks,
         bands_of(shown_places, pen.human),
         named_laws(study, shown_places),
+        " ".join(filter(None, (_agreements(reading, laws_of(study, reading)) for reading in shown_places))),
     )
+
+
+def draw_whole(study: Study, places: Sequence[Measured], page: Page, pen: Pen) -> None:
+    """Draw what a measure says as a whole before the places of other measures, which may be many, have spent the ink."""
+    charts, _ = _place_charts(study, places[:PANELS], page, pen)
+    for reading, drawing in charts:
+        if not reading.at and len(charts) > 1:
+            pen.draw_early(reading, drawing)
+
+
+def _place_charts(study: Study, places: Sequence[Measured], page: Page, pen: Pen) -> tuple[list[tuple[Measured, Figure]], bool]:
+    """The chart of each place of a measure, and whether each has an axis of its own."""
+    laws = [laws_of(study, curve) for curve in places]
+    axes, is_apart = axes_of(places, page, laws)
+    size = TINY if len(places) > 1 else SMALL
+    charts = [
+        (reading, curves_figure(reading, page, Canvas(pen.looks, over, size, pen.law_names, pen.human), closed_forms))
+        for reading, over, closed_forms in zip(places, axes, laws, strict=True)
+    ]
+    return charts, is_apart
 
 
 def axes_of(readings: Sequence[Measured], page: Page, laws: Sequence[Laws]) -> tuple[list[Axis], bool]:
@@ -351,26 +397,33 @@ def within(point: CurvePoint, page: Page | None) -> CurvePoint:
     return replace(point, low=max(point.low, lowest), high=min(point.high, highest))
 
 
+def place_title(curve: Measured, places: Sequence[Measured]) -> str:
+    """What stands over the chart of a place: beside those of single teachers the whole is that of all of them."""
+    is_community = any(place.at.startswith(TEACHER) for place in places)
+    return "all teachers together" if is_community and not curve.at else place_words(curve)
+
+
 def place_words(curve: Measured) -> str:
     """A place as people read it."""
     return words_of(curve.at) if curve.measure in (*standing_for("tail"), *standing_for("decoding")) else curve.at
 
 
-def _remarks(curve: Measured, laws: Mapping[str, Mapping[int, float]]) -> tuple[str, ...]:
+def _agreements(curve: Measured, laws: Laws) -> str:
     """How many generations agree with the closed form, all arms in one sentence."""
-    counted = [agreement for arm, closed_forms in laws.items() if (agreement := _agreement(curve.curves[arm], closed_forms))]
-    if not counted:
-        return ()
-    return (
-        "Dotted: the closed form; grey: two standard errors of a measured value to either side of it. Generations whose value lies "
-        f"within: {', '.join(counted)}. If the closed form holds, about 95 % of the values should lie in the grey band. Each generation inherits the error of the one before, so several values in a row outside the band are weaker evidence against the formula than the same number of independent values.",
-    )
+    arms: dict[str, list[str]] = {}
+    for arm, closed_form in laws.items():
+        if agreement := _agreement(curve.curves[arm], closed_form):
+            arms.setdefault(agreement, []).append(arm)
+    if not arms:
+        return ""
+    counts = "; ".join(f"{agreement} ({', '.join(own)})" for agreement, own in arms.items())
+    return f"Generations whose value lies in the grey band: {counts}."
 
 
 def _agreement(line: Curve, law: Mapping[int, float]) -> str:
     tested = [(point, error) for point in line.known if point.generation in law and (error := standard_error(point))]
     inside = sum(abs((point.value or 0.0) - law[point.generation]) <= 2 * error for point, error in tested)
-    return f"{inside} of {len(tested)} ({line.arm})" if tested else ""
+    return f"{inside} of {len(tested)}" if tested else ""
 
 
 def _by_arm(readings: Iterable[ShownReading]) -> Iterator[tuple[str, list[ShownReading]]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from outcross.experiment.teachers import TEACHER
 from outcross.measures import BEYOND, leading, standing_for
 from outcross.report.curves import Curve, CurvePoint, Measured
 from outcross.report.differences import CurveDifference, over_time
@@ -80,18 +81,23 @@ def tail_measure(curves: Sequence[Measured]) -> str:
     return next((name for name in names if name in known_measures), names[0])
 
 
-def chief(curves: Sequence[Measured]) -> Measured | None:
-    """The measure that the page leads with: perplexity for text, spread for numbers, else the first there is."""
+def chief(curves: Sequence[Measured], closed_forms: Collection[tuple[str, str]] = ()) -> Measured | None:
+    """The measure that the page leads with: perplexity for text, spread for numbers, else the first there is.
+
+    A community of teachers leads with the one for which the largest number of arms has a closed form; `closed_forms` names these by measure and arm.
+    """
     whole = {curve.measure: curve for curve in curves if not curve.at}
-    named = next((whole[measure] for measure in leading() if measure in whole), None)
-    return named or next(iter(whole.values()), None) or next(iter(curves), None)
+    preferred = [whole[measure] for measure in leading() if measure in whole]
+    if any(curve.at.startswith(TEACHER) for curve in curves):
+        preferred.sort(key=lambda curve: -sum((curve.measure, arm) in closed_forms for arm in curve.curves))
+    return next(iter(preferred), None) or next(iter(whole.values()), None) or next(iter(curves), None)
 
 
-def chiefs(curves: Sequence[Measured]) -> list[Measured]:
+def chiefs(curves: Sequence[Measured], closed_forms: Collection[tuple[str, str]] = ()) -> list[Measured]:
     """The chief measure, and for arms that do not have it (joined runs of another kind) theirs."""
     leads: list[Measured] = []
     covered: set[str] = set()
-    while (main := chief([curve for curve in curves if not covered & set(curve.curves)])) is not None:
+    while (main := chief([curve for curve in curves if not covered & set(curve.curves)], closed_forms)) is not None:
         leads.append(main)
         covered |= set(main.curves)
     return leads

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 NONE = "\N{EN DASH}"
+ROUNDING = 1e-12
+"""Relative to a number: what is smaller may be errors of rounding alone."""
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -40,13 +42,14 @@ def decimal(value: float) -> str:
 
 
 def estimated(value: float, low: float, high: float) -> str:
-    """A number with its interval, to the first digit that the interval leaves open and at least two decimals.
+    """A number with its interval, to the first digit that the interval leaves open and at least two decimals. An interval that is no wider than
+    rounding errors has no width.
 
-    >>> estimated(-0.99981, -1.0027, -0.9969), estimated(2.0, 1.0, 3.0), estimated(0.0, -9.6e-5, 9.6e-5)
-    ('-1.000 [-1.003, -0.997]', '2.00 [1.00, 3.00]', '0.00000 [-0.00010, 0.00010]')
+    >>> estimated(-0.99981, -1.0027, -0.9969), estimated(2.0, 1.0, 3.0), estimated(0.0, -9.6e-5, 9.6e-5), estimated(0.0, -2e-16, 2e-16)
+    ('-1.000 [-1.003, -0.997]', '2.00 [1.00, 3.00]', '0.00000 [-0.00010, 0.00010]', '0.00 [0.00, 0.00]')
     """
     half = (high - low) / 2
-    places = min(max(2, -math.floor(math.log10(half))), 12) if half > 0 else 2
+    places = max(2, -math.floor(math.log10(half))) if half > ROUNDING * max(1.0, abs(value)) else 2
     shown, first, last = (f"{round(each, places) + 0.0:.{places}f}" for each in (value, low, high))
     return f"{shown} [{first}, {last}]"
 

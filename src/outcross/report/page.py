@@ -19,7 +19,7 @@ from outcross.report.choosing import choosing_of
 from outcross.report.crossings import crossed
 from outcross.report.curves import Measured, measured, pooled
 from outcross.report.differences import INDEPENDENT, CurveDifference, between
-from outcross.report.figures import CROWDED, Pen, Section, every_seed, figure, main_figure, page_of
+from outcross.report.figures import CROWDED, EXPLAINED, Pen, Section, draw_whole, every_seed, figure, main_figure, page_of
 from outcross.report.headline import (
     Change,
     Tail,
@@ -109,10 +109,14 @@ def render(study: Study, allowance: Allowance) -> bytes:
     pen = Pen(looks(study.arms), allowance.charts, "human text" if study.samples else "human data", names)
     every = _every(study, allowance.rows)
     answers = response_figures(study, seeded, pen)
-    compared = [reading for reading in chiefs(seeded) if not answers or _has_a_course(reading)]
+    compared = [reading for reading in chiefs(seeded, study.closed_forms) if not answers or _has_a_course(reading)]
     leads = [(pooled(reading), page_of(study, reading.measure, readings)) for reading in compared]
     mains = [main_figure(study, lead, page, pen, every) for lead, page in leads]
-    grids = [grid for lead in leading_of(readings) for grid in multiples(study, lead, page_of(study, lead.measure, readings), pen)]
+    grids = [
+        grid
+        for lead in leading_of(readings, study.closed_forms)
+        for grid in multiples(study, lead, page_of(study, lead.measure, readings), pen)
+    ]
     rest = _rest(study, readings, [lead for lead, _ in leads], pen, every)
     slopes = slopes_of(study, [lead.measure for lead, _ in leads], pen)
     seeds = [every_seed(reading, page_of(study, reading.measure, readings), pen) for reading in compared]
@@ -150,6 +154,8 @@ def render(study: Study, allowance: Allowance) -> bytes:
         seeds=seeds,
         papers=_papers(study, readings),
         every=every,
+        explained=EXPLAINED,
+        first_with_laws=next((section.measure for section in (*mains, *rest) if section.agreement), ""),
         pen=pen,
         shown=PREPARED,
         named=zip,
@@ -203,6 +209,9 @@ def _rest(study: Study, readings: Sequence[Measured], leads: Sequence[Measured],
         return measure != rare_words, preferred.index(measure) if measure in preferred else len(preferred)
 
     order = sorted(places, key=place)
+    for measure in order:
+        if measure not in HISTOGRAMS:
+            draw_whole(study, places[measure], page_of(study, measure, readings), pen)
 
     def section(measure: str) -> Section:
         draw = histogram if measure in HISTOGRAMS else figure

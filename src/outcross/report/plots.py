@@ -18,7 +18,7 @@ from outcross.report.figure import Figure, together
 from outcross.report.figures import Canvas, axes_of, axis_of, bands_of, curves_figure, laws_of, named_laws, page_of, place_words
 from outcross.report.headline import chiefs
 from outcross.report.histograms import HISTOGRAMS, histogram_figures
-from outcross.report.response import leads, response_figure, responses, responses_of
+from outcross.report.response import response_figure, responses, responses_of
 from outcross.report.shapes import file_word
 from outcross.report.slopes import drawn_slopes, shown_slopes, slope_figure
 from outcross.report.study import Study
@@ -131,7 +131,7 @@ def plot_against(study: Study, setting: str, measure: str = "", *, at: str = "")
 def figures(study: Study) -> Iterator[Figure]:
     """Every figure of the page, each by itself: responses, every measure, the grid, single seeds, slopes."""
     every = measured(study)
-    laws = {(curve.measure, arm): closed_forms for curve in leads(every) for arm, closed_forms in laws_of(study, curve).items()}
+    laws = {(curve.measure, arm): closed_forms for curve in every for arm, closed_forms in laws_of(study, curve).items()}
     groups: dict[tuple[str, str, str], list[Any]] = {}
     for response in responses(study.settings, every, laws):
         groups.setdefault((response.setting, response.measured.measure, response.measured.at), []).append(response)
@@ -146,9 +146,9 @@ def figures(study: Study) -> Iterator[Figure]:
             yield _figure(study, whole)
         if parts:
             yield _figure(study, parts, at="places" if whole else "")
-    for lead in chiefs(every):
+    for lead in chiefs(every, study.closed_forms):
         yield from _seeds(lead, page_of(study, lead.measure, every))
-    shown = shown_slopes(study, [chief.measure for chief in chiefs(every)])
+    shown = shown_slopes(study, [chief.measure for chief in chiefs(every, study.closed_forms)])
     for _, group in groupby(
         sorted(shown, key=lambda slope: (slope.setting, slope.quantity, slope.measure)),
         lambda slope: (slope.setting, slope.quantity, slope.measure),
@@ -168,7 +168,7 @@ def _places(study: Study, measure: str, at: str) -> list[Measured]:
     known = list(dict.fromkeys(reading.measure for reading in every))
     if not known:
         raise BadInput(f"{study.name} holds no reading that has a value")
-    measure = measure or chiefs(every)[0].measure
+    measure = measure or chiefs(every, study.closed_forms)[0].measure
     places = [curve for curve in every if curve.measure == measure]
     if not places:
         notes = [reading.note for reading in study.readings if reading.measure == measure]

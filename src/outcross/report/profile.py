@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ PAPER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think
 DATED = ("early collapse", "late collapse")
 ORDER = "what moved first"
 WARNING = "early warning"
+ACROSS = 6  # arms that fit beside each other on a page of 1,100 pixels
 SIGNALS = (
     "rare things are lost", "less variety is written", "next-token distributions narrow", "groups drift apart", "the model fits human data worse", ORDER, WARNING,
 )  # fmt: skip
@@ -52,6 +54,15 @@ class ProfileTable:
     """When each signal moved, those that no arm has left out."""
     orders: tuple[tuple[str, tuple[str, ...]], ...]
     """Of every arm, which signal moved first and how much later the others, and how long the warning is: a sentence a seed that says another. Arms of which the same is said stand together."""
+
+    @property
+    def across(self) -> int:
+        """How many arms stand beside each other: of more than fit on a page each table has as nearly the same number as can be.
+
+        >>> [ProfileTable(tuple("abcdefghi"[:arms]), (), (), (), ()).across for arms in (1, 6, 7, 9)]
+        [1, 6, 4, 5]
+        """
+        return math.ceil(len(self.arms) / math.ceil(len(self.arms) / ACROSS))
 
 
 def profile_of(study: Study) -> ProfileTable | None:

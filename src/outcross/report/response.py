@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,9 +85,9 @@ class ResponseSection:
     """Of students of several sizes: the smallest that equals the largest on random data."""
 
 
-def leads(readings: Sequence[Measured]) -> list[Measured]:
-    """What leads a result: the chief measure of every arm, and the tails, which may say otherwise."""
-    first = chiefs(readings)
+def leads(readings: Sequence[Measured], closed_forms: Collection[tuple[str, str]] = ()) -> list[Measured]:
+    """What leads a result: the chief measure of every arm, and the tails, which may say otherwise; `closed_forms` as in `headline.chief`."""
+    first = chiefs(readings, closed_forms)
     band = tail_band(readings)
     return first if band is None or band in first else [*first, band]
 
@@ -107,7 +107,7 @@ def responses(
         own = [family for family in every if family.setting == key]
         holds_every_arm = {arm for family in own for _, arm in family.arms} >= every_arm
         swept += [family for family in own if holds_every_arm or len({value for value, _ in family.arms}) >= LEAST]
-    return responses_of(swept, leads(readings), laws or {})
+    return responses_of(swept, leads(readings, laws or {}), laws or {})
 
 
 def responses_of(swept: Sequence[ArmFamily], readings: Sequence[Measured], laws: Laws) -> tuple[Response, ...]:
@@ -136,9 +136,7 @@ def _answer(reading: Measured, setting: float, arm: str, laws: Laws) -> ArmRespo
 
 def response_figures(study: Study, readings: Sequence[Measured], pen: Pen) -> tuple[ResponseSection, ...]:
     """A figure a setting and measure; the only one is drawn wide."""
-    laws = {
-        (reading.measure, arm): closed_forms for reading in leads(readings) for arm, closed_forms in laws_of(study, reading).items()
-    }
+    laws = {(reading.measure, arm): closed_forms for reading in readings for arm, closed_forms in laws_of(study, reading).items()}
     groups: dict[tuple[str, str, str], list[Response]] = {}
     for response in responses(study.settings, readings, laws):
         groups.setdefault((response.setting, response.measured.measure, response.measured.at), []).append(response)

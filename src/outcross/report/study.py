@@ -96,6 +96,8 @@ class PolicyPage:
 
     description: str
     paper: str = ""
+    teachers: str = ""
+    """What each of several teachers writes and reads; empty where there is one model."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,11 @@ class Study:
     """How fast arms collapse, against the numbers in which they differ."""
     choosers: tuple[Chooser, ...] = ()
     """Arms in which a detector chooses, where nobody says who wrote what."""
+
+    @property
+    def closed_forms(self) -> frozenset[tuple[str, str]]:
+        """The measures and arms that have a closed form."""
+        return frozenset((law.measure, law.arm) for law in self.laws)
 
 
 Row = TypeVar("Row", ShownReading, ShownSample, ShownPictures, Law, ShownAnswer)

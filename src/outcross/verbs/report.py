@@ -38,12 +38,12 @@ class ReportQuestion:
     """
 
     results: Results = ()
-    """Folders of runs, or of audits; several are put together. Or of two mixes, which are compared."""
+    """Folders of runs, or of audits; several are put together. Or the folders of two mixes, which are compared."""
     _: KW_ONLY
     out: File | None = None
     """The file to write; if left out, report.html in the folder, or compare.html beside the first of several."""
     figures: File | None = None
-    """A folder for every figure of the page by itself, its data as CSV beside it; it must be new, empty, or hold former figures and nothing else. Of one mix, too."""
+    """A folder for every figure of the page by itself, its data as CSV beside it; it must be new, empty, or hold former figures and nothing else. Also for one mix."""
     format: Words = "svg"
     """With --figures: the formats, as in svg,pdf,png."""
     theme: str = "light"
@@ -177,7 +177,7 @@ def _of_mixes(
         return Report(None if question.out is None else mix.report(page)), mix.figures()
     if len(mixes) != 2:
         raise BadInput(
-            f"a report of mixes compares two, got {len(mixes)}; write outcross report A B, or for what is in one outcross card {mixes[0]}, or --figures DIR"
+            f"a report compares two mixes, got {len(mixes)}; write `outcross report {mixes[0]} OTHER`, or `outcross card {mixes[0]}` to describe one, or --figures DIR for its figures"
         )
     changes = compared(*mixes)
     return Report(changes.report(page), changes), changes.figures()

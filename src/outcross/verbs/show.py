@@ -47,7 +47,7 @@ class ShowQuestion:
     seeds: bool = False
     """Of a run, print every seed by itself."""
     id: str = ""
-    """Of a mix, where one row comes from: its _id, or the beginning of it, back to the file that it was read from, to its parents, and through earlier mixes."""
+    """Of a mix: trace one row, named by its _id or the beginning of it, to the file that it was read from, to its parents, and through earlier mixes."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -20,6 +20,7 @@ from outcross.collapse.course import Course, Readings
 from outcross.collapse.definitions import Answer, Thresholds, since
 from outcross.collapse.definitions.signals import LATE, SIGNALS, Followed, moved
 from outcross.estimate import NotApplicable, student_quantile
+from outcross.measures import pages_of_runs
 from outcross.statistics.sign_flip import MOST, sign_flip
 
 WARNING = "early warning"
@@ -74,8 +75,8 @@ def early_warning(readings: Readings, limits: Thresholds) -> Answer:
     late, rise = SIGNALS[LATE](readings), _rise(readings)
     first = _crossings(name, early, late, readings)
     leads = first.leads.astype(float)
-    dates = f"{_dated('the early signal', early, limits)}, and {_dated(late.name, late, limits)}"
-    detected = f"By their intervals, {dates}."
+    dates = f"{_dated('the early signal', early, limits)}, and {_dated(_words_of(late.name), late, limits)}"
+    detected = f"By their 95 % intervals, {dates}."
     if not first.crossed.any():
         return Answer(
             WARNING,
@@ -84,12 +85,12 @@ def early_warning(readings: Readings, limits: Thresholds) -> Answer:
             None,
             None,
             None,
-            f"By the readings themselves, the early signal ({name}) had not lost a tenth, and {rise('not ')}. {detected}",
+            f"By the values alone, the early signal ({name}) had not lost a tenth, and {rise('not ')}. {detected}",
         )
     when = int(first.early.min()) if (first.early < first.generations).any() else None
     apart = leads[first.crossed]
     mean, half = float(apart.mean()), _half(apart)
-    lead = f"By the readings themselves, the early signal ({name}) {_order(first, mean, rise)}. {detected}"
+    lead = f"By the values alone, the early signal ({name}) {_order(first, mean, rise)}. {detected}"
     if half is None:
         note = (
             f"{lead} One seed cannot tell this from chance, which puts either signal first in half of such runs; several seeds can."
@@ -180,7 +181,19 @@ def _rise(readings: Readings) -> Callable[[str], str]:
         name, by = SIGNALS[LATE](readings).name, f"{RISE:g}"
     else:
         name, by = "held_out_loss", "5 %"
-    return lambda negation: f"{name} had {negation}risen by {by}"
+    return lambda negation: f"{_words_of(name)} had {negation}risen by {by}"
+
+
+def _words_of(measure: str) -> str:
+    """A reading as people call it, within a sentence; its name where it has no page.
+
+    >>> _words_of("held_out_loss"), _words_of("w2"), _words_of("my_own")
+    ('held-out loss', 'the squared 2-Wasserstein distance', 'my_own')
+    """
+    page = pages_of_runs().get(measure)
+    if page is None:
+        return measure
+    return page.title if measure.endswith("loss") else f"the {page.title}"
 
 
 def _since(holds: np.ndarray) -> np.ndarray:

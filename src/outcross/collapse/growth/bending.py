@@ -19,7 +19,7 @@ MOST_PERSISTENT = 0.97
 
 
 class PullToALevel(GrowthLaw):
-    """Runs are pulled to one level, and every generation leaves the same share of their distance: x′ = a + r x, the errors too."""
+    """All runs move towards one level. Each generation keeps the same share of the distance to it, errors included: x′ = a + r x."""
 
     paper = "a first-order autoregression; Hamilton, Time Series Analysis (1994), section 3.4"
     least = 4
@@ -90,7 +90,7 @@ class ShrinkingSteps(GrowthLaw):
 
 
 class SaturatingExponential(ShrinkingSteps):
-    """The mean reading nears a limit: every step is the same share of the one before."""
+    """The mean reading approaches a limit: every step is the same share of the step before it."""
 
     paper = "Gardner and McKenzie, Management Science 31:1237 (1985), the damped trend"
 
@@ -99,7 +99,7 @@ class SaturatingExponential(ShrinkingSteps):
 
 
 class PowerLaw(ShrinkingSteps):
-    """Mean steps shrink as a power of the fits, T = g + 1: as where all data are kept and each generation is one part of T."""
+    """The mean step shrinks as a power of the number of fits, T = g + 1. This is the case where all data are kept, so that each generation is one part of T."""
 
     paper = "Gerstgrasser et al., arXiv 2404.01413 (errors that add up as 1/T²); Hutter, arXiv 2102.04074"
 
@@ -108,7 +108,7 @@ class PowerLaw(ShrinkingSteps):
 
 
 class LogisticBetweenLevels(ShrinkingSteps):
-    """The mean reading goes from one level to another along a logistic curve, neither of which is known: steps are alike for a while, then end soon."""
+    """The mean reading moves along a logistic curve from one unknown level to another: steps are equal for a while and then soon become small."""
 
     paper = "Verhulst (1838); Richards, Journal of Experimental Botany 10:290 (1959)"
 
@@ -119,7 +119,7 @@ class LogisticBetweenLevels(ShrinkingSteps):
 
 
 class LogisticToFloor(GrowthLaw):
-    """The reading falls from a ceiling to a floor, slowly at both ends: its logit drifts."""
+    """The reading falls from a ceiling to a floor, slowly at both ends: its logit has a constant drift."""
 
     paper = "Verhulst (1838)"
     reads_the_level = True

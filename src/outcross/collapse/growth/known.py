@@ -12,13 +12,13 @@ NEWTON = 8
 
 
 class KnownCurve(GrowthLaw):
-    """The closed form of the experiment, at the distance that the runs keep from it; what a run strays from it fades at a rate that is fitted.
+    """Each run follows the closed form of the experiment. Every generation keeps a fitted share of the distance between the run and the closed form, at most all of it.
 
     Where the closed form is of a reading and runs are followed on a logarithmic scale, the mean of their logarithms lies below it, the lower the more they scatter:
     as far as for gamma variables, which variances and squared errors are.
     """
 
-    paper = "that of the closed form, which outcross list laws names"
+    paper = "the source of the closed form, as outcross list laws gives it"
     reads_the_level = True
 
     def ahead(self, observed: Observed, generations: int) -> Ahead:

@@ -9,7 +9,7 @@ DURBIN = "Durbin and Koopman, Time Series Analysis by State Space Methods (2012)
 
 
 class RandomWalk(GrowthLaw):
-    """The reading stays where it is, and strays by steps like those observed."""
+    """The reading has no trend: each generation adds a random step like those observed."""
 
     paper = "Hyndman and Athanasopoulos, Forecasting: Principles and Practice (2021), section 5.2"
     is_baseline = True
@@ -21,7 +21,7 @@ class RandomWalk(GrowthLaw):
 
 
 class DriftingWalk(GrowthLaw):
-    """The reading moves on by the mean step, and strays by steps like those observed."""
+    """Each generation adds the mean of the observed steps, and a random step like those observed."""
 
     paper = "Hyndman and Athanasopoulos, Forecasting: Principles and Practice (2021), section 5.2"
     is_baseline = True
@@ -39,7 +39,7 @@ class DriftingWalk(GrowthLaw):
 
 
 class StraightLine(GrowthLaw):
-    """Readings scatter about a line, which has one slope for all runs and a height for each."""
+    """Readings scatter about a straight line. All runs have one slope, and each run has its own height."""
 
     paper = "least squares; the prediction interval of a line"
     is_baseline = True
@@ -61,7 +61,7 @@ class StraightLine(GrowthLaw):
 
 
 class LevelPlusDrift(GrowthLaw):
-    """A level that drifts and is read with an error anew at every generation: part of what is seen of a step is error, and does not go on."""
+    """A level drifts, and each generation reads it with a new error. Part of every observed step is therefore error, which the next generations do not inherit."""
 
     paper = DURBIN
 

@@ -21,6 +21,7 @@ from outcross.verbs.audit.figures import associations, depth_of, map_of_associat
 from outcross.verbs.audit.judgement import Verdict
 from outcross.verbs.audit.phrases import clause, percent, written
 from outcross.verbs.audit.rankings import DIFFERENCES, differences, onsets
+from outcross.verbs.audit.result import SIDES
 from outcross.verbs.audit.scorecard import MARKS, Standing, comparison, scorecard, sentence_of
 from outcross.verbs.audit.sentences import capitalised, first_sentence, phrase, phrase_of, rest_of_summary, title, value_of, where
 from outcross.wording import amount
@@ -53,6 +54,8 @@ COLUMNS = 400
 """Columns of which the page says how they were read, at most."""
 POINTED = 12
 """Records shown of each side."""
+POINTED_COLUMNS = 14
+"""Columns shown of them."""
 HEALTHY, MARGIN = 60.0, 100.0
 """Where the bars have what is human and the margin, of 240 across."""
 
@@ -122,6 +125,21 @@ class AspectPage:
 
 
 @dataclass(frozen=True)
+class PointedRecords:
+    """Records of one side that an audit points at, as the page shows them."""
+
+    side: str
+    columns: list[str]
+    """The value by which they are ordered, then columns of the data."""
+    reasons: list[tuple[str, list[list[str]]]]
+    """Why records are pointed at, and the cells of these records."""
+    shown: int
+    total: int
+    left_columns: int
+    """Columns of the data that are not shown."""
+
+
+@dataclass(frozen=True)
 class AuditPage:
     """One audit, as the page shows it."""
 
@@ -130,7 +148,7 @@ class AuditPage:
     rows: dict[str, int]
     rate: float
     aspects: list[AspectPage]
-    pointed: list[tuple[str, list[str], list[list[str]], int]]
+    pointed: list[PointedRecords]
     notes: list[str]
     columns: list[ReadColumn]
     """How columns were read; guesses and what is left out come first."""
@@ -179,7 +197,7 @@ def table_of_findings(audit: Audit, checks: Sequence[Check]) -> str:
 @cache
 def _template(name: str) -> Any:
     filters = {
-        "short": _short, "shade": _shade, "phrase": phrase, "phrase_of": phrase_of, "margin_of": margin_of, "value_of": value_of, "percent": percent,
+        "short": _short, "shade": _shade, "phrase": phrase, "phrase_of": phrase_of, "margin_of": margin_of, "value_of": value_of, "percent": percent, "capitalised": capitalised,
         "curve_title": lambda design: capitalised(title_of_design(design)), "interval": _interval,
     }  # fmt: skip
     return template(name, filters, LONGEST)
@@ -230,7 +248,7 @@ def _page(audit: Audit, share: float, is_alone: bool, drawn: Drawn) -> AuditPage
         rows=dict(audit.rows),
         rate=audit.rate,
         aspects=aspects,
-        pointed=[_pointed(side, frame) for side, frame in audit.pointed.items() if frame.height],
+        pointed=[_pointed(side, audit.pointed[side]) for side in SIDES if side in audit.pointed and audit.pointed[side].height],
         notes=list(audit.notes),
         columns=[replace(column, column=shortened(column.column)) for column in columns[:most]],
         left_columns=max(0, len(columns) - most),
@@ -338,13 +356,21 @@ def _check_page(check: Check) -> Page:
     return pages_of_aspect(check.aspect)[check.metric]
 
 
-def _pointed(side: str, frame: Any) -> tuple[str, list[str], list[list[str]], int]:
-    columns = ["_why", "_value", *(column for column in frame.columns if column not in ("_why", "_value"))][:14]
-    rows = [
-        [cut(_cell(value), 2 * RULE if i == 0 else 80) for i, value in enumerate(row)]
-        for row in frame.select(columns).head(POINTED).iter_rows()
-    ]
-    return side, [shortened(column.lstrip("_")) for column in columns], rows, frame.height
+def _pointed(side: str, frame: Any) -> PointedRecords:
+    known = ("_why", "_value", "_row")
+    every = ["_value", *(["_row"] if "_row" in frame.columns else []), *(name for name in frame.columns if name not in known)]
+    columns = every[:POINTED_COLUMNS]
+    reasons: dict[str, list[list[str]]] = {}
+    for why, *values in frame.select("_why", *columns).head(POINTED).iter_rows():
+        reasons.setdefault(cut(capitalised(_cell(why)), 2 * RULE), []).append([cut(_cell(value), 80) for value in values])
+    return PointedRecords(
+        side,
+        [shortened(column.lstrip("_")) for column in columns],
+        [(f"{why}.", rows) for why, rows in reasons.items()],
+        sum(map(len, reasons.values())),
+        frame.height,
+        len(every) - len(columns),
+    )
 
 
 def _interval(estimate: Estimate | None) -> str:

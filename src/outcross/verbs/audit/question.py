@@ -28,16 +28,16 @@ class AuditQuestion:
     """Compare synthetic data with human data, and say what is lost."""
 
     data: Data = ()
-    """A run folder (every generation of every arm, of its first seed, is held against the human data of the run), or sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set."""
+    """A run folder, of which each generation of each arm (of the first seed) is compared with the human data of the run; or sets to audit: .csv .tsv .parquet .jsonl .ndjson .npz .npy .idx .txt, also .gz and .zst, or a folder of shards; quote a glob to make its files one set."""
     _: KW_ONLY
     reference: One = None
     """Human data with the same columns."""
     holdout: One = None
-    """More human data, which no generator has seen: what copies and neighbours are held against."""
+    """More human data, which no generator has seen; copies and neighbours are compared with it."""
     before: One = None
-    """With --after: what a filter was given, in place of --reference."""
+    """With --after, in place of --reference: the data before a filter."""
     after: One = None
-    """With --before: what the filter let through."""
+    """With --before: the data that the filter kept."""
     groups: Words = ""
     """Columns that say which group a record belongs to, as in sex,race."""
     target: str | None = None
@@ -57,39 +57,39 @@ class AuditQuestion:
     plan: bool = False
     """Show how every column is read, and stop."""
     aspects: Words = ""
-    """Only these, as in tails,groups; all if left out."""
+    """The aspects to check, as in tails,groups; all if left out."""
     margins: Pairs = ()
     """The tolerance of an aspect or of a check, as in tails=0.9 or groups.share=0.8; may be given several times."""
     thresholds: File | None = None
-    """A YAML file of these options by the same names (text_column, fail_on …), but for the data, arm, generations, out and workers; the command line comes before it."""
+    """A YAML file with values of these options under the same names (text_column, fail_on …). It cannot give the data, arm, generations, out or workers. An option on the command line takes precedence."""
     fail_on: Words = ""
-    """What makes the exit code 1: aspects in which something is lost or invented, as in tails,groups; lost, invented, or any for both; from a severity on, as in any=5% of records."""
+    """Exit with code 1 if something is lost or invented in the named aspects, as in tails,groups; or anywhere: lost, invented, or any for both. With a severity, only from that share of records on, as in any=5%."""
     allow_missing: Words = ""
-    """Columns that may be absent, or not looked at, without a gate failing, as in zip,notes; each by its name."""
+    """Columns that may be missing, or not compared, without a gate failing, as in zip,notes."""
     baseline: File | None = None
-    """A former audit.json: with --fail-on only what got worse since makes the exit code 1."""
+    """A former audit.json; with --fail-on, only what became worse since then makes the exit code 1."""
     github: bool = False
     """Print what is lost as annotations of GitHub Actions."""
     write_clean: File | None = None
-    """A .parquet or .csv file for the set without the records that fewer than one in a hundred fresh human records look like; says what that costs."""
+    """Write the set into this .parquet or .csv file without its suspect records, and say what that costs. A record is suspect if fewer than one in a hundred fresh human records are as unusual."""
     shares: str | None = None
-    """With --target: how much synthetic data to train on, by trying these shares of training records, first:last:step as in 0:0.9:0.1."""
+    """With --target: find out how much synthetic data to train on, by trying these shares of the training records, as first:last:step (0:0.9:0.1)."""
     generations: bool = False
-    """The sets are generations, in order: when was each aspect first lost?"""
+    """The sets are generations, in order; the audit says which of them lost each aspect first."""
     arm: str | None = None
-    """Of a run, this arm alone."""
+    """With a run folder: audit this arm only."""
     rate: float | None = None
     """False-discovery rate, 0.05 if left out."""
     seed: int | None = None
-    """Of the random streams, 0 if left out."""
+    """The seed of the random streams; 0 if left out."""
     most_columns: int | None = None
-    """Columns looked at, 200 if left out."""
+    """How many columns are compared in full; 200 if left out."""
     most_seconds: float | None = None
-    """Seconds after which no further aspect is begun; all if left out."""
+    """After this many seconds no further aspect is begun; without it all aspects are checked."""
     out: File | None = None
     """A folder for audit.json, report.html, audit.md, junit.xml and the records that are pointed at and scored."""
     workers: int | None = None
-    """Sets audited at a time, one thread each; as many as there are cores if left out (in Python: 1). Each reads the human data for itself: memory is that of one audit times as many."""
+    """Sets audited at a time, one thread each; as many as there are cores if left out (in Python: 1). Each of them holds the human data in memory."""
 
     def settings(self) -> dict[str, Any]:
         """What a file of thresholds may say: that file, and over it what the question says itself. BadInput names the word that cannot be read."""

@@ -276,6 +276,8 @@ def frame_of(checks: Sequence[Check]) -> Any:
     return polars.DataFrame([vars(check) for check in checks], schema=_SCHEMA, orient="row")
 
 
+SIDES = ("reference", "synthetic")
+"""Whose records an audit points at."""
 READERS: dict[str, Any] = {"float | None": float, "Count | None": int, "bool": bool}
 _SCHEMA = {field.name: READERS.get(str(field.type), str) for field in fields(Check)}  # as polars reads Python's types
 
@@ -542,12 +544,38 @@ def _some(words: Sequence[str], limit: int = 5) -> str:
 
 
 def stored(folder: Path) -> Audits | None:
-    """The audits that a folder holds; None where it holds none. The records pointed at are not in them."""
+    """The audits that a folder holds, with the records pointed at where their files are there; None where it holds none. BadInput where a file is not whole."""
     path = folder / "audit.json"
     if names.kind_at(path) != "file":
         return None
     read = _read(path)
-    return Audits({"": tuple(_audits_of(read))}, read.are_generations)
+    audits = _audits_of(read)
+    openings = _openings(audits)
+    return Audits(
+        {"": tuple(replace(audit, pointed=_stored_records(folder, openings[audit.name])) for audit in audits)}, read.are_generations
+    )
+
+
+def _stored_records(folder: Path, opening: str) -> dict[str, Any]:
+    """The records of each side that an audit points at, from its folder."""
+    from polars.exceptions import PolarsError
+
+    frames = {}
+    for side in SIDES:
+        path = folder / f"{opening}{side}-records.parquet"
+        if names.kind_at(path) == "file":
+            try:
+                frames[side] = read_parquet(path)
+            except PolarsError:
+                raise BadInput(f"{path} is not a whole Parquet file; audit the data again") from None
+            if not {"_why", "_value"} <= {*frames[side].columns}:
+                raise BadInput(f"{path} has no columns _why and _value, which an audit writes; audit the data again")
+    return frames
+
+
+def _openings(audits: Sequence[Audit]) -> dict[str, str]:
+    """What the names of the files of each audit begin with: nothing where it is the only one."""
+    return {name: f"{word}-" * (len(audits) > 1) for name, word in names.file_names(audit.name for audit in audits).items()}
 
 
 def read_audits(path: Path) -> list[Audit]:
@@ -596,10 +624,10 @@ def _files(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
     from outcross.verbs.audit.page import page
     from outcross.verbs.audit.sentences import markdown
 
-    openings = names.file_names(audit.name for audit in audits)
+    openings = _openings(audits)
     files: dict[str, Any] = {}
     for audit in audits:
-        opening = f"{openings[audit.name]}-" if len(audits) > 1 else ""
+        opening = openings[audit.name]
         files |= {f"{opening}{side}-records.parquet": frame for side, frame in audit.pointed.items()}
         files |= {} if audit.scored is None else {f"{opening}records.parquet": audit.scored}
         files |= {f"{opening}needs.yaml": audit.needs} if audit.needs else {}

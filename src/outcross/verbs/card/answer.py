@@ -30,6 +30,8 @@ def carded(question: CardQuestion) -> Card:
     file that `card` did not write would be replaced."""
     folder = Path(question.data)
     out = folder if question.out is None else Path(question.out)
+    if question.out is None and kind_at(folder) == "file":
+        raise BadInput(f"{folder} is a file; give the folder that holds the data, or name a folder with --out")
     if kind_at(out) == "file":
         raise BadInput(f"--out {out} is a file; name a folder")
     for option, value in (("name", question.name), ("license", question.license)):

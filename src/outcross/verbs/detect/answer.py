@@ -114,6 +114,8 @@ def _check(question: DetectQuestion) -> None:
         raise BadInput("detect needs data; write outcross detect texts.jsonl --human people.jsonl --ai model.jsonl")
     if question.edited is not None and question.ai is None:
         raise BadInput("--edited needs --ai: without texts that a model wrote, edited ones cannot be told from them")
+    if question.by and question.ai is None:
+        raise BadInput("--by needs --ai: without texts that a model wrote, no slice of the data has a share")
     if not 0 < question.power <= 1000:
         raise BadInput(f"--power must be above 0 and at most 1000, got {question.power:g}")
     if not question.most_weight > 0:

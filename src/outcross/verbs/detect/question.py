@@ -35,20 +35,20 @@ class DetectQuestion:
     """How much of this did a model write, which texts, and what weight should they get?"""
 
     data: Data = ()
-    """Texts whose authors are asked for: .csv .tsv .parquet .jsonl .ndjson .txt, also .gz and .zst, or a folder of shards; quote a glob. Data without a column of text are judged as records: tables, series (lists of numbers, or --entity), arrays (.npy .npz .idx) and a folder of pictures."""
+    """Texts of unknown authors: .csv .tsv .parquet .jsonl .ndjson .txt, also .gz and .zst, or a folder of shards; quote a glob. Data without a column of text are judged as records: tables, series (lists of numbers, or --entity), arrays (.npy .npz .idx) and a folder of pictures."""
     _: KW_ONLY
     human: Sample = None
-    """Texts that people wrote, of the same kind as the data. The detector declared reads none, and a watermark's key can do without."""
+    """Texts that people wrote, of the same kind as the data. The detector `declared` does not need it, and with the key of a watermark it is optional."""
     ai: Sample = None
-    """Texts that a model wrote, of the same kind. Without it only a lower limit of the share of other texts is given."""
+    """Texts that a model wrote, of the same kind. Without it only a lower limit of the share is given."""
     edited: Sample = None
     """Texts of people that a model edited; with --ai the share has then three parts."""
     detector: Means = "classifier"
-    """How texts are told apart; outcross list detectors names them. For records it is two_sample."""
+    """The detector, as `outcross list detectors` names it. Records are judged by two_sample."""
     text_column: str | None = None
-    """The column that holds text, of the data and of the samples; found by itself where there is one. A sample that has no such column is searched by itself."""
+    """The column of text in the data and in the samples; it may be left out if there is only one. A sample without this column uses its own column of text."""
     group: str | None = None
-    """The column with the document or the author of each text. Texts with the same value are not independent, so they are kept together: where the samples are split to calibrate, all of them go to the same part, and in an interval they count as one text."""
+    """The column with the document or the author of each text. Texts with the same value are not independent: they are never on both sides of a calibration, and they count as one text in an interval."""
     kinds: Pairs = ()
     """Of tables: what a column is, as in audit: column=number, category, vector, series, time …; may be given several times."""
     ignore: Words = ""
@@ -58,11 +58,11 @@ class DetectQuestion:
     time: str | None = None
     """With --entity: the column by which the rows of an entity are ordered."""
     by: Words = ""
-    """Columns by whose values shares and false-positive rates are given too, as in language,source,year."""
+    """Columns; the share and the false-positive rate are also given for each of their values, as in language,source,year."""
     fpr: float = 0.01
     """The false-positive rate: the share of human texts that may be flagged."""
     weight: Literal["importance", "odds"] = "importance"
-    """What _weight is, of the chance q that a model wrote the text: (1 − q) to the power of --power, or the odds (1 − q)/q."""
+    """How _weight is computed from the chance q that a model wrote the text: (1 − q) to the power of --power, or the odds (1 − q)/q."""
     power: float = 10.0
     """With --weight importance: the power."""
     most_weight: float = 100.0
@@ -70,11 +70,11 @@ class DetectQuestion:
     add_columns: bool = False
     """With --out: records.parquet holds the columns of the data too, in front of _p_ai and _weight."""
     seed: int = 0
-    """Of the random streams: how calibration texts are dealt to folds."""
+    """The seed of the random streams, which assign calibration texts to folds."""
     out: Folder | None = None
     """A folder for detection.json, report.html and records.parquet."""
     workers: int | None = None
-    """Files of the data that are judged at a time, a process each; 1 if left out. No byte depends on it."""
+    """Files of the data that are judged at a time, a process each; 1 if left out. The result has the same bytes for every number."""
     ray: str | None = None
     """A Ray cluster's address to judge the files on, or "local" to start one here; its machines must share the files."""
     imports: Annotated[Imports, Parameter(name="--import")] = ()

@@ -15,7 +15,7 @@ from outcross.report.curves import CurvePoint
 from outcross.report.fans import Fan, ShareOfHuman, fan_figure, fan_panels, named, share_figure
 from outcross.report.numerals import number
 from outcross.report.templates import template
-from outcross.verbs.forecast.result import AS_OBSERVED, BEYOND, Forecast, LeastShare, ReadingForecast, SafeHorizon
+from outcross.verbs.forecast.result import AS_OBSERVED, Forecast, LeastShare, ReadingForecast, SafeHorizon
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -107,21 +107,20 @@ def page(result: Forecast) -> bytes:
             for place, least_share in enumerate(result.shares)
         ],
         laws=[(name, first_line(type(growth_law(name))), growth_law(name).paper) for name in GROWTH],
-        titles={(refusal.measure, refusal.at): title_of(refusal.measure, refusal.at) for refusal in result.refused},
+        titles={(own.measure, own.at): title_of(own.measure, own.at) for own in (*result.refused, *result.curves)},
     )
     return text.encode("utf-8", "replace")
-
-
-def end_words(generations: int | None) -> str:
-    """A number of generations, or that no end was found."""
-    return BEYOND if generations is None else f"{generations:,}"
 
 
 def interval_words(horizon: SafeHorizon) -> str:
     """The interval of a number of generations in words."""
     if horizon.is_observed:
         return AS_OBSERVED
-    return f"{end_words(horizon.low)} to {end_words(horizon.high)}" if horizon.low is not None else BEYOND
+    return (
+        f"{horizon.in_words(horizon.low)} to {horizon.in_words(horizon.high)}"
+        if horizon.low is not None
+        else horizon.in_words(None)
+    )
 
 
 def share_words(least_share: LeastShare, share: float | None) -> str:
@@ -134,7 +133,6 @@ def _template() -> Any:
     return template(
         "forecast.html",
         {
-            "end": end_words,
             "interval": interval_words,
             "weight": lambda share: f"{100 * share:.3g} %",
             "signed": number,
@@ -143,4 +141,4 @@ def _template() -> Any:
     )
 
 
-__all__ = ["end_words", "figures", "interval_words", "page", "share_words", "title_of", "write_page_of"]
+__all__ = ["figures", "interval_words", "page", "share_words", "title_of", "write_page_of"]

@@ -26,7 +26,7 @@ class ForecastQuestion:
     """For how many generations, and with what human share, do these runs stay within a budget?
 
     Words with = in them are settings: ahead=20, budget.held_out_perplexity=1.2. A budget is a ratio to generation 0: 1.2 allows a fifth more, 0.8 a fifth less.
-    In the place of runs an experiment may be given: its small runs are planned, one after the other where the interval is widest, their cost is said, and they are run.
+    An experiment may be given instead of runs. The command then plans small runs of it, each where the interval is widest, prints what they cost, and makes them.
     """
 
     runs: Runs = ()
@@ -35,18 +35,18 @@ class ForecastQuestion:
     ahead: int | None = None
     """Generations beyond the last one, 1 to 200; 20 if left out."""
     budgets: Budgets = ()
-    """Readings and how far they may go, as ratios to generation 0; the readings that lead a report, by a fifth, if left out."""
+    """How far readings may go, as ratios to generation 0; if left out, a fifth for the readings that lead a report."""
     shares: Shares = ""
-    """Of an experiment: the human shares that may be tried, in [0, 1], as 0:0.5:0.1 (if left out) or in Python a list."""
+    """For an experiment: the human shares to try, in [0, 1], as first:last:step; 0:0.5:0.1 if left out. In Python also a list."""
     most_runs: int | None = None
-    """Of an experiment: the most small runs, one a share and seed; 24 if left out."""
+    """For an experiment: the largest number of small runs, each of one share and one seed; 24 if left out."""
     width: float | None = None
-    """Of an experiment: no more runs are made once the interval of every least share is at most so wide; 0.1 if left out."""
+    """For an experiment: make no more runs when the interval of every least share is at most this wide; 0.1 if left out."""
     settings: Settings = ()
-    """Of an experiment: changes to it, as key.subkey=value (human.rows=50); generations=10 says how long each small run is, half of ahead if left out and at least 5."""
+    """For an experiment: changes to it, as key.subkey=value (human.rows=50). The length of each small run is generations=10; if left out, half of ahead and at least 5."""
     plan: bool = False
-    """Of an experiment: make the first small run, say what is planned and what it will cost, and stop."""
+    """For an experiment: make the first small run, print the plan and its cost, and stop."""
     imports: Annotated[Imports, Parameter(name="--import")] = ()
-    """Of an experiment: a Python file, or an installed module, whose parts it may use; its code is run. May be repeated."""
+    """For an experiment: a Python file, or an installed module, whose parts it may use; its code is run. May be repeated."""
     out: Folder | None = None
-    """A folder for forecast.json, curves.parquet and report.html, and in runs/ for the small runs. The same command goes on where it was stopped; without a folder small runs stay in memory."""
+    """A folder for forecast.json, curves.parquet and report.html, and in runs/ for the small runs. The same command resumes after an interruption. Without a folder small runs stay in memory."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FILE, CURVES = "forecast.json", "curves.parquet"
 PLANNED = "runs"
 """The folder beside a forecast that holds the small runs that it planned, each an ordinary run."""
-BEYOND = "beyond what was looked at"
 """What is said of a number of generations that no end was found of."""
 AS_OBSERVED = "as observed, without an interval"
 """What is said of a number of generations that was read, in the place of its interval."""
@@ -51,7 +50,7 @@ class FanPoint:
 class SafeHorizon:
     """For how many generations the mean over the runs stays within its budget, up to the one before it is outside for the first time: the lower end of the 95 % interval, the median, the upper end.
 
-    None is beyond what was looked at. Where the budget was left in what was observed, the three are the same number, as it was read: it has no interval.
+    None is more than were looked at. Where the budget was left in what was observed, the three are the same number, as it was read: it has no interval.
     """
 
     low: int | None
@@ -62,13 +61,16 @@ class SafeHorizon:
     is_observed: bool = False
     """Whether the budget was left in a generation that was observed."""
 
+    def in_words(self, end: int | None) -> str:
+        """One of the three numbers; where it is not known, which number it is larger than."""
+        return f"more than {self.looked_at:,}" if end is None else f"{end:,}"
+
     def __str__(self) -> str:
         if self.is_observed:
             return f"{self.median} ({AS_OBSERVED})"
-        said = [BEYOND if end is None else str(end) for end in (self.median, self.low, self.high)]
         if self.low is None:
-            return f"{BEYOND} ({amount(self.looked_at, 'generation')})"
-        return f"{said[0]} [{said[1]}, {said[2]}]"
+            return self.in_words(None)
+        return f"{self.in_words(self.median)} [{self.in_words(self.low)}, {self.in_words(self.high)}]"
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ class Forecast(Result):
         first = min(ended, key=lambda curve: (_order(curve.horizon, "median"), _order(curve.horizon, "low")))
         horizon = first.horizon
         assert horizon is not None and horizon.low is not None
-        interval = f"95 % interval {horizon.low} to {BEYOND if horizon.high is None else horizon.high}"
+        interval = f"95 % interval {horizon.low} to {horizon.in_words(horizon.high)}"
         if horizon.is_observed and horizon.median is not None:
             return f"{first.name} of {first.arm} left its budget of {first.budget:g} in generation {horizon.median + 1}, which was observed."
         if horizon.median is None:
@@ -225,7 +227,7 @@ class Forecast(Result):
                 f"Each budget is more likely kept than left up to generation {horizon.looked_at}, the last that was looked at; the first that may be left is that of {first.name} of {first.arm}, "
                 f"after {amount(horizon.low, 'generation')} at the earliest (95 % interval)."
             )
-        return f"{first.name} of {first.arm} leaves its budget of {first.budget:g} first: it stays within it for {horizon.median} generations ({interval})."
+        return f"{first.name} of {first.arm} is the first to leave its budget ({first.budget:g} times generation 0): it stays within the budget for {amount(horizon.median, 'generation')} ({interval})."
 
     @property
     def _but(self) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from outcross.report.characters import visible
 from outcross.report.numerals import number
-from outcross.verbs.forecast.page import end_words, share_words
-from outcross.verbs.forecast.result import AS_OBSERVED, Forecast, ReadingForecast
+from outcross.verbs.forecast.page import share_words
+from outcross.verbs.forecast.result import Forecast, ReadingForecast
 from outcross.verbs.terminal import wrapped
 
 NAME = 34
@@ -50,11 +50,7 @@ def forecast_lines(result: Forecast, width: int) -> Iterator[str]:
 def _horizon_words(curve: ReadingForecast) -> str:
     horizon = curve.horizon
     assert horizon is not None
-    if horizon.is_observed:
-        return f"{end_words(horizon.median)} ({AS_OBSERVED})"
-    if horizon.low is None:
-        return f"{end_words(None)} ({horizon.looked_at})"
-    return f"{end_words(horizon.median)} [{horizon.low}, {end_words(horizon.high)}]"
+    return str(horizon)
 
 
 def _indented(name: str, words: str, width: int) -> Iterator[str]:

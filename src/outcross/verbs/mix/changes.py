@@ -262,9 +262,9 @@ def compared(before: Path, after: Path) -> Changes:
             continue
         own_tails = list(_tails(sides, name))
         tails += [tail for tail in own_tails if not tail.is_empty]
-        if empty := [f"{tail.side} {tail.bound:.4g}" for tail in own_tails if tail.is_empty]:
+        if empty := list(dict.fromkeys(f"{tail.side} {tail.bound:.4g}" for tail in own_tails if tail.is_empty)):
             notes.append(
-                f"column {name} {' or '.join(empty)}: no human row lies there, because values repeat, and no row of either mix"
+                f"column {name} {' or '.join(empty)}: no human row and no row of either mix lies there, because values repeat"
             )
         if not own_tails:
             notes.append(_why_not(sides, name))

@@ -58,11 +58,11 @@ def _template() -> Any:
 
 
 def _share(share: float) -> str:
-    return f"{share:.4g}"
+    return f"{share:.3g}"
 
 
 def _signed(difference: float) -> str:
-    return "0" if difference == 0 else f"{difference:+.4g}".replace("-", "−")
+    return "0" if difference == 0 else f"{difference:+.3g}".replace("-", "−")
 
 
 def _place(share: float, largest: float) -> str:

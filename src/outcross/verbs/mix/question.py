@@ -33,7 +33,7 @@ class MixQuestion:
     plan: bool = False
     """Write nothing: say what was asked, what is possible, how often rows repeat and what stays unused. With `search` in the mix file and --out, the small mixes that are tried are kept there."""
     workers: int | None = None
-    """Files of pools that are read at a time, a process each; 1 if left out. No byte depends on it."""
+    """Files of pools that are read at a time, a process each; 1 if left out. The result has the same bytes for every number."""
     imports: Annotated[Imports, Parameter(name="--import")] = ()
     """A Python file, or an installed module, whose filters and attributes the mix may use (kind: "my_parts.py:Short"); its code is run. May be repeated."""
     ray: str | None = None

@@ -295,7 +295,7 @@ def changes_lines(difference: Changes, width: int) -> Iterator[str]:
     )
     yield from wrapped(f"{difference.before.rows:,} and {amount(difference.after.rows, 'row')}. {CENSUS}", width)
     for by, changes in difference.tables.items():
-        cells: list[tuple[str, ...]] = [(by, "", "rows", "share", "rows", "share", "change")]
+        cells: list[tuple[str, ...]] = [(by, "", "before", "share", "after", "share", "change")]
         for change in changes[:MOST]:
             mark = "gone" if change.is_lost else "new" if change.is_new else ""
             shares = f"{change.before:,}", f"{change.share_before:.4g}", f"{change.after:,}", f"{change.share_after:.4g}"

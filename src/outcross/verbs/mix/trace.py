@@ -115,7 +115,9 @@ class Trace(Result):
 def traced(folder: Path, beginning: str) -> Trace:
     """Where the record with this `_id`, or the one record whose `_id` begins so, comes from. BadInput where there is none, or more than one."""
     if not re.fullmatch("[0-9a-f]{1,32}", beginning):
-        raise BadInput(f"--id must be an _id or its beginning, of the signs 0-9 and a-f and at most 32, got {beginning!r:.80}")
+        raise BadInput(
+            f"--id must be an _id or the beginning of one: up to 32 of the characters 0-9 and a-f, got {beginning!r:.80}"
+        )
     if len(beginning) < SHORTEST:
         raise BadInput(f"--id {beginning} is too short to mean one row; give {SHORTEST} signs or more")
     mix = _Mix(folder)

@@ -59,7 +59,8 @@ def _comparison_figure(comparison: ClaimComparison) -> Figure:
     )
     values = [{"whose": whose, "value": value, "low": low, "high": high} for whose, value, low, high in rows]
     scale = {"zero": False, "nice": True}
-    across = {"field": "value", "type": "quantitative", "scale": scale, "title": None}
+    axis = {"tickCount": 6, "labelOverlap": True}
+    across = {"field": "value", "type": "quantitative", "scale": scale, "title": None, "axis": axis}
     colours = {"domain": ["ours", "published"], "range": [COLOURS[1], COLOURS[0]]}
     colour = {"field": "whose", "type": "nominal", "scale": colours, "legend": None}
     down = {
@@ -70,7 +71,7 @@ def _comparison_figure(comparison: ClaimComparison) -> Figure:
         "axis": {"domain": False, "ticks": False},
     }
     layers = [
-        {"data": {"values": [{"none": comparison.none}]}, "mark": {"type": "rule", "color": BASELINE, "strokeDash": [3, 3]}, "encoding": {"x": {"field": "none", "type": "quantitative", "scale": scale, "title": None}}},
+        {"data": {"values": [{"none": comparison.none}]}, "mark": {"type": "rule", "color": BASELINE, "strokeDash": [3, 3]}, "encoding": {"x": {**across, "field": "none"}}},
         {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"x": {**across, "field": "low"}, "x2": {"field": "high"}, "y": down, "color": colour}, "transform": [{"filter": "datum.low != null"}]},
         {"mark": {"type": "point", "filled": True, "size": 55, "opacity": 1}, "encoding": {"x": across, "y": down, "color": colour, "shape": {"field": "whose", "type": "nominal", "scale": {"domain": ["ours", "published"], "range": ["circle", "diamond"]}, "legend": None}}},
     ]  # fmt: skip

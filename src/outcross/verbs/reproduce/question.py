@@ -20,7 +20,7 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ReproduceQuestion:
-    """Run published claims, and say of each whether it holds: by a rule that was chosen before.
+    """Run published claims, and say whether each holds, by a rule that was fixed beforehand.
 
     Without a claim it lists them: what each says, where that was published, what it costs, and its verdict where --out holds one.
     """
@@ -33,10 +33,10 @@ class ReproduceQuestion:
     all: bool = False
     """Run every claim that this machine can run; the others say why they are not run."""
     minutes: float | None = None
-    """With --all, leave out what costs more than so many minutes each."""
+    """With --all: leave out claims that take more than this many minutes each."""
     out: Folder | None = None
-    """The folder of the results and of the runs; runs/reproduce if left out (in Python: nothing is kept). A run that was stopped goes on."""
+    """The folder of the results and of the runs; runs/reproduce if left out (in Python: nothing is kept). An interrupted run resumes."""
     data: Folder | None = None
-    """A folder with data that claims name, as human_ai/l2r_12domains.parquet; claims whose data are not there are not run."""
+    """A folder with the data that claims need, such as human_ai/l2r_12domains.parquet; claims without their data are not run."""
     anew: bool = False
-    """Run a claim again that has changed since its result. Runs of the former claim are kept."""
+    """Run a claim again if it was changed after its result. The runs of the former claim are kept."""

@@ -14,8 +14,9 @@ from outcross.estimate import Estimate, rounded
 from outcross.files.whole import read_text
 from outcross.verbs.reproduce.claim import PROTOCOLS, TAGS, Claim, Protocol, claim_files, read_claim
 from outcross.verbs.reproduce.rules import ClaimComparison
-from outcross.verbs.reproduce.verdicts import ClaimVerdict, holm_factors, verdict, worst
+from outcross.verbs.reproduce.verdicts import MEANINGS, ClaimVerdict, holm_factors, verdict, worst
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -216,8 +217,10 @@ class Reproduction(Result):
     @property
     def short(self) -> str:
         """How many claims have which verdict."""
-        counts = ", ".join(f"{count} {word}" for word, count in self.counts.items())
-        return f"Reproduction of {len(self.entries)} claim{'s' * (len(self.entries) != 1)}: {counts or 'none'}"
+        verdicts = [*MEANINGS]
+        ordered = sorted(self.counts.items(), key=lambda entry: verdicts.index(entry[0]) if entry[0] in verdicts else len(verdicts))
+        counts = ", ".join(f"{word} {count}" for word, count in ordered)
+        return f"Verdicts of {amount(len(self.entries), 'claim')}: {counts or 'none'}"
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
         """What a terminal shows: a block a claim."""

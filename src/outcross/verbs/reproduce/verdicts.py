@@ -17,7 +17,7 @@ MEANINGS: Mapping[ClaimVerdict, str] = {
     "same direction": "The order or the sign is the published one, and no more can be said: the scale is smaller, the experiment is a stand-in, or the published number is unverified.",
     "cannot tell": "Our interval or that of the published number is too wide, or ours contains the value that means no effect, or there is no interval. Or our number is away from the published one, but by no more than few seeds or many comparisons explain.",
     "differs": "Our number is precise, and under the exact protocol it is away from the published one, or it points the other way. It does so after a correction over the comparisons of the claim.",
-    "not run here": "The experiment needs what is not here; the reason stands beside the claim.",
+    "not run here": "The experiment needs data or hardware that this machine does not have. The reason stands beside the claim.",
     "stale": "The claim was changed after its result was made; it must be run again.",
 }
 

@@ -63,14 +63,17 @@ def short(run: Run) -> str:
 
 def study(run: Run) -> Study:
     """A run's study, every arm and measure with its definition and paper."""
-    policies = {arm.name: PolicyPage(_trains_on(arm), arm.experiment.policy.paper) for arm in run.arms}
+    policies = {
+        arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper, _teachers(arm))
+        for arm in run.arms
+    }
     recorded = read(run, pages_of_runs(), policies, limits(run.arms))
     by_name = {arm.name: arm for arm in run.arms}
     laws = tuple(_named(law, by_name[law.arm]) for law in recorded.laws)
     thresholds = {arm.name: known.threshold for arm in by_name.values() if (known := answers_of(arm.experiment)) is not None}
     return replace(
         recorded,
-        notes=(*run.said_of_stops, *run.notes),
+        notes=(*recorded.notes, *run.said_of_stops, *run.notes),
         settings=flat_settings(run.arms),
         slopes=run.slopes,
         choosers=tuple(choosers(run.arms)),
@@ -107,11 +110,10 @@ def _apart_from_policy(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key.partition(".")[0] not in ("policy", "name", "seed")}
 
 
-def _trains_on(arm: Arm) -> str:
-    """What the models of an arm learn from, in a sentence or two; of several teachers each."""
-    policy = first_line(type(arm.experiment.policy))
-    teachers = teacher_lines(arm.experiment.teachers)
-    return f"{amount(len(arm.experiment.teachers), 'teacher')}. {'; '.join(teachers)}. Each: {policy}" if teachers else policy
+def _teachers(arm: Arm) -> str:
+    """What each of several teachers of an arm writes and reads; empty where there is one model."""
+    lines = teacher_lines(arm.experiment.teachers)
+    return f"{amount(len(arm.experiment.teachers), 'teacher')}. {'; '.join(lines)}." if lines else ""
 
 
 def _named(law: Law, arm: Arm) -> Law:

@@ -29,14 +29,14 @@ class RunQuestion:
     spec: Spec
     """An experiment file, or the name of a built-in experiment (see `outcross list experiments`)."""
     settings: Settings = ()
-    """Changes to it, as key.subkey=value (generations=10, human.rows=50)."""
+    """Changes to the experiment, as key.subkey=value (generations=10, human.rows=50)."""
     _: KW_ONLY
     out: Folder | None = None
     """The run's folder; runs/NAME if left out (in Python: the run stays in memory). If the folder holds the same experiment, the run resumes."""
     workers: int | None = None
     """Arms run at a time, one thread each; as many as there are cores if left out (in Python: 1)."""
     fork: bool = False
-    """Where the folder holds another experiment: a new folder beside it that reuses every step that still fits."""
+    """If the folder holds another experiment, run in a new folder beside it, and reuse every step that has not changed."""
     device: str = "cpu"
     """Where networks are trained: cpu, cuda, cuda:1."""
     imports: Annotated[Imports, Parameter(name="--import")] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -404,6 +405,8 @@ def opened(folder: str | Path) -> Run:
     A run that is under way, or that was killed, shows what it has recorded so far.
     """
     folder = Path(folder)
+    if not os.path.lexists(folder):
+        raise BadInput(f"there is no folder {folder}; check the path, or make a run with `outcross run SPEC --out {folder}`")
     if not (folder / "ledger.jsonl").is_file():
         raise BadInput(f"{folder} holds no ledger.jsonl; give the folder of a run, which `outcross run SPEC --out DIR` makes")
     ledger = Ledger(folder)

@@ -25,9 +25,9 @@ def read(
     limits: Iterable[str] = (),
 ) -> Study:
     """The study of a run: every number of its ledger. Raises BadInput where no generation has ended."""
-    limits = [*([run.unfinished] if run.unfinished else []), *limits]
     study = from_tables(run.name, run.readings, run.samples, run.laws, run.profile, pages, policies, limits, _run(run))
-    return replace(study, pictures=tuple(_pictures(row) for row in _rows(run.pictures)))
+    notes = (run.unfinished,) if run.unfinished else ()
+    return replace(study, notes=notes, pictures=tuple(_pictures(row) for row in _rows(run.pictures)))
 
 
 def from_tables(
