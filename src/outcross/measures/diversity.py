@@ -225,10 +225,11 @@ def _ratio(top: tuple[float, float], bottom: tuple[float, float], method: str, n
 def _near_duplicates(evidence: Evidence, limit: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     human, other, synthetic = sample(evidence, limit, rng)
     taken = evidence.reference.take(human), other, evidence.drawn.take(synthetic)
-    points, others, drawn = map(embedding(*taken), taken)
+    embed = embedding(*taken)
+    (points, others, drawn), kinds = map(embed, taken), embed.categories(taken[0])
     n = len(points)
-    value, usual = _closer(nearest(drawn, drawn, 2)[0][:, 1], nearest(points, points, 2)[0][:, 1])
-    neighbours = cloud(np.concatenate([points, others]))
+    value, usual = _closer(nearest(drawn, drawn, 2, kinds)[0][:, 1], nearest(points, points, 2, kinds)[0][:, 1])
+    neighbours = cloud(np.concatenate([points, others]), kinds=kinds)
     shares = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, draws, rng)]
     # The excess over the human share, and not the share: where values are tied both move with the records at hand.
     null = from_draws(value - usual, np.array([first - second for first, second in shares]), "larger", "labels of human neighbours")
