@@ -124,7 +124,7 @@ class Coverage(OfTables):
         self, human: np.ndarray, synthetic: np.ndarray, other: np.ndarray, kinds: Sequence[slice], rng: np.random.Generator
     ) -> Iterator[Reading]:
         n = len(human)
-        whole = wide_graph(synthetic, human)
+        whole = wide_graph(synthetic, human, kinds)
         values = whole.numbers(self.k)
         size = max(min(PART, n // 2), n // 10, 2 * (self.k + 1))
         parts = [whole.some(size, size, rng).numbers(self.k) for _ in range(PARTS)]

@@ -70,23 +70,12 @@ def graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
     return Graph(cdist(real, real), cdist(drawn, drawn), cdist(real, drawn))
 
 
-def wide_graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
-    """As `graph`, rounded to single precision so that ties are ties; in many dimensions from inner products, three times as fast."""
+def wide_graph(drawn: np.ndarray, real: np.ndarray, kinds: Sequence[slice] = ()) -> Graph:
+    """As `graph`, rounded to single precision so that ties are ties; in many dimensions from inner products, three times as fast. kinds: as for `nearest`."""
     if real.shape[1] < SPREADS_OUT:
         whole = graph(drawn, real)
         return Graph(*(distances.astype(np.float32) for distances in (whole.real, whole.drawn, whole.across)))
-    centre = real.mean(axis=0)
-    real, drawn = real - centre, drawn - centre
-    return Graph(_rounded(real, real), _rounded(drawn, drawn), _rounded(real, drawn))
-
-
-def _rounded(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    squares = points @ others.T
-    squares *= -2
-    squares += np.einsum("nd,nd->n", others, others)
-    squares += np.einsum("nd,nd->n", points, points)[:, None]
-    squares[squares < ROUNDING] = 0.0
-    return np.sqrt(squares).astype(np.float32)
+    return Graph(*(_Parts.of(*pair, kinds).distances() for pair in ((real, real), (drawn, drawn), (real, drawn))))
 
 
 def radii(distances: np.ndarray, k: int) -> np.ndarray:
@@ -171,9 +160,21 @@ class _Parts:
     def squares(self, some: np.ndarray) -> np.ndarray:
         """Squared distances of some points to all others but for a number for each point, in single precision, (some, m)."""
         squares = self._products[0][some] @ self._products[1]
-        for columns in (slice(*stretch) for stretch in _stretches(len(self.codes[0]), IN_A_BYTE)):
-            squares += self._differing(columns, some)
+        self._count_differing(squares, some)
         return squares
+
+    def distances(self) -> np.ndarray:
+        """All distances, rounded to single precision, (n, m)."""
+        centre = self.numbers[1].mean(axis=0)
+        points, among = (side - centre for side in self.numbers)
+        squares = points @ among.T
+        squares *= -2
+        squares += np.einsum("nd,nd->n", among, among)
+        squares += np.einsum("nd,nd->n", points, points)[:, None]
+        for start, stop in _stretches(len(points), COUNTED // len(among)):
+            self._count_differing(squares[start:stop], np.arange(start, stop))
+        squares[squares < ROUNDING] = 0.0
+        return np.sqrt(squares).astype(np.float32)
 
     @cached_property
     def _products(self) -> tuple[np.ndarray, np.ndarray]:
@@ -183,8 +184,13 @@ class _Parts:
         lengths = np.einsum("nd,nd->n", among, among)
         return np.column_stack([-2 * points, np.ones(len(points), np.float32)]), np.vstack([among.T, lengths])
 
+    def _count_differing(self, squares: np.ndarray, some: np.ndarray) -> None:
+        """Add to squares (some, m) in how many columns of categories some points differ from each of the others."""
+        for start, stop in _stretches(len(self.codes[0]), IN_A_BYTE):
+            squares += self._differing(slice(start, stop), some)
+
     def _differing(self, columns: slice, some: np.ndarray) -> np.ndarray:
-        """In how many of these columns of categories some points differ from each of the others, (some, m)."""
+        """In how many of these columns of categories, 255 at most, some points differ from each of the others, (some, m)."""
         (first, among), *rest = zip(self.codes[0][columns, some], self.codes[1][columns], strict=True)
         count = np.not_equal(first[:, None], among).view(np.uint8)
         differs = np.empty(count.shape, dtype=bool)
