@@ -99,6 +99,28 @@ def test_nearest_finds_the_nearest(dimensions, k):
     assert (distances[:5, 0] == 0).all()
 
 
+@pytest.mark.parametrize("columns", [4, 300])
+def test_categories_that_differ_count_as_their_distances_do(columns):
+    """With few columns of categories and with more than a byte can count; the coordinates of a category are √½ apart from nothing."""
+    rng = np.random.default_rng(12)
+    widths = rng.integers(2, 6, columns)
+    ends = 3 + np.cumsum(widths)
+    kinds = [slice(end - width, end) for end, width in zip(ends.tolist(), widths.tolist(), strict=True)]
+    sides = []
+    for n in (60, 90):
+        points = np.zeros((n, ends[-1]))
+        points[:, :3] = rng.normal(size=(n, 3))
+        for kind, width in zip(kinds, widths, strict=True):
+            points[np.arange(n), kind.start + rng.integers(0, width, n)] = np.sqrt(0.5)
+        sides.append(points)
+    sides[0][:5] = sides[1][:5]
+    distances = nearest(*sides, 3, kinds)[0]
+    assert distances == pytest.approx(nearest(*sides, 3)[0], abs=1e-12)
+    assert (distances[:5, 0] == 0).all()
+    counted, whole = wide_graph(*sides, kinds), wide_graph(*sides)
+    assert np.allclose(counted.across, whole.across, rtol=1e-6) and (counted.real.diagonal() == 0).all()
+
+
 def test_roles_swapped_swap_precision_and_recall():
     rng = np.random.default_rng(6)
     wide, narrow = rng.normal(size=(200, 20)), 0.6 * rng.normal(size=(200, 20))
@@ -160,6 +182,30 @@ def test_vendi_gives_the_numbers_of_its_package():
     assert vendi(rows)[0] == pytest.approx(2.8345671958614402, abs=1e-9)
     i = np.arange(60).reshape(20, 3)
     assert vendi(np.cos(i * 1.7) + 0.3 * np.sin(i**2))[0] == pytest.approx(2.0699969587254246, abs=1e-9)
+
+
+@pytest.mark.parametrize(("records", "dimensions"), [(40, 200), (60, 20), (30, 8)])
+def test_the_error_of_the_vendi_score_is_the_jackknife_over_records(records, dimensions):
+    """Each record left out in turn, and the matrix of the others decomposed anew; two records are equal."""
+    points = np.random.default_rng(7).normal(size=(records, dimensions))
+    points[:, 0], points[3] = 1.0, points[4]
+    rows = points / np.linalg.norm(points, axis=1, keepdims=True)
+    entropies = []
+    for record in range(records):
+        others = np.delete(rows, record, axis=0)
+        values = np.linalg.eigvalsh(others @ others.T / len(others))
+        values = values[values > 1e-12]
+        entropies.append(-values @ np.log(values))
+    expected = np.sqrt((records - 1) / records * np.square(entropies - np.mean(entropies)).sum())
+    assert vendi(points)[1] == pytest.approx(expected, abs=1e-8)
+
+
+def test_the_error_of_the_vendi_score_is_that_of_few_records_of_many_columns():
+    """The scatter over 300 samples of 60 records in 200 dimensions with three factors; its own relative error is 4 %."""
+    rng = np.random.default_rng(8)
+    leaning = rng.normal(size=(3, 200))
+    scores, errors = zip(*(vendi(rng.normal(size=(60, 3)) @ leaning + rng.normal(size=(60, 200))) for _ in range(300)), strict=True)
+    assert np.mean(errors) == pytest.approx(np.std(np.log(scores)), rel=0.12)
 
 
 def test_the_corrected_entropy_by_hand():

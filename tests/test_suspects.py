@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 from outcross.data.tables import alike, table
 from outcross.estimate import NotApplicable, share
 from outcross.statistics.embedding import embedding
-from outcross.statistics.neighbours import nearest_by_kinds
+from outcross.statistics.neighbours import nearest
 from outcross.statistics.suspects import Finding, Nearness, Suspicion, improbable, repeated, suspects
 
 SUSPECT = 2.0
@@ -120,7 +120,7 @@ def test_neighbours_by_kinds_are_those_of_all_distances():
     assert [kind.stop - kind.start for kind in kinds] == [4, 5, 11]
     points = np.concatenate([points, among[:40]])
     for k in (1, 2, 5):
-        distances, rows = nearest_by_kinds(points, among, k, kinds)
+        distances, rows = nearest(points, among, k, kinds)
         every = cdist(points, among)
         assert distances == pytest.approx(np.sort(every, axis=1)[:, :k], abs=1e-9)
         assert np.take_along_axis(every, rows, axis=1) == pytest.approx(distances, abs=1e-9)

@@ -122,14 +122,14 @@ class Copying(OfTables):
         drawn = evidence.drawn.take(rows)
         learned, fresh = (side.take(self._chosen(side, size, rng)) for side in (evidence.reference, holdout))
         embed = embedding(learned, fresh, beside=(drawn,))
-        among = np.concatenate([embed(learned), embed(fresh)])
+        among, kinds = np.concatenate([embed(learned), embed(fresh)]), embed.categories(learned)
         places, place = _places(among)
         if len(places) < 2:
             raise NotApplicable("all human records are at one place")
         counts = np.stack([np.bincount(place[:size], minlength=len(places)), np.bincount(place[size:], minlength=len(places))])
-        distance, near = (pair[:, 0] for pair in nearest(embed(drawn), places, 1))
+        distance, near = (pair[:, 0] for pair in nearest(embed(drawn), places, 1, kinds))
         touched, cluster = np.unique(near, return_inverse=True)
-        spacing = nearest(places[touched], places, 2)[0][cluster, 1]
+        spacing = nearest(places[touched], places, 2, kinds)[0][cluster, 1]
         note = f"{rows.size:,} synthetic records, nearest to {touched.size:,} different ones of {size:,} of the reference and {size:,} of the holdout"
         return NearestHumans(rows, cluster, distance / spacing, counts[:, touched], note)
 
@@ -142,8 +142,9 @@ class Copying(OfTables):
                 f"{drawn.frame.height} synthetic and {reference.frame.height} human records, {FEWEST} of each are needed"
             )
         embed = embedding(reference, beside=(drawn,))
-        among = embed(reference)
-        ours, people = nearest(embed(drawn), among, 1)[0][:, 0], np.sort(nearest(among[: self.points], among, 2)[0][:, 1])
+        among, kinds = embed(reference), embed.categories(reference)
+        ours = nearest(embed(drawn), among, 1, kinds)[0][:, 0]
+        people = np.sort(nearest(among[: self.points], among, 2, kinds)[0][:, 1])
         farther = people.size - (np.searchsorted(people, ours, "left") + np.searchsorted(people, ours, "right")) / 2
         return without_interval(float(farther.mean() / people.size), NO_HOLDOUT, ours.size), None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Annotated, Literal
@@ -114,19 +114,21 @@ class Coverage(OfTables):
         except NotApplicable as why:
             yield from (unread(check, str(why)) for check in self.pages if check != "pair_support")
         else:
-            points, more = (embed(real), embed(drawn)), embed(other)
-            yield from self._balls(*points, more, rng)
-            yield from self._regions(human, synthetic, *points, more)
+            points, more, kinds = (embed(real), embed(drawn)), embed(other), embed.categories(real)
+            yield from self._balls(*points, more, kinds, rng)
+            yield from self._regions(human, synthetic, *points, more, kinds)
             yield _worst_cluster(evidence, embed, self.modes, rng)
         yield read_with_null("pair_support", lambda: _support(evidence, self.points, self.draws, rng))
 
-    def _balls(self, human: np.ndarray, synthetic: np.ndarray, other: np.ndarray, rng: np.random.Generator) -> Iterator[Reading]:
+    def _balls(
+        self, human: np.ndarray, synthetic: np.ndarray, other: np.ndarray, kinds: Sequence[slice], rng: np.random.Generator
+    ) -> Iterator[Reading]:
         n = len(human)
-        whole = wide_graph(synthetic, human)
+        whole = wide_graph(synthetic, human, kinds)
         values = whole.numbers(self.k)
         size = max(min(PART, n // 2), n // 10, 2 * (self.k + 1))
         parts = [whole.some(size, size, rng).numbers(self.k) for _ in range(PARTS)]
-        neighbours = cloud(np.concatenate([human, other]))
+        neighbours = cloud(np.concatenate([human, other]), kinds=kinds)
         draws = [neighbours.balls(is_first, self.k) for is_first in halves(2 * n, self.draws, rng)]
         note = f"{amount(n, 'record')} a side"
         for check, value in values.items():
@@ -141,22 +143,22 @@ class Coverage(OfTables):
             )
             yield Reading(check, estimate, null, note=note)
 
-    def _regions(self, human, synthetic, human_points, synthetic_points, more) -> Iterator[Pointed]:
+    def _regions(self, human, synthetic, human_points, synthetic_points, more, kinds) -> Iterator[Pointed]:
         """Human records that no synthetic one is near, and synthetic records that no human one is near.
 
         Not near is farther than 999 of 1,000 human records are from the nearest of as many other human ones.
         """
-        among = nearest(more, human_points, 1)[0][:, 0]
+        among = nearest(more, human_points, 1, kinds)[0][:, 0]
         usual, limit = float(np.median(among)), limit_or_farthest(np.sort(among), FAR, "upper")
-        far = _far(human_points, synthetic_points, limit)
+        far = _far(human_points, synthetic_points, kinds, limit)
         yield from _pointed("reference", human, far, usual, "synthetic")
-        far = _far(synthetic_points, human_points, limit)
+        far = _far(synthetic_points, human_points, kinds, limit)
         yield from _pointed("synthetic", synthetic, far, usual, "human")
 
 
-def _far(points: np.ndarray, others: np.ndarray, limit: float) -> tuple[np.ndarray, np.ndarray]:
+def _far(points: np.ndarray, others: np.ndarray, kinds: Sequence[slice], limit: float) -> tuple[np.ndarray, np.ndarray]:
     """Which points lie farther than that from all others, the farthest first, and how far."""
-    distance = nearest(points, others, 1)[0][:, 0]
+    distance = nearest(points, others, 1, kinds)[0][:, 0]
     chosen = np.argsort(-distance, kind="stable")[:POINTED]
     chosen = chosen[distance[chosen] > limit]
     return chosen, distance[chosen]

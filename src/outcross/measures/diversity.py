@@ -40,6 +40,12 @@ from outcross.wording import amount
 HURLBERT = "Hurlbert, Ecology 52:577, 1971 (rarefaction)"
 MOST = 50_000
 """Records a side whose kinds are compared, at most."""
+NOTHING = 1e-12
+"""Eigenvalues that rounding cannot tell from 0."""
+ROUNDING = 1e-9
+"""What is left of a point beside all others that rounding cannot tell from nothing."""
+SHIFTS = (-28.0, 20.0, 0.6)
+"""Logarithms of shifts of a spectrum between which an integral over all of them is taken, and the step: its error is below 1e-8."""
 CLOSE = 0.01
 """Share of human records that are called near duplicates."""
 MOST_TAKEN_OVER = 0.9
@@ -225,10 +231,11 @@ def _ratio(top: tuple[float, float], bottom: tuple[float, float], method: str, n
 def _near_duplicates(evidence: Evidence, limit: int, draws: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     human, other, synthetic = sample(evidence, limit, rng)
     taken = evidence.reference.take(human), other, evidence.drawn.take(synthetic)
-    points, others, drawn = map(embedding(*taken), taken)
+    embed = embedding(*taken)
+    (points, others, drawn), kinds = map(embed, taken), embed.categories(taken[0])
     n = len(points)
-    value, usual = _closer(nearest(drawn, drawn, 2)[0][:, 1], nearest(points, points, 2)[0][:, 1])
-    neighbours = cloud(np.concatenate([points, others]))
+    value, usual = _closer(nearest(drawn, drawn, 2, kinds)[0][:, 1], nearest(points, points, 2, kinds)[0][:, 1])
+    neighbours = cloud(np.concatenate([points, others]), kinds=kinds)
     shares = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, draws, rng)]
     # The excess over the human share, and not the share: where values are tied both move with the records at hand.
     null = from_draws(value - usual, np.array([first - second for first, second in shares]), "larger", "labels of human neighbours")
@@ -258,7 +265,7 @@ def _kinds_of_records(evidence: Evidence, rng: np.random.Generator) -> _Compared
     points = [np.column_stack([np.ones(n), embed(side)]) for side in taken]
     spectra = [spectrum(side) for side in points]
     synthetic, human = ((score, score * error) for score, error in map(_vendi, spectra))
-    ratio = _ratio(synthetic, human, "asymptotic", n)
+    ratio = _ratio(synthetic, human, "jackknife over records", n)
     return _Compared(*ratio, OfEntropy(tuple(spectra[0].values.tolist())), human[0], synthetic[0])
 
 
@@ -266,7 +273,7 @@ def vendi(points: np.ndarray) -> tuple[float, float]:
     """The Vendi score of points (n, d) with cosines as similarities, and the standard error of its logarithm.
 
     exp(−Σ λ ln λ) over the eigenvalues of XᵀX / n, rows of X of length 1: those of the n × n similarity matrix over n, in d × d (Friedman and Dieng 2023, §3.2).
-    The error is that of the mean of −xᵀ ln(XᵀX / n) x, the score's influence function.
+    The error is the jackknife's over records. That of the score's influence function, −xᵀ ln(XᵀX / n) x, is too small where records are few beside their dimensions, since each record is then nearly alone in its direction.
 
     >>> print(f"{vendi(np.eye(4))[0]:.6f}")
     4.000000
@@ -275,12 +282,31 @@ def vendi(points: np.ndarray) -> tuple[float, float]:
 
 
 def _vendi(of_points: Spectrum) -> tuple[float, float]:
-    values, squares = of_points.values, of_points.squares
-    is_there = values > 1e-12
-    logs = np.log(values[is_there])
-    influence = -squares[:, is_there[: squares.shape[1]]] @ logs
-    error = math.sqrt(float(np.var(influence, ddof=1)) / len(influence)) if len(influence) > 1 else 0.0
-    return math.exp(-float(values[is_there] @ logs)), error
+    values = of_points.values[of_points.values > NOTHING]
+    n = len(of_points.squares)
+    error = 0.0 if n < 2 else math.sqrt((n - 1) * float(np.var(_entropies_without_each(of_points))))
+    return math.exp(-float(values @ np.log(values))), error
+
+
+def _entropies_without_each(of_points: Spectrum) -> np.ndarray:
+    """The entropy of the spectrum without each of the points in turn, (n,).
+
+    Without x the matrix A = XᵀX / (n − 1) is A − c xxᵀ, c = 1 / (n − 1). As x ln x = ∫ (x / (1 + s) − x / (x + s)) ds over s > 0, the trace of (A − c xxᵀ) ln(A − c xxᵀ) is that of A ln A and
+    c ∫ (s x'(A + s)⁻²x / (1 − c x'(A + s)⁻¹x) − x'x / (1 + s)) ds more (Sherman and Morrison, Ann. Math. Stat. 21:124, 1950), a smooth integral over ln s. So no matrix is decomposed again.
+    """
+    squares = of_points.squares
+    n = len(squares)
+    is_there = of_points.values > NOTHING
+    values, squares = of_points.values[is_there] * n / (n - 1), squares[:, is_there[: squares.shape[1]]]
+    logs = np.arange(*SHIFTS)
+    shift = np.exp(logs)
+    inverse = 1 / (values[:, None] + shift)
+    # 1 − c x'(A + s)⁻¹x, of which 1 − c x'A⁻¹x is none where x is alone in a direction.
+    alone = 1 - squares @ (1 / values) / (n - 1)
+    left = np.where(alone > ROUNDING, alone, 0.0)[:, None] + squares @ (inverse * shift / values[:, None]) / (n - 1)
+    integrand = shift * (squares @ np.square(inverse)) / left - squares.sum(axis=1)[:, None] / (1 + shift)
+    more = (integrand @ shift) * SHIFTS[2] / (n - 1)
+    return -float(values @ np.log(values)) - more
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,6 +94,14 @@ def strongest(columns: list[Classes], limit: int, rng: np.random.Generator) -> t
     return [pairs[i] for i in sorted(order.tolist())], len(pairs) - limit
 
 
+def strongest_with(target: Classes, columns: list[Classes], limit: int) -> list[Classes]:
+    """The columns that go together most with one, in their own order; by their strength in both sets together, as for `strongest`."""
+    if len(columns) <= limit:
+        return columns
+    strength = np.array([float(cramer(crossed(target, column).sum(axis=0))) for column in columns])
+    return [columns[i] for i in sorted(np.argsort(-strength, kind="stable")[:limit].tolist())]
+
+
 def _strengths(codes: np.ndarray) -> np.ndarray:
     """Cramér's V of every two columns, the first before the second, (pairs,), for codes (columns, rows), -1 where missing.
 

@@ -6,21 +6,24 @@ arXiv 2002.09797), all with the border of a ball counted in.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-BLOCK = 1 << 24
+BLOCK = 1 << 22
 """Distances held at a time."""
+COUNTED = 1 << 20
+"""Distances held at a time where categories are counted, few enough that a processor has them at hand."""
+IN_A_BYTE = 255
+"""The largest number of a byte."""
 LISTED = 24
 """Neighbours listed of each point before labels are drawn: fewer than 5 of 24 are of its kind once in 1,300 times."""
 SPREADS_OUT = 12
 """Dimensions from which a tree of points is no faster than all distances."""
 FEW_NUMBERS = 8
-"""Coordinates beside those of categories from which all distances are looked at."""
-SQUARE_ROOT_OF_2 = math.sqrt(2)
+"""Coordinates beside those of categories up to which neighbours of the same categories are looked for by a tree."""
 ROUNDING = 1e-9
 """Squared distances that inner products of unit-sized points cannot tell from 0."""
 MANY_CONSTANT = 0.2
@@ -67,23 +70,12 @@ def graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
     return Graph(cdist(real, real), cdist(drawn, drawn), cdist(real, drawn))
 
 
-def wide_graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
-    """As `graph`, rounded to single precision so that ties are ties; in many dimensions from inner products, three times as fast."""
+def wide_graph(drawn: np.ndarray, real: np.ndarray, kinds: Sequence[slice] = ()) -> Graph:
+    """As `graph`, rounded to single precision so that ties are ties; in many dimensions from inner products, three times as fast. kinds: as for `nearest`."""
     if real.shape[1] < SPREADS_OUT:
         whole = graph(drawn, real)
         return Graph(*(distances.astype(np.float32) for distances in (whole.real, whole.drawn, whole.across)))
-    centre = real.mean(axis=0)
-    real, drawn = real - centre, drawn - centre
-    return Graph(_rounded(real, real), _rounded(drawn, drawn), _rounded(real, drawn))
-
-
-def _rounded(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    squares = points @ others.T
-    squares *= -2
-    squares += np.einsum("nd,nd->n", others, others)
-    squares += np.einsum("nd,nd->n", points, points)[:, None]
-    squares[squares < ROUNDING] = 0.0
-    return np.sqrt(squares).astype(np.float32)
+    return Graph(*(_Parts.of(*pair, kinds).distances() for pair in ((real, real), (drawn, drawn), (real, drawn))))
 
 
 def radii(distances: np.ndarray, k: int) -> np.ndarray:
@@ -91,11 +83,14 @@ def radii(distances: np.ndarray, k: int) -> np.ndarray:
     return np.partition(distances, k, axis=1)[:, k]
 
 
-def nearest(points: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+def nearest(points: np.ndarray, among: np.ndarray, k: int, kinds: Sequence[slice] = ()) -> tuple[np.ndarray, np.ndarray]:
     """The k nearest of `among` (m, d) to each of the points (n, d), nearest first: their distances and which they are, (n, k) each.
 
     In many dimensions candidates come from inner products in single precision, and exact distances decide among these: equal points have distance 0 to the
     bit. A neighbour can be missed for another that is farther by less than 0.01 units, where units are standard deviations.
+
+    The coordinates in each slice of `kinds` name one category, so that two which differ are a unit apart. Categories that differ are counted, which takes a fifth of
+    the time of their inner products. Neighbours that are nearer than a unit are looked for among points of the same categories alone.
     """
     k = min(k, len(among))
     if points.shape[1] < SPREADS_OUT:
@@ -103,87 +98,114 @@ def nearest(points: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, 
 
         distances, rows = KDTree(among).query(points, k)
         return distances.reshape(-1, k), rows.reshape(-1, k)
-    # A coordinate in which all are equal separates none: categories are coordinates of their own, and many of them occur in neither set. A few of them take less time than copies without them.
-    is_constant = (among == among[0]).all(axis=0) & (points == among[0]).all(axis=0)
-    if is_constant.mean() > MANY_CONSTANT:
-        points, among = points[:, ~is_constant], among[:, ~is_constant]
-    centre = among.mean(axis=0)
-    candidates = (among - centre).astype(np.float32)
-    lengths = np.einsum("nd,nd->n", candidates, candidates)
-    blocks = [
-        _decided(block, among, _candidates((block - centre).astype(np.float32), candidates, lengths, k), k)
-        for block in np.array_split(points, max(1, -(-len(points) * len(among) // BLOCK)))
-    ]
-    return np.concatenate([distances for distances, _ in blocks]), np.concatenate([rows for _, rows in blocks])
-
-
-def nearest_by_kinds(points: np.ndarray, among: np.ndarray, k: int, kinds: Sequence[slice]) -> tuple[np.ndarray, np.ndarray]:
-    """As `nearest`, where the coordinates in each of these slices name one category, so that two which differ are a unit apart.
-
-    A point that differs in two categories is √2 away at least. So the neighbours that are nearer are found among points of the same categories, and of all but one, by the few coordinates that are
-    left, which takes no time: of a point in a group by all categories but one the nearest by the other coordinates are nearest in that group, but for what the one category adds, and that
-    is less for those in the smaller group of the same categories. Where fewer than k are nearer than √2 all points are looked at. What is found so is exact.
-    """
-    is_kind = np.zeros(points.shape[1], dtype=bool)
-    for kind in kinds:
-        is_kind[kind] = True
-    numbers, of_among = (np.ascontiguousarray(side[:, ~is_kind]) for side in (points, among))
-    varies = np.ptp(np.concatenate([numbers, of_among]), axis=0) > 0
-    if not kinds or len(points) == 0 or len(among) <= k or varies.sum() > FEW_NUMBERS:
-        return nearest(points, among, k)
-    candidates = _of_like_kinds((points, among), (numbers[:, varies], of_among[:, varies]), k, kinds)
-    is_settled = (candidates >= 0).all(axis=1)
+    parts = _Parts.of(points, among, kinds)
     distances, rows = np.empty((len(points), k)), np.empty((len(points), k), dtype=np.int64)
-    for some, search in (
-        (is_settled, lambda: _decided(points[is_settled], among, candidates[is_settled], k)),
-        (~is_settled, lambda: nearest(points[~is_settled], among, k)),
-    ):
-        if some.any():
-            distances[some], rows[some] = search()
+    candidates = parts.of_the_same_kinds(k)
+    is_settled = (candidates >= 0).all(axis=1)
+    settled, others = np.flatnonzero(is_settled), np.flatnonzero(~is_settled)
+    distances[settled], rows[settled] = _decided(points[settled], among, candidates[settled], k)
+    for start, stop in _stretches(others.size, (COUNTED if kinds else BLOCK) // len(among)):
+        some = others[start:stop]
+        distances[some], rows[some] = _decided(points[some], among, _candidates(parts.squares(some), k), k)
     return distances, rows
 
 
-def _of_like_kinds(
-    whole: tuple[np.ndarray, np.ndarray], numbers: tuple[np.ndarray, np.ndarray], k: int, kinds: Sequence[slice]
-) -> np.ndarray:
-    """The k nearest of `among` to each point among those that differ in one category at most and are nearer than √2, -1 where there are fewer, (points, k)."""
-    from scipy.spatial import KDTree
-
-    n = len(whole[0])
-    codes = [np.concatenate([side[:, kind].argmax(axis=1) for side in whole]) for kind in kinds]
-    rng = np.random.default_rng(0)  # digests of categories, not random numbers of an answer
-    digests = [rng.integers(1 << 64, size=int(own.max()) + 1, dtype=np.uint64)[own] for own in codes]
-    everything = np.add.reduce(digests)
-    found_rows, found_squares = [], []
-    for left_out in (None, *range(len(kinds))):
-        key = everything if left_out is None else everything - digests[left_out]
-        group = np.unique(key, return_inverse=True)[1] * 4.0  # farther apart than any distance that is asked for
-        tree = KDTree(np.column_stack([numbers[1], group[n:]]))
-        distances, rows = tree.query(np.column_stack([numbers[0], group[:n]]), k, distance_upper_bound=SQUARE_ROOT_OF_2)
-        distances, rows = distances.reshape(n, k), rows.reshape(n, k)
-        is_there = np.isfinite(distances)
-        rows = np.where(is_there, rows, 0)
-        squares = np.where(is_there, np.square(distances), np.inf)
-        if left_out is not None:
-            # Those of the same categories were found before.
-            is_other = codes[left_out][:n, None] != codes[left_out][n:][rows]
-            squares = np.where(is_other, squares + 1, np.inf)
-        found_rows.append(rows)
-        found_squares.append(np.where(squares < 2 - ROUNDING, squares, np.inf))
-    every, squares = np.concatenate(found_rows, axis=1), np.concatenate(found_squares, axis=1)
-    order = np.argsort(squares, axis=1, kind="stable")[:, :k]
-    return np.where(np.isfinite(np.take_along_axis(squares, order, axis=1)), np.take_along_axis(every, order, axis=1), -1)
+def _stretches(n: int, together: int) -> Iterator[tuple[int, int]]:
+    """Where stretches of n things begin and end, so many in each at most."""
+    together = max(1, together)
+    return ((start, min(n, start + together)) for start in range(0, n, together))
 
 
-def _candidates(points: np.ndarray, among: np.ndarray, lengths: np.ndarray, k: int) -> np.ndarray:
-    """Rows of `among` that may be the nearest to each point, (n, k or a few more)."""
-    squares = (-2 * points) @ among.T
-    squares += lengths
-    limit = min(k + SHORTLIST if k > 1 else 1, len(among))
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Points and those among which their neighbours are looked for: the coordinates that are no categories, and the categories."""
+
+    numbers: tuple[np.ndarray, np.ndarray]
+    """Of the points (n, d) and of the others (m, d), those in which all are equal left out."""
+    codes: tuple[np.ndarray, np.ndarray]
+    """The category in each column of categories, (columns, n) and (columns, m)."""
+
+    @classmethod
+    def of(cls, points: np.ndarray, among: np.ndarray, kinds: Sequence[slice]) -> _Parts:
+        is_kind = np.zeros(points.shape[1], dtype=bool)
+        for kind in kinds:
+            is_kind[kind] = True
+        numbers = (points[:, ~is_kind], among[:, ~is_kind]) if kinds else (points, among)
+        # A coordinate in which all are equal separates none; a few of them take less time than copies without them.
+        is_constant = (numbers[1] == numbers[1][0]).all(axis=0) & (numbers[0] == numbers[1][0]).all(axis=0)
+        if is_constant.any() and is_constant.mean() > MANY_CONSTANT:
+            numbers = (numbers[0][:, ~is_constant], numbers[1][:, ~is_constant])
+        widest = max((kind.stop - kind.start for kind in kinds), default=0)
+        codes = np.empty((len(kinds), len(points) + len(among)), dtype=np.uint8 if widest <= IN_A_BYTE else np.int64)
+        for own, kind in zip(codes, kinds, strict=True):
+            own[: len(points)], own[len(points) :] = points[:, kind].argmax(axis=1), among[:, kind].argmax(axis=1)
+        return cls(numbers, (codes[:, : len(points)], codes[:, len(points) :]))
+
+    def of_the_same_kinds(self, k: int) -> np.ndarray:
+        """The k nearest to each point among those of the same categories that are nearer than a unit, -1 where there are fewer, (n, k). Any others are a unit away at least."""
+        from scipy.spatial import KDTree
+
+        (numbers, among), (codes, codes_among) = self.numbers, self.codes
+        n = len(numbers)
+        if not len(codes) or numbers.shape[1] > FEW_NUMBERS:
+            return np.full((n, k), -1)
+        rng = np.random.default_rng(0)  # digests of categories, not random numbers of an answer
+        both = np.concatenate([codes, codes_among], axis=1)
+        digests = np.add.reduce([rng.integers(1 << 64, size=int(own.max()) + 1, dtype=np.uint64)[own] for own in both])
+        group = np.unique(digests, return_inverse=True)[1] * 2.0  # farther apart than any distance that is asked for
+        tree = KDTree(np.column_stack([among, group[n:]]))
+        distances, rows = tree.query(np.column_stack([numbers, group[:n]]), k, distance_upper_bound=1 - ROUNDING)
+        return np.where(np.isfinite(distances), rows, -1).reshape(n, k)
+
+    def squares(self, some: np.ndarray) -> np.ndarray:
+        """Squared distances of some points to all others but for a number for each point, in single precision, (some, m)."""
+        squares = self._products[0][some] @ self._products[1]
+        self._count_differing(squares, some)
+        return squares
+
+    def distances(self) -> np.ndarray:
+        """All distances, rounded to single precision, (n, m)."""
+        centre = self.numbers[1].mean(axis=0)
+        points, among = (side - centre for side in self.numbers)
+        squares = points @ among.T
+        squares *= -2
+        squares += np.einsum("nd,nd->n", among, among)
+        squares += np.einsum("nd,nd->n", points, points)[:, None]
+        for start, stop in _stretches(len(points), COUNTED // len(among)):
+            self._count_differing(squares[start:stop], np.arange(start, stop))
+        squares[squares < ROUNDING] = 0.0
+        return np.sqrt(squares).astype(np.float32)
+
+    @cached_property
+    def _products(self) -> tuple[np.ndarray, np.ndarray]:
+        """What gives squared distances of numbers as products: −2 points and 1, (n, d + 1); the others and their squared lengths, (d + 1, m)."""
+        centre = self.numbers[1].mean(axis=0)
+        points, among = ((side - centre).astype(np.float32) for side in self.numbers)
+        lengths = np.einsum("nd,nd->n", among, among)
+        return np.column_stack([-2 * points, np.ones(len(points), np.float32)]), np.vstack([among.T, lengths])
+
+    def _count_differing(self, squares: np.ndarray, some: np.ndarray) -> None:
+        """Add to squares (some, m) in how many columns of categories some points differ from each of the others."""
+        for start, stop in _stretches(len(self.codes[0]), IN_A_BYTE):
+            squares += self._differing(slice(start, stop), some)
+
+    def _differing(self, columns: slice, some: np.ndarray) -> np.ndarray:
+        """In how many of these columns of categories, 255 at most, some points differ from each of the others, (some, m)."""
+        (first, among), *rest = zip(self.codes[0][columns, some], self.codes[1][columns], strict=True)
+        count = np.not_equal(first[:, None], among).view(np.uint8)
+        differs = np.empty(count.shape, dtype=bool)
+        for ours, theirs in rest:
+            np.not_equal(ours[:, None], theirs, out=differs)
+            count += differs.view(np.uint8)
+        return count
+
+
+def _candidates(squares: np.ndarray, k: int) -> np.ndarray:
+    """Columns that may hold the k smallest numbers of each row, (n, k or a few more)."""
     if k > 3:
-        return _smallest(squares, limit)
+        return _smallest(squares, min(k + SHORTLIST, squares.shape[1]))
     shortlists = []
-    for _ in range(min(limit, k + 1)):  # one by one: a partition of all takes longer
+    for _ in range(min(k + 1, squares.shape[1])):  # one by one: a partition of all takes longer
         shortlists.append(squares.argmin(axis=1))
         squares[np.arange(len(squares)), shortlists[-1]] = np.inf
     return np.column_stack(shortlists)
@@ -278,8 +300,8 @@ def halves(points: int, draws: int, rng: np.random.Generator) -> Iterator[np.nda
         yield rng.permutation(is_first)
 
 
-def cloud(points: np.ndarray, listed: int = LISTED) -> Cloud:
-    """The points (n, d) with their neighbours listed."""
+def cloud(points: np.ndarray, listed: int = LISTED, kinds: Sequence[slice] = ()) -> Cloud:
+    """The points (n, d) with their neighbours listed. kinds: as for `nearest`."""
     places, place = np.unique(points, axis=0, return_inverse=True)
-    distances, near = nearest(places, places, listed)
+    distances, near = nearest(places, places, listed, kinds)
     return Cloud(place.reshape(-1), near, distances.astype(np.float32))  # rounded so that ties are ties

@@ -6,7 +6,7 @@ of Adult), OneHotEncoder the same indicators in 1.3 times, and neither makes one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +22,15 @@ COMMONEST = 60
 DOUBT = 0.001
 """Share of every prediction that is spread evenly over the classes: without it, one class that the training data lack costs infinitely much."""
 TREES, FEWEST_TREES = 60, 5
-MOST_LOOKED_AT = 24_000
-"""Columns that all trees together look at, at most: of 199 columns and 24 classes each class has 5 trees. Of 3,750 records of such a table 60 learn chance (benchmarks/audit_cost.py, wide: a loss of 4.1 nats,
-where the shares of the classes alone give 2.8; 10 trees 3.1, 5 trees 3.0) and take ten times as long."""
+MOST_LOOKED_AT = 8_000
+"""Columns that all trees together look at, at most: of 64 columns and 24 classes each class has 5 trees. Of 3,750 records of a table with 19 to 29 classes (benchmarks/audit_cost.py, wide) 10 trees a class
+predict no better than 5, and 60 of them learn chance."""
 LEAVES = 15
 A_WEIGHT = 10
 """Records for each weight of a logistic regression, below which its weights are held back the more (Peduzzi et al., J. Clin. Epidemiol. 49:1373, 1996)."""
 BINS, FEWEST_BINS = 255, 64
-MOST_BINS = 12_800
-"""Bins of all columns together, at most: a node's histogram of 199 columns of 255 bins each is larger than what a processor has at hand, and of thousands of records it holds mostly zeros."""
+MOST_BINS = 6_400
+"""Bins of all columns together, at most: a node's histogram of 64 columns of 255 bins each is larger than what a processor has at hand, and of thousands of records it holds mostly zeros."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +82,8 @@ class PredictionTask:
         return EncodedRecords(numbers, stacked, target).take(rows), rows
 
 
-def task(training: Table, target: str | None) -> PredictionTask:
-    """What human training data say about predicting a column; raises NotApplicable where it cannot be predicted."""
+def task(training: Table, target: str | None, columns: Collection[str] | None = None) -> PredictionTask:
+    """What human training data say about predicting a column from these, or from all others; raises NotApplicable where it cannot be predicted."""
     if target is None:
         raise NotApplicable("name a target column: --target income")
     if target not in training.kinds:
@@ -91,8 +91,9 @@ def task(training: Table, target: str | None) -> PredictionTask:
     kind = training.kinds[target]
     if kind not in ("number", "category"):
         raise NotApplicable(f"the target {target!r} is a {kind}; only numbers and categories are predicted")
-    numbers = tuple(column for column in training.of_kind("number") if column != target)
-    categories = {column: _names(training, column)[:COMMONEST] for column in training.of_kind("category") if column != target}
+    others = [column for column in training.kinds if column != target and (columns is None or column in columns)]
+    numbers = tuple(column for column in others if training.kinds[column] == "number")
+    categories = {column: _names(training, column)[:COMMONEST] for column in others if training.kinds[column] == "category"}
     if not numbers and not categories:
         raise NotApplicable(f"no other column of numbers or categories predicts {target!r}")
     classes = tuple(sorted(_names(training, target))) if kind == "category" else ()

@@ -17,7 +17,7 @@ import numpy as np
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.statistics.embedding import Embedding, embedding
-from outcross.statistics.neighbours import nearest_by_kinds
+from outcross.statistics.neighbours import nearest
 from outcross.statistics.repeats import hashes_of
 from outcross.wording import amount
 
@@ -113,7 +113,7 @@ class Nearness:
         """The distance of each record of a side to the nearest human one, (n,)."""
         people = self._points[0]
         among = people[self._some(len(people), MOST)]
-        return nearest_by_kinds(self._points[self._place(side)], among, 1, self._kinds)[0][:, 0]
+        return nearest(self._points[self._place(side)], among, 1, self._kinds)[0][:, 0]
 
     def _place(self, side: Table) -> int:
         return next(place for place, table in enumerate(self._sides) if table is side)
@@ -124,7 +124,7 @@ class Nearness:
 
     def _alone(self, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self._some(len(points), size)
-        distances, places = nearest_by_kinds(points, points[chosen], 2, self._kinds)
+        distances, places = nearest(points, points[chosen], 2, self._kinds)
         row = np.arange(len(points))
         second = np.where(chosen[places[:, 0]] == row, distances.shape[1] - 1, 0)
         return distances[row, second], chosen[places[row, second]]
