@@ -8,7 +8,7 @@ import pytest
 from outcross.data.tables import alike, table
 from outcross.estimate import Reading
 from outcross.measures import Evidence
-from outcross.measures.use import Use, unfairness
+from outcross.measures.use import Use, strongest_of, unfairness
 from outcross.verbs.audit.judgement import judge
 
 LEVELS = (0.01, 0.05, 0.1)
@@ -85,6 +85,28 @@ def test_another_draw_is_as_useful_and_one_without_signal_is_not(target):
     # A line fitted to noise points anywhere, so that its area is sure of little.
     assert by_place["discrimination", "boosted trees", ""] == "lost" and by_place["discrimination", "linear model", ""] != "kept"
     assert by_place["loss_inside", "boosted trees", "sex=f"] == "lost"
+
+
+def test_models_of_a_wide_table_learn_from_the_columns_that_go_with_the_target_in_both_sets():
+    """Eighty columns, of which three tell the target on one side and three others on the other: all six are among the 64."""
+    rng = np.random.default_rng(14)
+    telling = {"synthetic": ["n1", "n30", "c2"], "reference": ["n7", "n55", "c9"]}
+    sides = {}
+    for name in telling:
+        numbers = {f"n{i}": rng.normal(size=600) for i in range(60)}
+        categories = {f"c{i}": rng.integers(0, 4, 600) for i in range(20)}
+        worth = sum(
+            (column - column.mean()) / column.std() for key, column in (numbers | categories).items() if key in telling[name]
+        )
+        target = {"target": np.where(worth + rng.normal(size=600) > 0, "yes", "no")}
+        sides[name] = numbers | {key: values.astype(str) for key, values in categories.items()} | target
+    kinds = {column: "number" if column[0] == "n" else "category" for column in sides["reference"]}
+    tables = alike([table(sides[name], name, kinds=kinds) for name in ("reference", "synthetic")]).tables
+    evidence = Evidence(drawn=tables[1], reference=tables[0], target="target")
+    chosen = strongest_of(evidence, "target", [column for column in kinds if column != "target"])
+    assert len(chosen) == 64 and {*telling["synthetic"], *telling["reference"]} <= {*chosen}
+    [first, *_] = readings(Use(learners=LINEAR)(evidence, np.random.default_rng(0)))
+    assert first.note.endswith("from the 64 of 80 columns that go together most with the target in both sets")
 
 
 def test_without_a_holdout_all_of_the_reference_is_the_test():

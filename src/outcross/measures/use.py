@@ -236,7 +236,7 @@ def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -
     columns = reference.of_kind("number", "category")
     prediction = task(reference, target)
     if target is not None and len(columns) - 1 > MOST_PREDICTORS:
-        predictors = _strongest(evidence, target, [column for column in columns if column != target])
+        predictors = strongest_of(evidence, target, [column for column in columns if column != target])
         prediction = task(reference, target, predictors)
     (human, _), (synthetic, _) = prediction.records(reference), prediction.records(evidence.drawn)
     size = min(rows // (fits - 1), len(human) // fits, len(synthetic) // fits)
@@ -261,7 +261,7 @@ def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -
     return Trial(prediction, test, tests, own, parts, note)
 
 
-def _strongest(evidence: Evidence, target: str, columns: list[str]) -> list[str]:
+def strongest_of(evidence: Evidence, target: str, columns: list[str]) -> list[str]:
     """The columns that models learn from. Both sets choose them alike, so that neither is met at its luckiest."""
     sides = evidence.drawn, evidence.reference
     chosen = strongest_with(classes(target, *sides), [classes(column, *sides) for column in columns], MOST_PREDICTORS)
