@@ -109,8 +109,8 @@ def test_few_human_rows_have_no_quantiles(tmp_path):
 def test_what_is_no_pair_of_mixes_is_refused_in_one_line(place, tmp_path):
     (tmp_path / "empty").mkdir()
     for given, said in (
-        ([place / "first"], "compares two, got 1"),
-        ([place / "first"] * 3, "compares two, got 3"),
+        ([place / "first"], "compares two mixes, got 1; write `outcross report"),
+        ([place / "first"] * 3, "compares two mixes, got 3"),
         ([place / "first", tmp_path / "empty"], "holds no mix"),
         ([place / "first", place / "nowhere"], "holds no mix"),
     ):

@@ -55,9 +55,12 @@ def short(run: Run) -> str:
     if run.unfinished:
         lines.append(run.unfinished)
     if run.tables.ended:
-        tables_study = from_tables(run.name, run.readings, pages=pages_of_runs())
+        tables_study = from_tables(run.name, run.readings, laws=run.laws, pages=pages_of_runs())
         curves = [pooled(curve) for curve in measured(tables_study)]
-        lines += [sentence(curve, curves, page_of(tables_study, curve.measure, curves)) for curve in chiefs(curves)[:1]]
+        lines += [
+            sentence(curve, curves, page_of(tables_study, curve.measure, curves))
+            for curve in chiefs(curves, tables_study.closed_forms)[:1]
+        ]
     return "\n".join(lines)
 
 
