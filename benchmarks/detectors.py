@@ -97,9 +97,9 @@ def style(texts: list[str]) -> np.ndarray:
     return np.column_stack([*columns, uneven, rates])
 
 
-def halves(groups: np.ndarray) -> np.ndarray:
-    """A half, 0 or 1, of each text; the texts of a group are in one."""
-    return stream("halves").permutation(int(groups.max()) + 1)[groups] % 2
+def halves(groups: np.ndarray, name: str) -> np.ndarray:
+    """A half, 0 or 1, of each text; the texts of a group are in one. Halves of two names are independent."""
+    return stream("halves", name).permutation(int(groups.max()) + 1)[groups] % 2
 
 
 def likelihoods(texts: list[str], groups: np.ndarray) -> Score:
@@ -109,7 +109,7 @@ def likelihoods(texts: list[str], groups: np.ndarray) -> Score:
     """
     from sklearn.linear_model import LogisticRegression
 
-    half, sizes = halves(groups), np.array([max(len(text.encode()), 1) for text in texts])
+    half, sizes = halves(groups, "likelihoods"), np.array([max(len(text.encode()), 1) for text in texts])
 
     def score(train: np.ndarray, is_model: np.ndarray, test: np.ndarray) -> np.ndarray:
         def nats(rows: np.ndarray, of_half: int) -> np.ndarray:
@@ -137,7 +137,7 @@ def blend(parts: Sequence[Score], groups: np.ndarray) -> Score:
     """Logistic regression on the scores of several; a training text is scored by fits to the other half of the groups."""
     from sklearn.linear_model import LogisticRegression
 
-    half = halves(groups)
+    half = halves(groups, "blend")
 
     def score(train: np.ndarray, is_model: np.ndarray, test: np.ndarray) -> np.ndarray:
         known = np.zeros((train.size, len(parts)))
