@@ -48,8 +48,9 @@ def scores(known: pl.DataFrame, locked: pl.DataFrame, form: str) -> dict[str, np
     texts = normalised(texts).strings if form == "normalised" else texts
     train, test = np.arange(known.height), np.arange(known.height, len(texts))
     is_model = (known["label"] == "ai").to_numpy()
+    groups = np.unique(known["group_id"].to_numpy(), return_inverse=True)[1]
     characters = tfidf(texts, fitted=known.height, analyzer="char", ngram_range=(2, 4), min_df=3, max_features=200_000)
-    return {BASELINE: linear(characters)(train, is_model, test), OURS: detector(texts, known.height)(train, is_model, test)}
+    return {BASELINE: linear(characters)(train, is_model, test), OURS: detector(texts, groups)(train, is_model, test)}
 
 
 def hits(score: np.ndarray, is_model: np.ndarray, rate: float) -> float:
