@@ -1,9 +1,9 @@
 """Does the memory of detect grow with its data?
 
-The command from start to end, report and records.parquet written, over files of texts of some 1,100 characters, each of three human texts of ../shared/data (l2r_12domains) that are drawn at random and cut;
-500 texts of people and 500 of models are the samples. *memory* is the peak of the process, *growth* the bytes a text that a file adds to it over the smallest one. A file holds as many MB (10^6 bytes) as it says.
+The command from start to end, report and records.parquet written, over files (JSON lines) of pieces of human texts of ../shared/data (l2r_12domains): of 1,100 characters where a size is named, of 12 words where a number of texts is named.
+500 texts of people and 500 of models are the samples. *Peak memory* is that of the process, with the pages of files that it maps. A file of 4 GB has 3.7 million texts of 1,100 characters. What was measured before stays. One MB is 10^6 bytes.
 
-    python benchmarks/detect_memory.py [MB …]        # 25 and 100 where left out; 500 and 4000 take minutes and most of an hour
+    python benchmarks/detect_memory.py [MB … | short:TEXTS …]        # 25, 100 and short:1000000 where left out; 500 takes minutes and 4000 most of an hour
 """
 
 from __future__ import annotations
@@ -12,46 +12,67 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-from figures import DATA, OUTCROSS, process, write
+from figures import DATA, OUTCROSS, RESULTS, process, write
 
-SIZES, SAMPLE, LENGTH = (25, 100), 500, 1_100
+FILES, SAMPLE, LENGTH, SHORT = ("25", "100", "short:1000000"), 500, 1_100, 12
 
 
-def main(sizes: tuple[int, ...] = SIZES) -> None:
-    load = os.getloadavg()
+def main(files: Sequence[str] = FILES) -> None:
+    load, path = os.getloadavg(), RESULTS / "detect_memory.json"
+    kept = json.loads(path.read_text(encoding="utf-8")).get("files", []) if path.exists() else []
+    rows = {row["file"]: row for row in kept}
     texts = pl.read_parquet(DATA / "human_ai" / "l2r_12domains.parquet")
+    human = texts.filter(pl.col("label") == "human")["text"].to_list()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for author, label in (("human", "human"), ("model", "ai")):
             texts.filter(pl.col("label") == label).select("text").head(SAMPLE).write_parquet(folder / f"{author}.parquet")
-        human = texts.filter(pl.col("label") == "human")["text"].to_list()
-        rows = [_measured(folder, human, size) for size in sizes]
-    for row in rows[1:]:
-        row["growth"] = 1e6 * (row["memory"] - rows[0]["memory"]) / (row["texts"] - rows[0]["texts"])
-    write("detect_memory", __doc__ or "", load, {"sizes": rows})
+        for file in files:
+            rows[file] = _measured(folder, human, file)
+            write(
+                "detect_memory", __doc__ or "", load, {"files": sorted(rows.values(), key=lambda row: (row["is short"], row["MB"]))}
+            )
 
 
-def _measured(folder: Path, human: list[str], size: int) -> dict[str, Any]:
-    path = folder / f"{size}.jsonl"
-    rng, written, texts = np.random.default_rng(size), 0, 0
+def _measured(folder: Path, human: list[str], name: str) -> dict[str, Any]:
+    path, is_short, count = folder / "texts.jsonl", name.startswith("short:"), int(name.removeprefix("short:"))
+    written, texts = 0, 0
     with path.open("w") as file:
-        while written < size * 1_000_000:
-            words = " ".join(human[row] for row in rng.integers(len(human), size=3).tolist())
-            start = int(rng.integers(max(1, len(words) - LENGTH)))
-            written += file.write(json.dumps({"text": words[start : start + LENGTH]}) + "\n")
+        for text in _short(human) if is_short else _long(human):
+            if (texts if is_short else written) >= (count if is_short else count * 1_000_000):
+                break
+            written += file.write(json.dumps({"text": text}) + "\n")
             texts += 1
     samples = ["--human", folder / "human.parquet", "--ai", folder / "model.parquet"]
-    cost = process(lambda: [*OUTCROSS, "detect", path, *samples, "--out", folder / f"out-{size}", "--quiet"])()
-    path.unlink()
-    row = {"MB": size, "texts": texts, "seconds": cost.seconds, "processor seconds": cost.cpu, "memory": cost.memory}
+    cost = process(lambda: [*OUTCROSS, "detect", path, *samples, "--out", folder / f"out-{count}", "--quiet"])()
+    row = {
+        "file": name, "is short": is_short, "MB": round(path.stat().st_size / 1e6), "texts": texts, "seconds": cost.seconds, "processor seconds": cost.cpu,
+        "memory": cost.memory,
+    }  # fmt: skip
     print(row, flush=True)
     return row
 
 
+def _long(human: list[str]) -> Iterator[str]:
+    rng = np.random.default_rng(0)
+    while True:
+        words = " ".join(human[row] for row in rng.integers(len(human), size=3).tolist())
+        start = int(rng.integers(max(1, len(words) - LENGTH)))
+        yield words[start : start + LENGTH]
+
+
+def _short(human: list[str]) -> Iterator[str]:
+    rng, words = np.random.default_rng(0), " ".join(human).split()
+    while True:
+        for start in rng.integers(len(words) - SHORT, size=10_000).tolist():
+            yield " ".join(words[start : start + SHORT])
+
+
 if __name__ == "__main__":
-    main(tuple(int(word) for word in sys.argv[1:]) or SIZES)
+    main(tuple(sys.argv[1:]) or FILES)

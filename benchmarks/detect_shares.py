@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,11 @@ from outcross.estimate import NotApplicable
 from outcross.ledger import stream
 from outcross.verbs.detect.reading import JudgedData, judged_texts
 from outcross.verbs.detect.shares import RATE, counted, fits, shares
-from outcross.verbs.detect.work import calibration
+from outcross.verbs.detect.work import Calibration, calibration
 
 TEXTS, SHARES, MIXTURES, SPLITS = 1000, (0.0, 0.05, 0.1, 0.25, 0.5, 0.75), 25, 20
 GENERATORS = ("GPT-3-Turbo", "GPT-4o", "Llama-3-70B")
 KINDS = ("in-domain", "held-out generator", "held-out domain")
-PROGRESS = RESULTS / "detect_shares.progress.jsonl"
 
 
 def split(frame: pl.DataFrame, kind: str, number: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -64,12 +63,18 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
     ]
     calibrated = calibration(ClassifierDetector(), samples, "group_id", number)
     read = judged_texts(test, calibrated, "text", (), 0.01, "group_id")
-    is_ai = (test["label"] == "ai").to_numpy()
+    yield from estimates(kind, number, calibrated, read, (test["label"] == "ai").to_numpy(), MIXTURES)
+
+
+def estimates(
+    kind: str, number: int, calibrated: Calibration, read: JudgedData, is_ai: np.ndarray, count: int
+) -> Iterator[dict[str, Any]]:
+    """What detect says of so many mixtures of what was judged, of which a model wrote some. is_ai: (n,) of truth values."""
     judged = read.is_judged
     human, model = np.flatnonzero(judged & ~is_ai), np.flatnonzero(judged & is_ai)
     place = np.full(len(read), -1)
     place[read.plain_rows] = np.arange(read.plain_rows.size)
-    for mixture in range(MIXTURES):
+    for mixture in range(count):
         rng = stream("mixture", kind, number, mixture)
         many = round(SHARES[mixture % len(SHARES)] * TEXTS)
         rows = np.concatenate([rng.choice(human, TEXTS - many), rng.choice(model, many)])
@@ -99,18 +104,22 @@ def summary(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
     truth, value, low, high, p = (np.array([line[name] for line in there]) for name in ("truth", "value", "low", "high", "p"))
 
     def errors(estimate: np.ndarray, own: np.ndarray) -> dict[str, float]:
-        error = estimate[own] - truth[own]
+        error = (estimate - truth)[own & np.isfinite(estimate)]
         return {"bias": float(error.mean()), "rmse": float(np.sqrt((error**2).mean())), "largest": float(np.abs(error).max())}
 
-    every, fires = np.ones(truth.size, bool), p <= RATE
-    row = {
+    counts = {
         "kind": kind,
         "splits": len({line["split"] for line in lines}),
         "mixtures": len(lines),
         "estimated": len(there),
+    }
+    if not there:
+        return counts
+    every, fires = np.ones(truth.size, bool), p <= RATE
+    row = counts | {
         "detect": errors(value, every),
         "naive": errors(np.array([line["naive"] for line in there]), every),
-        "adjusted count": errors(np.array([line["adjusted"] for line in there]), every),
+        "adjusted count": errors(np.array([line["adjusted"] for line in there], float), every),
         "coverage": float(((low <= truth) & (truth <= high)).mean()),
         "median width": float(np.median(high - low)),
         "said to be unlike": float(fires.mean()),
@@ -123,29 +132,36 @@ def summary(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def summaries(done: list[dict[str, Any]], splits: int) -> list[dict[str, Any]]:
+def summaries(done: list[dict[str, Any]], splits: int, kinds: Sequence[str] = KINDS) -> list[dict[str, Any]]:
     """A row a kind, of the splits that have ended; each says how many those are."""
-    by_kind = {kind: [line for line in done if line["kind"] == kind and line["split"] < splits] for kind in KINDS}
+    by_kind = {kind: [line for line in done if line["kind"] == kind and line["split"] < splits] for kind in kinds}
     return [summary(kind, lines) for kind, lines in by_kind.items() if lines]
 
 
-def main(splits: int = SPLITS) -> None:
-    load = os.getloadavg()
-    frame = pl.read_parquet(DATA / "human_ai" / "l2r_12domains.parquet")
-    done = [json.loads(line) for line in PROGRESS.read_text().splitlines()] if PROGRESS.exists() else []
+def study(
+    name: str, page: str, kinds: Sequence[str], splits: int, of_split: Callable[[str, int], Iterator[dict[str, Any]]]
+) -> None:
+    """Every kind with every split, the results written after each; a study that was stopped goes on where it was."""
+    load, progress = os.getloadavg(), RESULTS / f"{name}.progress.jsonl"
+    done = [json.loads(line) for line in progress.read_text().splitlines()] if progress.exists() else []
     for number in range(splits):
-        for kind in KINDS:
+        for kind in kinds:
             if not any(line["kind"] == kind and line["split"] == number for line in done):
-                new = list(mixtures(frame, kind, number))
+                new = list(of_split(kind, number))
                 done += new
-                with PROGRESS.open("a") as file:
+                with progress.open("a") as file:
                     file.writelines(json.dumps(line) + "\n" for line in new)
                 print(kind, number, flush=True)
-                write("detect_shares", __doc__ or "", load, {"shares": summaries(done, splits)})
-    rows = summaries(done, splits)
-    write("detect_shares", __doc__ or "", load, {"shares": rows})
+                write(name, page, load, {"shares": summaries(done, splits, kinds)})
+    rows = summaries(done, splits, kinds)
+    write(name, page, load, {"shares": rows})
     print(json.dumps(rows, indent=1))
-    PROGRESS.unlink()
+    progress.unlink()
+
+
+def main(splits: int = SPLITS) -> None:
+    frame = pl.read_parquet(DATA / "human_ai" / "l2r_12domains.parquet")
+    study("detect_shares", __doc__ or "", KINDS, splits, lambda kind, number: mixtures(frame, kind, number))
 
 
 if __name__ == "__main__":

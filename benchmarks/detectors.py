@@ -4,9 +4,9 @@ The texts are the human and AI texts of ../shared/data (l2r_12domains): 2,400 gr
 by group. In-domain: all three generators are in calibration and test. Held-out: the generator of the AI texts of the test is in no calibration text.
 The threshold is the order statistic of the human texts of the test fold at 1 % and 5 % false positives, over all domains together. Every row has two
 versions: the texts without change, and normalised texts (outcross.text.normalised). Intervals are from 1,000 bootstrap samples of groups. The gain is
-the paired difference from the baseline (TF-IDF of character runs of 2 to 4, logistic regression). Likelihoods and blends are fitted to scores by models
-that learned from other groups. The two control detectors read lengths, or
-punctuation and white space, and no word.
+the paired difference from the baseline (TF-IDF of character runs of 2 to 4, logistic regression). The two control detectors read lengths, or
+punctuation and white space, and no word. A row of a detector of detect is what the command does with the training texts: five fits, a line in score and length, and
+the mean log-ratio.
 
     python benchmarks/detectors.py
 """
@@ -24,12 +24,13 @@ import polars as pl
 from figures import DATA, RESULTS, write
 
 from outcross.attributes import ATTRIBUTES
-from outcross.attributes.perplexity import ngram_reading
 from outcross.detectors import Detector
 from outcross.detectors.blend import BlendDetector
+from outcross.detectors.calibrated import AuthorSample, calibrated, fold_of
 from outcross.detectors.classifier import ClassifierDetector
-from outcross.detectors.features import frequent_words, pieces
+from outcross.detectors.features import frequent_words
 from outcross.detectors.ngram import NgramDetector
+from outcross.detectors.pieces import in_runs, pieces_of, spellings
 from outcross.ledger import stream
 from outcross.recipe import member
 from outcross.statistics.prediction import area_under_the_curve
@@ -73,18 +74,20 @@ def tfidf(texts: Sequence[str], fitted: int | None = None, **settings: Any) -> A
     return reader.fit(texts[:fitted]).transform(texts)
 
 
+def word_rates(texts: Sequence[str], words: np.ndarray) -> np.ndarray:
+    """The share of each of some words among the words and signs of each text, (n, words)."""
+    pieces, n = pieces_of(texts), len(texts)
+    counts = [np.bincount(pieces.owner[pieces.spelling == word], minlength=n) for word in words]
+    return np.stack(counts, axis=1) / np.maximum(np.bincount(pieces.owner, minlength=n), 1)[:, None]
+
+
 def style(texts: list[str]) -> np.ndarray:
     """Attributes, how unevenly sentences are long, how well the text can be compressed, and the rates of the hundred most frequent words."""
     attributes = [member(ATTRIBUTES, name, "attribute")() for name in ATTRIBUTES if name != "perplexity"]
     columns = [np.nan_to_num(attribute(texts), nan=-1.0) for attribute in attributes]
-    common = {word: at for at, word in enumerate(frequent_words(texts, 100))}
-    rates, uneven = np.zeros((len(texts), len(common))), np.zeros((len(texts), 4))
+    common, uneven = spellings(frequent_words(texts, 100)), np.zeros((len(texts), 4))
+    rates = np.concatenate([word_rates(texts[first:end], common) for first, end in in_runs(texts)])
     for row, text in enumerate(texts):
-        words = [piece.lower() for piece in pieces(text)]
-        for word in words:
-            if word in common:
-                rates[row, common[word]] += 1
-        rates[row] /= max(len(words), 1)
         lengths = np.array(
             [len(sentence.split()) for sentence in text.replace("!", ".").replace("?", ".").split(".") if sentence.strip()] or [0]
         )
@@ -97,58 +100,12 @@ def style(texts: list[str]) -> np.ndarray:
     return np.column_stack([*columns, uneven, rates])
 
 
-def halves(groups: np.ndarray) -> np.ndarray:
-    """A half, 0 or 1, of each text; the texts of a group are in one."""
-    return stream("halves").permutation(int(groups.max()) + 1)[groups] % 2
-
-
 def likelihoods(texts: list[str], groups: np.ndarray) -> Score:
-    """Logistic regression on ln p a byte under n-gram models of human training texts and of models' training texts, their difference, and the length.
-
-    A training text is read by models of the other half of the groups: a rewrite of it, from which a model learned, would tell who wrote it, and no test text has one.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    half, sizes = halves(groups), np.array([max(len(text.encode()), 1) for text in texts])
-
-    def score(train: np.ndarray, is_model: np.ndarray, test: np.ndarray) -> np.ndarray:
-        def nats(rows: np.ndarray, of_half: int) -> np.ndarray:
-            learned = [
-                [texts[row] for row in train[(half[train] == of_half) & (is_model == kind)].tolist()] for kind in (False, True)
-            ]
-            read = [texts[row] for row in rows.tolist()]
-            return np.stack([ngram_reading(own, 3).nats(read) / sizes[rows] for own in learned], axis=1)
-
-        def features(rows: np.ndarray, nats_a_byte: np.ndarray) -> np.ndarray:
-            return np.column_stack([nats_a_byte, nats_a_byte[:, 0] - nats_a_byte[:, 1], np.log(sizes[rows])])
-
-        own = np.zeros((train.size, 2))
-        for number in (0, 1):
-            own[half[train] == number] = nats(train[half[train] == number], 1 - number)
-        known, new = features(train, own), features(test, (nats(test, 0) + nats(test, 1)) / 2)
-        centre, scale = known.mean(axis=0), known.std(axis=0)
-        model = LogisticRegression(class_weight="balanced", max_iter=500).fit((known - centre) / scale, is_model)
-        return model.decision_function((new - centre) / scale)
-
-    return score
-
-
-def blend(parts: Sequence[Score], groups: np.ndarray) -> Score:
-    """Logistic regression on the scores of several; a training text is scored by fits to the other half of the groups."""
-    from sklearn.linear_model import LogisticRegression
-
-    half = halves(groups)
-
-    def score(train: np.ndarray, is_model: np.ndarray, test: np.ndarray) -> np.ndarray:
-        known = np.zeros((train.size, len(parts)))
-        for number in (0, 1):
-            rest, own = half[train] != number, half[train] == number
-            known[own] = np.stack([part(train[rest], is_model[rest], train[own]) for part in parts], axis=1)
-        scale = known.std(axis=0)
-        model = LogisticRegression(class_weight="balanced", max_iter=500).fit(known / scale, is_model)
-        return model.decision_function(np.stack([part(train, is_model, test) for part in parts], axis=1) / scale)
-
-    return score
+    """How much more probable a byte an n-gram model of models' training texts holds a text than one of human training texts."""
+    column = np.array(texts, object)[:, None]
+    return lambda train, is_model, test: (
+        NgramDetector().fit(column[train], is_model, groups[train], stream("fit")).score(column[test])
+    )
 
 
 def pairs(features: Any, groups: np.ndarray, strength: float = 10.0) -> Score:
@@ -169,24 +126,33 @@ def pairs(features: Any, groups: np.ndarray, strength: float = 10.0) -> Score:
     return score
 
 
-def detector(ours: Detector, texts: list[str], groups: np.ndarray, fitted: int | None = None) -> Score:
-    """A detector of detect; the frequent words that it knows are those of the first `fitted` texts, of all where left out."""
-    features = ours.reader(texts[:fitted])(texts)
-    return lambda train, is_model, test: ours.fit(features[train], is_model, groups[train], stream("fit")).score(features[test])
+def detector(ours: Detector, texts: list[str], groups: np.ndarray) -> Score:
+    """A detector as detect calibrates it on the training texts: the mean log-ratio of five fits, each of which leaves out a fifth of the groups, by a line in score and length."""
+
+    def score(train: np.ndarray, is_model: np.ndarray, test: np.ndarray) -> np.ndarray:
+        sides = [train[is_model == side] for side in (False, True)]
+        read = [[texts[row] for row in rows.tolist()] for rows in sides]
+        samples = [AuthorSample(own, groups[rows]) for own, rows in zip(read, sides, strict=True)]
+        folds = fold_of(np.arange(int(groups.max()) + 1), stream("calibration"))
+        reader = ours.reader([*read[0], *read[1]])
+        return (
+            calibrated(ours, samples, folds, reader, stream("fit"))[0]
+            .log_ratios([texts[row] for row in test.tolist()])
+            .mean(axis=1)
+        )
+
+    return score
 
 
 def families(texts: list[str], raw: list[str], groups: np.ndarray) -> dict[str, Callable[[], Score]]:
     signs = r"\w+|[^\w\s]"
-    alone = {
+    return {
         BASELINE: lambda: linear(tfidf(texts, analyzer="char", ngram_range=(2, 4), min_df=3, max_features=200_000)),
         "classifier of detect": lambda: detector(ClassifierDetector(), texts, groups),
+        BLEND: lambda: detector(BlendDetector(detectors=(ClassifierDetector(), NgramDetector())), texts, groups),
         "words and pairs": lambda: linear(tfidf(texts, ngram_range=(1, 2), min_df=2, token_pattern=signs)),
         "style, function words, burstiness, compression": lambda: trees(style(texts)),
         "likelihood under n-gram models": lambda: likelihoods(texts, groups),
-    }
-    return alone | {
-        "the five above, blended": lambda: blend([make() for make in alone.values()], groups),
-        BLEND: lambda: detector(BlendDetector(detectors=(ClassifierDetector(), NgramDetector())), texts, groups),
         "differences of pairs, words": lambda: pairs(tfidf(texts, ngram_range=(1, 2), min_df=2, token_pattern=signs), groups),
         "control: length alone": lambda: linear(lengths_alone(raw)),
         "control: punctuation and white space alone": lambda: trees(signs_alone(raw)),

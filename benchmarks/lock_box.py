@@ -27,7 +27,10 @@ from outcross.text.normalised import normalised
 
 RATES, SAMPLES = (0.01, 0.05), 1000
 PROGRESS = RESULTS / "lock_box.progress.jsonl"
-OURS = {"classifier of detect": ClassifierDetector(), BLEND: BlendDetector(detectors=(ClassifierDetector(), NgramDetector()))}
+OURS = {
+    "classifier of detect": ClassifierDetector(),
+    BLEND: BlendDetector(detectors=(ClassifierDetector(), NgramDetector())),
+}
 
 
 def read() -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -51,9 +54,9 @@ def scores(known: pl.DataFrame, locked: pl.DataFrame, form: str) -> dict[str, np
     texts = normalised(texts).strings if form == "normalised" else texts
     train, test = np.arange(known.height), np.arange(known.height, len(texts))
     is_model = (known["label"] == "ai").to_numpy()
+    _, groups = np.unique(known["group_id"].to_numpy(), return_inverse=True)
     characters = tfidf(texts, fitted=known.height, analyzer="char", ngram_range=(2, 4), min_df=3, max_features=200_000)
-    _, groups = np.unique([*known["group_id"].to_list(), *locked["group_id"].to_list()], return_inverse=True)
-    ours = {name: detector(own, texts, groups, known.height)(train, is_model, test) for name, own in OURS.items()}
+    ours = {name: detector(own, texts, groups)(train, is_model, test) for name, own in OURS.items()}
     return {BASELINE: linear(characters)(train, is_model, test)} | ours
 
 

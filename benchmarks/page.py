@@ -738,6 +738,102 @@ def _sizes(results: dict[str, Any]) -> str:
     )
 
 
+def _detectors(rows: list[dict[str, Any]]) -> str:
+    """A row a form of the texts, a family of features and a generator that is held out."""
+    table = [
+        [
+            row["form"],
+            row["features"],
+            row["held_out"] or "none",
+            f"{row['area']:.3f}",
+            f"{row['hits at 0.01']:.3f}",
+            _ends_of([row["hits at 0.05"], *row["interval at 0.05"]]),
+            _ends_of(row["gain at 0.05"]) if "gain at 0.05" in row else "–",
+        ]
+        for row in rows
+    ]
+    return _table(
+        [
+            "texts",
+            "features",
+            "generator held out",
+            "area",
+            "hits at 1 %",
+            "hits at 5 % [95 %]",
+            "gain over the baseline at 5 % [95 %]",
+        ],
+        table,
+    )
+
+
+def _ends_of(numbers: list[float]) -> str:
+    return f"**{numbers[0]:.3f}** [{numbers[1]:.3f}, {numbers[2]:.3f}]"
+
+
+def _of_shares(rows: list[dict[str, Any]]) -> str:
+    """A row a setting: errors and coverage of the share, and how often the data are said to be unlike the samples."""
+    table = []
+    for row in rows:
+        counts = f"{row['mixtures']} of {row['splits']} splits ({row['estimated']} with a share)"
+        if "detect" not in row:
+            table.append([row["kind"], counts, *["–"] * 7])
+            continue
+        answers = row.get("where it answers")
+        table.append(
+            [
+                row["kind"], counts, *(f"{row['detect'][name]:+.3f}" if name == "bias" else f"{row['detect'][name]:.3f}" for name in ("bias", "rmse", "largest")),
+                f"**{100 * row['coverage']:.1f} %**", f"{row['median width']:.3f}", f"{100 * row['said to be unlike']:.1f} %",
+                "–" if answers is None else f"{100 * answers['coverage']:.1f} % of {answers['n']}",
+            ]
+        )  # fmt: skip
+    return _table(
+        [
+            "",
+            "mixtures",
+            "bias",
+            "root mean square error",
+            "largest",
+            "coverage",
+            "median width",
+            "said to be unlike",
+            "coverage of the others",
+        ],
+        table,
+    )
+
+
+def _speed(speed: dict[str, Any]) -> Iterable[str]:
+    fit, read = speed["fit"], speed["likelihood"]
+    yield f"Fit to {fit['texts']:,} texts: **{fit['cpu']:.1f} s** of processor ({fit['seconds']:.1f} s by the clock; target {fit['target']:g} s)."
+    rows = [
+        [
+            f"{row['words']} words",
+            f"**{row['by cpu']:,.0f}** [{row['least']:,.0f}, {row['largest']:,.0f}]",
+            "–" if row["target"] is None else f"{row['target']:,.0f}",
+        ]
+        for row in speed["judged"]
+    ]
+    yield _table(["texts of", "judged by second of one core [least, largest]", "target"], rows)
+    yield (
+        f"Likelihood: {read['ours']:,.0f} tokens by second of processor, {read['bound']:,.0f} for the forward pass alone on the same {read['batches']} batches: "
+        f"**{100 * read['share of the bound']:.0f} %** of the bound [{100 * read['least']:.0f}, {100 * read['largest']:.0f}], {read['pairs']} pairs, {read['tokens']:,} tokens."
+    )
+
+
+def _memory_of_texts(rows: list[dict[str, Any]]) -> str:
+    table = [
+        [
+            f"{row['MB']:,} MB" + (", short texts" if row["is short"] else ""),
+            f"{row['texts']:,}",
+            f"{row['memory']:,.0f} MB",
+            _time(row["processor seconds"]),
+            _time(row["seconds"]),
+        ]
+        for row in rows
+    ]
+    return _table(["file", "texts", "peak memory", "cpu", "seconds"], table)
+
+
 def _exponent(estimate: dict[str, Any]) -> str:
     return f"**{estimate['value']:.2f}** [{estimate['low']:.2f}, {estimate['high']:.2f}], {estimate['n']}"
 
@@ -792,6 +888,10 @@ BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
     "equal_k": lambda results: [_equal_k(results["equal_k"])],
     "claims": lambda results: [_claims(results["claims"]), _beside(results["beside"]), _unbiased(results["unbiased"])],
     "sizes": lambda results: [_sizes(results)],
+    "detectors": lambda results: [_detectors(results["detectors"])],
+    "shares": lambda results: [_of_shares(results["shares"])],
+    "speed": lambda results: _speed(results["speed"]),
+    "files": lambda results: [_memory_of_texts(results["files"])],
     "alarms": lambda results: [_alarms(results["alarms"]), _leads(results["leads"])],
     "forecasts": _of_forecasts,
     "families": lambda results: [_families(results)],

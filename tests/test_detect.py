@@ -9,14 +9,18 @@ import pytest
 from conftest import outcross as command
 
 import outcross
+from outcross.detectors.classifier import ClassifierDetector
+from outcross.detectors.samples import sample_of_texts
 from outcross.errors import BadInput
 from outcross.estimate import Estimate
 from outcross.filters import FILTERS
 from outcross.recipe import plain, read
 from outcross.text.normalised import normalised
 from outcross.verbs.detect.answer import unlike_the_rest
+from outcross.verbs.detect.reading import judged_texts
 from outcross.verbs.detect.result import SliceOfData
-from outcross.verbs.detect.shares import Shares
+from outcross.verbs.detect.shares import Shares, counted, shares
+from outcross.verbs.detect.work import calibration
 
 WORDS = 600
 LAW = 1 / np.arange(1, WORDS + 1)
@@ -130,12 +134,22 @@ def test_without_texts_of_models_there_is_a_lower_limit_alone(samples, mixed):
     assert detected.frame()["_p_ai"].null_count() == mixed.height
 
 
+def shares_without_the_test_of_kind(data, samples):
+    authors = [sample_of_texts({"ai": "model"}.get(author, author), texts) for author, texts in samples.items()]
+    calibrated = calibration(ClassifierDetector(), authors, None, 0)
+    judged = judged_texts(data, calibrated, "text", (), 0.01)
+    return shares(calibrated, judged, np.arange(len(judged)))
+
+
 def test_three_authors(samples):
     rng = np.random.default_rng(5)
     edited = pl.DataFrame({"text": written(rng, 400, EDITED)})
     texts = [*written(rng, 400, HUMAN), *written(rng, 200, EDITED), *written(rng, 200, MODEL)]
-    detected = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples), edited=edited)
-    parts = detected.shares
+    data = pl.DataFrame({"text": texts})
+    detected = outcross.detect(data, **frames(samples), edited=edited)
+    assert list(detected.samples) == ["human", "model", "edited"]
+    # Whether data are of the samples' kind is tested at 5 %, and detect gives no shares beneath an alarm, so they are read without it.
+    parts = shares_without_the_test_of_kind(data, samples | {"edited": edited["text"].to_list()})
     for estimate, truth in ((parts.model, 0.25), (parts.edited, 0.25), (parts.people, 0.5)):
         assert estimate.low <= truth <= estimate.high
     assert parts.model.value + parts.edited.value + parts.people.value == pytest.approx(1)
@@ -480,3 +494,14 @@ def test_declarations_are_said_in_sentences():
     assert outcross.detect(data, detector="declared").summary == (
         "Of 4 texts the data declare 2 written by people, 1 written by a model and 1 of unknown authors."
     )
+
+
+def test_samples_that_cannot_be_told_apart_have_no_adjusted_count(samples):
+    """Where a detector finds no more texts of models than it raises false alarms, the count cannot be adjusted, and nothing stops."""
+    texts = samples["human"]
+    authors = [sample_of_texts(author, some) for author, some in (("human", texts[:200]), ("model", texts[200:]))]
+    calibrated = calibration(ClassifierDetector(), authors, None, 0)
+    data = judged_texts(pl.DataFrame({"text": texts}), calibrated, "text", (), 0.01)
+    human, model = (float((own > 0).mean()) for own in calibrated.ratios[0][:2])
+    naive, adjusted = counted(calibrated, data)
+    assert 0 <= naive <= 1 and (adjusted is None) == (model <= human)

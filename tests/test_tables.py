@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import shutil
 import subprocess
 from datetime import date, datetime, timedelta
@@ -17,6 +18,7 @@ from scipy import stats
 from outcross.data import tables
 from outcross.data.tables import alike, table
 from outcross.errors import BadInput
+from outcross.files import formats
 from outcross.files import source as of_source
 
 
@@ -501,3 +503,26 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, content):
             table(path)
         except BadInput as refusal:
             assert "\n" not in str(refusal)
+
+
+LINES = {
+    "of one kind": [{"a": row, "text": f"line {row}"} for row in range(40)],
+    "whole numbers, then fractions": [{"a": row if row < 20 else row / 2} for row in range(40)],
+    "a column that comes late": [{"a": row} | ({"b": {"c": [row]}} if row > 30 else {}) for row in range(40)],
+    "nothing, then words": [{"a": None if row < 25 else "word"} for row in range(40)],
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n   \n"])
+def test_lines_that_are_read_in_blocks_are_those_of_the_whole_file(tmp_path, monkeypatch, name, end):
+    monkeypatch.setattr(formats, "BLOCK", 50)
+    path = tmp_path / "lines.jsonl"
+    content = end.join(json.dumps(line) for line in LINES[name])
+    for text in (content, content + end):
+        path.write_text(text, newline="")
+        source = formats.from_file(path)
+        whole = pl.read_ndjson(io.StringIO("\n".join(json.dumps(line) for line in LINES[name])), infer_schema_length=None)
+        assert source.columns == tuple(whole.columns)
+        assert_frame_equal(pl.concat(source.batches(None)), whole)
+        assert_frame_equal(pl.concat(source.batches(["a"])), whole.select("a"))

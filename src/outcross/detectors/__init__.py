@@ -105,6 +105,16 @@ def stacked(first: Any, second: Any) -> Any:
     return vstack((first, second)).tocsr()
 
 
+FITTED = 20_000
+"""Texts or records of each author that a classifier is fitted to, at most."""
+
+
+def some_of_each(is_model: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The rows of people's texts, then those of models'; of more than `FITTED` of one author so many, drawn at random."""
+    rows = [np.flatnonzero(is_model == side) for side in (False, True)]
+    return np.concatenate([own if own.size <= FITTED else np.sort(rng.choice(own, FITTED, replace=False)) for own in rows])
+
+
 def features_of(detector: Detector, reader: Reader, content: Any) -> Any:
     """The features of texts or records, a row each. BadInput where a detector gives another number of rows, with its class and line."""
     features = reader(content)
@@ -165,5 +175,6 @@ __all__ = [
     "fitted",
     "of_bytes",
     "scores",
+    "some_of_each",
     "stacked",
 ]

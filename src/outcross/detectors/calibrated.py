@@ -169,7 +169,7 @@ def log_ratios_by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogR
         kept = np.flatnonzero(counts <= LONGEST)
         pieces = [content[row] for row in kept.tolist()] + [piece for _, piece in cut]
         owner = np.concatenate((kept, np.array([row for row, _ in cut], np.int64)))
-    features, words = reader(pieces), sizes_of(pieces)
+    features, words = reader(pieces), sizes_of(pieces) if long else counts
     ratios = np.stack([line(scores(fit, features), words) for fit in fits], axis=1)
     if not long:
         return ratios

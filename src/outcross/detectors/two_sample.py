@@ -10,13 +10,11 @@ import numpy as np
 from pydantic import Field
 
 from outcross.classifiers.boosting import FittedBoosting, as_arrays
-from outcross.detectors import Detector, DetectorPage, FittedDetector
+from outcross.detectors import Detector, DetectorPage, FittedDetector, some_of_each
 from outcross.detectors.records import PointsReader, TypedRecords, points_reader, points_reader_of
 from outcross.errors import BadInput
 from outcross.recipe import recipe
 
-FITTED = 20_000
-"""Records of each author that a fit sees, at most."""
 FEATURES = 0.3
 """Share of the features among which each split of a tree chooses."""
 LEARNED = "boosting."
@@ -51,7 +49,7 @@ class TwoSampleDetector(Detector):
 
         if is_model.all() or not is_model.any():
             raise BadInput("a detector of two samples needs records of people and of models, got one kind")
-        rows = np.concatenate([_some(np.flatnonzero(is_model == side), rng) for side in (False, True)])
+        rows = some_of_each(is_model, rng)
         labels = is_model[rows].astype(int)
         model = GradientBoostingClassifier(
             n_estimators=self.trees, max_depth=self.depth, subsample=0.5, max_features=FEATURES,
@@ -81,7 +79,3 @@ class BoostedRecords:
     def score(self, features: np.ndarray) -> np.ndarray:
         chances = np.clip(self.trees.predict(features)[:, 1], 1e-12, 1 - 1e-12)
         return np.log(chances) - np.log1p(-chances)
-
-
-def _some(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return rows if rows.size <= FITTED else np.sort(rng.choice(rows, FITTED, replace=False))

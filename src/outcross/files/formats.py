@@ -126,6 +126,8 @@ def _delimited(path: Path, separator: str) -> TableSource:
     return replace(source, notes=(*said, *(f"a column name occurs twice: the second is {name!r}" for name in twice)))
 
 
+BLOCK = 1 << 23
+"""Bytes of lines that are read together, about."""
 SIGNS = ",;\t|"
 """What separates fields."""
 OPENING = 1 << 16
@@ -178,8 +180,27 @@ def _lines(path: Path) -> TableSource:
             pl.read_ndjson(io.BytesIO(sixteen), infer_schema_length=None), str(path), ["it is UTF-16 text, read as such"]
         )
     pattern = literal_pattern(path)
-    schema = pl.scan_ndjson(pattern, infer_schema_length=None).collect_schema()  # of all lines, once
-    return lazy(pl.scan_ndjson(pattern, schema=schema), str(path))
+    if suffix(path)[1]:
+        schema = pl.scan_ndjson(pattern, infer_schema_length=None).collect_schema()  # of all lines, once
+        return lazy(pl.scan_ndjson(pattern, schema=schema), str(path))
+    schemas = [pl.scan_ndjson(io.BytesIO(block), infer_schema_length=None).collect_schema() for block in _blocks(path)]
+    alike = bool(schemas) and all(schema == schemas[0] for schema in schemas)
+    schema = schemas[0] if alike else pl.scan_ndjson(pattern, infer_schema_length=None).collect_schema()
+
+    def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
+        for block in _blocks(path):
+            query = pl.scan_ndjson(io.BytesIO(block), schema=schema)
+            yield from (query if wanted is None else query.select(wanted)).collect().iter_slices(of_source.BATCH)
+
+    return TableSource(str(path), tuple(schema.names()), batches)
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """A file in blocks of whole lines, so that memory holds one of them; polars maps a file into memory and keeps what it has read."""
+    with inputs.opened(path) as file:
+        while block := file.read(BLOCK) + file.readline():
+            if block.strip():
+                yield block
 
 
 def _json(path: Path) -> TableSource:

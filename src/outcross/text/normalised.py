@@ -24,15 +24,15 @@ LOOKALIKES = dict(
     )
 )
 """Cyrillic and Greek letters, and the Latin letter that each looks like."""
-_SIGNS = str.maketrans(
-    {**dict.fromkeys("‘’‚‛′ʼ`´", "'"), **dict.fromkeys("“”„‟″«»", '"'), **dict.fromkeys("‐‑‒–—―−", "-"), "…": "..."}
-)
-_GONE = str.maketrans(dict.fromkeys(INVISIBLE))
+PLAIN = {**dict.fromkeys("‘’‚‛′ʼ`´", "'"), **dict.fromkeys("“”„‟″«»", '"'), **dict.fromkeys("‐‑‒–—―−", "-"), "…": "..."}
+"""Typographic signs, and what stands for each on a keyboard."""
+_SIGNS, _GONE = (re.compile(f"[{''.join(signs)}]") for signs in (PLAIN, INVISIBLE))
 _LATIN_WORD = re.compile(r"[^\W\d_]*[A-Za-z][^\W\d_]*")
 _ALIKE = re.compile(f"[{''.join(LOOKALIKES)}]")
 _TO_LATIN = str.maketrans(LOOKALIKES)
-_MARKDOWN = re.compile(r"(?m)^\s{0,3}(?:#{1,6}\s+|>\s+|[-*+•]\s+|\d+[.)]\s+)|[*_~]{1,3}(?=\S)|(?<=\S)[*_~]{1,3}|'{3}")
-_SPACE = re.compile(r"\s+")
+_START_OF_LINE = re.compile(r"\s{0,3}(?:#{1,6}\s+|>\s+|[-*+•]\s+|\d+[.)]\s+)")
+_STARTS_OF_LINES = re.compile(f"(?m)^{_START_OF_LINE.pattern}")
+_AROUND_WORDS = re.compile(r"[*_~]{1,3}(?=\S)|(?<=\S)[*_~]{1,3}|'{3}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +58,22 @@ def normalised(given: Sequence[str]) -> NormalisedTexts:
     for row, text in enumerate(strings):
         if not text.isascii():
             text, invisible[row], lookalikes[row] = _in_plain_signs(text)
-        text = text.translate(_SIGNS)
-        forms.append(_SPACE.sub(" ", _MARKDOWN.sub("", text)).strip())
+        text = text.replace("`", "'") if text.isascii() else _SIGNS.sub(lambda sign: PLAIN[sign[0]], text)
+        forms.append(" ".join(_without_markdown(text).split()))
     return NormalisedTexts(forms, invisible, lookalikes)
 
 
+def _without_markdown(text: str) -> str:
+    """A text without marks at the start of a line and around words."""
+    if "\n" in text:
+        text = _STARTS_OF_LINES.sub("", text)
+    elif mark := _START_OF_LINE.match(text):
+        text = text[mark.end() :]
+    return _AROUND_WORDS.sub("", text) if any(sign in text for sign in ("*", "_", "~", "'''")) else text
+
+
 def _in_plain_signs(text: str) -> tuple[str, bool, bool]:
-    seen = text.translate(_GONE)
+    seen = _GONE.sub("", text)
     composed = unicodedata.normalize("NFKC", seen)
     latin = _LATIN_WORD.sub(lambda word: word[0].translate(_TO_LATIN), composed) if _ALIKE.search(composed) else composed
     return latin, seen != text, latin != composed

@@ -17,6 +17,7 @@ import numpy as np
 from outcross import runtime
 from outcross.detectors.calibrated import FOLDS, USUAL, Content
 from outcross.detectors.lengths import cut_words, words_of
+from outcross.detectors.pieces import in_runs
 from outcross.detectors.records import TypedRecords, typed
 from outcross.detectors.samples import LEAST, batches, opened, text_column
 from outcross.errors import BadInput, first_words
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from outcross.files.forms import Form
     from outcross.files.kinds import Kind
 
-TOGETHER = 1 << 21
+TOGETHER = 1 << 20
 """Characters of texts that are judged together."""
 MOST_TOGETHER = 20_000
 """Records that are judged together, at most."""
@@ -262,7 +263,7 @@ def _parts(source: TableSource, columns: JudgedColumns) -> Iterator[tuple[polars
         return
     assert columns.text is not None
     for batch in batches(source, columns.text, others):
-        for first, end in _runs(batch[columns.text].to_list()):
+        for first, end in in_runs(batch[columns.text].to_list(), TOGETHER):
             chunk = batch.slice(first, end - first)
             yield chunk, chunk[columns.text].to_list()
 
@@ -272,18 +273,6 @@ def _with(frame: polars.DataFrame, names: Sequence[str]) -> polars.DataFrame:
     import polars as pl
 
     return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in names if name not in frame.columns)
-
-
-def _runs(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Runs of texts of some `TOGETHER` characters together."""
-    first, size = 0, 0
-    for row, text in enumerate(texts):
-        size += len(text)
-        if size >= TOGETHER:
-            yield first, row + 1
-            first, size = row + 1, 0
-    if first < len(texts):
-        yield first, len(texts)
 
 
 def _judged(content: list[str] | TypedRecords, frame: polars.DataFrame, reader: ShardReader, every: int) -> _Part:

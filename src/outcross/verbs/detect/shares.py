@@ -157,12 +157,12 @@ def posteriors(calibrated: Calibration, data: JudgedData, share: float) -> np.nd
     return 1 / (1 + np.exp(-(log_ratio + math.log(inside / (1 - inside)))))
 
 
-def counted(calibrated: Calibration, data: JudgedData) -> tuple[float, float]:
-    """The naive count of texts that look more like a model's than like people's, and that count adjusted for false alarms and misses (Forman 2008)."""
+def counted(calibrated: Calibration, data: JudgedData) -> tuple[float, float | None]:
+    """The naive count of texts that look more like a model's than like people's, and that count adjusted for false alarms and misses (Forman 2008); None where there are as many false alarms as hits."""
     judged = data.is_judged
     flagged = float((data.ratios[judged, 0] > 0).mean())
     human, ai = (float((own > 0).mean()) for own in calibrated.ratios[0][:2])
-    return flagged, adjusted_count(flagged, human, ai)
+    return flagged, adjusted_count(flagged, human, ai) if ai > human else None
 
 
 def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, float]]:

@@ -8,45 +8,58 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from outcross.detectors.features import pieces
+from outcross.detectors.pieces import Characters, Pieces, in_runs, is_among, pieces_of, spellings
 
 SUBJECTS = 16
 """Directions in which the rarer words of a text are projected."""
 SIGNS = string.ascii_lowercase + string.digits
+LATIN = 0x24F
+"""The last code point of Latin letters."""
 CONTROLS = " \n\t,.;:!?'\"-–—’“”*#()•…"
 """Punctuation and white space, as written, that the control detector counts."""
 
 
 def plain_features(texts: Sequence[str], frequent: Sequence[str]) -> np.ndarray:
     """Shares of letters and digits, capitals, other scripts, the log of the length, letters a word, and directions of the rarer words, (n, features)."""
-    common = frozenset(frequent)
-    features = np.zeros((len(texts), len(SIGNS) + 4 + SUBJECTS))
-    directions: dict[str, np.ndarray] = {}
-    for row, text in enumerate(texts):
-        lower = text.lower()
-        size = max(len(text), 1)
-        words = [piece for piece in pieces(lower) if piece[0].isalpha()]
-        rare = [word for word in words if word not in common]
-        features[row, : len(SIGNS)] = [lower.count(sign) / size for sign in SIGNS]
-        features[row, len(SIGNS) : len(SIGNS) + 4] = (
-            sum(map(str.isupper, text)) / size,
-            0.0 if text.isascii() else sum(ord(sign) > 0x24F for sign in text) / size,
+    known = spellings(frequent)
+    parts = [_plain(texts[first:end], known) for first, end in in_runs(texts)]
+    return np.concatenate([np.zeros((0, len(SIGNS) + 4 + SUBJECTS)), *parts])
+
+
+def _plain(texts: Sequence[str], known: np.ndarray) -> np.ndarray:
+    pieces = pieces_of(texts)
+    n, characters = len(texts), pieces.characters
+    size, words = np.maximum(characters.lengths, 1), pieces.owner[pieces.is_word]
+    is_rare = pieces.is_word & ~is_among(pieces.spelling, known)
+    rare, direction = pieces.owner[is_rare], _directions(pieces, np.flatnonzero(is_rare))
+    rare_count = np.bincount(rare, minlength=n)
+    sums = [2 * np.bincount(rare[(direction >> bit & 1) > 0], minlength=n) - rare_count for bit in range(SUBJECTS)]
+    owner = characters.owner
+    return np.column_stack(
+        [
+            _letters(characters) / size[:, None],
+            np.bincount(owner, characters.is_capital, n) / size,
+            np.bincount(owner, characters.points > LATIN, n) / size,
             np.log(size),
-            len(lower) / max(len(words), 1),
-        )
-        if rare:
-            features[row, len(SIGNS) + 4 :] = sum(_direction(word, directions) for word in rare) / np.sqrt(len(rare))
-    return features
+            characters.lengths / np.maximum(np.bincount(words, minlength=n), 1),
+            np.stack(sums, axis=1) / np.sqrt(np.maximum(rare_count, 1))[:, None],
+        ]
+    )
 
 
-def _direction(word: str, known: dict[str, np.ndarray]) -> np.ndarray:
-    if word not in known:
-        code = zlib.crc32(word.encode())
-        signs = np.array([1.0 if code >> bit & 1 else -1.0 for bit in range(SUBJECTS)])
-        if len(known) > 200_000:
-            return signs
-        known[word] = signs
-    return known[word]
+def _directions(pieces: Pieces, rows: np.ndarray) -> np.ndarray:
+    """A number of each word, whose bits are the signs of its directions, (rows,)."""
+    _, first, which = np.unique(pieces.spelling[rows], return_index=True, return_inverse=True)
+    return np.array([zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in pieces.strings(rows[first])], np.int64)[which]
+
+
+def _letters(characters: Characters) -> np.ndarray:
+    """How often each of `SIGNS` stands in each text, in either case, (n, signs)."""
+    places = np.full(128, len(SIGNS))
+    places[[ord(sign) for sign in SIGNS]] = np.arange(len(SIGNS))
+    place = np.where(characters.lower < 128, places[np.minimum(characters.lower, 127)], len(SIGNS))
+    width, n = len(SIGNS) + 1, characters.lengths.size
+    return np.bincount(characters.owner * width + place, minlength=n * width).reshape(n, width)[:, :-1]
 
 
 def common_shares(texts: Sequence[str], frequent: Sequence[str]) -> np.ndarray:
@@ -55,9 +68,15 @@ def common_shares(texts: Sequence[str], frequent: Sequence[str]) -> np.ndarray:
     >>> common_shares(["the cat and the dog", "der Hund"], ["the", "and"]).tolist()
     [0.6, 0.0]
     """
-    known = frozenset(frequent)
-    read = [[piece for piece in pieces(text.lower()) if piece[0].isalpha()] for text in texts]
-    return np.array([sum(word in known for word in words) / max(len(words), 1) for words in read])
+    known, shares = spellings(frequent), [np.zeros(0)]
+    for first, end in in_runs(texts):
+        pieces = pieces_of(texts[first:end])
+        words, common = (
+            np.bincount(pieces.owner[rows], minlength=pieces.texts)
+            for rows in (pieces.is_word, pieces.is_word & is_among(pieces.spelling, known))
+        )
+        shares.append(common / np.maximum(words, 1))
+    return np.concatenate(shares)
 
 
 def lengths_alone(raw: Sequence[str]) -> np.ndarray:

@@ -1,0 +1,202 @@
+"""Words and signs of many texts at once, as numbers: what stands where, and which are spelled alike.
+
+A piece is a run of letters and digits, with apostrophes inside it, or a single other sign that is no white space. All texts of a run are read as one array of characters, so that the cost is a few array
+operations a character and not some of Python a word.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+TOGETHER = 1 << 19
+"""Characters of texts that are read together, about."""
+ENDING = 3
+"""Characters at the end of a piece whose spelling is known by itself."""
+_IN_WORD, _SPACE, _LETTER, _DIGIT, _CAPITAL = (1 << bit for bit in range(5))
+_POWER = 0x9E3779B97F4A7C15
+"""Odd, so that it has an inverse modulo 2^64."""
+_WORD_SIGN = re.compile(r"\w")
+
+
+@dataclass(frozen=True, eq=False)
+class Characters:
+    """The characters of some texts, one after another, with a line feed behind each text."""
+
+    joined: str
+    lengths: np.ndarray
+    """(n,): characters of each text."""
+    lower: np.ndarray
+    """(c,) code points in lower case, where that is one character."""
+    marks: np.ndarray
+    """(c,) of bits."""
+    points: np.ndarray
+    """(c,) code points."""
+
+    @property
+    def owner(self) -> np.ndarray:
+        """The text that each character is of, (c,)."""
+        return np.repeat(np.arange(self.lengths.size), self.lengths + 1)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """Where each text begins, (n,)."""
+        return np.concatenate(([0], np.cumsum(self.lengths[:-1] + 1))).astype(np.int64)
+
+    @property
+    def is_capital(self) -> np.ndarray:
+        return (self.marks & _CAPITAL) > 0
+
+    @cached_property
+    def _sums(self) -> tuple[np.ndarray, np.ndarray]:
+        """Σ c_j P^j over the characters before each place, (c + 1,), modulo 2^64, and P^−i of each place, (c,)."""
+        count = self.lower.size
+        powers, inverses = (_powers(base, count) for base in (_POWER, pow(_POWER, -1, 1 << 64)))
+        sums = np.zeros(count + 1, np.uint64)
+        np.cumsum((self.lower.astype(np.uint64) + np.uint64(1)) * powers, out=sums[1:])
+        return sums, inverses
+
+    def spelling(self, first: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """A number of the characters from `first` to before `end`, that is equal for equal ones in lower case, (m,)."""
+        sums, inverses = self._sums
+        return mixed((sums[end] - sums[first]) * inverses[first])
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """The words and signs of some texts, one after another."""
+
+    characters: Characters
+    owner: np.ndarray
+    """(m,): the text that each is of."""
+    first: np.ndarray
+    """(m,): the place of its first character."""
+    end: np.ndarray
+    """(m,): the place behind its last character."""
+
+    @property
+    def texts(self) -> int:
+        return self.characters.lengths.size
+
+    @cached_property
+    def spelling(self) -> np.ndarray:
+        """A number that is equal for equal pieces in lower case, (m,)."""
+        return self.characters.spelling(self.first, self.end)
+
+    def strings(self, rows: np.ndarray) -> list[str]:
+        """Some of them as strings, in lower case."""
+        joined = self.characters.joined
+        return [joined[first:end].lower() for first, end in zip(self.first[rows].tolist(), self.end[rows].tolist(), strict=True)]
+
+    @property
+    def ending(self) -> np.ndarray:
+        """The same of the last `ENDING` characters, (m,)."""
+        return self.characters.spelling(np.maximum(self.first, self.end - ENDING), self.end)
+
+    @property
+    def is_word(self) -> np.ndarray:
+        """Whether each begins with a letter, (m,)."""
+        return (self.characters.marks[self.first] & _LETTER) > 0
+
+    @property
+    def is_number(self) -> np.ndarray:
+        """Whether each begins with a digit, (m,)."""
+        return (self.characters.marks[self.first] & _DIGIT) > 0
+
+    @property
+    def is_capital(self) -> np.ndarray:
+        """Whether each begins with a capital letter, (m,)."""
+        return self.characters.is_capital[self.first]
+
+
+def pieces_of(texts: Sequence[str]) -> Pieces:
+    """The words and signs of texts, which are read together.
+
+    >>> read = pieces_of(["It's 3 o'clock."])
+    >>> ["It's 3 o'clock."[first:end] for first, end in zip(read.first.tolist(), read.end.tolist())]
+    ["It's", '3', "o'clock", '.']
+    """
+    characters = characters_of(texts)
+    in_word = (characters.marks & _IN_WORD) > 0
+    inside = np.zeros_like(in_word)
+    inside[1:-1] = (characters.points[1:-1] == ord("'")) & in_word[:-2] & in_word[2:]
+    in_word = in_word | inside
+    is_sign = ~in_word & ((characters.marks & _SPACE) == 0)
+    begins, ends = in_word.copy(), in_word.copy()
+    begins[1:] &= ~in_word[:-1]
+    ends[:-1] &= ~in_word[1:]
+    first, last = np.flatnonzero(begins | is_sign), np.flatnonzero(ends | is_sign)
+    counts = np.diff(np.append(np.searchsorted(first, characters.starts), first.size))
+    return Pieces(characters, np.repeat(np.arange(counts.size), counts), first, last + 1)
+
+
+def characters_of(texts: Sequence[str]) -> Characters:
+    """The characters of texts, which are read together."""
+    joined = "".join(f"{text}\n" for text in texts)
+    lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+    if joined.isascii():
+        points = np.frombuffer(joined.encode("ascii"), np.uint8)
+    else:
+        points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
+    there = np.flatnonzero(np.bincount(points)).tolist()
+    lower, marks = np.zeros(max(there, default=0) + 1, points.dtype), np.zeros(max(there, default=0) + 1, np.uint8)
+    for point in there:
+        lower[point], marks[point] = _known(point)
+    return Characters(joined, lengths, lower[points], marks[points], points)
+
+
+def spellings(words: Sequence[str]) -> np.ndarray:
+    """The spelling of each of some words, in the order of its number, (words,)."""
+    if not words:
+        return np.zeros(0, np.uint64)
+    characters = characters_of(words)
+    return np.sort(characters.spelling(characters.starts, characters.starts + characters.lengths))
+
+
+def is_among(spelling: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Whether each spelling is one of the known ones, which are in order, (m,)."""
+    if not known.size:
+        return np.zeros(spelling.size, bool)
+    place = np.minimum(np.searchsorted(known, spelling), known.size - 1)
+    return known[place] == spelling
+
+
+def in_runs(texts: Sequence[str], together: int = TOGETHER) -> Iterator[tuple[int, int]]:
+    """Runs of texts, from the first to before the second, of so many characters together, about."""
+    first, size = 0, 0
+    for row, text in enumerate(texts):
+        size += len(text)
+        if size >= together:
+            yield first, row + 1
+            first, size = row + 1, 0
+    if first < len(texts):
+        yield first, len(texts)
+
+
+def mixed(number: np.ndarray) -> np.ndarray:
+    """Every bit of a number spread over all of it (the finaliser of SplitMix64)."""
+    number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return number ^ (number >> np.uint64(31))
+
+
+def _powers(base: int, count: int) -> np.ndarray:
+    """base^i modulo 2^64, (count,)."""
+    powers = np.full(count, np.uint64(base), np.uint64)
+    powers[:1] = 1
+    return np.cumprod(powers)
+
+
+@functools.lru_cache(1 << 16)
+def _known(point: int) -> tuple[int, int]:
+    """The code point of a character in lower case, and its marks."""
+    sign = chr(point)
+    lower = sign.lower()
+    is_in = (_WORD_SIGN.match(sign) is not None, sign.isspace(), sign.isalpha(), sign.isdigit(), sign.isupper())
+    marks = sum(bit for bit, is_there in zip((_IN_WORD, _SPACE, _LETTER, _DIGIT, _CAPITAL), is_in, strict=True) if is_there)
+    return ord(lower) if len(lower) == 1 else point, marks
