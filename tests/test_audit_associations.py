@@ -48,7 +48,7 @@ def test_v_of_both_sets_is_on_the_human_sets_categories():
     ours = bergsma(np.array(synthetic[:2]), 2, 3)
     assert reading.estimate.value == pytest.approx(ours - level, abs=1e-12)
     assert reading.estimate.n == 400
-    assert reading.note == f"{ours:.3f}, {level:.3f} in the reference"
+    assert reading.note == f"{ours:.3f} in the synthetic data and {level:.3f} in the reference"
 
 
 def test_random_labels_are_read_on_the_categories_of_those_that_are_called_human():

@@ -419,7 +419,7 @@ def test_the_schedule_of_an_experiment_says_everything(tmp_path):
         ({"learner": {"kind": "causal_lm", "vocabulary": 500}}, "no meaning for pretrained weights"),
         ({"learner": {"kind": "causal_lm", "model": "opt-125m"}}, "a shape without weights"),
         ({"training": {"steps": 4, "tokens": 4}}, "takes one of steps, epochs and tokens"),
-        ({"training": {"loss_after": 16}}, "less than a block of 16"),
+        ({"training": {"loss_after": 16}}, "below a block of 16 tokens"),
         ({"training": {"learning_rate": 1e-7, "rate": {"cosine": {"floor": 1e-6}}}}, "floor must be at most"),
         ({"learner": "transformer", "training": {"rate": "constant"}}, "no meaning for transformer"),
         ({"learner": "transformer", "training": {"optimizer": {}}}, "no meaning for transformer"),

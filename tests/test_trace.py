@@ -114,10 +114,10 @@ def test_a_beginning_that_several_rows_have_is_refused_with_them(tmp_path):
     ("given", "said"),
     [
         ("abc", "too short"),
-        ("xyzw", "signs 0-9 and a-f"),
-        ("0" * 33, "at most 32"),
+        ("xyzw", "characters 0-9 and a-f"),
+        ("0" * 33, "up to 32"),
         ("0" * 32, "has no row, drawn or not"),
-        ("../..", "signs 0-9"),
+        ("../..", "characters 0-9"),
     ],
 )
 def test_what_is_no_id_is_refused_in_one_line(place, given, said):

@@ -61,7 +61,9 @@ def test_a_green_list_is_counted_as_its_closed_form_says(folder):
         15.06, abs=3 * np.sqrt(0.7112 * 0.2888 / (0.25 * 0.75)) / np.sqrt(12) + 0.3
     )  # runs that repeat are counted once
     assert (detector.p_values(texts) < 1e-20).all()
-    assert (detector.fit(None, np.zeros(0, bool), np.random.default_rng(0)).score(detector.reader([])(texts)) > 20).all()
+    assert (
+        detector.fit(None, np.zeros(0, bool), np.zeros(0, int), np.random.default_rng(0)).score(detector.reader([])(texts)) > 20
+    ).all()
 
 
 def test_text_without_the_mark_has_a_valid_p(folder):

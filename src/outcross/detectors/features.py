@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross.detectors.pieces import Characters, Pieces, in_runs, is_among, mixed, pieces_of, spellings
+from outcross.detectors.pieces import CharacterArrays, Pieces, in_runs, is_among, mixed, pieces_of, spellings
 
 BITS = 18
 WIDTH = 1 << BITS
@@ -95,7 +95,7 @@ class HashedFeatures:
         return spellings(self.frequent)
 
 
-def _character_runs(characters: Characters) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _character_runs(characters: CharacterArrays) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The text and the bucket of each run of characters, by the length of the runs."""
     owner = characters.owner.astype(np.int32)
     behind = (characters.starts + characters.lengths)[owner]

@@ -25,7 +25,7 @@ _WORD_SIGN = re.compile(r"\w")
 
 
 @dataclass(frozen=True, eq=False)
-class Characters:
+class CharacterArrays:
     """The characters of some texts, one after another, with a line feed behind each text."""
 
     joined: str
@@ -71,7 +71,7 @@ class Characters:
 class Pieces:
     """The words and signs of some texts, one after another."""
 
-    characters: Characters
+    characters: CharacterArrays
     owner: np.ndarray
     """(m,): the text that each is of."""
     first: np.ndarray
@@ -135,7 +135,7 @@ def pieces_of(texts: Sequence[str]) -> Pieces:
     return Pieces(characters, np.repeat(np.arange(counts.size), counts), first, last + 1)
 
 
-def characters_of(texts: Sequence[str]) -> Characters:
+def characters_of(texts: Sequence[str]) -> CharacterArrays:
     """The characters of texts, which are read together."""
     joined = "".join(f"{text}\n" for text in texts)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
@@ -147,7 +147,7 @@ def characters_of(texts: Sequence[str]) -> Characters:
     lower, marks = np.zeros(max(there, default=0) + 1, points.dtype), np.zeros(max(there, default=0) + 1, np.uint8)
     for point in there:
         lower[point], marks[point] = _known(point)
-    return Characters(joined, lengths, lower[points], marks[points], points)
+    return CharacterArrays(joined, lengths, lower[points], marks[points], points)
 
 
 def spellings(words: Sequence[str]) -> np.ndarray:

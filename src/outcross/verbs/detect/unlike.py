@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from outcross.detectors.pieces import Characters, Pieces, in_runs, is_among, pieces_of, spellings
+from outcross.detectors.pieces import CharacterArrays, Pieces, in_runs, is_among, pieces_of, spellings
 
 SUBJECTS = 16
 """Directions in which the rarer words of a text are projected."""
@@ -53,7 +53,7 @@ def _directions(pieces: Pieces, rows: np.ndarray) -> np.ndarray:
     return np.array([zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in pieces.strings(rows[first])], np.int64)[which]
 
 
-def _letters(characters: Characters) -> np.ndarray:
+def _letters(characters: CharacterArrays) -> np.ndarray:
     """How often each of `SIGNS` stands in each text, in either case, (n, signs)."""
     places = np.full(128, len(SIGNS))
     places[[ord(sign) for sign in SIGNS]] = np.arange(len(SIGNS))
