@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from outcross.data.bits import spread
 from outcross.data.columns import Column, Given, check_given, understood
 from outcross.data.values import Side
 from outcross.errors import BadInput
@@ -424,9 +425,6 @@ def _keys(places: np.ndarray) -> np.ndarray:
 
 
 def mixed(numbers: np.ndarray) -> np.ndarray:
-    """A random-looking 64-bit number for each (the finaliser of SplitMix64: Steele, Lea and Flood, OOPSLA 2014); unlike for unlike."""
+    """A random-looking 64-bit number for each (SplitMix64); unlike for unlike."""
     with np.errstate(over="ignore"):
-        z = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return z ^ (z >> np.uint64(31))
+        return spread((numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))

@@ -14,6 +14,8 @@ from functools import cached_property
 
 import numpy as np
 
+from outcross.data.bits import spread
+
 TOGETHER = 1 << 19
 """Characters of texts that are read together, about."""
 ENDING = 3
@@ -64,7 +66,7 @@ class CharacterArrays:
     def spelling(self, first: np.ndarray, end: np.ndarray) -> np.ndarray:
         """A number of the characters from `first` to before `end`, that is equal for equal ones in lower case, (m,)."""
         sums, inverses = self._sums
-        return mixed((sums[end] - sums[first]) * inverses[first])
+        return spread((sums[end] - sums[first]) * inverses[first])
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,13 +178,6 @@ def in_runs(texts: Sequence[str], together: int = TOGETHER) -> Iterator[tuple[in
             first, size = row + 1, 0
     if first < len(texts):
         yield first, len(texts)
-
-
-def mixed(number: np.ndarray) -> np.ndarray:
-    """Every bit of a number spread over all of it (the finaliser of SplitMix64)."""
-    number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return number ^ (number >> np.uint64(31))
 
 
 def _powers(base: int, count: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from outcross.data.bits import spread
 from outcross.errors import BadInput, first_words
 
 if TYPE_CHECKING:
@@ -142,9 +143,6 @@ def _lines(frame: polars.DataFrame) -> io.BytesIO:
 
 
 def scrambled(numbers: np.ndarray) -> np.ndarray:
-    """Whole numbers of 64 bits, each replaced by one that looks random (splitmix64; Steele, Lea and Flood, OOPSLA 2014)."""
+    """Whole numbers of 64 bits, each replaced by one that looks random (SplitMix64)."""
     with np.errstate(over="ignore"):
-        mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return mixed ^ (mixed >> np.uint64(31))
+        return spread(numbers + np.uint64(0x9E3779B97F4A7C15))
