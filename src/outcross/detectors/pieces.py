@@ -1,7 +1,7 @@
 """Words and signs of many texts at once, as numbers: what stands where, and which are spelled alike.
 
-A piece is a run of letters and digits, with apostrophes inside it, or a single other sign that is no white space. All texts of a run are read as one array of characters, so that the cost is a few array
-operations a character and not some of Python a word.
+A piece is a run of letters and digits, with apostrophes inside it, or a single other sign that is no white space. All texts of a run are read as one array of characters, so that a character costs a few
+array operations, and no word costs a step of Python.
 """
 
 from __future__ import annotations

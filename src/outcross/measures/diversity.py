@@ -301,7 +301,7 @@ def _entropies_without_each(of_points: Spectrum) -> np.ndarray:
     logs = np.arange(*SHIFTS)
     shift = np.exp(logs)
     inverse = 1 / (values[:, None] + shift)
-    # 1 − c x'(A + s)⁻¹x, of which 1 − c x'A⁻¹x is none where x is alone in a direction.
+    # `left` is 1 − c x'(A + s)⁻¹x. Its part 1 − c x'A⁻¹x is 0 where x is the only point in some direction.
     alone = 1 - squares @ (1 / values) / (n - 1)
     left = np.where(alone > ROUNDING, alone, 0.0)[:, None] + squares @ (inverse * shift / values[:, None]) / (n - 1)
     integrand = shift * (squares @ np.square(inverse)) / left - squares.sum(axis=1)[:, None] / (1 + shift)

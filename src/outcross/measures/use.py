@@ -262,7 +262,7 @@ def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -
 
 
 def strongest_of(evidence: Evidence, target: str, columns: list[str]) -> list[str]:
-    """The columns that models learn from. Both sets choose them alike, so that neither is met at its luckiest."""
+    """The columns that models learn from. Both sets have the same weight in the choice, so that it favours neither."""
     sides = evidence.drawn, evidence.reference
     chosen = strongest_with(classes(target, *sides), [classes(column, *sides) for column in columns], MOST_PREDICTORS)
     return [column.column for column in chosen]
