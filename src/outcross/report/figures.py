@@ -109,7 +109,7 @@ class Pen:
     left_out: int = 0
     drawn: int = field(default=0, init=False)
     early: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
-    """Charts that were drawn before their place on the page, by measure and place, so that they do not go without ink."""
+    """Charts that were drawn before their turn on the page, by measure and place, so that the limit of the page's size does not leave them out."""
 
     def draw_early(self, reading: Measured, figure: Figure) -> None:
         """Draw the chart of a reading now; `draw_of` gives it."""
@@ -262,7 +262,7 @@ def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, p
 
 
 def draw_whole(study: Study, places: Sequence[Measured], page: Page, pen: Pen) -> None:
-    """Draw what a measure says as a whole before the places of other measures, which may be many, have spent the ink."""
+    """Draw the chart of a measure as a whole before the charts of many other places reach the limit of the page's size."""
     charts, _ = _place_charts(study, places[:PANELS], page, pen)
     for reading, drawing in charts:
         if not reading.at and len(charts) > 1:
