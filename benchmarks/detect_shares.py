@@ -6,7 +6,8 @@ three settings. In-domain: calibration and test have the same generators and dom
 generator that wrote the AI texts of the test. Held-out domain: the calibration sample has none of the three domains of the test. Mixtures of 1,000
 texts are drawn with replacement from the test side, with shares of 0 to 75 %. The error is relative to the share that was realised; coverage is that
 of the 95 % interval. Where detect says that the data are unlike the samples, it gives only a lower limit. The table counts how often this happens,
-and shows the errors that these estimates would have had beside the errors of those that were given.
+and shows the errors that these estimates would have had beside the errors of those that were given. The second table shows the coverage of the interval
+and how often detect says "unlike", for each true share.
 
     python benchmarks/detect_shares.py [splits]
 """
@@ -115,19 +116,25 @@ def summary(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
     }
     if not there:
         return counts
-    every, fires = np.ones(truth.size, bool), p <= RATE
+    every, fires, inside = np.ones(truth.size, bool), p <= RATE, (low <= truth) & (truth <= high)
+    asked = np.array(SHARES)[np.abs(truth[:, None] - SHARES).argmin(axis=1)]
     row = counts | {
         "detect": errors(value, every),
         "naive": errors(np.array([line["naive"] for line in there]), every),
         "adjusted count": errors(np.array([line["adjusted"] for line in there], float), every),
-        "coverage": float(((low <= truth) & (truth <= high)).mean()),
+        "coverage": float(inside.mean()),
         "median width": float(np.median(high - low)),
         "said to be unlike": float(fires.mean()),
     }
+    row["by share"] = [
+        {"share": share, "n": int(own.sum()), "coverage": float(inside[own].mean()), "said to be unlike": float(fires[own].mean())}
+        for share in SHARES
+        if (own := asked == share).any()
+    ]
     if (~fires).any():
         row["where it answers"] = errors(value, ~fires) | {
             "n": int((~fires).sum()),
-            "coverage": float(((low <= truth) & (truth <= high))[~fires].mean()),
+            "coverage": float(inside[~fires].mean()),
         }
     return row
 

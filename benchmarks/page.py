@@ -770,8 +770,8 @@ def _ends_of(numbers: list[float]) -> str:
     return f"**{numbers[0]:.3f}** [{numbers[1]:.3f}, {numbers[2]:.3f}]"
 
 
-def _of_shares(rows: list[dict[str, Any]]) -> str:
-    """A row a setting: errors and coverage of the share, and how often the data are said to be unlike the samples."""
+def _of_shares(rows: list[dict[str, Any]]) -> Iterable[str]:
+    """The errors and the coverage of the share in each setting and how often the data are said to be unlike the samples; then both for each true share."""
     table = []
     for row in rows:
         counts = f"{row['mixtures']} of {row['splits']} splits ({row['estimated']} with a share)"
@@ -786,7 +786,7 @@ def _of_shares(rows: list[dict[str, Any]]) -> str:
                 "–" if answers is None else f"{100 * answers['coverage']:.1f} % of {answers['n']}",
             ]
         )  # fmt: skip
-    return _table(
+    yield _table(
         [
             "",
             "mixtures",
@@ -800,6 +800,18 @@ def _of_shares(rows: list[dict[str, Any]]) -> str:
         ],
         table,
     )
+    by_share = [row for row in rows if "by share" in row]
+    if by_share:
+        shares = [part["share"] for part in by_share[0]["by share"]]
+        cells = [
+            [
+                row["kind"],
+                *(f"{100 * part['coverage']:.0f} % / {100 * part['said to be unlike']:.0f} %" for part in row["by share"]),
+            ]
+            for row in by_share
+        ]
+        yield f"Coverage of the interval / said to be unlike, by the true share ({min(part['n'] for row in by_share for part in row['by share'])} mixtures or more in each cell):"
+        yield _table(["", *(f"{100 * share:g} %" for share in shares)], cells)
 
 
 def _speed(speed: dict[str, Any]) -> Iterable[str]:
@@ -889,7 +901,7 @@ BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
     "claims": lambda results: [_claims(results["claims"]), _beside(results["beside"]), _unbiased(results["unbiased"])],
     "sizes": lambda results: [_sizes(results)],
     "detectors": lambda results: [_detectors(results["detectors"])],
-    "shares": lambda results: [_of_shares(results["shares"])],
+    "shares": lambda results: _of_shares(results["shares"]),
     "speed": lambda results: _speed(results["speed"]),
     "files": lambda results: [_memory_of_texts(results["files"])],
     "alarms": lambda results: [_alarms(results["alarms"]), _leads(results["leads"])],

@@ -152,12 +152,17 @@ def characters_of(texts: Sequence[str]) -> CharacterArrays:
     return CharacterArrays(joined, lengths, lower[points], marks[points], points)
 
 
-def spellings(words: Sequence[str]) -> np.ndarray:
-    """The spelling of each of some words, in the order of its number, (words,)."""
+def spelling_of(words: Sequence[str]) -> np.ndarray:
+    """Return the spelling of each word, (words,)."""
     if not words:
         return np.zeros(0, np.uint64)
     characters = characters_of(words)
-    return np.sort(characters.spelling(characters.starts, characters.starts + characters.lengths))
+    return characters.spelling(characters.starts, characters.starts + characters.lengths)
+
+
+def spellings(words: Sequence[str]) -> np.ndarray:
+    """Return the spellings of a set of words in ascending order, as `is_among` needs them, (words,)."""
+    return np.sort(spelling_of(words))
 
 
 def is_among(spelling: np.ndarray, known: np.ndarray) -> np.ndarray:

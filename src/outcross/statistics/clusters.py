@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +37,29 @@ def _numbered(belongs: np.ndarray) -> np.ndarray:
 def totals(values: np.ndarray, clusters: np.ndarray, n: int | None = None) -> np.ndarray:
     """The sum of the values in each cluster, (clusters,)."""
     return np.bincount(clusters, weights=values, minlength=n or 0)
+
+
+def covariance_of_means(samples: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the covariance of the means of several samples whose groups may be the same ones, (samples, samples, features, features).
+
+    samples: (n, features) each. groups: (n,) each, whole numbers; rows of different samples that have the same number belong to one group, and
+    means of such samples are not independent. Groups are drawn, and rows within them are not.
+
+    >>> once = np.array([[1.0], [2.0], [3.0], [4.0]])
+    >>> covariance_of_means([once, once], [np.arange(4), np.arange(4)]).ravel().round(4).tolist()
+    [0.4167, 0.4167, 0.4167, 0.4167]
+    >>> covariance_of_means([once, once], [np.arange(4), np.arange(4, 8)]).ravel().round(4).tolist()
+    [0.4167, 0.0, 0.0, 0.4167]
+    """
+    _, numbers = np.unique(np.concatenate(groups), return_inverse=True)
+    own = np.split(numbers, np.cumsum([len(sample) for sample in samples])[:-1])
+    count = int(numbers.max()) + 1
+    parts = []
+    for sample, clusters in zip(samples, own, strict=True):
+        several = np.unique(clusters).size
+        away = (sample - sample.mean(axis=0)) * (math.sqrt(several / max(several - 1, 1)) / len(sample))
+        parts.append(np.stack([totals(column, clusters, count) for column in away.T], axis=1))
+    return np.array([[first.T @ second for second in parts] for first in parts])
 
 
 def ratio_of_sums(top: np.ndarray, bottom: np.ndarray, unit: str) -> Estimate:

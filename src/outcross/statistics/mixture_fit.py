@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from outcross.estimate import NotApplicable
-from outcross.statistics.clusters import totals
+from outcross.statistics.clusters import covariance_of_means
 
 LEAST_PER_FEATURE = 8
 """Groups a feature in the smallest of the samples, at least; with fewer, features are put together (principal components)."""
@@ -26,11 +26,15 @@ class MixtureFit:
 
 
 def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> MixtureFit:
-    """Hotelling's T² of m − Σ αₖ sₖ at the shares α that make it least, m the means of features over a set and sₖ those over samples of its sources, Σ αₖ = 1.
+    """Test that a set is a mixture of sources, by Hotelling's T² of m − Σ αₖ sₖ at the shares α that minimise it.
 
-    sets: the set first, then two sources or more, (n, features) each; groups: the group of each row, as rows of a group are not independent. Of d features and k sources
-    d − k + 1 are left after the shares are fitted, and T² is scaled to F with as many degrees of freedom as the smallest sample has groups. NotApplicable where
-    there are too few groups.
+    m holds the means of the features over the set and sₖ the means over the sample of source k, with Σ αₖ = 1. `sets` holds the set first, then
+    two sources or more, (n, features) each. `groups` holds the group of each row, because the rows of a group are not independent. The groups of
+    the set are numbered on their own. The groups of the sources have one numbering: rows of different sources that have the same number belong to
+    one group, and the covariance between the means of the sources is taken from them.
+
+    Of d features and k sources, d − k + 1 degrees of freedom are left after the shares are fitted. T² is scaled to F with as many degrees of
+    freedom as the smallest sample has groups. Raises NotApplicable if there are too few groups.
     """
     from scipy.special import fdtrc
 
@@ -49,12 +53,13 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
     if features <= fitted:
         raise NotApplicable("no feature varies")
     means = [side.mean(axis=0) for side in sides]
-    errors = [_error(side, mean, own) for side, mean, own in zip(sides, means, groups, strict=True)]
+    own_error = covariance_of_means(sides[:1], groups[:1])[0, 0]
+    errors = covariance_of_means(sides[1:], groups[1:])
     gaps, away = np.stack([mean - means[1] for mean in means[2:]], axis=1), means[0] - means[1]
     shares = np.full(fitted, 1 / (fitted + 1))
     for _ in range(20):
-        spread = errors[0] + (1 - shares.sum()) ** 2 * errors[1] + 1e-9 * np.eye(features)
-        spread = spread + sum(share**2 * error for share, error in zip(shares, errors[2:], strict=True))
+        weights = np.concatenate(([1 - shares.sum()], shares))
+        spread = own_error + np.einsum("k,klij,l->ij", weights, errors, weights) + 1e-9 * np.eye(features)
         solved = np.linalg.solve(spread, gaps)
         shares = np.clip(np.linalg.lstsq(gaps.T @ solved, solved.T @ away, rcond=None)[0], -0.2, 1.2)
     rest = away - gaps @ shares
@@ -62,11 +67,3 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
     left = features - fitted
     p = float(fdtrc(left, fewest - left, square * (fewest - left) / (left * (fewest - 1))))
     return MixtureFit(max(p, 1e-300), features, fewest)
-
-
-def _error(side: np.ndarray, mean: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """The covariance of a mean over groups, (features, features)."""
-    _, own = np.unique(groups, return_inverse=True)
-    count = int(own.max()) + 1
-    sums = np.stack([totals(column, own, count) for column in (side - mean).T], axis=1)
-    return sums.T @ sums / len(side) ** 2 * count / max(count - 1, 1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, without_interval
-from outcross.statistics.clusters import totals
+from outcross.statistics.clusters import covariance_of_means
 
 STEPS = 200
 """Steps of EM, at most."""
@@ -30,20 +30,17 @@ class ScoredSample:
     values: np.ndarray
     """(n,)"""
     groups: np.ndarray
-    """(n,), numbers from 0."""
-
-    def mean(self) -> tuple[float, float]:
-        """The mean, and its variance over groups."""
-        n = self.values.size
-        value = float(self.values.mean())
-        sums = totals(self.values - value, self.groups)
-        several = sums.size
-        return value, float((sums**2).sum()) / n**2 * several / max(several - 1, 1)
+    """(n,), whole numbers. Records of two samples of sources that have the same number belong to one group."""
 
 
-def alone(values: np.ndarray) -> ScoredSample:
-    """A sample of independent records."""
-    return ScoredSample(values, np.arange(values.size))
+def independent(*values: np.ndarray) -> list[ScoredSample]:
+    """Return samples in which every record is a group of its own. values: (n,) each.
+
+    >>> [sample.groups.tolist() for sample in independent(np.zeros(2), np.zeros(3))]
+    [[0, 1], [2, 3, 4]]
+    """
+    starts = np.cumsum([0, *(own.size for own in values)])
+    return [ScoredSample(own, np.arange(own.size) + start) for own, start in zip(values, starts, strict=False)]
 
 
 def count_and_classify(chances: np.ndarray, threshold: float = 0.5) -> float:
@@ -117,12 +114,16 @@ def share_by_moments(mixed: ScoredSample, first: ScoredSample, second: ScoredSam
     """α = (M − H)/(A − H) from the means of one moment over the set and over a sample of each source, with Fieller's 95 % interval (1954), inside [0, 1] (`inside_unit`).
 
     It is consistent whatever the moment, since all three means are of the same function; with `efficient_moment` it has the variance of the maximum of the
-    likelihood where that function's densities are right. The interval counts the scatter of all three samples, over their groups. NotApplicable where the sources do not
-    differ by more than their error.
+    likelihood where that function's densities are right. The interval includes the scatter of all three samples over their groups, and the covariance
+    of the samples of the sources if they have groups in common (human texts and their rewrites). The groups of the set are numbered on their own.
+    Raises NotApplicable if the sources do not differ by more than their error.
     """
-    (m, var_m), (h, var_h), (a, var_a) = mixed.mean(), first.mean(), second.mean()
+    m, h, a = (float(sample.values.mean()) for sample in (mixed, first, second))
+    var_m = float(covariance_of_means([mixed.values[:, None]], [mixed.groups])[0, 0, 0, 0])
+    between = covariance_of_means([sample.values[:, None] for sample in (first, second)], [first.groups, second.groups])
+    (var_h, both), (_, var_a) = between[:, :, 0, 0]
     top, bottom = m - h, a - h
-    var_top, var_bottom, shared = var_m + var_h, var_a + var_h, var_h
+    var_top, var_bottom, shared = var_m + var_h, var_a + var_h - 2 * both, var_h - both
     q2 = NORMAL_QUANTILE**2
     square = bottom**2 - q2 * var_bottom
     if bottom <= 0 or square <= 0:

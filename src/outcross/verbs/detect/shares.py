@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outcross.detectors.records import TypedRecords
 from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable
+from outcross.statistics.clusters import covariance_of_means
 from outcross.statistics.mixture_fit import mixture_fit
 from outcross.statistics.two_sources import (
     ScoredSample,
@@ -27,8 +27,6 @@ METHOD = "moments of the likeliest share, Fieller over groups of texts"
 SEVERAL = "moments of the likeliest shares, delta over groups of texts"
 RATE = 0.05
 """A mixture that fits as badly as that in so few of all sets is held to be none."""
-SUBJECTS, COLUMNS = "letters, lengths and subjects", "means of the columns"
-"""The names of the second test, of texts and of records."""
 BINS = 10
 """Bins of the log-ratio in the test of its histogram."""
 TOGETHER = 1 << 17
@@ -76,8 +74,8 @@ def _of_one(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray) -> 
     human, ai = calibrated.ratios[0][:2]
     return share_by_moments(
         ScoredSample(_by_rows(lambda some: efficient_moment(some, start).mean(axis=1), ratios), groups),
-        ScoredSample(efficient_moment(human, start), _numbered(calibrated.samples[0].groups)),
-        ScoredSample(efficient_moment(ai, start), _numbered(calibrated.samples[1].groups)),
+        ScoredSample(efficient_moment(human, start), calibrated.samples[0].groups),
+        ScoredSample(efficient_moment(ai, start), calibrated.samples[1].groups),
         METHOD,
     )
 
@@ -92,23 +90,22 @@ def _of_several(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray)
     """The shares of models and of editors: two moments, those of the likelihood's slopes at the likeliest shares, and the delta interval. ratios: (n, detectors, folds)."""
     ratio = np.exp(ratios)
     start = _likeliest(ratio.mean(axis=2))
-    samples = [(_slopes(ratio, start).mean(axis=2), groups)]
-    for number, sample in enumerate(calibrated.samples):
+    mixed = _slopes(ratio, start).mean(axis=2)
+    sources = []
+    for number in range(len(calibrated.samples)):
         own = np.stack([detector[number] for detector in calibrated.ratios], axis=1)
-        samples.append((_slopes(np.exp(own)[:, :, None], start)[:, :, 0], _numbered(sample.groups)))
-    means = [values.mean(axis=0) for values, _ in samples]
-    errors = [_covariance(values, own) for values, own in samples]
+        sources.append(_slopes(np.exp(own)[:, :, None], start)[:, :, 0])
+    means = [values.mean(axis=0) for values in (mixed, *sources)]
+    own_error = covariance_of_means([mixed], [groups])[0, 0]
+    errors = covariance_of_means(sources, [sample.groups for sample in calibrated.samples])
     across = np.stack([mean - means[1] for mean in means[2:]], axis=1)  # (moments, sources)
     if np.linalg.cond(across) > 1e8:
         raise NotApplicable("the samples of models and of edited texts cannot be told apart")
     inverse = np.linalg.inv(across)
     unclipped = inverse @ (means[0] - means[1])
     share = np.clip(unclipped, 0, 1)
-    spread = (
-        errors[0]
-        + (1 - share.sum()) ** 2 * errors[1]
-        + sum(author_share**2 * error for author_share, error in zip(share, errors[2:], strict=True))
-    )
+    weights = np.concatenate(([1 - share.sum()], share))
+    spread = own_error + np.einsum("k,klij,l->ij", weights, errors, weights)
     covariance = inverse @ spread @ inverse.T
 
     def estimate(value: float, variance: float) -> Estimate:
@@ -137,19 +134,6 @@ def _slopes(ratio: np.ndarray, share: np.ndarray) -> np.ndarray:
     return excess / (1 + (share[None, :, None] * excess).sum(axis=1, keepdims=True))
 
 
-def _covariance(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    from outcross.statistics.clusters import totals
-
-    away = values - values.mean(axis=0)
-    count = int(groups.max()) + 1
-    sums = np.stack([totals(column, groups, count) for column in away.T], axis=1)
-    return sums.T @ sums / len(values) ** 2 * count / max(count - 1, 1)
-
-
-def _numbered(groups: np.ndarray) -> np.ndarray:
-    return np.unique(groups, return_inverse=True)[1]
-
-
 def posteriors(calibrated: Calibration, data: JudgedData, share: float) -> np.ndarray:
     """P(a model wrote it) of each text where models wrote this share, (n,); NaN where a text cannot be judged."""
     inside = min(max(share, 1e-6), 1 - 1e-6)
@@ -172,7 +156,7 @@ def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, fl
     if rows.size < FEWEST:
         raise NotApplicable("too few can be judged")
     _, groups = np.unique(data.groups[rows], return_inverse=True)
-    of_groups = [groups, *(_numbered(sample.groups) for sample in calibrated.samples)]
+    of_groups = [groups, *(sample.groups for sample in calibrated.samples)]
     plain = [data.plain[where], *calibrated.plain]
     steps: list[list[np.ndarray]] = [[] for _ in plain]
     for number, own in enumerate(calibrated.ratios):
@@ -180,11 +164,11 @@ def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, fl
         steps[0].append((data.ratios[rows, number][:, :, None] > edges).mean(axis=1))
         for sample, ratios in enumerate(own):
             steps[sample + 1].append(ratios[:, None] > edges)
-    p_values = {
-        "histogram of the log-ratio": mixture_fit([np.concatenate(step, axis=1).astype(np.float64) for step in steps], of_groups).p,
-        (COLUMNS if isinstance(calibrated.human.content, TypedRecords) else SUBJECTS): mixture_fit(plain, of_groups).p,
-    }
-    return min(1.0, 2 * min(p_values.values())), p_values
+    histograms = [np.concatenate(step, axis=1).astype(np.float64) for step in steps]
+    p_values = {"histogram of the log-ratio": mixture_fit(histograms, of_groups).p}
+    for name, columns in calibrated.judging.plain_columns.items():
+        p_values[name] = mixture_fit([side[:, columns] for side in plain], of_groups).p
+    return min(1.0, len(p_values) * min(p_values.values())), p_values
 
 
 def checked_rate(rate: float) -> None:

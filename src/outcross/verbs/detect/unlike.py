@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import string
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from outcross.detectors.pieces import CharacterArrays, Pieces, in_runs, is_among, pieces_of, spellings
+from outcross.detectors.features import frequent_words
+from outcross.detectors.pieces import CharacterArrays, Pieces, in_runs, is_among, pieces_of, spelling_of, spellings
 
 SUBJECTS = 16
 """Directions in which the rarer words of a text are projected."""
 SIGNS = string.ascii_lowercase + string.digits
+TELLING = 50
+"""Words and signs whose rates are compared, at most."""
+CANDIDATES = 600
+"""The most frequent words, from which `TELLING` ones are chosen."""
 LATIN = 0x24F
 """The last code point of Latin letters."""
+PLAIN = len(SIGNS) + 4 + SUBJECTS
+"""Plain features of a text."""
 CONTROLS = " \n\t,.;:!?'\"-–—’“”*#()•…"
 """Punctuation and white space, as written, that the control detector counts."""
 
@@ -23,7 +30,58 @@ def plain_features(texts: Sequence[str], frequent: Sequence[str]) -> np.ndarray:
     """Shares of letters and digits, capitals, other scripts, the log of the length, letters a word, and directions of the rarer words, (n, features)."""
     known = spellings(frequent)
     parts = [_plain(texts[first:end], known) for first, end in in_runs(texts)]
-    return np.concatenate([np.zeros((0, len(SIGNS) + 4 + SUBJECTS)), *parts])
+    return np.concatenate([np.zeros((0, PLAIN)), *parts])
+
+
+def telling_words(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return the `TELLING` words and signs of punctuation whose rates differ most between the texts of people (the first sample) and those of another sample.
+
+    The candidates are the `CANDIDATES` most frequent words of all samples and the signs of `CONTROLS`. The order is that of Welch's t, ties by the order of
+    candidates.
+    """
+    candidates = (
+        *frequent_words([text for sample in samples for text in sample], CANDIDATES),
+        *(sign for sign in CONTROLS if not sign.isspace()),
+    )
+    moments = [_moments(sample, candidates) for sample in samples]
+    means, errors = (
+        [mean for mean, _ in moments],
+        [variance / max(len(sample), 1) for (_, variance), sample in zip(moments, samples, strict=True)],
+    )
+    size = np.zeros(len(candidates))
+    for mean, error in zip(means[1:], errors[1:], strict=True):
+        size = np.maximum(size, np.abs(mean - means[0]) / np.sqrt(np.maximum(error + errors[0], 1e-12)))
+    return tuple(candidates[at] for at in np.sort(np.argsort(-size, kind="stable")[:TELLING]).tolist())
+
+
+def word_rates(texts: Sequence[str], words: Sequence[str]) -> np.ndarray:
+    """Return how often each of some words or signs occurs in each text, divided by the square root of the number of words and signs of the text, (n, words).
+
+    >>> word_rates(["the cat, the dog", ""], ["the", ","]).round(3).tolist()
+    [[0.894, 0.447], [0.0, 0.0]]
+    """
+    return np.concatenate([np.zeros((0, len(words))), *_runs_of_rates(texts, words)])
+
+
+def _runs_of_rates(texts: Sequence[str], words: Sequence[str]) -> Iterator[np.ndarray]:
+    """Yield `word_rates` of some texts at a time, so that memory holds no more."""
+    known = spelling_of(words)
+    order = np.argsort(known)
+    for first, end in in_runs(texts):
+        pieces, n = pieces_of(texts[first:end]), end - first
+        place = order[np.minimum(np.searchsorted(known[order], pieces.spelling), len(words) - 1)]
+        is_known = known[place] == pieces.spelling
+        counts = np.bincount(pieces.owner[is_known] * len(words) + place[is_known], minlength=n * len(words)).reshape(n, -1)
+        yield counts / np.sqrt(np.maximum(np.bincount(pieces.owner, minlength=n), 1))[:, None]
+
+
+def _moments(texts: Sequence[str], words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean and the variance of `word_rates` over texts, (words,) each."""
+    sums = np.zeros((2, len(words)))
+    for rates in _runs_of_rates(texts, words):
+        sums += (rates.sum(axis=0), (rates**2).sum(axis=0))
+    mean, square = sums / max(len(texts), 1)
+    return mean, square - mean**2
 
 
 def _plain(texts: Sequence[str], known: np.ndarray) -> np.ndarray:

@@ -14,12 +14,25 @@ from outcross.detectors.records import TypedRecords
 from outcross.detectors.samples import LEAST, CalibrationSample, all_of, grouped, linking_column, telling_columns
 from outcross.errors import BadInput
 from outcross.statistics.false_alarms import least_sample, weight_above
-from outcross.verbs.detect.unlike import common_shares, control_area, lengths_alone, plain_features, signs_alone
+from outcross.verbs.detect.unlike import (
+    PLAIN,
+    common_shares,
+    control_area,
+    lengths_alone,
+    plain_features,
+    signs_alone,
+    telling_words,
+    word_rates,
+)
 
 ENOUGH_WORDS = 25
 """Words of a text from which on its language is looked at."""
 UNUSUAL = 0.01
 """The share of calibration texts that hold as few frequent words as a text that is held to be of another language."""
+SUBJECTS, WORDS = "letters, lengths and subjects", "words that tell the samples apart"
+"""The names of two tests that data are a mixture of the samples, of texts."""
+COLUMNS = "means of the columns"
+"""The name of the test for records."""
 LENGTHS_ALONE, SIGNS_ALONE = "length alone", "punctuation and white space alone"
 """The names of the control detectors."""
 
@@ -36,6 +49,8 @@ class Judging:
     """By words: the fold of each human excerpt."""
     frequent: tuple[str, ...]
     """The frequent words of the samples; none where they hold records."""
+    telling: tuple[str, ...]
+    """The words and signs whose rates differ most between the samples; none if they hold records."""
     least_common: float
     """The share of frequent words below which so few calibration texts are that a text is held to be of another language."""
 
@@ -53,8 +68,15 @@ class Judging:
         return (above + 1.0) / (float(weights.sum()) + 1.0)
 
     def plain(self, content: Content) -> np.ndarray:
-        """What tells that content is not of the calibrated kind, (n, features): of texts what the detector does not decide by, of records their points."""
-        return self.detectors[0].reader(content) if isinstance(content, TypedRecords) else plain_features(content, self.frequent)
+        """Return the features that show whether content is of the calibrated kind, (n, features): of records their points, of texts `PLAIN` features that no detector decides by and the rates of `telling`."""
+        if isinstance(content, TypedRecords):
+            return self.detectors[0].reader(content)
+        return np.concatenate([plain_features(content, self.frequent), word_rates(content, self.telling)], axis=1)
+
+    @property
+    def plain_columns(self) -> dict[str, slice]:
+        """The columns of `plain` that are tested together, by the name of the test."""
+        return {SUBJECTS: slice(PLAIN), WORDS: slice(PLAIN, None)} if self.telling else {COLUMNS: slice(None)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,9 +145,10 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
     excerpts = detectors[0].excerpts.items()
     are_texts = not isinstance(every, TypedRecords)
     frequent = frequent_words(every) if are_texts else ()
+    telling = telling_words([sample.content for sample in own]) if are_texts else ()  # type: ignore[misc]  # texts
     judging = Judging(
         tuple(detectors), {length: _group_weights(human[rows]) for length, (_, rows) in excerpts},
-        {length: folds[human[rows]] for length, (_, rows) in excerpts}, frequent, _least_common(own, frequent) if are_texts else 0.0,
+        {length: folds[human[rows]] for length, (_, rows) in excerpts}, frequent, telling, _least_common(own, frequent) if are_texts else 0.0,
     )  # fmt: skip
     return Calibration(
         tuple(own), folds, judging, tuple(ratios), tuple(judging.plain(sample.content) for sample in own),
