@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from outcross.detectors.features import frequent_words
 from outcross.detectors.pieces import CharacterArrays, Pieces, in_runs, is_among, pieces_of, spelling_of, spellings
 
 SUBJECTS = 16
@@ -17,7 +16,7 @@ SIGNS = string.ascii_lowercase + string.digits
 TELLING = 50
 """Words and signs whose rates are compared, at most."""
 CANDIDATES = 600
-"""The most frequent words, from which `TELLING` ones are chosen."""
+"""The most frequent words, from which the `TELLING` ones are chosen."""
 LATIN = 0x24F
 """The last code point of Latin letters."""
 PLAIN = len(SIGNS) + 4 + SUBJECTS
@@ -33,16 +32,12 @@ def plain_features(texts: Sequence[str], frequent: Sequence[str]) -> np.ndarray:
     return np.concatenate([np.zeros((0, PLAIN)), *parts])
 
 
-def telling_words(samples: Sequence[Sequence[str]]) -> tuple[str, ...]:
+def telling_words(samples: Sequence[Sequence[str]], frequent: Sequence[str]) -> tuple[str, ...]:
     """Return the `TELLING` words and signs of punctuation whose rates differ most between the texts of people (the first sample) and those of another sample.
 
-    The candidates are the `CANDIDATES` most frequent words of all samples and the signs of `CONTROLS`. The order is that of Welch's t, ties by the order of
-    candidates.
+    The candidates are some frequent words of all samples and the signs of `CONTROLS`. They are compared by Welch's t of `word_rates`.
     """
-    candidates = (
-        *frequent_words([text for sample in samples for text in sample], CANDIDATES),
-        *(sign for sign in CONTROLS if not sign.isspace()),
-    )
+    candidates = (*frequent, *(sign for sign in CONTROLS if not sign.isspace()))
     moments = [_moments(sample, candidates) for sample in samples]
     means, errors = (
         [mean for mean, _ in moments],

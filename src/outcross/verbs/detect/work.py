@@ -9,12 +9,13 @@ import numpy as np
 
 from outcross.detectors import Detector
 from outcross.detectors.calibrated import FEWEST, FOLDS, AuthorSample, CalibratedDetector, Content, calibrated, fold_of
-from outcross.detectors.features import frequent_words
+from outcross.detectors.features import FREQUENT, frequent_words
 from outcross.detectors.records import TypedRecords
 from outcross.detectors.samples import LEAST, CalibrationSample, all_of, grouped, linking_column, telling_columns
 from outcross.errors import BadInput
 from outcross.statistics.false_alarms import least_sample, weight_above
 from outcross.verbs.detect.unlike import (
+    CANDIDATES,
     PLAIN,
     common_shares,
     control_area,
@@ -144,8 +145,9 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
     human = own[0].groups
     excerpts = detectors[0].excerpts.items()
     are_texts = not isinstance(every, TypedRecords)
-    frequent = frequent_words(every) if are_texts else ()
-    telling = telling_words([sample.content for sample in own]) if are_texts else ()  # type: ignore[misc]  # texts
+    candidates = frequent_words(every, CANDIDATES) if are_texts else ()
+    frequent = candidates[:FREQUENT]
+    telling = telling_words([sample.content for sample in own], candidates) if are_texts else ()  # type: ignore[misc]  # texts
     judging = Judging(
         tuple(detectors), {length: _group_weights(human[rows]) for length, (_, rows) in excerpts},
         {length: folds[human[rows]] for length, (_, rows) in excerpts}, frequent, telling, _least_common(own, frequent) if are_texts else 0.0,
