@@ -373,7 +373,7 @@ BAD = {
     "short ahead=5": "needs 5 generations, there are 3; 2 more would do: run the same experiment on, outcross run SPEC generations=5",
     "run larger": "do not belong together: human.rows is 40 in one and 50 in the other; forecast them apart",
     "run run": "is given twice",
-    "run budget.log_varience=0.8": "budget.log_varience is no reading of this experiment; did you mean 'log_variance'?",
+    "run budget.log_varience=0.8": "budget.log_varience is not a reading of this experiment; did you mean 'log_variance'?",
     "run budget.log_variance=many": "budget.log_variance must be a number, got 'many'",
     "run budget.log_variance=1": "budget.log_variance must be a positive number other than 1",
     "run budget.log_variance=1.2": "budget.log_variance must be below 1, got 1.2",

@@ -237,7 +237,7 @@ def test_chains_that_would_keep_unequal_numbers_are_refused():
         ({"select": [{"kind": "verify", "schema": {"type": "nothing"}}]}, "is no JSON schema"),
         ({"select": [{"kind": "verify", "schema": {"$ref": "http://example.org/s"}}]}, "is not fetched"),
         ({"select": [{"kind": "verify", "score": "x0"}]}, "a score needs at_least or at_most"),
-        ({"select": [{"kind": "verify", "function": "nowhere:f"}]}, "is Python code, which a file of settings may not start by itself. If you trust it, add --import nowhere"),
+        ({"select": [{"kind": "verify", "function": "nowhere:f"}]}, "is Python code, and a file of settings may not run code by itself. If you trust it, add --import nowhere"),
         ({"select": [{"kind": "verify", "function": f"{__name__}:is_broken"}]}, "add --import"),
         ({"select": [{"kind": "verify", "rules": ["x0 > 0"], "answers": 2}]}, "answers needs truth"),
         ({"select": [{"kind": "verify", "rules": ["x0 > 0"], "truth": "x0"}]}, "must be true, false or nothing"),

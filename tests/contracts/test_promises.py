@@ -163,9 +163,9 @@ def test_a_cause_that_breaks_several_promises_is_said_once(monkeypatch):
             r"has NoArguments\.plan \(.*broken_parts\.py, line \d+\) with the arguments \(self\); it is called with \(self, inventory\)",
         ),
         ("NoPlan", r"has no plan; write def plan\(self, inventory\)"),
-        ("Thawed", "is no frozen value; write @recipe above the class"),
-        ("Replace", "is called replace, as the built-in one is; rename the class"),
-        ("LearnsNothing", "does not say learns; write learns = … in the class"),
+        ("Thawed", "is not a frozen value; write @recipe above the class"),
+        ("Replace", "has the name of a built-in part, replace; rename the class"),
+        ("LearnsNothing", "does not set learns; write learns = … in the class"),
     ],
 )
 def test_what_cannot_be_a_member_is_refused_before_it_is_tried(name, said):
