@@ -67,5 +67,5 @@ def test_what_has_no_chains_may_have_any_number_of_seeds():
 
 
 def test_two_different_arms_never_share_a_name():
-    with pytest.raises(BadInput, match="only seeds share a name"):
+    with pytest.raises(BadInput, match="which only seeds of one arm may share"):
         arms(BASE | {"arms": [{"name": "x", "seed": 0, "policy": "replace"}, {"name": "x", "seed": 1, "policy": "accumulate"}]})

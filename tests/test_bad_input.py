@@ -116,7 +116,7 @@ def test_a_file_that_is_no_experiment_is_refused(content, message, tmp_path, cap
         (["run", "gaussian", "policy.share=0.1"], "policy.share is set by the arms of gaussian; add arms=null"),
         (["run", "gaussian", "arms=null", "policy.share=0.1"], "policy.share is not known"),
         (["run", "gaussian", "name.first=x"], "name"),
-        (["run", "gaussian", "chains=[1"], "the value is not YAML"),
+        (["run", "gaussian", "chains=[1"], "the value is not valid YAML"),
         (["run", "gaussian", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["run", "gaussian", "--wrokers", "2"], "--wrokers. Did you mean --workers?"),
         (
@@ -125,7 +125,7 @@ def test_a_file_that_is_no_experiment_is_refused(content, message, tmp_path, cap
         ),
         (["card", "data", "--license"], "--license needs a value; `outcross card --help` describes it"),
         (["detect", "a.csv", "--human", "b.csv", "--by", "c"], "--by needs --ai: without texts that a model wrote"),
-        (["show", "nowhere"], "no experiment and no file 'nowhere'"),
+        (["show", "nowhere"], "there is no experiment or file 'nowhere'"),
         (["audit", "a.csv", "b.csv", "--reference", "c.csv", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["run"], "run needs --spec; `outcross run --help` describes it"),
         (["report"], "report needs a folder of a run or an audit"),

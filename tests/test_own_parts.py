@@ -277,7 +277,7 @@ def test_what_cannot_be_imported_is_said_in_one_line_with_file_and_line(file, pl
 
 
 RUN_TIME = {
-    "def plan(self, inventory):\n        return 3": r"policy One\.plan \(one\.py, line 9\) must give a Plan, got 3",
+    "def plan(self, inventory):\n        return 3": r"policy One\.plan \(one\.py, line 9\) must return a Plan, got 3",
     "def plan(self, inventory):\n        return Plan(()) if inventory.generation / 0 else None": r"One\.plan \(one\.py, line 10\) raised ZeroDivisionError",
     "def plan(self, inventory):\n        raise ValueError('no luck')": r"One\.plan \(one\.py, line 10\) raised ValueError: no luck",
     "def plan(self, inventory):\n        return Plan((Take(what='models', rows=-10),))": r"One\.plan \(one\.py, line 10\): rows of a Take must be a whole number from 0, got -10",

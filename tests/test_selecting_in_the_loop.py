@@ -221,13 +221,13 @@ def test_chains_that_would_keep_unequal_numbers_are_refused():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"select": []}, "draw.candidates 3 has the model write 120 records a generation for 40, and nothing chooses among them"),
+        ({"select": []}, "with draw.candidates 3 the model writes 120 records per generation for 40, but no filter selects among them"),
         ({"select": [{"kind": "random", "share": 1.0}]}, "select keeps them all"),
         ({"select": "central"}, "select must be a list"),
         ({"select": ["centre"]}, "did you mean 'central'"),
         ({"select": [{"kind": "central", "share": 1.5}]}, "share must be at most 1"),
         ({"select": ["central"], "human": {"distribution": "normal", "records": "moments"}, "metrics": []}, "human.records is moments"),
-        ({"select": [{"kind": "verify", "attribute": "words", "at_most": 3}]}, "judges by texts, gaussian learns vectors"),
+        ({"select": [{"kind": "verify", "attribute": "words", "at_most": 3}]}, "judges by texts, but gaussian learns vectors"),
         ({"select": [{"kind": "verify"}]}, "a verifier that asks nothing keeps all"),
         ({"select": [{"kind": "verify", "rules": ["x0 >"]}]}, "is no condition"),
         ({"select": [{"kind": "verify", "rules": ["x0 + 1"]}]}, "must be true or false of each record"),

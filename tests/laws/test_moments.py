@@ -136,7 +136,7 @@ def test_a_policy_that_tells_records_apart_is_refused_before_the_run(policy):
 
 
 def test_a_learner_that_needs_points_is_refused():
-    with pytest.raises(BadInput, match="kde learns vectors, the human data are moments"):
+    with pytest.raises(BadInput, match="kde learns vectors, but the human data are moments"):
         list(run(chains("moments", "replace", learner="kde")))
 
 
