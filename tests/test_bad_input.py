@@ -187,7 +187,7 @@ TEXTS = {
     "cut.txt.gz": (gzip.compress(b"words and words\n\n" * 9000)[:60], "is not a whole gzip file"),
     "notgz.txt.gz": (b"plain", "is not a whole gzip file"),
     "cut.parquet": (b"PAR1\0\0", "is not a whole .parquet file"),
-    "bad.jsonl": (b'{"text": "a"}\n{"text": \n', "is not JSON of one record a line: line 2"),
+    "bad.jsonl": (b'{"text": "a"}\n{"text": \n', "is not JSON with one record per line: line 2"),
     "table.csv": (b"a,b\n1,2\n", "is a table; write human.text_column=NAME, one of a, b"),
 }
 
