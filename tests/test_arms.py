@@ -52,7 +52,9 @@ def test_arms_are_named_by_what_they_set():
 
 
 def test_a_thousand_seeds_are_chains():
-    with pytest.raises(BadInput, match=r"seed takes 1,000 values, at most 100 .* write chains: 1000 in place of the seeds"):
+    with pytest.raises(
+        BadInput, match=r"seed takes 1,000 values, and the maximum is 100 .* write chains: 1000 in place of the seeds"
+    ):
         arms(BASE | {"sweep": {"seed": list(range(1000))}})
     with pytest.raises(BadInput, match="write chains: 1010 in place"):
         arms(BASE | {"chains": 10, "sweep": {"seed": list(range(101)), "policy": ["replace", "accumulate"]}})

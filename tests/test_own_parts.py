@@ -365,7 +365,7 @@ def test_two_parts_of_one_name_are_refused(place, package):
     package("others", "old_and_new = other_parts:OldAndNew\n")
     settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
     with pytest.raises(
-        BadInput, match=r"two parts are called 'old_and_new', of others 1\.0 and theirs 1\.0; uninstall one, or name the class"
+        BadInput, match=r"two parts are called 'old_and_new', from others 1\.0 and theirs 1\.0; uninstall one, or name the class"
     ):
         outcross.run(settings, policy="old_and_new")
     (place / "deeper").mkdir()
