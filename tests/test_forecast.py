@@ -348,7 +348,7 @@ def test_a_forecast_is_a_result_like_any_other(forecast, place):
     assert isinstance(again, Forecast) and again.plain() == forecast.plain() == outcross.show(place / "forecast").plain()
     assert {path.name for path in (place / "forecast").iterdir()} >= {"forecast.json", "curves.parquet", "report.html"}
     page = (place / "forecast" / "report.html").read_text()
-    assert "The back-test" in page and "least human share" in page and "<script" not in page
+    assert "The back-test" in page and "minimum human share" in page and "<script" not in page
     # A chart for each arm, which stand below each other where the screen is narrow.
     assert page.count('<figure class="panel">') == len(forecast.curves)
     before = (place / "forecast" / "report.html").read_bytes()
