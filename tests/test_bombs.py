@@ -127,7 +127,7 @@ def test_pictures_are_measured_by_their_headers(tmp_path):
 def test_a_text_said_once_and_named_a_million_times_is_refused(small, tmp_path):
     text = polars.Series("text", ["x" * 50_000], dtype=polars.String)
     polars.select(polars.lit(text[0]).repeat_by(100).explode().alias("text")).write_parquet(tmp_path / "t.parquet")
-    with pytest.raises(BadInput, match="unpacks to more than 1 MiB"):
+    with pytest.raises(BadInput, match="unfolds to more than 1 MiB"):
         TextFile(path=tmp_path / "t.parquet", text_column="text").documents()
 
 

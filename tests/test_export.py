@@ -203,7 +203,7 @@ def test_an_unfinished_run_gives_its_newest_generation_and_says_so(tmp_path):
         ({"arm": None}, "has 2 arms; name one with --arm: replace, human_share=0.25"),
         ({"arm": "replac"}, "has no arm 'replac'; did you mean 'replace'"),
         ({"generation": 3}, "generation 3 of replace with seed 0 is not finished in .*; generations 0 to 2 are"),
-        ({"generation": -1}, "no generation -1 of replace"),
+        ({"generation": -1}, "generation -1 of replace"),
         ({"seed": 7}, "no generation of replace with seed 7 is finished in .*; its seeds are 0"),
         ({"to": "transformer"}, "unknown --to 'transformer'; did you mean 'transformers'"),
         ({"to": ""}, "to is empty; give a value, or leave it out"),

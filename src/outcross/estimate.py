@@ -283,7 +283,7 @@ def share(count: float, n: int) -> Estimate:
     0.0005 0.9995
     """
     if n == 0:
-        raise NotApplicable("a share needs at least one unit, there is none")
+        raise NotApplicable("a share of nothing")
     z2 = NORMAL_QUANTILE**2
     centre = (count + z2 / 2) / (n + z2)
     half = math.sqrt(z2 * (count * (n - count) / n + z2 / 4)) / (n + z2)
