@@ -52,7 +52,9 @@ def test_arms_are_named_by_what_they_set():
 
 
 def test_a_thousand_seeds_are_chains():
-    with pytest.raises(BadInput, match=r"seed takes 1,000 values, at most 100 .* write chains: 1000 in place of the seeds"):
+    with pytest.raises(
+        BadInput, match=r"seed takes 1,000 values, and the maximum is 100 .* write chains: 1000 in place of the seeds"
+    ):
         arms(BASE | {"sweep": {"seed": list(range(1000))}})
     with pytest.raises(BadInput, match="write chains: 1010 in place"):
         arms(BASE | {"chains": 10, "sweep": {"seed": list(range(101)), "policy": ["replace", "accumulate"]}})
@@ -67,5 +69,5 @@ def test_what_has_no_chains_may_have_any_number_of_seeds():
 
 
 def test_two_different_arms_never_share_a_name():
-    with pytest.raises(BadInput, match="only seeds share a name"):
+    with pytest.raises(BadInput, match="which only seeds of one arm may share"):
         arms(BASE | {"arms": [{"name": "x", "seed": 0, "policy": "replace"}, {"name": "x", "seed": 1, "policy": "accumulate"}]})

@@ -122,9 +122,9 @@ def test_beams_are_told_apart_from_learning(tmp_path):
     ("more", "why"),
     [
         ({"draw": {"beams": 5}}, "temperature: 0"),
-        ({"draw": {"beams": 5, "temperature": 0}, "learner": "ngram", "training": None}, "ngram has none"),
-        ({"draw": {"repetition_penalty": 2}, "learner": "ngram", "training": None}, "ngram has none"),
-        ({"draw": {"temperature": 0, "prompts": "none"}}, "one text again and again"),
+        ({"draw": {"beams": 5, "temperature": 0}, "learner": "ngram", "training": None}, "ngram is not one"),
+        ({"draw": {"repetition_penalty": 2}, "learner": "ngram", "training": None}, "ngram is not one"),
+        ({"draw": {"temperature": 0, "prompts": "none"}}, "the same text again and again"),
         ({"rows": 130, "policy": {"kind": "human_share", "share": 0.5}}, "needs 65 original human records for 130"),
         ({"rows": {"grow": 1.5}, "generations": 3, "policy": {"kind": "human_share", "share": 0.5}}, "needs 68 original"),
         ({"rows": "online", "training": {"epochs": 2}}, "write training.steps"),

@@ -48,15 +48,15 @@ def test_gzip_that_unfolds_beyond_the_bound_is_refused_with_it(small, tmp_path):
     bomb = gzip.compress(b"a,b\n" + b"1,2\n" * (1 << 19))
     for name in ("t.csv.gz", "t.jsonl.gz", "t.txt.gz", "T.CSV.GZ"):
         (tmp_path / name).write_bytes(bomb)
-        with pytest.raises(BadInput, match="unfolds to more than 1 MiB"):
+        with pytest.raises(BadInput, match="unpacks to more than 1 MiB"):
             table(tmp_path / name)
-    with pytest.raises(BadInput, match="unfolds to more than 1 MiB"):
+    with pytest.raises(BadInput, match="unpacks to more than 1 MiB"):
         TextFile(path=tmp_path / "t.txt.gz").documents()
 
 
 def test_a_gzip_bomb_of_gigabytes_is_refused_within_seconds(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(bytes(1 << 24)) * 80)
-    with pytest.raises(BadInput, match="unfolds to more than 1 GiB"):
+    with pytest.raises(BadInput, match="unpacks to more than 1 GiB"):
         table(tmp_path / "t.csv.gz")
 
 
@@ -73,7 +73,7 @@ def test_zstandard_is_measured_by_its_blocks(small, tmp_path):
     assert inputs.unpacked_size(path) == 8
     assert table(path).rows == 1
     path.write_bytes(zstandard([(1, 1 << 17, b"x")] * 9))
-    with pytest.raises(BadInput, match="unfolds to more than 1 MiB"):
+    with pytest.raises(BadInput, match="unpacks to more than 1 MiB"):
         table(path)
     path.write_bytes(zstandard([(0, 4, b"a,b\n")])[:-6])
     with pytest.raises(BadInput, match="is not a whole zstd file"):
@@ -101,7 +101,7 @@ def test_what_an_array_declares_is_checked_before_memory_is_taken(tmp_path):
 
 def test_an_archive_is_refused_by_its_directory(small, tmp_path):
     np.savez_compressed(tmp_path / "t.npz", a=np.zeros(1 << 18))
-    with pytest.raises(BadInput, match="unfolds to more than 1 MiB"):
+    with pytest.raises(BadInput, match="unpacks to more than 1 MiB"):
         arrays.load(tmp_path / "t.npz")
     member = io.BytesIO()
     np.save(member, np.zeros(4))

@@ -181,7 +181,7 @@ def test_unknown_stays_unknown(tmp_path):
     said = list(written.described.unknown())
     assert "Who wrote 2 of 5 rows." in said and any(sentence.startswith("Which model wrote 1 of 1 rows") for sentence in said)
     assert sum("given in memory" in sentence for sentence in said) == 3
-    assert "2 rows of unknown origin may be synthetic too" in written.training_content["items"][0]["answer"]
+    assert "2 rows of unknown origin may also be synthetic" in written.training_content["items"][0]["answer"]
     mix(pools=unsaid, out=tmp_path / "none")
     assert "rai:hasSyntheticData" not in card(tmp_path / "none").croissant
     mix(pools=unsaid[:1], out=tmp_path / "human")
@@ -259,7 +259,7 @@ def test_a_plain_folder_whose_rows_say_where_they_come_from_has_a_card(tmp_path)
     built.frame().drop("_parents").write_csv(tmp_path / "plain" / "rows.csv")
     written = card(tmp_path / "plain", groups="lang")
     assert written.composition.plain()["origins"] == {"human": {"rows": 30, "share": 0.3}, "model": {"rows": 70, "share": 0.7}}
-    assert "the data are of no mix" in written.readme and show(tmp_path / "plain").origins == {"human": 30, "model": 70}
+    assert "Outcross did not mix the data" in written.readme and show(tmp_path / "plain").origins == {"human": 30, "model": 70}
     assert files_of(str(tmp_path / "plain")) == [tmp_path / "plain" / "rows.csv"]  # the .json of a card are no tables
 
 
@@ -301,7 +301,7 @@ def test_rows_that_are_not_what_the_manifest_says_are_refused(tmp_path):
     [
         ("none", {}, "no folder"),
         (".", {}, "none of the columns _origin"),
-        ("mix/human-only", {}, "is a part of a mix"),
+        ("mix/human-only", {}, "is part of a mix"),
         ("mix", {"groups": "lnag"}, "has no column 'lnag'; did you mean 'lang'"),
         ("mix", {"out": "h.parquet"}, "is a file"),
         ("mix", {"license": "a\nb"}, "--license must be"),

@@ -73,7 +73,8 @@ def test_arms_that_train_on_the_same_say_it_once_and_each_is_compared(tmp_path):
     readings = [reading for place, arm in enumerate(arms) for reading in seeds(arm, [5, 5 + 4 * place])]
     page = write(Study("s", arms, tuple(readings), policies=policies), tmp_path / "page.html").read_text()
     assert (
-        page.count("A share of human records stays.") == 1 and page.count("as human_share=0.1, with the settings of its name") == 3
+        page.count("A share of human records stays.") == 1
+        and page.count("same policy as human_share=0.1, with the settings in its own name") == 3
     )
     assert 'data-label="compared with replace">4 [2.59, 5.41]' in page
 

@@ -194,7 +194,7 @@ def test_an_unfinished_run_gives_its_newest_generation_and_says_so(tmp_path):
             break
     export = outcross.export(tmp_path / "run", to="transformers", out=tmp_path / "model")
     assert export.generation == 1
-    assert export.note == "the run has not ended: of 3 generations this is the newest that has, generation 1"
+    assert export.note == "the run is not finished: generation 1 was exported, the newest finished one of 3"
 
 
 @pytest.mark.parametrize(
@@ -202,9 +202,9 @@ def test_an_unfinished_run_gives_its_newest_generation_and_says_so(tmp_path):
     [
         ({"arm": None}, "has 2 arms; name one with --arm: replace, human_share=0.25"),
         ({"arm": "replac"}, "has no arm 'replac'; did you mean 'replace'"),
-        ({"generation": 3}, "no generation 3 of replace with seed 0 has ended in .*; 0 to 2 have"),
-        ({"generation": -1}, "no generation -1 of replace"),
-        ({"seed": 7}, "no generation of replace with seed 7 has ended in .*; its seeds are 0"),
+        ({"generation": 3}, "generation 3 of replace with seed 0 is not finished in .*; generations 0 to 2 are"),
+        ({"generation": -1}, "generation -1 of replace"),
+        ({"seed": 7}, "no generation of replace with seed 7 is finished in .*; its seeds are 0"),
         ({"to": "transformer"}, "unknown --to 'transformer'; did you mean 'transformers'"),
         ({"to": ""}, "to is empty; give a value, or leave it out"),
         ({"out": "file.txt"}, "is a file; name a folder"),
@@ -273,7 +273,7 @@ def test_a_model_that_cannot_be_exported_is_refused_with_those_that_can(tmp_path
 
 def test_a_run_that_keeps_readings_alone_has_no_model_to_export(tmp_path):
     outcross.run(GAUSSIAN | {"chains": 3}, out=tmp_path / "run").finish()
-    with pytest.raises(BadInput, match="keeps readings and no models; run the experiment with store=all"):
+    with pytest.raises(BadInput, match="keeps only readings and no models; run the experiment with store=all"):
         outcross.export(tmp_path / "run", to="transformers", out=tmp_path / "model")
 
 

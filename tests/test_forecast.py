@@ -348,7 +348,7 @@ def test_a_forecast_is_a_result_like_any_other(forecast, place):
     assert isinstance(again, Forecast) and again.plain() == forecast.plain() == outcross.show(place / "forecast").plain()
     assert {path.name for path in (place / "forecast").iterdir()} >= {"forecast.json", "curves.parquet", "report.html"}
     page = (place / "forecast" / "report.html").read_text()
-    assert "The back-test" in page and "least human share" in page and "<script" not in page
+    assert "The back-test" in page and "minimum human share" in page and "<script" not in page
     # A chart for each arm, which stand below each other where the screen is narrow.
     assert page.count('<figure class="panel">') == len(forecast.curves)
     before = (place / "forecast" / "report.html").read_bytes()
@@ -373,7 +373,7 @@ BAD = {
     "short ahead=5": "needs 5 generations, there are 3; 2 more would do: run the same experiment on, outcross run SPEC generations=5",
     "run larger": "do not belong together: human.rows is 40 in one and 50 in the other; forecast them apart",
     "run run": "is given twice",
-    "run budget.log_varience=0.8": "budget.log_varience is no reading of this experiment; did you mean 'log_variance'?",
+    "run budget.log_varience=0.8": "budget.log_varience is not a reading of this experiment; did you mean 'log_variance'?",
     "run budget.log_variance=many": "budget.log_variance must be a number, got 'many'",
     "run budget.log_variance=1": "budget.log_variance must be a positive number other than 1",
     "run budget.log_variance=1.2": "budget.log_variance must be below 1, got 1.2",

@@ -148,7 +148,7 @@ BAD = {
     "g.yaml width=wide": "width must be a number, the width of an interval of shares, got 'wide'",
     "g.yaml generations=3": "a forecast needs 5 generations, there are 3; 2 more would do",
     "g.yaml policy.share=0.1": "policy.share is what forecast plans",
-    "g.yaml budget.log_varience=0.8": "is no reading of this experiment; did you mean 'log_variance'?",
+    "g.yaml budget.log_varience=0.8": "is not a reading of this experiment; did you mean 'log_variance'?",
     "g.yaml --out folder": "folder holds other.txt, which no forecast left there",
 }
 

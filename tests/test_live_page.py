@@ -86,6 +86,6 @@ def test_a_page_that_cannot_be_drawn_does_not_stop_the_run(tmp_path):
 def test_a_page_of_somebody_else_is_not_replaced(tmp_path):
     outcross.run(GAUSSIAN, out=tmp_path / "run").finish()
     (tmp_path / "run" / "report.html").write_text("mine")
-    with pytest.raises(BadInput, match="is no page of Outcross"):
+    with pytest.raises(BadInput, match="is not a page of Outcross"):
         outcross.run(GAUSSIAN, out=tmp_path / "run").finish(live=True)
     assert (tmp_path / "run" / "report.html").read_text() == "mine"

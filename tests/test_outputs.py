@@ -243,6 +243,6 @@ def test_a_kill_at_any_rename_never_leaves_files_of_two_results_and_the_next_com
 
 def test_a_page_is_written_over_nothing_but_a_page(tmp_path):
     (tmp_path / "x.html").write_text("mine")
-    with pytest.raises(BadInput, match="no page of Outcross"):
+    with pytest.raises(BadInput, match="not a page of Outcross"):
         write_page(tmp_path / "x.html", b"page")
     assert (tmp_path / "x.html").read_text() == "mine"

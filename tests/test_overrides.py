@@ -88,7 +88,7 @@ def test_a_sweep_reaches_a_nested_default():
         ("draw.x", "draw.x is not known"),
         ("policy.share", "policy.share is not known"),
         ("training.start.stepz", "training.start.stepz is not known; did you mean 'steps'"),
-        ("human.text", "human.text is '1' and human.kind 'normal'; write one of them"),
+        ("human.text", "human.text is '1', but human.kind is 'normal'; write only one of them"),
     ],
 )
 def test_a_nested_key_that_its_parent_has_not_is_refused_by_its_name(key, message):
@@ -175,7 +175,7 @@ def test_the_resolved_experiment_lists_every_metric():
         (["+w2"], "unknown metrics 'w2'"),
         (["-w2"], "unknown metrics 'w2'"),
         (["+"], "unknown metrics ''"),
-        ([{"kind": "-fitted_law", "each": True}], "needs no settings"),
+        ([{"kind": "-fitted_law", "each": True}], "takes no settings"),
         (["-fitted_law", "-tail_mass"], "leaves out every default"),
         ("+w1", "metrics must be a list"),
         (["+support"], "the metric support reads counts"),

@@ -135,7 +135,7 @@ def test_an_experiment_file_runs_no_code_and_the_refusal_says_what_would(place, 
         assert not has_run(place), words
     code, _, error = command("run", spec, "--out", "r", capsys=capsys)
     assert code == 2 and error == (
-        "outcross: policy is 'parts_of_mine.py:OldAndNew', Python code, which an experiment file may not start by itself. If you trust it, add "
+        "outcross: policy is 'parts_of_mine.py:OldAndNew', which is Python code, and an experiment file may not run code by itself. If you trust it, add "
         f"--import {place.name}/parts_of_mine.py (in Python: imports=['{place.name}/parts_of_mine.py'])\n"
     )
     code, shown, _ = command("show", spec, capsys=capsys)
@@ -256,10 +256,10 @@ WRONG = {
     ),
     "bare.py": (
         "from outcross.policies import Policy\nfrom outcross.recipe import recipe\n\n\n@recipe\nclass Bare(Policy):\n    share = 0.1\n",
-        r"share of Bare \(bare.py, line 6\) has no annotation, so that it would be no setting; write share: float = 0\.1, or SHARE",
+        r"share of Bare \(bare.py, line 6\) has no annotation, so it would not be a setting; write share: float = 0\.1, or SHARE",
     ),
     "json.py": ("", "another module called json is at .*; rename the file"),
-    "a-b.py": ("", "'a-b' is no name of a module; rename the file"),
+    "a-b.py": ("", "'a-b' is not a name of a module; rename the file"),
     "shadows.py": ("import random\n", "random.py, which it imports, has the name of another module, at .*; rename it"),
 }
 
@@ -277,7 +277,7 @@ def test_what_cannot_be_imported_is_said_in_one_line_with_file_and_line(file, pl
 
 
 RUN_TIME = {
-    "def plan(self, inventory):\n        return 3": r"policy One\.plan \(one\.py, line 9\) must give a Plan, got 3",
+    "def plan(self, inventory):\n        return 3": r"policy One\.plan \(one\.py, line 9\) must return a Plan, got 3",
     "def plan(self, inventory):\n        return Plan(()) if inventory.generation / 0 else None": r"One\.plan \(one\.py, line 10\) raised ZeroDivisionError",
     "def plan(self, inventory):\n        raise ValueError('no luck')": r"One\.plan \(one\.py, line 10\) raised ValueError: no luck",
     "def plan(self, inventory):\n        return Plan((Take(what='models', rows=-10),))": r"One\.plan \(one\.py, line 10\): rows of a Take must be a whole number from 0, got -10",
@@ -305,11 +305,11 @@ def test_a_wrong_policy_is_one_line_with_its_class_file_and_line(method, place):
         ("parts_of_mine.py:OldAndNw", r"parts_of_mine.py defines no class 'OldAndNw'; did you mean 'OldAndNew'\?"),
         (
             "parts_of_mine.py:Breadth",
-            r"Breadth \(parts_of_mine.py, line \d+\) is no Policy; derive it from outcross.policies.Policy",
+            r"Breadth \(parts_of_mine.py, line \d+\) does not derive from Policy; derive it from outcross.policies.Policy",
         ),
-        ("parts_of_mine.py:Loose", r"Loose \(parts_of_mine.py, line \d+\) is no frozen value; write @recipe above the class"),
+        ("parts_of_mine.py:Loose", r"Loose \(parts_of_mine.py, line \d+\) is not a frozen value; write @recipe above the class"),
         ("parts_of_mine.py:share_of", "defines no class 'share_of'"),
-        ("os:system", "Python code, which an experiment file may not start by itself. If you trust it, add --import os"),
+        ("os:system", "Python code, and an experiment file may not run code by itself. If you trust it, add --import os"),
     ],
 )
 def test_what_is_no_part_is_refused(kind, said, place):
@@ -365,7 +365,7 @@ def test_two_parts_of_one_name_are_refused(place, package):
     package("others", "old_and_new = other_parts:OldAndNew\n")
     settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
     with pytest.raises(
-        BadInput, match=r"two parts are called 'old_and_new', of others 1\.0 and theirs 1\.0; uninstall one, or name the class"
+        BadInput, match=r"two parts are called 'old_and_new', from others 1\.0 and theirs 1\.0; uninstall one, or name the class"
     ):
         outcross.run(settings, policy="old_and_new")
     (place / "deeper").mkdir()

@@ -42,5 +42,5 @@ def test_they_open_the_page(tmp_path):
 
 
 def test_prompts_for_a_learner_of_numbers_are_refused():
-    with pytest.raises(BadInput, match="prompts are texts, gaussian learns vectors; leave them out"):
+    with pytest.raises(BadInput, match="prompts are texts, but gaussian learns vectors; leave them out"):
         outcross.run({"name": "a", "human": {"distribution": "normal"}, "learner": "gaussian", "prompts": PROMPTS})

@@ -456,7 +456,7 @@ def test_the_headline_says_that_the_words_of_prompts_are_left_out():
     (main,) = [curves for curves in shown if curves.measure == "held_out_perplexity"]
     text = sentence(main, shown, page_of(study, main.measure, shown)).replace("\xa0", " ")
     assert text.endswith(
-        "kept 30 % of the words seen 3-5 times that fresh human text of the same size holds (words that stand in the own prompt left out on both sides)."
+        "kept 30 % of the words seen 3-5 times that fresh human text of the same size holds (not counting words of the own prompt on either side)."
     )
 
 

@@ -199,7 +199,7 @@ def test_a_printed_number_is_known_to_its_last_digit():
 
 def test_a_published_number_that_is_no_effect_is_refused():
     for kind, more in (("equal", {"reading": look()}), ("slope", {"readings": PLACES})):
-        with pytest.raises(BadInput, match="so that no number could agree"):
+        with pytest.raises(BadInput, match="so no number could agree"):
             claim({"kind": kind, "published": 1.0, "no_effect": 1.0, **more})
 
 
@@ -264,7 +264,7 @@ def test_every_claim_can_be_read_and_says_where_it_is_from():
         ("sentence: a\nsource: {paper: p}\nprotocol: exact", "a claim needs parts and a small size, or not_run"),
         ("sentence: a\nsource: {paper: p}\nprotocol: exact\nparts: [{what: w, tag: paper, rule: {kind: equl}}]", "unknown rule 'equl'; did you mean 'equal'"),
         ("sentence: a\nsource: {paper: p}\nprotocol: exact\nparts: [{what: w, tag: heard, rule: {kind: sign, direction: up, reading: {measure: m}}}]", "tag must be"),
-        ("sentence: a\nsource: {paper: p}\nprotocol: exact\nparts: [{what: w, tag: paper, rule: {kind: order, readings: [{measure: m}]}}]", "an order is of two readings"),
+        ("sentence: a\nsource: {paper: p}\nprotocol: exact\nparts: [{what: w, tag: paper, rule: {kind: order, readings: [{measure: m}]}}]", "an order needs at least two readings"),
         ("id: x\nsentence: a\nsource: {paper: p}\nprotocol: exact\nnot_run: x", "leave id out"),
     ],
 )  # fmt: skip
@@ -342,7 +342,7 @@ def test_a_claim_that_changed_since_its_result_is_stale_and_not_run_over(reprodu
 
 def test_what_this_machine_cannot_hold_is_refused(monkeypatch):
     monkeypatch.setattr("outcross.verbs.reproduce.work.memory", lambda: 0.5)
-    with pytest.raises(BadInput, match=r"seddik-replace at size small needs 1 GB of memory, and this machine has 0\.5 GB"):
+    with pytest.raises(BadInput, match=r"seddik-replace at size small needs 1 GB of memory, but this machine has 0\.5 GB"):
         outcross.reproduce("seddik-replace")
 
 
@@ -358,12 +358,12 @@ def test_bad_input_is_one_line(tmp_path, capsys):
         ({"claims": "seddik-replace", "minutes": 1.0}, "--minutes is a limit for --all"),
         ({"all": True, "minutes": math.nan}, "--minutes must be a number above 0, got nan"),
         ({"all": True, "minutes": -3.0}, "--minutes must be a number above 0, got -3"),
-        ({"claims": "seddik-replace", "data": tmp_path / "none"}, "is no folder"),
+        ({"claims": "seddik-replace", "data": tmp_path / "none"}, "is not a folder"),
     ):
         with pytest.raises(BadInput, match=words):
             outcross.reproduce(**settings)
     (tmp_path / "other.txt").write_text("mine")
-    with pytest.raises(BadInput, match=r"holds other\.txt, which is no reproduction"):
+    with pytest.raises(BadInput, match=r"holds other\.txt, which is not part of a reproduction"):
         outcross.reproduce("seddik-replace", out=tmp_path)
 
 

@@ -104,7 +104,7 @@ def test_ctrl_c_stops_within_two_seconds_and_the_same_command_goes_on(whole, tmp
         time.sleep(0.5 if workers == "1" else 2.5)  # from here on torch is imported, and the start is trained
         process.kill(signal.SIGINT, is_alone=False)
         assert process.wait(20) == 130  # stops at once; the time-out only ends a hang
-        assert process.stderr == "outcross: interrupted; run the same command again to go on\n"
+        assert process.stderr == "outcross: interrupted; run the same command again to resume\n"
 
 
 def test_a_damaged_ledger_line_and_a_corrupted_output_are_found_and_only_those_steps_redone(whole, tmp_path):

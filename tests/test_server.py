@@ -439,8 +439,8 @@ def test_an_answer_that_repeats_the_key_is_not_kept(server, asked, tmp_path, mon
         ({"endpoint": "responses"}, {}, "learner.endpoint must be 'completions' or 'chat'"),
         ({"model": ""}, {}, "learner.model"),
         ({}, {"draw": {"top_k": 5}}, "draw.top_k is no part of the protocol of OpenAI; write learner.takes_top_k: true"),
-        ({}, {"draw": {"temperature": 0, "beams": 5}}, "server has none"),
-        ({}, {"store": "readings"}, "cannot be had again; write store: all"),
+        ({}, {"draw": {"temperature": 0, "beams": 5}}, "server is not one"),
+        ({}, {"store": "readings"}, "cannot be written again; write store: all"),
         ({}, {"training": {"steps": 5}}, "training has no meaning for server, which is not trained"),
     ],
 )  # fmt: skip

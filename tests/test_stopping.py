@@ -274,8 +274,8 @@ def test_the_table_of_the_terminal_has_a_row_for_arms_that_were_stopped(tmp_path
 
 
 REFUSED = {
-    "stop_when.log_varianse=0.8": "stop_when.log_varianse is no reading of this experiment; did you mean 'log_variance'?",
-    "stop_when.tail_survival=0.8": "stop_when.tail_survival is no reading of this experiment",
+    "stop_when.log_varianse=0.8": "stop_when.log_varianse is not a reading of this experiment; did you mean 'log_variance'?",
+    "stop_when.tail_survival=0.8": "stop_when.tail_survival is not a reading of this experiment",
     "stop_when.spread_ratio=1.2": "stop_when.spread_ratio must be below 1, got 1.2: it falls as data collapse",
     "stop_when.w2=0.8": "stop_when.w2 must be above 1, got 0.8: it rises as data collapse",
     "stop_when.w2=1": "stop_when.w2 must be a positive number other than 1, got 1",

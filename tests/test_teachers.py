@@ -128,7 +128,7 @@ def test_each_teacher_learns_from_its_quota_and_origins_name_the_teacher(tmp_pat
     assert len(run.training("replace", 0, 2, teacher="b")) == 20
     with pytest.raises(BadInput, match="has the teachers a, b, c; name one of them"):
         run.training("replace", 0, 2)
-    with pytest.raises(BadInput, match="no single model"):
+    with pytest.raises(BadInput, match="needs a single model"):
         outcross.export(tmp_path / "run", to="transformers", out=tmp_path / "out")
     lineage = run.ledger.lineage(run.steps_of("replace", 0, 2)["drawn-a"])
     assert {"a", "b", "c"} <= {step.part for step in lineage if step.generation == 1}  # a learned from all three
@@ -252,7 +252,7 @@ def test_a_run_that_was_stopped_or_killed_goes_on_to_the_same_bytes(texts, tmp_p
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"teachers": {"a": {}}}, "names a alone"),
+        ({"teachers": {"a": {}}}, "names only a"),
         ({"teachers": {"a": {"share": 0.5}, "b": {"share": 0.4}}}, "must sum to 1, got 0.9"),
         ({"teachers": {"a": {"share": 0.7}, "b": {"share": 0.3}, "c": {}}}, "leaves nothing for c"),
         ({"teachers": {"a": {"reads": "none"}, "b": {}}}, "teachers.a.reads must be all, own or a number"),
@@ -262,7 +262,7 @@ def test_a_run_that_was_stopped_or_killed_goes_on_to_the_same_bytes(texts, tmp_p
         ({"teachers": {"a": {"sahre": 0.5}, "b": {}}}, "did you mean 'share'"),
         ({"teachers": ["a", "b"]}, "must map names to settings"),
         ({"teachers": {"a": {}, "b": {"learner": "categorical"}}}, "must learn one kind of records"),
-        ({"teachers": {"a": {}, "b": {"human": ["de"]}}}, "vectors have none"),
+        ({"teachers": {"a": {}, "b": {"human": ["de"]}}}, "vectors have no groups"),
         ({"rows": "online"}, "write a number of rows"),
         ({"rows": 1}, "too few for 2 teachers"),
         ({"human": {"distribution": "normal", "rows": 60, "records": "moments"}}, "human.records: points"),

@@ -150,7 +150,7 @@ def test_what_does_not_apply_is_left_out_and_said(run, tmp_path):
     ("changes", "why"),
     [
         ({"to": "mlflo"}, "unknown --to 'mlflo'; did you mean 'mlflow'"),
-        ({"arm": "replace"}, "--arm chooses a model for transformers, and csv takes a result as a whole; leave it out"),
+        ({"arm": "replace"}, "--arm selects a model for transformers, but csv takes a whole result; leave it out"),
         ({"out": "full"}, "holds a.txt, which no export left there; choose a new folder"),
         ({"out": "a.txt"}, "is a file; name a folder"),
         ({"result": "full"}, "holds no ledger.jsonl"),

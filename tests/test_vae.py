@@ -267,7 +267,7 @@ def test_a_picture_need_not_be_square():
         ),
         (
             {"learner": "gaussian", "training": None, "metrics": ["fitted_law"]},
-            "rows: online draws what the steps of training read",
+            "rows: online draws the records that the training steps read",
         ),
         ({"training": {"optimizer": {}, "start": "scratch"}}, "training.optimizer has no meaning for vae"),
         ({"training": {"checkpoint": "best", "start": "scratch"}}, "write training.checkpoint: last"),

@@ -161,8 +161,8 @@ def test_a_distribution_that_is_asked_for_its_quantiles_is_in_the_key_of_what_as
 
 def test_words_for_people_are_in_no_key(after):
     done, _ = after(
-        ("loop.py", '"the human data hold no records; give more data or a smaller block"', 'f"no records: {human}"'),
-        ("loop.py", '"""Fit a model. A', '"""Fit one. A'),
+        ("loop.py", '"the human data contain no records; give more data or a smaller block"', 'f"no records: {human}"'),
+        ("loop.py", '"""Fit a model. For', '"""Fit one. For'),
         ("loop.py", "def train(", "# Fit a model.\n\ndef train("),
         ("models/gaussian.py", "gaussian with divisor n-1 needs at least 2 records, got {n}", "give 2 records, got {n:,}"),
         ("models/gaussian.py", "Shumailov et al., Nature", "Shumailov and others, Nature"),

@@ -65,7 +65,7 @@ def test_a_model_whose_weights_changed_after_the_fit_writes_nothing(written, dra
         with torch.no_grad():
             for weights in network.parameters():
                 weights += weights.std(correction=0) * torch.from_numpy(noise.standard_normal(weights.shape))
-        with pytest.raises(MachineGaveOut, match=r"not by the stored model: .* nats a token .*at most 0.05"):
+        with pytest.raises(MachineGaveOut, match=r"not written by the stored model: .* nats per token .*at most 0.05"):
             do(generate, asked, generation.model, prompts, stored, part=f"stale {draw}")
     finally:
         network.load_state_dict(kept)

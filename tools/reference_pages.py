@@ -133,7 +133,7 @@ A key that holds a part (`human`, `learner`, `policy`, `select`, `metrics`) is a
 STOP_WHEN = """## Keys of stop_when
 
 Each key is a reading of the experiment, and its value says how far that reading may go: the ratio of the reading to its value at generation 0. It is above 1 for a reading that
-rises as data collapse (`held_out_perplexity: 1.2` allows a fifth more), and below 1 for one that falls (`tail_survival: 0.8` allows a fifth less).
+rises as data collapse (`held_out_perplexity: 1.2` allows a rise by a fifth), and below 1 for one that falls (`tail_survival: 0.8` allows a fall by a fifth).
 
 - `tail_survival` is the mean over the frequency bands of `rare_words_beyond_prompt`, or of `rare_words` if the other cannot be had.
 - `log_variance`, `excess_loss`, `group_loss_gap` and `next_token_entropy_change` are logarithms. The bound is on the ratio of what they are the logarithm of:
@@ -141,7 +141,7 @@ rises as data collapse (`held_out_perplexity: 1.2` allows a fifth more), and bel
 - A reading of several places is looked at in each of them, and where it has a reading of the whole, in that alone.
 - A reading that may rise or fall as data collapse, that is 0 where nothing is lost, or that has no interval (a single chain) is refused.
 
-An arm stops after the generation at which a reading is surely beyond its bound; the command then ends with exit code 1. How the rule decides, and how often it errs:
+An arm stops after the generation at which a reading is significantly beyond its bound; the command then ends with exit code 1. How the rule decides, and how often it errs:
 [stop a run in time](../howto/early-warning.md)."""
 
 ARMS = """## Keys of the file alone

@@ -1,6 +1,6 @@
 """Outcross: train on AI-generated data without model collapse.
 
-The public names, loaded on first use: `import outcross` costs nothing.
+Public names are loaded on first use, so `import outcross` itself is fast.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Verbs(ModuleType):
-    """`outcross.experiment` and `outcross.report` are the functions, always: importing a module of that name must not put it in their place."""
+    """Keeps `outcross.experiment` and `outcross.report` functions: importing a module of the same name must not replace them."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _WHERE or not isinstance(value, ModuleType):

@@ -1,14 +1,14 @@
-"""Where the command begins: from its first line on, Ctrl-C ends it with one line and code 130."""
+"""The entry point of the command. From its first line on, Ctrl-C ends it with one line and exit code 130."""
 
 import sys
 
 
 def main() -> None:
-    """The command `outcross`."""
+    """Run the command `outcross`."""
     try:
         from outcross.supervisor import supervise
     except KeyboardInterrupt:
-        sys.stderr.write("outcross: interrupted; run the same command again to go on\n")
+        sys.stderr.write("outcross: interrupted; run the same command again to resume\n")
         sys.exit(130)
     supervise(_work)
 

@@ -1,4 +1,7 @@
-"""A command a verb: read, call, print. The options of a command are the fields of its question."""
+"""One command for each verb: it reads the question, calls the verb and prints the result.
+
+The options of a command are the fields of its question.
+"""
 
 from __future__ import annotations
 
@@ -193,7 +196,7 @@ def list_(question: ListQuestion = ListQuestion(), *, as_json: Json = False) -> 
 
 
 def _written(folder: Path | None) -> list[str]:
-    """The line that says where a result was written; none where it was not."""
+    """The line that names the folder of a result, or no line if the result was not written."""
     return [] if folder is None else [f"written: {escaped(str(folder))}"]
 
 
@@ -202,9 +205,9 @@ def _print_json(data: Any) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """The command line: every error is one line on standard error, and an exit code (design.md)."""
+    """Run the command line. An error prints one line on standard error and sets the exit code (design.md)."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name need not be text
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name may hold bytes that are not UTF-8
     try:
         _check_text(sys.argv[1:] if arguments is None else arguments)
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
@@ -218,20 +221,20 @@ def main(arguments: list[str] | None = None) -> None:
     except SystemExit:
         raise
     except KeyboardInterrupt:
-        code = _fail("interrupted; run the same command again to go on", 130)
+        code = _fail("interrupted; run the same command again to resume", 130)
     except BrokenPipeError:
         if sys.stdout is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except MemoryError:
-        code = _fail("out of memory; finished steps are kept, make the experiment smaller or use fewer --workers", 3)
+        code = _fail("out of memory; finished steps are kept; make the experiment smaller or use fewer --workers", 3)
     except OSError as error:
         code = _fail(f"{error.filename or 'the machine'}: {error.strerror or first_words(error)}", 3)
-    except BaseException as error:  # a panic of a library in Rust is no Exception
+    except BaseException as error:  # a panic in a Rust library is a BaseException, not an Exception
         if os.environ.get("OUTCROSS_DEBUG"):
             raise
         blame = (
-            "no memory, open files, threads or disk are left"
+            "the machine ran out of memory, open files, threads or disk space"
             if is_of_the_machine(error)
             else "this is a bug in outcross, please report it"
         )
@@ -242,31 +245,31 @@ def main(arguments: list[str] | None = None) -> None:
 _MISSING = re.compile(r'Command "([a-z]+)" parameter (\S+) requires an argument\.')
 _UNKNOWN = re.compile(r"Unknown option: --([\w.-]+?)\.(?: Did you mean --([\w-]+)\?)?")
 ALIKE = 0.7
-"""How alike two words are, from 0 to 1, of which one may be meant for the other."""
+"""Minimum similarity of two words, from 0 to 1, at which one of them may be a misspelling of the other."""
 KEYED = ("run", "show", "forecast")
-"""Commands that take the keys of an experiment."""
+"""Commands whose arguments may set keys of an experiment."""
 
 
 def _wrong_use(message: str, arguments: Sequence[str]) -> str:
-    """What the parser of the command line says, with the way out.
+    """The parser's message about a wrong command line, completed with a way out.
 
     >>> _wrong_use('Command "run" parameter --spec requires an argument.', ["run"])
-    'run needs --spec; `outcross run --help` says what it takes'
+    'run needs --spec; `outcross run --help` describes it'
     >>> _wrong_use('Command "run" parameter --out requires an argument.', ["run", "gaussian", "--out"])
-    '--out needs a value; `outcross run --help` says which'
+    '--out needs a value; `outcross run --help` describes it'
     >>> _wrong_use("Unknown option: --seed. Did you mean --spec?", ["run", "gaussian", "--seed", "3"])
-    'there is no option --seed; a key of the experiment is written without --, as seed=VALUE; `outcross run --help` lists the options'
+    'there is no option --seed; write a key of the experiment without --, as seed=VALUE; `outcross run --help` lists the options'
     """
     if missing := _MISSING.fullmatch(message):
         command, name = missing.groups()
         if any(argument.split("=")[0] == name for argument in arguments):
-            return f"{name} needs a value; `outcross {command} --help` says which"
-        return f"{command} needs {name}; `outcross {command} --help` says what it takes"
+            return f"{name} needs a value; `outcross {command} --help` describes it"
+        return f"{command} needs {name}; `outcross {command} --help` describes it"
     if (unknown := _UNKNOWN.fullmatch(message)) and arguments[0] in KEYED:
         if unknown[2] and SequenceMatcher(None, unknown[1], unknown[2]).ratio() >= ALIKE:
             return message
         return (
-            f"there is no option --{unknown[1]}; a key of the experiment is written without --, as {unknown[1]}=VALUE; "
+            f"there is no option --{unknown[1]}; write a key of the experiment without --, as {unknown[1]}=VALUE; "
             f"`outcross {arguments[0]} --help` lists the options"
         )
     return message
@@ -276,7 +279,7 @@ def _check_text(arguments: list[str]) -> None:
     for place, argument in enumerate(arguments):
         if not argument or (
             argument.startswith("--") and argument.endswith("=")
-        ):  # as a variable of the shell that is not set leaves it
+        ):  # an unset shell variable leaves such an argument
             option = argument.rstrip("=") or (arguments[place - 1] if place and arguments[place - 1].startswith("-") else "")
             raise BadInput(f"{option or f'argument {place + 1}'} is empty; give a value, or leave it out")
         if "\0" in argument or (not argument.isascii() and any("\ud800" <= letter <= "\udfff" for letter in argument)):
@@ -289,11 +292,11 @@ def _fail(message: str, code: int) -> int:
 
 
 LONGEST = 2000
-"""Characters of an error: one line, even where the value that it names is a page."""
+"""Maximum length of an error message, in characters. A longer one loses its middle."""
 
 
 def _one_line(message: str) -> str:
-    """The message on one line, with what a terminal would obey or cannot show escaped, a line break in a name too."""
+    """The message on one line. Line breaks, control characters and invisible characters are escaped."""
     message = message.strip()
     message = message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
     return escaped(message)

@@ -1,4 +1,4 @@
-"""mix → train → generate, a step a teacher → select → deal → measure, and the next generation."""
+"""The loop of several teachers. Each teacher does mix → train → generate; then select → deal → measure follow for all of them together."""
 
 from __future__ import annotations
 
@@ -51,29 +51,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TeacherGeneration:
-    """What one teacher made of one generation."""
+    """The results of one teacher in one generation."""
 
     training: Made[Training]
     model: Made[Any]
     drawn: Part
     kept: Part
-    """What of it is kept: all where the experiment selects nothing."""
+    """The drawn records that the filters kept: all of them if the experiment selects nothing."""
     read: Pool
-    """What it learns from next: its own records and those of others, as its `reads` says."""
+    """The new records that it may learn from next: its own and those of other teachers, in the fractions of its `reads`."""
     shown: Made[Any] | None
 
 
 @dataclass(frozen=True)
 class CommunityGeneration(Generation):
-    """What one generation of several teachers made. The training set, the model and the records are those of all together."""
+    """The results of one generation of several teachers. The training set, the model and the records are those of all teachers together."""
 
     teachers: Mapping[str, TeacherGeneration] = field(default_factory=dict)
     together: Made[Any] | None = None
-    """The step that holds what all teachers wrote, teacher by teacher; None where a run stores no records."""
+    """The step with the records of all teachers, one teacher after the other; None if the run stores no records."""
 
     @property
     def steps(self) -> dict[str, str]:
-        """The keys of its steps by the names that people use: the records of all, and those of each teacher."""
+        """The keys of the steps by readable names: the records of all teachers, and the training set, model and records of each teacher."""
         steps = {} if self.together is None else {"drawn": self.together.key}
         for name, teacher in self.teachers.items():
             steps |= {
@@ -86,7 +86,7 @@ class CommunityGeneration(Generation):
 
 @dataclass
 class TeacherLine:
-    """Where one teacher stands."""
+    """The state of one teacher between generations."""
 
     name: str
     experiment: Experiment
@@ -94,19 +94,19 @@ class TeacherLine:
     share: float
     task: Task
     human: Made[Human]
-    """The human data, of which the base of a network sees its own."""
+    """The human data. Their text for the base of a network is this teacher's part of it."""
     pool: Pool
     """The human records and the records of models that it may learn from."""
     start: Made[Any]
     model: Made[Any]
     reach: int | None
     rows: np.ndarray
-    """Records that it has read of every generation, (generations + 1,)."""
+    """The total number of model records that it has been given before each generation, (generations + 1,)."""
 
 
 @dataclass(frozen=True)
 class TeacherSteps(Steps):
-    """The `do` of one teacher: the streams of its steps bear its name."""
+    """The steps of one teacher. The names of their random streams contain the teacher's name."""
 
     teacher: str
 
@@ -119,9 +119,9 @@ class TeacherSteps(Steps):
 
 
 def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[CommunityGeneration]:
-    """Yield each generation of all teachers as it ends. A step already in the ledger is loaded, not done again.
+    """Yield each generation of all teachers as it ends. A step that is already in the ledger is loaded and not done again.
 
-    Raises BadInput where the parts do not fit together, and before the work begins where a teacher asks for records that will not be there.
+    Raises BadInput if the parts do not fit together. Raises it before the work begins if a teacher needs more records than there will be.
     """
     ledger = Ledger(None) if ledger is None else ledger
     store = experiment.store == "all"
@@ -206,7 +206,10 @@ def _gathering(experiment: Experiment) -> Gathering:
 
 
 def _lines(do: Steps, experiment: Experiment, human: Made[Human]) -> list[TeacherLine]:
-    """Every teacher as it stands before generation 0, once every plan of its is known to get what it asks for."""
+    """The state of every teacher before generation 0.
+
+    Raises BadInput if a plan of any generation requests more records than there will be.
+    """
     pools = _human_pools(do, experiment, human)
     totals = {name: np.zeros(experiment.generations + 1, dtype=np.int64) for name in experiment.teachers}
     for g in range(experiment.generations - 1):
@@ -256,26 +259,24 @@ def _human_pools(do: Steps, experiment: Experiment, human: Made[Human]) -> dict[
 
 
 def _rows_of_groups(name: str, groups: tuple[str, ...], training: Part) -> np.ndarray:
-    """The human training records of some groups, by their numbers. BadInput where a group has none."""
+    """The row numbers of the human training records of some groups. Raises BadInput if a group has no records."""
     if not isinstance(training.records, Blocks):
-        raise BadInput(f"teachers.{name}.human names groups, {training.records.kind} have none; write human: own")
+        raise BadInput(f"teachers.{name}.human names groups, but {training.records.kind} have no groups; write human: own")
     groups_of_rows = training.records.column("_group").astype(str)
     known_groups = sorted({*groups_of_rows} - {""})
     for group in groups:
         if group not in known_groups:
             known = (
-                f"they have {', '.join(known_groups)[:200]}"
+                f"the groups are {', '.join(known_groups)[:200]}"
                 if known_groups
-                else "they have no groups: name a column with human.group_column"
+                else "the records have no groups: name a column with human.group_column"
             )
-            raise BadInput(
-                f"teachers.{name}.human names the group {group!r:.60}, of which there are no human training records; {known}"
-            )
+            raise BadInput(f"teachers.{name}.human names the group {group!r:.60}, which has no human training records; {known}")
     return np.flatnonzero(np.isin(groups_of_rows, groups))
 
 
 def _human_of(experiment: Experiment, name: str, human: Made[Human], pool: Pool) -> Made[Human]:
-    """The human data with what one teacher has of them: its records, and its part of the text that a base is trained on."""
+    """The human data of one teacher. The text that a base model is trained on is cut to the teacher's share, unless it has all human records."""
     whole = experiment.teachers[name].human == "all"
     shares = np.cumsum([0.0, *(teacher.share or 0.0 for teacher in experiment.teachers.values())])
     place = [*experiment.teachers].index(name)
@@ -301,7 +302,10 @@ def _plan(line: TeacherLine, inventory: Inventory) -> Plan:
 
 
 def _prompts(experiment: Experiment, line: TeacherLine, human: Made[Human], rows: int) -> Pool | None:
-    """What a teacher continues: its own human records, or all of them where a router compares the answers to one prompt."""
+    """The records that a teacher continues: human records or the newest ones that it has, as `draw.prompts` says. None if it has no prompts.
+
+    The human records are its own, or those of all teachers if a router compares the answers to one prompt.
+    """
     if experiment.draw.prompts == "none":
         return None
     if experiment.draw.prompts == "newest":
@@ -312,7 +316,7 @@ def _prompts(experiment: Experiment, line: TeacherLine, human: Made[Human], rows
 
 
 def _numbered(pool: Pool, human: Made[Human]) -> Pool:
-    """Human records of which each text says which of the training records it is."""
+    """The human records of a pool. A text carries its row number in the training records as `_prompt`."""
     return Pool(tuple(_numbered_part(part, human) for part in pool.human.parts))  # type: ignore[arg-type]
 
 
@@ -337,7 +341,7 @@ def _stamped(records: Made[Any], line: TeacherLine, draw: Draw, g: int) -> Part:
 
 
 def _shown(own: TeacherSteps, experiment: Experiment, line: TeacherLine, human: Made[Human], draw: Draw) -> Made[Any] | None:
-    """What a teacher writes after the experiment's own prompts."""
+    """A teacher's continuations of the experiment's own prompts; None if there are no such prompts."""
     if not experiment.prompts:
         return None
     return own(answer, OwnPrompts(draw=replace(draw, prefix=0, records=1), prompts=experiment.prompts), line.model, human)
@@ -345,7 +349,7 @@ def _shown(own: TeacherSteps, experiment: Experiment, line: TeacherLine, human: 
 
 @recipe
 class AmongTeachers:
-    """What filters are asked of all that several teachers wrote."""
+    """A selection by filters from the records of several teachers."""
 
     choice: Annotated[Choice, exactly(Choice, "choice")]
     teachers: Annotated[tuple[str, ...], FROM_LIST]
@@ -360,7 +364,7 @@ class AmongTeachers:
 def select_among(
     among: AmongTeachers, drawn: dict[str, Part], human: Human, prompts: Pool | None, *, rng: np.random.Generator
 ) -> Selected:
-    """Keep what the filters keep of the records of all teachers, whose names stand for their models. Refuses a filter that keeps nothing."""
+    """Select records of all teachers with the filters, to which a teacher's name is its model. Refuses a filter that keeps nothing."""
     parts = [drawn[name] for name in among.teachers]
     records = Pool(tuple(parts)).records
     names = np.repeat(np.array(among.teachers, dtype=object), [len(part) for part in parts])
@@ -376,9 +380,9 @@ def select_among(
 def _selected(
     do: Steps, experiment: Experiment, drawn: Mapping[str, Part], human: Made[Human], prompts: Mapping[str, Pool], g: int
 ) -> tuple[dict[str, Part], Made[Selected] | None]:
-    """What is kept of the records of every teacher, and the step that chose; all of them where no filter is asked.
+    """The kept records of each teacher, and the step that selected them. Without filters, all records are kept and there is no step.
 
-    A teacher of whom nothing is kept has no part.
+    A teacher without kept records is left out.
     """
     filters = experiment.choosing("drawn")
     if not filters:
@@ -400,10 +404,10 @@ def _rejected(drawn: Mapping[str, Part], selection: Made[Selected]) -> Made[Reje
 
 @recipe
 class Exchange:
-    """Who reads which fraction of whose records."""
+    """The fractions of the records of each writer that each reader reads."""
 
     fractions: dict[str, dict[str, float]]
-    """By reader and writer, in [0, 1]; each is the fraction that its shortest decimal form says."""
+    """By reader and then by writer, in [0, 1]. Each is rounded to a fraction with a denominator of at most 10⁹, so that 0.1 means exactly 1/10."""
 
 
 def _exchange(experiment: Experiment) -> Exchange:
@@ -423,7 +427,7 @@ def _exchange(experiment: Experiment) -> Exchange:
     ),
 )
 def share_out(exchange: Exchange, written: dict[str, Part], *, rng: np.random.Generator) -> Dealt:
-    """Deal out to every teacher what it reads of what all of them wrote, at random and by exact quotas. Refuses a teacher that would read nothing."""
+    """Deal the records of all writers to the teachers that read them, at random and by exact quotas. Refuses a teacher that would read nothing."""
     fractions = {
         reader: {writer: Fraction(by_writer.get(writer, 0.0)).limit_denominator(10**9) for writer in written}
         for reader, by_writer in exchange.fractions.items()
@@ -431,25 +435,27 @@ def share_out(exchange: Exchange, written: dict[str, Part], *, rng: np.random.Ge
     dealt = deal(written, fractions, rng)
     for reader, pool in dealt.pools.items():
         if len(pool) == 0:
-            raise BadInput(f"nothing is left for the teacher {reader} to read; loosen select, raise the rows, or let it read all")
+            raise BadInput(
+                f"no records are left for the teacher {reader} to read; loosen select, raise the rows, or let it read all"
+            )
     return dealt
 
 
 @recipe
 class Writers:
-    """The teachers whose records are put together, in their order."""
+    """The teachers whose records are joined, in this order."""
 
     names: Annotated[tuple[str, ...], FROM_LIST]
 
 
 @verb(OF_RECORDS, 5, load=lambda folder, digest, writers, drawn: load_records(folder))
 def pool_up(writers: Writers, drawn: dict[str, Part], *, rng: np.random.Generator) -> Any:
-    """Put the records of all teachers of a generation together, teacher by teacher."""
+    """Join the records of all teachers of a generation, one teacher after the other."""
     return Pool(tuple(drawn[name] for name in writers.names)).records
 
 
 def _together(models: Mapping[str, Made[Any]], lines: list[TeacherLine]) -> Made[CommunityModel]:
-    """The models of all teachers as one."""
+    """The models of all teachers as one model of the community."""
     total = sum(line.share for line in lines)
     shares = {line.name: line.share / total for line in lines}
     digest = " ".join(f"{name} {shares[name]:.12g} {model.digest}" for name, model in models.items())
@@ -464,7 +470,7 @@ def _evidence(
     prompts: Mapping[str, Pool],
     draw: Draw,
 ) -> dict[str, Any]:
-    """What measures may look at of all teachers together."""
+    """The evidence that measures read about all teachers together."""
 
     def training() -> Training:
         return Training(Pool(tuple(part for training_set in trainings.values() for part in training_set.value.pool.parts)))
@@ -484,7 +490,7 @@ def _evidence(
 
 @recipe
 class OfTeacher:
-    """A measure of what one teacher made."""
+    """A measure of the results of one teacher."""
 
     measure: Annotated[Measure, one_of(MEASURES, "metrics")]
     teacher: str
@@ -492,7 +498,7 @@ class OfTeacher:
 
 @verb(OF_RECORDS, 6)
 def measure_teacher(asked: OfTeacher, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
-    """Read one measure of one teacher; the readings name it as their group."""
+    """Read one measure of one teacher. The group of a reading names the teacher."""
     name = f"{TEACHER}{asked.teacher}"
     return tuple(
         replace(reading, group=f"{name}: {reading.group}" if reading.group else name)
@@ -510,7 +516,7 @@ def _of_teachers(
     human: Made[Human],
     firsts: Mapping[str, Made[Any]],
 ) -> dict[str, Made[tuple[Reading, ...]]]:
-    """The readings of every teacher by itself."""
+    """The readings of each teacher alone."""
     readings = {}
     for line in lines:
         training, _, prompts, _ = written[line.name]

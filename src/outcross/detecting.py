@@ -1,4 +1,7 @@
-"""The step that fits a detector, which the loop and `mix` share: its key covers the detector with its settings, the files that it reads, and the texts that it is fitted to."""
+"""The step that fits a detector. The loop and `mix` share it.
+
+Its key covers the detector with its settings, the files that it reads, and the texts that it is fitted to.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,11 @@ class DetectorFit:
 
     kind: Annotated[Detector, one_of(DETECTORS, "detector.kind")]
     content: dict[str, str]
-    """The digest of every file that the detector reads itself, by its name."""
+    """The digest of every file that the detector itself reads, by its path."""
 
 
 def fit_of(asked: SampledDetector | FirstGenerationDetector) -> DetectorFit:
-    """The recipe of the step that fits what a filter asks for."""
+    """The recipe of the step that fits the detector of a filter."""
     return DetectorFit(kind=asked.kind, content={path: content_digest(path) for path in asked.kind.paths})
 
 
@@ -46,10 +49,10 @@ def fit_of(asked: SampledDetector | FirstGenerationDetector) -> DetectorFit:
     given=lambda asked: asked.content,
 )
 def fit_detector(asked: DetectorFit, samples: Any, written: Any = None, *, rng: np.random.Generator) -> ReadyDetector:
-    """Fit a detector to two samples and calibrate it on them. It sees their texts, and of no record where it comes from.
+    """Fit a detector to two samples and calibrate it on them. It sees only the texts of the samples, not the origins of their records.
 
-    samples: a pair of samples, or human data, beside which stands what generation 0 has `written` for the detector. Of human data those records are read
-    that no model learns from and no loss is measured on. The random stream of the fit is its own, so that `rng` is not needed.
+    samples: a pair of samples, or human data. With human data, the AI sample is `written`, which generation 0 wrote for the detector, and the human
+    sample is the part that no model learns from and on which no loss is measured. The fit has a random stream of its own, so `rng` is not used.
     """
     if isinstance(samples, Human):
         samples = pair_of_texts(_unlearned(samples), written.texts)
@@ -58,7 +61,7 @@ def fit_detector(asked: DetectorFit, samples: Any, written: Any = None, *, rng: 
 
 
 def samples_of(asked: SampledDetector) -> External[SamplePair]:
-    """The files of a detector's samples, told apart by what they hold."""
+    """The files of a detector's samples, identified by their content."""
     files = [external(asked.human), external(asked.ai)]
     digest = digest_of([[file.digest for file in files], asked.group, asked.text_column])
     names = {name: digest for file in files for name, digest in file.names.items()}
@@ -66,9 +69,9 @@ def samples_of(asked: SampledDetector) -> External[SamplePair]:
 
 
 def _unlearned(human: Human) -> Any:
-    """The texts of the second human sample: no model learns from it, and no loss is measured on it."""
+    """The texts of the second human sample. No model learns from it, and no loss is measured on it."""
     if human.holdout is None:
         raise BadInput(
-            "a detector of a loop is fitted to human text that no model learns from, and the human data hold no such text; give more text, or lower human.rows"
+            "a detector in a loop is fitted to human text that no model learns from, but the human data contain no such text; give more text, or lower human.rows"
         )
     return human.holdout.records.texts

@@ -1,4 +1,4 @@
-"""Every way Outcross refuses, each with the exit code that the command line gives it."""
+"""The exceptions of Outcross, each with its exit code on the command line."""
 
 import difflib
 import errno
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class OutcrossError(Exception):
-    """A refusal in one line: the value, the rule, the way out."""
+    """An error whose message is one line: the value, the rule and the way out."""
 
     exit_code = 2
 
@@ -18,7 +18,7 @@ class BadInput(OutcrossError, ValueError):
 
 
 def check_word(value: Any, allowed: Iterable[Any], what: str) -> None:
-    """BadInput, with the allowed words and the nearest one, where a value is none of them. None may be one of them."""
+    """Raise BadInput, with the allowed words and the nearest one, if a value is not allowed. None may be among the allowed values."""
     allowed = tuple(allowed)
     if value in allowed if isinstance(value, str) else any(value is word for word in allowed):
         return
@@ -28,23 +28,23 @@ def check_word(value: Any, allowed: Iterable[Any], what: str) -> None:
 
 
 class GateFailed(OutcrossError):
-    """The work was done, and what it found is beyond the limit that the user set."""
+    """The work is done, but a result exceeds a limit that the user set."""
 
     exit_code = 1
 
 
 class PromiseBroken(OutcrossError, AssertionError):
-    """A part does not do what every member of its family does."""
+    """A part breaks a promise that every member of its family must keep."""
 
 
 class MachineGaveOut(OutcrossError):
-    """The disk, the memory or the network failed; what was finished is kept."""
+    """The disk, the memory or the network failed. Finished steps are kept."""
 
     exit_code = 3
 
 
 def missing_extra(package: str, extra: str) -> BadInput:
-    """The refusal for a part whose library is not installed."""
+    """The error for a part whose library is not installed."""
     return BadInput(f"{package} is not installed; pip install 'outcross[{extra}]'")
 
 
@@ -57,7 +57,7 @@ _SAID_OF_THE_MACHINE = re.compile(
 
 
 def is_of_the_machine(error: BaseException) -> bool:
-    """Whether an error of a library says that memory, open files, threads or the disk gave out, and not that its input is bad.
+    """Whether an error of a library means that memory, open files, threads or disk space ran out, rather than that its input is bad.
 
     >>> is_of_the_machine(OSError(24, "Too many open files")), is_of_the_machine(ValueError("an odd byte"))
     (True, False)
@@ -68,7 +68,7 @@ def is_of_the_machine(error: BaseException) -> bool:
 
 
 def first_words(error: BaseException, characters: int = 160) -> str:
-    """What an error says, on one line of so many characters at most. Of the page of advice that NumPy gives, only the original error is kept.
+    """The message of an error on one line, cut to a number of characters. Of NumPy's page of advice, only the original error is kept.
 
     >>> first_words(ImportError("Please read this.\\n\\nOriginal error was: failed to map segment"))
     'failed to map segment'

@@ -1,16 +1,16 @@
-"""Text from outside, made fit to be shown: what cannot be seen is escaped, and what is too long is shortened."""
+"""Makes text from outside safe to show: invisible characters are escaped, and long names are shortened."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-# The controls C0 and C1, the marks that turn text around, the separators of lines, and halves of surrogate pairs.
+# Control characters (C0 and C1), marks of text direction, line separators and lone surrogates.
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]")
 
 
 def escaped(text: str) -> str:
-    """The text on one line, with every character that cannot be seen escaped as Python writes it.
+    """The text on one line. Characters that cannot be printed are escaped as Python writes them.
 
     >>> escaped("a\\n\\x9b\\u202eb")
     'a\\\\n\\\\x9b\\\\u202eb'
@@ -19,7 +19,7 @@ def escaped(text: str) -> str:
 
 
 def escaped_json(written: str) -> str:
-    """JSON on one line, in which controls and marks that turn text around are written as \\uXXXX: they can only stand within strings.
+    """JSON on one line. Control characters and marks of text direction, which occur only inside strings, are written as \\uXXXX.
 
     >>> escaped_json('{"a": "\\u202eb"}')
     '{"a": "\\\\u202eb"}'
@@ -28,11 +28,11 @@ def escaped_json(written: str) -> str:
 
 
 _MARKS = re.compile(r"[^A-Za-z0-9 ,%/.;?\u0080-\U0010ffff-]|(?<=[wW]{3})\.")
-"""ASCII that Markdown, HTML or a reader that makes links of addresses may obey."""
+"""ASCII characters that may be markup in Markdown or HTML, or that may turn an address into a link."""
 
 
 def in_markdown(text: str) -> str:
-    """Text for a sentence or a cell of Markdown, on one line, in which no sign is a mark of Markdown, HTML or a link.
+    """Text on one line for a sentence or a table cell of Markdown. Characters that may be markup or form a link are escaped.
 
     >>> in_markdown("a_b|<b>*www.x.y*")
     'a&#95;b&#124;&#60;b&#62;&#42;www&#46;x.y&#42;'
@@ -41,13 +41,13 @@ def in_markdown(text: str) -> str:
 
 
 def fenced(text: str, language: str = "") -> str:
-    """Text as a block of code of Markdown, which no mark in it can leave."""
+    """Text as a code block of Markdown. The fence is longer than every run of backticks in the text."""
     ticks = "`" * max(3, _longest_ticks(text) + 1)
     return f"{ticks}{language}\n{text.rstrip()}\n{ticks}"
 
 
 def coded(text: str) -> str:
-    """Text on one line as a span of code of Markdown, which no mark in it can leave."""
+    """Text on one line as a code span of Markdown. The delimiter is longer than every run of backticks in the text."""
     ticks = "`" * (_longest_ticks(text) + 1)
     return f"{ticks} {escaped(text)} {ticks}"
 
@@ -57,11 +57,11 @@ def _longest_ticks(text: str) -> int:
 
 
 NAME = 60
-"""Characters of a name from outside (a column, a value of a category) where a sentence, a screen or a page shows it."""
+"""Maximum length, in characters, of a name from outside (a column, a category) in a sentence, on a screen or on a page."""
 
 
 def names_apart(names: Iterable[str], length: int = 24) -> dict[str, str]:
-    """Each of several names, shortened where it is too long, but never two of them to the same letters.
+    """Short forms of several names, by name. A name that is too long is shortened, but no two names get the same short form.
 
     >>> list(names_apart(["run-of-the-whole-corpus-seed-1-late", "run-of-the-whole-corpus-seed-2-late", "other"], 14).values())
     ['run-of-…1-late', 'run-of-…2-late', 'other']
@@ -78,11 +78,14 @@ def names_apart(names: Iterable[str], length: int = 24) -> dict[str, str]:
 
 
 RULE = 160
-"""Characters of what names a part of the data (the rule of a region, several groups together); it is wrapped where it is shown."""
+"""Maximum length, in characters, of the description of a part of the data (the rule of a region, several groups together).
+
+It is wrapped when it is shown.
+"""
 
 
 def shortened(name: str, length: int = NAME) -> str:
-    """A name without its middle where it is too long: names of arms begin and end with what tells them apart.
+    """A name without its middle if it is longer than `length`. Names of arms usually differ at their beginning and end, which are kept.
 
     >>> shortened("gaussian: human_share=0.1,rows=50", 20)
     'gaussian: …1,rows=50'

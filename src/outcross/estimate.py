@@ -1,4 +1,4 @@
-"""A number and how far to trust it."""
+"""Estimates: numbers with their intervals, and the readings of measures."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class NotApplicable(Exception):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval, how that was made, and the number of things it rests on.
+    """A value with its 95 % interval, the method of the interval, and the number of units that it rests on.
 
-    `low` and `high` are both numbers or both None. Where they are None, `method` says why there is no interval ("one chain: no
-    interval"), and whoever asks for the interval or for the standard error gets NotApplicable with that reason: a missing
-    interval means that the uncertainty is unknown, and never that it is 0. Otherwise `method` names the source of the interval ("skewness-corrected t over documents",
-    "chains", "seeds", "Wilson"; "exact" where the value is known without error and the interval has no width).
-    `n` counts what was resampled or averaged over: documents, chains, seeds, records.
+    `low` and `high` are both numbers or both None. If they are None, `method` gives the reason ("one chain: no interval"), and reading
+    `interval` or `standard_error` raises NotApplicable with that reason. A missing interval means that the uncertainty is unknown, never
+    that it is 0. Otherwise `method` names the source of the interval ("skewness-corrected t over documents", "chains", "seeds", "Wilson").
+    The method "exact" means that the value is known without error and the interval has no width.
+    `n` is the number of units that were resampled or averaged over: documents, chains, seeds or records.
 
-    Raises NotApplicable where a number is not finite, BadInput where one end is missing or the reason is.
+    Raises NotApplicable if a number is not finite. Raises BadInput if only one end is given, or if there is neither an interval nor a reason.
     """
 
     value: float
@@ -50,85 +50,90 @@ class Estimate:
                 f"an interval has two ends, got [{self.low}, {self.high}]; give both, or None for both and the reason as the method"
             )
         if self.low is None and not self.method:
-            raise BadInput(f"the value {self.value} has no interval and no reason; say as its method why there is none")
+            raise BadInput(f"the value {self.value} has no interval and no reason; give the reason as its method")
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The two ends, low and high; NotApplicable with the reason where there is no interval."""
+        """The two ends, low and high. Raises NotApplicable with the reason if there is no interval."""
         if self.low is None or self.high is None:
             raise NotApplicable(self.method)
         return self.low, self.high
 
     @property
     def standard_error(self) -> float:
-        """The standard error of which the interval is the normal one.
+        """The standard error whose normal 95 % interval has the width of this one.
 
-        Raises NotApplicable with the reason where there is no interval.
+        Raises NotApplicable with the reason if there is no interval.
         """
         return error_behind(*self.interval)
 
     def on_scale(self, scale: Callable[[float], float]) -> Estimate:
-        """The same on another scale: the rising function `scale` of the value and its ends. NotApplicable where one is not finite there."""
+        """The estimate on another scale: the increasing function `scale` is applied to the value and both ends.
+
+        Raises NotApplicable if a result is not finite.
+        """
         value, low, high = (None if number is None else float(scale(number)) for number in (self.value, self.low, self.high))
         return replace(self, value=value, low=low, high=high)
 
 
 @dataclass(frozen=True)
 class Null:
-    """What real data of the same size show against real data: the number beside which an estimate is read."""
+    """The null of an estimate: the values that real data of the same size show when they are compared with real data."""
 
     typical: float
-    """What they show in the middle: the median over real sets, or what one of them shows."""
+    """The typical value: the median over real samples, or the value of a single real sample."""
     low: float | None = None
-    """The lower end of the 95 % interval of `typical`; None, as `high`, where it has none."""
+    """The lower end of the 95 % interval of `typical`. `low` and `high` are None if there is no interval."""
     high: float | None = None
     floor: float | None = None
-    """The value that 5 % of real samples of this size reach or exceed, on the side of a loss; None where that is not known."""
+    """The value that 5 % of real samples of this size reach or exceed, on the side of a loss; None if it is not known."""
     p: float | None = None
-    """P(real against real is at least as bad), one-sided, in (0, 1]; None where that is not known."""
+    """One-sided p-value: the probability that a real sample is at least as bad, in (0, 1]; None if it is not known."""
     method: str = ""
 
     def on_scale(self, scale: Callable[[float], float]) -> Null:
-        """The same on another scale, on which the function puts each of its values."""
+        """The null on another scale: the function is applied to each value."""
         values = (None if value is None else scale(value) for value in (self.typical, self.low, self.high, self.floor))
         return Null(*values, self.p, self.method)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One number about one place, one column and one group ("" is the whole), or the note that says why there is none."""
+    """The number that a measure gives for one place, one column and one group ("" means all), or a note that says why there is none."""
 
     measure: str
-    """The name of its page."""
+    """The name of the page that describes the measure."""
     estimate: Estimate | None
     null: Null | None = None
-    """What real data of this size show; None where that is not known."""
+    """The null of real data of this size; None if it is not known."""
     at: str = ""
-    """Where: an end and a depth ("upper 1 %"), a frequency band, a lag, a direction, the other column of a pair."""
+    """The place: an end and a depth ("upper 1 %"), a frequency band, a lag, a direction, or the other column of a pair."""
     column: str = ""
     group: str = ""
     note: str = ""
-    """Why there is no number; or what a reader should know of it, as the names of what is missing, or why it has no null."""
+    """Why there is no number. Beside a number: a remark, such as the names of missing categories or why there is no null."""
     about: float = 1.0
-    """The share of human records that it is about, in [0, 1]: that of a category, of the tail beyond a quantile, of a group; 1 where it is about all."""
+    """The share of human records that the reading concerns, in [0, 1]: the share of a category, of the tail beyond a quantile, or of a group. 1 if it
+    concerns all records."""
     range: tuple[float, float] | None = None
-    """The least and the greatest value that it can take here, where that is less than its page says: a share of missing values that people leave in 1 % of
-    records can fall by .01 at most."""
+    """The minimum and maximum possible value here, if they are narrower than the range on the page. Example: if 1 % of human values are missing, that
+    share can fall by 0.01 at most."""
     before: float | None = None
-    """What human data show in plain units (a median, an association, an area, a number of categories), where that says more than the estimate; None where it does not."""
+    """The value of the human data in plain units (a median, an association, an area, a number of categories), if it says more than the estimate; otherwise
+    None."""
     after: float | None = None
-    """What these data show of it."""
+    """The value of the evaluated data in the same units."""
     change: Callable[[float, float], float] | None = None
-    """From a value and the limit to the least share of records that would have to change to bring it there, among those that the reading is about, where these records say it
-    exactly (`statistics.variety`); None where the rule of the page does."""
+    """A function of a value and a limit that returns a minimum share of records: so many of the records that the reading concerns would have to change to
+    bring the value to the limit. Set if these records determine that share exactly (`statistics.variety`). None if the rule of the page does."""
     explained_by: str = ""
-    """The column whose own change explains the reading, where that is known: another reading of that column says it more plainly."""
+    """The column whose own change explains the reading, if it is known. Another reading of that column states the change more directly."""
 
 
 def read_off(
     measure: str, estimate: Callable[[], Estimate], *, null: Callable[[], Estimate] | None = None, at: str = "", group: str = ""
 ) -> Reading:
-    """The reading of an estimate beside what real data show, which is an estimate too; or of the reasons why they cannot be had."""
+    """The reading of an estimate, with the estimate on real data as its null. If one cannot be computed, the note gives the reason."""
     value, why = _tried(estimate)
     real, why_not = (None, "") if null is None else _tried(null)
     note = why or (f"no null: {why_not}" if why_not else "")
@@ -136,7 +141,7 @@ def read_off(
 
 
 def null_of(real: Estimate) -> Null:
-    """What one real set shows, as the null of an estimate."""
+    """The null that consists of the estimate on one real sample."""
     return Null(real.value, real.low, real.high, method=real.method)
 
 
@@ -148,18 +153,18 @@ def _tried(estimate: Callable[[], Estimate]) -> tuple[Estimate | None, str]:
 
 
 def exact(value: float, n: int = 1) -> Estimate:
-    """A value that is known without error: a property of a known law, or a count over a whole population. No reading of one chain is."""
+    """A value that is known without error: a property of a known law, or a count over a whole population. A reading of one chain is not exact."""
     return Estimate(float(value), float(value), float(value), "exact", n)
 
 
 def without_interval(value: float, why: str, n: int = 1) -> Estimate:
-    """A value of which nothing says how far to trust it; `why` says so, as in "one chain: no interval"."""
+    """A value without an interval. `why` gives the reason, such as "one chain: no interval"."""
     return Estimate(float(value), None, None, why, n)
 
 
 @functools.lru_cache(1024)
 def student_quantile(degrees: float) -> float:
-    """The 97.5 % quantile of Student's t: `NORMAL_QUANTILE` where the standard error is estimated with so many degrees of freedom.
+    """The 97.5 % quantile of Student's t. It replaces `NORMAL_QUANTILE` if the standard error is estimated with so many degrees of freedom.
 
     >>> round(student_quantile(2), 4), round(student_quantile(1e9), 6) == round(NORMAL_QUANTILE, 6)
     (4.3027, True)
@@ -170,14 +175,14 @@ def student_quantile(degrees: float) -> float:
 
 
 def student_quantile_over(n: int, unit: str) -> float:
-    """`student_quantile` for the variance between n things, which `unit` names; NotApplicable where there are fewer than two."""
+    """`student_quantile` for the variance between n units, whose plural noun is `unit`. Raises NotApplicable if n < 2."""
     if n < 2:
         raise NotApplicable(f"an interval over {unit} needs at least 2 of them, there is {n}")
     return student_quantile(n - 1)
 
 
 def error_behind(low: Number, high: Number) -> Number:
-    """The standard error of which [low, high] is the normal 95 % interval.
+    """The standard error whose normal 95 % interval is [low, high].
 
     >>> error_behind(0.0, 2 * NORMAL_QUANTILE)
     1.0
@@ -188,7 +193,7 @@ def error_behind(low: Number, high: Number) -> Number:
 def around(
     value: float, standard_error: float, method: str, n: int, *, minimum: float = -math.inf, maximum: float = math.inf
 ) -> Estimate:
-    """A value with the normal interval of its standard error, cut to the range [minimum, maximum] that the value can have.
+    """A value with the normal interval of its standard error, cut to the possible range [minimum, maximum].
 
     >>> estimate = around(0.9, 0.1, "normal", 10, maximum=1.0)
     >>> print(f"{estimate.low:.3f} {estimate.high}")
@@ -199,19 +204,19 @@ def around(
 
 
 LAST_BITS = 64
-"""Units in the last place by which `rounding` lets the results of one sum differ."""
+"""Maximum difference between two results of the same sum, in units in the last place (see `rounding`)."""
 
 
 def rounding(*magnitudes: float) -> float:
-    """The width of rounding: how far apart two processors may leave a sum of terms that are as large as `magnitudes`.
+    """The maximum rounding difference of a sum: two processors may differ by this much on a sum of terms of the size `magnitudes`.
 
-    It is 64 units in the last place of Σ |magnitude|, relatively 1.4e-14. A sum of n terms errs by at most n - 1 half units of
-    Σ |terms|, and by about log₂ n where it is added pairwise, as NumPy and BLAS do (Higham, Accuracy and Stability of Numerical Algorithms,
-    2002, §4.2); a logarithm or an exponential adds up to four. Processors differ in the order of the sum and in whether a product is
-    rounded before it is added. Sixty-four leaves room for some ten such operations one after the other.
+    It is 64 units in the last place of Σ |magnitude|, relatively 1.4e-14. The error of a sum of n terms is at most n - 1 half units of
+    Σ |terms|, and about log₂ n of them if the terms are added pairwise, as in NumPy and BLAS (Higham, Accuracy and Stability of Numerical
+    Algorithms, 2002, §4.2). A logarithm or an exponential adds up to four. Processors differ in the order of the sum and in whether a product
+    is rounded before it is added. Sixty-four units leave room for about ten such operations in sequence.
 
-    An interval that is narrower is no interval: it says how the arithmetic was done. Who makes an interval from scatter
-    makes it at least so wide, and who compares a number with a closed form allows for as much.
+    A narrower interval would describe the arithmetic and not the data. So an interval that is computed from scatter must be at least this wide, and a
+    comparison with a closed form must tolerate this difference.
 
     >>> rounding(1.0) == 64 * 2.0**-52, rounding(-1.0, 3.0) == 4 * rounding(1.0), rounding(0.0)
     (True, True, 0.0)
@@ -220,15 +225,16 @@ def rounding(*magnitudes: float) -> float:
 
 
 DIGITS = 10
-"""Digits of a number that two processors agree on, with room to spare.
+"""Significant digits in which all processors agree, with room to spare.
 
-An audit of 20,000 rows on two kinds of processor and numbers of threads (with and without AVX2, one and four) gave a third of its numbers differently in
-the last bits, by up to 1.4e-13 of them, and none differently in ten digits. An interval's width hides such a difference, but the same bytes need it gone.
+An audit of 20,000 rows was run on two kinds of processor (with and without AVX2) and with one and four threads. A third of its numbers differed in the last
+bits, relatively by up to 1.4e-13, and no number differed in its first ten digits. Such a difference is far below the width of an interval, but results
+must also be the same byte for byte.
 """
 
 
 def rounded(value: float | None) -> float | None:
-    """The number to `DIGITS` digits, so that it is the same bytes on every processor; None where it is not finite.
+    """The number rounded to `DIGITS` significant digits, so that its text is the same on every processor; None if it is not finite.
 
     >>> rounded(1 / 3), rounded(0.1 + 0.2), rounded(math.inf)
     (0.3333333333, 0.3, None)
@@ -239,9 +245,9 @@ def rounded(value: float | None) -> float | None:
 def mean(values: np.ndarray, method: str) -> Estimate:
     """The mean of independent values with Student's t-interval, which is never narrower than the mean's rounding.
 
-    It misleads where few of the values carry the mean: no interval over chains holds E s² under replace after many generations.
+    It misleads if a few of the values dominate the mean: after many generations under replace, no interval over chains covers E s².
 
-    Raises NotApplicable where fewer than two values give no interval.
+    Raises NotApplicable if there are fewer than two values.
 
     >>> estimate = mean(np.array([1.0, 2.0, 3.0]), "seeds")
     >>> print(f"{estimate.value} [{estimate.low:.4f}, {estimate.high:.4f}] {estimate.method} n={estimate.n}")
@@ -258,18 +264,18 @@ ONE_CHAIN = "one chain: no interval"
 
 
 def over_chains(values: np.ndarray) -> Estimate:
-    """The mean over independent chains (any leading axes) with its t-interval; one chain has a value, and says that it has no interval."""
+    """The mean over independent chains (any leading axes) with its t-interval. A single chain gives a value without an interval."""
     return without_interval(values.item(), ONE_CHAIN) if values.size == 1 else mean(np.ravel(values), "chains")
 
 
 def share(count: float, n: int) -> Estimate:
-    """A share of n independent things with Wilson's score interval (Wilson 1927), in [0, 1].
+    """The share of n independent units with Wilson's score interval (Wilson 1927), in [0, 1].
 
-    Things that come in clusters have `statistics.clusters.share`, which is this one where each cluster holds one thing; those
-    that depend on one another in another way have `share_within`.
+    For units in clusters use `statistics.clusters.share`, which is the same if each cluster holds one unit. For units that depend on each
+    other in another way use `share_within`.
 
-    One to three hits or misses (two of up to fifty things) bound the share as Poisson counts do (Brown, Cai and DasGupta, Stat. Sci.
-    16:101, 2001, modified Wilson): by Wilson's alone 84 to 91 % of intervals hold a share of which about a fifth of one hit is expected.
+    If there are one to three hits or misses (one or two if n ≤ 50), the bound on that side comes from Poisson counts (Brown, Cai and DasGupta,
+    Stat. Sci. 16:101, 2001, modified Wilson). Wilson's interval alone covers only 84 to 91 % of shares with about 0.2 expected hits.
 
     >>> share(0, 10).high > 0.2
     True
@@ -285,9 +291,9 @@ def share(count: float, n: int) -> Estimate:
 
 
 def share_within(value: float, half: float, n: int, method: str) -> Estimate:
-    """A share of n things that depend on one another, give or take `half`, in [0, 1]; at least as wide as that of independent ones.
+    """The share of n units that depend on each other, plus or minus `half`, in [0, 1]. Its interval is at least that of independent units.
 
-    Where all of them agree their scatter says nothing, and Wilson's interval is what is left.
+    If all units agree, there is no scatter, and Wilson's interval is used.
 
     >>> estimate = share_within(1.0, 0.0, 100, "subsets of points")
     >>> print(f"{estimate.low:.3f} {estimate.high} {estimate.method}")
@@ -299,7 +305,7 @@ def share_within(value: float, half: float, n: int, method: str) -> Estimate:
 
 
 def _few(hits: float, n: int, low: float) -> float:
-    """The lower end of a share, that of Poisson counts where they are few."""
+    """The lower end of the interval of a share. If there are few hits, it comes from Poisson counts."""
     from scipy.special import gammaincinv
 
     if 1 <= hits <= (2 if n <= 50 else 3) and 2 * hits < n:

@@ -1,4 +1,4 @@
-"""mix → train → generate → select → measure, and the next generation."""
+"""The loop of a run: mix → train → generate → select → measure, then the next generation."""
 
 from __future__ import annotations
 
@@ -36,29 +36,29 @@ from outcross.sources import Gathering
 from outcross.wording import amount
 
 OF_RECORDS = ("numpy", "polars")
-"""The libraries that human data, pools and every kind of records are made of, and so each verb uses."""
+"""The libraries that store human data, pools and records of every kind. Every verb uses them."""
 
 
 @dataclass(frozen=True)
 class Generation:
-    """What one generation made. Parts load when touched."""
+    """The results of one generation. Parts are loaded when they are read."""
 
     g: int
-    """0 is the model fitted on human data; the papers' T fits are g + 1."""
+    """The number of the generation. Generation 0 is fitted on human data. After generation g there were T = g + 1 fits, as papers count."""
     human: Human
     mixed: Made[Training]
-    """What the policy took; `training` where no filter chooses among it."""
+    """The training set as the policy mixed it. It is `training` itself if no filter selects from it."""
     training: Made[Training]
     model: Made[Any]
     drawn: Part
     kept: Part
-    """What of it goes on: all that was drawn where the experiment selects nothing."""
+    """The drawn records that later generations may learn from: all of them if the experiment selects nothing."""
     selection: Made[Selected] | None
-    """What the filters kept, and what they said of every drawn record; None where none is asked."""
+    """The records that the filters kept, with their judgement of every drawn record; None if there are no filters."""
     shown: Made[Any] | None
-    """What the model wrote after the experiment's own prompts, a record each; None where it has none."""
+    """The model's continuations of the experiment's own prompts, one record per prompt; None if there are no such prompts."""
     readings: dict[str, Made[tuple[Reading, ...]]]
-    """By measure."""
+    """The readings, by the name of their measure."""
 
     @property
     def measured(self) -> tuple[Reading, ...]:
@@ -67,10 +67,10 @@ class Generation:
 
 
 def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Generation]:
-    """Yield each generation as it ends. A step already in the ledger is loaded, not done again.
+    """Yield each generation as it ends. A step that is already in the ledger is loaded and not done again.
 
-    Raises BadInput where the parts do not fit together, and before the work begins where a generation asks for records that will not
-    be there. NotApplicable is never raised: a measure that cannot be had is a note.
+    Raises BadInput if the parts do not fit together. Raises it before the work begins if a generation needs more records than there will
+    be. NotApplicable is never raised: a measure that cannot be computed gives a note.
     """
     ledger = Ledger(None) if ledger is None else ledger
     store = experiment.store == "all"
@@ -124,7 +124,10 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Genera
 
 
 def _reach(experiment: Experiment, human: Human) -> int | None:
-    """How many generations of models the pool must keep, once every plan is known to get what it asks for."""
+    """The number of generations of model records that the pool must keep; None for all.
+
+    Raises BadInput if a plan of any generation requests more records than there will be.
+    """
     reach = 1 if experiment.draw.prompts == "newest" else 0
     for inventory, plan in experiment.plans(fresh=human.unspent):
         plan.check(inventory, kind(experiment.policy))
@@ -138,13 +141,13 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     human = gathering.open(rng)
     source = gathering.source
     if not isinstance(human, Human):
-        raise BadInput(f"{own_source.place_of(type(source), 'open')} must give a Human, got {human!r:.80}")
+        raise BadInput(f"{own_source.place_of(type(source), 'open')} must return a Human, got {human!r:.80}")
     if own_parts.is_own(type(source)) and not source.is_text and len(human.training) != source.rows:
         raise BadInput(
-            f"{own_source.place_of(type(source), 'open')} gave {len(human.training):,} training records, {source.rows:,} were asked for"
+            f"{own_source.place_of(type(source), 'open')} gave {len(human.training):,} training records, but {source.rows:,} were requested"
         )
     if len(human.training) == 0:
-        raise BadInput("the human data hold no records; give more data or a smaller block")
+        raise BadInput("the human data contain no records; give more data or a smaller block")
     return human
 
 
@@ -157,17 +160,17 @@ def gather(gathering: Gathering, *, rng: np.random.Generator) -> Human:
     given=lambda task: task.given,
 )
 def begin(task: Task, human: Human, *, rng: np.random.Generator) -> Any:
-    """The model that training starts from: pretrained on the human data, untrained, or none."""
+    """Return the model that training starts from: pretrained on the human data, untrained, or none."""
     if human.kind not in task.learner.learns:
         raise BadInput(
-            f"{kind(task.learner)} learns {' or '.join(task.learner.learns)}, the human data are {human.kind}; choose another learner"
+            f"{kind(task.learner)} learns {' or '.join(task.learner.learns)}, but the human data are {human.kind}; choose another learner"
         )
     return task.learner.begin(human, task.training, rng)
 
 
 @verb(OF_RECORDS, 2, load=lambda folder, digest, plan, pool, human: Training.load(folder, _sources(pool, human)))
 def mix(plan: Plan, pool: Pool, human: Human, *, rng: np.random.Generator) -> Training:
-    """The next training set. Refuses an empty one."""
+    """Draw the next training set. Refuses an empty one."""
     training = data.mix(plan, pool, human, rng)
     if len(training) == 0:
         raise BadInput(f"the plan ({plan}) leaves no training records; raise the shares or the rows")
@@ -178,9 +181,9 @@ def mix(plan: Plan, pool: Pool, human: Human, *, rng: np.random.Generator) -> Tr
 def train(
     task: Task, training: Training, start: Any, human: Human, writers: dict[str, Any] | None = None, *, rng: np.random.Generator
 ) -> Any:
-    """Fit a model. A learner that takes no weights gets records redrawn in proportion to them.
+    """Fit a model. For a learner that takes no weights, the records are redrawn in proportion to their weights.
 
-    With `writers`, models by their digests, the records that they wrote are written anew by them whenever the fit reads them.
+    `writers` are models by their digests. Each of them writes its records anew whenever the fit reads them.
     """
     records, weights = training.records, training.weights
     if weights is not None and not task.learner.takes_weights:
@@ -192,7 +195,7 @@ def train(
         for method in ("sample", "log_prob", "save"):
             if not callable(getattr(model, method, None)):
                 raise BadInput(
-                    f"{own_source.place_of(type(task.learner), 'fit')} must give a model with {method}, got {model!r:.80}"
+                    f"{own_source.place_of(type(task.learner), 'fit')} must return a model with {method}, got {model!r:.80}"
                 )
         return model
     except np.linalg.LinAlgError as error:
@@ -203,27 +206,30 @@ def train(
 
 @verb(OF_RECORDS, 2, load=lambda folder, digest, task, before, model, human: task.learner.load(folder), learns=True, acts=True)
 def choose(task: Task, before: Any, model: Any, human: Human, *, rng: np.random.Generator) -> Any:
-    """The model that is better at human validation text, the one before where they are equal."""
+    """Return the model with the higher mean log-likelihood on the human validation records, or `before` if both are equal."""
     checked = _validation(human, "training.start previous_best")
     return max((before, model), key=lambda candidate: float(np.mean(candidate.log_prob(checked))))
 
 
 def _checked_on(training: Schedule | None, human: Human) -> dict[str, Any]:
-    """The human records by which a fit keeps the best of its checkpoints, where it is to do so."""
+    """The human validation records for a fit that keeps its best checkpoint; empty for a fit that keeps its last one."""
     if training is None or training.checkpoint == "last":
         return {}
     return {"validation": _validation(human, "training.checkpoint best")}
 
 
 def _validation(human: Human, what: str) -> Any:
-    """The human validation records; BadInput where there are none."""
+    """The human validation records. Raises BadInput if there are none."""
     if human.validation is None or len(human.validation) == 0:
-        raise BadInput(f"{what} needs human validation text and there is none; raise human.held_out, or leave it out")
+        raise BadInput(f"{what} needs human validation text, but there is none; raise human.held_out, or leave the setting out")
     return human.validation.records
 
 
 def generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompts: Pool | None, part: str = "") -> Made[Any]:
-    """What the model writes in one step, or in several that are put together where the learner writes slowly. part: names another draw of the same model."""
+    """The records that the model writes. A learner that writes slowly writes them in several steps, whose records are joined.
+
+    part: the name of this draw, if the same model writes another one.
+    """
     inputs = (model, prompts, do.afresh(model, learner.load)) if learner.rescores else (model, prompts)
     shard = learner.shard or draw.records
     if draw.records <= shard:
@@ -245,39 +251,39 @@ def generated(do: Steps, learner: Learner, draw: Draw, model: Made[Any], prompts
 
 @recipe
 class RecordRange:
-    """Some of the records of a generation, side by side."""
+    """A contiguous range of the records of a generation."""
 
     draw: Annotated[Draw, exactly(Draw, "draw")]
-    """How they are written, and how many."""
+    """How the records of the range are written, and their number."""
     first: int
-    """The number of the first of them."""
+    """The index of the first record of the range within the generation."""
     total: int
-    """Records of the generation."""
+    """Number of records of the whole generation."""
 
 
 @verb(OF_RECORDS, 4, load=lambda folder, digest, draw, model, prompts, *stored: load_records(folder))
 def generate(draw: Draw, model: Any, prompts: Pool | None, stored: Any = None, *, rng: np.random.Generator) -> Any:
-    """Let the model write. Refuses fewer records than were asked for, and a writer that is not the stored model."""
+    """Let the model write records. Refuses a wrong number of records, and records that the stored model did not write."""
     records = model.sample(draw, None if prompts is None else prompts.records, rng)
     _check_written(records, model, draw)
     return _checked_against_weights(records, RecordRange(draw=draw, first=0, total=draw.records), stored, prompts)
 
 
 def _check_written(records: Any, model: Any, draw: Draw) -> None:
-    """BadInput where a model writes no records, or not as many as it was asked for."""
+    """Raise BadInput if a model returns something other than records, or a wrong number of records."""
     if not (hasattr(records, "save") and hasattr(records, "__len__")):
         raise BadInput(
-            f"{own_source.place_of(type(model), 'sample')} must give records, as outcross.data.records.Vectors, got {records!r:.80}"
+            f"{own_source.place_of(type(model), 'sample')} must return records, such as outcross.data.records.Vectors, got {records!r:.80}"
         )
     if len(records) != draw.records:
         raise BadInput(
-            f"{own_source.place_of(type(model), 'sample')} gave {amount(len(records), 'record')}, draw.records asks for {draw.records:,}"
+            f"{own_source.place_of(type(model), 'sample')} gave {amount(len(records), 'record')}, but draw.records requests {draw.records:,}"
         )
 
 
 @verb(OF_RECORDS, 4, load=lambda folder, digest, shard, model, prompts, *stored: load_records(folder))
 def write(shard: RecordRange, model: Any, prompts: Pool | None, stored: Any = None, *, rng: np.random.Generator) -> Any:
-    """Let the model write some of the records of a generation, as `generate` does all."""
+    """Let the model write a range of the records of a generation. `generate` writes all of them in one step."""
     records = model.sample(shard.draw, None if prompts is None else prompts.records, rng, first=shard.first)
     _check_written(records, model, shard.draw)
     return _checked_against_weights(records, shard, stored, prompts)
@@ -285,7 +291,7 @@ def write(shard: RecordRange, model: Any, prompts: Pool | None, stored: Any = No
 
 @verb(OF_RECORDS, 5, load=lambda folder, digest, draw, shards: load_records(folder))
 def join(draw: Draw, shards: dict[str, Any], *, rng: np.random.Generator) -> Any:
-    """Put the records of a generation together that several steps wrote."""
+    """Join the records of a generation that several steps wrote."""
     records = [shards[name] for name in sorted(shards)]
     joined = type(records[0]).pieced(records)
     assert len(joined) == draw.records
@@ -293,10 +299,10 @@ def join(draw: Draw, shards: dict[str, Any], *, rng: np.random.Generator) -> Any
 
 
 def _checked_against_weights(records: Any, shard: RecordRange, stored: Any, prompts: Pool | None) -> Any:
-    """The records, after their writer's log-probabilities are compared with those of the weights in the ledger.
+    """The records, once their log-probabilities agree with those that the stored model gives them.
 
-    At least a thousand decoded tokens of a generation are read again, and of a shard its share of them. MachineGaveOut where the stored model did not
-    write the records: fast writers have used stale weights without an error.
+    At least a thousand decoded tokens of a generation are scored again; a shard scores its share of them. Raises MachineGaveOut if the stored model did
+    not write the records, since fast writers have used stale weights without an error.
     """
     if stored is None or records.decoded is None:
         return records
@@ -304,21 +310,21 @@ def _checked_against_weights(records: Any, shard: RecordRange, stored: Any, prom
     rescored = stored.rescored(records, shard.draw, None if prompts is None else prompts.records, first=shard.first)
     if not rescored.difference <= rescored.most:
         raise MachineGaveOut(
-            f"what was written is not by the stored model: its log-probabilities differ by {rescored.difference:.3g} nats a token from those of the weights"
-            f" in the ledger (at most {rescored.most:g}); nothing of it is kept, run the same command again, and report it where it happens twice"
+            f"the records were not written by the stored model: their log-probabilities differ by {rescored.difference:.3g} nats per token from those of the"
+            f" weights in the ledger (at most {rescored.most:g}); none of them is kept; run the same command again, and report it if it happens twice"
         )
     return replace(records, decoded=None, rescored=rescored)
 
 
 def choice_of(filters: tuple[Filter, ...], slots: int) -> Choice:
-    """What filters are asked, with the digest of every file and function of a user's own that they use."""
+    """The recipe of a selection by filters, with the digest of every file and user's function that they use."""
     paths = {path: content_digest(path) for selected_filter in filters for path in selected_filter.paths}
     functions = {name: _source_of(name) for selected_filter in filters for name in selected_filter.functions}
     return Choice(filters=filters, slots=slots, content=paths | functions)
 
 
 def _source_of(function: str) -> str:
-    """The digest of a function, `module:function`, and of all of its package that it reaches."""
+    """The digest of a function, `module:function`, and of everything in its package that it reaches."""
     module, _, name = function.partition(":")
     return source_digest(((module, name),), None)
 
@@ -330,7 +336,7 @@ def _source_of(function: str) -> str:
     given=lambda choice: choice.content,
 )
 def select(choice: Choice, records: Any, human: Human, prompts: Pool | None, *, rng: np.random.Generator) -> Selected:
-    """Keep what the filters keep of the records of a generation. Refuses unequal chains, and a filter that keeps nothing."""
+    """Select the records of a generation with the filters. Refuses unequal chains, and a filter that keeps nothing."""
     if isinstance(records, Counts):
         selection = counted(choice.filters, records, human.truth.shape, rng)
         return Selected(Counts(selection.times), selection)
@@ -351,7 +357,10 @@ def select(choice: Choice, records: Any, human: Human, prompts: Pool | None, *, 
 def resample(
     choice: Choice, training: Training, human: Human, detectors: dict[str, Any] | None = None, *, rng: np.random.Generator
 ) -> Training:
-    """The records of a training set that the filters keep, each as often as they say. detectors: fitted, by the place of the filter that asks and of the detector in it."""
+    """Select the records of a training set with the filters, which may repeat a record.
+
+    detectors: the fitted detectors of all filters, keyed by their position in order, in four digits.
+    """
     asked = [detector for part in choice.filters for detector in part.detectors]
     fitted = {detector: (detectors or {})[f"{place:04d}"] for place, detector in enumerate(asked)}
     parts = training.pool.parts
@@ -364,7 +373,7 @@ def resample(
 
 @recipe
 class OwnPrompts:
-    """What a model is asked to continue, for people to read."""
+    """The experiment's own prompts, which a model continues for people to read."""
 
     draw: Annotated[Draw, exactly(Draw, "draw")]
     """How one record is written."""
@@ -373,7 +382,7 @@ class OwnPrompts:
 
 @verb(OF_RECORDS, 7, load=lambda folder, digest, asked, model, human: load_records(folder))
 def answer(asked: OwnPrompts, model: Any, human: Human, *, rng: np.random.Generator) -> Any:
-    """Let the model continue texts, each by one record; `_prompt` is the number of the text."""
+    """Let the model continue each prompt with one record. The column `_prompt` holds the number of the prompt."""
     answers = []
     for number, text in enumerate(asked.prompts):
         (tokens,) = human.vocabulary.encode([text])
@@ -384,16 +393,16 @@ def answer(asked: OwnPrompts, model: Any, human: Human, *, rng: np.random.Genera
 
 @verb(OF_RECORDS, 6)
 def measure(part: Measure, evidence: dict[str, Any], *, rng: np.random.Generator) -> tuple[Reading, ...]:
-    """Read one measure. What cannot be computed is a note that says why.
+    """Read one measure. A reading that cannot be computed is a note that says why.
 
-    A measure of tables reads what an audit of the same records reads, with the random numbers of that audit and not with `rng`.
+    A measure of tables gives the same readings as an audit of the same records. It uses the random numbers of that audit and not `rng`.
     """
     try:
         every = tuple(part.of_run(Evidence(**evidence), rng))
         check_readings(part, every)
         return tuple(
             replace(reading, change=None) for reading in every if isinstance(reading, Reading)
-        )  # a run asks not what would have to change
+        )  # a run does not report which share of the records would have to change
     except NotApplicable as why:
         return tuple(unread(name, str(why)) for name in part.pages)
 
@@ -403,12 +412,12 @@ def named(human: Made[Human]) -> Human:
 
 
 def unspent(human: Made[Human], spent: int) -> Made[Human]:
-    """The human data, their parts named, without the fresh records that earlier generations have used."""
+    """The human data with named parts, without the fresh records that earlier generations have used."""
     return Made(f"{human.digest} without {spent}", human.size, lambda: replace(named(human), spent=spent))
 
 
 def left(human: Made[Human], spent: int) -> int | None:
-    """Fresh human records that are left; None where there is no end of them."""
+    """The number of fresh human records that are left; None if the supply is unlimited."""
     unspent = human.value.unspent
     return None if unspent is None else unspent - spent
 
@@ -416,7 +425,10 @@ def left(human: Made[Human], spent: int) -> int | None:
 def _detectors(
     do: Steps, experiment: Experiment, human: Made[Human], draw: Draw, model: Made[Any], prompts: Pool | None
 ) -> dict[str, Made[ReadyDetector]]:
-    """Every detector that filters of the training set ask, fitted; one without samples to what the model of generation 0 writes for it, from which no model learns."""
+    """The fitted detectors of the filters of the training set.
+
+    A detector without samples is fitted to text that the model of generation 0 writes for it. No model learns from that text.
+    """
     fitted: dict[str, Made[ReadyDetector]] = {}
     for place, asked in enumerate(
         asked for selected_filter in experiment.choosing("training") for asked in selected_filter.detectors
@@ -437,7 +449,7 @@ def _resampled(
     human: Made[Human],
     detectors: dict[str, Made[ReadyDetector]],
 ) -> Made[Training]:
-    """The training set once the filters that choose among it have; generation 0 learns from the original human records as they are."""
+    """The training set after the filters of training sets. Generation 0 learns from the original human records without these filters."""
     filters = experiment.choosing("training")
     if not filters or not do.generation:
         return training
@@ -447,7 +459,7 @@ def _resampled(
 def _selected(
     do: Steps, experiment: Experiment, drawn: Part, human: Made[Human], prompts: Pool | None, g: int
 ) -> tuple[Part, Made[Selected] | None]:
-    """What is kept of the drawn records, and the step that chose; all of them where no filter is asked."""
+    """The kept records, and the step that selected them. Without filters, all drawn records are kept and there is no step."""
     filters = experiment.choosing("drawn")
     if not filters:
         return drawn, None
@@ -461,7 +473,10 @@ def rejected(drawn: Part, selection: Made[Selected]) -> Made[Rejected]:
 
 
 def start_of(do: Steps, task: Task, before: Made[Any], model: Made[Any], human: Made[Human]) -> Made[Any]:
-    """What a generation's training starts from: `before` is what the last one started from, `model` what came of it."""
+    """The model that a generation's training starts from.
+
+    `before` is the model that the previous generation's training started from, and `model` is its result.
+    """
     if task.learner.continues:
         return model
     follows = "base" if task.training is None else task.training.start.follows
@@ -471,20 +486,20 @@ def start_of(do: Steps, task: Task, before: Made[Any], model: Made[Any], human: 
 
 
 def _writers(experiment: Experiment, teachers: tuple[Made[Any], ...], plan: Plan) -> tuple[dict[str, Made[Any]], ...]:
-    """The models that write anew what a plan takes of theirs, by their digests; nothing where a fit reads records as they were drawn."""
+    """The models that write the records of a plan anew, by their digests. Empty if a fit reads records as they were drawn."""
     writing = _last(teachers, plan.reach)
     return ({model.digest: model for model in writing},) if experiment.is_online and writing else ()
 
 
 def _last(models: tuple[Made[Any], ...], generations: int | None) -> tuple[Made[Any], ...]:
-    """The models of the last so many generations; None for all."""
+    """The models of the last `generations` generations; all models if `generations` is None."""
     return models if generations is None else models[max(0, len(models) - generations) :]
 
 
 def _prompts(draw: Draw, pool: Pool, records: int) -> Pool | None:
-    """What the model continues: the original human records, those of the last generation, or nothing.
+    """The records that the model continues: the original human records or those of the last generation. None if it has no prompts.
 
-    Where it writes several candidates for each record, so many prompts at most as there are to be records: candidates of a prompt compete.
+    If the model writes several candidates for each record, there are at most as many prompts as records, since candidates for one prompt compete.
     """
     if draw.prompts == "none":
         return None
@@ -493,7 +508,7 @@ def _prompts(draw: Draw, pool: Pool, records: int) -> Pool | None:
 
 
 def written(records: Made[Any], model: Made[Any], draw: Draw, g: int) -> Part:
-    """The drawn records, stamped with who wrote them."""
+    """The drawn records, stamped with the model that wrote them."""
     decoding = json.dumps(plain(draw), sort_keys=True)
     return Part(Origin("model", model.digest, g, decoding), records, records.size)
 

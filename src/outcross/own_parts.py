@@ -1,8 +1,8 @@
-"""Parts of the user's own: the files and modules that a command was told to import, the classes in them, and the names that records keep.
+"""The user's own parts: the files and modules that were imported on request, the classes in them, and their names in records.
 
-Nothing here imports what an experiment file alone names. `load` imports what the command line names (`--import my_parts.py`) or `imports=` in
-Python; `find` gives a class of what was loaded; `unimported` reads records in which parts stand that nobody imported here. A part that comes
-as an instance is known by its class. What the source of a part says is in `own_source`.
+Nothing here imports a module because an experiment file names it. `load` imports what the command line (`--import my_parts.py`) or `imports=`
+in Python names. `find` returns a class of an imported module. `unimported` reads records that name parts which were not imported here. A part
+that is passed as an instance is known by its class. `own_source` reads the source of parts.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Imported:
-    """A file or a module that was imported because somebody named it."""
+    """A file or a module that was imported on request."""
 
     module: str
     file: Path
@@ -39,15 +39,18 @@ class Imported:
 
 
 _imported: dict[str, Imported] = {}
-"""By the name of the module."""
+"""The imported files and modules, by the name of the module."""
 _known: dict[str, type] = {}
-"""Classes of the user's own that were read in this process, by their reference."""
+"""The user's classes that were read in this process, by their reference."""
 _called: dict[type, str] = {}
-"""Classes that go by a plain name, as an entry point gives it."""
+"""The plain names of classes, as entry points give them."""
 
 
 def load(names: Sequence[str | os.PathLike[str]]) -> None:
-    """Import Python files (`my_parts.py`) and installed modules (`my_package.parts`). BadInput where one cannot be imported, with its file and line."""
+    """Import Python files (`my_parts.py`) and installed modules (`my_package.parts`).
+
+    If one cannot be imported, raises BadInput with its file and line.
+    """
     if isinstance(names, str | os.PathLike):
         names = [names]
     for name in (os.fspath(path) for path in names):
@@ -62,7 +65,7 @@ def _load_file(path: Path, option: str) -> None:
         raise BadInput(f"{option}: there is no such file; name a Python file or an installed module")
     file, module = path.resolve(), path.stem
     if not module.isidentifier() or keyword.iskeyword(module):
-        raise BadInput(f"{option}: {module!r} is no name of a module; rename the file, with letters, digits and _")
+        raise BadInput(f"{option}: {module!r} is not a name of a module; rename the file, with letters, digits and _")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     other = _file_of(module)
     if other is not None and other != file:
@@ -72,7 +75,7 @@ def _load_file(path: Path, option: str) -> None:
     is_changed = module in _imported
     _check_names_beside(file, option)
     if str(file.parent) not in sys.path:
-        sys.path.append(str(file.parent))  # behind all others, so that no file beside it takes the place of a library
+        sys.path.append(str(file.parent))  # last in the path, so that no file beside it shadows a library
     if module not in sys.modules or is_changed:
         for name in own_source.local_modules(module, file) if is_changed else ():
             sys.modules.pop(name, None)
@@ -86,7 +89,7 @@ def _load_file(path: Path, option: str) -> None:
 
 
 def _execute(module: str, file: Path) -> None:
-    """Import a file under a name, compiled from what it says now: a cached bytecode file may be of an older text of the same second."""
+    """Import a file as a module, compiled from its current text. A cached bytecode file may belong to an older text of the same second."""
     spec = importlib.util.spec_from_file_location(module, file)
     assert spec is not None
     executed = importlib.util.module_from_spec(spec)
@@ -119,14 +122,16 @@ def _load_module(name: str) -> None:
             raise
     file = getattr(module, "__file__", None)
     if file is None:
-        raise BadInput(f"{option}: its source is not there, so that no key could cover it; name a module that is written in Python")
+        raise BadInput(
+            f"{option}: its source file does not exist, so no key could cover it; name a module that is written in Python"
+        )
     path = Path(file).resolve()
     _imported[name] = Imported(name, path, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 @contextlib.contextmanager
 def _explained(option: str, file: Path | None) -> Iterator[None]:
-    """Say in one line, with file and line, why a module could not be imported. What it prints goes to standard error."""
+    """Report in one line, with file and line, why a module could not be imported. What the module prints goes to standard error."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
@@ -150,7 +155,7 @@ def _explained(option: str, file: Path | None) -> Iterator[None]:
 
 
 def _place(trace: TracebackType | None, folder: Path | None) -> tuple[str, int] | None:
-    """The file and line of the innermost frame in a folder; of the innermost frame at all where there is none, or no folder."""
+    """The file and line of the innermost frame in a folder. Without a folder or such a frame, of the innermost frame of any file."""
     places = []
     while trace is not None:
         places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
@@ -160,7 +165,7 @@ def _place(trace: TracebackType | None, folder: Path | None) -> tuple[str, int] 
 
 
 def _file_of(module: str) -> Path | None:
-    """Where a module of this name is that is imported, or would be; nothing is imported. None where there is none."""
+    """The file of the module that is imported, or would be imported, under this name; None if there is none. Nothing is imported."""
     if module in sys.modules:
         file = getattr(sys.modules[module], "__file__", None)
         return Path(file).resolve() if file else Path(f"<{module}>")
@@ -172,7 +177,7 @@ def _file_of(module: str) -> Path | None:
 
 
 def _check_names_beside(file: Path, option: str) -> None:
-    """BadInput where a module beside a file that the file imports has the name of an installed one, which would be imported in its place."""
+    """Raise BadInput if a file imports a module beside it that has the name of another module, which would be imported instead."""
     for name, path in own_source.local_modules(file.stem, file).items():
         top = name.partition(".")[0]
         installed = _file_of(top)
@@ -184,14 +189,14 @@ def _check_names_beside(file: Path, option: str) -> None:
 
 
 def is_own(cls: type) -> bool:
-    """Whether a class is no part of Outcross."""
+    """Whether a class belongs to the user and not to Outcross."""
     return cls.__module__.partition(".")[0] != "outcross" and not issubclass(cls, Unimported)
 
 
 def reference(cls: type) -> str:
-    """The name by which records keep a class of the user's own: `my_parts.py:Half`, `my_package.parts:Half`, or the name of its entry point.
+    """The name of a user's class in records: `my_parts.py:Half`, `my_package.parts:Half`, or the name of its entry point.
 
-    Folders are no part of it, so that it is the same wherever the file lies.
+    It does not contain the folder, so it is the same wherever the file lies.
     """
     if cls in _called:
         return _called[cls]
@@ -202,12 +207,12 @@ def reference(cls: type) -> str:
 
 
 def name(cls: type, called: str) -> None:
-    """Let a class go by a plain name."""
+    """Give a class a plain name."""
     _called[cls] = called
 
 
 def know(cls: type) -> None:
-    """Keep a class that was read in this process, so that its reference leads to it. BadInput where another one goes by it."""
+    """Register a class that was read in this process under its reference. Raises BadInput if a class of another file has this reference."""
     name_of_class = reference(cls)
     before = _known.get(name_of_class)
     if before is not None and before is not cls and own_source.file_of(before) != own_source.file_of(cls):
@@ -218,18 +223,18 @@ def know(cls: type) -> None:
 
 
 def find(reference: str, what: str) -> type:
-    """The class of a reference, of what was imported. BadInput says which option would import it."""
+    """The imported class with this reference. Raises BadInput, which names the option to import it, if it was not imported."""
     module, _, class_name = reference.rpartition(":")
     if reference in _known:
         return _known[reference]
     candidates = [imported for imported in _imported.values() if _is_meant(module, imported)]
     if len({imported.file for imported in candidates}) > 1:
         raise BadInput(
-            f"{what} {reference!r} may be of {' or '.join(own_source.shown(imported.file) for imported in candidates)}; write more of its folder before it"
+            f"{what} {reference!r} may be in {' or '.join(own_source.shown(imported.file) for imported in candidates)}; write more of its folder before it"
         )
     if not candidates:
         raise BadInput(
-            f"{what} is {reference!r}, Python code, which an experiment file may not start by itself. If you trust it, add --import {_path_of(module)} "
+            f"{what} is {reference!r}, which is Python code, and an experiment file may not run code by itself. If you trust it, add --import {_path_of(module)} "
             f"(in Python: imports=[{_path_of(module)!r}])"
         )
     named: Any = sys.modules[candidates[0].module]
@@ -250,7 +255,7 @@ def find(reference: str, what: str) -> type:
 
 
 def _is_meant(module: str, imported: Imported) -> bool:
-    """Whether what an experiment file names, a path or a module, is what was imported. Of a path the end must agree."""
+    """Whether an experiment file names this imported file or module. A path must be equal to the end of the imported path."""
     if not module.endswith(".py"):
         return module == imported.module
     parts = [part for part in Path(module).parts if part not in (".", "..")]
@@ -258,17 +263,17 @@ def _is_meant(module: str, imported: Imported) -> bool:
 
 
 _beside: ContextVar[Path | None] = ContextVar("beside", default=None)
-"""The folder of the experiment file that is read."""
+"""The folder of the experiment file that is being read."""
 
 
 def _path_of(module: str) -> str:
-    """What to give to --import for a reference: a path from where the user is."""
+    """The argument of --import for the module of a reference. A path is relative to the current folder."""
     base = _beside.get()
     return module if base is None or not module.endswith(".py") else os.path.normpath(base / module)
 
 
 def _folder_of(spec: str | Path) -> Path | None:
-    """The folder of a file; None where there is no such file, as where its name is too long for one."""
+    """The folder of a file; None if there is no such file, or if the name is too long for a file."""
     try:
         return Path(spec).parent if Path(spec).is_file() else None
     except OSError:
@@ -277,7 +282,7 @@ def _folder_of(spec: str | Path) -> Path | None:
 
 @contextlib.contextmanager
 def beside(spec: object) -> Iterator[None]:
-    """Paths of parts are relative to this experiment file meanwhile."""
+    """Within this context, paths of parts are relative to this experiment file."""
     token = _beside.set(_folder_of(spec) if isinstance(spec, str | Path) else None)
     try:
         yield
@@ -286,26 +291,26 @@ def beside(spec: object) -> Iterator[None]:
 
 
 _allowed: set[str] = set()
-"""Functions, `module:function`, that were handed over in Python."""
+"""The functions, `module:function`, that were passed in Python."""
 
 
 def allow(function: str) -> None:
-    """Let a function that was handed over in Python be called by its name."""
+    """Allow a function that was passed in Python to be called by its name, `module:function`."""
     _allowed.add(function)
 
 
 def check_function(function: str) -> None:
-    """BadInput where a function that an experiment or a mix names, `module:function`, is of a module that nobody imported on request."""
+    """Raise BadInput if an experiment or a mix names a function, `module:function`, of a module that was not imported on request."""
     module = function.partition(":")[0]
     if function not in _allowed and module not in _imported:
         raise BadInput(
-            f"{function!r:.80} is Python code, which a file of settings may not start by itself. If you trust it, add --import {module:.80} "
+            f"{function!r:.80} is Python code, and a file of settings may not run code by itself. If you trust it, add --import {module:.80} "
             f"(in Python: imports=[{module!r:.80}], or pass the function)"
         )
 
 
 def offered(family: str) -> dict[str, list[EntryPoint]]:
-    """The parts of a family that installed packages offer (`outcross.policies`), by name; none is imported."""
+    """The parts of a family that installed packages offer (`outcross.policies`), by name. None of them is imported."""
     from importlib.metadata import entry_points
 
     points: dict[str, list[EntryPoint]] = {}
@@ -316,12 +321,12 @@ def offered(family: str) -> dict[str, list[EntryPoint]]:
 
 
 def entry(family: str, point_name: str, what: str) -> EntryPoint | None:
-    """The entry point of a name; None where there is none. BadInput where two packages offer one."""
+    """The entry point of this name; None if there is none. Raises BadInput if two packages offer one."""
     several = offered(family).get(point_name, [])
     if len(several) > 1:
         packages = " and ".join(sorted({distribution(point) for point in several}))
         raise BadInput(
-            f"two parts are called {point_name!r}, of {packages}; uninstall one, or name the class, as {what}: {several[0].value}"
+            f"two parts are called {point_name!r}, from {packages}; uninstall one, or name the class, as {what}: {several[0].value}"
         )
     return several[0] if several else None
 
@@ -332,14 +337,17 @@ def distribution(point: EntryPoint) -> str:
 
 
 def loaded(point: EntryPoint) -> type:
-    """The class that an entry point names, imported now; BadInput in one line where that fails."""
+    """Import and return the class that an entry point names. Raises BadInput in one line if that fails."""
     label = f"the entry point {point.name} of {distribution(point)}"
     with _explained(label, None):
         return point.load()
 
 
 def shipped() -> own_source.Shipped:
-    """The source of every class of the user's own that was read in this process and is not installed. BadInput where one has no module to import."""
+    """The source of every user's class that was read in this process and is not installed.
+
+    Raises BadInput if a class is defined in the script itself, which other processes cannot import.
+    """
     files: dict[str, bytes] = {}
     for cls in _known.values():
         if cls.__module__ in ("__main__", "__mp_main__"):
@@ -355,7 +363,7 @@ def shipped() -> own_source.Shipped:
 
 @contextlib.contextmanager
 def blaming() -> Iterator[None]:
-    """Say in one line which class, file and line of the user's own an error comes from, if it comes from one."""
+    """If an error comes from the user's code, report in one line its class, file and line."""
     try:
         yield
     except (OutcrossError, MemoryError, OSError):
@@ -367,9 +375,9 @@ def blaming() -> Iterator[None]:
 
 
 def blame(error: BaseException) -> str:
-    """The class, file and line of the user's own in which an error was raised, and what it says; empty where it comes from elsewhere.
+    """The user's class, file and line that raised an error, and its message. Empty if the error comes from elsewhere.
 
-    Frames count that Outcross called, in a file of a class that was read or beside it.
+    A frame counts if Outcross called it and if its file defines a class that was read, or is imported by such a file.
     """
     files = {path for cls in _known.values() for path in own_source.sources(cls).values()}
     is_called, place, trace = False, None, error.__traceback__
@@ -386,7 +394,7 @@ def blame(error: BaseException) -> str:
 
 
 class Unimported:
-    """A part that a record names and whose code was not imported: its settings and what was recorded of its class."""
+    """A part that a record names and whose code was not imported. It has its settings and the recorded facts about its class."""
 
 
 _recorded: ContextVar[Mapping[str, Mapping[str, Any]] | None] = ContextVar("recorded", default=None)
@@ -394,7 +402,7 @@ _recorded: ContextVar[Mapping[str, Mapping[str, Any]] | None] = ContextVar("reco
 
 @contextlib.contextmanager
 def unimported(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
-    """Read parts of the user's own without their code meanwhile: by reference what was recorded of each."""
+    """Within this context, read the user's parts without their code. `facts` are the recorded facts about each part, by its reference."""
     token = _recorded.set(facts)
     try:
         yield
@@ -403,7 +411,7 @@ def unimported(facts: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
 
 
 def recorded(reference: str) -> Mapping[str, Any] | None:
-    """What was recorded of a part that is not to be imported; None where parts may be imported, or this one is known already."""
+    """The recorded facts about a part that must not be imported; None if parts may be imported or if this one is already known."""
     facts = _recorded.get()
     if facts is None or reference in _known:
         return None
@@ -411,7 +419,10 @@ def recorded(reference: str) -> Mapping[str, Any] | None:
 
 
 def facts_beside(reference: str) -> dict[str, Any]:
-    """What the file says of a part that an experiment names, beside that experiment; nothing is run. Empty where there is no such file."""
+    """The facts that a file declares about a part. The file lies beside the experiment that names the part. Nothing is run.
+
+    Empty if there is no such file.
+    """
     module, _, class_name = reference.rpartition(":")
     path = (_beside.get() or Path()) / module
     if not module.endswith(".py") or not path.is_file():
@@ -428,7 +439,7 @@ def facts_beside(reference: str) -> dict[str, Any]:
 
 
 def forget(modules: Sequence[str]) -> None:
-    """Forget modules that were imported and their classes, so that files of the same names can be imported in their place."""
+    """Forget imported modules and their classes, so that other files of the same names can be imported."""
     for module in modules:
         sys.modules.pop(module, None)
         _imported.pop(module, None)

@@ -1,7 +1,7 @@
-"""The source of parts of the user's own: its files, their digests, the libraries that they use, and what they declare.
+"""The source of the user's own parts: its files, their digests, the libraries that they use, and the classes that they declare.
 
 Nothing here imports a part. The source of a part is the file that defines its class and the modules beside it that this file imports. Its digests are
-in the keys of steps and in records, and its text travels to other machines.
+in the keys of steps and in records, and its text is sent to other machines.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ PACKAGE = Path(__file__).parent
 
 
 _changes: list[Callable[[], None]] = []
-"""What must be forgotten where a file was imported anew."""
+"""Functions that clear a cache when a file is imported anew."""
 
 
 def when_changed(forget: Callable[[], None]) -> None:
-    """Have `forget` called whenever a file is imported anew: whoever remembers what source says must read it again."""
+    """Register `forget`, which clears a cache of facts about source. It is called whenever a file is imported anew."""
     _changes.append(forget)
 
 
 def changed() -> None:
-    """Have forgotten whatever was remembered of source."""
+    """Clear all caches of facts about source."""
     for forget in _changes:
         forget()
 
 
 def shown(file: str | Path) -> str:
-    """A file as people read it: from the folder in which they are, where it lies there."""
+    """The path of a file as people read it: relative to the current folder if the file lies in it."""
     path = Path(file)
     with contextlib.suppress(ValueError, OSError):
         return str(path.resolve().relative_to(Path.cwd()))
@@ -51,9 +51,9 @@ def shown(file: str | Path) -> str:
 
 
 def local_modules(module: str, file: Path) -> dict[str, Path]:
-    """A module and the modules beside it that it imports, one from another, anywhere in their text: by name the file of each.
+    """The files, by module name, of a module and of the modules beside it that it imports, directly or indirectly, anywhere in their text.
 
-    Of a package that is installed, only modules of that package. What cannot be parsed is there and says no more.
+    For an installed package, only modules of that package count. A file that cannot be parsed is included without its imports.
     """
     root = file.parents[module.count(".") + (1 if file.name == "__init__.py" else 0)]
     within = module.partition(".")[0] if is_installed(file) else None
@@ -78,7 +78,7 @@ def local_modules(module: str, file: Path) -> dict[str, Path]:
 
 
 def imported_names(module: str, file: Path) -> Iterator[str]:
-    """The names of all modules that a file may import, with the packages that they are in."""
+    """The names of all modules that a file may import, and of the packages that contain them."""
     with contextlib.suppress(OSError, SyntaxError, ValueError):
         for node in ast.walk(ast.parse(file.read_bytes())):
             names: list[str] = []
@@ -106,13 +106,13 @@ def is_installed(file: str | Path) -> bool:
 
 
 def file_of(cls: type) -> Path | None:
-    """The file that defines a class; None where there is none, as in a notebook."""
+    """The file that defines a class; None if there is none, as in a notebook."""
     file = getattr(sys.modules.get(cls.__module__), "__file__", None)
     return Path(file).resolve() if file and Path(file).is_file() else None
 
 
 def sources(cls: type) -> dict[str, Path]:
-    """The file of a class and of the modules beside it that it imports, by module; none where the class has no file."""
+    """The files of a class and of the modules beside it that it imports, by module; empty if the class has no file."""
     file = file_of(cls)
     if file is None:
         return {}
@@ -129,7 +129,7 @@ def digests(cls: type) -> dict[str, str]:
 
 
 def libraries(cls: type) -> set[str]:
-    """Packages of others, by the name that is imported, that the source of a class uses."""
+    """The import names of the third-party packages that the source of a class uses."""
     local = sources(cls)
     tops = {name.partition(".")[0] for module, path in local.items() for name in imported_names(module, path)}
     own = {module.partition(".")[0] for module in local}
@@ -138,12 +138,12 @@ def libraries(cls: type) -> set[str]:
 
 @dataclass(frozen=True)
 class Shipped:
-    """Source that travels to other machines: files by their path from one folder."""
+    """Source that is sent to other machines: the content of files by their path within one folder."""
 
     files: tuple[tuple[str, bytes], ...] = ()
 
     def unpack(self) -> None:
-        """Put the files where Python finds them, in a folder of their own; modules of other texts of the same name are forgotten."""
+        """Write the files to a new folder in Python's import path. Loaded modules of the same names are forgotten."""
         if not self.files:
             return
         digest = hashlib.sha256(repr(self.files).encode()).hexdigest()[:16]
@@ -163,7 +163,7 @@ class Shipped:
 
 
 def place_of(cls: type, method: str = "") -> str:
-    """A class of the user's own, or a method of it, with its file and line: `Half.plan (my_parts.py, line 12)`."""
+    """A user's class, or one of its methods, with file and line: `Half.plan (my_parts.py, line 12)`."""
     function = getattr(cls, method, None) if method else None
     if isinstance(function, property):
         function = function.fget
@@ -185,19 +185,19 @@ def _line_of(cls: type, file: Path) -> int:
 
 @dataclass(frozen=True)
 class Declared:
-    """A class that a file declares, as its text says it."""
+    """A class that a file declares, as read from its text."""
 
     name: str
     base: type
-    """The class of Outcross that it is derived from."""
+    """The class of Outcross that it derives from."""
     what: str
     """The first paragraph of its docstring."""
     values: Mapping[str, Any]
-    """The plain values that stand in its body."""
+    """The plain values that its body assigns."""
 
 
 def declared(module: str, file: Path) -> Iterator[Declared]:
-    """The classes of a file that are derived from a class of Outcross, directly or by way of others beside it; nothing is run."""
+    """The classes of a file that derive from a class of Outcross, directly or through classes of files beside it. Nothing is run."""
     for statement in _tree(file).body:
         if isinstance(statement, ast.ClassDef) and (base := _base(module, file, statement.name, 0)) is not None:
             yield Declared(
@@ -211,8 +211,8 @@ def _tree(file: Path) -> ast.Module:
     except OSError as error:
         raise BadInput(f"{shown(file)} cannot be read: {error.strerror}; name a Python file") from None
     except (SyntaxError, ValueError) as error:
-        where = f"line {error.lineno}" if isinstance(error, SyntaxError) else "no text"
-        raise BadInput(f"{shown(file)} is no Python: {first_words(error)} ({shown(file)}, {where})") from None
+        where = f"line {error.lineno}" if isinstance(error, SyntaxError) else "not text"
+        raise BadInput(f"{shown(file)} is not valid Python: {first_words(error)} ({shown(file)}, {where})") from None
 
 
 def _values(statement: ast.ClassDef) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def _values(statement: ast.ClassDef) -> dict[str, Any]:
 
 
 def _base(module: str, file: Path, class_name: str, depth: int) -> type | None:
-    """The class of Outcross that a class is derived from, by the text of its file and of those beside it."""
+    """The class of Outcross that a class derives from, according to the text of its file and of the files beside it; None if there is none."""
     tree = _tree(file)
     statement = next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == class_name), None)
     imports = {
@@ -253,7 +253,7 @@ def _base(module: str, file: Path, class_name: str, depth: int) -> type | None:
 
 
 def located(name: str) -> tuple[str, Path]:
-    """The module and the file that an import names, which is not imported. BadInput where there is none."""
+    """The module and the file that --import names. The module is not imported. Raises BadInput if there is none."""
     if name.endswith(".py") or os.sep in name:
         if not Path(name).is_file():
             raise BadInput(f"--import {name}: there is no such file; name a Python file or an installed module")
@@ -268,7 +268,7 @@ def located(name: str) -> tuple[str, Path]:
 
 
 def file_of_entry(point: EntryPoint) -> Path | None:
-    """The file of what an entry point names, which is not imported."""
+    """The file of the module that an entry point names; None if it is not found. The module is not imported."""
     base = Path(*point.module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
         if point.dist is not None and Path(str(point.dist.locate_file(path))).is_file():

@@ -1,6 +1,6 @@
-"""A recipe: a frozen, validated value that says what to do, apart from the code that does it.
+"""Recipes: frozen, validated values that describe what to do, apart from the code that does it.
 
-`recipe` makes such a class, `read` makes one from YAML, `plain` turns one back into plain data (its identity).
+`recipe` makes a class of recipes, `read` makes a recipe from YAML, and `plain` turns a recipe back into plain data (its identity).
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from outcross.errors import BadInput
 
 
 class Family(dict[str, "str | type"]):
-    """Members by name: a class, or "module:Class" so that naming a member costs no import.
+    """The members of a family by name. A value is a class, or "module:Class" for a member that is imported only when it is used.
 
-    A family with a name and a protocol is open: users add members of their own, which are instances of the protocol. They come as an instance, as
-    `my_parts.py:Half` of a file or module that was imported on request (`own`), or by an entry point of an installed package (`outcross.NAME`).
-    The mapping holds the built-in members alone, so that what is done by default does not depend on what is installed.
+    A family with a name and a protocol is open: users add members of their own, which are instances of the protocol. A user's member is given as an
+    instance, as `my_parts.py:Half` in a file or module that was imported on request (`own_parts`), or by an entry point of an installed package
+    (`outcross.NAME`). The mapping contains only the built-in members, so that defaults do not depend on the installed packages.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class Family(dict[str, "str | type"]):
     ):
         super().__init__(members)
         self.name = name
-        """By which packages offer members, as in `outcross.policies`; empty for a closed family."""
+        """The name under which packages offer members, as in `outcross.policies`; empty for a closed family."""
         self.protocol = protocol
         self.page = page
-        """The type of what a reader must know of a member, where members have pages."""
+        """The type of the pages that describe members; None if members have no pages."""
         self.of_users: dict[str, type] = {}
-        """Members of users that were read in this process, by their reference."""
+        """The users' members that were read in this process, by their reference."""
 
     def __or__(self, others: Mapping[str, str | type]) -> Family:  # type: ignore[override]
         return Family({**self, **others}, name=self.name, protocol=self.protocol, page=self.page)
@@ -56,11 +56,11 @@ class Family(dict[str, "str | type"]):
         return self.protocol is not None
 
     def may_have(self, name: str) -> bool:
-        """Whether a name can be of a member: of a built-in one, of a class of the user's own, or of an entry point."""
+        """Whether a name may belong to a member: a built-in one, a user's class, or an entry point."""
         return name in self or (self.is_open and (":" in name or name in own_parts.offered(self.name)))
 
     def of_user(self, name: str, what: str) -> type | None:
-        """A class of the user's own; None where nothing goes by the name. BadInput where it may not be imported, or is no member."""
+        """The user's class of this name; None if there is none. Raises BadInput if it may not be imported or is not a member."""
         if not self.is_open:
             return None
         if ":" in name:
@@ -79,20 +79,20 @@ class Family(dict[str, "str | type"]):
         return self.admitted(cls, what)
 
     def admitted(self, cls: type, what: str) -> type:
-        """A class of the user's own, once it is known to be a member. BadInput names the class, its file and line, and what is wrong."""
+        """Check that a user's class is a member, and return it. BadInput names the class, its file and line, and what is wrong."""
         assert self.protocol is not None
         if not isinstance(cls, type) or not issubclass(cls, self.protocol):
             base = f"{self.protocol.__module__}.{self.protocol.__qualname__}"
             where = own_source.place_of(cls) if isinstance(cls, type) else repr(cls)[:80]
-            raise BadInput(f"{what}: {where} is no {self.protocol.__name__}; derive it from {base}")
+            raise BadInput(f"{what}: {where} does not derive from {self.protocol.__name__}; derive it from {base}")
         if cls in self.of_users.values() or not own_parts.is_own(cls):
             return cls
         if not is_dataclass(cls) or not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             raise BadInput(
-                f"{what}: {own_source.place_of(cls)} is no frozen value; write @recipe above the class (from outcross.recipe import recipe)"
+                f"{what}: {own_source.place_of(cls)} is not a frozen value; write @recipe above the class (from outcross.recipe import recipe)"
             )
         if (called := _kind_of(cls)) in self and own_parts.reference(cls) != called:
-            raise BadInput(f"{what}: {own_source.place_of(cls)} is called {called}, as the built-in one is; rename the class")
+            raise BadInput(f"{what}: {own_source.place_of(cls)} has the name of a built-in part, {called}; rename the class")
         if lacking := _lacking(cls, self.protocol):
             raise BadInput(f"{what}: {own_source.place_of(cls)} {lacking}")
         own_parts.know(cls)
@@ -101,10 +101,10 @@ class Family(dict[str, "str | type"]):
 
 
 def _lacking(cls: type, protocol: type) -> str:
-    """What a class lacks of its protocol, in words; empty where it lacks nothing: values that must be given, and methods with their arguments."""
+    """What a class lacks to follow its protocol, in words: a value, a method, or the arguments of a method. Empty if nothing is missing."""
     for name in _needed(protocol):
         if not hasattr(cls, name):
-            return f"does not say {name}; write {name} = … in the class"
+            return f"does not set {name}; write {name} = … in the class"
     for name, promised in vars(protocol).items():
         if not inspect.isfunction(promised) or (name.startswith("_") and name != "__call__"):
             continue
@@ -124,13 +124,13 @@ def _lacking(cls: type, protocol: type) -> str:
 
 
 def _needed(protocol: type) -> list[str]:
-    """What every member of a protocol must say of its class."""
+    """The class variables that every member of a protocol must set."""
     declared = {name: hint for base in reversed(protocol.__mro__) for name, hint in vars(base).get("__annotations__", {}).items()}
     return [name for name, hint in declared.items() if str(hint).startswith("ClassVar") and not hasattr(protocol, name)]
 
 
 def is_abstract(function: Any) -> bool:
-    """Whether a method of a protocol does nothing but say that a member must have it."""
+    """Whether a method of a protocol is abstract, so that a member must define it."""
     return "NotImplementedError" in function.__code__.co_names
 
 
@@ -140,9 +140,9 @@ def _arguments(function: Any) -> str:
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def recipe(cls: type) -> Any:
-    """Make `cls` a frozen dataclass whose values are checked when it is made; a bad value raises BadInput.
+    """Make `cls` a frozen dataclass that checks its values when an instance is created. A bad value raises BadInput.
 
-    The check is strict: `true` is no number, nor is a number in quotes. NumPy's numbers, words and truths are Python's.
+    The check is strict: neither `true` nor a number in quotes counts as a number. NumPy's numbers, strings and booleans count as those of Python.
     """
     _check_annotations(cls)
     checked_class = dataclass(cls, frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False, strict=True))
@@ -170,9 +170,9 @@ def recipe(cls: type) -> Any:
 
 
 def _check_annotations(cls: type) -> None:
-    """BadInput where a plain value in the body of a class looks like a setting and is none, because it has no annotation.
+    """Raise BadInput if a plain value in the body of a class looks like a setting but is not one, because it has no annotation.
 
-    What a base has, as the learns of a learner, and constants in capitals are no settings.
+    A value that a base class has (such as the `learns` of a learner) and a constant in capitals are not settings.
     """
     annotated = {name for base in cls.__mro__ for name in vars(base).get("__annotations__", {})}
     for name, value in vars(cls).items():
@@ -180,18 +180,18 @@ def _check_annotations(cls: type) -> None:
             continue
         if not any(hasattr(base, name) for base in cls.__bases__):
             raise BadInput(
-                f"{name} of {own_source.place_of(cls)} has no annotation, so that it would be no setting; "
+                f"{name} of {own_source.place_of(cls)} has no annotation, so it would not be a setting; "
                 f"write {name}: {type(value).__name__} = {value!r:.40}, or {name.upper()} for a constant"
             )
 
 
 def _blame(error: Exception, cls: type) -> str:
-    """Where a part of the user's own raised an error while another recipe was checked; what a class says of its own values is not blamed on it."""
+    """The place in the user's part that raised an error while another recipe was checked. Empty for a BadInput and for a user's own recipe."""
     return "" if isinstance(error, BadInput) or own_parts.is_own(cls) else own_parts.blame(error)
 
 
 def of_python(value: Any) -> Any:
-    """A value with NumPy's scalars, also those in lists and mappings, as Python's of the same value; all else as it is.
+    """A value whose NumPy scalars, also those in lists and mappings, are replaced by Python's. All else is unchanged.
 
     >>> of_python({"rows": np.int64(5), "shares": [np.float64(0.5), True]})
     {'rows': 5, 'shares': [0.5, True]}
@@ -206,9 +206,9 @@ def of_python(value: Any) -> Any:
 
 
 def kind(value: object) -> str:
-    """The name of a recipe in its family: its class name in snake case, without the protocol's name where it ends in that.
+    """The name of a recipe in its family: its class name in snake case, without the name of the protocol at its end.
 
-    So two families may have members of one name, whose classes are called differently. A class that is called as its protocol keeps its name.
+    So members of two families may share a name although their classes have different names. A class with the same name as its protocol keeps it.
 
     >>> class Source: pass
     >>> class Normal(Source): pass
@@ -228,7 +228,7 @@ def _kind_of(cls: type) -> str:
 
 
 def member(family: Mapping[str, str | type], name: str, what: str) -> type:
-    """The class called `name` in a family, imported now; BadInput with the nearest name where there is none."""
+    """Import and return the class called `name` in a family. Raises BadInput with the nearest name if there is none."""
     if name in family:
         found_class = family[name]
         if isinstance(found_class, str):
@@ -244,7 +244,7 @@ def member(family: Mapping[str, str | type], name: str, what: str) -> type:
 
 
 def _instance(family: Mapping[str, str | type], name: str, arguments: dict[str, Any], what: str) -> Any:
-    """An instance of a member of a family. For a part of the user's own that must not be imported, a stand-in that has what was recorded of it."""
+    """An instance of a member of a family. For a user's part that must not be imported, a stand-in with the recorded facts about it."""
     if (
         name not in family
         and isinstance(family, Family)
@@ -256,10 +256,10 @@ def _instance(family: Mapping[str, str | type], name: str, arguments: dict[str, 
 
 
 def read(family: Mapping[str, str | type], value: object, what: str) -> Any:
-    """A member of a family from plain data.
+    """Read a member of a family from plain data.
 
-    A plain word is a kind (`policy: replace`); a mapping names its kind (`{kind: human_share, share: 0.1}`) or is
-    keyed by it (`{pretrained: {steps: 1500}}`); a recipe is passed through, of the user's own too.
+    A string is a kind (`policy: replace`). A mapping names its kind (`{kind: human_share, share: 0.1}`) or has it as its only key
+    (`{pretrained: {steps: 1500}}`). A recipe, also a user's own, is returned unchanged.
     """
     if isinstance(value, str):
         return _instance(family, value, {}, what)
@@ -286,13 +286,13 @@ def read(family: Mapping[str, str | type], value: object, what: str) -> Any:
 
 
 def _is_in(family: Mapping[str, str | type], cls: type) -> bool:
-    """Whether the table of a family itself names a class."""
+    """Whether a class is a built-in member of a family."""
     entry = family.get(_kind_of(cls))
     return entry is cls or entry == f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _stand_in(family: Family, name: str, arguments: Mapping[str, Any], record: Mapping[str, Any]) -> Any:
-    """A part of which the code was not imported: its settings, and what was recorded of its class."""
+    """A stand-in for a part whose code was not imported. It has the part's settings and the recorded facts about its class."""
     settings = {str(key): value for key, value in arguments.items() if str(key).isidentifier()}
     cls = _stand_in_class(family, name, tuple(settings), json.dumps(record, sort_keys=True))
     if name not in family.of_users or issubclass(family.of_users[name], own_parts.Unimported):
@@ -304,7 +304,7 @@ _stand_ins: dict[tuple[str, str, tuple[str, ...], str], type] = {}
 
 
 def _stand_in_class(family: Family, name: str, settings: tuple[str, ...], record: str) -> type:
-    """The class of such parts: equal ones have one class, so that equal parts are equal."""
+    """The class of a stand-in. Equal arguments give the same class, so that equal parts compare as equal."""
     key = (family.name, name, settings, record)
     if key not in _stand_ins:
         facts, protocol = json.loads(record), family.protocol
@@ -326,7 +326,7 @@ def _stand_in_class(family: Family, name: str, settings: tuple[str, ...], record
 def _refuses(name: str, method: str) -> Any:
     def refuse(*given: Any, **named: Any) -> Any:
         raise BadInput(
-            f"{name} is known here by what was recorded of it, and its code was not imported; run it: outcross run SPEC --import FILE "
+            f"only the recorded facts about {name} are known here, since its code was not imported; run it: outcross run SPEC --import FILE "
             "(in Python: outcross.run(spec, imports=[file]))"
         )
 
@@ -335,7 +335,7 @@ def _refuses(name: str, method: str) -> Any:
 
 
 def class_facts(cls: type, protocol: type) -> dict[str, Any]:
-    """What records keep of a class of the user's own, so that pages can be drawn without it: the plain values and the pages that it declares."""
+    """The facts about a user's class in records: the plain values and the pages that it declares. Reports are written from them without its code."""
     facts = {}
     for name in [field_name for base in protocol.__mro__ for field_name in vars(base).get("__annotations__", {})]:
         value = getattr(cls, name, None)
@@ -346,7 +346,7 @@ def class_facts(cls: type, protocol: type) -> dict[str, Any]:
 
 
 def _fact(value: Any) -> Any:
-    """A value of a class as plain data; a page is a mapping of its fields, a number that is not finite its word."""
+    """A value of a class as plain data. A page becomes a mapping of its fields, and a number that is not finite becomes a string."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _fact(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -361,7 +361,7 @@ def _fact(value: Any) -> Any:
 
 
 def class_facts_read(record: Mapping[str, Any], page: type | None) -> dict[str, Any]:
-    """The inverse of `class_facts`. BadInput where a page is none."""
+    """The inverse of `class_facts`. Raises BadInput if a recorded page is not valid."""
 
     def page_of(value: Any) -> Any:
         try:
@@ -377,7 +377,7 @@ def class_facts_read(record: Mapping[str, Any], page: type | None) -> dict[str, 
                 }
             )
         except (TypeError, ValueError, AssertionError, AttributeError) as error:
-            raise BadInput(f"what was recorded of a part is no page of its family: {error}") from None
+            raise BadInput(f"the recorded page of a part is not a page of its family: {error}") from None
 
     read_back: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in record.items()}
     if "page" in read_back:
@@ -396,7 +396,7 @@ def _make(cls: type, arguments: dict[str, Any], what: str) -> Any:
 
 @plain_dataclass(frozen=True)
 class Nested:
-    """The pydantic annotation of a field whose value has settings of its own: how it is read, and which recipe or family it belongs to."""
+    """The pydantic annotation of a field whose value has settings of its own: the function that reads it, and its recipe or family."""
 
     read: Callable[[Any], Any]
     recipe: type | None = None
@@ -412,7 +412,7 @@ def one_of(family: Mapping[str, str | type], what: str, or_none: bool = False) -
 
 
 def exactly(cls: type, what: str, or_none: bool = False) -> Any:
-    """The pydantic annotation of a field that holds one kind of recipe, given as such or as a mapping."""
+    """The pydantic annotation of a field that holds a recipe of one class, given as a recipe or as a mapping."""
 
     def validate(value: object) -> Any:
         if isinstance(value, cls) or (value is None and or_none):
@@ -425,7 +425,7 @@ def exactly(cls: type, what: str, or_none: bool = False) -> Any:
 
 
 def several(cls: type, what: str) -> Any:
-    """The pydantic annotation of a field that holds a tuple of one kind of recipe, given as a list of mappings."""
+    """The pydantic annotation of a field that holds a tuple of recipes of one class, given as a list of mappings."""
 
     def validate(values: object) -> tuple[Any, ...]:
         if not isinstance(values, list | tuple):
@@ -441,10 +441,10 @@ def several(cls: type, what: str) -> Any:
 
 
 def settings_of(cls: type | None, name: str, value: Any) -> tuple[dict[str, Any], type | None] | None:
-    """The settings that the value of the field `name` of the recipe `cls` has, as a mapping that one more can be put into, and their recipe.
+    """The settings of a value of the field `name` of the recipe `cls`, as a mapping to which a setting can be added, and their recipe.
 
-    A plain word names its kind, a mapping keyed by its kind (`{pretrained: {…}}`) says it under `kind`, and where no kind is given it is
-    that of the field's default. None for a value that has no settings; the recipe is None where it is not known.
+    The mapping has the kind under `kind`: from a plain word, from the key of a mapping (`{pretrained: {…}}`), or else from the field's default.
+    None for a value that has no settings. The recipe is None if it is not known.
 
     >>> from outcross.models.schedule import Schedule
     >>> settings_of(Schedule, "start", None)[0], settings_of(Schedule, "start", {"scratch": {}})[0]
@@ -475,7 +475,7 @@ def _nested(cls: type | None, name: str) -> Nested | None:
 
 
 def _default(cls: type | None, name: str) -> Any:
-    """The value of a field that is left out; None where it is needed."""
+    """The default value of a field; None if the field is required."""
     field = next(candidate for candidate in fields(cls) if candidate.name == name)  # type: ignore[arg-type]
     if field.default_factory is not MISSING:
         return field.default_factory()
@@ -494,7 +494,7 @@ def many_of(family: Mapping[str, str | type], what: str) -> Any:
 
 
 def from_list(value: object) -> object:
-    """A list as YAML has it, as the tuple that a strict field wants."""
+    """Turn a list, as YAML gives it, into the tuple that a strict field requires."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -503,19 +503,19 @@ FROM_LIST = BeforeValidator(from_list)
 
 
 def first_line(part: object) -> str:
-    """The first sentence of a part's docstring."""
+    """The first paragraph of a part's docstring on one line."""
     return (inspect.getdoc(part) or "").split("\n\n")[0].replace("\n", " ")
 
 
 def filled(value: Any, **defaults: Any) -> Any:
-    """A recipe with these values in the place of those that were left out (None)."""
+    """A recipe whose fields that are None have these default values instead."""
     return replace(value, **{name: default for name, default in defaults.items() if getattr(value, name) is None})
 
 
 def plain(value: Any) -> Any:
-    """A recipe as plain data (dicts, lists, numbers, words) from which it is made again: its identity.
+    """A recipe as plain data (dicts, lists, numbers, strings) from which it can be read again: its identity.
 
-    A member of a family (it has a protocol above it) says its kind.
+    A member of a family, which derives from a protocol, includes its kind.
     """
     if is_dataclass(value) and not isinstance(value, type):
         own_kind = {} if type(value).__bases__ == (object,) else {"kind": name_in_records(value)}
@@ -530,13 +530,13 @@ def plain(value: Any) -> Any:
 
 
 def name_in_records(value: object) -> str:
-    """The kind of a recipe as records keep it, by which it is found again: of a class of the user's own with its file or module."""
+    """The kind of a recipe in records, from which it is read again. A user's class has its file or module in the name."""
     cls = type(value)
     return own_parts.reference(cls) if own_parts.is_own(cls) or isinstance(value, own_parts.Unimported) else kind(value)
 
 
 def short_kind(recorded_kind: str) -> str:
-    """A kind that records keep as people read it.
+    """The readable form of a kind in records.
 
     >>> short_kind("my_parts.py:HalfAndHalf"), short_kind("human_share")
     ('half_and_half', 'human_share')
@@ -574,17 +574,17 @@ _ABSENT = object()
 
 
 def nearest(name: str, known: Any) -> str:
-    """The hint that names the nearest known word, or nothing."""
+    """A hint that names the nearest known word; empty if no word is near."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def explain(error: ValidationError, known: list[str]) -> str:
-    """The first complaint of a validation in one line: where, the rule, the value."""
+    """The first complaint of a validation in one line: the field, the rule and the value."""
     complaints = error.errors(include_url=False, include_context=True)
     first = min(
         complaints, key=lambda complaint: not complaint["type"].startswith(("unexpected", "extra"))
-    )  # a misspelt key is also a missing one
+    )  # a misspelt key is also reported as missing
     where = ".".join(str(part) for part in first["loc"] if not str(part).startswith("function-"))
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         return f"{where} is not known{nearest(where, known)}; known: {', '.join(known) or 'none'}"

@@ -1,9 +1,9 @@
-"""The process that a user starts, and the one that works for it: whatever a library does there, people get one line and an exit code.
+"""Runs the command in a child process, so that every failure of a library ends with one line and an exit code.
 
-A library in C or Rust that runs out of memory or open files may end its process with a signal, and no `except` of ours sees that. So the
-work is done in a child process, forked before anything is imported, and its parent says in one line what ended it. The fork costs about
-a millisecond. What libraries write to standard error themselves (panics, stack traces, warnings) goes nowhere; set OUTCROSS_DEBUG to
-see it, and to work without a parent.
+A library in C or Rust that runs out of memory or open files may end its process with a signal, which no `except` can catch. The work is
+therefore done in a child process, which is forked before anything is imported. If the child ends, its parent reports in one line what ended
+it. The fork takes about a millisecond. Output of libraries to standard error (panics, stack traces, warnings) is discarded. Set
+OUTCROSS_DEBUG to see it and to work without a child process.
 """
 
 from __future__ import annotations
@@ -19,24 +19,25 @@ from typing import NoReturn
 
 from outcross.errors import is_of_the_machine
 
-INTERRUPTED = "interrupted; run the same command again to go on"
+INTERRUPTED = "interrupted; run the same command again to resume"
 FORWARDED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
 """Signals that ask a process to end."""
 OURS = 10
-"""What is added to the exit code of the child, so that its parent knows it from that of a library that calls exit itself (OpenBLAS: 1)."""
+"""Number added to the exit code of the child. It tells the parent that Outcross ended the child and not a library that calls exit itself
+(OpenBLAS exits with 1)."""
 CODES = (0, 1, 2, 3, 130)
 """Exit codes of the command line (design.md)."""
 FEWER_COLLECTIONS = (100_000, 50, 100)
-"""Thresholds of Python's search for cycles of objects: with its own (700, 10, 10) the search takes a tenth of the time of all imports."""
+"""Thresholds of Python's garbage collector. With Python's defaults (700, 10, 10) it takes a tenth of the time of all imports."""
 PATIENCE = 2.0
-"""Seconds after which a second Ctrl-C ends the work at once."""
+"""Seconds after the first Ctrl-C. From then on another Ctrl-C ends the work at once."""
 
 
 def supervise(work: Callable[[], None]) -> NoReturn:
     """Do the work in a child process, and exit with its code."""
     if os.environ.get("OUTCROSS_DEBUG") or not hasattr(os, "fork"):
         sys.exit(_guarded(work))
-    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)  # from here on a Ctrl-C waits until someone can answer it
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)  # from here on, a Ctrl-C waits until a handler is installed
     try:
         link = os.pipe()
     except OSError:
@@ -45,7 +46,7 @@ def supervise(work: Callable[[], None]) -> NoReturn:
     try:
         child = os.fork()
     except OSError:
-        is_alone = True  # without a process to spare the work is done here
+        is_alone = True  # if no process can be started, the work is done here
     if child:
         sys.exit(_watch(child, link))
     if is_alone:
@@ -54,16 +55,16 @@ def supervise(work: Callable[[], None]) -> NoReturn:
         _die_with_parent(*link)
     gc.set_threshold(*FEWER_COLLECTIONS)
     code = _guarded(work)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent may still pass on a Ctrl-C that was answered here
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent may still forward a Ctrl-C that was handled here
     _end(OURS + code)
 
 
 def _end(code: int) -> NoReturn:
-    """End this process as Python does, but leave its memory to the system: destroying every module and object takes a fifth of a second."""
+    """End this process as Python does, but let the system free its memory. Destroying every module and object would take 0.2 seconds."""
     import atexit
     import threading
 
-    threading._shutdown()  # type: ignore[attr-defined] # as Python does: a pool of threads that was left open is told to end, then threads are waited for
+    threading._shutdown()  # type: ignore[attr-defined] # as Python does: end open thread pools, then wait for all threads
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, AttributeError, ValueError):
@@ -72,7 +73,7 @@ def _end(code: int) -> NoReturn:
 
 
 def _die_with_parent(reading: int, writing: int) -> None:
-    """End this process when its parent ends: then nobody holds the writing end of the pipe, and the system sends SIGIO."""
+    """Have this process end when its parent ends. Then no process holds the writing end of the pipe, and the system sends SIGIO."""
     os.close(writing)
     try:
         import fcntl
@@ -81,11 +82,11 @@ def _die_with_parent(reading: int, writing: int) -> None:
         fcntl.fcntl(reading, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(reading, fcntl.F_SETFL, fcntl.fcntl(reading, fcntl.F_GETFL) | os.O_ASYNC)
     except (ImportError, OSError, AttributeError):
-        os.close(reading)  # a system without such signals, or without descriptors: the work then ends by itself
+        os.close(reading)  # the system lacks such signals or descriptors: the work then goes on until it is done
 
 
 def _guarded(work: Callable[[], None]) -> int:
-    """Do the work here; its exit code. Ctrl-C is answered with one line, whatever a library makes of the KeyboardInterrupt."""
+    """Do the work in this process and return its exit code. Ctrl-C prints one line, even if a library swallows the KeyboardInterrupt."""
     is_interrupted = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -120,7 +121,7 @@ def _guarded(work: Callable[[], None]) -> int:
 
 
 def _silence_libraries() -> None:
-    """Standard error is for our own lines: libraries write to its descriptor, we to a copy of it."""
+    """Discard what libraries write to the descriptor of standard error. Outcross writes its own lines to a copy of that descriptor."""
     import warnings
 
     try:
@@ -130,15 +131,15 @@ def _silence_libraries() -> None:
         os.close(nowhere)
         sys.stderr = open(ours, "w", buffering=1, encoding="utf-8", errors="backslashreplace")  # noqa: PTH123, SIM115
     except OSError:
-        pass  # without descriptors to spare, or with standard error closed, the libraries are heard
+        pass  # no descriptor is free, or standard error is closed: the output of libraries then stays visible
     sys.unraisablehook = lambda _: None
     warnings.simplefilter("ignore")
-    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the processes that work is spread over
-    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries, beside ours
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # for worker processes
+    os.environ.setdefault("TQDM_DISABLE", "1")  # no progress bars of libraries beside those of Outcross
 
 
 def _watch(child: int, link: tuple[int, int] | None) -> int:
-    """Wait for the child, passing signals on; its exit code, or that of what ended it."""
+    """Wait for the child and forward signals to it. Return its exit code, or the exit code for what ended it."""
     import time
 
     asked: list[tuple[int, float]] = []
@@ -150,7 +151,7 @@ def _watch(child: int, link: tuple[int, int] | None) -> int:
             os.kill(child, signal.SIGKILL if is_again else number)
 
     for number in FORWARDED:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a signal that nohup ignores stays ignored
             signal.signal(number, forward)
     if link is not None:
         os.close(link[0])
@@ -165,19 +166,19 @@ def _watch(child: int, link: tuple[int, int] | None) -> int:
 
 
 def _ended_by(number: int, asked: set[int]) -> int:
-    """Say which signal ended the work; what a user asked for is no fault."""
+    """Report which signal ended the work and return the exit code. A signal that the user sent is not an error."""
     if number == signal.SIGINT or (number == signal.SIGKILL and signal.SIGINT in asked):
         _say(INTERRUPTED)
         return 130
     if number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGIO):
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)  # ends this process as its child was ended
+        os.kill(os.getpid(), number)  # this process ends by the same signal as its child
     return _gave_out(signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}")
 
 
 def _gave_out(what: str) -> int:
     way_out = "free memory, or raise the limits of memory (ulimit -v), open files (-n) and processes (-u), and run again"
-    _say(f"the work was ended by {what}, as happens without memory, open files or threads; {way_out}")
+    _say(f"the work was ended by {what}, which happens when memory, open files or threads run out; {way_out}")
     return 3
 
 

@@ -4,7 +4,7 @@
 def amount(number: int, noun: str) -> str:
     """A whole number with its noun, the noun in the plural unless the number is 1.
 
-    `noun` is in the singular; a relative clause or another word may follow in the text around.
+    `noun` is in the singular.
 
     >>> amount(1, "record"), amount(2041, "record"), amount(0, "category")
     ('1 record', '2,041 records', '0 categories')

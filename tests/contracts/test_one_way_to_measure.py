@@ -237,9 +237,9 @@ def test_what_is_compared_as_a_table_needs_one_chain_and_its_records():
     numbers = {"name": "many", "human": {"distribution": "normal", "rows": 50}, "learner": "gaussian", "generations": 1}
     numbers |= {"draw": {"prompts": "none"}, "metrics": ["+spread"]}
     with pytest.raises(
-        outcross.BadInput, match="the metric spread reads the records of one chain as a table, chains is 5; write chains: 1"
+        outcross.BadInput, match="the metric spread reads the records of one chain as a table, but chains is 5; write chains: 1"
     ):
         outcross.experiment(numbers | {"chains": 5})
-    with pytest.raises(outcross.BadInput, match=r"one by one, and human\.records is moments; write human\.records: points"):
+    with pytest.raises(outcross.BadInput, match=r"single records, but human\.records is moments; write human\.records: points"):
         outcross.experiment(numbers | {"human": numbers["human"] | {"records": "moments"}})
     assert "spread" not in [reading.aspect for reading in outcross.experiment(numbers | {"metrics": ["tail_mass"]}).measured]

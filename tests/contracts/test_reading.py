@@ -427,7 +427,7 @@ def test_a_hostile_text_is_refused_in_one_line(name, content, why, tmp_path):
     assert why in str(refusal.value) and "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize(("name", "why"), [("none.csv", "no file"), ("none-*.csv", "no file fits"), ("inner", "folder without")])
+@pytest.mark.parametrize(("name", "why"), [("none.csv", "no file"), ("none-*.csv", "no file matches"), ("inner", "folder without")])
 def test_what_is_not_there_is_refused_by_both_doors(name, why, tmp_path):
     (tmp_path / "inner").mkdir()
     for door in (lambda path: table(path), lambda path: TextPath(path=path).documents(), lambda path: points(read(path))):

@@ -164,5 +164,5 @@ def test_cells_that_make_no_sense_are_refused_in_one_line(human, says):
 
 
 def test_a_filter_that_looks_at_records_is_refused_where_only_cells_are_known():
-    with pytest.raises(BadInput, match="only the counts are known; choose star, reweigh, equalise or oversample"):
+    with pytest.raises(BadInput, match="cells have only counts; choose star, reweigh, equalise or oversample"):
         outcross.run(cells_experiment(select=[{"kind": "random", "share": 0.5}], draw={"prompts": "none", "candidates": 2}))

@@ -131,12 +131,12 @@ def test_points_cannot_be_taken_out_of_their_moments():
     ["accumulate_subsample", "crawl", {"kind": "human_share", "share": 0.1}, {"kind": "weighted", "weight": 0.3}],
 )
 def test_a_policy_that_tells_records_apart_is_refused_before_the_run(policy):
-    with pytest.raises(BadInput, match=r"one by one, and human\.records is moments; write human\.records: points"):
+    with pytest.raises(BadInput, match=r"single records, but human\.records is moments; write human\.records: points"):
         chains("moments", policy)
 
 
 def test_a_learner_that_needs_points_is_refused():
-    with pytest.raises(BadInput, match="kde learns vectors, the human data are moments"):
+    with pytest.raises(BadInput, match="kde learns vectors, but the human data are moments"):
         list(run(chains("moments", "replace", learner="kde")))
 
 

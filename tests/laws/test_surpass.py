@@ -214,7 +214,7 @@ def test_a_crossing_has_its_interval_over_seeds_and_says_where_there_is_none():
     some = crossing("some", [*curves[:1], (0.6, line("b", -0.3, 0.1))], {})
     assert "1 of 2 seeds cross 0" in some.words
     assert crossed([[threshold], [never]])[0].startswith(
-        "A student beats its best teacher as long as the teachers err less often than 0.475"
+        "A student beats its best teacher if the error rate of the teachers is below 0.475"
     )
 
 

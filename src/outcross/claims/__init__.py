@@ -1,1 +1,1 @@
-"""The published claims, a YAML each: what a paper says, the experiment that looks, and how agreement is decided before it is run."""
+"""The published claims, one YAML file each: the statement of a paper, the experiment that tests it, and the rule that decides, which is fixed before the run."""

@@ -1,4 +1,4 @@
-"""Experiment: what to run, as a value."""
+"""The recipe of an experiment: everything that determines its results."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from outcross.wording import amount
 
 
 def names_a_source(human: Mapping[str, Any]) -> bool:
-    """Whether the settings of `human` say where the data come from; `{kind: path, path: null}` does not."""
+    """Whether the settings of `human` name a source of data. For example, `{kind: path, path: null}` does not."""
     named = human.get("kind", human.get("text", human.get("distribution")))
     if named is None or named in ("path", "hub", "array", "labelled_table"):
         return any(human.get(word) is not None for word in ("path", "hub", "array"))
@@ -42,7 +42,7 @@ def names_a_source(human: Mapping[str, Any]) -> bool:
 
 
 def _source(value: object) -> object:
-    """`{text: stdlib}`, `{distribution: normal}`, `{path: …}`, `{hub: …}` and `{array: …}` as members of the family of sources."""
+    """Turn `{text: stdlib}`, `{distribution: normal}`, `{path: …}`, `{hub: …}` and `{array: …}` into settings with the `kind` of a source."""
     for source in value.values() if isinstance(value, Mapping) else [value]:
         if is_in_memory(source) and not is_dataclass(source):
             raise BadInput(f"human {must_name_files(source)}: {{path: human.parquet, text_column: …}} or {{array: points.npy}}")
@@ -53,7 +53,7 @@ def _source(value: object) -> object:
         if word in settings:
             named = str(settings.pop(word))
             if settings.setdefault("kind", named) != named:
-                raise BadInput(f"human.{word} is {named!r:.80} and human.kind {settings['kind']!r:.80}; write one of them")
+                raise BadInput(f"human.{word} is {named!r:.80}, but human.kind is {settings['kind']!r:.80}; write only one of them")
     for word in ("path", "hub", "array"):
         if settings.get(word) is not None:
             return {"kind": word} | settings
@@ -66,10 +66,10 @@ def _source(value: object) -> object:
 
 @recipe
 class Growth:
-    """Every generation draws so many times as many records as the one before; the first the original human rows times it."""
+    """Growth of the number of records by a factor per generation. Generation 0 draws the number of original human records times this factor."""
 
     grow: Annotated[float, Field(gt=0, le=100)]
-    """How many times as many records each generation draws as the one before."""
+    """The factor by which the number of drawn records grows from each generation to the next."""
 
 
 def _rows(value: object) -> object:
@@ -87,18 +87,21 @@ def _rows(value: object) -> object:
 
 @dataclass(frozen=True)
 class Changed:
-    """A metric that is measured beside the default ones (`+w1`), or a default one that is left out (`-support`)."""
+    """A change to the default metrics: one that is added (`+w1`), or one that is left out (`-support`)."""
 
     name: str
     added: Measure | None
-    """None for one that is left out."""
+    """The added metric; None for one that is left out."""
 
 
 def _metrics(values: object) -> tuple[Measure | Changed, ...]:
-    """Metrics by name, or changes to the default ones, among which an instance is added; BadInput where names with and without a sign are mixed."""
+    """Read metrics by name, or changes to the default ones. Among changes, an instance counts as added.
+
+    Raises BadInput if names with a sign and names without one are mixed.
+    """
     if isinstance(values, str) or not isinstance(values, list | tuple):
         raise BadInput(
-            f"metrics must be a list, got {values!r:.80}; write metrics: [fitted_law], or metrics: [+w1] for the defaults and w1"
+            f"metrics must be a list, got {values!r:.80}; write metrics: [fitted_law], or metrics: [+w1] to add w1 to the defaults"
         )
     names = [_named(value) for value in values]
     signed = [name for name in names if name[:1] in ("+", "-")]
@@ -106,7 +109,7 @@ def _metrics(values: object) -> tuple[Measure | Changed, ...]:
     if signed and len(signed) + sum(are_instances) < len(names):
         bare = next(name for name, is_instance in zip(names, are_instances, strict=True) if name not in signed and not is_instance)
         raise BadInput(
-            f"metrics mixes {signed[0]!r:.80}, a change to the defaults, with {bare!r:.80}, a list of its own; "
+            f"metrics mixes {signed[0]!r:.80}, which changes the defaults, with {bare!r:.80}, which replaces them; "
             "write a sign before every name, or before none"
         )
     if not signed:
@@ -118,7 +121,7 @@ def _metrics(values: object) -> tuple[Measure | Changed, ...]:
 
 
 def _named(value: object) -> str:
-    """The name under which a metric is given: a word, the kind of a mapping, or its only key."""
+    """The name of a metric as it was given: a word, the kind of a mapping, or its only key. Empty for an instance."""
     if isinstance(value, Mapping) and value:
         return str(value.get("kind", next(iter(value))))
     return value if isinstance(value, str) else ""
@@ -128,7 +131,7 @@ def _change(name: str, value: object) -> Changed:
     word = name[1:]
     if name.startswith("-"):
         if isinstance(value, Mapping):
-            raise BadInput(f"metrics leaves out {name!r:.80}, which needs no settings; write {name}")
+            raise BadInput(f"metrics leaves out {name!r:.80}, which takes no settings; write {name}")
         member(MEASURES, word, "metrics")
         return Changed(word, None)
     if isinstance(value, Mapping):
@@ -139,52 +142,54 @@ def _change(name: str, value: object) -> Changed:
 
 @recipe
 class Experiment:
-    """One chain of generations, or many side by side; every field is identity, none says where it runs."""
+    """One chain of generations, or many independent chains. Every field determines results; none says where the experiment runs."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     """The name of the run, and of its folder if --out is left out."""
     human: Annotated[Source, one_of(SOURCES, "human"), BeforeValidator(_source)]
-    """Where the human data come from."""
+    """The source of the human data."""
     learner: Annotated[Learner, one_of(LEARNERS, "learner")]
-    """What learns from records and writes new ones."""
+    """The model that learns from records and writes new ones."""
     policy: Annotated[Policy, one_of(POLICIES, "policy")] = field(default_factory=Replace)
-    """What every generation after the first is trained on."""
+    """The rule for the training set of every generation after the first."""
     block: Annotated[int, Field(ge=2, le=4096)] = 64
-    """Tokens of a text record."""
+    """Length of a text record, in tokens."""
     training: Annotated[Schedule | None, exactly(Schedule, "training", or_none=True)] = None
-    """How long a network is trained; for learners that are trained in steps."""
+    """The training schedule, for learners that are trained in steps."""
     rows: Annotated[int | Growth | Literal["constant", "online"], Nested(_rows, recipe=Growth)] = "constant"
-    """Records drawn in a generation: `constant` (as many as the original human records), a number, `{grow: 1.5}` times the last, or `online`: what
-    a fit reads is drawn anew for every batch. A learner that reads on-line (vae) has the models write while it is fitted, and as many records as
-    the original human ones are drawn to be measured; for another as many are drawn as the next fit reads, each of them once under `replace`."""
+    """Number of records drawn in a generation: `constant` (the number of original human records), a number, `{grow: 1.5}` (1.5 times the previous
+    number), or `online`. With `online`, the models draw new records for every batch of a fit. A learner that reads online (vae) is fitted while the
+    models write, and the run draws as many records as there are original human ones only to measure them. For other learners, a generation draws as
+    many records as the next fit reads, so that under `replace` each is read once."""
     draw: Annotated[Draw, DRAWING] = field(default_factory=Draw)
     """How a model is sampled."""
     prompts: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=10_000)], ...], FROM_LIST] = ()
-    """Texts that every generation's model continues for people to read, before the first records of the run; no model learns from what it writes there."""
+    """Texts that every generation's model continues for people to read. The page shows the continuations before the first records of the run. No model
+    learns from them."""
     select: Annotated[tuple[Filter, ...], many_of(FILTERS, "select")] = ()
-    """What is kept of the records that a model has written, filter by filter; the others are rejected, and no model learns from them. A filter that
-    `chooses` among the training set (importance) is asked when the next model is about to learn."""
+    """The filters that select among the records that a model has written, in this order. No model learns from rejected records. A filter that `chooses`
+    among the training set (importance) is applied to the training set of the next model instead."""
     generations: Annotated[int, Field(ge=1, le=100_000)] = 6
-    """6 means g0 … g5; g0 is the model fitted on human data."""
+    """Number of generations. 6 means g0 … g5, where g0 is the model fitted on human data."""
     metrics: Annotated[tuple[Measure, ...], PlainValidator(_metrics)] = ()
-    """Left out: all that apply and cost little, the defaults. `[+w1]` is the defaults and w1, `[-support]` the defaults without support;
-    the experiment then holds the full list."""
+    """The measures to read. By default, all that apply and cost little. `[+w1]` adds w1 to the defaults and `[-support]` leaves support out of them; the
+    experiment then stores the full list."""
     chains: Annotated[int, Field(ge=1, le=10_000_000)] = 1
-    """Independent repeats of a statistical experiment, side by side in one array."""
+    """Number of independent repeats of a statistical experiment, which are computed together in one array."""
     store: Literal["all", "readings"] | None = None
-    """What a run's folder keeps: `all` is every training set, model and draw, `readings` the numbers alone. Left out: all of a single chain;
-    of chains side by side the readings, because thousands of repeats take hundreds of megabytes, no audit reads them, and they are worked
-    out again about as fast as they are read. A run that was stopped goes on with either."""
+    """What the folder of a run keeps: `all` for every training set, model and draw, or `readings` for the numbers alone. The default is `all` for a single
+    chain and `readings` for several chains. Thousands of chains would take hundreds of megabytes, no audit reads them, and they are computed again
+    about as fast as they are read. A stopped run resumes with either value."""
     seed: Annotated[int, Field(ge=0, le=2**63)] = 0
     """The seed of every random stream."""
     stop_when: Annotated[Bounds, PlainValidator(read_bounds)] = field(default_factory=Bounds)
-    """Bounds on readings, each the ratio to generation 0: `{tail_survival: 0.8, held_out_perplexity: 1.2}`. An arm stops after the generation at which a
-    reading is surely beyond its bound; the same command without the bound goes on. It changes no reading."""
+    """Bounds on readings, each a ratio to the value at generation 0: `{tail_survival: 0.8, held_out_perplexity: 1.2}`. An arm stops after the generation at
+    which a reading is significantly beyond its bound. The same command without the bound resumes it. Bounds change no reading."""
     teachers: Annotated[dict[str, Teacher], TEACHERS] = field(default_factory=dict)
-    """Several teachers by name: each is a line of models that writes its share of every generation, and learns from what all of them wrote or from its
-    own records. What they wrote is one pool of a part a teacher; `select` chooses among all of it, and there `route` picks whose answer goes on."""
+    """Several teachers by name. Each is a line of models that writes its share of every generation, and learns from the records of all teachers or from its
+    own alone. `select` selects among the records of all teachers together, and its filter `route` keeps one teacher's answer to each prompt."""
     notes: Annotated[tuple[str, ...], FROM_LIST] = ()
-    """What a reader must know before the numbers, as in which way the experiment differs from the published one: sentences that stand on its page."""
+    """Sentences that the page shows before the numbers, for example how the experiment differs from the published one."""
 
     @model_validator(mode="after")
     def _parts_fit(self):
@@ -203,7 +208,7 @@ class Experiment:
                 self._is_a_table(kind(metric), metric.aspect)
             elif not set(metric.needs) & {*self.learner.learns, "groups", "blobs", "pairs", "selection"}:
                 raise ValueError(
-                    f"the metric {kind(metric)} reads {' or '.join(metric.needs)}, {kind(self.learner)} learns {self.learner.learns[0]}; "
+                    f"the metric {kind(metric)} reads {' or '.join(metric.needs)}, but {kind(self.learner)} learns {self.learner.learns[0]}; "
                     f"leave it out{self._instead(metric.aspect)}"
                 )
         if len({kind(metric) for metric in self.metrics}) < len(self.metrics):
@@ -213,27 +218,27 @@ class Experiment:
         self._prefix_fits()
         if self.draw.temperature == 0 and self.draw.prompts == "none" and "text" in self.learner.learns:
             raise ValueError(
-                "draw.temperature 0 writes one text again and again where there are no prompts; write draw.prompts: human"
+                "draw.temperature 0 writes the same text again and again if there are no prompts; write draw.prompts: human"
             )
         if self.prompts and "text" not in self.learner.learns:
-            raise ValueError(f"prompts are texts, {kind(self.learner)} learns {self.learner.learns[0]}; leave them out")
+            raise ValueError(f"prompts are texts, but {kind(self.learner)} learns {self.learner.learns[0]}; leave them out")
         if self.draw.looks_back and not self.learner.searches:
             raise ValueError(
-                f"draw.beams and draw.repetition_penalty are ways to write of language models that are trained, {kind(self.learner)} has none; "
+                f"draw.beams and draw.repetition_penalty apply to language models that are trained, and {kind(self.learner)} is not one; "
                 "write draw.beams: 1 and draw.repetition_penalty: 1"
             )
         if self.draw.watermark is not None and not self.learner.marks:
             raise ValueError(
-                f"draw.watermark is left by the language models ngram and transformer, {kind(self.learner)} leaves none; leave it out"
+                f"draw.watermark works with the language models ngram and transformer, but not with {kind(self.learner)}; leave it out"
             )
         self.learner.check(self.draw)
         if self.learner.is_remote and self.store == "readings":
             raise ValueError(
-                f"store readings keeps nothing of what {kind(self.learner)} writes, which cannot be had again; write store: all"
+                f"store readings keeps none of the records that {kind(self.learner)} writes, and they cannot be written again; write store: all"
             )
         if self.rows == "online" and not self.is_online and (self.training is None or not self.training.is_matched):
             raise ValueError(
-                "rows: online draws what the steps of training read, and there are none; write training.steps, or a number of rows"
+                "rows: online draws the records that the training steps read, but there are no steps; write training.steps, or a number of rows"
             )
         if self.draw.records:
             raise ValueError("draw.records is set by rows; leave it out")
@@ -244,7 +249,7 @@ class Experiment:
 
     @property
     def parts(self) -> tuple[Any, ...]:
-        """The members of families that it is made of."""
+        """All parts of the experiment: its source, learners, policy, filters and metrics."""
         return (
             self.human,
             self.learner,
@@ -255,26 +260,26 @@ class Experiment:
         )
 
     def _teachers_fit(self) -> None:
-        """Fill in what the teachers leave out, and hold the experiment of each by itself against every rule of an experiment."""
+        """Fill in the settings that the teachers leave out, and check the experiment of each teacher alone by all rules of an experiment."""
         teachers = completed(self.teachers, self.learner)
         object.__setattr__(self, "teachers", teachers)
         self._list_changed_metrics()
         self._kinds_fit()
         if self.training is not None and not any(learner.trains for learner in self.learners):
-            raise ValueError("training has no meaning here, no teacher is trained in steps; leave it out")
+            raise ValueError("training has no meaning here, since no teacher is trained in steps; leave it out")
         if self.rows == "online":
             raise ValueError(
-                "rows: online has one model write while another is fitted, there are several teachers; write a number of rows"
+                "rows: online lets one model write while the next one is fitted, which several teachers cannot do; write a number of rows"
             )
         if self.human.records == "moments":
-            raise ValueError("teachers deal records out one by one, and human.records is moments; write human.records: points")
+            raise ValueError("teachers deal out single records, but human.records is moments; write human.records: points")
         if self.select and (self.chains > 1 or (self.human.truth is not None and "counts" in self.learner.learns)):
             raise ValueError(
-                "select chooses among what all teachers wrote, of whom other numbers would be left in every chain; write chains: 1 and sweep: {seed: [0, 1, 2]}"
+                "select would keep a different number of each teacher's records in every chain; write chains: 1 and sweep: {seed: [0, 1, 2]}"
             )
         if any(selected_filter.chooses == "training" for selected_filter in self.select):
             raise ValueError(
-                "select asks for a filter that chooses among the training set, of which every teacher has one; choose another filter"
+                "select names a filter that chooses among the training set, but every teacher has a training set of its own; choose another filter"
             )
         self._routing_fits()
         for name in teachers:
@@ -292,8 +297,8 @@ class Experiment:
             assert other.learner is not None
             if not set(teacher.learner.learns) & set(other.learner.learns):
                 raise ValueError(
-                    f"teachers.{name} learns {' or '.join(other.learner.learns)}, {first} learns {' or '.join(teacher.learner.learns)}: teachers learn from "
-                    "each other, so that all must learn one kind of records; choose another learner"
+                    f"teachers.{name} learns {' or '.join(other.learner.learns)}, but {first} learns {' or '.join(teacher.learner.learns)}; teachers learn from "
+                    "each other, so all must learn one kind of records; choose another learner"
                 )
             if teacher.learner.form(self.block) != other.learner.form(self.block):
                 raise ValueError(
@@ -302,12 +307,12 @@ class Experiment:
                 )
             if teacher.learner.content() != other.learner.content():
                 raise ValueError(
-                    f"teachers.{name} reads other files than {first}, so that their tokens may differ; give their learners one model folder"
+                    f"teachers.{name} reads other files than {first}, so their tokens may differ; give their learners one model folder"
                 )
         for name, other in self.teachers.items():
             if isinstance(other.human, tuple) and other.learner is not None and other.learner.trains and self._has_base:
                 raise ValueError(
-                    f"teachers.{name} is a specialist of groups, and its base would be trained on all human text; write training.start: scratch"
+                    f"teachers.{name} is a specialist of groups, but its base would be trained on all human text; write training.start: scratch"
                 )
 
     @property
@@ -320,26 +325,26 @@ class Experiment:
                 check_known(selected_filter.table, self.teachers, "select route.table")
                 if self.draw.prompts == "newest":
                     raise ValueError(
-                        "select route compares answers to one prompt, and with draw.prompts: newest every teacher continues other records; write draw.prompts: human"
+                        "select route compares answers to one prompt, but with draw.prompts: newest every teacher continues other records; write draw.prompts: human"
                     )
 
     @property
     def learners(self) -> tuple[Learner, ...]:
-        """What learns: the learner, or that of each teacher."""
+        """The learner of the experiment, or the learners of its teachers."""
         return tuple(teacher.learner or self.learner for teacher in self.teachers.values()) or (self.learner,)
 
     @property
     def is_routed(self) -> bool:
-        """Whether every teacher answers every prompt, and one answer of each is kept."""
+        """Whether every teacher answers every prompt, and one answer to each prompt is kept."""
         return any(isinstance(selected_filter, RouteFilter) for selected_filter in self.select)
 
     @property
     def fractions(self) -> Fractions:
-        """Which fraction of every teacher's records each teacher reads, by reader and writer."""
+        """The fraction of each teacher's records that each teacher reads, by reader and then by writer."""
         return fractions(self.teachers)
 
     def alone(self, name: str) -> Experiment:
-        """The experiment of one teacher by itself: its learner, which is trained for its share of the steps or tokens."""
+        """The experiment of one teacher alone, with its learner and its share of the training steps or tokens."""
         teacher = self.teachers[name]
         assert teacher.learner is not None
         training = self.training
@@ -354,18 +359,18 @@ class Experiment:
         return replace(self, teachers={}, learner=teacher.learner, training=training)
 
     def dealt_rows(self, g: int) -> dict[str, int]:
-        """Records of generation g that each teacher writes, by its name."""
+        """The number of records of generation g that each teacher writes, by name."""
         if self.is_routed:
             return dict.fromkeys(self.teachers, self.records(g))
         counts = largest_remainder([*exact_shares(self.teachers).values()], [self.records(g)])[0]
         if counts.min() < 1:
             raise BadInput(
-                f"{amount(self.records(g), 'record')} of a generation are too few for {len(self.teachers)} teachers; raise the rows, or their smallest share"
+                f"a generation has {amount(self.records(g), 'record')}, too few for {len(self.teachers)} teachers; raise the rows, or the smallest share"
             )
         return dict(zip(self.teachers, counts.tolist(), strict=True))
 
     def human_rows(self) -> dict[str, int]:
-        """Original human records that each teacher has of its own, by its name; of a specialist of groups its share, which the data may change."""
+        """The number of original human records of each teacher, by name. A specialist of groups counts with its share; the data may have another number."""
         counts = largest_remainder([*exact_shares(self.teachers).values()], [self.human.rows])[0].tolist()
         return {
             name: self.human.rows if teacher.human == "all" else n
@@ -373,7 +378,7 @@ class Experiment:
         }
 
     def read_rows(self, g: int) -> dict[str, int]:
-        """Records of generation g that each teacher reads, by its name; at most so many where filters choose."""
+        """The number of records of generation g that each teacher reads, by name; the maximum number if filters select."""
         written = self.dealt_rows(g)
         if self.select:
             total = self.selected(self.candidates * sum(written.values()))[1]
@@ -383,11 +388,11 @@ class Experiment:
 
     @property
     def unimported(self) -> tuple[Any, ...]:
-        """Parts of the user's own of which the code was not imported, so that nothing can be asked of them."""
+        """The user's own parts whose code was not imported, so that none of their methods can be called."""
         return tuple(part for part in self.parts if isinstance(part, own_parts.Unimported))
 
     def _readings_have_one_name(self) -> None:
-        """Refuse a measure of the user's own that gives a reading the name of another."""
+        """Refuse a user's measure that gives a reading the name of another reading."""
         for metric in self.metrics:
             if own_parts.is_own(type(metric)):
                 for name in metric.pages:
@@ -401,21 +406,21 @@ class Experiment:
                         )
 
     def _selection_fits(self) -> None:
-        """Refuse filters that cannot be asked of these records, and candidates among which nothing chooses."""
+        """Refuse filters that cannot judge these records, and several candidates without a filter that selects among them."""
         drawn_rows = self.candidates * self.records(0)
         if self.candidates > 1 and self.selected(drawn_rows)[0] == drawn_rows:
-            keeps = "select keeps them all" if self.select else "nothing chooses among them"
+            keeps = "select keeps them all" if self.select else "no filter selects among them"
             raise ValueError(
-                f"draw.candidates {self.candidates} has the model write {amount(drawn_rows, 'record')} a generation for {self.records(0):,}, and {keeps}; "
+                f"with draw.candidates {self.candidates} the model writes {amount(drawn_rows, 'record')} per generation for {self.records(0):,}, but {keeps}; "
                 f"add a filter that keeps fewer, as select: [{{kind: random, share: {1 / self.candidates:.3g}}}], or write draw.candidates: 1"
             )
         if not self.selecting:
             return
         if self.human.records == "moments":
-            raise ValueError("select looks at records one by one, and human.records is moments; write human.records: points")
+            raise ValueError("select judges single records, but human.records is moments; write human.records: points")
         if self.is_online:
             raise ValueError(
-                "select chooses among records that are drawn once, and rows: online has a model write anew for every batch; write a number of rows"
+                "select chooses among records that are drawn once, but with rows: online a model writes new records for every batch; write a number of rows"
             )
         for selected_filter in self.selecting:
             self._filter_fits(selected_filter)
@@ -427,25 +432,25 @@ class Experiment:
         if "cells" in learns:
             if not selected_filter.selects_counts:
                 raise ValueError(
-                    f"select {kind(selected_filter)} looks at records one by one, and of cells only the counts are known; choose star, reweigh, equalise or oversample"
+                    f"select {kind(selected_filter)} judges single records, but cells have only counts; choose star, reweigh, equalise or oversample"
                 )
             return
         if not {"vectors", "text", "labelled", "answers"} & set(learns):
-            raise ValueError(f"select looks at records one by one, {kind(self.learner)} learns {learns[0]}; choose another learner")
+            raise ValueError(f"select judges single records, but {kind(self.learner)} learns {learns[0]}; choose another learner")
         if own_parts.is_own(type(selected_filter)):
             check_needs(selected_filter.needs, own_source.place_of(type(selected_filter)))
         for need, learned_kind in (("points", "vectors"), ("texts", "text")):
             if need in selected_filter.needs and learned_kind not in learns and not (need == "points" and "labelled" in learns):
                 raise ValueError(
-                    f"select {kind(selected_filter)} judges by {need}, {kind(self.learner)} learns {learns[0]}; choose another filter"
+                    f"select {kind(selected_filter)} judges by {need}, but {kind(self.learner)} learns {learns[0]}; choose another filter"
                 )
         if self.chains > 1 and selected_filter.chooses == "training":
             raise ValueError(
-                f"select {kind(selected_filter)} chooses among the training set of one chain, chains is {self.chains}; write chains: 1 and sweep: {{seed: [0, 1, 2]}}"
+                f"select {kind(selected_filter)} chooses among the training set of one chain, but chains is {self.chains}; write chains: 1 and sweep: {{seed: [0, 1, 2]}}"
             )
 
     def selected(self, drawn_rows: int) -> tuple[int, int]:
-        """How many of so many drawn records `select` keeps in every chain, at least and at most."""
+        """The minimum and maximum number of records that `select` keeps of this number of drawn records, in every chain."""
         fewest = greatest = drawn_rows
         for selected_filter in self.choosing("drawn"):
             fewest, greatest = (
@@ -455,7 +460,7 @@ class Experiment:
         return fewest, greatest
 
     def choosing(self, among: Literal["drawn", "training"]) -> tuple[Filter, ...]:
-        """The filters that choose among what a model has written, or among what the next one is about to learn from."""
+        """The filters that select among the drawn records of a model, or among the training set of the next one."""
         return tuple(selected_filter for selected_filter in self.selecting if selected_filter.chooses == among)
 
     @property
@@ -464,23 +469,20 @@ class Experiment:
         return (*getattr(self.policy, "selects", ()), *self.select)
 
     def _is_a_table(self, metric: str, aspect: str) -> None:
-        """Refuse a metric that reads records as a table where there are several chains, or no records one by one."""
+        """Refuse a metric that reads records as a table if there are several chains or no single records."""
         if self.chains > 1:
             raise ValueError(
-                f"the metric {metric} reads the records of one chain as a table, chains is {self.chains}; "
+                f"the metric {metric} reads the records of one chain as a table, but chains is {self.chains}; "
                 f"write chains: 1{self._instead(aspect)}"
             )
         if self.human.records == "moments":
-            raise ValueError(
-                f"the metric {metric} reads records one by one, and human.records is moments; write human.records: points"
-            )
+            raise ValueError(f"the metric {metric} reads single records, but human.records is moments; write human.records: points")
 
     def _training_fits(self) -> None:
-        """Give a learner that trains its schedule; refuse a schedule for one that is fitted in closed form, and say how to take it away.
+        """Complete the schedule of a learner that is trained in steps. Refuse a schedule for any other learner.
 
-        A schedule that an experiment file wrote is refused, not dropped, where the command line changes the learner: what is run is what was
-        written, on the command line as in a file, in the arms of a sweep as in Python, and one refusal that names the word to add does for
-        all four. To drop it would need a second rule for the command line, and a channel for the line that says so.
+        If the command line changes the learner, a schedule in the experiment file is refused and not dropped. So the settings that are written are
+        always those that run, whether they come from the command line, a file, the arms of a sweep or Python. The error names the word to add.
         """
         if self.learner.trains:
             training = self.learner.schedule(self.training or Schedule())
@@ -494,7 +496,7 @@ class Experiment:
             )
 
     def _list_changed_metrics(self) -> None:
-        """Put the full list of metrics in the place of changes to the defaults."""
+        """Replace changes to the default metrics by the full list of metrics."""
         changes = [change for change in self.metrics if isinstance(change, Changed)]
         if not changes:
             return
@@ -518,29 +520,31 @@ class Experiment:
         object.__setattr__(self, "metrics", tuple(listed.values()))
 
     def _prefix_fits(self) -> None:
-        """Refuse a prefix that nothing can be prompted with, or that leaves nothing to write."""
+        """Refuse a prefix if there are no text prompts, or if it leaves no tokens to write."""
         prefix = self.draw.prefix
         if prefix and (self.draw.prompts == "none" or "text" not in self.learner.learns):
-            raise ValueError(f"draw.prefix is a part of a text prompt, there is none here; leave it out, got {prefix}")
+            raise ValueError(
+                f"draw.prefix is the length of a text prompt, but there are no text prompts, got {prefix}; leave it out"
+            )
         if prefix >= self.block:
             raise ValueError(f"draw.prefix must be shorter than a block of {self.block} tokens, got {prefix}")
         if prefix and getattr(self.policy, "align", False):
             raise ValueError(
-                "policy.align puts what people wrote after a prompt in its record's place, draw.prefix keeps the prompt; choose one"
+                "policy.align replaces a record by the human continuation of its prompt, but draw.prefix keeps the prompt in the record; choose one"
             )
 
     def _plans_can_be_had(self) -> None:
-        """Refuse a policy that asks for records that no generation will have, before the work begins."""
+        """Refuse, before the work begins, a policy that requests more records than there will be."""
         policy = kind(self.policy)
         for inventory, plan in self.plans():
             plan.check(inventory, policy)
             if self.human.records == "moments" and not plan.is_whole:
                 raise ValueError(
-                    f"policy {policy} takes or weighs records one by one, and human.records is moments; write human.records: points"
+                    f"policy {policy} takes or weighs single records, but human.records is moments; write human.records: points"
                 )
 
     def _fits_a_machine(self) -> None:
-        """Refuse numbers that no machine can hold, before the work begins."""
+        """Refuse, before the work begins, numbers that are too large for any machine."""
         for key, value in _numbers(plain(self)):
             if isinstance(value, int) and value > MOST_RECORDS and key != "seed":
                 raise ValueError(f"{key} must be at most {MOST_RECORDS:,}, got {value}")
@@ -555,22 +559,22 @@ class Experiment:
         if largest > math.log10(MOST_RECORDS):
             raise ValueError(
                 f"rows, grown over {amount(self.generations, 'generation')} in {self.chains} chains, come to 10^{largest:.0f} records, "
-                f"at most {MOST_RECORDS:,} can be; lower rows, generations or chains"
+                f"and the maximum is {MOST_RECORDS:,}; lower rows, generations or chains"
             )
 
     @property
     def form(self) -> Any:
-        """How text is cut for the learner; None for numbers."""
+        """The form into which text is cut for the learner; None for numbers."""
         return self.learner.form(self.block)
 
     @property
     def is_online(self) -> bool:
-        """Whether every batch of a fit is written anew by the models of its records, so that no finite synthetic set is learned from."""
+        """Whether models write new records for every batch of a fit, so that the learner sees no finite synthetic set."""
         return self.rows == "online" and self.learner.reads_online
 
     @property
     def measured(self) -> tuple[Measure, ...]:
-        """The metrics, by default all that read this kind of records (and groups, where the human data have them)."""
+        """The metrics. By default, all default measures that read this kind of records, or groups if the human data have them."""
         return self.metrics or self._default_metrics()
 
     def _default_metrics(self) -> tuple[Measure, ...]:
@@ -583,7 +587,7 @@ class Experiment:
         return tuple(metric() for metric in known if metric.by_default and available & set(metric.needs))
 
     def _instead(self, aspect: str) -> str:
-        """The measures of an aspect that read what the learner learns, as the way out of an error."""
+        """The measures of an aspect that fit the learner, as the way out of an error."""
         known = {name: measure(name) for name in MEASURES}
         instead = [
             name for name, metric in known.items() if metric.aspect == aspect and set(self.learner.learns) & set(metric.needs)
@@ -591,7 +595,7 @@ class Experiment:
         return f", or write {', '.join(instead)}" if instead else ""
 
     def plan(self, inventory: Inventory) -> Plan:
-        """What the generation of this inventory learns from; generation 0 always learns from the original human records."""
+        """The plan of the training set of the generation of this inventory. Generation 0 always learns from the original human records."""
         if not inventory.generation:
             return HumanOnly().plan(inventory)
         try:
@@ -602,14 +606,14 @@ class Experiment:
             raise
         if not isinstance(plan, Plan):
             raise BadInput(
-                f"policy {own_source.place_of(type(self.policy), 'plan')} must give a Plan, got {plan!r:.80}; write return Plan((Take(what=…, rows=…),))"
+                f"policy {own_source.place_of(type(self.policy), 'plan')} must return a Plan, got {plan!r:.80}; write return Plan((Take(what=…, rows=…),))"
             )
         return plan
 
     def plans(self, fresh: int | None = None) -> Iterator[tuple[Inventory, Plan]]:
-        """What there is for every generation and what it learns from, from generation 0 on; `fresh` human records in the beginning.
+        """Yield the inventory and the plan of every generation, from generation 0 on. `fresh` is the initial number of fresh human records.
 
-        Where filters keep a number that depends on what the records say, the most that they can keep is counted on.
+        If the number of records that filters keep depends on the records, the maximum number is assumed.
         """
         totals = np.cumsum([0, *(self.kept(g) for g in range(self.generations - 1))])
         for g in range(self.generations):
@@ -620,15 +624,15 @@ class Experiment:
 
     @property
     def candidates(self) -> int:
-        """Records that a model writes for each that `rows` asks for."""
+        """Number of records that a model writes for each record that `rows` requests."""
         return candidates_of(self.draw)
 
     def kept(self, g: int) -> int:
-        """Records of generation g that are kept; at most so many where that depends on what they say."""
+        """Number of records of generation g that are kept; the maximum number if it depends on the records."""
         return self.selected(self.candidates * self.records(g))[1]
 
     def records(self, g: int) -> int:
-        """Records that are asked for at generation g, without further candidates: the size of what generation g + 1 learns from where all are kept."""
+        """Number of records that `rows` requests at generation g, without further candidates."""
         if isinstance(self.rows, int):
             return self.rows
         if self.rows == "online" and not self.is_online:
@@ -639,12 +643,12 @@ class Experiment:
 
 
 def _part(number: int, share: float | None) -> int:
-    """A share of so many steps or tokens, at least one."""
+    """A share of a number of steps or tokens, at least 1."""
     return max(1, round(number * (share or 1.0)))
 
 
 MOST_RECORDS = 10**10
-"""Records of one generation, all chains together: 80 GB of single numbers."""
+"""Maximum number of records of one generation in all chains together: 80 GB if each is a single number."""
 
 
 def _numbers(data: Any, key: str = "") -> Iterator[tuple[str, int | float]]:
@@ -657,16 +661,16 @@ def _numbers(data: Any, key: str = "") -> Iterator[tuple[str, int | float]]:
 
 
 def identity(experiment: Experiment) -> dict[str, Any]:
-    """An experiment as plain data; one without teachers says nothing of them."""
+    """An experiment as plain data. The key `teachers` is left out if there are none."""
     settings = plain(experiment)
     return settings if experiment.teachers else {key: value for key, value in settings.items() if key != "teachers"}
 
 
 def experiment(data: Mapping[str, Any]) -> Experiment:
-    """An experiment from plain data; BadInput names the key, the rule and the way out."""
+    """Read an experiment from plain data. BadInput names the key, the rule and the way out."""
     data = {key: value for key, value in data.items() if key not in ("arms", "sweep") or value is not None}
     if many := [key for key in ("arms", "sweep") if key in data]:
-        raise BadInput(f"{many[0]} makes several experiments of one file; use outcross.arms")
+        raise BadInput(f"{many[0]} describes several experiments; use outcross.arms")
     known = [field.name for field in fields(Experiment)]
     for key in data:
         if key not in known:

@@ -1,4 +1,4 @@
-"""The arms of an experiment file: what differs, one experiment an arm and seed."""
+"""The arms of an experiment file: one experiment for each arm and seed."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from outcross.recipe import flatten, kind, name_in_records, short_kind, unflatte
 from outcross.wording import amount
 
 MOST_ARMS = 10_000
-"""Arms and seeds of one experiment file."""
+"""Maximum number of arms and seeds of one experiment file."""
 MOST_SEEDS = 100
-"""Seeds of an arm that can be repeated as chains: one array does what thousands of runs would."""
+"""Maximum number of seeds of an arm whose repeats can be chains instead: one array replaces thousands of runs."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm with one seed: its name by what differs (seeds of an arm share it), and its experiment."""
+    """One arm with one seed. The name of the arm, which its seeds share, says how it differs from other arms."""
 
     name: str
     experiment: Experiment
 
 
 def arms(data: Mapping[str, Any]) -> tuple[Arm, ...]:
-    """Every arm and seed of an experiment file's plain data: the cross product of `sweep:`, or the list under `arms:`."""
+    """Return every arm and seed of an experiment file's plain data: the cross product of `sweep:` with the list under `arms:`."""
     common = {key: value for key, value in data.items() if key not in ("sweep", "arms")}
     sweep, listed = data.get("sweep") or {}, data.get("arms")
     if not isinstance(sweep, Mapping) or not all(isinstance(values, list) and values for values in sweep.values()):
@@ -43,7 +43,7 @@ def arms(data: Mapping[str, Any]) -> tuple[Arm, ...]:
         raise BadInput("arms must be a list of settings; write arms: [{policy: replace}, {policy: accumulate}]")
     many = math.prod(map(len, sweep.values())) * len(listed or [{}])
     if many > MOST_ARMS:
-        raise BadInput(f"sweep and arms make {amount(many, 'run')}, at most {MOST_ARMS:,} can be; sweep over fewer values")
+        raise BadInput(f"sweep and arms make {amount(many, 'run')}, and the maximum is {MOST_ARMS:,}; sweep over fewer values")
     crossed = [dict(zip(sweep, values, strict=True)) for values in itertools.product(*sweep.values())]
     settings = [_crossed(listed_arm, crossing) for listed_arm in listed or [{}] for crossing in crossed]
     given_names = [setting.pop("name", None) for setting in settings]
@@ -55,18 +55,20 @@ def arms(data: Mapping[str, Any]) -> tuple[Arm, ...]:
     first = {arm.name: arm.experiment for arm in reversed(every_arm)}
     for arm in every_arm:
         if arm.experiment is not first[arm.name] and _but_for_its_seed(arm.experiment) != _but_for_its_seed(first[arm.name]):
-            raise BadInput(f"two different arms are called {arm.name}; only seeds share a name")
+            raise BadInput(
+                f"two different arms have the name {arm.name}, which only seeds of one arm may share; give each arm a name"
+            )
     _check_seeds(every_arm)
     return every_arm
 
 
 def _but_for_its_seed(experiment: Experiment) -> dict[str, Any]:
-    """The settings of an experiment without its seed. (Another seed needs no check of an experiment that was checked with its own.)"""
+    """The settings of an experiment without its seed. They are compared as they are, since building an experiment with another seed would check it again."""
     return {field.name: getattr(experiment, field.name) for field in fields(experiment) if field.name != "seed"}
 
 
 def _crossed(listed: Mapping[str, Any], crossing: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a listed arm at one point of a sweep; a name that it was given says the point, too (`verified,error=0.3`)."""
+    """The settings of a listed arm at one point of a sweep. If the arm has a name, the point is added to it (`verified,error=0.3`)."""
     crossed = {**listed, **crossing}
     if listed.get("name") is not None:
         point = [f"{key.rpartition('.')[2]}={value}" for key, value in crossing.items() if key != "seed"]
@@ -75,26 +77,28 @@ def _crossed(listed: Mapping[str, Any], crossing: Mapping[str, Any]) -> dict[str
 
 
 def _check_seeds(arms: tuple[Arm, ...]) -> None:
-    """Refuse thousands of runs where chains, side by side in one array, are the same repeats."""
+    """Refuse more than `MOST_SEEDS` seeds of an arm if chains, in one array, can repeat it instead."""
     seeds = Counter(arm.name for arm in arms)
     for arm in arms:
         experiment = arm.experiment
         if seeds[arm.name] > MOST_SEEDS and experiment.human.truth is not None and not experiment.learner.trains:
             chains = seeds[arm.name] * experiment.chains
             raise BadInput(
-                f"seed takes {amount(seeds[arm.name], 'value')}, at most {MOST_SEEDS} can be where chains do the same: {kind(experiment.learner)} repeats side by "
-                f"side in one array; write chains: {chains} in place of the seeds"
+                f"seed takes {amount(seeds[arm.name], 'value')}, and the maximum is {MOST_SEEDS} for {kind(experiment.learner)}, which repeats faster as chains in "
+                f"one array; write chains: {chains} in place of the seeds"
             )
 
 
 def arm_of(experiment: Experiment) -> Arm:
-    """The only arm of one experiment."""
+    """The single arm of an experiment that has no other arms."""
     return Arm(_names([experiment], [{}])[0], experiment)
 
 
 def resolved(arms: tuple[Arm, ...]) -> dict[str, Any]:
-    """An experiment file with every default written out: the common settings, and what differs under `arms:`, where a single arm stands if it was
-    given a name."""
+    """An experiment file with all defaults written out: the common settings, and under `arms:` the settings in which arms differ.
+
+    A single arm is listed under `arms:` only if it was given a name.
+    """
     flat = [flatten(identity(arm.experiment)) for arm in arms]
     common = {key: value for key, value in flat[0].items() if all(settings.get(key, _ABSENT) == value for settings in flat)}
     differing = [{key: value for key, value in settings.items() if key not in common} for settings in flat]
@@ -106,26 +110,26 @@ def resolved(arms: tuple[Arm, ...]) -> dict[str, Any]:
 
 
 def described(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """What an experiment file says, every default written out, and the keys that are missing before it can be run.
+    """An experiment file with all defaults written out, and the keys that must be given before it can run.
 
-    An experiment for text of one's own names no file: its `human.path` is missing, and stands as null in what is written out.
+    An experiment for the user's own text names no file. Its `human.path` is missing, and is null in the first result.
     """
     complete = resolved(_complete(data))
     return (override(complete, {"human.path": None}), ("human.path",)) if lacks_a_source(data) else (complete, ())
 
 
 def planned(data: Mapping[str, Any]) -> dict[str, list[str]]:
-    """What each arm of an experiment file learns from at every generation, in a few lines."""
+    """The records that each arm of an experiment file learns from at every generation, in a few lines."""
     return plan_lines(_complete(data))
 
 
 def _complete(data: Mapping[str, Any]) -> tuple[Arm, ...]:
-    """The arms of an experiment file, with a file in place of the text that it does not name."""
+    """The arms of an experiment file. If it names no source of data, a placeholder for a file is put in."""
     return arms(override(data, {"human.path": "a file"}) if lacks_a_source(data) else data)
 
 
 def lacks_a_source(data: Mapping[str, Any]) -> bool:
-    """Whether neither the common settings nor any arm says where the human data come from."""
+    """Whether neither the common settings nor any arm names a source of the human data."""
     sweep, listed = data.get("sweep") or {}, data.get("arms") or []
     keys = [*sweep, *(key for arm in listed if isinstance(arm, Mapping) for key in arm)] if isinstance(listed, list) else []
     human = data.get("human")
@@ -135,14 +139,14 @@ def lacks_a_source(data: Mapping[str, Any]) -> bool:
 
 
 def plan_lines(arms: tuple[Arm, ...]) -> dict[str, list[str]]:
-    """What each arm learns from at every generation, in a few lines; arms of one plan stand together, their names joined by commas.
+    """The records that each arm learns from at every generation, in a few lines. Arms with the same plan share a key: their names joined by commas.
 
-    Generation 0, which always learns from the original human records, is said only where it is the only one.
+    Generation 0 always learns from the original human records. It has a line only if it is the only generation.
     """
     names: dict[tuple[str, ...], list[str]] = {}
     for arm in {arm.name: arm for arm in arms}.values():
         if arm.experiment.unimported:
-            planned = (f"what {name_in_records(arm.experiment.unimported[0])} says, whose code only a run imports",)
+            planned = (f"not known before a run, which imports the code of {name_in_records(arm.experiment.unimported[0])}",)
         else:
             plans = [(inventory.generation, plan) for inventory, plan in arm.experiment.plans()]
             planned = tuple(lines(plans[1:] or plans))
@@ -154,7 +158,7 @@ def plan_lines(arms: tuple[Arm, ...]) -> dict[str, list[str]]:
 
 
 def _names(experiments: list[Experiment], settings: list[dict[str, Any]]) -> list[str]:
-    """Names by what an arm sets: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
+    """Names made from the settings of arms: the policy with its share or weight, then `key=value` (`human_share=0.1`, `replace,temperature=1`)."""
     flat = [flatten(identity(experiment) | {"seed": 0}) for experiment in experiments]
     differing = _differing(flat)
     by_policy = {
@@ -188,7 +192,7 @@ def _differing(flat: list[dict[str, Any]]) -> list[str]:
 
 
 def _key_and_value(key: str, value: Any) -> str:
-    """`key=value`; constant rows need no key."""
+    """`key=value`, or only `constant` for constant rows."""
     if key == "rows" and value == "constant":
         return "constant"
     return f"{key.rpartition('.')[2]}={_word(value)}"

@@ -1,7 +1,7 @@
-"""Bounds on readings: how far each may go from what it was at generation 0, and on which side of it it becomes worse.
+"""Bounds on readings, relative to their values at generation 0, and the direction in which each reading becomes worse.
 
-A bound is the ratio of a reading to its value at generation 0. It lies above 1 for a reading that rises as data collapse
-(`held_out_perplexity: 1.2` allows a fifth more) and below 1 for one that falls (`tail_survival: 0.8` allows a fifth less).
+A bound is a ratio to the value at generation 0. It is above 1 for a reading that rises as data collapse
+(`held_out_perplexity: 1.2` allows a rise by a fifth) and below 1 for one that falls (`tail_survival: 0.8` allows a fall by a fifth).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from outcross.recipe import nearest
 Side = Literal["larger", "smaller"]
 
 TAIL_SURVIVAL = "tail_survival"
-"""The mean over the frequency bands of the reading of the tails: of `rare_words_beyond_prompt`, or of `rare_words` where the other was not read."""
+"""The mean over the frequency bands of the reading of the tails: `rare_words_beyond_prompt`, or `rare_words` if the former was not read."""
 
 WORSE: Mapping[str, Side] = {
     **dict.fromkeys(
@@ -30,15 +30,15 @@ WORSE: Mapping[str, Side] = {
         "smaller",
     ),
 }  # fmt: skip
-"""Which way a reading goes as data collapse, where its page names no side for an audit and yet it goes one way over generations."""
+"""The direction in which a reading becomes worse over generations, for readings whose page names no direction for an audit."""
 
 LOGARITHMS = ("log_variance", "excess_loss", "group_loss_gap", "next_token_entropy_change")
-"""Readings that are the logarithm of a ratio, and 0 where nothing is lost: a bound is on that ratio (of variances, of perplexities, of the numbers of
-next tokens that the model holds possible)."""
+"""Readings that are the logarithm of a ratio, and 0 if nothing is lost. A bound applies to that ratio (of variances, of perplexities, or of the effective
+numbers of next tokens)."""
 
 
 class Bounds(Mapping[str, float]):
-    """How far readings may go, by the name of the reading; never changed."""
+    """An immutable mapping from the name of a reading to its bound."""
 
     def __init__(self, ratios: Mapping[str, float] = {}):
         self._ratios = dict(ratios)
@@ -60,7 +60,7 @@ class Bounds(Mapping[str, float]):
 
 
 def read_bounds(value: object, key: str = "stop_when") -> Bounds:
-    """Bounds from plain data; None is no bound. BadInput where they are no mapping of names to positive numbers."""
+    """Read bounds from plain data. None means no bounds. Raises BadInput if they are not a mapping of names to positive numbers other than 1."""
     if value is None or isinstance(value, Bounds):
         return value or Bounds()
     if not isinstance(value, Mapping):
@@ -74,12 +74,12 @@ def read_bounds(value: object, key: str = "stop_when") -> Bounds:
 
 
 def check_bounds(bounds: Mapping[str, float], pages: Mapping[str, Page], key: str = "stop_when") -> None:
-    """BadInput where a bound is on a reading that is not there, that has no one way to become worse, or on the side that is no loss."""
+    """Raise BadInput if a bound is on an unknown reading, on one that has no single worse direction, or on the side that is not a loss."""
     known = {**pages, **_composite(pages)}
     for name, bound in bounds.items():
         if name not in known:
             raise BadInput(
-                f"{key}.{name} is no reading of this experiment{nearest(name, known)}; it has {', '.join(sorted(known))[:400]}"
+                f"{key}.{name} is not a reading of this experiment{nearest(name, known)}; it has {', '.join(sorted(known))[:400]}"
             )
         page = known[name]
         side = side_of(name, page)
@@ -89,9 +89,7 @@ def check_bounds(bounds: Mapping[str, float], pages: Mapping[str, Page], key: st
                 f"{_others(known)}"
             )
         if not can_be_bounded(name, page):
-            raise BadInput(
-                f"{key}.{name} is 0 where nothing is lost, so that its ratio to generation 0 says nothing; {_others(known)}"
-            )
+            raise BadInput(f"{key}.{name} is 0 if nothing is lost, so its ratio to generation 0 has no meaning; {_others(known)}")
         if (bound > 1) != (side == "larger"):
             way, limit = ("rises", "above 1") if side == "larger" else ("falls", "below 1")
             raise BadInput(
@@ -100,19 +98,19 @@ def check_bounds(bounds: Mapping[str, float], pages: Mapping[str, Page], key: st
 
 
 def side_of(name: str, page: Page) -> Side | None:
-    """The side on which a reading becomes worse as data collapse; None where it may go either way."""
+    """The direction in which a reading becomes worse as data collapse; None if it may go either way."""
     if page.worse == "larger" or page.worse == "smaller":
         return page.worse
     return None if page.worse is not None else WORSE.get(name)
 
 
 def can_be_bounded(name: str, page: Page) -> bool:
-    """Whether a ratio of the reading to generation 0 says how much worse it is."""
+    """Whether the ratio of a reading to its value at generation 0 measures how much worse it is."""
     return side_of(name, page) is not None and (name in LOGARITHMS or page.healthy != 0.0)
 
 
 def _composite(pages: Mapping[str, Page]) -> dict[str, Page]:
-    """`tail_survival` with the page of the reading that it is the mean of, where that is read."""
+    """`tail_survival`, with the page of the reading that it averages; empty if that reading is not read."""
     tail = next((name for name in standing_for("tail") if name in pages), None)
     return {} if tail is None else {TAIL_SURVIVAL: pages[tail]}
 

@@ -1,4 +1,4 @@
-"""How many records a generation draws for those that it keeps."""
+"""Draws in which a model writes several candidates for each record that is kept."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Drawing(Draw):
     """A Draw in which the model writes several candidates for each record that is to be kept."""
 
     candidates: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """Records that the model writes for each that `rows` asks for; `select` chooses among them."""
+    """Number of records that the model writes for each record that `rows` requests. `select` selects among them."""
 
 
 def candidates_of(draw: Draw) -> int:
-    """Records that the model writes for each that is asked for."""
+    """Number of records that the model writes for each record that is requested."""
     return draw.candidates if isinstance(draw, Drawing) else 1
 
 
 def step_draw(draw: Draw, records: int) -> Draw:
-    """The draw of a step, which writes all candidates of so many records. Steps know no candidates, only how many records they write."""
+    """The draw of a step that writes all candidates of `records` records. It has the total number of records instead of `candidates`."""
     settings: dict[str, Any] = {field.name: getattr(draw, field.name) for field in fields(Draw)}
     settings["records"] = records * candidates_of(draw)
     return Draw(**settings)
@@ -47,4 +47,4 @@ def _read(value: object) -> Draw:
 
 
 DRAWING: Any = Nested(_read, recipe=Drawing)
-"""The pydantic annotation of a field that holds a Draw, given as such or as a mapping, in which `candidates` may stand."""
+"""The pydantic annotation of a field that holds a Draw, given as a Draw or as a mapping, which may contain `candidates`."""

@@ -1,4 +1,4 @@
-"""What an experiment file says: YAML as plain data, with the settings of a size and of the command put in."""
+"""Reads experiment files: YAML as plain data, changed by the settings of a size and of the command."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from outcross.sources import SOURCES
 def override(spec: Mapping[str, Any], settings: Mapping[str, Any], owner: type | None = Experiment) -> dict[str, Any]:
     """Plain data of an experiment with dotted keys replaced: `{"policy.share": 0.2}`.
 
-    A key may lead through what is a plain word (`policy: replace`), is keyed by its kind (`start: {pretrained: {…}}`) or is left out, which
-    means its default. `owner` is the recipe that the keys belong to. Raises BadInput where a value on the way has no settings.
+    A key may lead through a value that is a plain word (`policy: replace`), is keyed by its kind (`start: {pretrained: {…}}`), or is left out and
+    so has its default. `owner` is the recipe that the keys belong to. Raises BadInput if a value on the way has no settings.
     """
     changed = dict(spec)
     for key, value in settings.items():
@@ -39,23 +39,23 @@ def override(spec: Mapping[str, Any], settings: Mapping[str, Any], owner: type |
 
 
 def _check_key(key: str) -> None:
-    """Refuse a key of which a part is empty, as in `generations.` or `a..b`."""
+    """Refuse a key with an empty part, as in `generations.` or `a..b`."""
     if not all(part.strip() for part in key.split(".")):
         raise BadInput(
-            f"{key!r:.80} is no key of a setting, one of its parts is empty; write key=value or key.subkey=value, as in generations=10"
+            f"{key!r:.80} is not the key of a setting, since one of its parts is empty; write key=value or key.subkey=value, as in generations=10"
         )
 
 
 def load(spec: str, overrides: Sequence[str] | Mapping[str, Any] = ()) -> dict[str, Any]:
-    """The plain data of an experiment file (a path, or the name of a built-in one) with `key.subkey=value` put in."""
+    """Read an experiment file (a path, or the name of a built-in one) as plain data, changed by settings such as `key.subkey=value`."""
     spec_of_file = {"name": re.sub(r"[^A-Za-z0-9._-]+", "-", Path(spec).stem).strip("-._")[:64] or "run"} | parse(_text(spec), spec)
     return changed(spec_of_file, overrides, spec)
 
 
 def changed(spec: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Plain data of an experiment with settings put in: dotted keys with their values, or words as in `generations=10`.
+    """Plain data of an experiment, changed by settings: dotted keys with their values, or words such as `generations=10`.
 
-    BadInput where the arms of the experiment set the same key; `where` says whose arms they are.
+    Raises BadInput if the arms of the experiment set the same key. `where` names the experiment in the error.
     """
     settings = given_settings(overrides)
     spec = of_size(spec, settings.pop("size", spec.get("size")), where, settings)
@@ -66,14 +66,14 @@ def changed(spec: Mapping[str, Any], overrides: Sequence[str] | Mapping[str, Any
 
 
 FULL = "full"
-"""The size of an experiment as it is written; others stand under `sizes`."""
+"""The size of an experiment as it is written. Other sizes are under `sizes`."""
 
 
 def of_size(spec: Mapping[str, Any], size: object, where: str, then: Mapping[str, Any] = {}) -> dict[str, Any]:
-    """Plain data of an experiment with the settings of one of its `sizes` put in; a note says what each of them was at full size.
+    """Plain data of an experiment with the settings of one of its `sizes`. A note gives the full-size value of each of them.
 
-    Notes of a size replace those of the experiment. A setting that `then` changes again is not a cut of the size, so no note mentions it.
-    BadInput where there is no such size.
+    Notes of a size replace those of the experiment. A setting that `then` changes again does not come from the size, so no note mentions it.
+    Raises BadInput if there is no such size.
 
     >>> spec = {"name": "mine", "generations": 10, "sizes": {"small": {"generations": 5}}}
     >>> of_size(spec, "small", "mine.yaml")
@@ -102,13 +102,13 @@ def of_size(spec: Mapping[str, Any], size: object, where: str, then: Mapping[str
 
 
 def _at(key: str, flat: Mapping[str, Any]) -> object:
-    """The value of a dotted key; of a key with settings of its own, as `sweep`, all of them by name."""
+    """The value of a dotted key. For a key that has settings of its own, such as `sweep`, all of them by name."""
     inner = {other.removeprefix(f"{key}."): value for other, value in flat.items() if other.startswith(f"{key}.")}
     return inner or flat.get(key)
 
 
 def words(value: object) -> str:
-    """A setting's value as a note says it; of a list of arms their names."""
+    """A setting's value in the words of a note. A list of arms becomes their names."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {words(inner)}" for name, inner in value.items())
     if value is None:
@@ -119,9 +119,9 @@ def words(value: object) -> str:
 
 
 def _without_source(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The experiment without where its human data come from, where the settings name another source: one source takes the place of the other.
+    """The experiment without its source of human data if the settings name another source, which replaces it.
 
-    A source of a kind that has such a setting of its own keeps its kind, as `{kind: images, path: …}`.
+    A source whose kind has this setting itself keeps its kind, as in `{kind: images, path: …}`.
     """
     human = spec.get("human")
     if not isinstance(human, Mapping):
@@ -134,11 +134,11 @@ def _without_source(spec: Mapping[str, Any], settings: Mapping[str, Any]) -> Map
 
 
 SOURCE_WORDS = ("text", "distribution", "path", "hub", "array")
-"""Settings of `human` of which one says where the data come from."""
+"""Settings of `human` that name a source of data. Only one of them may be given."""
 
 
 def given_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by their keys, from a mapping or from words as in `generations=10`. BadInput where two words set one key.
+    """Settings by their keys, from a mapping or from words such as `generations=10`. Raises BadInput if two words set the same key.
 
     >>> given_settings(["generations=3", "policy=replace"])
     {'generations': 3, 'policy': 'replace'}
@@ -154,15 +154,18 @@ def given_settings(given: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def setting(word: str) -> tuple[str, Any]:
-    """A setting as a command line gives it, `key=value`, as its key and its value."""
+    """The key and the value of a setting that is written as `key=value`."""
     key, equals, value = word.partition("=")
     if not equals or not key.strip():
-        raise BadInput(f"{word!r:.80} is no setting; write key=value, as in generations=10")
+        raise BadInput(f"{word!r:.80} is not a setting; write key=value, as in generations=10")
     return key.strip(), _scalar(value, word)
 
 
 def _check_not_overruled(spec_of_file: Mapping[str, Any], key: str, spec: str, is_own_sweep: bool) -> None:
-    """BadInput where arms or a sweep set what a setting sets. A sweep that is itself a setting may set a part of it, as policy.share of policy=human_share."""
+    """Raise BadInput if arms or a sweep set the same key as a setting.
+
+    If the sweep itself is among the settings, it may set a part of the value, such as policy.share of policy=human_share.
+    """
     arms, sweep = spec_of_file.get("arms"), spec_of_file.get("sweep")
     overruling = (
         [str(own) for arm in arms if isinstance(arm, Mapping) for own in arm if own != "name"] if isinstance(arms, list) else []
@@ -183,7 +186,7 @@ def builtin() -> dict[str, Path]:
 
 
 def parse(text: str, where: str) -> dict[str, Any]:
-    """YAML, read safely, of plain values only; duplicate keys are refused."""
+    """Read YAML that contains plain values only. Duplicate keys are refused."""
     settings = plain_yaml.read(text, where)
     if not isinstance(settings, dict):
         raise BadInput(f"{where} holds no experiment; it must be a YAML mapping with name, human, learner, …")
@@ -194,17 +197,17 @@ def _text(spec: str) -> str:
     path = builtin().get(spec) or Path(spec)
     if "\0" not in spec and not os.path.lexists(path):
         raise BadInput(
-            f"no experiment and no file {spec!r}{nearest(spec, builtin())}; give a YAML file, or a built-in experiment: {', '.join(builtin())}"
+            f"there is no experiment or file {spec!r}{nearest(spec, builtin())}; give a YAML file, or a built-in experiment: {', '.join(builtin())}"
         )
-    return read_text(path, "give an experiment file, which is a page of YAML", MOST_BYTES)
+    return read_text(path, "give an experiment file in YAML", MOST_BYTES)
 
 
 MOST_BYTES = 1_000_000
-"""Bytes of an experiment file."""
+"""Maximum size of an experiment file, in bytes."""
 
 
 def _scalar(text: str, where: str) -> Any:
     try:
         return plain_yaml.read(text, f"{where[:80]!r}")
     except BadInput as error:
-        raise BadInput(f"{error}; the value is not YAML that can be used, quote it") from None
+        raise BadInput(f"{error}; the value is not valid YAML, so quote it") from None

@@ -1,4 +1,4 @@
-"""What the arms of an experiment differ in: whether every value of one setting meets every other, and which arms one number alone tells apart."""
+"""The settings in which the arms of an experiment differ, whether they are fully crossed, and which arms differ in a single number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from outcross.experiment.teachers import teacher_lines
 from outcross.recipe import flatten, short_kind
 
 NO_SETTINGS = ("name", "notes", "seed", "metrics", "store", "chains", "generations", "stop_when")
-"""Keys that say how long and how often is looked, not what is done."""
+"""Keys that do not count as differences between arms: they do not change what a generation does."""
 FIRST = ("policy", "learner")
 ROWS = ("human.rows", "rows")
 """Settings that count records: the n of a scaling law."""
@@ -23,16 +23,16 @@ Level = int | float | str
 
 @dataclass(frozen=True)
 class Setting:
-    """One thing in which arms differ: its key as an experiment file writes it, and the level of every arm."""
+    """A setting in which arms differ: its key in the experiment file, and its level in every arm."""
 
     key: str
     levels: Mapping[str, Level]
     along: tuple[str, ...] = ()
-    """Other keys that change wherever this one does, so that nothing tells them apart."""
+    """Other keys that always change together with this one, so that their effects cannot be separated."""
 
     @property
     def values(self) -> tuple[Level, ...]:
-        """Its different levels: numbers by size, words as the arms come."""
+        """The distinct levels: numbers by size, words in the order of the arms."""
         levels = dict.fromkeys(self.levels.values())
         return tuple(sorted(levels)) if self.is_number else tuple(levels)  # type: ignore[type-var]
 
@@ -49,26 +49,26 @@ class Setting:
         return {arm: float(level) for arm, level in self.levels.items() if _is_number(level)}
 
     def in_words(self, level: Level) -> str:
-        """A level in words: `human.rows = 50`; a part is named by itself."""
+        """A level in words: `human.rows = 50`. A policy or learner is named without its key."""
         return word(level) if self.key in FIRST else f"{self.name} = {word(level)}"
 
 
 @dataclass(frozen=True)
 class ArmFamily:
-    """Arms that differ in one number alone."""
+    """Arms that differ only in one number."""
 
     setting: str
-    """The key of that number, as an experiment file writes it."""
+    """The key of that number in the experiment file."""
     among: str
-    """What these arms have in common that tells them from the other families of this setting (`replace`); empty for the only one."""
+    """What distinguishes these arms from the other families of this setting (`replace`); empty if there is only one family."""
     arms: tuple[tuple[float, str], ...]
-    """The number and the arm, smallest first; at least two different numbers."""
+    """The number and the arm, the smallest number first. There are at least two different numbers."""
 
 
 def flat_settings(arms: Iterable[Arm]) -> dict[str, dict[str, Any]]:
-    """Every setting of every arm by its dotted key; seeds of an arm share them.
+    """Every setting of every arm by its dotted key. The seeds of an arm share its settings.
 
-    Where arms have other teachers, what these learn with, write and read is one setting in words.
+    If arms have different teachers, all settings of the teachers are a single setting in words.
     """
     arms = tuple(arms)
     by_name = len({tuple(arm.experiment.teachers) for arm in arms}) == 1
@@ -76,14 +76,14 @@ def flat_settings(arms: Iterable[Arm]) -> dict[str, dict[str, Any]]:
 
 
 def _teachers(arm: Arm) -> dict[str, str]:
-    """The teachers of an arm in words; "none" where it has one model."""
+    """The teachers of an arm in words; "none" if the arm has no teachers."""
     return {"teachers": "; ".join(teacher_lines(arm.experiment.teachers)) or "none"}
 
 
 def settings(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Setting, ...]:
-    """What these arms differ in, by arm: the policy first, then the learner, then by key.
+    """The settings in which these arms differ: the policy first, then the learner, then the others by key.
 
-    A part of another kind is one setting (`policy`), whatever else differs within it.
+    If a part is of different kinds, it is one setting (`policy`), and its own settings are not listed.
 
     >>> [setting.key for setting in settings({"a": {"policy.kind": "replace", "rows": 5}, "b": {"policy.kind": "replace", "rows": 9}})]
     ['rows']
@@ -101,7 +101,7 @@ def settings(flat: Mapping[str, Mapping[str, Any]]) -> tuple[Setting, ...]:
 
 
 def families(flat: Mapping[str, Mapping[str, Any]]) -> tuple[ArmFamily, ...]:
-    """The arms that differ in one number alone, by that number. Numbers that change together are none: nothing tells them apart.
+    """The families of arms that differ only in one number. Numbers that change together form no family, since their effects cannot be separated.
 
     >>> [family.arms for family in families({"a": {"rows": 9}, "b": {"rows": 5}})]
     [((5.0, 'b'), (9.0, 'a'))]
@@ -120,7 +120,7 @@ def families(flat: Mapping[str, Mapping[str, Any]]) -> tuple[ArmFamily, ...]:
 
 
 def _by_kinds(flat: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Mapping[str, Any]]]:
-    """Arms of the same parts together: within them the numbers of a part (`policy.share`) are settings of their own."""
+    """The arms grouped by the kinds of their parts. Within a group, the numbers of a part (`policy.share`) are settings of their own."""
     by_kinds: dict[str, dict[str, Mapping[str, Any]]] = {}
     for arm, own in flat.items():
         kinds = sorted((key, str(value)) for key, value in own.items() if key.split(".")[-1] == "kind")
@@ -129,7 +129,7 @@ def _by_kinds(flat: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Mapping[s
 
 
 def _otherwise_alike(setting: Setting, several: Iterable[Setting]) -> list[tuple[tuple[float, str], ...]]:
-    """The arms that this setting alone tells apart, by its numbers."""
+    """The groups of arms that differ only in this setting, each arm with its number."""
     others = [other for other in several if other is not setting]
     alike: dict[tuple[Level, ...], list[tuple[float, str]]] = {}
     for arm, number in setting.numbers().items():
@@ -138,7 +138,7 @@ def _otherwise_alike(setting: Setting, several: Iterable[Setting]) -> list[tuple
 
 
 def _differences_in_words(key: str, arms: Iterable[str], flat: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What tells these arms apart beside one key, in words."""
+    """The differences between these arms in words, without one key."""
     arms = list(arms)
     names = [arm.rpartition(f",{key.rpartition('.')[2]}=")[0] for arm in arms]
     if len(arms) > 1 and all(names) and len(set(names)) == len(names):  # a sweep over arms that people named
@@ -148,7 +148,7 @@ def _differences_in_words(key: str, arms: Iterable[str], flat: Mapping[str, Mapp
 
 
 def is_crossed(several: Iterable[Setting]) -> bool:
-    """Whether there are at least two settings and an arm for every combination of their levels."""
+    """Whether there are at least two settings, and an arm for every combination of their levels."""
     several = tuple(several)
     combinations = {tuple(setting.levels[arm] for setting in several) for arm in several[0].levels} if several else set()
     return len(several) > 1 and len(combinations) == math.prod(len(setting.values) for setting in several)
@@ -170,7 +170,7 @@ def _differs(key: str, flat: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _whole(key: str, differing: list[str]) -> str:
-    """The shortest part of a key that is of several kinds, or a mapping in some arms alone; else the key."""
+    """The shortest beginning of a key whose value has several kinds, or is a mapping only in some arms; else the whole key."""
     path = key.split(".")
     heads = [".".join(path[:length]) for length in range(1, len(path))]
     return next((head for head in heads if head in differing or f"{head}.kind" in differing), key)
@@ -190,6 +190,6 @@ def _level(key: str, own: Mapping[str, Any], differing: list[str]) -> Level:
 
 
 def _partition(setting: Setting) -> tuple[int, ...]:
-    """Which arms have the same level, by the first of each."""
+    """For each arm, the index of the first arm with the same level. Settings that split the arms in the same way have equal results."""
     levels = list(setting.levels.values())
     return tuple(levels.index(level) for level in levels)

@@ -1,4 +1,4 @@
-"""Several teachers in one experiment: what each learns, writes and reads."""
+"""Several teachers in one experiment: their learners, their shares of the records, and what they read."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from outcross.models import LEARNERS, Learner
 from outcross.recipe import Nested, nearest, one_of, plain, recipe
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9._=+-]{0,39}"
-"""How a teacher may be called: its name stands in file names."""
+"""Pattern of the name of a teacher, which is used in file names."""
 TEACHER = "teacher "
-"""What opens the group of a reading that is of one teacher."""
+"""The beginning of the group of a reading about one teacher."""
 ROUNDING = 1e-9
-"""How far from 1 the shares of all teachers may be together."""
+"""Maximum difference between 1 and the sum of the shares of all teachers."""
 
 
 def _reads(value: object) -> object:
@@ -37,28 +37,28 @@ def _human(value: object) -> object:
     if isinstance(value, list | tuple) and value and all(isinstance(group, str) and group for group in value):
         return tuple(value)
     raise BadInput(
-        f"human must be own, all, or a list of groups of the human records, got {value!r:.80}; write human: [de, fr] for those of two languages"
+        f"human must be own, all, or a list of groups of the human records, got {value!r:.80}; write human: [de, fr] for the records of two languages"
     )
 
 
 @recipe
 class Teacher:
-    """One of several teachers: a line of models that learns, writes, and reads what the others wrote, or its own records alone."""
+    """One of several teachers: a line of models that learns and writes, and that reads the records of all teachers or only its own."""
 
     learner: Annotated[Learner | None, one_of(LEARNERS, "learner", or_none=True)] = None
-    """What it learns with; left out: the learner of the experiment. Networks take the teacher's share of the steps or tokens of `training`."""
+    """The learner of this teacher; by default, the learner of the experiment. Networks take the teacher's share of the steps or tokens of `training`."""
     reads: Annotated[Literal["all", "own"] | float, PlainValidator(_reads)] = "all"
-    """What it learns of what is kept of the newest generation: `all` (of every teacher's records its share), `own` (its own records alone), or the
-    fraction of its records, in [0, 1], that the other teachers wrote. Quotas are exact to the record; no record goes to two teachers, where all read alike."""
+    """Which kept records of the newest generation it reads: `all` (its share of every teacher's records), `own` (only its own records), or a number in [0, 1],
+    the fraction of its records that the other teachers wrote. Quotas are exact. If all teachers read in the same way, no record goes to two of them."""
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Fraction of the records of a generation that it writes, in (0, 1); left out: as much of the rest as the others that leave it out. Shares sum to 1."""
+    """Fraction of the records of a generation that it writes, in (0, 1). Teachers that leave it out share the rest equally. Shares sum to 1."""
     human: Annotated[Literal["own", "all"] | tuple[str, ...], PlainValidator(_human)] = "own"
-    """The original human records that it learns from first: `own` (its share of them, which no other teacher has), `all`, or the groups that it is a
-    specialist of, as in [de, fr]."""
+    """The original human records that it learns from first: `own` (its share of them, which no other teacher has), `all`, or the groups in which it is a
+    specialist, such as [de, fr]."""
 
     @property
     def migrants(self) -> float:
-        """Fraction of what it learns that other teachers wrote, in [0, 1], where every teacher writes its share."""
+        """Fraction of the records that it reads that other teachers wrote, in [0, 1], if every teacher writes its share."""
         assert self.share is not None
         return {"all": 1 - self.share, "own": 0.0}.get(self.reads, self.reads)  # type: ignore[arg-type, return-value]
 
@@ -90,10 +90,10 @@ TEACHERS: Any = Nested(_teachers, recipe=Teacher)
 
 
 def completed(teachers: Mapping[str, Teacher], learner: Learner) -> dict[str, Teacher]:
-    """The teachers with their learners and shares filled in. BadInput where there is one, or their shares do not sum to 1."""
+    """The teachers with their learners and shares filled in. Raises BadInput if there is only one teacher, or if shares do not sum to 1."""
     if len(teachers) == 1:
         raise BadInput(
-            f"teachers names {next(iter(teachers))} alone, which is an experiment without teachers; leave teachers out, or add another one"
+            f"teachers names only {next(iter(teachers))}, and several are needed; leave teachers out, or add another one"
         )
     given_share = sum(teacher.share for teacher in teachers.values() if teacher.share is not None)
     without = [name for name, teacher in teachers.items() if teacher.share is None]
@@ -117,14 +117,14 @@ def completed(teachers: Mapping[str, Teacher], learner: Learner) -> dict[str, Te
         assert teacher.share is not None
         if teacher.migrants * teacher.share > (1 - teacher.share) * (1 + ROUNDING):
             raise BadInput(
-                f"teachers.{name}.reads asks the other teachers for {teacher.migrants:g} of its records, and its share is {teacher.share:g}: they write no more than "
-                f"{(1 - teacher.share) / teacher.share:.3g} of that; lower reads or its share"
+                f"teachers.{name}.reads requests a fraction of {teacher.migrants:g} from the other teachers, but with a share of {teacher.share:g} they write at most "
+                f"{(1 - teacher.share) / teacher.share:.3g} of the number of its records; lower reads or its share"
             )
     return completed_teachers
 
 
 def fractions(teachers: Mapping[str, Teacher]) -> dict[str, dict[str, Fraction]]:
-    """Which fraction of the records of every teacher each teacher reads, by the reader and the writer."""
+    """The fraction of each teacher's records that each teacher reads, by reader and then by writer."""
     shares = exact_shares(teachers)
     by_reader = {}
     for reader, teacher in teachers.items():
@@ -136,14 +136,14 @@ def fractions(teachers: Mapping[str, Teacher]) -> dict[str, dict[str, Fraction]]
 
 
 def exact_shares(teachers: Mapping[str, Teacher]) -> dict[str, Fraction]:
-    """The share of every teacher, as fractions that sum to 1."""
+    """The share of every teacher as an exact fraction. The fractions sum to 1."""
     shares = {name: exact(teacher.share or 0.0) for name, teacher in teachers.items()}
     total = sum(shares.values())
     return {name: share / total for name, share in shares.items()}
 
 
 def check_known(asked: Mapping[str, str], teachers: Mapping[str, Teacher], where: str) -> None:
-    """BadInput where a table names a teacher that there is not."""
+    """Raise BadInput if a table names an unknown teacher."""
     for name in asked.values():
         if name not in teachers:
             raise BadInput(
@@ -152,7 +152,7 @@ def check_known(asked: Mapping[str, str], teachers: Mapping[str, Teacher], where
 
 
 def teacher_lines(teachers: Mapping[str, Teacher]) -> list[str]:
-    """What teachers learn with, write and read, a line for those that are alike."""
+    """The settings of the teachers in words. Teachers that are alike share a line."""
     alike: dict[str, list[str]] = {}
     for name, teacher in teachers.items():
         alike.setdefault(_in_words(teacher, len(teachers)), []).append(name)

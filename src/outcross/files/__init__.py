@@ -1,1 +1,1 @@
-"""Files, read as typed columns or as text, and written whole or not at all."""
+"""Reads files as typed columns or as text, and writes files either completely or not at all."""

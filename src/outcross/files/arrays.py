@@ -1,6 +1,6 @@
-"""Arrays of numbers in .npy and .npz files: what a header declares is checked before memory is taken for it.
+"""Arrays of numbers in .npy and .npz files. The size in a header is checked before memory is allocated for it.
 
-Files are read, never mapped: one that is cut short while it is mapped ends the process (SIGBUS).
+Files are read and never mapped into memory. If a mapped file is truncated, the process ends with SIGBUS.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from outcross.files import inputs
 
 @dataclass(frozen=True)
 class Header:
-    """What a .npy file says of itself."""
+    """The header of a .npy file."""
 
     shape: tuple[int, ...]
     is_fortran: bool
@@ -33,13 +33,13 @@ class Header:
 
     @property
     def size(self) -> int:
-        """Bytes of the values."""
+        """Size of the values, in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """The array of a .npy file, whose rows are read when a slice of them is asked for."""
+    """The array of a .npy file. Rows are read from the file when a slice is requested."""
 
     path: Path
     header: Header
@@ -60,7 +60,7 @@ class ArrayFile:
         return self.header.shape[0]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        """Rows from one to another, in steps of one. BadInput where the file is shorter than it was."""
+        """Read a slice of rows with step 1. Raises BadInput if the file has become shorter."""
         first, last, _ = rows.indices(len(self))
         shape = (max(0, last - first), *self.shape[1:])
         row = math.prod(self.shape[1:]) * self.dtype.itemsize
@@ -71,16 +71,19 @@ class ArrayFile:
 
 
 def load(path: Path) -> Mapping[str, np.ndarray | ArrayFile]:
-    """The arrays of a .npz file by name, or that of a .npy file; BadInput where it is not whole, holds objects, or would take too much memory."""
+    """Read the arrays of a .npz file by name, or the array of a .npy file under the name "".
+
+    Raises BadInput if the file is incomplete, contains objects, or would take too much memory.
+    """
     try:
         with inputs.opened(path) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numpy warns of headers that Python 2 wrote, which it reads
+            warnings.simplefilter("ignore")  # numpy warns about headers that Python 2 wrote, although it reads them
             start = file.read(4)
             file.seek(0)
             return _of_archive(file, path) if start == b"PK\x03\x04" else {"": _of_file(file, path)}
     except (BadInput, MachineGaveOut):
         raise
-    except Exception as error:  # numpy reads the header as Python's tokeniser happens to fail on it
+    except Exception as error:  # a damaged header can raise any error of Python's tokeniser
         if is_of_the_machine(error):
             raise MachineGaveOut(f"{path} cannot be read: {first_words(error)}; free memory or open files") from None
         raise BadInput(f"{path} is not a whole .npy or .npz file of numbers: {first_words(error, 120)}") from None
@@ -96,12 +99,12 @@ def _of_file(file: BinaryIO, path: Path) -> np.ndarray | ArrayFile:
 
 
 def _of_archive(file: BinaryIO, path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a zip file, whose directory says how large each is; no more than that is ever unpacked."""
+    """The arrays of a zip file. Its directory declares the size of each, and no more than that is unpacked."""
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         inputs.check_memory(path, sum(member.file_size for member in members))
         if not members:
-            raise ValueError("it holds no array")
+            raise ValueError("it contains no array")
         return {member.filename.removesuffix(".npy"): _of_member(archive, member, path) for member in members}
 
 
@@ -114,7 +117,7 @@ def _of_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) ->
 
 
 def _header(file: BinaryIO) -> Header:
-    """ValueError where the file does not begin with one, or where its values are no numbers, texts or times."""
+    """Read the header of a .npy file. Raises ValueError if there is none, or if the values are objects or structures."""
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} is of structured arrays")
@@ -129,7 +132,7 @@ def _header(file: BinaryIO) -> Header:
 
 def _check_whole(header: Header, size: int) -> None:
     if header.size > size:
-        raise ValueError(f"it is cut off, {size:,} bytes of values for {header.dtype} of shape {header.shape}")
+        raise ValueError(f"it is cut off: it has {size:,} bytes of values for {header.dtype} of shape {header.shape}")
 
 
 def _array(content: bytes | memoryview, header: Header, path: Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Chats as texts by role: a column of lists of messages becomes a column a role, of what that role said."""
+"""Chats as texts by role: a column of lists of messages becomes one column of texts for each role."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     import polars
 
 WHO = ("role", "from")
-"""Fields that say who wrote a message."""
+"""Names of fields that hold the author of a message."""
 WHAT = ("content", "value", "text")
-"""Fields that hold what it says."""
+"""Names of fields that hold the text of a message."""
 
 
 def unfolded(source: TableSource) -> TableSource:
-    """The source with its chats by role: `messages` becomes `messages: user` and `messages: assistant`. Other columns stay."""
+    """The source with its chats split by role: `messages` becomes `messages: user` and `messages: assistant`. Other columns stay."""
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         if wanted is None:
@@ -35,7 +35,7 @@ def unfolded(source: TableSource) -> TableSource:
 
 
 def by_role(frame: polars.DataFrame) -> polars.DataFrame:
-    """A frame whose chats stand by role; the messages of a role are joined by line breaks, and missing where it says nothing."""
+    """A frame whose chats are split by role. The messages of a role are joined by line breaks. The text is missing if a role has no message."""
     import polars as pl
 
     columns: list[polars.Series] = []
@@ -46,7 +46,7 @@ def by_role(frame: polars.DataFrame) -> polars.DataFrame:
 
 
 def _fields(dtype: polars.DataType) -> tuple[str, str] | None:
-    """The fields of a message that say who wrote it, and what; None where a column holds no chats."""
+    """The names of the fields with the author and with the text of a message; None if a column holds no chats."""
     import polars as pl
 
     if not isinstance(dtype, pl.List) or not isinstance(dtype.inner, pl.Struct):

@@ -1,4 +1,4 @@
-"""Croissant 1.1 (MLCommons, 2026-01-29): the terms of its JSON-LD, and the columns of a table as its fields."""
+"""Croissant 1.1 (MLCommons, 2026-01-29): the terms of its JSON-LD, and the columns of a table as Croissant fields."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ CONTEXT: dict[str, Any] = {
         "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "sdVersion", "separator", "source", "subField", "transform", "unArchive", "value",
     )
 }  # fmt: skip
-"""The terms, as appendix 1 of the specification and the official reader have them, and PROV's."""
+"""The terms of appendix 1 of the specification and of the official reader, and those of PROV."""
 
 
 def field(records: str, number: int, column: str, dtype: Any, source: dict[str, Any]) -> dict[str, Any]:
-    """A column of a polars type as a field of a set of records."""
+    """A column with a polars type, as a field of a record set."""
     kind, is_list = _type(dtype)
     described = {
         "@type": "cr:Field",
@@ -48,12 +48,12 @@ def field(records: str, number: int, column: str, dtype: Any, source: dict[str, 
 
 
 def identifier(records: str, number: int, column: str) -> str:
-    """The name of a field: that of its column, or its number where the column has signs that such a name cannot have."""
+    """The identifier of a field: the name of its column, or the number of the column if its name has characters that are not allowed."""
     return f"{records}/{column if re.fullmatch('[A-Za-z_][0-9A-Za-z_]*', column) else number}"
 
 
 def _type(dtype: Any) -> tuple[str, bool]:
-    """The type of a column in the terms of Croissant, and whether it holds lists."""
+    """The Croissant type of a column, and whether the column holds lists."""
     import polars as pl
 
     if isinstance(dtype, pl.List | pl.Array) and not dtype.inner.is_nested():  # pyright: ignore[reportAttributeAccessIssue, reportOptionalMemberAccess]

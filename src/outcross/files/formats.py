@@ -1,4 +1,4 @@
-"""Sources of files, by the ends of their names. Input is hostile, never executed."""
+"""Sources of files, by their name suffixes. Input may be hostile and is never executed."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 PICTURES = (".png", ".jpg", ".jpeg")
 TEXTS = (".txt", ".md")
-"""Files of plain text."""
+"""Suffixes of plain text files."""
 PARAGRAPHS = 0.02
-"""Share of blank lines from which a text's records are its paragraphs, not its lines."""
+"""Minimum share of blank lines at which the records of a text are its paragraphs and not its lines."""
 
 
 def from_file(path: Path, whole_texts: bool = False) -> TableSource:
-    """The records of a file, or of a folder of pictures; BadInput in one line, now or while they are read, where it holds none.
+    """The records of a file, or of a folder of pictures. Raises BadInput in one line, now or during reading, if it contains none.
 
-    With `whole_texts` a file of text, and what no other format is known for, is one record: all that it says.
+    With `whole_texts`, a text file or a file of an unknown format is a single record with its whole text.
     """
     form, packed = suffix(path)
     if kind_at(path) == "folder":
@@ -45,19 +45,21 @@ def from_file(path: Path, whole_texts: bool = False) -> TableSource:
     if whole_texts and (form in TEXTS or form not in _READERS):
         return guarded(lambda: _whole(path), partial(refusal, path))
     if form not in _READERS:
-        raise BadInput(f"{path} is none of {', '.join(_READERS)} (also .gz, .zst); rename it, or read it yourself and pass a frame")
+        raise BadInput(
+            f"{path} must end in one of {', '.join(_READERS)} (also .gz, .zst); rename it, or read it yourself and pass a frame"
+        )
     if packed and (form in (".arrow", ".feather", ".npy", ".npz") or (packed == ".zst" and form in (".parquet", ".idx"))):
         raise BadInput(f"{path} cannot be read packed; unpack it ({'gzip' if packed == '.gz' else 'zstd'} -d)")
     if packed:
-        inputs.unpacked_size(path)  # polars unpacks without counting
+        inputs.unpacked_size(path)  # polars unpacks without a limit
     source = guarded(lambda: _READERS[form](path), partial(refusal, path))
     return _checked(source, path) if form in (".csv", ".tsv", *TEXTS) else source
 
 
 def _checked(source: TableSource, path: Path) -> TableSource:
-    """A source of text, read whole whatever is asked of it: polars passes over surplus fields of a line where it leaves out columns.
+    """A source of text whose columns are always all read: polars ignores surplus fields of a line if it leaves out columns.
 
-    A zero byte is refused, because polars would read it as a letter.
+    A zero byte is refused, because polars would read it as a character.
     """
     names = "".join(source.columns)
     if "\0" in names or ("\ufffd" in names and undecodable(path)):
@@ -89,13 +91,13 @@ def _parquet(path: Path) -> TableSource:
 
 
 def _arrow(path: Path) -> TableSource:
-    """An Arrow file, read batch by batch, or an Arrow stream, as Hugging Face datasets save it, read whole each time."""
+    """An Arrow file, which is read batch by batch, or an Arrow stream (as Hugging Face datasets save it), which is read completely each time."""
     import polars as pl
 
     with inputs.opened(path) as file:
         magic = file.read(6)
     if magic[:4] == b"FEA1":
-        raise BadInput(f"{path} is Feather of version 1, which is no longer written; write it again as Feather 2, Arrow or Parquet")
+        raise BadInput(f"{path} is Feather of version 1, which cannot be read; write it again as Feather 2, Arrow or Parquet")
     if magic == b"ARROW1":
         pattern = literal_pattern(path)
         return lazy(pl.scan_ipc(pattern), str(path))
@@ -110,7 +112,7 @@ def _arrow(path: Path) -> TableSource:
 
 
 def _delimited(path: Path, separator: str) -> TableSource:
-    """Every field as a string: what a column holds is decided for all of it, not for its first lines."""
+    """Read every field as a string. The kind of a column is decided later from all of its values, not from its first lines."""
     import polars as pl
 
     sixteen = inputs.utf16(path)
@@ -127,26 +129,26 @@ def _delimited(path: Path, separator: str) -> TableSource:
 
 
 BLOCK = 1 << 23
-"""Bytes of lines that are read together, about."""
+"""Approximate size of a block of lines that are read together, in bytes."""
 SIGNS = ",;\t|"
-"""What separates fields."""
+"""Possible separators of fields."""
 OPENING = 1 << 16
-"""Bytes of a file by which its separator is known."""
+"""Size of the beginning of a file from which its separator is determined, in bytes."""
 
 
 def _opening(path: Path) -> str:
-    """The first lines of a file of text; empty where only polars can unpack it."""
+    """The first lines of a text file; empty if only polars can unpack it."""
     return "" if suffix(path)[1] == ".zst" else inputs.opening(path, OPENING).decode(errors="ignore")
 
 
 def _separator(opening: str, usual: str) -> str:
-    """The sign by which every line has as many fields as the header: the usual one where several do or none does.
+    """The separator with which every line has as many fields as the header. If several or none fit, the usual separator.
 
-    A header may hold a comma (`income, EUR`), and so may the numbers under it. Where semicolons and commas both fit, semicolons separate: a
-    name holds a comma more often than a semicolon.
+    A header may contain a comma (`income, EUR`), and the numbers below it may contain commas as well. If both semicolons and commas fit,
+    semicolons are the separator, since names contain commas more often than semicolons.
     """
     lines = opening.splitlines()
-    if len(opening) >= OPENING // 4:  # the last line may be cut
+    if len(opening) >= OPENING // 4:  # the last line may be cut off
         lines = lines[:-1]
     if not lines:
         return usual
@@ -160,7 +162,7 @@ def _separator(opening: str, usual: str) -> str:
 
 
 def _fields(lines: Sequence[str], sign: str) -> list[int]:
-    """Fields of each record of these lines, blank lines left out; a field of more characters than the csv module takes ends the count."""
+    """The number of fields of each record of these lines, without blank lines. A field that is too long for the csv module ends the count."""
     counts: list[int] = []
     try:
         for record in csv.reader(lines, delimiter=sign):
@@ -168,7 +170,7 @@ def _fields(lines: Sequence[str], sign: str) -> list[int]:
                 counts.append(len(record))
     except csv.Error:
         pass
-    # A quoted line break may stand where the text was cut off: what it opens is not whole.
+    # The text may be cut off within a quoted field, so the last record may be incomplete.
     return counts[:-1] if len(counts) > 2 else counts or [0]
 
 
@@ -181,7 +183,7 @@ def _lines(path: Path) -> TableSource:
         )
     pattern = literal_pattern(path)
     if suffix(path)[1]:
-        schema = pl.scan_ndjson(pattern, infer_schema_length=None).collect_schema()  # of all lines, once
+        schema = pl.scan_ndjson(pattern, infer_schema_length=None).collect_schema()  # from all lines, once
         return lazy(pl.scan_ndjson(pattern, schema=schema), str(path))
     schemas = [pl.scan_ndjson(io.BytesIO(block), infer_schema_length=None).collect_schema() for block in _blocks(path)]
     alike = bool(schemas) and all(schema == schemas[0] for schema in schemas)
@@ -196,7 +198,7 @@ def _lines(path: Path) -> TableSource:
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
-    """A file in blocks of whole lines, so that memory holds one of them; polars maps a file into memory and keeps what it has read."""
+    """Yield a file in blocks of whole lines, so that only one of them is in memory. polars itself would map the file and keep what it has read."""
     with inputs.opened(path) as file:
         while block := file.read(BLOCK) + file.readline():
             if block.strip():
@@ -204,13 +206,13 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _json(path: Path) -> TableSource:
-    """A list of records, or one record a line."""
+    """Read a list of records, or one record per line."""
     import polars as pl
 
     content = inputs.utf16(path) or _content(path)
     try:
         return in_memory(pl.read_json(io.BytesIO(content), infer_schema_length=None), str(path))
-    except (Exception, pl.exceptions.PanicException) as error:  # a panic of polars is no Exception
+    except (Exception, pl.exceptions.PanicException) as error:  # a panic in polars is a BaseException
         try:
             return in_memory(pl.read_ndjson(io.BytesIO(content), infer_schema_length=None), str(path))
         except (Exception, pl.exceptions.PanicException):
@@ -218,7 +220,7 @@ def _json(path: Path) -> TableSource:
 
 
 def _content(path: Path) -> bytes:
-    """What a file holds, unpacked; BadInput where it is empty. What a .zst file holds must be text."""
+    """The unpacked content of a file. Raises BadInput if it is empty. The content of a .zst file must be text."""
     content = _unpacked_text(path) if suffix(path)[1] == ".zst" else inputs.read(path)
     if not content.strip():
         raise BadInput(f"{path} is empty; give a file with records")
@@ -226,11 +228,11 @@ def _content(path: Path) -> bytes:
 
 
 def _unpacked_text(path: Path) -> bytes:
-    """The text of a .zst file, without a byte order mark. Only polars unpacks zstd here: to it the text is a table of one field."""
+    """The text of a .zst file, without a byte order mark. Only polars can unpack zstd here, so it reads the text as a table with one field."""
     import polars as pl
 
-    inputs.unpacked_size(path)  # polars unpacks without counting
-    end = "\0"  # no text holds it
+    inputs.unpacked_size(path)  # polars unpacks without a limit
+    end = "\0"  # does not occur in text
     table = pl.scan_csv(
         literal(path), separator=end, eol_char=end, quote_char=None, has_header=False, infer_schema=False, glob=False
     )
@@ -241,7 +243,7 @@ def _unpacked_text(path: Path) -> bytes:
 
 
 def _whole(path: Path) -> TableSource:
-    """All that a file says as one record, its lines ended by "\\n" and without a byte order mark."""
+    """The whole text of a file as one record. Its lines end with "\\n", and it has no byte order mark."""
     import polars as pl
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
@@ -254,16 +256,18 @@ def _whole(path: Path) -> TableSource:
 
 
 def _text(path: Path) -> TableSource:
-    """A paragraph a record where blank lines part them, else a line a record; blank ones are none."""
+    """One record per paragraph if blank lines separate paragraphs, otherwise one per line. Blank lines are not records."""
     import polars as pl
 
     query = pl.scan_lines(literal(path), name="text", glob=False)
     first = query.head(of_source.BATCH).collect()["text"]
     if (first.str.strip_chars() == "").sum() < PARAGRAPHS * len(first) or first.is_empty():
-        lines = lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["a line a record"])
+        lines = lazy(query.filter(pl.col("text").str.strip_chars() != ""), str(path), ["one record per line"])
         return replace(lines, texts=("text",))
     paragraphs = partial(query.collect_batches, chunk_size=of_source.BATCH, lazy=True)
-    return TableSource(str(path), ("text",), lambda wanted: _paragraphs(iter(paragraphs())), ("a paragraph a record",), ("text",))
+    return TableSource(
+        str(path), ("text",), lambda wanted: _paragraphs(iter(paragraphs())), ("one record per paragraph",), ("text",)
+    )
 
 
 def _paragraphs(batches: Iterator[polars.DataFrame]) -> Iterator[polars.DataFrame]:
@@ -286,7 +290,7 @@ def _put_together(lines: polars.DataFrame) -> polars.DataFrame:
 
 
 def _numpy(path: Path) -> TableSource:
-    """The array of a .npy file, or each array of a .npz file as a column of its name."""
+    """The array of a .npy file, or each array of a .npz file as a column with its name."""
     from outcross.files import arrays
 
     several = arrays.load(path)
@@ -314,23 +318,23 @@ def pictures_of(folder: Path) -> list[Path]:
 
 
 def _pictures(folder: Path) -> TableSource:
-    """The pictures of a folder, in the order of their names, as vectors; all must be of one size and mode."""
+    """The pictures of a folder as vectors, in the order of their names. All must have the same size and mode."""
     try:
         from PIL import Image  # type: ignore[import-not-found]
     except ImportError:
-        raise BadInput("Pillow is not installed, which reads pictures; pip install pillow, or give an .npz array") from None
+        raise BadInput("Pillow, which reads pictures, is not installed; pip install pillow, or give an .npz array") from None
     paths = pictures_of(folder)
     pictures: list[np.ndarray] = []
     for path in paths:
         try:
             with warnings.catch_warnings(), inputs.opened(path) as file:
-                warnings.simplefilter("ignore")  # Pillow warns of large pictures, which are measured here, and of what it repairs
+                warnings.simplefilter("ignore")  # Pillow warns of large pictures, whose size is checked here, and of repairs
                 with Image.open(file, formats=("PNG", "JPEG")) as picture:
                     size = picture.width * picture.height * len(picture.getbands())
                     inputs.check_memory(
                         path,
                         size * len(paths),
-                        f"is of {picture.width} by {picture.height} pixels, as {len(paths)} of the folder take",
+                        f"has {picture.width} by {picture.height} pixels, and {len(paths)} such pictures of the folder take",
                     )
                     pictures.append(np.asarray(picture))
         except (BadInput, MachineGaveOut):
@@ -341,7 +345,7 @@ def _pictures(folder: Path) -> TableSource:
             raise BadInput(f"{path} is not a whole picture: {first_words(error, 120)}") from None
         if pictures[-1].shape != pictures[0].shape:
             raise BadInput(
-                f"{path} is of shape {pictures[-1].shape}, {paths[0].name} of {pictures[0].shape}; make them of one size and mode"
+                f"{path} has shape {pictures[-1].shape}, but {paths[0].name} has {pictures[0].shape}; give all pictures one size and mode"
             )
     return from_array(np.stack(pictures), str(folder))
 
@@ -363,4 +367,4 @@ _READERS: Mapping[str, Callable[[Path], TableSource]] = {
     ".idx": _idx,
 }
 FORMATS = tuple(_READERS)
-"""What a file may hold, by the end of its name."""
+"""The suffixes of files that can be read."""

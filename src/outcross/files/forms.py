@@ -1,4 +1,4 @@
-"""How numbers and times are written: $1,234.50 and 1.234,50, 31/12/2026 04:46 PM and 20261231, and what they mean."""
+"""Notations of numbers and times, such as $1,234.50 and 1.234,50, or 31/12/2026 04:46 PM and 20261231, and their values."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     import polars
 
 MULTIPLES: Mapping[str, float] = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "mn": 1e6, "B": 1e9, "bn": 1e9}
-"""What a letter after a number multiplies it by, where a column has several of them."""
+"""The factor for each letter after a number. It applies if a column has several such letters."""
 CURRENCIES = r"(?:[A-Z]{1,3})?\p{Sc}|USD|EUR|GBP|JPY|CNY|INR|CHF|CAD|AUD|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR|KRW|RUB|TRY"
 _NUMBER = (
     r"^(?P<open>\()?[\s\x{a0}]*(?P<sign>[+\-−–])?[\s\x{a0}]*(?P<before>" + CURRENCIES + r")?[\s\x{a0}]*(?P<inner>[+\-−–])?"
     r"(?P<body>[0-9][0-9.,'’ \x{a0}\x{202f}\x{2009}]*|[.,][0-9]+)(?P<unit>[\p{L}\p{Sc}°%‰µ²³/·]{1,12}2?)?[\s\x{a0}]*(?P<close>\))?$"
 )
-"""A number with a currency before it, or a unit or a currency after it; in brackets it is below zero."""
+"""A number with a currency before it, or with a unit or a currency after it. In parentheses it is negative."""
 _BODIES = {
     decimal: rf"^(?:[0-9]{{1,3}}(?:{group}[0-9]{{3}})+|[0-9]{{1,2}}(?:{group}[0-9]{{2}})+{group}[0-9]{{3}}|[0-9]{{1,3}}(?: [0-9]{{3}})+|[0-9]{{1,3}}(?:'[0-9]{{3}})+|[0-9]+)?(?:{point}[0-9]+)?$"
     for decimal, group, point in ((".", ",", r"\."), (",", r"\.", ","))
 }
-"""Digits with and without groups of thousands (or of lakhs), by the sign before the decimals."""
+"""Patterns of digits with or without groups of thousands (or of lakhs), by the decimal separator."""
 LONGEST = 40
-"""Characters of a number or a time, at most."""
+"""Maximum length of a number or a time, in characters."""
 
 _CLOCK = (
     r"(?P<h>[0-9]{1,2}):(?P<mi>[0-9]{2})(?::(?P<s>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9}))?)?"
@@ -42,40 +42,43 @@ LAYOUTS: Mapping[str, str] = {
     "year month": r"^(?P<y>[0-9]{4})[-/](?P<m>[0-9]{1,2})$",
     "clock": rf"^{_CLOCK}$",
 }
-"""The ways in which a time is written, each a pattern that names its parts."""
+"""The notations of times, each a pattern with named parts."""
 SAID = {
     "ymd": "year-month-day", "ymd8": "YYYYMMDD", "dmy": "day/month/year", "mdy": "month/day/year", "clock": "a time of day",
 }  # fmt: skip
-"""What people call those."""
+"""Readable names of these notations."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _TWO_DIGITS = r"^(?:[0-9]{2}[-.][0-9]{2}[-.][0-9]{2}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2})(?:[^0-9]|$)"
-"""A date whose year has two digits; 1.2.22 is rather a version."""
+"""A date whose year has two digits. 1.2.22 is excluded, since it is more likely a version number."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """How the values of a column are written; the same words mean another number in another form."""
+    """The notation of the values of a column. The same text may be another number in another notation."""
 
     layouts: tuple[str, ...] = ()
-    """Of times: which of `LAYOUTS` occur. Empty where the column holds no times."""
+    """The notations of times (`LAYOUTS`) that occur in the column; empty if it holds no times."""
     is_decorated: bool = False
-    """Whether numbers stand with a currency, a unit, groups of thousands, or a decimal comma."""
+    """Whether numbers are written with a currency, a unit, groups of thousands, or a decimal comma."""
     decimal: str = "."
     percent: float = 1.0
-    """What a number with a percent sign is multiplied by: 1 where all have one (12.3 % is 12.3), 0.01 where others are shares."""
+    """The factor for numbers with a percent sign: 1 if all numbers have one (12.3 % is 12.3), or 0.01 if the other numbers are shares."""
     are_multiples: bool = False
-    """Whether k, M and B after a number multiply it; else they are a unit."""
+    """Whether k, M and B after a number multiply it. If not, they are units."""
     is_truth: bool = False
-    """Whether yes and no, t and f, 1 and 0 are written true and false."""
+    """Whether yes and no, t and f, or 1 and 0 are converted to true and false."""
     missing: tuple[str, ...] = ()
-    """Words of a category, in small letters, that stand for a missing value."""
+    """Words of a category, in lower case, that mean a missing value."""
 
 
 PLAIN = Form()
 
 
 def parts_of_numbers(text: polars.Series) -> polars.DataFrame:
-    """Of each written number: `body` (digits and their separators), `unit` (what stands before or after), `is_negative`; null where it is none."""
+    """The parts of each written number: `body` (digits and separators), `before`, `unit` (after the number) and `is_negative`.
+
+    `body` is null for a text that is not a number.
+    """
     import polars as pl
 
     short = pl.when(pl.col("t").str.len_chars() <= LONGEST).then(pl.col("t"))
@@ -93,12 +96,12 @@ def parts_of_numbers(text: polars.Series) -> polars.DataFrame:
 
 
 def fits(body: polars.Series, decimal: str) -> polars.Series:
-    """Whether digits and separators can be a number with this sign before its decimals; missing where there are none."""
+    """Whether digits and separators can be a number with this decimal separator; missing if there are no digits."""
     return (body != "") & body.str.contains(_BODIES[decimal])
 
 
 def decorated_numbers(text: polars.Series, form: Form) -> polars.Series:
-    """The numbers of a column that is written so, Float64; missing where there is none."""
+    """The numbers of a column in this notation, Float64; missing if a value is not a number."""
     import polars as pl
 
     parts = parts_of_numbers(text)
@@ -116,7 +119,7 @@ def decorated_numbers(text: polars.Series, form: Form) -> polars.Series:
 
 
 def days(text: polars.Series, layouts: Iterable[str]) -> polars.Series:
-    """Days since 1970 (of a time of day: the part of a day), Float64; missing where no layout fits. Times with an offset are those of UTC."""
+    """Days since 1970, Float64; missing if no notation fits. A time of day is a fraction of a day. Times with an offset are converted to UTC."""
     import polars as pl
 
     read = [days_of(text, layout) for layout in layouts]
@@ -124,7 +127,7 @@ def days(text: polars.Series, layouts: Iterable[str]) -> polars.Series:
 
 
 def days_of(text: polars.Series, layout: str) -> polars.Series:
-    """Days since 1970 of times in one layout; missing where one is in another, or there is no such day."""
+    """Days since 1970 of times in one notation; missing if a time has another notation or if there is no such day."""
     import polars as pl
 
     pattern = LAYOUTS[layout]
@@ -155,7 +158,7 @@ def days_of(text: polars.Series, layout: str) -> polars.Series:
         offset = pl.when(zone.str.starts_with("+")).then(minutes).when(zone.str.starts_with("-")).then(-minutes).otherwise(0)
         clock = clock - offset * 60_000_000
     year = pl.col("y")
-    if "{2})" in pattern and layout != "ymd8":  # 70 to 99 are of the last century
+    if "{2})" in pattern and layout != "ymd8":  # 70 to 99 mean 1970 to 1999
         short_year = year.cast(pl.Int64, strict=False)
         full = pl.when(short_year < 70).then(short_year + 2000).otherwise(short_year + 1900).cast(pl.String)
         is_short = year.str.len_chars() == 2
@@ -175,5 +178,5 @@ def days_of(text: polars.Series, layout: str) -> polars.Series:
 
 @functools.cache
 def example(form: Form) -> str:
-    """What people call a form of times: `day/month/year`."""
+    """The readable name of a notation of times: `day/month/year`."""
     return " or ".join(SAID.get(layout, layout) for layout in form.layouts)

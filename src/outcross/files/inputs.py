@@ -1,4 +1,4 @@
-"""Files that a user names, opened in one place: regular, of a bounded size, unpacked within a bound, never waited for."""
+"""Opens the files that a user names. They must be regular files, and their size, also unpacked, is limited. Opening never waits."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from typing import BinaryIO
 from outcross.errors import BadInput, MachineGaveOut, OutcrossError, is_of_the_machine
 
 MEMORY = 1 << 30
-"""Bytes that one input may take in memory, read whole or unpacked: 1 GiB. Files that are read batch by batch may be larger."""
+"""Maximum memory of one input that is read completely or unpacked, in bytes: 1 GiB. Files that are read batch by batch may be larger."""
 PIECE = 1 << 20
-"""Bytes that are unpacked at a time."""
+"""Number of bytes that are unpacked at a time."""
 ZSTANDARD = 0xFD2FB528
 BLOCK = 128 * 1024
-"""Bytes that a block of a .zst file unfolds to, at most (RFC 8878, section 3.1.1.2.4)."""
+"""Maximum unpacked size of a block of a .zst file, in bytes (RFC 8878, section 3.1.1.2.4)."""
 
 
 def check(path: Path) -> int:
-    """The size of a regular file in bytes; BadInput where there is none, or where it is a folder, a pipe, a socket or a device.
+    """The size of a regular file in bytes. Raises BadInput if there is none, or if it is a folder, a pipe, a socket or a device.
 
-    The file is not opened: opening a pipe waits for its writer.
+    The file is not opened, since opening a pipe waits for its writer.
     """
     try:
         status = path.stat()
@@ -50,10 +50,10 @@ def _what(mode: int) -> str:
 
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a regular file, as they lie on the disk; BadInput as `check`, and where it may not be read."""
+    """Open a regular file to read its bytes. Raises BadInput as `check` does, and if the file may not be read."""
     check(path)
     try:
-        # What became a pipe since it was checked is opened without waiting, and refused.
+        # If the file became a pipe after the check, it is opened without waiting and then refused.
         descriptor = os.open(
             path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
         )
@@ -67,7 +67,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def read(path: Path, limit: int = MEMORY) -> bytes:
-    """What a file holds, unpacked where its name ends in .gz; BadInput where that is more than `limit` bytes."""
+    """The content of a file, unpacked if its name ends in .gz. Raises BadInput if it has more than `limit` bytes."""
     try:
         with opened(path) as file:
             if path.suffix.lower() == ".gz":
@@ -83,7 +83,7 @@ def read(path: Path, limit: int = MEMORY) -> bytes:
 
 
 def opening(path: Path, size: int) -> bytes:
-    """The first bytes of what a file holds, unpacked where its name ends in .gz, so many at most."""
+    """The first `size` bytes of a file's content, unpacked if its name ends in .gz."""
     pieces: list[bytes] = []
     with opened(path) as file:
         for piece in _unpacked(file, path, MEMORY) if path.suffix.lower() == ".gz" else iter(lambda: file.read(size), b""):
@@ -94,22 +94,22 @@ def opening(path: Path, size: int) -> bytes:
 
 
 def utf16(path: Path) -> bytes:
-    """The text of a file that opens with the byte order mark of UTF-16, as UTF-8; empty where it opens otherwise.
+    """The text, as UTF-8, of a file that begins with the byte order mark of UTF-16; empty for other files.
 
-    BadInput where it is not whole UTF-16, or unfolds to more than is taken into memory.
+    Raises BadInput if it is not valid UTF-16, or if its unpacked size exceeds the limit.
     """
     if path.suffix.lower() == ".zst" or opening(path, 2) not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         return b""
     try:
         return read(path).decode("utf-16").encode()
     except UnicodeError as error:
-        raise BadInput(f"{path} opens as UTF-16 and is not whole UTF-16 text ({error}); write it again as UTF-8") from None
+        raise BadInput(f"{path} begins as UTF-16 but is not valid UTF-16 text ({error}); write it again as UTF-8") from None
 
 
 def digest(files: Sequence[Path], below: Path | None = None) -> str:
-    """SHA-256 of a file, empty where it cannot be read; of several files, of their names and the SHA-256 of each, in this order.
+    """SHA-256 of a file; empty if it cannot be read. For several files, SHA-256 of their names and the SHA-256 of each, in this order.
 
-    A file's name is its path below a folder, where one is given; then a single file counts as several do.
+    If the folder `below` is given, names are paths within it, and a single file is treated like several.
     """
     if len(files) == 1 and below is None:
         return _digest_of_one(files[0])
@@ -129,7 +129,10 @@ def _digest_of_one(path: Path) -> str:
 
 
 def unpacked_size(path: Path, limit: int = MEMORY) -> int:
-    """Bytes that a .gz file unfolds to, or an upper bound of those of a .zst file; BadInput where it is more than `limit`, or not whole."""
+    """Unpacked size of a .gz file in bytes, or an upper bound of that of a .zst file.
+
+    Raises BadInput if it is more than `limit`, or if the file is incomplete.
+    """
     with opened(path) as file:
         if path.suffix.lower() == ".gz":
             return sum(map(len, _unpacked(file, path, limit)))
@@ -137,25 +140,25 @@ def unpacked_size(path: Path, limit: int = MEMORY) -> int:
 
 
 def _unpacked(file: BinaryIO, path: Path, limit: int) -> Iterator[bytes]:
-    """The content of a gzip file, piece by piece, counted as it unfolds."""
+    """Yield the content of a gzip file piece by piece. Raises BadInput as soon as it exceeds the limit."""
     size = 0
     try:
         with gzip.open(file) as unpacked:
             while piece := unpacked.read(PIECE):
                 size += len(piece)
                 if size > limit:
-                    raise _too_large(path, "unfolds to", limit)
+                    raise _too_large(path, "unpacks to", limit)
                 yield piece
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{path} is not a whole gzip file ({' '.join(str(error).split())[:120]}); fetch it again") from None
 
 
 def _size_of_zstandard(file: BinaryIO, path: Path, limit: int) -> int:
-    """Walk over the frames and the blocks of a .zst file; each block says how it is packed, and none unfolds to more than 128 KiB."""
+    """An upper bound of the unpacked size of a .zst file, from the headers of its blocks. No block unpacks to more than 128 KiB."""
     size = 0
     while magic := file.read(4):
         number = int.from_bytes(magic, "little")
-        if number & 0xFFFFFFF0 == 0x184D2A50:  # a frame to be skipped
+        if number & 0xFFFFFFF0 == 0x184D2A50:  # a skippable frame
             file.seek(int.from_bytes(_exactly(file, 4, path), "little"), os.SEEK_CUR)
             continue
         if number != ZSTANDARD:
@@ -170,7 +173,7 @@ def _size_of_zstandard(file: BinaryIO, path: Path, limit: int) -> int:
             is_last, kind, length = bool(header & 1), header >> 1 & 3, header >> 3
             size += BLOCK if kind == 2 else length
             if size > limit:
-                raise _too_large(path, "unfolds to", limit)
+                raise _too_large(path, "unpacks to", limit)
             file.seek(1 if kind == 1 else length, os.SEEK_CUR)
         file.seek(4 if has_checksum else 0, os.SEEK_CUR)
     return size
@@ -183,12 +186,12 @@ def _exactly(file: BinaryIO, count: int, path: Path) -> bytes:
     return content
 
 
-def check_memory(path: Path, size: int, what: str = "unfolds to") -> None:
-    """BadInput where so many bytes, as a file declares them, are more than the bound."""
+def check_memory(path: Path, size: int, what: str = "unpacks to") -> None:
+    """Raise BadInput if the size that a file declares, in bytes, exceeds the limit."""
     if size > MEMORY:
         raise _too_large(path, what, MEMORY)
 
 
 def _too_large(path: Path, what: str, limit: int) -> BadInput:
     bound = f"{limit >> 30} GiB" if limit >= 1 << 30 else f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit:,} bytes"
-    return BadInput(f"{path} {what} more than {bound}, the most that is taken into memory of one input; give a part of it")
+    return BadInput(f"{path} {what} more than {bound}, the limit for one input in memory; give a part of it")

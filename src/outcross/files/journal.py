@@ -1,4 +1,4 @@
-"""What was had piece by piece and must not be had twice: kept line by line, so that a kill loses no piece that was written down."""
+"""A journal of results that arrive one by one and must not be requested twice. Each is written at once, so a killed process loses none."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from outcross.errors import MachineGaveOut
 
 
 class Journal:
-    """Plain mappings, appended to a file as they come, each on a line with its digest. Several threads may append.
+    """Plain mappings that are appended to a file, each on a line with its digest. Several threads may append.
 
-    A line that a kill cut off, or that does not fit its digest, was not written. Without a file the mappings are kept in memory alone.
+    A line that was cut off, or that does not match its digest, is ignored. Without a file, the mappings are only in memory.
     """
 
     def __init__(self, path: Path | None):
@@ -26,7 +26,7 @@ class Journal:
             self._read(path)
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Keep a mapping: once this returns it is on the disk. MachineGaveOut where the disk is full."""
+        """Append a mapping. When this returns, it is on the disk. Raises MachineGaveOut if it cannot be written."""
         with self._lock:
             if self.path is not None:
                 self._write(self.path, _line(entry))
@@ -35,7 +35,7 @@ class Journal:
     def _read(self, path: Path) -> None:
         content = path.read_bytes()
         self.entries = [entry for line in content.splitlines() if (entry := _entry(line)) is not None]
-        if content and not content.endswith(b"\n"):  # so that the next line does not go on from one that was cut off
+        if content and not content.endswith(b"\n"):  # so that the next line is not joined to one that was cut off
             self._write(path, b"\n")
 
     @staticmethod

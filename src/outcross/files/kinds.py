@@ -1,7 +1,7 @@
-"""The kinds of columns, and values made so.
+"""The kinds of columns, and the conversion of values to them.
 
-A value is made of a kind by itself and by the form in which its column is written: so a column read from CSV, Parquet or JSON holds the same
-values, and a column of one table can be made of the kind that another table's has.
+The conversion of a value depends only on the value, the kind, and the notation of its column. So a column has the same values whether it is read
+from CSV, Parquet or JSON, and a column of one table can be converted to the kind of the same column in another table.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Kind = Literal["number", "category", "text", "vector", "series"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 LARGEST_NUMBER = 1e50
-"""Size of a number: fourth powers of much larger ones overflow."""
+"""Maximum absolute value of a number. Fourth powers of much larger numbers overflow."""
 
 
 def typed(
     raw: polars.DataFrame, kinds: Mapping[str, Kind], widths: Mapping[str, int], forms: Mapping[str, Form] | None = None
 ) -> polars.DataFrame:
-    """The columns of `raw` as their kinds and forms say; one that it has not is all missing. A value that cannot be made so is missing."""
+    """The columns of `raw`, converted to their kinds from their notations. An absent column, and a value that cannot be converted, is missing."""
     import polars as pl
 
     there = {series.name: series for series in raw}
@@ -41,7 +41,7 @@ def typed(
 
 
 def as_number(values: polars.Series, form: Form = PLAIN) -> polars.Series:
-    """Float64; missing where a value is no finite number. Truth is 1, a date or time its days since 1970, a duration its days."""
+    """Convert to Float64. A value that is not a finite number is missing. True is 1, a date or time is days since 1970, a duration is in days."""
     import polars as pl
 
     dtype = values.dtype
@@ -71,7 +71,7 @@ def as_number(values: polars.Series, form: Form = PLAIN) -> polars.Series:
 
 
 def whole_as_text(numbers: polars.Series) -> polars.Series:
-    """Whole numbers as they are written; missing where one has a fraction or is missing."""
+    """Whole numbers as text; missing if a number has a fraction or is missing."""
     import polars as pl
 
     finite = _finite(numbers.cast(pl.Float64))
@@ -82,11 +82,11 @@ TRUTHS = {
     "true": "true", "t": "true", "yes": "true", "y": "true", "1": "true",
     "false": "false", "f": "false", "no": "false", "n": "false", "0": "false",
 }  # fmt: skip
-"""Words for true and false, in small letters."""
+"""Words for true and false, in lower case."""
 
 
 def as_category(values: polars.Series, form: Form = PLAIN) -> polars.Series:
-    """String, without spaces around; empty is missing. A whole number is written without its point, truth as `true` or `false`."""
+    """Convert to String without surrounding spaces. An empty one is missing. Whole numbers have no decimal point, booleans are `true` or `false`."""
     import polars as pl
 
     dtype = values.dtype
@@ -95,7 +95,7 @@ def as_category(values: polars.Series, form: Form = PLAIN) -> polars.Series:
     elif dtype.is_nested() or dtype in (pl.Binary, pl.Object):
         return pl.Series(values.name, [None] * len(values), dtype=pl.String)
     text = values.cast(pl.String)
-    written = text.unique(maintain_order=True)  # what to write is found once for each, since categories are few
+    written = text.unique(maintain_order=True)  # each distinct value is converted once, since there are few
     plain = _plain(written)
     if form.is_truth:
         plain = plain.str.to_lowercase().replace_strict(TRUTHS, default=None, return_dtype=pl.String)
@@ -114,7 +114,7 @@ def _plain(text: polars.Series) -> polars.Series:
 
 
 def as_text(values: polars.Series, form: Form = PLAIN) -> polars.Series:
-    """String as it stands; missing where nothing but white space is written."""
+    """Convert to String without changes. A text that is only white space is missing."""
     import polars as pl
 
     if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
@@ -124,7 +124,7 @@ def as_text(values: polars.Series, form: Form = PLAIN) -> polars.Series:
 
 
 def as_vector(values: polars.Series, width: int) -> polars.Series:
-    """Array(Float32, width); missing where a list is of another length, or one of its numbers is missing or not finite."""
+    """Convert to Array(Float32, width). A list of another length, or with a number that is missing or not finite, is missing."""
     import polars as pl
 
     if inner_type(values.dtype) is None:
@@ -134,7 +134,7 @@ def as_vector(values: polars.Series, width: int) -> polars.Series:
 
 
 def _is_whole(lists: polars.Series, width: int) -> polars.Series:
-    """True where a list has `width` finite numbers; False where it has not; null where there is none."""
+    """Whether each list has `width` finite numbers; null for a missing list."""
     import polars as pl
 
     finite = pl.element().is_finite().fill_null(False).all()
@@ -142,7 +142,7 @@ def _is_whole(lists: polars.Series, width: int) -> polars.Series:
 
 
 def as_series(values: polars.Series, form: Form = PLAIN) -> polars.Series:
-    """List(Float64); a number in it that is not finite is missing."""
+    """Convert to List(Float64). A number in a list that is not finite is missing."""
     import polars as pl
 
     if inner_type(values.dtype) is None:
@@ -160,14 +160,14 @@ _MAKERS: Mapping[str, Callable[[polars.Series, Form], polars.Series]] = {
 
 
 def is_empty(values: polars.Series) -> polars.Series:
-    """Where a column as read holds nothing: null, or a string of white space."""
+    """Whether each value of a column as read is null or only white space."""
     import polars as pl
 
     return (values.fill_null("").str.strip_chars() == "") if values.dtype == pl.String else values.is_null()
 
 
 def stacked(frames: Sequence[polars.DataFrame]) -> polars.DataFrame:
-    """Frames one under another; a column that one has not is missing there, one of unlike types becomes strings."""
+    """Concatenate frames by rows. A column that a frame lacks is missing in its rows. A column with incompatible types becomes strings."""
     import polars as pl
 
     try:
@@ -184,7 +184,7 @@ def _unlike_as_strings(frame: polars.DataFrame, frames: Sequence[polars.DataFram
 
 
 def width(values: polars.Series) -> int:
-    """The commonest length of the lists of a column (the smallest where several are); BadInput where it holds no lists of numbers."""
+    """The commonest length of the lists of a column; the smallest one in case of a tie. Raises BadInput if it holds no lists of numbers."""
     present = values.drop_nulls()
     if present.is_empty() or inner_type(present.dtype) is None:
         raise BadInput(f"column {values.name!r} holds {values.dtype}, not lists of numbers; it cannot be a vector")
@@ -192,7 +192,7 @@ def width(values: polars.Series) -> int:
 
 
 def inner_type(dtype: polars.DataType) -> polars.DataType | None:
-    """The type of the numbers in lists or arrays of any depth; None for another type."""
+    """The type of the numbers in lists or arrays of any depth; None for a column of another type."""
     import polars as pl
 
     inner = dtype
@@ -215,7 +215,7 @@ def flat_lists(values: polars.Series) -> polars.Series:
 
 
 def _finite(numbers: polars.Series) -> polars.Series:
-    """Missing where no number, infinite, or too large for its fourth power; a negative zero is zero. numbers: Float64"""
+    """Numbers (Float64) that are missing if they are infinite or too large for their fourth power. A negative zero becomes zero."""
     import polars as pl
 
     values = numbers.to_numpy() + 0.0  # NaN where missing

@@ -1,4 +1,4 @@
-"""Texts that can be read as numbers without a loss: what is written is what the number says."""
+"""Texts that can be converted to numbers without a loss: the number has exactly the value that is written."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ WHOLE = r"^-?(?:0|[1-9][0-9]*)$"
 """A whole number without leading zeros, a plus sign or spaces."""
 NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?$"
 CERTAIN = 15
-"""Significant digits that a number of 64 bits always keeps (DBL_DIG of IEEE 754)."""
+"""Number of significant digits that a 64-bit number always keeps (DBL_DIG of IEEE 754)."""
 MOST = 400
-"""Characters of a number, at most: longer ones are never kept."""
+"""Maximum length of a number in characters. Longer ones are not converted."""
 
 
 def lossless(text: polars.Series) -> polars.DataType | None:
-    """The type that holds every text of a column as the number that it writes, Int64 or Float64; None where one would be changed.
+    """The type, Int64 or Float64, to which every text of a column can be converted exactly; None if a conversion would change one.
 
-    A number with a leading zero (007), one that is too large (1e400) or too long (20 digits), one with a plus sign or spaces, and an empty text are not
-    kept as they are. Zeros at the end of a fraction are: 9.90 and 9.9 are one number. Missing values are left out.
+    A leading zero (007), a number that is too large (1e400) or too long (20 digits), a plus sign, spaces and an empty text would be changed. Zeros at the
+    end of a fraction do not count as a change: 9.90 and 9.9 are the same number. Missing values are ignored.
 
     >>> import polars
     >>> [lossless(polars.Series(texts)) for texts in (["1", "-20"], ["0.5", "3"], ["007"], ["1e400"], ["12345678901234567890"])]

@@ -1,4 +1,4 @@
-"""Names that users gave: they are data, never patterns, and a result that is named by them keeps each under a name of its own."""
+"""Names that users gave. They are data and not patterns, and distinct names get distinct file names."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from typing import Any, Literal
 from outcross.errors import BadInput
 
 WILD = "*?["
-"""Signs that make a pattern of a name that no file has."""
+"""Characters that make a name a pattern if there is no file with this name."""
 LONGEST = 120
-"""Bytes of a name that is kept as it is; file systems take 255, and what is written adds an ending."""
+"""Maximum length, in bytes, of a name that is kept unchanged. File systems allow 255 bytes, and writers add a suffix."""
 KEPT = 80
-"""Bytes that are kept of a name that had to be changed."""
+"""Number of bytes that are kept of a name that must be changed."""
 
 
 def kind_at(path: str | Path) -> Literal["", "file", "folder"]:
-    """What is at a path, links followed: a file (or a pipe, a device), a folder, or nothing; no name is too long to be asked for."""
+    """Whether there is a file (or a pipe or a device), a folder, or nothing at a path. Links are followed. A name that is too long is nothing."""
     try:
         mode = Path(path).stat().st_mode
     except OSError as error:
@@ -37,9 +37,9 @@ def kind_at(path: str | Path) -> Literal["", "file", "folder"]:
 
 
 def fitting(pattern: str) -> list[Path]:
-    """The files that a pattern fits, in the order of their names; BadInput where there is none.
+    """The files that match a pattern, in the order of their names. Raises BadInput if there is none.
 
-    The folders that a pattern opens with are taken by their very names where they exist: `runs[1]/*.csv` looks into `runs[1]`.
+    If the first folders of a pattern exist literally, they are taken literally: `runs[1]/*.csv` looks into `runs[1]`.
     """
     path = Path(pattern)
     root, rest = Path(path.anchor), list(path.relative_to(path.anchor).parts)
@@ -48,19 +48,19 @@ def fitting(pattern: str) -> list[Path]:
     try:
         files = sorted(file for file in root.glob("/".join(rest)) if file.is_file())
     except (ValueError, NotImplementedError) as error:
-        raise BadInput(f"{pattern!r} is no file and no pattern either ({error}); check the path") from None
+        raise BadInput(f"{pattern!r} is neither a file nor a pattern ({error}); check the path") from None
     if not files:
-        raise BadInput(f"no file fits {pattern}; check the path")
+        raise BadInput(f"no file matches {pattern}; check the path")
     return files
 
 
 def is_pattern(given: str) -> bool:
-    """Whether a name is to be read as a pattern: it holds a wild sign, and nothing of that very name exists."""
+    """Whether a name is a pattern: it contains a wildcard, and there is nothing with exactly this name."""
     return any(sign in given for sign in WILD) and not kind_at(given)
 
 
 def named(given: str) -> tuple[Path, ...]:
-    """What a name stands for, be there anything or not: the files that it fits as a pattern, or the one path."""
+    """The files that a name matches as a pattern, or else the path itself, whether it exists or not."""
     try:
         return tuple(fitting(given)) if is_pattern(given) else (Path(given),)
     except BadInput:
@@ -68,27 +68,27 @@ def named(given: str) -> tuple[Path, ...]:
 
 
 def literal(path: Path) -> Path:
-    """The path as polars reads it with `glob=False`: absolute, because polars takes a leading `~` or `file:` for more than a name."""
+    """The path in a form that polars takes literally with `glob=False`. It is absolute, because polars interprets a leading `~` or `file:`."""
     return path.absolute()
 
 
 def literal_pattern(path: Path) -> str:
-    """The pattern that fits this path alone, for readers of polars that read every name as a pattern."""
+    """A pattern that matches only this path, for readers of polars that take every name as a pattern."""
     return escape(str(literal(path)))
 
 
 def read_parquet(path: Path) -> Any:
-    """The polars frame of the Parquet file of this very name."""
+    """Read the Parquet file with exactly this name as a polars frame."""
     import polars
 
     return polars.read_parquet(literal(path), glob=False, hive_partitioning=False)
 
 
 def file_names(names: Iterable[str]) -> dict[str, str]:
-    """A name for a file, or the beginning of one, for each of several different names: no two are alike, in any case of letters.
+    """A file name, or the beginning of one, for each of several different names. All of them differ, even without regard to case.
 
-    A name that every file system takes is kept. Another has its other signs replaced by `_`, is cut to 80 bytes, and ends with a
-    digest of the whole name; so do names that differ in case alone, and names that look as if they ended with a digest.
+    A name that every file system accepts is kept. In other names, characters that are not allowed become `_`, the name is cut to 80 bytes, and a
+    digest of the whole name is appended. This is also done for names that differ only in case, and for names that already end like a digest.
 
     >>> file_names(["human_share=0.25", "a/b"])
     {'human_share=0.25': 'human_share=0.25', 'a/b': 'a_b-c14cddc033f64b9d'}
@@ -116,5 +116,5 @@ def _changed(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    """What file systems that ignore case, or the way an accent is written, take for the same name."""
+    """A form that is equal for names that file systems without case or with normalised accents take for the same name."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

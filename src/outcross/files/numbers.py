@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def points(source: TableSource) -> np.ndarray:
-    """Every record as a point (n, d) of float64: its columns of numbers, and the numbers of its columns of vectors, side by side.
+    """All records as points, (n, d) of float64: the columns of numbers and the numbers of the columns of vectors, side by side.
 
-    Columns of provenance, whose names start with `_`, are left out. BadInput where another value is no finite number, where one is
-    larger than 1e50, where vectors differ in length, or where the array takes more memory than one input may.
+    Columns of provenance, whose names start with `_`, are left out. Raises BadInput if another value is not a finite number, if its size is
+    over 1e50, if vectors differ in length, or if the array exceeds the memory limit for one input.
     """
     columns = [column for column in source.columns if not column.startswith("_")]
     batches: list[np.ndarray] = []
@@ -43,7 +43,7 @@ def points(source: TableSource) -> np.ndarray:
 
 
 def _numbers(batch: polars.DataFrame, column: str, name: str, before: int) -> np.ndarray:
-    """The numbers of a column, (rows, 1), or of its vectors, (rows, d); NaN where one is missing."""
+    """The numbers of a column, (rows, 1), or of its vectors, (rows, d). A missing number is NaN."""
     import polars as pl
 
     if column not in batch.columns:
@@ -57,14 +57,14 @@ def _numbers(batch: polars.DataFrame, column: str, name: str, before: int) -> np
     while isinstance(innermost, pl.Array):
         innermost = innermost.inner
     if not (innermost.is_numeric() or innermost == pl.Boolean):
-        raise BadInput(f"{name} must hold numbers, its column {column!r} holds {values.dtype}; leave that column out")
+        raise BadInput(f"{name} must hold numbers, but its column {column!r} holds {values.dtype}; leave that column out")
     width = math.prod(values.dtype.shape) if isinstance(values.dtype, pl.Array) else 1
     inputs.check_memory(Path(name), (before + len(values)) * width * np.dtype(float).itemsize, "holds numbers that take")
     return values.to_numpy().astype(float).reshape(len(values), width)
 
 
 def _parsed(values: polars.Series, name: str, before: int) -> polars.Series:
-    """Strings as numbers, as .csv holds them."""
+    """Convert strings, such as those of a .csv file, to numbers."""
     import polars as pl
 
     numbers = values.str.strip_chars().cast(pl.Float64, strict=False)
@@ -78,7 +78,7 @@ def _parsed(values: polars.Series, name: str, before: int) -> polars.Series:
 
 
 def _of_one_length(values: polars.Series, name: str) -> polars.Series:
-    """Lists as arrays."""
+    """Convert lists to arrays. Raises BadInput if the lists differ in length."""
     lengths = values.list.len().drop_nulls().unique().sort().to_list()
     if len(lengths) != 1 or not lengths[0]:
         raise BadInput(f"{name} holds lists of {lengths[:5]} numbers in its column {values.name!r}; make them of one length")
@@ -86,11 +86,9 @@ def _of_one_length(values: polars.Series, name: str) -> polars.Series:
 
 
 def _check(points: np.ndarray, name: str, before: int) -> None:
-    """BadInput where a number is not finite, or too large to be squared and added."""
+    """Raise BadInput if a number is not finite, or is too large to be squared and added."""
     if not np.isfinite(points).all():
         row, column = np.argwhere(~np.isfinite(points))[0]
         raise BadInput(f"{name} holds {points[row, column]} at row {before + row}, column {column}; give finite numbers")
     if points.size and (largest := np.abs(points).max()) > LARGEST_NUMBER:
-        raise BadInput(
-            f"{name} holds numbers of size {largest:.3g}, at most {LARGEST_NUMBER:g} can be squared and added; change the unit"
-        )
+        raise BadInput(f"{name} holds numbers of size {largest:.3g}, and the maximum is {LARGEST_NUMBER:g}; change the unit")

@@ -1,4 +1,4 @@
-"""Sources of objects in memory: arrays, columns, and the frames of other libraries, none of which is needed here."""
+"""Sources of records from objects in memory: arrays, columns, and frames of other libraries, which need not be installed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import polars
 
 WIDEST = 64
-"""Columns up to which a matrix is that many columns of numbers; a wider one is a column of vectors."""
+"""Maximum number of columns of a matrix that is read as columns of numbers. A wider matrix is read as a column of vectors."""
 
 
 def from_array(array: np.ndarray | ArrayFile, name: str) -> TableSource:
-    """Columns x0, x1, … of an array (n,) or (n, d) with d up to 64; else the column `vector`, (n, …) flattened."""
+    """The columns x0, x1, … of an array (n,) or (n, d) with d up to 64; for other arrays (n, …) the column `vector`, flattened."""
     import polars as pl
 
     if array.dtype.kind not in "fiub" or array.ndim == 0:
@@ -58,12 +58,12 @@ def _vectors(array: np.ndarray) -> polars.Series:
 
 
 def _precision(dtype: np.dtype) -> np.dtype:
-    """Single precision where it holds every number of a type, else double: records are read as they are written."""
+    """Single precision if it represents every number of a type exactly, otherwise double precision."""
     return np.dtype(np.float32 if np.can_cast(dtype, np.float32) else np.float64)
 
 
 def from_columns(columns: Mapping[Any, Any], what: str) -> polars.DataFrame:
-    """A frame of named columns, each an array or a list, all of one length."""
+    """A frame of named columns. Each is an array or a list, and all have the same length."""
     import polars as pl
 
     series: dict[str, polars.Series] = {}
@@ -75,14 +75,14 @@ def from_columns(columns: Mapping[Any, Any], what: str) -> polars.DataFrame:
                 plain = values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind == "O" else values
                 series[str(name)] = pl.Series(plain, strict=False)
         except Exception as error:
-            raise BadInput(f"{what}: column {name!r} is no list of values: {' '.join(str(error).split())[:120]}") from None
+            raise BadInput(f"{what}: column {name!r} is not a list of values: {' '.join(str(error).split())[:120]}") from None
     if len(lengths := {len(values) for values in series.values()}) > 1:
         raise BadInput(f"{what} has columns of {', '.join(map(str, sorted(lengths)))} rows; make them of one length")
     return pl.DataFrame(series)
 
 
 def from_pandas(frame: Any) -> TableSource:
-    """A pandas frame, column by column, so that neither pandas nor pyarrow is needed here; its index is left out."""
+    """A source of the columns of a pandas frame, without its index. It is read column by column, so neither pandas nor pyarrow is imported."""
     names: list[str] = []
     seen: Counter[str] = Counter()
     for name in map(str, frame.columns):
@@ -102,7 +102,7 @@ def from_pandas(frame: Any) -> TableSource:
 
 
 def from_hugging_face(data: Any) -> TableSource:
-    """A Dataset, which lies on the disk and is read in batches."""
+    """A source of a Hugging Face Dataset, which is read from the disk in batches."""
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         return (data if wanted is None else data.select_columns(list(wanted))).to_polars(batch_size=BATCH, batched=True)

@@ -1,4 +1,4 @@
-"""Where a command may write: a page must be absent or a page that Outcross wrote, and an input is never among what is replaced.
+"""Rules for the output of commands. A page may replace only a page that Outcross wrote, and an output never replaces an input.
 
 The rule for folders of results is in `ledger.results`.
 """
@@ -14,12 +14,12 @@ from outcross.files.names import kind_at
 from outcross.files.whole import write_whole
 
 GENERATOR = b'<meta name="generator" content="Outcross">'
-"""What stands in the head of every page of ours."""
+"""The mark in the head of every page that Outcross writes."""
 PAGES = (".html", ".htm")
 
 
 def check_apart(out: Path, inputs: Iterable[Path]) -> None:
-    """BadInput where an input, or a file of an input folder, lies in the output folder, by any spelling or link."""
+    """Raise BadInput if an input, or a file of an input folder, lies in the output folder, under any spelling or through any link."""
     if kind_at(out) != "folder":
         return
     folder = out.resolve()
@@ -28,35 +28,35 @@ def check_apart(out: Path, inputs: Iterable[Path]) -> None:
         if not kind_at(given):
             continue
         if given.samefile(folder):
-            raise BadInput(f"{given} is an input and --out too; choose another --out")
+            raise BadInput(f"{given} is both an input and --out; choose another --out")
         for path in files_in(given.resolve(), apart_from=folder):
             if folder in path.resolve().parents or _identity(path) in replaced:
                 raise BadInput(f"{path} is an input and lies in --out {out}, where files are replaced; choose another --out")
 
 
 def check_page(path: Path) -> None:
-    """BadInput where no page may be written: under another ending than .html, or over what is no page of ours."""
+    """Raise BadInput if no page may be written: the suffix is not .html, or the file exists and is not a page of Outcross."""
     if path.suffix.lower() not in PAGES:
         raise BadInput(f"--out {path} must end with .html, because a report is an HTML page; write --out report.html")
     if kind_at(path) == "folder":
         raise BadInput(f"--out {path} is a folder; name a file that ends with .html")
     if kind_at(path) and not is_page(path):
-        raise BadInput(f"{path} exists and is no page of Outcross; choose another --out, or remove that file first")
+        raise BadInput(f"{path} exists and is not a page of Outcross; choose another --out, or remove that file first")
     check_name(path)
 
 
 def check_name(path: Path) -> None:
-    """BadInput where nothing can be made under a name: it is a link to nothing, or too long."""
+    """Raise BadInput if no file can be created under a name: it is a broken link, or it is too long."""
     try:
         is_link = path.is_symlink()
     except OSError as error:
-        raise BadInput(f"--out {path} cannot be made: {error.strerror}; choose another --out") from None
+        raise BadInput(f"--out {path} cannot be created: {error.strerror}; choose another --out") from None
     if is_link and not kind_at(path):
-        raise BadInput(f"--out {path} is a link that leads nowhere; choose another --out")
+        raise BadInput(f"--out {path} is a broken link; choose another --out")
 
 
 def write_page(path: Path, page: bytes) -> Path:
-    """Write a page where one may be written, whole or not at all. Returns the path."""
+    """Write a page if it may be written, either completely or not at all. Returns the path."""
     check_page(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, page)
@@ -72,7 +72,7 @@ def is_page(path: Path) -> bool:
 
 
 def files_in(given: Path, apart_from: Path | None = None) -> Iterator[Path]:
-    """A file itself, or every file below a folder, but for those of one folder; links to files are files, links to folders are not followed."""
+    """Yield a file itself, or every file below a folder except those in `apart_from`. Links to files count as files. Links to folders are not followed."""
     if not given.is_dir():
         yield given
         return
@@ -82,7 +82,7 @@ def files_in(given: Path, apart_from: Path | None = None) -> Iterator[Path]:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """The device and the number of a file, the same under each of its names; None where it is no more."""
+    """The device and the inode number of a file, which are the same under each of its names; None if the file no longer exists."""
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""YAML of plain values: words, numbers, lists and mappings, read safely."""
+"""Reads YAML of plain values safely: words, numbers, lists and mappings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from outcross.errors import BadInput
 
 
 def read(text: str, where: str) -> Any:
-    """The value that a text holds; BadInput with the line where it is no YAML, holds a key twice or more than plain values."""
+    """Read the value of a YAML text. Raises BadInput with the line if it is not YAML, repeats a key, or contains other than plain values."""
     try:
         return _plain_yaml(yaml.load(text, _Loader), where, itertools.count(), 0)
     except _TooDeep:
@@ -25,18 +25,18 @@ def read(text: str, where: str) -> Any:
         at = f" line {mark.line + 1}" if mark else ""
         problem = (getattr(error, "problem", None) or "not YAML").replace("'<stream end>'", "the end of the file")
         raise BadInput(f"{where}{at}: {problem}; `outcross show gaussian` prints an example") from None
-    except Exception as error:  # a tag on what it does not fit (`!!timestamp x`) fails as its constructor happens to
-        raise BadInput(f"{where}: not YAML that can be read ({type(error).__name__}); quote the values") from None
+    except Exception as error:  # a tag on a value that it does not fit (`!!timestamp x`) can raise any error
+        raise BadInput(f"{where}: not readable as YAML ({type(error).__name__}); quote the values") from None
 
 
 MOST_VALUES = 200_000
-"""Values of a file, those that aliases repeat counted again, so that a page cannot unfold into gigabytes."""
+"""Maximum number of values in a file. Values that aliases repeat count each time, so a small file cannot expand to gigabytes."""
 DEEPEST = 40
-"""Levels of lists and mappings in a file."""
+"""Maximum number of nested levels of lists and mappings in a file."""
 
 
 def _plain_yaml(value: Any, where: str, seen: Iterator[int], depth: int) -> Any:
-    """The value, if it is made of words, numbers, lists and mappings alone; keys are words."""
+    """Check that a value consists of words, numbers, lists and mappings, and return it with words as keys."""
     if next(seen) > MOST_VALUES or depth > DEEPEST:
         raise BadInput(
             f"{where} holds more than {MOST_VALUES:,} values or {DEEPEST} levels, or an alias of itself; write it out, smaller"
@@ -49,7 +49,7 @@ def _plain_yaml(value: Any, where: str, seen: Iterator[int], depth: int) -> Any:
     if isinstance(value, list):
         return [_plain_yaml(item, where, seen, depth + 1) for item in value]
     if isinstance(value, int) and abs(value) > 2**64:
-        raise BadInput(f"{where} holds a whole number of {value.bit_length()} bits, 64 at most can be used; write a smaller one")
+        raise BadInput(f"{where} holds a whole number of {value.bit_length()} bits, and the maximum is 64; write a smaller one")
     if isinstance(value, str) and any(letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value):
         raise BadInput(f"{where} holds {value!r:.80}; a value is text without zero bytes and lone surrogates")
     if value is None or isinstance(value, bool | int | float | str):
@@ -60,16 +60,16 @@ def _plain_yaml(value: Any, where: str, seen: Iterator[int], depth: int) -> Any:
 
 
 def dump(value: Any, width: int = 110) -> str:
-    """Plain data as YAML, in lines of about so many characters."""
+    """Write plain data as YAML with lines of about `width` characters."""
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=width)
 
 
 class _TooDeep(Exception):
-    """More brackets are open than a file may have levels."""
+    """More brackets are open than the maximum number of levels."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML without duplicate keys, given up at the first bracket that is too deep: the time to read brackets is quadratic in their depth."""
+    """Loads safe YAML without duplicate keys. It stops at the first bracket that is too deep, since reading takes quadratic time in the depth."""
 
     def fetch_flow_collection_start(self, token_class):
         if self.flow_level > DEEPEST:

@@ -1,4 +1,4 @@
-"""The source of whatever a user gives: a path, a glob, several of them, or an object in memory."""
+"""Opens the data that a user gives as a source: a path, a glob, several of them, or an object in memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from outcross.files.source import TableSource, guarded, in_memory, joined, lazy
 
 
 def read(data: Any, whole_texts: bool = False) -> TableSource:
-    """The records of a path, a glob, a list of paths, or an object in memory; BadInput where it is none of them.
+    """The records of a path, a glob, a list of paths, or an object in memory. Raises BadInput if it is none of them.
 
-    A file of text holds a paragraph or a line a record. Who cuts texts himself asks for `whole_texts`: then a file is one record, and
-    so is a file whose ending says no other format.
+    In a text file, each paragraph or each line is a record. With `whole_texts`, a text file or a file of an unknown format is a single record, for
+    callers that cut texts themselves.
     """
     import polars as pl
 
@@ -55,7 +55,7 @@ def read(data: Any, whole_texts: bool = False) -> TableSource:
 
 
 def _several(items: list, whole_texts: bool) -> TableSource:
-    """Paths, or records."""
+    """The records of a list of paths, or of a list of records."""
     import polars as pl
 
     if all(isinstance(item, str | Path) for item in items):
@@ -68,7 +68,7 @@ def _several(items: list, whole_texts: bool) -> TableSource:
 
 def _no_table(data: Any) -> BadInput:
     return BadInput(
-        f"{type(data).__name__} {data!r:.60} is no table; give a path, a glob, a list of paths, a polars, pandas or Arrow table, "
+        f"{type(data).__name__} {data!r:.60} is not a table; give a path, a glob, a list of paths, a polars, pandas or Arrow table, "
         "a Hugging Face Dataset, a NumPy array, or a dict of columns"
     )
 
@@ -78,7 +78,7 @@ def _of_object(make: Callable[[], TableSource], what: str) -> TableSource:
 
 
 def content_digest(given: str) -> str:
-    """Digest of every file that a path, a folder or a glob is read from; empty where there is none, or a single one cannot be read."""
+    """Digest of all files that a path, a folder or a glob is read from; empty if there is none, or if a single file cannot be read."""
     try:
         paths = files_of(given)
     except BadInput:
@@ -87,11 +87,11 @@ def content_digest(given: str) -> str:
 
 
 CARDS = ("croissant.json", "training-content.json")
-"""Files of a folder that tell of its data and hold none."""
+"""Files of a folder that describe its data and contain none."""
 
 
 def files_of(given: str) -> list[Path]:
-    """The files that a path, a folder or a glob names, in the order of their names; the folder itself where it holds pictures."""
+    """The files that a path, a folder or a glob names, in the order of their names; the folder itself if it contains pictures."""
     path = Path(given)
     if not given.strip():
         raise BadInput("an empty path names no file; give the path of a table")
@@ -104,7 +104,7 @@ def files_of(given: str) -> list[Path]:
     files = sorted(file for file in path.iterdir() if file.is_file() and suffix(file)[0] in FORMATS and file.name not in CARDS)
     tables = [file for file in files if suffix(file)[0] not in TEXTS]
     plain, marked = ([file for file in files if suffix(file)[0] == ending] for ending in TEXTS)
-    if readable := tables or plain:  # a text beside tables tells of them
+    if readable := tables or plain:  # a text file beside tables describes them
         return readable
     if pictures_of(path):
         return [path]
@@ -114,10 +114,7 @@ def files_of(given: str) -> list[Path]:
 
 
 def _saved(folder: Path) -> list[Path]:
-    """The data files of a folder that says which they are, in their order: that a Hugging Face Dataset was saved to, or a mix was written to.
-
-    None where it is another folder.
-    """
+    """The data files, in order, that are listed in the folder of a Hugging Face Dataset or of a mix; empty for another folder."""
     for listing, key, name in (("state.json", "_data_files", "filename"), ("manifest.json", "shards", "file")):
         try:
             names = [Path(str(file[name])) for file in json.loads(inputs.read(folder / listing))[key]]

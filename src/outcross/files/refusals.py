@@ -1,4 +1,4 @@
-"""What is wrong with a file that cannot be read, in one line: where, and the way out."""
+"""Error messages for files that cannot be read: the damage, its place, and the way out, in one line."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from outcross.errors import BadInput, MachineGaveOut, is_of_the_machine
 from outcross.files import inputs
 
 PACKED = (".gz", ".zst")
-"""How a file may be packed, by the end of its name."""
+"""Suffixes of packed files."""
 
 
 def suffix(path: Path) -> tuple[str, str]:
-    """What a file holds and how it is packed, by its name: (".csv", ".gz")."""
+    """The format of a file and its packing, according to its name: (".csv", ".gz")."""
     packed = path.suffix.lower() if path.suffix.lower() in PACKED else ""
     name = path.name[: -len(packed)] if packed else path.name
     ending = Path(name).suffix.lower()
@@ -27,7 +27,7 @@ def suffix(path: Path) -> tuple[str, str]:
 
 
 def refusal(path: Path, error: BaseException) -> Exception:
-    """What to say of a file that cannot be read."""
+    """The error to raise for a file that cannot be read."""
     form, packed = suffix(path)
     said = first_line(error)
     if isinstance(error, FileNotFoundError):
@@ -40,26 +40,26 @@ def refusal(path: Path, error: BaseException) -> Exception:
         return MachineGaveOut(f"{path} cannot be read: {error.strerror or said[:120]}")
     if form not in (".parquet", ".arrow", ".feather") and (damage := undecodable(path)):
         coding = "UTF-16" if _opens_as_utf16(path, packed) else "LATIN1"
-        return BadInput(f"{path} is not UTF-8 text ({damage}); convert it, as with iconv -f {coding} -t UTF-8")
+        return BadInput(f"{path} is not UTF-8 text ({damage}); convert it, for example with iconv -f {coding} -t UTF-8")
     if "empty" in said.lower():
         return BadInput(f"{path} is empty; give a file with records")
     if "more fields than defined" in said:
         return BadInput(
-            f"{path} has a line with more fields than its header; quote fields that hold the separator, or mend the line"
+            f"{path} has a line with more fields than its header; quote fields that contain the separator, or correct the line"
         )
     if form in (".jsonl", ".ndjson") and (damage := _broken_line(path, packed)):
-        return BadInput(f"{path} is not JSON of one record a line: {damage}; mend it, or write the file again")
+        return BadInput(f"{path} is not JSON with one record per line: {damage}; correct it, or write the file again")
     return BadInput(f"{path} is not a whole {form} file: {said}; fetch or write it again")
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says in its first paragraph, on one line; polars tells of its own workings in the next."""
+    """The first paragraph of an error's message on one line. In polars, later paragraphs describe internals."""
     return " ".join(str(error).strip().partition("\n\n")[0].split())[:160]
 
 
 @contextmanager
 def _unpacked(path: Path, packed: str) -> Iterator[Any]:
-    """The content of a file whose unpacked size was found to be within the bound."""
+    """Open the unpacked content of a file whose unpacked size was checked."""
     with inputs.opened(path) as file:
         if not packed:
             yield file
@@ -69,32 +69,32 @@ def _unpacked(path: Path, packed: str) -> Iterator[Any]:
 
 
 def _broken_line(path: Path, packed: str) -> str:
-    """The first line that is no JSON record, and why; nothing where there is none, or it cannot be unpacked here."""
+    """The first line that is not a JSON record, and why; empty if there is none or if the file cannot be unpacked here."""
 
     def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no JSON number (write null)")
+        raise ValueError(f"{constant} is not a JSON number (write null)")
 
     if packed == ".zst":
         return ""
     with _unpacked(path, packed) as file:
         for number, line in enumerate(file, 1):
             if line.startswith(codecs.BOM_UTF8):
-                return "it opens with a byte order mark (remove the first three bytes)"
+                return "it begins with a byte order mark (remove the first three bytes)"
             try:
                 if line.strip() and not isinstance(json.loads(line, parse_constant=refuse), dict):
-                    return f"line {number} is no record in braces"
+                    return f"line {number} is not a record in braces"
             except (ValueError, RecursionError) as error:
                 return f"line {number}: {first_line(error)}"
     return ""
 
 
 def _opens_as_utf16(path: Path, packed: str) -> bool:
-    """Whether a file opens with the byte order mark of UTF-16."""
+    """Whether a file begins with the byte order mark of UTF-16."""
     return packed != ".zst" and inputs.opening(path, 2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def undecodable(path: Path) -> str:
-    """Where a file stops being UTF-8: the byte and the line; nothing where it does not, or cannot be unpacked here."""
+    """The byte and line at which a file is no longer UTF-8; empty if all of it is, or if it cannot be unpacked here."""
     packed = suffix(path)[1]
     if packed == ".zst":
         return ""

@@ -1,4 +1,4 @@
-"""A source of tables: records that can be read again and again, batch by batch, as they are written."""
+"""Sources of tables: records that can be read repeatedly in batches, without conversion."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
     import polars
 
 BATCH = 100_000
-"""Rows in a batch, at most."""
+"""Maximum number of rows in a batch."""
 BYTES = 1 << 26
-"""Bytes of a batch as read, about, where its rows are long."""
+"""Approximate maximum size of a batch with long rows, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
 class TableSource:
-    """Records that can be read again and again: `batches(columns)` starts anew each time; None is every column."""
+    """Records that can be read repeatedly. `batches(columns)` starts from the beginning each time; None means all columns."""
 
     name: str
     columns: tuple[str, ...]
     batches: Callable[[Sequence[str] | None], Iterator[polars.DataFrame]]
     notes: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
-    """Columns that are text by the format."""
+    """Columns that the format defines as text."""
     record: tuple[int, ...] = ()
-    """Shape of a record where records are arrays; empty where they are rows of columns."""
+    """Shape of a record if records are arrays; empty if they are rows of columns."""
 
 
 def in_memory(frame: polars.DataFrame, name: str = "", notes: Sequence[str] = ()) -> TableSource:
-    """Records in memory."""
+    """A source of records in memory."""
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         return (frame if wanted is None else frame.select(wanted)).iter_slices(BATCH)
@@ -41,7 +41,7 @@ def in_memory(frame: polars.DataFrame, name: str = "", notes: Sequence[str] = ()
 
 
 def lazy(query: polars.LazyFrame, name: str, notes: Sequence[str] = ()) -> TableSource:
-    """Records that polars reads as they are asked for."""
+    """A source of records that polars reads when they are requested."""
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         asked = query if wanted is None else query.select(wanted)
@@ -52,12 +52,12 @@ def lazy(query: polars.LazyFrame, name: str, notes: Sequence[str] = ()) -> Table
 
 
 def rows_of(width: float) -> int:
-    """Rows in a batch, of so many bytes each."""
+    """Number of rows in a batch if each has `width` bytes."""
     return int(min(BATCH, max(1.0, BYTES / max(width, 1.0))))
 
 
 def joined(sources: Sequence[TableSource], name: str) -> TableSource:
-    """Shards one after another; a column that one of them has not is missing there."""
+    """Concatenate shards into one source. A column that a shard lacks is missing in its rows."""
     if len(sources) == 1:
         return replace(sources[0], name=name)
     columns = tuple(dict.fromkeys(column for source in sources for column in source.columns))
@@ -70,7 +70,7 @@ def joined(sources: Sequence[TableSource], name: str) -> TableSource:
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:
         for source in sources:
             present = [column for column in source.columns if wanted is None or column in wanted]
-            yield from source.batches(present or source.columns[:1])  # rows without any of them count too
+            yield from source.batches(present or source.columns[:1])  # rows count even if they have none of these columns
 
     notes = dict.fromkeys([*lacking, *(note for source in sources for note in source.notes)])
     texts = dict.fromkeys(text for source in sources for text in source.texts)
@@ -79,14 +79,14 @@ def joined(sources: Sequence[TableSource], name: str) -> TableSource:
 
 
 def guarded(make: Callable[[], TableSource], refusal: Callable[[BaseException], Exception]) -> TableSource:
-    """A source whose reader's errors, now and later, are refusals in one line."""
+    """A source that turns every error of its reader, now and later, into an error with one line."""
     from polars.exceptions import PanicException
 
     try:
         source = make()
     except OutcrossError:
         raise
-    except (Exception, PanicException) as error:  # a panic of polars is no Exception
+    except (Exception, PanicException) as error:  # a panic in polars is a BaseException
         raise refusal(error) from None
 
     def batches(wanted: Sequence[str] | None) -> Iterator[polars.DataFrame]:

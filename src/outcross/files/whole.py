@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and texts that are read or refused."""
+"""Writes files either completely or not at all, and reads text files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from outcross.errors import BadInput, MachineGaveOut
 from outcross.files.inputs import MEMORY, opened
 
 GROUP = 100_000
-"""Rows of a row group of a lazy frame: said, so that no byte depends on the pieces in which it comes."""
+"""Number of rows in a row group of a lazy frame. It is fixed, so that the bytes do not depend on the size of the pieces."""
 
 
 def write_whole(path: Path, content: Any) -> None:
-    """Write text, bytes, a polars frame, lazy or not (as Parquet), or what another file holds: a temporary file, fsync, rename. What a killed process began
-    to write goes."""
+    """Write text, bytes, a polars frame or lazy frame (as Parquet), or a copy of another file, through a temporary file, fsync and a rename.
+
+    Temporary files that a killed process left for this file are removed.
+    """
     temporary = _temporary(path)
     _clear(temporary)
     writing = temporary.with_name(f"{temporary.name}.{os.getpid()}")
@@ -31,7 +33,7 @@ def write_whole(path: Path, content: Any) -> None:
                 with content.open("rb") as source:
                     shutil.copyfileobj(source, file)
             else:
-                packed = io.BytesIO()  # polars itself would not say that the disk is full, but that it could not compute
+                packed = io.BytesIO()  # if the disk is full, polars itself would report a failed computation
                 if hasattr(content, "sink_parquet"):
                     content.sink_parquet(packed, compression_level=1, row_group_size=GROUP)
                 else:
@@ -47,30 +49,30 @@ def write_whole(path: Path, content: Any) -> None:
 
 
 LONGEST = 230
-"""Bytes of a file's name to which the number of a process can be added: file systems take 255."""
+"""Maximum length, in bytes, of a file name to which a process number can be added. File systems allow 255 bytes."""
 
 
 def _temporary(path: Path) -> Path:
-    """The temporary file beside a file, without the number of its process; of a name that is too long already, a digest."""
+    """The name of the temporary file beside a file, without the process number. A name that is too long is replaced by its digest."""
     name = path.name
     return path.with_name(f".{name}" if len(os.fsencode(name)) <= LONGEST else f".{sha256(os.fsencode(name)).hexdigest()}")
 
 
 def _clear(temporary: Path) -> None:
-    """Remove temporary files of this name whose process is no more."""
+    """Remove temporary files of this name whose process no longer runs."""
     for left in temporary.parent.glob(f"{escape(temporary.name)}.*"):
         if left.suffix[1:].isdecimal() and not is_running(int(left.suffix[1:])):
             left.unlink(missing_ok=True)
 
 
 def written_from(name: str) -> str:
-    """The name of the file that a temporary file of this name was to become; empty where it is none."""
+    """The name of the file for which a temporary file of this name was written; empty if it is not a temporary file."""
     stem, _, process = name.rpartition(".")
     return stem[1:] if stem.startswith(".") and process.isdecimal() else ""
 
 
 def is_running(process: int) -> bool:
-    """Whether there is a process of this number."""
+    """Whether there is a process with this number."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -81,10 +83,9 @@ def is_running(process: int) -> bool:
 
 
 def read_text(path: Path, way_out: str = "", limit: int = MEMORY) -> str:
-    """The text of a file in UTF-8, of at most so many bytes; BadInput where it cannot be read.
+    """Read a UTF-8 text file of at most `limit` bytes. Raises BadInput if it cannot be read.
 
-    `way_out` says what kind of file is wanted. It stands in place of a general way out where there is something of another kind; where there is nothing, the path is what
-    is wrong.
+    `way_out` says which kind of file is needed. If the file exists but is of another kind, it replaces the general way out in the error.
     """
     ending = way_out and f"; {way_out}"
     try:

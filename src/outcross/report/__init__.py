@@ -1,4 +1,4 @@
-"""Any result as one HTML file that opens offline: `write(study, "report.html")`."""
+"""Writes results as one HTML file that opens offline: `write(study, "report.html")`."""
 
 from outcross.report.page import write
 from outcross.report.study import Law, Making, PolicyPage, ShownAnswer, ShownReading, ShownSample, Study, join

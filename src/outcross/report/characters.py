@@ -1,17 +1,17 @@
-"""Text that a model wrote, made safe to look at: nothing hides, nothing turns the page around."""
+"""Makes text of a model safe to show: no character is invisible, and none changes the direction of the page."""
 
 from __future__ import annotations
 
 import difflib
 import re
 
-# Bidirectional overrides and isolates reorder the page around them; the rest is invisible or no character at all.
+# Bidirectional overrides and isolates reorder the text around them. The other code points are invisible or not characters.
 _SHOWN_BY_CODE = re.compile("[\x80-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]")
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
 
 
 def visible(text: str) -> str:
-    """Show control characters by their pictures or codes; newlines and tabs stay.
+    """Replace control characters by their pictures or codes. Newlines and tabs stay.
 
     >>> visible("a\\0b\\u202ec")
     'a␀b⟨U+202E⟩c'
@@ -26,18 +26,18 @@ def _has_surrogates(text: str) -> bool:
 
 
 def cut(text: str, length: int) -> str:
-    """The beginning of a text, with an ellipsis where more follows."""
+    """The beginning of a text, with an ellipsis if the text is longer."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
 def ending(text: str, length: int = 140) -> str:
-    """The end of a text, with an ellipsis where more came before."""
+    """The end of a text, with an ellipsis if the text is longer."""
     text = text.strip()
     return text if len(text) <= length else "…" + text[1 - length :].lstrip()
 
 
 def repeats(text: str, words: int = 3) -> list[tuple[str, bool]]:
-    """Split a text into runs, each with whether it repeats `words` words in a row that stood earlier in the same text.
+    """Split a text into pieces, each with whether it repeats `words` or more consecutive words from earlier in the same text.
 
     >>> repeats("to the end and to the end")
     [('to the end and ', False), ('to the end', True)]
@@ -68,7 +68,7 @@ def repeats(text: str, words: int = 3) -> list[tuple[str, bool]]:
 
 
 def shared(before: str, text: str, words: int = 3) -> list[bool]:
-    """For every character of a text, whether it stands in a run of `words` words or more that an earlier text had in the same order.
+    """For every character of a text, whether it belongs to `words` or more consecutive words that also occur, in the same order, in an earlier text.
 
     >>> kept = shared("the cat sat on the mat", "a cat sat on the log")
     >>> "".join(letter for letter, is_kept in zip("a cat sat on the log", kept) if is_kept)

@@ -1,4 +1,4 @@
-"""Curves as Vega-Lite specifications, and specifications as inline SVG."""
+"""Vega-Lite specifications of curves, and inline SVG from specifications."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from outcross.report.numerals import number, percent
 
 Specification = dict[str, Any]
 
-# Okabe and Ito's colours less yellow, which does not print; the human baseline is grey.
+# The colours of Okabe and Ito without yellow, which is hard to see in print. The human baseline is grey.
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#332288", "#882255", "#808000")
 BASELINE = "#5b5b5b"
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (7, 3), (2, 2), (9, 3, 2, 3), (4, 4))
@@ -26,22 +26,22 @@ FONT_SIZE = 11.5
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 INK, FAINT = "#3a3a38", "#e9e8e4"
 LABEL_HEIGHT = 14  # pixels
-LABEL_INDENT, LETTER = 20, 6  # pixels before a line's name, and of a letter of it
+LABEL_INDENT, LETTER = 20, 6  # pixels before the name of a line, and per letter of the name
 LEADER = 15  # pixels of the thin line from the end of a line to its name
-LARGEST = 700.0  # of a logarithm that exp can undo
-LARGE_SHARE = 0.5  # from here on a share is drawn against the whole
-CLEAR_BANDS = 5  # of more bands each is paler, so that the lines stay visible where all of them overlap
-CROWD = 25  # with more generations than this a line carries no dots …
-DOTS = 120  # … nor where the chart would have more than these
-REACH = 0.06  # share of the settings' span, in logarithms where these are, that an axis goes beyond them on either side
-NARROWEST = 0.58  # share of a chart's width that is left to its lines, however long their names
-FEW_LAWS = 3  # closed forms that are named at their ends; of more of them each value stands in the name of its arm
-CLEAR_LAWS = 3  # of more closed forms each band is paler
+LARGEST = 700.0  # largest natural logarithm whose exponential is finite
+LARGE_SHARE = 0.5  # above this value, the axis of a share goes from 0 to 1
+CLEAR_BANDS = 5  # if there are more bands, each is paler, so that lines stay visible under all of them
+CROWD = 25  # a line has no dots if there are more generations than this …
+DOTS = 120  # … or if the chart would have more dots than this
+REACH = 0.06  # margin of an axis on either side, as a share of the span of the settings (in logarithms on a logarithmic axis)
+NARROWEST = 0.58  # minimum share of a chart's width for its lines, however long their names are
+FEW_LAWS = 3  # maximum number of closed forms that are named at their ends; if there are more, the name of each arm has the value
+CLEAR_LAWS = 3  # if there are more closed forms, their bands are paler
 
 
 @dataclass(frozen=True)
 class Look:
-    """The colour and dashes by which an arm is known in every chart."""
+    """The colour and dashes of an arm in every chart."""
 
     colour: str
     dashes: tuple[int, ...]
@@ -49,7 +49,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Size:
-    """Of a chart, in pixels: `labels` is the margin at the right where lines are named, 0 for none."""
+    """The size of a chart in pixels. `labels` is the width of the margin at the right for the names of lines, or 0."""
 
     width: int
     height: int
@@ -58,10 +58,10 @@ class Size:
 
 @dataclass(frozen=True)
 class Axis:
-    """The vertical axis: its range and ticks, and whether it is logarithmic or reads in percent.
+    """The vertical axis: its range, its ticks, and whether it is logarithmic or in percent.
 
-    Vega's own ticks leave a low logarithmic chart with one label (100 of 50 to 600, 1 of 0.97 to 1.04) where four fit, and label a generation twice
-    where there are but two. Its linear ones would do, but narrow logarithmic axes need ours too.
+    Ticks are set here because those of Vega are too few on a short logarithmic axis (a single label, 100, for 50 to 600, although four fit), and because Vega
+    labels a generation twice if there are only two.
     """
 
     low: float
@@ -70,10 +70,10 @@ class Axis:
     is_log: bool = False
     is_fraction: bool = False
     title: str = ""
-    """What it is of; empty where the words above the chart say it."""
+    """The title of the axis; empty if the words above the chart name the quantity."""
 
     def pixel(self, value: float, height: int) -> float:
-        """How far below the top of a chart a value stands."""
+        """The distance of a value from the top of a chart, in pixels."""
 
         def scaled(level: float) -> float:
             return math.log(level) if self.is_log else level
@@ -86,7 +86,7 @@ class Axis:
 
 
 def looks(arms: Sequence[str]) -> dict[str, Look]:
-    """A colour and dashes for each arm, distinct up to 45 arms."""
+    """A colour and dashes for each arm. They are distinct for up to 45 arms."""
     styles, colours_used = {}, 0
     for arm in arms:
         if is_baseline(arm) and not any(look.colour == BASELINE for look in styles.values()):
@@ -98,7 +98,7 @@ def looks(arms: Sequence[str]) -> dict[str, Look]:
 
 
 def axis(points: Sequence[CurvePoint], *, is_log: bool = False, is_fraction: bool = False) -> Axis:
-    """An axis that holds every value, and intervals as far as they do not dwarf the values."""
+    """An axis that includes every value. Intervals are included up to the span of the values on either side."""
     values = [point.value for point in points if point.value is not None]
     is_log = is_log and min(values) > 0
     reach = [math.log(value) for value in values] if is_log else values
@@ -120,7 +120,7 @@ def axis(points: Sequence[CurvePoint], *, is_log: bool = False, is_fraction: boo
 
 
 def canvas(width: int, height: int, *, right: int) -> Specification:
-    """What every chart has beside its data: a size, a padding (`right` of it may hold labels) and a style."""
+    """The common parts of all charts: the size, the padding (labels may be in the `right` one) and the style."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": width,
@@ -141,7 +141,7 @@ def chart(
     law_names: Mapping[str, str] | None = None,
     human: str = "human data",
 ) -> Specification:
-    """Curves over the generations with their intervals; what other human data show and closed forms lie under them."""
+    """Curves over the generations with their intervals, drawn on top of the closed forms and the reading of other human data."""
     closed_forms, names = laws or {}, law_names or {}
     size = _with_room_for_names(curves, axis, size, closed_forms, names) if size.labels else size
     layers = [
@@ -182,9 +182,9 @@ def chart(
 
 
 def draw(specification: Specification, key: str) -> str:
-    """The SVG of a specification, its inner ids made unique on the page by `key`.
+    """The SVG of a specification. `key` makes its inner ids unique on the page.
 
-    Raises ModuleNotFoundError where vl-convert is missing, MachineGaveOut where it has not the memory, files or threads that it needs.
+    Raises ModuleNotFoundError if vl-convert is missing, and MachineGaveOut if it lacks memory, files or threads.
     """
     svg = converted(specification).decode()
     for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
@@ -194,28 +194,28 @@ def draw(specification: Specification, key: str) -> str:
 
 
 def converted(specification: Specification, form: str = "svg", dots_an_inch: int = 72) -> bytes:
-    """A specification as the bytes of an SVG, PDF or PNG. Raises as `draw`."""
+    """A specification as the bytes of an SVG, PDF or PNG. Raises the same errors as `draw`."""
     try:
         import vl_convert
 
-        if form == "png":  # a pixel of a specification is a point, of which 72 make an inch
+        if form == "png":  # a pixel of a specification is a point, 1/72 inch
             return vl_convert.vegalite_to_png(specification, ppi=dots_an_inch)
         if form == "pdf":
             return _NAMES_OF_A_PDF.sub(_sorted_lines, vl_convert.vegalite_to_pdf(specification))
         return vl_convert.vegalite_to_svg(specification).encode()
     except (ModuleNotFoundError, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # a panic of Rust is no Exception
-        # After a panic of its worker the engine says that its channel was cancelled.
+    except BaseException as error:  # a panic in Rust is a BaseException
+        # After a panic of its worker, the engine reports that its channel was cancelled.
         if is_of_the_machine(error) or "cancel" in str(error) or not isinstance(error, Exception):
             raise MachineGaveOut(
-                f"the chart engine gave out ({first_words(error)}); free memory, or raise the limits of open files (ulimit -n), and "
+                f"the chart engine failed ({first_words(error)}); free memory, or raise the limit of open files (ulimit -n), and "
                 "write the report again"
             ) from None
         raise
 
 
-# The engine lists the names of a page in the order of a hash that is another in every call.
+# The engine lists the names of a page in the order of a hash that differs from call to call.
 _NAMES_OF_A_PDF = re.compile(rb"(?: {6}/\w+ \d+ 0 R\n)+")
 
 
@@ -224,12 +224,12 @@ def _sorted_lines(match: re.Match[bytes]) -> bytes:
 
 
 _NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-events)="[^"]*"|<path class="\w+"[^>]*display="none"/>')
-# A dot is a path of arcs, three times as long as a circle.
+# The engine draws a dot as a path of arcs, which is three times as long as a circle element.
 _DOT = re.compile(
     r'<path aria-label="([^"]*)" role="graphics-symbol" transform="translate\(([\d.-]+),([\d.-]+)\)" '
     r'd="M([\d.]+),0A[^"]*" fill="([^"]*)" stroke-width="2" (?:stroke-dasharray="1,0" )?opacity="1"/>'
 )
-# Path data and translations; the words of a chart keep their decimals.
+# Only path data and translations are shortened. Numbers in the text of a chart keep their decimals.
 _COORDINATES = re.compile(r' (?:d|transform)="[^"]*"')
 _LONG_DECIMAL = re.compile(r"-?\d+\.\d{3,}")
 
@@ -279,7 +279,7 @@ def _linear_axis(low: float, high: float, is_fraction: bool) -> Axis:
 
 
 def _share_axis(largest: float, high: float) -> Axis:
-    """From 0: to 1 where a share comes near it, else as far as the values and their intervals go."""
+    """An axis from 0: to 1 if a share is large, otherwise to the largest value or interval."""
     if largest > LARGE_SHARE:
         return Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), is_fraction=True)
     own = _linear_axis(0.0, min(high, 1.0), is_fraction=True)
@@ -301,19 +301,19 @@ def _generation_ticks(curves: Sequence[Curve], size: Size) -> list[int]:
 
 
 def vertical(axis: Axis) -> Specification:
-    """The encoding of a vertical channel on an axis, less its field."""
+    """The encoding of a vertical channel on an axis, without its field."""
     labels = {"labelExpr": "format(datum.value * 100, '.3~g') + ' %'"} if axis.is_fraction else {"format": ",.4~g"}
     if not axis.is_fraction and max(abs(axis.low), abs(axis.high)) >= 1e6:
         labels = {"format": ".1~e"}
     scale = {"type": "log" if axis.is_log else "linear", "domain": [axis.low, axis.high], "nice": False, "zero": False}
-    ticks = {"values": list(axis.ticks), "tickCount": len(axis.ticks)}  # without a count Vega thins the values
+    ticks = {"values": list(axis.ticks), "tickCount": len(axis.ticks)}  # without a count, Vega leaves out some of the values
     return {"type": "quantitative", "title": visible(axis.title) or None, "scale": scale, "axis": {**ticks, **labels}}
 
 
 def across(settings: Sequence[float], title: str, *, is_even: bool = False) -> Specification:
-    """The encoding of a horizontal channel over the values of a setting, its field `setting`; logarithmic where all are above 0, unless `is_even`.
+    """The encoding of a horizontal channel over the values of a setting, with the field `setting`.
 
-    `settings` are at least two different numbers, smallest first.
+    It is logarithmic if all values are above 0, unless `is_even`. `settings` are at least two different numbers, smallest first.
     """
     is_log = settings[0] > 0 and not is_even
     low, high = (math.log(end) if is_log else end for end in (settings[0], settings[-1]))
@@ -333,7 +333,7 @@ def _shown(arms: Sequence[str]) -> list[str]:
 
 
 def _segments(points: Sequence[CurvePoint], arm: str, key: str = "") -> list[Specification]:
-    """The known points of a curve; a generation without a value breaks the line."""
+    """The known points of a curve. A generation without a value breaks the line."""
     rows, segment = [], 0
     for point in points:
         if point.value is None:
@@ -412,7 +412,7 @@ def _lines(rows: Sequence[Specification], mark: Specification, axis: Axis) -> Sp
 
 
 def _floor_layers(floor: Curve | None, curves: Sequence[Curve], axis: Axis, name: str) -> list[Specification]:
-    """What other human data show, as a dashed line with its band. An empty name is left out: in a small chart it would lie on the curves."""
+    """The reading of other human data as a dashed line with its band. If the name is empty, there is no label; in a small chart it would cover the curves."""
     if floor is None:
         return []
     points = floor.known
@@ -449,7 +449,7 @@ def _floor_row(point: CurvePoint, generation: float, axis: Axis) -> Specificatio
 
 
 def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]], axis: Axis) -> list[Specification]:
-    """Closed forms: a dark dotted line, and two standard errors of the measured curve around it."""
+    """Closed forms as dark dotted lines, each with a band of two standard errors of the measured curve."""
     rows = [_law_row(curve, generation, value, axis) for curve in curves for generation, value in laws.get(curve.arm, {}).items()]
     banded = [row for row in rows if "low" in row]
     if not rows:
@@ -465,7 +465,7 @@ def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]]
 
 
 def _law_row(curve: Curve, generation: int, value: float, axis: Axis) -> Specification:
-    """A value of a closed form; with two standard errors of the measured value around it where that has an interval."""
+    """A value of a closed form. If the measured value has an interval, with a band of two of its standard errors."""
     point = curve.at(generation)
     row = {"generation": generation, "arm": visible(curve.arm), "segment": "0", "value": axis.hold(value)}
     if (error := standard_error(point) if point else None) is None:
@@ -474,7 +474,10 @@ def _law_row(curve: Curve, generation: int, value: float, axis: Axis) -> Specifi
 
 
 def _law_ends(laws: Mapping[str, Mapping[int, float]], names: Mapping[str, str], axis: Axis, size: Size) -> list[tuple[float, str]]:
-    """Where closed forms end, in pixels below the top, and their names; one name for those that end together, with their arms where a name stands in several places."""
+    """The ends of closed forms, in pixels below the top, with their names.
+
+    Closed forms that end together share one name. If a name occurs at several places, it includes the arms.
+    """
     ends: dict[tuple[str, int], float] = {}
     arms: dict[tuple[str, int], list[str]] = {}
     for arm, values in laws.items():
@@ -492,7 +495,7 @@ def _law_ends(laws: Mapping[str, Mapping[int, float]], names: Mapping[str, str],
 
 @dataclass(frozen=True)
 class _Label:
-    """The name of a line: where the line ends and where the name stands, in pixels from the left and from the top."""
+    """The name of a line, with the positions of the end of the line and of the name, in pixels from the left and from the top."""
 
     end: float
     arm: str
@@ -504,7 +507,7 @@ class _Label:
 def _label_layers(
     curves: Sequence[Curve], axis: Axis, size: Size, laws: Mapping[str, Mapping[int, float]], law_names: Mapping[str, str]
 ) -> list[Specification]:
-    """Each line named at its end, those of theory too, names moved apart and tied to their ends by a thin line."""
+    """The names of lines and of closed forms at their ends. They are moved apart, and thin lines connect them with the ends."""
     if len(curves) * LABEL_HEIGHT > _room(size):
         return []
     theory = _law_ends(laws, law_names, axis, size)
@@ -525,7 +528,7 @@ def _label_layers(
 
 
 def _label(curve: Curve, curves: Sequence[Curve], axis: Axis, size: Size, law: Mapping[int, float]) -> _Label:
-    """The name of an arm. Where its line ends before the others, the name stands at that end if it has room there, else in the margin."""
+    """The name of an arm. If its line ends before the others and there is room, the name is at that end; otherwise it is in the margin."""
     point = curve.known[-1]
     end = axis.pixel(point.value or 0.0, size.height)
     text = _end_label(curve, axis, _longest(size), law.get(point.generation))
@@ -576,19 +579,19 @@ _SOLID: Specification = {"strokeDash": {"value": [1, 0]}, "description": {"field
 
 
 def _room(size: Size) -> int:
-    """How high the names of a chart may stand together, in pixels."""
+    """The maximum total height of the names of a chart, in pixels."""
     return size.height + 2 * LABEL_HEIGHT
 
 
 def _longest(size: Size) -> int:
-    """Letters of a name that fit into the margin."""
+    """The number of letters of a name that fit into the margin."""
     return max(8, (size.labels - LABEL_INDENT) // LETTER)
 
 
 def _with_room_for_names(
     curves: Sequence[Curve], axis: Axis, size: Size, laws: Mapping[str, Mapping[int, float]], law_names: Mapping[str, str]
 ) -> Size:
-    """A margin as wide as the longest name needs, as far as the lines keep enough."""
+    """The size with a margin that is wide enough for the longest name, as long as enough width is left for the lines."""
     theory = [name for _, name in _law_ends(laws, law_names, axis, size)]
     is_named = len(laws) <= FEW_LAWS
     names = [
@@ -604,7 +607,7 @@ def _whole_label(curve: Curve, axis: Axis, law: float | None) -> str:
 
 
 def _end_label(curve: Curve, axis: Axis, longest: int, law: float | None = None) -> str:
-    """The name of an arm and its last value, with that of its closed form where there is one and room for it."""
+    """The name of an arm and its last value. The value of its closed form is added if there is one and it fits."""
     whole = _whole_label(curve, axis, law)
     if len(whole) <= longest:
         return whole
@@ -625,7 +628,7 @@ def _in_words(value: float, axis: Axis) -> str:
 
 
 def _apart(ends: Sequence[float], height: int) -> list[float]:
-    """Sorted places, moved as little as it takes for no two to be nearer than a label is high."""
+    """Sorted places, moved apart as little as possible until no two are closer than the height of a label."""
     places = list(ends)
     for _ in range(60):
         for index in range(len(places) - 1):

@@ -1,4 +1,4 @@
-"""Where nobody says who wrote what: how much of a perfect choice a detector's choice gains, generation by generation, and what choosing does to spread and tails."""
+"""Training sets whose authors are unknown: the share of an oracle's gain that a detector's choice achieves, and the effects of choices on spread and tails."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from outcross.statistics.ratios import ratio_of_paired_means
 
 LOSS = "held_out_loss"
 EFFECTS = {
-    ("selected_human", ""): "human share that is left",
-    ("selected_spread", "training"): "different tokens kept, over a random choice of as many",
-    ("selected_tail", "training"): "rare tokens kept, over a random choice of as many",
+    ("selected_human", ""): "human share of the chosen records",
+    ("selected_spread", "training"): "distinct tokens kept, relative to a random choice of the same size",
+    ("selected_tail", "training"): "rare tokens kept, relative to a random choice of the same size",
 }
-"""What a choice does to the records, by measure and place."""
+"""The effects of a choice on the records, in words, by measure and place."""
 MOST_ROWS = 24
-"""Generations that the table shows; of more the first, the last and others between them."""
+"""Maximum number of generations in the table. If there are more, some of them are left out at regular steps."""
 
 Values = Mapping[tuple[str, str, str, int], Mapping[int, float]]
-"""By measure, place, arm and generation: the value of each seed."""
+"""The value of each seed, by measure, place, arm and generation."""
 
 
 @dataclass(frozen=True)
 class GainRow:
-    """One generation: the gains over the random choice in nats a token, and the detector's share of the oracle's."""
+    """One generation: the gains over a random choice in nats per token, and the detector's share of the oracle's gain."""
 
     generation: int
     detector: str
@@ -38,7 +38,7 @@ class GainRow:
 
 @dataclass(frozen=True)
 class EffectRow:
-    """What the choices of two arms do to the records, on average over the generations."""
+    """An effect of the choices of two arms on the records, averaged over the generations."""
 
     what: str
     detector: str
@@ -47,7 +47,7 @@ class EffectRow:
 
 @dataclass(frozen=True)
 class ChoosingPage:
-    """All that is said of one chooser."""
+    """The results of one chooser on the page."""
 
     chooser: Chooser
     sentence: str
@@ -57,13 +57,13 @@ class ChoosingPage:
 
 
 def choosing_of(study: Study) -> tuple[ChoosingPage, ...]:
-    """What is said of every chooser that was measured at some generation."""
+    """The results of every chooser that was measured at some generation."""
     pages = (_page(chooser, _values(study)) for chooser in study.choosers)
     return tuple(page for page in pages if page.gains)
 
 
 def _values(study: Study) -> Values:
-    """The readings that a chooser is judged by."""
+    """The values of the readings that a chooser is judged by."""
     wanted = {(LOSS, ""), *EFFECTS}
     values: dict[tuple[str, str, str, int], dict[int, float]] = {}
     for reading in study.readings:
@@ -95,7 +95,9 @@ def _page(chooser: Chooser, values: Values) -> ChoosingPage:
 
 
 def share_of_gain(detector: np.ndarray, oracle: np.ndarray) -> tuple[Estimate | None, str]:
-    """The detector's share of the oracle's gain with Fieller's interval, and in words; None where it is not defined, because the oracle's gain meets 0, or where one seed gives no interval. Both: (seeds,).
+    """The detector's share of the oracle's gain with Fieller's interval, and the same in words. Both gains: (seeds,).
+
+    The estimate is None if the share is not defined because the interval of the oracle's gain includes 0, or if a single seed gives no interval.
 
     >>> share_of_gain(np.array([0.1, 0.12]), np.array([0.2, 0.22]))[1]
     '0.52 [-0.21, 0.70]'
@@ -111,7 +113,7 @@ def share_of_gain(detector: np.ndarray, oracle: np.ndarray) -> tuple[Estimate | 
     try:
         share = ratio_of_paired_means(detector, oracle, "seeds")
     except NotApplicable:
-        return None, "not defined: the interval of the oracle's gain meets 0"
+        return None, "not defined: the interval of the oracle's gain includes 0"
     return share, estimated(share.value, *share.interval)
 
 
@@ -126,7 +128,7 @@ def _sentence(rows: Sequence[GainRow], last: tuple[Estimate | None, str] | None)
 
 
 def _effects(chooser: Chooser, values: Values) -> Iterator[EffectRow]:
-    """The mean over generations of what each choice does, with its interval over seeds."""
+    """Yield the effects of each choice, averaged over generations, with their intervals over seeds."""
     for (measure, at), what in EFFECTS.items():
         cells = []
         for arm in (chooser.arm, chooser.oracle):
@@ -141,7 +143,7 @@ def _effects(chooser: Chooser, values: Values) -> Iterator[EffectRow]:
 
 
 def _shown(values: np.ndarray) -> str:
-    """The mean over seeds with its interval; of one seed, and where all seeds agree, the value alone."""
+    """The mean over seeds with its interval in words. For a single seed, or if all seeds agree, only the value."""
     if not values.size:
         return NONE
     if np.ptp(values) < 1e-9:

@@ -1,4 +1,4 @@
-"""Where a reading changes its sign along a setting, beside the place where theory says it does."""
+"""The values of a setting at which a reading changes its sign, compared with those of theory."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from outcross.report.numerals import number
 from outcross.wording import amount
 
 ROUNDING = 1e-12
-"""What lies nearer to 0 is 0: differences of shares are known to a few units in the last place."""
+"""Absolute values below this count as 0, since differences of shares have a rounding error of a few units in the last place."""
 CHANGES = ("student_gain",)
-"""Readings whose sign is what is asked of them."""
+"""Readings whose change of sign is reported."""
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """The value of a setting beyond which a reading that was above 0 is below it."""
+    """The value of a setting at which a reading changes from above 0 to below 0."""
 
     among: str
     measured: Estimate | None
-    """Over seeds, each on straight lines between neighbouring values of the setting; None where there is none."""
+    """The mean crossing over seeds, each interpolated linearly between neighbouring values of the setting; None if there is no crossing."""
     bracket: tuple[float, float] | None
-    """The neighbouring values of the setting between which it lies in all seeds."""
+    """The interval of values of the setting that contains the crossing of every seed."""
     note: str
-    """Why there is none."""
+    """Why there is no crossing; otherwise empty."""
     threshold: float | None
-    """Where a closed form puts it in the limit of many records; None where none is known."""
+    """The crossing in the limit of many records according to a closed form; None if none is known."""
     closed_form: float | None = None
-    """Where the closed form changes its sign on the same straight lines."""
+    """The crossing of the closed form, interpolated in the same way."""
 
     @property
     def words(self) -> str:
-        """In one sentence."""
+        """The crossing in one sentence."""
         name = self.among or "all arms"
         if self.measured is None:
             text = self.note
@@ -53,7 +53,10 @@ class Crossing:
 
 
 def crossed(charts: Iterable[Sequence[Crossing]]) -> list[str]:
-    """What a page with crossings opens with: up to which error a student beats his best teacher, of every kind of arm of one chart, or of the first kind of each of several."""
+    """The first sentences of a page with crossings: up to which error of the teachers a student beats its best teacher.
+
+    If there is one chart, for each kind of arm in it; if there are several, for the first kind in each.
+    """
     shown = [chart for chart in charts if chart]
     firsts = [*shown[0]] if len(shown) == 1 else [chart[0] for chart in shown]
     if not firsts:
@@ -65,7 +68,7 @@ def crossed(charts: Iterable[Sequence[Crossing]]) -> list[str]:
     ]
     never = [first.among or "all arms" for first in firsts if first.measured is None]
     sentences = (
-        [f"A student beats its best teacher as long as the teachers err less often than {', '.join(limits)}."] if limits else []
+        [f"A student beats its best teacher if the error rate of the teachers is below {', '.join(limits)}."] if limits else []
     )
     return sentences + ([f"No such crossing was measured for {', '.join(never)}."] if never else [])
 
@@ -77,9 +80,9 @@ def _interval(estimate: Estimate) -> str:
 def crossing(
     among: str, curves: Sequence[tuple[float, Curve]], thresholds: Mapping[str, float], closed_form: Sequence[float | None] = ()
 ) -> Crossing:
-    """The crossing of one kind of arm: a curve for each value of the setting, the smallest first, at the last generation that every seed has.
+    """The crossing of one kind of arm at the last generation that every seed has. `curves` are those of each value of the setting, the smallest first.
 
-    `closed_form` gives its value at each of them.
+    `closed_form` has the value of the closed form at each of them.
     """
     settings = [setting for setting, _ in curves]
     known = [value for value in closed_form if value is not None]
@@ -92,11 +95,11 @@ def crossing(
         is_above = any(value > ROUNDING for values in seeds for value in values)
         signs = "never below 0 after it was above" if is_above else "never above 0"
         return Crossing(
-            among, None, None, f"{signs} between {settings[0]:g} and {settings[-1]:g}, so that no crossing was measured", threshold
+            among, None, None, f"{signs} between {settings[0]:g} and {settings[-1]:g}, so no crossing was measured", threshold
         )
     if len(reached) < len(places):
         return Crossing(
-            among, None, None, f"{len(reached)} of {len(places)} seeds cross 0, so that no crossing of all is given", threshold
+            among, None, None, f"only {len(reached)} of {len(places)} seeds cross 0, so no mean crossing is given", threshold
         )
     values = np.array([value for value, _ in reached])
     bracket = min(low for _, (low, _) in reached), max(high for _, (_, high) in reached)
@@ -108,7 +111,7 @@ def crossing(
 
 
 def _seeds(curves: Sequence[Curve]) -> list[list[float]]:
-    """The values of each seed along the setting; nothing where a seed lacks one."""
+    """The values of each seed along the setting. Seeds without a value at some setting are left out."""
     columns = []
     for curve in curves:
         end = curve.end.generation
@@ -121,7 +124,7 @@ def _seeds(curves: Sequence[Curve]) -> list[list[float]]:
 
 
 def _place(settings: Sequence[float], values: Sequence[float]) -> tuple[float, tuple[float, float]] | None:
-    """Where one seed's values first fall from 0 or above to below it, and the values of the setting around it; None where they do not.
+    """The first place at which one seed's values fall below 0, and the neighbouring values of the setting; None if they do not.
 
     >>> _place([0.4, 0.6], [0.1, -0.3])
     (0.45, (0.4, 0.6))

@@ -1,4 +1,4 @@
-"""From readings to curves: one arm, one measure, one place, over the generations; seeds averaged."""
+"""Curves from readings: one arm, one measure and one place over the generations, averaged over seeds."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from outcross.report.study import ShownReading, Study
 from outcross.wording import amount
 
 FEW_SEEDS = 3
-"""Seeds of an arm whose own lines are drawn beside their mean; more of them would hide it."""
+"""Maximum number of seeds whose lines are drawn in addition to their mean. More lines would hide it."""
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """A curve at one generation. `value` is None where it could not be had, or is not finite."""
+    """A curve at one generation. `value` is None if it could not be computed or is not finite."""
 
     generation: int
     value: float | None
@@ -32,7 +32,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Curve:
-    """An arm over the generations, with a thin curve for each seed where there are several."""
+    """An arm over the generations, with a thread for each seed if there are several."""
 
     arm: str
     points: tuple[CurvePoint, ...]
@@ -50,14 +50,14 @@ class Curve:
 
     @property
     def end(self) -> CurvePoint:
-        """The last generation that every seed has reached. Its value is None where no seed has one there."""
+        """The point of the last generation that every seed has reached. Its value is None if no seed has a value there."""
         reached = min(thread[-1].generation for thread in self.threads) if self.threads else self.points[-1].generation
         return next(point for point in self.points if point.generation == reached)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One place of one measure: the curve and the floor of each arm that has a value."""
+    """One place of one measure: the curve and the floor of each arm that has a value. The floor is the reading of other human data."""
 
     measure: str
     at: str
@@ -66,12 +66,12 @@ class Measured:
 
     @property
     def floor(self) -> Curve | None:
-        """The floor that all arms are drawn against: their mean at each generation."""
+        """The common floor of all arms: the mean of their floors at each generation."""
         return _common(self.floors.values()) if self.floors else None
 
 
 def measured(study: Study) -> list[Measured]:
-    """Every measure and place that has at least one value, in the order in which the readings name them."""
+    """Every measure and place that has at least one value, in the order of the readings."""
     readings: dict[tuple[str, str], dict[tuple[str, bool], list[ShownReading]]] = defaultdict(lambda: defaultdict(list))
     for reading in study.readings:
         readings[reading.measure, reading.at][reading.arm, reading.is_floor].append(reading)
@@ -86,7 +86,7 @@ def measured(study: Study) -> list[Measured]:
 
 
 def pooled(curve: Measured) -> Measured:
-    """The same, where an arm of more than three seeds keeps their mean and its interval alone."""
+    """The same curves, but arms with more than three seeds keep only the mean and its interval."""
     curves = {
         arm: line if len(line.threads) <= FEW_SEEDS else replace(line, threads=(), seeds=()) for arm, line in curve.curves.items()
     }
@@ -94,7 +94,7 @@ def pooled(curve: Measured) -> Measured:
 
 
 def curve(arm: str, readings: Iterable[ShownReading]) -> Curve:
-    """One arm's readings of one place; more than one seed is drawn as their mean."""
+    """The curve of one arm's readings of one place. Several seeds are averaged."""
     ordered = sorted(readings, key=lambda reading: (reading.seed, reading.generation))
     by_seed = {seed: tuple(map(_point, group)) for seed, group in groupby(ordered, lambda reading: reading.seed)}
     threads = tuple(by_seed.values())
@@ -107,9 +107,9 @@ def curve(arm: str, readings: Iterable[ShownReading]) -> Curve:
 
 
 def mean_over_seeds(points: Sequence[CurvePoint]) -> CurvePoint:
-    """The mean of one generation's seeds with a 95 % t-interval; one seed keeps its own interval, and seeds that agree give none.
+    """The mean of one generation's seeds with a 95 % t-interval. A single seed keeps its own interval, and seeds that agree have none.
 
-    Seeds of which each reads 0 have no scatter to make an interval from, and that is no certainty: 0 of 50 records may be 1 of 100.
+    If every seed reads 0, there is no scatter to compute an interval from. This does not mean certainty: 0 of 50 records may be 1 of 100.
 
     >>> point = mean_over_seeds([CurvePoint(0, 1.0), CurvePoint(0, 2.0), CurvePoint(0, 3.0)])
     >>> point.value, round(point.low, 3), round(point.high, 3), point.method, point.n
@@ -128,14 +128,14 @@ def mean_over_seeds(points: Sequence[CurvePoint]) -> CurvePoint:
 
 
 def _alike(known: Sequence[CurvePoint], value: float) -> CurvePoint:
-    """The mean of seeds that agree to the last bits: exact where each of them is, else without an interval."""
+    """The mean of seeds that agree to the last bits. It is exact if each of them is exact; otherwise it has no interval."""
     if all(point.method == "exact" for point in known):
         return replace(known[0], value=value)
     return CurvePoint(known[0].generation, value, None, None, f"{amount(len(known), 'seed')} agree: no interval", len(known))
 
 
 def standard_error(point: CurvePoint) -> float | None:
-    """The standard error behind a 95 % interval; None without one, and where it is no more than rounding."""
+    """The standard error behind a 95 % interval; None if there is no interval, or if the error is no more than rounding."""
     if point.value is None or point.low is None or point.high is None:
         return None
     error = error_behind(point.low, point.high)

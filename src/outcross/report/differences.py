@@ -1,4 +1,4 @@
-"""How far two values of curves are apart, with the interval of the difference itself."""
+"""Differences between two values of curves, with the interval of the difference itself."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ INDEPENDENT = "as if the two were independent"
 
 @dataclass(frozen=True)
 class CurveDifference:
-    """A second value less a first one, or divided by it where values are compared by ratios."""
+    """A second value minus a first one, or divided by it if values are compared by ratios."""
 
     value: float
     low: float
     high: float
     how: str
-    """What the interval is over: `over 3 paired seeds`, or `as if the two were independent`."""
+    """The basis of the interval: `over 3 paired seeds`, or `as if the two were independent`."""
     is_ratio: bool = False
 
     @property
     def none(self) -> float:
-        """What it is where nothing differs."""
+        """The value that means no difference: 1 for a ratio, otherwise 0."""
         return 1.0 if self.is_ratio else 0.0
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out that nothing differs."""
+        """Whether the interval excludes no difference."""
         return not self.low <= self.none <= self.high
 
     @property
@@ -49,19 +49,22 @@ class CurveDifference:
 
 
 def over_time(line: Curve, is_ratio: bool) -> CurveDifference | None:
-    """From the first generation of an arm that has a value to its last; None where that has no interval."""
+    """The change of an arm from its first generation with a value to its last; None if the change has no interval."""
     first, last = line.known[0].generation, line.known[-1].generation
     pairs = [(_at(thread, first), _at(thread, last)) for thread in line.threads]
     return _difference(pairs, line.known[0], line.known[-1], is_ratio)
 
 
 def between(line: Curve, reference: Curve, generation: int, is_ratio: bool) -> CurveDifference | None:
-    """From a reference arm to another at one generation. The seeds that both arms have are paired: arms of one seed share
-    their human data and their random numbers. None where one has no value there, or the difference has no interval."""
+    """The difference of an arm from a reference arm at one generation.
+
+    The seeds that both arms have are paired, since arms with the same seed share human data and random numbers. None if one of them has no
+    value there, or if the difference has no interval.
+    """
     first, second = reference.at(generation), line.at(generation)
     if first is None or second is None:
         return None
-    threads = dict(zip(reference.seeds, reference.threads, strict=False))  # a curve without threads has seeds all the same
+    threads = dict(zip(reference.seeds, reference.threads, strict=False))  # a curve may have seeds but no threads
     pairs = [
         (_at(threads[seed], generation), _at(thread, generation))
         for seed, thread in zip(line.seeds, line.threads, strict=False)
@@ -77,7 +80,7 @@ def _at(points: Sequence[CurvePoint], generation: int) -> float | None:
 def _difference(
     pairs: Sequence[tuple[float | None, float | None]], first: CurvePoint, second: CurvePoint, is_ratio: bool
 ) -> CurveDifference | None:
-    """Over pairs where there are two or more; else from the two intervals."""
+    """The difference over pairs if there are at least two; otherwise from the two intervals."""
     known = [(a, b) for a, b in pairs if a is not None and b is not None and (not is_ratio or (a > 0 and b > 0))]
     if len(known) >= 2:
         apart = np.array([math.log(b / a) if is_ratio else b - a for a, b in known])

@@ -1,4 +1,4 @@
-"""A reading that is predicted, as a picture: what was observed, the fan ahead, the budget, and the generations that stay within it."""
+"""Charts of forecasts: the observed readings, the fan of the predicted ones, the budget, and the generations that stay within it."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ FAN, SAFE, LIMIT = COLOURS[1], COLOURS[2], COLOURS[0]
 
 @dataclass(frozen=True)
 class Fan:
-    """One arm of a reading."""
+    """The observed and predicted values of a reading in one arm."""
 
     arm: str
     observed: Sequence[CurvePoint]
     ahead: Sequence[CurvePoint]
-    """With the 95 % interval."""
+    """The predicted values with their 95 % intervals."""
     inner: Sequence[tuple[float, float]]
-    """The 80 % interval of each generation ahead."""
+    """The 80 % interval of each predicted generation."""
     limit: float | None
     safe: tuple[int | None, int | None, int | None] | None
-    """Low, median and upper number of generations within the budget; None is beyond the chart."""
+    """The lower end, the median and the upper end of the number of generations within the budget. None means beyond the chart."""
 
 
 def fan_panels(
     name: str, title: str, fans: Sequence[Fan], *, is_log: bool, is_fraction: bool
 ) -> tuple[list[tuple[str, Figure]], str]:
-    """A chart for each arm with its name, all with the same vertical axis, and the caption of all of them."""
+    """A chart for each arm, all with the same vertical axis, and their common caption."""
     shown_fans = fans[:MOST_PANELS]
     reached = [point for fan in shown_fans for point in (*fan.observed, *fan.ahead)]
     limits = [CurvePoint(0, fan.limit) for fan in shown_fans if fan.limit is not None]
@@ -122,7 +122,7 @@ def _line(places: Sequence[tuple[int, float | None]], colour: str, width: float,
 
 
 def _safe_layers(fan: Fan, upright: Axis, first: int, end: int) -> list[Specification]:
-    """The line of the budget, and on the foot of the chart the generations within it."""
+    """The line of the budget, and a bar at the bottom of the chart for the generations within it."""
     if fan.limit is None or fan.safe is None:
         return []
     level = {"y": {"field": "value", **vertical(upright)}}
@@ -157,7 +157,7 @@ def _safe_layers(fan: Fan, upright: Axis, first: int, end: int) -> list[Specific
 
 @dataclass(frozen=True)
 class ShareOfHuman:
-    """One arm of a share curve: the human share, and how far the reading goes, as a ratio to generation 0, with its 95 % interval."""
+    """One arm of a share curve: the human share, and the worst value of the reading as a ratio to generation 0, with its 95 % interval."""
 
     share: float
     arm: str
@@ -173,7 +173,7 @@ def share_figure(
     budget: float,
     least_share: tuple[float | None, float | None, float | None],
 ) -> Figure:
-    """How far a reading goes over the human share, the budget, and the interval of the least share that keeps it."""
+    """The worst value of a reading over the human share, the budget, and the interval of the minimum share that keeps it."""
     is_log = min(place.low for place in places) > 0
     upright = axis([CurvePoint(0, place.value, place.low, place.high) for place in places] + [CurvePoint(0, budget)], is_log=is_log)
     upright = replace(upright, title="ratio to generation 0")
@@ -245,13 +245,13 @@ def share_figure(
     )
     caption = (
         "A dot is an arm: its worst value up to the last generation of the forecast, as a ratio to generation 0, with its 95 % interval. The orange line is the budget. "
-        "The green line is the least share that keeps the budget, and the green band is its 95 % interval."
+        "The green line is the minimum share that keeps the budget, and the green band is its 95 % interval."
     )
     return Figure(name, title, spec, data, caption)
 
 
 def named(*words: str) -> str:
-    """The name of a figure's file."""
+    """The name of a figure's file, made of several words."""
     return "-".join(file_word(visible(word)) for word in words if word)
 
 

@@ -1,4 +1,4 @@
-"""Figure: one chart that can be saved by itself, its Vega-Lite specification and the data that it shows."""
+"""Figures: charts that can be saved, each with its Vega-Lite specification and its data."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ THEMES: Mapping[str, Mapping[str, str]] = {
     },
     "print": {"background": "#ffffff", "#3a3a38": "#000000", "#1c1c1a": "#000000", "#111": "#000000", "#e9e8e4": "#dddddd", "#b8b6b0": "#000000"},
 }  # fmt: skip
-"""The background of each theme, and what it draws in place of the colours of a page on white paper."""
+"""The background of each theme, and its replacements for the colours of the light page."""
 COLOURED = ("color", "value", "range", "fill", "stroke")
-"""What the keys of a specification end with where a colour may stand."""
+"""Endings of the keys of a specification whose values may be colours."""
 DOTS_AN_INCH = 200
-"""Of a PNG."""
+"""Resolution of a PNG, in dots per inch."""
 
 
 @dataclass(frozen=True, eq=False)
 class Figure:
     """A chart with its data.
 
-    `spec` is the Vega-Lite specification, with the colours of white paper; `data` holds every number that is drawn (polars), intervals
-    included. `save("figure.pdf")` writes it. A notebook shows it.
+    `spec` is the Vega-Lite specification in the colours of the light theme. `data` contains every number that is drawn, including intervals
+    (polars). `save("figure.pdf")` writes the chart to a file. A notebook shows it.
     """
 
     name: str
-    """What a file of it is called, without the suffix."""
+    """The name of its files, without a suffix."""
     title: str
     spec: Specification
     data: Any
     caption: str = ""
-    """What the bands and the lines of the chart are, in sentences."""
+    """Sentences that explain the bands and the lines of the chart."""
 
     def save(self, path: str | Path, theme: str = "light") -> Path:
         """Write the chart as .svg, .pdf or .png, in the colours of a theme: light, dark or print. Returns the path.
 
-        BadInput where the suffix or the theme is another, or where the extra `report` is not installed.
+        Raises BadInput for another suffix or theme, or if the extra `report` is not installed.
         """
         path = Path(path)
         ending = path.suffix.lower().removeprefix(".")
@@ -64,7 +64,7 @@ class Figure:
                 f"a figure must end with {_or([f'.{form}' for form in FORMATS])}, got {str(path)!r:.120}; write {path.stem[:40] or 'figure'}.svg"
             )
         if kind_at(path) == "folder":
-            raise BadInput(f"{path} is a folder; name a file in it, as in {path / self.name}.{ending}")
+            raise BadInput(f"{path} is a folder; name a file in it, for example {path / self.name}.{ending}")
         check_name(path)
         content = self.rendered(ending, theme)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class Figure:
         return path
 
     def rendered(self, form: str, theme: str = "light") -> bytes:
-        """What a file of the figure holds: form is svg, pdf or png. BadInput as `save`."""
+        """The content of a file of the figure. `form` is svg, pdf or png. Raises BadInput as `save` does."""
         spec = themed(self.spec, theme)
         try:
             if form == "svg":
@@ -82,14 +82,14 @@ class Figure:
             raise missing_extra("vl-convert-python", "report") from None
 
     def svg(self, key: str = "") -> str:
-        """The chart as SVG for a page, its inner ids made unique by `key`; empty where the extra `report` is not installed."""
+        """The chart as SVG for a page. `key` makes its inner ids unique. Empty if the extra `report` is not installed."""
         try:
             return draw(self.spec, key or self.name)
         except ModuleNotFoundError:
             return ""
 
     def csv(self) -> bytes:
-        """The data as CSV, a row a number that is drawn."""
+        """The data as CSV, with one row per number that is drawn."""
         written = io.BytesIO()
         self.data.write_csv(written)
         return written.getvalue()
@@ -101,7 +101,7 @@ class Figure:
         return "\n".join([*lines, *([self.caption] if self.caption else [])])
 
     def _repr_html_(self) -> str:
-        """The chart with its title and caption; the data where charts cannot be drawn."""
+        """The chart with its title and caption, or the data if charts cannot be drawn."""
         try:
             content = self.rendered("svg").decode()
         except BadInput as why:
@@ -110,12 +110,12 @@ class Figure:
         return f"<figure>{content}<figcaption>{words}</figcaption></figure>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """What a notebook may choose from: the chart with its caption, and the words."""
+        """The representations for a notebook: the chart with its caption, and the text of `repr`."""
         return {"text/html": self._repr_html_(), "text/plain": repr(self)}
 
 
 def table(rows: Iterable[Sequence[Any]], schema: Mapping[str, type]) -> Any:
-    """Rows as the data of a figure (polars); in texts what cannot be seen, or is no text, is shown by its code."""
+    """Rows as the data of a figure (polars). In texts, invisible characters are replaced by their codes."""
     import polars
 
     shown = [tuple(visible(cell) if isinstance(cell, str) else cell for cell in row) for row in rows]
@@ -123,7 +123,7 @@ def table(rows: Iterable[Sequence[Any]], schema: Mapping[str, type]) -> Any:
 
 
 def themed(spec: Specification, theme: str) -> Specification:
-    """A specification in the colours of a theme; its data and the names of its lines stay as they are.
+    """A specification in the colours of a theme. Its data, and so the names of its lines, are unchanged.
 
     >>> themed({"mark": {"color": "#111"}, "data": {"values": ["#111"]}}, "dark") == {
     ...     "mark": {"color": "#d6d4ce"}, "data": {"values": ["#111"]}, "background": "#171715"}
@@ -135,7 +135,7 @@ def themed(spec: Specification, theme: str) -> Specification:
 
 
 def check_theme(theme: str) -> None:
-    """BadInput where there is no such theme."""
+    """Raise BadInput if there is no such theme."""
     if theme not in THEMES:
         raise BadInput(f"theme must be {_or(list(THEMES))}, got {str(theme)!r:.80}{nearest(str(theme), THEMES)}")
 
@@ -149,7 +149,7 @@ def _recoloured(value: Any, colours: Mapping[str, str], key: str = "") -> Any:
 
 
 def together(name: str, title: str, several: Sequence[tuple[str, Figure]], caption: str, columns: int) -> Figure:
-    """Several charts as one figure, each under its title, in so many columns. Their data stand below each other."""
+    """Several charts as one figure, each under its title, in `columns` columns. Their data are concatenated by rows."""
     import polars
 
     if len(several) == 1 and not several[0][0]:
@@ -174,7 +174,7 @@ def together(name: str, title: str, several: Sequence[tuple[str, Figure]], capti
 
 
 def chosen_formats(words: str | Sequence[str]) -> tuple[str, ...]:
-    """The formats that are written as svg,pdf or as a list. BadInput where one is unknown.
+    """The formats from a string such as svg,pdf or from a list. Raises BadInput for an unknown format.
 
     >>> chosen_formats("svg, pdf")
     ('svg', 'pdf')

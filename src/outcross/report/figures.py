@@ -1,4 +1,4 @@
-"""A section of the page per measure: its charts, what it means, and every number in a table."""
+"""Sections of the page: for each measure its charts, an explanation, and every number in a table."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from outcross.report.study import Page, ShownReading, Study
 WIDE = Size(690, 360, labels=190)
 NARROW = Size(330, 300, labels=124)
 SMALL = Size(280, 160)
-TINY = Size(206, 140)  # where a measure has several places
-MOST_ARMS = 24  # whose single seeds are drawn
-PANELS = 12  # a measure with more places than this draws the first ones; its table has them all
-APART = 4.0  # shares whose largest values differ by more than this factor are unreadable on one axis
-CROWDED = 16  # with more generations than this, a page over its limit leaves some out of its tables
+TINY = Size(206, 140)  # for a measure with several places
+MOST_ARMS = 24  # maximum number of arms whose single seeds are drawn
+PANELS = 12  # if a measure has more places than this, only the first are drawn; its table has all of them
+APART = 4.0  # if the largest values of shares differ by more than this factor, each chart has its own axis
+CROWDED = 16  # if there are more generations than this, a page over its limit leaves some out of its tables
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart, drawn. `narrow` is the same chart for a phone; both are empty where none could be drawn."""
+    """A chart as SVG. `narrow` is the same chart for a phone. Both are empty if no chart could be drawn."""
 
     title: str
     svg: str = ""
@@ -37,7 +37,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Rows:
-    """The numbers of one arm and place, a tuple of cells a row."""
+    """The numbers of one arm and place, with a tuple of cells per row."""
 
     title: str
     rows: tuple[tuple[str, ...], ...]
@@ -48,12 +48,12 @@ class Rows:
 class FigureTable:
     columns: tuple[str, ...]
     groups: tuple[Rows, ...]
-    every: int = 1  # which generations it shows; 1 is all of them
+    every: int = 1  # the step between the generations that it shows; 1 means all
 
 
 @dataclass(frozen=True)
 class NamedLaw:
-    """A closed form that is drawn: its name, where it comes from, and the arms under which it lies."""
+    """A closed form that is drawn: its name, its source, and its arms."""
 
     name: str
     citation: str
@@ -65,18 +65,18 @@ class Section:
     """A measure on the page."""
 
     measure: str
-    at: str  # where it shows only one
+    at: str  # the place, if it shows only one
     page: Page
     panels: tuple[Panel, ...]
     table: FigureTable
     remarks: tuple[str, ...] = ()
     bands: str = ""
-    """What the bands are, and what the dashed line is where there is one."""
+    """An explanation of the bands, and of the dashed line if there is one."""
     laws: tuple[NamedLaw, ...] = ()
     agreement: str = ""
-    """How many generations agree with the closed forms."""
+    """A sentence with the numbers of generations that agree with the closed forms."""
     each: tuple[Panel, ...] = ()
-    """A chart an arm, where more closed forms lie under the measure than can be told apart in one chart."""
+    """One chart per arm, if there are too many closed forms to distinguish them in one chart."""
 
 
 EXPLAINED = (
@@ -88,39 +88,39 @@ EXPLAINED = (
 
 @dataclass(frozen=True)
 class EverySeed:
-    """The lines of single seeds, a chart an arm."""
+    """The lines of single seeds, with one chart per arm."""
 
     panels: tuple[Panel, ...]
     left_out: int
-    """Arms without a chart."""
+    """Number of arms without a chart."""
 
 
 @dataclass
 class Pen:
-    """Draws charts until its ink, in bytes of SVG, is spent or the library is found missing."""
+    """Draws charts until its ink, in bytes of SVG, is used up, or until the library turns out to be missing."""
 
     looks: Mapping[str, Look]
     ink: int
     human: str = "human data"
-    """What people gave, in words: human text where they wrote it."""
+    """The human data in words; human text if they are text."""
     law_names: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """Of closed forms, by measure and arm."""
+    """The names of closed forms, by measure and arm."""
     is_missing: bool = False
     left_out: int = 0
     drawn: int = field(default=0, init=False)
     early: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
-    """Charts that were drawn before their turn on the page, by measure and place, so that the limit of the page's size does not leave them out."""
+    """Charts that were drawn before their turn, by measure and place, so that the size limit of the page does not exclude them."""
 
     def draw_early(self, reading: Measured, figure: Figure) -> None:
-        """Draw the chart of a reading now; `draw_of` gives it."""
+        """Draw the chart of a reading now. `draw_of` returns it later."""
         self.early[reading.measure, reading.at] = self.draw(figure)
 
     def draw_of(self, reading: Measured, figure: Figure) -> str:
-        """The chart of a reading, drawn now unless it was drawn early."""
+        """The chart of a reading. It is drawn now unless it was drawn early."""
         return self.early.pop((reading.measure, reading.at), None) or self.draw(figure)
 
     def draw(self, figure: Figure) -> str:
-        """A figure as SVG; nothing where there is no ink or no library."""
+        """A figure as SVG; empty if there is no ink left or no library."""
         if self.is_missing:
             return ""
         if self.ink <= 0:
@@ -137,24 +137,24 @@ class Pen:
 
 
 Laws = Mapping[str, Mapping[int, float]]
-"""Closed forms by arm and generation."""
+"""The values of closed forms, by arm and generation."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """How curves are drawn: by which looks, over which axis, how large."""
+    """The looks of curves, and the axis and size of their chart."""
 
     looks: Mapping[str, Look]
     over: Axis
     size: Size
     law_names: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """Of closed forms, by measure and arm."""
+    """The names of closed forms, by measure and arm."""
     human: str = "human data"
-    """What people gave, in words."""
+    """The human data in words."""
 
 
 def curves_figure(curve: Measured, page: Page, canvas: Canvas, laws: Laws) -> Figure:
-    """The curves of one place of a measure, with what real data show and the closed forms under them."""
+    """A figure of the curves of one place of a measure, with the readings of other human data and the closed forms."""
     names = {arm: canvas.law_names.get((curve.measure, arm)) or "closed form" for arm in laws}
     spec = chart(tuple(curve.curves.values()), canvas.looks, canvas.over, canvas.size, curve.floor, laws, names, canvas.human)
     return Figure(curve.measure, page.title, spec, curve_data(curve, laws), bands_of([curve], canvas.human))
@@ -164,11 +164,11 @@ CURVE_COLUMNS = {
     "measure": str, "at": str, "arm": str, "seed": int, "generation": int, "value": float, "low": float, "high": float, "method": str, "n": int,
     "closed_form": float, "other_human": float, "other_human_low": float, "other_human_high": float,
 }  # fmt: skip
-"""The data of curves. `seed` is null where several seeds are pooled; `other_human` is what fresh human data of the same size show."""
+"""The columns of the data of curves. `seed` is null for the mean of several seeds. `other_human` is the reading of fresh human data of the same size."""
 
 
 def curve_data(curve: Measured, laws: Laws) -> Any:
-    """Every number that curves draw, a row a generation of an arm; single seeds that are drawn follow their mean (polars)."""
+    """All numbers of curves, with one row per generation of an arm. The rows of single seeds that are drawn follow those of their mean (polars)."""
     rows = []
     for arm, line in curve.curves.items():
         for seed, points in ((None, line.points), *zip(line.seeds, line.threads, strict=True)):
@@ -182,7 +182,7 @@ def curve_data(curve: Measured, laws: Laws) -> Any:
 
 
 def page_of(study: Study, measure: str, curves: Iterable[Measured]) -> Page:
-    """What the study says of a measure; without that, its name, and a logarithmic axis where the values span decades."""
+    """The page of a measure in the study. If there is none, a page with its name, and a logarithmic axis if the values span decades."""
     if measure in study.pages:
         return study.pages[measure]
     values = [
@@ -194,7 +194,7 @@ def page_of(study: Study, measure: str, curves: Iterable[Measured]) -> Page:
 
 
 def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) -> Section:
-    """The measure that the page leads with, wide and for a phone."""
+    """The section of the leading measure, with a wide chart and one for a phone."""
     laws = laws_of(study, main)
     over = axis_of([main], page, laws)
     wide, narrow = (
@@ -217,7 +217,7 @@ def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) 
 
 
 def _each_law(main: Measured, page: Page, pen: Pen, over: Axis, laws: Laws) -> tuple[Panel, ...]:
-    """A chart for each arm that has a closed form, all on one axis; none where one chart shows them all."""
+    """One chart for each arm with a closed form, all on the same axis. Empty if a single chart can show all of them."""
     if len(laws) <= FEW_LAWS:
         return ()
     canvas = Canvas(pen.looks, over, TINY, pen.law_names, pen.human)
@@ -228,7 +228,7 @@ def _each_law(main: Measured, page: Page, pen: Pen, over: Axis, laws: Laws) -> t
 
 
 def every_seed(curve: Measured, page: Page, pen: Pen) -> EverySeed | None:
-    """The lines of single seeds where `curves.pooled` leaves them out: a chart an arm, all on one axis."""
+    """The lines of single seeds that `curves.pooled` leaves out: one chart per arm, all on the same axis."""
     crowded = {arm: line for arm, line in curve.curves.items() if len(line.threads) > FEW_SEEDS}
     over = axis_of([curve], page)
     shown = list(crowded)[:MOST_ARMS]
@@ -239,7 +239,7 @@ def every_seed(curve: Measured, page: Page, pen: Pen) -> EverySeed | None:
 
 
 def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
-    """A measure as small charts, one a place, all on one axis; shares of very different sizes each on its own."""
+    """The section of a measure with one small chart per place, all on the same axis. Shares of very different sizes have their own axes."""
     shown_places = places[:PANELS]
     charts, is_apart = _place_charts(study, shown_places, page, pen)
     panels = tuple(Panel(place_title(reading, places), pen.draw_of(reading, drawing)) for reading, drawing in charts)
@@ -262,7 +262,7 @@ def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, p
 
 
 def draw_whole(study: Study, places: Sequence[Measured], page: Page, pen: Pen) -> None:
-    """Draw the chart of a measure as a whole before the charts of many other places reach the limit of the page's size."""
+    """Draw the chart of the whole of a measure before the charts of its other places use up the size limit of the page."""
     charts, _ = _place_charts(study, places[:PANELS], page, pen)
     for reading, drawing in charts:
         if not reading.at and len(charts) > 1:
@@ -282,7 +282,7 @@ def _place_charts(study: Study, places: Sequence[Measured], page: Page, pen: Pen
 
 
 def axes_of(readings: Sequence[Measured], page: Page, laws: Sequence[Laws]) -> tuple[list[Axis], bool]:
-    """The axis of each chart, and whether each has its own: shares of very different sizes do, all else is on one axis."""
+    """The axis of each chart, and whether each has its own. Only shares of very different sizes have their own axes."""
     is_apart = page.unit == "fraction" and _largest(readings) > APART * min(_largest([curve]) for curve in readings)
     if is_apart:
         return [axis_of([reading], page, closed_forms) for reading, closed_forms in zip(readings, laws, strict=True)], True
@@ -294,7 +294,7 @@ def _largest(several: Sequence[Measured]) -> float:
 
 
 def laws_of(study: Study, curve: Measured) -> dict[str, dict[int, float]]:
-    """The closed forms of the whole of a measure, by arm and generation."""
+    """The closed forms of a measure as a whole, by arm and generation."""
     by_arm: dict[str, dict[int, float]] = {}
     for law in study.laws:
         if law.measure == curve.measure and law.arm in curve.curves and not curve.at:
@@ -303,7 +303,7 @@ def laws_of(study: Study, curve: Measured) -> dict[str, dict[int, float]]:
 
 
 def named_laws(study: Study, several: Iterable[Measured]) -> tuple[NamedLaw, ...]:
-    """The closed forms that are drawn in these charts, each once, with the arms that it belongs to."""
+    """The closed forms that are drawn in these charts, each once with its arms."""
     arms: dict[tuple[str, str], dict[str, None]] = {}
     whole = {curve.measure: curve for curve in several if not curve.at}
     for law in study.laws:
@@ -313,7 +313,7 @@ def named_laws(study: Study, several: Iterable[Measured]) -> tuple[NamedLaw, ...
 
 
 def bands_of(several: Sequence[Measured], human: str = "human data") -> str:
-    """What the bands of these charts are: 95 % intervals, over what and by which method; and what is dashed.
+    """An explanation of the bands of these charts, with the unit and the method of their intervals, and of the dashed line.
 
     >>> line = Curve("replace", (CurvePoint(0, 1.0, 0.9, 1.1, "chains", 2000),))
     >>> bands_of([Measured("spread_ratio", "", {"replace": line}, {})])
@@ -337,7 +337,7 @@ def _is_held_out(several: Sequence[Measured]) -> bool:
 
 
 def interval_words(points: Iterable[CurvePoint], is_held_out: bool = False) -> str:
-    """Over what the intervals of these points are and by which methods: `over 5 seeds`; empty where none has one."""
+    """The units and methods of the intervals of these points: `over 5 seeds`. Empty if there are no intervals."""
     counts: dict[str, list[int]] = {}
     for point in points:
         if point.low is not None and point.high is not None and point.low < point.high:
@@ -346,7 +346,7 @@ def interval_words(points: Iterable[CurvePoint], is_held_out: bool = False) -> s
 
 
 def _method_words(method: str, fewest: int, largest: int, is_held_out: bool = False) -> str:
-    """Over how many of what, and by which method.
+    """The number and unit of an interval, and its method.
 
     >>> _method_words("skewness-corrected t over documents", 40, 40, is_held_out=True)
     'over 40 held-out documents (skewness-corrected t)'
@@ -363,7 +363,7 @@ def _method_words(method: str, fewest: int, largest: int, is_held_out: bool = Fa
 
 
 def table_of(study: Study, measure: str, every: int) -> FigureTable:
-    """Every reading of a measure, seeds and their mean, floors and closed forms."""
+    """The table of all readings of a measure: seeds and their mean, other human data, and closed forms."""
     readings = [reading for reading in study.readings if reading.measure == measure]
     last = {arm: max(reading.generation for reading in group) for arm, group in _by_arm(readings)}
     shown = [reading for reading in readings if reading.generation % every == 0 or reading.generation == last[reading.arm]]
@@ -390,7 +390,7 @@ def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[
 
 
 def within(point: CurvePoint, page: Page | None) -> CurvePoint:
-    """A point whose interval keeps to the values that its measure can take: that of a squared distance does not go below 0."""
+    """A point whose interval is cut to the possible values of its measure. For example, that of a squared distance does not go below 0."""
     if page is None or point.low is None or point.high is None:
         return point
     lowest, highest = page.values
@@ -398,18 +398,18 @@ def within(point: CurvePoint, page: Page | None) -> CurvePoint:
 
 
 def place_title(curve: Measured, places: Sequence[Measured]) -> str:
-    """What stands over the chart of a place: beside those of single teachers the whole is that of all of them."""
+    """The title of the chart of a place. If there are charts of single teachers, that of the whole is called "all teachers together"."""
     is_community = any(place.at.startswith(TEACHER) for place in places)
     return "all teachers together" if is_community and not curve.at else place_words(curve)
 
 
 def place_words(curve: Measured) -> str:
-    """A place as people read it."""
+    """A place in words."""
     return words_of(curve.at) if curve.measure in (*standing_for("tail"), *standing_for("decoding")) else curve.at
 
 
 def _agreements(curve: Measured, laws: Laws) -> str:
-    """How many generations agree with the closed form, all arms in one sentence."""
+    """A sentence with the number of generations of each arm that agree with its closed form."""
     arms: dict[str, list[str]] = {}
     for arm, closed_form in laws.items():
         if agreement := _agreement(curve.curves[arm], closed_form):
@@ -432,7 +432,7 @@ def _by_arm(readings: Iterable[ShownReading]) -> Iterator[tuple[str, list[ShownR
 
 
 def _by_kind(study: Study, readings: Sequence[ShownReading]) -> Iterator[tuple[tuple[str, bool, str], list[ShownReading]]]:
-    """Readings by place, floor or not, and arm, in the study's order."""
+    """Yield the readings by place, by whether they are of other human data, and by arm, in the order of the study."""
     kinds = dict.fromkeys((reading.at, reading.is_floor) for reading in readings)
     index: dict[tuple[str, bool, str], list[ShownReading]] = {}
     for reading in readings:
@@ -500,7 +500,7 @@ def _away(point: CurvePoint, law: float | None) -> tuple[str, str]:
     error = standard_error(point)
     if error is None or point.value is None:
         return number(law), ""
-    return number(law), f"{round((point.value - law) / error, 1) + 0.0:+.1f}"  # never -0.0, whose sign is that of the last bit
+    return number(law), f"{round((point.value - law) / error, 1) + 0.0:+.1f}"  # never -0.0, since its sign depends on the last bit
 
 
 def _count(n: int | None) -> str:
@@ -508,7 +508,7 @@ def _count(n: int | None) -> str:
 
 
 def _merged(groups: Sequence[Rows]) -> tuple[Rows, ...]:
-    """Floors that are the same for several arms, said once."""
+    """Merge groups of other human data that are the same for several arms."""
     merged: list[Rows] = []
     for group in groups:
         before = merged[-1] if merged else None
@@ -520,7 +520,7 @@ def _merged(groups: Sequence[Rows]) -> tuple[Rows, ...]:
 
 
 def _without_empty(table: FigureTable) -> FigureTable:
-    """Leave out columns that no row fills."""
+    """The table without columns that are empty in every row."""
     rows = [row for group in table.groups for row in group.rows]
     kept_columns = [index for index, name in enumerate(table.columns) if name in _KEPT or any(row[index] for row in rows)]
     groups = tuple(replace(group, rows=tuple(tuple(row[i] for i in kept_columns) for row in group.rows)) for group in table.groups)

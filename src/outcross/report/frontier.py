@@ -1,4 +1,4 @@
-"""What a study of students of several sizes says: the smallest that equals the largest on random data."""
+"""Sentences about studies of students of several sizes: the smallest student that equals the largest one on random data."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from outcross.report.numerals import number
 from outcross.statistics.frontier import JudgedStudent, equal_size, judged_students
 
 RANDOM = "random"
-"""What the arms are called whose data were chosen at random."""
+"""The name of arms whose data were chosen at random."""
 JUDGED = ("goal", "held_out_loss", "sums_right")
 Kinds = Mapping[str, Sequence[tuple[float, str]]]
-"""The arms of each kind by the setting, the smallest first."""
+"""The arms of each kind with their setting, the smallest first."""
 
 
 def frontier_sentences(kinds: Kinds, readings: Sequence[Measured]) -> tuple[str, ...]:
-    """A sentence a way to choose data; nothing where no arms are random, or where a reading is missing."""
+    """One sentence for each way to choose data. Empty if there are no random arms, or if a reading is missing."""
     by_measure = {reading.measure: reading for reading in readings if not reading.at}
     if RANDOM not in kinds or not {*JUDGED, "parameters"} <= by_measure.keys():
         return ()
@@ -40,7 +40,7 @@ def _sentence(name: str, arms: Sequence[tuple[float, str]], largest: str, readin
     students = judged_students(parameters, goal, loss, skill, reference)  # type: ignore[arg-type]
     smallest = next((student for student in students if not student.not_shown), None)
     holds = (
-        "no size holds goal, held-out loss (at most 2 % worse) and sums together"
+        "no size satisfies goal, held-out loss (at most 2 % worse) and sums together"
         if smallest is None
         else _words_of_smallest(smallest)
     )
@@ -70,7 +70,7 @@ def _interval(estimate: Estimate, times: float = 1) -> str:
 
 
 def _seeds(curve: Curve) -> np.ndarray:
-    """The value of every seed at the last generation that all have, (seeds,). NotApplicable where one has none."""
+    """The value of every seed at the last generation that all have reached, (seeds,). Raises NotApplicable if a seed has no value there."""
     end = curve.end.generation
     threads = curve.threads or (curve.points,)
     values = [next((point.value for point in thread if point.generation == end), None) for thread in threads]

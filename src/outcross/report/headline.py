@@ -1,4 +1,4 @@
-"""What happened, in a sentence or two, from the readings alone."""
+"""The main result of a run in one or two sentences, made from the readings alone."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from outcross.wording import amount
 
 BANDS = ("3-5 times", "2 times", "1 time", "6-10 times", "")
 REFERENCE = "human_only"
-WELL = 2.0  # a perplexity that rose less than this says "well" …
-LOST = 0.5  # … and tails below this share of what fresh human text holds say "no".
+WELL = 2.0  # a perplexity that rose by less than this factor looks well …
+LOST = 0.5  # … but tails below this share of those in fresh human text count as lost
 
 
 @dataclass(frozen=True)
 class Change:
-    """An arm at its first and at its last generation that has a value."""
+    """An arm at the first and at the last generation with a value."""
 
     arm: str
     first: CurvePoint
     last: CurvePoint
     difference: CurveDifference | None = None
-    """From the first to the last; None where it has no interval."""
+    """The difference from the first to the last generation; None if it has no interval."""
 
     @property
     def generations(self) -> int:
@@ -41,25 +41,25 @@ class Change:
 
     @property
     def last_over_first(self) -> float | None:
-        """The last value over the first, without an interval; None where that means nothing."""
+        """The ratio of the last value to the first, without an interval; None unless both are above 0."""
         start, end = self.ends
         return end / start if start > 0 and end > 0 else None
 
     @property
     def is_clear(self) -> bool | None:
-        """Whether the interval of the difference leaves out that nothing changed; None where there is no such interval, so that nobody can say."""
+        """Whether the interval of the difference excludes no change; None if there is no interval, so that it is unknown."""
         return None if self.difference is None else self.difference.is_clear
 
     @property
     def why_unclear(self) -> str:
-        """Why a value has no interval: its method says so."""
+        """Why a value has no interval, according to its method."""
         bare = [point.method for point in (self.first, self.last) if point.low is None and point.method]
         return bare[0] if bare else "no interval"
 
 
 @dataclass(frozen=True)
 class Tail:
-    """How much of one band of human words an arm's last generation still writes, as a share of what as much fresh human text holds."""
+    """The words of one frequency band that an arm's last generation still writes, as a share of those in fresh human text of the same size."""
 
     band: str
     kept: float
@@ -71,20 +71,20 @@ class Tail:
 
     @property
     def aside(self) -> str:
-        """What does not count in it, as words in brackets."""
-        return " (words that stand in the own prompt left out on both sides)" if self.measure.endswith(BEYOND) else ""
+        """A remark in brackets about words that are not counted; otherwise empty."""
+        return " (not counting words of the own prompt on either side)" if self.measure.endswith(BEYOND) else ""
 
 
 def tail_measure(curves: Sequence[Measured]) -> str:
-    """The reading that stands for the tails of text: the preferred one of those that there are."""
+    """The reading that represents the tails of text: the preferred one of those that were read."""
     names, known_measures = standing_for("tail"), {curve.measure for curve in curves}
     return next((name for name in names if name in known_measures), names[0])
 
 
 def chief(curves: Sequence[Measured], closed_forms: Collection[tuple[str, str]] = ()) -> Measured | None:
-    """The measure that the page leads with: perplexity for text, spread for numbers, else the first there is.
+    """The leading measure of the page: perplexity for text, spread for numbers, otherwise the first measure.
 
-    A community of teachers leads with the one for which the largest number of arms has a closed form; `closed_forms` names these by measure and arm.
+    For several teachers, it is the measure for which the largest number of arms has a closed form. `closed_forms` lists these by measure and arm.
     """
     whole = {curve.measure: curve for curve in curves if not curve.at}
     preferred = [whole[measure] for measure in leading() if measure in whole]
@@ -94,7 +94,7 @@ def chief(curves: Sequence[Measured], closed_forms: Collection[tuple[str, str]] 
 
 
 def chiefs(curves: Sequence[Measured], closed_forms: Collection[tuple[str, str]] = ()) -> list[Measured]:
-    """The chief measure, and for arms that do not have it (joined runs of another kind) theirs."""
+    """The leading measure, and for arms that do not have it (in joined runs of different kinds) their own leading measures."""
     leads: list[Measured] = []
     covered: set[str] = set()
     while (main := chief([curve for curve in curves if not covered & set(curve.curves)], closed_forms)) is not None:
@@ -104,24 +104,24 @@ def chiefs(curves: Sequence[Measured], closed_forms: Collection[tuple[str, str]]
 
 
 def extremes(main: Measured, page: Page) -> tuple[str, str]:
-    """The arms that did worst and best; the human baseline is neither where others stand beside it."""
+    """The worst and the best arm. The human baseline is excluded if there are other arms."""
     changes = sorted((change(curve) for curve in main.curves.values()), key=lambda arm_change: _badness(arm_change, page))
     rivals = [arm_change for arm_change in changes if not is_baseline(arm_change.arm)] or changes
     return rivals[-1].arm, rivals[0].arm
 
 
 def is_baseline(arm: str) -> bool:
-    """The arm of equal steps on human data alone."""
+    """Whether an arm is the human baseline: the same number of steps on human data alone."""
     return arm.split(": ")[-1].startswith(REFERENCE)
 
 
 def change(curve: Curve, page: Page | None = None) -> Change:
-    """An arm at its ends; the difference is a ratio where the page has a logarithmic axis."""
+    """The change of an arm. The difference is a ratio if the page has a logarithmic axis."""
     return Change(curve.arm, curve.known[0], curve.known[-1], over_time(curve, page is not None and page.log))
 
 
 def tail_band(curves: Sequence[Measured]) -> Measured | None:
-    """The survival of the words in the band that says most."""
+    """The survival of the words in the most informative frequency band."""
     bands = {curve.at: curve for curve in curves if curve.measure == tail_measure(curves)}
     return next((bands[name] for name in BANDS if name in bands), next(iter(bands.values()), None))
 
@@ -133,13 +133,13 @@ def tails(curves: Sequence[Measured]) -> dict[str, Tail]:
 
 
 def silence(study: Study) -> str:
-    """What to say where nothing could be measured."""
+    """The sentence of a page on which nothing could be measured."""
     why = next((reading.note for reading in study.readings if reading.note), "")
-    return "No reading of this study could be had" + (f": {why}." if why else ".")
+    return "No reading of this study could be computed" + (f": {why}." if why else ".")
 
 
 def sentence(main: Measured, curves: Sequence[Measured], page: Page) -> str:
-    """What happened to a chief measure: the worst arm first, and those whose change is clear before those whose change may be chance."""
+    """The change of a leading measure in words. The worst arm comes first, and significant changes come before those that may be chance."""
     changes = sorted(
         (change(curve, page) for curve in main.curves.values()),
         key=lambda arm_change: (arm_change.is_clear is False, -_badness(arm_change, page)),
@@ -156,7 +156,7 @@ def sentence(main: Measured, curves: Sequence[Measured], page: Page) -> str:
 
 
 def warnings(curves: Sequence[Measured]) -> list[str]:
-    """Arms whose perplexity hardly changed although their tails are lost: a sentence for one arm, or one for all of several."""
+    """Sentences about arms whose perplexity hardly changed although their tails are lost. Several arms share one sentence."""
     perplexity = next((curve for curve in curves if curve.measure == "held_out_perplexity" and not curve.at), None)
     if perplexity is None:
         return []
@@ -193,7 +193,7 @@ def _warning(change: Change, tail: Tail) -> str:
 
 
 def _warning_of_several(hidden: Sequence[tuple[Change, Tail]]) -> str:
-    """The same of several arms, said once."""
+    """One warning for several arms."""
     tail = hidden[0][1]
     arms = [
         f"{arm_change.arm} ({number(arm_change.ends[0], 3)} to {number(arm_change.ends[1], 3)}; {percent(own.kept)})"
@@ -236,7 +236,7 @@ def _moved(change: Change, title: str, page: Page) -> str:
 
 
 def _others(changes: Sequence[Change], worst: Change, page: Page) -> str:
-    """The arm that did best, and the human baseline where there is one."""
+    """The ends of the best arm, and of the human baseline if there is one, in words."""
     comparable = [change for change in changes if change.generations == worst.generations]
     baseline = [change for change in comparable if is_baseline(change.arm)][:1]
     best = [change for change in comparable if change not in baseline][-1:]
@@ -250,7 +250,7 @@ def _kept(tail: Tail | None) -> str:
 
 
 def _times(change: Change, page: Page) -> str:
-    """How many times as large, for measures that are compared by ratios."""
+    """The ratio of the last value to the first in words, for measures that are compared by ratios."""
     return f" ({times(change.last_over_first)})" if change.last_over_first and page.log else ""
 
 

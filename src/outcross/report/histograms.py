@@ -1,4 +1,4 @@
-"""A measure that is read in bins, as a histogram an arm: what people wrote, and what some generations wrote."""
+"""Histograms of measures that are read in bins: one chart per arm, with human text and some generations."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from outcross.report.figures import Panel, Pen, Section, curve_data, table_of
 from outcross.report.study import Page, Study
 
 HISTOGRAMS = ("perplexity_histogram",)
-"""Measures that are drawn so; each of their places is a bin, in order."""
+"""Measures that are drawn as histograms. Each of their places is a bin, in order."""
 SIZE = Size(280, 170)
 LINES = "Dashed: human text that no model saw. The paler a line, the earlier its generation: the first, the middle and the last."
 WEIGHTS = {"first": 0.4, "middle": 0.7, "last": 1.0}
-"""How strongly the first, the middle and the last generation of an arm are drawn."""
+"""The opacity of the first, the middle and the last generation of an arm."""
 
 
 def histogram(study: Study, measure: str, bins: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
-    """The chart of each arm, and every number in a table."""
+    """The section of a histogram: a chart for each arm, and every number in a table."""
     charts = histogram_figures(study, bins, page, pen.looks)
     panels = tuple(Panel(arm, pen.draw(drawing)) for arm, drawing in charts.items())
     remarks = (f"{LINES} The table has the intervals.",)
@@ -32,7 +32,7 @@ def histogram(study: Study, measure: str, bins: Sequence[Measured], page: Page, 
 
 
 def histogram_figures(study: Study, bins: Sequence[Measured], page: Page, looks: Mapping[str, Look]) -> dict[str, Figure]:
-    """A chart an arm."""
+    """One chart per arm."""
     return {
         arm: Figure(bins[0].measure, page.title, _chart(arm, bins, looks[arm]), _data(arm, bins), LINES)
         for arm in study.arms
@@ -52,7 +52,7 @@ def _is_read(arm: str, bins: Sequence[Measured]) -> bool:
 
 
 def _chart(arm: str, bins: Sequence[Measured], look: Look) -> Specification:
-    """Steps over the bins: one line of each generation that is drawn, and one of human text."""
+    """A chart of steps over the bins, with a line for each generation that is drawn and one for human text."""
     lines = {
         name: _steps({level.at: _value(level.curves.get(arm), generation) for level in bins})
         for name, generation in _drawn(arm, bins).items()
@@ -92,7 +92,7 @@ def _chart(arm: str, bins: Sequence[Measured], look: Look) -> Specification:
 
 
 def _drawn(arm: str, bins: Sequence[Measured]) -> dict[str, int]:
-    """The generations that are drawn: the first, the middle and the last, each once."""
+    """The generations that are drawn: the first, the middle and the last. A generation that is two of them occurs once."""
     generations = sorted({point.generation for level in bins if arm in level.curves for point in level.curves[arm].known})
     chosen = {"last": generations[-1], "first": generations[0], "middle": generations[(len(generations) - 1) // 2]}
     by_generation = {generation: name for name, generation in reversed(chosen.items())}
@@ -100,7 +100,7 @@ def _drawn(arm: str, bins: Sequence[Measured]) -> dict[str, int]:
 
 
 def _steps(shares: dict[str, float | None]) -> list[Specification]:
-    """A row at the lower edge of each bin, and one at the end of the last; none where a bin has no value."""
+    """One row at the lower edge of each bin, and one at the end of the last bin. Empty if a bin has no value."""
     values = [shares.get(named_bin(low, high)) for low, high in pairwise((0.0, *map(float, BINS), math.inf))]
     if any(value is None or not math.isfinite(value) for value in values):
         return []

@@ -1,4 +1,4 @@
-"""Small multiples: one chart a setting of the experiment, all on the same axes, a line for each of what is left to differ."""
+"""Small multiples: one chart for each combination of settings, all on the same axes, with a line for each level of the remaining setting."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ from outcross.report.study import Page, Study
 
 SMALL = Size(250, 150)
 MOST = 24
-"""Charts of one grid."""
+"""Maximum number of charts in a grid."""
 BY_ITSELF = ("policy", "learner")
-"""What is drawn as lines, where arms differ in it: the same choice under every setting."""
+"""Settings that become lines if arms differ in them, so that each chart shows the same choices."""
 
 
 @dataclass(frozen=True)
 class Multiples:
-    """A measure's grid: a figure of so many columns, and how its lines are drawn."""
+    """The grid of a measure: a figure with its number of columns, and the looks of its lines."""
 
     figure: Section
     columns: int
     lines: tuple[tuple[str, Look], ...]
     run: str = ""
-    """Where runs are drawn together and each has its own grid."""
+    """The name of the run, if several runs are on the page and each has its own grid."""
     left_out: int = 0
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One chart of the grid: what its arms have in common, and the arm of each line."""
+    """One chart of the grid: the common settings of its arms as a title, and the arm of each line."""
 
     title: str
     arms: tuple[str, ...]
 
 
 def multiples(study: Study, main: Measured, page: Page, pen: Pen) -> list[Multiples]:
-    """The grid of a measure over the arms that have it; where runs are drawn together and differ otherwise too, one a run."""
+    """The grid of a measure over the arms that have it. If several runs are on the page and are not fully crossed, one grid per run."""
     arms = [arm for arm in main.curves if arm in study.settings]
     together = settings({arm: study.settings[arm] for arm in arms})
     if is_crossed(together):
@@ -108,12 +108,12 @@ def _grid(study: Study, main: Measured, page: Page, pen: Pen, differing: Sequenc
 
 
 def _fewest(differing: Sequence[Setting]) -> Setting:
-    """The setting with the fewest levels, so that the grid has few lines and many charts; the last one of those."""
+    """The setting with the fewest levels, so that the grid has few lines and many charts. If there are several, the last of them."""
     return min(reversed(differing), key=lambda setting: len(setting.values))
 
 
 def _cells(panels: Sequence[Setting], lines: Setting, arms: Sequence[str]) -> list[Cell]:
-    """The charts in the order of the levels, the last setting changing fastest: rows, then columns."""
+    """The charts in the order of the levels. The last setting, that of the columns, changes fastest."""
     by_levels: dict[tuple[Level, ...], list[str]] = {}
     for arm in arms:
         by_levels.setdefault(tuple(panel.levels[arm] for panel in panels), []).append(arm)
@@ -128,7 +128,7 @@ def _cells(panels: Sequence[Setting], lines: Setting, arms: Sequence[str]) -> li
 
 
 def _table(cells: Sequence[Cell], lines: Setting, main: Measured) -> FigureTable:
-    """Where each line begins and ends."""
+    """The table of the first and the last value of each line."""
     columns = (lines.name, "generation", "value", "low", "high", "method", "n")
     return FigureTable(columns, tuple(Rows(cell.title, tuple(_ends(cell, lines, main))) for cell in cells))
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers in readable form."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 
 NONE = "\N{EN DASH}"
 ROUNDING = 1e-12
-"""Relative to a number: what is smaller may be errors of rounding alone."""
+"""Relative size of a difference below which it may be a rounding error."""
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number to some significant digits; whole digits are never dropped below a million.
+    """A number with some significant digits. Below a million, no digit before the decimal point is dropped.
 
     >>> number(5166.2), number(0.2), number(61.0), number(2.5e9), number(None)
     ('5,166', '0.2', '61', '2.5e+09', '–')
@@ -33,7 +33,7 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def decimal(value: float) -> str:
-    """A number of about one to two decimals, as an exponent is said; nothing has the sign of zero.
+    """A number with two decimals, such as an exponent. Zero has no sign.
 
     >>> decimal(-0.9871), decimal(-1e-15)
     ('-0.99', '0.00')
@@ -42,8 +42,9 @@ def decimal(value: float) -> str:
 
 
 def estimated(value: float, low: float, high: float) -> str:
-    """A number with its interval, to the first digit that the interval leaves open and at least two decimals. An interval that is no wider than
-    rounding errors has no width.
+    """A number with its interval, to the first uncertain digit but with at least two decimals.
+
+    An interval that is no wider than rounding errors is shown without width.
 
     >>> estimated(-0.99981, -1.0027, -0.9969), estimated(2.0, 1.0, 3.0), estimated(0.0, -9.6e-5, 9.6e-5), estimated(0.0, -2e-16, 2e-16)
     ('-1.000 [-1.003, -0.997]', '2.00 [1.00, 3.00]', '0.00000 [-0.00010, 0.00010]', '0.00 [0.00, 0.00]')
@@ -64,7 +65,7 @@ def percent(fraction: float) -> str:
 
 
 def times(ratio: float) -> str:
-    """A ratio to two digits.
+    """A ratio with two significant digits.
 
     >>> times(84.69), times(3.61), times(1.004)
     ('×85', '×3.6', '×1.0')

@@ -1,5 +1,5 @@
 "use strict";
-// The page reads well without this. It picks an arm out of all charts, and one arm and prompt to watch.
+// The page can be read without this script. It highlights an arm in all charts, and selects an arm and a prompt of the texts.
 const all = (selector) => [...document.querySelectorAll(selector)];
 
 const press = (buttons, chosen) => buttons.forEach((button) => button.setAttribute("aria-pressed", String(chosen(button))));

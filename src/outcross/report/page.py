@@ -1,4 +1,4 @@
-"""From a Study to one HTML file that opens offline."""
+"""The report of a study as one HTML file that opens offline."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ from outcross.report.texts import excerpts, writers
 LIMIT = 1_000_000  # bytes
 VIEWPORT = b'<meta name="viewport"'
 ROWS = 6_000
-PREPARED = 30_000  # characters of an experiment or environment shown
+PREPARED = 30_000  # maximum number of characters of an experiment or environment that are shown
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """How much of each kind the page may hold: bytes of charts, rows of tables, bytes of text and of pictures."""
+    """The maximum content of the page: bytes of charts, rows of tables, and bytes of text and of pictures."""
 
     charts: int = 700_000
     rows: int = ROWS
@@ -60,13 +60,13 @@ class Allowance:
     pictures: int = 150_000
 
     def less(self) -> Allowance:
-        """The next smaller one; charts give way least, for they are what a page is opened for."""
+        """The next smaller allowance. Charts are reduced the least, since they matter most to readers."""
         return Allowance(self.charts * 3 // 4, self.rows // 2, self.texts // 2, self.pictures // 2)
 
 
 @dataclass(frozen=True)
 class ArmPage:
-    """A line of the legend: how an arm is drawn, what it does and where it ended."""
+    """A line of the legend: the look of an arm, its policy and its last value."""
 
     name: str
     look: Look
@@ -75,14 +75,14 @@ class ArmPage:
     change: Change | None
     tail: Tail | None
     compared: CurveDifference | None = None
-    """From the arm with which all are compared to this one, at the last generation that both have."""
+    """The difference of this arm from the reference arm, at the last generation that both have."""
     as_arm: str = ""
-    """The arm above it that trains on the same, which says it; empty where none does."""
+    """An earlier arm with the same policy, whose line describes it; empty if there is none."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Arms that differ in temperature alone: what decoding does, apart from learning."""
+    """An arm among those that differ only in temperature, which shows the effect of decoding apart from learning."""
 
     arm: str
     temperature: str
@@ -91,7 +91,7 @@ class Pair:
 
 
 def write(study: Study, path: str | Path, head: bytes = b"") -> Path:
-    """Write the report of a study, with something more in its head; the same study gives the same bytes. Returns the path."""
+    """Write the report of a study, with `head` added to its HTML head. The same study gives the same bytes. Returns the path."""
     path = Path(path)
     allowance = Allowance()
     page = render(study, allowance)
@@ -168,7 +168,7 @@ def render(study: Study, allowance: Allowance) -> bytes:
 
 
 def _labels(kinds: Mapping[tuple[str, ...], str]) -> str:
-    """The style by which a cell of a table of numbers says its column, on a page that is too narrow for columns."""
+    """The style that puts the name of its column before each cell of a table, on a page that is too narrow for columns."""
     rules = [
         f'.{kind} td:nth-child({place})::before{{content:"{column} ";color:var(--quiet)}}'
         for columns, kind in kinds.items()
@@ -184,12 +184,12 @@ def _template() -> Any:
 
 
 def _has_a_course(reading: Measured) -> bool:
-    """Whether a reading has several generations of some arm, so that there is a curve to draw."""
+    """Whether a reading has several generations in some arm, so that there is a curve to draw."""
     return any(len(line.known) > 1 for line in reading.curves.values())
 
 
 def _every(study: Study, rows: int) -> int:
-    """Which generations the tables show: 1 for all, more where a long study would outgrow the page."""
+    """The step between the generations that tables show: 1 for all, or more if a long study would exceed the size limit."""
     generations = {reading.generation for reading in study.readings}
     if len(study.readings) <= rows or len(generations) <= CROWDED:
         return 1
@@ -198,7 +198,7 @@ def _every(study: Study, rows: int) -> int:
 
 
 def _rest(study: Study, readings: Sequence[Measured], leads: Sequence[Measured], pen: Pen, every: int) -> list[Section]:
-    """The measures that do not lead the page: the field's own names first, then as the readings come."""
+    """The sections of the measures that do not lead the page: first those with established names, then the others in the order of the readings."""
     places: dict[str, list[Measured]] = {}
     for reading in readings:
         if reading not in leads:
@@ -237,12 +237,12 @@ def _arms(study: Study, readings: Sequence[Measured], leads: Sequence[tuple[Meas
 
 
 def reference_of(main: Measured) -> str:
-    """The arm with which the others are compared: the human baseline where there is one, else the first."""
+    """The arm with which the others are compared: the human baseline if there is one, otherwise the first arm."""
     return next((arm for arm in main.curves if is_baseline(arm)), next(iter(main.curves)))
 
 
 def compared_with(main: Measured, page: Page) -> dict[str, CurveDifference]:
-    """Of every other arm how far it is from the reference, at the last generation that both have."""
+    """The difference of every other arm from the reference arm, at the last generation that both have."""
     reference = main.curves[reference_of(main)]
     differences = {}
     for arm, line in main.curves.items():
@@ -253,7 +253,7 @@ def compared_with(main: Measured, page: Page) -> dict[str, CurveDifference]:
 
 
 def _absent(study: Study) -> list[tuple[str, str, str]]:
-    """Metrics that no arm could have, with the reasons: measure, place, why."""
+    """Measures that could not be computed in any arm: the measure, the place and the reasons."""
     whys: dict[tuple[str, str], dict[str, None]] = {}
     for reading in study.readings:
         if not reading.is_floor:
@@ -270,7 +270,7 @@ def _absent(study: Study) -> list[tuple[str, str, str]]:
 
 
 def _pairs(main: Measured, page: Page) -> list[Pair]:
-    """Arms whose names differ in temperature alone, side by side."""
+    """Arms whose names differ only in temperature."""
     families: dict[str, list[Pair]] = {}
     for arm, line in main.curves.items():
         parts = arm.split(",")
@@ -285,7 +285,7 @@ _TEMPERATURE = re.compile(r"\s*(draw\.)?temperature=")
 
 
 def _papers(study: Study, readings: Iterable[Measured]) -> list[tuple[str, str]]:
-    """Each paper once, with the parts that come from it."""
+    """Each paper once, with the parts that are based on it."""
     parts: dict[str, dict[str, None]] = {}
 
     def cite(paper: str, part: str) -> None:

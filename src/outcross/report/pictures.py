@@ -1,4 +1,4 @@
-"""What every generation makes of the same latents, as a grid of pictures: a row a generation."""
+"""Grids of pictures that every generation decodes from the same latents, with one row per generation."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy as np
 from outcross.report.study import ShownPictures, Study
 
 ROWS = 24
-"""Generations of one arm that are shown, at most: the first ones, and the last."""
+"""Maximum number of generations of one arm that are shown: the first ones, and the last."""
 SIZE = 48
-"""Pixels of a page that a picture is drawn across, about; a large picture is drawn as it is."""
+"""Approximate width of a picture on the page, in pixels. Larger pictures keep their size."""
 
 
 @dataclass(frozen=True)
 class PictureRow:
-    """The pictures of one generation, or those of people."""
+    """The pictures of one generation, or human ones."""
 
     title: str
     address: str
-    """Of the picture file, which is in the address itself."""
+    """A data URL that contains the picture file."""
     alt: str
     width: int
     height: int
@@ -37,11 +37,11 @@ class Grid:
     arm: str
     rows: tuple[PictureRow, ...]
     left_out: int
-    """Generations that found no place."""
+    """Number of generations that are not shown."""
 
 
 def grids(study: Study, room: int) -> tuple[Grid, ...]:
-    """A grid of each arm's first seed, in the order of the arms, as many as `room` bytes hold."""
+    """The grids of the arms, each for the arm's first seed, as many as fit into `room` bytes."""
     grids_of_arms: list[Grid] = []
     for arm in study.arms:
         own = [picture for picture in study.pictures if picture.arm == arm]
@@ -71,25 +71,25 @@ def _row(pictures: ShownPictures) -> PictureRow:
     who = (
         "by people, from the training set"
         if pictures.is_human
-        else f"that generation {pictures.generation} makes of the same latents as every other"
+        else f"that generation {pictures.generation} decodes from the same latents as every other generation"
     )
     scale = max(1, round(SIZE / width))
     return PictureRow(title, address(png(strip)), f"{count} pictures {who}", strip.shape[1] * scale, height * scale)
 
 
 def address(content: bytes) -> str:
-    """A PNG file as an address that holds it."""
+    """A PNG file as a data URL."""
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """The PNG file (RFC 2083) of grey pixels (height, width), bytes, 255 is white; without a time, so that equal pixels are equal files.
+    """A PNG file (RFC 2083) of grey pixels (height, width) in bytes, where 255 is white. It has no time stamp, so equal pixels give equal files.
 
     >>> png(np.zeros((1, 1), dtype=np.uint8))[:8]
     b'\\x89PNG\\r\\n\\x1a\\n'
     """
     height, width = pixels.shape
-    lines = np.zeros((height, width + 1), dtype=np.uint8)  # each line opens with its filter, 0: none
+    lines = np.zeros((height, width + 1), dtype=np.uint8)  # each line begins with its filter; 0 means none
     lines[:, 1:] = pixels
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits of grey, not interlaced
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 9)), (b"IEND", b""))

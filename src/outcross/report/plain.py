@@ -1,4 +1,4 @@
-"""Any result as a plain page: what a terminal shows, its figures, and its numbers in a table."""
+"""A plain page for any result: the lines of the terminal, the figures, and the numbers in a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from outcross.report.numerals import number
 from outcross.report.templates import template
 
 ROWS = 500
-"""Rows of the table that are shown."""
+"""Maximum number of rows of the table that are shown."""
 
 
 def write_plain(path: Path, heading: str, lines: Sequence[str], figures: Sequence[Figure], frame: Any) -> Path:

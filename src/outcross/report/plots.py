@@ -1,4 +1,4 @@
-"""Readings as figures that stand by themselves: for a paper, a notebook, a folder of files."""
+"""Separate figures of readings, for a paper, a notebook or a folder of files."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from outcross.report.slopes import drawn_slopes, shown_slopes, slope_figure
 from outcross.report.study import Study
 
 ALONE = Size(470, 270, labels=120)
-"""In points of a page, on which 470 are the width of a text."""
+"""Size of a single chart in points. The text on a page is 470 points wide."""
 PANEL = Size(190, 140)
 COLUMNS = 3
 MOST_PANELS = 24
 DOSES = ("share", "weight")
-"""What a part is dosed by: `human_share` stands for the share of arms of that policy."""
+"""Settings that are the dose of a part. For example, `human_share` means the share of arms with that policy."""
 
 
 @dataclass(frozen=True)
 class ArmLines:
-    """How arms are spread over the charts and lines of a figure."""
+    """The distribution of arms over the charts and lines of a figure."""
 
     key: str
-    """The setting that lines are told apart by; empty where every arm is a line."""
+    """The setting that distinguishes the lines; empty if every arm is a line."""
     levels: Mapping[str, Level]
     """The level of every arm that is drawn."""
     lines: Mapping[str, str]
-    """What the line of each arm is called."""
+    """The name of the line of each arm."""
     panels: Mapping[str, str]
-    """The title of the chart that each arm is drawn in."""
+    """The title of the chart of each arm."""
     left_out: tuple[str, ...] = ()
     """Arms that do not have the setting."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart of a figure: its title, its curves and closed forms under the names of their lines, and the arm of each line."""
+    """One chart of a figure: its title, its curves and closed forms by the names of their lines, and the arm of each line."""
 
     heading: str
     reading: Measured
@@ -59,17 +59,17 @@ class Chart:
 
 
 def plot(study: Study, measure: str = "", *, by: str = "", at: str = "") -> Figure:
-    """A measure over the generations: a line an arm, or a line a level of the setting `by`. Of a measure that is read as a whole that is drawn, else
-    a chart a place; `at` names one place.
+    """Plot a measure over the generations, with one line per arm, or per level of the setting `by`.
 
-    `measure` is what the page leads with if left out. `by` is a key of the experiment (`policy.share`), the end of one (`share`), or the name of a
-    part that arms differ in the dose of (`human_share`). BadInput names the nearest reading, place or setting.
+    If the measure has a reading as a whole, that is drawn; otherwise there is one chart per place. `at` selects one place. `measure` is the leading
+    measure of the page if left out. `by` is a key of the experiment (`policy.share`), the end of a key (`share`), or the name of a part whose dose
+    differs between arms (`human_share`). Raises BadInput with the nearest name for an unknown reading, place or setting.
     """
     return _figure(study, _places(study, measure, at), by, at)
 
 
 def _figure(study: Study, places: Sequence[Measured], by: str = "", at: str = "") -> Figure:
-    """Places of one measure: a chart a place, and a chart a level of what tells arms apart beside `by`."""
+    """A figure of places of one measure: one chart per place, and per combination of the settings other than `by` in which arms differ."""
     page = page_of(study, places[0].measure, places)
     if places[0].measure in HISTOGRAMS and not by and not at:
         return _histograms(study, places, page)
@@ -101,7 +101,10 @@ def _figure(study: Study, places: Sequence[Measured], by: str = "", at: str = ""
 
 
 def plot_against(study: Study, setting: str, measure: str = "", *, at: str = "") -> Figure:
-    """A measure where every arm ends, against a number in which the arms differ. BadInput names the nearest reading, place or setting."""
+    """Plot the last value of a measure in every arm against a number in which the arms differ.
+
+    Raises BadInput with the nearest name for an unknown reading, place or setting.
+    """
     places = _places(study, measure, at)
     if len(places) > 1:
         raise BadInput(
@@ -123,13 +126,13 @@ def plot_against(study: Study, setting: str, measure: str = "", *, at: str = "")
     )
     if not answers:
         raise BadInput(
-            f"no arms differ in the number {setting!r:.80} alone{nearest(setting, known)}; numbers in which arms differ: {', '.join(known)[:300] or 'none'}"
+            f"no arms differ only in the number {setting!r:.80}{nearest(setting, known)}; numbers in which arms differ: {', '.join(known)[:300] or 'none'}"
         )
     return _response(answers, page)
 
 
 def figures(study: Study) -> Iterator[Figure]:
-    """Every figure of the page, each by itself: responses, every measure, the grid, single seeds, slopes."""
+    """Yield every figure of the page separately: responses, every measure, single seeds, and slopes."""
     every = measured(study)
     laws = {(curve.measure, arm): closed_forms for curve in every for arm, closed_forms in laws_of(study, curve).items()}
     groups: dict[tuple[str, str, str], list[Any]] = {}
@@ -163,11 +166,11 @@ def figures(study: Study) -> Iterator[Figure]:
 
 
 def _places(study: Study, measure: str, at: str) -> list[Measured]:
-    """The places of a measure that have values. BadInput where there are none, with the nearest or with the reason."""
+    """The places of a measure that have values. If there are none, raises BadInput with the nearest name or with the reason."""
     every = [pooled(reading) for reading in measured(study)]
     known = list(dict.fromkeys(reading.measure for reading in every))
     if not known:
-        raise BadInput(f"{study.name} holds no reading that has a value")
+        raise BadInput(f"{study.name} contains no reading with a value, so there is nothing to plot; run it further or add metrics")
     measure = measure or chiefs(every, study.closed_forms)[0].measure
     places = [curve for curve in every if curve.measure == measure]
     if not places:
@@ -205,7 +208,7 @@ def _split(study: Study, by: str, arms: Sequence[str]) -> ArmLines:
 
 
 def _levels(by: str, flat: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, Level]]:
-    """The key that `by` stands for, and its level in every arm that has one. BadInput names the nearest setting."""
+    """The key that `by` means, and its level in every arm that has one. Raises BadInput with the nearest setting if there is none."""
     whole = {setting.key: setting for setting in settings(flat)}
     if by in whole:
         return by, dict(whole[by].levels)
@@ -224,7 +227,7 @@ def _levels(by: str, flat: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[s
             }
             return key, {arm: choices[key] for arm, choices in flat.items() if choices.get(key) is not None and kinds[arm]}
         if len(differing) > 1:
-            raise BadInput(f"{by!r:.80} may be {' or '.join(differing)[:200]}; name one of them")
+            raise BadInput(f"{by!r:.80} may mean {' or '.join(differing)[:200]}; name one of them")
     known = list(
         dict.fromkeys(
             [*whole, *(key for key in keys if len({repr(choices.get(key)) for choices in flat.values()}) > 1 and key != "name")]
@@ -264,7 +267,7 @@ def _charts(study: Study, curve: Measured, split: ArmLines) -> Iterator[Chart]:
 
 
 def _drawn(chart: Chart, page: Page, canvas: Canvas, split: ArmLines) -> Figure:
-    """A chart, its data by the arms' own names and, where lines are told apart by a setting, with its level."""
+    """The figure of a chart. Its data have the arms' own names and, if a setting distinguishes the lines, its level."""
     import polars
 
     figure = curves_figure(chart.reading, page, canvas, chart.laws)
@@ -305,7 +308,7 @@ def _with_legend(spec: Specification, styles: Mapping[str, Look]) -> Specificati
 
 
 def _histograms(study: Study, places: Sequence[Measured], page: Page) -> Figure:
-    """A chart an arm."""
+    """A figure of histograms, with one chart per arm."""
     charts = histogram_figures(study, places, page, looks(study.arms))
     return together(places[0].measure, page.title, list(charts.items()), next(iter(charts.values())).caption, COLUMNS)
 
@@ -319,13 +322,13 @@ def _response(group: Sequence[Any], page: Page) -> Figure:
 
 
 def _keyed(spec: Specification, styles: Mapping[str, Look]) -> Specification:
-    """The chart of several lines by colour, with a legend."""
+    """The chart with a legend for the colours of its lines."""
     colour = {**spec["encoding"]["color"], "legend": {"title": None, "orient": "bottom", "labelLimit": 260, "columns": 3}}
     return {**spec, "encoding": {**spec["encoding"], "color": colour}}
 
 
 def _seeds(lead: Measured, page: Page) -> Iterator[Figure]:
-    """The lines of single seeds where pooling leaves them out: a chart an arm, all on one axis."""
+    """Yield a figure of the lines of single seeds that pooling leaves out: one chart per arm, all on the same axis."""
     crowded = {arm: line for arm, line in lead.curves.items() if line.threads and not pooled(lead).curves[arm].threads}
     if crowded:
         over, styles = replace(axis_of([lead], page), title=_axis_title(page)), looks(list(lead.curves))
@@ -347,7 +350,7 @@ def _caption(study: Study, readings: Sequence[Measured], split: ArmLines, *, lef
     elif any(curve.measure == law.measure for curve in readings for law in study.laws):
         sentences.append("Dotted: the closed form.")
     if split.left_out:
-        sentences.append(f"Left out, because they have no {split.key}: {', '.join(split.left_out)}.")
+        sentences.append(f"These arms are left out because they have no {split.key}: {', '.join(split.left_out)}.")
     if is_apart:
         sentences.append("Each chart has its own axis.")
     if left_out:
@@ -356,7 +359,7 @@ def _caption(study: Study, readings: Sequence[Measured], split: ArmLines, *, lef
 
 
 def _named(figure: Figure) -> Figure:
-    """The figure under a name that a file can have."""
+    """The figure with a name that is valid for a file."""
     return replace(figure, name=file_word(figure.name))
 
 

@@ -1,4 +1,4 @@
-"""The collapse profile: eight definitions side by side, one answer an arm, and when collapse set in."""
+"""The collapse profile: eight definitions with one answer per arm, and the generation at which collapse began."""
 
 from __future__ import annotations
 
@@ -15,49 +15,50 @@ PAPER = "Schaeffer et al., Position: Model Collapse Does Not Mean What You Think
 DATED = ("early collapse", "late collapse")
 ORDER = "what moved first"
 WARNING = "early warning"
-ACROSS = 6  # arms that fit beside each other on a page of 1,100 pixels
+ACROSS = 6  # maximum number of arms beside each other on a page of 1,100 pixels
 SIGNALS = (
     "rare things are lost", "less variety is written", "next-token distributions narrow", "groups drift apart", "the model fits human data worse", ORDER, WARNING,
 )  # fmt: skip
-"""The signals of early and of late collapse, as a profile names them, the order in which they moved, and how long the warning is."""
+"""The names of the signals of early and of late collapse in a profile, of the order in which they moved, and of the length of the early warning."""
 MOVED = {
     "yes": ("●", "moved"),
     "no": ("○", "still"),
     "cannot_tell": ("?", "cannot tell"),
     "not_applicable": ("–", "not applicable"),
 }
-# A mark beside the word, so that the table reads in grey and for the colour-blind.
+# A mark beside each word, so that the table can be read without colours.
 WORDS = {"yes": ("●", "yes"), "no": ("○", "no"), "cannot_tell": ("?", "cannot tell"), "not_applicable": ("–", "not applicable")}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One definition's answer for one arm, over its seeds."""
+    """The answer of one definition for one arm, over its seeds."""
 
     kind: str
     mark: str
     word: str
     details: tuple[str, ...]
-    """When, and the number with its interval."""
+    """The generation, and the number with its interval."""
     notes: tuple[str, ...]
-    """The statistic, its threshold and why."""
+    """The statistic, its threshold and the reason for the answer."""
 
 
 @dataclass(frozen=True)
 class ProfileTable:
-    """A row a definition, a cell an arm; None where an arm was not asked."""
+    """A table with one row per definition and one cell per arm. A cell is None if there is no answer for the arm."""
 
     arms: tuple[str, ...]
     definitions: tuple[tuple[str, tuple[Verdict | None, ...]], ...]
     dates: tuple[tuple[str, tuple[Verdict | None, ...]], ...]
     signals: tuple[tuple[str, tuple[Verdict | None, ...]], ...]
-    """When each signal moved, those that no arm has left out."""
+    """The generation at which each signal moved. Signals that no arm has are left out."""
     orders: tuple[tuple[str, tuple[str, ...]], ...]
-    """Of every arm, which signal moved first and how much later the others, and how long the warning is: a sentence a seed that says another. Arms of which the same is said stand together."""
+    """Sentences about each arm: which signal moved first, how much later the others moved, and how long the early warning is. Seeds or arms with the same
+    sentences share them."""
 
     @property
     def across(self) -> int:
-        """How many arms stand beside each other: of more than fit on a page each table has as nearly the same number as can be.
+        """The number of arms beside each other. If not all fit on the page, they are spread as evenly as possible over several tables.
 
         >>> [ProfileTable(tuple("abcdefghi"[:arms]), (), (), (), ()).across for arms in (1, 6, 7, 9)]
         [1, 6, 4, 5]
@@ -66,7 +67,7 @@ class ProfileTable:
 
 
 def profile_of(study: Study) -> ProfileTable | None:
-    """The profile, None where the study has none."""
+    """The profile table of a study; None if the study has no profile."""
     if not study.profile:
         return None
     arms = tuple(arm for arm in study.arms if any(answer.arm == arm for answer in study.profile))
@@ -90,7 +91,7 @@ def profile_of(study: Study) -> ProfileTable | None:
 
 
 def said_by(arms: Sequence[str], row: Sequence[Verdict | None]) -> list[tuple[str, str]]:
-    """The notes of a row, each once, with the arms that it is about."""
+    """The notes of a row, each once with its arms."""
     alike: dict[str, list[str]] = {}
     for arm, verdict in zip(arms, row, strict=True):
         for note in () if verdict is None else verdict.notes:
@@ -99,12 +100,12 @@ def said_by(arms: Sequence[str], row: Sequence[Verdict | None]) -> list[tuple[st
 
 
 def _is_order(answer: ShownAnswer) -> bool:
-    """Whether an answer says what moved first, or how long the warning is."""
+    """Whether an answer is about the order of the signals or the length of the early warning."""
     return answer.definition == ORDER or (answer.definition == WARNING and answer.answer != "not_applicable")
 
 
 def _said(answer: ShownAnswer) -> str:
-    """The order of the signals, or how long the warning is, in words."""
+    """The order of the signals, or the length of the early warning, in words."""
     return answer.note if answer.definition == ORDER else f"Early warning: {answer.note}"
 
 
@@ -118,7 +119,7 @@ def _row(study: Study, definition: str, arms: Sequence[str]) -> tuple[Verdict | 
 
 
 def _verdict(answers: Sequence[ShownAnswer]) -> Verdict:
-    """Seeds that agree give one word; seeds that do not are counted."""
+    """The verdict over seeds. Seeds that agree give one word; otherwise the answers are counted."""
     counts = Counter(answer.answer for answer in answers)
     common = next(iter(counts)) if len(counts) == 1 else "cannot_tell"
     words = MOVED if answers[0].definition in SIGNALS else WORDS

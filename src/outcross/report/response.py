@@ -1,4 +1,4 @@
-"""How what leads a result responds to a setting: the arms that differ in one number alone, by that number."""
+"""Responses of the leading readings to a setting: the arms that differ only in one number, by that number."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from outcross.report.numerals import number
 from outcross.report.study import Page, Study
 
 GOAL = "goal"
-"""The reading that data were chosen for."""
+"""The reading for which data were chosen."""
 LINES = 6
-"""Kinds of arms that one chart can tell apart."""
+"""Maximum number of kinds of arms in one chart."""
 LEAST = 3
-"""Values of a number that make a sweep where other arms stand beside it; two are enough where every arm belongs to it."""
+"""Minimum number of values of a sweep if there are other arms. If every arm belongs to it, two values are enough."""
 SMALL = Size(330, 210)
 Laws = Mapping[tuple[str, str], Mapping[int, float]]
-"""Closed forms by measure and arm: generation to value."""
+"""The values of closed forms by measure and arm, and then by generation."""
 
 
 @dataclass(frozen=True)
 class ArmResponse:
-    """An arm at one value of the setting: its last generation that every seed has, and what a closed form gives there."""
+    """An arm at one value of the setting: the last generation that every seed has reached, and the closed form there."""
 
     setting: float
     arm: str
@@ -59,34 +59,34 @@ class Response:
     """One place of one measure against one setting, over the arms that differ in nothing else."""
 
     setting: str
-    """The key of the experiment."""
+    """The key of the setting in the experiment."""
     among: str
-    """What tells these arms from others that differ in the same setting (`replace`); empty where there are none."""
+    """What distinguishes these arms from others that differ in the same setting (`replace`); empty if there are no others."""
     measured: Measured
     answers: tuple[ArmResponse, ...]
-    """By the setting, the smallest first."""
+    """The responses ordered by the setting, the smallest first."""
 
 
 @dataclass(frozen=True)
 class ResponseSection:
-    """One measure against one setting, wide where it stands alone; its meaning and its numbers."""
+    """The section of one measure against one setting: a chart (wide if it is the only one), its explanation and its numbers."""
 
     title: str
     page: Page
     panel: Panel
     lines: tuple[tuple[str, Look], ...]
-    """How the lines are drawn, where there are several."""
+    """The looks of the lines, if there are several."""
     table: FigureTable
     bars: str
     laws: tuple[NamedLaw, ...]
     crossings: tuple[Crossing, ...] = ()
-    """Where the reading changes its sign along the setting, kind of arm by kind of arm."""
+    """The crossings of 0 along the setting, one for each kind of arm."""
     conclusions: tuple[str, ...] = ()
-    """Of students of several sizes: the smallest that equals the largest on random data."""
+    """For students of several sizes: the smallest one that equals the largest one on random data."""
 
 
 def leads(readings: Sequence[Measured], closed_forms: Collection[tuple[str, str]] = ()) -> list[Measured]:
-    """What leads a result: the chief measure of every arm, and the tails, which may say otherwise; `closed_forms` as in `headline.chief`."""
+    """The leading readings: the leading measure of every arm, and the tails, which may show otherwise. `closed_forms` is as in `headline.chief`."""
     first = chiefs(readings, closed_forms)
     band = tail_band(readings)
     return first if band is None or band in first else [*first, band]
@@ -95,10 +95,10 @@ def leads(readings: Sequence[Measured], closed_forms: Collection[tuple[str, str]
 def responses(
     settings: Mapping[str, Mapping[str, Any]], readings: Sequence[Measured], laws: Laws | None = None
 ) -> tuple[Response, ...]:
-    """The responses of what leads a result to every number that is swept, setting by setting.
+    """The responses of the leading readings to every number that is swept, setting by setting.
 
-    `settings` holds the settings of each arm (`settings.flat_settings`), and `laws` the closed forms by measure and arm. A number is swept where
-    at least three values of it are compared, or where every arm belongs to the comparison.
+    `settings` holds the settings of each arm (`settings.flat_settings`), and `laws` the closed forms by measure and arm. A number counts as swept if
+    at least three of its values are compared, or if every arm belongs to the comparison.
     """
     every_arm = {arm for reading in readings for arm in reading.curves}
     every = families({arm: choices for arm, choices in settings.items() if arm in every_arm})
@@ -111,7 +111,7 @@ def responses(
 
 
 def responses_of(swept: Sequence[ArmFamily], readings: Sequence[Measured], laws: Laws) -> tuple[Response, ...]:
-    """The responses of these readings to the numbers in which families of arms differ, where at least two values are known."""
+    """The responses of these readings to the numbers in which families of arms differ, if at least two values are known."""
     candidates = [
         Response(
             family.setting,
@@ -135,7 +135,7 @@ def _answer(reading: Measured, setting: float, arm: str, laws: Laws) -> ArmRespo
 
 
 def response_figures(study: Study, readings: Sequence[Measured], pen: Pen) -> tuple[ResponseSection, ...]:
-    """A figure a setting and measure; the only one is drawn wide."""
+    """One section for each setting and measure. If there is only one, its chart is wide."""
     laws = {(reading.measure, arm): closed_forms for reading in readings for arm, closed_forms in laws_of(study, reading).items()}
     groups: dict[tuple[str, str, str], list[Response]] = {}
     for response in responses(study.settings, readings, laws):
@@ -148,7 +148,10 @@ def response_figures(study: Study, readings: Sequence[Measured], pen: Pen) -> tu
 
 
 def dealt_to_charts(group: Sequence[Response]) -> list[list[Response]]:
-    """The kinds of arms that stand in one chart: all where they are few, else those whose names begin with one word (`random-routed`, `random,φ=0.9,ψ=0.3`)."""
+    """The kinds of arms of each chart: all in one chart if there are few, otherwise grouped by the first word of their names.
+
+    For example, `random-routed` and `random,φ=0.9,ψ=0.3` begin with the same word.
+    """
     if len(group) <= LINES:
         return [[*group]]
     by_word: dict[str, list[Response]] = {}
@@ -183,7 +186,7 @@ def _figure(
 
 
 def _laws_of_kinds(laws: Sequence[NamedLaw], group: Sequence[Response]) -> tuple[NamedLaw, ...]:
-    """Laws with the kinds of arms that they are drawn for in the place of every arm, where the kinds have names."""
+    """Closed forms that list kinds of arms instead of single arms, if the kinds have names."""
     kind_of = {answer.arm: response.among for response in group for answer in response.answers}
     return tuple(
         replace(law, arms=tuple(dict.fromkeys(kind_of.get(arm) or arm for arm in law.arms))) if len(group) > 1 else law
@@ -192,18 +195,18 @@ def _laws_of_kinds(laws: Sequence[NamedLaw], group: Sequence[Response]) -> tuple
 
 
 def _first_word(name: str) -> str:
-    """What stands before a hyphen, or before a comma that no space follows: words that the page itself put together (`replace, rows = 50`) have no first."""
+    """The part of a name before a hyphen, or before a comma without a space after it. Names that the page composed (`replace, rows = 50`) are not split."""
     return re.split(r"-|,(?! )", name, maxsplit=1)[0]
 
 
 def _shared_word(group: Sequence[Response]) -> str:
-    """The word with which the names of several kinds of arms begin; empty where they share none."""
+    """The common first word of the names of several kinds of arms; empty if there is none."""
     words = {_first_word(response.among) for response in group}
     return words.pop() if len(words) == 1 and len(group) > 1 else ""
 
 
 def crossings_of(group: Sequence[Response], thresholds: Mapping[str, float]) -> tuple[Crossing, ...]:
-    """Where readings whose sign matters change it, a kind of arm after the other; nothing of other readings."""
+    """The crossings of 0 for each kind of arm. Empty for readings whose sign has no special meaning."""
     return tuple(
         crossing(
             response.among,
@@ -217,7 +220,7 @@ def crossings_of(group: Sequence[Response], thresholds: Mapping[str, float]) -> 
 
 
 def title_of(group: Sequence[Response], page: Page) -> str:
-    """What these responses are of, and against what."""
+    """A title with the reading and the setting of these responses."""
     first = group[0].measured
     return f"{page.title}{f' ({place_words(first)})' if first.at else ''} against {group[0].setting}"
 
@@ -231,7 +234,7 @@ def response_figure(
     *,
     thresholds: Mapping[str, float] | None = None,
 ) -> Figure:
-    """The responses of one reading to one setting; `title` of the vertical axis where nothing above the chart says it."""
+    """A figure of the responses of one reading to one setting. `title` is that of the vertical axis, if there is no heading above the chart."""
     first = group[0]
     name = "-".join(filter(None, (first.measured.measure, first.measured.at, "against", first.setting)))
     spec = chart(group, page, styles, size, title, _limits(group, thresholds or {}))
@@ -239,7 +242,7 @@ def response_figure(
 
 
 def _limits(group: Sequence[Response], thresholds: Mapping[str, float]) -> list[Specification]:
-    """A row for the threshold of each kind of arm, where the sign of the reading matters."""
+    """A row with the threshold of each kind of arm, for readings whose sign matters."""
     return [
         {"among": visible(response.among), "setting": value}
         for response in group
@@ -255,7 +258,7 @@ DATA_COLUMNS = {
 
 
 def _data(group: Sequence[Response]) -> Any:
-    """Every number that responses draw (polars); the column of the setting has its name."""
+    """All numbers of responses (polars). The column of the setting has the name of the setting."""
     rows = [
         (
             *(response.measured.measure, response.measured.at, answer.setting, response.among, answer.arm, point.generation),
@@ -269,13 +272,13 @@ def _data(group: Sequence[Response]) -> Any:
 
 
 def bars_of(group: Sequence[Response]) -> str:
-    """What the bars of these charts are, and in which generations the arms are compared."""
+    """An explanation of the bars of these charts, with the generations in which the arms are compared."""
     points = [answer.point for response in group for answer in response.answers if answer.point.value is not None]
     generations = sorted({point.generation for point in points})
     when = (
         f"generation {generations[0]}"
         if len(generations) == 1
-        else f"generations {generations[0]} to {generations[-1]}, where each arm ends"
+        else f"generations {generations[0]} to {generations[-1]}, at which the arms end"
     )
     words = interval_words(points)
     bars = f"Bars: 95 % intervals {words}." if words else f"No bars: {_why_none(points)}."
@@ -319,9 +322,9 @@ def chart(
     title: str = "",
     limits: Sequence[Specification] = (),
 ) -> Specification:
-    """Values with their intervals over the setting, a thin line through those of one kind of arm, and dotted the closed forms.
+    """Values with their intervals over the setting, with a thin line for each kind of arm and dotted closed forms.
 
-    Where the sign of the reading matters, 0 is a line, and a dashed upright one stands at the threshold of each kind of arm (`limits`).
+    If the sign of the reading matters, there are also a line at 0 and a dashed vertical line at the threshold of each kind of arm (`limits`).
     """
     answers = [answer for response in group for answer in response.answers if answer.point.value is not None]
     known = [answer.point for answer in answers]
@@ -343,7 +346,7 @@ def chart(
 
 
 def _signs(group: Sequence[Response], limits: Sequence[Specification], upright: Axis) -> list[Specification]:
-    """The line of 0, and upright lines at thresholds; nothing where the sign of the reading does not matter."""
+    """The line at 0, and vertical lines at thresholds. Empty if the sign of the reading does not matter."""
     if group[0].measured.measure not in CHANGES:
         return []
     zero = {"mark": {"type": "rule", "strokeWidth": 1, "color": "#888"}, "data": {"values": [{"zero": 0.0}]}}

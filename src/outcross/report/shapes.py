@@ -1,4 +1,4 @@
-"""Figures of shares, changes and checks: what an audit or a mix shows, each by itself with its data."""
+"""Figures of shares, changes and checks for audits and mixes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LINE = 20
 CELL = 44
 """Width of a cell of a matrix, in pixels."""
 NAMES = 48
-"""Characters of a bar's name that are shown."""
+"""Maximum length of the name of a bar, in characters."""
 HUMAN, SYNTHETIC = INK, COLOURS[1]
 
 
 def file_word(text: str) -> str:
-    """A text as a part of a file's name.
+    """A text in a form that is valid in a file name.
 
     >>> file_word("hours per week / £")
     'hours-per-week'
@@ -33,7 +33,7 @@ def file_word(text: str) -> str:
 
 
 def _bars(names: Sequence[str], data: Any, by: str, colours: Mapping[str, str], value: str, title: str) -> Specification:
-    """A line a name, in it a bar a side."""
+    """One line per name, with one bar per side."""
     rows = [{**row, "shown": cut(visible(str(row["value"])), NAMES)} for row in data.to_dicts()]
     colour = {
         "field": by,
@@ -55,7 +55,7 @@ def _bars(names: Sequence[str], data: Any, by: str, colours: Mapping[str, str], 
 
 
 def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
-    """The loss on human records over the share of synthetic training records: of all records, and of the worst group."""
+    """A figure of the loss on human records over the share of synthetic training records, for all records and for the worst group."""
     import polars
 
     lines = {
@@ -97,7 +97,7 @@ def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
         return {"field": field, "type": "quantitative", "title": visible(loss), "scale": {"zero": False}}
 
     first, last = design.interval
-    apart = {"all records": -0.005, "worst group": 0.005}  # so that the intervals of the two lines do not lie on each other
+    apart = {"all records": -0.005, "worst group": 0.005}  # so that the intervals of the two lines do not overlap
     reach = max(point.share for point in design.points) or 1.0
     shown = [{**row, "share": row["share"] + apart[row["of"]] * reach} for row in data.to_dicts()]
     spec = {
@@ -127,12 +127,12 @@ def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
             },
         ],
     }
-    caption = f"Bars: 95 % intervals, of the worst group for all groups together. Dashed: human records alone. Grey: shares that may be the best, {percent(first)} to {percent(last)}."
+    caption = f"Bars: 95 % intervals; those of the worst group hold for all groups together. Dashed: human records alone. Grey: shares that may be the best, {percent(first)} to {percent(last)}."
     return Figure(f"share-curve-{design.fixed}", f"{loss}, {title_of_design(design)}", spec, data, caption)
 
 
 def title_of_design(design: ShareDesign) -> str:
-    """What a share curve is of.
+    """The title of the design of a share curve.
 
     >>> title_of_design(ShareDesign("human", 1200, (), 0.0, (0.0,), (), ()))
     'synthetic records added to all 1,200 human ones'
@@ -143,7 +143,7 @@ def title_of_design(design: ShareDesign) -> str:
 
 
 def counts_figure(name: str, title: str, counts: Mapping[str, int]) -> Figure:
-    """How many rows have each value: a census, so that no number has an interval."""
+    """A figure of the number of rows with each value. All rows are counted, so the numbers have no intervals."""
     import polars
 
     total = sum(counts.values()) or 1
@@ -152,16 +152,20 @@ def counts_figure(name: str, title: str, counts: Mapping[str, int]) -> Figure:
     spec = _bars(list(counts), data, "of", {"rows": SYNTHETIC}, "share", "share of rows")
     spec = {**spec, "encoding": {**spec["encoding"], "color": {"value": SYNTHETIC}}}
     return Figure(
-        file_word(name), title, spec, data.drop("of"), f"All {total:,} rows are counted, so that no number has an interval."
+        file_word(name),
+        title,
+        spec,
+        data.drop("of"),
+        f"All {total:,} rows are counted, so the numbers are exact and have no interval.",
     )
 
 
 BEFORE = {"before": "#8a8880", "after": SYNTHETIC}
-"""The colours of two mixes."""
+"""The colours of the two mixes of a comparison."""
 
 
 def changes_figure(name: str, title: str, rows: Sequence[tuple[str, int, int, float, float]], caption: str) -> Figure:
-    """Shares before and after; rows: value, rows before, rows after, their shares."""
+    """A figure of shares before and after. A row has the value, the numbers of rows before and after, and their shares."""
     import polars
 
     records = [
@@ -173,7 +177,10 @@ def changes_figure(name: str, title: str, rows: Sequence[tuple[str, int, int, fl
 
 
 def checks_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], caption: str) -> Figure:
-    """Checks on one scale: 0 is what is healthy and 1 the tolerance. rows: check, verdict, depth, low, high (on that scale), and what else the data hold."""
+    """A figure of checks on a common scale, on which 0 is the healthy value and 1 the tolerance.
+
+    A row has check, verdict, depth, low and high (on that scale), and further columns of the data.
+    """
     import polars
 
     data = polars.DataFrame(rows)
@@ -189,7 +196,7 @@ def checks_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], capt
     across = {
         "type": "quantitative",
         "scale": {"domain": [-1, 4], "nice": False},
-        "title": "0: as human data, 1: the tolerance",
+        "title": "0: same as human data, 1: the tolerance",
         "axis": {"values": [-1, 0, 1, 2, 3, 4], "grid": False},
     }
     line = {"y": {"field": "check", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}}}
@@ -224,7 +231,7 @@ def checks_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], capt
 
 
 def lines_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], across: str, by: str, value: str) -> Figure:
-    """Shares over whole numbers, a line a name."""
+    """A figure of shares over whole numbers, with one line per name."""
     import polars
 
     places = sorted({row[across] for row in rows})
@@ -243,7 +250,7 @@ def lines_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], acros
 
 
 def matrix_figure(name: str, title: str, rows: Sequence[Mapping[str, Any]], caption: str, value: str, *, is_signed: bool) -> Figure:
-    """A number for each pair of names (`one` and `other`): the darker, the larger."""
+    """A figure with a number for each pair of names (`one` and `other`). Darker cells have larger numbers."""
     import polars
 
     largest = max((abs(row[value]) for row in rows), default=0.0) or 1.0

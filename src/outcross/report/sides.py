@@ -1,4 +1,4 @@
-"""Figures of human against synthetic data: a column, its quantiles, regions, and how predictions came true. What is lost lies shaded between the two."""
+"""Figures that compare human and synthetic data: columns, quantiles, regions, and the calibration of predictions. Losses are shaded."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from outcross.report.shapes import HUMAN, SYNTHETIC, file_word
 from outcross.statistics.portraits import Portrait, Reliability
 
 WIDTH, HEIGHT = 268, 110
-"""Pixels of a chart without its axes: a card of an audit's page has room for it."""
+"""Size of a chart without its axes, in pixels. It fits into a card of an audit's page."""
 BAR_WIDTH, LINE = 190, 18
-"""Pixels of the longest bar of a category, and of the height of one."""
+"""Length of the longest bar of a category, and height of a bar, in pixels."""
 NAMES_WIDTH = 104
-"""Pixels of the names of categories."""
+"""Width of the names of categories, in pixels."""
 SQUARE = 140
-"""Pixels of a side of a square chart."""
+"""Side of a square chart, in pixels."""
 FILLED, LOST = "#8fa9c9", "#e39a62"
-"""What is synthetic, and what human data have beyond it."""
+"""The colours of synthetic data, and of losses: the human share above the synthetic one."""
 SIDES: Mapping[str, str] = {"human": HUMAN, "synthetic": FILLED, "lost": LOST}
 DWARFS = 5
-"""A bin that is so many times as high as the highest of all others is cut off, so that these can be seen."""
+"""A bin that is this many times as high as the highest of the others is cut off, so that the others can be seen."""
 FAR = 0.05
-"""Quantiles nearer than this to either end of the data are drawn in the colour of a loss."""
+"""Quantiles closer than this to either end of the data are drawn in another colour."""
 RULE_LINE, RULE_LINES = 46, 4
-"""Characters of a line of a region's rule, and its lines, at most."""
+"""Maximum length of a line of a region's rule in characters, and maximum number of lines."""
 SHARES_WIDTH = 84
-"""Pixels at the right of a region's bar, for its two shares."""
+"""Width of the space for the two shares at the right of a region's bar, in pixels."""
 
 
 def column_figure(column: str, portrait: Portrait) -> Figure:
-    """A column on both sides: a histogram of numbers, or a bar for each category.
+    """A figure of a column on both sides: a histogram of numbers, or one bar per category.
 
-    The data have a row for each side and bin: how many records fall into it, and their share of all records of that side that have a value.
+    The data have one row per side and bin: the number of records in it, and their share of all records of that side with a value.
     """
     column = shortened(column, RULE)
     totals = {"human": sum(portrait.human) or 1, "synthetic": sum(portrait.synthetic) or 1}
@@ -60,8 +60,8 @@ def column_figure(column: str, portrait: Portrait) -> Figure:
     spec = _histogram(column, portrait.places, human, synthetic) if portrait.kind == "number" else _bars(names, human, synthetic)
     caption = (
         f"{totals['synthetic']:,} synthetic and {totals['human']:,} human records; missing: {portrait.missing[1]:,} and {portrait.missing[0]:,}. "
-        f"The {'outline' if portrait.kind == 'number' else 'mark'} is human, what is filled is synthetic, and what is shaded between them is lost. "
-        "Counts, with no interval."
+        f"The {'outline' if portrait.kind == 'number' else 'mark'} is human, the filled area is synthetic, and the shaded area between them is a loss. "
+        "Counts have no interval."
     )
     return Figure(f"column-{file_word(column)}", column, _spoken(spec, f"{column}: {caption}"), data, caption)
 
@@ -143,7 +143,7 @@ def _histogram(column: str, places: Sequence[float], human: Sequence[float], syn
 
 
 def _edges(places: Sequence[float]) -> Specification:
-    """The axis of a histogram: it names some edges between bins, where the first and the last bin are open."""
+    """The axis of a histogram. It names some edges between bins; the first and the last bin are open."""
     if not places:
         return {"values": [], "labels": False}
     step = max(1, round((len(places) - 1) / 4))
@@ -153,7 +153,7 @@ def _edges(places: Sequence[float]) -> Specification:
 
 
 def _top(shares: Sequence[float]) -> float:
-    """The share at the top of a histogram: the largest, unless at most two bins dwarf all others, which are then cut off.
+    """The share at the top of a histogram: the largest share, unless one or two bins are much higher than all others and are cut off.
 
     >>> _top([0.9, 0.04, 0.06]), _top([0.5, 0.3])
     (0.12, 0.5)
@@ -166,7 +166,7 @@ def _top(shares: Sequence[float]) -> float:
 
 
 def _bars(names: Sequence[str], human: Sequence[float], synthetic: Sequence[float]) -> Specification:
-    """A line for each category: the synthetic share as a bar, the human share as a mark, and what is lost between them."""
+    """One line per category: the synthetic share as a bar, the human share as a mark, and the loss between them."""
     rows = [
         {"place": place, "name": cut(visible(name), 32), "human": theirs, "synthetic": ours}
         for place, (name, theirs, ours) in enumerate(zip(names, human, synthetic, strict=True))
@@ -175,7 +175,7 @@ def _bars(names: Sequence[str], human: Sequence[float], synthetic: Sequence[floa
     lost = [
         {**row, "first": row["synthetic"], "last": row["human"], "side": "lost"} for row in rows if row["human"] > row["synthetic"]
     ]
-    # Names that are cut may be alike, so a line is known by its number, and the axis looks the name up.
+    # Shortened names may be equal, so lines are identified by number, and the axis looks up the name.
     words = [row["name"] for row in rows]
     upright = {
         "field": "place",
@@ -203,7 +203,7 @@ def _bars(names: Sequence[str], human: Sequence[float], synthetic: Sequence[floa
 
 
 def _literals(words: Sequence[str]) -> str:
-    """Texts as a list in Vega's language of expressions: JSON is one."""
+    """Texts as a list in Vega's expression language, which accepts JSON."""
     import json
 
     return json.dumps(list(words))
@@ -219,7 +219,7 @@ def _sides() -> Specification:
 
 
 def quantile_figure(column: str, portrait: Portrait) -> Figure | None:
-    """Quantiles of synthetic values against the human ones of the same depth; None where there are fewer than three, or all values are equal."""
+    """A figure of synthetic against human quantiles of the same depth; None if there are fewer than three, or if all values are equal."""
     ends = [*portrait.human_quantiles, *portrait.synthetic_quantiles]
     if len(portrait.depths) < 3 or min(ends) == max(ends):
         return None
@@ -247,7 +247,7 @@ def quantile_figure(column: str, portrait: Portrait) -> Figure | None:
             },
         ],
     }
-    caption = f"Quantiles of the same depth on both sides; orange: the outer {percent(FAR)} at either end. On the dashed line nothing is lost."
+    caption = f"Quantiles of the same depth on both sides. Orange: the outer {percent(FAR)} at either end. On the dashed line nothing is lost."
     return Figure(f"quantiles-{file_word(column)}", f"Quantiles of {column}", _spoken(spec, f"{column}: {caption}"), data, caption)
 
 
@@ -268,7 +268,7 @@ def _diagonal(across: str, upward: str, values: Sequence[float], encoding: Speci
 
 
 def regions_figure(regions: Sequence[tuple[str, int, int, float, float]]) -> Figure:
-    """Regions of the data by their rules; regions: rule, human and synthetic records, and their shares of all."""
+    """A figure of regions of the data. A region has its rule, its numbers of human and synthetic records, and their shares of all records."""
     largest = max(share for *_, human, synthetic in regions for share in (human, synthetic)) or 1.0
     words: list[dict[str, Any]] = []
     bars: list[dict[str, Any]] = []
@@ -331,12 +331,12 @@ def regions_figure(regions: Sequence[tuple[str, int, int, float, float]]) -> Fig
         ],
         {"value": str, "side": str, "records": int, "share": float},
     )
-    caption = "The share of the records of each side that lie in the region: human, then synthetic. The mark is human, what is filled is synthetic, and what is shaded between them is lost."
+    caption = "The share of the records of each side in the region: human, then synthetic. The mark is human, the filled area is synthetic, and the shaded area between them is a loss."
     return Figure("regions", "Regions of the data that are lost", _spoken(spec, caption), data, caption)
 
 
 def calibration_figure(reliability: Reliability) -> Figure:
-    """Predictions against what came true on human records, of models that learned from either side."""
+    """A figure of predictions against outcomes on human records, for models that learned from either side."""
     target = shortened(reliability.target, RULE)
     rows = [
         (side, *point) for side, points in (("human", reliability.human), ("synthetic", reliability.synthetic)) for point in points
@@ -344,7 +344,7 @@ def calibration_figure(reliability: Reliability) -> Figure:
     data = table(rows, {"side": str, "predicted": float, "came_true": float})
     ends = [value for _, *point in rows for value in point]
     encoding = _square("predicted", "came_true", {"type": "linear", "zero": False})
-    encoding["x"]["title"], encoding["y"]["title"] = f"predicted: {cut(visible(reliability.of), 32)}", "came true"
+    encoding["x"]["title"], encoding["y"]["title"] = f"predicted: {cut(visible(reliability.of), 32)}", "observed"
     sides = _sides()
     sides["scale"] = {"domain": ["human", "synthetic"], "range": [HUMAN, SYNTHETIC]}
     spec = {
@@ -358,7 +358,7 @@ def calibration_figure(reliability: Reliability) -> Figure:
             },
         ],
     }
-    caption = f"{reliability.learner}: models that learned from human and from synthetic records, on the same human records. On the dashed line predictions come true."
+    caption = f"{reliability.learner}: models that learned from human and from synthetic records, tested on the same human records. On the dashed line, predictions agree with the observed values."
     return Figure(
         f"calibration-{file_word(target)}-{file_word(reliability.learner)}",
         f"Predictions of {target}",
@@ -369,7 +369,7 @@ def calibration_figure(reliability: Reliability) -> Figure:
 
 
 def _spoken(spec: Specification, words: str) -> Specification:
-    """A specification with what a screen reader says of it."""
+    """A specification with a description for screen readers."""
     return {**spec, "description": cut(visible(words), 300)}
 
 

@@ -1,4 +1,4 @@
-"""What the speed of collapse depends on: for every number that arms differ in a chart a quantity, its slopes and their table."""
+"""Slopes of the speed of collapse: for every number in which arms differ, one chart per quantity, and a table of the slopes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SlopeRow:
 
 @dataclass(frozen=True)
 class SettingSlopes:
-    """All slopes against one setting: its panels, how the lines are drawn where there are several, and every number."""
+    """All slopes against one setting: the panels, the looks of the lines if there are several, and every number."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -50,7 +50,7 @@ class SettingSlopes:
 
 
 def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[SettingSlopes, ...]:
-    """The slopes of the start, the speed, the narrowing and the changes of the measures that lead the page, by setting."""
+    """The slopes of the start, the speed and the narrowing, and of the changes of the leading measures, by setting."""
     shown = shown_slopes(study, leads)
     return tuple(
         _setting(key, [slope for slope in shown if slope.setting == key], pen)
@@ -59,7 +59,7 @@ def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[SettingSlop
 
 
 def shown_slopes(study: Study, leads: Iterable[str]) -> list[Slope]:
-    """The slopes that the page shows: of changes those of the measures that lead it."""
+    """The slopes that the page shows. Slopes of changes are shown only for the leading measures."""
     return [slope for slope in study.slopes if slope.quantity != CHANGE or slope.measure.removeprefix("log ") in set(leads)]
 
 
@@ -78,7 +78,7 @@ def _setting(key: str, chosen: Sequence[Slope], pen: Pen) -> SettingSlopes:
 
 
 def _kind(slope: Slope) -> tuple[str, str]:
-    """What is drawn in one chart."""
+    """The quantity and the measure of a slope, which identify its chart."""
     return slope.quantity, slope.measure
 
 
@@ -92,7 +92,7 @@ def _panel(chosen: Sequence[Slope], styles: dict[str, Look], pen: Pen) -> Panel:
 
 
 def slope_figure(chart_slopes: Sequence[Slope], styles: Mapping[str, Look], size: Size, title: str = "") -> Figure:
-    """The points, the fitted lines and the closed forms of one quantity; `title` of the vertical axis where nothing above the chart says it."""
+    """A figure of the points, the fitted lines and the closed forms of one quantity. `title` is that of the vertical axis, if there is no heading."""
     first = chart_slopes[0]
     caption = " ".join(["Bars: 95 % intervals.", *dict.fromkeys(slope.slope.method for slope in chart_slopes if slope.slope)])
     spec = chart(chart_slopes, [styles[curve.among] for curve in chart_slopes], size, title)
@@ -101,7 +101,7 @@ def slope_figure(chart_slopes: Sequence[Slope], styles: Mapping[str, Look], size
 
 
 def drawn_slopes(chosen: Sequence[Slope]) -> list[Slope]:
-    """The slopes of one quantity that share a chart: those that are exponents on logarithmic axes, else the first there is."""
+    """The slopes of one quantity that share a chart: the exponents on logarithmic axes, or else the first slope."""
     fitted = [slope for slope in chosen if slope.slope]
     return [slope for slope in fitted if slope.is_exponent] or fitted[:1]
 
@@ -113,7 +113,7 @@ DATA_COLUMNS = {
 
 
 def _data(chart_slopes: Sequence[Slope]) -> Any:
-    """The points that lines are fitted to, each with the slope of its line (polars); the column of the setting has its name."""
+    """The points to which lines are fitted, each with the slope of its line (polars). The column of the setting has the name of the setting."""
     rows = [
         (
             *(
@@ -147,7 +147,7 @@ def _interval(estimate: Estimate | None) -> str:
 
 
 def _table(chosen: Iterable[Slope]) -> FigureTable:
-    """The points that the lines are fitted to."""
+    """The table of the points to which lines are fitted."""
     groups = tuple(
         Rows(
             ", ".join(filter(None, (slope.among, slope.measure, slope.of or slope.quantity))),
@@ -162,7 +162,7 @@ def _table(chosen: Iterable[Slope]) -> FigureTable:
 
 
 def chart(chosen: Sequence[Slope], styles: Sequence[Look], size: Size = SIZE, title: str = "") -> Specification:
-    """Points with their intervals, the fitted lines each with its slope, and dotted the closed forms, on scales where lines are straight."""
+    """Points with their intervals, fitted lines with their slopes, and dotted closed forms, on scales on which the lines are straight."""
     is_log = chosen[0].of.startswith("ln ")
     upright = replace(axis([point for slope in chosen for point in _sizes(slope)], is_log=is_log), title=title)
     names = [visible(slope.among) for slope in chosen]
@@ -179,7 +179,7 @@ def chart(chosen: Sequence[Slope], styles: Sequence[Look], size: Size = SIZE, ti
 
 
 def _size(slope: Slope, value: float) -> float:
-    """What is drawn of a value: of a change on a logarithmic axis its size."""
+    """The value that is drawn: the absolute value for a change on a logarithmic axis."""
     return abs(value) if slope.quantity == CHANGE and slope.is_exponent else value
 
 
@@ -188,7 +188,9 @@ def _sizes(slope: Slope) -> list[CurvePoint]:
 
 
 def _ends(slope: Slope, point: slopes.Point) -> tuple[float, float]:
-    assert point.low is not None and point.high is not None  # only what has intervals is fitted, and only what is fitted is drawn
+    assert (
+        point.low is not None and point.high is not None
+    )  # only points with intervals are fitted, and only fitted points are drawn
     low, high = sorted((_size(slope, point.low), _size(slope, point.high)))
     return low, high
 
@@ -209,9 +211,9 @@ def _points(chosen: Sequence[Slope], upright: Axis) -> list[Specification]:
 
 
 def _lines(chosen: Sequence[Slope], upright: Axis, dashes: Specification) -> list[Specification]:
-    """The fitted lines, each with its slope at its right end."""
+    """The fitted lines, each labelled with its slope at the right end."""
     rows = [row for slope in chosen for row in _fitted(slope, upright)]
-    labels = {(row["slope"], f"{row['value']:.2g}"): row for row in rows if row["slope"]}  # lines that coincide have one
+    labels = {(row["slope"], f"{row['value']:.2g}"): row for row in rows if row["slope"]}  # lines that coincide share a label
     line = {
         "y": {"field": "value", **vertical(upright)},
         "description": {"field": "among"},
@@ -226,7 +228,7 @@ def _lines(chosen: Sequence[Slope], upright: Axis, dashes: Specification) -> lis
 
 
 def _fitted(slope: Slope, upright: Axis) -> list[Specification]:
-    """The ends of a fitted line, from the smallest setting to the largest; straight on the chart's scales."""
+    """The two ends of a fitted line, at the smallest and the largest setting. It is straight on the scales of the chart."""
     assert slope.slope is not None
     is_log_setting, is_log_value = min(point.setting for point in slope.points) > 0, slope.of.startswith("ln ")
     settings = np.array([point.setting for point in slope.points])

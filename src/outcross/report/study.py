@@ -1,4 +1,4 @@
-"""What a report needs to know, wherever it comes from: one frozen value, `Study`."""
+"""`Study`: one frozen value with everything that a report shows, independent of its source."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from outcross.measures import Page
 
 @dataclass(frozen=True)
 class ShownReading:
-    """One number of one generation of one arm, or why it could not be had.
+    """One number of one generation of one arm, or the reason why it could not be computed.
 
-    `value` is None where the measure does not apply; `note` then says why. `is_floor` marks what a fresh
-    human sample of the same size shows for the same measure and place.
+    `value` is None if the measure does not apply; `note` then gives the reason. `is_floor` marks the reading of a fresh human sample of the
+    same size for the same measure and place.
     """
 
     arm: str
@@ -37,7 +37,7 @@ class ShownReading:
 
 @dataclass(frozen=True)
 class ShownSample:
-    """What one generation wrote after one prompt."""
+    """The continuation of one prompt by one generation."""
 
     arm: str
     generation: int
@@ -49,7 +49,7 @@ class ShownSample:
 
 @dataclass(frozen=True, eq=False)
 class ShownPictures:
-    """Pictures that one generation made of the latents that every generation shows, or some by people."""
+    """Pictures that one generation decodes from the latents that all generations share, or human pictures."""
 
     arm: str
     generation: int
@@ -67,7 +67,7 @@ class Law:
     measure: str
     value: float
     name: str = ""
-    """Of the closed form, as `outcross list laws` has it."""
+    """The name of the closed form in `outcross list laws`."""
     citation: str = ""
 
 
@@ -75,8 +75,8 @@ class Law:
 class ShownAnswer:
     """Whether one definition of collapse holds for an arm: yes, no, cannot_tell or not_applicable.
 
-    `when` is the generation the answer is dated to. The definitions `early collapse` and `late collapse` are
-    shown apart from the eight of Schaeffer et al. (arXiv 2503.03150).
+    `when` is the generation at which the answer first holds. The definitions `early collapse` and `late collapse` are shown separately from the
+    eight of Schaeffer et al. (arXiv 2503.03150).
     """
 
     arm: str
@@ -92,17 +92,17 @@ class ShownAnswer:
 
 @dataclass(frozen=True)
 class PolicyPage:
-    """What an arm trains on, in one line, and the paper it comes from."""
+    """The policy of an arm in one line, and its paper."""
 
     description: str
     paper: str = ""
     teachers: str = ""
-    """What each of several teachers writes and reads; empty where there is one model."""
+    """The shares and the reading of several teachers in words; empty if there is one model."""
 
 
 @dataclass(frozen=True)
 class Making:
-    """How one run was made."""
+    """The experiment, the environment and the command of one run."""
 
     name: str
     experiment: str = ""  # YAML, resolved
@@ -113,7 +113,7 @@ class Making:
 
 @dataclass(frozen=True)
 class Chooser:
-    """An arm that trains on what a detector chooses, and the arms with which it is compared: as many records at random, and those that an oracle chooses."""
+    """An arm that trains on the choice of a detector, and the arms with which it is compared: a random choice of the same size, and that of an oracle."""
 
     arm: str
     random: str
@@ -122,7 +122,7 @@ class Chooser:
 
 @dataclass(frozen=True)
 class Study:
-    """All that the page shows. `arms` gives their order, and with it their colours; `policies` goes by arm."""
+    """Everything that a page shows. The order of `arms` determines their colours. The keys of `policies` are arms."""
 
     name: str
     arms: tuple[str, ...]
@@ -134,17 +134,17 @@ class Study:
     policies: Mapping[str, PolicyPage] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """What a reader must know before the numbers."""
+    """Sentences that the page shows before the numbers."""
     runs: tuple[Making, ...] = ()
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The settings of each arm, by dotted key."""
     pictures: tuple[ShownPictures, ...] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict)
-    """Where theory puts the value of the swept error beyond which an arm's reading is below 0, by arm."""
+    """The value of the swept error above which the reading of an arm is below 0 according to theory, by arm."""
     slopes: tuple[Slope, ...] = ()
-    """How fast arms collapse, against the numbers in which they differ."""
+    """Slopes of the speed of collapse against the numbers in which arms differ."""
     choosers: tuple[Chooser, ...] = ()
-    """Arms in which a detector chooses, where nobody says who wrote what."""
+    """Arms in which a detector selects records whose authors are unknown."""
 
     @property
     def closed_forms(self) -> frozenset[tuple[str, str]]:
@@ -156,7 +156,7 @@ Row = TypeVar("Row", ShownReading, ShownSample, ShownPictures, Law, ShownAnswer)
 
 
 def join(studies: Sequence[Study]) -> Study:
-    """Draw several studies together, each arm under the name of its study.
+    """Join several studies into one. The name of each arm begins with the name of its study.
 
     >>> join([Study("a", ("replace",)), Study("b", ("replace",))]).arms
     ('a: replace', 'b: replace')

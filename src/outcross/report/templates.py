@@ -1,4 +1,4 @@
-"""Templates of the report: everything that reaches a page is escaped, and nothing on it hides."""
+"""Templates of the report. All text on a page is escaped, and invisible characters are made visible."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from outcross.report.numerals import number, percent, times
 
 
 def resource(name: str) -> str:
-    """A file of the report: a template, a style, a script."""
+    """The content of a file of the report: a template, a style or a script."""
     return (files("outcross.report") / name).read_text(encoding="utf-8")
 
 
 LONGEST = 20_000
-"""Characters of one piece of text on a page: an experiment in YAML is a few thousand."""
+"""Maximum length of one text on a page, in characters. An experiment in YAML has a few thousand."""
 
 
 def template(name: str, filters: Mapping[str, Callable[..., Any]] | None = None, longest: int = LONGEST) -> Any:
-    """A template of the report by its name, such as audit.html, with filters of its own.
+    """The template with this name, such as audit.html, with additional filters.
 
-    Escaping is on, an unknown name is an error, and a text of more than `longest` characters is shortened. Every page extends base.html.
+    Escaping is on, an unknown variable is an error, and a text of more than `longest` characters is shortened. Every page extends base.html.
     """
     import jinja2
     from markupsafe import Markup
@@ -36,13 +36,13 @@ def template(name: str, filters: Mapping[str, Callable[..., Any]] | None = None,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
-        # Every string that reaches the page passes here, so no control character slips in by a new door.
+        # Every string on a page passes through here, so no control character can reach it.
         finalize=lambda value: (
             visible(shortened(value, longest)) if isinstance(value, str) and not isinstance(value, Markup) else value
         ),
     )
     templates.filters |= {
-        "drawn": Markup,  # only for what we drew or wrote ourselves: SVG, style and script
+        "drawn": Markup,  # only for SVG, styles and scripts of our own
         "cited": _cited,
         "with_code": _with_code,
         "number": number,
@@ -57,7 +57,7 @@ def template(name: str, filters: Mapping[str, Callable[..., Any]] | None = None,
 
 
 def _cited(paper: str) -> str:
-    """A citation, escaped, its arXiv numbers and https addresses turned into links."""
+    """A citation, escaped, in which arXiv numbers and https addresses are links."""
     from markupsafe import Markup, escape
 
     pieces, position = [], 0
@@ -69,11 +69,11 @@ def _cited(paper: str) -> str:
 
 
 def _with_code(text: str) -> Any:
-    """A text, escaped, in which what stands between backticks is code, as in Markdown."""
+    """A text, escaped, in which the parts between backticks are code, as in Markdown."""
     from markupsafe import Markup, escape
 
     pieces = visible(text).split("`")
-    if len(pieces) % 2 == 0:  # a backtick without a second one is a backtick
+    if len(pieces) % 2 == 0:  # an unpaired backtick is an ordinary character
         return escape("`".join(pieces))
     return Markup("").join(
         Markup("<code>{}</code>").format(piece) if place % 2 else escape(piece) for place, piece in enumerate(pieces)

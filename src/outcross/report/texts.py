@@ -1,4 +1,4 @@
-"""What the generations wrote after the same prompts, cut to what a page can hold."""
+"""Continuations of the same prompts by all generations, cut to fit on a page."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from itertools import groupby
 from outcross.report.characters import cut, repeats, shared, visible
 from outcross.report.study import ShownSample, Study
 
-LONGEST = 900  # characters of one text
-COLUMNS = 12  # generations of one arm
+LONGEST = 900  # maximum number of characters of one text
+COLUMNS = 12  # maximum number of generations of one arm
 EXCERPT = 170  # characters
 
 
 @dataclass(frozen=True)
 class Written:
-    """One generation's text in runs, each with what it is: `repeats` what stood before in the text, `kept` from the text of the generation before, or new (empty)."""
+    """One generation's text in pieces. The mark of a piece is `repeats` if it occurs earlier in the text, `kept` if it occurs in the previous generation's text, or
+    empty if it is new."""
 
     generation: int
     runs: tuple[tuple[str, str], ...]
@@ -28,7 +29,7 @@ class Continued:
     """One prompt, continued by every generation of an arm."""
 
     prompt: str
-    number: int  # counted from 1, the same in every arm
+    number: int  # counted from 1; the same prompt has the same number in every arm
     texts: tuple[Written, ...]
 
 
@@ -50,7 +51,7 @@ class Excerpt:
 
 
 def writers(study: Study, room: int) -> tuple[tuple[Writer, ...], int]:
-    """The texts of every arm, in at most `room` bytes, and how many prompts found no place."""
+    """The texts of every arm in at most `room` bytes, and the number of prompts that did not fit."""
     samples = _first_seed(study)
     prompts = sorted({sample.prompt_id for sample in samples})
     cost = {prompt: sum(_bytes(sample) for sample in samples if sample.prompt_id == prompt) for prompt in prompts}
@@ -63,7 +64,7 @@ def writers(study: Study, room: int) -> tuple[tuple[Writer, ...], int]:
 
 
 def excerpts(study: Study, worst: str, best: str) -> tuple[str, tuple[Excerpt, ...]]:
-    """The first prompt and three texts: the first generation, the last of the worst arm and the last of the best."""
+    """The first prompt and three texts: that of the first generation, and those of the last generations of the worst and the best arm."""
     samples = _first_seed(study)
     of_worst = [sample for sample in samples if sample.arm == worst]
     if not of_worst:
@@ -109,14 +110,14 @@ def _continued(of_arm: Sequence[ShownSample], prompt: int, index: int, longest: 
 
 
 def _spread(samples: Sequence[ShownSample]) -> list[ShownSample]:
-    """At most COLUMNS of them, evenly, the first and the last among them."""
+    """At most COLUMNS of the samples, evenly spaced, including the first and the last."""
     if len(samples) <= COLUMNS:
         return list(samples)
     return [samples[round(index * (len(samples) - 1) / (COLUMNS - 1))] for index in range(COLUMNS)]
 
 
 def _runs(text: str, longest: int, before: str | None = None) -> tuple[tuple[str, str], ...]:
-    """A text in runs. What repeats is marked first; of the rest, what the text before had in the same place is told from what is new."""
+    """A text in pieces with their marks. A piece that repeats is marked `repeats`, even if it also occurs in the text before."""
     text = cut(text, longest)
     is_shared = [False] * len(text) if before is None else shared(cut(before, longest), text)
     runs: list[tuple[str, str]] = []

@@ -1,6 +1,6 @@
-"""The promises of families, for parts of your own too: `check(MyPolicy(…))` says in plain words which one is broken, with the class and the line.
+"""The promises of families, also for your own parts: `check(MyPolicy(…))` says in plain words which promise is broken, with the class and the line.
 
-The tests of Outcross hold every built-in member to the same promises. No test framework is needed.
+The tests of Outcross check every built-in member against the same promises. No test framework is needed.
 """
 
 from __future__ import annotations
@@ -26,15 +26,17 @@ FAMILIES = {
     "detectors": "outcross.detectors:DETECTORS",
     "classifiers": "outcross.classifiers:CLASSIFIERS",
 }
-"""The families whose promises are known, each with its table; the promises are in the module of the same name."""
+"""The families that have promises, each with its table of members. The promises are in the module of the same name."""
 
 
 def check(*parts: Any) -> tuple[str, ...]:
-    """Hold parts to every promise of their families. Returns the promises, a sentence each, where they keep them all.
+    """Check parts against every promise of their families. Returns the promises, one sentence each, if all of them are kept.
 
-    PromiseBroken names every promise that is broken, the class with its file and line, and what was seen. BadInput where a value is a member of
-    no family. Parts are tried on small data, and twice in processes of their own: with other clocks, other global seeds, another
-    PYTHONHASHSEED and another number of threads, and with global random functions that raise.
+    Parts are tried on small data, and in two other processes with other clocks, other global seeds, another PYTHONHASHSEED and another number of
+    threads. In the second process, global random functions raise.
+
+    Raises PromiseBroken with every broken promise, the class with its file and line, and the observation. Raises BadInput if a value belongs to
+    no family.
 
     >>> from outcross.policies.human_share import HumanShare
     >>> from outcross.testing import check
@@ -59,13 +61,13 @@ def check(*parts: Any) -> tuple[str, ...]:
 
 
 def _by_cause(violations: Mapping[str, str]) -> Iterator[str]:
-    """Each cause once, after the first promise that it breaks, and how many others it breaks."""
+    """Each cause once, after the first promise that it breaks, with the number of other promises that it breaks."""
     sentences: dict[str, list[str]] = {}
     for sentence, violation in violations.items():
         cause = violation[1:-1] if violation.startswith("(") and violation.endswith(")") else violation
         same = next(
             (known_cause for known_cause in sentences if known_cause in cause), cause
-        )  # as another process says it, with the class before it
+        )  # another process reports the same cause with the class before it
         sentences.setdefault(same, []).append(sentence)
     for cause, (first, *others) in sentences.items():
         more = f", which breaks {len(others)} other{'s' if len(others) > 1 else ''} too" if others else ""
@@ -73,18 +75,18 @@ def _by_cause(violations: Mapping[str, str]) -> Iterator[str]:
 
 
 def promises(family: str) -> tuple[Promise, ...]:
-    """The promises of every member of a family; the last tries a part in other processes."""
+    """The promises of every member of a family. The last one tries a part in other processes."""
     return (*of_every_part(table(family)), *importlib.import_module(f"outcross.testing.{family}").PROMISES, TWICE)
 
 
 def table(family: str) -> Any:
-    """The table of a family."""
+    """The table of the members of a family."""
     module, _, name = FAMILIES[family].partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def family_of(part: Any) -> str:
-    """The family that a part is a member of. BadInput where it is of none, or is not what every member must be, with its class and line."""
+    """The family that a part belongs to. Raises BadInput, with class and line, if it belongs to none or lacks what every member needs."""
     for family in FAMILIES:
         members = table(family)
         if isinstance(part, members.protocol):
@@ -98,7 +100,7 @@ def family_of(part: Any) -> str:
 
 
 def seen_against(promise: Promise, part: Any) -> str:
-    """What was seen where a part breaks a promise; empty where it keeps it."""
+    """The observation by which a part breaks a promise; empty if it keeps the promise."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

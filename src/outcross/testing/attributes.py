@@ -32,11 +32,11 @@ HOSTILE = [
     "İSTANBUL ß ﬁ",
     "word " * 3000,
 ]
-"""Texts that people and crawlers write."""
+"""Hostile texts such as crawlers collect."""
 
 
 def reading(attribute: Any, reader: Any, texts: Any) -> np.ndarray:
-    """What an attribute reads; Broken where it is not a number a text in its range."""
+    """The numbers that an attribute reads. Raises Broken unless there is one number in its range for each text."""
     values = reader(texts)
     if not isinstance(values, np.ndarray) or values.shape != (len(texts),) or values.dtype != np.float64:
         shape = getattr(values, "shape", None) if not isinstance(values, list) else (len(values),)
@@ -48,7 +48,7 @@ def reading(attribute: Any, reader: Any, texts: Any) -> np.ndarray:
     numbers = values[~np.isnan(values)]
     require(np.isfinite(numbers).all(), "it gives an infinite number", "__call__")
     outside = numbers[(numbers < low - 1e-12) | (numbers > high + 1e-12)]
-    require(not outside.size, f"it gives {outside[:1]}, outside of its range [{low:g}, {high:g}]", "__call__")
+    require(not outside.size, f"it gives {outside[:1]}, outside its range [{low:g}, {high:g}]", "__call__")
     return values
 
 
@@ -59,7 +59,7 @@ def has_a_page(attribute: Any) -> None:
 
 
 @promise(
-    "It gives a number a text, in its range, whatever the text and whatever stands beside it, and NaN only where a text has no such number."
+    "It gives one number in its range for each text, whatever this text and the other texts are, and NaN only if a text has no such number."
 )
 def reads_any_text(attribute: Any) -> None:
     reader = attribute.fit(HUMAN)
@@ -69,11 +69,11 @@ def reads_any_text(attribute: Any) -> None:
     require(texts == copy, "it changes the list of texts", "__call__")
     alone = np.array([reading(attribute, reader, [text])[0] for text in texts])
     wrong = np.flatnonzero(~np.isclose(values, alone, rtol=1e-12, atol=1e-12, equal_nan=True))
-    require(not wrong.size, f"text {wrong[:1]} has another number where it stands alone", "__call__")
-    require(reading(attribute, reader, []).shape == (0,), "no text has no number", "__call__")
+    require(not wrong.size, f"text {wrong[:1]} has another number if it is read alone", "__call__")
+    require(reading(attribute, reader, []).shape == (0,), "an empty list of texts must give an empty array", "__call__")
 
 
-@promise("It reads every plain text of people.")
+@promise("It reads every plain human text.")
 def reads_people(attribute: Any) -> None:
     values = reading(attribute, attribute.fit(HUMAN), HUMAN)
     if bad := int((~np.isfinite(values)).sum()):
@@ -100,7 +100,7 @@ def order_of_human_texts(attribute: Any) -> None:
 
 
 def outcome(attribute: Any) -> str:
-    """What an attribute gives, to be compared with what it gives in another process."""
+    """The readings of an attribute, to be compared with those in another process."""
     return attribute.fit(HUMAN)([*HUMAN, *HOSTILE]).tobytes().hex()
 
 

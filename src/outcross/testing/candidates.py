@@ -1,4 +1,4 @@
-"""Candidates of every kind at once, small and in memory, for filters to judge."""
+"""Small candidates in memory, with texts, points and columns, for tests of filters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ N = 60
 
 @dataclass(frozen=True)
 class GivenCandidates:
-    """Candidates with texts, points and columns. Chains have points alone."""
+    """Candidates with texts, points and columns. In several chains, only the points differ."""
 
     frame: pl.DataFrame
     array: np.ndarray
@@ -72,16 +72,16 @@ class GivenCandidates:
     @property
     def human(self) -> GivenCandidates:
         if self.people is None:
-            raise NotApplicable("compares with human records, there are none here")
+            raise NotApplicable("compares with human records, but there are none here")
         return self.people
 
     def in_order(self, order: np.ndarray) -> GivenCandidates:
-        """The same candidates in another order, or some of them."""
+        """The candidates at these positions, in this order."""
         return replace(self, frame=self.frame[order], array=self.array[..., order, :], of_prompt=self.prompts[order])
 
 
 def candidates(seed: int = 0, chains: tuple[int, ...] = (), people: bool = True) -> GivenCandidates:
-    """N candidates of a stream, with human records beside them."""
+    """N random candidates, together with human records if `people` is true."""
     rng = np.random.default_rng(seed)
     words = ["rain", "falls", "on", "green", "hills", "and", "rivers", "sleep", "under", "snow"]
     columns: dict[str, Any] = {

@@ -16,7 +16,7 @@ N, SIDE = 120, 4
 
 
 def examples(classes: int = 2, seed: int = 0) -> Examples:
-    """Pictures of 4 by 4 pixels of which one row is bright, which is their class; for members that know no pictures, points of 16 numbers."""
+    """Pictures of 4 by 4 pixels with one bright row, whose index is their class. For classifiers of points they are points of 16 numbers."""
     rng = np.random.default_rng(seed)
     labels = np.arange(N) % classes
     points = rng.random((N, SIDE, SIDE)) * 0.5
@@ -30,7 +30,7 @@ def fitted(classifier: Any, rows: Examples, weights: np.ndarray | None = None, s
 
 
 def chances(classifier: Any, fit: Any, points: np.ndarray, classes: int) -> np.ndarray:
-    """The probabilities that a fitted classifier gives; Broken where they are none."""
+    """The probabilities that a fitted classifier gives. Raises Broken if they are not probabilities."""
     values = np.asarray(fit.predict(points))
     name = type(fit).__name__
     require(
@@ -42,7 +42,7 @@ def chances(classifier: Any, fit: Any, points: np.ndarray, classes: int) -> np.n
     sums = values.sum(axis=1)
     require(
         (values >= 0).all() and np.allclose(sums, 1, atol=1e-9),
-        f"{name}.predict gives no probabilities: rows must be at least 0 and sum to 1, one sums to {sums[np.argmax(np.abs(sums - 1))]:g}",
+        f"{name}.predict gives no probabilities: values must be at least 0 and each row must sum to 1, but a row sums to {sums[np.argmax(np.abs(sums - 1))]:g}",
         "learn",
     )
     return values
@@ -56,7 +56,7 @@ def right(values: np.ndarray, labels: np.ndarray) -> float:
 @promise("It names the paper or the library that it comes from.")
 def names_its_paper(classifier: Any) -> None:
     paper = type(classifier).paper
-    require(isinstance(paper, str) and paper, 'paper must name where it comes from; write paper = "…"')
+    require(isinstance(paper, str) and paper, 'paper must name the source of the method; write paper = "…"')
 
 
 @promise("It learns two and three classes that lie far apart, gives a probability for every class, and changes no record.")
@@ -68,11 +68,13 @@ def learns_what_is_there(classifier: Any) -> None:
         require(is_same(), "it changes the records that it learns from", "learn")
         share = right(values, others.labels)
         require(
-            share > 0.8, f"of {N} new records of {classes} classes that lie far apart it gives {share:.0%} their class", "learn"
+            share > 0.8,
+            f"it gives only {share:.0%} of {N} new records of {classes} classes that lie far apart their class",
+            "learn",
         )
 
 
-@promise("Equal streams give equal fits; what is saved and loaded gives the same, and nothing that it saves is a pickle.")
+@promise("Equal streams give equal fits, a saved and loaded fit gives the same probabilities, and no saved file is a pickle.")
 def keeps_without_pickle(classifier: Any) -> None:
     rows = examples(3)
     first, again = fitted(classifier, rows), fitted(classifier, rows)
@@ -93,7 +95,7 @@ def keeps_without_pickle(classifier: Any) -> None:
 
 
 def _check_no_pickle(path: Path, fit: Any) -> None:
-    """Broken where a file that a classifier saved holds a pickle."""
+    """Raise Broken if a file that a classifier saved contains a pickle."""
     advice = "which runs code when it is read; write .npz of numbers and words, .json or .safetensors"
     if path.suffix in (".pkl", ".pickle", ".pt", ".joblib"):
         raise Broken(f"{type(fit).__name__}.save writes {path.name}, a pickle, {advice}", "learn")
@@ -108,7 +110,7 @@ def _check_no_pickle(path: Path, fit: Any) -> None:
                     ) from None
 
 
-@promise("A record of weight 0 counts as none.")
+@promise("A record of weight 0 is ignored.")
 def heeds_weights(classifier: Any) -> None:
     rows = examples()
     wrong = Examples(np.concatenate([rows.points] * 3), np.concatenate([rows.labels, 1 - rows.labels, 1 - rows.labels]), 2)
@@ -123,7 +125,7 @@ def heeds_weights(classifier: Any) -> None:
     require(is_same(), "it changes the weights", "learn")
 
 
-@promise("A class of which there is no record gets probability 0.")
+@promise("A class without records gets probability 0.")
 def never_names_an_absent_class(classifier: Any) -> None:
     rows = examples()
     values = chances(classifier, fitted(classifier, Examples(rows.points, rows.labels, 3)), rows.points, 3)
@@ -131,7 +133,7 @@ def never_names_an_absent_class(classifier: Any) -> None:
     alone = fitted(classifier, Examples(rows.points, np.ones(N, dtype=int), 3))
     require(
         isinstance(alone, OneClass) and (alone.predict(rows.points) == [0, 1, 0]).all(),
-        "of records of one class it must always give that class; override learn, and leave fit as it is",
+        "after a fit to records of one class it must always give that class; override learn, and leave fit as it is",
         "fit",
     )
     with tempfile.TemporaryDirectory() as folder:
@@ -143,7 +145,7 @@ def never_names_an_absent_class(classifier: Any) -> None:
         )
 
 
-@promise("It goes on from another fit where it says that it starts from one, and ignores it where it does not.")
+@promise("It continues another fit if its class says that it starts from one, and otherwise ignores it.")
 def starts_as_it_says(classifier: Any) -> None:
     rows = examples()
     first = fitted(classifier, rows)
@@ -167,7 +169,7 @@ def refuses_what_it_cannot_learn(classifier: Any) -> None:
 
 
 def outcome(classifier: Any) -> str:
-    """What a classifier gives, to be compared with what it gives in another process."""
+    """The probabilities of a classifier, to be compared with those in another process."""
     rows = examples(3)
     return np.asarray(fitted(classifier, rows).predict(rows.points)).tobytes().hex()
 

@@ -13,13 +13,13 @@ from outcross.testing.attributes import HOSTILE
 from outcross.testing.promises import promise, require, require_page, unchanged
 
 N, LENGTH = 40, 48
-"""Texts of each author, and words of a text."""
+"""Number of texts of each author, and number of words of a text."""
 WORDS = [f"w{number}" for number in range(32)]
-"""Words of which texts are made; a tokenizer of words w0, w1 … can read them."""
+"""The words of the texts. A tokenizer with the words w0, w1 … can read them."""
 
 
 def texts(seed: int = 0) -> tuple[list[str], list[str]]:
-    """Texts of people and of a model, which has only a quarter of the words and writes commas between them."""
+    """Human texts and a model's texts. The model uses only a quarter of the words and sometimes writes commas between them."""
     rng = np.random.default_rng(seed)
     human = [" ".join(rng.choice(WORDS, LENGTH)) + " ." for _ in range(N)]
     model = [" ".join(rng.choice(WORDS[:8], LENGTH)).replace(" w1 ", " w1 , ") + " ." for _ in range(N)]
@@ -27,7 +27,7 @@ def texts(seed: int = 0) -> tuple[list[str], list[str]]:
 
 
 def records(seed: int = 0) -> tuple[TypedRecords, TypedRecords]:
-    """Records of people and of a model, whose numbers are larger, and which has only half of the categories."""
+    """Human records and a model's records. The model's numbers are larger, and it has only half of the categories."""
     import polars as pl
 
     rng = np.random.default_rng(seed)
@@ -54,19 +54,19 @@ class DetectorBench:
 
     @property
     def are_records(self) -> bool:
-        """Whether the detector reads records and no texts."""
+        """Whether the detector reads records instead of texts."""
         return type(self.detector).reads == "records"
 
     def authors(self, seed: int = 0) -> tuple[Any, Any]:
-        """What people wrote, and what a model wrote."""
+        """The human texts or records, and those of a model."""
         return records(seed) if self.are_records else texts(seed)
 
     def joined(self, first: Any, second: Any) -> Any:
-        """Texts or records one below the other."""
+        """All texts or records of both, those of `first` first."""
         return together(first, second) if self.are_records else [*first, *second]
 
     def hostile(self) -> Any:
-        """Texts that are odd, without halves of characters, which `detect` takes out; or records of which nothing is known."""
+        """Hostile texts without lone surrogates, which `detect` removes, or records whose values are all missing."""
         if not self.are_records:
             return [text for text in HOSTILE if "\ud800" not in text]
         import polars as pl
@@ -79,7 +79,7 @@ class DetectorBench:
         return features_of(self.detector, self.reader, given)
 
     def fitted(self, is_model: np.ndarray) -> Any:
-        """The detector after a fit to all texts, with these authors."""
+        """The detector after a fit to all texts or records with these authors."""
         return fitted(self.detector, self.features, is_model, np.arange(2 * N), np.random.default_rng(1))
 
     def scores(self, given: Any) -> np.ndarray:
@@ -92,7 +92,7 @@ def has_a_page(detector: Any) -> None:
     require_page(type(detector).page, DetectorPage, ("title", "definition", "misleads", "paper"))
 
 
-@promise("Its features have a row for every text, whatever the text, and rows can be taken out and put below others.")
+@promise("Its features have a row for every text, whatever the text, and rows can be selected and stacked.")
 def reads_any_text(detector: Any) -> None:
     bench = DetectorBench(detector)
     for given in (bench.hostile(), bench.human[:3], bench.human[:0]):
@@ -106,7 +106,7 @@ def reads_any_text(detector: Any) -> None:
     require(
         np.array_equal(taken, scores(bench.fit, features)[order], equal_nan=True)
         and np.array_equal(together, bench.scores(bench.joined(bench.human[:5], bench.model[:3])), equal_nan=True),
-        "rows that are taken out, or put below others, have other scores",
+        "rows that are selected or stacked have other scores",
         "reader",
     )
 
@@ -123,12 +123,12 @@ def reads_each_text_alone(detector: Any) -> None:
         require(False, f"a text has the score {beside[row]:g} beside others and {alone[row]:g} alone", "reader")
 
 
-@promise("It gives a finite number for every text, or NaN where it abstains, and does not abstain from every plain text.")
+@promise("It gives a finite number for every text, or NaN if it abstains, and does not abstain from every plain text.")
 def scores_plain_texts(detector: Any) -> None:
     bench = DetectorBench(detector)
     values = bench.scores(bench.joined(bench.human, bench.model))
     require(np.isfinite(values).any(), f"it abstains from {2 * N} texts of {LENGTH} words", "fit")
-    require(bench.scores(bench.human[:0]).shape == (0,), "no text has no score", "fit")
+    require(bench.scores(bench.human[:0]).shape == (0,), "an empty list of texts must give no scores", "fit")
 
 
 @promise("Equal texts, authors and streams give equal scores, and a fit changes neither the features nor the authors.")
@@ -148,7 +148,7 @@ def is_pure(detector: Any) -> None:
 
 
 @promise(
-    "Where it learns from authors, a model's texts have no lower scores than people's; where it does not, who wrote the texts changes no score."
+    "If it learns from authors, a model's texts do not get lower scores than human texts; if it does not, the authors change no score."
 )
 def looks_the_right_way(detector: Any) -> None:
     bench = DetectorBench(detector)
@@ -158,30 +158,30 @@ def looks_the_right_way(detector: Any) -> None:
         bench.fit = bench.fitted(~bench.is_model)
         require(
             np.array_equal(values, bench.scores(given), equal_nan=True),
-            "who wrote the texts changes its scores; write needs_ai = True in the class",
+            "the authors of the texts change its scores; write needs_ai = True in the class",
             "fit",
         )
         return
     area = area_under_the_curve(np.nan_to_num(values), np.arange(2 * N) >= N).value
     require(
         area > 0.3,
-        f"on new texts of authors who write unlike, the area under its ROC curve is {area:.2f}; scores must be higher for a model's texts",
+        f"on new texts of two different authors, the area under its ROC curve is {area:.2f}; scores must be higher for a model's texts",
         "fit",
     )
 
 
-@promise("What a fit has learned is kept as plain arrays, and what is read back from them gives the same scores.")
+@promise("A fit is stored as plain arrays, and a fit that is read back from them gives the same scores.")
 def keeps_what_it_learned(detector: Any) -> None:
     bench = DetectorBench(detector)
     given = bench.joined(bench.human, bench.model)
     before = bench.scores(given)
     arrays = detector.arrays(bench.reader, bench.fit)
     bad = [name for name, array in arrays.items() if not isinstance(array, np.ndarray) or array.dtype.hasobject]
-    require(not bad, f"arrays must give arrays of numbers or words, {', '.join(bad)} is none", "arrays")
+    require(not bad, f"arrays must give arrays of numbers or words, which {', '.join(bad)} is not", "arrays")
     bench.reader, bench.fit = detector.restored(arrays)
     require(
         np.array_equal(before, bench.scores(given), equal_nan=True),
-        "what is read back gives other scores; write arrays(self, reader, fitted) and restored(self, arrays), which a loop needs",
+        "the fit that is read back gives other scores; write arrays(self, reader, fitted) and restored(self, arrays), which a loop needs",
         "fit",
     )
 
@@ -197,7 +197,7 @@ def names_its_files(detector: Any) -> None:
 
 
 def outcome(detector: Any) -> str:
-    """What a detector gives, to be compared with what it gives in another process."""
+    """The scores of a detector, to be compared with those in another process."""
     bench = DetectorBench(detector)
     return bench.scores(bench.joined(bench.human, bench.model)).tobytes().hex()
 

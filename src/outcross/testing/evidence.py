@@ -1,4 +1,4 @@
-"""Small evidence for measures: a run of every kind of records, and the tables of an audit."""
+"""Small evidence for tests of measures: a run for every kind of records, and the tables of an audit."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ RUNS: dict[str, dict[str, Any]] = {
         "select": ["central"],
     },
 }
-"""A run for every kind of records that is drawn from a distribution."""
+"""A run for every kind of records that can be drawn from a distribution."""
 KINDS = (*RUNS, "text", "groups", "table")
 
 
 def evidence_for(part: Any) -> Evidence:
-    """The evidence that a measure can read, with what it wants counted over every row."""
+    """Evidence that a measure can read, including the sketches that it needs."""
     if "table" in part.needs:
         return counted(part, tables())
     kind = next(need for need in part.needs if need in KINDS)
@@ -57,13 +57,13 @@ def evidence_for(part: Any) -> Evidence:
 
 
 def counted(part: Any, evidence: Evidence) -> Evidence:
-    """The evidence of an audit with what the measure wants counted over every row."""
+    """The evidence of an audit with the sketches that a measure needs, which are computed over every row."""
     sides = [gather(side, part.sketches(evidence)) for side in (evidence.drawn, evidence.reference)]
     return evidence.but(counted={sketch: (sides[0][sketch], sides[1][sketch]) for sketch in sides[0]})
 
 
 def people(rng: np.random.Generator, n: int, width: float) -> pl.DataFrame:
-    """A table with columns of every kind but series, and texts of words that are drawn by rank, each after a prompt of such words."""
+    """A table with columns of every kind except series. The words of its texts and prompts are drawn by rank from a Zipf distribution."""
     ranks, before = (np.minimum(rng.zipf(1.5, (n, many)), 200) for many in (12, 6))
     x = width * rng.normal(size=n)
     return pl.DataFrame(
@@ -80,7 +80,7 @@ def people(rng: np.random.Generator, n: int, width: float) -> pl.DataFrame:
 
 @cache
 def tables() -> Evidence:
-    """Three tables, one of them narrower than the others."""
+    """The evidence of an audit of three tables. The drawn one has less variance than the others."""
     rng = np.random.default_rng(1)
     sides = {"drawn": people(rng, 240, 0.8), "reference": people(rng, 240, 1.0), "holdout": people(rng, 240, 1.0)}
     kinds: Any = {"text": "text", "city": "category", "sex": "category"}
@@ -92,13 +92,13 @@ def tables() -> Evidence:
 
 @cache
 def of_kind(kind: str) -> Evidence:
-    """What one generation of a run of this kind made."""
+    """The evidence of one generation of a run with records of this kind."""
     return _of_run(RUNS[kind])
 
 
 @cache
 def texts() -> Evidence:
-    """What one generation of a model of words made."""
+    """The evidence of one generation of an n-gram model of words."""
     frame = people(np.random.default_rng(2), 120, 1.0).with_columns(language=pl.col("sex"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "texts.jsonl"

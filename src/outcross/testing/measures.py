@@ -20,7 +20,7 @@ STREAM = 7
 
 
 def readings_of(part: Any, evidence: Evidence, is_enough: bool = True) -> list[Reading]:
-    """The readings of a measure; none where it refuses evidence that is not enough, which it does in words."""
+    """The readings of a measure. None if it refuses insufficient evidence with a reason, which `is_enough` set to false allows."""
     try:
         every = list(part(evidence, np.random.default_rng(STREAM)))
     except NotApplicable as why:
@@ -39,7 +39,7 @@ def _first_readings(part: _Same) -> list[Reading]:
 
 
 class _Same:
-    """A part by which readings are remembered: itself, not its value."""
+    """The key of the cache of readings: a part, compared by identity and not by value."""
 
     def __init__(self, value: Any):
         self.value = value
@@ -52,22 +52,22 @@ class _Same:
 
 
 def first_readings(part: Any) -> list[Reading]:
-    """The readings of a measure of the evidence that it can read, read once."""
+    """The readings that a measure gives for evidence that it can read. They are cached."""
     return _first_readings(_Same(part))
 
 
 def values(readings: list[Reading]) -> dict[tuple[str, str, str, str], float | None]:
-    """The numbers of readings by their places."""
+    """The values of readings by measure, place, column and group."""
     return {
         (reading.measure, reading.at, reading.column, reading.group): reading.estimate and reading.estimate.value
         for reading in readings
     }
 
 
-@promise("Its pages are complete, and its readings have names and codes that no other measure has given.")
+@promise("Its pages are complete, and its readings have names and codes that no other measure uses.")
 def has_pages(part: Any) -> None:
     cls = type(part)
-    require(cls.aspect in ASPECTS, f"aspect {cls.aspect!r} is none of {', '.join(ASPECTS)}")
+    require(cls.aspect in ASPECTS, f"aspect must be one of {', '.join(ASPECTS)}, got {cls.aspect!r}")
     require(
         isinstance(cls.needs, tuple) and set(cls.needs) & set(KINDS),
         f"needs must name kinds of records ({', '.join(KINDS)}) as a tuple, got {cls.needs!r:.60}",
@@ -84,11 +84,11 @@ def has_pages(part: Any) -> None:
             if not getattr(page, what)
         ]
         require(not lacking, f"the page of {name} has no {', '.join(lacking)}")
-        require(page.role in get_args(Role), f"the role of {name} is {page.role!r}, none of {', '.join(get_args(Role))}")
-        require(page.margin is None or page.worse is not None, f"{name} has a margin and does not say which way is worse")
+        require(page.role in get_args(Role), f"the role of {name} must be one of {', '.join(get_args(Role))}, got {page.role!r}")
+        require(page.margin is None or page.worse is not None, f"{name} has a margin but does not say which direction is worse")
         require(
             name not in names and page.code not in codes,
-            f"the name {name} or its code {page.code} is given to a built-in reading already",
+            f"a built-in reading already has the name {name} or the code {page.code}",
         )
 
 
@@ -96,9 +96,11 @@ def has_pages(part: Any) -> None:
 def reads_the_same(part: Any) -> None:
     evidence = evidence_for(part)
     readings, again = first_readings(part), readings_of(part, evidence)
-    require(readings, "it yields no reading of evidence that it says it can read", "__call__")
+    require(readings, "it yields no reading for evidence that it says it can read", "__call__")
     require(repr(readings) == repr(again), "the same stream gave other readings; draw from the rng that you are given", "__call__")
-    require(len(values(readings)) == len(readings), "it yields two readings of one place; tell them apart by at", "__call__")
+    require(
+        len(values(readings)) == len(readings), "it yields two readings for one place; give them different values of at", "__call__"
+    )
     require(
         any(reading.estimate is not None for reading in readings),
         f"none of its readings is a number: {readings[0].note}",
@@ -106,7 +108,7 @@ def reads_the_same(part: Any) -> None:
     )
 
 
-@promise("A reading has a page, an interval that holds its value (or a reason why it has none), and never NaN.")
+@promise("A reading has a page, an interval that contains its value (or a reason why there is none), and is never NaN.")
 def readings_are_whole(part: Any) -> None:
     for first_reading in first_readings(part):
         require(first_reading.measure in type(part).pages, f"the reading {first_reading.measure} has no page", "__call__")
@@ -117,24 +119,24 @@ def readings_are_whole(part: Any) -> None:
             raise Broken(f"{first_reading.measure} must be an Estimate, got {first_reading.estimate!r:.60}", "__call__")
         require(
             not math.isnan(first_reading.estimate.value),
-            f"{first_reading.measure} is NaN; raise NotApplicable with the reason where there is no number",
+            f"{first_reading.measure} is NaN; raise NotApplicable with the reason if there is no number",
             "__call__",
         )
         require(
             first_reading.estimate.method and first_reading.estimate.n > 0,
-            f"{first_reading.measure} does not say how it was estimated, or from how many",
+            f"{first_reading.measure} has an estimate without a method or without an n",
             "__call__",
         )
         if first_reading.estimate.low is not None:
             low, high = first_reading.estimate.interval
             require(
                 low <= first_reading.estimate.value <= high,
-                f"{first_reading.measure} is {first_reading.estimate.value:g}, its interval [{low:g}, {high:g}]",
+                f"{first_reading.measure} is {first_reading.estimate.value:g}, outside its interval [{low:g}, {high:g}]",
                 "__call__",
             )
 
 
-@promise("What is judged has a null distribution with a chance.")
+@promise("A reading that is judged has a null distribution with a p-value.")
 def judged_has_a_null(part: Any) -> None:
     if not any(page.margin for page in type(part).pages.values()):
         return
@@ -145,12 +147,12 @@ def judged_has_a_null(part: Any) -> None:
         assert reading.null is not None
         require(
             reading.null.p is not None and 0 < reading.null.p <= 1 and reading.null.floor is not None,
-            f"the null of {reading.measure} has no chance in (0, 1], or no floor",
+            f"the null of {reading.measure} has no p-value in (0, 1], or no floor",
             "__call__",
         )
 
 
-@promise("Evidence that does not suffice is refused in words, with NotApplicable and no other error.")
+@promise("It refuses insufficient evidence with NotApplicable and a reason, and with no other error.")
 def refuses_in_words(part: Any) -> None:
     for missing in ("everything", "reference", "human", "model"):
         evidence = Evidence() if missing == "everything" else evidence_for(part).but(**{missing: None})
@@ -162,7 +164,7 @@ def refuses_in_words(part: Any) -> None:
             raise Broken(f"without {missing} it raises {type(error).__name__}: {error}", "__call__") from None
         require(
             missing != "everything" or all(reading.estimate is None for reading in readings),
-            "it reads a number of no evidence",
+            "it gives a number without any evidence",
             "__call__",
         )
 
@@ -180,10 +182,10 @@ def changes_no_evidence(part: Any) -> None:
 
 
 APART = 50.0
-"""How far the points of the second chain lie from those of the first, where a chain is about 5 wide."""
+"""Distance between the points of the two chains. Each chain is about 5 wide."""
 
 
-@promise("Of vectors in several chains it reads each chain by itself: the value of two chains lies between their own.")
+@promise("It reads each chain of vectors separately: the value of two chains together lies between their separate values.")
 def reads_each_chain(part: Any) -> None:
     if "vectors" not in part.needs:
         return
@@ -202,21 +204,21 @@ def reads_each_chain(part: Any) -> None:
         is_one_end = ends[1] - ends[0] > 4 * chance and min(value - ends[0], ends[1] - value) <= chance
         require(
             is_between and not is_one_end,
-            f"{place[0]} of two chains is {value:.6g}, of each alone {first.mean():.6g} and {second.mean():.6g}; the array is (chains…, n, d): "
+            f"{place[0]} of two chains together is {value:.6g}, and {first.mean():.6g} and {second.mean():.6g} of each alone; the array is (chains…, n, d): "
             "read along the axes -2 and -1, and take the mean over chains (outcross.estimate.over_chains)",
             "__call__",
         )
 
 
 def _of_vectors(drawn: np.ndarray, people: np.ndarray, truth: Any) -> Evidence:
-    """Evidence of points alone, without a model."""
+    """Evidence that consists of points, without a model."""
     chains = drawn.shape[:-2]
     training, records = part_of(HUMAN, Vectors(people), "human"), Vectors(drawn)
     return Evidence(drawn=records, kept=records, human=Human(training=training, truth=truth, chains=chains))
 
 
 def _numbers(part: Any, evidence: Evidence, seed: int) -> dict[tuple[str, str, str, str], float]:
-    """The numbers that a measure reads, by place; none where it needs more than there is."""
+    """The numbers that a measure reads, by place. Empty if the evidence is insufficient."""
     try:
         every = [answer for answer in part(evidence, np.random.default_rng(seed)) if isinstance(answer, Reading)]
     except NotApplicable:
@@ -225,7 +227,7 @@ def _numbers(part: Any, evidence: Evidence, seed: int) -> dict[tuple[str, str, s
 
 
 def outcome(part: Any) -> str:
-    """What a measure gives, to be compared with what it gives in another process."""
+    """The readings of a measure, to be compared with those in another process."""
     return repr(readings_of(part, evidence_for(part)))
 
 

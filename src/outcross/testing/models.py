@@ -25,7 +25,7 @@ HUMAN = {
     "labelled": ({"kind": "coloured_digits", "rows": 150},),
     "answers": ({"kind": "sums", "rows": 60}, {"kind": "halfspace", "rows": 60, "dimensions": 3}),
 }
-"""Human data for a learner, by what it learns; the first that it can be fitted to are taken."""
+"""Human data for a learner, by the kind of records that it learns. The first data that it can be fitted to are used."""
 WORDS = [
     "the",
     "rain",
@@ -48,11 +48,11 @@ WORDS = [
     "walk",
     "home",
 ]
-"""The words of small texts."""
+"""The words of the small texts."""
 
 
 class Bench:
-    """A learner with human data that it learns from, and a model of them."""
+    """A learner, human data that it learns from, and a model that is fitted to them."""
 
     def __init__(self, learner: Any, chains: int = 1):
         self.learner = learner
@@ -63,12 +63,12 @@ class Bench:
                 return
             except BadInput as error:
                 failures.append(str(error))
-        raise BadInput("; ".join(failures) or f"no human data are known that learn {learner.learns}")
+        raise BadInput("; ".join(failures) or f"there are no test data for a learner of {learner.learns}")
 
     def _sources(self) -> list[dict[str, Any]]:
         kinds = self.learner.learns
         if isinstance(kinds, str) or not isinstance(kinds, tuple) or not kinds:
-            raise Broken(f'learns must name kinds of records, as learns = ("vectors",), got {kinds!r:.80}')
+            raise Broken(f'learns must name kinds of records, got {kinds!r:.80}; write learns = ("vectors",)')
         if "text" in kinds:
             return [{"kind": "path", "path": _texts(), "rows": 30, "held_out": 0.2}]
         unknown = [kind for kind in kinds if kind not in HUMAN]
@@ -86,22 +86,22 @@ class Bench:
         self.model = self.fitted()
 
     def fitted(self, records: Any = None) -> Any:
-        """A model of the human records, or of others."""
+        """A model that is fitted to the human records, or to other records if they are given."""
         model = self.learner.fit(
             self.records if records is None else records, None, self.start, self.schedule, np.random.default_rng(2)
         )
         for method in ("sample", "log_prob", "save"):
-            require(callable(getattr(model, method, None)), f"it must give a model with {method}, got {model!r:.80}", "fit")
+            require(callable(getattr(model, method, None)), f"it must return a model with {method}, got {model!r:.80}", "fit")
         return model
 
     def sample(self, model: Any, n: int = 11, seed: int = 5, temperature: float = 1.0) -> Any:
-        """What a model writes after human prompts."""
+        """The records that a model writes, after human prompts if it takes prompts."""
         draw = Draw(records=n, temperature=temperature, prompts="human" if "text" in self.learner.learns else "none")
         prompts = self.records if {"text", "pairs", "answers"} & set(self.learner.learns) else None
         return model.sample(draw, prompts, np.random.default_rng(seed))
 
     def stored(self) -> Any:
-        """The model as it is read back from a folder."""
+        """The model after it was saved to a folder and read back."""
         with tempfile.TemporaryDirectory() as folder:
             self.model.save(Path(folder))
             files = [path for path in Path(folder).rglob("*") if path.is_file()]
@@ -113,7 +113,7 @@ class Bench:
                 if path.suffix in (".npz", ".npy"):
                     _check_plain_arrays(path, self.model)
             model = self.learner.load(Path(folder))
-            digest(self.sample(model, 1))  # what is read lazily is read now
+            digest(self.sample(model, 1))  # so that lazy reads happen while the folder exists
             return model
 
 
@@ -142,12 +142,12 @@ def _check_plain_arrays(path: Path, model: Any) -> None:
     except (ValueError, AttributeError) as error:
         if "pickle" in str(error).lower():
             raise Broken(
-                f"{_place(model, 'save')} writes {path.name} with Python objects in it, which are pickles; write numbers and words"
+                f"{_place(model, 'save')} writes {path.name} with Python objects in it, which are pickled; write numbers and words"
             ) from None
 
 
 def digest(records: Any) -> str:
-    """What records hold, in short."""
+    """The digest of the content of records."""
     return records.digest
 
 
@@ -155,24 +155,24 @@ def is_finite(records: Any) -> bool:
     return not hasattr(records, "array") or bool(np.isfinite(np.asarray(records.array, dtype=float)).all())
 
 
-@promise("Its model writes as many records as it is asked for, of the kind that it learned, and none of them is NaN.")
+@promise("Its model writes the requested number of records, of the kind that it learned, and none of them is NaN.")
 def writes_what_is_asked(learner: Any) -> None:
     bench = Bench(learner)
     for n in (1, 11):
         drawn = bench.sample(bench.model, n)
         require(
             hasattr(drawn, "__len__") and hasattr(drawn, "save"),
-            f"sample gave {drawn!r:.60}, which are no records; write Vectors(array)",
+            f"sample gave {drawn!r:.60}, which is not a set of records; write Vectors(array)",
             "fit",
         )
         require(
-            len(drawn) == n, f"sample gave {len(drawn)} records of {n} that were asked for ({_place(bench.model, 'sample')})", "fit"
+            len(drawn) == n, f"sample gave {len(drawn)} records, but {n} were requested ({_place(bench.model, 'sample')})", "fit"
         )
-        require(drawn.kind == bench.records.kind, f"sample gave {drawn.kind}, it learned {bench.records.kind}", "fit")
+        require(drawn.kind == bench.records.kind, f"sample gave {drawn.kind}, but it learned {bench.records.kind}", "fit")
         require(is_finite(drawn), f"sample gave NaN or infinite numbers ({_place(bench.model, 'sample')})", "fit")
 
 
-@promise("Equal streams give equal fits and equal records, other streams other records.")
+@promise("Equal streams give equal fits and equal records, and other streams give other records.")
 def same_stream_same_records(learner: Any) -> None:
     bench = Bench(learner)
     records, again, other = (bench.sample(bench.model, 40, seed) for seed in (5, 5, 6))
@@ -185,7 +185,7 @@ def same_stream_same_records(learner: Any) -> None:
     require(digest(bench.sample(bench.fitted(), 40)) == digest(records), "the same records and stream gave another fit", "fit")
 
 
-@promise("A model that is saved and loaded writes the same, and nothing that it saves is a pickle.")
+@promise("A model that was saved and loaded writes the same records, and no saved file is a pickle.")
 def keeps_without_pickle(learner: Any) -> None:
     bench = Bench(learner)
     stored = bench.stored()
@@ -193,16 +193,16 @@ def keeps_without_pickle(learner: Any) -> None:
         try:
             written = digest(bench.sample(bench.model, temperature=temperature))
         except BadInput:
-            continue  # as of a sum of densities, whose p^(1/temperature) has no exact sampler
+            continue  # for example, p^(1/temperature) of a sum of densities has no exact sampler
         require(digest(bench.sample(stored, temperature=temperature)) == written, "the loaded model writes other records", "load")
 
 
-@promise("Its model says how probable records are, a finite number of nats each.")
+@promise("Its model gives each record a finite log-probability in nats.")
 def has_log_prob(learner: Any) -> None:
     bench = Bench(learner)
     nats = np.asarray(bench.model.log_prob(bench.records))
     require_numbers(nats, "log-probabilities", "fit")
-    require(np.isfinite(nats).all(), "a record that it was fitted to has no probability", "fit")
+    require(np.isfinite(nats).all(), "a record that it was fitted to has no finite log-probability", "fit")
 
 
 @promise("A fit changes no record.")
@@ -218,28 +218,28 @@ def changes_no_record(learner: Any) -> None:
     require(is_same(), f"the records were changed by its model ({_place(bench.model, 'log_prob')})", "fit")
 
 
-@promise("Of vectors it fits many chains at once, each as it would be fitted alone.")
+@promise("It fits many chains of vectors at once, each as it would be fitted alone.")
 def fits_chains_alike(learner: Any) -> None:
     if "vectors" not in learner.learns or learner.trains or len(learner.learns) > 1:
         return
     bench = Bench(learner, chains=3)
     drawn = bench.sample(bench.model, 7)
-    require(drawn.array.shape[:2] == (3, 7), f"of 3 chains it must write (3, 7, d) numbers, got {drawn.array.shape}", "fit")
+    require(drawn.array.shape[:2] == (3, 7), f"for 3 chains it must write (3, 7, d) numbers, got {drawn.array.shape}", "fit")
     together = np.asarray(bench.model.log_prob(bench.records))
     require(
         together.shape == bench.records.array.shape[:-1],
-        f"log_prob of 3 chains must be {bench.records.array.shape[:-1]}, got {together.shape}",
+        f"log_prob of 3 chains must have shape {bench.records.array.shape[:-1]}, got {together.shape}",
         "fit",
     )
     own_records = Vectors(bench.records.array[1])
     alone = replace_start(bench, own_records).log_prob(own_records)
     if not (np.isfinite(alone).all() and np.isfinite(together).all()):
         return
-    require(np.allclose(together[1], alone, rtol=1e-6, atol=1e-6), "a chain is fitted otherwise beside others", "fit")
+    require(np.allclose(together[1], alone, rtol=1e-6, atol=1e-6), "a chain is fitted differently if there are other chains", "fit")
 
 
 def replace_start(bench: Bench, records: Any) -> Any:
-    """A model of one chain."""
+    """A model that is fitted to records without a start."""
     return bench.learner.fit(records, None, None, bench.schedule, np.random.default_rng(2))
 
 
@@ -250,7 +250,7 @@ def _place(model: Any, method: str) -> str:
 
 
 def outcome(learner: Any) -> str:
-    """What a learner gives, to be compared with what it gives in another process."""
+    """The records and log-probabilities of a learner's model, to be compared with those in another process."""
     bench = Bench(learner)
     return repr([digest(bench.sample(bench.model)), np.asarray(bench.model.log_prob(bench.records)).tobytes().hex()[:4000]])
 

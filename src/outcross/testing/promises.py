@@ -1,4 +1,4 @@
-"""What a promise is, and those that every part of every family makes."""
+"""The type of promises, and the promises that every part of every family must keep."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from outcross.recipe import Family, plain, read
 
 
 class Broken(Exception):
-    """A promise is broken: what was seen, and the method in which."""
+    """A promise is broken: the observation, and the method that causes it."""
 
     def __init__(self, what: str, method: str = ""):
         super().__init__(what)
         self.what, self.method = what, method
 
     def seen(self, part: Any) -> str:
-        """In words, with the class, the file and the line."""
+        """The observation in words, with the class, the file and the line."""
         return f"({own_source.place_of(type(part), self.method)}: {self.what})"
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What every member of a family does, as a sentence and as a test of it."""
+    """A promise of every member of a family: a sentence and its test."""
 
     sentence: str
     test: Callable[[Any], None]
-    """(part) -> None; raises Broken, or whatever the part raises."""
+    """(part) -> None. It raises Broken if the promise is broken, or any error that the part raises."""
 
     def __call__(self, part: Any) -> None:
         self.test(part)
@@ -44,25 +44,25 @@ class Promise:
 
 
 def promise(sentence: str) -> Callable[[Callable[[Any], None]], Promise]:
-    """Make a function of a part a promise."""
+    """Turn a test of a part into a promise with this sentence."""
     return lambda test: Promise(sentence, test)
 
 
 def require(holds: Any, what: str, method: str = "") -> None:
-    """Broken unless something holds."""
+    """Raise Broken unless the condition holds."""
     if not holds:
         raise Broken(what, method)
 
 
 def require_page(page: Any, kind: type, words: tuple[str, ...]) -> None:
-    """Broken where a page is not of its family's class, or leaves one of these words empty."""
+    """Raise Broken if a page is not of its family's class, or if one of these fields is empty."""
     require(isinstance(page, kind), f"page must be of class {kind.__name__}, got {page!r:.60}")
     lacking = [name for name in words if not getattr(page, name)]
     require(not lacking, f"its page has no {', '.join(lacking)}")
 
 
 def require_numbers(values: Any, what: str, method: str) -> None:
-    """Broken where there is a value that is no number."""
+    """Raise Broken if a value is not a number."""
     values = np.asarray(values)
     require(values.dtype.kind in "biuf", f"{what} must be numbers, got {values.dtype}", method)
     if bad := int(np.isnan(values.astype(float)).sum()):
@@ -70,9 +70,9 @@ def require_numbers(values: Any, what: str, method: str) -> None:
 
 
 def of_every_part(family: Family) -> tuple[Promise, ...]:
-    """The promises that have nothing to do with what a part is for."""
+    """The promises that parts of all families share."""
 
-    @promise("It says what it is, in a docstring.")
+    @promise("It has a docstring that describes it.")
     def says_what_it_is(part: Any) -> None:
         text = inspect.getdoc(type(part)) or ""
         require(
@@ -89,12 +89,12 @@ def of_every_part(family: Family) -> tuple[Promise, ...]:
             return
         raise Broken("a setting could be changed; write @recipe above the class")
 
-    @promise("It is the same again once it was written down as plain data and read back.")
+    @promise("It is equal to itself after it was written as plain data and read back.")
     def survives_plain_data(part: Any) -> None:
         try:
             data = plain(part)
         except TypeError as error:
-            raise Broken(f"a setting is no plain value: {error}") from None
+            raise Broken(f"a setting is not a plain value: {error}") from None
         again = read(family, data, "part")
         require(again == part, f"{data} reads back as {plain(again)}")
 
@@ -112,13 +112,13 @@ def of_every_part(family: Family) -> tuple[Promise, ...]:
             raise Broken(
                 f"it refuses with a TypeError ({error}); write @recipe above the class (from outcross.recipe import recipe)"
             ) from None
-        raise Broken("the setting shrae=1 was taken")
+        raise Broken("it accepted the unknown setting shrae=1")
 
     return says_what_it_is, is_frozen, survives_plain_data, refuses_unknown_settings
 
 
 def unchanged(arrays: Iterable[np.ndarray]) -> Callable[[], bool]:
-    """Whether arrays still hold what they hold now."""
+    """A function that returns whether these arrays still have their present values."""
     arrays = list(arrays)
     copies = [array.copy() for array in arrays]
     return lambda: all(

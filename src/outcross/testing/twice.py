@@ -1,7 +1,7 @@
-"""Whether parts give the same in other processes: with other clocks, other global seeds, another PYTHONHASHSEED, other numbers of threads.
+"""Checks that parts give the same results in other processes: with other clocks, global seeds, PYTHONHASHSEED and numbers of threads.
 
-Each part is made again from plain data in two processes and tried on the small data of its family. In the second one the global random functions
-of Python and NumPy raise, and the clock goes in another year. Whoever reads a clock is named with the line that does.
+Each part is created again from plain data in two processes and tried on the small data of its family. Their clocks are shifted by more than one and
+by more than two years. In the second process, the global random functions of Python and NumPy raise. If a part reads a clock, the error names the line.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from outcross.recipe import plain, read
 from outcross.testing.promises import Broken, Promise
 
 LIMIT = 300
-"""Seconds that a process may take."""
+"""Maximum duration of a process, in seconds."""
 
 
 def is_the_same_elsewhere(part: Any) -> None:
-    """Broken where a part gives something else in another process."""
+    """Raise Broken if a part gives another result in another process."""
     (difference,) = compared([part])
     if difference:
         raise Broken(difference)
 
 
 def seen_elsewhere(parts: Sequence[Any]) -> list[str]:
-    """What was seen of each part in other processes, with its class and line; empty where it gives the same there."""
+    """The difference that each part shows in other processes, with its class and line; empty if there is none."""
     try:
         return [
             Broken(difference).seen(part) if difference else "" for part, difference in zip(parts, compared(parts), strict=True)
@@ -43,12 +43,10 @@ def seen_elsewhere(parts: Sequence[Any]) -> list[str]:
 
 
 def compared(parts: Sequence[Any]) -> list[str]:
-    """Of each part what differs between two processes, in words; empty where nothing does."""
+    """The difference between two processes for each part, in words; empty if there is none."""
     for part in parts:
         if own_parts.is_own(type(part)) and own_source.file_of(type(part)) is None:
-            raise Broken(
-                f"{type(part).__name__} is defined in no file, so that no other process can import it; write it into a file"
-            )
+            raise Broken(f"{type(part).__name__} is not defined in a file, so no other process can import it; write it into a file")
     asked = json.dumps([_description(part) for part in parts])
     first_outcomes, second_outcomes = (_in_a_process(asked, number) for number in (1, 2))
     return [_difference(first, second) for first, second in zip(first_outcomes, second_outcomes, strict=True)]
@@ -103,15 +101,15 @@ def _difference(first: dict[str, Any], second: dict[str, Any]) -> str:
         if outcome["error"]:
             return outcome["error"]
     if first["outcome"] != second["outcome"]:
-        return "it gives something else there; it may walk through a set, read the environment or a file that changes, or draw without the rng that it is given"
+        return "it gives another result there; it may iterate over a set, read the environment or a file that changes, or draw without the rng that it is given"
     return ""
 
 
 def main() -> None:
-    """Try the parts that standard input names, and print what came of it."""
+    """Try the parts that standard input names, and print their results."""
     number = int(sys.argv[1])
     asked = json.loads(sys.stdin.read())
-    out, sys.stdout = sys.stdout, sys.stderr  # what a part prints is no answer
+    out, sys.stdout = sys.stdout, sys.stderr  # so that output of a part is not taken for a result
     reads = Reads()
     _shift_clocks(number, reads)
     _forbid_global_randomness(number, reads)
@@ -156,7 +154,7 @@ def _kind(described: dict[str, Any]) -> str:
 
 
 class Reads:
-    """What parts read of the clock, and where."""
+    """Records the first place at which a part reads a clock."""
 
     def __init__(self) -> None:
         self.files: set[str] = set()
@@ -169,7 +167,7 @@ class Reads:
 
 
 def _shift_clocks(number: int, reads: Reads) -> None:
-    """Let the clocks of this process go in another year, and note who asks them."""
+    """Shift the clocks of this process by 400 days times `number`, and record which code reads them."""
     import datetime
 
     years = number * 400 * 86_400.0
@@ -229,7 +227,7 @@ OF_PYTHON = (
 
 
 def _forbid_global_randomness(number: int, reads: Reads) -> None:
-    """Seed what is global with other numbers; in the second process let it raise."""
+    """Set other global seeds. In the second process, let the global random functions raise."""
     import random
 
     import numpy as np

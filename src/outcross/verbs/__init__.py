@@ -1,1 +1,1 @@
-"""The questions that Outcross answers, a folder a verb."""
+"""The verbs: the questions that Outcross answers. Each larger verb has a folder of its own."""

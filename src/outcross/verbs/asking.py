@@ -1,4 +1,4 @@
-"""A question is written once: its fields are the options of a command and the keywords of the Python function of the same name."""
+"""Questions. The fields of a question are both the options of a command and the keywords of the Python function of the same name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ R = TypeVar("R")
 
 
 def asks(question: Callable[P, Q], answer: Callable[[Q], R]) -> Callable[P, R]:
-    """The Python function of a verb: it takes the fields of the question and returns the answer. BadInput names a keyword that is no field."""
+    """The Python function of a verb. It takes the fields of the question and returns the answer.
+
+    It raises BadInput, with the nearest field, for a keyword that is not a field.
+    """
     signature = inspect.signature(question)
 
     @functools.wraps(answer)
@@ -38,7 +41,7 @@ def asks(question: Callable[P, Q], answer: Callable[[Q], R]) -> Callable[P, R]:
 
 
 def check_not_empty(asked: object) -> None:
-    """BadInput for a field of a question that is an empty text, unless that is what it is if left out."""
+    """Raise BadInput if a field of a question is an empty string and that is not its default."""
     for own in fields(asked):  # type: ignore[arg-type]
         value = getattr(asked, own.name)
         if isinstance(value, str) and not value and own.default != "":
@@ -46,7 +49,10 @@ def check_not_empty(asked: object) -> None:
 
 
 def check_workers(workers: int | None) -> None:
-    """BadInput for a number of workers below 1. A worker that reads an unguarded script ends here, before it does the script's work again."""
+    """Raise BadInput if the number of workers is below 1.
+
+    A worker process that executes a script without a `__main__` guard ends here, before it repeats the work of the script.
+    """
     if workers is not None and workers < 1:
         raise BadInput(f"--workers must be at least 1, got {workers}")
     if workers is not None and workers > 1:
@@ -54,6 +60,6 @@ def check_workers(workers: int | None) -> None:
 
 
 def as_many_as_cores(limit: int | None = None) -> int:
-    """A worker a core, at most so many where a number is given."""
+    """The number of CPU cores that this process may use, at most `limit` if that is given."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores if limit is None else max(1, min(cores, limit))

@@ -23,29 +23,29 @@ else:  # what the command line gives
 class ListQuestion:
     """List the families of parts, or the parts of one family with their papers.
 
-    Without a family each family is one line with the number of its parts. `--json` always holds every part.
+    Without a family, each family is one line with the number of its parts. The output of `--json` always contains the parts.
     """
 
     family: str = ""
     """experiments, policies, models, measures, attributes, filters, classifiers, detectors, sources, targets, definitions, laws or growth; all if left out."""
     _: KW_ONLY
     imports: Annotated[Imports, Parameter(name="--import")] = ()
-    """A Python file, or an installed module, whose parts are listed too; it is read and not run. May be repeated."""
+    """A Python file, or an installed module, whose parts are also listed. It is read but not run. May be repeated."""
 
 
 @dataclass(frozen=True, repr=False)
 class Parts(Result):
-    """The parts that there are, by family: each with its name, what it is, and its papers."""
+    """All parts by family, each with its name, its description and its papers."""
 
     families: Mapping[str, Sequence[Mapping[str, Any]]]
 
     @property
     def short(self) -> str:
-        """How many parts each family has."""
+        """The number of parts of each family."""
         return f"Parts: {', '.join(f'{len(members)} {family}' for family, members in self.families.items())}"
 
     def frame(self) -> Any:
-        """A row a part (polars): family, name, what it is, papers."""
+        """One row per part (polars): its family, name, description and papers."""
         import polars
 
         rows = [
@@ -68,7 +68,7 @@ class Parts(Result):
 
 
 def listed(question: ListQuestion) -> Parts:
-    """The members of one family, or of all. BadInput where there is no such family."""
+    """Return the members of one family, or of all families. Raises BadInput if there is no such family."""
     from outcross.verbs.parts import parts
 
     return Parts(parts(question.family, tuple(map(str, question.imports))))

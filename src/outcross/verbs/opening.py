@@ -1,4 +1,4 @@
-"""The function `open`: what a folder holds."""
+"""The function `open`, which reads a result from its folder."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from outcross.verbs.run.answer import open as open_run
 
 
 def open(folder: str | Path) -> Any:
-    """What a folder holds: a `Run`, a `Forecast`, a `Reproduction`, `Audits`, a `Mix` or a `Detection`. BadInput where it holds none of them, or is damaged.
+    """Read the result in a folder: a `Run`, a `Forecast`, a `Reproduction`, `Audits`, a `Mix` or a `Detection`.
 
-    A run that is under way, or that was killed, shows what it has recorded so far.
+    A run that is still under way, or that was killed, contains what it has recorded so far. Raises BadInput if the folder contains no result or is damaged.
     """
     for read in (stored_forecast, stored_reproduction, stored, stored_mix, stored_detection):
         if (result := read(Path(folder))) is not None:

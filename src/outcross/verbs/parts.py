@@ -1,4 +1,4 @@
-"""What there is: every part of every family, with what it does and the paper that it comes from."""
+"""The catalogue of parts: every part of every family, with its description and its paper."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ FAMILIES: dict[str, Family] = {
 
 
 def parts(family: str = "", imports: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
-    """The members of one family, or of all: the built-in ones, those that installed packages offer, and those of files that are named."""
+    """The members of one family, or of all families: the built-in ones, those that installed packages offer, and those of files named in `imports`."""
     files = [own_source.located(name) for name in imports]
     listings = {"experiments": _experiments} | {
         name: partial(lambda family: [*_members(family), *_offered(family), *_of_files(family, files)], FAMILIES[name])
@@ -78,7 +78,7 @@ def _members(family: Family) -> list[dict[str, Any]]:
 
 
 def _offered(family: Family) -> Iterator[dict[str, Any]]:
-    """The members that installed packages offer; their source is read and not run."""
+    """The members that installed packages offer. Their source is read but not run."""
     for name, several in own_parts.offered(family.name).items() if family.is_open else ():
         for entry in several:
             file = own_source.file_of_entry(entry)
@@ -105,7 +105,7 @@ def _offered(family: Family) -> Iterator[dict[str, Any]]:
 
 
 def _of_files(family: Family, files: Sequence[tuple[str, Path]]) -> Iterator[dict[str, Any]]:
-    """The members that files declare; they are read and not run."""
+    """The members that files declare. The files are read but not run."""
     for module, file in files:
         for declared in own_source.declared(module, file):
             if family.protocol is not None and issubclass(declared.base, family.protocol):
@@ -136,7 +136,7 @@ def _laws() -> list[dict[str, Any]]:
 
 
 def _growth() -> list[dict[str, Any]]:
-    """The laws by which a forecast goes on."""
+    """The growth laws with which a forecast extrapolates."""
     laws = {name: growth_law(name) for name in GROWTH}
     return [{"name": name, "what": first_line(type(law)), "papers": [law.paper]} for name, law in laws.items()]
 
@@ -170,12 +170,12 @@ def filters_page() -> str:
     return "\n".join(lines)
 
 
-FILTERS_INTRODUCTION = """A filter says of each record how often it is kept, and why not where it is not. They stand under `filters` in a mix file ([how](../howto/filters.md)) and under `select` in an experiment.
-What is compared by a number takes an attribute (`outcross list attributes`), `{column: NAME}`, or in Python a function of texts. `outcross list filters` prints the same in short."""
+FILTERS_INTRODUCTION = """A filter decides for each record how often it is kept, and gives a reason if it is not kept. Filters are listed under `filters` in a mix file ([how](../howto/filters.md)) and under `select` in an experiment.
+A filter that compares records by a number takes an attribute (`outcross list attributes`), `{column: NAME}`, or in Python a function of texts. `outcross list filters` prints a short form of this page."""
 
 
 def _settings(cls: type) -> Iterator[str]:
-    """A row of a table for each setting of a recipe: its name, its default, and what stands below it in the source."""
+    """A table row for each setting of a recipe: its name, its default, and its docstring in the source."""
     import ast
     import textwrap
 
@@ -198,10 +198,10 @@ CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with
 
 - *Healthy* is the value where nothing is lost. "real against real" means the value that human data of the same size have against other human data.
 - *Margin* is the tolerance: a factor of the healthy value (ratio) or a distance from it (difference). `--margins aspect.check=value` changes it.
-- *Records that see it* is a sample size. With so many records on each side, a loss of exactly the margin is told from no loss, two-sided at 5 %, in 90 % of sets. A loss that
+- *Records that see it* is a sample size. With so many records on each side, a two-sided test at 5 % detects a loss of exactly the margin in 90 % of samples. A loss that
   is twice as large needs about a quarter of them.
 
-`outcross list measures` prints the checks in short.
+`outcross list measures` prints a short form of this page.
 
 **Verdicts are equivalence tests.** A verdict compares the 95 % interval with the margin; a p-value never overrules it.
 
@@ -209,19 +209,23 @@ CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with
 |---|---|
 | kept | The whole interval lies within the margin, whatever p says. Where p is a discovery at the false-discovery rate, the check reads *differs detectably, by x*: the difference is real and too small to matter. |
 | lost (or invented) | The whole interval lies beyond the margin, and the p-value is a discovery among all checks. A small p alone is no loss. |
-| cannot tell | The interval holds the margin, or there is none. A large p alone is not kept. |
-| not applicable | The number cannot be had here, or its margin lies outside the values that it can have, so that no data could be found lost; the check says why. |"""
+| cannot tell | The interval contains the margin, or there is no interval. A large p alone does not mean *kept*. |
+| not applicable | The number cannot be computed here, or its margin lies outside its possible values, so that no loss could ever be found; the check says why. |"""
 
 
 SEVERITY = """## How severe a loss is
 
-What is lost is ordered by one unit: the share of records that would have to change to bring the check inside its margin, by the end of its interval that
-is nearest to the margin (so that chance makes nothing severe). r is the value, ρ the margin, p the share of human records that the check is about. A share moves by
-p (ρ − r); what is gone altogether counts all that it held; a spread by the total variation distance of two normal laws of these variances; an association by half of
-its difference (in an even 2 × 2 table a share w of records that moves raises φ by 2 w); a fraction by its distance from the margin. Effective numbers, equal pairs and distinct things take the least
-share that would do among all changes, which is exact: the commonest kinds give to the rarest, the greatest heaps of equal records are thinned, each record brings one new thing.
+Losses are ordered by one unit, the severity: the share of records that would have to change to bring the check inside its margin. It is computed from the end of the
+interval that is nearest to the margin, so that chance alone does not make a loss severe. r is the value, ρ the margin, and p the share of human records that the check concerns.
 
-| check | what was seen | sum | severity |
+- A share moves by p (ρ − r). If the thing is gone altogether, all of its share counts.
+- A spread counts the total variation distance of two normal distributions with these variances.
+- An association counts half of its difference: in an even 2 × 2 table, moving a share w of the records raises φ by 2 w.
+- A fraction counts its distance from the margin.
+- Effective numbers, equal pairs and distinct things count the minimum share over all possible changes, which is exact: records move from the commonest kinds to the rarest, the
+  largest groups of equal records shrink, or each record adds one new thing.
+
+| check | observed | calculation | severity |
 |---|---|---|---|"""
 
 
@@ -241,7 +245,7 @@ def _check_row(name: str, page: Any) -> str:
         f"{page.margin:g} ({page.of})",
         page.worse,
         f"{page.records[0]:,} ({page.records[1]})" if page.records else "",
-        "what is invented" if page.is_invention else "what is lost",
+        "inventions" if page.is_invention else "losses",
         page.paper,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

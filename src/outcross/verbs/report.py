@@ -1,4 +1,4 @@
-"""The verb `report`: any result as one HTML file that opens offline."""
+"""The verb `report`, which writes any result as one HTML file that opens offline."""
 
 from __future__ import annotations
 
@@ -26,49 +26,49 @@ else:  # what the command line gives
     Results, File, Words = tuple[Path, ...], Path, str
 
 FIGURES = "report of figures"
-"""What the folder of figures says that it was left by."""
+"""The name by which a folder of figures records what wrote it."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ReportQuestion:
-    """Write any result as one HTML page that opens without a network, and with --figures each figure of the page by itself.
+    """Write any result as one HTML page that opens without a network. With --figures, also write each figure to a file of its own.
 
-    Several runs, or several audits, are put on one page. Of two mixes the page shows what changed from the first to the second: origin, groups and tails.
+    Several runs, or several audits, share one page. For two mixes the page shows what changed from the first to the second: origin, groups and tails.
     """
 
     results: Results = ()
-    """Folders of runs, or of audits; several are put together. Or the folders of two mixes, which are compared."""
+    """The folder of a result. Several runs, or several audits, share one page, and two mixes are compared."""
     _: KW_ONLY
     out: File | None = None
-    """The file to write; if left out, report.html in the folder, or compare.html beside the first of several."""
+    """The file to write; if left out, report.html in the folder, or compare.html beside the first of several folders."""
     figures: File | None = None
-    """A folder for every figure of the page by itself, its data as CSV beside it; it must be new, empty, or hold former figures and nothing else. Also for one mix."""
+    """A folder for the figures of the page, each in a file of its own with its data as CSV. It must be new or empty, or contain only figures that this command wrote. One mix is enough here."""
     format: Words = "svg"
-    """With --figures: the formats, as in svg,pdf,png."""
+    """With --figures: the formats, for example svg,pdf,png."""
     theme: str = "light"
     """With --figures: the colours; light, dark or print."""
 
 
 @dataclass(frozen=True, repr=False)
 class Report(Result):
-    """A page that was written, and figures by themselves where they were asked for."""
+    """A page that was written, and the files of its figures if they were requested."""
 
     path: Path | None
-    """The page; None where the figures of one mix alone were asked for."""
+    """The file of the page; None if only the figures of one mix were requested."""
     changes: Changes | None = None
-    """What changed from one mix to another; None of other results."""
+    """The changes from one mix to another; None for other results."""
     saved: tuple[Path, ...] = ()
     """The files of the figures and of their data."""
 
     @property
     def short(self) -> str:
-        """Where the page and the figures are."""
+        """The paths of the page and of the figures."""
         page = "Report" if self.path is None else f"Report {self.path}"
         return f"{page}, {amount(len(self.saved), 'file')} of figures in {self.saved[0].parent}" if self.saved else page
 
     def frame(self) -> Any:
-        """A row a file that was written (polars)."""
+        """One row per file that was written (polars)."""
         import polars
 
         files = [*([] if self.path is None else [self.path]), *self.saved]
@@ -78,13 +78,13 @@ class Report(Result):
         )
 
     def plain(self) -> dict[str, Any]:
-        """Where the page and the figures are, and of mixes what changed, as plain data."""
+        """The paths of the page and of the figures as plain data. For two mixes, also their changes."""
         content: dict[str, Any] = {"schema": 1, "report": None if self.path is None else str(self.path)}
         content |= {"figures": list(map(str, self.saved))} if self.saved else {}
         return content | ({} if self.changes is None else {"changes": self.changes.plain()})
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
-        """What a terminal shows: of mixes what changed, and where the page and the figures are."""
+        """The lines for a terminal: the changes between two mixes, and the paths of the page and of the figures."""
         from outcross.escapes import escaped
 
         if self.changes is not None:
@@ -97,8 +97,10 @@ class Report(Result):
 
 
 def reported(question: ReportQuestion) -> Report:
-    """Write the page of one result, or of several of one kind, and its figures where they are asked for. BadInput where a folder holds none, or where
-    the page or the figures may not be written."""
+    """Write the page of one result, or of several results of one kind, and its figures if they are requested.
+
+    Raises BadInput if a folder contains no result, or if the page or the figures may not be written.
+    """
     from outcross.files import outputs
     from outcross.report.figure import check_theme, chosen_formats
 
@@ -109,7 +111,7 @@ def reported(question: ReportQuestion) -> Report:
     formats = chosen_formats(question.format)
     check_theme(question.theme)
     if question.figures is None and (question.format, question.theme) != ("svg", "light"):
-        raise BadInput("--format and --theme are of figures; name a folder for these with --figures DIR")
+        raise BadInput("--format and --theme apply to figures alone; name a folder for them with --figures DIR")
     in_place = folders[0] / "report.html" if len(folders) == 1 else folders[0].parent / "compare.html"
     page = in_place if question.out is None else Path(question.out)
     outputs.check_page(page)
@@ -122,7 +124,7 @@ def reported(question: ReportQuestion) -> Report:
 
 
 def _check_figures(folder: Path, inputs: Sequence[Path]) -> None:
-    """BadInput where figures may not be written into a folder."""
+    """Raise BadInput if figures may not be written to a folder."""
     from outcross.ledger.results import check_folder
 
     try:
@@ -132,7 +134,7 @@ def _check_figures(folder: Path, inputs: Sequence[Path]) -> None:
 
 
 def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> tuple[Report, Iterable[Figure]]:
-    """The page of some folders, and its figures, which are not drawn yet."""
+    """Write the page of some folders. Return it with its figures, which are not drawn yet."""
     from outcross.report import join
     from outcross.report.plots import figures
     from outcross.verbs.audit.result import joined, stored
@@ -148,7 +150,7 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
         return _of_mixes(folders, mixes, page, question)
     if (reproduction := stored_reproduction(folders[0])) is not None:
         if len(folders) != 1:
-            raise BadInput(f"{folders[0]} holds a reproduction, whose page is its own; give it alone")
+            raise BadInput(f"{folders[0]} holds a reproduction, which shares no page with other results; give it alone")
         return Report(reproduction.report(page)), reproduction.figures() if question.figures is not None else ()
     if detections := [folder for folder in folders if is_detection(folder)]:
         return _of_detection(folders, detections, page, question)
@@ -158,7 +160,7 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
         runs = [open_run(folder) for folder in folders]
         return Report(write_runs(runs, page)), figures(join([study(run) for run in runs])) if question.figures is not None else ()
     if other := next((folder for folder in folders if folder not in audits), None):
-        raise BadInput(f"{other} holds no audit, others do; give audits or runs, not both")
+        raise BadInput(f"{other} holds no audit, but other folders do; give audits or runs, not both")
     together = joined(audits)
     return Report(together.report(page)), together.figures() if question.figures is not None else ()
 
@@ -166,25 +168,25 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
 def _of_mixes(
     folders: Sequence[Path], mixes: Sequence[Path], page: Path, question: ReportQuestion
 ) -> tuple[Report, Iterable[Figure]]:
-    """What changed from one mix to another, or the figures of one. BadInput where one of the folders is something else."""
+    """The changes from one mix to another, or the figures of one mix. Raises BadInput if a folder contains something else."""
     from outcross.verbs.mix.changes import compared
     from outcross.verbs.mix.result import Mix
 
     if other := next((folder for folder in folders if folder not in mixes), None):
-        raise BadInput(f"{other} holds no mix, {mixes[0]} does; give two mixes, or runs or audits alone")
+        raise BadInput(f"{other} holds no mix, but {mixes[0]} does; give two mixes, or runs or audits alone")
     if len(mixes) == 1 and question.figures is not None:
         mix = Mix(None, mixes[0])
         return Report(None if question.out is None else mix.report(page)), mix.figures()
     if len(mixes) != 2:
         raise BadInput(
-            f"a report compares two mixes, got {len(mixes)}; write `outcross report {mixes[0]} OTHER`, or `outcross card {mixes[0]}` to describe one, or --figures DIR for its figures"
+            f"a report compares two mixes, got {len(mixes)}; write `outcross report {mixes[0]} OTHER`, or `outcross card {mixes[0]}` to describe one mix, or add --figures DIR for its figures"
         )
     changes = compared(*mixes)
     return Report(changes.report(page), changes), changes.figures()
 
 
 def _saved(folder: Path, figures: Iterable[Figure], formats: Sequence[str], theme: str, inputs: Sequence[Path]) -> tuple[Path, ...]:
-    """The files of every figure in every format, and of its data, written whole or not at all."""
+    """Write every figure in every format, and its data, and return the files. Either all files are written or none."""
     from outcross.ledger.results import write_folder
 
     files: dict[str, bytes] = {}
@@ -198,7 +200,7 @@ def _saved(folder: Path, figures: Iterable[Figure], formats: Sequence[str], them
 
 
 def names_like(name: str) -> Iterator[str]:
-    """The name, then the name with 2, 3 … behind it.
+    """Yield the name, and then the name with the suffix -2, -3 and so on.
 
     >>> names = names_like("age")
     >>> next(names), next(names)
@@ -211,22 +213,22 @@ def names_like(name: str) -> Iterator[str]:
 def _of_detection(
     folders: Sequence[Path], detections: Sequence[Path], page: Path, question: ReportQuestion
 ) -> tuple[Report, Iterable[Figure]]:
-    """The page of a detection, and its figures. BadInput where there are several results."""
+    """The page of a detection, and its figures. Raises BadInput if there are several folders."""
     from outcross.verbs.detect.result import stored_detection
 
     if len(folders) != 1:
-        raise BadInput(f"{detections[0]} holds a detection, whose page is its own; give it alone")
+        raise BadInput(f"{detections[0]} holds a detection, which shares no page with other results; give it alone")
     result = stored_detection(folders[0])
     assert result is not None
     return Report(result.report(page)), result.figures() if question.figures is not None else ()
 
 
 def _of_forecast(folders: Sequence[Path], forecasts: Sequence[Path], page: Path) -> tuple[Report, Iterable[Figure]]:
-    """The page and the figures of a forecast. BadInput where there are several results."""
+    """The page and the figures of a forecast. Raises BadInput if there are several folders."""
     from outcross.verbs.forecast.result import stored_forecast
 
     if len(folders) != 1:
-        raise BadInput(f"{forecasts[0]} holds a forecast, whose page is its own; give it alone")
+        raise BadInput(f"{forecasts[0]} holds a forecast, which shares no page with other results; give it alone")
     result = stored_forecast(folders[0])
     assert result is not None
     return Report(result.report(page)), result.figures()

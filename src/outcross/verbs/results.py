@@ -1,4 +1,4 @@
-"""What the answers of all verbs have in common: a frame, plain data, lines, figures, a page, and a short form in a notebook."""
+"""The base class of all results: a frame, plain data, lines for a terminal, figures, a page, and a short form for a notebook."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from outcross.report.figure import Figure
 
 WIDTH = 100
-"""Characters of a line on a page and in a notebook."""
+"""Length of a line on a page and in a notebook, in characters."""
 
 
 class Result(ABC):
-    """What a verb answers.
+    """The answer of a verb.
 
-    `frame()` is its numbers in a tidy polars frame, `plain()` what --json prints, `lines()` what a terminal shows. `figures()` are the figures of its
-    page, `plot()` gives one of them by its name, and `report()` writes the page. A result is never changed; `repr` says it in one to three lines.
+    `frame()` returns its numbers as a tidy polars frame, `plain()` the data that --json prints, and `lines()` the lines for a terminal. `figures()` returns the
+    figures of its page, `plot()` one of them by its name, and `report()` writes the page. A result never changes. Its `repr` is one to three lines long.
     """
 
     @property
@@ -31,7 +31,7 @@ class Result(ABC):
 
     @abstractmethod
     def frame(self) -> Any:
-        """Its numbers, a row each (polars)."""
+        """The numbers of the result, one per row (polars)."""
 
     @abstractmethod
     def plain(self) -> dict[str, Any]:
@@ -39,14 +39,14 @@ class Result(ABC):
 
     @abstractmethod
     def lines(self, width: int = WIDTH) -> Iterable[str]:
-        """What a terminal of that many characters shows."""
+        """The lines for a terminal that is `width` characters wide."""
 
     def figures(self) -> tuple[Figure, ...]:
-        """The figures of its page, each by itself with its data."""
+        """The figures of its page, each with its data."""
         return ()
 
     def plot(self, name: str = "") -> Figure:
-        """One of its figures, the first if no name is given. BadInput names the nearest."""
+        """The figure of this name, or the first figure if no name is given. Raises BadInput with the nearest name if there is none."""
         return named_figure(self.figures(), name, self.short)
 
     def report(self, path: str | Path) -> Path:
@@ -60,12 +60,15 @@ class Result(ABC):
         return self.short
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """The HTML that a notebook shows."""
         return f"<pre>{escape(chr(10).join([self.short, '', *self.lines()]))}</pre>"
 
 
 def named_figure(figures: Iterable[Figure], name: str, whose: str) -> Figure:
-    """The figure of this name, or what its name ends with (`age` for `column-age`); the first if no name is given. BadInput names the nearest."""
+    """The figure with this name, or with a name that ends in it (`age` for `column-age`). Without a name, the first figure.
+
+    Raises BadInput with the nearest name if there is none.
+    """
     from outcross.recipe import nearest
     from outcross.report.shapes import file_word
 

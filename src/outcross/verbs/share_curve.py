@@ -1,4 +1,4 @@
-"""How much synthetic data: the only answer that Outcross gives. One function trains at a fixed number of human records and at a fixed number in all."""
+"""How much synthetic data to train on. One function answers it for all verbs: at a fixed number of human records, and at a fixed total number of records."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ if TYPE_CHECKING:
 
 MOST_SHARES = 100
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Shares that are tried if none are named."""
+"""The shares that are tried by default."""
 LEARNER = "boosted trees"
 ROWS = 10_000
-"""Human records that are learned from and tested on, at most, and as many of the holdout."""
+"""Maximum number of human records that models learn from and are tested on, and maximum number of holdout records."""
 CURVE_STREAM = 71
-"""Names the random stream of a curve beside the seed."""
+"""The number that, with the seed, identifies the random stream of a curve."""
 GROUPS = 30
-"""Groups and intersections looked at, those with most test records first."""
+"""Maximum number of groups and intersections that are evaluated. Those with the most test records come first."""
 
 
 @dataclass(frozen=True, repr=False)
 class ShareCurve(Result):
-    """How the loss on human records that no fit has learned from depends on the share of synthetic records, with intervals."""
+    """The loss on human test records as a function of the share of synthetic training records, with intervals."""
 
     target: str
     learner: str
     loss: str
-    """What the loss is: log loss in nats, or squared error in human variances of the target."""
+    """The name of the loss: log loss in nats, or squared error in human variances of the target."""
     discrimination: str
-    """What discrimination is: the area under the ROC curve, or R²."""
+    """The name of the discrimination: the area under the ROC curve, or R²."""
     tested: int
-    """Human records that fits are tested on."""
+    """Number of human records that models are tested on."""
     fixed_human: ShareDesign
-    """Synthetic records added to all human ones."""
+    """The design that adds synthetic records to all human ones."""
     fixed_total: ShareDesign
-    """Synthetic records in the place of human ones."""
+    """The design that replaces human records by synthetic ones."""
     note: str
-    """Of whom the tests are."""
+    """Which human records the models are tested on."""
 
     @property
     def designs(self) -> tuple[ShareDesign, ShareDesign]:
@@ -61,7 +61,7 @@ class ShareCurve(Result):
 
     @property
     def answer(self) -> str:
-        """One sentence: up to which share synthetic records help and which share is best, or that no share helps."""
+        """One sentence that says up to which share synthetic records help and which share is best, or that no share helps."""
         added, replacing = self.designs
         said = f"adding synthetic records to all {added.size:,} human ones"
         if added.helps:
@@ -75,7 +75,7 @@ class ShareCurve(Result):
 
     @property
     def short(self) -> str:
-        """The answer."""
+        """The target, the learner and the answer."""
         return f"ShareCurve of {self.target}, {self.learner}, {self.tested:,} test records\n{self.answer}"
 
     def plain(self) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class ShareCurve(Result):
         return asdict(self) | {"answer": self.answer}
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """The answer, and a line a share."""
+        """The answer, and one line per share."""
         lines = textwrap.wrap(self.answer, width)
         for design in self.designs:
             lines.append(f"fixed {design.fixed}: {amount(design.size, 'record')}")
@@ -94,13 +94,13 @@ class ShareCurve(Result):
         return lines
 
     def figures(self) -> tuple[Figure, ...]:
-        """The loss over the share: synthetic records added to all human ones, and in their place."""
+        """Two figures of the loss over the share: synthetic records added to all human ones, and in the place of human ones."""
         from outcross.report.shapes import share_curve_figure
 
         return tuple(share_curve_figure(design, self.loss) for design in self.designs)
 
     def frame(self) -> Any:
-        """A row a share of either design (polars)."""
+        """One row per design and share (polars)."""
         import polars
 
         return polars.DataFrame(list(self._rows()), infer_schema_length=None)
@@ -135,10 +135,12 @@ def share_curve(
     learner: str = LEARNER,
     seed: int = 0,
 ) -> ShareCurve:
-    """How much of the synthetic `data` to train on beside or in the place of the human `reference`.
+    """Estimate how much synthetic `data` to train on, in addition to the human `reference` and in its place.
 
-    Data are what an audit takes. `target` is the column that models predict, `shares` are those of training records that are synthetic, in [0, 1], as a list or "0:0.9:0.1".
-    Models are tested on human records that they were not fitted on: of the holdout, if there is one. Raises NotApplicable where no curve can be had, with the reason; BadInput as an audit does.
+    `data`, `reference` and `holdout` are given as in an audit. `target` is the column that models predict. `shares` are shares of training records that are synthetic, in [0, 1],
+    as a list or as "0:0.9:0.1". Models are tested on human records that they were not fitted on, or on the holdout if there is one.
+
+    Raises NotApplicable with the reason if no curve can be computed, and BadInput as an audit does.
 
     >>> rng = np.random.default_rng(0)
     >>> def people(n):
@@ -164,7 +166,7 @@ def share_curve(
 
 
 def curve_of(evidence: Evidence, shares: Any, rng: np.random.Generator, *, learner: str = LEARNER) -> ShareCurve:
-    """The curve of an audit's evidence. Raises NotApplicable with the reason, BadInput where a share is none."""
+    """The share curve of an audit's evidence. Raises NotApplicable with the reason if there is none, and BadInput for a wrong share or learner."""
     if learner not in LEARNERS:
         raise BadInput(f"unknown learner {learner!r}{nearest(learner, LEARNERS)}; known: {', '.join(LEARNERS)}")
     tried = shares_of(shares)
@@ -188,7 +190,7 @@ def curve_of(evidence: Evidence, shares: Any, rng: np.random.Generator, *, learn
 
 @dataclass(frozen=True)
 class CurveWords:
-    """What a curve is of, in words."""
+    """The names of a curve's target, learner, loss and discrimination."""
 
     target: str
     learner: str
@@ -199,7 +201,7 @@ class CurveWords:
 def curve_between(
     data: ShareData, shares: tuple[float, ...], learner: Any, rng: np.random.Generator, words: CurveWords
 ) -> ShareCurve:
-    """The curve of records of any kind, texts too. NotApplicable where there are too few of them."""
+    """The share curve of records of any kind, including texts. Raises NotApplicable if there are too few records."""
     added, replacing = (_rounded(design) for design in designs(data, shares, learner, rng))
     said = (
         "tested on the holdout"
@@ -219,7 +221,7 @@ def curve_between(
 
 
 def shares_of(value: Any, whose: str = "synthetic") -> tuple[float, ...]:
-    """Shares in [0, 1] from a list, or from "first:last:step" with both ends. `whose` says for an error which records they are shares of.
+    """Shares in [0, 1] from a list, or from "first:last:step" with both ends. `whose` names the records of the shares in an error.
 
     >>> shares_of("0:0.5:0.25"), shares_of([1])
     ((0.0, 0.25, 0.5), (1.0,))
@@ -227,7 +229,7 @@ def shares_of(value: Any, whose: str = "synthetic") -> tuple[float, ...]:
     try:
         if isinstance(value, str):
             first, last, step = map(float, value.split(":"))
-            # One more than may be asked for is enough to see that they are too many.
+            # One share more than the maximum is enough to show that there are too many.
             value = [first + i * step for i in range(min(MOST_SHARES, math.floor((last - first) / step + 1e-9)) + 1)]
         shares = tuple(round(float(share), 9) for share in value)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
@@ -240,14 +242,14 @@ def shares_of(value: Any, whose: str = "synthetic") -> tuple[float, ...]:
 
 
 def _sampled(prediction: PredictionTask, side: Table, rng: np.random.Generator) -> tuple[EncodedRecords, np.ndarray]:
-    """The records whose target is known, at most so many of them, and their rows."""
+    """A random sample of at most `ROWS` records whose target is known, and their row numbers."""
     records, rows = prediction.records(side)
     chosen = np.sort(rng.choice(len(records), min(len(records), ROWS), replace=False))
     return records.take(chosen), rows[chosen]
 
 
 def _masks(tests: Table, columns: tuple[str, ...]) -> Iterator[tuple[str, np.ndarray]]:
-    """The largest groups and which test records are of them."""
+    """The names of the largest groups, each with a mask of its test records."""
     masks: list[tuple[str, np.ndarray]] = []
     for subset in subsets(columns):
         for group in tests.frame.select(subset).drop_nulls().unique().sort(subset).iter_rows():
@@ -258,7 +260,7 @@ def _masks(tests: Table, columns: tuple[str, ...]) -> Iterator[tuple[str, np.nda
 
 
 def _rounded(design: ShareDesign) -> ShareDesign:
-    """The design with numbers to as many digits as two processors agree on."""
+    """The design with its numbers rounded to the digits in which all processors agree."""
     return replace(design, points=tuple(_rounded_point(point) for point in design.points))
 
 
@@ -278,10 +280,10 @@ def _last(design: ShareDesign) -> str:
 
 
 def _hurting(design: ShareDesign) -> str:
-    """From which share on the loss is known to be larger, or which shares cannot be told from the best."""
+    """The words for the share from which on the loss is significantly larger, or for the interval of the best share."""
     shares = [point.share for point in design.points]
     if design.harms:
-        # The least share from which on every larger one that was tried does harm, where there is one.
+        # The minimum share such that it and every larger share that was tried does harm, if there is one.
         from_on = next((share for share in shares if all(other in design.harms for other in shares if other >= share)), None)
         return f"hurts from {_percent(from_on)} on" if from_on is not None else f"hurts at {', '.join(map(_percent, design.harms))}"
     low, high = design.interval

@@ -1,4 +1,4 @@
-"""The verb `show`: what a run, an audit or a forecast found, what is in a mix and where a row of it comes from, or what an experiment says."""
+"""The verb `show`, which prints a result, the origins of the rows of a mix, or the settings of an experiment."""
 
 from __future__ import annotations
 
@@ -35,42 +35,42 @@ else:  # what the command line gives
 class ShowQuestion:
     """Print a result or an experiment in the terminal.
 
-    Of a run: the last generation of every arm, with its seeds pooled. Of an audit or a forecast: its findings. Of a mix, or of other data whose rows name their
-    origin: what they hold. Of a reproduction: its verdicts. Of an experiment: every key with its value, and what each generation learns from.
+    For a run: the last generation of every arm, with its seeds pooled. For an audit or a forecast: its findings. For a reproduction: its verdicts. For a mix, or for
+    other data whose rows name their origin: their composition. For an experiment: every key with its value, and the records that each generation learns from.
     """
 
     what: What
     """A folder of a run, an audit, a forecast, a mix, a reproduction, or of data with columns such as _origin and _model; an experiment file, or the name of a built-in experiment."""
     settings: Settings = ()
-    """Changes to an experiment, as `run` takes them."""
+    """Changes to an experiment, written as for `run`."""
     _: KW_ONLY
     seeds: bool = False
-    """Of a run, print every seed by itself."""
+    """For a run: print every seed on a line of its own."""
     id: str = ""
-    """Of a mix: trace one row, named by its _id or the beginning of it, to the file that it was read from, to its parents, and through earlier mixes."""
+    """For a mix: trace one row, named by its _id or the beginning of it, to the file that it was read from, to its parents, and through earlier mixes."""
 
 
 @dataclass(frozen=True, repr=False)
 class Described(Result):
-    """What an experiment says, every default written out."""
+    """The settings of an experiment, with all defaults."""
 
     experiment: Mapping[str, Any]
     plans: Mapping[str, Sequence[str]]
-    """What each generation learns from, in words, by the names of the arms."""
+    """The records that each generation learns from, in words, by the names of the arms."""
     missing: Sequence[str]
-    """Keys that must be given before it can be run."""
+    """The keys that must be given before the experiment can run."""
     of_users: Sequence[str] = ()
-    """Parts of the user's own, each with the digest of its source; none was imported."""
+    """The user's own parts, each with the digest of its source. None of them was imported."""
 
     @property
     def short(self) -> str:
-        """What experiment it is, how many arms it has, and what must be given."""
+        """The name of the experiment, its number of arms, and the keys that must be given."""
         missing = f"; {', '.join(self.missing)} must be given before it can be run" if self.missing else ""
         names = sum(len(names.split(", ")) for names in self.plans)
         return f"Experiment {self.experiment.get('name')}: {names} arm{'s' * (names != 1)}{missing}"
 
     def frame(self) -> Any:
-        """A row a setting (polars): its dotted key and its value; what arms differ in stands under arms."""
+        """One row per setting (polars): its dotted key and its value. Settings in which arms differ have keys that begin with `arms`."""
         import polars
 
         from outcross.recipe import flatten
@@ -86,7 +86,7 @@ class Described(Result):
         return content | ({"of_users": list(self.of_users)} if self.of_users else {})
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
-        """The experiment as YAML that `run` takes."""
+        """The experiment as a YAML file for `run`."""
         from outcross.files.plain_yaml import dump
         from outcross.report.characters import visible
         from outcross.verbs.terminal import comment_lines
@@ -100,7 +100,7 @@ class Described(Result):
 
 
 def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast | Composition | Trace | Reproduction | Described:
-    """The run, the audits or the mix that a folder holds, where a row of it comes from, or what an experiment says. BadInput where it is none of them."""
+    """Read the result in a folder, trace a row of a mix, or describe an experiment. Raises BadInput if there is none of them."""
     from outcross import own_parts
     from outcross.experiment.arms import described, planned
     from outcross.experiment.file import load
@@ -135,12 +135,12 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast |
 
 
 def _traced(what: What, beginning: str) -> Trace:
-    """Where a row of a mix comes from. BadInput where the folder holds no mix."""
+    """The origin of a row of a mix. Raises BadInput if the folder contains no mix."""
     from outcross.verbs.mix.result import is_stored
     from outcross.verbs.mix.trace import traced
 
     if not is_stored(Path(what)):
-        raise BadInput(f"{what} holds no mix, whose rows alone can be followed by --id; give the folder of a mix")
+        raise BadInput(f"{what} holds no mix, and --id traces only the rows of mixes; give the folder of a mix")
     return traced(Path(what), beginning)
 
 
@@ -150,7 +150,7 @@ show = asks(ShowQuestion, shown)
 def print_shown(
     result: Run | Audits | Mix | Detection | Forecast | Composition | Trace | Reproduction | Described, every_seed: bool = False
 ) -> None:
-    """Print a result as people read it; of a run every seed by itself on request."""
+    """Print a result for people to read. `every_seed` prints each seed of a run on a line of its own."""
     from outcross.verbs.audit.result import Audits
     from outcross.verbs.audit.screen import print_audits
     from outcross.verbs.detect.result import Detection

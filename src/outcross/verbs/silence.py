@@ -1,4 +1,4 @@
-"""Nobody watches the work of a verb."""
+"""A watcher of the work of a verb that prints nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Silence(AbstractContextManager):
-    """Nobody."""
+    """Ignores all events."""
 
     def __call__(self, event: Any) -> None: ...
 

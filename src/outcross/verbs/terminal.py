@@ -1,4 +1,4 @@
-"""What a terminal shows of a result or of the parts, no line wider than it is."""
+"""The lines that a terminal shows of a result or of the list of parts. No line is wider than the terminal."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ from outcross.report.study import ShownReading, Study
 from outcross.wording import amount
 
 NARROWEST, WIDEST = 40, 120
-"""Characters of a line: on a terminal narrower than this a line is wrapped by it, and wider text is hard to read."""
+"""Minimum and maximum length of a line, in characters. A narrower terminal wraps the lines itself, and longer lines are hard to read."""
 
 
 def width() -> int:
-    """Characters of a line: the terminal's, or COLUMNS; 80 where neither says."""
+    """The length of a line, in characters: the width of the terminal, or COLUMNS, or else 80."""
     return min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
 
 
 def at_the_end(readings: Any, *, every_seed: bool = False) -> Any:
-    """The rows of a run's readings (`readings.parquet`) in the last generation that all seeds of an arm have, or of every seed in its own."""
+    """The rows of a run's readings (`readings.parquet`) in the last generation that all seeds of an arm have reached.
+
+    With `every_seed`, the rows of each seed in its own last generation.
+    """
     import polars as pl
 
     last = readings.group_by("arm", "seed").agg(pl.col("generation").max())
@@ -41,7 +44,7 @@ def at_the_end(readings: Any, *, every_seed: bool = False) -> Any:
 
 
 def response_lines(responses: Sequence[Response], width: int) -> Iterator[str]:
-    """A block a response, in it a line a value of the setting: generation, value, 95 % interval."""
+    """A block for each response, with one line per value of the setting: generation, value, 95 % interval."""
     for response in responses:
         where = f", {response.measured.at}" if response.measured.at else ""
         among = f", {response.among}" if response.among else ""
@@ -53,10 +56,10 @@ def response_lines(responses: Sequence[Response], width: int) -> Iterator[str]:
 
 
 def summary_lines(study: Study, width: int, *, every_seed: bool = False) -> Iterator[str]:
-    """A block a reading, in it a line an arm: generation, value, 95 % interval; two lines where names are long.
+    """A block for each reading, with one line per arm: generation, value, 95 % interval. If names are long, an arm takes two lines.
 
-    `study` holds the last generation of every arm (`at_the_end`). Several seeds of an arm are one line, their mean with Student's
-    interval over the seeds; with `every_seed` each seed is a line, with the interval that it has of its own.
+    `study` holds the last generation of every arm (`at_the_end`). Several seeds of an arm are one line, with their mean and Student's
+    interval over the seeds. With `every_seed`, each seed is a line with its own interval.
     """
     many = len({reading.seed for reading in study.readings}) > 1
     blocks: dict[tuple[str, str], list[Row]] = {}
@@ -84,7 +87,7 @@ class Row:
 
 
 def _by_place(study: Study) -> dict[tuple[str, str, str], list[ShownReading]]:
-    """The readings of each measure, place and arm, without what real data show beside them."""
+    """The readings by measure, place and arm, without the readings of real data."""
     by_place: dict[tuple[str, str, str], list[ShownReading]] = {}
     for reading in study.readings:
         if not reading.is_floor:
@@ -93,7 +96,7 @@ def _by_place(study: Study) -> dict[tuple[str, str, str], list[ShownReading]]:
 
 
 def _row(name: str, line: Curve) -> Row:
-    """The end of a curve: its value, the interval or why it has none, and over how many seeds it is the mean, of those that the arm has."""
+    """The last point of a curve: its value, its interval or why there is none, and how many of the arm's seeds it is the mean of."""
     point, seeds = line.end, max(1, len(line.threads))
     known = sum(
         own_point.value is not None for thread in line.threads for own_point in thread if own_point.generation == point.generation
@@ -117,7 +120,10 @@ def _point_words(point: CurvePoint) -> str:
 
 
 def _block(rows: Sequence[Row], width: int, names: int = 0, values: int = 0) -> Iterator[str]:
-    """Rows as lines; a name has a line of its own where names and values, at least `names` and `values` characters wide, do not fit one."""
+    """Rows as lines. If the columns of names and values are too wide for one line, each name is on a line of its own.
+
+    `names` and `values` are the minimum widths of these columns, in characters.
+    """
     names = max([names, *(len(row.name) for row in rows)])
     is_wide = names + max([values, *(len(row.value) for row in rows)]) + 10 <= width
     for row in rows:
@@ -129,12 +135,12 @@ def _block(rows: Sequence[Row], width: int, names: int = 0, values: int = 0) -> 
 
 
 def slope_lines(slopes: Sequence[Slope], width: int) -> Iterator[str]:
-    """A block a setting, in it a line a slope over arms that differ in nothing else; or why there is none."""
+    """A block for each setting, with one line per slope over arms that differ in no other setting, or the reason why there is no slope."""
     if slopes:
         yield ""
         yield from wrapped(
-            "slopes over arms that differ in one number; start: the risk at generation 0; speed: its growth a generation; narrowing: "
-            "nats of log-variance lost a generation; change: any other reading's a generation",
+            "slopes over arms that differ in one number; start: the risk at generation 0; speed: its growth per generation; narrowing: "
+            "nats of log-variance lost per generation; change: the change of any other reading per generation",
             width,
         )
     for setting in dict.fromkeys(slope.setting for slope in slopes):
@@ -145,13 +151,13 @@ def slope_lines(slopes: Sequence[Slope], width: int) -> Iterator[str]:
 
 
 def order_lines(profile: Any, width: int) -> Iterator[str]:
-    """What moved first in every arm, and how many generations later the other signals of collapse; arms in which nothing moved say so too."""
+    """The signal of collapse that moved first in each arm, and how many generations later the others moved. Empty if no signal moved in any arm."""
     rows = profile.filter(profile["definition"] == FIRST)
     if not (rows["answer"] == "yes").any():
         return
     yield ""
     yield from wrapped(
-        "what moved first (a signal has moved from the generation on from which it is surely worse than at generation 0 by more than a twentieth, to the end)",
+        "what moved first (a signal moves at the generation from which on, to the end, it is significantly worse than at generation 0 by more than 5 %)",
         width,
     )
     warnings = profile.filter((profile["definition"] == WARNING) & (profile["answer"] != "not_applicable"))
@@ -163,29 +169,29 @@ def order_lines(profile: Any, width: int) -> Iterator[str]:
 
 
 def _fit(slope: Slope) -> str:
-    """Which reading of which arms, on which scales: `replace, w2, ln speed against ln human.rows`."""
+    """The arms, the reading and the scales of a slope: `replace, w2, ln speed against ln human.rows`."""
     return ", ".join(filter(None, (slope.among, slope.measure, slope.of or slope.quantity)))
 
 
 FAMILY_WORDS = {
-    "experiments": "experiments that are built in: `outcross run gaussian`",
-    "policies": "what the next generation is trained on",
-    "models": "what learns from records and writes new ones",
-    "measures": "what is measured in a run or in an audit",
+    "experiments": "built-in experiments: `outcross run gaussian`",
+    "policies": "rules for the training set of the next generation",
+    "models": "models that learn from records and write new ones",
+    "measures": "measures of a run or of an audit",
     "attributes": "a number for each record, such as its length",
-    "filters": "which records are kept",
-    "classifiers": "what labels records in a loop",
-    "detectors": "how likely it is that a model wrote a text",
-    "sources": "where human data come from",
-    "targets": "formats in which a model or a result is written for other tools",
+    "filters": "rules that keep or reject records",
+    "classifiers": "classifiers that label records in a loop",
+    "detectors": "estimates of how likely it is that a model wrote a text",
+    "sources": "sources of human data",
+    "targets": "formats in which models and results are written for other tools",
     "definitions": "the eight definitions of collapse",
-    "laws": "closed forms that are drawn under a run",
-    "growth": "how a forecast goes on from what was read",
+    "laws": "closed forms that are drawn into the charts of a run",
+    "growth": "growth laws with which a forecast extrapolates",
 }
 
 
 def family_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) -> Iterator[str]:
-    """One line for each family: its name, how many parts it has, and what they are."""
+    """One line for each family: its name, its number of parts, and a description."""
     for family, members in families.items():
         yield from wrapped(f"{family:12} {len(members):3}  {FAMILY_WORDS.get(family, '')}", width, hang=18)
     yield ""
@@ -195,7 +201,7 @@ def family_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int
 
 
 def part_lines(families: Mapping[str, Sequence[Mapping[str, Any]]], width: int) -> Iterator[str]:
-    """Of several families how many parts each has; of one its members, their readings and the numbers of their papers, then each paper once."""
+    """For several families, the number of parts of each. For one family, its members with their readings and papers, and then the papers."""
     if len(families) > 1:
         yield from family_lines(families, width)
         return
@@ -228,7 +234,7 @@ def _slope_words(slope: Slope) -> str:
 
 
 def comment_lines(plans: Mapping[str, Sequence[str]], width: int) -> Iterator[str]:
-    """The plan of every arm as comments of YAML, by the names of the arms that share it."""
+    """The plan of every arm as YAML comments. Arms with the same plan are listed together."""
     for names, lines in plans.items():
         for line in (f"What {names} {'learn' if ', ' in names else 'learns'} from:", *lines):
             yield from textwrap.wrap(visible(line), width, initial_indent="# ", subsequent_indent="#   ")

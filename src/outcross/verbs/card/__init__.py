@@ -1,1 +1,1 @@
-"""The verb `card`: what is in a set of rows, for whoever finds it elsewhere."""
+"""The verb `card`, which describes a set of rows for readers elsewhere."""

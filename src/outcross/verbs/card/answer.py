@@ -1,4 +1,4 @@
-"""The function `card`: from a folder of rows to the files that describe them."""
+"""The function `card`, which writes the files that describe a folder of rows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ from outcross.verbs.mix.work import TWIN
 
 KIND = "card"
 LONGEST = 200
-"""Characters of a name or a licence."""
+"""Maximum length of a name or a licence, in characters."""
 
 
 def carded(question: CardQuestion) -> Card:
-    """Write the card of a mix, or of data whose rows say where they come from. BadInput where the folder holds neither, where a mix is damaged, or where a
-    file that `card` did not write would be replaced."""
+    """Write the card of a mix, or of data whose rows name their origin.
+
+    Raises BadInput if the folder contains neither, if a mix is damaged, or if a file that `card` did not write would be replaced.
+    """
     folder = Path(question.data)
     out = folder if question.out is None else Path(question.out)
     if question.out is None and kind_at(folder) == "file":
@@ -39,15 +41,15 @@ def carded(question: CardQuestion) -> Card:
             raise BadInput(f"--{option} must be at most {LONGEST} characters that can be printed, got {value!r:.80}")
     if is_run(folder):
         raise BadInput(
-            f"{folder} holds a run; outcross export {folder} --to transformers writes the card of a model of it, with what it was trained on"
+            f"{folder} holds a run, and card describes data; outcross export {folder} --to transformers writes a model of the run with its card"
         )
     if question.out is None and folder.name == TWIN and is_stored(folder.resolve().parent):
-        raise BadInput(f"{folder} is a part of a mix, whose card describes it too; write a card of its own elsewhere with --out")
+        raise BadInput(f"{folder} is part of a mix, whose card also describes it; write a separate card elsewhere with --out")
     groups = question.groups.split(",") if isinstance(question.groups, str) else question.groups
     composition = composed(folder, [name for name in groups if name])
     described = DataDescription(composition, question.name or escaped(folder.resolve().name), question.license)
     if odd := next((file.path for file in described.files if not file.path.isprintable()), None):
-        raise BadInput(f"{odd!r} has signs that cannot be printed, and a card names every file; rename it")
+        raise BadInput(f"{odd!r} has characters that cannot be printed, but a card names every file; rename it")
     files = {
         "README.md": readme(described),
         "croissant.json": croissant(described),

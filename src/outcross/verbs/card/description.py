@@ -1,4 +1,4 @@
-"""What all the files of a card say of a set of rows: its parts, its columns, and what nobody knows of it."""
+"""The description of a set of rows that all files of a card share: its parts, its columns, and what is unknown about it."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ WORDS = {
     "model": "models",
     "edited": "models that edited",
     "translated": "models that translated",
-    "unknown": "nobody knows whom",
+    "unknown": "unknown authors",
 }
-"""Who wrote rows of each origin."""
+"""The author of the rows of each origin, in words."""
 COLUMNS = {
-    "_id": "a digest of the content of the row, the name of its pool and which of the rows of that content it is",
-    "_origin": "who wrote the row: human, model, edited, translated or unknown",
+    "_id": "a digest of the content of the row, the name of its pool, and its number among the rows with the same content",
+    "_origin": "the author of the row: human, model, edited, translated or unknown",
     "_source": "the pool that the row was drawn from",
     "_model": "the model that wrote the row, with its revision",
     "_generation": "the generation of models in which the row was written, from 0",
     "_parents": "the rows that the row was made from, the nearest first",
-    "_prompt": "what the model was asked",
+    "_prompt": "the prompt of the model",
     "_decoding": "how the row was sampled",
     "_weight": "the weight of the row",
-    "_p_ai": "the probability that a model wrote the row, where a detector said one",
+    "_p_ai": "the probability that a model wrote the row, if a detector estimated it",
 }
-"""What the columns of provenance hold."""
+"""The content of the columns of provenance, in words."""
 
 
 @dataclass(frozen=True)
@@ -45,28 +45,28 @@ class DataFile:
     """A file of rows."""
 
     path: str
-    """Below the folder of the data, with slashes."""
+    """The path within the folder of the data, with slashes."""
     sha256: str
     size: int
-    """Bytes."""
+    """The size in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
 class DataDescription:
-    """A set of rows, as its card describes it."""
+    """The description of a set of rows for its card."""
 
     composition: Composition
     name: str
     license: str
-    """As it was told; empty where nobody said."""
+    """The licence as it was given; empty if none was given."""
 
     @cached_property
     def files(self) -> tuple[DataFile, ...]:
-        """The files that hold the rows."""
+        """The files that contain the rows."""
         return self._files(self.composition.files, self.composition.folder, self.manifest)
 
     def _files(self, paths: Sequence[Path], folder: Path, manifest: Mapping[str, Any]) -> tuple[DataFile, ...]:
-        """Files of rows; of a mix with the digests of its manifest, which were checked when they were read."""
+        """Files of rows with their digests. The digests of a mix come from its manifest; they were checked when the rows were read."""
         checked = {folder / shard["file"]: shard["sha256"] for shard in manifest.get("shards", ())}
         root = self.composition.folder
         return tuple(
@@ -80,12 +80,12 @@ class DataDescription:
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        """The manifest of a mix; empty where the data are of none."""
+        """The manifest of a mix; empty for other data."""
         return self.composition.manifest or {}
 
     @cached_property
     def twin(self) -> tuple[DataFile, ...]:
-        """The files of the set of human rows alone, where there is one."""
+        """The files of the matched set of human rows; empty if there is none."""
         folder = self.composition.folder / work.TWIN
         if not isinstance(self.manifest.get("match"), dict):
             return ()
@@ -94,13 +94,13 @@ class DataDescription:
 
     @property
     def held_back(self) -> dict[str, list[str]]:
-        """The files of the splits that are not trained on, by the name of the split."""
+        """The files of the splits for evaluation, by the name of the split."""
         splits = self.manifest.get("splits") or {}
         return {name: [shard["file"] for shard in splits[name]["shards"]] for name in EVALUATED if "shards" in splits.get(name, {})}
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the data, without those of provenance."""
+        """The columns of the data without the columns of provenance."""
         return [name for name in self.composition.schema if name not in PROVENANCE]
 
     @property
@@ -109,7 +109,7 @@ class DataDescription:
 
     @property
     def inputs(self) -> dict[str, dict[str, str]]:
-        """Of each pool the files that it was read from, with the SHA-256 of each; none for a pool that was given in memory."""
+        """The files that each pool was read from, with the SHA-256 of each; empty for a pool that was given in memory."""
         read = self.manifest.get("read")
         by_pool: dict[str, dict[str, str]] = {}
         for pool, digests in read.items() if isinstance(read, dict) else ():
@@ -119,7 +119,7 @@ class DataDescription:
 
     @property
     def summary(self) -> str:
-        """How many rows there are and of whom, in one sentence."""
+        """The number of rows by their authors, in one sentence."""
         rows = self.composition.rows
         said = [
             f"{count:,} ({self.composition.share(count):.6g}) were written by {WORDS[origin]}"
@@ -129,14 +129,14 @@ class DataDescription:
 
     @property
     def modalities(self) -> list[str]:
-        """What kinds of content the columns hold, as far as their types say so."""
+        """The kinds of content of the columns, according to their types."""
         return list(dict.fromkeys(kind for name in self.columns for kind in [modality(self.composition.schema[name])]))
 
     def unknown(self) -> Iterator[str]:
-        """What nobody said, a sentence each."""
+        """Yield a sentence for each fact that is unknown."""
         composition = self.composition
         if not self.license:
-            yield "The licence: nobody told it. The terms of every pool and of every model hold for these rows too."
+            yield "The licence, which was not given. The terms of every pool and of every model also apply to these rows."
         if composition.unknown_rows:
             yield f"Who wrote {composition.unknown_rows:,} of {composition.rows:,} rows."
         synthetic = composition.synthetic_rows
@@ -152,16 +152,16 @@ class DataDescription:
             if count:
                 yield f"{what} {count:,} {which}."
         if composition.origins.get("human"):
-            yield "Whether people wrote the human rows: their pools say so, and no detector was asked."
-        yield "Whether the rows hold personal data, works under copyright, or harmful content: nothing here looked for them."
+            yield "Whether people wrote the human rows: their pools declare it, and no detector checked it."
+        yield "Whether the rows contain personal data, works under copyright, or harmful content: they were not searched for these."
         yield "The languages of texts, unless a group above counts them."
         for pool, files in self.inputs.items():
             if not files:
-                yield f"The files of pool {pool}: it was given in memory."
+                yield f"The files of pool {pool}, which was given in memory."
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What was asked of a mix, as a mix file says it, with the files that were read; empty where the data are of none."""
+        """The request for a mix in the form of a mix file, with the files that were read; empty for other data."""
         requested = self.manifest.get("requested")
         if not isinstance(requested, dict):
             return {}
@@ -183,7 +183,7 @@ def _origin(said: dict[str, Any]) -> Any:
 
 
 def modality(dtype: Any) -> str:
-    """What kind of content a column of this polars type holds."""
+    """The kind of content of a column with this polars type."""
     import polars as pl
 
     if dtype == pl.String or dtype in (pl.Categorical, pl.Enum):

@@ -1,4 +1,4 @@
-"""Of what a card is to be written, and where it goes."""
+"""The question of a card: the data, and the folder to write."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ else:  # what the command line gives
 class CardQuestion:
     """Write the dataset card of a mix or of other data, for Hugging Face, Croissant and the EU template.
 
-    The card counts what is known about the origin of the rows, and names what nobody knows. It is three documents: README.md (the header and the
-    text that Hugging Face shows), croissant.json (Croissant 1.1 with PROV), and training-content.md and .json (the synthetic-data items of the EU template).
+    The card counts the rows by their origin, and lists what is unknown. It consists of three documents: README.md (the header and the text that
+    Hugging Face shows), croissant.json (Croissant 1.1 with PROV), and training-content.md and .json (the synthetic-data items of the EU template).
     """
 
     data: Folder
     """The folder of a mix, or of data with columns such as _origin and _model."""
     _: KW_ONLY
     out: Folder | None = None
-    """The folder to write into; beside the data if left out. Nothing that `card` did not write is replaced."""
+    """The folder to write into; beside the data if left out. Only files that `card` wrote are replaced."""
     name: str = ""
-    """What the data are called; the name of the folder if left out."""
+    """The name of the data; the name of the folder if left out."""
     license: str = ""
-    """The licence of the data, as in cc-by-4.0; unknown if left out."""
+    """The licence of the data, for example cc-by-4.0; unknown if left out."""
     groups: Words = ""
-    """Columns by whose values the card counts, as in language,topic, beside the groups of the mix."""
+    """Columns whose values the card counts in addition to the groups of the mix, for example language,topic."""

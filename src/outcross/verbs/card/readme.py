@@ -1,4 +1,4 @@
-"""The card of a data set: README.md, as the Hugging Face Hub reads it."""
+"""The card of a data set as README.md, in the form that the Hugging Face Hub reads."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ SIZES = (
     (10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"), (10**8, "10M<n<100M"),
     (10**9, "100M<n<1B"), (10**10, "1B<n<10B"), (10**11, "10B<n<100B"), (10**12, "100B<n<1T"),
 )  # fmt: skip
-"""The sizes of the Hub, each below so many rows."""
+"""The size categories of the Hub, each with its upper limit in rows."""
 MOST = 200
-"""Values of a table that are shown; the manifest has all of them."""
+"""Maximum number of values in a table of the card. The manifest contains all of them."""
 LONGEST = 120
-"""Characters of a value."""
+"""Maximum length of a value, in characters."""
 
 
 def readme(described: DataDescription) -> str:
@@ -27,7 +27,7 @@ def readme(described: DataDescription) -> str:
 
 
 def header(described: DataDescription) -> dict[str, Any]:
-    """What the Hub reads: licence, size, tags, and where the rows lie."""
+    """The header that the Hub reads: the licence, the size, tags, and the files of the rows."""
     composition = described.composition
     tags = ["outcross", "croissant"]
     if composition.synthetic_rows:
@@ -64,20 +64,20 @@ def _body(described: DataDescription) -> Iterator[str]:
     yield f"# {_words(described.name)}"
     yield from ("", f"**{described.summary}**", "")
     yield (
-        "Every row is counted, so that the numbers are exact and have no interval. "
-        "A share is a fraction of all rows, in [0, 1]. What nobody said is counted as unknown."
+        "Every row was counted, so the numbers are exact and have no interval. "
+        "A share is a fraction of all rows, in [0, 1]. Rows without a declared value are counted as unknown."
     )
     yield from ("", "## Composition")
     for by, counts in described.composition.tables.items():
         yield from ("", f"By {_words(by)}:", "")
         yield from table((_words(by), "rows", "share"), _counted(described, counts))
         if len(counts) > MOST:
-            yield from ("", f"… and {len(counts) - MOST:,} more values, which the rows hold.")
+            yield from ("", f"… and {len(counts) - MOST:,} more values, which are in the rows.")
     yield from ("", "## Columns", "")
-    yield from table(("column", "type", "what it is"), _columns(described))
+    yield from table(("column", "type", "content"), _columns(described))
     yield from ("", "## How it was made", "")
     yield from _of_a_mix(described) if described.manifest else _of_no_mix(described)
-    yield from ("", "## What stays unknown", "")
+    yield from ("", "## What is unknown", "")
     yield from (f"- {in_markdown(sentence)}" for sentence in described.unknown())
     yield from ("", "## How to rebuild", "")
     yield from _rebuilt(described)
@@ -87,7 +87,7 @@ def _body(described: DataDescription) -> Iterator[str]:
     )
     yield ""
     yield (
-        "`croissant.json` says the same for machines (Croissant 1.1, with the RAI vocabulary and PROV), and `training-content.md` answers the items on "
+        "`croissant.json` contains the same facts for machines (Croissant 1.1, with the RAI vocabulary and PROV). `training-content.md` answers the items on "
         "synthetic data of the EU template for the public summary of training content."
     )
 
@@ -99,13 +99,13 @@ def _counted(described: DataDescription, counts: Mapping[str, int]) -> Iterator[
 
 def _columns(described: DataDescription) -> Iterator[tuple[str, str, str]]:
     for name, dtype in described.composition.schema.items():
-        yield _words(name), _words(str(dtype)), COLUMNS.get(name, "of the data")
+        yield _words(name), _words(str(dtype)), COLUMNS.get(name, "a column of the data")
 
 
 def _of_no_mix(described: DataDescription) -> Iterator[str]:
     yield (
-        "Not known here: the data are of no mix of Outcross. Their rows carry columns of provenance "
-        f"({', '.join(coded(name) for name in described.provenance)}), and the counts above are of these."
+        "This is not known, since Outcross did not mix the data. Their rows have columns of provenance "
+        f"({', '.join(coded(name) for name in described.provenance)}), from which the counts above were made."
     )
 
 
@@ -114,8 +114,8 @@ def _of_a_mix(described: DataDescription) -> Iterator[str]:
     realised, order = manifest["realised"], manifest["order"]
     asked = manifest["requested"].get("human_share")
     yield (
-        "It was mixed by `outcross mix` out of the pools below: a random sample of each, stratified, never a beginning of a file. "
-        f"The human share asked for was {_words(_said(asked))}; it is {_number(realised.get('human_share'))} of {_words(str(realised.get('unit')))}. "
+        "It was mixed by `outcross mix` from the pools below. Each pool gave a stratified random sample, and never just the beginning of a file. "
+        f"The requested human share was {_words(_said(asked))}; the achieved one is {_number(realised.get('human_share'))} of {_words(str(realised.get('unit')))}. "
         f"Order {_words(str(order.get('kind')))}, seed {_number(manifest.get('seed'))}, {_number(realised.get('repeated_rows'))} repeated rows."
     )
     yield ""
@@ -134,9 +134,9 @@ def _of_a_mix(described: DataDescription) -> Iterator[str]:
 
 def _rebuilt(described: DataDescription) -> Iterator[str]:
     if not described.manifest:
-        yield "That cannot be said: nothing here knows what made the rows."
+        yield "This is not possible, since it is not recorded how the rows were made."
         return
-    yield "With this mix file, from files of these digests:"
+    yield "Use this mix file with files that have these digests:"
     yield from ("", fenced(dump(described.asked, 100), "yaml"), "")
     files = [(pool, name, sha256) for pool, names in described.inputs.items() for name, sha256 in names.items()]
     if files:
@@ -147,20 +147,20 @@ def _rebuilt(described: DataDescription) -> Iterator[str]:
     yield "    outcross mix mix.yaml --out train"
     yield from (
         "",
-        f"The SHA-256 of the canonical rows, which `{MANIFEST}` says, must then be `{_words(described.manifest['sha256'])}`.",
+        f"The SHA-256 of the canonical rows in `{MANIFEST}` must then be `{_words(described.manifest['sha256'])}`.",
     )
-    yield f"Where a row comes from: `outcross show . --id` with its `_id`, or the beginning of it (the files of `{DATA}` name them)."
+    yield f"To trace the origin of a row, use `outcross show . --id` with its `_id` or the beginning of it (from the files of `{DATA}`)."
 
 
 def table(heads: Sequence[str], rows: Any) -> Iterator[str]:
-    """A table of Markdown. The cells are Markdown already."""
+    """A table in Markdown. Its cells must already be Markdown."""
     yield f"| {' | '.join(heads)} |"
     yield f"|{'---|' * len(heads)}"
     yield from (f"| {' | '.join(row)} |" for row in rows)
 
 
 def _words(text: str) -> str:
-    """Text from outside, as words of Markdown."""
+    """Text from outside, escaped for Markdown and shortened."""
     return in_markdown(shortened(text, LONGEST)) if text.strip() else "(empty)"
 
 

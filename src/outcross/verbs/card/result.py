@@ -1,4 +1,4 @@
-"""Card: the files that describe a set of rows, and where they are."""
+"""The result of the verb `card`: the files that describe a set of rows, and their folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Card(Result):
     """A card that was written.
 
-    `composition` says what the rows are made of, `readme`, `croissant` and `training_content` read the files.
+    `composition` counts the rows by their origin. `readme`, `croissant` and `training_content` read the files of the card.
     """
 
     folder: Path
@@ -29,17 +29,17 @@ class Card(Result):
 
     @property
     def composition(self) -> Composition:
-        """How many rows are of whom."""
+        """The numbers of rows by their origin."""
         return self.described.composition
 
     @property
     def readme(self) -> str:
-        """The card for people and for the Hugging Face Hub."""
+        """The text of README.md, for people and for the Hugging Face Hub."""
         return (self.folder / "README.md").read_text(encoding="utf-8")
 
     @property
     def croissant(self) -> dict[str, Any]:
-        """The card for machines."""
+        """The content of croissant.json, for machines."""
         import json
 
         return json.loads((self.folder / "croissant.json").read_text(encoding="utf-8"))
@@ -52,7 +52,7 @@ class Card(Result):
         return json.loads((self.folder / "training-content.json").read_text(encoding="utf-8"))
 
     def plain(self) -> dict[str, Any]:
-        """What was written, and what the rows are made of, as plain data."""
+        """The files, the composition of the rows and the unknown facts, as plain data."""
         return {
             "schema": 1,
             "card": str(self.folder),
@@ -63,11 +63,11 @@ class Card(Result):
 
     @property
     def short(self) -> str:
-        """Of what it is, and where."""
+        """The folder of the data, the folder of the card, and a summary."""
         return f"Card of {self.composition.folder}, in {self.folder}\n{self.described.summary}"
 
     def frame(self) -> Any:
-        """How many rows are of whom, a row a count (polars)."""
+        """The numbers of rows by their origin, one count per row (polars)."""
         return self.composition.frame()
 
     def figures(self) -> tuple[Figure, ...]:
@@ -75,6 +75,6 @@ class Card(Result):
         return self.composition.figures()
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
-        """What was written, as a terminal shows it."""
+        """The lines for a terminal: the summary, and the files that were written."""
         yield escaped(self.described.summary)
         yield escaped(f"written into {self.folder}: {', '.join(self.files)}")

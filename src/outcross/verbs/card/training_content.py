@@ -1,8 +1,8 @@
-"""The items on synthetic data of the template for the public summary of training content, as far as the rows answer them.
+"""The items on synthetic data of the template for the public summary of training content, as far as the rows can answer them.
 
-The template (European Commission, 24 July 2025; Article 53(1)(d) of Regulation (EU) 2024/1689) asks in its section 2.5 whether a provider made
-synthetic data, or had them made, to train the model; of which modality they are; which general-purpose models on the market made them; and which other models did,
-the provider's own among them. It asks for no share. Whose model it is and what is on the market cannot be read from rows.
+Section 2.5 of the template (European Commission, 24 July 2025; Article 53(1)(d) of Regulation (EU) 2024/1689) has four items: whether the provider made
+synthetic data, or had them made, to train the model; their modality; the general-purpose models on the market that made them; and the other models that made
+them, including the provider's own. It does not ask for a share. Rows cannot say who provides a model or which models are on the market.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from outcross.verbs.mix.composition import UNNAMED
 from outcross.wording import amount
 
 MOST = 1000
-"""Models that are named."""
+"""Maximum number of models that are listed."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item of the template: what is asked, what the rows answer, and what they cannot."""
+    """An item of the template: the question, the answer from the rows, and what they cannot answer."""
 
     number: str
     asked: str
     answer: str
     unknown: str
-    """What has to be filled in by whoever knows it; empty where nothing has."""
+    """What the provider must fill in; empty if there is nothing."""
     facts: Any = None
     """The answer as plain data."""
 
@@ -39,22 +39,22 @@ class Item:
 
 
 def items(described: DataDescription) -> Iterator[Item]:
-    """The four items, and beside them how many rows each answer rests on."""
+    """Yield the four items. Each has the numbers of rows that its answer rests on."""
     composition = described.composition
     unsure = (
-        f" {amount(composition.unknown_rows, 'row')} of unknown origin may be synthetic too." if composition.unknown_rows else ""
+        f" {amount(composition.unknown_rows, 'row')} of unknown origin may also be synthetic." if composition.unknown_rows else ""
     )
     rows = {"rows": composition.rows, "synthetic_rows": composition.synthetic_rows, "unknown_rows": composition.unknown_rows}
-    is_there = f"The data hold {composition.synthetic_rows:,} synthetic rows of {composition.rows:,} (share {composition.share(composition.synthetic_rows):.6g})."
+    is_there = f"{composition.synthetic_rows:,} of the {composition.rows:,} rows are synthetic (share {composition.share(composition.synthetic_rows):.6g})."
     yield Item(
         "2.5 (question)",
         "Were synthetic data made by the provider, or on the provider's behalf, to train the model?",
         is_there + unsure,
-        "Whether the provider of the model made them, or had them made, and to train it: rows do not say for whom they were written.",
+        "Whether the provider of the model made them, or had them made, to train it. Rows do not say for whom they were written.",
         rows,
     )
     if not composition.synthetic_rows:
-        nothing = "No row is said to be synthetic." + unsure
+        nothing = "No row is declared synthetic." + unsure
         yield Item("2.5 (modality)", MODALITY, nothing, "", [])
         yield Item("2.5 (models on the market)", ON_MARKET, nothing, "", [])
         yield Item("2.5 (other models)", OTHERS, nothing, "", [])
@@ -64,8 +64,8 @@ def items(described: DataDescription) -> Iterator[Item]:
     yield Item(
         "2.5 (modality)",
         MODALITY,
-        f"By the types of the columns: {', '.join(kinds) or 'none that can be told'}.",
-        "What the columns hold that are neither text nor numbers." if odd else "",
+        f"According to the types of the columns: {', '.join(kinds) or 'unknown'}.",
+        "The content of the columns that are neither text nor numbers." if odd else "",
         described.modalities,
     )
     named = [written for written in composition.synthetic if written.model]
@@ -84,7 +84,7 @@ def items(described: DataDescription) -> Iterator[Item]:
         "2.5 (models on the market)",
         ON_MARKET,
         said,
-        "Which of them are general-purpose models that were on the market, and their providers: names of models do not say so.",
+        "Which of them are general-purpose models that were on the market, and who provides them. Names of models do not say so.",
         models,
     )
     yield Item(
@@ -92,18 +92,18 @@ def items(described: DataDescription) -> Iterator[Item]:
         OTHERS,
         f"{unnamed:,} synthetic rows name no model." if unnamed else "Every synthetic row names its model.",
         "Which of the models are the provider's own, or were not on the market, and what is known of them"
-        + (f"; and which models wrote the {unnamed:,} rows that name none." if unnamed else "."),
+        + (f"; and which models wrote the {unnamed:,} rows that name no model." if unnamed else "."),
         {"rows_without_model": unnamed},
     )
 
 
-MODALITY = "Of which modality are the synthetic data?"
+MODALITY = "Which modality do the synthetic data have?"
 ON_MARKET = "Which general-purpose AI models that are on the market were used to make them?"
-OTHERS = "Which other AI models were used to make them, the provider's own that are not on the market among them?"
+OTHERS = "Which other AI models were used to make them, including the provider's own models that are not on the market?"
 TITLE = "Synthetic data, for the public summary of training content"
 SOURCE = (
-    "Worded after section 2.5 of the template of the European Commission (24 July 2025; Article 53(1)(d) of Regulation (EU) 2024/1689). It answers what "
-    "the rows answer. It is no legal advice, and the template has other sections."
+    "The items follow section 2.5 of the template of the European Commission (24 July 2025; Article 53(1)(d) of Regulation (EU) 2024/1689). The answers "
+    "contain only what the rows show. They are not legal advice, and the template has other sections."
 )
 
 
@@ -113,11 +113,11 @@ def as_markdown(described: DataDescription) -> str:
 
 
 def _lines(described: DataDescription) -> Iterator[str]:
-    yield from (f"# {TITLE}", "", f"Of {in_markdown(shortened(described.name, 120))}. {SOURCE}")
+    yield from (f"# {TITLE}", "", f"Data set: {in_markdown(shortened(described.name, 120))}. {SOURCE}")
     for item in items(described):
         yield from ("", f"## {item.asked}", "", item.answer)
         if item.unknown:
-            yield from ("", f"**Cannot be known from the rows, fill in:** {item.unknown}")
+            yield from ("", f"**To be filled in, since the rows do not say it:** {item.unknown}")
     composition = described.composition
     if composition.synthetic:
         yield from ("", "## Models", "")

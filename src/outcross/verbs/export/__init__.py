@@ -1,1 +1,1 @@
-"""Hand what a run made to other tools."""
+"""The verb `export`, which writes results for other tools."""

@@ -1,4 +1,4 @@
-"""The function `export`: from a question to a folder that another tool reads."""
+"""The function `export`, which writes a folder that another tool reads."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from outcross.verbs.export.whole import whole
 from outcross.verbs.run.answer import open as open_run
 
 MODEL_ONLY = ("arm", "generation", "seed")
-"""Fields of the question that choose a model."""
+"""Fields of the question that select a model."""
 
 
 def exported(question: ExportQuestion) -> Export:
-    """Write a result, or a model of a run, for another tool. BadInput where the tool does not take it, where it is not installed, or where the
-    folder holds something else.
+    """Write a result, or a model of a run, for another tool.
 
-    `to` is the tool: `transformers` loads the folder with `AutoModelForCausalLM.from_pretrained(out)` and
-    `AutoTokenizer.from_pretrained(out)`, and gets the logits that the model has here. Trackers (`mlflow`, `tensorboard`, `wandb`, `trackio`) get a
-    run of theirs for every arm and seed; `csv`, `parquet` and `croissant` get tables.
+    `to` is the tool. `transformers` loads the folder with `AutoModelForCausalLM.from_pretrained(out)` and
+    `AutoTokenizer.from_pretrained(out)`, and computes the same logits as the model in Outcross. Trackers (`mlflow`, `tensorboard`, `wandb`, `trackio`)
+    get one of their runs for every arm and seed. `csv`, `parquet` and `croissant` get tables.
+
+    Raises BadInput if the tool does not take this result or is not installed, or if the folder `out` contains something else.
     """
     target = read(TARGETS, str(question.to), "--to")
     folder, out = Path(question.result), Path(question.out)
     if "model" in target.takes:
         return _model(target, question, folder, out)
     if given := next((name for name in MODEL_ONLY if getattr(question, name) is not None), None):
-        raise BadInput(f"--{given} chooses a model for transformers, and {question.to} takes a result as a whole; leave it out")
+        raise BadInput(f"--{given} selects a model for transformers, but {question.to} takes a whole result; leave it out")
     handed, note = whole(folder)
     if handed.kind not in target.takes:
         instead = (
-            ", whose own Croissant file outcross card writes beside its rows"
+            ", for which outcross card writes a Croissant file beside its rows"
             if handed.kind == "mix" and question.to == "croissant"
             else ""
         )
@@ -52,7 +53,7 @@ def exported(question: ExportQuestion) -> Export:
 
 
 def _model(target: Any, question: ExportQuestion, folder: Path, out: Path) -> Export:
-    """A model of a run."""
+    """Write a model of a run."""
     selected = chosen(open_run(folder), question)
     results.check_folder(out, "export", [folder])
     files = target.files(selected, out, out)

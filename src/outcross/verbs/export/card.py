@@ -1,4 +1,4 @@
-"""The model card: what a model was trained on, for whoever finds it elsewhere."""
+"""The model card, which says what a model was trained on."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Authored:
-    """How much of a training set one author wrote."""
+    """The number and weight of the records of a training set that one author wrote."""
 
     origin: Origin
     records: float
     weight: float
-    """Fraction of the weight of all records, in [0, 1]; that of the records where none is weighted."""
+    """Fraction of the weight of all records, in [0, 1]. Without weights, every record counts as 1."""
 
     @property
     def author(self) -> str:
-        """In words."""
+        """The author in words."""
         is_of_a_generation = self.origin.author == "model" and self.origin.generation is not None
         return f"model of generation {self.origin.generation}" if is_of_a_generation else self.origin.author
 
 
 def authored(training: Training) -> tuple[Authored, ...]:
-    """Who wrote a training set, people first, then models by their generation."""
+    """The authors of a training set: people first, then models by generation."""
     records: dict[Origin, float] = {}
     weights: dict[Origin, float] = {}
     for part in training.pool.parts:
@@ -64,9 +64,8 @@ def _body(chosen: Chosen) -> Iterator[str]:
     experiment, ended = chosen.experiment, chosen.ended
     human = Human.load(chosen.run.kept(_gathered(chosen)), None, None)
     yield (
-        "**This is a research artefact of a model-collapse experiment, not a model to be used.** In such an experiment models learn from what "
-        "models wrote, so that one can see what is lost. It was made with Outcross, and what it writes has been checked for nothing: not for truth, "
-        "not for harm."
+        "**This is a research artefact of a model-collapse experiment and not a model for use.** In such an experiment, models learn from texts that "
+        "models wrote, in order to show what is lost. The model was made with Outcross. Nobody has checked its texts for truth or for harm."
     )
     yield from ("", "## What it was trained on", "")
     yield _generation(ended.generation, experiment.generations)
@@ -81,8 +80,8 @@ def _body(chosen: Chosen) -> Iterator[str]:
         yield f"- Training starts from: `{kind(start)}`. {first_line(type(start))}"
     yield from ("", "## Human data", "")
     yield from (f"- {line}" for line in _human(chosen, human))
-    yield "- Licence: not known to Outcross. The terms of the human data, and of any weights that training began with, hold for this model too."
-    yield from ("", "## Settings", "", "The experiment, every default written out:", "")
+    yield "- Licence: not known to Outcross. The terms of the human data, and of any weights that training started from, also apply to this model."
+    yield from ("", "## Settings", "", "The experiment, with all defaults:", "")
     yield fenced(dump({key: value for key, value in plain(experiment).items() if key != "kind"}, 100), "yaml")
     yield from ("", "## Use", "")
     yield fenced(USE, "python")
@@ -99,21 +98,21 @@ USE = """from transformers import AutoModelForCausalLM, AutoTokenizer
 model = AutoModelForCausalLM.from_pretrained("this folder")
 tokenizer = AutoTokenizer.from_pretrained("this folder")
 """
-USE_NOTE = """`generate` is greedy unless it is told otherwise, and with `do_sample=True` it draws from the model's whole law: no temperature, no top-k, no
-top-p. How the records of the experiment were decoded stands under `draw` above."""
+USE_NOTE = """`generate` is greedy by default. With `do_sample=True` it samples from the full distribution of the model, without temperature, top-k or
+top-p. The key `draw` above says how the records of the experiment were decoded."""
 
 
 def _generation(generation: int, generations: int) -> str:
     if generation == 0:
-        return f"It is generation 0 of {generations}: it learned from human text alone."
+        return f"It is generation 0 of {generations}: it learned only from human text."
     return (
-        f"It is generation {generation}, counted from 0, of {generations}. Generation 0 learned from human text alone; each one after it from what its "
-        "policy takes of human text and of what earlier generations wrote:"
+        f"It is generation {generation} of {generations}, counted from 0. Generation 0 learned only from human text. Each later generation learned from the "
+        "human text and the records of earlier generations that its policy takes:"
     )
 
 
 def _authors(parts: tuple[Authored, ...]) -> str:
-    """Who wrote how many records, with their shares."""
+    """The authors of records in words, with their numbers and shares."""
     total = sum(part.records for part in parts)
     is_weighted = any(abs(part.weight - part.records / total) > 1e-9 for part in parts)
     return "; ".join(
@@ -123,11 +122,11 @@ def _authors(parts: tuple[Authored, ...]) -> str:
 
 
 def _human(chosen: Chosen, human: Human) -> Iterator[str]:
-    """Where the human data come from, and what was read of them."""
+    """The source of the human data, their digests and their sizes."""
     source = plain(chosen.experiment.human)
     yield f"Source: {coded(', '.join(f'{key}: {value}' for key, value in source.items() if value is not None))}"
     if digest := human.note.get("sha256"):
-        yield f"SHA-256 of the documents, as they were read: `{digest}`"
+        yield f"SHA-256 of the documents as read: `{digest}`"
     content = (chosen.run.ledger.run and chosen.run.ledger.run.human.get(chosen.ended.arm)) or ""
     if re.fullmatch("[0-9a-f]{64}", content):
         yield f"SHA-256 of the files: `{content}`"

@@ -1,4 +1,4 @@
-"""One model of a run: the one that is to be handed out."""
+"""The selection of one model of a run for an export."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Chosen:
 
     run: Run
     experiment: Experiment
-    """Of its arm and seed."""
+    """The experiment of the model's arm and seed."""
     ended: GenerationEntry
-    """Its generation."""
+    """The generation of the model."""
     note: str = ""
-    """What was left out of the question and had to be decided; empty where nothing was."""
+    """The choices that were made for options that the question leaves out; empty if there were none."""
 
     @property
     def model(self) -> StepEntry:
@@ -34,19 +34,19 @@ class Chosen:
 
     @property
     def folder(self) -> Path:
-        """The folder in which that step keeps it; BadInput where the run has lost it."""
+        """The folder in which this step keeps the model. Raises BadInput if the run has lost it."""
         return self.run.kept(self.ended.steps["model"])
 
     @property
     def card(self) -> str:
-        """The model card: what it was trained on, in Markdown."""
+        """The model card in Markdown, which says what the model was trained on."""
         from outcross.verbs.export.card import card
 
         return card(self)
 
     @property
     def trainings(self) -> tuple[tuple[int, Training], ...]:
-        """The training sets of its generation and of those before it, generation 0 first."""
+        """The training sets of the model's generation and of all earlier ones, generation 0 first."""
         arm, seed = self.ended.arm, self.ended.seed
         own = (
             generation_step
@@ -61,7 +61,7 @@ class Chosen:
 
 
 def chosen(run: Run, question: ExportQuestion) -> Chosen:
-    """The model that a question names. BadInput where the run has no such model, or keeps none."""
+    """The model that a question names. Raises BadInput if the run has no such model, or keeps no models."""
     experiments = {(arm.name, arm.experiment.seed): arm.experiment for arm in run.arms}
     names = list(dict.fromkeys(arm.name for arm in run.arms))
     name = question.arm
@@ -71,7 +71,7 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
     if name not in names:
         raise BadInput(f"{run.folder} has no arm {name!r:.80}{nearest(name, names)}; it has {', '.join(names)[:300]}")
     if next(arm for arm in run.arms if arm.name == name).experiment.store != "all":
-        raise BadInput(f"{run.folder} keeps readings and no models; run the experiment with store=all into another folder")
+        raise BadInput(f"{run.folder} keeps only readings and no models; run the experiment with store=all into another folder")
     ended = [
         generation_step
         for generation_step in run.tables.ended
@@ -79,30 +79,32 @@ def chosen(run: Run, question: ExportQuestion) -> Chosen:
     ]
     if not ended:
         seed = "" if question.seed is None else f" with seed {question.seed}"
-        raise BadInput(f"no generation of {name}{seed} has ended in {run.folder}; {_there(run, name)}")
+        raise BadInput(f"no generation of {name}{seed} is finished in {run.folder}; {_there(run, name)}")
     seed = ended[0].seed
     of_seed = {generation_step.generation: generation_step for generation_step in ended if generation_step.seed == seed}
     newest = max(of_seed)
     wanted = newest if question.generation is None else question.generation
     if wanted not in of_seed:
-        raise BadInput(f"no generation {wanted} of {name} with seed {seed} has ended in {run.folder}; 0 to {newest} have")
+        raise BadInput(
+            f"generation {wanted} of {name} with seed {seed} is not finished in {run.folder}; generations 0 to {newest} are"
+        )
     experiment = experiments[name, seed]
     if experiment.teachers:
         raise BadInput(
-            f"arm {name} has {amount(len(experiment.teachers), 'teacher')}, and no single model that could be handed out; choose an arm of one model, "
-            "or run a teacher by itself"
+            f"arm {name} has {amount(len(experiment.teachers), 'teacher')}, but an export needs a single model; choose an arm without teachers, "
+            "or run one teacher alone"
         )
     notes = []
     if question.seed is None and len({generation_step.seed for generation_step in ended}) > 1:
-        notes.append(f"of {len({generation_step.seed for generation_step in ended})} seeds this is the first, {seed}")
+        notes.append(f"seed {seed} was exported, the first of {len({generation_step.seed for generation_step in ended})} seeds")
     if question.generation is None and newest + 1 < experiment.generations:
         notes.append(
-            f"the run has not ended: of {experiment.generations} generations this is the newest that has, generation {newest}"
+            f"the run is not finished: generation {newest} was exported, the newest finished one of {experiment.generations}"
         )
     return Chosen(run, experiment, of_seed[wanted], "; ".join(notes))
 
 
 def _there(run: Run, arm: str) -> str:
-    """What there is instead, or how to get it."""
+    """The way out of an error: the seeds that exist, or how to resume the run."""
     seeds = sorted({generation_step.seed for generation_step in run.tables.ended if generation_step.arm == arm})
-    return f"its seeds are {', '.join(map(str, seeds))[:200]}" if seeds else "run the experiment again to go on"
+    return f"its seeds are {', '.join(map(str, seeds))[:200]}" if seeds else "run the experiment again to resume it"

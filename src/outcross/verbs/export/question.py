@@ -1,4 +1,4 @@
-"""What is to be handed to which tool."""
+"""The question of an export: the result, the tool and the folder to write."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ExportQuestion:
-    """Hand a result to other tools: a model of a run with a card that says what it was trained on, or a whole run, audit or mix."""
+    """Write a result for other tools: a model of a run with a card that says what it was trained on, or a whole run, audit or mix."""
 
     result: Folder
-    """The folder of a run, finished or not, of an audit, of a mix, or of a reproduction."""
+    """The folder of a run (finished or not), of an audit, of a mix, or of a reproduction."""
     _: KW_ONLY
     to: str
-    """The tool: transformers takes a model of a run; mlflow, tensorboard, wandb, trackio and croissant take a run or an audit, csv and parquet a mix too."""
+    """The tool. transformers takes a model of a run; mlflow, tensorboard, wandb, trackio and croissant take a run or an audit; csv and parquet also take a mix."""
     out: Folder
-    """The folder to write; it must be new, empty, or hold a former export and nothing else."""
+    """The folder to write. It must be new or empty, or contain only an earlier export."""
     arm: str | None = None
-    """For transformers: the arm; may be left out where the run has one."""
+    """For transformers: the arm; may be left out if the run has only one."""
     generation: int | None = None
-    """For transformers: the generation; the newest that has ended if left out."""
+    """For transformers: the generation; the newest finished one if left out."""
     seed: int | None = None
-    """For transformers: the seed; the first that has ended if left out."""
+    """For transformers: the seed; the first one with a finished generation if left out."""

@@ -1,4 +1,4 @@
-"""Export: what was handed out, and where it is."""
+"""The result of an export: the exported object, and the files that were written."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Export(Result):
     folder: Path
     to: str
     result: Path
-    """The folder of the run, the audit or the mix."""
+    """The folder of the run, the audit, the mix or the reproduction."""
     what: str
-    """What was handed out, in words."""
+    """The exported object in words."""
     files: tuple[str, ...]
     note: str = ""
-    """What was left out of the question and had to be decided, or what the tool cannot hold; empty where there is nothing to say."""
+    """The choices that were made for options that the question leaves out, or what the tool cannot store; empty if there is nothing to say."""
     arm: str | None = None
-    """Of a model; as are seed and generation."""
+    """The arm of an exported model. `arm`, `seed` and `generation` are None for other results."""
     seed: int | None = None
     generation: int | None = None
     model: str = ""
-    """The digest of the model, as the ledger of the run has it; empty where no model was handed out."""
+    """The digest of an exported model in the ledger of the run; empty for other results."""
 
     def plain(self) -> dict[str, Any]:
-        """What was written, as plain data."""
+        """The export as plain data."""
         of_model = {"arm": self.arm, "seed": self.seed, "generation": self.generation, "model": self.model} if self.model else {}
         return {
             "schema": 2,
@@ -48,18 +48,18 @@ class Export(Result):
 
     @property
     def short(self) -> str:
-        """What was written for which tool, and where."""
+        """The tool, the exported model, and the folder."""
         return f"Export to {self.to}: generation {self.generation} of {self.arm}, seed {self.seed}, {amount(len(self.files), 'file')} in {self.folder}"
 
     def frame(self) -> Any:
-        """A row a file that was written (polars)."""
+        """One row per file that was written (polars)."""
         import polars
 
         sizes = [(self.folder / name).stat().st_size if (self.folder / name).is_file() else None for name in self.files]
         return polars.DataFrame({"file": list(self.files), "bytes": sizes}, schema={"file": str, "bytes": int})
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
-        """What was written, as a terminal shows it."""
+        """The lines for a terminal: the exported object, the folder, and the note."""
         yield escaped(f"{self.to}: {self.what}, in {self.folder}")
         if self.note:
             yield escaped(self.note)

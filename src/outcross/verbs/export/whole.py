@@ -1,4 +1,4 @@
-"""A whole run, audit, mix or reproduction as targets take it."""
+"""Whole runs, audits, mixes and reproductions in the form that targets take."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def whole(folder: Path) -> tuple[Handed, str]:
-    """What a folder holds, and what of it has no number. BadInput where it holds no result."""
+    """The result in a folder, and a note about its numbers that are missing. Raises BadInput if the folder contains no result."""
     if (audits := stored(folder)) is not None:
         return _audits(folder, audits)
     if (mix := stored_mix(folder)) is not None:
@@ -39,7 +39,7 @@ def _run(run: Run) -> tuple[Handed, str]:
     absent = run.readings["value"].null_count()
     note = "; ".join(filter(None, [run.unfinished.rstrip("."), _absent(absent, "reading", "their notes say")]))
     ended = len(run.tables.ended)
-    described = f"The run {run.name} of the recursive training loop, made with Outcross: {len(run.arms)} arms and seeds, {amount(ended, 'generation')} that have ended."
+    described = f"The run {run.name} of the recursive training loop, made with Outcross: {len(run.arms)} arms and seeds, {amount(ended, 'finished generation')}."
     return Handed("run", run.name, tables, points_of(run.tables), run.report, described), note
 
 
@@ -47,20 +47,20 @@ def _audits(folder: Path, audits: Audits) -> tuple[Handed, str]:
     checks = audits.frame()
     points: dict[Series, list[tuple[int, Mapping[str, float]]]] = {}
     for arm, of_arm in audits.by_arm.items():
-        if audits.are_of_generations(arm):  # one run of a tracker, the generations its steps
+        if audits.are_of_generations(arm):  # one run of a tracker, whose steps are the generations
             name = arm or folder.resolve().name
             points[_series(name, of_arm[0])] = [(step, _checks(audit.every)) for step, audit in enumerate(of_arm)]
         else:
             points |= {_series(audit.name, audit): [(0, _checks(audit.every))] for audit in of_arm}
     absent = checks["value"].null_count()
-    described = f"The audit {folder.resolve().name}, made with Outcross: what {amount(len(audits), 'set')} of data have lost, compared with human data."
+    described = f"The audit {folder.resolve().name}, made with Outcross: the losses of {amount(len(audits), 'data set')} compared with human data."
     return Handed("audit", folder.resolve().name, {"checks": checks}, points, audits.report, described), _absent(
         absent, "check", "why says"
     )
 
 
 def _series(name: str, audit: Audit) -> Series:
-    """An audited set, with what was compared as its settings."""
+    """The series of an audited data set. Its settings are the numbers of rows and the kinds of columns that were compared."""
     settings = {f"rows.{side}": rows for side, rows in audit.rows.items()} | {
         f"columns.{column}": kind for column, kind in audit.kinds.items()
     }
@@ -68,7 +68,7 @@ def _series(name: str, audit: Audit) -> Series:
 
 
 def _checks(checks: Iterable[Check]) -> Mapping[str, float]:
-    """The numbers of checks: the value of each with its interval, and its severity."""
+    """The numbers of checks: values with their intervals, and severities."""
     numbers: dict[str, float] = {}
     for check in checks:
         if check.value is not None:
@@ -90,7 +90,7 @@ def _mix(folder: Path, mix: Mix) -> Handed:
 
 
 def _reproduction(folder: Path, reproduction: Reproduction) -> tuple[Handed, str]:
-    """A run of a tracker for every claim that was compared: its verdict is a setting, its numbers the published ones and ours."""
+    """One run of a tracker for every claim that was compared. Its verdict is a setting, and its numbers are the published ones and ours."""
     points: dict[Series, list[tuple[int, Mapping[str, float]]]] = {}
     for entry in reproduction.entries:
         claim, said = entry.claim, reproduction.verdicts[entry.claim.id]
@@ -110,14 +110,14 @@ def _reproduction(folder: Path, reproduction: Reproduction) -> tuple[Handed, str
         points[Series(claim.id, str(said), settings)] = [(0, numbers)]
     described = f"{reproduction.short}, made with Outcross."
     absent = len(reproduction.entries) - len(points)
-    note = f"{absent} claims were not compared and have no run in a tracker; verdicts say why" if absent else ""
+    note = f"{absent} claims were not compared and have no run in a tracker; the verdicts say why" if absent else ""
     return Handed(
         "reproduction", folder.resolve().name, {"verdicts": reproduction.frame()}, points, reproduction.report, described
     ), note
 
 
 def _absent(count: int, what: str, where: str) -> str:
-    """That some numbers could not be had, and where the reason stands."""
+    """A note that some numbers are missing, and where their reasons are."""
     return (
         f"{count:,} {what}{'s do' if count != 1 else ' does'} not apply and {'have' if count != 1 else 'has'} no number in a tracker; {where} why"
         if count

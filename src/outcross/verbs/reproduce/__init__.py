@@ -1,1 +1,1 @@
-"""The verb `reproduce`: whether published results hold."""
+"""The verb `reproduce`, which checks whether published results hold."""

@@ -1,4 +1,4 @@
-"""The function `reproduce`: from a question to a Reproduction."""
+"""The function `reproduce`, which runs claims and returns a Reproduction."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from outcross.verbs.reproduce.work import RUNS, check_memory, lacking, looked_at
 
 PAGE, MARKDOWN = "report.html", "reproduction.md"
 Watch = Callable[[Claim], Callable[[Any], None]]
-"""From the claim that is looked at now to what is told of its steps."""
+"""A function of the claim that begins, which returns the watcher of its steps."""
 
 
 def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda event: None) -> Reproduction:
-    """The claims of a question, run and compared; with no claim, all of them as they stand.
+    """Run the claims of a question and compare them. Without a claim, return all claims with their stored results.
 
-    `claims` are ids, `all` takes every one that this machine can run, `out` keeps the runs and the results, so that what was stopped goes on. BadInput where there
-    is no such claim, where one has changed since its result, or where this machine cannot hold it.
+    `claims` are ids. `all` takes every claim that this machine can run. `out` keeps the runs and the results, so that an interrupted run resumes. Raises BadInput
+    if there is no such claim, if a claim has changed since its result, or if this machine has too little memory for it.
     """
     check_word(question.size, SIZES, "--size")
     names = (question.claims,) if isinstance(question.claims, str) else tuple(question.claims)
     chosen = named_claims(names)
     if chosen and question.all:
-        raise BadInput(f"--all takes every claim, so that {chosen[0].id} need not be named; leave one of them out")
+        raise BadInput(f"--all already takes every claim, but {chosen[0].id} is also named; leave one of them out")
     if question.minutes is not None and not question.all:
         raise BadInput("--minutes is a limit for --all; leave it out, or add --all")
     if question.minutes is not None and not 0 < question.minutes < math.inf:
@@ -51,7 +51,7 @@ def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda 
     folder = None if question.out is None else _checked(Path(question.out))
     data = None if question.data is None else Path(question.data)
     if data is not None and kind_at(data) != "folder":
-        raise BadInput(f"--data {data} is no folder; give the folder that holds the data of the claims")
+        raise BadInput(f"--data {data} is not a folder; give the folder that holds the data of the claims")
     if not chosen and not question.all:
         return listed(folder)
     for claim in chosen:
@@ -68,12 +68,12 @@ def reproduced(question: ReproduceQuestion, watch: Watch = lambda claim: lambda 
 
 
 def in_folder(question: ReproduceQuestion) -> ReproduceQuestion:
-    """The question with the folder that the command line leaves out."""
+    """The question with the default folder of the command line if it names none."""
     return replace(question, out=question.out or Path("runs") / "reproduce")
 
 
 def _entry(claim: Claim, question: ReproduceQuestion, folder: Path | None, data: Path | None, watch: Watch) -> ReproducedClaim:
-    """A claim that was run, or the reason why it was not."""
+    """Run a claim, or give the reason why it is not run."""
     why = lacking(claim, question.size, data)
     cost = claim.of_size(question.size)
     if not why and question.all:
@@ -97,7 +97,7 @@ def _entry(claim: Claim, question: ReproduceQuestion, folder: Path | None, data:
 
 
 def _check_fresh(claim: Claim, question: ReproduceQuestion, folder: Path | None) -> None:
-    """BadInput where a claim has changed since the result that the folder holds."""
+    """Raise BadInput if a claim has changed since its result in the folder."""
     if folder is None or question.anew:
         return
     stored = stored_result(folder, claim, question.size)
@@ -108,7 +108,7 @@ def _check_fresh(claim: Claim, question: ReproduceQuestion, folder: Path | None)
 
 
 def listed(folder: Path | None) -> Reproduction:
-    """Every claim, with the results that a folder holds."""
+    """Every claim, with its result in a folder if there is one."""
     entries = []
     for claim in claims().values():
         entries.append(ReproducedClaim(claim, None if folder is None else stored_result(folder, claim)))
@@ -116,18 +116,18 @@ def listed(folder: Path | None) -> Reproduction:
 
 
 def _checked(folder: Path) -> Path:
-    """The folder, where a reproduction may be written. BadInput where it is a file or holds something else."""
+    """The folder, if a reproduction may be written to it. Raises BadInput if it is a file or contains something else."""
     if kind_at(folder) not in ("", None, "folder"):
         raise BadInput(f"--out {folder} is a file; name a folder")
     if kind_at(folder) == "folder" and not is_reproduction(folder):
         ours = {RESULTS, RUNS, VERDICTS, PAGE, MARKDOWN, FIGURES}
         if other := next((path.name for path in sorted(folder.iterdir()) if path.name not in ours), None):
-            raise BadInput(f"--out {folder} holds {other}, which is no reproduction; choose another folder")
+            raise BadInput(f"--out {folder} holds {other}, which is not part of a reproduction; choose another folder")
     return folder
 
 
 def _write(result: Reproduction) -> None:
-    """Write the verdicts and the page of all that the folder holds."""
+    """Write the verdicts of all results in the folder."""
     if result.folder is None:
         return
     known = {entry.claim.id: entry for entry in listed(result.folder).entries}
@@ -143,7 +143,10 @@ def _write(result: Reproduction) -> None:
 
 
 def with_page(result: Reproduction) -> Path | None:
-    """Write the pages of all that the folder of a reproduction holds: report.html, and reproduction.md with its figures; None where nothing is kept."""
+    """Write the pages of all results in the folder of a reproduction: report.html, and reproduction.md with its figures.
+
+    Returns the path of report.html, or None if there is no folder.
+    """
     from outcross.verbs.reproduce.page import html, markdown
     from outcross.verbs.reproduce.result import stored_reproduction
 

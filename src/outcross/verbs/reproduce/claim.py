@@ -1,4 +1,4 @@
-"""A published claim as data: what was said and where, the experiment that looks, and how agreement is decided."""
+"""Published claims as data: the statement and its source, the experiment that tests it, and the rule that decides agreement."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ TAGS: Mapping[str, str] = {
     "abstract": "read in the abstract",
     "memory": "from memory, unverified",
 }
-"""How a published number is known."""
+"""Tags for the source of a published number, in words."""
 UNVERIFIED = ("secondary", "abstract", "memory")
-"""Tags of numbers that can yield no more than `same direction`."""
+"""Tags of numbers whose best possible verdict is `same direction`."""
 PROTOCOLS: Mapping[str, str] = {"exact": "exact protocol", "reduced": "reduced scale", "stand_in": "own stand-in"}
 Tag = Literal["paper", "code", "figure", "derived", "secondary", "abstract", "memory"]
 Protocol = Literal["exact", "reduced", "stand_in"]
@@ -38,11 +38,11 @@ SIZES = ("small", "full")
 
 @recipe
 class Citation:
-    """Where a claim was published."""
+    """The publication of a claim."""
 
     paper: str
     place: str = ""
-    """Section, theorem, table or figure."""
+    """The section, theorem, table or figure."""
 
 
 @recipe
@@ -50,12 +50,12 @@ class ClaimPart:
     """One statement of a claim, which is decided by one rule."""
 
     what: str
-    """What it says, in words."""
+    """The statement in words."""
     tag: Tag
-    """How it is known."""
+    """The source of the published number (`TAGS`)."""
     rule: Annotated[Rule, one_of(RULES, "rule")]
     error_from: str = ""
-    """Where the standard error of the published number is from, or the rule that states one."""
+    """The source of the standard error of the published number, or the rule that gives one."""
 
 
 @recipe
@@ -63,48 +63,48 @@ class ClaimSize:
     """The experiment of a claim at one size."""
 
     run: Annotated[str, Field(min_length=1)] | dict[str, Any] | None = None
-    """The name of a built-in experiment, or what an experiment file says."""
+    """The name of a built-in experiment, or the content of an experiment file."""
     settings: dict[str, Any] = field(default_factory=dict)
-    """Changes to it, by dotted key."""
+    """Changes to the experiment, by dotted key."""
     procedure: str | None = None
-    """A procedure of the closed list `procedures.PROCEDURES`, where the claim is no reading of a loop: a mix, a detection, a simulation in closed form."""
+    """A procedure of the closed list `procedures.PROCEDURES`, for a claim that is not about a run: a mix, a detection, or a simulation of its own."""
     minutes: Annotated[float, Field(gt=0)]
-    """What it costs: measured for small, estimated for full where `is_measured` is false."""
+    """The duration in minutes. It is an estimate if `is_measured` is false."""
     is_measured: bool = False
     memory: Annotated[float, Field(gt=0)] = 1.0
-    """Gigabytes of memory that it needs."""
+    """The memory that is needed, in gigabytes."""
     needs: Annotated[tuple[str, ...], FROM_LIST] = ()
-    """What the machine must have: `gpu`, or a file of data by its path below --data."""
+    """Requirements: `gpu`, or a data file by its path within --data."""
     protocol: Protocol | None = None
-    """Where this size follows the source otherwise than the claim says."""
+    """The protocol of this size if it differs from that of the claim."""
 
     @model_validator(mode="after")
     def _has_one_experiment(self):
         if (self.run is None) == (self.procedure is None):
-            raise ValueError("a size has either run (an experiment) or procedure (one of the closed list)")
+            raise ValueError("a size needs either run (an experiment) or procedure (one of the closed list); give one of them")
         return self
 
 
 @recipe
 class Claim:
-    """What a paper says, and how it is looked at here."""
+    """A statement of a paper, and the experiment that tests it."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
     sentence: str
     source: Annotated[Citation, exactly(Citation, "source")]
     protocol: Protocol
-    """Whether the experiment is that of the source, that at a smaller scale, or a stand-in of ours."""
+    """Whether the experiment is that of the source, the same at a smaller scale, or a stand-in of our own."""
     parts: Annotated[tuple[ClaimPart, ...], several(ClaimPart, "parts")] = ()
     small: Annotated[ClaimSize | None, exactly(ClaimSize, "small", or_none=True)] = None
     full: Annotated[ClaimSize | None, exactly(ClaimSize, "full", or_none=True)] = None
     not_run: str = ""
-    """Why it is not run here, whatever the machine; empty where it is."""
+    """The reason why it is not run on any machine; empty if it is run."""
     at_most_same_direction: str = ""
-    """Why the claim can yield no more than `same direction`; empty where it can."""
+    """The reason why the best possible verdict of the claim is `same direction`; empty if it can agree."""
     decided_by: str = ""
-    """The inequality by which the order or the sign holds whatever the experiment shows, so that its verdict says nothing of the paper; empty where there is none."""
+    """The inequality that implies the claimed order or sign in every experiment, so that the verdict says nothing about the paper; empty if there is none."""
     discussion: str = ""
-    """What a reader should know of the result, and why ours may differ."""
+    """Remarks on the result, and reasons why our number may differ."""
 
     @model_validator(mode="after")
     def _can_be_decided(self):
@@ -114,7 +114,7 @@ class Claim:
 
     @property
     def digest(self) -> str:
-        """Of all that decides its result: not of its costs, nor of what is said about it."""
+        """The digest of everything that decides the result of the claim. Costs and remarks are not part of it."""
         content = {
             key: value for key, value in plain(self).items() if key not in ("decided_by", "discussion", "sentence", "not_run")
         }
@@ -126,28 +126,28 @@ class Claim:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def of_size(self, size: str) -> ClaimSize | None:
-        """The experiment at a size; None where there is none."""
+        """The experiment at a size; None if there is none."""
         return self.small if size == "small" else self.full
 
     def minutes(self, size: str) -> float:
-        """What it costs at a size; nothing where it is not run."""
+        """The duration at a size, in minutes; 0 if there is no such size."""
         return 0.0 if (experiment := self.of_size(size)) is None else experiment.minutes
 
     @property
     def tag(self) -> str:
-        """The least certain tag among its parts."""
+        """The least certain tag among the parts; empty if there are no parts."""
         return max((part.tag for part in self.parts), key=[*TAGS].index, default="")
 
 
 def claim_files() -> dict[str, Path]:
-    """The files of the claims that are built in, by their ids, in the order of these."""
+    """The files of the built-in claims by their ids, in the order of the ids."""
     paths = (Path(str(entry)) for entry in files("outcross.claims").iterdir())
     return {path.stem: path for path in sorted(paths, key=lambda path: path.stem) if path.suffix == ".yaml"}
 
 
 def read_claim(path: Path) -> Claim:
-    """The claim of a file. BadInput names the file, the key and the rule."""
-    content = plain_yaml.read(read_text(path, "give a claim file, which is a page of YAML", 1_000_000), str(path))
+    """Read the claim of a file. BadInput names the file, the key and the rule."""
+    content = plain_yaml.read(read_text(path, "give a claim file in YAML", 1_000_000), str(path))
     if not isinstance(content, dict):
         raise BadInput(f"{path} holds no claim; it must be a YAML mapping with sentence, source, protocol, parts, small")
     if "id" in content:
@@ -164,7 +164,7 @@ def claims() -> dict[str, Claim]:
 
 
 def named_claims(names: tuple[str, ...]) -> list[Claim]:
-    """The claims of these ids. BadInput names the nearest of one that there is not."""
+    """The claims with these ids. Raises BadInput with the nearest id if there is no such claim."""
     known = claim_files()
     for name in names:
         if name not in known:

@@ -1,4 +1,4 @@
-"""Which number of a run a claim is about, and how sure it is: one reading of one arm, transformed by one of a closed list."""
+"""The number of a run that a claim is about, with its interval: a reading of an arm, changed by a transformation from a closed list."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
 Transform = Literal["value", "log10", "ratio_to_first", "change", "mean", "trend", "survival_time", "halving_time", "crossing_time"]
-"""value: the reading itself; log10: its logarithm; ratio_to_first and change: against that of generation 0; mean: over all generations from `since` on;
-trend: its slope a generation; survival_time: 1 + Σ (1 − reading) over the generations, which is the mean time of an event whose share among the chains is the reading;
-halving_time: the first generation at which it is at most half of `of_whole`, or of what it was; crossing_time: the first generation at which it has moved by the share `moved` of its first value."""
+"""value: the reading itself. log10: its decadic logarithm. ratio_to_first and change: the ratio to, or difference from, the first generation. mean: the mean over the
+generations from `since` on. trend: the slope per generation. survival_time: 1 + Σ (1 − reading) over the generations, the mean time of an event whose cumulative share among
+the chains is the reading. halving_time: the time at which the reading falls to half of `of_whole`, or of its first value. crossing_time: the first generation at which it has
+moved by the share `moved` of its first value."""
 SEEDS = "seeds"
 """The method of an interval over seeds."""
 INDEPENDENT = "independent arms"
-"""The method of an interval of a sum of independent numbers."""
+"""The method of an interval of a sum of numbers of independent arms."""
 STUDENT = (SEEDS, "chains", INDEPENDENT)
-"""Methods whose interval is Student's t with n - 1 degrees of freedom."""
+"""Methods whose intervals use Student's t with n - 1 degrees of freedom."""
 
 
 @recipe
@@ -34,39 +35,39 @@ class Lookup:
     """A number of a run."""
 
     measure: str
-    """The reading, by its name."""
+    """The name of the reading."""
     arm: str = ""
-    """The arm, by its name; the only one if left out."""
+    """The name of the arm; may be left out if there is only one."""
     generation: Annotated[int, Field(ge=0)] | Literal["last"] = "last"
-    """The generation of `value` and `log10`, and the last one of the other transformations."""
+    """The generation of `value` and `log10`, and the last generation that other transformations use."""
     at: str | None = None
     column: str | None = None
     group: str | None = None
     transform: Transform = "value"
     since: Annotated[int, Field(ge=0)] = 0
-    """The first generation that `mean` and `trend` take."""
+    """The first generation that `mean` and `trend` use."""
     moved: Annotated[float, Field(gt=0)] = 0.05
-    """The share of the first value that counts as moved, for `crossing_time`."""
+    """For `crossing_time`: the minimum change, as a share of the first value."""
     of_whole: Annotated[float, Field(gt=0)] | None = None
-    """The whole of which `halving_time` waits for one half."""
+    """For `halving_time`: the value whose half must be reached; the first value if left out."""
     over_arm: str = ""
-    """The arm by whose number, of the same seed, it is divided; nothing if left out."""
+    """An arm whose number, in the same seed, is the divisor; no division if left out."""
     x: float | None = None
-    """Where it stands on the axis of a slope, a convex curve or a flip."""
+    """The position on the x axis of a slope, a convex curve or a flip."""
 
     @property
     def words(self) -> str:
-        """What it is called where a rule compares several."""
+        """The name of the number in a rule that compares several."""
         return f"{self.arm or self.measure}" if self.x is None else f"{self.arm or self.measure} at {self.x:g}"
 
 
 def combined(weights: Sequence[float], lookups: Sequence[Lookup], frame: DataFrame) -> Estimate:
     """A weighted sum of numbers of a run, Σ wᵢ vᵢ, with its interval.
 
-    Where all have the same two seeds or more, the sum is taken within each seed and the interval is Student's t over the seeds. Else, or where the sum is
-    the same in all seeds (arms that share their random numbers may differ by a constant), the numbers are taken as independent, and each has the interval
-    of its own seeds or chains. One number that is the same in all seeds has no interval: a few equal numbers are no proof that chance plays no part.
-    NotApplicable where a number cannot be had.
+    If all numbers share at least two seeds, the sum is computed within each seed, and the interval is Student's t over the seeds. Otherwise, or if the sum
+    is equal in all seeds (arms that share their random numbers may differ by a constant), the numbers are treated as independent, each with the interval of
+    its own seeds or chains. A single number that is equal in all seeds has no interval, since a few equal numbers do not prove that there is no chance
+    variation. Raises NotApplicable if a number cannot be computed.
     """
     by_seed = [_by_seed(lookup, frame) for lookup in lookups]
     common = [seed for seed in by_seed[0] if all(seed in part for part in by_seed)]
@@ -89,15 +90,15 @@ def combined(weights: Sequence[float], lookups: Sequence[Lookup], frame: DataFra
 
 
 def error_of(estimate: Estimate) -> float:
-    """The standard error of an estimate: s/√n where its interval is Student's t. NotApplicable where there is no interval."""
+    """The standard error of an estimate, which is s/√n if its interval is Student's t. Raises NotApplicable if there is no interval."""
     low, high = estimate.interval
     return (high - low) / 2 / _quantile(estimate.method, estimate.n)
 
 
 def p_against(estimate: Estimate, number: float, error: float = 0.0) -> float:
-    """The two-sided p-value of an estimate against a number, which has a standard error of its own or is exact.
+    """The two-sided p-value of the hypothesis that an estimate equals a number with the standard error `error`; 0 for an exact number.
 
-    It is Student's t where the interval is, with Welch's degrees of freedom. It is 1 where there is no interval, and where seeds or chains do not scatter at all.
+    If the interval is Student's t, so is the test, with Welch's degrees of freedom. The p-value is 1 if there is no interval, or if seeds or chains do not scatter at all.
     """
     from scipy.special import ndtr, stdtr
 
@@ -116,17 +117,17 @@ def p_against(estimate: Estimate, number: float, error: float = 0.0) -> float:
 
 
 def _quantile(method: str, n: int) -> float:
-    """Half of an interval in standard errors."""
+    """Half of the width of an interval, in standard errors."""
     return student_quantile(n - 1) if method in STUDENT and n >= 2 else NORMAL_QUANTILE
 
 
 def _scatters(numbers: np.ndarray, terms: Sequence[float]) -> bool:
-    """Whether numbers differ by more than the rounding of the terms that they are sums of."""
+    """Whether numbers differ by more than the rounding error of the terms of their sums."""
     return float(np.ptp(numbers)) > rounding(max(map(abs, terms)))
 
 
 def _by_seed(lookup: Lookup, frame: DataFrame) -> dict[int, float]:
-    """The number in each seed."""
+    """The number in each seed, divided by that of `over_arm` if it is given."""
     rows = _rows(lookup, frame, lookup.arm)
     values = {seed: _transformed(lookup, curve) for seed, curve in rows.items()}
     if not lookup.over_arm:
@@ -136,12 +137,12 @@ def _by_seed(lookup: Lookup, frame: DataFrame) -> dict[int, float]:
     if not common:
         raise NotApplicable(f"{lookup.words} and {lookup.over_arm} have no seed in common")
     if zero := next((seed for seed in common if under[seed] == 0), None):
-        raise NotApplicable(f"{lookup.over_arm} is 0 in seed {zero}, which nothing can be divided by")
+        raise NotApplicable(f"{lookup.over_arm} is 0 in seed {zero}, so it cannot be a divisor")
     return {seed: value / under[seed] for seed, value in common.items()}
 
 
 def _alone(lookup: Lookup, values: Mapping[int, float], frame: DataFrame) -> Estimate:
-    """The number with the interval over its seeds; with that of its only seed's own chains where there is one."""
+    """The number with its interval over seeds. If there is only one seed, its own interval, for example over chains."""
     if len(values) >= 2:
         numbers = np.array(list(values.values()))
         if not _scatters(numbers, list(values.values())):
@@ -163,7 +164,7 @@ def _alone(lookup: Lookup, values: Mapping[int, float], frame: DataFrame) -> Est
 
 
 def _rows(lookup: Lookup, frame: DataFrame, arm: str) -> dict[int, dict[int, dict[str, Any]]]:
-    """The readings of an arm: by seed and by generation. BadInput where the run has no such arm or reading, with the nearest."""
+    """The readings of an arm, by seed and by generation. Raises BadInput with the nearest name if the run has no such arm or reading."""
     import polars as pl
 
     arms = frame["arm"].unique(maintain_order=True).to_list()
@@ -186,7 +187,7 @@ def _rows(lookup: Lookup, frame: DataFrame, arm: str) -> dict[int, dict[int, dic
     for row in chosen.iter_rows(named=True):
         generations = curves.setdefault(row["seed"], {})
         if row["generation"] in generations:
-            raise BadInput(f"{lookup.measure} has several numbers a generation; name one by at, column or group in the claim")
+            raise BadInput(f"{lookup.measure} has several numbers per generation; select one by at, column or group in the claim")
         if row["value"] is not None or (
             lookup.generation in ("last", row["generation"]) and lookup.transform in ("value", "log10")
         ):
@@ -199,7 +200,7 @@ def _rows(lookup: Lookup, frame: DataFrame, arm: str) -> dict[int, dict[int, dic
 def _last(lookup: Lookup, curve: Mapping[int, dict[str, Any]]) -> int:
     g = max(curve) if lookup.generation == "last" else lookup.generation
     if g not in curve:
-        raise BadInput(f"{lookup.measure} has no generation {g}, the last one is {max(curve)}")
+        raise BadInput(f"{lookup.measure} has no generation {g}; the last one is {max(curve)}")
     if curve[g]["value"] is None:
         raise NotApplicable(str(curve[g]["note"]) or f"{lookup.measure} has no number in generation {g}")
     return g
@@ -224,7 +225,7 @@ def _value(lookup: Lookup, values: Mapping[int, float]) -> float:
 
 def _ratio(lookup: Lookup, values: Mapping[int, float]) -> float:
     if not (first := values[min(values)]):
-        raise NotApplicable(f"{lookup.measure} is 0 at first, which nothing can be divided by")
+        raise NotApplicable(f"{lookup.measure} is 0 in the first generation, so it cannot be a divisor")
     return values[max(values)] / first
 
 
@@ -249,24 +250,24 @@ def _trend(lookup: Lookup, values: Mapping[int, float]) -> float:
 def _survival_time(lookup: Lookup, values: Mapping[int, float]) -> float:
     if (left := 1 - values[max(values)]) > 0:
         raise NotApplicable(
-            f"{left:.2%} of the chains are left after {amount(len(values), 'generation')}, so that the mean time is not known; run more"
+            f"{left:.2%} of the chains are left after {amount(len(values), 'generation')}, so the mean time is not known; run more generations"
         )
     return 1 + math.fsum(1 - value for value in values.values())
 
 
 def _halving_time(lookup: Lookup, values: Mapping[int, float]) -> float:
-    """Linear between generations."""
+    """The time at which a reading falls to one half, interpolated linearly between generations."""
     half = (values[min(values)] if lookup.of_whole is None else lookup.of_whole) / 2
     before = None
     for g, value in values.items():
         if value <= half:
             return float(g) if before is None else before[0] + (before[1] - half) / (before[1] - value)
         before = (g, value)
-    raise NotApplicable(f"{lookup.measure} has not come down to one half in {len(values)} generations; run more")
+    raise NotApplicable(f"{lookup.measure} has not fallen to one half in {len(values)} generations; run more generations")
 
 
 def _crossing_time(lookup: Lookup, values: Mapping[int, float]) -> float:
-    """The number of generations where it never moves so far, which is the least that it can be."""
+    """The first generation at which a reading has moved far enough. If it never does, the next generation after the last, which is a lower bound."""
     first = values[min(values)]
     return float(next((g for g, value in values.items() if abs(value - first) >= lookup.moved * abs(first)), max(values) + 1))
 

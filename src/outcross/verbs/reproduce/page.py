@@ -1,4 +1,4 @@
-"""The pages of a reproduction: one for docs/reproduction.md, and one of HTML with a figure a claim."""
+"""The pages of a reproduction: docs/reproduction.md, and an HTML page with one figure per claim."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
     from outcross.verbs.reproduce.rules import ClaimComparison
 
 TITLE = "Do published results hold?"
-INTRODUCTION = """Each claim was written down before its experiment ran: what a paper says, how its number is known, the experiment, and the rule that decides. The rules and the
+INTRODUCTION = """Each claim was written down before its experiment ran: the statement of the paper, the source of its number, the experiment, and the rule that decides. The rules and the
 verdicts are fixed ([how](howto/reproduce.md)). No tolerance of a claim was changed after a result was seen. Where a claim was changed after its first result, its discussion says what was changed and why.
 Holm's correction covers all claims that were compared. The rules themselves were corrected on 2026-11-29, after results had been seen, because a review found errors in their formulas: in the standard
 errors of few seeds, in the precision of both numbers, and in claims of several comparisons. Three verdicts changed: gaussian-accumulate, hutter-exponents and kazdan-gaussian-table had agreed before."""
 SHOWN: Sequence[ClaimVerdict] = ("agrees", "same direction", "differs", "cannot tell")
 """The verdicts of claims that were compared, in the order of the page."""
-BY_INEQUALITY = "An inequality decides this claim, so that its verdict says nothing about the paper"
+BY_INEQUALITY = "An inequality decides this claim, so its verdict says nothing about the paper"
 FIGURES = "reproduction"
-"""The folder of the figures, beside reproduction.md."""
+"""The folder of the figures beside reproduction.md."""
 WIDTH, HEIGHT = 420, 26
-"""Pixels of one comparison of a figure."""
+"""Size of a comparison in a figure: its width, and the height of one row, in pixels."""
 
 
 def claim_figure(entry: ReproducedClaim) -> Figure:
-    """The comparisons of a claim below each other, each on its own axis: the published number, ours with its 95 % interval, and where no effect would be."""
+    """A figure of all comparisons of a claim, each on its own axis: the published number, ours with its 95 % interval, and the value that means no effect."""
     assert entry.result is not None
     several = [
         (f"{part.what}: {comparison.what}" if len(compared_of) > 1 else part.what, _comparison_figure(comparison))
         for part, compared_of in zip(entry.claim.parts, entry.result.comparisons, strict=True)
         for comparison in compared_of
     ]
-    caption = "A dot is our number with its 95 % interval, a diamond the published one with three of its standard errors, and the grey line is where no effect would be."
+    caption = "A dot is our number with its 95 % interval. A diamond is the published number, give or take three of its standard errors. The grey line is the value that means no effect."
     return together(entry.claim.id, entry.claim.sentence, several, caption, columns=1)
 
 
@@ -80,9 +80,9 @@ def _comparison_figure(comparison: ClaimComparison) -> Figure:
 
 
 def markdown(result: Reproduction, drawn: Container[str] = ()) -> str:
-    """The page of a reproduction as Markdown, with a link to the figure of every claim that was drawn.
+    """The page of a reproduction as Markdown, with links to the figures in `drawn`.
 
-    Claims with a verdict come first, verdict by verdict; those that have none are one table at the end.
+    Claims with a verdict come first, grouped by verdict. Claims without one are in a table at the end.
     """
     lines = [
         f"# {TITLE}",
@@ -104,7 +104,7 @@ def markdown(result: Reproduction, drawn: Container[str] = ()) -> str:
         for entry in entries:
             lines += ["", f"### {entry.claim.id}", "", *_about(result, entry, entry.claim.id in drawn)]
     if others:
-        lines += ["", f"## {WITHOUT}", "", "| claim | what it says | why it has no verdict |", "|---|---|---|"]
+        lines += ["", f"## {WITHOUT}", "", "| claim | statement | why there is no verdict |", "|---|---|---|"]
         lines += [f"| {' | '.join(map(_cell, _without_verdict(result, entry)))} |" for entry in others]
     return "\n".join([*lines, ""])
 
@@ -113,19 +113,19 @@ WITHOUT = "Without a verdict"
 
 
 def _by_verdict(result: Reproduction) -> tuple[dict[str, list[ReproducedClaim]], list[ReproducedClaim]]:
-    """The claims that were compared, verdict by verdict, and the others."""
+    """The claims that were compared, grouped by verdict, and the other claims."""
     groups = {word: [entry for entry in result.entries if result.verdicts[entry.claim.id] == word] for word in SHOWN}
     others = [entry for entry in result.entries if result.verdicts[entry.claim.id] not in SHOWN]
     return {word: entries for word, entries in groups.items() if entries}, others
 
 
 def _without_verdict(result: Reproduction, entry: ReproducedClaim) -> tuple[str, str, str]:
-    """The row of a claim that has no verdict: its id, what it says and where, and why there is none."""
+    """The row of a claim without a verdict: its id, its statement and source, and the reason."""
     claim = entry.claim
     cost = "" if claim.small is None else f" (about {number(claim.small.minutes, 2)} min)"
     why = result.reason(entry)
     if entry.is_stale:
-        why = f"stale: the claim was changed after its result was made, and must be run again{cost}"
+        why = f"stale: the claim was changed after it was run, and must be run again{cost}"
     return (
         claim.id,
         f"{claim.sentence} {_source(claim)}.",
@@ -138,12 +138,12 @@ def _source(claim: Claim) -> str:
 
 
 def _derived_alone(result: Reproduction) -> str:
-    """How many claims agree with closed forms of ours alone, and not with a number or an order of their paper."""
+    """A sentence with the number of agreeing claims that were compared only with results derived here, and not with a number or an order of their paper."""
     agreeing = [entry.claim for entry in result.entries if result.verdicts[entry.claim.id] == "agrees"]
     derived = [claim for claim in agreeing if all(part.tag == "derived" for part in claim.parts)]
     if not derived:
         return ""
-    return f"Of the {len(agreeing)} that agree, {len(derived)} are compared only with what was derived here from the assumptions of the paper, and with no number that the paper gives."
+    return f"Of the {len(agreeing)} claims that agree, {len(derived)} are compared only with results that were derived here from the assumptions of the paper, and not with a number in the paper."
 
 
 def _row(result: Reproduction, entry: ReproducedClaim) -> str:
@@ -173,7 +173,7 @@ def _about(result: Reproduction, entry: ReproducedClaim, is_drawn: bool) -> Iter
         yield from ("", f"Not compared because {why}.".replace("..", "."))
     rows = list(entry.verdicts(result.factors.get(claim.id, 1)))
     if rows:
-        yield from ("", "| what | known | compared | verdict |", "|---|---|---|---|")
+        yield from ("", "| statement | source of the number | comparison | verdict |", "|---|---|---|---|")
         for place, comparison, word in rows:
             part = claim.parts[place]
             known = TAGS[part.tag] + (f"; error: {part.error_from}" if part.error_from else "")
@@ -220,7 +220,7 @@ def html(result: Reproduction) -> bytes:
 
 
 def _claim_page(result: Reproduction, entry: ReproducedClaim, figure: Figure | None) -> dict[str, Any]:
-    """What the page shows of a claim that was compared."""
+    """The data of the HTML page for a claim that was compared."""
     claim = entry.claim
     return {
         "id": claim.id,
@@ -246,14 +246,14 @@ def write_reproduction(result: Reproduction, path: Path) -> Path:
 
 
 def claims_page() -> str:
-    """docs/reference/claims.md: every claim with its source, its rules and its costs."""
+    """docs/reference/claims.md: every claim with its source, its rules and its duration."""
     every = list(claims().values())
     lines = [
         "# The claims",
         "",
         CLAIMS_INTRODUCTION,
         "",
-        "| claim | what it says | source | protocol | small, minutes | full, minutes |",
+        "| claim | statement | source | protocol | small, minutes | full, minutes |",
         "|---|---|---|---|---|---|",
     ]
     for claim in every:
@@ -263,7 +263,7 @@ def claims_page() -> str:
         ]
         protocol = protocol_words(ReproducedClaim(claim)) if not claim.not_run else f"not run here: {claim.not_run}"
         lines.append("| " + " | ".join(map(_cell, (f"`{claim.id}`", claim.sentence, _source(claim), protocol, *costs))) + " |")
-    lines += ["", "## What is compared", "", "| claim | part | rule | published | known |", "|---|---|---|---|---|"]
+    lines += ["", "## What is compared", "", "| claim | part | rule | published | source of the number |", "|---|---|---|---|---|"]
     for claim in every:
         for part in claim.parts:
             rule = part.rule
@@ -275,7 +275,7 @@ def claims_page() -> str:
     return "\n".join([*lines, ""])
 
 
-CLAIMS_INTRODUCTION = """What `outcross reproduce` can run ([how](../howto/reproduce.md)). A claim is a file of data in `outcross/claims`, and its rule was chosen before it was run. Costs of the small size
-were measured on two cores of a shared machine unless they say that they are estimated."""
+CLAIMS_INTRODUCTION = """These claims can be run with `outcross reproduce` ([how](../howto/reproduce.md)). A claim is a data file in `outcross/claims`, and its rule was chosen before it was run. Durations
+were measured on two cores of a shared machine, unless they are marked as estimated."""
 
 __all__ = ["claim_figure", "claims_page", "html", "markdown", "write_reproduction"]

@@ -1,6 +1,6 @@
-"""What claims look at that is no reading of a loop: a closed list of procedures, each a recipe that gives readings as a run does.
+"""Procedures for claims that are not about a run: a closed list of recipes that give readings as a run does.
 
-A procedure that is about a mix or a detection goes through that verb. Its `seeds` are independent repeats, and intervals are over them.
+A procedure about a mix or a detection uses that verb. Its `seeds` are independent repeats, and intervals are over them.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
 Row = tuple[str, int, str, float]
-"""Arm, seed, measure and value."""
+"""The arm, the seed, the measure and the value of a number."""
 
 
 class Procedure:
-    """What is done, and what is read of it."""
+    """A simulation or a use of a verb, and the numbers that are read from it."""
 
     seeds: int
 
     def rows(self, data: Path | None) -> Iterator[Row]:
-        """The numbers. `data` is the folder of --data."""
+        """Yield the numbers of all seeds. `data` is the folder of --data."""
         raise NotImplementedError
 
     def frame(self, data: Path | None) -> DataFrame:
@@ -37,7 +37,7 @@ class Procedure:
 
 
 def readings(rows: Iterable[Row]) -> Any:
-    """Numbers as the readings of a run: one generation, without an interval of their own."""
+    """Numbers in the form of a run's readings, with one generation and without intervals."""
     import polars
 
     records = [
@@ -56,17 +56,17 @@ Seeds = Annotated[int, Field(ge=2)]
 
 @recipe
 class LabelShiftProcedure(Procedure):
-    """Least squares on n records, a share of which carries the labels of a shifted model: the test error beyond the noise."""
+    """The excess test error of least squares on n records, a share of which has labels of a shifted model."""
 
     shares: Annotated[tuple[float, ...], FROM_LIST]
-    """Of records with shifted labels."""
+    """Shares of records with shifted labels, in [0, 1]."""
     sizes: Annotated[tuple[int, ...], FROM_LIST]
     dimensions: int = 20
     shift: float = 1.0
-    """The length of the difference between the two coefficient vectors, squared: c²."""
+    """The squared length of the difference between the two coefficient vectors, c²."""
     seeds: Seeds = 10
     repeats: int = 10
-    """Of which each seed is the mean."""
+    """Number of repeats whose mean is the number of a seed."""
 
     def rows(self, data):
         for seed in range(self.seeds):
@@ -92,12 +92,12 @@ class LabelShiftProcedure(Procedure):
 
 @recipe
 class VerifiedLabelsProcedure(Procedure):
-    """A linear classifier on binary labels that a generator wrote and a verifier let pass: its accuracy on true labels, below and above the breakdown."""
+    """The accuracy on true labels of a linear classifier that learns from verified labels of a generator, below and above the breakdown."""
 
     pairs: Annotated[tuple[tuple[float, float], ...], FROM_LIST] = ((1.0, 1.0), (0.9, 0.3), (0.7, 0.05))
-    """φ and ψ, the chances that a correct and a wrong label is kept."""
+    """Pairs of φ and ψ, the probabilities that the verifier keeps a correct and a wrong label."""
     away: float = 0.02
-    """How far from the breakdown the generator's error is, on either side."""
+    """Distance of the generator's error from the breakdown, on either side."""
     records: int = 200_000
     dimensions: int = 10
     seeds: Seeds = 5
@@ -130,12 +130,12 @@ class VerifiedLabelsProcedure(Procedure):
 
 @recipe
 class RoutingProcedure(Procedure):
-    """`outcross mix` with the filter `route`: the mean competence of the teacher that each rule chooses, on a matrix of languages and teachers with noise."""
+    """The mean quality of the answers that each rule of the filter `route` chooses in `outcross mix`, for languages and teachers of random competence."""
 
     languages: int = 5
     teachers: int = 4
     prompts: int = 200
-    """Of each language."""
+    """Number of prompts in each language."""
     noise: float = 0.5
     """Standard deviation of an answer around its teacher's competence in the language."""
     seeds: Seeds = 5
@@ -179,11 +179,11 @@ class RoutingProcedure(Procedure):
 
 @recipe
 class BestOfProcedure(Procedure):
-    """`outcross mix` with the filter `best_of` on the answers of AlpacaEval's models: the mean of an attribute under random choice, of the best single source, and of the best of all."""
+    """The mean of an attribute of the answers of AlpacaEval's models: with a random choice, with the best single model, and with the filter `best_of` of `outcross mix`."""
 
     by: str = "words"
     seeds: Seeds = 5
-    """Halves of the prompts, each drawn anew."""
+    """Number of seeds. Each draws another half of the prompts."""
 
     def rows(self, data):
         import polars as pl
@@ -220,7 +220,7 @@ class BestOfProcedure(Procedure):
 
 @recipe
 class ShareProcedure(Procedure):
-    """`outcross detect` on mixtures of texts by people and by models with a known share: how far the estimated share is off, beside plain counting."""
+    """The errors of the share that `outcross detect` estimates, and of plain counting, on mixtures of human and AI texts with a known share."""
 
     shares: Annotated[tuple[float, ...], FROM_LIST] = (0.05, 0.25)
     texts: int = 1000

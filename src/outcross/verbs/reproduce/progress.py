@@ -1,4 +1,4 @@
-"""What a person sees of claims while they are run: a line as each begins."""
+"""The progress of claims on a terminal: one line when each begins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from outcross.verbs.reproduce.claim import Claim
 
 
 def watcher(is_quiet: bool) -> Callable[[Claim], Callable[[Any], None]]:
-    """From a claim to what is told of its steps; a line is printed as a claim begins."""
+    """A function that prints a line when a claim begins, and returns a watcher that ignores its steps."""
 
     def watch(claim: Claim) -> Callable[[Any], None]:
         if not is_quiet:

@@ -1,4 +1,4 @@
-"""Which published claims are run, and how large."""
+"""The question of a reproduction: the claims to run, and their size."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ else:  # what the command line gives
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ReproduceQuestion:
-    """Run published claims, and say whether each holds, by a rule that was fixed beforehand.
+    """Run published claims, and decide whether each holds, by a rule that was fixed beforehand.
 
-    Without a claim it lists them: what each says, where that was published, what it costs, and its verdict where --out holds one.
+    Without a claim, all claims are listed: each with its statement, its source, its duration, and its verdict if --out contains one.
     """
 
     claims: Names = ()
-    """Claims by their ids, as `outcross reproduce` lists them."""
+    """Claims by their ids, which `outcross reproduce` lists."""
     _: KW_ONLY
     size: str = "small"
-    """small (minutes on two cores) or full (as published, where that can be)."""
+    """small (minutes on two cores) or full (as published, if possible)."""
     all: bool = False
-    """Run every claim that this machine can run; the others say why they are not run."""
+    """Run every claim that this machine can run. For the others, the reason is given."""
     minutes: float | None = None
-    """With --all: leave out claims that take more than this many minutes each."""
+    """With --all: leave out claims that take more than this number of minutes."""
     out: Folder | None = None
     """The folder of the results and of the runs; runs/reproduce if left out (in Python: nothing is kept). An interrupted run resumes."""
     data: Folder | None = None
-    """A folder with the data that claims need, such as human_ai/l2r_12domains.parquet; claims without their data are not run."""
+    """A folder with the data that claims need, such as human_ai/l2r_12domains.parquet. Claims without their data are not run."""
     anew: bool = False
-    """Run a claim again if it was changed after its result. The runs of the former claim are kept."""
+    """Run a claim again if it was changed after its result. The runs of the earlier version are kept."""

@@ -1,4 +1,4 @@
-"""Reproduction: what came of published claims."""
+"""The result of a reproduction: published claims with their comparisons and verdicts."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
     from outcross.report.figure import Figure
 
 RESULTS = "results"
-"""The folder of what came of each claim, below that of a reproduction."""
+"""The folder of the results of claims, within the folder of a reproduction."""
 VERDICTS = "verdicts.json"
 """The file of the verdicts."""
 
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """What came of the experiment of a claim: the comparisons of each of its parts."""
+    """The result of the experiment of a claim: the comparisons of each of its parts."""
 
     size: str
     digest: str
-    """Of the claim when it was run."""
+    """The digest of the claim when it was run."""
     protocol: Protocol
     comparisons: tuple[tuple[ClaimComparison, ...], ...] = ()
-    """Of each part of the claim."""
+    """The comparisons of each part of the claim."""
     reason: str = ""
-    """Why nothing was compared: a number that cannot be had."""
+    """Why nothing was compared: the number that could not be computed. Otherwise empty."""
     seeds: tuple[int, ...] = ()
     generations: int = 0
     chains: int = 1
@@ -48,7 +48,7 @@ class ClaimResult:
     seconds: float | None = None
 
     def plain(self) -> dict[str, Any]:
-        """As plain data, from which `read_result` makes it again."""
+        """The result as plain data, which `read_result` reads."""
         return {
             "schema": 1,
             "size": self.size,
@@ -68,16 +68,16 @@ class ClaimResult:
 
 @dataclass(frozen=True)
 class ReproducedClaim:
-    """A claim with what came of it, if anything."""
+    """A claim with its result, if there is one."""
 
     claim: Claim
     result: ClaimResult | None = None
     not_run: str = ""
-    """Why it was not run here."""
+    """The reason why it was not run here; otherwise empty."""
 
     @property
     def protocol(self) -> str:
-        """How near the experiment is to that of the source, in words."""
+        """How closely the experiment follows that of the source, in words."""
         return PROTOCOLS[self.claim.protocol if self.result is None else self.result.protocol]
 
     @property
@@ -87,13 +87,13 @@ class ReproducedClaim:
 
     @property
     def p(self) -> float | None:
-        """The largest p-value of no effect among its comparisons; None where nothing was compared."""
+        """The largest p-value of no effect among the comparisons; None if nothing was compared."""
         if self.result is None or self.is_stale or not any(self.result.comparisons):
             return None
         return max(comparison.p for part in self.result.comparisons for comparison in part)
 
     def verdicts(self, tests: int) -> Iterator[tuple[int, ClaimComparison, ClaimVerdict]]:
-        """Every comparison with the number of its part and its verdict."""
+        """Yield every comparison with the index of its part and its verdict. `tests` is Holm's factor of the claim."""
         if self.result is None or self.is_stale:
             return
         within = sum(map(len, self.result.comparisons))
@@ -104,13 +104,13 @@ class ReproducedClaim:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Reproduction(Result):
-    """Published claims, each with its verdict. Holm's correction is over those that were compared."""
+    """Published claims, each with its verdict. Holm's correction covers all claims that were compared."""
 
     entries: tuple[ReproducedClaim, ...]
     folder: Path | None = None
-    """Where the results and the runs are; None where nothing is kept."""
+    """The folder of the results and the runs; None if nothing is kept."""
     beside: tuple[ReproducedClaim, ...] = ()
-    """Other claims that the folder holds results of: Holm's correction is over these too, so that a claim has one verdict however it is asked for."""
+    """Other claims with results in the folder. Holm's correction also covers these, so that the verdict of a claim does not depend on which claims are requested."""
 
     @cached_property
     def factors(self) -> Mapping[str, int]:
@@ -119,7 +119,7 @@ class Reproduction(Result):
 
     @cached_property
     def verdicts(self) -> Mapping[str, ClaimVerdict | None]:
-        """The verdict of every claim by its id; None of one that has not been run yet."""
+        """The verdict of every claim by its id; None for a claim that has not been run yet."""
         return {entry.claim.id: self._verdict(entry) for entry in self.entries}
 
     def _verdict(self, entry: ReproducedClaim) -> ClaimVerdict | None:
@@ -131,7 +131,7 @@ class Reproduction(Result):
         return worst(several) if several else "cannot tell"
 
     def __getitem__(self, name: str) -> ReproducedClaim:
-        """A claim by its id; BadInput names the nearest."""
+        """The claim with this id. Raises BadInput with the nearest id if there is none."""
         from outcross.recipe import nearest
 
         by_id = {entry.claim.id: entry for entry in self.entries}
@@ -140,11 +140,11 @@ class Reproduction(Result):
         return by_id[name]
 
     def reason(self, entry: ReproducedClaim) -> str:
-        """Why a claim has no comparison; empty where it has."""
+        """Why a claim has no comparison; empty if it has one."""
         return entry.not_run or entry.claim.not_run or ("" if entry.result is None else entry.result.reason)
 
     def frame(self) -> Any:
-        """A row a comparison (polars): claim, part, what is compared, published, ours with its interval, n, the verdict of it and of the claim."""
+        """One row per comparison (polars): the claim and its part, the published number, ours with its interval and n, and the verdicts of the comparison and of the claim."""
         import polars
 
         schema = {
@@ -208,7 +208,7 @@ class Reproduction(Result):
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many claims have each verdict."""
+        """The number of claims with each verdict."""
         counts: dict[str, int] = {}
         for word in self.verdicts.values():
             counts[word or "not run yet"] = counts.get(word or "not run yet", 0) + 1
@@ -216,20 +216,20 @@ class Reproduction(Result):
 
     @property
     def short(self) -> str:
-        """How many claims have which verdict."""
+        """The number of claims with each verdict, in one line."""
         verdicts = [*MEANINGS]
         ordered = sorted(self.counts.items(), key=lambda entry: verdicts.index(entry[0]) if entry[0] in verdicts else len(verdicts))
         counts = ", ".join(f"{word} {count}" for word, count in ordered)
         return f"Verdicts of {amount(len(self.entries), 'claim')}: {counts or 'none'}"
 
     def lines(self, width: int = WIDTH) -> Iterator[str]:
-        """What a terminal shows: a block a claim."""
+        """The lines for a terminal, with one block per claim."""
         from outcross.verbs.reproduce.screen import reproduction_lines
 
         return reproduction_lines(self, width)
 
     def figures(self) -> tuple[Figure, ...]:
-        """A figure a claim that was compared: the published numbers and ours with their intervals."""
+        """One figure for each claim that was compared: the published numbers, and ours with their intervals."""
         from outcross.verbs.reproduce.page import claim_figure
 
         return tuple(
@@ -239,7 +239,7 @@ class Reproduction(Result):
         )
 
     def markdown(self) -> str:
-        """The page docs/reproduction.md: the table, and what is to be said of each claim."""
+        """The page docs/reproduction.md: a table of the verdicts, and a section for each claim."""
         from outcross.verbs.reproduce.page import markdown
 
         return markdown(self)
@@ -251,7 +251,7 @@ class Reproduction(Result):
         return write_reproduction(self, Path(path))
 
     def open(self, name: str) -> Any:
-        """The run of a claim, as `outcross.open` gives it. BadInput where nothing was kept, or where the claim is no run."""
+        """Open the run of a claim. Raises BadInput if nothing was kept, or if the claim has no run."""
         from outcross.verbs.reproduce.work import run_folder
         from outcross.verbs.run.result import opened
 
@@ -260,7 +260,7 @@ class Reproduction(Result):
             raise BadInput("this reproduction was not kept; give out= to keep its runs")
         size = entry.claim.of_size("small" if entry.result is None else entry.result.size)
         if size is None or size.run is None:
-            raise BadInput(f"{name} is no experiment of a loop, so that it has no run; its numbers are in frame()")
+            raise BadInput(f"{name} is not an experiment of a loop, so it has no run; its numbers are in frame()")
         return opened(run_folder(self.folder, entry.claim, "small" if entry.result is None else entry.result.size))
 
 
@@ -280,7 +280,7 @@ def _plain(comparison: ClaimComparison) -> dict[str, Any]:
 
 
 def read_result(path: Path) -> ClaimResult:
-    """What a result file holds. BadInput where it is damaged."""
+    """Read the result of a claim from its file. Raises BadInput if the file is damaged."""
     try:
         content = json.loads(read_text(path))
         comparisons = tuple(
@@ -306,17 +306,17 @@ def read_result(path: Path) -> ClaimResult:
 
 
 def result_file(folder: Path, claim: Claim, size: str) -> Path:
-    """Where the result of a claim at a size is kept."""
+    """The file of the result of a claim at a size."""
     return folder / RESULTS / f"{claim.id}-{size}.json"
 
 
 def is_reproduction(folder: Path) -> bool:
-    """Whether a folder holds results of claims."""
+    """Whether a folder contains results of claims."""
     return (folder / RESULTS).is_dir() and (folder / VERDICTS).is_file()
 
 
 def stored_reproduction(folder: Path) -> Reproduction | None:
-    """Every claim with the result that a folder holds of it, the larger size where it has both; None where the folder holds no reproduction."""
+    """Every claim with its result in a folder, that of the larger size if there are both; None if the folder contains no reproduction."""
     if not is_reproduction(folder):
         return None
     why = {
@@ -333,7 +333,7 @@ def stored_reproduction(folder: Path) -> Reproduction | None:
 
 
 def stored_result(folder: Path, claim: Claim, size: str = "") -> ClaimResult | None:
-    """The result of a claim that a folder holds: of the size, or of the larger one; None where there is none."""
+    """The result of a claim in a folder: of the given size, or else of the larger one; None if there is none."""
     for candidate_size in [size] if size else ["full", "small"]:
         path = result_file(folder, claim, candidate_size)
         if path.is_file():

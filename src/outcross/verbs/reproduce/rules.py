@@ -1,7 +1,7 @@
-"""How agreement with a published result is decided: a closed list of rules, chosen before the experiment runs.
+"""Rules that decide agreement with a published result: a closed list. The rule of a claim is chosen before its experiment runs.
 
-A rule turns a run into comparisons. A comparison with a published number asks whether ours is close, precise and beyond no effect. A comparison
-without one asks for a direction: a contrast that the paper says is above 0.
+A rule turns a run into comparisons. In a comparison with a published number, ours must be close and precise, and its interval must exclude the value that means no
+effect. A comparison without a published number tests a direction: a contrast that is above 0 according to the paper.
 """
 
 from __future__ import annotations
@@ -24,74 +24,74 @@ if TYPE_CHECKING:
     from polars import DataFrame
 
 CLOSE = 3.0
-"""Standard errors of the difference within which ours is close to the published number."""
+"""Maximum difference, in standard errors of the difference, at which our number is close to the published one."""
 PRECISE = 0.25
-"""Half of a 95 % interval, as a share of the published effect, up to which a number is precise."""
+"""Maximum half-width of the 95 % interval of a precise number, as a share of the published effect."""
 Z = 1.959964
-"""Standard errors of half a 95 % interval of a published number."""
+"""Half-width of the 95 % interval of a published number, in standard errors."""
 LEVEL = 0.05
-"""Of the test of no effect, after Holm's correction over the claims."""
+"""Significance level of the test of no effect, after Holm's correction over the claims."""
 
 
 @dataclass(frozen=True)
 class ClaimComparison:
-    """One number of ours beside what was published of it."""
+    """A comparison of one of our numbers with the published number or direction."""
 
     what: str
     ours: Estimate
     none: float = 0.0
-    """What it is where there is no effect."""
+    """The value that means no effect."""
     published: float | None = None
-    """None where a direction was published: then ours should be above `none`."""
+    """The published number. None if only a direction was published; then our number should be above `none`."""
     error: float = 0.0
     """The standard error of the published number."""
 
     @property
     def p(self) -> float:
-        """Of no effect, two-sided."""
+        """The two-sided p-value of no effect."""
         return p_against(self.ours, self.none)
 
     @property
     def excludes_none(self) -> bool:
-        """Whether our interval leaves out no effect."""
+        """Whether our interval excludes the value that means no effect."""
         if self.ours.low is None or self.ours.high is None:
             return False
         return not self.ours.low <= self.none <= self.ours.high
 
     @property
     def is_same_side(self) -> bool:
-        """Whether ours lies on the published side of no effect."""
+        """Whether our number lies on the published side of no effect."""
         side = 1.0 if self.published is None else self.published - self.none
         return (self.ours.value - self.none) * side > 0
 
     def is_close(self, printed: float = 0.0) -> bool:
-        """Whether ours is within `CLOSE` standard errors of the published number; `printed` is the standard error of its rounding in print."""
+        """Whether our number is within `CLOSE` standard errors of the published one. `printed` is the standard error of its rounding in print."""
         if self.published is None or self.ours.low is None:
             return False
         slack = CLOSE * math.hypot(error_of(self.ours), self.error, printed) + rounding(self.published, self.ours.value)
         return abs(self.ours.value - self.published) <= slack
 
     def p_of_published(self, printed: float = 0.0) -> float:
-        """Of ours and the published number being the same, two-sided; 1 where none was published."""
+        """The two-sided p-value of our number being equal to the published one; 1 if no number was published."""
         return 1.0 if self.published is None else p_against(self.ours, self.published, math.hypot(self.error, printed))
 
     @property
     def is_precise(self) -> bool:
-        """Whether half of our interval is at most `PRECISE` of the published effect."""
+        """Whether the half-width of our interval is at most `PRECISE` of the published effect."""
         if self.published is None or self.ours.low is None or self.ours.high is None:
             return False
         return (self.ours.high - self.ours.low) / 2 <= PRECISE * abs(self.published - self.none)
 
     @property
     def is_published_precisely(self) -> bool:
-        """Whether half of the 95 % interval of the published number is at most `PRECISE` of its effect: else being near to it says little."""
+        """Whether the half-width of the 95 % interval of the published number is at most `PRECISE` of its effect. If not, closeness means little."""
         return self.published is not None and Z * self.error <= PRECISE * abs(self.published - self.none)
 
 
 def print_error(number: float) -> float:
-    """The standard error of a number that was rounded to the digits that it has: half a unit of the last one, over √3.
+    """The standard error of a number due to its rounding to the printed digits: half a unit of the last digit, divided by √3.
 
-    Zeros at its end are not seen, and a whole number counts as printed to one tenth.
+    Zeros at its end are not counted as digits, and a whole number counts as printed to one tenth.
 
     >>> round(print_error(0.754), 6), round(print_error(203.9), 4)
     (0.000289, 0.0289)
@@ -102,21 +102,21 @@ def print_error(number: float) -> float:
 
 
 class Rule:
-    """How agreement is decided."""
+    """A rule that decides agreement."""
 
     def compare(self, frame: DataFrame) -> Iterator[ClaimComparison]:
-        """What is compared, of the readings of a run (`Run.frame()`)."""
+        """Yield the comparisons from the readings of a run (`Run.frame()`)."""
         raise NotImplementedError
 
 
 @recipe
 class EqualRule(Rule):
-    """Our number is the published one: within three standard errors, precise to a quarter of the effect, and beyond no effect."""
+    """Our number equals the published one: within three standard errors, precise to a quarter of the effect, and different from no effect."""
 
     reading: Annotated[Lookup, exactly(Lookup, "reading")]
     published: float
     error: Annotated[float, Field(ge=0)] = 0.0
-    """The standard error of the published number; 0 where it is exact."""
+    """The standard error of the published number; 0 if it is exact."""
     no_effect: float = 0.0
 
     @model_validator(mode="after")
@@ -144,14 +144,14 @@ class BelowRule(Rule):
 
 @recipe
 class OrderRule(Rule):
-    """Numbers of several arms stand in the published order, each below the next."""
+    """Numbers of several arms are in the published order, each below the next."""
 
     readings: Annotated[tuple[Lookup, ...], several(Lookup, "readings")]
 
     @model_validator(mode="after")
     def _has_two(self):
         if len(self.readings) < 2:
-            raise ValueError(f"an order is of two readings or more, got {len(self.readings)}")
+            raise ValueError(f"an order needs at least two readings, got {len(self.readings)}")
         return self
 
     def compare(self, frame):
@@ -179,14 +179,14 @@ class SignRule(Rule):
 
 @recipe
 class SlopeRule(Rule):
-    """The slope of our numbers over x is the published one, judged as by `equal`."""
+    """The slope of our numbers over x equals the published one, by the criteria of `equal`."""
 
     readings: Annotated[tuple[Lookup, ...], several(Lookup, "readings")]
     published: float
     error: Annotated[float, Field(ge=0)] = 0.0
     no_effect: float = 0.0
     log_x: bool = False
-    """Whether x is taken as its decadic logarithm; that of the numbers is their transformation log10."""
+    """Whether x is replaced by its decadic logarithm. For the numbers, use their transformation log10."""
 
     @model_validator(mode="after")
     def _has_places(self):
@@ -211,7 +211,7 @@ class SlopeRule(Rule):
 
 @recipe
 class ConvexRule(Rule):
-    """Our numbers over x bend upward: every slope is steeper than the one before it."""
+    """Our numbers are a convex function of x: every slope between neighbours is larger than the one before it."""
 
     readings: Annotated[tuple[Lookup, ...], several(Lookup, "readings")]
 
@@ -229,12 +229,12 @@ class ConvexRule(Rule):
 
 @recipe
 class FlipRule(Rule):
-    """Our numbers lie on one side of no effect where x is below a threshold, and on the other where it is above."""
+    """Our numbers lie on one side of no effect if x is below a threshold, and on the other side if it is above."""
 
     readings: Annotated[tuple[Lookup, ...], several(Lookup, "readings")]
     threshold: float
     first: Literal["above", "below"] = "above"
-    """On which side of no effect the numbers lie below the threshold."""
+    """The side of no effect on which the numbers lie if x is below the threshold."""
     no_effect: float = 0.0
 
     @model_validator(mode="after")
@@ -267,25 +267,25 @@ RULES: Family = Family(
 
 
 def _distinction(reading: Lookup, other: Lookup) -> str:
-    """What tells a reading from the one that it is compared with: its arm, unless they share it."""
+    """The words that distinguish a reading from the one that it is compared with: its arm, unless both have the same arm."""
     if reading.arm != other.arm:
         return reading.words
     return reading.measure if reading.measure != other.measure else f"{reading.measure} at generation {reading.generation}"
 
 
 def _moved(estimate: Estimate, by: float) -> Estimate:
-    """The estimate and its interval, moved by a known number."""
+    """The estimate and its interval, shifted by a known number."""
     return estimate.on_scale(lambda value: value + by)
 
 
 def _check_effect(published: float, no_effect: float) -> None:
     if published == no_effect:
         raise ValueError(
-            f"published is {published:g} and so is no_effect, so that no number could agree; change no_effect, or write a sign or a below"
+            f"published and no_effect are both {published:g}, so no number could agree; change no_effect, or use the rule sign or below"
         )
 
 
 def _check_places(readings: tuple[Lookup, ...], fewest: int) -> None:
     places: list[Any] = [reading.x for reading in readings]
     if len(readings) < fewest or None in places or any(b <= a for a, b in pairwise(places)):
-        raise ValueError(f"it needs {fewest} readings or more with rising places x, got {places}")
+        raise ValueError(f"it needs at least {fewest} readings with increasing x, got {places}")

@@ -1,4 +1,4 @@
-"""What a terminal shows of claims and their verdicts."""
+"""The lines that a terminal shows of claims and their verdicts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reproduction_lines(result: Reproduction, width: int) -> Iterator[str]:
-    """A block a claim: its verdict, what it says and where, and every comparison."""
+    """One block per claim: its verdict, its statement and source, and every comparison."""
     for entry in result.entries:
         yield from entry_lines(result, entry, width)
     yield result.short
@@ -40,12 +40,12 @@ def entry_lines(result: Reproduction, entry: ReproducedClaim, width: int) -> Ite
 
 
 def protocol_words(entry: ReproducedClaim) -> str:
-    """How near the experiment is to that of the source, and whether an inequality decides the claim whatever the experiment shows."""
+    """How closely the experiment follows that of the source, and whether an inequality decides the claim in every experiment."""
     return f"{entry.protocol}; an inequality decides" if entry.claim.decided_by else entry.protocol
 
 
 def compared(comparison: ClaimComparison) -> str:
-    """A comparison in words: our number with its interval, beside the published one."""
+    """A comparison in words: our number with its interval, and the published one."""
     ours = comparison.ours
     interval = f" (no interval: {ours.method})" if ours.low is None else f" [{number(ours.low)}, {number(ours.high)}]"
     if comparison.published is None:

@@ -1,4 +1,4 @@
-"""From comparisons to a verdict (science/oracles.md E5): the rules are fixed before anything runs, and Holm's correction is over the claims."""
+"""Verdicts from comparisons (science/oracles.md E5). The rules are fixed before anything runs, and Holm's correction covers all claims."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from outcross.verbs.reproduce.rules import LEVEL, ClaimComparison, print_error
 
 ClaimVerdict = Literal["agrees", "same direction", "cannot tell", "differs", "not run here", "stale"]
 ORDERED: tuple[ClaimVerdict, ...] = ("agrees", "same direction", "cannot tell", "differs")
-"""From the best to the worst: a claim of several comparisons has the verdict of its worst one."""
+"""The verdicts from best to worst. A claim with several comparisons has the worst of their verdicts."""
 MEANINGS: Mapping[ClaimVerdict, str] = {
     "agrees": "Our number is within three standard errors of the published one. Both are precise to a quarter of the effect, and the value that means no effect lies outside our interval after Holm's correction over the claims. If an order or a sign is claimed, the exact protocol shows it.",
-    "same direction": "The order or the sign is the published one, and no more can be said: the scale is smaller, the experiment is a stand-in, or the published number is unverified.",
+    "same direction": "The order or the sign is the published one. No more can be said, because the scale is smaller, the experiment is a stand-in, or the published number is unverified.",
     "cannot tell": "Our interval or that of the published number is too wide, or ours contains the value that means no effect, or there is no interval. Or our number is away from the published one, but by no more than few seeds or many comparisons explain.",
     "differs": "Our number is precise, and under the exact protocol it is away from the published one, or it points the other way. It does so after a correction over the comparisons of the claim.",
-    "not run here": "The experiment needs data or hardware that this machine does not have. The reason stands beside the claim.",
-    "stale": "The claim was changed after its result was made; it must be run again.",
+    "not run here": "The experiment needs data or hardware that this machine does not have. The reason is given with the claim.",
+    "stale": "The claim was changed after it was run, and must be run again.",
 }
 
 
 def verdict(
     part: ClaimPart, comparison: ClaimComparison, claim: Claim, protocol: Protocol, tests: int = 1, within: int = 1
 ) -> ClaimVerdict:
-    """Of one comparison. `tests` is Holm's factor, by which its p-value is multiplied; `within` is how many comparisons the claim has.
+    """The verdict of one comparison. `tests` is Holm's factor, by which its p-value is multiplied. `within` is the number of comparisons of the claim.
 
-    One comparison is enough for a claim to differ, so that a p-value by which it does is multiplied by their number (Bonferroni).
+    A claim differs if any of its comparisons does, so the p-value of a difference is also multiplied by their number (Bonferroni).
     """
     may_agree = part.tag not in UNVERIFIED and not claim.at_most_same_direction and protocol != "stand_in"
     if not comparison.excludes_none or comparison.p * tests > LEVEL:
@@ -55,14 +55,14 @@ def worst(several: Sequence[ClaimVerdict]) -> ClaimVerdict:
 
 
 def holm_factors(p_values: Mapping[str, float]) -> dict[str, int]:
-    """By how much the p-values of each claim are multiplied: of m claims by m for that with the smallest, by m − 1 for the next.
+    """The factors by which Holm's method multiplies the p-values of claims: m for the smallest of m p-values, m − 1 for the next, and so on.
 
-    The p-value of a claim is the largest among its comparisons, all of which must be beyond no effect. Where a claim before it fails, those after it
-    fail too, which the factor of that claim says.
+    The p-value of a claim is the largest among its comparisons, since all of them must differ from no effect. If a claim fails, all claims with larger
+    p-values fail as well; they get the factor of that claim.
 
     >>> holm_factors({"a": 0.001, "b": 0.04, "c": 0.01})
     {'a': 3, 'c': 2, 'b': 1}
-    >>> holm_factors({"a": 0.03, "b": 0.04})  # 0.03 · 2 fails, so that 0.04 · 1 must fail too
+    >>> holm_factors({"a": 0.03, "b": 0.04})  # 0.03 · 2 fails, so 0.04 · 1 must also fail
     {'a': 2, 'b': 2}
     """
     names = sorted(p_values, key=lambda name: p_values[name])

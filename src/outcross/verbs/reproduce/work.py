@@ -1,4 +1,4 @@
-"""How a claim is looked at: its experiment in an ordinary run folder, or a procedure of the closed list, then its comparisons."""
+"""Runs a claim: its experiment in an ordinary run folder, or a procedure of the closed list, and then its comparisons."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from outcross.verbs.run.progress import ArmStopped, Ended, UnderWay
 
 RUNS = "runs"
-"""The folder of the runs, below that of a reproduction."""
+"""The folder of the runs, within the folder of a reproduction."""
 OF_DATA = "data: "
-"""What a setting begins with that names a file below --data."""
+"""The prefix of a setting that names a file within --data."""
 
 
 def looked_at(claim: Claim, size: str, folder: Path | None, data: Path | None, watch: Callable[[Any], None]) -> ClaimResult:
-    """Run the experiment of a claim, or go on with it, and compare. What the folder holds already is loaded.
+    """Run or resume the experiment of a claim, and compare. Steps that are already in the folder are loaded.
 
-    The date, the machine and the seconds are those of the work: a replay of a finished one keeps them.
+    The date, the machine and the duration belong to the run that did the work. If a finished run is only loaded, they are kept.
     """
     experiment = claim.of_size(size)
     assert experiment is not None
@@ -69,13 +69,16 @@ def looked_at(claim: Claim, size: str, folder: Path | None, data: Path | None, w
 
 
 def _steps(folder: Path) -> bytes:
-    """The ledger of a run, which grows where work is done; empty where there is no run."""
+    """The content of the ledger of a run, which grows when steps run; empty if there is no run."""
     path = folder / "ledger.jsonl"
     return path.read_bytes() if path.is_file() else b""
 
 
 def _kept(result: ClaimResult, path: Path, is_loaded: bool) -> ClaimResult:
-    """The result with the date, machine and seconds of the one that is there, where its run was loaded or it is the same; written where it is another."""
+    """Write a result to its file unless the same result is there already, and return the stored one.
+
+    If the run was only loaded or the result is the same, the date, the machine and the duration of the stored result are kept.
+    """
     if path.is_file():
         stored = read_result(path)
         same = replace(result, date=stored.date, machine=stored.machine, seconds=stored.seconds)
@@ -85,11 +88,11 @@ def _kept(result: ClaimResult, path: Path, is_loaded: bool) -> ClaimResult:
             result = same
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(result.plain(), ensure_ascii=False, indent=1) + "\n")
-    return read_result(path)  # as a replay reads it, to the digit
+    return read_result(path)  # with the same digits as when it is loaded later
 
 
 def run_folder(folder: Path, claim: Claim, size: str) -> Path:
-    """The folder of the run of a claim. A claim whose experiment was changed has another one, and the former is kept."""
+    """The folder of the run of a claim. If the experiment of a claim is changed, its folder is another one, and the former is kept."""
     experiment = claim.of_size(size)
     assert experiment is not None
     content = json.dumps([plain(experiment.run), plain(experiment.settings)], sort_keys=True)
@@ -104,7 +107,7 @@ def _frame(
     data: Path | None,
     watch: Callable[[Ended | UnderWay | ArmStopped], None],
 ) -> tuple[DataFrame, dict[str, Any]]:
-    """The readings, and how large the experiment was."""
+    """The readings of the experiment of a claim, and its numbers of seeds, generations, arms and chains."""
     if experiment.procedure is not None:
         procedure = member(PROCEDURES, experiment.procedure, "procedure")
         frame = procedure(**experiment.settings).frame(data)
@@ -122,7 +125,7 @@ def _frame(
 
 
 def _placed(value: Any, data: Path | None) -> Any:
-    """A setting; where it names a file of the data folder (`data: text/x.txt`), the path of that file."""
+    """A setting. If it names a file of the data folder (`data: text/x.txt`), the path of this file."""
     return (
         str(data / value.removeprefix(OF_DATA))
         if isinstance(value, str) and value.startswith(OF_DATA) and data is not None
@@ -136,12 +139,12 @@ def _facts(frame: DataFrame) -> dict[str, Any]:
 
 
 def lacking(claim: Claim, size: str, data: Path | None) -> str:
-    """What this machine lacks for a claim at a size, in words; empty where it lacks nothing."""
+    """What this machine lacks to run a claim at a size, in words; empty if it lacks nothing."""
     if claim.not_run:
         return claim.not_run
     experiment = claim.of_size(size)
     if experiment is None:
-        return f"it has no size {size}"
+        return f"the claim has no size {size}"
     for need in experiment.needs:
         if need == "gpu":
             if not _has_gpu():
@@ -154,7 +157,7 @@ def lacking(claim: Claim, size: str, data: Path | None) -> str:
 
 
 def check_memory(claim: Claim, size: str) -> None:
-    """BadInput where this machine has not the memory that a claim needs at a size."""
+    """Raise BadInput if this machine has less memory than a claim needs at a size."""
     experiment, available = claim.of_size(size), memory()
     if experiment is not None and available is not None and experiment.memory > available:
         small = claim.small
@@ -164,12 +167,12 @@ def check_memory(claim: Claim, size: str) -> None:
             else ""
         )
         raise BadInput(
-            f"{claim.id} at size {size} needs {experiment.memory:g} GB of memory, and this machine has {available:.1f} GB{instead or '; run it on a larger machine'}"
+            f"{claim.id} at size {size} needs {experiment.memory:g} GB of memory, but this machine has {available:.1f} GB{instead or '; run it on a larger machine'}"
         )
 
 
 def memory() -> float | None:
-    """Gigabytes of memory of this machine; None where it does not say."""
+    """The memory of this machine in gigabytes; None if it is not known."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     except (ValueError, OSError, AttributeError):
