@@ -288,7 +288,7 @@ def _no_logarithm(slope: Slope, intervals: Sequence[Interval]) -> str:
 
 @dataclass(frozen=True)
 class Scale:
-    """The scale on which values are fitted: multiplied by `sign`, and as logarithms or unchanged."""
+    """The scale on which values are fitted: as logarithms of `sign` times the values, or unchanged."""
 
     sign: float
     is_log: bool

@@ -11,7 +11,7 @@ MEASURE, AT, HUMAN_SHARE = "beyond_human", "above human 99.9 %", 0.001
 
 
 def hallucination(readings: Readings, limits: Thresholds) -> Answer:
-    """Data appear that are unlike any human data: more blocks are less likely than almost any human block than in human data."""
+    """Data appear that are unlike any human data: blocks less likely than almost any human block are more frequent than in human data."""
     course = readings.course(MEASURE, AT)
     floor, source = readings.null(MEASURE, AT, course), "the floor in human data"
     if floor is None:  # without a floor, the human share beyond the limit is known, because the limit is a quantile

@@ -86,7 +86,7 @@ def catastrophe(readings: Readings, limits: Thresholds) -> Answer:
 
 
 def increase(readings: Readings, limits: Thresholds) -> Answer:
-    """The population risk rises at all, by more than its interval."""
+    """The population risk rises significantly, by any amount."""
     risk = risk_of(readings)
     ratios, rises = risk.over_generation_0(), risk.course.changes()
     when = since([ratio.low > 1 for ratio in ratios])

@@ -506,8 +506,8 @@ class Audits(Result):
     def check_gates(self, gates: Sequence[str]) -> None:
         """Raise GateFailed if the sets fail a gate.
 
-        A gate fails if something is lost or invented in its aspect with at least its severity (`tails=5%`), if a column is missing or was not
-        compared in full, or if no check gave an answer. Raises BadInput if a gate cannot be read.
+        A gate fails if something is lost or invented in its aspect with at least its severity (`tails=5%`), if a column is missing, if a column or
+        a measure was not examined in full, or if no check gave an answer. Raises BadInput if a gate cannot be read.
         """
         read = [gate_of(gate) for gate in gates]
         if not read:

@@ -34,7 +34,7 @@ class RunQuestion:
     out: Folder | None = None
     """Folder of the run. Default: runs/NAME (in Python: the run stays in memory). If the folder holds the same experiment, the run resumes."""
     workers: int | None = None
-    """Number of arms that run at the same time, one thread each. Default: the number of cores (in Python: 1)."""
+    """Number of arms that run at the same time, one thread each. Default: the number of cores, or 1 if the learner has a closed form (in Python: 1)."""
     fork: bool = False
     """If the folder holds another experiment, run in a new folder beside it and reuse every step that has not changed."""
     device: str = "cpu"

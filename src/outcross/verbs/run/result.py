@@ -143,7 +143,8 @@ class Run(Result):
     def pictures(self) -> Any:
         """The pictures as a polars frame.
 
-        Each row holds the pictures of a generation, drawn from the same latents in every generation. Empty if there are none.
+        Each row holds the pictures of a generation, drawn from the same latents in every generation.
+        Generation 0 has another row with as many human pictures. The frame is empty if there are no pictures.
         """
         return self.tables.pictures
 
@@ -187,7 +188,7 @@ class Run(Result):
                 sentences.append(f"The network has {learner.numbers(height, width):,} parameters at {height} by {width} pixels.")
             if isinstance(human, Images) and human.path is None:
                 sentences.append(
-                    "The digits of scikit-learn replace the pictures of the paper, so no number here is comparable with a published one."
+                    "The digits of scikit-learn are used in place of other pictures, so no number here is comparable with a published one."
                 )
         return tuple(dict.fromkeys(sentences))
 
