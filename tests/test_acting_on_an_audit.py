@@ -105,8 +105,8 @@ def test_a_clean_set_has_no_suspect_record_and_says_what_that_cost(people, tmp_p
     [
         (("--write-clean", "clean.txt"), "must end with .parquet or .csv"),
         (("--write-clean", "{there}"), "exists; name a new file"),
-        (("--baseline", "{there}"), "name the gate too, as in --fail-on any"),
-        (("--baseline", "{there}", "--fail-on", "any"), "is not a whole audit.json"),
+        (("--baseline", "{there}"), "add one, for example --fail-on any"),
+        (("--baseline", "{there}", "--fail-on", "any"), "is not a valid audit.json"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(people, tmp_path, words, why):

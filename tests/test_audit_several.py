@@ -69,7 +69,7 @@ def test_an_audit_of_a_run_with_several_seeds_says_which_it_is_of(tmp_path):
     ended = conftest.outcross("run", spec, "--out", tmp_path / "tiny", "--workers", 1, "--quiet", **conftest.WITHOUT_CHARTS)
     assert ended.returncode == 0, ended.stderr
     printed = conftest.outcross("audit", tmp_path / "tiny", "--aspects", "tails", "--workers", 1, "--json")
-    assert printed.returncode == 0 and "of 2 seeds the first is audited, seed-0" in printed.stdout
+    assert printed.returncode == 0 and "only the first of 2 seeds is audited, seed-0" in printed.stdout
 
 
 def test_what_another_process_is_sent_holds_no_data(sets):

@@ -159,7 +159,7 @@ def test_a_bad_command_line_is_refused(arguments, message, tmp_path, capsys, mon
     [
         (lambda: outcross.reproduce(""), "claims is empty"),
         (lambda: outcross.reproduce("gaussian-variance", out=""), "out is empty"),
-        (lambda: outcross.forecast(["runs/a", ""]), "is no folder of a run"),
+        (lambda: outcross.forecast(["runs/a", ""]), "is neither the folder of a run nor an experiment"),
         (lambda: outcross.report(""), "is empty"),
         (lambda: outcross.show(""), "what is empty"),
         (lambda: outcross.audit("human.csv", reference=""), "reference is empty"),

@@ -301,7 +301,7 @@ def test_a_run_that_loses_what_it_recorded_does_not_end_well(lost, tmp_path):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     run = run_of(tmp_path / "numbers.yaml", out=tmp_path / "run")
-    with pytest.raises(MachineGaveOut, match="while the run went on"):
+    with pytest.raises(MachineGaveOut, match="during the run"):
         run.finish(lose)
 
 

@@ -223,7 +223,8 @@ def test_what_card_did_not_write_is_never_replaced(tmp_path):
     (place / "README.md").write_text("mine")
     before = {path: path.read_bytes() for path in place.rglob("*") if path.is_file()}
     with pytest.raises(
-        BadInput, match=r"README\.md exists and is not as card wrote it; move it, or choose another folder with --out"
+        BadInput,
+        match=r"README\.md exists and was not written by card, or was changed since; move it, or choose another folder with --out",
     ):
         card(place)
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
@@ -233,11 +234,11 @@ def test_what_card_did_not_write_is_never_replaced(tmp_path):
     card(place, out=tmp_path / "elsewhere", license="mit")
     assert front(written.readme)["license"] == "mit"
     (tmp_path / "elsewhere" / "croissant.json").write_text("{}")
-    with pytest.raises(BadInput, match=r"croissant\.json exists and is not as card wrote it"):
+    with pytest.raises(BadInput, match=r"croissant\.json exists and was not written by card, or was changed since"):
         card(place, out=tmp_path / "elsewhere")
     (tmp_path / "elsewhere" / "croissant.json").unlink()
     (tmp_path / "elsewhere" / "croissant.json").symlink_to(place / "manifest.json")
-    with pytest.raises(BadInput, match=r"croissant\.json exists and is not"):
+    with pytest.raises(BadInput, match=r"croissant\.json exists and was not"):
         card(place, out=tmp_path / "elsewhere")
 
 

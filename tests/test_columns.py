@@ -200,7 +200,7 @@ def test_long_tables_need_columns_that_are_there(tmp_path):
         ({"entity": "wh"}, "did you mean 'who'"),
         ({"time": "when"}, "--entity"),
         ({"entity": "who", "time": "says"}, "holds no times"),
-        ({"entity": "who", "key": "who"}, "both asked about and left out"),
+        ({"entity": "who", "key": "who"}, "both used and left out"),
         ({"entity": "when", "time": "x", "ignore": "nothing"}, "no column 'nothing'"),
     ):
         with pytest.raises(BadInput, match=why):

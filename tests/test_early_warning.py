@@ -35,7 +35,7 @@ def test_one_seed_has_a_lead_and_no_verdict():
     assert answer.note.startswith(
         "By the values alone, the early signal (rare things are lost) had lost a tenth 2 generations before held-out loss had risen by 5 %. "
     )
-    assert "which puts either signal first in half of such runs" in answer.note
+    assert "by which either signal is first in half of such runs" in answer.note
     assert (
         "By their 95 % intervals, the early signal had surely moved from generation 2 on, and held-out loss had surely moved from generation 2 on."
         in answer.note
@@ -45,7 +45,7 @@ def test_one_seed_has_a_lead_and_no_verdict():
 def test_six_seeds_that_agree_are_beyond_what_swapping_the_signals_gives():
     """Of 64 flips of signs two are as far: 1/32. Five seeds have 1/16."""
     answer = seeds(*[EARLY] * 6)
-    assert (answer.answer, answer.value) == ("yes", 2.0) and "a chance of 0.031" in answer.note
+    assert (answer.answer, answer.value) == ("yes", 2.0) and "a probability of 0.031" in answer.note
     assert seeds(*[EARLY] * 5).answer == "cannot_tell"
     assert seeds(*[LATE] * 6).answer == "no" and seeds(*[LATE] * 6).value == -2.0
 
@@ -82,4 +82,4 @@ def test_without_an_early_signal_there_is_no_warning():
         for g in range(3)
     ]  # fmt: skip
     answer = profile(frame(rows), arm="replace")[WARNING]
-    assert (answer.answer, answer.note) == ("not_applicable", "no early signal was read over two generations")
+    assert (answer.answer, answer.note) == ("not_applicable", "no early signal has readings in two generations")

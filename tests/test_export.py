@@ -182,7 +182,7 @@ def test_a_former_export_is_replaced_and_what_was_changed_by_hand_is_not(run, tm
     outcross.export(run.folder, generation=1, **asked)
     assert (first.folder / "model.safetensors").read_bytes() != weights
     (first.folder / "README.md").write_text("my own words")
-    with pytest.raises(BadInput, match=r"holds README.md, which no export left there"):
+    with pytest.raises(BadInput, match=r"holds README.md, which was not written by export"):
         outcross.export(run.folder, generation=0, **asked)
     assert (first.folder / "README.md").read_text() == "my own words"
 
@@ -208,7 +208,7 @@ def test_an_unfinished_run_gives_its_newest_generation_and_says_so(tmp_path):
         ({"to": "transformer"}, "unknown --to 'transformer'; did you mean 'transformers'"),
         ({"to": ""}, "to is empty; give a value, or leave it out"),
         ({"out": "file.txt"}, "is a file; name a folder"),
-        ({"out": "full"}, "holds a.txt, which no export left there"),
+        ({"out": "full"}, "holds a.txt, which was not written by export"),
         ({"result": "full"}, "holds no ledger.jsonl"),
     ],
 )
@@ -225,7 +225,7 @@ def test_a_question_that_cannot_be_answered_is_refused_in_one_line(run, tmp_path
 
 
 def test_the_folder_of_the_run_is_no_place_for_its_export(run):
-    with pytest.raises(BadInput, match="which no export left there"):
+    with pytest.raises(BadInput, match="which was not written by export"):
         outcross.export(run.folder, to="transformers", arm="replace", out=run.folder)
 
 

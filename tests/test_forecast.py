@@ -162,7 +162,7 @@ def test_other_arms_of_the_same_policy_count_in_the_back_test():
 
 
 def test_too_few_generations_are_refused_with_how_many_more_would_do():
-    with pytest.raises(NotApplicable, match=f"needs {LEAST} generations, there are 3; 2 more would do"):
+    with pytest.raises(NotApplicable, match=f"needs {LEAST} generations, but there are 3; 2 more are enough"):
         outlook(seen(walks(1)[:, :3]), 5)
 
 
@@ -370,18 +370,18 @@ def test_seeds_of_two_runs_are_one_arm(place, tmp_path):
 
 
 BAD = {
-    "short ahead=5": "needs 5 generations, there are 3; 2 more would do: run the same experiment on, outcross run SPEC generations=5",
-    "run larger": "do not belong together: human.rows is 40 in one and 50 in the other; forecast them apart",
+    "short ahead=5": "needs 5 generations, but there are 3; 2 more are enough: continue the run, outcross run SPEC generations=5",
+    "run larger": "do not belong together: human.rows is 40 in one and 50 in the other; forecast them separately",
     "run run": "is given twice",
     "run budget.log_varience=0.8": "budget.log_varience is not a reading of this experiment; did you mean 'log_variance'?",
-    "run budget.log_variance=many": "budget.log_variance must be a number, got 'many'",
+    "run budget.log_variance=many": "budget.log_variance must be a number, a ratio to generation 0, got 'many'",
     "run budget.log_variance=1": "budget.log_variance must be a positive number other than 1",
     "run budget.log_variance=1.2": "budget.log_variance must be below 1, got 1.2",
     "run budget.log_variance=0.8 budget.log_variance=0.9": "given twice",
     "run ahead=0": "ahead must be a whole number from 1 to 200, got 0",
     "run ahead=many": "ahead must be a whole number of generations",
     "run budgets.w2=5": "forecast has no setting 'budgets.w2'",
-    "nothing": "is no folder of a run",
+    "nothing": "is neither the folder of a run nor an experiment",
     "": "forecast needs the folder of a run",
 }
 
@@ -439,7 +439,7 @@ def test_a_reading_that_rises_and_falls_is_refused_with_the_generation_and_one_t
     curves, _, refused = forecasts([ForecastArm("replace", experiment, rows_of(hill))], 5, budgets)
     assert not curves and "rises until generation 2 and falls after it" in refused[0].why
     _, _, refused = forecasts([ForecastArm("replace", experiment, rows_of(0 * hill))], 5, budgets)
-    assert "where the reading is 0" in refused[0].why
+    assert "but the reading is 0" in refused[0].why
 
 
 def test_arms_that_learn_from_different_numbers_of_records_are_not_compared():

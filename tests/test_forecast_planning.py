@@ -134,22 +134,22 @@ def test_a_plan_says_what_it_costs_after_one_run(place, capsys):
 
 
 BAD = {
-    "gaussian": "has arms of its own (arms), and forecast makes an arm a human share; add arms=null policy=human_share",
+    "gaussian": "has arms of its own (arms), but forecast makes one arm for each human share; add arms=null policy=human_share",
     "g.yaml policy=replace": "policy replace of g.yaml has no human share to try; add policy=human_share",
     "g.yaml shares=0:2:0.5": "shares must be at most 100 shares of training records that are human, in [0, 1]",
     "g.yaml shares=0.3:0.3:0.1": "shares must be at least two different human shares, got 0.3 alone",
     "g.yaml shares=30": "shares must be a list of numbers or first:last:step, got '30'",
     "text.yaml": "text.yaml holds no experiment",
-    "gausian": "gausian is no folder of a run and no experiment; did you mean 'gaussian'?",
-    "g.yaml folder": "g.yaml is an experiment, whose runs are planned, and folder is given beside it",
+    "gausian": "gausian is neither the folder of a run nor an experiment; did you mean 'gaussian'?",
+    "g.yaml folder": "g.yaml is an experiment and cannot be combined with folder",
     "g.yaml gaussian": "give folders of runs, or one experiment alone",
     "g.yaml most_runs=2": "most_runs must be from 4",
     "g.yaml width=0": "width must be above 0 and at most 1, got 0",
     "g.yaml width=wide": "width must be a number, the width of an interval of shares, got 'wide'",
-    "g.yaml generations=3": "a forecast needs 5 generations, there are 3; 2 more would do",
-    "g.yaml policy.share=0.1": "policy.share is what forecast plans",
+    "g.yaml generations=3": "a forecast needs 5 generations, but there are 3; 2 more are enough",
+    "g.yaml policy.share=0.1": "policy.share is set by forecast",
     "g.yaml budget.log_varience=0.8": "is not a reading of this experiment; did you mean 'log_variance'?",
-    "g.yaml --out folder": "folder holds other.txt, which no forecast left there",
+    "g.yaml --out folder": "folder holds other.txt, which was not written by forecast",
 }
 
 
@@ -168,5 +168,5 @@ def test_bad_input_is_one_line_before_anything_is_run(words, tmp_path, capsys, m
 
 @pytest.mark.parametrize("asked", [{"shares": "0:0.5:0.1"}, {"most_runs": 9}, {"width": 0.2}, {"plan": True}])
 def test_what_is_for_an_experiment_is_refused_beside_runs(asked, planned, place):
-    with pytest.raises(BadInput, match=r"is for an experiment, whose runs are planned, and .* is a run"):
+    with pytest.raises(BadInput, match=r"needs an experiment, but .* is a run"):
         outcross.forecast(place / "out" / "runs" / "share=0,seed=0", **asked)

@@ -70,7 +70,7 @@ def test_an_interrupted_growth_keeps_the_readings_that_were_there(tmp_path):
     there = polars.read_parquet(tmp_path / "run" / "readings.parquet").filter(measure="w2").select("seed", "generation").rows()
     assert {(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)} <= set(there)
     smaller = outcross("run", tmp_path / "g.yaml", "generations=2", "--workers", 1, "--out", tmp_path / "run")
-    assert smaller.returncode == 2 and "a run only grows" in smaller.stderr
+    assert smaller.returncode == 2 and "a run can only be extended" in smaller.stderr
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])

@@ -35,7 +35,7 @@ def test_a_page_that_is_watched_loads_itself_again_and_the_last_one_does_not(tmp
         page.cost = 1.0
         page(Ended(generation.arm, generation.seed, generation.g, generation.measured, True))
         content = (tmp_path / "run" / "report.html").read_bytes()
-        seen.append((LIVE in content, f"{generation.g + 1} of 3 generations are here".encode() in content))
+        seen.append((LIVE in content, f"{generation.g + 1} of 3 generations are finished".encode() in content))
     assert seen == [(True, True), (True, True), (True, False)]  # the last one shows a run of which all generations are there
     page.end()
     assert LIVE not in page.page.read_bytes()

@@ -24,7 +24,7 @@ def test_who_is_killed_holds_nothing(tmp_path):
     process = context.Process(target=hold, args=(tmp_path, messages))
     process.start()
     assert messages.get(timeout=30) == "held"
-    with pytest.raises(BadInput, match="another process is running into"), alone(tmp_path):
+    with pytest.raises(BadInput, match="another process is writing to"), alone(tmp_path):
         pass
     waited = []
 
@@ -43,7 +43,7 @@ def test_a_file_system_without_locks_is_not_taken_for_another_process(number, tm
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refused)
-    with pytest.raises(MachineGaveOut, match=f"cannot be locked: {os.strerror(number)}; choose another --out"), alone(tmp_path):
+    with pytest.raises(MachineGaveOut, match=f"could not be locked: {os.strerror(number)}; choose another --out"), alone(tmp_path):
         pass
 
 

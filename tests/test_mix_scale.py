@@ -149,8 +149,8 @@ def test_a_script_without_a_guard_is_told_what_to_write(tmp_path):
     )
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout == (
-        "BadInput several workers are processes that read your script anew, and the script has no guard; put what it does under "
-        "if __name__ == '__main__': or write workers=1\n"
+        "BadInput several workers are processes that import your script again, but the script has no guard; put its code under "
+        "if __name__ == '__main__': or use workers=1\n"
     )
     assert done.stderr == ""
     guarded = script.read_text().replace("try:", "if __name__ == '__main__':", 1).replace("except Exception as error:\n    print(type(error).__name__, error)\n", "")  # fmt: skip

@@ -139,9 +139,7 @@ def test_an_experiment_file_runs_no_code_and_the_refusal_says_what_would(place, 
         f"--import {place.name}/parts_of_mine.py (in Python: imports=['{place.name}/parts_of_mine.py'])\n"
     )
     code, shown, _ = command("show", spec, capsys=capsys)
-    assert code == 0 and "parts_of_mine.py:OldAndNew is a part of the user's own (SHA-256 of its source" in shown.replace(
-        "\n#   ", " "
-    )
+    assert code == 0 and "parts_of_mine.py:OldAndNew is a user-defined part (SHA-256 of its source" in shown.replace("\n#   ", " ")
 
 
 def test_run_imports_what_the_command_line_names_and_nothing_imports_it_afterwards(place, capsys):
@@ -208,7 +206,7 @@ def test_a_class_without_a_file_may_not_fill_a_folder(place):
     typed = recipe(space["Typed"])
     settings = {"name": "x", "human": {"distribution": "normal", "rows": 30}, "learner": "gaussian", "draw": {"prompts": "none"}}
     assert list(outcross.run(settings, policy=typed(), generations=1))
-    with pytest.raises(BadInput, match="is defined in no file, so that a folder could not tell when it changes"):
+    with pytest.raises(BadInput, match="is defined in no file, so a run folder could not notice when it changes"):
         outcross.run(settings, policy=typed(), out="r")
 
 

@@ -140,7 +140,7 @@ def test_readings_without_intervals_cannot_tell_a_level():
 
 def test_a_rise_that_has_gone_again_is_no_yes():
     answer = profile(loss([61, 61, 80, 62, 61], half=0.02), arm="replace")[INCREASE]
-    assert answer.answer == "cannot_tell" and "came back" in answer.note
+    assert answer.answer == "cannot_tell" and "fell back" in answer.note
 
 
 def test_chance_alone_seldom_makes_an_increase():
@@ -427,9 +427,9 @@ def test_the_reading_without_the_prompts_words_leads_where_it_has_a_number():
 
 
 def test_an_unknown_arm_or_seed_is_refused_with_what_there_is():
-    with pytest.raises(BadInput, match=r"no arm 'fresh' in the readings; there are: accumulate, human_share=0\.1, replace"):
+    with pytest.raises(BadInput, match=r"the readings have no arm 'fresh'; they have accumulate, human_share=0\.1, replace"):
         profile(TEXTS, arm="fresh")
-    with pytest.raises(BadInput, match="no seed 7; there are: 0"):
+    with pytest.raises(BadInput, match="no seed 7; it has 0"):
         profile(TEXTS, arm="replace", seed=7)
 
 
@@ -452,7 +452,7 @@ def test_the_time_to_absorption_is_the_sum_of_the_chains_that_are_left():
 
 def test_a_chain_that_survives_makes_the_time_a_lower_bound():
     time = time_to_absorption(course("absorbed", [0.0, 0.5, 0.75], 0.0, n=4), arm="replace")
-    assert time.value == pytest.approx(1.75) and time.is_lower_bound and "at least" in time.note
+    assert time.value == pytest.approx(1.75) and time.is_lower_bound and "a lower bound" in time.note
     ended = time_to_absorption(course("absorbed", [0.0, 0.5, 1.0], 0.0, n=4), arm="replace")
     assert ended.value == pytest.approx(1.5) and not ended.is_lower_bound
 

@@ -185,6 +185,5 @@ def test_diversity_inside_a_group_is_about_the_records_of_the_group():
     )
     assert check.about == pytest.approx(0.1) and check.severity <= 0.1
     assert (
-        clause(check)
-        == "the values of job are less varied among few (group): as if it had 1 equally common categories, and not 8.16"
+        clause(check) == "the values of job are less varied among few (group), as with 1 equally common categories instead of 8.16"
     )

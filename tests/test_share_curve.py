@@ -176,8 +176,6 @@ def test_an_audit_answers_in_a_sentence_a_picture_and_json(tmp_path):
     few = outcross.audit(synthetic, reference=human[:60], shares=[0.5], **asked)
     assert few.share_curve is None and few.notes[0].startswith("how much synthetic data to train on: not applicable; 48 human")
     without = outcross.audit(synthetic.drop("y"), reference=human, shares=[0.5], **asked)
-    assert without.share_curve is None and without.notes[0].endswith(
-        "not applicable; the synthetic data have no column of the target"
-    )
-    with pytest.raises(BadInput, match="--shares trains models that predict a column; name it, as in --target income"):
+    assert without.share_curve is None and without.notes[0].endswith("not applicable; the synthetic data lack the target column")
+    with pytest.raises(BadInput, match="--shares needs a column to predict; name it, for example --target income"):
         outcross.audit(synthetic, reference=human, shares=[0.5], aspects=("groups",))

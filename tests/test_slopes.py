@@ -90,7 +90,7 @@ def test_without_repeats_the_scatter_about_the_line_counts():
 @pytest.mark.parametrize(
     ("at", "sizes", "why"),
     [
-        ([10, 20], [exactly(1), exactly(2)], "2 arms have a change, a slope needs 3"),
+        ([10, 20], [exactly(1), exactly(2)], "2 arms have a change, but a slope needs 3"),
         ([1, 2, 3], [exactly(1), Interval(0.1, -0.1, 0.3), exactly(3)], "the change at 2 may be zero"),
         ([1, 2, 3], [exactly(1), exactly(0), exactly(3)], "the change at 2 may be zero"),
         ([1, 2, 3], [exactly(1), exactly(-1), exactly(3)], "rises at some values and falls at others"),
@@ -219,7 +219,9 @@ def test_the_same_setting_under_two_policies_is_two_families_told_apart():
     ended = [(arm.name, 0, generation.g, generation.measured) for arm in swept for generation in run(arm.experiment)]
     many = slopes(tabulate("two", ended), flat_settings(swept))
     assert {slope.among for slope in many} == {"replace", "accumulate"}
-    assert {slope.slope.method for slope in many if slope.slope} == {"errors of arms that share random numbers, as if they did not"}
+    assert {slope.slope.method for slope in many if slope.slope} == {
+        "errors of arms that share random numbers, added as if independent"
+    }
 
 
 def test_speeds_are_compared_over_the_generations_that_all_arms_have():
@@ -228,4 +230,4 @@ def test_speeds_are_compared_over_the_generations_that_all_arms_have():
     assert by_quantity(cut, settings)["speed"].note == "over the first 3 of 4 generations"
     without = frame.filter((pl.col("arm") != "rows=20") | (pl.col("generation") < 1))
     assert by_quantity(without, settings)["speed"].slope is None and by_quantity(without, settings)["start"].slope is not None
-    assert by_quantity(without, settings)["speed"].note == "not read in rows=20; 2 arms have a speed, a slope needs 3"
+    assert by_quantity(without, settings)["speed"].note == "not measured in rows=20; 2 arms have a speed, but a slope needs 3"

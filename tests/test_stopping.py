@@ -192,7 +192,7 @@ def test_an_arm_stops_and_the_same_experiment_without_the_bound_goes_on(tmp_path
     (stop,) = run.stops
     assert 1 <= stop.generation < 7 and stop.limit < 0.8 and (stop.arm, stop.seed) == ("replace", 0)
     assert run.readings["generation"].max() == stop.generation
-    assert run.unfinished.startswith(f"The run was stopped by stop_when: {stop.generation + 1} of 8 generations are here")
+    assert run.unfinished.startswith(f"The run was stopped by stop_when: {stop.generation + 1} of 8 generations are finished")
     described = run.plain()
     assert (
         described["finished"] is False
@@ -297,9 +297,9 @@ def test_a_bound_that_cannot_be_held_is_refused_before_the_work(setting, message
 def test_a_reading_without_an_interval_is_refused_once_it_is_read(tmp_path):
     with pytest.raises(BadInput, match=r"stop_when\.w2 has no interval at generation 0 \(one chain: no interval\).*more chains"):
         outcross.run(ONE_ARM | {"chains": 1}, stop_when={"w2": 1.2}).finish()
-    with pytest.raises(BadInput, match=r"stop_when\.w2 is a ratio to generation 0, where the reading is -1"):
+    with pytest.raises(BadInput, match=r"stop_when\.w2 is a ratio to generation 0, but the reading is -1"):
         Watch({"w2": 1.2}, "arm", 0)(0, [read("w2", -1.0, 0.1)])
     with pytest.raises(
-        BadInput, match=r"stop_when\.tail_survival has no interval at generation 0 \(it was not read at generation 0\)"
+        BadInput, match=r"stop_when\.tail_survival has no interval at generation 0 \(it was not measured at generation 0\)"
     ):
         Watch({"tail_survival": 0.8}, "arm", 0)(0, [read("w2", 1.0, 0.1)])

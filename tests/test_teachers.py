@@ -126,7 +126,7 @@ def test_each_teacher_learns_from_its_quota_and_origins_name_the_teacher(tmp_pat
     run = outcross.open(tmp_path / "run")
     assert len(run.drawn("replace", 0, 2)) == 80
     assert len(run.training("replace", 0, 2, teacher="b")) == 20
-    with pytest.raises(BadInput, match="has the teachers a, b, c; name one of them"):
+    with pytest.raises(BadInput, match="has several teachers, a, b, c; name one of them"):
         run.training("replace", 0, 2)
     with pytest.raises(BadInput, match="needs a single model"):
         outcross.export(tmp_path / "run", to="transformers", out=tmp_path / "out")

@@ -151,7 +151,7 @@ def test_what_does_not_apply_is_left_out_and_said(run, tmp_path):
     [
         ({"to": "mlflo"}, "unknown --to 'mlflo'; did you mean 'mlflow'"),
         ({"arm": "replace"}, "--arm selects a model for transformers, but csv takes a whole result; leave it out"),
-        ({"out": "full"}, "holds a.txt, which no export left there; choose a new folder"),
+        ({"out": "full"}, "holds a.txt, which was not written by export; choose a new folder"),
         ({"out": "a.txt"}, "is a file; name a folder"),
         ({"result": "full"}, "holds no ledger.jsonl"),
     ],
@@ -242,7 +242,7 @@ def test_a_killed_run_that_is_resumed_is_logged_once(tmp_path):
     [
         ({"track": "mlflo"}, "unknown --track 'mlflo'; did you mean 'mlflow'"),
         ({"track": "tensorboard", "out": None}, "stays in memory; pass out="),
-        ({"track": "tensorboard"}, "exists and holds no tensorboard of this run; move it"),
+        ({"track": "tensorboard"}, "exists and was not written by --track tensorboard for this run; move it"),
     ],
 )
 def test_a_tracker_that_cannot_follow_is_one_line(tmp_path, given, why):

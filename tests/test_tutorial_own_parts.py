@@ -51,13 +51,13 @@ def test_every_snippet_runs(snippets, place):
     assert "breadth" in said[2]
     assert "my_parts.py:OldAndNew" in said[3] and "A share of the original human records" in said[3].replace("\n" + " " * 25, " ")
     judged = [python("-m", *shlex.split(line)) for line in snippets["sh"][1].splitlines()]
-    assert "my_judges.py:Variety is a part of the user's own (SHA-256 of its source: my_judges.py " in " ".join(judged[0].split())
+    assert "my_judges.py:Variety is a user-defined part (SHA-256 of its source: my_judges.py " in " ".join(judged[0].split())
     run = outcross.open(place / "labels")
     assert (
         run.experiment["learner"]["classifier"]["kind"] == "my_judges.py:NearestMean"
         and "accuracy" in run.readings["measure"].to_list()
     )
-    assert any("my_judges.py:NearestMean is a part of the user's own" in note for note in run.notes)
+    assert any("my_judges.py:NearestMean is a user-defined part" in note for note in run.notes)
     python("-c", "from my_judges import NearestMean, Variety\nfrom outcross.testing import check\ncheck(Variety(), NearestMean())")
     run = outcross.open(place / "mine")
     assert {arm.name for arm in run.arms} == {"old_and_new=0.2"} and not run.unfinished

@@ -50,7 +50,7 @@ def test_a_verdict_compares_the_interval_with_the_tolerance_and_p_never_overrule
 )
 def test_a_check_whose_limit_no_value_can_pass_is_not_applicable_and_says_why(measure, aspect, typical, about):
     judged = verdict(0.0, 1.0, 0.5, measure, aspect, typical, **about)
-    assert judged.verdict == "not_applicable" and "no loss beyond the margin" in judged.why
+    assert judged.verdict == "not_applicable" and "a loss beyond the margin" in judged.why
 
 
 def test_every_page_of_an_audit_says_what_values_it_can_have_and_can_be_lost():
@@ -101,12 +101,14 @@ def test_records_named_for_a_share_tell_in_four_of_five_fresh_samples():
 
 def test_an_effect_within_a_standard_error_of_the_margin_names_no_number():
     judged = verdict(0.75, 1.0, 0.5)  # .875, where the margin is .9
-    assert judged.verdict == "cannot_tell" and "too near" in judged.why and "about" not in judged.why
-    assert "about 11,000 records a side" in verdict(0.88, 1.12, 0.5).why
+    assert judged.verdict == "cannot_tell" and "cannot be estimated" in judged.why and "about" not in judged.why
+    assert "about 11,000 records on each side" in verdict(0.88, 1.12, 0.5).why
 
 
 def test_too_few_records_is_said_only_where_records_are_the_reason():
     rng = np.random.default_rng([20_26, 59])
     few = outcross.audit(rng.normal(size=(200, 2)), reference=rng.normal(size=(200, 2)), aspects="spread")
-    assert "for too few records" in few.summary
-    assert all("would tell" in check.why for check in few.of("cannot_tell") if is_of_few_records(check))
+    assert "because of too few records" in few.summary
+    assert all(
+        "for a verdict" in check.why or "give a verdict" in check.why for check in few.of("cannot_tell") if is_of_few_records(check)
+    )

@@ -1,1 +1,1 @@
-"""What readings over generations say: how they go on, how fast, and whether that is collapse."""
+"""Readings over generations: their forecast, their speed, and whether they show collapse."""

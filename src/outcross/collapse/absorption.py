@@ -1,4 +1,4 @@
-"""How many generations it takes until a chain of states has one state left."""
+"""The number of generations until a chain of states has one state left."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class AbsorptionTime:
     """Mean generation at which chains have one state left, with its 95 % interval and the number of chains or seeds.
 
-    In generations, g = 0 the human fit; add one for the papers' number of fits T. `is_lower_bound`: some chain had not
-    collapsed at the last generation, so the mean time is at least `value` (and `high` bounds the truncated mean only).
-    One chain has no interval.
+    The unit is generations, with g = 0 for the fit to human data; add one for the number of fits T in the papers. `is_lower_bound` says that some
+    chain had not collapsed by the last generation, so the mean time is at least `value` (and `high` bounds only the truncated mean). One chain has
+    no interval.
     """
 
     value: float
@@ -33,20 +33,24 @@ class AbsorptionTime:
 
 
 def time_to_absorption(readings: pl.DataFrame, *, arm: str, seed: int | None = None) -> AbsorptionTime:
-    """How many generations it takes on average until one state is left: the sum over g of P(not absorbed by g).
+    """Return the mean number of generations until one state is left, that is, the sum over g of P(not absorbed by g).
 
-    Reads the measure `absorbed` (share of chains with one state left). Several seeds: over seeds. One seed: over the times of its
-    chains, which the curve tells. Times of chains have a long tail that few of them show, so the interval of few chains is corrected
-    for skewness: it covers 94 to 95 % of ten or more (Student's 90), 91 % of three to five, where two states start alike; where one starts
-    rare 93 and 86 %. Seeds of several chains are near normal and have Student's. Raises NotApplicable without such readings.
-    Law: laws.categorical.absorption_time, less one.
+    It uses the measure `absorbed` (share of chains with one state left). With several seeds, the interval is over seeds. With one seed, it is over
+    the times of its chains, which follow from the curve. The times have a long right tail that a few chains rarely show, so the interval is corrected
+    for skewness. If two states start with equal shares, it covers 94 to 95 % with ten or more chains (Student's interval 90 %) and 91 % with three to
+    five chains. If one state starts rare, it covers 93 and 86 %. Means over the chains of a seed are nearly normal and have Student's interval. Raises
+    NotApplicable without such readings. Closed form: laws.categorical.absorption_time, minus one.
     """
     chosen = Readings(readings, arm, seed)
     alive = 1 - chosen.course("absorbed").values  # (seeds, generations)
     time = mean_time(alive, _chains(chosen))
     over = f"interval over {time.n} {'seeds' if len(alive) > 1 else 'chains'}" if time.low is not None else time.method
     left, last = float(alive[:, -1].mean()), alive.shape[1] - 1
-    tail = f"; at least, for {left:.3g} of the chains were not absorbed by generation {last}" if left > 0 else ""
+    tail = (
+        f"; it is a lower bound, because a share of {left:.3g} of the chains was not absorbed by generation {last}"
+        if left > 0
+        else ""
+    )
     return AbsorptionTime(
         value=time.value,
         low=None if time.low is None else max(0.0, time.low),
@@ -58,9 +62,10 @@ def time_to_absorption(readings: pl.DataFrame, *, arm: str, seed: int | None = N
 
 
 def mean_time(alive: np.ndarray, chains: int) -> Estimate:
-    """The mean time to absorption in generations, with its interval: over seeds where there are several, else over the chains.
+    """Return the mean time to absorption in generations, with its interval over seeds, or over chains if there is one seed.
 
-    alive: the share of a seed's chains that are not absorbed, (seeds, generations); `chains` of each seed. One chain of one seed has no interval.
+    `alive` is the share of each seed's chains that are not absorbed, (seeds, generations), and `chains` the number of chains per seed. One chain of
+    one seed has no interval.
     """
     times = alive.sum(axis=1)
     if len(alive) > 1:
@@ -74,12 +79,12 @@ def _skewed(times: np.ndarray, unit: str, value: float | None = None) -> Estimat
 
 
 def _chains(chosen: Readings) -> int:
-    """Chains of a seed, the fewest where seeds differ."""
+    """Return the number of chains per seed, the smallest if seeds differ."""
     counts = chosen.rows.filter(measure="absorbed")["n"].drop_nulls().to_list()
     return min(counts, default=1)
 
 
 def _times(alive: np.ndarray, chains: int) -> np.ndarray:
-    """Each chain's time to absorption, cut off after the last generation, from the share that is left; in order, (chains,)."""
+    """Return the sorted times to absorption of all chains, truncated after the last generation, from the share that is not absorbed, (chains,)."""
     ended = chains - np.rint(chains * np.minimum.accumulate(alive)).astype(int)
     return np.repeat(np.arange(alive.size + 1), np.diff(ended, prepend=0, append=chains))

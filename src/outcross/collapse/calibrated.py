@@ -1,4 +1,4 @@
-"""What forecasts take from other runs: from the development specs of benchmarks/forecast.py alone, of which no held-out run is one."""
+"""Constants of forecasts that were calibrated on other runs: the development experiments of benchmarks/forecast.py. No held-out run was used."""
 
 PRIORS = {
     "random walk": 1.0,
@@ -12,15 +12,16 @@ PRIORS = {
     "logistic to a floor": 0.01,
     "closed form": 20.0,
 }
-"""What each law is worth before it is tried, against the random walk."""
+"""Prior weight of each law, relative to the random walk."""
 TEMPER = 1.5
-"""How much the logarithm of a back-test's score counts, times the root of how many readings it predicted."""
+"""Weight of the logarithm of a back-test score, multiplied by the square root of the number of predicted readings."""
 RATIOS = (0.2, 0.6, 1.0, 2.0)
-"""Generations ahead over generations observed."""
+"""Ratios of generations ahead to observed generations, at which STRETCH is given."""
 STRETCH = {
     "closed form": (1.0, 1.05, 1.1, 1.15),
     "growth laws": (1.05, 0.85, 0.85, 0.8),
     "closed form, mean": (1.3, 1.15, 1.35, 1.5),
     "growth laws, mean": (1.1, 1.0, 1.0, 1.1),
 }
-"""By how much a central 95 % interval is widened at these ratios (split conformal): where a closed form has most of the weight, and elsewhere; of a run and of the mean over runs."""
+"""Factors by which a central 95 % interval is widened at these ratios (split conformal), if a closed form has most of the weight and otherwise, for a
+run and for the mean over runs."""

@@ -1,4 +1,4 @@
-"""Which closed forms apply to an experiment, and their curves."""
+"""The closed forms that apply to an experiment, and their curves."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ from outcross.sources.tasks import Halfspace, Sums
 
 
 def curves(arms: tuple[Arm, ...], readings: Any) -> Any:
-    """The closed-form curve of every measure and arm that has one: arm, measure, generation, value; None where there are none."""
+    """Return the closed-form curves of all measures and arms that have one, as a polars frame (arm, measure, generation, value).
+
+    None if there are none.
+    """
     import polars
 
     from outcross.laws import expected
@@ -55,9 +58,9 @@ def curves(arms: tuple[Arm, ...], readings: Any) -> Any:
 
 
 def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What `laws.expected` needs to know of an experiment; empty where no law applies to it.
+    """Return the arguments of `laws.expected` for an experiment. Empty if no law applies.
 
-    Of a policy whose code was not imported, `policy` is what was recorded of its plans. No law is known of other parts of the user's own.
+    If the code of a policy was not imported, `policy` is the recorded policy of its plans. No law is known for other user-defined parts.
     """
     others = (experiment.human, *experiment.learners, *experiment.select)
     if any(own_parts.is_own(type(part)) or isinstance(part, own_parts.Unimported) for part in others):
@@ -100,7 +103,10 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
 
 
 def exchange_of(experiment: Experiment) -> Exchanged | None:
-    """How alike teachers learn from each other; None where they differ in what they learn, write or read, or where a quota is no whole number."""
+    """Return how identical teachers learn from each other.
+
+    None if the teachers differ in what they learn, write or read, or if a quota is not a whole number.
+    """
     first, *others = experiment.teachers.values()
     if experiment.select or first.human != "own" or any(other != first for other in others):
         return None
@@ -117,15 +123,19 @@ def exchange_of(experiment: Experiment) -> Exchanged | None:
 
 
 def learner_of_laws(experiment: Experiment) -> str:
-    """What the laws call the learner: its kind, and of students of points another name than of those of questions from a list."""
+    """Return the name of the learner in the laws.
+
+    It is its kind, except that panels of points and panels of listed questions have different names.
+    """
     learner = kind(experiment.learner)
     return "panel of points" if learner == "panel" and isinstance(experiment.human, Halfspace) else learner
 
 
 def answers_of(experiment: Experiment) -> KnownAnswers | None:
-    """What the laws of answers need to know: the task, one teacher, a student that they know, and a verifier or a choice by likelihood; else None.
+    """Return the arguments of the laws of answers, or None if no law is known.
 
-    Of a teacher who errs on the same questions again and again no law is known, nor of several who know different things.
+    A law is known for a task with a supported student, and with no selection, a verifier, or a choice by likelihood. No law is known if a teacher
+    repeats its errors on the same questions, or if several teachers know different things.
     """
     human, learner = experiment.human, experiment.learner
     if not isinstance(learner, PanelLearner) or not isinstance(human, Sums | Halfspace):
@@ -153,16 +163,16 @@ def answers_of(experiment: Experiment) -> KnownAnswers | None:
 
 
 def law_policy(experiment: Experiment) -> dict[str, Any] | None:
-    """The policy of `laws.expected` that the plans of an experiment amount to; None where no law is known, or its policy was not imported."""
+    """Return the policy of `laws.expected` that matches the plans of an experiment. None if no law is known, or if the policy was not imported."""
     if isinstance(experiment.policy, own_parts.Unimported):
         return None
     return policy_of(plan for inventory, plan in experiment.plans() if inventory.generation)
 
 
 def selection_of(experiment: Experiment) -> dict[str, Any] | None:
-    """What `laws.expected` needs to know of what an experiment selects; empty where it does so at random or not at all, None where no law is known.
+    """Return the arguments of `laws.expected` for the selection of an experiment.
 
-    Laws know the cut by the distance of points from their mean.
+    Empty if records are selected at random or not at all, and None if no law is known. Laws exist for a cut by the distance of points from their mean.
     """
     cuts = [part for part in experiment.selecting if not isinstance(part, RandomFilter)]
     if not cuts:
@@ -182,9 +192,9 @@ def selection_of(experiment: Experiment) -> dict[str, Any] | None:
 
 
 def policy_of(plans: Iterable[Plan]) -> dict[str, Any] | None:
-    """The policy of `laws.expected`, with its settings, that these plans of all generations after 0 amount to; None where no law is known.
+    """Return the policy of `laws.expected`, with its settings, that matches the plans of all generations after 0. None if no law is known.
 
-    What counts is what is taken, not what the policy is called: a human share of 0 is replace.
+    Only the records that are taken count and not the name of the policy: a human share of 0 is `replace`.
     """
     policies = [_policy_of(plan) for plan in plans] or [REPLACE]
     return policies[0] if all(policy == policies[0] for policy in policies) else None
@@ -218,7 +228,7 @@ def _policy_of(plan: Plan) -> dict[str, Any] | None:
 
 
 def _beside_the_newest(people: Take, written: Take, fresh: dict[str, int]) -> dict[str, Any] | None:
-    """Human records beside all records of the newest generation: as many as there are, or weighed."""
+    """Return the policy that adds human records to all records of the newest generation, with or without a weight."""
     if written.choice != "whole" or written.back != 1:
         return None
     if people.weight is None:
@@ -227,7 +237,7 @@ def _beside_the_newest(people: Take, written: Take, fresh: dict[str, int]) -> di
 
 
 def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None:
-    """What the closed forms need to know of the data and what learns them; None for a pair of which no law is known."""
+    """Return the arguments of the closed forms for a source and a learner. None if no law is known for the pair."""
     pair = (kind(human), learner["kind"])
     if pair == ("normal", "gaussian") and learner["known_variance"] is None:
         return {"dimensions": human.dimensions, "divisor": learner["divisor"]}
@@ -251,5 +261,5 @@ def _known_to_laws(human: Any, learner: dict[str, Any]) -> dict[str, Any] | None
 
 
 def _is_least_squares(regression: dict[str, Any], dimensions: int) -> bool:
-    """Whether a regression is fitted to the end, on all predictors."""
+    """Whether a regression is ordinary least squares on all predictors, without a ridge or early stopping."""
     return regression["ridge"] == 0 and regression["steps"] is None and regression["predictors"] in (None, dimensions)

@@ -1,4 +1,5 @@
-"""A reading some generations ahead: growth laws weighed by how well they would have predicted what is known, and intervals that were calibrated on other runs."""
+"""The forecast of a reading. Growth laws are weighted by how well they would have predicted the observed generations, and intervals are calibrated on
+other runs."""
 
 from __future__ import annotations
 
@@ -14,47 +15,47 @@ from outcross.collapse.growth import GROWTH, Ahead, Observed, growth_law
 from outcross.estimate import NORMAL_QUANTILE, NotApplicable
 
 LEAST = 5
-"""Generations that a forecast needs: three to fit a law, two more to see how well it predicts."""
+"""Minimum number of generations for a forecast: three to fit a law, and two to see how well it predicts."""
 NEGLIGIBLE = 1e-4
-"""A law of a smaller weight moves no quantile that is asked for."""
+"""A law with a smaller weight changes no quantile in use."""
 HALVINGS = 26
-"""Of the width that the laws' own quantiles span: to a hundred-millionth of it."""
+"""Number of bisections of the range of the laws' quantiles. They reduce it to a hundred-millionth."""
 FINE = 400
-"""Levels between which the quantiles of drawn courses are read."""
+"""Number of levels between which the quantiles of drawn courses are interpolated."""
 LEAST_SCORE = 0.02
-"""A score below this one counts as this one."""
+"""Lower limit of a score. Smaller scores count as this one."""
 FIRST_ORIGIN = 3
-"""Generations that a law is given first when it is tried on what is known."""
+"""Number of generations from which a law is fitted in its first back-test."""
 
 
 @dataclass(frozen=True)
 class BackTest:
-    """How well a law would have predicted the generations that are known."""
+    """How well a law would have predicted the observed generations."""
 
     law: str
     crps: float
-    """The mean continuous ranked probability score over runs, origins and generations ahead, over that of the random walk; smaller is better."""
+    """Mean continuous ranked probability score over runs, origins and generations ahead, divided by that of the random walk. Smaller is better."""
     n: int
-    """How many readings it predicted."""
+    """Number of readings that it predicted."""
     weight: float
-    """Its weight in the forecast, in [0, 1]."""
+    """Weight of the law in the forecast, in [0, 1]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outlook:
-    """A reading ahead on the scale of the laws: a weighted mixture of what the laws say, each a Student distribution."""
+    """The forecast of a reading on the scale of the laws: a weighted mixture of the laws' Student distributions."""
 
     parts: tuple[Ahead, ...]
     weights: np.ndarray  # (laws,)
     tests: tuple[BackTest, ...]
     observed: int
-    """Generations that were observed."""
+    """Number of observed generations."""
     is_mean: bool = False
-    """Whether it is of the mean over several runs."""
+    """Whether it is the forecast of the mean over several runs."""
 
     @cached_property
     def stretch(self) -> np.ndarray:
-        """By how much intervals are widened: the calibration, at each generation ahead, (ahead,)."""
+        """The calibration: the factor by which intervals are widened at each generation ahead, (ahead,)."""
         ahead = self.parts[0].own.size
         kind = "closed form" if self._is_known else "growth laws"
         if self.is_mean:
@@ -66,24 +67,24 @@ class Outlook:
         return any(test.law == "closed form" and test.weight >= 0.5 for test in self.tests)
 
     def mean(self) -> Outlook:
-        """The same of the mean over the runs, which scatter independently of each other: what a law takes for a run's own, averages out."""
+        """Return the forecast of the mean over the runs. The runs scatter independently, so their own variances average out."""
         several = len(self.parts[0].location) > 1
         return replace(self, parts=tuple(part.mean() for part in self.parts), is_mean=several)
 
     def quantile(self, level: float) -> np.ndarray:
-        """The quantile of a level at each generation ahead, calibrated, (runs, ahead)."""
+        """Return the calibrated quantile of a level at each generation ahead, (runs, ahead)."""
         return self.quantiles([level])[0]
 
     def quantiles(self, levels: Sequence[float]) -> np.ndarray:
-        """The quantiles of these levels, calibrated, (levels, runs, ahead)."""
+        """Return the calibrated quantiles of these levels, (levels, runs, ahead)."""
         uncalibrated = self._of_the_mixture(np.array([0.5, *levels]))
         return uncalibrated[0] + self.stretch * (uncalibrated[1:] - uncalibrated[0])
 
     def paths(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """So many courses of the mean over the runs, calibrated, (count, ahead): each follows one law, drawn by its weight. At one generation their quantiles are those of
-        `mean().quantiles`.
+        """Draw `count` calibrated courses of the mean over the runs, (count, ahead). Each follows one law, chosen by its weight.
 
-        What the calibration widens is an error that all runs share, so that it moves a course as a whole and does not make it stray more from step to step.
+        In each generation, their quantiles are those of `mean().quantiles`. The calibration adds an error that all runs share, so it shifts a course
+        as a whole and does not add scatter from step to step.
         """
         mean = self.mean()
         which = rng.choice(len(self.parts), size=count, p=self.weights / self.weights.sum())
@@ -97,20 +98,22 @@ class Outlook:
         return mean._at((drawn.argsort(axis=0).argsort(axis=0) + 0.5) / count)
 
     def expected_paths(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """So many courses that the expectation may take, calibrated, (count, ahead): each stays at one level of `mean().quantiles`, since an expectation does not stray from
-        step to step."""
+        """Draw `count` calibrated courses of the expectation, (count, ahead).
+
+        Each stays at one level of `mean().quantiles`, because an expectation has no scatter from step to step.
+        """
         mean = self.mean()
         levels = rng.permutation((np.arange(count) + 0.5) / count)
         return mean._at(np.repeat(levels[:, None], mean.parts[0].own.size, axis=1))
 
     def _at(self, levels: np.ndarray) -> np.ndarray:
-        """The quantiles of the first run at a level for each course and generation, read between `FINE` of them, (courses, ahead)."""
+        """Return the quantiles of the first run at a level for each course and generation, interpolated between `FINE` levels, (courses, ahead)."""
         known = (np.arange(FINE) + 0.5) / FINE
         ends = self.quantiles(known.tolist())[:, 0]
         return np.stack([np.interp(level, known, end) for level, end in zip(levels.T, ends.T, strict=True)], axis=1)
 
     def _of_the_mixture(self, levels: np.ndarray) -> np.ndarray:
-        """The quantiles of the mixture, by bisection, (levels, runs, ahead)."""
+        """Return the quantiles of the mixture, computed by bisection, (levels, runs, ahead)."""
         from scipy.special import stdtr, stdtrit
 
         kept = [(weight, part) for weight, part in zip(self.weights, self.parts, strict=True) if weight > NEGLIGIBLE]
@@ -130,10 +133,10 @@ class Outlook:
 
 
 def outlook(observed: Observed, ahead: int, tried: Tried | None = None, others: Sequence[Tried] = ()) -> Outlook:
-    """So many generations ahead of the runs of an arm. `tried` is how laws did on these runs (`tried_on`), worked out where it is not given; `others` how they
-    did on the same reading of arms that go on alike.
+    """Return the forecast of the runs of an arm over `ahead` generations.
 
-    NotApplicable with the reason where there are too few generations.
+    `tried` is the result of `tried_on` for these runs, which is computed if it is not given. `others` are the results for the same reading of
+    similar arms. Raises NotApplicable, with the reason, if there are too few generations.
     """
     if observed.generations < LEAST:
         raise NotApplicable(too_few(observed.generations))
@@ -151,17 +154,17 @@ def outlook(observed: Observed, ahead: int, tried: Tried | None = None, others: 
 
 
 def too_few(generations: int) -> str:
-    """Why so few generations cannot be forecast, and how many more would do."""
+    """Return the message that there are too few generations for a forecast, with the number of missing ones."""
     count = f"there {'is' if generations == 1 else 'are'} {generations}"
-    return f"a forecast needs {LEAST} generations, {count}; {LEAST - generations} more would do"
+    return f"a forecast needs {LEAST} generations, but {count}; {LEAST - generations} more are enough"
 
 
 Tried = Mapping[str, Mapping[int, np.ndarray]]
-"""By law and by how many generations it was given: the CRPS of what it predicted of the others, (runs, generations)."""
+"""The CRPS of the predictions of each law, by law and by the number of generations to which it was fitted, (runs, predicted generations)."""
 
 
 def tried_on(observed: Observed) -> Tried:
-    """Every law, tried on what is known: it is given the first three generations or more, and predicts the rest of them."""
+    """Back-test every law on the observed generations. It is fitted to the first generations, at least three, and predicts the others."""
     losses: dict[str, dict[int, np.ndarray]] = {}
     for name in GROWTH:
         law = growth_law(name)
@@ -177,7 +180,7 @@ def tried_on(observed: Observed) -> Tried:
 
 
 def _score(name: str, tried: Sequence[Tried]) -> tuple[float, int]:
-    """The CRPS of a law over that of the random walk, where both predicted, and how many readings that is of."""
+    """Return the CRPS of a law divided by that of the random walk, for the origins of both, and the number of predicted readings."""
     loss = walk = 0.0
     count = 0
     for losses in tried:
@@ -188,7 +191,7 @@ def _score(name: str, tried: Sequence[Tried]) -> tuple[float, int]:
 
 
 def _weights(scores: Mapping[str, tuple[float, int]]) -> dict[str, float]:
-    """Weights that add up to 1: what a law is worth beforehand, times how much better than others it predicted what is known."""
+    """Return weights that add up to 1. Each is the prior weight of the law times a factor for its back-test score."""
     logs = {
         name: math.log(PRIORS[name]) - TEMPER * math.sqrt(count) * math.log(min(max(score, LEAST_SCORE), 1 / LEAST_SCORE))
         for name, (score, count) in scores.items()
@@ -200,7 +203,7 @@ def _weights(scores: Mapping[str, tuple[float, int]]) -> dict[str, float]:
 
 
 def crps_normal(values: np.ndarray, location: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """The continuous ranked probability score of a normal forecast (Gneiting and Raftery, JASA 102:359, 2007); the distance where it has no width.
+    """Return the continuous ranked probability score of a normal forecast (Gneiting and Raftery, JASA 102:359, 2007). It is the distance if the deviation is 0.
 
     >>> round(float(crps_normal(np.array([0.0]), np.array([0.0]), np.array([1.0]))[0]), 4)
     0.2337
@@ -208,15 +211,15 @@ def crps_normal(values: np.ndarray, location: np.ndarray, deviation: np.ndarray)
     from scipy.special import ndtr
 
     width = np.where(deviation > 0, deviation, 1.0)
-    z = np.clip((values - location) / width, -1e150, 1e150)  # beyond, the square has no number; the score is the distance there
+    z = np.clip((values - location) / width, -1e150, 1e150)  # larger values overflow when squared, and their score is the distance
     score = width * (z * (2 * ndtr(z) - 1) + 2 * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi))
     return np.where(deviation > 0, score, np.abs(values - location))
 
 
 def turning_point(observed: Observed) -> int | None:
-    """The generation at which readings turn from a sure rise to a sure fall, or the other way; None where they do not turn for sure.
+    """Return the generation at which readings turn from a significant rise to a significant fall, or the reverse. None if there is none.
 
-    Both the way there and the way back are tested over the runs with Student's t, at 5 % for all generations together (Bonferroni). One run cannot tell.
+    The changes before and after it are tested over the runs with Student's t, at 5 % for all generations together (Bonferroni). One run is not enough.
     """
     from scipy.special import stdtrit
 

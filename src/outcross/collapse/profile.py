@@ -1,6 +1,6 @@
-"""The eight definitions of model collapse side by side, read off a run's readings, and when collapse set in.
+"""The eight definitions of model collapse side by side, answered from the readings of a run, and the onset of collapse.
 
-There is no overall verdict, on purpose: `outcross.collapse.definitions` says why, and how each question is decided.
+There is no overall verdict. `outcross.collapse.definitions` explains why, and how each question is decided.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ __all__ = ["DEFINITIONS", "Answer", "Profile", "Thresholds", "profile", "time_to
 
 @dataclass(frozen=True)
 class Profile:
-    """An arm's answers to the eight definitions, and whether and when it collapsed early and late.
+    """The answers of an arm to the eight definitions, and whether and when early and late collapse set in.
 
-    `seed` is None where the answers are over all seeds.
+    `seed` is None if the answers cover all seeds.
     """
 
     arm: str
@@ -37,9 +37,9 @@ class Profile:
     early: Answer
     late: Answer
     signals: tuple[Answer, ...]
-    """When each signal moved (`collapse.definitions.signals`), and last in what order."""
+    """When each signal moved (`collapse.definitions.signals`). The last answer is the order of the signals."""
     warning: Answer
-    """How long before held-out loss rises the early signal that was named beforehand moves."""
+    """How many generations the chosen early signal moves before held-out loss rises."""
 
     @property
     def every(self) -> tuple[Answer, ...]:
@@ -47,14 +47,17 @@ class Profile:
         return (*self.answers, self.early, self.late, *self.signals, self.warning)
 
     def __getitem__(self, definition: str) -> Answer:
-        """The answer to a definition by its name, to `early collapse` or `late collapse`, or of a signal."""
+        """Return the answer with a name: a definition, `early collapse`, `late collapse` or a signal."""
         for answer in self.every:
             if answer.definition == definition:
                 return answer
-        raise KeyError(f"{definition!r} is no definition; known: {', '.join(answer.definition for answer in self.every)}")
+        raise KeyError(f"{definition!r} is not a definition; known: {', '.join(answer.definition for answer in self.every)}")
 
     def frame(self) -> pl.DataFrame:
-        """One row an answer: arm, seed, definition, answer, value, low, high, when, note; early and late come after the eight definitions, then the signals and the early warning."""
+        """Return a polars frame with one row per answer: arm, seed, definition, answer, value, low, high, when, note.
+
+        The eight definitions come first, then early and late collapse, the signals and the early warning.
+        """
         import polars as pl
 
         rows = [{"arm": self.arm, "seed": self.seed} | asdict(answer) for answer in self.every]
@@ -71,20 +74,17 @@ def profile(
     thresholds: Thresholds | None = None,
     families: Sequence[ArmFamily] = (),
 ) -> Profile:
-    """Answer the eight definitions of collapse for one arm of one run, and date early and late collapse and every signal of them.
+    """Answer the eight definitions of collapse for one arm of one run, and date early collapse, late collapse and every signal.
 
-    `readings` is a run's readings.parquet (columns run, arm, seed, generation, measure, at, column, group, value, low, high, method,
-    n, null, null_low, null_high, floor, p, note); other arms are only read where a scaling law wants them:
-    `families` then says
-    which arms differ in one number alone (`outcross.experiment.settings.families`). All seeds are taken together unless `seed` says
-    which one. A reading counts up to the first generation that lacks it.
-    BadInput where the arm or seed is not there, or the arm is found in several runs.
+    `readings` is the readings.parquet of a run (columns run, arm, seed, generation, measure, at, column, group, value, low, high, method, n, null,
+    null_low, null_high, floor, p, note). Other arms are read only for a scaling law. `families` then gives the arms that differ in only one number
+    (`outcross.experiment.settings.families`). All seeds are used together unless `seed` is given. A reading counts up to the first generation that
+    lacks it. Raises BadInput if the arm or seed does not exist, or if the arm is in several runs.
 
-    The risk is `held_out_loss` (or the log of `held_out_perplexity`) where there is one, in nats a token; a ratio of
-    risks is then a ratio of perplexities, which the entropy of the text does not dilute. For numeric runs it is the
-    *excess* risk `w2` or else `mean_error`, in true variances (a squared distance where the true variance is 1), and for
-    states `excess_risk`, in probability squared: the ratio is to the error of one fit, so for large n it may be large
-    while the error is small. Notes give both numbers.
+    For text, the risk is `held_out_loss` (or the log of `held_out_perplexity`) in nats per token. A ratio of risks is then a ratio of perplexities,
+    which the entropy of the text does not dilute. For numeric runs it is the *excess* risk `w2` or else `mean_error`, in true variances (a squared
+    distance if the true variance is 1). For states it is `excess_risk`, in probability squared. These ratios are relative to the error of one fit,
+    so for large n a ratio may be large while the error is small. Notes give both numbers.
 
     >>> import polars as pl
     >>> columns = "run arm seed generation measure at column group value low high method n note".split()

@@ -1,19 +1,20 @@
-"""How fast an arm collapses, and the slope of that speed against a number in which arms alone differ.
+"""How fast an arm collapses, and the slope of that speed against a number in which arms differ.
 
-How fast models collapse depends on the model, on how it learns and on the data (the three errors of Shumailov et al., Nature 631:755, 2024,
-Definition 2.1). What is read off an arm:
+The speed of collapse depends on the model, on how it learns and on the data (the three errors of Shumailov et al., Nature 631:755, 2024,
+Definition 2.1). These quantities are computed for each arm:
 
-- `start`: its risk at generation 0, before anything is inherited;
-- `speed`: how much the risk grows a generation;
-- `narrowing`: how many nats of log-variance are lost a generation;
-- `change`: how much any other reading rises or falls a generation, in its logarithm where it is drawn on a logarithmic axis.
+- `start`: the risk at generation 0, before anything is inherited;
+- `speed`: the growth of the risk per generation;
+- `narrowing`: the loss of log-variance per generation, in nats;
+- `change`: the rise or fall of any other reading per generation, of its logarithm if it is drawn on a logarithmic axis.
 
-All but the start are the mean step a generation, from the first to the last: generations inherit each other's error, so no line is
-fitted to the levels. The slope is that of ln speed against ln setting by least squares: the exponent b of speed ∝ setting^b, where -1 says
-that twice the setting is half the speed. Where a speed is not surely above 0 the speed itself stands for its logarithm, and so does a
-setting that is not above 0: that slope is no exponent, and says why. A change may fall, so its size is taken, and one that may be 0 is refused.
+All except the start are the mean step per generation, from the first to the last. Generations inherit each other's error, so no line is fitted to
+the levels. The slope is the least-squares slope of ln speed against ln setting, that is, the exponent b of speed ∝ setting^b. An exponent of -1
+means that twice the setting gives half the speed. If a speed is not significantly above 0, the speed itself is fitted instead of its logarithm, and
+likewise a setting that is not above 0. Such a slope is not an exponent, and its note gives the reason. A change may be negative, so its absolute
+value is used. A change that may be 0 has no slope.
 
-Where a closed form is known for all of these arms, the same line is fitted through its values.
+If a closed form is known for all of these arms, the same line is also fitted through its values.
 """
 
 from __future__ import annotations
@@ -36,46 +37,46 @@ if TYPE_CHECKING:
     import polars as pl
 
 LEAST = 3
-"""Values of a setting; two would fit any line."""
+"""Minimum number of values of a setting. A line fits any two values."""
 CHANGE = "change"
 Laws = Mapping[tuple[str, str], Mapping[int, float]]
-"""Closed forms by arm and reading: generation to value."""
+"""Closed forms by arm and reading, each a mapping from generation to value."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """What one arm showed at one value of the setting, with its 95 % interval, and what a closed form gives for it."""
+    """The quantity of one arm at one value of the setting, with its 95 % interval and its closed form."""
 
     arm: str
     setting: float
     value: float
     low: float | None
-    """None, as `high` is, where nothing says how far to trust the value."""
+    """Lower end of the interval. None, like `high`, if the error is unknown."""
     high: float | None
     closed_form: float | None = None
 
 
 @dataclass(frozen=True)
 class Slope:
-    """How one quantity depends on one setting, over the arms that differ in nothing else."""
+    """The dependence of one quantity on one setting, over arms that differ in nothing else."""
 
     setting: str
-    """The key of the experiment."""
+    """The key of the setting in the experiment."""
     among: str
-    """What tells these arms from others that differ in the same setting (`replace`); empty where there are none."""
+    """Name of this group of arms among others that differ in the same setting (`replace`). Empty if there is only one group."""
     quantity: str
     measure: str
     of: str = ""
-    """What was fitted: `ln speed against ln human.rows`."""
+    """The fitted quantities: `ln speed against ln human.rows`."""
     is_exponent: bool = False
     """Whether both are logarithms, so that the slope is the exponent of a power law."""
     slope: Estimate | None = None
     bend: Estimate | None = None
-    """The curvature: how much the slope changes from one unit of the setting to the next, of the logarithm where the scale is logarithmic. It is 0 for a straight line."""
+    """The curvature: the change of the slope per unit of the setting, or of its logarithm on a logarithmic scale. It is 0 for a straight line."""
     closed_form: float | None = None
-    """The slope of the same fit through the values of a closed form; None where not all of these arms have one."""
+    """The slope of the same fit through the values of a closed form. None if not all of these arms have one."""
     note: str = ""
-    """Why there is no slope, or why the slope is not the exponent of a power law, and which points were left out."""
+    """Why there is no slope, or why it is not the exponent of a power law, and which arms and generations were left out."""
     points: tuple[Point, ...] = ()
 
     def plain(self) -> dict[str, Any]:
@@ -84,7 +85,7 @@ class Slope:
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
-    """A start, a speed, a narrowing or a change, read off a course: a weighted sum over its generations."""
+    """A start, a speed, a narrowing or a change of an arm, computed as a weighted sum over generations."""
 
     name: str
     measure: str
@@ -95,7 +96,7 @@ class Quantity:
 
     @property
     def weights(self) -> np.ndarray:
-        """(generations,): generation 0 alone, or the mean step from it to the last (down, for narrowing)."""
+        """The weights of the generations, (generations,). They give generation 0, or the mean step from it to the last (negative, for narrowing)."""
         weights = np.zeros(self.course.generations)
         if self.name == "start":
             weights[0] = 1.0
@@ -105,14 +106,14 @@ class Quantity:
 
     @property
     def by_seed(self) -> np.ndarray:
-        """Its value in each seed, (seeds,)."""
+        """The value in each seed, (seeds,)."""
         return self.course.values @ self.weights
 
     @property
     def interval(self) -> Interval:
-        """Over seeds. Of one seed, as wide as the readings' errors, or as the scatter of the steps where training noise adds to them.
+        """The value with its interval over seeds. With one seed, the interval is the wider of the readings' errors and the scatter of the steps.
 
-        The errors of the two generations are added as if independent. What they inherit they share, so it is rather too wide.
+        The errors of the two generations are added as if independent. Generations inherit each other's error, so the interval is rather too wide.
         """
         own = self.course.sum(self.weights)
         if self.is_over_chains or self.name == "start":
@@ -122,12 +123,12 @@ class Quantity:
 
     @property
     def rounding(self) -> float:
-        """The width of rounding of its value."""
+        """The rounding error of the value."""
         return self.course.rounding(self.weights)
 
     @property
     def closed_form(self) -> float | None:
-        """What the closed form gives for it; None where it is not known in the generations that are compared."""
+        """The value by the closed form. None if the closed form is unknown in one of the generations used."""
         used = np.flatnonzero(self.weights).tolist()
         return float(sum(self.weights[g] * self.law[g] for g in used)) if all(g in self.law for g in used) else None
 
@@ -138,10 +139,10 @@ def slopes(
     laws: Laws | None = None,
     logarithmic: frozenset[str] = frozenset(),
 ) -> tuple[Slope, ...]:
-    """The slope of every quantity against every number in which at least three of a run's arms differ, or that counts records.
+    """Return the slope of every quantity against every numeric setting that has at least three values in the arms of a run, or that counts records.
 
-    `readings` is a run's readings.parquet, `settings` what each arm was told (`settings.flat_settings`), `laws` its closed forms;
-    readings that are called `logarithmic` are followed by their logarithm. Empty where no arms so differ.
+    `readings` is the readings.parquet of a run, `settings` the settings of each arm (`settings.flat_settings`), and `laws` the closed forms. The
+    logarithm is used for readings named in `logarithmic`. Empty if there are no such settings.
     """
     there = set(readings["arm"].unique().to_list())
     every = families({arm: values for arm, values in settings.items() if arm in there})
@@ -158,22 +159,22 @@ def slopes(
 
 
 def chief(slopes: Iterable[Slope]) -> tuple[Slope, ...]:
-    """The slopes that say how fast arms collapse: those of the start, the speed and the narrowing."""
+    """Return the slopes of the speed of collapse: those of the start, the speed and the narrowing."""
     return tuple(slope for slope in slopes if slope.quantity != CHANGE)
 
 
 Key = tuple[str, str]
-"""A quantity's name, and the measure of a change (any measure may give the others)."""
+"""The name of a quantity, and for a change its measure (the other quantities may have any measure)."""
 
 
 def _quantities(readings: Readings, laws: Laws, logarithmic: frozenset[str]) -> dict[Key, Quantity]:
-    """What can be read off an arm."""
+    """Return all quantities that can be computed for an arm."""
     quantities: dict[Key, Quantity] = {}
     narrowing = standing_for("spread")[0]
     covered = {narrowing}
     with suppress(NotApplicable):
         risk = risk_of(readings)
-        # An excess over generation 0 is nothing at generation 0.
+        # The excess over generation 0 is 0 at generation 0.
         first = "held_out_loss" if risk.measure == "excess_loss" else risk.measure
         course = readings.course(first) if first != risk.measure else risk.course
         quantities["start", ""] = _quantity(readings, "start", first, course, laws)
@@ -193,7 +194,7 @@ def _quantities(readings: Readings, laws: Laws, logarithmic: frozenset[str]) -> 
 
 def _quantity(readings: Readings, name: str, measure: str, course: Course, laws: Laws) -> Quantity:
     if name != "start" and course.generations < 2:
-        raise NotApplicable(f"{measure} has one generation, so it has no speed")
+        raise NotApplicable(f"{measure} has only one generation, so it has no speed")
     own = readings.rows.filter(measure=measure.removeprefix("log "), at="", column="", group="")
     methods = own["method"].drop_nulls().unique().to_list()
     seeds = tuple(readings.rows["seed"].unique().sort().to_list())
@@ -201,13 +202,13 @@ def _quantity(readings: Readings, name: str, measure: str, course: Course, laws:
 
 
 def _law(laws: Laws, arm: str, measure: str) -> Mapping[int, float]:
-    """A closed form by generation; in logarithms where the reading is."""
+    """Return a closed form by generation, as logarithms if the reading is a logarithm."""
     law = laws.get((arm, measure.removeprefix("log ")), {})
     return {g: math.log(value) for g, value in law.items() if value > 0} if measure.startswith("log ") else law
 
 
 def _slope(family: ArmFamily, key: Key, read: Mapping[str, Mapping[Key, Quantity]]) -> Slope:
-    """The slope of one quantity over a family, or why there is none; arms in which it was not read are named."""
+    """Return the slope of one quantity over a family of arms, or the reason why there is none. Arms without the quantity are named."""
     there = [(value, arm, read[arm][key]) for value, arm in family.arms if key in read[arm]]
     shared = min(quantity.course.generations for _, _, quantity in there)
     cut = [(value, arm, replace(quantity, course=quantity.course.until(shared))) for value, arm, quantity in there]
@@ -217,7 +218,7 @@ def _slope(family: ArmFamily, key: Key, read: Mapping[str, Mapping[Key, Quantity
     unfitted = Slope(family.setting, family.among, key[0], ", ".join(measures), note=note, points=points)
     try:
         if len(measures) > 1:
-            raise NotApplicable("the arms were read by different measures")
+            raise NotApplicable("the arms have different measures")
         if bare := [(arm, quantity) for _, arm, quantity in cut if not quantity.interval.is_known]:
             arm, quantity = bare[0]
             reason = quantity.course.why.removesuffix(NO_INTERVAL).rstrip(": ")
@@ -228,26 +229,26 @@ def _slope(family: ArmFamily, key: Key, read: Mapping[str, Mapping[Key, Quantity
 
 
 def _point(arm: str, setting: float, quantity: Quantity) -> Point:
-    """What is told of a quantity at one value of the setting."""
+    """Return the point of a quantity at one value of the setting."""
     interval = quantity.interval
     low, high = (interval.low, interval.high) if interval.is_known else (None, None)
     return Point(arm, setting, interval.value, low, high, quantity.closed_form)
 
 
 def _left_out(name: str, family: ArmFamily, there: list[tuple[float, str, Quantity]], shared: int) -> str:
-    """What of the family's readings is not compared: arms without them, and generations that only some arms have."""
+    """Return a note about what is left out: arms without the reading, and generations that only some arms have."""
     unread = [arm for _, arm in family.arms if arm not in {present for _, present, _ in there}]
     longest = max(quantity.course.generations for _, _, quantity in there)
     is_cut = name != "start" and longest > shared
-    notes = (f"not read in {', '.join(unread)}" * bool(unread), f"over the first {shared} of {longest} generations" * is_cut)
+    notes = (f"not measured in {', '.join(unread)}" * bool(unread), f"over the first {shared} of {longest} generations" * is_cut)
     return "; ".join(filter(None, notes))
 
 
 def _fitted(unfitted: Slope, quantities: Sequence[Quantity]) -> Slope:
-    """The slope with its numbers: the slope and the bend of the quantities."""
+    """Return the slope with its fitted slope, bend and closed form."""
     settings = np.array([point.setting for point in unfitted.points])
     if (values := len(set(settings))) < LEAST:
-        raise NotApplicable(f"{values} arms have a {unfitted.quantity}, a slope needs {LEAST}")
+        raise NotApplicable(f"{values} arms have a {unfitted.quantity}, but a slope needs {LEAST}")
     intervals = [quantity.interval for quantity in quantities]
     why = _no_logarithm(unfitted, intervals)
     if why and unfitted.quantity == CHANGE:
@@ -270,11 +271,11 @@ def _fitted(unfitted: Slope, quantities: Sequence[Quantity]) -> Slope:
     )
 
 
-MORE = "more chains, seeds or generations may tell"
+MORE = "use more chains, seeds or generations"
 
 
 def _no_logarithm(slope: Slope, intervals: Sequence[Interval]) -> str:
-    """Why a quantity has no logarithm at some of its values; of a change, why its size has none. Or nothing."""
+    """Return why a quantity, or the absolute value of a change, has no logarithm at some settings. Empty if it has."""
     known = list(zip(slope.points, intervals, strict=True))
     if unsure := [word(point.setting) for point, interval in known if interval.low <= 0 <= interval.high]:
         return f"the {slope.quantity} at {', '.join(unsure)} may be zero; {MORE}"
@@ -287,7 +288,7 @@ def _no_logarithm(slope: Slope, intervals: Sequence[Interval]) -> str:
 
 @dataclass(frozen=True)
 class Scale:
-    """On what values are fitted: turned upwards by `sign`, as logarithms or as they are."""
+    """The scale on which values are fitted: as logarithms of `sign` times the values, or unchanged."""
 
     sign: float
     is_log: bool
@@ -298,35 +299,37 @@ class Scale:
 
 @dataclass(frozen=True, eq=False)
 class Contrast:
-    """The weights of values that give one term of a least-squares fit, and the fit's terms."""
+    """The weights of the values that give one coefficient of a least-squares fit, and the terms of the fit."""
 
     weights: np.ndarray  # (arms,)
     terms: np.ndarray  # (arms, terms)
 
     def scatter(self, values: np.ndarray) -> float:
-        """Half the 95 % interval that the values' scatter about the fit gives, by Student's t."""
+        """Return half the 95 % interval from the scatter of the values about the fit, by Student's t."""
         freedom = len(values) - self.terms.shape[1]
         left = values - self.terms @ np.linalg.lstsq(self.terms, values, rcond=None)[0]
         return student_quantile(freedom) * math.sqrt(float(left @ left) / freedom) * float(np.linalg.norm(self.weights))
 
     def rounding(self, quantities: Sequence[Quantity], scale: Scale) -> float:
-        """The width of rounding of the term: that of the arms' values, and of the fit's own sum."""
+        """Return the rounding error of the coefficient: that of the arms' values plus that of the sum."""
         values = np.array([quantity.interval.value for quantity in quantities])
         own = np.array([quantity.rounding for quantity in quantities]) / (np.abs(values) if scale.is_log else 1.0)
-        fitted = np.maximum(np.abs(scale(values)), 1.0) if scale.is_log else np.abs(values)  # a logarithm's argument was rounded
+        fitted = (
+            np.maximum(np.abs(scale(values)), 1.0) if scale.is_log else np.abs(values)
+        )  # the argument of a logarithm was rounded
         sizes = np.abs(self.weights)
         return float(sizes @ own) + rounding(*(sizes * fitted).tolist())
 
 
 def _contrasts(x: np.ndarray) -> tuple[Contrast, Contrast]:
-    """What gives a straight line's slope, and twice a parabola's square term, by least squares at x."""
+    """Return the contrasts for the slope of a line and for twice the quadratic coefficient of a parabola, by least squares at x."""
     centred = x - x.mean()
     line = centred / np.square(centred).sum()
     square = np.square(centred)
     bow = square - square.mean() - line * (square @ centred)
     level = np.ones_like(x)
     straight, curved = np.stack([level, centred], axis=1), np.stack([level, centred, square], axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):  # three points have no bend of their own
+    with np.errstate(divide="ignore", invalid="ignore"):  # three points leave no scatter about a parabola
         return Contrast(line, straight), Contrast(2 * bow / np.square(bow).sum(), curved)
 
 
@@ -338,17 +341,17 @@ def _closed_form(line: Contrast, points: Sequence[Point], scale: Scale) -> float
 
 
 def _is_seeded(quantities: Sequence[Quantity]) -> bool:
-    """Whether all arms ran with the same seeds, several of them."""
+    """Whether all arms have the same seeds, and more than one."""
     return len(quantities[0].seeds) > 1 and len({quantity.seeds for quantity in quantities}) == 1
 
 
 def _over_seeds(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale) -> Estimate:
-    """A term of the fit by the jackknife over seeds (Tukey 1958), whatever arms of one seed have in common."""
+    """Estimate a coefficient by the jackknife over seeds (Tukey 1958). Arms with the same seed may be dependent."""
     by_seed = np.array([quantity.by_seed for quantity in quantities])  # (arms, seeds)
     seeds = by_seed.shape[1]
     left = (by_seed.sum(axis=1, keepdims=True) - by_seed) / (seeds - 1)  # the mean without each seed
     if scale.is_log and (scale.sign * left).min() <= 0:
-        raise NotApplicable("without one of its seeds an arm's value is not above 0, so it has no logarithm")
+        raise NotApplicable("the value of an arm without one of its seeds is not above 0, so it has no logarithm")
     whole, without = (contrast.weights @ scale(points) for points in (by_seed.mean(axis=1), left))
     parts = seeds * whole - (seeds - 1) * without
     scatter = student_quantile(seeds - 1) * float(parts.std(ddof=1)) / math.sqrt(seeds)
@@ -357,10 +360,10 @@ def _over_seeds(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale
 
 
 def _over_arms(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale) -> Estimate:
-    """A term of the fit, the arms' errors added as of independent arms; of a logarithm to first order.
+    """Estimate a coefficient from the errors of the arms, added as if the arms were independent. The error of a logarithm is taken to first order.
 
-    Where these errors are not those of independent repeats, the scatter about the fit stands for them if it is wider: an interval over
-    documents does not know of another training run.
+    If these errors do not come from independent repeats, the scatter about the fit is used if it is wider, because an interval over documents does
+    not cover another training run.
     """
     intervals = [quantity.interval for quantity in quantities]
     values = np.array([interval.value for interval in intervals])
@@ -368,8 +371,8 @@ def _over_arms(contrast: Contrast, quantities: Sequence[Quantity], scale: Scale)
     values = scale(values)
     value, half = float(contrast.weights @ values), math.sqrt(float(np.square(contrast.weights) @ np.square(halves)))
     is_independent = len({quantity.seeds for quantity in quantities}) == len(quantities)
-    method = "errors of independent arms" if is_independent else "errors of arms that share random numbers, as if they did not"
+    method = "errors of independent arms" if is_independent else "errors of arms that share random numbers, added as if independent"
     if not all(quantity.is_over_chains or len(quantity.seeds) > 1 for quantity in quantities):
-        half, method = max(half, contrast.scatter(values)), f"{method}, or scatter about the line, the wider"
+        half, method = max(half, contrast.scatter(values)), f"{method}, or scatter about the line, whichever is wider"
     half = max(half, contrast.rounding(quantities, scale))
     return Estimate(value, value - half, value + half, method, len(values))

@@ -1,19 +1,21 @@
-"""When a run is to stop: one sequential test over all bounded readings and all generations.
+"""The rule that stops a run: one sequential test over all bounded readings and all generations.
 
-After each generation every bounded reading is compared with generation 0. An arm stops at the first generation at which the one-sided confidence
-limit of a ratio lies beyond its bound. The limits share a chance of error of 5 %: generation g may spend 1 / (g (g + 1)) of it, and the readings
-of a generation divide that equally. These shares add up to 1 over endlessly many generations. So, by the union bound, an arm with one seed whose
-readings all stay within their bounds is stopped with a chance of at most 5 %, whatever the readings have to do with each other and
-however many generations are run. It holds as far as the intervals of the readings do at the level of their look, which is far below 2.5 % later on: the
-halves of the 95 % intervals are stretched to it as Student's t with n - 1 degrees of freedom is, so that the readings must scatter as the normal law does
-that far out. Skewed readings of few things do not. For means of lognormal documents (standard deviation 1 of the logarithm) the short side of a corrected
-interval errs 2, 7 and 29 times too often at levels of 2.5, .25 and .02 % with 50 documents, and 1.2, 2.4 and 5.3 times with 500.
+After each generation, every bounded reading is compared with generation 0. An arm stops at the first generation at which the one-sided confidence
+limit of a ratio lies beyond its bound. All limits together have an error probability of 5 %: generation g may spend 1 / (g (g + 1)) of it, and the
+readings of a generation divide that equally. These shares add up to 1 over infinitely many generations. So, by the union bound, an arm with one
+seed whose readings all stay within their bounds is stopped with a probability of at most 5 %, for any dependence between the readings and any number
+of generations.
 
-A limit of a ratio is made of the intervals of its two readings by MOVER (Donner and Zou, Stat. Methods Med. Res. 21:347, 2012), which keeps their
-asymmetry and takes them as independent. That is cautious where both are read off the same held-out data, so that their errors go together. Held-out
-perplexity and held-out loss use the loss above that of generation 0 instead, which is paired by document and has a narrower interval. A document that is
-hard for the first model leaves less to lose, so that the errors of this change and of the loss of generation 0 go against each other as a rule: the
-limit of that ratio holds whatever they have to do with each other.
+This holds as far as the intervals of the readings are valid at the level of each test, which is far below 2.5 % in later generations. Half of the
+95 % interval is stretched to that level like Student's t with n - 1 degrees of freedom, so the readings must have normal tails. Skewed readings with
+small n do not. For means of lognormal documents (standard deviation 1 of the logarithm), the short side of a corrected interval errs 2, 7 and 29
+times too often at levels of 2.5, .25 and .02 % with 50 documents, and 1.2, 2.4 and 5.3 times with 500.
+
+The limit of a ratio is computed from the intervals of its two readings by MOVER (Donner and Zou, Stat. Methods Med. Res. 21:347, 2012), which keeps
+their asymmetry and assumes independence. That is cautious if both come from the same held-out data, because their errors are then positively
+correlated. Held-out perplexity and held-out loss use the loss above that of generation 0 instead, which is paired by document and has a narrower
+interval. A document that is hard for the first model leaves less to lose, so the errors of this change and of the loss of generation 0 are usually
+negatively correlated. The limit of that ratio therefore holds for any correlation.
 """
 
 from __future__ import annotations
@@ -31,14 +33,14 @@ from outcross.experiment.teachers import TEACHER
 from outcross.measures import standing_for
 
 ERROR = 0.05
-"""Chance that an arm with one seed is stopped although all of its readings stay within their bounds, at most."""
+"""Maximum probability that an arm with one seed is stopped although all of its readings stay within their bounds."""
 
 PAIRED: Mapping[str, str] = {"held_out_perplexity": "excess_loss", "held_out_loss": "excess_loss", "held_out_elbo": "excess_elbo"}
-"""The reading that is the change of another since generation 0, with the interval of that change."""
+"""For a reading, the paired reading that measures its change since generation 0, with the interval of that change."""
 
 
 def spent(generation: int) -> float:
-    """The chance of error that a generation may spend, in [0, ERROR]; over generations 1, 2, 3 … the sum is ERROR.
+    """Return the error probability that a generation may spend, in [0, ERROR]. The sum over generations 1, 2, 3 … is ERROR.
 
     >>> round(spent(1), 4), round(sum(map(spent, range(1, 100_000))), 4)
     (0.025, 0.05)
@@ -48,7 +50,7 @@ def spent(generation: int) -> float:
 
 @dataclass(frozen=True)
 class Ends:
-    """A value with its 95 % interval, and the number of things that it rests on."""
+    """A value with its 95 % interval and its n."""
 
     value: float
     low: float
@@ -57,21 +59,24 @@ class Ends:
 
     @classmethod
     def of(cls, estimate: Estimate) -> Ends:
-        """Those of an estimate; NotApplicable with the reason where it has no interval."""
+        """Return the value, interval and n of an estimate. Raises NotApplicable, with the reason, if it has no interval."""
         return cls(estimate.value, *estimate.interval, estimate.n)
 
     def below(self, level: float) -> float:
-        """How far the one-sided lower limit at this level lies below the value."""
+        """Return the distance of the one-sided lower limit at this level below the value."""
         return (self.value - self.low) * _stretch(level, self.n)
 
     def above(self, level: float) -> float:
-        """How far the one-sided upper limit at this level lies above the value."""
+        """Return the distance of the one-sided upper limit at this level above the value."""
         return (self.high - self.value) * _stretch(level, self.n)
 
 
 @lru_cache(4096)
 def _stretch(level: float, n: int) -> float:
-    """The one-sided quantile of an error probability over that of half a 95 % interval: of Student's t where n things say the error."""
+    """Return the one-sided quantile at an error probability, divided by that of half a 95 % interval.
+
+    It is Student's t with n - 1 degrees of freedom, or normal if n < 2.
+    """
     from scipy.special import ndtri, stdtrit
 
     if n < 2:
@@ -81,13 +86,13 @@ def _stretch(level: float, n: int) -> float:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A reading against generation 0: `offset` + `now` / `first`, or exp(`now` - `first`) where the readings are logarithms."""
+    """The ratio of a reading to generation 0: `offset` + `now` / `first`, or exp(`now` - `first`) if the readings are logarithms."""
 
     now: Ends
     first: Ends
     is_logarithm: bool = False
     offset: Literal[0, 1] = 0
-    """1 where `now` is a change since generation 0."""
+    """1 if `now` is a change since generation 0, else 0."""
 
     @property
     def value(self) -> float:
@@ -96,7 +101,7 @@ class Ratio:
         return self.offset + self.now.value / self.first.value
 
     def limit(self, side: Literal["lower", "upper"], level: float) -> float:
-        """The one-sided confidence limit at an error probability; minus or plus infinity where generation 0 is not known well enough."""
+        """Return the one-sided confidence limit at an error probability. It is infinite if the error of generation 0 is too large."""
         now, first = self.now, self.first
         if self.is_logarithm:
             difference = now.value - first.value
@@ -111,10 +116,10 @@ class Ratio:
         return -_lower(-now.value, now.above(level), first.value, inwards(level))
 
     def _limit_of_change(self, side: Literal["lower", "upper"], level: float) -> float:
-        """The limit r of `now` / `first`, whatever their errors have to do with each other.
+        """Return the limit r of `now` / `first` for any correlation of their errors.
 
-        It solves now - r first = half of now + |r| half of first, each half on the side that counts. By Cauchy and Schwarz the standard error of
-        now - r first is at most the sum of both, so that this is beyond the limit of Fieller's paired test.
+        It solves now - r first = half of now + |r| half of first, each half on the relevant side. By the Cauchy-Schwarz inequality the standard error
+        of now - r first is at most the sum of both, so the limit is more cautious than that of Fieller's paired test.
         """
         now, first = self.now, self.first
         end = now.value - now.below(level) if side == "lower" else now.value + now.above(level)
@@ -125,9 +130,10 @@ class Ratio:
 
 
 def _lower(now: float, now_half: float, first: float, first_half: float) -> float:
-    """The lower limit of now / first by MOVER: the smaller solution r of (now - r first)² = now_half² + r² first_half².
+    """Return the lower limit of now / first by MOVER: the smaller solution r of (now - r first)² = now_half² + r² first_half².
 
-    `first_half` is how far `first` reaches away from 0 where the ratio is positive, towards 0 where it is negative. Minus infinity where that is all of it.
+    `first_half` is half of the interval of `first`, on the side away from 0 if the ratio is positive and towards 0 if it is negative. The limit is
+    minus infinity if `first_half` is at least |first|.
     """
     square = first**2 - first_half**2
     if square <= 0:
@@ -142,24 +148,24 @@ def _exp(number: float) -> float:
 
 @dataclass(frozen=True)
 class Stop:
-    """Why an arm with one seed stopped: the first reading that is surely beyond its bound. Ratios are to generation 0."""
+    """Why an arm with one seed stopped: the first reading whose confidence limit is beyond its bound. Ratios are relative to generation 0."""
 
     arm: str
     seed: int
     generation: int
-    """The last generation that was done."""
+    """The last generation that was run."""
     reading: str
     at: str
-    """Where within the reading (a column, a place, a group); empty for the whole."""
+    """The column, place or group of the reading. Empty for the whole."""
     bound: float
     ratio: float
     low: float | None
-    """The lower end of the 95 % interval of the ratio; None where generation 0 is not known well enough for one."""
+    """Lower end of the 95 % interval of the ratio. None if the error of generation 0 is too large."""
     high: float | None
     limit: float
-    """The one-sided limit of the ratio at `level`, which lies beyond the bound."""
+    """The one-sided confidence limit of the ratio at `level`, which lies beyond the bound."""
     level: float
-    """The chance of error that this look at this reading was given."""
+    """The error probability of this test."""
 
     def __str__(self) -> str:
         reading = f"exp({self.reading})" if self.reading in LOGARITHMS else self.reading
@@ -168,34 +174,34 @@ class Stop:
         ends = "" if self.low is None or self.high is None else f" [{self.low:.3g}, {self.high:.3g}]"
         return (
             f"{self.arm} with seed {self.seed} stopped after generation {self.generation}: {name} was {self.ratio:.3g}{ends} of generation 0, {side} the "
-            f"bound of {self.bound:g} (confidence limit {self.limit:.3g} at an error of {100 * self.level:.2g} %)."
+            f"bound of {self.bound:g} (confidence limit {self.limit:.3g} at an error probability of {100 * self.level:.2g} %)."
         )
 
 
 GUARANTEE = (
-    "An arm with one seed whose readings all stay within their bounds is stopped with a chance of at most 5 %, over all readings and generations together, "
-    "as far as the intervals of the readings hold at the small levels of the looks (2.5 % at generation 1, and less at each one after it), to which their 95 % intervals are stretched by Student's t."
+    "An arm with one seed whose readings all stay within their bounds is stopped with a probability of at most 5 %, over all readings and generations together. "
+    "This holds if the 95 % intervals, stretched by Student's t, are valid at the small levels of the tests (2.5 % at generation 1, and less at each later one)."
 )
-"""What the rule promises, in a sentence."""
+"""The guarantee of the rule."""
 
 Place = tuple[str, str]
 
 
 class Watch:
-    """Follows one arm with one seed, generation by generation from 0 on, and says when it is to stop.
+    """Watches one arm with one seed, generation by generation from 0, and reports when it must stop.
 
-    BadInput at generation 0 where a bounded reading could not be had, has no interval, or is not above 0.
+    Raises BadInput at generation 0 if a bounded reading is missing, has no interval, or is not above 0.
     """
 
     def __init__(self, bounds: Mapping[str, float], arm: str, seed: int):
         self.bounds, self.arm, self.seed = bounds, arm, seed
         self.ratios: dict[Place, Callable[[Sequence[Reading]], Ratio]] = {}
-        """How the ratio of each bounded reading and place is read off the readings of a generation."""
+        """Functions that compute the ratio of each bounded reading and place from the readings of a generation."""
 
     def __call__(self, generation: int, readings: Sequence[Reading]) -> Stop | None:
-        """The reason to stop after this generation; None where there is none. A reading that cannot be had at a generation is not looked at there.
+        """Return the reason to stop after this generation, or None. A reading that is missing in a generation is not tested there.
 
-        Of several teachers those of all together count.
+        With several teachers, only the readings of all teachers together are tested.
         """
         if not self.bounds:
             return None
@@ -222,7 +228,7 @@ def _finite(number: float) -> float | None:
 
 
 def _ratios(name: str, first: Sequence[Reading]) -> dict[Place, Callable[[Sequence[Reading]], Ratio]]:
-    """How the ratios of a bounded reading are read, by its places, given the readings of generation 0."""
+    """Return functions that compute the ratios of a bounded reading, by place, given the readings of generation 0."""
     if name == TAIL_SURVIVAL:
         return {(name, ""): _tail_survival(first)}
     paired = PAIRED.get(name)
@@ -256,7 +262,7 @@ def _ratios(name: str, first: Sequence[Reading]) -> dict[Place, Callable[[Sequen
 
 
 def _tail_survival(first: Sequence[Reading]) -> Callable[[Sequence[Reading]], Ratio]:
-    """How the mean over the bands of the reading of the tails is read."""
+    """Return a function that computes the ratio of the mean tail reading over the frequency bands."""
     reasons: list[str] = []
     for tail in standing_for("tail"):
         bands = []
@@ -275,7 +281,7 @@ def _tail_survival(first: Sequence[Reading]) -> Callable[[Sequence[Reading]], Ra
 
 
 def _mean(several: Iterable[Ends]) -> Ends:
-    """The mean of bands, which share their text: as if their errors were fully correlated."""
+    """Return the mean of bands. They share their text, so their errors count as fully correlated."""
     every = tuple(several)
     value, low, high = (
         math.fsum(ends) / len(every) for ends in zip(*((band.value, band.low, band.high) for band in every), strict=True)
@@ -288,13 +294,13 @@ def _place(reading: Reading) -> str:
 
 
 def _ends_at(readings: Sequence[Reading], name: str, at: str) -> Ends:
-    """A reading at a place; NotApplicable with the reason where it has no number or no interval."""
+    """Return a reading at a place. Raises NotApplicable, with the reason, if it has no number or no interval."""
     for reading in readings:
         if reading.measure == name and _place(reading) == at:
             if reading.estimate is None:
                 raise NotApplicable(reading.note)
             return Ends.of(reading.estimate)
-    raise NotApplicable(f"it was not read{f' at {at}' if at else ''}")
+    raise NotApplicable(f"it was not measured{f' at {at}' if at else ''}")
 
 
 def _has_interval(readings: Sequence[Reading], name: str) -> bool:
@@ -307,14 +313,16 @@ def _has_interval(readings: Sequence[Reading], name: str) -> bool:
 def _check_positive(name: str, first: Ends) -> None:
     if first.value <= 0:
         raise BadInput(
-            f"stop_when.{name} is a ratio to generation 0, where the reading is {first.value:.3g}; bound a reading that is above 0 there"
+            f"stop_when.{name} is a ratio to generation 0, but the reading is {first.value:.3g} there; bound a reading that is above 0"
         )
 
 
 def _refused(name: str, reasons: Sequence[str]) -> BadInput:
-    why = reasons[0] if reasons else "it was not read at generation 0"
-    more = "; write more chains, or bound another reading" if "one chain" in why else "; bound another reading"
-    return BadInput(f"stop_when.{name} has no interval at generation 0 ({why}), so that chance could not be told from a loss{more}")
+    why = reasons[0] if reasons else "it was not measured at generation 0"
+    more = "; use more chains, or bound another reading" if "one chain" in why else "; bound another reading"
+    return BadInput(
+        f"stop_when.{name} has no interval at generation 0 ({why}), so a loss could not be distinguished from chance{more}"
+    )
 
 
 __all__ = ["ERROR", "GUARANTEE", "PAIRED", "Ends", "Ratio", "Stop", "Watch", "spent"]

@@ -1,12 +1,12 @@
-"""Each step once, with its inputs, seed and output: provenance, resume and cache in one.
+"""The ledger records each step once, with its inputs, seed and output. It serves provenance, resuming and caching.
 
-A step's key is the digest of what was written down: verb, recipe, digests of its inputs, random stream, the source that its verb and its
-recipe reach, and the versions of the libraries that decide its numbers. Where it ran is not identity. A key that the ledger holds, with output
-files that still have their digests, is loaded and not done again.
+The key of a step is the digest of its verb, its recipe, the digests of its inputs, its random stream, the source that its verb and its recipe use,
+and the versions of the libraries that determine its numbers. The machine on which it ran is not part of the key. If the ledger holds the key, and
+the output files still have their digests, the step is loaded and not done again.
 
-On disk: `ledger.jsonl` (what the folder holds, and a line a step and a line a generation, appended as they end and put in canonical
-order when a run ends), `steps/<key>/` (what the step made) and `timing.jsonl` (which no promise covers). Several processes may work on one
-ledger: a step is done by the one that holds its lock.
+On disk there are `ledger.jsonl` (a line for the folder, one per step and one per generation, appended as they end and sorted into canonical order
+when a run ends), `steps/<key>/` (the output of the step) and `timing.jsonl` (which is not reproducible). Several processes may work on one ledger.
+A step is done by the process that holds its lock.
 """
 
 from __future__ import annotations
@@ -59,29 +59,29 @@ T = TypeVar("T")
 
 
 def stream(*names: object) -> np.random.Generator:
-    """The random stream of this name. Equal names give equal numbers, other names independent ones."""
+    """Return the random stream of this name. Equal names give equal numbers, and different names give independent numbers."""
     seed = int.from_bytes(hashlib.sha256(json.dumps([str(name) for name in names]).encode()).digest()[:16], "big")
     return np.random.Generator(np.random.SFC64(seed))
 
 
 @dataclass(frozen=True)
 class Verb(Generic[T]):
-    """What a step does, and how what it made is kept: as files that `load` reads back, or as readings in the line of the step."""
+    """The function of a step, and the storage of its output: files that `load` reads back, or readings in the line of the step."""
 
     name: str
     do: Callable[..., T]
     libraries: tuple[str, ...]
-    """Packages, as the package index names them, whose versions decide its numbers beside those that its recipe declares."""
+    """Packages, by their names on the package index, whose versions determine its numbers, in addition to those declared by the recipe."""
     place: int
-    """Where it stands in the order in which verbs work; steps of one generation are listed in it."""
+    """Position in the order of verbs. The steps of a generation are listed in this order."""
     load: Callable[..., T] | None
-    """(folder, digest, recipe, *inputs) -> output; None where the output is readings."""
+    """(folder, digest, recipe, *inputs) -> output. None if the output is readings."""
     learns: bool
-    """Whether the learner is at work in it. Of several processes, the one that is ready first does it."""
+    """Whether the step uses the learner. Of several processes, the one whose learner is ready first does the step."""
     acts: bool
-    """Whether code acts in what it made: a model samples and scores. Then what comes after is done again where that code changes."""
+    """Whether the output contains code, such as a model that samples and scores. Then later steps are done again if that code changes."""
     given: Callable[[Any], Mapping[str, str]]
-    """(recipe) -> the digest of everything that it reads and no step made, by the name that people gave."""
+    """(recipe) -> the digests of all data that it reads and that no step made, by the names that the user gave."""
 
 
 def verb(
@@ -92,18 +92,18 @@ def verb(
     acts: bool = False,
     given: Callable[[Any], Mapping[str, str]] = lambda recipe: {},
 ) -> Callable[[Callable[..., T]], Verb[T]]:
-    """Make a function `(recipe, *inputs, rng) -> output` a verb. What it makes has `save(folder)`, or is readings."""
+    """Turn a function `(recipe, *inputs, rng) -> output` into a verb. The output has a method `save(folder)`, or it is readings."""
     return lambda do: Verb(do.__name__, do, libraries, place, load, learns, acts, given)
 
 
 def work(verb: Verb[T], recipe: Any, inputs: tuple[Any, ...], names: tuple[object, ...]) -> T:
-    """Do a verb now, with the values of its inputs and the random stream of these names."""
+    """Execute a verb with the values of its inputs and the random stream of these names."""
     return verb.do(recipe, *(_value(value) for value in inputs), rng=stream(*names))
 
 
 @dataclass(frozen=True)
 class Step:
-    """How far one step is."""
+    """The progress of one step."""
 
     verb: str
     part: str
@@ -111,50 +111,50 @@ class Step:
     share: float = 1.0
     """Fraction done, in [0, 1]."""
     fresh: bool = True
-    """Done now, not loaded."""
+    """Whether the step is being done now, and was not loaded."""
 
 
 class Ledger:
-    """The steps of a run folder. `Ledger(None)` keeps nothing: every step is done, in memory."""
+    """The steps of a run folder. `Ledger(None)` stores nothing, so every step is done in memory."""
 
     def __init__(self, folder: Path | None, reuse: Path | None = None):
         self.folder = folder
         self.watch: Callable[[Step], None] = lambda step: None
         self.get_ready: Callable[[], None] = lambda: None
         self.reuse = None if reuse is None else Ledger(reuse)
-        """An older run whose finished steps may be taken over (a fork)."""
+        """The ledger of an older run whose finished steps may be reused (for a fork)."""
         self.run: RunEntry | None = None
-        """Of a run folder, what it holds: its experiment and what that was run on."""
+        """For a run folder, the entry of the run: its experiment, data and environment."""
         self.result: ResultEntry | None = None
-        """Of the folder of another result, what it holds: files for people, and the steps that they are made of."""
+        """For the folder of another result, the entry of the result: its files, and the steps from which they are made."""
         self.entries: dict[str, StepEntry] = {}
-        """The steps, by key."""
+        """The finished steps, by key."""
         self.generations: dict[tuple[str, int, int], GenerationEntry] = {}
         """The generations that have ended, by arm, seed and number."""
         self.damaged = 0
-        """The number of the first line that is not believed, counted from 1; 0 where all are. A line that a kill cut off was not written."""
+        """Number of the first damaged line, counted from 1, or 0. An incomplete last line of a killed process is not damage."""
         self.untouched: deque[Made[Any]] = deque()
-        """Found steps that stored nothing: worked out again, oldest first, once a new step needs what came of them."""
+        """Recorded steps that stored nothing. They are computed again, the oldest first, when a new step may need their outputs."""
         self.shared: dict[tuple[str, str], Made[Any]] = {}
-        """The latest steps up to generation 0, by verb and part: the arms of a seed share them, and what is remembered of them stays."""
+        """The latest steps up to generation 0, by verb and part. The arms of a seed share them, so that they stay in memory."""
         self._holders: dict[str, tuple[str, str]] = {}
-        """A step that stored a file of this digest, and the name that the file has there."""
+        """By the digest of a file, a step that stored it and its name there."""
         self._read_to = self._lines = 0
         self._is_new = folder is not None and not folder.exists()
         self.refresh()
 
     def over(self, watch: Callable[[Step], None], get_ready: Callable[[], None]) -> Ledger:
-        """This ledger, for another run over it, with nothing left undone by the last one.
+        """Prepare this ledger for another run, and return it.
 
-        `watch` is told of its steps; `get_ready` makes the learner ready to work, and is called while another process does a step.
+        `watch` is called with the progress of its steps. `get_ready` prepares the learner, and is called while another process does a step.
         """
         self.watch, self.get_ready = watch, get_ready
         self.untouched.clear()
         return self
 
     def steps(self, seed: int, generation: int = -1, store: bool = True) -> Steps:
-        """The `do` of one generation of one seed."""
-        if self.folder is not None and self._is_new:  # once: a folder that was there and is gone is not made again
+        """Return the function that does the steps of one generation of one seed."""
+        if self.folder is not None and self._is_new:  # only once: a deleted folder is not created again
             self.folder.mkdir(parents=True, exist_ok=True)
             self._is_new = False
         return Steps(self, seed, generation, store and self.folder is not None)
@@ -166,14 +166,14 @@ class Ledger:
 
     @property
     def lines(self) -> list[Entry]:
-        """Every entry in canonical order: what the folder holds, then the steps by seed, generation, place of the verb, part and key."""
+        """Every entry in canonical order: the run or result, then the steps by seed, generation, place of the verb, part and key."""
         heads = [entry for entry in (self.run, self.result) if entry is not None]
         return sorted([*heads, *self.entries.values(), *self.generations.values()], key=lambda entry: entry.order)
 
     def refresh(self) -> None:
-        """Read the lines that have come since, from this process or another; a damaged line counts as absent.
+        """Read the lines that this or another process has added. A damaged line counts as absent.
 
-        Raises BadInput where the ledger was written in another format.
+        Raises BadInput if the ledger was written in another format.
         """
         if self.folder is None or not self.path.exists():
             return
@@ -196,7 +196,7 @@ class Ledger:
             self.damaged = self.damaged or self._lines + 1
 
     def _take(self, entry: Entry) -> bool:
-        """Keep an entry in the place of what stood there before; whether it is another."""
+        """Store an entry in place of the former one of the same name. Returns whether the two differ."""
         match entry:
             case StepEntry():
                 before, self.entries[entry.key] = self.entries.get(entry.key), entry
@@ -211,7 +211,10 @@ class Ledger:
         return before != entry
 
     def record(self, entry: Entry) -> None:
-        """Append one line, whole or not at all; nothing where the ledger holds it. MachineGaveOut where the disk is full or the folder gone."""
+        """Append one line, completely or not at all. An entry that the ledger already holds is not appended.
+
+        Raises MachineGaveOut if the disk is full, or if the folder was deleted.
+        """
         if not self._take(entry) or self.folder is None:
             return
         try:
@@ -227,11 +230,11 @@ class Ledger:
                     raise
         except OSError as error:
             raise MachineGaveOut(
-                f"{self.path} could not be written: {error.strerror}; finished steps are kept, free space and run again"
+                f"{self.path} could not be written: {error.strerror}; finished steps are kept, so free space and run again"
             ) from None
 
     def close(self) -> None:
-        """Put the ledger in canonical order (`lines`), without its damaged lines, and remove what only a running process needs."""
+        """Write the ledger in canonical order (`lines`) without its damaged lines, and remove the files that only a running process needs."""
         if self.folder is None:
             return
         self.refresh()
@@ -243,11 +246,11 @@ class Ledger:
         for left in (self.folder / "steps").glob(f"{WORKING}*"):
             if (
                 left.name.removeprefix(WORKING) in self.entries
-            ):  # of a step that has ended, and was killed before it could remove it
+            ):  # the process was killed after the step had ended, but before the folder was removed
                 shutil.rmtree(left, ignore_errors=True)
 
     def keep(self, keys: Iterable[str]) -> None:
-        """Forget every step that these do not come from, and remove what it made. Only for who holds the folder."""
+        """Remove every step that is not an ancestor of these steps, with its output. The caller must hold the lock of the folder."""
         assert self.folder is not None
         self.refresh()
         kept = {ancestor.key for key in keys for ancestor in self.lineage(key)}
@@ -260,16 +263,16 @@ class Ledger:
         self.close()
 
     def lineage(self, key: str) -> tuple[Ancestor, ...]:
-        """The step of this key and all that it comes from, back to what people gave; those that are nearer come first.
+        """Return the step of this key and all its ancestors, back to the data that the user gave. The nearest steps come first.
 
-        Raises BadInput where the ledger holds no such step.
+        Raises BadInput if the ledger holds no such step.
         """
         if key not in self.entries:
-            raise BadInput(f"{self.folder or 'the ledger'} holds no step {key[:80]!r}; give a key that stands in its ledger.jsonl")
+            raise BadInput(f"{self.folder or 'the ledger'} holds no step {key[:80]!r}; give a key from its ledger.jsonl")
         return lineage(self.entries, key)
 
     def is_whole(self, entry: StepEntry) -> bool:
-        """Whether the files of a step are there and have the digests that they had."""
+        """Whether the files of a step exist and still have their digests."""
         if self.folder is None:
             return False
         place = self.folder / "steps" / entry.key
@@ -279,12 +282,12 @@ class Ledger:
             return False
 
     def whole(self, key: str) -> StepEntry | None:
-        """A finished step whose files are all there."""
+        """Return a finished step if all its files exist unchanged, else None."""
         entry = self.entries.get(key)
         return entry if entry is not None and (not entry.files or self.is_whole(entry)) else None
 
     def stored(self, digest: str) -> Path | None:
-        """A file of this digest that a step has stored here: the vocabulary of one model is that of the next."""
+        """Return a file with this digest that a step has already stored here, or None. For example, successive models share their vocabulary."""
         key, name = self._holders.get(digest, ("", ""))
         if self.folder is None or key not in self.entries:
             return None
@@ -295,14 +298,14 @@ class Ledger:
         return None
 
     def listed(self, content: Any) -> str | None:
-        """The digest of a file that a step of this ledger stored, as it was when it was last looked at; None of anything else."""
+        """Return the recorded digest of a file that a step of this ledger stored. None for anything else."""
         if self.folder is None or not isinstance(content, Path) or self.folder / "steps" not in content.parents:
             return None
         key, *parts = content.relative_to(self.folder / "steps").parts
         return self.entries[key].files.get(str(Path(*parts))) if key in self.entries else None
 
     def has(self, keys: Iterable[str]) -> bool:
-        """Whether these steps are recorded and their files there, whatever these hold."""
+        """Whether these steps are recorded and their files exist. The content of the files is not checked."""
         if self.folder is None:
             return False
         entries = [self.entries.get(key) for key in keys]
@@ -312,13 +315,16 @@ class Ledger:
         )
 
     def take_over(self, key: str) -> StepEntry | None:
-        """A step of the run that this one is a fork of, its files linked here. Only for who may do the step."""
+        """Reuse a step of the run of which this one is a fork, by linking its files here.
+
+        Returns None if there is none. The caller must hold the lock of the step.
+        """
         if self.reuse is None or (entry := self.reuse.whole(key)) is None:
             return None
         if entry.files:
             assert self.folder is not None and self.reuse.folder is not None
             place, writing = self.folder / "steps" / key, self.folder / "steps" / f".writing-{key}-{os.getpid()}"
-            shutil.rmtree(writing, ignore_errors=True)  # of a killed process that had the same number
+            shutil.rmtree(writing, ignore_errors=True)  # left by a killed process with the same id
             for name in entry.files:
                 (writing / name).parent.mkdir(parents=True, exist_ok=True)
                 _link(self.reuse.folder / "steps" / key / name, writing / name)
@@ -330,7 +336,7 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Steps:
-    """`do`: does a verb, or loads what it made before."""
+    """The function `do` of the loop. It does a verb, or loads its earlier output."""
 
     ledger: Ledger
     seed: int
@@ -338,7 +344,7 @@ class Steps:
     store: bool
 
     def __call__(self, verb: Verb[T], recipe: Any, *inputs: Any, part: str = "") -> Made[T]:
-        """Do `verb(recipe, *inputs, rng)` once. `part` names the stream where one verb is done several times."""
+        """Do `verb(recipe, *inputs, rng)` once. `part` names the stream if one verb is done several times."""
         names = (self.seed, self.generation, verb.name, part)
         identity = {
             "format": FORMAT,
@@ -372,7 +378,10 @@ class Steps:
         return self._shared((verb.name, part), key, lambda: result)
 
     def afresh(self, result: Made[T], load: Callable[[Path], T]) -> Made[T]:
-        """What a step stored, read again from its files, so that a change of the object in memory has no effect; itself where the ledger stores nothing."""
+        """Return the output of a step so that it is read again from its files, and a change of the object in memory has no effect.
+
+        If the ledger stores nothing, the output is returned unchanged.
+        """
         entry = self.ledger.entries.get(result.key)
         if self.ledger.folder is None or entry is None or not entry.files:
             return result
@@ -380,13 +389,15 @@ class Steps:
 
         def read() -> T:
             if not self.ledger.is_whole(entry):
-                raise MachineGaveOut(f"{place} has changed since it was written; run the same command again, its step is done anew")
+                raise MachineGaveOut(
+                    f"{place} has changed since it was written; run the same command again, which repeats the step"
+                )
             return _read_back(place, entry.files, lambda: load(place))
 
         return Made(result.digest, result.size, read, result.key)
 
     def _working(self, key: str) -> Path | None:
-        """The folder for what a step that is stopped must find again."""
+        """Return the folder in which a step keeps intermediate results for the case that it is interrupted."""
         return self.ledger.folder / "steps" / f"{WORKING}{key}" if self.store and self.ledger.folder is not None else None
 
     def _end_working(self, key: str) -> None:
@@ -394,7 +405,7 @@ class Steps:
             shutil.rmtree(place, ignore_errors=True)
 
     def _shared(self, name: tuple[str, str], key: str, make: Callable[[], Made[T]]) -> Made[T]:
-        """The very object that an earlier arm had of this step, where arms share it."""
+        """Return the object of this step from an earlier arm, if arms share the step."""
         if self.generation > 0:
             return make()
         ready = self.ledger.shared
@@ -433,7 +444,7 @@ class Steps:
         place = self.ledger.folder / "steps" / key
         writing = self.ledger.folder / "steps" / f".writing-{key}-{os.getpid()}"
         try:
-            shutil.rmtree(writing, ignore_errors=True)  # of a killed process that had the same number
+            shutil.rmtree(writing, ignore_errors=True)  # left by a killed process with the same id
             writing.mkdir()
             value.save(writing)
             files = {str(path.relative_to(writing)): digest_file(path) for path in sorted(writing.rglob("*")) if path.is_file()}
@@ -450,14 +461,14 @@ class Steps:
             if not isinstance(error, OSError) and (said := own_parts.blame(error)):
                 raise BadInput(said) from None
             raise MachineGaveOut(
-                f"{place.parent} could not be written: {error}; finished steps are kept, free space and run again"
+                f"{place.parent} could not be written: {error}; finished steps are kept, so free space and run again"
             ) from None
         finally:
             shutil.rmtree(writing, ignore_errors=True)
 
     @contextlib.contextmanager
     def _alone(self, key: str, learns: bool) -> Iterator[StepEntry | None]:
-        """The finished step, or None with the right to do it: no other process does it at the same time."""
+        """Yield the finished step, or None while this process holds the lock of the step and may do it."""
         finished = self.ledger.whole(key)
         if finished is not None or not self.store:
             yield finished or self.ledger.take_over(key)
@@ -469,7 +480,7 @@ class Steps:
             locks.mkdir(exist_ok=True)
         except OSError as error:
             raise MachineGaveOut(
-                f"{locks.parent} could not be written: {error.strerror}; run the same command again to go on"
+                f"{locks.parent} could not be written: {error.strerror}; run the same command again to continue"
             ) from None
         if learns:
             self.ledger.get_ready()
@@ -485,20 +496,20 @@ class Steps:
 
 
 def _read_back(place: Path, files: Iterable[str], load: Callable[[], T]) -> T:
-    """What a step stored; MachineGaveOut where its files have gone since they were checked, BadInput where they are not what the step writes."""
+    """Load the output of a step. Raises MachineGaveOut if its files were deleted since they were checked, and BadInput if they cannot be loaded."""
     try:
         return load()
     except MemoryError:
         raise
     except Exception as error:
         if not all((place / name).exists() for name in files):
-            raise MachineGaveOut(f"{place} is gone; run the same command again, finished steps are kept") from None
+            raise MachineGaveOut(f"{place} was deleted; run the same command again (finished steps are kept)") from None
         if isinstance(error, OutcrossError):
             raise
         if said := own_parts.blame(error):
             raise BadInput(said) from None
         raise BadInput(
-            f"{place} does not hold what its step made ({type(error).__name__}: {str(error)[:120]}); delete that folder and run again"
+            f"{place} does not hold the output of its step ({type(error).__name__}: {str(error)[:120]}); delete that folder and run again"
         ) from None
 
 
@@ -515,14 +526,17 @@ def _value(value: Any) -> Any:
 
 
 def _is_own(place: Path, name: str) -> bool:
-    """Whether neither a file in a step's folder nor a folder on the way to it is a link."""
+    """Whether a file in the folder of a step, and every folder on the path to it, is not a symbolic link."""
     path = place / name
     return not any(ancestor.is_symlink() for ancestor in (path, *path.parents[: len(Path(name).parts)]))
 
 
 @contextlib.contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Collect no garbage meanwhile: entries are thousands of new objects, none of them garbage, and looking for some takes as long as reading."""
+    """Disable garbage collection meanwhile.
+
+    Entries are thousands of new objects without garbage, and collecting would take as long as reading them.
+    """
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -533,7 +547,7 @@ def _without_collecting() -> Iterator[None]:
 
 
 def _without_cut_off_line(file: BinaryIO) -> int:
-    """The size of a ledger without the line that a killed process has begun at its end."""
+    """Return the size of a ledger without an incomplete last line, which a killed process may have left."""
     end = file.seek(0, os.SEEK_END)
     for back in itertools.chain((1,), itertools.count(CHUNK, CHUNK)):
         start = max(0, end - back)
@@ -546,20 +560,18 @@ def _without_cut_off_line(file: BinaryIO) -> int:
 
 
 WORKING = ".working-"
-"""How the folder is called, with a step's key behind it, in which a step keeps what it must find again where it is stopped."""
+"""Beginning of the name of the folder, followed by the key of a step, in which the step keeps intermediate results."""
 HIDDEN = ".outcross"
-"""The folder in the folder of a result that holds the ledger of it."""
+"""The folder with the ledger of a result, within the folder of the result."""
 CHUNK = 65_536
-"""Bytes read at a time, from the end of a ledger backwards."""
+"""Number of bytes read at a time, backwards from the end of a ledger."""
 
 
 def _of_another_format(folder: Path, number: int) -> str:
     if folder.name == HIDDEN:
-        return (
-            f"{folder.parent} was written in format {number}, this outcross reads and writes format {FORMAT}; choose another --out"
-        )
+        return f"{folder.parent} was written in format {number}, but this version of outcross uses format {FORMAT}; choose another --out"
     spec, again = shlex.quote(str(folder / "experiment.yaml")), shlex.quote(f"{folder}-again")
-    return f"{folder} is a run of format {number}, this outcross reads and writes format {FORMAT}; do it again with: outcross run {spec} --out {again}"
+    return f"{folder} is a run of format {number}, but this version of outcross uses format {FORMAT}; repeat it with: outcross run {spec} --out {again}"
 
 
 def _link(source: Path, target: Path) -> None:
@@ -570,7 +582,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _replace_by_link(stored: Path, path: Path) -> bool:
-    """Put a hard link to an equal file in the place of a file. False where the file system has no such links: then the file stays."""
+    """Replace a file by a hard link to an equal file. Returns False, and leaves the file, if the file system has no hard links."""
     link = path.with_name(f"{path.name}.link")
     try:
         os.link(stored, link)

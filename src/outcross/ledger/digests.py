@@ -1,4 +1,4 @@
-"""What tells one value or file from another: their digests."""
+"""Digests of values and files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 def canonical(value: Any) -> str:
-    """Canonical JSON: sorted keys, no spaces; a dataclass as its fields. Raises ValueError where a number is not finite."""
+    """Return canonical JSON: sorted keys, no spaces, and a dataclass as its fields. Raises ValueError if a number is not finite."""
     return _ENCODER.encode(value)
 
 
 def digest_of(value: Any) -> str:
-    """SHA-256 of canonical JSON."""
+    """Return the SHA-256 of the canonical JSON of a value."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 

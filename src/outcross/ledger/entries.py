@@ -1,8 +1,8 @@
-"""The lines of a ledger: what each says, and whether it can be believed.
+"""The lines of a ledger: their content, and the check of their digest.
 
-A line ends with the digest of all that stands before it (`whole`), so that no bit of it changes unnoticed. Its `type` says which of the
-classes below it is, and the fields of that class say what it may hold. A line that does not fit its digest is damaged, and counts as absent;
-so does an entry that is not what its type holds. The ledger knows no verb: whatever it must know of one stands in the line of a step.
+A line ends with the digest of everything before it (`whole`), so that every change is noticed. Its `type` names one of the classes below, whose
+fields define the content. A line that does not match its digest is damaged and counts as absent. So does an entry that does not match its type. The
+ledger knows no verbs: the line of a step holds everything that the ledger needs to know about its verb.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from outcross.estimate import NotApplicable, Reading
 from outcross.ledger.digests import canonical, digest_of
 
 FORMAT = 4
-"""Of a run folder and of its ledger. It is raised when a verb's own meaning or the shape of a line changes, so that nothing older is
-taken for new: a folder of another format is refused."""
+"""Format number of run folders and ledgers. It is increased when the meaning of a verb or the fields of a line change. Folders of another format are
+refused, so that older content is never misread."""
 IDENTITY = ("format", "verb", "recipe", "inputs", "stream", "source", "libraries")
 """The fields of a step whose digest is its key."""
 WHOLE = ',"whole":"'
-"""What opens the digest at the end of a line. No key of an entry sorts behind `whole`."""
+"""The text before the digest at the end of a line. In sorted order, no key of an entry comes after `whole`."""
 SEAL = len(WHOLE) + 64 + len('"}\n')
-"""Bytes at the end of a line that hold the digest of the rest."""
+"""Number of bytes of the digest at the end of a line."""
 
 
 def _within(name: str) -> str:
-    """The name of a file in a folder; ValueError where it leads anywhere else."""
+    """Return the name of a file within a folder. Raises ValueError if it points outside of the folder."""
     if not name or "\0" in name or name.startswith("/") or {"", ".", ".."} & set(name.split("/")):
         raise ValueError("a file must lie within its folder")
     return name
@@ -39,13 +39,13 @@ def _within(name: str) -> str:
 
 Name = Annotated[str, AfterValidator(_within)]
 Files = dict[Name, str]
-"""The SHA-256 of files, by their path in a folder."""
+"""The SHA-256 digests of files, by their path in a folder."""
 STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepEntry:
-    """A step that has ended."""
+    """A finished step."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -53,32 +53,32 @@ class StepEntry:
     verb: str
     recipe: Any
     inputs: list[Any]
-    """The digest of each input; of an input with names the digest of each."""
+    """The digest of each input. For a mapping of inputs, a mapping of digests."""
     stream: tuple[int, int, str, str]
     """Seed, generation, verb and part: the names of its random stream."""
     source: str
     libraries: dict[str, str]
     key: str
-    """The digest of all above."""
+    """The digest of the fields above."""
     type: Literal["step"] = "step"
     place: int
-    """Where its verb stands in the order in which verbs work."""
+    """Position of its verb in the order of verbs."""
     reads: list[str]
-    """Digests of what its inputs are made of: what earlier steps made, or what people gave. Inputs may hold selections of these."""
+    """Digests of the outputs of earlier steps and of the user's data that its inputs contain, completely or in part."""
     given: dict[str, str]
-    """The digest of everything that it reads and no step made, by the name that people gave."""
+    """The digests of all data that it reads and that no step made, by the names that the user gave."""
     acts: bool
-    """Whether code acts in what it made, so that its output digest covers its source and libraries."""
+    """Whether the output contains code, so that the digest of the output also covers its source and libraries."""
     files: Files
     readings: list[Reading] | None = None
     size: int
     output: str
-    """The digest of what it made."""
+    """The digest of its output."""
 
     def __post_init__(self):
         fields_given = vars(self)
         if self.key != key_of(fields_given) or self.output != output_of(fields_given):
-            raise ValueError("the key or the output of a step is not the digest of what it says")
+            raise ValueError("the key or the output of a step is not the digest of its content")
 
     @property
     def seed(self) -> int:
@@ -94,32 +94,32 @@ class StepEntry:
 
     @property
     def name(self) -> tuple[Any, ...]:
-        """What an entry takes the place of: the one of the same name."""
+        """The name of the entry. A later entry with the same name replaces it."""
         return "step", self.key
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Where it stands in the canonical order."""
+        """Position in the canonical order."""
         return 1, self.seed, self.generation, 0, self.place, self.part, self.key
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunEntry:
-    """What a folder holds: a run."""
+    """The first line of a run folder: its experiment, data and environment."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     type: Literal["run"] = "run"
     format: Literal[4] = 4
     experiment: dict[str, Any]
-    """With every default written out."""
+    """The experiment as plain data with every default."""
     human: dict[str, str]
     """The digest of each arm's human data, by the arm's name."""
     environment: dict[str, Any]
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What is known of every part of the user's own, by the name that stands in the experiment: the SHA-256 of its source, and what pages say of it."""
+    """Facts about every user-defined part, by its name in the experiment: the SHA-256 of its source, and its description for pages."""
     lines: int | None
-    """How many other lines the ledger of the finished run has; None while it is unfinished."""
+    """Number of other lines in the ledger of the finished run. None while it is unfinished."""
 
     @property
     def name(self) -> tuple[Any, ...]:
@@ -132,7 +132,7 @@ class RunEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationEntry:
-    """One generation of one arm has ended."""
+    """A finished generation of one arm."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -142,15 +142,15 @@ class GenerationEntry:
     seed: int
     generation: Annotated[int, Field(ge=0)]
     steps: dict[str, str]
-    """The keys of the steps that a run folder has names for, by that name."""
+    """The keys of its steps, by their readable name in the run folder."""
     measured: list[str]
     """The keys of the steps that hold its readings."""
     samples: list[tuple[Annotated[int, Field(ge=0, lt=2**31)], str, str]]
-    """Prompt number, prompt, text."""
+    """Samples as (prompt number, prompt, text)."""
     pictures: list[
         tuple[Literal["human", "model"], Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)], str]
     ] = field(default_factory=list)
-    """Who made them, rows and columns of pixels of each, and their grey pixels one after the other, a byte each, in base64."""
+    """Pictures as (author, height, width, pixels). The grey pixels of all pictures are concatenated, one byte each, in base64."""
 
     @property
     def name(self) -> tuple[Any, ...]:
@@ -158,24 +158,24 @@ class GenerationEntry:
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Behind the steps of its generation."""
+        """Position in the canonical order, after the steps of the generation."""
         return 1, self.seed, self.generation, 1, 0, self.arm, ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultEntry:
-    """What a folder holds: the result that a command wrote there for people, and what it is made of."""
+    """The first line of the folder of a result: its files, and the steps from which they are made."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     type: Literal["result"] = "result"
     format: Literal[4] = 4
     kind: str
-    """The command."""
+    """Name of the command."""
     steps: list[str]
-    """The keys of the steps that it is made of, in the order in which it shows them."""
+    """The keys of the steps from which the result is made, in the order in which it shows them."""
     files: list[tuple[Name, str]]
-    """Every file with its SHA-256, in the order in which they are written; of a result that is not written yet, none."""
+    """Every file with its SHA-256, in the order of writing. Empty if the result is not written yet."""
 
     @property
     def name(self) -> tuple[Any, ...]:
@@ -191,20 +191,20 @@ _ADAPTER: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator=
 
 
 def sealed(fields: Mapping[str, Any]) -> bytes:
-    """The line of what an entry says: canonical JSON, the SHA-256 of that JSON as its last value, and a newline."""
+    """Return the line of these fields: canonical JSON with its own SHA-256 as the last value, and a newline."""
     content = canonical(fields)
     return f'{content[:-1]}{WHOLE}{hashlib.sha256(content.encode()).hexdigest()}"}}\n'.encode()
 
 
 def line_of(entry: Entry) -> bytes:
-    """The line of an entry; the readings of a step that has none are left out, and so are pictures and parts of the user's own where there are none."""
+    """Return the line of an entry. Absent readings, pictures and user-defined parts are left out."""
     fields_given = vars(entry)
     absent = {name for name, empty in (("readings", None), ("pictures", []), ("own", {})) if fields_given.get(name, ()) == empty}
     return sealed({name: value for name, value in fields_given.items() if name not in absent})
 
 
 def entry_of(line: bytes) -> Entry | None:
-    """The entry of a line, or None where the line is damaged or forged: it does not fit its digest, or it is no entry."""
+    """Return the entry of a line. None if the line is damaged or forged, that is, if it does not match its digest or is not an entry."""
     if not _is_whole(line):
         return None
     try:
@@ -214,9 +214,9 @@ def entry_of(line: bytes) -> Entry | None:
 
 
 def other_format(line: bytes) -> int | None:
-    """The format of a line that is whole and was written in another format than today's; None for every other line.
+    """Return the format of an intact line that was written in another format. None for every other line.
 
-    Lines of format 1 had no digest of their own; what is believed of them is that their key fits their identity.
+    Lines of format 1 had no digest of their own. They count as intact if their key matches their identity.
     """
     try:
         entry = json.loads(line)
@@ -234,7 +234,7 @@ def other_format(line: bytes) -> int | None:
 
 
 def is_cut_off(tail: bytes) -> bool:
-    """Whether bytes without a newline are what a killed process leaves of a line; a whole entry with more behind it is damage."""
+    """Whether bytes without a newline may be the beginning of a line of a killed process. A complete entry followed by more bytes is damage."""
     try:
         json.loads(tail.decode("latin-1"))
         return True
@@ -245,19 +245,22 @@ def is_cut_off(tail: bytes) -> bool:
 
 
 def _is_whole(line: bytes) -> bool:
-    """Whether a line ends with the digest of what stands before it."""
+    """Whether a line ends with the digest of its content."""
     content, seal = line[:-SEAL], line[-SEAL:]
     return seal == f'{WHOLE}{hashlib.sha256(content + b"}").hexdigest()}"}}\n'.encode()
 
 
 def key_of(fields: Mapping[str, Any]) -> str:
-    """The key of a step: the digest of its identity."""
+    """Return the key of a step, the digest of its identity."""
     return digest_of({name: fields[name] for name in IDENTITY})
 
 
 def output_of(fields: Mapping[str, Any]) -> str:
-    """The digest of what a step made. Where code acts in it, the digest includes what decides how that code acts on the steps after: a
-    model samples and scores, and the known distribution of human data is asked for its quantiles, neither of which is in a file."""
+    """Return the digest of the output of a step.
+
+    If the output contains code, the digest includes the source and libraries, because they determine its effect on later steps. A model samples and
+    scores, and a known distribution of human data computes quantiles, and neither is in a file.
+    """
     if fields.get("readings") is not None:
         return digest_of(fields["readings"])
     if not fields["files"]:
@@ -266,7 +269,7 @@ def output_of(fields: Mapping[str, Any]) -> str:
 
 
 def as_kept(reading: Reading) -> Reading:
-    """A reading with numbers of Python's own, as a line holds them."""
+    """Return a reading with Python's own number types, as a line stores them."""
     estimate, null = reading.estimate, reading.null
     if estimate is not None:
         low, high = _number(estimate.low), _number(estimate.high)

@@ -1,4 +1,4 @@
-"""What a step reads and no step of its ledger made, told apart by what it holds."""
+"""Data that a step reads and that no step of its ledger made, identified by the digest of their content."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class External(Made[T]):
-    """What comes from outside of a ledger: what people gave, or what a step of another ledger made.
+    """Data from outside of a ledger: data of the user, or the output of a step of another ledger.
 
-    `reads` are the digests of what it is made of, `names` the digest of each thing that people gave by the name that they gave it.
+    `reads` are the digests of the contained data, and `names` the digests of the user's data by the names that the user gave.
     """
 
     def __init__(self, digest: str, load: Callable[[], T], reads: Iterable[str], names: Mapping[str, str]):
@@ -31,10 +31,10 @@ class External(Made[T]):
 
 
 def external(data: Any) -> External[Any]:
-    """Data as a step reads them, with the digest of their content. BadInput where a file cannot be read.
+    """Return data with the digest of their content, for a step. Raises BadInput if a file cannot be read.
 
-    Files are told apart by the SHA-256 of each, in order, and by the ends of their names, which say how they are read; several by their
-    whole names, which notes of missing columns quote. What is in memory is told apart by its columns, their types and their values.
+    A file is identified by its SHA-256 and the suffix of its name, which says how it is read. Several files are identified by their SHA-256, in
+    order, and by their whole names, because notes about missing columns quote these. Data in memory are identified by their columns, types and values.
     """
     if isinstance(data, External):
         return data
@@ -53,7 +53,7 @@ def external(data: Any) -> External[Any]:
 
 
 def _files(path: Path) -> list[Path]:
-    """A file itself, or the pictures of a folder."""
+    """Return a file itself, or the pictures in a folder."""
     return sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES) if path.is_dir() else [path]
 
 
@@ -63,7 +63,7 @@ def _digest(path: Path) -> str:
 
 
 def _content(data: Any) -> str:
-    """The digest of records in memory. What is equal may have several, because what stands under a missing value is in it."""
+    """Return the digest of records in memory. Equal records may have different digests, because the bytes under a missing value are included."""
     source = read(data)
     content = hashlib.sha256(digest_of([*source.columns]).encode())
     for batch in source.batches(None):

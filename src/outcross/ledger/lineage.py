@@ -1,4 +1,4 @@
-"""Where a step comes from: back over all that it read, to what people gave."""
+"""The lineage of a step: all steps from which it comes, back to the data of the user."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Ancestor:
     generation: int
     part: str
     output: str
-    """The digest of what it made."""
+    """The digest of its output."""
     comes_from: tuple[str, ...]
     """The keys of the steps whose output it read."""
     given: Mapping[str, str]
-    """The digest of everything that it read and no step made, by the name that people gave."""
+    """The digests of all data that it read and that no step made, by the names that the user gave."""
 
 
 def lineage(entries: Mapping[str, StepEntry], key: str) -> tuple[Ancestor, ...]:
-    """The step of this key and all that it comes from, those that are nearer first.
+    """Return the step of this key and all its ancestors, the nearest first.
 
-    Where several steps made the same, it comes from the first in canonical order.
+    If several steps made the same output, the first in canonical order counts as its origin.
     """
     makers: dict[str, StepEntry] = {}
     for entry in sorted(entries.values(), key=lambda entry: entry.order):
@@ -53,17 +53,17 @@ def lineage(entries: Mapping[str, StepEntry], key: str) -> tuple[Ancestor, ...]:
 
 
 def read_by(inputs: Iterable[Any]) -> list[str]:
-    """The digests of what inputs are made of, sorted: what earlier steps made, and what people gave."""
+    """Return the sorted digests of the step outputs and of the user's data that inputs contain."""
     return sorted({digest for part in _referred_to(inputs) for digest in _digests(part)})
 
 
 def given_to(inputs: Iterable[Any]) -> dict[str, str]:
-    """The digest of everything among inputs that people gave, by the name that they gave it."""
+    """Return the digests of the user's data among inputs, by the names that the user gave."""
     return {name: digest for part in _referred_to(inputs) if isinstance(part, External) for name, digest in part.names.items()}
 
 
 def _referred_to(inputs: Iterable[Any]) -> Iterator[Made[Any]]:
-    """What inputs hold, by reference: outputs of steps, those within pools and parts too."""
+    """Yield the step outputs and external data to which inputs refer, also within pools and parts."""
     for value in inputs:
         if isinstance(value, Made):
             yield value
@@ -76,7 +76,7 @@ def _referred_to(inputs: Iterable[Any]) -> Iterator[Made[Any]]:
 
 
 def _digests(part: Made[Any]) -> tuple[str, ...]:
-    """What it is made of. A part of what a step made goes by the digest of the whole with the part's name behind it."""
+    """Return the digests of the contained data. A part of a step output has the digest of the whole output, followed by the name of the part."""
     if isinstance(part, External):
         return part.reads
     whole = re.match(r"[0-9a-f]{64}(?![0-9a-f])", part.digest)

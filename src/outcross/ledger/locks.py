@@ -1,9 +1,9 @@
 """File locks, so that several processes may work in one folder.
 
-They call `flock` themselves, as the package filelock would. In both ways the system frees a lock when its process ends, by `kill -9` too. But
-filelock asks again every 50 ms, where the system wakes the process that waits (a lock passes on after 12 ms instead of 0.3, medians of twelve), and it
-takes eight times as long for a free lock (0.13 ms, and every step that is stored takes one). Where a file system has no `flock`, filelock makes do with
-the presence of a file, which stays behind when another machine fails; we refuse such a file system.
+The locks call `flock` directly and not through the package filelock. In both cases the system frees a lock when its process ends, also by `kill -9`.
+But filelock polls every 50 ms, while `flock` wakes the waiting process (a lock is handed over after 12 ms with filelock and 0.3 ms with `flock`,
+medians of twelve). filelock also needs eight times as long for a free lock (0.13 ms, and every stored step takes one). If a file system has no
+`flock`, filelock falls back on the existence of a file, which remains when another machine fails. Such a file system is refused here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from outcross.errors import BadInput, MachineGaveOut
 
 @contextlib.contextmanager
 def lock(path: Path, meanwhile: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold a file lock; where another process holds it, do `meanwhile` and then wait. The system lets go of it when the process ends."""
+    """Hold a file lock. If another process holds it, call `meanwhile` and then wait. The system frees the lock when the process ends."""
     import fcntl
 
     with _opened(path) as file:
@@ -33,23 +33,23 @@ def lock(path: Path, meanwhile: Callable[[], None] = lambda: None) -> Iterator[N
 
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold a run folder; BadInput where another process runs into it, MachineGaveOut where its file system has no locks."""
+    """Lock a run folder. Raises BadInput if another process uses it, and MachineGaveOut if its file system has no locks."""
     import fcntl
 
     with _opened(folder / ".run.lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadInput(f"another process is running into {folder}; wait for it, or choose another --out") from None
+            raise BadInput(f"another process is writing to {folder}; wait for it, or choose another --out") from None
         except OSError as error:
             raise MachineGaveOut(
-                f"{folder} cannot be locked: {error.strerror}; choose another --out, on a file system that has flock"
+                f"{folder} could not be locked: {error.strerror}; choose another --out, on a file system that has flock"
             ) from None
         yield
 
 
 def _opened(path: Path) -> BinaryIO:
-    """The file of a lock. A link in its place is not followed: it may lead anywhere."""
+    """Open the file of a lock. A symbolic link is not followed, because it may lead anywhere."""
     return open(path, "ab", opener=_without_link)
 
 

@@ -1,7 +1,7 @@
-"""What decides what a step does: the source that its verb and its recipe reach, and the versions of the libraries that they declare.
+"""The source and the library versions that determine a step: the source that its verb and its recipe use, and the libraries that they declare.
 
-Source is followed by definition, not by module, over names, imports and the attributes of modules. It is followed too far rather than
-not far enough: a class is covered whole as soon as it is named, be it in an annotation.
+Source is followed definition by definition and not module by module, over names, imports and attributes of modules. It is followed too far rather
+than not far enough: a class is included completely if it is named anywhere, even in an annotation.
 """
 
 from __future__ import annotations
@@ -19,50 +19,50 @@ from outcross.ledger.digests import digest_of
 from outcross.ledger.syntax import Module, Target
 
 NOT_DECIDING = {
-    "pydantic": "It checks recipes; the values that it lets through are in the key themselves.",
+    "pydantic": "It checks recipes, and the checked values are in the key themselves.",
     "pydantic_core": "It is the part of pydantic that does the checks.",
-    "threadpoolctl": "It says how many threads of a library work at a time.",
+    "threadpoolctl": "It sets the number of threads of a library.",
 }
-"""Libraries that the source of steps imports and no key covers, each with the reason why its version decides no number."""
+"""Libraries that steps import but keys do not cover, each with the reason why its version does not change a number."""
 LEFT_OUT = {
-    "outcross.errors": "It words refusals and gives them their exit codes; a step that is refused leaves nothing behind.",
-    "outcross.own_parts": "It finds parts of the user's own by their names; the source of such a part is in the key itself.",
-    "outcross.own_source": "It reads the source of parts of the user's own, whose digest is in the key itself.",
-    "outcross.runtime": "It says where work is done and tells how far it is; where a step ran is no part of what it did.",
-    "outcross.models.as_transformers": "It writes a model that a step has made for other tools; no step reads what it writes.",
-    "outcross.models.server.asking": "It carries questions to a server and answers back; what was asked and answered is kept.",
-    "outcross.models.transformer.gpt_neox": "It writes a model that a step has made for other tools; no step reads what it writes.",
-    "outcross.report.figure": "It holds and saves what is drawn of a result; no step reads what it holds.",
-    "outcross.report.shapes": "It draws results, from what the steps have stored.",
-    "outcross.report.sides": "It draws both sides of an audit, from what the step has stored.",
-    "outcross.verbs.results": "It shows results, from what the steps have stored.",
-    "outcross.verbs.audit.figures": "It draws what an audit found, from the checks that the step has stored.",
-    "outcross.verbs.audit.screen": "It prints what an audit found, from the checks that the step has stored.",
-    "outcross.verbs.audit.page": "It draws what an audit found, from the checks that the step has stored.",
-    "outcross.verbs.audit.sentences": "It says what an audit found, from the checks that the step has stored.",
+    "outcross.errors": "It formulates errors and gives them exit codes. A step with an error stores nothing.",
+    "outcross.own_parts": "It finds user-defined parts by their names. The source of such a part is in the key itself.",
+    "outcross.own_source": "It reads the source of user-defined parts, whose digest is in the key itself.",
+    "outcross.runtime": "It distributes work and reports progress. The place where a step ran does not change its result.",
+    "outcross.models.as_transformers": "It exports the model of a step for other tools. No step reads the exported files.",
+    "outcross.models.server.asking": "It sends requests to a server and receives the answers. Both are stored.",
+    "outcross.models.transformer.gpt_neox": "It exports the model of a step for other tools. No step reads the exported files.",
+    "outcross.report.figure": "It holds and saves the figures of a result. No step reads them.",
+    "outcross.report.shapes": "It draws results from the stored outputs of steps.",
+    "outcross.report.sides": "It draws both sides of an audit from the stored output of the step.",
+    "outcross.verbs.results": "It shows results from the stored outputs of steps.",
+    "outcross.verbs.audit.figures": "It draws an audit from the stored checks of the step.",
+    "outcross.verbs.audit.screen": "It prints an audit from the stored checks of the step.",
+    "outcross.verbs.audit.page": "It draws an audit from the stored checks of the step.",
+    "outcross.verbs.audit.sentences": "It describes an audit in words from the stored checks of the step.",
 }
-"""Modules that steps use and no key covers, each with the reason why its source decides no number."""
+"""Modules that steps use but keys do not cover, each with the reason why its source does not change a number."""
 
 Root = tuple[str, str | None]
-"""A module and a definition in it from which source is followed; None is all of the module."""
+"""A module and a definition in it from which source is followed. None stands for the whole module."""
 
 
 Place = tuple[str, str]
-"""A module and a definition in it; the name is empty for what the module does as it is imported."""
+"""A module and a definition in it. An empty name stands for the statements that are executed when the module is imported."""
 
 
 @dataclass(frozen=True)
 class Reached:
-    """What some roots reach."""
+    """The definitions and libraries that some roots use."""
 
     definitions: frozenset[Place]
     libraries: frozenset[str]
-    """Packages of others that these definitions use, Python's own left out, by the name that is imported."""
+    """Third-party packages that these definitions use, by the imported name. The standard library is left out."""
     digest: str
 
 
 def source_digest(verbs: Iterable[Root], recipe: Any) -> str:
-    """Digest of the source that decides what a step does: of its verb's functions, its recipe's modules, and all that they reach."""
+    """Return the digest of the source that determines a step: the functions of its verb, the modules of its recipe, and everything that they use."""
     return _digest(frozenset([*verbs, *((module, None) for module in modules(recipe))]))
 
 
@@ -72,12 +72,12 @@ def _digest(roots: frozenset[Root]) -> str:
 
 
 def modules(recipe: Any) -> set[str]:
-    """The modules that define a recipe and the recipes within it."""
+    """Return the modules that define a recipe and the recipes within it."""
     return {kind.__module__ for kind in kinds(recipe)}
 
 
 def kinds(recipe: Any) -> set[type]:
-    """The classes of a recipe and of the recipes within it."""
+    """Return the classes of a recipe and of the recipes within it."""
     if isinstance(recipe, tuple | list):
         return set().union(*map(kinds, recipe))
     if not is_dataclass(recipe):
@@ -86,18 +86,18 @@ def kinds(recipe: Any) -> set[type]:
 
 
 def root_of(function: Any) -> Root:
-    """Where a function is defined; all of its module where it is defined within another function."""
+    """Return the root of a function. It is the whole module if the function is defined within another function."""
     return function.__module__, None if "." in function.__qualname__ else function.__qualname__
 
 
 def versions(libraries: Iterable[str], recipe: Any) -> dict[str, str]:
-    """The versions that decide the numbers of a step: of Python, of these libraries, and of those that its recipe declares.
+    """Return the versions that determine the numbers of a step: of Python, of these libraries, and of those that its recipe declares.
 
-    A recipe and the recipes within it declare them in `libraries`, by their names on the package index; of a part of the user's own, what its
-    source imports is added. The version of what is not installed is empty.
+    A recipe and the recipes within it declare libraries in `libraries`, by their names on the package index. For a user-defined part, the libraries
+    that its source imports are added. The version of a library that is not installed is empty.
 
-    Of Python the minor version counts (3.11): it decides the tables of Unicode, by which words are told apart, and how floats are
-    summed (`sum` compensates from 3.12 on). Its patches mend faults and leave both alone.
+    Only the minor version of Python counts (3.11). It determines the Unicode tables, by which words are separated, and the summation of floats (`sum`
+    compensates from 3.12 on). Patch releases change neither.
     """
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     declared = {*libraries}.union(*(getattr(kind, "libraries", ()) for kind in kinds(recipe)))
@@ -107,7 +107,7 @@ def versions(libraries: Iterable[str], recipe: Any) -> dict[str, str]:
 
 @functools.cache
 def _package(library: str) -> str:
-    """The name on the package index of what is imported by a name."""
+    """Return the name on the package index of an imported library."""
     try:
         metadata.version(library)
     except metadata.PackageNotFoundError:
@@ -117,7 +117,7 @@ def _package(library: str) -> str:
 
 @functools.cache
 def distributions() -> Mapping[str, list[str]]:
-    """The distributions that are installed, by the name that is imported: {"sklearn": ["scikit-learn"]}. Reading them takes a third of a second."""
+    """Return the installed distributions by the imported name: {"sklearn": ["scikit-learn"]}. Reading them takes a third of a second."""
     return metadata.packages_distributions()
 
 
@@ -130,7 +130,7 @@ def _version(library: str) -> str:
 
 
 def reached(roots: Iterable[Root]) -> Reached:
-    """All definitions of ours that some definitions reach, and the libraries of others that those use."""
+    """Return all definitions of this package and of the user that some roots use, and the third-party libraries that these use."""
     packages = frozenset(module.partition(".")[0] for module, _ in roots)
     waiting, libraries = _places(roots, packages)
     digests: dict[Place, str] = {}
@@ -147,7 +147,7 @@ def reached(roots: Iterable[Root]) -> Reached:
 
 @dataclass(frozen=True)
 class _Links:
-    """What one definition says, and what it refers to."""
+    """The digest of one definition, and the definitions and libraries to which it refers."""
 
     digest: str
     places: set[Place]
@@ -174,7 +174,7 @@ def _links(place: Place, packages: frozenset[str]) -> _Links:
 
 
 def _places(roots: Iterable[Root], packages: frozenset[str]) -> tuple[set[Place], set[str]]:
-    """The definitions that roots name, and the libraries among them."""
+    """Return the definitions that roots name, and the libraries among them."""
     search = _Search(packages)
     for root in roots:
         search.visit(root)
@@ -182,7 +182,7 @@ def _places(roots: Iterable[Root], packages: frozenset[str]) -> tuple[set[Place]
 
 
 class _Search:
-    """Finds where names are defined."""
+    """Searches for the definitions of names."""
 
     def __init__(self, packages: frozenset[str]):
         self.packages = packages
@@ -191,7 +191,7 @@ class _Search:
         self.libraries: set[str] = set()
 
     def visit(self, target: Target, chain: tuple[str, ...] = ()) -> None:
-        """Find a module (its name None), or a name in it; `chain` are the attributes that are read off it."""
+        """Find a module (if the name in it is None) or a name in a module. `chain` are the attributes that are accessed on it."""
         if (target, chain) in self.seen:
             return
         self.seen.add((target, chain))
@@ -222,19 +222,19 @@ class _Search:
             self.visit_stars(module)
 
     def visit_stars(self, module: Module) -> None:
-        """Reach all of the modules of which a module imports everything."""
+        """Visit all modules from which a module imports everything."""
         for star in module.whole_imports:
             self.visit((star, None))
 
 
 def _called(module: str) -> str:
-    """The name of a module; a script that workers started afresh goes by the name that it has here."""
+    """Return the name of a module. The script has the same name in worker processes as in this process."""
     return "__main__" if module == "__mp_main__" else module
 
 
 @functools.cache
 def _module(name: str, packages: frozenset[str]) -> Module | None:
-    """A module whose source is followed; None for the libraries of others, and where a module has no source."""
+    """Return a module whose source is followed. None for third-party libraries and for modules without source."""
     if name.partition(".")[0] == "outcross":
         path = _own_file(name)
     else:
@@ -251,13 +251,13 @@ def _read(name: str, path: Path) -> Module | None:
 
 
 def _own_file(module: str) -> Path | None:
-    """The file of a module of ours, not imported."""
+    """Return the file of a module of this package without importing it."""
     base = Path(__file__).parents[1].joinpath(*module.split(".")[1:])
     return next((path for path in (base / "__init__.py", base.with_suffix(".py")) if path.exists()), None)
 
 
 def _users_file(module: str, packages: frozenset[str]) -> Path | None:
-    """The file of a user's module: of a package that has parts in it, or of one beside it that is not installed."""
+    """Return the file of a module of the user: one in a package with parts, or another one that is not installed."""
     import importlib.util
 
     package = module.partition(".")[0]
@@ -282,7 +282,7 @@ def _is_installed(file: str) -> bool:
 
 
 def _forget() -> None:
-    """Read source again: a file of the user's own was imported anew."""
+    """Forget all source that was read, because a file of the user was imported again."""
     for remembered in (_digest, _links, _module, _read):
         remembered.cache_clear()
 

@@ -1,8 +1,8 @@
-"""The folder of a result: what a command left there for people, and in `.outcross` the ledger that says of what it is made.
+"""The folder of a result: the files that a command wrote for people, and in `.outcross` the ledger of the steps from which they are made.
 
-A command may write into a folder that is absent, empty, or holds what a former command of the same kind left there and nothing else. The
-ledger is what says so: its first line lists the files of the result, each with its SHA-256, and the steps that they are made of.
-A step that has ended is kept, whatever ends the command; a result is there whole or not at all.
+A command may write into a folder that does not exist, is empty, or holds only the result of an earlier command of the same kind. The first line of
+the ledger shows this: it lists the files of the result, each with its SHA-256, and the steps from which they are made. Finished steps are kept,
+however the command ends. A result is written completely or not at all.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from outcross.ledger.locks import alone
 
 LEDGER = "ledger.jsonl"
 OF_WORK = (".ledger.lock", ".run.lock", "timing.jsonl")
-"""Files beside a ledger that only a command at work needs."""
+"""Files beside a ledger that only a running command needs."""
 BESIDE = "beside.json"
-"""The file beside a ledger that lists what other commands wrote beside a result, by the command: each file with its SHA-256."""
+"""The file beside a ledger that lists the files of other commands in the same folder, by command and each with its SHA-256."""
 WRITING = "writing"
 """The folder in which a result is written before it is moved to its place."""
 
 
 def check_folder(out: Path, kind: str, inputs: Iterable[Path] = (), own: Sequence[str] = ()) -> None:
-    """BadInput where a command of this kind may not write its result into the folder, or would replace an input by it.
+    """Raise BadInput if a command of this kind may not write its result into the folder, or would overwrite an input.
 
-    `own` names folders in it that the command fills by itself beside its result, as the runs that a forecast planned.
+    `own` names subfolders that the command fills in addition to its result, such as the runs that a forecast planned.
     """
     match kind_at(out):
         case "file":
@@ -49,22 +49,22 @@ def check_folder(out: Path, kind: str, inputs: Iterable[Path] = (), own: Sequenc
             check_name(out)
             return
     if other := next(_others(out, kind, own), ""):
-        raise BadInput(f"{out} holds {other}, which no {kind} left there; choose a new folder with another --out")
+        raise BadInput(f"{out} holds {other}, which was not written by {kind}; choose a new folder with another --out")
     check_apart(out, inputs)
 
 
 @contextmanager
 def opened(out: Path, kind: str, inputs: Iterable[Path] = (), own: Sequence[str] = ()) -> Iterator[Ledger]:
-    """The ledger of a folder that a command of this kind works into, for it alone. Raises BadInput as `check_folder`.
+    """Lock the folder for a command of this kind, and yield its ledger. Raises BadInput as `check_folder` does.
 
-    A command that ends without a new step and without a result leaves the folder as it was.
+    A command that ends without a new step and without a result leaves the folder unchanged.
     """
     check_folder(out, kind, inputs, own)
     place = out / HIDDEN
     created = _create(place)
     try:
         with alone(place):
-            shutil.rmtree(place / WRITING, ignore_errors=True)  # of a command that was killed
+            shutil.rmtree(place / WRITING, ignore_errors=True)  # left by a killed command
             ledger = Ledger(place)
             before = {*ledger.entries}
             try:
@@ -80,12 +80,12 @@ def opened(out: Path, kind: str, inputs: Iterable[Path] = (), own: Sequence[str]
 
 
 def write(ledger: Ledger, files: Mapping[str, Any], steps: Sequence[str] = ()) -> None:
-    """Write a result whole: its files (by their path in the folder: text, bytes, a polars frame, or a file to copy) in place of a former result.
+    """Write the files of a result in place of an earlier result, completely or not at all.
 
-    Everything is written and synced in a hidden folder first. Then the former result is moved aside, the ledger lists the new one, and
-    that is moved to its place, so that what is there is always of one result, and listed. An error puts the former result back.
-    The files come in the order given: the one by which readers know the result is last. Steps that it is not made of are forgotten. A result
-    that is there already, to the byte, is left as it is.
+    `files` maps paths in the folder to text, bytes, a polars frame, or a file to copy. Everything is first written and synced in a hidden folder. Then
+    the earlier result is moved away, the ledger lists the new one, and the new one is moved to its place. So the folder always holds files of one
+    result, which the ledger lists. An error restores the earlier result. The files are moved in the given order, so the file by which readers recognise
+    the result must be last. Steps from which the result is not made are removed. A result that already exists with the same bytes is left unchanged.
     """
     assert ledger.folder is not None and ledger.result is not None
     out, writing, former = ledger.folder.parent, ledger.folder / WRITING, ledger.result
@@ -122,7 +122,7 @@ def write(ledger: Ledger, files: Mapping[str, Any], steps: Sequence[str] = ()) -
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """Whether a file that a step of this ledger made could be linked to its place, which takes no room and no time."""
+    """Link a file of a step to its place, which needs neither space nor time. Returns whether it was possible."""
     try:
         os.link(source, target)
     except OSError:
@@ -131,7 +131,7 @@ def _linked(source: Path, target: Path) -> bool:
 
 
 def _bytes(content: Any) -> bytes:
-    """Text in UTF-8, bytes as they are, a polars frame as Parquet."""
+    """Return text as UTF-8, bytes unchanged, and a polars frame as Parquet."""
     if isinstance(content, str | bytes):
         return content.encode() if isinstance(content, str) else content
     written = io.BytesIO()
@@ -144,16 +144,16 @@ def _digest(content: bytes | Path) -> str:
 
 
 def write_folder(out: Path, kind: str, files: Mapping[str, Any], inputs: Iterable[Path] = (), own: Sequence[str] = ()) -> None:
-    """Write a result that no steps made, as `write`. Raises BadInput as `check_folder`."""
+    """Write a result without steps, like `write`. Raises BadInput as `check_folder` does."""
     with opened(out, kind, inputs, own) as ledger:
         write(ledger, files)
 
 
 def write_beside(folder: Path, kind: str, files: Mapping[str, str]) -> None:
-    """Write texts into a folder beside what is there, a result or data, and list them as written by this kind of command.
+    """Write texts into a folder that holds a result or data, and list them as written by this kind of command.
 
-    BadInput where one of them is there and is not what a former command of this kind wrote: nothing is replaced that was made by others or was
-    changed since. What is written is listed before, so that a command that was killed knows its files.
+    Raises BadInput if one of the files exists and was not written by an earlier command of this kind, or was changed since. The files are listed
+    before they are written, so that a command recognises its files after it was killed.
     """
     place = folder / HIDDEN
     listed = _beside(place)
@@ -161,7 +161,9 @@ def write_beside(folder: Path, kind: str, files: Mapping[str, str]) -> None:
     for name in files:
         path = folder / name
         if path.is_symlink() or (kind_at(path) and (kind_at(path) != "file" or digest_file(path) not in own.get(name, []))):
-            raise BadInput(f"{path} exists and is not as {kind} wrote it; move it, or choose another folder with --out")
+            raise BadInput(
+                f"{path} exists and was not written by {kind}, or was changed since; move it, or choose another folder with --out"
+            )
     created = _create(place)
     try:
         with alone(place):
@@ -180,7 +182,7 @@ def write_beside(folder: Path, kind: str, files: Mapping[str, str]) -> None:
 
 
 def _write_listed(folder: Path, kind: str, files: Mapping[str, str], listed: Mapping[str, Mapping[str, list[str]]]) -> None:
-    """Write texts and list them, each moved to its place whole."""
+    """Write texts and list them. Each file is moved to its place when it is complete."""
     place, own = folder / HIDDEN, dict(listed.get(kind, {}))
     written = {name: _digest(text.encode()) for name, text in files.items()}
     before = {name: [*own.get(name, []), digest] for name, digest in written.items()}
@@ -193,7 +195,7 @@ def _write_listed(folder: Path, kind: str, files: Mapping[str, str], listed: Map
 
 
 def _beside(place: Path) -> dict[str, dict[str, list[str]]]:
-    """What was written beside a result: by the command and the file's name the digests that it may have."""
+    """Return the possible digests of the files that were written beside a result, by command and file name."""
     try:
         stored = json.loads(read_text(place / BESIDE))
         return {
@@ -205,7 +207,7 @@ def _beside(place: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def _others(out: Path, kind: str, own: Sequence[str]) -> Iterator[str]:
-    """What a folder holds besides a former result of this kind and the folders `own`: a file that is not listed or was changed since, a link, a folder."""
+    """Yield what a folder holds besides an earlier result of this kind and the folders `own`: unlisted or changed files, links and folders."""
     place = out / HIDDEN
     listed: dict[str, str] = {}
     beside: list[tuple[str, list[str]]] = []
@@ -231,7 +233,7 @@ def _others(out: Path, kind: str, own: Sequence[str]) -> Iterator[str]:
 
 
 def _not_of_a_ledger(place: Path) -> Iterator[str]:
-    """What the hidden folder of a result holds that is no part of a ledger."""
+    """Yield what the hidden folder of a result holds that does not belong to a ledger."""
     if place.is_symlink() or not place.is_dir():
         yield HIDDEN
         return
@@ -247,18 +249,18 @@ def _not_of_a_ledger(place: Path) -> Iterator[str]:
 
 
 def _is_unchanged(path: Path, digest: str) -> bool:
-    """Whether a file is as it was written; a page may have been drawn anew by `outcross report`."""
+    """Whether a file is unchanged. A page may have been drawn again by `outcross report`."""
     return path.is_file() and (digest_file(path) == digest or (path.suffix in PAGES and is_page(path)))
 
 
 def _leave(ledger: Ledger, before: set[str]) -> None:
-    """Put the ledger of a command that ends in order: what new steps made stays, and where there is none what was there before."""
+    """Clean up the ledger when a command ends. The outputs of new steps are kept. Without new steps, the earlier state is restored."""
     place = ledger.folder
     assert place is not None
     if not place.is_dir():
         return
     ledger.refresh()
-    is_stopped = any((place / "steps").glob(f"{WORKING}*"))  # a step that was stopped finds there what it has done
+    is_stopped = any((place / "steps").glob(f"{WORKING}*"))  # intermediate results of an interrupted step
     if not is_stopped and not any((place / "steps" / key).is_dir() for key in ledger.entries.keys() - before):
         if ledger.result is None or not (ledger.result.files or before):
             shutil.rmtree(place, ignore_errors=True)
@@ -270,25 +272,25 @@ def _leave(ledger: Ledger, before: set[str]) -> None:
 
 
 def _create(place: Path) -> list[Path]:
-    """Make a folder. Returns the folders that had to be made, the outermost first."""
+    """Create a folder. Returns the folders that were created, the outermost first."""
     missing = [folder for folder in (place, *place.parents) if not kind_at(folder)]
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         refusal = BadInput if error.errno in (errno.ENAMETOOLONG, errno.ENOTDIR) else MachineGaveOut
-        raise refusal(f"--out {place.parent} cannot be made: {error.strerror}; choose another --out") from None
+        raise refusal(f"--out {place.parent} could not be created: {error.strerror}; choose another --out") from None
     return missing[::-1]
 
 
 def _remove_empty(out: Path) -> None:
-    """Remove empty folders of a result; a command that was killed may have left them."""
+    """Remove empty folders of a result, which a killed command may have left."""
     for root, *_ in os.walk(out, topdown=False):
         if Path(root) != out and out / HIDDEN not in (Path(root), *Path(root).parents) and not any(Path(root).iterdir()):
             Path(root).rmdir()
 
 
 def _move(moves: Iterable[tuple[Path, Path]], out: Path, moved: list[tuple[Path, Path]]) -> None:
-    """Rename each to the other, note it, and remove the folders in `out` that this leaves empty."""
+    """Rename each source to its target, note the move in `moved`, and remove folders in `out` that become empty."""
     for source, target in moves:
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)

@@ -1,6 +1,6 @@
-"""One module of source: what it defines, and what each definition says and refers to.
+"""The definitions of one module of source, with the digest and the references of each.
 
-Two sources with equal syntax trees say the same. Comments, docstrings, the words of refusals and the papers that parts are from are no part of what is said.
+Two sources with equal syntax trees have equal digests. Comments, docstrings, the texts of errors and the papers of parts are ignored.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from functools import cached_property
 from pathlib import Path
 
 REFUSALS = "outcross.errors"
-"""The module whose exceptions refuse: what they are called with is for people to read."""
+"""The module of the exceptions whose arguments are ignored, because they are texts for people."""
 
 Target = tuple[str, str | None]
-"""What an import brings: a module and the name in it; None is the module itself."""
+"""The target of an import: a module and the name in it. None stands for the module itself."""
 Chain = tuple[str, ...]
-"""A name and the attributes that are read off it: `np.linalg.eigh` is ("np", "linalg", "eigh")."""
+"""A name and the attributes that are accessed on it: `np.linalg.eigh` is ("np", "linalg", "eigh")."""
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What some statements say, and what they refer to."""
+    """The digest of some statements, and the names to which they refer."""
 
     digest: str
     chains: frozenset[Chain]
-    """Every name that they use, with the attributes that are read off it."""
+    """Every name that they use, with the attributes that are accessed on it."""
     imports: dict[str, set[Target]]
-    """What they import themselves, by the name that it gets."""
+    """The imports within the statements, by the bound name."""
 
 
 @dataclass
@@ -41,21 +41,21 @@ class Module:
     name: str
     is_package: bool
     definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
-    """Functions, classes and constants; a name that is bound several times has several statements."""
+    """The statements that define functions, classes and constants, by name. A name that is bound several times has several statements."""
     imports: dict[str, set[Target]] = field(default_factory=dict)
     whole_imports: set[str] = field(default_factory=set)
-    """Modules of which everything is imported (`from module import *`)."""
+    """Modules from which everything is imported (`from module import *`)."""
     effects: list[ast.stmt] = field(default_factory=list)
-    """Statements that act as the module is imported and bind no name; every definition may depend on them."""
+    """Statements with effects when the module is imported. Every definition may depend on them."""
     _meanings: dict[str, Meaning] = field(default_factory=dict)
 
     @classmethod
     def read(cls, name: str, path: Path) -> Module:
-        """Parse a file. Raises SyntaxError or OSError where it is no Python or cannot be read."""
+        """Parse a file. Raises SyntaxError if it is not Python, and OSError if it cannot be read."""
         source = path.read_bytes()
         module, sets_globals = cls(name, path.name == "__init__.py"), b"global " in source
         collects = gc.isenabled()
-        gc.disable()  # a tree is thousands of new objects, none of them garbage: looking for some takes as long as parsing
+        gc.disable()  # a tree is thousands of new objects without garbage, and collecting would take as long as parsing
         try:
             tree = ast.parse(source)
         finally:
@@ -66,14 +66,14 @@ class Module:
         return module
 
     def meaning(self, name: str) -> Meaning:
-        """What the definition of a name says."""
+        """Return the meaning of the definition of a name."""
         if name not in self._meanings:
             self._meanings[name] = self._read(self.definitions[name])
         return self._meanings[name]
 
     @cached_property
     def effect(self) -> Meaning:
-        """What the statements that bind no name say."""
+        """The meaning of the statements in `effects`."""
         return self._read(self.effects)
 
     def _read(self, statements: list[ast.stmt]) -> Meaning:
@@ -96,7 +96,7 @@ class Module:
             self._define(name, statement)
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             for inner in ast.walk(statement) if sets_globals else ():
-                if isinstance(inner, ast.Global):  # whoever reads the name depends on the function that sets it
+                if isinstance(inner, ast.Global):  # code that reads the name depends on the function that sets it
                     for name in inner.names:
                         self._define(name, statement)
             return
@@ -117,7 +117,7 @@ class Module:
                 self.imports.setdefault(name, set()).add(target)
 
     def brought(self, statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, Target]]:
-        """What an import statement binds: (name, target)."""
+        """Yield what an import statement binds, as (name, target)."""
         if isinstance(statement, ast.Import):
             for alias in statement.names:
                 yield (
@@ -136,7 +136,7 @@ class Module:
                 yield alias.asname or alias.name, (source, alias.name)
 
     def refuses(self, called: ast.expr) -> bool:
-        """Whether an exception that is raised is a refusal, which no code of ours reads: one of REFUSALS, or one of Python's own."""
+        """Whether a raised exception is an error for people, whose text no code reads: one of REFUSALS or a built-in exception."""
         if isinstance(called, ast.IfExp):
             return self.refuses(called.body) and self.refuses(called.orelse)
         if not isinstance(called, ast.Name) or called.id in self.definitions:
@@ -148,7 +148,7 @@ class Module:
 
 
 class _Reader:
-    """Turns statements into the words that tell one syntax tree from another, and gathers the names on the way."""
+    """Turns statements into words that identify their syntax tree, and collects the names that they use."""
 
     def __init__(self, module: Module):
         self.module = module
@@ -234,19 +234,19 @@ _FIELDS: dict[type, tuple[str, ...]] = {}
 
 
 def _fields(cls: type[ast.AST]) -> tuple[str, ...]:
-    """The fields of a node that say something: whether a name is read or set follows from where it stands."""
+    """Return the relevant fields of a node. The context of a name (load or store) is left out, because it follows from its position."""
     if cls not in _FIELDS:
         _FIELDS[cls] = tuple(name for name in cls._fields if name not in ("ctx", "type_comment", "kind"))
     return _FIELDS[cls]
 
 
 def _is_remark(node: ast.AST) -> bool:
-    """Whether a statement is a docstring, of a module, class, function or field: a text that does nothing."""
+    """Whether a statement is the docstring of a module, class, function or field."""
     return type(node) is ast.Expr and type(node.value) is ast.Constant and type(node.value.value) is str
 
 
 def _is_caption(node: ast.AST) -> bool:
-    """Whether a statement says where a part is from (`paper = "…"`), which `outcross list` prints and nothing else reads."""
+    """Whether a statement gives the paper of a part (`paper = "…"`), which is only printed by `outcross list`."""
     return (
         isinstance(node, ast.Assign)
         and isinstance(node.value, ast.Constant)
@@ -255,7 +255,7 @@ def _is_caption(node: ast.AST) -> bool:
 
 
 def _is_family(statement: ast.stmt) -> bool:
-    """Whether a statement is the table of a family: the recipe itself says which of the members does the work."""
+    """Whether a statement is the table of a family. It is ignored, because the recipe names the member that does the work."""
     return (
         isinstance(statement, ast.AnnAssign)
         and isinstance(statement.annotation, ast.Name)
@@ -271,7 +271,7 @@ def _targets(statement: ast.stmt) -> list[ast.expr]:
 
 
 def _bound(statement: ast.stmt) -> Iterator[str]:
-    """The names that a statement binds in its module, other than by import."""
+    """Yield the names that a statement binds in its module, other than by import."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield statement.name
         return
@@ -289,7 +289,7 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
 
 
 def _only_binds(statement: ast.stmt) -> bool:
-    """Whether a statement does nothing but bind names: a plain assignment, or imports under a condition (`if TYPE_CHECKING:`)."""
+    """Whether a statement only binds names: a plain assignment, or imports under a condition (`if TYPE_CHECKING:`)."""
     if isinstance(statement, ast.If):
         return all(isinstance(inner, ast.Import | ast.ImportFrom | ast.Pass) for inner in (*statement.body, *statement.orelse))
     targets = _targets(statement)

@@ -1,4 +1,4 @@
-"""Where work is done: this process, or several on this machine. Never part of an experiment's identity."""
+"""The place of work: this process, several processes on this machine, or a Ray cluster. It is never part of an experiment's identity."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ Result = TypeVar("Result")
 Emit = Callable[[Any], None]
 
 telling: ContextVar[Callable[[float], None]] = ContextVar("telling", default=lambda share: None)
-"""Who is told how far the step under way is, as a fraction in [0, 1]: `telling.get()(0.5)`."""
+"""The function that receives the progress of the current step, a fraction in [0, 1]: `telling.get()(0.5)`."""
 
 working: ContextVar[Path | None] = ContextVar("working", default=None)
-"""A folder for what the step under way must neither lose nor do twice where it is stopped: it finds it there again. The step makes it when it
-needs it; once the step has ended it is removed. None where nothing is kept."""
+"""A folder for the intermediate results of the current step, which the step finds again after an interruption. The step creates it when needed, and it
+is removed when the step has ended. None if nothing is stored."""
 
 
 def device() -> str:
-    """Where networks are trained and sampled: what --device said."""
+    """Return the device on which networks are trained and sampled, as given by --device."""
     return os.environ.get("OUTCROSS_DEVICE", "cpu")
 
 
 @contextmanager
 def on_device(name: str) -> Iterator[None]:
-    """Train and sample networks there meanwhile, in this process and in those that it starts."""
+    """Train and sample networks on this device meanwhile, in this process and in the processes that it starts."""
     before = os.environ.get("OUTCROSS_DEVICE")
     os.environ["OUTCROSS_DEVICE"] = name
     try:
@@ -55,7 +55,10 @@ def on_device(name: str) -> Iterator[None]:
 
 
 def free_memory() -> int | None:
-    """Bytes that this process can still take: what the machine has free, within the limits that it was given; None where nothing says so."""
+    """Return the number of bytes that this process can still allocate: the free memory of the machine, within the limits of its control group.
+
+    None if unknown.
+    """
     free = [_said_in(Path("/proc/meminfo"), "MemAvailable:", 1024)]
     group = Path("/sys/fs/cgroup")
     limit, used = _said_in(group / "memory.max"), _said_in(group / "memory.current")
@@ -65,7 +68,7 @@ def free_memory() -> int | None:
 
 
 def _said_in(file: Path, name: str = "", unit: int = 1) -> int | None:
-    """The number after a name in a file of the system; None where there is none."""
+    """Return the number after a name in a system file, or None if there is none."""
     try:
         line = next((line for line in file.read_text().splitlines() if line.startswith(name)), "")
         return int(line.removeprefix(name).split()[0]) * unit
@@ -75,18 +78,18 @@ def _said_in(file: Path, name: str = "", unit: int = 1) -> int | None:
 
 @dataclass(frozen=True)
 class Where:
-    """Where work is done."""
+    """The place of work."""
 
     workers: int = 1
-    """Items at a time, a process each; 1 is this process."""
+    """Number of items that are processed at the same time, one process each. 1 is this process."""
     ray: str | None = None
-    """A Ray cluster's address, "local" to start one here; its machines must share the folder that the items name."""
+    """Address of a Ray cluster, or "local" to start one here. Its machines must share the folder that the items name."""
 
 
 def side_by_side(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """What a function gives for each item, in their order, from two threads of this process: for work that is done outside of Python's lock.
+    """Return the results of a function for all items, in order, computed by two threads of this process. It is for work outside of Python's global lock.
 
-    The error of the first item that has one is raised.
+    Raises the error of the first item that has one.
     """
     if len(items) < 2:
         return [function(item) for item in items]
@@ -94,7 +97,7 @@ def side_by_side(function: Callable[[Item], Result], items: Sequence[Item]) -> l
     try:
         return [future.result() for future in [threads.submit(copy_context().run, function, item) for item in items]]
     finally:
-        threads.shutdown(wait=False, cancel_futures=True)  # an error, or Ctrl-C, does not wait for what the other thread reads
+        threads.shutdown(wait=False, cancel_futures=True)  # after an error or Ctrl-C, do not wait for the other thread
 
 
 def map(
@@ -103,15 +106,15 @@ def map(
     handle: Emit,
     where: Where,
 ) -> None:
-    """Call `function(item, emit)` for every item; what it emits reaches `handle`, here, as it comes.
+    """Call `function(item, emit)` for every item. Emitted values are passed to `handle` in this process as they come.
 
-    A function may stop half-way and return the rest of its item, which then waits for its next turn behind the others: so many items
-    stay even on few workers. With several workers the items run in as many processes, started afresh, each with its own copy of the
-    function, which may keep what it has read from turn to turn; function and items must be importable. An error of one stops all; Ctrl-C stops all at once; a process whose parent died stops by itself.
+    A function may stop early and return the rest of its item, which then waits behind the other items. So many items progress evenly on few workers.
+    With several workers, the items run in that many new processes. Each has its own copy of the function, which may keep data between items.
+    Function and items must be importable. An error of one item stops all, Ctrl-C stops all immediately, and a process whose parent has died ends itself.
 
-    So the processes are not those of ProcessPoolExecutor or joblib. Both leave processes at work when the parent is killed (ours end within
-    0.5 s), and neither passes on what is emitted. At Ctrl-C ProcessPoolExecutor waits for all that is under way; joblib takes 0.65 s to start
-    processes instead of 0.2 s.
+    ProcessPoolExecutor and joblib are not used, because both leave processes running when the parent is killed (the processes here end within 0.5 s), and
+    neither passes on emitted values. At Ctrl-C, ProcessPoolExecutor waits for all running items, and joblib takes 0.65 s instead of 0.2 s to start
+    processes.
     """
     if where.ray is not None:
         _map_on_ray(function, items, handle, where.workers, where.ray)
@@ -123,11 +126,11 @@ def map(
             if rest is not None:
                 waiting.append(rest)
         return
-    # Ctrl-C may leave a semaphore for multiprocessing's tracker to clean up; that it did is nothing to tell a user.
+    # After Ctrl-C, multiprocessing's tracker may clean up a semaphore. Its warning is of no use to the user.
     os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"]))
     leave_to_parent()
     context = multiprocessing.get_context("spawn")
-    queued, answers = context.Queue(), context.Queue()  # their feeder threads never block, however many items wait
+    queued, answers = context.Queue(), context.Queue()  # their feeder threads never block, for any number of waiting items
     queued.cancel_join_thread()
     for item in items:
         queued.put(item)
@@ -146,15 +149,15 @@ def map(
 
 
 PARENT = "OUTCROSS_PARENT"
-"""The variable by which a worker knows the process that it works for, while it reads that one's script."""
+"""The environment variable with the id of a worker's parent process, while the worker imports the script of the parent."""
 UNGUARDED = 88
-"""The exit code of a worker whose script asks for workers itself while it is read."""
+"""The exit code of a worker whose script starts workers itself while it is imported."""
 _is_at_work = False
 
 
 @contextmanager
 def _known_as_parent() -> Iterator[None]:
-    """Workers that are started meanwhile know whom they work for."""
+    """Tell workers that are started meanwhile the id of their parent process."""
     before = os.environ.get(PARENT)
     os.environ[PARENT] = str(os.getpid())
     try:
@@ -167,7 +170,10 @@ def _known_as_parent() -> Iterator[None]:
 
 
 def leave_to_parent() -> None:
-    """End this process where it is a worker that only reads its parent's script, and that asks for workers once more: the parent says what to write."""
+    """End this process if it is a worker that is importing its parent's script and is about to start workers itself.
+
+    The parent then reports the error.
+    """
     if not _is_at_work and os.environ.get(PARENT) == str(os.getppid()):
         os._exit(UNGUARDED)
 
@@ -180,13 +186,13 @@ def _listen(processes: list[Any], queued: Any, answers: Any, unfinished: int, ha
             dead = [process.exitcode for process in processes if process.exitcode is not None]
             if UNGUARDED in dead:
                 raise BadInput(
-                    "several workers are processes that read your script anew, and the script has no guard; put what it does under "
-                    "if __name__ == '__main__': or write workers=1"
+                    "several workers are processes that import your script again, but the script has no guard; put its code under "
+                    "if __name__ == '__main__': or use workers=1"
                 ) from None
             if dead:
                 raise MachineGaveOut(
-                    f"a worker was killed (exit code {dead[0]}), out of memory perhaps; "
-                    "run the same command again to go on, with fewer --workers"
+                    f"a worker was killed (exit code {dead[0]}), perhaps because memory ran out; "
+                    "run the same command again with fewer --workers to continue"
                 ) from None
             continue
         if what == "event":
@@ -201,7 +207,10 @@ def _listen(processes: list[Any], queued: Any, answers: Any, unfinished: int, ha
 
 
 def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], handle: Emit, workers: int, address: str) -> None:
-    """One Ray task an item's turn; what a task emits comes when it ends. A cluster that this process has joined already is used, and left as it is."""
+    """Run each turn of an item as a Ray task.
+
+    Emitted values arrive when the task ends. A cluster that this process has already joined is used and kept.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:
@@ -217,7 +226,9 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
         if is_ours:
             ray.init(**place, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise MachineGaveOut(f"--ray {address}: no cluster answers there ({error}); use --ray local or its address") from None
+        raise MachineGaveOut(
+            f"--ray {address}: no cluster answers there ({error}); use --ray local or the address of a cluster"
+        ) from None
     try:
         turn = ray.remote(num_cpus=1, max_retries=0)(_turn)
         environment = {
@@ -231,7 +242,7 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
                 events, packed, failure = ray.get(ended[0])
             except RayError as error:
                 raise MachineGaveOut(
-                    f"a Ray worker was lost ({type(error).__name__}); run the same command again to go on"
+                    f"a Ray worker was lost ({type(error).__name__}); run the same command again to continue"
                 ) from None
             for event in pickle.loads(events):
                 handle(event)
@@ -246,7 +257,7 @@ def _map_on_ray(function: Callable[[Any, Emit], Any], items: Sequence[Any], hand
 
 
 def _check_answers(address: str) -> None:
-    """Refuse a host that does not answer at once; Ray itself would try for minutes."""
+    """Raise MachineGaveOut if a host does not answer within five seconds. Ray itself would try for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdigit():
         return
@@ -261,9 +272,9 @@ def _check_answers(address: str) -> None:
 def _turn(
     shipped: own_source.Shipped, packed_function: bytes, packed: bytes, environment: dict[str, str]
 ) -> tuple[bytes, bytes | None, tuple[str, str] | None]:
-    """What one turn of an item emits, the rest of the item, and how it failed.
+    """Run one turn of an item. Returns the emitted values, the rest of the item, and its error.
 
-    Values travel as bytes, because a machine can read them only once it has the source of the parts of the user's own.
+    Values are sent as bytes, because a machine can read them only after it has the source of the user-defined parts.
     """
     os.environ.update(environment)
     events: list[Any] = []

@@ -1,4 +1,4 @@
-"""What the numbers may depend on beside the experiment."""
+"""The environment on which numbers may depend in addition to the experiment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGES = ("outcross", "numpy", "scipy", "polars", "torch", "tokenizers", "safe
 
 
 def environment() -> dict[str, Any]:
-    """What the numbers may depend on beside the experiment: versions, machine, processor."""
+    """Return the versions, machine and processor on which numbers may depend in addition to the experiment."""
     processor, capability = _processor()
     return {
         "python": platform.python_version(),
@@ -34,7 +34,7 @@ def _version(package: str) -> str | None:
 
 @functools.cache
 def _processor() -> tuple[str, str]:
-    """The name of the processor, and which of the instructions it has that decide how numbers are rounded."""
+    """Return the name of the processor, and those of its instruction sets that affect the rounding of numbers."""
     if not Path("/proc/cpuinfo").exists():
         return "", ""
     lines = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().splitlines() if ":" in line)

@@ -1,4 +1,4 @@
-"""Work done once for the same objects, for as long as they live in this process."""
+"""Results that are remembered for the same objects, as long as these live in this process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def remembered(work: Callable[..., T]) -> Callable[..., T]:
-    """Do `work(*objects)` once for these very objects (by identity, so their values need no hash).
+    """Return a function that calls `work(*objects)` only once for the same objects (by identity, so they need no hash).
 
-    What was found is let go with the first of the objects that dies. It must not hold one of them, or none would.
-    Human text is counted and scored once in a process, though every generation and several metrics ask for it.
+    A result is forgotten when one of its objects is deleted. It must not refer to one of them, because then none would ever be deleted. For example,
+    human text is counted and scored once per process, although every generation and several metrics need the result.
     """
     known: dict[tuple[int, ...], Any] = {}
 

@@ -1,11 +1,12 @@
-"""How long before held-out loss rises an early signal moves, and whether it comes first by more than chance.
+"""How many generations an early signal moves before held-out loss rises, and whether it comes first more often than by chance.
 
-One early signal is named before anything is read off: the first of the early signals, in the order of `SIGNALS`, that the arm has readings of. Of m early signals
-against one late signal an early one would be first in m of m + 1 cases by chance; one against one is first in half of them.
+One early signal is chosen in advance: the first of the early signals, in the order of `SIGNALS`, for which the arm has readings. With m early
+signals and one late signal, an early one would be first in m of m + 1 cases by chance. With one early signal, it is first in half of them.
 
-Each signal has two dates. It is *detected* when it has surely moved (`signals.moved`), which an exact reading does sooner than a coarse one. It has *crossed*
-when the reading itself is beyond a material change in its own units, from that generation to the end: a tenth of generation 0's for the early
-signal, and for the late one a rise of held-out loss by 5 %. The second date does not depend on how exact a reading is, so the order is judged by it.
+Each signal has two dates. It is *detected* when it has surely moved (`signals.moved`), which happens sooner for a precise reading than for a coarse
+one. It has *crossed* when the value itself is beyond a material change, from that generation to the end: for the early signal a loss of a tenth of
+its value at generation 0, and for the late signal a rise of held-out loss by 5 %. The second date does not depend on the precision of a reading, so
+the order is judged by it.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from outcross.statistics.sign_flip import MOST, sign_flip
 WARNING = "early warning"
 """The name of the answer."""
 MATERIAL = 0.1
-"""The part of generation 0's that the early signal must have lost to have crossed."""
+"""Share of its value at generation 0 that the early signal must have lost to have crossed."""
 RISE = 0.05
-"""The part by which held-out loss must have risen to have crossed; for a risk that is no loss, the rise in its own units."""
+"""Relative rise of held-out loss at which it has crossed. For another risk, it is a rise in the units of the risk."""
 LOGARITHMIC = ("less variety is written", "next-token distributions narrow", "groups drift apart")
-"""Early signals that are followed on a logarithmic scale, so that a tenth is a difference of ln 0.9."""
+"""Early signals on a logarithmic scale, on which a loss of a tenth is a difference of ln 0.9."""
 
 
 @dataclass(frozen=True)
 class Crossings:
-    """When the early and the late signal crossed, seed by seed; the number of generations where one did not."""
+    """The generations in which the early and the late signal crossed, by seed. A signal that did not cross has the number of generations."""
 
     early: np.ndarray  # (seeds,)
     late: np.ndarray  # (seeds,)
@@ -43,16 +44,19 @@ class Crossings:
 
     @property
     def leads(self) -> np.ndarray:
-        """Generations by which the early signal crossed before the late one, (seeds,); at least so many where the late one did not."""
+        """Number of generations from the crossing of the early signal to that of the late one, (seeds,).
+
+        If the late signal did not cross, it is a lower bound.
+        """
         return self.late - self.early
 
     @property
     def crossed(self) -> np.ndarray:
-        """The seeds in which one of them crossed, (seeds,)."""
+        """Whether at least one of the signals crossed in each seed, (seeds,)."""
         return np.minimum(self.early, self.late) < self.generations
 
     def counted(self) -> str:
-        """Of how many seeds which was first, ties apart."""
+        """Return a sentence with the numbers of seeds in which each signal was first."""
         leads, neither = self.leads[self.crossed], int((~self.crossed).sum())
         counts = {
             "the early signal was first": int((leads > 0).sum()),
@@ -65,11 +69,12 @@ class Crossings:
 
 
 def early_warning(readings: Readings, limits: Thresholds) -> Answer:
-    """Whether the named early signal has lost a tenth before held-out loss has risen by 5 %, and how many generations before.
+    """Answer whether the chosen early signal has lost a tenth before held-out loss has risen by 5 %, and how many generations before.
 
-    yes: it has, and swapping the two signals within seeds gives so long a lead with a chance of at most 5 %, for which six seeds are needed at least;
-    no: the late signal was first, as surely, or neither was lost; else cannot tell. `value` is the mean lead in generations, with Student's interval over
-    the seeds in which one of them was lost; a signal that was not lost counts as lost after the last generation.
+    The answer is "yes" if it has, and if swapping the two signals within seeds gives a lead as long with a probability of at most 5 %, which needs at
+    least six seeds. It is "no" if the late signal was first by the same test, or if neither signal crossed. Otherwise it is "cannot_tell". `value` is
+    the mean lead in generations, with Student's interval over the seeds in which at least one signal crossed. A signal that did not cross counts as
+    crossing after the last generation.
     """
     name, early = _named(readings)
     late, rise = SIGNALS[LATE](readings), _rise(readings)
@@ -92,21 +97,19 @@ def early_warning(readings: Readings, limits: Thresholds) -> Answer:
     mean, half = float(apart.mean()), _half(apart)
     lead = f"By the values alone, the early signal ({name}) {_order(first, mean, rise)}. {detected}"
     if half is None:
-        note = (
-            f"{lead} One seed cannot tell this from chance, which puts either signal first in half of such runs; several seeds can."
-        )
+        note = f"{lead} One seed cannot distinguish this from chance, by which either signal is first in half of such runs. Several seeds can."
         return Answer(WARNING, "cannot_tell", mean, None, None, when, note)
     chance = sign_flip(leads[:MOST].tolist())
     note = (
         f"{lead} {first.counted()} of {len(leads)} seeds. The mean lead is {mean:.3g} [{mean - half:.3g}, {mean + half:.3g}] generations. "
-        f"If the two signals of each seed could be swapped, a mean lead as far from 0 would have a chance of {chance:.2g}."
+        f"If the two signals were exchangeable within each seed, a mean lead at least as far from 0 would have a probability of {chance:.2g}."
     )
     answer = "cannot_tell" if chance > 0.05 else "yes" if mean > 0 else "no"
     return Answer(WARNING, answer, mean, mean - half, mean + half, when, note)
 
 
 def _order(first: Crossings, mean: float, rise: Callable[[str], str]) -> str:
-    """Which came first, and by how many generations, in words."""
+    """Return in words which signal came first, and by how many generations."""
     early, late = first.early[first.crossed], first.late[first.crossed]
     if (late == first.generations).all():
         return f"had lost a tenth from generation {early.min()} on, and {rise('not ')} by the last generation"
@@ -120,12 +123,12 @@ def _order(first: Crossings, mean: float, rise: Callable[[str], str]) -> str:
 
 
 def _half(leads: np.ndarray) -> float | None:
-    """Half of Student's 95 % interval of the mean lead; None for one seed."""
+    """Return half of Student's 95 % interval of the mean lead. None for one seed."""
     return None if len(leads) < 2 else student_quantile(len(leads) - 1) * float(leads.std(ddof=1)) / math.sqrt(len(leads))
 
 
 def _named(readings: Readings) -> tuple[str, Followed]:
-    """The early signal that is named beforehand: the first that was read over two generations."""
+    """Return the early signal that is chosen in advance: the first with readings in at least two generations."""
     for name, follow in SIGNALS.items():
         if name != LATE:
             try:
@@ -134,20 +137,20 @@ def _named(readings: Readings) -> tuple[str, Followed]:
                 continue
             if followed.course.generations > 1:
                 return name, followed
-    raise NotApplicable("no early signal was read over two generations")
+    raise NotApplicable("no early signal has readings in two generations")
 
 
 def _dated(name: str, followed: Followed, limits: Thresholds) -> str:
-    """When a signal has surely moved, in words."""
+    """Return in words when a signal has surely moved."""
     when = moved(followed, limits).when
     return f"{name} had surely moved from generation {when} on" if when is not None else f"{name} had not surely moved"
 
 
 def _crossings(name: str, early: Followed, late: Followed, readings: Readings) -> Crossings:
-    """The generations from which each signal is beyond its material change, seed by seed, and how many generations both have."""
+    """Return the generations from which each signal is beyond its material change, by seed, and the number of generations that both have."""
     generations = min(early.course.generations, late.course.generations)
     if generations < 2:
-        raise NotApplicable("the signals have one generation in common, so nothing has changed yet")
+        raise NotApplicable("the signals have only one generation in common, so there is no change yet")
     worsening = early.worsening.until(generations).values
     if name in LOGARITHMIC:
         has_lost = worsening - worsening[:, :1] <= math.log(1 - MATERIAL)
@@ -158,7 +161,7 @@ def _crossings(name: str, early: Followed, late: Followed, readings: Readings) -
 
 
 def _loss(readings: Readings, generations: int) -> Course | None:
-    """Held-out loss over these generations; None where it was not read."""
+    """Return held-out loss over these generations, or None if it was not measured."""
     try:
         loss = readings.course("held_out_loss")
     except NotApplicable:
@@ -167,14 +170,14 @@ def _loss(readings: Readings, generations: int) -> Course | None:
 
 
 def _risen(risk: Course, loss: Course | None) -> np.ndarray:
-    """Whether held-out loss has risen by 5 %, or the risk by 0.05 in its own units where there is no loss, (seeds, generations)."""
+    """Return whether held-out loss has risen by 5 %, or without a loss whether the risk has risen by 0.05 in its own units, (seeds, generations)."""
     if loss is not None:
         return loss.values >= (1 + RISE) * loss.values[:, :1]
     return risk.values - risk.values[:, :1] >= RISE
 
 
 def _rise(readings: Readings) -> Callable[[str], str]:
-    """What the early signal is to come before, in words, given `not ` or nothing."""
+    """Return a function that describes the rise of the late signal in words. Its argument is `not ` or an empty text."""
     try:
         readings.course("held_out_loss")
     except NotApplicable:
@@ -185,7 +188,7 @@ def _rise(readings: Readings) -> Callable[[str], str]:
 
 
 def _words_of(measure: str) -> str:
-    """A reading as people call it, within a sentence; its name where it has no page.
+    """Return the title of a reading within a sentence, or its name if it has no page.
 
     >>> _words_of("held_out_loss"), _words_of("w2"), _words_of("my_own")
     ('held-out loss', 'the squared 2-Wasserstein distance', 'my_own')
@@ -197,7 +200,7 @@ def _words_of(measure: str) -> str:
 
 
 def _since(holds: np.ndarray) -> np.ndarray:
-    """The generation from which each row holds to the end, (seeds,); the number of generations where it does not at the end."""
+    """Return the generation from which each row holds to the end, (seeds,). It is the number of generations if a row does not hold at the end."""
     return np.array([when if (when := since(row[1:])) is not None else len(row) for row in holds.tolist()])
 
 

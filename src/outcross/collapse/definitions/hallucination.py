@@ -1,4 +1,4 @@
-"""(8): what appears that no human would write."""
+"""Definition (8): data appear that are unlike any human data."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MEASURE, AT, HUMAN_SHARE = "beyond_human", "above human 99.9 %", 0.001
 
 
 def hallucination(readings: Readings, limits: Thresholds) -> Answer:
-    """Data appear that are unlike any human data: blocks less likely than almost any human block, beyond what humans show."""
+    """Data appear that are unlike any human data: blocks less likely than almost any human block are more frequent than in human data."""
     course = readings.course(MEASURE, AT)
     floor, source = readings.null(MEASURE, AT, course), "the floor in human data"
-    if floor is None:  # readings without a floor: the limit is a quantile, so the human share beyond it is known
+    if floor is None:  # without a floor, the human share beyond the limit is known, because the limit is a quantile
         shape = course.values.shape
         floor, source = Course(np.full(shape, HUMAN_SHARE), np.zeros(shape)), f"{HUMAN_SHARE} by definition"
     excess = course.minus(floor)

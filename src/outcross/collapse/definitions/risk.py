@@ -1,4 +1,4 @@
-"""(1) to (3): what becomes of the population risk."""
+"""Definitions (1) to (3): changes of the population risk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NATS, VARIANCES, SQUARED_PROBABILITY = "nats a token", "true variances", "probab
 
 @dataclass(frozen=True)
 class Risk:
-    """The population risk over generations, and what makes two of them comparable."""
+    """The population risk over generations, with its unit."""
 
     measure: str
     course: Course
@@ -30,13 +30,13 @@ class Risk:
 
     @property
     def logs(self) -> Course:
-        """A course whose differences are logs of risk ratios: a loss is one already (its perplexity's log)."""
+        """The course whose differences are logarithms of risk ratios. A loss is used unchanged, because it is the logarithm of a perplexity."""
         return self.course if self.is_loss else self.course.logged()
 
     def over_generation_0(self) -> list[Interval]:
-        """The risk of every later generation over that of generation 0: within each seed, whose errors go together, then over seeds."""
+        """Return the ratio of the risk of every later generation to that of generation 0, within each seed and then over seeds."""
         if self.course.generations < 2:
-            raise NotApplicable(f"{self.measure} has one generation, so nothing has changed yet")
+            raise NotApplicable(f"{self.measure} has only one generation, so there is no change yet")
         return [change.exponential() for change in self.logs.changes()]
 
     def __str__(self) -> str:
@@ -46,9 +46,9 @@ class Risk:
 
 
 def risk_of(readings: Readings) -> Risk:
-    """The first risk that was read, by the preference on the pages of risks; NotApplicable if none.
+    """Return the preferred risk among those that were measured, by the preference on their pages. Raises NotApplicable if there is none.
 
-    A loss over that of generation 0, paired by document, comes first: it has the narrowest interval of a change.
+    The loss above that of generation 0, paired by document, comes first, because its change has the narrowest interval.
     """
     names = standing_for("risk")
     makers = [lambda name=name: _risk(name, readings.course(name)) for name in names]
@@ -56,7 +56,10 @@ def risk_of(readings: Readings) -> Risk:
 
 
 def _risk(name: str, course: Course) -> Risk:
-    """A risk in nats, in units of probability squared, or else in variances; one that is drawn on a logarithmic axis is a perplexity."""
+    """Return a risk in nats, in probability squared, or else in variances.
+
+    A risk that is drawn on a logarithmic axis is a perplexity, and its logarithm is used.
+    """
     page = pages_of_runs()[name]
     if page.log:
         return Risk(f"log {name}", course.logged(), NATS)
@@ -66,8 +69,8 @@ def _risk(name: str, course: Course) -> Risk:
 def catastrophe(readings: Readings, limits: Thresholds) -> Answer:
     """The population risk becomes many times that of generation 0.
 
-    The largest risk ratio, against a threshold. The rise must also be more than nearly flat: an excess risk of 0.001
-    that has become 0.003 is no catastrophe.
+    The largest risk ratio is compared with a threshold. The rise must also be more than nearly flat: a rise of an excess risk from 0.001 to 0.003 is
+    not a catastrophe.
     """
     risk = risk_of(readings)
     ratios, rises = risk.over_generation_0(), risk.course.changes()
@@ -83,7 +86,7 @@ def catastrophe(readings: Readings, limits: Thresholds) -> Answer:
 
 
 def increase(readings: Readings, limits: Thresholds) -> Answer:
-    """The population risk rises at all, as far as its interval tells from none."""
+    """The population risk rises significantly, by any amount."""
     risk = risk_of(readings)
     ratios, rises = risk.over_generation_0(), risk.course.changes()
     when = since([ratio.low > 1 for ratio in ratios])
@@ -94,32 +97,32 @@ def increase(readings: Readings, limits: Thresholds) -> Answer:
         f"surely below {small:g} or {limits.margin:g} {risk.unit} more; {risk}."
     )
     if when is None and any(ratio.low > 1 for ratio in ratios):
-        return answer("cannot_tell", ratios[-1], None, f"{note} It was higher in between and came back.")
+        return answer("cannot_tell", ratios[-1], None, f"{note} It was higher in between and then fell back.")
     return answer("yes" if when is not None else "no" if is_level else "cannot_tell", ratios[-1], when, note)
 
 
 def divergence(readings: Readings, limits: Thresholds) -> Answer:
-    """The population risk still rises in the last third of the run, and as if it would not stop.
+    """The population risk still rises in the last third of the run, without levelling off.
 
-    No finite run shows a limit. "yes" says that it rises at the end and that doublings of the fits bring ever more, "no"
-    that it is level or that doublings bring ever less; both hold if it goes on as it went. A risk that has reached its
-    worst levels off too: read the ratio beside it.
+    No finite run shows a limit. "yes" means that the risk rises at the end and that each doubling of the fits adds more than the one before. "no"
+    means that the risk is level, or that each doubling adds less. Both assume that the trend continues. A risk that has reached its maximum levels
+    off too, so the risk ratio must be read as well.
     """
     risk = risk_of(readings)
     course, size = risk.course, risk.course.generations
     if size < 2:
-        raise NotApplicable(f"{risk.measure} has one generation, so it has no slope")
+        raise NotApplicable(f"{risk.measure} has only one generation, so it has no slope")
     third = math.ceil(size / 3)
     slope = course.slope(size - max(third, 2))
-    rate = f"Slope over the last third {slope} {risk.unit} a generation"
+    rate = f"Slope over the last third {slope} {risk.unit} per generation"
     if third < limits.enough:
-        note = f"{rate}, but that is {amount(third, 'generation')} and {limits.enough} are needed to say how it goes on."
+        note = f"{rate}, but that is {amount(third, 'generation')} and {limits.enough} are needed to predict how it continues."
         return answer("cannot_tell", slope, None, note)
     if slope.low > 0:
         verdict, why = without_end(course.bend())
         return answer(verdict, slope, size - third, f"{rate}: still rising; {why}.")
     rise = course.last_doubling()
     if slope.high <= 0 or rise.high < limits.margin:
-        note = f"{rate}: level; the last doubling of the fits brought {rise} {risk.unit}, small below {limits.margin:g}."
+        note = f"{rate}: level; the last doubling of the fits added {rise} {risk.unit}, and less than {limits.margin:g} counts as small."
         return answer("no", slope, None, note)
     return answer("cannot_tell", slope, None, f"{rate}: neither a rise nor its absence is sure.")

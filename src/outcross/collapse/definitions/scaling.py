@@ -1,4 +1,4 @@
-"""(5): what becomes of the scaling law."""
+"""Definition (5): a change of the scaling law."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from outcross.experiment.settings import ROWS
 
 
 def change(readings: Readings, limits: Thresholds) -> Answer:
-    """The risk falls differently with the number of rows: its exponent is no longer that of generation 0."""
+    """The scaling of the risk with the number of rows changes: its exponent differs from that of generation 0."""
     risks = {rows: risk_of(of_size) for rows, of_size in _by_rows(readings).items()}
     risk = next(iter(risks.values()))
     if any(other.measure != risk.measure for other in risks.values()):
-        raise NotApplicable("the sizes were read by different risks")
+        raise NotApplicable("the sizes have different risks")
     exponent = _exponent(risks)
     if exponent.generations < 2:
-        raise NotApplicable("the sizes have no generation in common beside generation 0")
+        raise NotApplicable("the sizes have no generation in common except generation 0")
     changes = exponent.changes()
     when = since([change.low > 0 or change.high < 0 for change in changes])
     is_same = all(max(-change.low, change.high) < limits.margin for change in changes)
-    caveat = "; of the whole loss, whose floor flattens it" if risk.is_loss else ""
+    caveat = "; the exponent is that of the whole loss, whose irreducible part makes it smaller" if risk.is_loss else ""
     note = (
         f"Exponent of {risk.measure} across rows {', '.join(map(str, risks))}: {exponent.at(0).value:.3g} at generation 0, "
         f"{exponent.at(-1).value:.3g} at generation {exponent.generations - 1}; it changed by {changes[-1]}: "
@@ -35,7 +35,7 @@ def change(readings: Readings, limits: Thresholds) -> Answer:
 
 
 def _by_rows(readings: Readings) -> dict[int, Readings]:
-    """The readings of the run's arms that differ from this one in their number of rows alone, by rows."""
+    """Return the readings of the arms that differ from this one only in their number of rows, by rows."""
     run = readings.every.filter(run=readings.rows["run"][0])
     if readings.seed is not None:
         run = run.filter(seed=readings.seed)
@@ -44,11 +44,11 @@ def _by_rows(readings: Readings) -> dict[int, Readings]:
         by_rows = {int(rows): arm for rows, arm in family.arms if arm in there}
         if family.setting in ROWS and readings.arm in by_rows.values() and len(by_rows) > 1:
             return {rows: replace(readings, every=run, arm=arm) for rows, arm in by_rows.items()}
-    raise NotApplicable("a scaling law needs a sweep over rows; no other arm is known to differ from this one in rows alone")
+    raise NotApplicable("a scaling law needs a sweep over rows, but no other arm is known to differ from this one only in rows")
 
 
 def _exponent(risks: dict[int, Risk]) -> Course:
-    """The exponent of risk against rows over generations, by least squares of logs on logs within each seed."""
+    """Return the exponent of the risk against rows over generations, by least squares of logarithms within each seed."""
     courses = [risk.course.logged() for risk in risks.values()]
     if len({len(course.values) for course in courses}) > 1:
         raise NotApplicable("the sizes have different numbers of seeds")

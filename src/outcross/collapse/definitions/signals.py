@@ -1,4 +1,4 @@
-"""What moves first: the signals of collapse, each dated, and the order in which they moved."""
+"""The signals of collapse, the date of each, and the order in which they moved."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from outcross.measures import standing_for
 
 NEXT_TOKENS = "next_token_entropy_change"
 FIRST = "what moved first"
-"""The name of the answer that says the order."""
+"""The name of the answer about the order."""
 
 
 @dataclass(frozen=True)
 class Followed:
-    """A course that falls as data collapse, or rises, and the reading that it is of."""
+    """The course of a reading that falls (or rises) when data collapse."""
 
     name: str
     course: Course
@@ -28,7 +28,7 @@ class Followed:
 
     @property
     def worsening(self) -> Course:
-        """The same course, so that it falls as data collapse."""
+        """The course with its sign chosen so that it falls when data collapse."""
         return self.course if self.falls else replace(self.course, values=-self.course.values)
 
 
@@ -42,7 +42,7 @@ def _variety(readings: Readings) -> Followed:
 
 
 def next_tokens_of(readings: Readings) -> Course:
-    """How far the distributions of the next token have narrowed since generation 0; NotApplicable where that was not read."""
+    """Return how far the distributions of the next token have narrowed since generation 0. Raises NotApplicable if that was not measured."""
     return readings.course(NEXT_TOKENS)
 
 
@@ -67,32 +67,31 @@ SIGNALS: Mapping[str, Callable[[Readings], Followed]] = {
     "groups drift apart": _groups,
     "the model fits human data worse": _risk,
 }
-"""The signals in words, from those of early collapse to the one of late collapse."""
+"""The signals in words. The last one is the signal of late collapse, the others are signals of early collapse."""
 LATE = "the model fits human data worse"
 
 
 def moved(followed: Followed, limits: Thresholds) -> Answer:
-    """Whether a signal has moved to the worse since generation 0, and from which generation on it has to the end of the run.
+    """Answer whether a signal has become worse since generation 0, and from which generation to the end of the run.
 
-    It has moved where it is surely worse by more than the tolerance, so that a reading with a narrow interval does not come first
-    by its interval alone. That change is the same for all: 0.05 is a twentieth of what is healthy, of the vocabulary, or of the
-    perplexity (0.05 nats a token).
+    It has moved if it is surely worse by more than the tolerance, so that a reading does not come first only because its interval is narrow. The
+    tolerance is the same for all signals: 0.05 is a twentieth of the healthy value, of the vocabulary, or of the perplexity (0.05 nats per token).
     """
     changes = followed.worsening.changes()
     if not changes:
-        raise NotApplicable(f"{followed.name} has one generation, so nothing has changed yet")
+        raise NotApplicable(f"{followed.name} has only one generation, so there is no change yet")
     when = since([change.high < -limits.margin for change in changes])
     is_still = all(change.low > -limits.margin for change in changes)
     change = followed.course.changes()[-1]
     note = (
-        f"{followed.name} has changed by {change} since generation 0: moved if surely to the worse by more than {limits.margin:g}, "
-        "still if no generation is."
+        f"{followed.name} has changed by {change} since generation 0. It has moved if it is surely worse by more than {limits.margin:g}, "
+        "and it has not moved if every generation is surely not worse by as much."
     )
     return answer("yes" if when is not None else "no" if is_still else "cannot_tell", change, when, note)
 
 
 def signals(readings: Readings, limits: Thresholds) -> tuple[Answer, ...]:
-    """Every signal dated, and last the order in which they moved."""
+    """Return the date of every signal, followed by the order in which they moved."""
     dated = []
     for name, follow in SIGNALS.items():
         try:
@@ -103,12 +102,12 @@ def signals(readings: Readings, limits: Thresholds) -> tuple[Answer, ...]:
 
 
 def _order(dated: Sequence[Answer]) -> Answer:
-    """Which signal moved first and how many generations the others came later, ties included."""
+    """Answer which signal moved first, and how many generations later the others moved. Ties are possible."""
     when = {signal.definition: signal.when for signal in dated if signal.when is not None}
     if not when:
         answers = {answer.answer for answer in dated} - {"not_applicable"}
         if not answers:
-            return Answer(FIRST, "not_applicable", None, None, None, None, "No signal was read over two generations.")
+            return Answer(FIRST, "not_applicable", None, None, None, None, "No signal has readings in two generations.")
         if answers == {"no"}:
             return Answer(FIRST, "no", None, None, None, None, "By the intervals of the readings, no signal has moved.")
         return Answer(FIRST, "cannot_tell", None, None, None, None, "By the intervals of the readings, no signal has surely moved.")
@@ -125,7 +124,7 @@ def _order(dated: Sequence[Answer]) -> Answer:
 
 
 def in_words(when: Mapping[str, int], unsure: Sequence[str] = ()) -> str:
-    """The order of signals in a sentence.
+    """Return the order of signals in a sentence.
 
     >>> in_words({"rare things are lost": 1, "less variety is written": 1, "the model fits human data worse": 3})
     'First at generation 1: rare things are lost and less variety is written; 2 generations later: the model fits human data worse.'
@@ -138,7 +137,7 @@ def in_words(when: Mapping[str, int], unsure: Sequence[str] = ()) -> str:
         at = f"first at generation {generation}" if not later else f"{later} generation{'s' * (later > 1)} later"
         parts.append(f"{at}: {_listed(names)}")
     sentence = "; ".join(parts)
-    rest = f" Not sure whether these moved: {_listed(unsure)}." if unsure else ""
+    rest = f" It is uncertain whether these moved: {_listed(unsure)}." if unsure else ""
     return f"{sentence[:1].upper()}{sentence[1:]}.{rest}"
 
 

@@ -1,4 +1,4 @@
-"""(4): what becomes of the variance."""
+"""Definition (4): collapsing variance."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from outcross.measures import pages_of_runs, standing_for
 
 @dataclass(frozen=True)
 class SpreadCourse:
-    """The log of how much records vary, over generations; `gone` is the first generation where nothing varies."""
+    """The logarithm of a variance over generations. `gone` is the first generation in which nothing varies."""
 
     name: str
     course: Course
     gone: int | None = None
     caveat: str = ""
     clears: bool = True
-    """Whether a run is cleared where it is level."""
+    """Whether a level course is evidence against collapse."""
 
 
 def spread_of(readings: Readings) -> SpreadCourse:
-    """The first variance that was read, by the preference on the pages, or a diversity that stands in for it; NotApplicable if none."""
+    """Return the preferred variance among those that were measured, or a diversity in its place. Raises NotApplicable if there is none."""
     names, instead = standing_for("spread"), standing_for("diversity")
     makers = [
         *(lambda name=name: _spread(name, readings.course(name)) for name in names),
@@ -36,7 +36,7 @@ def spread_of(readings: Readings) -> SpreadCourse:
 
 
 def _spread(name: str, course: Course) -> SpreadCourse:
-    """A variance by its logarithm. What goes to 1 as records collapse is what is left of a variance of states."""
+    """Return a variance as its logarithm. For a reading that goes to 1 under collapse, 1 minus the reading is the variance of a state."""
     page = pages_of_runs()[name]
     if page.unit == "nats":
         return SpreadCourse(name, course)
@@ -44,17 +44,17 @@ def _spread(name: str, course: Course) -> SpreadCourse:
         return _logged(f"log (1 - {name}), the variance of a state", replace(course, values=1 - course.values))
     if page.unit != "ratio":
         return _logged(f"log {name}", course)
-    caveat = "a mean over chains that rare chains carry, so that it is level says nothing: read log_variance"
+    caveat = "a mean over chains that rare chains dominate, so a level course proves nothing: see log_variance"
     return replace(_logged(f"log {name}", course, caveat), clears=False)
 
 
 def _stand_in(name: str, course: Course) -> SpreadCourse:
     title = pages_of_runs()[name].title
-    return _logged(f"log {name}", course, f"text has no variance: the share of {title} stands in for it")
+    return _logged(f"log {name}", course, f"text has no variance, so the share of {title} is used instead")
 
 
 def _logged(name: str, course: Course, caveat: str = "") -> SpreadCourse:
-    """The log up to the generation at which nothing is left in some seed."""
+    """Return the logarithm of a course, up to the generation in which a seed has no variance left."""
     dead = np.flatnonzero((course.values <= 0).any(axis=0))
     if dead.size == 0:
         return SpreadCourse(name, course.logged(), None, caveat)
@@ -64,27 +64,27 @@ def _logged(name: str, course: Course, caveat: str = "") -> SpreadCourse:
 
 
 def collapsing_variance(readings: Readings, limits: Thresholds) -> Answer:
-    """What models write varies less and less, and as if it would not stop, or little of it is left already."""
+    """The variance of what models write falls without levelling off, or little of it is left."""
     spread = spread_of(readings)
     course, caveat = spread.course, f" ({spread.caveat})" if spread.caveat else ""
     if course.generations < 2:
         if spread.gone is not None:
             return answer("yes", None, spread.gone, f"Nothing varies from generation {spread.gone} on; {spread.name}{caveat}.")
-        raise NotApplicable(f"{spread.name} has one generation, so it has no slope")
+        raise NotApplicable(f"{spread.name} has only one generation, so it has no slope")
     slope, changes = course.slope(), course.changes()
     when = since([change.high < 0 for change in changes])
-    rate = f"Slope of {spread.name}{caveat} {slope} a generation"
+    rate = f"Slope of {spread.name}{caveat} {slope} per generation"
     if spread.gone is not None:
         note = f"{rate}; nothing varies from generation {spread.gone} on."
         return answer("yes", slope, spread.gone if when is None else when, note)
     if changes[-1].high < math.log(limits.remains):
-        return answer("yes", slope, when, f"{rate}: less than {limits.remains:g} of generation 0's is left.")
+        return answer("yes", slope, when, f"{rate}: less than {limits.remains:g} of the spread of generation 0 is left.")
     is_kept = changes[-1].low > math.log(1 - limits.margin)
     if slope.high < 0 and when is not None:
         verdict, why = without_end(replace(course, values=-course.values).bend())
         if verdict != "cannot_tell" or not is_kept:
             return answer(verdict, slope, when, f"{rate}: falling; {why}.")
     if is_kept:
-        note = f"{rate}: the last generation surely keeps {1 - limits.margin:g} of generation 0's."
+        note = f"{rate}: the last generation surely keeps {1 - limits.margin:g} of the spread of generation 0."
         return answer("no" if spread.clears else "cannot_tell", slope, None, note)
     return answer("cannot_tell", slope, None, f"{rate}: neither a fall nor its absence is sure.")

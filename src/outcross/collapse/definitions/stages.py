@@ -1,4 +1,4 @@
-"""Early and late collapse (Shumailov et al., Nature 2024, Definition 2.1), and when each set in."""
+"""Early and late collapse (Shumailov et al., Nature 2024, Definition 2.1), and the onset of each."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SIGNS: Mapping[str, Callable[[Readings], Course]] = {
     "disappearance of real tail data": tails_of,
     "narrowing of next-token distributions": next_tokens_of,
 }
-"""What goes first, as courses, by what says whether it goes: a definition, or for the next tokens the signal."""
+"""The courses of what is lost in early collapse, by the definition (for the next tokens, the signal) that decides whether it is lost."""
 
 
 def early(readings: Readings, limits: Thresholds) -> Answer:
-    """Tails, spread or the spread of next-token distributions go while the risk is nearly flat.
+    """Tails, spread or the spread of next-token distributions are lost while the risk is nearly flat.
 
-    Only what its own definition answers "yes" counts, and only what has gone since generation 0: what the first fit or
-    the decoding lost is no collapse over generations.
+    A loss counts only if its own definition answers "yes", and only if it happened after generation 0. Losses from the first fit or from decoding
+    are not collapse over generations.
     """
     said = {name: verdict for name in SIGNS if (verdict := _verdict(name, readings, limits)) is not None}
     if not said:
@@ -35,12 +35,12 @@ def early(readings: Readings, limits: Thresholds) -> Answer:
     starts = {name: start for name, start in going.items() if start is not None}
     if not starts:
         if unsure := [name for name, verdict in said.items() if verdict == "cannot_tell"]:
-            return answer("cannot_tell", None, None, f"Not sure whether these go: {', '.join(unsure)}.")
-        return answer("no", None, None, "None of these were seen to go after generation 0: " + ", ".join(said) + ".")
+            return answer("cannot_tell", None, None, f"It is uncertain whether these are lost: {', '.join(unsure)}.")
+        return answer("no", None, None, "None of these is lost after generation 0: " + ", ".join(said) + ".")
     try:
         risk = risk_of(readings)
     except NotApplicable as reason:
-        return answer("cannot_tell", None, None, f"{', '.join(starts)}, but whether the risk was flat is unknown: {reason}.")
+        return answer("cannot_tell", None, None, f"{', '.join(starts)}, but it is unknown whether the risk was flat: {reason}.")
     return _dated(risk, starts, limits)
 
 
@@ -58,7 +58,10 @@ def _since_start(course: Course) -> int | None:
 
 
 def _dated(risk: Risk, starts: dict[str, int], limits: Thresholds) -> Answer:
-    """Early collapse, given when tails and spread begin to go: the first such generation with a nearly flat risk."""
+    """Answer early collapse, given the generations from which tails and spread are lost.
+
+    Its date is the first such generation with a nearly flat risk.
+    """
     first = min(starts.values())
     rises = risk.course.changes()[first - 1 :]
     what = ", ".join(f"{name} from generation {start}" for name, start in starts.items())
@@ -67,7 +70,7 @@ def _dated(risk: Risk, starts: dict[str, int], limits: Thresholds) -> Answer:
         if rise.high < limits.flat:
             return answer("yes", rise, generation, f"{what}, when {risk.measure} had risen by {rise}, {limit}.")
     if not rises:
-        return answer("cannot_tell", None, None, f"{what}, where {risk.measure} was not read.")
+        return answer("cannot_tell", None, None, f"{what}, but {risk.measure} was not measured there.")
     verdict: Verdict = "no" if all(rise.low >= limits.flat for rise in rises) else "cannot_tell"
     return answer(verdict, rises[0], None, f"{what}, but {risk.measure} had risen by {rises[0]} at generation {first}, {limit}.")
 
@@ -89,14 +92,14 @@ def _far(readings: Readings, limits: Thresholds) -> Answer | None:
         risk = risk_of(readings)
     except NotApplicable:
         return None
-    # What is far in probability squared depends on the number of states; their spread tells it.
+    # A threshold in probability squared would depend on the number of states. Their spread decides instead.
     far = {NATS: limits.far_loss, VARIANCES: limits.far_distance}.get(risk.unit)
     rises = risk.course.changes()
     if far is None or not rises:
         return None
     when = since([rise.low >= far for rise in rises])
     verdict: Verdict = "yes" if when is not None else "no" if all(rise.high < far for rise in rises) else "cannot_tell"
-    return answer(verdict, rises[-1], when, f"{risk.measure} has risen by {rises[-1]} {risk.unit}, which is far at {far:.3g}.")
+    return answer(verdict, rises[-1], when, f"{risk.measure} has risen by {rises[-1]} {risk.unit}, and {far:.3g} counts as far.")
 
 
 def _narrow(readings: Readings, limits: Thresholds) -> Answer | None:
@@ -113,5 +116,5 @@ def _narrow(readings: Readings, limits: Thresholds) -> Answer | None:
         return None
     is_wide = spread.clears and all(share.low > limits.remains for share in left)
     verdict: Verdict = "yes" if when is not None else "no" if is_wide else "cannot_tell"
-    note = f"{spread.name} says {left[-1]} of generation 0's is left, little at {limits.remains:g}."
+    note = f"By {spread.name}, {left[-1]} of the spread of generation 0 is left, and {limits.remains:g} counts as little."
     return answer(verdict, left[-1], when, note)

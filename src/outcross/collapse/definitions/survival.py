@@ -1,4 +1,4 @@
-"""(6) and (7): what of the human data is still there."""
+"""Definitions (6) and (7): the survival of modes and tails of the human data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from outcross.measures import standing_for
 
 @dataclass(frozen=True)
 class ShareKept:
-    """A reading as a share of its floor in human data, or of generation 0 where no floor was read."""
+    """A reading as a share of its floor in human data, or of generation 0 if there is no floor."""
 
     name: str
     share: Course
@@ -22,14 +22,14 @@ class ShareKept:
 
     @property
     def of(self) -> str:
-        return "what other human data show" if self.has_floor else "generation 0, so what the first fit lost is not counted"
+        return "the value of other human data" if self.has_floor else "generation 0, so losses of the first fit are not counted"
 
     def parts(self) -> tuple[int, list[Interval]]:
-        """The shares to compare with 1, and the generation of the first: 0 where there is a floor, else 1."""
+        """Return the generation of the first share (0 with a floor, else 1), and the shares to compare with 1."""
         if self.has_floor:
             return 0, [self.share.at(generation) for generation in range(self.share.generations)]
         if self.share.generations < 2:
-            raise NotApplicable("one generation and no floor, so nothing to compare with")
+            raise NotApplicable("there is only one generation and no floor, so there is nothing to compare with")
         return 1, [change.plus(1.0) for change in self.share.changes()]
 
 
@@ -44,7 +44,7 @@ def _kept(readings: Readings, measure: str, at: str, course: Course) -> ShareKep
 
 
 def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
-    """Modes of the human data disappear: groups, modes of a density or states that nothing is written of any more."""
+    """Modes of the human data disappear: groups, modes of a density or states that are no longer written."""
     makers = [lambda name=name: _kept(readings, name, "", readings.course(name)) for name in standing_for("modes")]
     names = standing_for("modes")
     kept: ShareKept = first_that_applies(makers, f"no reading of {', '.join(names[:-1])} or {names[-1]}")
@@ -59,7 +59,7 @@ def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
 
 
 def lost_tails(readings: Readings, limits: Thresholds) -> Answer:
-    """Rare human data disappear: the rare words of the human text are written less, the mean over frequency bands."""
+    """Rare human data disappear: the rare words of the human text are written less often, as a mean over frequency bands."""
     bands = _bands(readings)
     kept = _mean(tail_of(readings), bands)
     first, parts = kept.parts()
@@ -74,12 +74,12 @@ def lost_tails(readings: Readings, limits: Thresholds) -> Answer:
 
 
 def tails_of(readings: Readings) -> Course:
-    """The share of the tails kept, mean over frequency bands; NotApplicable without them."""
+    """Return the share of the tails that is kept, as a mean over frequency bands. Raises NotApplicable if there are none."""
     return _mean(tail_of(readings), _bands(readings)).share
 
 
 def _bands(readings: Readings) -> list[ShareKept]:
-    """What is kept of every frequency band that can be compared."""
+    """Return the share that is kept of every frequency band that can be compared."""
     bands, reasons, tail = [], [], tail_of(readings)
     for band in readings.places(tail):
         try:
@@ -93,7 +93,7 @@ def _bands(readings: Readings) -> list[ShareKept]:
 
 
 def tail_of(readings: Readings) -> str:
-    """The reading that stands for the tails: the preferred one of those that were read, and of which there is a number."""
+    """Return the reading of the tails: the preferred one among those that were measured and have a number."""
     names = standing_for("tail")
     read = [name for name in names if readings.places(name)]
     return next((name for name in read if readings.has_number(name)), (read or names)[0])
@@ -103,6 +103,6 @@ def _mean(tail: str, bands: list[ShareKept]) -> ShareKept:
     generations = min(band.share.generations for band in bands)
     courses = [band.share.until(generations) for band in bands]
     values = np.mean([course.values for course in courses], axis=0)
-    errors = np.mean([course.errors for course in courses], axis=0)  # bands share their text: as if fully correlated
+    errors = np.mean([course.errors for course in courses], axis=0)  # bands share their text, so errors count as fully correlated
     why = next((course.why for course in courses if course.why), "")
     return ShareKept(tail, Course(values, errors, why), bands[0].has_floor)

@@ -1,12 +1,12 @@
-"""How a reading goes on over the generations that have not been run yet.
+"""Growth laws: how a reading continues over generations that have not been run.
 
-A growth law looks at one reading of all runs of an arm (`Observed`) and says, for every generation ahead, where each run goes (`Ahead`): a location for
-each run, how far a run strays from it by itself, and how far all of them stray together because the law's own numbers were estimated. The runs of an arm share
-these numbers, and each goes on from its own last reading.
+A growth law takes one reading of all runs of an arm (`Observed`) and predicts every run in the coming generations (`Ahead`): a location for each run,
+the variance of a run about it, and the variance that all runs share because the parameters of the law were estimated. The runs of an arm share these
+parameters, and each run continues from its own last reading.
 
-The contract: the same readings give the same answer; adding a constant to all readings adds it to every location, except for laws that read the scale
-(`reads_the_level`); the two variances are finite and not negative, and do not shrink where the generations go on, but for laws that near a level or a floor, where
-all runs end alike; where there are too few generations or the law does not apply, `NotApplicable("why")`.
+The contract: the same readings give the same answer. Adding a constant to all readings adds it to every location, except for laws that depend on the
+level (`reads_the_level`). The two variances are finite and not negative. They do not shrink over the generations, except for laws that approach a
+level or a floor, where all runs end at the same value. If there are too few generations or the law does not apply, it raises `NotApplicable("why")`.
 """
 
 from __future__ import annotations
@@ -21,28 +21,27 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """One reading of all runs of an arm, on the scale on which laws work."""
+    """One reading of all runs of an arm, on the scale of the laws."""
 
     values: np.ndarray  # (runs, generations)
-    errors: (
-        np.ndarray
-    )  # (runs, generations): standard errors that a reading has by itself, anew at every generation; 0 where it has none
+    errors: np.ndarray  # (runs, generations): standard errors of readings that are independent between generations, or 0
     closed_form: np.ndarray | None = None
-    """The closed form on this scale, for the generations observed and those ahead, (generations + ahead,); None where none is known."""
+    """The closed form on this scale, for the observed generations and those ahead, (generations + ahead,). None if none is known."""
     floor: float | None = None
-    """The least value that the reading can take, on this scale; None where there is none."""
+    """Minimum of the reading on this scale. None if there is none."""
     ceiling: float | None = None
     closed_form_is_log_of_mean: bool = False
-    """Whether the closed form is the logarithm of an expectation, while readings are logarithms: their expectation is lower, the more they scatter."""
+    """Whether the closed form is the logarithm of an expectation. The expectation of logarithmic readings is then lower, depending on their
+    scatter."""
 
     @property
     def runs(self) -> int:
-        """How many runs there are."""
+        """Number of runs."""
         return self.values.shape[0]
 
     @property
     def generations(self) -> int:
-        """How many generations were observed."""
+        """Number of observed generations."""
         return self.values.shape[1]
 
     @property
@@ -52,41 +51,41 @@ class Observed:
 
     @property
     def steps(self) -> np.ndarray:
-        """How far each generation is from the one before, (runs, generations - 1)."""
+        """Difference of each generation from the one before, (runs, generations - 1)."""
         return np.diff(self.values, axis=1)
 
     def until(self, generations: int) -> Observed:
-        """What was observed of the first so many generations."""
+        """Return only the first generations."""
         return replace(self, values=self.values[:, :generations], errors=self.errors[:, :generations])
 
 
 @dataclass(frozen=True, eq=False)
 class Ahead:
-    """Where a law expects each run in the generations ahead, on the scale of the readings."""
+    """The prediction of a law for each run in the generations ahead, on the scale of the readings."""
 
     location: np.ndarray  # (runs, ahead)
     own: np.ndarray
-    """The variance of a run about its location, independent of the other runs', (ahead,)."""
+    """Variance of a run about its location, independent between runs, (ahead,)."""
     shared: np.ndarray
-    """The variance that all runs have in common, because the law's numbers were estimated, (ahead,)."""
+    """Variance that all runs share, because the parameters of the law were estimated, (ahead,)."""
     freedom: float
-    """Degrees of freedom behind the variances."""
+    """Degrees of freedom of the variances."""
     left: float = 1.0
-    """How much of what a run has strayed is still there after the next step: 1 where steps add up."""
+    """Share of the deviation of a run that remains after the next step. It is 1 if steps accumulate."""
     anew: float = 0.0
-    """The part of a run's own variance that is drawn anew at every generation, as an error of reading."""
+    """The part of a run's own variance that is independent between generations, like a measurement error."""
 
     def mean(self) -> Ahead:
-        """The same of the mean over the runs, as if it were one run."""
+        """Return the prediction of the mean over the runs, as one run."""
         runs = len(self.location)
         return replace(self, location=self.location.mean(axis=0, keepdims=True), own=self.own / runs, anew=self.anew / runs)
 
     def paths(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """So many courses of the first run, each a step after the other, (count, ahead). At one generation they have the law's Student distribution."""
+        """Draw `count` courses of the first run step by step, (count, ahead). In each generation they have the Student distribution of the law."""
         lasting = np.maximum(self.own - self.anew, 0.0)
         before = np.concatenate([[0.0], lasting[:-1]])
         with np.errstate(divide="ignore", invalid="ignore"):
-            damping = np.where(before > 0, np.sqrt(lasting / before), 0.0)  # a variance that shrinks pulls the paths together
+            damping = np.where(before > 0, np.sqrt(lasting / before), 0.0)  # a shrinking variance pulls the paths together
         kept = np.minimum(self.left, damping)
         steps = rng.standard_normal((count, lasting.size)) * np.sqrt(np.maximum(lasting - kept**2 * before, 0.0))
         strayed, so_far = np.empty_like(steps), np.zeros(count)
@@ -100,24 +99,24 @@ class Ahead:
 
     @property
     def deviation(self) -> np.ndarray:
-        """The standard deviation of a run about its location, (ahead,)."""
+        """Standard deviation of a run about its location, (ahead,)."""
         return np.sqrt(self.own + self.shared)
 
 
 class GrowthLaw(ABC):
-    """How a reading goes on."""
+    """A law that predicts how a reading continues."""
 
     paper: ClassVar[str] = ""
     least: ClassVar[int] = 3
-    """Generations that it needs."""
+    """Minimum number of generations."""
     reads_the_level: ClassVar[bool] = False
-    """Whether a constant added to all readings changes more than the locations by that constant."""
+    """Whether adding a constant to all readings changes more than adding it to the locations."""
     is_baseline: ClassVar[bool] = False
     """Whether forecasts are compared with it."""
 
     @abstractmethod
     def ahead(self, observed: Observed, generations: int) -> Ahead:
-        """So many generations ahead. NotApplicable where the law cannot be fitted."""
+        """Return the prediction over `generations` generations. Raises NotApplicable if the law cannot be fitted."""
 
 
 GROWTH: dict[str, str] = {
@@ -136,7 +135,7 @@ GROWTH: dict[str, str] = {
 
 
 def growth_law(name: str) -> GrowthLaw:
-    """The law of a name, imported now.
+    """Import and return the law of a name.
 
     >>> growth_law("random walk").is_baseline
     True
@@ -146,7 +145,9 @@ def growth_law(name: str) -> GrowthLaw:
 
 
 def fading(count: int, exponent: float, first: int = 1) -> np.ndarray:
-    """The powers (first)^-exponent, (first + 1)^-exponent, …, so many: how steps shrink where every generation is a smaller part of what is learned from.
+    """Return `count` powers first^-exponent, (first + 1)^-exponent, …
+
+    Steps shrink in this way if every generation is a smaller part of the training data.
 
     >>> fading(3, 1.0).round(2).tolist()
     [1.0, 0.5, 0.33]
@@ -156,14 +157,14 @@ def fading(count: int, exponent: float, first: int = 1) -> np.ndarray:
 
 @dataclass(frozen=True)
 class StepNoise:
-    """How far steps scatter: a variance that fades as a power of the fits, T = g + 1."""
+    """The scatter of steps: a variance that decreases as a power of the number of fits, T = g + 1."""
 
     variance: float
     exponent: float
     freedom: float
 
     def added(self, observed: int, ahead: int, persistence: float = 1.0) -> np.ndarray:
-        """The variance that so many further steps add up to, where a share `persistence` of what a step brought is still there after the next, (ahead,)."""
+        """Return the accumulated variance of `ahead` further steps, (ahead,). The share `persistence` of a deviation remains after each step."""
         each = self.variance * fading(ahead, self.exponent, observed)
         total, so_far = np.empty(ahead), 0.0
         for step in range(ahead):
@@ -173,13 +174,17 @@ class StepNoise:
 
 
 EXPONENTS = (0.0, 1.0, 2.0)
-"""Of the variance of steps: as it was; and as where a generation is one of T that are learned from (2)."""
+"""Candidate exponents of the variance of steps. 0 is a constant variance, and 2 is expected if a generation is one of T parts of the training
+data."""
 GAIN = 2.0
-"""How much more likely, in nats, the scatter must be with a fading variance than with a constant one."""
+"""Log-likelihood in nats by which a decreasing variance must exceed a constant one to be chosen."""
 
 
 def step_noise(residuals: np.ndarray, spent: float = 0.0) -> StepNoise:
-    """The noise behind what a law leaves unexplained of the steps, (runs, steps); `spent` is how many numbers the law fitted to them."""
+    """Estimate the noise of steps from the residuals of a law, (runs, steps).
+
+    `spent` is the number of parameters that the law fitted to the steps.
+    """
     count = residuals.size
     freedom = max(count - spent, 1.0)
     best, likeliest = StepNoise(float(np.square(residuals).sum()) / freedom, 0.0, freedom), -np.inf

@@ -8,14 +8,15 @@ from outcross.collapse.growth import Ahead, GrowthLaw, Observed, fading, step_no
 from outcross.estimate import NotApplicable
 
 RATES = (0.5, 0.6, 0.7, 0.8, 0.9)
-"""Of a step, so much is the next, in a saturating exponential."""
+"""Candidate ratios of a step to the one before, for a saturating exponential."""
 POWERS = (0.5, 1.0, 1.5, 2.0)
+"""Candidate powers of the number of fits, for a power law."""
 MIDDLES = (1.0, 2.0, 3.0, 4.0)
-"""Of a logistic curve: the fits after which half of the way is gone."""
+"""Candidate midpoints of a logistic curve, in fits."""
 WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
-"""Of a logistic curve, in fits: in so many the odds of the way that is gone grow e-fold."""
+"""Candidate widths of a logistic curve, in fits. Over one width the odds grow by a factor of e."""
 MOST_PERSISTENT = 0.97
-"""Of a step that levels off, at most so much is left at the next generation; beyond that it is a line."""
+"""Maximum rate of a pull to a level. A larger one could not be distinguished from a line."""
 
 
 class PullToALevel(GrowthLaw):
@@ -28,7 +29,7 @@ class PullToALevel(GrowthLaw):
         before, after = observed.values[:, :-1].ravel(), observed.values[:, 1:].ravel()
         spread = float(np.square(before - before.mean()).sum())
         if before.size < 4 or not spread > 0:
-            raise NotApplicable("too few different readings for a limit and a rate")
+            raise NotApplicable("too few different readings to fit a limit and a rate")
         rate = float((before - before.mean()) @ after) / spread
         rate = _less_biased(observed.values[:, :-1].ravel(), after, rate, spread)
         shift = float(after.mean() - rate * before.mean())
@@ -36,7 +37,9 @@ class PullToALevel(GrowthLaw):
         location, slope = np.empty((observed.runs, generations)), np.empty((observed.runs, generations))
         at, moved = observed.last, np.zeros(observed.runs)
         for step in range(generations):
-            moved = at - before.mean() + rate * moved  # how a location answers to the rate, at a fixed mean of the readings
+            moved = (
+                at - before.mean() + rate * moved
+            )  # derivative of a location with respect to the rate, at a fixed mean of the readings
             at = shift + rate * at
             location[:, step], slope[:, step] = at, moved
         level = np.cumsum(rate ** np.arange(generations))
@@ -45,10 +48,10 @@ class PullToALevel(GrowthLaw):
 
 
 def _less_biased(before: np.ndarray, after: np.ndarray, rate: float, spread: float) -> float:
-    """A rate that least squares found, without its bias.
+    """Return a least-squares rate after correcting its bias.
 
-    In short stationary series it is too small by (1 + 3 r)/n (Kendall 1954). Where readings are spread by a mean that moves, and not by their noise alone, it is as much
-    less biased as the spread is wider than the stationary one, n σ²/(1 - r²).
+    In short stationary series the estimate is too small by (1 + 3 r)/n (Kendall 1954). If the readings are spread by a moving mean and not only by
+    their noise, the bias is smaller by the ratio of the stationary spread, n σ²/(1 - r²), to the observed spread.
     """
     apart = after - after.mean() - rate * (before - before.mean())
     persistence = float(np.clip(rate, 0.0, MOST_PERSISTENT))
@@ -58,20 +61,20 @@ def _less_biased(before: np.ndarray, after: np.ndarray, rate: float, spread: flo
 
 
 class ShrinkingSteps(GrowthLaw):
-    """Mean steps follow a shape that is known but for its size and a number or two; shapes are averaged by how likely they make the steps.
+    """Mean steps follow a shape of unknown size with one or two parameters. The candidate shapes are averaged by their likelihood.
 
-    What a run strays stays with it: only the mean step shrinks. What a wrong shape leaves unexplained is the same in all runs of an arm, so that each generation counts once
-    in the likelihood, however many runs there are.
+    Only the mean step shrinks; the deviations of a run persist. The misfit of a wrong shape is the same in all runs of an arm, so each generation
+    counts once in the likelihood, for any number of runs.
     """
 
     @abstractmethod
     def shapes(self, first: int, count: int) -> list[np.ndarray]:
-        """The shapes, so many steps of each from the step after the fit T = `first` on; the same shapes in the same order whatever is asked."""
+        """Return `count` steps of every shape, from the step after the fit T = `first`. The shapes always have the same order."""
 
     def ahead(self, observed: Observed, generations: int) -> Ahead:
         steps = observed.steps
         if steps.size < 3 or not np.square(steps).sum() > 0:
-            raise NotApplicable("too few different steps for a law of how they shrink")
+            raise NotApplicable("too few different steps to fit how they shrink")
         known = self.shapes(1, steps.shape[1])
         to_come = [np.cumsum(shape) for shape in self.shapes(observed.generations, generations)]
         sizes = [float((steps.mean(axis=0) @ shape) / (shape @ shape)) for shape in known]

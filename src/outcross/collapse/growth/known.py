@@ -8,27 +8,27 @@ from outcross.collapse.growth import Ahead, GrowthLaw, Observed, step_noise
 from outcross.estimate import NotApplicable
 
 NEWTON = 8
-"""Steps to the shape of a gamma variable; they double its digits."""
+"""Newton steps for the shape of a gamma variable. Each doubles the number of correct digits."""
 
 
 class KnownCurve(GrowthLaw):
     """Each run follows the closed form of the experiment. Every generation keeps a fitted share of the distance between the run and the closed form, at most all of it.
 
-    Where the closed form is of a reading and runs are followed on a logarithmic scale, the mean of their logarithms lies below it, the lower the more they scatter:
-    as far as for gamma variables, which variances and squared errors are.
+    If runs are on a logarithmic scale, the mean of their logarithms lies below the logarithm of the closed form, by an amount that grows with their
+    scatter. The amount is that of gamma variables, because variances and squared errors are approximately gamma distributed.
     """
 
-    paper = "the source of the closed form, as outcross list laws gives it"
+    paper = "the source of the closed form (see outcross list laws)"
     reads_the_level = True
 
     def ahead(self, observed: Observed, generations: int) -> Ahead:
         curve, count = observed.closed_form, observed.generations
         if curve is None or curve.size < count + generations:
-            raise NotApplicable("no closed form is known of this reading")
+            raise NotApplicable("no closed form is known for this reading")
         apart = observed.values - curve[:count]
         before, after = apart[:, :-1], apart[:, 1:]
         size = float(np.square(before).sum())
-        # How much of a distance is left: 1 where errors are inherited. Shrunk to 1 as if two more steps had kept it.
+        # Share of a distance that remains, 1 if errors are inherited. It is shrunk towards 1 by two pseudo-steps that keep the distance.
         scatter = float(np.square(after - before).sum()) / before.size
         left = 1.0 if size <= 0 else float((before * after).sum() + 2 * scatter) / (size + 2 * scatter)
         left = float(np.clip(left, 0.0, 1.0))
@@ -42,11 +42,11 @@ class KnownCurve(GrowthLaw):
 
 
 def _log_lost(variance: float) -> float:
-    """How far the mean of the logarithm of a gamma variable lies below the logarithm of its mean, given the variance of the logarithm: half of that where it is small.
+    """Return how far the mean logarithm of a gamma variable lies below the logarithm of its mean, given the variance of the logarithm.
 
-    With the shape k the variance is ψ′(k) and the loss ln k - ψ(k).
+    With the shape k, the variance is ψ′(k) and the result ln k - ψ(k). For a small variance it is half of the variance.
 
-    >>> round(_log_lost(0.01), 5), round(_log_lost(4.93480), 3)  # the latter of a squared normal variable
+    >>> round(_log_lost(0.01), 5), round(_log_lost(4.93480), 3)  # the latter is a squared normal variable
     (0.00498, 1.27)
     """
     from scipy.special import digamma, polygamma

@@ -29,7 +29,7 @@ class DriftingWalk(GrowthLaw):
     def ahead(self, observed: Observed, generations: int) -> Ahead:
         steps = observed.steps
         if steps.size < 2:
-            raise NotApplicable("one step has no scatter about its mean")
+            raise NotApplicable("a single step has no scatter about its mean")
         drift = float(steps.mean())
         noise = step_noise(steps - drift, spent=1)
         far = np.arange(1, generations + 1)
@@ -52,7 +52,7 @@ class StraightLine(GrowthLaw):
         slope = float((centred @ times).mean()) / spread
         freedom = runs * (count - 1) - 1
         if freedom < 1:
-            raise NotApplicable("two readings have no scatter about their line")
+            raise NotApplicable("two readings have no scatter about a line")
         variance = float(np.square(centred - slope * times).sum()) / freedom
         later = (count - 1) / 2 + np.arange(1, generations + 1)
         location = observed.values.mean(axis=1, keepdims=True) + slope * later
@@ -68,7 +68,7 @@ class LevelPlusDrift(GrowthLaw):
     def ahead(self, observed: Observed, generations: int) -> Ahead:
         error = float(np.square(observed.errors).mean())
         if not error > 0:
-            raise NotApplicable("the readings have no errors of their own that are made anew at every generation")
+            raise NotApplicable("the readings have no errors that are independent between generations")
         steps, count = observed.steps, observed.generations
         drift = float((observed.values[:, -1] - observed.values[:, 0]).mean()) / (count - 1)
         freedom = max(steps.size - 1, 1)

@@ -1,4 +1,4 @@
-"""The functions `audit` and `audits`: from a question to what was found."""
+"""The functions `audit` and `audits`: from a question to its result."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from outcross.verbs.silence import Silence
 
 
 def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
-    """What `data` has lost, compared with the human `reference`.
+    """Return what `data` has lost, compared with the human `reference`.
 
-    Data are a path, a glob, a list of paths, a frame (pandas, polars, Arrow), a Hugging Face dataset or an array. The rest is what the command
-    line asks: `reference=`, `holdout=` (more human data that no generator has seen), `groups=("sex", "race")`, `target="income"`, `text_column=`,
-    `kinds={"zip": "category"}`, `aspects=("tails", "groups")`, `margins={"groups.share": 0.9}`, `rate=0.05`, `seed=0`, `out=` … Raises
-    BadInput where data cannot be read. With `plan=True` it audits nothing and says how every column is read.
+    `data` is a path, a glob, a list of paths, a frame (pandas, polars, Arrow), a Hugging Face dataset or an array. The other arguments are the
+    options of the command: `reference=`, `holdout=` (more human data that no generator has seen), `groups=("sex", "race")`, `target="income"`,
+    `text_column=`, `kinds={"zip": "category"}`, `aspects=("tails", "groups")`, `margins={"groups.share": 0.9}`, `rate=0.05`, `seed=0`, `out=` …
+    With `plan=True` nothing is audited, and the result says how every column is read. Raises BadInput if the data cannot be read.
 
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
@@ -43,15 +43,16 @@ def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
     if isinstance(result, ColumnPlan):
         return result  # type: ignore[return-value]
     if len(result) != 1:
-        raise BadInput(f"audit is of one set, these are {len(result)}; call outcross.audits")
+        raise BadInput(f"audit takes one set, got {len(result)}; call outcross.audits")
     return result[0]
 
 
 def answered(question: AuditQuestion, watching: Callable[[int], Any] = lambda sets: Silence()) -> Audits:
-    """What each of several sets has lost, compared with one human reference, which is read once a process.
+    """Return what each of several sets has lost, compared with one human reference. Each process reads the reference once.
 
-    Sets are paths, or a mapping of names to data; a run folder stands for the generations of its arms. With `out` the audits are written there,
-    and what that folder holds of them is loaded. `watching` makes, of the number of sets, who is told how far they are. Raises BadInput as `audit` does.
+    The sets are paths, or a mapping of names to data. A run folder stands for the generations of its arms. With `out` the audits are written to
+    that folder, and audits that it already holds are loaded. `watching` takes the number of sets and returns a context manager, which is called
+    with the progress of each set. Raises BadInput as `audit` does.
     """
     check_workers(question.workers)
     check_clean(question)
@@ -65,13 +66,13 @@ def answered(question: AuditQuestion, watching: Callable[[int], Any] = lambda se
 
 
 def _cleaned(audits: Audits, question: AuditQuestion) -> Cleaned:
-    """Write the set without its suspect records, and audit what is left against the same human data."""
+    """Write the set without its suspect records, and audit the remaining records against the same human data."""
     if len(audits) != 1:
-        raise BadInput(f"--write-clean is of one set, these are {len(audits)}; audit one of them")
+        raise BadInput(f"--write-clean takes one set, got {len(audits)}; audit one of them")
     (before,) = audits
     frame, reasons = clean_frame(before)
     if not frame.height:
-        raise BadInput(f"every record of {before.name} is suspect, so that --write-clean would write none")
+        raise BadInput(f"every record of {before.name} is suspect, so --write-clean would write an empty set; leave it out")
     again = replace(question, data={before.name: frame}, out=None, write_clean=None, before=None, after=None, shares=None)
     sets = sets_of(replace(again, reference=question.before if question.reference is None else question.reference))
     (after,) = audited(again, sets, resolve(again))[""]
@@ -81,7 +82,7 @@ def _cleaned(audits: Audits, question: AuditQuestion) -> Cleaned:
 
 
 def asked(question: AuditQuestion) -> Audits | ColumnPlan:
-    """What each of several sets has lost (`answered`); with `plan` how the columns of every set are read, and nothing else."""
+    """Return the audits of the sets (see `answered`), or with `plan` only how the columns of every set are read."""
     return planned(question) if question.plan else answered(question)
 
 

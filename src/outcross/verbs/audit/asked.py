@@ -1,4 +1,4 @@
-"""What decides the numbers of one audit beside the data: the recipe of the step that makes it."""
+"""The recipe of the step that audits one set. Together with the data it determines all numbers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Asked:
-    """The question, every aspect written out, and the words in which an audit speaks of its data."""
+    """The settings of an audit with every aspect written out, and the name and note of the set."""
 
     name: str
-    """Of the set, which notes say."""
+    """Name of the set, which notes mention."""
     note: str
-    """What the audit says first among its notes; empty where nothing."""
+    """The first note of the audit. Empty if there is none."""
     groups: tuple[str, ...]
     target: str | None
     text_column: str | None
@@ -25,16 +25,16 @@ class Asked:
     time: str | None
     aspects: tuple[Any, ...]
     attributes: tuple[Any, ...]
-    """What aspects read by name, here as parts, so that the step covers their source."""
+    """The attributes that aspects read by name, as parts, so that the key of the step covers their source."""
     margins: Mapping[str, float]
     rate: float
     seed: int
     most_columns: int
     most_seconds: float | None
-    """None where there is no bound."""
+    """None without a limit."""
     records: bool
     """Whether every record is scored."""
     shares: tuple[float, ...]
-    """Shares of synthetic training records to try; none where nobody asked how much to train on."""
+    """Shares of synthetic training records to try. Empty if `shares` was not given."""
     allow_missing: tuple[str, ...]
-    """Columns that may be absent, or not looked at."""
+    """Columns that may be missing or not compared."""

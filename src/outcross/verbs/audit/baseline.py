@@ -1,4 +1,4 @@
-"""What got worse since a former audit: a gate that lets known losses pass."""
+"""Comparison with an earlier audit, for a gate that accepts known losses."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 FAILED = ("lost", "invented")
 OF_THE_WORST = ("category_share", "category_growth", "region", "clusters")
-"""Checks that name the worst of many members, which may be another one in another set."""
+"""Checks that name the worst of many members. Another set may have another worst member."""
 
 
 def gated(audits: Audits, question: AuditQuestion) -> Audits:
-    """What a gate looks at: all that was found, or with a baseline what got worse since, the rest called kept.
+    """Return the audits for a gate. With a baseline, losses and inventions that are not worse than in it have the verdict `kept`.
 
-    BadInput where a baseline is given without a gate, or is not a whole audit.json.
+    Raises BadInput if a baseline is given without a gate, or is not a valid audit.json.
     """
     if question.baseline is None:
         return audits
     if "fail_on" not in question.settings():
-        raise BadInput("--baseline says what a gate lets pass; name the gate too, as in --fail-on any")
+        raise BadInput("--baseline has no effect without a gate; add one, for example --fail-on any")
     before = read_audits(Path(question.baseline))
     return replace(audits, by_arm={arm: tuple(_only_worse(own, before)) for arm, own in audits.by_arm.items()})
 
@@ -47,10 +47,10 @@ def _only_worse(audits: Sequence[Audit], before: Sequence[Audit]) -> list[Audit]
 
 
 def since(audits: Sequence[Audit], before: Sequence[Audit]) -> dict[str, list[Check]]:
-    """The losses and inventions of each set that are worse than in a former audit, by the set's name.
+    """Return the losses and inventions of each set that are worse than in an earlier audit, by the name of the set.
 
-    A set is held against the former set of its name, or, where both audits are of one set, against that. Worse is what was not lost then, and what
-    was lost but has an interval now that lies wholly beyond the one of then. BadInput where a set has no former one.
+    A set is compared with the earlier set of its name. If both audits have a single set, these are compared. A check is worse if it was not lost
+    or invented earlier, or if its interval lies wholly beyond the earlier interval. Raises BadInput if a set has no earlier audit.
     """
     named = {audit.name: audit for audit in before}
     if len(audits) == len(before) == 1:
@@ -66,7 +66,7 @@ def _is_worse(check: Check, before: Audit) -> bool:
 
 
 def _is_beyond(check: Check, then: Check) -> bool:
-    """Whether the interval of a loss lies wholly beyond the one of then."""
+    """Whether the interval of a loss lies wholly beyond the earlier interval."""
     if None in (check.value, check.low, check.high, then.low, then.high, check.real_vs_real):
         return False
     is_smaller = check.value < check.real_vs_real  # type: ignore[operator]
@@ -74,7 +74,7 @@ def _is_beyond(check: Check, then: Check) -> bool:
 
 
 def _place(check: Check) -> tuple[str, ...]:
-    """What a check is about, whichever member it names as the worst."""
+    """Return what a check is about, without the member that it names as the worst."""
     where = (check.group, check.at) if check.metric not in OF_THE_WORST else ()
     return (check.aspect, check.metric, check.column, *where)
 

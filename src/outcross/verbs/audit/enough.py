@@ -1,4 +1,4 @@
-"""How many records would tell where so many cannot."""
+"""The number of records that would be enough for a verdict."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ import math
 from outcross.estimate import NORMAL_QUANTILE
 
 PREDICTED = 0.85
-"""Chance, averaged over what the effect may be, that as many fresh records as are named give a verdict. Effects near the limit are commoner than that average
-takes them to be: on the first grid of benchmarks/records_that_tell.py, where this number was chosen, 84 % do, on the second, which was looked at once afterwards, 82 % do."""
+"""Probability, averaged over the possible effects, that the suggested number of fresh records gives a verdict. Effects near the limit are more common
+than this average assumes. On the first grid of benchmarks/records_that_tell.py, where this number was chosen, 84 % of fresh samples gave a verdict. On
+the second grid, which was examined once afterwards, 82 % did."""
 MOST = 1e12
-"""More records are never named."""
+"""Upper limit of the suggested number of records."""
 
 
 def records_that_tell(value: float, end: float, limit: float, rows: int, is_ratio: bool) -> float | None:
-    """About how many records a side give a verdict in 80 % of fresh samples; None where the effect says too little to name a number.
+    """Return about how many records on each side give a verdict in 80 % of fresh samples, or None if the effect is too uncertain.
 
     `end` is the end of the interval on the other side of the limit. The effect, z = |value − limit| in standard errors, is itself uncertain, and its
-    conservative end lies at the limit, where no number of records tells. So the chance is averaged over what the effect may be, d ~ N(z, 1): among
-    k times the records the statistic is N(z √k, 1 + k), and gives a verdict where it is beyond ± 1.96. An effect within one standard error
-    of the limit names no number: it would be many times too large or too small (benchmarks/records_that_tell.py).
+    conservative end lies at the limit, where no number of records is enough. So the probability is averaged over the possible effects d ~ N(z, 1):
+    with k times the records the statistic is N(z √k, 1 + k), and gives a verdict if it is beyond ± 1.96. For an effect within one standard error
+    of the limit the result is None, because the number would be many times too large or too small (benchmarks/records_that_tell.py).
 
     >>> records_that_tell(0.9, 0.78, 0.8, 1000, False), records_that_tell(0.82, 0.7, 0.8, 1000, False)
     (11000.0, None)
@@ -33,7 +34,7 @@ def records_that_tell(value: float, end: float, limit: float, rows: int, is_rati
 
 
 def times_the_records(z: float) -> float:
-    """How many times the records give a verdict with the chance that is predicted, where the effect is z standard errors of what there is.
+    """Return the factor on the number of records that gives a verdict with probability PREDICTED, if the effect is z of the present standard errors.
 
     >>> [round(times_the_records(z), 1) for z in (1.0, 1.5, 1.9)]
     [39.9, 13.6, 5.9]
@@ -49,12 +50,12 @@ def times_the_records(z: float) -> float:
 
 
 def _below(quantile: float) -> float:
-    """The chance that a standard normal number lies below."""
+    """Return the probability that a standard normal number is below `quantile`."""
     return math.erfc(-quantile / math.sqrt(2)) / 2
 
 
 def up_to_two_digits(number: float) -> float:
-    """A number rounded up to two digits.
+    """Return a number rounded up to two significant digits.
 
     >>> up_to_two_digits(1234.5), up_to_two_digits(7.2)
     (1300.0, 8.0)

@@ -1,4 +1,4 @@
-"""The figures of an audit, each by itself with its data: the checks, the columns in which something is lost, how predictions came true."""
+"""The figures of an audit, each with its data: the checks, the columns in which something is lost, and the calibration of predictions."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check
 
 CHECKS = 20
-"""Checks of one figure, the most severe first."""
+"""Maximum number of checks in one figure, the most severe first."""
 COLUMNS = 30
-"""Columns with a figure of their own, those that lost most first."""
+"""Maximum number of columns with a figure of their own, those with the most severe losses first."""
 ASSOCIATIONS = ("correlation", "correlation_ratio", "cramer")
 """Checks of pairs of columns that share a heat map."""
 MAPPED = 12
-"""Columns of a heat map, at most."""
+"""Maximum number of columns in a heat map."""
 REGIONS = 8
-"""Regions on the map of regions, at most."""
+"""Maximum number of regions on the map of regions."""
 
 
 @dataclass(frozen=True)
 class Depth:
-    """Where a check stands between what is healthy, 0, and its tolerance, 1; beyond 1 it is lost."""
+    """The value and interval of a check on a scale with the healthy value at 0 and the tolerance at 1."""
 
     value: float
     low: float
@@ -47,7 +47,7 @@ class Depth:
 
 
 def depth_of(check: Check) -> Depth | None:
-    """The depth of a check; None where it has no interval, or where the tolerance is what is healthy."""
+    """Return the depth of a check. None if it has no interval, or if the tolerance equals the healthy value."""
     healthy = pages_of_aspect(check.aspect)[check.metric].healthy
     healthy = check.real_vs_real if isinstance(healthy, str) else healthy
     value, low, high, margin = check.value, check.low, check.high, check.margin
@@ -62,7 +62,7 @@ def depth_of(check: Check) -> Depth | None:
 
 
 def associations(worst: Sequence[Check]) -> dict[tuple[str, str], float]:
-    """The change of the association of each pair of columns; empty where fewer than three have changed."""
+    """Return the change of the association of each pair of columns. Empty if fewer than three have changed."""
     changes = {
         (check.column, check.at.removeprefix("with ")): check.value
         for check in worst
@@ -72,19 +72,19 @@ def associations(worst: Sequence[Check]) -> dict[tuple[str, str], float]:
 
 
 def lost_regions(audit: Audit) -> list[Check]:
-    """The regions that are lost, the worst first."""
+    """Return the lost regions, the worst first."""
     return [check for check in audit.of("lost") if check.metric == "region"][:REGIONS]
 
 
 def map_of_regions(audit: Audit) -> Figure:
-    """The regions that are lost, the worst first; there must be one."""
+    """Return the figure of the lost regions, the worst first. There must be at least one."""
     rows = audit.rows["reference"], audit.rows["synthetic"]
     shares = [(cut(region.at, RULE), region.about, region.about * (region.value or 0.0)) for region in lost_regions(audit)]
     return regions_figure([(rule, round(human * rows[0]), round(own * rows[1]), human, own) for rule, human, own in shares])
 
 
 def map_of_associations(changes: Mapping[tuple[str, str], float]) -> Figure:
-    """How much the association of each pair of columns has changed."""
+    """Return the heat map of the changes of the association of each pair of columns."""
     names = list(dict.fromkeys(column for pair in changes for column in pair))[:MAPPED]
     rows = [
         {"one": first, "other": second, "change": value}
@@ -96,7 +96,7 @@ def map_of_associations(changes: Mapping[tuple[str, str], float]) -> Figure:
 
 
 def figures_of(audit: Audit) -> Iterator[Figure]:
-    """Every figure of one audit."""
+    """Yield every figure of one audit."""
     worst = audit.of("lost", "invented")
     if drawn := _checks(audit, "checks"):
         yield drawn
@@ -117,7 +117,7 @@ def figures_of(audit: Audit) -> Iterator[Figure]:
 
 
 def figures_of_several(audits: Sequence[Audit], are_generations: bool, arm: str = "") -> Iterator[Figure]:
-    """The figures of audits side by side: what each lost in each aspect, and the checks of each."""
+    """Yield the figures of several audits: the losses of each set in each aspect, and the checks of each set."""
     if len(audits) == 1 and not arm:
         yield from figures_of(audits[0])
         return
@@ -146,7 +146,7 @@ def figures_of_several(audits: Sequence[Audit], are_generations: bool, arm: str 
 
 
 def onsets_figure(audits: Sequence[Audit], opening: str = "") -> Figure:
-    """The mean share of records that would have to change in each aspect over generations."""
+    """Return the figure of the mean share of records that would have to change in each aspect, over generations."""
     order = {audit.name: g for g, audit in enumerate(audits)}
     rows = [
         {"generation": order[place.name], "aspect": place.aspect.replace("_", " "), "loss": place.loss} for place in ranking(audits)
@@ -158,7 +158,7 @@ def onsets_figure(audits: Sequence[Audit], opening: str = "") -> Figure:
 
 
 def _checks(audit: Audit, name: str) -> Figure | None:
-    """The worst checks on one scale; where nothing is lost those that are nearest to their tolerance."""
+    """Return the figure of the worst checks on one scale. If nothing is lost, it shows the checks that are closest to their tolerance."""
     worst = audit.of("lost", "invented")
     rest = [check for check in audit.every if check.verdict in ("cannot_tell", "kept")]
     depths = [(check, depth) for check in (worst or rest) if (depth := depth_of(check)) is not None]
@@ -185,7 +185,7 @@ def _checks(audit: Audit, name: str) -> Figure | None:
         name,
         f"{what}: {audit.name}",
         rows,
-        "Bars: 95 % intervals. 0 is what human data show and 1 the tolerance; what lies beyond -1 or 4 stands at the edge.",
+        "Bars are 95 % intervals. 0 is the human value and 1 is the tolerance. Values beyond -1 or 4 are drawn at the edge.",
     )
 
 

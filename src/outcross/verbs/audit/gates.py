@@ -1,4 +1,4 @@
-"""What makes an audit fail: an aspect, losses, inventions or anything, from a severity on."""
+"""The gates of an audit: losses or inventions, in one aspect or in all, of at least a given severity."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ WAY_OUT = "write tails, lost=5% or any=0.01"
 
 @dataclass(frozen=True)
 class Gate:
-    """One word of `--fail-on`: `any`, `lost`, `invented` or an aspect, and from which severity on."""
+    """One word of `--fail-on`: `any`, `lost`, `invented` or an aspect, with its minimum severity."""
 
     what: str
     severity: float = 0.0
-    """Share of records that would have to change, by the lower end of its interval, below which a loss passes; in [0, 1]."""
+    """Minimum severity in [0, 1]. A loss passes if the lower confidence bound of the share of records that would have to change is below it."""
 
     def asks_for(self, check: Check) -> bool:
-        """Whether a loss or an invention of this check, however small, could fail the gate."""
+        """Whether a loss or an invention of this check, however small, belongs to the gate."""
         return self.what in ("any", check.aspect, *FAILS)
 
     def fails(self, check: Check) -> bool:
-        """Whether the gate fails by this check; a loss whose severity is not known fails it."""
+        """Whether the gate fails because of this check. A loss of unknown severity fails it."""
         if check.verdict not in FAILS or not self.asks_for(check) or (self.what in FAILS and self.what != check.verdict):
             return False
         return check.severity is None or check.severity >= self.severity
 
 
 def gate_of(word: Any) -> Gate:
-    """A gate as it is written, `tails` or `tails=5%`; BadInput names the word that cannot be read.
+    """Read a gate that is written as `tails` or `tails=5%`. Raises BadInput, with the word, if it cannot be read.
 
     >>> gate_of("lost=5%"), gate_of("tails=0.01"), gate_of("any")
     (Gate(what='lost', severity=0.05), Gate(what='tails', severity=0.01), Gate(what='any', severity=0.0))
     """
     if not isinstance(word, str):
-        raise BadInput(f"--fail-on must be words, got {word!r:.80}; {WAY_OUT}")
+        raise BadInput(f"--fail-on must be a list of words, got {word!r:.80}; {WAY_OUT}")
     what, equals, minimum = (part.strip() for part in word.partition("="))
     known = ("any", *FAILS, *audit_aspects())
     if what not in known:
-        raise BadInput(f"--fail-on {what!r:.80} is no aspect{nearest(what, known)}; known: {', '.join(known)}")
+        raise BadInput(f"--fail-on {what!r:.80} is not an aspect{nearest(what, known)}; known: {', '.join(known)}")
     if not equals:
         return Gate(what)
     severity = _share(minimum)
@@ -59,7 +59,7 @@ def gate_of(word: Any) -> Gate:
 
 
 def _share(written: str) -> float | None:
-    """A share as it is written, `5%` or `0.05`; None where it is no number."""
+    """Read a share that is written as `5%` or `0.05`. None if it is not a number."""
     try:
         number = float(written.removesuffix("%")) / (100 if written.endswith("%") else 1)
     except ValueError:
@@ -68,7 +68,7 @@ def _share(written: str) -> float | None:
 
 
 def failing(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[Verdict, str]]:
-    """The verdicts and aspects by which an audit fails its gates, the most severe first."""
+    """Yield the verdicts and aspects that make an audit fail its gates, the most severe first."""
     for verdict in FAILS:
         checks = [check for check in audit.of(verdict) if any(gate.fails(check) for gate in gates)]
         for aspect in dict.fromkeys(check.aspect for check in checks):

@@ -1,4 +1,4 @@
-"""The generations of a run as sets to audit: what each wrote, and the human records that the run began with."""
+"""The generations of a run as sets to audit: the records of each generation, and the human records of generation 0."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Line:
 
     name: str
     sets: Mapping[str, External[Any]]
-    """What each generation wrote and its filters kept, g0 first."""
+    """The records of each generation that its filters kept, g0 first."""
     reference: External[Any]
-    """The human records that generation 0 learned from."""
+    """The human records that generation 0 was trained on."""
     holdout: External[Any] | None
-    """As many human records, which no generation learned from; None where the run has none."""
+    """Human records that no generation was trained on. None if the run has none."""
     is_text: bool
     steps: tuple[StepEntry, ...]
-    """The steps of the run that all of these come from, back to the human files."""
+    """The steps of the run from which these records come, back to the human files."""
     note: str = ""
-    """Which seed's, where the arm has several."""
+    """Which seed is audited, if the arm has several."""
 
 
 def is_run(path: str | Path) -> bool:
@@ -42,7 +42,7 @@ def is_run(path: str | Path) -> bool:
 
 
 def lines(folder: Path, arm: str | None = None) -> list[Line]:
-    """The arms of a run, each with its first seed, or one of them. BadInput where the run kept no records, or there is no such arm."""
+    """Return the arms of a run, or one of them, each with its first seed. Raises BadInput if the run kept no records, or if there is no such arm."""
     run = opened(folder)
     arms = sorted({ended.arm for ended in run.tables.ended})
     if not arms:
@@ -72,12 +72,12 @@ def _line(run: Run, arm: str) -> Line:
         _records(run.ledger, human, "holdout") if "holdout" in parts else None,
         is_text="training/text.parquet" in human.files,
         steps=tuple(run.ledger.entries[key] for key in ancestors),
-        note=f"of {len(seeds)} seeds the first is audited, seed-{seeds[0]}" if len(seeds) > 1 else "",
+        note=f"only the first of {len(seeds)} seeds is audited, seed-{seeds[0]}" if len(seeds) > 1 else "",
     )
 
 
 def _human(ledger: Ledger, drawn: str, arm: str) -> str:
-    """The step that gathered the human records of these."""
+    """Return the key of the step that read the human records of drawn records."""
     ancestors = ledger.lineage(drawn) if drawn in ledger.entries else ()
     for ancestor in ancestors:
         if ancestor.verb == "gather":
@@ -86,7 +86,7 @@ def _human(ledger: Ledger, drawn: str, arm: str) -> str:
 
 
 def _step(ledger: Ledger, key: str) -> StepEntry:
-    """A finished step whose files are as they were."""
+    """Return a finished step after checking that its files are unchanged. Raises BadInput otherwise."""
     entry = ledger.whole(key)
     if entry is None or not entry.files:
         raise BadInput(f"{ledger.folder} has lost step {key[:12]}; run the experiment again, finished steps are kept")
@@ -94,16 +94,16 @@ def _step(ledger: Ledger, key: str) -> StepEntry:
 
 
 def _records(ledger: Ledger, step: StepEntry, part: str = "") -> External[Any]:
-    """The records that a step made, or one part of them, as an audit reads them."""
+    """Return the records of a step, or one part of them, in the form that an audit reads."""
     assert ledger.folder is not None
     place = ledger.folder / "steps" / step.key / part
     return External(f"{step.output}/{part}" if part else step.output, lambda: _frame(place), [step.output], {})
 
 
 def _frame(place: Path) -> Any:
-    """Records as an audit reads them. A block of text is cut at tokens: its first and its last piece, which a cut may have maimed, are dropped on all sides.
+    """Load records in the form that an audit reads. Blocks of text lose their first and last piece, because blocks are cut at tokens and these may be incomplete.
 
-    Blocks were dealt to the human sets one by one, so that they and not their documents are what is exchangeable.
+    Each block is a record, because blocks and not documents were assigned at random to the human sets, so that the blocks are exchangeable.
     """
     records = load_records(place)
     if isinstance(records, Blocks):
@@ -112,4 +112,4 @@ def _frame(place: Path) -> Any:
         return records.array
     if isinstance(records, LabelledPoints):
         return records.frame
-    raise BadInput(f"{place} holds {records.kind} of independent chains or states, an audit reads text and points")
+    raise BadInput(f"{place} holds {records.kind} of independent chains or of states, but an audit reads texts and points")

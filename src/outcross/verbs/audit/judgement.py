@@ -1,4 +1,4 @@
-"""From readings to verdicts: margins, floors, and how many false alarms are let through."""
+"""The verdicts of an audit: readings are compared with their margins, and false alarms are controlled over all checks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from outcross.measures.severity import Direction, records_to_change, severity
 from outcross.verbs.audit.enough import MOST, records_that_tell
 
 NOTE = 500
-"""Characters of a note, at most."""
+"""Maximum number of characters of a note."""
 Verdict = Literal["lost", "invented", "kept", "cannot_tell", "not_applicable"]
 
 
@@ -26,31 +26,36 @@ class Judged:
     reading: Reading
     page: Page
     limit: float | None
-    """The tolerance as a value: beyond it the check reports a loss."""
+    """The tolerance as a value. A check whose interval lies wholly beyond it is a loss."""
     verdict: Verdict
     severity: float | None
-    """The lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]; None where it has no interval."""
+    """Lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]. None without an
+    interval."""
     why: str
     differs: bool = False
-    """Whether it differs detectably from what is healthy, though it is kept: its p-value is a discovery and its interval lies within the tolerance."""
+    """Whether a kept check differs detectably from the healthy value: its p-value is a discovery, but its interval lies within the tolerance."""
     to_change: float | None = None
-    """The share of records that would have to change if the value is exact; `severity` is its lower bound. None where it has no interval."""
+    """The share of records that would have to change if the value were exact. `severity` is its lower bound. None without an interval."""
 
 
 def judge(
     readings: Mapping[str, Sequence[Reading]], margins: Mapping[str, float], rate: float, rows: int, reference_rows: int
 ) -> list[Judged]:
-    """A verdict for every reading.
+    """Return a verdict for every reading.
 
-    A verdict is an equivalence test: it compares the interval with the tolerance (the margin), and no p-value overrules it. `kept`: the whole
-    interval is within the tolerance, whatever p says; where p is a discovery, the check says by how much it differs. `lost`: the whole interval is
-    beyond the tolerance, and real against real looks as bad too seldom to be chance among so many checks. `cannot_tell`: neither, and says what n would do,
-    or there is no interval, and says why. `invented`: lost, for checks of what human data do not have. So nothing is lost by a
-    small p alone, and nothing is kept because p is large (Wellek, Testing Statistical Hypotheses of Equivalence, 2010).
+    A verdict is an equivalence test (Wellek, Testing Statistical Hypotheses of Equivalence, 2010): it compares the interval with the tolerance, that
+    is, the margin. A small p alone does not make a loss, and a large p alone does not make a check kept.
 
-    What is too seldom is controlled over all checks: an aspect is looked into where Simes' p-value of its checks passes Benjamini and Hochberg's
-    step among the aspects, its checks at the rate times the share of aspects that do (Benjamini and Bogomolov, JRSS-B 76:297, 2014: the expected
-    share of false discoveries, averaged over the aspects selected, stays below the rate).
+    - `kept`: the whole interval is within the tolerance, whatever p is. If p is a discovery, `why` gives the size of the difference.
+    - `lost`: the whole interval is beyond the tolerance, and p, if there is one, is a discovery: real data compared with real data are as bad so
+      rarely that chance among this many checks does not explain it.
+    - `invented`: as `lost`, for checks of what human data do not have.
+    - `cannot_tell`: neither. `why` gives the number of records that would be enough, or the reason why there is no interval.
+
+    Discoveries are controlled over all checks. The losses and the inventions of each aspect are a family. A family is selected if Simes' p-value of
+    its checks passes the step of Benjamini and Hochberg among the families. Its checks are then tested at the rate times the share of selected
+    families (Benjamini and Bogomolov, JRSS-B 76:297, 2014: the expected share of false discoveries, averaged over the selected families, stays
+    below the rate).
     """
     discovered = discoveries(
         {
@@ -72,7 +77,7 @@ def judge(
 
 
 def _families(readings: Mapping[str, Sequence[Reading]]) -> Iterator[tuple[tuple[str, bool], list[Reading]]]:
-    """Checks that are controlled together: what an aspect has lost, what it has invented."""
+    """Yield the families of checks that are controlled together: the losses and the inventions of each aspect."""
     for aspect, of_aspect in readings.items():
         pages = pages_of_aspect(aspect)
         for is_invention in (False, True):
@@ -80,7 +85,7 @@ def _families(readings: Mapping[str, Sequence[Reading]]) -> Iterator[tuple[tuple
 
 
 def discoveries(families: Mapping[tuple[str, bool], Sequence[float]], rate: float) -> dict[tuple[str, bool], float]:
-    """The largest p-value that is a discovery in each family; 0 where there is none.
+    """Return the largest p-value that is a discovery in each family. It is 0 if there is none.
 
     >>> discoveries({("tails", False): [0.001, 0.4], ("spread", False): [0.3, 0.6]}, 0.05)
     {('tails', False): 0.001, ('spread', False): 0.0}
@@ -93,7 +98,7 @@ def discoveries(families: Mapping[tuple[str, bool], Sequence[float]], rate: floa
 
 
 def step_up(p: np.ndarray, rate: float) -> float:
-    """The largest p-value that Benjamini and Hochberg's step-up rejects (JRSS-B 57:289, 1995); 0 where none is."""
+    """Return the largest p-value that the step-up procedure of Benjamini and Hochberg rejects (JRSS-B 57:289, 1995). It is 0 if there is none."""
     ordered = np.sort(p)
     passed = np.flatnonzero(ordered <= rate * np.arange(1, p.size + 1) / max(1, p.size))
     return float(ordered[passed[-1]]) if passed.size else 0.0
@@ -106,7 +111,9 @@ def _judged(aspect: str, reading: Reading, page: Page, margin: float, level: flo
     page = page.on_side_of(estimate, null)
     limit = page.limit(null, margin)
     if limit is None:
-        return Judged(aspect, reading, page, None, "not_applicable", None, reading.note or "nothing says what human data show")
+        return Judged(
+            aspect, reading, page, None, "not_applicable", None, reading.note or "there is no human value to compare with"
+        )
     if why := _unreachable(limit, page, reading):
         return Judged(aspect, reading, page, limit, "not_applicable", None, "; ".join(filter(None, (why, reading.note))))
     healthy = page.healthy_value(null)
@@ -139,7 +146,7 @@ def _judged(aspect: str, reading: Reading, page: Page, margin: float, level: flo
 
 
 def _severities(value: float, end: float, limit: float, page: Page, reading: Reading, worse: Direction) -> tuple[float, float]:
-    """The share of records that would have to change, by the end of the interval that is nearest to the limit, and by the value itself."""
+    """Return the share of records that would have to change, for the end of the interval closest to the limit and for the value itself."""
     if reading.change is not None:
         severities = (reading.about * reading.change(bound, limit) for bound in (end, value))
         return next(severities), next(severities)
@@ -147,16 +154,16 @@ def _severities(value: float, end: float, limit: float, page: Page, reading: Rea
 
 
 def _unreachable(limit: float, page: Page, reading: Reading) -> str:
-    """Why no value could lie beyond the limit; nothing where one could. Such a check would be kept whatever the data are."""
+    """Return the reason why no value can lie beyond the limit, or an empty text. Such a check would be kept for any data."""
     lowest, highest = reading.range or page.values
     if (page.worse == "smaller" and limit > lowest) or (page.worse != "smaller" and limit < highest):
         return ""
     end = lowest if page.worse == "smaller" else highest
-    return f"no loss beyond the margin of {limit:.3g} can show: the value cannot be {'below' if page.worse == 'smaller' else 'above'} {end:.3g} here"
+    return f"a loss beyond the margin of {limit:.3g} is impossible, because the value cannot be {'below' if page.worse == 'smaller' else 'above'} {end:.3g} here"
 
 
 def difference(value: float, healthy: float, page: Page) -> str:
-    """How far a value is from what is healthy, in words: in percent of it for a ratio, in percentage points for a share.
+    """Return the difference of a value from the healthy value in words: in percent of it for a ratio, in percentage points for a share.
 
     >>> from dataclasses import replace
     >>> ratio = pages_of_aspect("spread")["variance"]
@@ -171,15 +178,15 @@ def difference(value: float, healthy: float, page: Page) -> str:
 
 
 def _by_chance(null: Null) -> str:
-    return f"beyond the margin, but among so many checks real against real shows as much (p = {null.p:.2g})"
+    return f"beyond the margin, but among so many checks real data differ as much from real data by chance (p = {null.p:.2g})"
 
 
 def _enough(value: float, end: float, limit: float, page: Page, rows: int) -> str:
-    """How many records would give a verdict, where that can be said."""
+    """Return a sentence with the number of records that would give a verdict, if it can be estimated."""
     needed = records_that_tell(value, end, limit, rows, page.of == "ratio")
     if needed is None:
-        return "the interval crosses the margin, and the value is within a standard error of it: too near to say how many records would tell"
-    return f"the interval crosses the margin; about {_written(needed)} records a side would tell"
+        return "the interval crosses the margin, and the value is within one standard error of it, so the number of records for a verdict cannot be estimated"
+    return f"the interval crosses the margin; about {_written(needed)} records on each side would give a verdict"
 
 
 def _written(number: float) -> str:

@@ -1,4 +1,4 @@
-"""The worst losses of an audit: to read in a terminal, to look at in a notebook, to take into a data frame."""
+"""The worst losses of an audit, for a terminal, a notebook or a data frame."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Losses(Sequence["Check"]):
         return "\n".join(lines) or "nothing is lost"
 
     def frame(self) -> Any:
-        """A row a check (polars)."""
+        """Return a polars frame with one row per check."""
         from outcross.verbs.audit.result import frame_of
 
         return frame_of(self.checks)
 
     def to_pandas(self) -> Any:
-        """A row a check (pandas)."""
+        """Return a pandas frame with one row per check."""
         return as_pandas(self.frame())
 
     def _repr_html_(self) -> str:
@@ -56,11 +56,13 @@ class Losses(Sequence["Check"]):
 
 
 def as_pandas(frame: Any) -> Any:
-    """A polars frame as a pandas one; BadInput where that is not installed."""
+    """Return a polars frame as a pandas frame. Raises BadInput if pandas or pyarrow is not installed."""
     try:
         return frame.to_pandas()
     except ImportError as error:
-        raise BadInput(f"{error.name or 'pandas'} is not installed; pip install pandas pyarrow, or take the polars frame") from None
+        raise BadInput(
+            f"{error.name or 'pandas'} is not installed; run pip install pandas pyarrow, or use frame(), which returns polars"
+        ) from None
 
 
 __all__ = ["Losses", "as_pandas"]

@@ -1,4 +1,4 @@
-"""What a generator would have to add: the regions and categories of human data that are thinned out, as data."""
+"""The records that a generator would have to add: regions and categories of human data that are thinned out, as plain data."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 STREAM = 0x2EED
-"""The random stream of the regions."""
+"""The random stream of the search for regions."""
 CATEGORIES = ("category_share", "share")
-"""Checks whose lost categories are to be filled too: of any column, and of a column that names groups."""
+"""Checks whose lost categories are added to the needs: those of any column, and those of group columns."""
 
 
 def thinned(drawn: Table, human: Table, seed: int) -> list[Region]:
-    """The regions of the human data that are surely thinned out, the surest first; none where none can be looked for."""
+    """Return the regions of the human data that are significantly thinned out, the most certain first. Empty if the search is not applicable."""
     try:
         return surely_thinned(regions_of(drawn, human, np.random.default_rng([STREAM, seed])))
     except NotApplicable:
@@ -34,7 +34,7 @@ def thinned(drawn: Table, human: Table, seed: int) -> list[Region]:
 
 
 def needs_of(regions: Iterable[Region], checks: Sequence[Check], rows: int) -> list[MissingRegion]:
-    """What is missing of `rows` synthetic records, the largest need first: regions, and single categories that are lost by their check."""
+    """Return the records that are missing among `rows` synthetic records, the largest need first: regions, and categories that a check found lost."""
     needs = [as_data(region, rows) for region in regions]
     needs += [
         as_data(_of_category(check), rows)
@@ -45,7 +45,7 @@ def needs_of(regions: Iterable[Region], checks: Sequence[Check], rows: int) -> l
 
 
 def _of_category(check: Check) -> Region:
-    """A lost category as the region of its records."""
+    """Return a lost category as the region of its records."""
     assert check.value is not None and check.n is not None
     value = check.group.removeprefix(f"{check.column}=")
     condition = Condition(check.column, "among", values=(value,), words=f"{check.column} = {value}")
@@ -54,7 +54,7 @@ def _of_category(check: Check) -> Region:
 
 
 def needs_file(name: str, rows: Mapping[str, int], needs: Iterable[MissingRegion]) -> str:
-    """What is missing of a set, as needs.yaml says it."""
+    """Return the content of needs.yaml, the records that are missing in a set."""
     return dump({"schema": SCHEMA, "set": name, "records": dict(rows), "needs": list(map(_plain, needs))})
 
 
@@ -70,7 +70,7 @@ def _plain(need: MissingRegion) -> dict[str, Any]:
 
 
 def _plain_condition(condition: Condition) -> dict[str, Any]:
-    """What a condition says, without what it leaves open; a bound of 0 is a bound."""
+    """Return the fields of a condition without those that are unset. A bound of 0 counts as set."""
     said = {field.name: getattr(condition, field.name) for field in fields(condition)}
     return {
         name: list(value) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""An audit for machines that gate a change: JUnit XML, and GitHub's annotations."""
+"""An audit in the formats of continuous integration: JUnit XML and annotations of GitHub Actions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check
 
 ANNOTATIONS = 10
-"""Errors of one step that GitHub shows; more are not shown."""
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what no XML 1.0 document may hold
+"""Maximum number of errors of one step that GitHub shows."""
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 does not allow
 
 
 def junit(audits: Iterable[Audit]) -> str:
-    """The audits as JUnit XML: a suite a set, a case a check; a loss or an invention is a failure, and what cannot be told is skipped."""
+    """Return the audits as JUnit XML with one suite per set and one case per check.
+
+    Losses and inventions are failures; checks without an answer are skipped.
+    """
     suites = ElementTree.Element("testsuites", name="outcross audit")
     for audit in audits:
         failed, skipped = audit.of("lost", "invented"), audit.of("cannot_tell", "not_applicable")
@@ -46,7 +49,7 @@ def _case(check: Check) -> ElementTree.Element:
 
 
 def github(audits: Iterable[Audit]) -> Iterator[str]:
-    """Workflow commands that GitHub Actions shows beside a change: the sentence of each set, then its worst losses and inventions."""
+    """Yield workflow commands that GitHub Actions shows beside a change: the summary of each set, then its worst losses and inventions."""
     for audit in audits:
         failed = audit.of("lost", "invented")
         yield _command("error" if failed else "notice", f"Outcross audit: {audit.name}", audit.summary)
@@ -55,7 +58,7 @@ def github(audits: Iterable[Audit]) -> Iterator[str]:
 
 
 def _command(level: str, title: str, message: str) -> str:
-    """One workflow command, in which the data can end nothing and begin nothing.
+    """Return one workflow command. The text is escaped, so that it cannot end the command or begin another one.
 
     >>> _command("error", "a, b: c", "50 %\\n::error::no")
     '::error title=a%2C b%3A c::50 %25 ::error::no'
@@ -69,7 +72,7 @@ def _escaped(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Text that XML can hold; ElementTree escapes the rest."""
+    """Replace characters that XML does not allow. ElementTree escapes the rest."""
     return _NO_XML.sub("�", text)
 
 

@@ -1,4 +1,4 @@
-"""Audits to one HTML file that opens offline: what is lost first, each number beside its floor and its margin."""
+"""The report of audits, one HTML file that opens offline. The most severe losses come first, and each number has its floor and its margin."""
 
 from __future__ import annotations
 
@@ -35,34 +35,34 @@ if TYPE_CHECKING:
 
 LIMIT = 1_000_000  # bytes
 Drawn = dict[tuple[str, str], str]
-"""The SVG of each figure that was drawn, by its name and title."""
+"""The SVG of each figure that has been drawn, by its name and title."""
 ORDER: Sequence[Verdict] = ("lost", "invented", "cannot_tell", "kept", "not_applicable")
-"""In which the checks of an aspect are listed."""
+"""The order in which the checks of an aspect are listed."""
 COLOURS = {"lost": "#9a3b00", "invented": "#6b3fa0", "cannot_tell": "#63625d", "kept": "#2f6b3c", "not_applicable": "#63625d"}
 MOST = {"lost": 60, "invented": 60, "cannot_tell": 60, "kept": 60, "not_applicable": 40}
 LONGEST = 2000
-"""Characters of one piece of text on the page: a sentence, a note."""
+"""Maximum number of characters of a sentence or a note on the page."""
 WORST = 10
-"""Losses and inventions that a notebook shows."""
+"""Maximum number of losses and inventions that a notebook shows."""
 CARDS = 3
-"""Losses and inventions of an aspect that have a card; the others are in its table."""
+"""Maximum number of losses and inventions of an aspect that have a card. The others are in its table."""
 PREDICTED = ("loss", "brier", "timid", "overconfident", "discrimination")
-"""Checks of predictions, beside which stands how these came true."""
+"""Checks of predictions. Their cards show the calibration of the predictions."""
 INSIDE = ("spread_inside",)
 """Checks of a column among the records of a group."""
 COLUMNS = 400
-"""Columns of which the page says how they were read, at most."""
+"""Maximum number of columns for which the page shows how they were read."""
 POINTED = 12
-"""Records shown of each side."""
+"""Maximum number of records shown of each side."""
 POINTED_COLUMNS = 14
-"""Columns shown of them."""
+"""Maximum number of columns shown of these records."""
 HEALTHY, MARGIN = 60.0, 100.0
-"""Where the bars have what is human and the margin, of 240 across."""
+"""Horizontal positions of the human value and of the margin in a bar of width 240."""
 
 
 @dataclass(frozen=True)
 class CheckBar:
-    """A check as a bar across 240: places of its numbers."""
+    """A check as a bar of width 240, with the horizontal positions of its numbers."""
 
     healthy: float
     margin: float
@@ -76,7 +76,7 @@ class CheckBar:
 
 @dataclass(frozen=True)
 class CheckRow:
-    """A check as a row."""
+    """A check as a row of a table."""
 
     check: Check
     title: str
@@ -90,10 +90,10 @@ class FindingCard:
 
     row: CheckRow
     said: str
-    """What was found, before and after."""
+    """The finding in words, with the value before and after."""
     page: Page
     pictures: list[tuple[str, str]]
-    """SVG with its caption: the column on both sides, and the quantiles of numbers where a tail is lost."""
+    """Figures as SVG with their captions: the column on both sides, and its quantiles if a tail of numbers is lost."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Group:
     verdict: str
     rows: list[CheckRow]
     left: int
-    """Checks that are not shown."""
+    """Number of checks that are not shown."""
 
 
 @dataclass(frozen=True)
@@ -114,29 +114,29 @@ class AspectPage:
     question: str
     verdict: str
     said: str
-    """Its worst finding in words, or how many checks say what."""
+    """The worst finding in words, or the numbers of checks by verdict."""
     findings: list[FindingCard]
     more: int
-    """Losses and inventions without a card."""
+    """Number of losses and inventions without a card."""
     heat_map: tuple[str, str]
-    """Of the associations that have changed, with its caption; empty where there are too few."""
+    """Heat map of the associations that have changed, as SVG with its caption. Empty if fewer than three have changed."""
     groups: list[Group]
     checks: int
 
 
 @dataclass(frozen=True)
 class PointedRecords:
-    """Records of one side that an audit points at, as the page shows them."""
+    """Records of one side that an audit points out, as the page shows them."""
 
     side: str
     columns: list[str]
-    """The value by which they are ordered, then columns of the data."""
+    """The value by which the records are sorted, followed by columns of the data."""
     reasons: list[tuple[str, list[list[str]]]]
-    """Why records are pointed at, and the cells of these records."""
+    """Each reason with the cells of its records."""
     shown: int
     total: int
     left_columns: int
-    """Columns of the data that are not shown."""
+    """Number of columns of the data that are not shown."""
 
 
 @dataclass(frozen=True)
@@ -151,26 +151,26 @@ class AuditPage:
     pointed: list[PointedRecords]
     notes: list[str]
     columns: list[ReadColumn]
-    """How columns were read; guesses and what is left out come first."""
+    """How columns were read. Guesses and columns that are left out come first."""
     left_columns: int
-    """Columns that are not shown."""
+    """Number of columns that are not shown."""
     read_as: dict[str, int]
-    """How many columns were read as what."""
+    """Number of columns by type."""
     share_curve: ShareCurve | None
-    """How much of the set to train on, where that was asked."""
+    """How much of the set to train on, if it was requested."""
     curves: list[tuple[ShareDesign, str]]
-    """Its two designs, each with a picture."""
+    """The two designs of the share curve, each with its figure as SVG."""
     is_missing_charts: bool
     """Whether there are no pictures, because the extra `report` is not installed."""
 
 
 def write_audits(audits: Sequence[Audit], path: Path, are_generations: bool = False) -> Path:
-    """Write the report of one audit, or of several beside each other."""
+    """Write the report of one audit, or of several side by side."""
     return write_page(path, page(audits, are_generations))
 
 
 def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
-    """The page, below a megabyte: fewer rows where there are many."""
+    """Return the page as bytes. If it exceeds a megabyte, fewer rows are shown."""
     share = 1.0
     drawn: Drawn = {}
     text = _rendered(audits, are_generations, share, drawn)
@@ -181,7 +181,7 @@ def page(audits: Sequence[Audit], are_generations: bool = False) -> bytes:
 
 
 def fragment(audit: Audit) -> str:
-    """The sentence, how each aspect stands, and the worst ten with pictures, for a notebook."""
+    """Return the HTML for a notebook: the first sentence, the verdict of each aspect, and the ten worst findings with figures."""
     worst = _apart(audit.of("lost", "invented"))[:WORST]
     aspects = [_aspect(audit, standing, 1.0, False, {}) for standing in scorecard(audit)]
     findings = _findings(audit, worst, {})
@@ -189,7 +189,7 @@ def fragment(audit: Audit) -> str:
 
 
 def table_of_findings(audit: Audit, checks: Sequence[Check]) -> str:
-    """Checks as a table with pictures, for a notebook."""
+    """Return checks as an HTML table with figures, for a notebook."""
     findings = _findings(audit, checks, {})
     return _template("fragment.html").render(audit=None, aspects=[], findings=findings, marks=MARKS, colours=COLOURS)
 
@@ -234,7 +234,7 @@ def _sentence(audits: Sequence[Audit], are_generations: bool) -> str:
 
 
 def _curves(audits: Sequence[Audit]) -> str:
-    """The mean share of records that would have to change in each aspect over generations, as drawn by the charts of runs; nothing where they cannot be drawn."""
+    """Return the SVG of the mean share of records that would have to change in each aspect, over generations."""
     return onsets_figure(audits).svg("onsets")
 
 
@@ -280,7 +280,7 @@ def _aspect(audit: Audit, standing: Standing, share: float, is_alone: bool, draw
 
 
 def _apart(worst: Sequence[Check]) -> list[Check]:
-    """Checks that say something of their own come first: one of each column, and one of all regions, which share a map."""
+    """Return the checks with the first check of each column in front. Only the first region is kept, because all regions share a map."""
     first = {_subject(check, i): check for i, check in reversed(list(enumerate(worst)))}
     ordered = sorted(worst, key=lambda check: check not in first.values())
     regions = [check for check in ordered if check.metric == "region"]
@@ -304,7 +304,10 @@ def _findings(audit: Audit, checks: Sequence[Check], drawn: Drawn) -> list[Findi
 
 
 def _figures(audit: Audit, check: Check) -> list[Figure]:
-    """The column of a check on both sides, the map of regions, or how predictions came true; none where the check looks into a group, which the figure of the whole does not show."""
+    """Return the figures of a check: its column on both sides, the map of regions, or the calibration of predictions.
+
+    A check within a group has no figure, because the figure of the whole column does not show the group.
+    """
     if check.metric == "region":
         return [map_of_regions(audit)] if check.verdict == "lost" else []
     if check.metric in PREDICTED:
@@ -321,7 +324,7 @@ def _figures(audit: Audit, check: Check) -> list[Figure]:
 
 
 def _picture(figure: Figure, drawn: Drawn) -> tuple[str, str]:
-    """A figure as SVG with its caption. Each is drawn once, although a column may have lost several things."""
+    """Return a figure as SVG with its caption. Each figure is drawn only once, because a column may have several losses."""
     key = figure.name, figure.title
     if key not in drawn:
         drawn[key] = figure.svg()
@@ -329,7 +332,7 @@ def _picture(figure: Figure, drawn: Drawn) -> tuple[str, str]:
 
 
 def _heat_map(worst: Sequence[Check], drawn: Drawn) -> tuple[str, str]:
-    """The pairs of columns whose association has changed most, where there are at least three."""
+    """Return the heat map of the pairs of columns whose association has changed, if there are at least three."""
     changes = associations(worst)
     return _picture(map_of_associations(changes), drawn) if changes else ("", "")
 
@@ -387,7 +390,7 @@ def _definitions(audits: Sequence[Audit]) -> Iterator[tuple[str, str, Page]]:
 
 
 def margin_of(page: Page) -> str:
-    """The margin of a check in words."""
+    """Return the healthy value and the margin of a check in words."""
     assert page.margin is not None
     healthy = page.healthy if isinstance(page.healthy, str) else written(page.healthy)
     if page.worse == "either":
@@ -404,7 +407,7 @@ def _short(value: float | None) -> str:
 
 
 DARKEST = 0.2
-"""Mean share of records that would have to change from which a cell is as dark as it gets."""
+"""Mean share of records that would have to change at which a cell has its darkest colour."""
 
 
 def _shade(loss: float) -> str:

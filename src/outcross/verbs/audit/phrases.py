@@ -1,4 +1,4 @@
-"""What a check has found in plain English, before and after, check by check."""
+"""The finding of each check in plain English, with the value before and after."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Check
 
 BARE = ("yes", "no", "true", "false", "none", "nan", "null", "other", "unknown")
-"""Names of categories that many columns have."""
+"""Names of categories that occur in many columns, so that they need the name of the column."""
 ENDS = (("upper ", "the highest "), ("lower ", "the lowest "))
-"""How places of a column are written, and how they are said."""
+"""Places in a column as they are written, and as they stand in a sentence."""
 
 
 class CheckWords:
-    """What a check has found, as words for a sentence."""
+    """The finding of a check, as words for a sentence."""
 
     def __init__(self, check: Check):
         self.check = check
@@ -51,7 +51,7 @@ class CheckWords:
 
     @cached_property
     def group(self) -> str:
-        """The group in words: `Male (sex) and Black (race)`; `RAC1P = 6` where a value says nothing by itself."""
+        """The group in words: `Male (sex) and Black (race)`, or `RAC1P = 6` if the value is unclear without its column."""
         parts = [part.partition("=") for part in self.check.group.split(", ")] if "=" in self.check.group else []
         named = " and ".join(
             f"{shortened(value)} ({shortened(column)})" if is_telling(value) else f"{shortened(column)} = {shortened(value)}"
@@ -61,7 +61,7 @@ class CheckWords:
 
     @cached_property
     def is_named(self) -> bool:
-        """Whether every value of the group says something by itself."""
+        """Whether every value of the group is clear without its column."""
         return all(is_telling(part.partition("=")[2]) for part in self.check.group.split(", "))
 
     @cached_property
@@ -89,31 +89,31 @@ class CheckWords:
 
     @cached_property
     def of_records(self) -> str:
-        """Of a ratio of shares: the share before and after."""
+        """The share of records before and after, for a ratio of shares."""
         if self.check.about >= 1:
             return f"{self.moved} to {percent(self.value)} of the human share"
         return f"{self.moved} from {percent(self.check.about)} to {percent(self.check.about * self.value)} of records"
 
     @cached_property
     def from_to(self) -> str:
-        """Of a share: before and after."""
+        """The value before and after, for a share."""
         return f"{self.moved} from {percent(self.real)} to {percent(self.value)}"
 
     @cached_property
     def rest_from_to(self) -> str:
-        """Of what is left of a share: before and after."""
+        """The complement of a share before and after."""
         return (
             f"{'rose' if self.value < self.real else 'fell'} from {percent(1 - self.real)} to {percent(max(0.0, 1 - self.value))}"
         )
 
     @cached_property
     def of_human(self) -> str:
-        """Of a ratio: how many times the human value."""
+        """A ratio as a percentage or a multiple of the human value."""
         return f"{percent(self.value)} of" if self.value < 2 else f"{self.value:.2g} times"
 
     @cached_property
     def spread(self) -> str:
-        """Of a ratio of variances or of widths: the ratio of the widths."""
+        """The ratio of the widths, for a ratio of variances or of widths."""
         ratio = max(0.0, self.value)
         return percent(ratio**0.5 if self.page.change == "variance" else ratio)
 
@@ -123,7 +123,7 @@ class CheckWords:
 
 
 def is_telling(value: str) -> bool:
-    """Whether the name of a category says something without its column: a number, a letter and yes or no do not.
+    """Whether the name of a category is clear without its column. Numbers, single letters, yes and no are not.
 
     >>> [is_telling(value) for value in ("Male", "<=50K", "yes", "m", "6")]
     [True, True, False, False, False]
@@ -132,14 +132,14 @@ def is_telling(value: str) -> bool:
 
 
 def clause(check: Check) -> str:
-    """What a check has found in plain English, before and after: `Male (sex) fell from 40 % to 5 % of records`."""
+    """Return the finding of a check in plain English: `Male (sex) fell from 40 % to 5 % of records`."""
     finding = CheckWords(check)
     phrase = PHRASES.get(check.metric, generic)(finding)
     return phrase if finding.group in phrase else phrase + finding.among
 
 
 def generic(finding: CheckWords) -> str:
-    """What is said of a check that has no phrase of its own, by its title and its unit."""
+    """Return the finding of a check without a phrase of its own, built from its title and unit."""
     about = f"{finding.page.title}{finding.of_column}{finding.among}"
     if finding.page.unit == "ratio":
         return f"{about} {finding.moved} to {finding.of_human} the human value"
@@ -174,8 +174,8 @@ def _region(finding: CheckWords) -> str:
 
 def _cluster(finding: CheckWords) -> str:
     if finding.value == 0:
-        return f"a cluster of like records that holds {percent(finding.check.about)} of human ones is empty"
-    return f"a cluster of like records {finding.of_records}"
+        return f"a cluster of similar records with {percent(finding.check.about)} of the human ones is empty"
+    return f"a cluster of similar records {finding.of_records}"
 
 
 def _end(finding: CheckWords) -> str:
@@ -219,7 +219,7 @@ def _categories(finding: CheckWords) -> str:
     if finding.check.before is None or finding.check.after is None:
         return f"the variety of {finding.column}{finding.among} fell to {percent(finding.value)} of the human one"
     before, after = (f"{number:.3g}" for number in (finding.check.before, finding.check.after))
-    return f"the values of {finding.column} are less varied{finding.among}: as if it had {after} equally common categories, and not {before}"
+    return f"the values of {finding.column} are less varied{finding.among}, as with {after} equally common categories instead of {before}"
 
 
 def _pairs(finding: CheckWords) -> str:
@@ -229,14 +229,14 @@ def _pairs(finding: CheckWords) -> str:
 
 
 def _ranks(finding: CheckWords) -> str:
-    learner = f"a model trained on it ({finding.check.at})" if finding.check.at else "a model trained on it"
+    learner = f"a model trained on these data ({finding.check.at})" if finding.check.at else "a model trained on these data"
     if finding.check.before is None or finding.check.after is None:
-        return f"{learner} tells cases of {finding.column} apart worse by {abs(finding.value):.2g}"
-    return f"{learner} tells cases of {finding.column} apart worse: from {finding.check.before:.2f} to {finding.check.after:.2f} (1 is without error)"
+        return f"{learner} separates cases of {finding.column} less well by {abs(finding.value):.2g}"
+    return f"{learner} separates cases of {finding.column} less well: from {finding.check.before:.2f} to {finding.check.after:.2f} (1 is without error)"
 
 
 def _loss(finding: CheckWords) -> str:
-    return f"a model trained on it predicts {finding.column}{finding.among} worse: its loss is {finding.value:.3g} times that of one trained on human records"
+    return f"a model trained on these data predicts {finding.column}{finding.among} worse: its loss is {finding.value:.3g} times that of one trained on human records"
 
 
 def _tail(finding: CheckWords) -> str:
@@ -252,7 +252,7 @@ PHRASES: Mapping[str, Callable[[CheckWords], str]] = {
     # tails
     "mass": _end,
     "tail_index": _tail,
-    "rare_categories": lambda f: f"{percent(f.value)} of the rare categories of {f.column} occur; among as many fresh human records {percent(f.real)} would",
+    "rare_categories": lambda f: f"{percent(f.value)} of the rare categories of {f.column} occur, where {percent(f.real)} would occur among as many fresh human records",
     "rare_mass": _rare,
     "beyond_range": lambda f: f"{percent(f.value)} of records lie outside the human range of {f.column}",
     "unseen_categories": lambda f: f"{percent(f.value)} of records are in categories of {f.column} that no human record has",
@@ -274,9 +274,9 @@ PHRASES: Mapping[str, Callable[[CheckWords], str]] = {
     # copying
     "exact": lambda f: f"{percent(f.value)} of records are exact copies of human ones",
     "near": lambda f: f"{percent(f.value)} of records lie nearer to the reference than to the holdout, where 50 % means that nothing is copied",
-    "closest": lambda f: f"of the closest records {percent(abs(f.value))} more lie nearer to the reference than to the holdout",
-    "verbatim": lambda f: f"texts taken over word for word {f.from_to}",
-    "longest_run": lambda f: f"texts with a long run of words taken over {f.from_to}",
+    "closest": lambda f: f"among the closest records, {percent(abs(f.value))} more lie nearer to the reference than to the holdout",
+    "verbatim": lambda f: f"texts copied word for word {f.from_to}",
+    "longest_run": lambda f: f"texts with a long run of copied words {f.from_to}",
     # diversity
     "distinct_rows": lambda f: f"distinct records{f.among} {f.moved} to {percent(f.value)} of the human number",
     "near_duplicates": lambda f: f"records with a near duplicate {f.from_to}",
@@ -284,14 +284,14 @@ PHRASES: Mapping[str, Callable[[CheckWords], str]] = {
     "vendi": lambda f: f"the variety of kinds of records{f.among} {f.moved} to {percent(f.value)} of the human one",
     "effective_categories": _categories,
     "distinct_values": lambda f: f"distinct values of {f.column} {f.moved} to {percent(f.value)} of the human number",
-    "copied_values": lambda f: f"values of {f.column} taken over digit by digit {f.from_to}",
+    "copied_values": lambda f: f"values of {f.column} copied digit by digit {f.from_to}",
     "repeated_texts": lambda f: f"texts that repeat another text exactly {f.from_to}",
     "alike_texts": lambda f: f"texts that nearly repeat another text {f.from_to}",
     "vocabulary_ratio": lambda f: f"the vocabulary{f.of_column} {f.moved} to {percent(f.value)} of the human one",
     "distinct_n": lambda f: f"distinct runs of {f.at}{f.of_column and f' in {f.column}'} {f.moved} to {percent(f.value)} of the human number",
-    "word_entropy": lambda f: f"the words{f.of_column} are as varied as {percent(f.value)} of the human number of words",
+    "word_entropy": lambda f: f"the effective number of words{f.of_column} {f.moved} to {percent(f.value)} of the human one",
     "compression": lambda f: f"texts{f.of_column} repeat each other: compressed, they are {percent(f.value)} as long as human ones",
-    "self_bleu": lambda f: f"texts{f.of_column} are {f.of_human} as like each other as human ones",
+    "self_bleu": lambda f: f"the similarity of texts{f.of_column} to each other {f.moved} to {f.of_human} the human value",
     # structure
     "correlation": _link,
     "correlation_ratio": _link,
@@ -300,28 +300,28 @@ PHRASES: Mapping[str, Callable[[CheckWords], str]] = {
     "missing": lambda f: f"missing values of {f.column} fell by {f.points}",
     "gone_missing": lambda f: f"missing values of {f.column} rose by {f.points}",
     "sketch": lambda f: f"values of {f.column} ({f.at}) {f.moved} to {percent(f.value)} of their human share",
-    "autocorrelation": lambda f: f"neighbouring values of {f.column} ({f.at}) go together less: autocorrelation lower by {abs(f.value):.2g}",
-    "lasting": lambda f: f"distant values of {f.column} ({f.at}) go together less: autocorrelation lower by {abs(f.value):.2g}",
-    "spectral_entropy": lambda f: f"fewer rhythms are left in {f.column}: spectral entropy at {percent(f.value)} of the human one",
+    "autocorrelation": lambda f: f"neighbouring values of {f.column} ({f.at}) are less correlated: the autocorrelation is lower by {abs(f.value):.2g}",
+    "lasting": lambda f: f"distant values of {f.column} ({f.at}) are less correlated: the autocorrelation is lower by {abs(f.value):.2g}",
+    "spectral_entropy": lambda f: f"{f.column} has fewer rhythms: its spectral entropy is {percent(f.value)} of the human one",
     "series_variance": lambda f: f"the spread within one series of {f.column} ({f.at}) {f.moved} to {f.spread} of the human one",
-    "entropy_rate": lambda f: f"what comes next in {f.column} is less predictable (entropy rate higher by {abs(f.value):.2g})",
-    "transitions": lambda f: f"steps of {f.column} from one value to the next are other ones than people's in {percent(f.value)} of cases, where {percent(f.real)} is usual",
+    "entropy_rate": lambda f: f"the next value of {f.column} is less predictable (the entropy rate is higher by {abs(f.value):.2g})",
+    "transitions": lambda f: f"{percent(f.value)} of the steps of {f.column} from one value to the next differ from human ones, where {percent(f.real)} is usual",
     "band": lambda f: f"{SWINGS.get(f.check.at, f.at)} of {f.column} {f.moved} to {percent(f.value)} of their human strength",
     # use
     "loss": _loss,
     "loss_inside": _loss,
-    "brier": lambda f: f"a model trained on it predicts {f.column} worse: its squared error is {f.value:.3g} times that of one trained on human records",
+    "brier": lambda f: f"a model trained on these data predicts {f.column} worse: its squared error is {f.value:.3g} times that of one trained on human records",
     "discrimination": _ranks,
-    "mixed_loss": lambda f: f"with half of it in the training data the loss on {f.column} is {f.value:.3g} times the human one",
-    "timid": lambda f: f"a model trained on it is too unsure of {f.column}, as where labels are noisy (calibration slope {f.value:.2f} times the human one)",
-    "overconfident": lambda f: f"a model trained on it is too sure of {f.column} (calibration slope {f.value:.2f} times the human one)",
+    "mixed_loss": lambda f: f"if half of the training data come from this set, the loss on {f.column} is {f.value:.3g} times the human one",
+    "timid": lambda f: f"a model trained on these data is too unsure of {f.column}, as with noisy labels (calibration slope {f.value:.2f} times the human one)",
+    "overconfident": lambda f: f"a model trained on these data is too sure of {f.column} (calibration slope {f.value:.2f} times the human one)",
     # text quality
     "attribute_beyond_range": lambda f: f"{percent(f.value)} of texts lie outside the human range of {f.at.replace('_', ' ')}",
     "spread": lambda f: f"the spread of {_attribute(f.at)} {f.moved} to {f.spread} of the human one",
     "ends": lambda f: f"texts at {_at_end(f.at)} {f.of_records.removesuffix(' of records')}" if f.value else f"texts at {_at_end(f.at)} never occur",
     "surprise": lambda f: f"texts are less surprising: {f.at} is {percent(f.value)} of the human one",
 }  # fmt: skip
-"""What is said of each check: a clause that begins with a word of ours or with the name of a category."""
+"""The clause for each check, by its metric. It begins with a word of this table or with the name of a category."""
 
 
 SWINGS = {
@@ -329,7 +329,7 @@ SWINGS = {
     "middle": "swings over 4 to 20 steps",
     "fast": "fast swings (over less than 4 steps)",
 }
-"""How the bands of a series are said (`statistics.dynamics`)."""
+"""Words for the frequency bands of a series (`statistics.dynamics`)."""
 
 
 def _attribute(at: str) -> str:
@@ -362,7 +362,7 @@ def _at_end(at: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent, to two digits.
+    """Return a share in percent with two significant digits.
 
     >>> percent(0.4), percent(0.0512), percent(0.126), percent(0.00012), percent(1.0)
     ('40 %', '5.1 %', '13 %', '0.012 %', '100 %')
@@ -372,7 +372,7 @@ def percent(share: float) -> str:
 
 
 def written(value: float | None) -> str:
-    """A number to three digits.
+    """Return a number with three significant digits.
 
     >>> written(0.123456), written(12345.6), written(-0.00081234), written(-0.00001), written(None)
     ('0.123', '12,300', '-0.0008', '0', 'unknown')

@@ -1,4 +1,4 @@
-"""How an audit reads its columns, shown before anything is measured."""
+"""How an audit reads its columns. It can be shown before anything is measured."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReadColumn:
-    """A column as it is read, in words."""
+    """How a column is read, in words."""
 
     column: str
     kind: str
-    """number, time, category, truth, text, vector, series; key, ignored, empty … where it is left out."""
+    """number, time, category, truth, text, vector or series; for a column that is left out, key, ignored, empty …"""
     why: str
     example: str
-    """A value as it stands, and as it is read where that differs."""
+    """A value as written, and as it is read if that differs."""
     change: str
-    """The option that would read it otherwise; empty where none would."""
+    """The option that changes how the column is read. Empty if there is none."""
     is_compared: bool
     is_guess: bool
-    """Whether the reading may be wrong: worth a look."""
+    """Whether the type is a guess that the user should check."""
 
 
 @dataclass(frozen=True, repr=False)
 class ColumnPlan(Result):
-    """How the columns of each set are read beside the human data."""
+    """How the columns of each set and of the human data are read."""
 
     rows: Mapping[str, Mapping[str, int]]
-    """By set: records of each side."""
+    """Number of records of each side, by set."""
     columns: Mapping[str, Sequence[ReadColumn]]
     notes: Mapping[str, Sequence[str]]
 
     @property
     def short(self) -> str:
-        """How many columns are read in each set, and how many of them are guesses."""
+        """The number of columns of each set (of the first two), and how many of them are guesses."""
         counts = [
             f"{name}: {amount(len(columns), 'column')}, {sum(column.is_guess for column in columns)} worth a look"
             for name, columns in self.columns.items()
@@ -50,13 +50,13 @@ class ColumnPlan(Result):
         return "\n".join(["How columns are read", *counts[:2]])
 
     def frame(self) -> Any:
-        """A row a column of each set (polars)."""
+        """Return a polars frame with one row per column of each set."""
         import polars
 
         return polars.DataFrame([{"set": name, **vars(column)} for name, columns in self.columns.items() for column in columns])
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """A line a column."""
+        """Return one line per column."""
         lines = []
         for name, columns in self.columns.items():
             lines.append(escaped(name))
@@ -67,7 +67,7 @@ class ColumnPlan(Result):
         return lines
 
     def plain(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return the plan as plain data."""
         sets = [
             {
                 "name": name,
@@ -81,7 +81,7 @@ class ColumnPlan(Result):
 
 
 def read_columns(tables: Sequence[Table]) -> tuple[ReadColumn, ...]:
-    """How each column of tables that were made alike is read; the first is the reference."""
+    """Return how each column is read in tables with the same types. The first table is the reference."""
     first = tables[0]
     known = [*first.given.others, *first.columns.values()]
     there = [(table.name, set(table.records.columns)) for table in tables]
@@ -90,9 +90,9 @@ def read_columns(tables: Sequence[Table]) -> tuple[ReadColumn, ...]:
         is_made = column in first.given.others
         lacking = [name for name, columns in there if not is_made and column.name not in columns]
         is_compared = column.name in first.kinds and not is_made
-        why = [column.why, *(f"{name} has it not" for name in lacking)]
+        why = [column.why, *(f"{name} lacks it" for name in lacking)]
         if column.kind is not None and not is_compared and not lacking:
-            why.append("not looked at")
+            why.append("not compared")
         rows.append(
             ReadColumn(
                 column.name,

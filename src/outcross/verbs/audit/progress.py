@@ -1,4 +1,4 @@
-"""What a person sees while an audit goes on: a bar on a terminal, nothing elsewhere."""
+"""The progress of an audit: a bar on a terminal, nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from outcross.verbs.silence import Silence
 
 @dataclass(frozen=True)
 class Looked:
-    """How far the audit of a set is."""
+    """The progress of the audit of a set."""
 
     place: int
-    """Of the set among all, from 0."""
+    """Position of the set among all sets, from 0."""
     name: str
     share: float
-    """Of its measures, in [0, 1]."""
+    """Share of the measures that have been taken, in [0, 1]."""
 
 
 Watch = Callable[[Looked], None]
-"""Who is told how far the audits are."""
+"""A function that receives the progress of the audits."""
 
 
 def watcher(sets: int) -> Any:
-    """A bar where standard error is a terminal, nobody elsewhere."""
+    """Return a progress bar if standard error is a terminal, and a silent watcher otherwise."""
     return AuditBar(sets) if sys.stderr.isatty() else Silence()
 
 
 class AuditBar(AbstractContextManager):
-    """A bar that fills with the measures taken, over all sets, and says how long the rest will take."""
+    """A bar that shows the share of the measures that have been taken, over all sets, and the remaining time."""
 
     def __init__(self, sets: int):
         from rich.console import Console

@@ -1,4 +1,4 @@
-"""Several audits side by side: who lost least of what, and which generation lost it first."""
+"""Comparison of several audits: ranks of the sets in each aspect, and the generation in which each aspect was lost first."""
 
 from __future__ import annotations
 
@@ -17,36 +17,37 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check
 
 DRAWS = 2_000
-"""Draws of every check from its interval."""
+"""Number of random draws of every check from its interval."""
 LEVEL = 0.05
-"""Chance that any two sets that lost alike are told apart in an aspect, at most."""
+"""Maximum probability that, in an aspect, any two sets with equal losses are found to differ."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a set stands in one aspect."""
+    """The rank of a set in one aspect."""
 
     aspect: str
     name: str
     rank: int
-    """1 more than the number of sets that surely lost less; sets that cannot be told apart share a rank."""
+    """1 plus the number of sets that lost significantly less. Sets that cannot be told apart share a rank."""
     last: int
-    """The rank that it has at worst: all sets less those that surely lost more. Both are a confidence set for its rank."""
+    """The worst possible rank: the number of sets minus those that lost significantly more. From `rank` to `last` is a confidence set for the
+    rank."""
     loss: float
-    """Share of records that would have to change, mean over the checks that all sets have, in [0, 1]."""
+    """Share of records that would have to change, averaged over the checks that all sets have, in [0, 1]."""
     lost: int
-    """Checks found lost or invented."""
+    """Number of checks found lost or invented."""
     checks: int
 
 
 def ranking(audits: Sequence[Audit]) -> list[Place]:
-    """Sets ranked in every aspect by what they lost; never over aspects, which no single number can weigh.
+    """Rank the sets by their losses in every aspect. There is no rank over all aspects, because no single number can weigh them.
 
-    Only checks that every set has are averaged, so that a set is not better for what could not be computed. The uncertainty is that of each check's own
-    interval: its value is drawn from the law of which that is the 95 % interval, checks of one column together (they read the same values),
-    others apart. One set surely lost less than another where their mean difference is beyond the 95 % quantile of the largest studentised
-    difference over all pairs (Mogstad, Romano, Shaikh and Wilhelm, Rev. Econ. Stud. 91:476, 2024). Errors of the human side, which all sets share, count
-    for each, so that it tells too few sets apart rather than too many.
+    Only checks that every set has are averaged, so that a set does not gain from checks that could not be computed. The uncertainty comes from the
+    interval of each check: values are drawn from a distribution with that 95 % interval. Checks of one column use the same draws, because they read
+    the same values, and other checks are independent. A set lost significantly less than another if their mean difference is beyond the 95 %
+    quantile of the largest studentised difference over all pairs (Mogstad, Romano, Shaikh and Wilhelm, Rev. Econ. Stud. 91:476, 2024). The error of
+    the human side, which all sets share, is counted for each set, so the ranking separates too few sets rather than too many.
     """
     by_set = [{_key(check): check for check in audit.every if _has_interval(check)} for audit in audits]
     shared = set.intersection(*(set(checks) for checks in by_set)) if by_set else set()
@@ -70,19 +71,19 @@ def ranking(audits: Sequence[Audit]) -> list[Place]:
 
 
 def to_change(check: Check, value: float | np.ndarray):
-    """The share of records that would have to change if the value of a check were this; value: a number or (draws,)"""
+    """Return the share of records that would have to change if a check had this value. `value`: a number or (draws,)."""
     page = pages_of_aspect(check.aspect)[check.metric]
     assert check.margin is not None
     share = records_to_change(value, check.margin, page, check.about, worse(check))
     own = records_to_change(check.value or 0.0, check.margin, page, check.about, worse(check))
     if not check.to_change or not own:
         return share
-    # Where the records at hand say how few would do, the rule of the page gives the shape and they give the size.
+    # If the records gave an exact share for the value of the check, the rule of the page is scaled to it.
     return np.clip(share * check.to_change / own, 0.0, check.about)
 
 
 def worse(check: Check) -> Direction:
-    """Which way a check is worse, where its page says that either may be: the way its margin lies."""
+    """Return the direction in which a check is worse. If its page allows both, it is the direction of the margin."""
     page = pages_of_aspect(check.aspect)[check.metric]
     if page.worse in ("smaller", "larger"):
         return page.worse
@@ -91,7 +92,7 @@ def worse(check: Check) -> Direction:
 
 
 def surely_less(losses: np.ndarray) -> np.ndarray:
-    """Whether the first of two sets surely lost less than the second, (sets, sets). losses: (sets, draws)
+    """Return whether the first of two sets lost significantly less than the second, (sets, sets). `losses`: (sets, draws).
 
     >>> rng = np.random.default_rng(0)
     >>> surely_less(np.array([[0.0], [0.0], [1.0]]) + 0.1 * rng.normal(size=(3, 2000))).astype(int).tolist()
@@ -100,7 +101,7 @@ def surely_less(losses: np.ndarray) -> np.ndarray:
     sets = len(losses)
     mean, centred = losses.mean(axis=1), losses - losses.mean(axis=1, keepdims=True)
     error = np.sqrt(np.maximum(0.0, (centred[:, None] - centred[None]).var(axis=2)))
-    difference = mean[None] - mean[:, None]  # how much more the second lost
+    difference = mean[None] - mean[:, None]  # how much more the second set lost
     if sets < 2:
         return np.zeros((sets, sets), bool)
     some = error > 1e-12
@@ -114,7 +115,7 @@ def surely_less(losses: np.ndarray) -> np.ndarray:
 
 
 def _drawn(checks: Sequence[Check], name: str) -> np.ndarray:
-    """The mean loss over checks, drawn from their intervals, (draws,); the stream is named by the set and the aspect."""
+    """Draw the mean loss over checks from their intervals, (draws,). The random stream is named by the set and the aspect."""
     seed = hashlib.sha256(f"ranking {name} {checks[0].aspect}".encode()).digest()[:8]
     rng = np.random.default_rng(int.from_bytes(seed, "little"))
     normal: dict[str, np.ndarray] = {}
@@ -134,29 +135,30 @@ def _has_interval(check: Check) -> bool:
 
 
 def aspects_of(audits: Sequence[Audit]) -> list[str]:
-    """The aspects in which anything could be checked."""
+    """Return the aspects that have at least one applicable check."""
     return list(dict.fromkeys(check.aspect for audit in audits for check in audit.every if check.verdict != "not_applicable"))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A check in which one set surely lost more than another."""
+    """A check in which one set lost significantly more than another."""
 
     least: tuple[str, Check]
-    """The set that lost least, and its check."""
+    """The set with the smallest loss, and its check."""
     most: tuple[str, Check]
+    """The set with the largest loss, and its check."""
     apart: float
-    """The share of records that would have to change in the one and not in the other, at the ends of their intervals that are nearest to each other."""
+    """Difference of the shares of records that would have to change, computed at the closest ends of the two intervals."""
 
 
 DIFFERENCES = 12
-"""Differences between sets that are shown."""
+"""Maximum number of differences between sets that are shown."""
 
 
 def differences(audits: Sequence[Audit]) -> list[Difference]:
-    """Where sets surely differ: checks whose intervals lie wholly apart between some two sets, the largest difference first, one for each column and metric.
+    """Return the significant differences between sets, the largest first: checks whose intervals do not overlap between two sets, one per column and metric.
 
-    Two 95 % intervals that do not meet are apart at a level of about .006 (Schenker and Gentleman, Am. Stat. 55:182, 2001).
+    If two 95 % intervals do not overlap, the difference is significant at a level of about .006 (Schenker and Gentleman, Am. Stat. 55:182, 2001).
     """
     synthetic = [audit for audit in audits if not audit.is_human]
     by_key: dict[tuple[str, ...], list[tuple[str, Check]]] = {}
@@ -178,7 +180,7 @@ def differences(audits: Sequence[Audit]) -> list[Difference]:
 
 
 def _apart(first: tuple[str, Check], second: tuple[str, Check]) -> Difference | None:
-    """How surely the second lost more than the first; None where their intervals meet."""
+    """Return the difference if the second set lost more than the first, or None if their intervals overlap."""
     less, more = first[1], second[1]
     assert less.low is not None and less.high is not None and more.low is not None and more.high is not None
     is_smaller = worse(more) == "smaller"
@@ -195,14 +197,14 @@ class Onset:
 
     aspect: str
     generation: int | None
-    """The place of the set in the order given, from 0; None where nothing is lost in any."""
+    """Position of the set in the given order, from 0. None if nothing is lost in any set."""
     name: str
     check: Check | None
-    """The most severe loss of that generation."""
+    """The most severe loss or invention of that generation."""
 
 
 def onsets(audits: Sequence[Audit]) -> list[Onset]:
-    """When each aspect that could be checked was first lost, over audits given as generations; the earliest first, ties in the order of aspects."""
+    """Return the first generation that lost something in each applicable aspect, the earliest first, with ties in the order of the aspects."""
     onsets_of_checks = []
     for aspect in aspects_of(audits):
         lost = [

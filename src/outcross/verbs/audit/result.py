@@ -1,4 +1,4 @@
-"""What an audit has found: the checks of one set, and the audits of several."""
+"""The result of an audit: the checks of one set, and the audits of several sets."""
 
 from __future__ import annotations
 
@@ -35,15 +35,16 @@ if TYPE_CHECKING:
     from outcross.report.figure import Figure
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-"""JSON is read as it was written: no text for a number, no number that is not finite."""
+"""Stored JSON is read strictly: a text is not accepted as a number, and numbers must be finite."""
 SCHEMA = 2
-"""Of audit.json. 2: checks have `about`, `before`, `after`, `differs`, and `severity` in place of `depth`; `not_looked_at` and `is_human` are there."""
+"""Schema number of audit.json. In schema 2, checks have `about`, `before`, `after`, `differs` and `severity` instead of `depth`, and `not_looked_at`
+and `is_human` were added."""
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 @dataclass(frozen=True)
 class Check:
-    """A reading, judged."""
+    """A reading with its verdict."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -53,7 +54,7 @@ class Check:
     column: str
     group: str
     at: str
-    """Where in the column: an end and a depth, a direction, a lag, a frequency band, the other column of a pair."""
+    """The place in the column: an end and a depth, a direction, a lag, a frequency band, or the other column of a pair."""
     verdict: Verdict
     value: float | None
     low: float | None
@@ -63,114 +64,118 @@ class Check:
     floor: float | None
     """The value that 5 % of real samples of this size reach or exceed, on the side of a loss."""
     real_vs_real: float | None
-    """What real data of this size show, in the middle."""
+    """The typical value of real data of this size, compared with other real data."""
     margin: float | None
-    """The tolerance as a value: beyond it the check reports a loss."""
+    """The tolerance as a value. A check whose interval lies wholly beyond it is a loss."""
     p: float | None
-    """P(real against real is at least as bad), one-sided."""
+    """P(real data compared with real data are at least as bad), one-sided."""
     about: float
-    """The share of human records that it is about, in [0, 1]."""
+    """The share of human records that the check is about, in [0, 1]."""
     severity: float | None
-    """The lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]; 0 where that may be none."""
+    """Lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]."""
     before: float | None
-    """What human data show in plain units: a median, an association, an area under a curve, a number of categories; None where the value says it."""
+    """The human value in plain units, such as a median, an association, an area under a curve or a number of categories. None if `value` is plain
+    enough."""
     after: float | None
-    """What these data show of it."""
+    """The value of the audited data in the units of `before`."""
     differs: bool
-    """Whether a check that is kept differs detectably from what is healthy, inside the tolerance."""
+    """Whether a check with the verdict `kept` differs detectably from the healthy value, inside the tolerance."""
     why: str
     to_change: float | None = None
-    """The share of records that would have to change if the value is exact, in [0, 1]; `severity` is its lower bound."""
+    """The share of records that would have to change if the value were exact, in [0, 1]. `severity` is its lower bound."""
     explained_by: str = ""
-    """Of a region: the column whose own change explains it; "" where none does."""
+    """For a region, the column whose own change explains it. "" if there is none."""
 
 
 @dataclass(frozen=True)
 class Unseen:
-    """What an audit did not look at. A gate fails on it."""
+    """Columns and measures that an audit did not examine in full. They make a gate fail."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
-    """Columns that were not looked at, or by a sketch alone, with the reason; but for those that `--allow-missing` names."""
+    """Columns that were not compared, or only by a sketch, with the reason. Columns named in `--allow-missing` are left out."""
     measures: tuple[str, ...] = ()
-    """Measures for which no time was left."""
+    """Measures that were left out because the time limit was reached."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Audit(Result):
-    """What one set of data has lost.
+    """The audit of one set: what it has lost, compared with human data.
 
-    `checks` holds every check with its interval, floor, margin and verdict; `lost` names the aspects in which something is lost, the
-    most severe loss first; `summary` opens with one sentence that says it.
+    `checks` holds every check with its interval, floor, margin and verdict. `lost` names the aspects in which something is lost, the
+    most severe loss first. The first sentence of `summary` names the most severe losses.
     """
 
     name: str
     rows: Mapping[str, int]
-    """Records of each side."""
+    """Number of records of each side: synthetic, reference and, if there is one, holdout."""
     every: tuple[Check, ...]
     pointed: Mapping[str, Any]
-    """Frames of records, by side: the record, why it is pointed at, how far it is from what it should be, its row."""
+    """The records that checks point out, as a frame for each side: the record, the reason (`_why`), the value by which they are sorted (`_value`),
+    and the row."""
     kinds: Mapping[str, Kind]
     notes: tuple[str, ...]
     rate: float
     """False-discovery rate."""
     unseen: Unseen = field(default_factory=Unseen)
-    """What was not looked at."""
+    """Columns and measures that were not examined in full."""
     is_human: bool = False
-    """Whether the set is the human holdout, which is shown beside others as what no loss looks like; no gate looks at it."""
+    """Whether the set is the human holdout. It is shown beside the other sets as an example without loss, and gates ignore it."""
     columns: tuple[ReadColumn, ...] = ()
-    """How every column was read, those that are left out too."""
+    """How every column was read, including the columns that are left out."""
     seconds: Mapping[str, float] = field(default_factory=dict)
-    """Time each aspect took; no promise covers it."""
+    """Duration of each aspect in seconds. It varies between identical audits."""
     key: str = ""
-    """The step that made it; empty where no ledger keeps it."""
+    """Key of the step that made the audit. Empty if no ledger keeps it."""
     scored: Any = None
-    """Every record of both sides as it was read (polars): `_side`, `_row`, of synthetic ones `_score` and `_reason` (`statistics.suspects`), of human ones
-    `_region` and `_weight` where a region is lost; None where nobody asked for them."""
+    """Every record of both sides as it was read (polars), with `_side` and `_row`. Synthetic records have `_score` and `_reason` (`statistics.suspects`).
+    Human records have `_region` and `_missing`, if they lie in a region that is thinned out. None if scores were not requested."""
     needs: str = ""
-    """What a generator would have to add, as YAML (`verbs.audit.needs`); empty where nobody asked for it."""
+    """What a generator would have to add, as YAML (`verbs.audit.needs`). Empty if it was not requested."""
     portraits: Mapping[str, Portrait] = field(default_factory=dict)
-    """The shape of each column of numbers or categories on both sides, by the column's name."""
+    """The distribution of each column of numbers or categories on both sides, by the name of the column."""
     calibration: tuple[Reliability, ...] = ()
-    """How predictions of the target came true, a learner each; none where no target was named."""
+    """Calibration of the predictions of the target, one entry per learner. Empty without a target."""
     share_curve: ShareCurve | None = None
-    """How much of the set to train on; None where nobody asked (`shares`), or where a note says why it cannot be told."""
+    """How much of the set to train on. None if `shares` was not given, or if there is no answer; then a note gives the reason."""
 
     @cached_property
     def checks(self):
-        """Every check, a row each (polars)."""
+        """Every check, as a polars frame with one row per check."""
         return frame_of(self.every)
 
     def frame(self) -> Any:
-        """Every check, a row each (polars)."""
+        """Return every check, as a polars frame with one row per check."""
         return self.checks
 
     def to_pandas(self) -> Any:
-        """Every check, a row each (pandas)."""
+        """Return every check, as a pandas frame with one row per check."""
         return as_pandas(self.frame())
 
     @property
     def short(self) -> str:
-        """What is lost first, and how many records were looked at."""
+        """Two lines: the numbers of records and checks, and the most severe losses."""
         from outcross.verbs.audit.sentences import first_sentence
 
         counts = ", ".join(f"{rows:,} {side}" for side, rows in self.rows.items())
         return f"Audit {shortened(self.name)}: {counts} records, {amount(len(self.every), 'check')}\n{shortened(first_sentence(self), 300)}"
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """What a terminal shows."""
+        """Return the lines for a terminal."""
         from outcross.verbs.audit.screen import audit_lines
 
         return audit_lines(self, width)
 
     def figures(self) -> tuple[Figure, ...]:
-        """The figures of the page: the worst checks, the columns in which something is lost, how predictions came true."""
+        """Return the figures of the page: the worst checks, the columns in which something is lost, and the calibration of predictions."""
         from outcross.verbs.audit.figures import figures_of
 
         return tuple(figures_of(self))
 
     def plot(self, name: str = "") -> Figure:
-        """A column on both sides (`age`), or one of `figures()` by its name (`checks`, `quantiles-age`, `regions`); the worst checks if no name is
-        given. BadInput names the nearest."""
+        """Return the figure of a column on both sides (`age`), or one of `figures()` by its name (`checks`, `quantiles-age`, `regions`).
+
+        Without a name, it is the figure of the worst checks. Raises BadInput, with the nearest known name, for an unknown name.
+        """
         from outcross.report.sides import column_figure
 
         if name in self.portraits:
@@ -188,24 +193,27 @@ class Audit(Result):
 
     @property
     def invented(self) -> list[str]:
-        """Aspects in which there is what human data do not have."""
+        """Aspects in which the data have something that human data do not have, the most severe first."""
         return self._aspects("invented")
 
     def _aspects(self, verdict: Verdict) -> list[str]:
         return list(dict.fromkeys(check.aspect for check in self.of(verdict)))
 
     def of(self, *verdicts: Verdict) -> list[Check]:
-        """The checks of these verdicts, the most severe first; columns that are gone come before all."""
+        """Return the checks with these verdicts, the most severe first. Checks of missing columns come before all others."""
         chosen = (check for check in self.every if check.verdict in verdicts)
         return sorted(chosen, key=lambda check: (check.metric != "column", -(check.severity or 0.0)))
 
     def worst(self, rows: int = 10) -> Losses:
-        """What is lost, the most severe first: `.frame()` and `.to_pandas()` give it as a table, a notebook shows it with pictures."""
+        """Return the most severe losses, at most `rows` of them.
+
+        `.frame()` and `.to_pandas()` return them as a table; a notebook shows them with pictures.
+        """
         return Losses(self, tuple(self.of("lost")[:rows]))
 
     @property
     def summary(self) -> str:
-        """One sentence that says what is lost first, and one for what could not be told."""
+        """A sentence with the most severe losses, followed by what is invented and how many checks cannot tell."""
         from outcross.verbs.audit.sentences import summary
 
         return summary(self)
@@ -217,13 +225,13 @@ class Audit(Result):
         return write_audits([self], Path(path))
 
     def markdown(self) -> str:
-        """The audit for a pull request."""
+        """Return the audit as a Markdown comment for a pull request."""
         from outcross.verbs.audit.sentences import markdown
 
         return markdown(self)
 
     def plain(self) -> dict[str, Any]:
-        """The audit as design.md's JSON."""
+        """Return the audit as plain data, as in audit.json."""
         return {
             "schema": SCHEMA,
             "name": self.name,
@@ -244,7 +252,7 @@ class Audit(Result):
         }
 
     def save(self, folder: Path) -> None:
-        """Write what was found, and the records pointed at, as `load` reads them back."""
+        """Write the audit and its records to a folder, in the form that `load` reads."""
         stored_audit = {name: value for name, value in self.plain().items() if name not in ("lost", "invented", "summary")}
         (folder / "audit.json").write_text(json.dumps(stored_audit | {"pointed": [*self.pointed]}, allow_nan=False))
         for side, frame in self.pointed.items():
@@ -256,7 +264,7 @@ class Audit(Result):
 
     @classmethod
     def load(cls, folder: Path) -> Audit:
-        """The audit that was saved in a folder."""
+        """Return the audit that was saved in a folder."""
         (stored_audit,) = _read(folder / "audit.json").audits
         pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in stored_audit.pointed}
         scored = read_parquet(folder / "records.parquet") if names.kind_at(folder / "records.parquet") == "file" else None
@@ -270,29 +278,29 @@ class Audit(Result):
 
 
 def frame_of(checks: Sequence[Check]) -> Any:
-    """Checks, a row each (polars)."""
+    """Return checks as a polars frame with one row per check."""
     import polars
 
     return polars.DataFrame([vars(check) for check in checks], schema=_SCHEMA, orient="row")
 
 
 SIDES = ("reference", "synthetic")
-"""Whose records an audit points at."""
+"""The sides of which an audit points out records."""
 READERS: dict[str, Any] = {"float | None": float, "Count | None": int, "bool": bool}
-_SCHEMA = {field.name: READERS.get(str(field.type), str) for field in fields(Check)}  # as polars reads Python's types
+_SCHEMA = {field.name: READERS.get(str(field.type), str) for field in fields(Check)}  # the Python types that polars maps to its own
 
 
 def _of_a_page(check: Check) -> Check:
-    """A check, which has the code of a page; ValueError where it has not."""
+    """Return the check if it has the code of its page. Raises ValueError otherwise."""
     pages = pages_of_aspect(check.aspect) if check.aspect in audit_aspects() else {}
     if check.metric not in pages or pages[check.metric].code != check.code:
-        raise ValueError(f"{check.aspect}.{check.metric} has no code {check.code!r:.40}")
+        raise ValueError(f"{check.aspect}.{check.metric} does not have the code {check.code!r:.40}")
     return check
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredUnseen:
-    """What an audit did not look at, as audit.json holds it."""
+    """Columns and measures that were not examined in full, as stored in audit.json."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -302,7 +310,7 @@ class StoredUnseen:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredAudit:
-    """One audit as audit.json holds it. What is worked out from this (verdicts in words, rankings) is not read."""
+    """One audit as stored in audit.json. Derived values (verdicts in words, rankings) are not read back."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -330,7 +338,7 @@ class StoredAudit:
 
     @property
     def audit(self) -> Audit:
-        """The audit, without the records pointed at."""
+        """The audit, without the records that its checks point out."""
         return Audit(
             name=self.name,
             is_human=self.is_human,
@@ -349,12 +357,12 @@ class StoredAudit:
 
     def __post_init__(self):
         if not {"synthetic", "reference"} <= self.n.keys():
-            raise ValueError("n must say how many records are synthetic and how many are reference")
+            raise ValueError("n must hold the numbers of records named synthetic and reference")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredAudits:
-    """Several audits as audit.json holds them."""
+    """Several audits as stored in audit.json."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
@@ -376,24 +384,24 @@ def _adapter() -> TypeAdapter[Stored]:
 
 
 def _read(path: Path) -> Stored:
-    """What an audit.json says. BadInput where it is not whole."""
+    """Read an audit.json. Raises BadInput if it is incomplete or invalid."""
     try:
         return _adapter().validate_json(read_text(path))
     except ValidationError as error:
         why = explain(error, []).removeprefix("one.").removeprefix("several.")
-        raise BadInput(f"{path} is not a whole audit.json ({why[:120]}); audit the data again") from None
+        raise BadInput(f"{path} is not a valid audit.json ({why[:120]}); audit the data again") from None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Audits(Result):
-    """What each of several sets has lost, in the order in which they were given: sets of their own, or the generations of a run, arm by arm."""
+    """The audits of several sets in the order in which they were given, or of the generations of a run, arm by arm."""
 
     by_arm: Mapping[str, tuple[Audit, ...]]
-    """The audits of every arm of a run, by its name; under the empty name those of sets that are no run's."""
+    """The audits of every arm of a run, by the name of the arm. The audits of sets that are not from a run have the empty name."""
     are_generations: bool = False
-    """Whether the sets are generations in order, so that each aspect has one in which it was first lost."""
+    """Whether the sets are generations, in order. Then each aspect has a generation in which it was first lost."""
     cleaned: Cleaned | None = None
-    """The set without its suspect records, where one was asked for."""
+    """The set without its suspect records, if it was requested."""
 
     @cached_property
     def every(self) -> tuple[Audit, ...]:
@@ -409,11 +417,11 @@ class Audits(Result):
         return self.every[place]
 
     def are_of_generations(self, arm: str) -> bool:
-        """Whether the audits of an arm are of generations; those of a run always are."""
+        """Whether the audits of an arm are audits of generations. Those of a run always are."""
         return self.are_generations or bool(arm)
 
     def frame(self) -> Any:
-        """Every check of every set as a polars frame: arm, set and the columns of `Audit.checks`."""
+        """Return every check of every set as a polars frame: arm, set and the columns of `Audit.checks`."""
         import polars
 
         frames = [
@@ -424,12 +432,12 @@ class Audits(Result):
         return polars.concat(frames)
 
     def to_pandas(self) -> Any:
-        """Every check of every set as a pandas frame: arm, set and the columns of `Audit.checks`."""
+        """Return every check of every set as a pandas frame: arm, set and the columns of `Audit.checks`."""
         return as_pandas(self.frame())
 
     @property
     def short(self) -> str:
-        """What each set lost, in one to three lines."""
+        """Two lines: the sets, and how many of them have lost something. For one set, the lines of its audit."""
         if len(self) == 1:
             return self[0].short
         names = [audit.name for audit in self if not audit.is_human]
@@ -438,7 +446,7 @@ class Audits(Result):
         return f"Audits of {len(names)} sets{arms}: {shortened(', '.join(names), 200)}\n{lost} of {len(names)} have lost something"
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """What a terminal shows: a screen a set, or a comparison of sets; of a run, arm by arm."""
+        """Return the lines for a terminal: one audit, or a comparison of several sets. For a run, arm by arm."""
         from outcross.verbs.audit.screen import audit_lines, comparison_lines
 
         lines: list[str] = []
@@ -448,7 +456,7 @@ class Audits(Result):
         return lines
 
     def figures(self) -> tuple[Figure, ...]:
-        """The figures of the page: of one set all of its own, of several what each lost in each aspect and the checks of each."""
+        """Return the figures of the page. For several sets, they are the losses of each set in each aspect, and the checks of each set."""
         from outcross.verbs.audit.figures import figures_of_several
 
         return tuple(
@@ -458,18 +466,21 @@ class Audits(Result):
         )
 
     def plot(self, name: str = "") -> Figure:
-        """One of `figures()` by its name, the first if no name is given; of one set as `Audit.plot`. BadInput names the nearest."""
+        """Return one of `figures()` by its name, or the first without a name.
+
+        For one set, it is `Audit.plot`. Raises BadInput, with the nearest name, for an unknown one.
+        """
         return self[0].plot(name) if len(self) == 1 else super().plot(name)
 
     def plain(self) -> dict[str, Any]:
-        """What was found as plain data; of a run, arm by arm."""
+        """Return the audits as plain data. For a run, arm by arm."""
         if "" in self.by_arm:
             plain = _plain_of_several(self.by_arm[""], self.are_generations)
             return plain if self.cleaned is None else plain | {"cleaned": self.cleaned.plain()}
         return {"schema": SCHEMA, "arms": [{"arm": arm, **_plain_of_several(audits, True)} for arm, audits in self.by_arm.items()]}
 
     def report(self, path: str | Path = "audit.html") -> Path:
-        """Write the audits as one HTML file that opens offline. Those of a run stand side by side under the names of their arms."""
+        """Write the audits as one HTML file that opens offline. The sets of a run with several arms are named by arm and generation."""
         from outcross.verbs.audit.page import write_audits
 
         named = [
@@ -480,7 +491,7 @@ class Audits(Result):
         return write_audits(named, Path(path), len(self.by_arm) == 1 and self.are_of_generations(next(iter(self.by_arm))))
 
     def write(self, ledger: Ledger) -> None:
-        """Write the files of the audits, of a run a folder an arm, in place of a former audit: all of them or none."""
+        """Write all files of the audits, or none if that fails. They replace those of an earlier audit. A run has one folder per arm."""
         folders = self.folders()
         files: dict[str, Any] = {}
         for arm, audits in self.by_arm.items():
@@ -489,12 +500,15 @@ class Audits(Result):
         results.write(ledger, files, [audit.key for audit in self.every])
 
     def folders(self) -> dict[str, str]:
-        """The folder of each arm of a run."""
+        """Return the name of the folder of each arm of a run."""
         return names.file_names(arm for arm in self.by_arm if arm)
 
     def check_gates(self, gates: Sequence[str]) -> None:
-        """GateFailed where something is lost, or invented, in an aspect that was named, from the severity on that was named with it (`tails=5%`); where a column is absent or was
-        not looked at; and where no check could answer. BadInput where a gate cannot be read."""
+        """Raise GateFailed if the sets fail a gate.
+
+        A gate fails if something is lost or invented in its aspect with at least its severity (`tails=5%`), if a column is missing, if a column or
+        a measure was not examined in full, or if no check gave an answer. Raises BadInput if a gate cannot be read.
+        """
         read = [gate_of(gate) for gate in gates]
         if not read:
             return
@@ -513,7 +527,7 @@ class Audits(Result):
 
 
 def _failures(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[str, str]]:
-    """Why an audit fails its gates: what is wrong, and where."""
+    """Yield the reasons for which an audit fails its gates, as pairs of the problem and its place."""
     if audit.is_human:
         return
 
@@ -523,16 +537,16 @@ def _failures(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[str, str]]:
     yield from failing(audit, gates)
     absent = [check.column for check in audit.of("lost") if check.metric == "column"]
     if absent:
-        yield "columns that are gone", _some(absent)
+        yield "missing columns", _some(absent)
     if audit.unseen.columns:
-        yield "not looked at in full (raise --most-columns, or name them in --allow-missing)", _some([*audit.unseen.columns])
+        yield "not compared in full (raise --most-columns, or name them in --allow-missing)", _some([*audit.unseen.columns])
     if measures := [name for name in audit.unseen.measures if is_asked(measure(name).aspect)]:
-        yield "left out, as time was over (raise --most-seconds)", _some(measures)
+        yield "left out because the time limit was reached (raise --most-seconds)", _some(measures)
     asked = [check for check in audit.every if is_asked(check.aspect)]
     if not any(check.verdict in ("lost", "invented", "kept") for check in asked):
         untold = [check for check in asked if check.verdict == "cannot_tell"] or asked
         whys = [shortened(check.why, NOTE) for check in untold if check.why]
-        yield "no check could answer", f"({max(whys, key=whys.count) if whys else 'nothing was asked of these aspects'})"
+        yield "no check could answer", f"({max(whys, key=whys.count) if whys else 'these aspects have no checks'})"
 
 
 def _some(words: Sequence[str], limit: int = 5) -> str:
@@ -544,7 +558,10 @@ def _some(words: Sequence[str], limit: int = 5) -> str:
 
 
 def stored(folder: Path) -> Audits | None:
-    """The audits that a folder holds, with the records pointed at where their files are there; None where it holds none. BadInput where a file is not whole."""
+    """Return the audits in a folder, with the records that they point out if their files exist.
+
+    None if there are none. Raises BadInput if a file is invalid.
+    """
     path = folder / "audit.json"
     if names.kind_at(path) != "file":
         return None
@@ -557,7 +574,7 @@ def stored(folder: Path) -> Audits | None:
 
 
 def _stored_records(folder: Path, opening: str) -> dict[str, Any]:
-    """The records of each side that an audit points at, from its folder."""
+    """Read the records that an audit points out, by side, from its folder."""
     from polars.exceptions import PolarsError
 
     frames = {}
@@ -567,19 +584,19 @@ def _stored_records(folder: Path, opening: str) -> dict[str, Any]:
             try:
                 frames[side] = read_parquet(path)
             except PolarsError:
-                raise BadInput(f"{path} is not a whole Parquet file; audit the data again") from None
+                raise BadInput(f"{path} is not a valid Parquet file; audit the data again") from None
             if not {"_why", "_value"} <= {*frames[side].columns}:
-                raise BadInput(f"{path} has no columns _why and _value, which an audit writes; audit the data again")
+                raise BadInput(f"{path} lacks the columns _why and _value of an audit; audit the data again")
     return frames
 
 
 def _openings(audits: Sequence[Audit]) -> dict[str, str]:
-    """What the names of the files of each audit begin with: nothing where it is the only one."""
+    """Return the beginning of the file names of each audit. It is empty if there is only one audit."""
     return {name: f"{word}-" * (len(audits) > 1) for name, word in names.file_names(audit.name for audit in audits).items()}
 
 
 def read_audits(path: Path) -> list[Audit]:
-    """The audits that an audit.json holds. BadInput where it is not whole."""
+    """Return the audits in an audit.json. Raises BadInput if it is invalid."""
     return _audits_of(_read(path))
 
 
@@ -588,7 +605,7 @@ def _audits_of(read: Stored) -> list[Audit]:
 
 
 def joined(by_folder: Mapping[Path, Audits]) -> Audits:
-    """The audits of several folders as one, by the names of their sets; where two are alike, the folder comes before the name."""
+    """Return the audits of several folders as one result. If two sets have the same name, the folder is put before the names."""
     if len(by_folder) == 1:
         return next(iter(by_folder.values()))
     every = [(folder, audit) for folder, audits in by_folder.items() for audit in audits]
@@ -597,7 +614,7 @@ def joined(by_folder: Mapping[Path, Audits]) -> Audits:
 
 
 def _plain_of_several(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
-    """One audit as it is; several with their ranking, and with the generation that lost each aspect first."""
+    """Return one audit as plain data, or several with their ranking and, for generations, the generation in which each aspect was lost first."""
     if len(audits) == 1:
         return audits[0].plain()
     plain: dict[str, Any] = {
@@ -619,7 +636,7 @@ def _plain_of_several(audits: Sequence[Audit], are_generations: bool) -> dict[st
 
 
 def _files(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
-    """The records pointed at, audit.md, report.html, and last audit.json, by which an audit is known."""
+    """Return the content of each file of the audits by its name. audit.json is last, because a folder with it counts as an audit."""
     from outcross.verbs.audit.notices import junit
     from outcross.verbs.audit.page import page
     from outcross.verbs.audit.sentences import markdown

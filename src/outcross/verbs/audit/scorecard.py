@@ -1,4 +1,4 @@
-"""How each aspect of an audit stands, in one word and one finding: what a terminal, a page and a notebook open with."""
+"""The scorecard of an audit: the verdict and the worst finding of each aspect. Terminal, page and notebook show it first."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check
 
 MARKS: Mapping[Verdict, str] = {"lost": "✗", "invented": "!", "cannot_tell": "?", "kept": "✓", "not_applicable": "·"}
-"""The worst first."""
+"""The mark of each verdict, the worst first."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How an aspect stands."""
+    """The verdict of an aspect with its checks."""
 
     aspect: str
     verdict: Verdict
     said: str
-    """Its worst finding in words; where nothing is lost, how many checks say what."""
+    """The worst finding in words. If nothing is lost, the numbers of checks by verdict."""
     checks: Mapping[Verdict, Sequence[Check]]
-    """Its checks by verdict, the most severe first."""
+    """The checks of the aspect by verdict, the most severe first."""
 
     @property
     def findings(self) -> list[Check]:
-        """What is lost, then what is invented."""
+        """The losses, followed by the inventions."""
         return [*self.checks["lost"], *self.checks["invented"]]
 
 
 def scorecard(audit: Audit) -> list[Standing]:
-    """Every aspect, those that lost most first."""
+    """Return every aspect, those with the most severe losses first."""
     order = dict.fromkeys([*audit.lost, *audit.invented, *(check.aspect for check in audit.every)])
     standings = [standing(audit, aspect) for aspect in order]
     return sorted(
@@ -47,7 +47,7 @@ def scorecard(audit: Audit) -> list[Standing]:
 
 
 def standing(audit: Audit, aspect: str) -> Standing:
-    """How one aspect stands."""
+    """Return the standing of one aspect."""
     checks: dict[Verdict, list[Check]] = {
         verdict: [check for check in audit.of(verdict) if check.aspect == aspect] for verdict in MARKS
     }
@@ -55,7 +55,7 @@ def standing(audit: Audit, aspect: str) -> Standing:
 
 
 def _verdict(checks: Mapping[Verdict, Sequence[Check]]) -> Verdict:
-    """The worst verdict, where few checks that cannot tell do not outweigh those that are kept."""
+    """Return the worst verdict. The verdict is `kept` if at least as many checks are kept as cannot tell."""
     for verdict in ("lost", "invented"):
         if checks[verdict]:
             return verdict
@@ -70,7 +70,7 @@ def _said(checks: Mapping[Verdict, Sequence[Check]]) -> str:
         return f"{capitalised(clause(worst[0]))}{more}"
     kept, untold = len(checks["kept"]), len(checks["cannot_tell"])
     if not kept and not untold:
-        return next((check.why for check in checks["not_applicable"] if check.why), "nothing to look at")
+        return next((check.why for check in checks["not_applicable"] if check.why), "nothing to compare")
     if not untold:
         return f"{'All ' if kept > 1 else ''}{amount(kept, 'check')} within {'their' if kept != 1 else 'its'} tolerance"
     return f"{kept:,} of {kept + untold:,} checks within their tolerance; {untold:,} cannot tell"
@@ -78,33 +78,33 @@ def _said(checks: Mapping[Verdict, Sequence[Check]]) -> str:
 
 @dataclass(frozen=True)
 class LeastLost:
-    """Which sets lost least in an aspect."""
+    """The sets with the smallest losses in an aspect."""
 
     aspect: str
     names: tuple[str, ...]
-    """Those that share the first rank; empty where no set can be told apart from another."""
+    """The sets that share the first rank. Empty if no set differs significantly from another."""
     behind: tuple[str, ...]
-    """Those that surely lost more than some set, the best of them first."""
+    """The sets that lost significantly more than some other set, the best of them first."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several sets side by side: which of them lost least of what."""
+    """A comparison of several sets in every aspect."""
 
     sets: tuple[str, ...]
     aspects: tuple[str, ...]
     places: Mapping[tuple[str, str], Place]
-    """By aspect and set."""
+    """Ranks by aspect and set."""
     standings: Mapping[tuple[str, str], Standing]
-    """By aspect and set."""
+    """Standings by aspect and set."""
     best: tuple[LeastLost, ...]
-    """Of every aspect in which sets can be compared."""
+    """The best sets of every aspect in which sets can be compared."""
     people: tuple[str, ...]
-    """Sets that are human data."""
+    """Names of the sets that are human data."""
 
 
 def comparison(audits: Sequence[Audit]) -> Comparison:
-    """Several sets side by side."""
+    """Return the comparison of several sets."""
     aspects = aspects_of(audits)
     places = {(place.aspect, place.name): place for place in ranking(audits)}
     standings = {(aspect, audit.name): standing(audit, aspect) for audit in audits for aspect in aspects}
@@ -127,7 +127,7 @@ def _order(place: Place) -> tuple[int, float]:
 
 
 def sentence_of(compared: Comparison) -> str:
-    """Which set is best for what, in one sentence; never one grand score."""
+    """Return one sentence about the best sets of each aspect. There is no overall score."""
     lost = Counter(
         name
         for (_, name), standing in compared.standings.items()
@@ -144,7 +144,7 @@ def sentence_of(compared: Comparison) -> str:
         f"best for {_listed(aspects)}: {_listed(names)}" for names, aspects in sorted(leads.items(), key=lambda lead: -len(lead[1]))
     ]
     alike = [leader.aspect.replace("_", " ") for leader in compared.best if not leader.names]
-    apart = f"not to be told apart for {_listed(alike)}" if alike else ""
+    apart = f"the sets cannot be told apart for {_listed(alike)}" if alike else ""
     return f"{'; '.join(filter(None, (opening, *parts, apart)))}."
 
 

@@ -1,4 +1,4 @@
-"""Every record of an audit: which synthetic ones look as human ones seldom do, and which are left without them."""
+"""Scores of all records of an audit, and the set without its suspect records."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit
 
 SUSPECT = 2.0
-"""The score from which a record is dropped: fewer than one in a hundred fresh human records look like it."""
+"""The score from which a record is suspect: fewer than one in a hundred fresh human records are as unusual."""
 OWN = ("_side", "_row", "_score", "_reason", "_region", "_missing")
 STREAM = 0x5C0
 """The random stream of the scores."""
 
 
 def scored_records(evidence: Evidence, regions: Sequence[Region], seed: int) -> tuple[Any, list[str]]:
-    """Every record of both sides as it was read, and what could not be scored, and why.
+    """Return every record of both sides as it was read, and notes about the rules by which records could not be scored.
 
-    A synthetic record has a score and a reason, a human one the rule of the emptiest region that it lies in and the share of the records that are missing
-    there, 0 in none. The records are those in memory: of a larger set a uniform sample.
+    A synthetic record has a score and a reason. A human record has the rule of the emptiest region that contains it, and the share of records that
+    are missing in that region (0 outside of all regions). The records are those in memory, a uniform sample of a larger set.
     """
     drawn, human = evidence.drawn, evidence.reference
     try:
@@ -46,13 +46,13 @@ def scored_records(evidence: Evidence, regions: Sequence[Region], seed: int) -> 
     else:
         reasons = [reason or None for reason in suspected.reasons]
         scored = _with(drawn, "synthetic", scores=suspected.scores, reasons=reasons)
-        notes = [f"records are not scored by one rule, {note}" for note in suspected.notes]
+        notes = [f"records could not be scored by one of the rules, {note}" for note in suspected.notes]
     rules, missing = _emptiest(regions, human.frame.height)
     return _together([scored, _with(human, "reference", rules=rules, missing=missing)]), notes
 
 
 def _emptiest(regions: Sequence[Region], humans: int) -> tuple[list[str | None], np.ndarray]:
-    """For each human record the rule of the emptiest region that it lies in, and the share of records that are missing there."""
+    """Return for each human record the rule of the emptiest region that contains it, and the share of records that are missing there."""
     rules: list[str | None] = [None] * humans
     missing = np.zeros(humans)
     for region in regions:
@@ -70,7 +70,7 @@ def _with(
     rules: list[str | None] | None = None,
     missing: np.ndarray | None = None,
 ) -> Any:
-    """The records of a side in the order in which they were read, with the columns that say what was found of each."""
+    """Return the records of a side in the order in which they were read, with the columns of their scores."""
     import polars as pl
 
     nothing = [None] * len(side.places)
@@ -86,7 +86,7 @@ def _with(
 
 
 def _together(sides: list[Any]) -> Any:
-    """The sides in one frame; a column whose values the sides write in types that do not go together is text."""
+    """Return both sides in one frame. A column that has incompatible types on the two sides becomes text."""
     import polars as pl
 
     first, second = sides
@@ -102,42 +102,41 @@ def _together(sides: list[Any]) -> Any:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """A set without its suspect records, and what dropping them cost."""
+    """A set without its suspect records, and the checks that are lost by dropping them."""
 
     path: Path
     records: int
     dropped: int
     reasons: dict[str, int]
-    """Records by their first reason."""
+    """Number of dropped records by their first reason."""
     lost: list[str]
-    """Checks that were not lost before, in words."""
+    """Checks that are lost only after dropping the records, in words."""
 
     def plain(self) -> dict[str, Any]:
         return vars(self) | {"path": str(self.path)}
 
     def lines(self) -> list[str]:
-        """What a person reads."""
+        """Return the line for a terminal."""
         why = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.items())
-        cost = (
-            f"Dropping them lost what was not lost before: {'; '.join(self.lost)}."
-            if self.lost
-            else "No check is lost that was not lost before."
-        )
+        cost = f"Lost only after dropping them: {'; '.join(self.lost)}." if self.lost else "No further check is lost."
         return [
             f"clean: {self.path} holds {self.records - self.dropped:,} of {self.records:,} records; dropped: {why or 'none'}. {cost}"
         ]
 
 
 def clean_frame(audit: Audit) -> tuple[Any, dict[str, int]]:
-    """The synthetic records that are not suspect, as they were read, and the first reason of each that is, counted. BadInput where a part of them was read alone."""
+    """Return the synthetic records that are not suspect, as they were read, and the numbers of suspect records by their first reason.
+
+    Raises BadInput if some records could not be scored, or if only a sample of them was read.
+    """
     import polars as pl
 
     if audit.scored is None or audit.scored.filter(_side="synthetic")["_score"].null_count():
-        raise BadInput("--write-clean needs records that can be scored; the notes of the audit say why these cannot be")
+        raise BadInput("--write-clean needs scored records, but these could not be scored; the notes of the audit give the reason")
     synthetic = audit.scored.filter(_side="synthetic")
     if synthetic.height < audit.rows["synthetic"]:
         raise BadInput(
-            f"--write-clean reads {amount(synthetic.height, 'record')} at most, {audit.name} has {audit.rows['synthetic']:,}; give it in parts"
+            f"--write-clean can read {amount(synthetic.height, 'record')}, but {audit.name} has {audit.rows['synthetic']:,}; split it into parts"
         )
     suspect = synthetic.filter(pl.col("_score") >= SUSPECT)
     reasons = suspect["_reason"].str.split(":").list.first().value_counts(sort=True)
@@ -146,7 +145,7 @@ def clean_frame(audit: Audit) -> tuple[Any, dict[str, int]]:
 
 
 def check_clean(question: AuditQuestion) -> None:
-    """BadInput where the file of the clean set is no .parquet or .csv file, or is there already."""
+    """Raise BadInput if the name of the clean file does not end with .parquet or .csv, or if the file exists."""
     if question.write_clean is None:
         return
     path = Path(question.write_clean)
@@ -158,14 +157,14 @@ def check_clean(question: AuditQuestion) -> None:
 
 
 def write_clean(path: Path, frame: Any) -> None:
-    """Write the clean set, whole or not at all."""
+    """Write the clean set completely or not at all."""
     import polars as pl
 
     content = BytesIO()
     try:
         (frame.write_parquet if path.suffix == ".parquet" else frame.write_csv)(content)
     except pl.exceptions.PolarsError as error:
-        raise BadInput(f"--write-clean {path}: {first_words(error)}; write .parquet, which holds lists too") from None
+        raise BadInput(f"--write-clean {path}: {first_words(error)}; write a .parquet file, which can also hold lists") from None
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, content.getvalue())
 

@@ -1,4 +1,4 @@
-"""What a person sees of an audit in a terminal: one screen, what is lost first."""
+"""The lines that a terminal shows of an audit: one screen with the most severe losses first."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from outcross.verbs.audit.sentences import first_sentence, inventions
 from outcross.verbs.terminal import width
 
 LONGEST = 2000
-"""Characters of a sentence, a note or a list of columns."""
+"""Maximum number of characters of a sentence, a note or a list of columns."""
 SCREEN = 22
-"""Lines of an audit; with the line of the command and the prompt that makes a screen of 24."""
+"""Number of lines of an audit. With the command and the prompt they fill a screen of 24 lines."""
 SENTENCE, NOTES, READ = 5, 4, 3
-"""Lines of the first sentence, of notes, and of what was read unlike it was written, at most."""
+"""Maximum number of lines of the first sentence, of the notes, and of the summary of how columns are read."""
 ROOM = 16
-"""Characters that the name of an aspect takes with its mark."""
+"""Width of the name of an aspect with its mark, in characters."""
 
 
 NO_REPORT = "--out DIR writes the report, with every number and a picture of each loss"
-"""What is said of an audit that nobody asked a report of."""
+"""The hint that is shown after an audit without a report."""
 
 
 def console() -> Any:
@@ -38,7 +38,7 @@ def console() -> Any:
 
 
 def print_audits(audits: Audits, out: Path | None = None) -> None:
-    """One screen a set or a comparison of sets: what is lost first, an aspect a line; of a run, arm by arm."""
+    """Print one screen for a set, with one line per aspect, or a comparison of sets. For a run, arm by arm."""
     folders = audits.folders()
     for arm, of_arm in audits.by_arm.items():
         if arm:
@@ -62,13 +62,16 @@ def print_audits(audits: Audits, out: Path | None = None) -> None:
 
 
 def audit_lines(audit: Audit, width: int) -> list[str]:
-    """The first sentence, a line an aspect, what was compared, and notes: a screen, in which findings are wrapped as far as there is room."""
+    """Return the lines of one screen: the first sentence, one line per aspect, what was compared, and notes.
+
+    Findings are wrapped if there is room.
+    """
     opening = [*_fitted(read_as(audit.columns), width, READ), ""] if audit.columns else []
     sentence = _fitted(" ".join(filter(None, (first_sentence(audit), inventions(audit)))), width, SENTENCE)
     sides = ", ".join(f"{rows:,} {side}" for side, rows in audit.rows.items())
     ending = [
         *([] if audit.share_curve is None else _fitted(audit.share_curve.answer, width, 3)),
-        *_fitted(f"{sides} records. Lost: the whole 95 % interval lies beyond the tolerance.", width, 2),
+        *_fitted(f"{sides} records. Lost means that the whole 95 % interval lies beyond the tolerance.", width, 2),
         *_noted(audit, width),
     ]
     room = SCREEN - len(opening) - len(sentence) - len(ending) - 2
@@ -76,7 +79,7 @@ def audit_lines(audit: Audit, width: int) -> list[str]:
 
 
 def _aspect_lines(standings: Sequence[Standing], width: int, room: int) -> Iterator[str]:
-    """A line an aspect; a finding goes on below it while there is room."""
+    """Yield one line per aspect. A long finding continues below it while there is room."""
     spare = room - len(standings)
     for standing in standings:
         lines = _fitted(_verdict_words(standing), width - ROOM, 1 + max(0, min(2, spare)))
@@ -90,7 +93,7 @@ def _verdict_words(standing: Standing) -> str:
 
 
 def read_as(columns: Sequence[ReadColumn]) -> str:
-    """How columns were read, in one sentence: how many as what, which guesses are worth a look, what is left out."""
+    """Return one sentence about how columns were read: the number of each type, the guesses that are worth a look, and the columns left out."""
     compared = Counter(column.kind for column in columns if column.is_compared)
     kinds = ", ".join(f"{number:,} as {kind}" for kind, number in compared.items())
     guesses = [
@@ -112,7 +115,7 @@ def _some(words: Sequence[str], limit: int) -> str:
 
 
 def _noted(audit: Audit, width: int) -> Iterator[str]:
-    """The first notes, a line each, and how many more there are."""
+    """Yield the first notes, one line each, and the number of further notes."""
     notes = [note for note in audit.notes if not note.startswith("column ")]
     for note in notes[:NOTES]:
         yield from _fitted(f"note: {note}", width, 1)
@@ -121,7 +124,7 @@ def _noted(audit: Audit, width: int) -> Iterator[str]:
 
 
 def comparison_lines(audits: Sequence[Audit], width: int) -> list[str]:
-    """Which set is best for what, a matrix of sets and aspects, and what was lost most in each set."""
+    """Return the lines of a comparison: the best sets, a matrix of sets and aspects, and the most severe losses of each set."""
     compared = comparison(audits)
     sentence = _fitted(sentence_of(compared), width, SENTENCE)
     matrix = _matrix(compared, width)
@@ -129,13 +132,15 @@ def comparison_lines(audits: Sequence[Audit], width: int) -> list[str]:
         line for audit in audits for line in _fitted(f"{names_apart(compared.sets)[audit.name]}: {first_sentence(audit)}", width, 2)
     ]
     ending = _fitted(
-        "rank, and ✗ where something is lost, ! invented, ? cannot tell; sets that cannot be told apart share a rank", width, 2
+        "Marks: ✗ lost, ! invented, ? cannot tell, ✓ kept. The number is the rank. Sets that cannot be told apart share a rank.",
+        width,
+        2,
     )
     return [*sentence, "", *matrix, *ending, "", *worst]
 
 
 def _matrix(compared: Comparison, width: int) -> list[str]:
-    """A row a set and a column an aspect where they fit; else a row an aspect and a column a set, or sets by number."""
+    """Return the matrix with one row per set if it fits into the width, otherwise with one row per aspect, and finally with numbers for the sets."""
     short = names_apart(compared.sets)
     aspects = {aspect: aspect.replace("_", " ") for aspect in compared.aspects}
     cells = {(aspect, name): _cell(compared, aspect, name) for aspect in aspects for name in compared.sets}
@@ -168,7 +173,7 @@ def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _fitted(text: str, width: int, lines: int) -> list[str]:
-    """A text as so many lines at most; where it goes on the last one ends in an ellipsis."""
+    """Return a text as at most `lines` lines. If it is longer, the last line ends with an ellipsis."""
     wrapped = textwrap.wrap(visible(shortened(text, LONGEST)), width, break_on_hyphens=False) or [""]
     if len(wrapped) <= lines:
         return wrapped
@@ -176,7 +181,7 @@ def _fitted(text: str, width: int, lines: int) -> list[str]:
 
 
 def print_plan(plan: ColumnPlan) -> None:
-    """How every column of every set is read, set by set; sets that are read alike are one table."""
+    """Print how every column of every set is read. Sets that are read in the same way share one table."""
     out = console()
     alike: dict[tuple[ReadColumn, ...], list[str]] = {}
     for name, columns in plan.columns.items():
@@ -190,7 +195,7 @@ def print_plan(plan: ColumnPlan) -> None:
         _table(out, ("", "column", "read as", "why", "example", "to change"), cells)
         for note in dict.fromkeys(note for name in names_ for note in plan.notes[name] if not note.startswith("column ")):
             out.print(_plain(f"note: {note}"))
-    out.print("✓ compared, ? compared and worth a look, · left out; nothing was audited yet: leave out --plan")
+    out.print("✓ compared, ? compared and worth a look, · left out. Nothing was audited. Leave out --plan to audit.")
 
 
 def _mark(column: ReadColumn) -> str:
@@ -202,7 +207,7 @@ def _print_line(text: str) -> None:
 
 
 def print_onsets(onsets: Sequence[Onset], generations: int) -> None:
-    """The generation in which each aspect was first lost."""
+    """Print the generation in which each aspect was first lost."""
     out = console()
     cells = (
         (onset.aspect, f"not in {generations}" if onset.generation is None else str(onset.generation), onset.name)
@@ -221,7 +226,7 @@ def _table(out: Any, headings: Iterable[str], cells: Iterable[Iterable[str]]) ->
 
 
 def _plain(text: str) -> str:
-    """Text whose control characters and markup do nothing in a terminal."""
+    """Return a text with its control characters and markup escaped for a terminal."""
     from rich.markup import escape
 
     text = shortened(text, LONGEST)

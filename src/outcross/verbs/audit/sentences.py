@@ -1,4 +1,4 @@
-"""An audit in words: one sentence, one screen, one comment on a pull request."""
+"""An audit in words: its summary, its checks as rows of a table, and a comment for a pull request."""
 
 from __future__ import annotations
 
@@ -15,38 +15,38 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Check
 
 NAMED = 3
-"""Losses that the first sentence names."""
+"""Maximum number of losses that the first sentence names."""
 OF_NUMBERS = ("diversity", "use")
-"""Roles of checks whose ratio is none of numbers of records, also where it is about the records of a group."""
+"""Roles of checks whose ratio is not a ratio of numbers of records, even if the check is about the records of a group."""
 PLAIN = ("location", "category_share", "share", "variance", "interquartile_range", "gone_missing")
-"""Checks of one column that say what a region of that column shows more plainly."""
+"""Checks of one column that describe the loss of a region of that column more plainly."""
 EMPTIER = 0.8
-"""Share of what is left of a group that is left of an intersection of it, below which the intersection is a loss of its own."""
+"""An intersection of groups is a loss of its own if its remaining share is below EMPTIER times the remaining share of the group."""
 SHOWN = 20
-"""Checks that a screen or a comment lists."""
+"""Maximum number of checks that a comment lists."""
 
 
 def summary(audit: Audit) -> str:
-    """What is lost first, what was not looked at, and what could not be told."""
+    """Return the summary: the most severe losses, what was not examined in full, and how many checks cannot tell."""
     return " ".join(filter(None, (first_sentence(audit), rest_of_summary(audit))))
 
 
 def first_sentence(audit: Audit) -> str:
-    """What is lost first, and what was not looked at."""
+    """Return the first sentence: the most severe losses, and what was not examined in full."""
     return _losses(audit) + _unseen(audit)
 
 
 def rest_of_summary(audit: Audit) -> str:
-    """How many checks are lost, what is invented, and what could not be told."""
+    """Return the rest of the summary: the number of losses, the inventions, and how many checks cannot tell."""
     return " ".join(filter(None, (_counts(audit), inventions(audit), _untold(audit))))
 
 
 def _losses(audit: Audit) -> str:
-    """The greatest losses, at most three, without the full stop."""
+    """Return the most severe losses, at most three, without the full stop."""
     if not audit.of("lost"):
         kept = len(audit.of("kept"))
         if not kept and not audit.of("cannot_tell", "invented"):
-            return "No check could be made; each says why"
+            return "No check could be made; each gives its reason"
         said, within = (
             f"Nothing is lost that {amount(audit.rows['synthetic'], 'record')} can show",
             f"{amount(kept, 'check')} within their margins",
@@ -58,14 +58,17 @@ def _losses(audit: Audit) -> str:
 
 
 def greatest(audit: Audit) -> list[Check]:
-    """The losses that the sentence names, each about something else, the most severe first; a group of which nobody is left is always among them."""
+    """Return the losses that the first sentence names, the most severe first.
+
+    They have different subjects, and a group that has vanished is always included.
+    """
     lost = _explained([check for check in audit.of("lost") if check.metric != "column"])
     of_groups = {frozenset(_subjects(check, audit)) for check in lost if _is_share(check) and not check.at}
     named: list[Check] = []
     covered: set[str] = set()
     for check in lost:
         subjects = _subjects(check, audit)
-        # A region of one column is what the share of a group says of all records.
+        # A region of one column repeats the share of a group.
         if not subjects <= covered and not (check.metric == "region" and frozenset(subjects) in of_groups):
             named.append(check)
             covered |= subjects
@@ -78,7 +81,7 @@ def greatest(audit: Audit) -> list[Check]:
 
 
 def _explained(lost: list[Check]) -> list[Check]:
-    """The losses with the plainer one that explains it in the place of each that has one."""
+    """Return the losses, each replaced by the plainer loss that explains it, if there is one."""
     plain: list[Check] = []
     for check in lost:
         said = next((loss for loss in lost if _explains(loss, check)), check)
@@ -87,7 +90,8 @@ def _explained(lost: list[Check]) -> list[Check]:
 
 
 def _explains(plain: Check, check: Check) -> bool:
-    """Whether a loss of one column says what a region of that column shows, or that of one group what an intersection shows which is no emptier than the group."""
+    """Whether the plain loss explains a check: a loss of one column explains a region of it, and a lost group explains an intersection that is not
+    emptier."""
     if check.explained_by:
         return plain.metric in PLAIN and plain.column == check.explained_by
     if check.metric != "share" or plain.metric != "share" or None in (plain.value, check.value):
@@ -97,18 +101,20 @@ def _explains(plain: Check, check: Check) -> bool:
 
 
 def _is_share(check: Check) -> bool:
-    """Whether a check is about how many records a group or a category has."""
+    """Whether a check is about the number of records of a group or a category."""
     return check.metric in ("share", "category_share", "category_growth")
 
 
 def _subjects(check: Check, audit: Audit) -> set[str]:
-    """What a check is about: its columns, a pair of them as such, those of a region's rule, or all of its aspect."""
+    """Return what a check is about: its columns, a pair of columns as one subject, the columns of a region's rule, or its aspect."""
     if check.at.startswith("with "):
         return {f"{check.column} {check.at}"}
     if _is_share(check):
         return {part.partition("=")[0] for part in check.group.split(", ")}
     if check.metric == "direction" and "(" in check.at:
-        return {check.at.partition("(")[2].rstrip(")").split(", ")[0].lstrip("+-")}  # the column that leans on it most
+        return {
+            check.at.partition("(")[2].rstrip(")").split(", ")[0].lstrip("+-")
+        }  # the column with the largest weight in the direction
     if check.metric == "region":
         return {column for column in audit.kinds if column in check.at} or {check.at}
     return {check.column} if check.column else {check.aspect}
@@ -125,11 +131,11 @@ def _gone_columns(audit: Audit) -> list[str]:
 
 
 def _unseen(audit: Audit) -> str:
-    """What was not looked at, in which the first sentence ends."""
+    """Return the end of the first sentence: what was not examined in full, and the full stop."""
     columns, measures = audit.unseen.columns, audit.unseen.measures
-    what = [f"{amount(len(columns), 'column')}, {shortened(next(iter(columns)))} among them"] if columns else []
-    what += [f"{', '.join(measures)}, as time was over"] if measures else []
-    return f" (not looked at in full: {'; '.join(what)})." if what else "."
+    what = [f"{amount(len(columns), 'column')}, for example {shortened(next(iter(columns)))}"] if columns else []
+    what += [f"{', '.join(measures)}, because the time limit was reached"] if measures else []
+    return f" (not compared in full: {'; '.join(what)})." if what else "."
 
 
 def _counts(audit: Audit) -> str:
@@ -139,7 +145,7 @@ def _counts(audit: Audit) -> str:
 
 
 def inventions(audit: Audit) -> str:
-    """What human data have not; how many checks say so, where the first sentence names the worst."""
+    """Return a sentence about the inventions: the worst, or only their number if the first sentence names the worst."""
     invented = audit.of("invented")
     if invented and not audit.of("lost"):
         return f"Invented: {amount(len(invented), 'check')}."
@@ -147,22 +153,24 @@ def inventions(audit: Audit) -> str:
 
 
 def _untold(audit: Audit) -> str:
-    """How many checks cannot tell, and of how many records are the reason."""
+    """Return a sentence with the number of checks that cannot tell, and how many of them have too few records."""
     untold = audit.of("cannot_tell")
     few = sum(is_of_few_records(check) for check in untold)
     if not untold:
         return ""
-    other = f", {len(untold) - few} for another reason" if few < len(untold) else ""
-    return f"{amount(len(untold), 'check')} cannot tell" + (f": {few} for too few records{other}." if few else ": each says why.")
+    other = f", {len(untold) - few} for other reasons" if few < len(untold) else ""
+    return f"{amount(len(untold), 'check')} cannot tell" + (
+        f": {few} because of too few records{other}." if few else ": each gives its reason."
+    )
 
 
 def is_of_few_records(check: Check) -> bool:
-    """Whether a check cannot tell as there are too few records: its interval holds the margin."""
+    """Whether a check cannot tell because there are too few records, that is, its interval contains the margin."""
     return None not in (check.low, check.high, check.margin) and check.low <= check.margin <= check.high  # type: ignore[operator]
 
 
 def capitalised(sentence: str) -> str:
-    """A sentence whose first word is a word begins with a capital; a name such as x901 stays as it is.
+    """Return a sentence with a capital first letter if its first word has only letters. A name such as x901 is unchanged.
 
     >>> capitalised("recall fell"), capitalised("x901 never occurs")
     ('Recall fell', 'x901 never occurs')
@@ -177,23 +185,23 @@ def _page(check: Check) -> Page:
 
 
 def phrase(check: Check) -> str:
-    """One check in words, as in `variance, age: 0.84 [0.81, 0.87], where real data show 1`."""
+    """Return one check in words, for example `variance, age: 0.84 [0.81, 0.87], where real data show 1`."""
     return f"{phrase_of(check)}: {value_of(check)}, where real data show {written(check.real_vs_real)}"
 
 
 def phrase_of(check: Check) -> str:
-    """What a check is about, as in `mass beyond human quantiles, income upper 1 %`."""
+    """Return what a check is about, for example `mass beyond human quantiles, income upper 1 %`."""
     return ", ".join(filter(None, (title(check), where(check))))
 
 
 def where(check: Check) -> str:
-    """The column, the place in it and the group."""
+    """Return the column of a check, the place in the column and the group."""
     column, at, group = shortened(check.column), shortened(check.at, RULE), shortened(check.group, RULE)
     return ", ".join(filter(None, (" ".join(filter(None, (column, at))), group)))
 
 
 def value_of(check: Check) -> str:
-    """The value with its interval, or with the reason why it has none."""
+    """Return the value of a check with its interval, or with the method if it has none."""
     if check.low is None and check.high is None:
         return f"{written(check.value)} ({check.method})" if check.value is not None and check.method else written(check.value)
     return f"{written(check.value)} [{written(check.low)}, {written(check.high)}]"
@@ -204,7 +212,7 @@ def title(check: Check) -> str:
 
 
 def rows(checks: Sequence[Check]) -> Iterator[tuple[str, ...]]:
-    """Checks as rows of words: verdict, code, what and where, value with interval, real against real, margin, n."""
+    """Yield checks as rows of text: verdict, code, title, place, value with interval, value of real data, margin, n."""
     for check in checks:
         column, at, group = shortened(check.column), shortened(check.at, RULE), shortened(check.group, RULE)
         where = " ".join(filter(None, (column, at, f"[{group}]" if group else "")))
@@ -224,7 +232,7 @@ HEADINGS = ("verdict", "code", "check", "where", "value [95 %]", "real vs real",
 
 
 def markdown(audit: Audit) -> str:
-    """The audit for a pull request: the sentence, what is lost, and counts of the rest."""
+    """Return the audit as Markdown for a pull request: the summary, a table of losses and inventions, counts of verdicts, and notes."""
     worst = audit.of("lost", "invented")[:SHOWN]
     lines = [f"### Outcross audit: {_cell(shortened(audit.name))}", "", _cell(audit.summary), ""]
     if audit.share_curve is not None:
@@ -235,7 +243,7 @@ def markdown(audit: Audit) -> str:
         f"{len(audit.of(verdict))} {verdict}" for verdict in ("lost", "invented", "kept", "cannot_tell", "not_applicable")
     )
     lines += [
-        f"{counts}; {audit.rows['synthetic']:,} records against {audit.rows['reference']:,}; false-discovery rate {audit.rate:g}."
+        f"{counts}; {audit.rows['synthetic']:,} records compared with {audit.rows['reference']:,}; false-discovery rate {audit.rate:g}."
     ]
     return "\n".join([*lines, *(f"- {_cell(shortened(note, NOTE))}" for note in audit.notes)]) + "\n"
 
@@ -245,7 +253,7 @@ def _row(cells: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text in which nothing is Markdown or HTML.
+    """Escape a text, so that nothing in it is Markdown or HTML.
 
     >>> _cell("<b>|x`")
     '&lt;b&gt;\\\\|x\\\\`'

@@ -1,4 +1,4 @@
-"""Several sets, audited one after another or in several processes at a time."""
+"""The audits of several sets, one after another or in several processes."""
 
 from __future__ import annotations
 
@@ -28,28 +28,32 @@ class Turn:
     """One set to audit."""
 
     place: int
-    """Among all sets of all arms, from 0."""
+    """Position among all sets of all arms, from 0."""
     arm: str
     name: str
 
 
 @dataclass(eq=False)
 class Auditor:
-    """Audits one set at a time, in this process or in another; human data are read once an arm and kept until another arm's turn."""
+    """Audits one set at a time, in this process or in another. The human data of an arm are read once and kept until the next arm."""
 
     given: AuditQuestion
     resolved: ResolvedQuestion
     ledger: Path | None = None
-    """The folder of the ledger that keeps audits; None where nothing keeps them."""
+    """Folder of the ledger that stores audits. None without a ledger."""
     read: Sequence[Sets] = ()
-    """What this process has read of what is given."""
+    """The sets of the question, as this process has resolved them."""
     ready: tuple[Sets, Auditing] | None = None
 
     def __reduce__(self):
-        return Auditor, (self.given, self.resolved, self.ledger)  # another process reads for itself: data may be too large to send
+        return Auditor, (
+            self.given,
+            self.resolved,
+            self.ledger,
+        )  # another process reads the data itself, because they may be too large to send
 
     def __call__(self, turn: Turn, emit: Emit) -> None:
-        """Emits how far the audit is, and at last the turn with its audit or the error that it ended with."""
+        """Audit a set. Emits the progress, and finally the turn with its audit or its error."""
         before = runtime.telling.set(lambda share: emit(Looked(turn.place, turn.name, share)))
         try:
             answer = self._audit(turn)
@@ -68,14 +72,14 @@ class Auditor:
             self.ready = data, Auditing(data.reference, data.holdout, asked, data.note, self.ledger)
         data, audit_of = self.ready
         if turn.name == HOLDOUT and data.synthetic[turn.name] is data.holdout:
-            # Real data beside the sets: with itself as the holdout, every record of it would be a copy. Nobody drops records of it, or adds any.
+            # The holdout is audited without a holdout, because every record would be a copy of itself. Its records are not scored.
             alone = Auditing(data.reference, None, replace(audit_of.question, records=False), data.note, self.ledger)
             return replace(alone(turn.name, data.holdout), is_human=True)
         return audit_of(turn.name, data.synthetic[turn.name])
 
 
 def turns(data: Sequence[Sets]) -> list[Turn]:
-    """The sets to audit, arm by arm."""
+    """Return the sets to audit, arm by arm."""
     named = [(sets_of_arm.arm, name) for sets_of_arm in data for name in sets_of_arm.synthetic]
     return [Turn(place, arm, name) for place, (arm, name) in enumerate(named)]
 
@@ -88,9 +92,10 @@ def audited(
     ledger: Ledger | None = None,
     watch: Watch = Silence(),  # noqa: B008
 ) -> dict[str, tuple[Audit, ...]]:
-    """The audit of every set, by the arm of a run, so many at a time; which process made one changes nothing in it.
+    """Return the audits of all sets, by the arm of a run, with `workers` sets at a time. The results do not depend on the number of workers.
 
-    `watch` is told how far each is. A ledger keeps each as it ends, and the lines of the steps of the run that it comes from; an audit that it holds is loaded.
+    `watch` is called with the progress of each set. A ledger stores each audit as it ends, and the steps of the run from which the sets come.
+    An audit that the ledger holds is loaded.
     """
     every = turns(data)
     if ledger is not None:
@@ -103,7 +108,7 @@ def audited(
             watch(message)
             return
         ended[message[0].place] = message[1]
-        # Of errors that of the first set is told, whichever process is the first to meet one.
+        # The reported error is that of the first set in order, whichever process fails first.
         for place in itertools.takewhile(ended.__contains__, range(len(every))):
             if isinstance(error := ended[place], Exception):
                 raise error
@@ -122,7 +127,7 @@ THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Processes started meanwhile have one thread: threads of several on the same cores wait for each other."""
+    """Limit processes that are started meanwhile to one thread, because threads of several processes would compete for the same cores."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:

@@ -1,4 +1,4 @@
-"""An audit of one set as a step: done once, kept in a ledger with the digests of the data and the question, and loaded from then on."""
+"""The audit of one set as a step. It is done once, stored in a ledger with the digests of the data and the question, and loaded afterwards."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ LIBRARIES = ("PyYAML", "icu4py", "numpy", "pillow", "polars", "scikit-learn", "s
 
 
 class HumanSide:
-    """Human data that sets are held against; they are read once, when the first set is."""
+    """The human data with which sets are compared. They are read once, for the first set."""
 
     def __init__(self, reference: Any, holdout: Any, question: ResolvedQuestion):
         self.reference, self.holdout, self.question = reference, holdout, question
 
     @cached_property
     def audit_of(self) -> Callable[[str, Any], Audit]:
-        """(name, data) -> what the data have lost."""
+        """The function (name, data) → audit of the data."""
         return beside(self.reference, self.holdout, self.question)
 
 
 @verb(LIBRARIES, 0, load=lambda folder, digest, asked, data, human: Audit.load(folder))
 def audit(asked: Asked, data: Any, human: HumanSide, *, rng: np.random.Generator) -> Audit:
-    """What a set has lost, compared with human data. Its random streams are named by its aspects, so that `rng` is not needed."""
+    """Return what a set has lost, compared with human data. `rng` is unused, because the random streams are named by the aspects."""
     result = human.audit_of(asked.name, data)
     return replace(result, notes=(asked.note, *result.notes)) if asked.note else result
 
 
 class Auditing:
-    """Audits sets one after another against the same human data, by way of a ledger where a folder for it is named."""
+    """Audits sets one after another against the same human data, through a ledger if a folder is given."""
 
     def __init__(self, reference: Any, holdout: Any, question: ResolvedQuestion, note: str = "", folder: Path | None = None):
         self.question, self.note = question, note
@@ -58,13 +58,13 @@ class Auditing:
         if self.ledger is None:
             assert self._human is not None
             return audit.do(asked, value_of(data), self._human, rng=np.random.default_rng(asked.seed))
-        human = self.human  # what cannot be read of the human data is told before what cannot be read of a set
+        human = self.human  # errors of the human data are reported before those of a set
         step = self.ledger.steps(asked.seed)(audit, asked, external(data), human)
         return replace(step.value, key=step.key)
 
     @cached_property
     def human(self) -> External[HumanSide]:
-        """The human data, told apart by what they hold."""
+        """The human data, identified by the digest of their content."""
         reference, holdout = (None if side is None else external(side) for side in self._sides)
         sides = [side for side in (reference, holdout) if side is not None]
         return External(
@@ -76,7 +76,7 @@ class Auditing:
 
 
 def asked_of(question: ResolvedQuestion, name: str, note: str) -> Asked:
-    """The recipe of the audit of one set."""
+    """Return the recipe of the audit of one set."""
     aspects = question.aspects if question.aspects is not None else measures_of(audit_aspects())
     named = dict.fromkeys(attribute for aspect in aspects for attribute in getattr(aspect, "attributes", ()))
     settings: Mapping[str, Any] = vars(question) | {

@@ -1,4 +1,4 @@
-"""How one set is audited: both sides read alike, every measure taken, and each of its readings judged."""
+"""The audit of one set: both sides are read in the same way, every measure is taken, and each reading gets a verdict."""
 
 from __future__ import annotations
 
@@ -39,27 +39,28 @@ from outcross.verbs.share_curve import CURVE_STREAM, ShareCurve, curve_of, share
 RATE = 0.05
 """False-discovery rate."""
 SKETCHED = 1_000
-"""Columns of which a sketch is made at least, twice as many at most: of a wider table the last columns are not read, and the audit says which."""
+"""Number of columns that are compared at least by a sketch. A table is read up to twice as many columns; the audit names the columns that are not
+read."""
 
 
 @dataclass(frozen=True)
 class ResolvedQuestion:
-    """What an audit is asked for, resolved to parts and numbers: how to resolved at data, whatever they are."""
+    """The settings of an audit, with names resolved to parts and texts to numbers. It does not contain the data."""
 
     groups: tuple[str, ...] = ()
     target: str | None = None
     text_column: str | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
     key: tuple[str, ...] = ()
-    """Columns that name records."""
+    """Columns that identify records."""
     ignore: tuple[str, ...] = ()
     entity: str | None = None
-    """The column that names what a series is of, where the tables are long."""
+    """The column that names the entity of each row, for long tables."""
     time: str | None = None
     aspects: tuple[Measure, ...] | None = None
-    """What to measure; all that an audit can take, if None."""
+    """The measures to take. None: all measures of an audit."""
     margins: Mapping[str, float] = field(default_factory=dict)
-    """By aspect ("tails") or check ("tails.mass"): a factor or a distance, as the check's page says."""
+    """The margin by aspect ("tails") or check ("tails.mass"). It is a factor or a distance, as the page of the check says."""
     rate: float = RATE
     seed: int = 0
     most_columns: int = 200
@@ -67,9 +68,9 @@ class ResolvedQuestion:
     records: bool = False
     """Whether every record is scored."""
     shares: tuple[float, ...] = ()
-    """Shares of synthetic training records to try; none where nobody asked how much to train on."""
+    """Shares of synthetic training records to try. Empty if `shares` was not given."""
     allow_missing: tuple[str, ...] = ()
-    """Columns that may be absent, or not looked at."""
+    """Columns that may be missing or not compared."""
 
     def __post_init__(self):
         if not 0 < self.rate < 1:
@@ -81,13 +82,15 @@ class ResolvedQuestion:
         known = {f"{aspect}.{check}" for aspect in aspects for check in pages_of_aspect(aspect)} | set(aspects)
         for name, margin in self.margins.items():
             if name not in known:
-                raise BadInput(f"no aspect or check {name!r} has a margin{nearest(name, known)}")
+                raise BadInput(
+                    f"margins names the unknown aspect or check {name!r}{nearest(name, known)}; write it as tails or tails.mass"
+                )
             if isinstance(margin, bool) or not isinstance(margin, int | float) or not 0 < margin < math.inf:
                 raise BadInput(f"margins.{name} must be a number above 0, got {margin!r}")
 
 
 def beside(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[[str, Any], Audit]:
-    """What audits a set, by its name and its data, against human data; those are read once, here."""
+    """Read the human data once, and return a function (name, data) → audit of that set."""
     read = sides_of(reference, holdout, asked)
 
     def audit(name: str, data: Any) -> Audit:
@@ -98,7 +101,7 @@ def beside(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[[s
 
 
 def sides_of(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[[str, Any], list[Table]]:
-    """What reads a set, by its name and its data, beside the human data, which are read once, here: reference, set, and holdout if there is one."""
+    """Read the human data once, and return a function (name, data) → tables of the reference, the set and, if there is one, the holdout."""
     kinds: dict[str, str] = dict(asked.kinds)
     for group in asked.groups:
         kinds.setdefault(group, "category")
@@ -131,7 +134,7 @@ def sides_of(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[
 
 
 def planned(question: AuditQuestion) -> ColumnPlan:
-    """How the columns of every set are read, and nothing else; BadInput as an audit raises."""
+    """Return how the columns of every set are read, without auditing. Raises BadInput as an audit does."""
     resolved = resolve(question)
     rows: dict[str, dict[str, int]] = {}
     columns: dict[str, tuple[ReadColumn, ...]] = {}
@@ -150,35 +153,37 @@ def planned(question: AuditQuestion) -> ColumnPlan:
 
 
 def value_of(data: Any) -> Any:
-    """Data of a run are read from its steps when they are asked for."""
+    """Return the data themselves. The data of a run are read from its steps at this point."""
     return data.value if isinstance(data, External) else data
 
 
 def _check_allowed(asked: ResolvedQuestion, known: Sequence[str]) -> None:
     for column in asked.allow_missing:
         if column not in known:
-            raise BadInput(f"--allow-missing {column!r} is no column of the reference{nearest(column, known)}")
+            raise BadInput(f"--allow-missing {column!r} is not a column of the reference{nearest(column, known)}")
 
 
 def _check_sides(asked: ResolvedQuestion) -> None:
-    """BadInput where a column is asked about in two ways that cannot both be."""
+    """Raise BadInput if a column is both used and left out, or if --time is given without --entity."""
     left_out = [*asked.key, *asked.ignore]
     asked_about = [*asked.groups, asked.target, asked.text_column, asked.entity, asked.time]
     if clash := [column for column in asked_about if column is not None and column in left_out]:
-        raise BadInput(f"column {clash[0]!r} is both asked about and left out; take it out of --key or --ignore")
+        raise BadInput(f"column {clash[0]!r} is both used and left out; remove it from --key or --ignore")
     if asked.time is not None and asked.entity is None:
-        raise BadInput(f"--time {asked.time} orders the rows of an entity; name its column too, as in --entity patient_id")
+        raise BadInput(
+            f"--time {asked.time} needs --entity, because it orders the rows of an entity; add for example --entity patient_id"
+        )
 
 
 def resolve(question: AuditQuestion) -> ResolvedQuestion:
-    """How a question wants data to be looked at; BadInput where it names an aspect, a check or a number that cannot be."""
+    """Resolve a question to the settings of an audit. Raises BadInput for an unknown aspect or check and for an invalid number."""
     settings = question.settings()
     gates_of(question)
     settings.pop("fail_on", None)
     if "shares" in settings:
         settings["shares"] = shares_of(settings["shares"])
         if settings.get("target") is None:
-            raise BadInput("--shares trains models that predict a column; name it, as in --target income")
+            raise BadInput("--shares needs a column to predict; name it, for example --target income")
     for name in ("groups", "key", "ignore", "allow_missing"):
         if name in settings:
             settings[name] = tuple(dict.fromkeys(settings[name]))
@@ -188,7 +193,7 @@ def resolve(question: AuditQuestion) -> ResolvedQuestion:
 
 
 def gates_of(question: AuditQuestion) -> tuple[str, ...]:
-    """What makes the command fail, as it is written; BadInput where it cannot be read."""
+    """Return the gates of --fail-on as they are written. Raises BadInput if one cannot be read."""
     gates = question.settings().get("fail_on", ())
     for gate in gates:
         gate_of(gate)
@@ -196,7 +201,7 @@ def gates_of(question: AuditQuestion) -> tuple[str, ...]:
 
 
 def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
-    """What is measured: all measures of an aspect that is named, or one measure, by its name or with its settings."""
+    """Return the measures of the given names. A name is an aspect (all its measures), a measure, or a measure with settings."""
     known, measures = audit_aspects(), []
     of_aspects = {name: (name,) for names in known.values() for name in names} | dict(known)
     for aspect in aspects:
@@ -206,7 +211,7 @@ def measures_of(aspects: Iterable[Any]) -> tuple[Measure, ...]:
             [measure(name)() for name in of_aspects[aspect]] if isinstance(aspect, str) else [read(MEASURES, aspect, "aspect")]
         )
     if foreign := [kind(part) for part in measures if "audit" not in askers(type(part))]:
-        raise BadInput(f"{foreign[0]} reads what only a run has; an audit takes {', '.join(sum(known.values(), ()))}")
+        raise BadInput(f"{foreign[0]} can be measured only in a run; an audit takes {', '.join(sum(known.values(), ()))}")
     return tuple(measures)
 
 
@@ -252,13 +257,15 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
 
 
 def _curve(evidence: Evidence, asked: ResolvedQuestion, seconds: float) -> tuple[ShareCurve | None, list[str]]:
-    """How much synthetic data to train on, where that was asked; or the note that says why there is no answer. seconds: that the measures took"""
+    """Return how much synthetic data to train on, or None with a note about the reason. `seconds`: duration of the measures."""
     if not asked.shares:
         return None, []
     if asked.target is None:
-        return None, ["how much synthetic data to train on: not applicable; the synthetic data have no column of the target"]
+        return None, ["how much synthetic data to train on: not applicable; the synthetic data lack the target column"]
     if seconds > asked.most_seconds:
-        return None, [f"how much synthetic data to train on: left out, as {asked.most_seconds:g} seconds were over"]
+        return None, [
+            f"how much synthetic data to train on: left out because the time limit of {asked.most_seconds:g} seconds was reached"
+        ]
     try:
         return curve_of(evidence, asked.shares, np.random.default_rng([asked.seed, CURVE_STREAM])), []
     except NotApplicable as why:
@@ -266,7 +273,7 @@ def _curve(evidence: Evidence, asked: ResolvedQuestion, seconds: float) -> tuple
 
 
 def _without_absent(asked: ResolvedQuestion, reference: Table, synthetic: Table) -> ResolvedQuestion:
-    """The question without the groups and the target that the synthetic data have not: a column that is lost is a loss, not a wrong question."""
+    """Return the settings without the groups and the target that the synthetic data lack. A lost column is a loss and not an error of the user."""
     lost = reference.kinds.keys() - set(synthetic.records.columns)
     return replace(
         asked,
@@ -277,18 +284,22 @@ def _without_absent(asked: ResolvedQuestion, reference: Table, synthetic: Table)
 
 
 def _unseen_columns(comparable: Alike, over_cap: list[Table], tables: Sequence[Table], asked: ResolvedQuestion) -> dict[str, str]:
-    """The columns that were not looked at, or by a sketch alone, with the reason; but for those that may be so."""
-    unseen = dict.fromkeys(dict.fromkeys(column for table in tables[:2] for column in table.unread), "not read: too many columns")
+    """Return the columns that were not compared, or only by a sketch, with the reason. Columns in `allow_missing` are left out."""
+    unseen = dict.fromkeys(
+        dict.fromkeys(column for table in tables[:2] for column in table.unread), "not read, because there are too many columns"
+    )
     unseen |= comparable.uncompared
     if over_cap:
-        unseen |= dict.fromkeys(over_cap[0].kinds, f"looked at by a sketch alone: more than {asked.most_columns} columns")
+        unseen |= dict.fromkeys(
+            over_cap[0].kinds, f"compared only by a sketch, because there are more than {asked.most_columns} columns"
+        )
     return {column: why for column, why in unseen.items() if column not in asked.allow_missing}
 
 
 def _capped(tables: list[Table], asked: ResolvedQuestion) -> tuple[list[Table], list[Table]]:
-    """The tables with at most so many columns, and with the others; none where all are within the cap.
+    """Return the tables with at most `asked.most_columns` columns, and the tables of the other columns (none if all columns fit).
 
-    Those asked about by name are always among them; of the others as large a share of every kind, the first of each.
+    Columns named in the settings are always in the first. Of the others, the first columns of every kind are taken in proportion to their number.
     """
     kinds = tables[0].kinds
     if len(kinds) <= asked.most_columns:
@@ -300,7 +311,7 @@ def _capped(tables: list[Table], asked: ResolvedQuestion) -> tuple[list[Table], 
 
 
 def in_proportion(kinds: Mapping[str, Kind], named: Iterable[str], limit: int) -> list[str]:
-    """So many columns, those named first, then the first ones of every kind, as many as its share of all.
+    """Return `limit` columns: the named ones, then the first columns of every kind in proportion to its number of columns.
 
     >>> in_proportion({"a": "number", "b": "number", "c": "number", "d": "category"}, ["c"], 3)
     ['c', 'a', 'd']
@@ -328,21 +339,21 @@ def _check_columns(asked: ResolvedQuestion, reference: Table) -> None:
     ]:
         if column is not None and column not in reference.kinds:
             raise BadInput(
-                f"no column {column!r} is in both sets ({field_}){nearest(column, reference.kinds)}; they share {', '.join(list(reference.kinds)[:12])}"
+                f"column {column!r} ({field_}) is not in both sets{nearest(column, reference.kinds)}; they share {', '.join(list(reference.kinds)[:12])}"
             )
 
 
 @dataclass(frozen=True)
 class MeasuredAspects:
-    """What the measures of every aspect find."""
+    """The results of the measures of every aspect."""
 
     readings: dict[str, list[Reading]]
     pointed: list[Pointed]
     calibration: list[Reliability]
     seconds: dict[str, float]
-    """How long each aspect took."""
+    """Duration of each aspect in seconds."""
     left_out: tuple[str, ...]
-    """Measures for which no time was left."""
+    """Measures that were left out because the time limit was reached."""
 
 
 def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuestion) -> MeasuredAspects:
@@ -371,7 +382,7 @@ def _look(measures: Sequence[Measure], evidence: Evidence, asked: ResolvedQuesti
 
 
 def _answers(measure: Measure, evidence: Evidence, seed: int) -> list[Any]:
-    """What a measure reads; of texts that cannot be cut into words, why it does not."""
+    """Return the readings of a measure. For text columns that cannot be split into words, the readings give the reason instead."""
     columns = uncut(evidence) if measure.reads_words else {}
     if not columns:
         return read_tables(measure, evidence, seed)
@@ -386,18 +397,18 @@ def _answers(measure: Measure, evidence: Evidence, seed: int) -> list[Any]:
 
 
 def _thinned_regions(look: MeasuredAspects, measures: Sequence[Measure], evidence: Evidence, seed: int) -> list[Region]:
-    """The regions that the check of regions names; searched for only where that check was not taken."""
+    """Return the regions that the check of regions reported. They are searched for here only if that check was not taken."""
     if any(isinstance(measure, Regions) and kind(measure) not in look.left_out for measure in measures):
         return [records.region for records in look.pointed if isinstance(records, PointedRegion)]
     return thinned(evidence.drawn, evidence.reference, seed)
 
 
 def _left_out(measure: Measure, seconds: float) -> Iterable[Reading]:
-    return (unread(check, f"left out: {seconds:g} seconds were over") for check in measure.pages)
+    return (unread(check, f"left out because the time limit of {seconds:g} seconds was reached") for check in measure.pages)
 
 
 def _counted(evidence: Evidence, wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
-    """Every sketch that a measure wants, of both sides, in one pass over each."""
+    """Return every sketch that a measure needs, for both sides. Each side is read once."""
     from copy import deepcopy
 
     sketches = {f"{measure_name} {name}": sketch for measure_name, named in wanted.items() for name, sketch in named.items()}
@@ -437,7 +448,7 @@ def _check(judged: Judged) -> Check:
 
 
 def _frames(pointed: Iterable[Pointed], evidence: Evidence) -> dict[str, Any]:
-    """The records pointed at, as they were read, by side, the worst first."""
+    """Return the records that measures point out, as they were read, by side and with the worst first."""
     import polars
 
     frames_of: dict[str, list[Any]] = {}

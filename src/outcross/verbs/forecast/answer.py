@@ -1,4 +1,4 @@
-"""The function `forecast`: from runs, or from an experiment whose small runs it plans, to where their readings go."""
+"""The function `forecast`: predicts the readings of runs, or of an experiment whose small runs it plans."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ from outcross.verbs.run.result import Run
 from outcross.verbs.share_curve import shares_of
 
 AHEAD, MOST_AHEAD = 20, 200
-"""Generations beyond the last one where no number is given, and the most."""
+"""Default and maximum number of generations ahead of the last one."""
 SHARES = "0:0.5:0.1"
-"""Human shares that may be tried where none are named."""
+"""Default of the human shares that may be tried."""
 
 
 def forecasted(question: ForecastQuestion, watch: Watch = lambda line: None) -> Forecast | ForecastPlan:
-    """Where the readings of runs go. BadInput where the runs do not belong together, have too few generations, or lack a reading with a budget.
+    """Forecast the readings of runs over the coming generations.
 
-    `runs` are folders, or what `outcross.run` and `outcross.open` return; `budgets` maps readings to ratios to generation 0. With `out` the forecast is written there too.
-    In the place of runs an experiment may be given, as the name of a built-in one, a YAML file or a mapping: its small runs are planned and made, with human shares among `shares`,
-    until there are `most_runs` of them or the interval of every least share is at most `width` wide. With `plan` only the first is made, and a ForecastPlan says what all would cost.
+    `runs` are folders of runs, or Run objects as returned by `outcross.run` and `outcross.open`. `budgets` maps readings to ratios to generation 0.
+    With `out`, the forecast is also written to that folder. Instead of runs, an experiment may be given: the name of a built-in one, a YAML file or
+    a mapping. Its small runs are then planned and made, with human shares among `shares`, until there are `most_runs` of them or the interval of
+    every least share is at most `width` wide. With `plan`, only the first small run is made, and the result is a ForecastPlan with the cost of all.
+    Raises BadInput if the runs do not belong together, have too few generations, or lack a reading with a budget.
     """
     asked = _asked(question)
     if not 1 <= asked.ahead <= MOST_AHEAD:
@@ -51,21 +53,21 @@ def forecasted(question: ForecastQuestion, watch: Watch = lambda line: None) -> 
 
 @dataclass(frozen=True)
 class AskedForecast:
-    """What a question asks, its words told apart."""
+    """The parsed arguments of a forecast."""
 
     runs: tuple[Run, ...]
     spec: Any
-    """An experiment in the place of runs; None where there are runs."""
+    """The experiment, if one is given instead of runs, or None."""
     budgets: Mapping[str, float]
     ahead: int
     own: Mapping[str, Any]
-    """What else was asked of the forecast of an experiment: shares, most_runs, width."""
+    """Further settings of the forecast of an experiment: shares, most_runs, width."""
     settings: Any
     """Changes to the experiment."""
 
 
 def _forecast(runs: Sequence[Run], asked: AskedForecast, out: Any, notes: Sequence[str], is_planned: bool = False) -> Forecast:
-    """The forecast of these runs, written where a folder is named."""
+    """Return the forecast of these runs. It is also written to `out`, if that is given."""
     if out is not None and not is_planned:
         results.check_folder(Path(out), "forecast", [run.folder for run in runs if run.folder is not None])
     arms = together(runs)
@@ -74,8 +76,8 @@ def _forecast(runs: Sequence[Run], asked: AskedForecast, out: Any, notes: Sequen
     budgets = budgets_of(given, {name for arm in arms for name in arm.readings["measure"].unique().to_list()})
     curves, shares, refused = forecasts(arms, asked.ahead, budgets)
     if not curves:
-        why = refused[0].why if refused else "they have none of the readings that a report leads with"
-        raise BadInput(f"nothing of {runs[0].name} can be forecast: {why}")
+        why = refused[0].why if refused else "they have none of the leading readings of a report"
+        raise BadInput(f"no reading of {runs[0].name} can be forecast: {why}")
     if given:
         _check_budgets(given, {curve.measure for curve in curves}, refused)
     result = Forecast(
@@ -91,7 +93,7 @@ def _forecast(runs: Sequence[Run], asked: AskedForecast, out: Any, notes: Sequen
 
 
 def _planned(question: ForecastQuestion, asked: AskedForecast, watch: Watch) -> Forecast | ForecastPlan:
-    """The forecast of the small runs of an experiment, which are planned and made; or the plan alone."""
+    """Plan and make the small runs of an experiment, and return their forecast. With `plan`, return only the plan."""
     out = None if question.out is None else Path(question.out)
     design = RunDesign(
         tuple(sorted({*shares_of(asked.own.get("shares", SHARES), "human")})),
@@ -113,13 +115,13 @@ def _planned(question: ForecastQuestion, asked: AskedForecast, watch: Watch) -> 
 
 
 def _asked(question: ForecastQuestion) -> AskedForecast:
-    """The runs or the experiment, the budgets, and what else was asked. Words of the command line may hold all of these."""
+    """Parse a question into runs or an experiment, budgets and settings. Words of the command line may hold all of these."""
     given = question.runs
     several = [given] if isinstance(given, str | Path | Mapping | Run | Experiment) else list(given)
     for place in several:
         if not isinstance(place, str | Path | Mapping | Run | Experiment):
             raise BadInput(
-                f"runs must be folders of runs or runs, or one experiment, got {place!r:.80}; write outcross.forecast('runs/stdlib')"
+                f"runs must be folders of runs, Run objects or one experiment, got {place!r:.80}; write outcross.forecast('runs/stdlib')"
             )
     words = words_of(place for place in several if isinstance(place, str))
     named: Any = question.budgets
@@ -141,13 +143,13 @@ def _asked(question: ForecastQuestion) -> AskedForecast:
     runs = () if specs else tuple(_run(place) for place in places)
     if unknown := next((place for place in specs if isinstance(place, str | Path) and not _is_experiment(place)), None):
         raise BadInput(
-            f"{unknown} is no folder of a run and no experiment{nearest(str(unknown), builtin())}; "
+            f"{unknown} is neither the folder of a run nor an experiment{nearest(str(unknown), builtin())}; "
             f"write outcross run SPEC --out {unknown} first, or give a YAML file or a built-in experiment"
         )
     if specs and len(places) > 1:
         first, other = _called(specs[0]), _called(next(place for place in places if place is not specs[0]))
         raise BadInput(
-            f"{first} is an experiment, whose runs are planned, and {other} is given beside it; give folders of runs, or one experiment alone"
+            f"{first} is an experiment and cannot be combined with {other}; give folders of runs, or one experiment alone"
         )
     folders = [run.folder.resolve() for run in runs if run.folder is not None]
     if twice := next((place for place in folders if folders.count(place) > 1), None):
@@ -167,14 +169,14 @@ def _is_empty(value: Any) -> bool:
 
 
 def _both(words: Sequence[str], settings: Any) -> Any:
-    """The settings of an experiment from the words of the command line and from the question."""
+    """Return the settings of an experiment from the words of the command line and from the question."""
     if isinstance(settings, str | Path):
         raise BadInput(f"settings must be a mapping of keys to values, got {settings!r:.80}; write settings={{'human.rows': 50}}")
     return _joined(given_settings(words), given_settings(settings))
 
 
 def _joined(words: Mapping[str, Any], named: Mapping[str, Any], what: str = "") -> dict[str, Any]:
-    """What words of the command line and options give together. BadInput where both give one thing."""
+    """Return the settings from the words of the command line together with those from options. Raises BadInput if both give the same setting."""
     for name in words:
         if name in named:
             raise BadInput(f"{what}{name} is given twice; give it once")
@@ -182,7 +184,7 @@ def _joined(words: Mapping[str, Any], named: Mapping[str, Any], what: str = "") 
 
 
 def _check_for_runs(question: ForecastQuestion, asked: AskedForecast) -> None:
-    """BadInput where something was asked of an experiment, and runs were given."""
+    """Raise BadInput if runs are given together with a setting that only an experiment can have."""
     if asked.settings:
         key = next(iter(asked.settings))
         raise BadInput(
@@ -191,12 +193,12 @@ def _check_for_runs(question: ForecastQuestion, asked: AskedForecast) -> None:
     wanted = next(iter(asked.own), "--plan" if question.plan else "--import" if question.imports else None)
     if wanted is not None:
         raise BadInput(
-            f"{wanted} is for an experiment, whose runs are planned, and {asked.runs[0].folder or asked.runs[0].name} is a run; leave it out, or give an experiment"
+            f"{wanted} needs an experiment, but {asked.runs[0].folder or asked.runs[0].name} is a run; leave it out, or give an experiment"
         )
 
 
 def _is_place_of_run(place: Any) -> bool:
-    """Whether it is a run or a folder, which may hold one."""
+    """Whether it is a Run or a folder, which may hold a run."""
     return isinstance(place, Run) or (isinstance(place, str | Path) and Path(place).is_dir())
 
 
@@ -218,14 +220,14 @@ def _run(given: str | Path | Run) -> Run:
 
 
 def _check_generations(runs: Sequence[Run]) -> None:
-    """BadInput where no arm of a run has enough generations; says how many more would do."""
+    """Raise BadInput if no arm of a run has enough generations. The message gives the necessary number."""
     for run in runs:
         counts = run.readings.group_by("arm", "seed").agg(generations=_distinct()).get_column("generations")
         longest = int(counts.max() or 0)  # type: ignore[arg-type]
         if longest < LEAST:
             out = "" if run.folder is None else f" --out {run.folder}"
             raise BadInput(
-                f"{run.folder or run.name}: {too_few(longest)}: run the same experiment on, outcross run SPEC generations={LEAST}{out}"
+                f"{run.folder or run.name}: {too_few(longest)}: continue the run, outcross run SPEC generations={LEAST}{out}"
             )
 
 
@@ -236,26 +238,26 @@ def _distinct() -> Any:
 
 
 def _check_budgets(given: Mapping[str, float], there: set[str], refused: tuple[NotForecast, ...]) -> None:
-    """BadInput where no arm could be forecast of a reading that was given a budget; the reason is named."""
+    """Raise BadInput, with the reason, if a reading with a budget could not be forecast in any arm."""
     for name in given:
         if name not in there:
-            why = next((refusal.why for refusal in refused if refusal.measure == name), "it was not read")
-            raise BadInput(f"budget.{name} cannot be forecast in any arm: {why}")
+            why = next((refusal.why for refusal in refused if refusal.measure == name), "it was not measured")
+            raise BadInput(f"budget.{name} cannot be checked, because {name} could not be forecast in any arm: {why}")
 
 
 def _notes(runs: Sequence[Run], curves: tuple[Any, ...]) -> Iterator[str]:
-    """What a reader must know before the numbers."""
+    """Yield the notes to read before the numbers."""
     yield (
         "The forecast assumes that these runs continue with the same data, sizes and policy. On average over experiments, 95 of 100 intervals include the mean reading of the continued runs."
     )
     least = min(curve.observed for curve in curves)
     if (far := max(curve.points[-1].generation + 1 - curve.observed for curve in curves)) > FARTHEST * least:
-        yield f"Some arms were observed for {least} generations and are forecast {far} ahead: the width of the intervals was calibrated up to {FARTHEST * least} ahead."
+        yield f"Some arms were observed for {least} generations and are forecast {far} ahead, but the width of the intervals was calibrated only up to {FARTHEST * least} ahead."
     for run in runs:
         if run.unfinished:
             yield run.unfinished
     if (fewest := min(curve.runs for curve in curves)) < 3:
-        yield f"Some arms have {fewest} run{'s' * (fewest != 1)}: the scatter between runs is then estimated from few steps, and the intervals are wide. More seeds make them narrower."
+        yield f"Some arms have only {fewest} run{'s' * (fewest != 1)}. The scatter between runs is then estimated from few steps, and the intervals are wide. More seeds make them narrower."
 
 
 forecast = asks(ForecastQuestion, forecasted)

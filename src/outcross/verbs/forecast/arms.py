@@ -1,4 +1,4 @@
-"""The arms of several runs together: which runs belong together, and what people gave each generation."""
+"""The arms of several runs that belong together, and the human share of each arm."""
 
 from __future__ import annotations
 
@@ -15,33 +15,36 @@ if TYPE_CHECKING:
     from outcross.verbs.run.result import Run
 
 FREE = ("policy", *NO_SETTINGS)
-"""Keys in which runs that belong together may differ: what people give each generation, and how long and how often was looked."""
+"""Keys in which runs that belong together may differ: the policy, and how long and how often an arm is run and measured."""
 WHOSE = {"fixed": "fixed rows", "redrawn": "redrawn rows", "fresh": "fresh rows"}
 
 
 @dataclass(frozen=True, eq=False)
 class ForecastArm:
-    """One arm with its seeds, of one run or of several."""
+    """One arm with its seeds, from one run or from several."""
 
     name: str
     experiment: Experiment
     readings: Any
-    """Its rows of readings.parquet (polars), of all seeds, under one name."""
+    """The readings of all seeds of the arm under one name, as rows of readings.parquet (polars)."""
 
 
 @dataclass(frozen=True)
 class HumanDose:
-    """What people give each generation after the first: the share of its training records, and which records those are."""
+    """The human part of the training records of each generation after the first: its share, and which records they are."""
 
     share: float
     whose: str
-    """A value of WHOSE; empty where the share is 0 or 1, so that it is the same whichever they are."""
+    """A value of WHOSE. Empty if the share is 0 or 1, because the choice of records then makes no difference."""
     rows: int
-    """Records that the last generation learns from."""
+    """Number of training records of the last generation."""
 
 
 def together(runs: Sequence[Run]) -> tuple[ForecastArm, ...]:
-    """The arms of runs that belong together; an arm that several runs have, with other seeds, is one. BadInput names the field in which they differ."""
+    """Return the arms of runs that belong together. An arm that several runs have with different seeds becomes one arm.
+
+    Raises BadInput, with the field in which they differ, if the runs do not belong together.
+    """
     import polars
 
     _check_alike(runs)
@@ -60,7 +63,9 @@ def together(runs: Sequence[Run]) -> tuple[ForecastArm, ...]:
         seeds = [seed for _, _, rows in several for seed in rows["seed"].unique().to_list()]
         if len(set(seeds)) < len(seeds):
             twice = next(seed for seed in seeds if seeds.count(seed) > 1)
-            raise BadInput(f"arm {name} with seed {twice} is in two of the runs; give each run once, and runs of different seeds")
+            raise BadInput(
+                f"arm {name} with seed {twice} is in two of the runs; give each run once, and only runs with different seeds"
+            )
         columns = [rows.select(polars.lit("").alias("run"), polars.lit(name).alias("arm"), *KEPT) for _, _, rows in several]
         arms.append(ForecastArm(name, experiment, polars.concat(columns)))
     return tuple(arms)
@@ -70,13 +75,13 @@ KEPT = ("seed", "generation", "measure", "at", "column", "group", "value", "low"
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:
-    """What an arm does, without how long and how often."""
+    """Return the settings of an arm without those of its name, its length and its seeds."""
     settings = flatten(plain(experiment))
     return {key: value for key, value in settings.items() if key.split(".")[0] not in NO_SETTINGS}
 
 
 def _check_alike(runs: Sequence[Run]) -> None:
-    """BadInput where an arm of a run has no like in the first one but for what people give each generation; the differing field is named."""
+    """Raise BadInput, with the differing field, if an arm of a run differs from every arm of the first run in more than the policy."""
     first = [_but_policy(arm.experiment) for arm in runs[0].arms]
     for run in runs[1:]:
         for arm in run.arms:
@@ -89,7 +94,7 @@ def _check_alike(runs: Sequence[Run]) -> None:
                 closest, key = first[gaps.index(fewest)], fewest[0]
                 raise BadInput(
                     f"{_place(runs[0])} and {_place(run)} do not belong together: {key} is {closest.get(key)!r:.60} in one and {own.get(key)!r:.60} in the other; "
-                    "forecast them apart"
+                    "forecast them separately"
                 )
 
 
@@ -102,7 +107,7 @@ def _place(run: Run) -> str:
 
 
 def dose_of(experiment: Experiment) -> HumanDose | None:
-    """What people give each generation after the first; None where that is another share at another generation, as where data accumulate."""
+    """Return the human part of each generation after the first. None if it changes between generations, for example when data accumulate."""
     doses: set[HumanDose] = set()
     plans = [(inventory, plan) for inventory, plan in experiment.plans() if inventory.generation]
     for _, plan in plans[:1] + plans[-1:]:
@@ -116,9 +121,10 @@ def dose_of(experiment: Experiment) -> HumanDose | None:
 
 
 def by_policy(arms: Iterable[ForecastArm]) -> dict[tuple[str, str], list[tuple[float, ForecastArm]]]:
-    """Arms that differ in the human share alone, smallest first, by whose rows those are and by what else tells them from others.
+    """Return groups of arms that differ only in the human share, with the smallest share first.
 
-    Arms that learn from different numbers of records, as `augment` does beside `human_share`, are not compared.
+    The keys are the choice of human records (a value of WHOSE) and a name for the group, empty if there is only one. Arms with different numbers
+    of training records, for example `augment` and `human_share`, are in different groups.
     """
     dosed = [(dose, arm) for arm in arms if (dose := dose_of(arm.experiment)) is not None]
     groups: dict[str, list[tuple[HumanDose, ForecastArm]]] = {}

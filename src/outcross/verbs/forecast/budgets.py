@@ -1,4 +1,4 @@
-"""A budget on a reading, and the limit that it sets on the reading's own scale."""
+"""Budgets of readings, and the limits that they set on the scale of the reading."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from outcross.experiment.bounds import LOGARITHMS, TAIL_SURVIVAL, can_be_bounded
 from outcross.measures import Page, leading, pages_of_runs, standing_for
 
 FIFTH = {"larger": 1.2, "smaller": 0.8}
-"""The budgets of the readings that lead a report where none is given."""
+"""Default budgets of the readings that lead a report, by the side of the limit."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How far a reading may go, as a ratio to generation 0."""
+    """The limit of a reading as a ratio to generation 0."""
 
     reading: str
     ratio: float
@@ -28,7 +28,7 @@ class Budget:
         return self.ratio > 1
 
     def limit(self, first: float) -> float:
-        """The value that the reading may reach, given that of generation 0.
+        """Return the limit of the reading, given its value at generation 0.
 
         >>> round(Budget("log_variance", 0.8).limit(0.0), 3), Budget("held_out_perplexity", 1.2).limit(100.0)
         (-0.223, 120.0)
@@ -41,7 +41,10 @@ class Budget:
 
 
 def budgets_of(given: Mapping[str, float] | None, there: Iterable[str]) -> tuple[Budget, ...]:
-    """The budgets that were given, or else of the readings that lead a report, a fifth each. BadInput where one is on a reading that no run has."""
+    """Return the given budgets, or by default a change of a fifth for each reading that leads a report.
+
+    Raises BadInput if a budget is on a reading that no run has.
+    """
     pages = {name: page for name, page in pages_of_runs().items() if name in set(there)}
     if given:
         bounds = read_bounds(given, "budget")
@@ -55,7 +58,7 @@ def budgets_of(given: Mapping[str, float] | None, there: Iterable[str]) -> tuple
 
 
 def _leads(pages: Mapping[str, Page]) -> dict[str, Page]:
-    """The readings that lead a report, that of the tails among them."""
+    """Return the readings that lead a report, with tail survival."""
     leads = {name: pages[name] for name in leading() if name in pages}
     tail = next((name for name in standing_for("tail") if name in pages), None)
     return leads if tail is None else {**leads, TAIL_SURVIVAL: pages[tail]}
@@ -66,24 +69,24 @@ NUMBERS: Mapping[str, tuple[type, str, str]] = {
     "most_runs": (int, "a whole number of small runs", "24"),
     "width": (float, "a number, the width of an interval of shares", "0.1"),
 }
-"""Settings of a forecast that are numbers: of which type, what they must be, and an example."""
+"""Numeric settings of a forecast: type, description and example."""
 
 
 @dataclass(frozen=True)
 class ForecastWords:
-    """Words of the command line, told apart."""
+    """Words of the command line, sorted by their meaning."""
 
     budgets: Mapping[str, float]
     own: Mapping[str, Any]
     """Settings of the forecast itself: ahead, shares, most_runs, width."""
     settings: tuple[str, ...]
-    """Other words with =, which are settings of an experiment."""
+    """Other words with =. They are settings of an experiment."""
     places: tuple[str, ...]
-    """Folders of runs, or an experiment."""
+    """Words without =: folders of runs, or an experiment."""
 
 
 def words_of(words: Iterable[str]) -> ForecastWords:
-    """Budgets, settings and folders from words of the command line. BadInput where a number is none."""
+    """Sort words of the command line into budgets, settings and folders. Raises BadInput if a number cannot be read."""
     budgets: dict[str, float] = {}
     own: dict[str, Any] = {}
     settings: list[str] = []
@@ -100,7 +103,7 @@ def words_of(words: Iterable[str]) -> ForecastWords:
                 budgets[name] = float(value)
             except ValueError:
                 raise BadInput(
-                    f"budget.{name} must be a number, got {value!r:.80}; it is a ratio to generation 0: write budget.{name}=1.2"
+                    f"budget.{name} must be a number, a ratio to generation 0, got {value!r:.80}; write budget.{name}=1.2"
                 ) from None
         elif key == "shares" or key in NUMBERS:
             if key in own:
@@ -112,7 +115,7 @@ def words_of(words: Iterable[str]) -> ForecastWords:
 
 
 def number_of(key: str, value: object) -> float:
-    """The value of a setting that is a number. BadInput where it is none."""
+    """Return the value of a numeric setting. Raises BadInput if it is not a number."""
     kind, what, example = NUMBERS[key]
     try:
         return kind(value)

@@ -1,4 +1,4 @@
-"""Which small run is made next, so that the least human share is known as well as so many runs can say: where the interval is widest."""
+"""The choice of the next small run. Runs are made where the interval of the least human share is widest, so that few runs narrow it most."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from outcross.errors import BadInput
 from outcross.verbs.forecast.result import LeastShare, SharePlace
 
 MOST_RUNS, WIDTH = 24, 0.1
-"""Where none are given: the most small runs, and how wide an interval may stay."""
+"""Defaults of the maximum number of small runs, and of the width at which an interval is narrow enough."""
 FEWEST_RUNS, LIMIT_OF_RUNS = 4, 1000
 SEEDS = 2
-"""Seeds with which a share is run first: how runs scatter is not known from one."""
+"""Number of seeds with which a share is first run. One seed says nothing about the scatter between runs."""
 
 
 @dataclass(frozen=True)
 class SmallRun:
-    """One human share with one seed, and why it is run."""
+    """A small run: one human share with one seed, and the reason for it."""
 
     share: float
     seed: int
-    """The number of the seed, counted from that of the experiment."""
+    """Offset of the seed from that of the experiment."""
     why: str
 
 
 @dataclass(frozen=True)
 class DesignEnd:
-    """No more runs are made, and why."""
+    """The end of the small runs, with the reason."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class RunDesign:
-    """Shares that may be tried, and the rule by which small runs end: at most so many, or sooner once every interval is narrow enough."""
+    """The shares that may be tried, and the two conditions that end the small runs: their maximum number, or a sufficiently narrow interval."""
 
     shares: tuple[float, ...]
     most_runs: int = MOST_RUNS
@@ -54,7 +54,7 @@ class RunDesign:
 
     @property
     def first(self) -> tuple[SmallRun, ...]:
-        """The runs that are made before there is an interval: the smallest and the largest share and the middle one, with two seeds each.
+        """The runs before there is an interval: the smallest, the largest and the middle share, with two seeds each.
 
         >>> [(run.share, run.seed) for run in RunDesign((0.0, 0.1, 0.2)).first][:4]
         [(0.0, 0), (0.0, 1), (0.2, 0), (0.2, 1)]
@@ -64,10 +64,10 @@ class RunDesign:
         return tuple(runs[: self.most_runs])
 
     def after(self, seeds: Mapping[float, int], least_shares: Sequence[LeastShare]) -> tuple[SmallRun, ...] | DesignEnd:
-        """What is run next, given how many seeds each share was run with and the least shares that are known by then.
+        """Return the next runs, given the number of seeds of each share that was run and the current least shares.
 
-        A share next to the crossing that was not run yet, inside the widest interval, with two seeds; where there is none, one more seed of the share on that interval whose own
-        interval would shrink most.
+        The next run is the share closest to the crossing that lies inside the widest interval and was not run yet, with two seeds. If there is no
+        such share, it is one more seed of the share on that interval whose own interval would shrink most.
         """
         if not least_shares:
             return DesignEnd("no reading has a least share")
@@ -76,7 +76,7 @@ class RunDesign:
         if width_of(widest) <= self.width + 1e-9:  # .4 − .3 is more than .1 in the last bit
             return DesignEnd(f"the interval of every least share is at most {self.width:g} wide")
         if left <= 0:
-            return DesignEnd(f"{self.most_runs} runs were made, the most that were allowed")
+            return DesignEnd(f"{self.most_runs} runs were made, which is the maximum")
         below, middle, above = _bracket(widest, tuple(seeds))
         unseen = [share for share in self.shares if share not in seeds and below < share < above]
         where = f"the interval of {widest.name} is widest"
@@ -90,14 +90,17 @@ class RunDesign:
 
 
 def width_of(least_share: LeastShare) -> float:
-    """The width of the interval of a least share: infinite where only its upper end is beyond the largest share that was run, and 0 where all of it is."""
+    """Return the width of the interval of a least share.
+
+    It is infinite if only the upper end is beyond the largest share that was run, and 0 if the whole interval is.
+    """
     if least_share.low is None:
         return 0.0
     return math.inf if least_share.high is None else least_share.high - least_share.low
 
 
 def _bracket(least_share: LeastShare, seen: Sequence[float]) -> tuple[float, float, float]:
-    """The shares that were run on both sides of an interval, and its middle."""
+    """Return the closest shares that were run below and above an interval, with the estimate between them: (below, value, above)."""
     smallest, largest = min(seen), max(seen)
     low, value, high = (largest if end is None else end for end in (least_share.low, least_share.value, least_share.high))
     below = max((share for share in seen if share <= low), default=smallest)
@@ -106,7 +109,7 @@ def _bracket(least_share: LeastShare, seen: Sequence[float]) -> tuple[float, flo
 
 
 def _gain(place: SharePlace, seeds: int) -> float:
-    """By how much one more seed would narrow the interval of a share, if that goes with one over the root of the seeds."""
+    """Return by how much one more seed would narrow the interval of a share, if its width is proportional to 1/√seeds."""
     wide = math.log(max(place.high, 1e-300)) - math.log(max(place.low, 1e-300))
     return wide * (1 - math.sqrt(seeds / (seeds + 1)))
 

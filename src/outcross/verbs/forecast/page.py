@@ -1,4 +1,4 @@
-"""A forecast as one HTML file that opens offline, and its figures."""
+"""The report of a forecast, one HTML file that opens offline, and its figures."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from outcross.report.figure import Figure
 
 SMALL_WEIGHT = 0.005
-"""Laws of a smaller weight are not listed beside a forecast."""
+"""Minimum weight of a law that is listed beside a forecast."""
 
 
 def write_page_of(result: Forecast, path: Path) -> Path:
-    """Write the page."""
+    """Write the page of a forecast and return its path."""
     return write_page(path, page(result))
 
 
 def figures(result: Forecast) -> tuple[Figure, ...]:
-    """A figure of fans for each reading, and one of each share curve."""
+    """Return a fan chart for each reading, and a figure of each share curve."""
     fans = [fan_figure(**_fans(group)) for group in _by_reading(result).values()]
     return (*fans, *(_share_figure(least_share) for least_share in result.shares))
 
@@ -43,7 +43,7 @@ def _by_reading(result: Forecast) -> dict[tuple[str, str], list[ReadingForecast]
 
 
 def _fans(group: list[ReadingForecast]) -> dict[str, Any]:
-    """What `fan_figure` and `fan_panels` take of one reading."""
+    """Return the arguments of `fan_figure` and `fan_panels` for one reading."""
     first = group[0]
     page = pages_of_runs().get(first.measure)
     fans = [
@@ -69,7 +69,7 @@ def _fans(group: list[ReadingForecast]) -> dict[str, Any]:
 
 
 def title_of(measure: str, at: str) -> str:
-    """What a reading is called on a page."""
+    """Return the title of a reading on a page."""
     page = pages_of_runs().get(measure)
     title = "tail survival" if measure == TAIL_SURVIVAL else measure if page is None else page.title
     return f"{title}, {at}" if at else title
@@ -86,7 +86,7 @@ def _share_figure(least_share: LeastShare) -> Figure:
 
 
 def page(result: Forecast) -> bytes:
-    """The page, rendered."""
+    """Return the page as bytes."""
     groups = list(_by_reading(result).values())
     drawn = [(group, *fan_panels(**_fans(group))) for group in groups]
     text = _template().render(
@@ -113,7 +113,7 @@ def page(result: Forecast) -> bytes:
 
 
 def interval_words(horizon: SafeHorizon) -> str:
-    """The interval of a number of generations in words."""
+    """Return the interval of a number of generations in words."""
     if horizon.is_observed:
         return AS_OBSERVED
     return (
@@ -124,7 +124,7 @@ def interval_words(horizon: SafeHorizon) -> str:
 
 
 def share_words(least_share: LeastShare, share: float | None) -> str:
-    """A share in percent, or that it lies beyond those that were run."""
+    """Return a share in percent, or words that it is larger than all shares that were run."""
     return f"more than {100 * least_share.largest:.3g} %" if share is None else f"{100 * share:.3g} %"
 
 

@@ -1,4 +1,4 @@
-"""ForecastPlan: which small runs a forecast would make, and what they cost."""
+"""ForecastPlan: the small runs that a forecast would make, and their cost."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ForecastPlan(Result):
-    """The small runs that a forecast of an experiment would make: the first ones, the rule by which others follow, and what they cost.
+    """The small runs that a forecast of an experiment would make: the first ones, the rule for the others, and their cost.
 
-    The cost is measured: the first small run has been made.
+    The cost is measured on the first small run, which has been made.
     """
 
     name: str
-    """Of the experiment."""
+    """Name of the experiment."""
     design: RunDesign
     cost: Cost
     ahead: int
     folder: Path | None = None
-    """Where the first run is kept; None where it is not."""
+    """Folder of the first small run. None if it was not stored."""
 
     @property
     def generations(self) -> int:
-        """Of each small run."""
+        """Number of generations of each small run."""
         return self.cost.generations
 
     @property
     def runs(self) -> tuple[SmallRun, ...]:
-        """The runs that are known before there is an interval."""
+        """The small runs that are made before there is an interval."""
         return self.design.first
 
     @property
     def short(self) -> str:
-        """What is planned, and its cost."""
+        """Three lines: the experiment, the number of small runs, and their cost."""
         return f"ForecastPlan of {self.name}\n{self.sentences[0]}\n{self.sentences[-1]}"
 
     @property
@@ -56,19 +56,19 @@ class ForecastPlan(Result):
         return (
             f"At most {design.most_runs} small runs of {self.generations} generations each, forecast {amount(self.ahead, 'generation')} ahead.",
             f"Human shares that may be tried, in percent: {shares}.",
-            f"The first {len(self.runs)} runs are of {len({run.share for run in self.runs})} shares; each later one is made where the interval of a least share is widest.",
-            f"No more are made once the interval of every least share is at most {design.width:g} wide.",
-            f"The first run took {self.cost.seconds:.2g} s a generation; {left} more take {self.cost.of(left)}.",
+            f"The first {len(self.runs)} runs have {len({run.share for run in self.runs})} shares. Each later run is made where the interval of a least share is widest.",
+            f"No more runs are made once the interval of every least share is at most {design.width:g} wide.",
+            f"The first run took {self.cost.seconds:.2g} s per generation; {left} more take {self.cost.of(left)}.",
         )
 
     def frame(self) -> polars.DataFrame:
-        """A row a run that is known by now (polars): its share, its seed, why it is run."""
+        """Return a polars frame with one row per run that is already known: share, seed and reason."""
         import polars as pl
 
         return pl.DataFrame([asdict(run) for run in self.runs])
 
     def plain(self) -> dict[str, Any]:
-        """The plan as plain data."""
+        """Return the plan as plain data."""
         return {
             "schema": 1, "experiment": self.name, "generations": self.generations, "ahead": self.ahead, "shares": list(self.design.shares),
             "most_runs": self.design.most_runs, "width": self.design.width, "runs": [asdict(run) for run in self.runs],
@@ -76,7 +76,7 @@ class ForecastPlan(Result):
         }  # fmt: skip
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """What a terminal shows."""
+        """Return the lines for a terminal."""
         return list(self._lines(width))
 
     def _lines(self, width: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""From an experiment to small runs: each share and seed an ordinary run, the next one where the interval is widest."""
+"""The small runs of an experiment. Each share and seed is an ordinary run, and the next run is made where the interval is widest."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.run.result import Run
 
 FARTHEST = 2
-"""Generations ahead for each one observed, up to which intervals were calibrated."""
+"""Intervals were calibrated up to this number of generations ahead per observed generation."""
 SHARED = "policy=human_share"
 """The setting that gives an experiment a human share."""
 TIMING = "timing.json"
-"""The file beside small runs that says how long the first of them took; no promise covers it."""
+"""The file beside small runs with the duration of the first of them. It is not reproducible."""
 Watch = Callable[[str], None]
-"""Is told, in a sentence, what is planned and which run is made."""
+"""A function that receives sentences about the plan and about each run."""
 
 
 @dataclass(frozen=True)
 class SmallRuns:
-    """The small runs of an experiment: what each of them is, how long, and where it is kept."""
+    """The small runs of an experiment: their settings, their length and their folders."""
 
     spec: Any
     settings: Mapping[str, Any]
@@ -53,11 +53,11 @@ class SmallRuns:
 
     @property
     def name(self) -> str:
-        """Of the experiment."""
+        """Name of the experiment."""
         return self.experiment(self.design.shares[0]).name
 
     def question(self, share: float, seed: int = 0) -> RunQuestion:
-        """What one small run is asked for."""
+        """Return the arguments of one small run."""
         settings = {**self.settings, "policy.share": share, "generations": self.generations, "stop_when": None, "sweep": None}
         if seed:
             settings["seed"] = self._first_seed + seed
@@ -68,16 +68,16 @@ class SmallRuns:
         return self.experiment(self.design.shares[0]).seed
 
     def experiment(self, share: float) -> Experiment:
-        """The experiment with one share and its own seed."""
+        """Return the experiment with the given share and its own seed."""
         (arm,) = arms_of(self.question(share))
         return arm.experiment
 
     def folder(self, share: float, seed: int) -> Path | None:
-        """Where a small run is kept; None where it stays in memory."""
+        """Return the folder of a small run. None if it stays in memory."""
         return None if self.out is None else self.out / PLANNED / f"share={share:.9g},seed={seed}"
 
     def finished(self, small: SmallRun) -> Run:
-        """One small run, done: what its folder holds is loaded."""
+        """Return a small run after finishing it. Steps that its folder holds are loaded."""
         run = begun(self.question(small.share, small.seed))
         for _ in run:
             pass
@@ -86,14 +86,14 @@ class SmallRuns:
 
 @dataclass(frozen=True)
 class Cost:
-    """What small runs cost, by the first of them."""
+    """The cost of small runs, measured on the first of them."""
 
     generations: int
     seconds: float
-    """A generation."""
+    """Duration of one generation, in seconds."""
 
     def of(self, runs: int) -> str:
-        """What so many more runs take, in words."""
+        """Return the duration of this number of runs, in words."""
         seconds = runs * self.generations * self.seconds
         if seconds < 1:
             return "less than a second"
@@ -104,7 +104,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class PlannedRuns:
-    """The runs that were made, how many by share, and why no more were."""
+    """The small runs that were made, the number of seeds by share, and the reason why no more were made."""
 
     runs: tuple[Run, ...]
     seeds: Mapping[float, int]
@@ -118,7 +118,10 @@ class PlannedRuns:
 def small_runs(
     spec: Any, settings: Any, imports: Sequence[str | Path], design: RunDesign, ahead: int, out: Path | None
 ) -> SmallRuns:
-    """The small runs of an experiment. BadInput where it has arms of its own, where its policy has no human share, or where nothing can be observed long enough."""
+    """Return the small runs of an experiment.
+
+    Raises BadInput if it has arms of its own, if its policy has no constant human share, or if `generations` is too small for a forecast.
+    """
     changes = given_settings(settings)
     own_parts.load(imports)
     with own_parts.beside(spec), own_parts.blaming():
@@ -128,27 +131,25 @@ def small_runs(
     elif isinstance(generations := changes.pop("generations"), int) and generations < LEAST:
         raise BadInput(f"generations={generations} is too short for a small run: {too_few(generations)}")
     if "policy.share" in changes:
-        raise BadInput("policy.share is what forecast plans; leave it out, and write shares=0:0.5:0.1")
+        raise BadInput("policy.share is set by forecast; leave it out, and write shares=0:0.5:0.1")
     planned = SmallRuns(spec, changes, imports, generations, design, out)
     doses: dict[float, float] = {}
     for share in design.shares:
         dose = dose_of(planned.experiment(share))
         if dose is None:
-            raise BadInput(
-                f"{planned.name} does not keep the human share that it is given, so that none can be planned; add {SHARED}"
-            )
+            raise BadInput(f"{planned.name} does not keep a constant human share, so no share can be planned; add {SHARED}")
         doses.setdefault(dose.share, share)
     return replace(planned, design=replace(design, shares=tuple(sorted(doses))))
 
 
 def _longest_run(out: Path | None) -> int:
-    """The most generations of a small run that a folder holds; 0 where there is none. A run only grows."""
+    """Return the largest number of generations of the small runs in a folder, or 0. A stored run can be extended but not shortened."""
     places = [] if out is None else sorted((out / PLANNED).glob("*/ledger.jsonl"))
     return max((arm.experiment.generations for place in places for arm in open_run(place.parent).arms), default=0)
 
 
 def _with_changes(spec: Any, changes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What an experiment says, with the settings changed."""
+    """Return the plain data of an experiment with the settings changed."""
     if isinstance(spec, Experiment):
         return changed({key: value for key, value in plain(spec).items() if key != "kind"}, changes, spec.name)
     if isinstance(spec, Mapping):
@@ -157,23 +158,25 @@ def _with_changes(spec: Any, changes: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _check_one_arm(spec: Any, settings: Mapping[str, Any]) -> None:
-    """BadInput where an experiment has several arms, or a policy without a human share; one line says what is needed."""
+    """Raise BadInput if an experiment has several arms, or a policy without a human share. The message says what to add."""
     name = str(spec) if isinstance(spec, str | Path) else str(settings.get("name", "the experiment"))
     sweep, policy = settings.get("sweep") or {}, settings.get("policy")
     swept = [key for key in sweep if key != "seed"] if isinstance(sweep, Mapping) else []
     if settings.get("arms") or swept:
         what = "arms" if settings.get("arms") else "sweep"
-        raise BadInput(f"{name} has arms of its own ({what}), and forecast makes an arm a human share; add {what}=null {SHARED}")
+        raise BadInput(
+            f"{name} has arms of its own ({what}), but forecast makes one arm for each human share; add {what}=null {SHARED}"
+        )
     kind = str(policy.get("kind", "")) if isinstance(policy, Mapping) else str(policy or "")
     if kind not in POLICIES and ":" not in kind and kind:
-        return  # the experiment says what is wrong with it
+        return  # the check of the experiment reports the unknown policy
     if not kind or "share" not in {field.name for field in fields(member(POLICIES, kind, "policy"))}:
         why = f"policy {short_kind(kind)} of {name} has no human share to try" if kind else f"{name} has no policy"
         raise BadInput(f"{why}; add {SHARED}")
 
 
 def check_budgets(planned: SmallRuns, given: Mapping[str, float]) -> None:
-    """BadInput, before anything is run, where a budget is on a reading that the experiment does not have."""
+    """Raise BadInput if a budget is on a reading that the experiment does not have. It is called before anything is run."""
     measured = planned.experiment(planned.design.shares[0]).measured
     check_bounds(
         read_bounds(given, "budget"), {name: page for measure in measured for name, page in measure.pages.items()}, "budget"
@@ -181,7 +184,7 @@ def check_budgets(planned: SmallRuns, given: Mapping[str, float]) -> None:
 
 
 def first_run(planned: SmallRuns) -> tuple[Run, Cost]:
-    """The first small run, done, and what it cost; where it was done before, what it cost then."""
+    """Finish the first small run, and return it with its cost. If it was finished earlier, the cost is the stored one."""
     first = planned.design.first[0]
     begin = time.perf_counter()
     run = begun(planned.question(first.share, first.seed))
@@ -194,7 +197,7 @@ def first_run(planned: SmallRuns) -> tuple[Run, Cost]:
 
 
 def _kept(path: Path, seconds: float, *, is_new: bool) -> float:
-    """The seconds that a generation of the first run took, as they are kept; written where they are new, or where none are kept."""
+    """Return the stored duration of a generation of the first run. The given one is stored if it is new, or if none can be read."""
     if not is_new:
         with suppress(OSError, BadInput, ValueError, KeyError, TypeError):
             return float(json.loads(read_text(path))["seconds_a_generation"])
@@ -203,7 +206,7 @@ def _kept(path: Path, seconds: float, *, is_new: bool) -> float:
 
 
 def all_runs(planned: SmallRuns, first: Run, ahead: int, budgets: Mapping[str, float], watch: Watch) -> PlannedRuns:
-    """The first small run and all others, until the design stops. `watch` is told of each before it is made."""
+    """Make the other small runs after the first, until the design ends. `watch` receives a sentence before each run."""
     design = planned.design
     runs: dict[tuple[float, int], Run] = {(design.shares[0], 0): first}
     following: tuple[SmallRun, ...] | DesignEnd = design.first[1:]
@@ -223,7 +226,7 @@ def all_runs(planned: SmallRuns, first: Run, ahead: int, budgets: Mapping[str, f
 
 
 def _seeds(runs: Mapping[tuple[float, int], Run]) -> dict[float, int]:
-    """How many seeds each share was run with."""
+    """Return the number of seeds of each share."""
     shares = [share for share, _ in runs]
     return {share: shares.count(share) for share in sorted(set(shares))}
 

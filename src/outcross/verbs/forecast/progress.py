@@ -1,4 +1,4 @@
-"""What a person sees while small runs are planned and made: the plan with its cost, and a line as each begins."""
+"""The progress of small runs on a terminal: the plan with its cost, and a line as each run begins."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from outcross.verbs.terminal import width, wrapped
 
 
 def watcher(is_quiet: bool) -> Watch:
-    """Prints what it is told, at once; nothing where nobody wants to know."""
+    """Return a function that prints each sentence immediately, or nothing with `is_quiet`."""
 
     def watch(line: str) -> None:
         if not is_quiet:

@@ -1,4 +1,4 @@
-"""Forecast: where each reading goes, how long it stays within its budget, and with what human share."""
+"""Forecast: the predicted course of each reading, the generations within its budget, and the least human share."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
 
 FILE, CURVES = "forecast.json", "curves.parquet"
 PLANNED = "runs"
-"""The folder beside a forecast that holds the small runs that it planned, each an ordinary run."""
-"""What is said of a number of generations that no end was found of."""
+"""The subfolder of a forecast with the small runs that it planned. Each is an ordinary run."""
 AS_OBSERVED = "as observed, without an interval"
-"""What is said of a number of generations that was read, in the place of its interval."""
+"""The words in place of the interval, for a number of generations that was observed."""
 
 
 @dataclass(frozen=True)
 class FanPoint:
-    """A reading at one generation: observed, or ahead with its 95 % and its 80 % interval."""
+    """A reading at one generation. If it is predicted, it has a 95 % and an 80 % interval."""
 
     generation: int
     value: float
-    """The mean over the runs; ahead the median of the forecast."""
+    """The mean over the runs, or for a predicted generation the median of the forecast."""
     low: float | None = None
     high: float | None = None
     inner_low: float | None = None
-    """The ends of the 80 % interval; None of what was observed."""
+    """Lower end of the 80 % interval. None for an observed generation."""
     inner_high: float | None = None
 
     @property
     def is_ahead(self) -> bool:
-        """Whether it is predicted."""
+        """Whether the generation is predicted."""
         return self.inner_low is not None
 
 
 @dataclass(frozen=True)
 class SafeHorizon:
-    """For how many generations the mean over the runs stays within its budget, up to the one before it is outside for the first time: the lower end of the 95 % interval, the median, the upper end.
+    """The number of generations in which the mean over the runs stays within its budget, before it is outside for the first time.
 
-    None is more than were looked at. Where the budget was left in what was observed, the three are the same number, as it was read: it has no interval.
+    `low`, `median` and `high` are the median with its 95 % interval. None means more than `looked_at`. If the budget was already left in an observed
+    generation, the three are the same observed number, which has no interval.
     """
 
     low: int | None
     median: int | None
     high: int | None
     looked_at: int
-    """The last generation that was looked at."""
+    """The last generation of the forecast."""
     is_observed: bool = False
-    """Whether the budget was left in a generation that was observed."""
+    """Whether the budget was left in an observed generation."""
 
     def in_words(self, end: int | None) -> str:
-        """One of the three numbers; where it is not known, which number it is larger than."""
+        """Return one of the three numbers in words. None becomes "more than" the last generation."""
         return f"more than {self.looked_at:,}" if end is None else f"{end:,}"
 
     def __str__(self) -> str:
@@ -75,21 +75,21 @@ class SafeHorizon:
 
 @dataclass(frozen=True)
 class ReadingForecast:
-    """One reading of one arm: what was observed, what is ahead, and how well laws would have predicted what is known."""
+    """The forecast of one reading of one arm: the observed and predicted values, and the back-tests of the laws."""
 
     measure: str
     at: str
     arm: str
     runs: int
-    """Runs (seeds) that it is the mean of."""
+    """Number of runs (seeds) in the mean."""
     observed: int
-    """Generations observed."""
+    """Number of observed generations."""
     points: tuple[FanPoint, ...]
     tests: tuple[BackTest, ...]
     budget: float | None = None
-    """The ratio to generation 0 that it may reach; None where it has no budget."""
+    """The budget as a ratio to generation 0. None without a budget."""
     limit: float | None = None
-    """The value that the budget allows, on the scale of the reading."""
+    """The limit of the budget on the scale of the reading."""
     horizon: SafeHorizon | None = None
 
     @property
@@ -99,7 +99,7 @@ class ReadingForecast:
 
     @property
     def ahead(self) -> tuple[FanPoint, ...]:
-        """The generations ahead."""
+        """The predicted generations."""
         return tuple(point for point in self.points if point.is_ahead)
 
     @property
@@ -110,7 +110,7 @@ class ReadingForecast:
 
 @dataclass(frozen=True)
 class NotForecast:
-    """A reading of an arm that is not forecast, and why."""
+    """A reading of an arm that could not be forecast, with the reason."""
 
     measure: str
     at: str
@@ -120,7 +120,7 @@ class NotForecast:
 
 @dataclass(frozen=True)
 class SharePlace:
-    """One arm of a share curve: how far the expectation of the reading goes by the last generation looked at, as a ratio to generation 0, with its 95 % interval."""
+    """One arm of a share curve: the worst ratio to generation 0 that the expectation of the reading reaches, with its 95 % interval."""
 
     share: float
     arm: str
@@ -131,21 +131,22 @@ class SharePlace:
 
 @dataclass(frozen=True)
 class LeastShare:
-    """The least human share with which the expectation of a reading keeps its budget, for one policy; a single run that strays may need more.
+    """The smallest human share with which the expectation of a reading stays within its budget, for one policy. A single run may need more.
 
-    `low`, `value` and `high` are shares in [0, 1]; None means beyond the largest share that was run. `is_at_most`: the smallest share that was run keeps the budget already, so
-    that the least one may be lower still.
+    `low`, `value` and `high` are shares in [0, 1]. None means larger than all shares that were run. `is_at_most` says that the smallest share that
+    was run already stays within the budget, so that an even smaller one may be enough.
     """
 
     measure: str
     at: str
     policy: str
-    """Which human records those are: the same ones each time (fixed rows), another choice each time (redrawn rows), or new ones (fresh rows)."""
+    """The choice of human records in each generation: always the same (fixed rows), drawn again from the same set (redrawn rows), or new (fresh
+    rows)."""
     among: str
-    """What else tells these arms from others; empty where nothing does."""
+    """Name of the group of arms, if arms differ in more than the share. Empty otherwise."""
     budget: float
     generations: int
-    """For how many generations the budget holds."""
+    """The last generation up to which the budget must hold."""
     low: float | None
     value: float | None
     high: float | None
@@ -172,14 +173,14 @@ class LeastShare:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Forecast(Result):
-    """Where readings go over the generations that have not been run, with intervals.
+    """Predicted readings of generations that have not been run, with intervals.
 
-    `curves` has a forecast for each reading and arm, `shares` the least human share for each reading and policy, `refused` what is not forecast and why. `horizon(reading)` gives
-    the number of generations within the budget, an arm each.
+    `curves` has a forecast for each reading and arm, `shares` the least human share for each reading and policy, and `refused` the readings that
+    could not be forecast, with the reason. `horizon(reading)` returns the number of generations within the budget for each arm.
     """
 
     names: tuple[str, ...]
-    """Of the runs."""
+    """Names of the runs."""
     ahead: int
     budgets: Mapping[str, float]
     curves: tuple[ReadingForecast, ...]
@@ -189,16 +190,19 @@ class Forecast(Result):
     folder: Path | None = None
 
     def horizon(self, reading: str = "", arm: str = "") -> dict[str, SafeHorizon]:
-        """For how many generations a reading stays within its budget, by arm (and place, where it has several); the first reading with a budget if none is named."""
+        """Return the number of generations in which a reading stays within its budget, by arm (and by place, if there are several).
+
+        Without `reading`, it is the first reading with a budget.
+        """
         known = list(dict.fromkeys(curve.measure for curve in self.curves if curve.horizon is not None))
         if not known:
-            raise BadInput("no reading was given a budget; write budgets={'held_out_perplexity': 1.2}")
+            raise BadInput("no reading has a budget; write budgets={'held_out_perplexity': 1.2}")
         reading = reading or known[0]
         if reading not in known:
-            raise BadInput(f"no budget on {reading!r:.80}{nearest(reading, known)}; there are budgets on {', '.join(known)}")
+            raise BadInput(f"{reading!r:.80} has no budget{nearest(reading, known)}; there are budgets on {', '.join(known)}")
         arms = list(dict.fromkeys(curve.arm for curve in self.curves))
         if arm and arm not in arms:
-            raise BadInput(f"no arm {arm!r:.80}{nearest(arm, arms)}; there are {', '.join(arms)[:300]}")
+            raise BadInput(f"there is no arm {arm!r:.80}{nearest(arm, arms)}; the arms are {', '.join(arms)[:300]}")
         several = len({curve.at for curve in self.curves if curve.measure == reading}) > 1
         return {
             f"{curve.arm}, {curve.at}" if several else curve.arm: curve.horizon
@@ -208,14 +212,14 @@ class Forecast(Result):
 
     @property
     def summary(self) -> str:
-        """One or two sentences: which reading leaves its budget first, and after how many generations."""
+        """One or two sentences about the reading that leaves its budget first, and the number of generations until then."""
         safe = [curve for curve in self.curves if curve.horizon is not None]
         if not safe:
             return f"{len(self.curves)} readings are forecast {amount(self.ahead, 'generation')} ahead; none has a budget."
         ended = [curve for curve in safe if curve.horizon is not None and curve.horizon.low is not None]
         if not ended:
             last = max(curve.horizon.looked_at for curve in safe if curve.horizon is not None)
-            return f"Every budget is kept up to generation {last}, the last that was looked at, with a chance of at least 97.5 % each{self._but}."
+            return f"Every reading stays within its budget up to generation {last}, the last one of the forecast, each with a probability of at least 97.5 %{self._but}."
         first = min(ended, key=lambda curve: (_order(curve.horizon, "median"), _order(curve.horizon, "low")))
         horizon = first.horizon
         assert horizon is not None and horizon.low is not None
@@ -224,25 +228,26 @@ class Forecast(Result):
             return f"{first.name} of {first.arm} left its budget of {first.budget:g} in generation {horizon.median + 1}, which was observed."
         if horizon.median is None:
             return (
-                f"Each budget is more likely kept than left up to generation {horizon.looked_at}, the last that was looked at; the first that may be left is that of {first.name} of {first.arm}, "
-                f"after {amount(horizon.low, 'generation')} at the earliest (95 % interval)."
+                f"Up to generation {horizon.looked_at}, the last one of the forecast, each reading is more likely to stay within its budget than to leave it. "
+                f"The first that may leave it is {first.name} of {first.arm}, after {amount(horizon.low, 'generation')} at the earliest (95 % interval)."
             )
         return f"{first.name} of {first.arm} is the first to leave its budget ({first.budget:g} times generation 0): it stays within the budget for {amount(horizon.median, 'generation')} ({interval})."
 
     @property
     def _but(self) -> str:
-        """What a sentence about all budgets leaves out: the arms of which a reading with a budget is not forecast."""
+        """The exception in a sentence about all budgets: arms for which a reading with a budget could not be forecast."""
         bounded = {curve.measure for curve in self.curves if curve.horizon is not None}
         arms = list(dict.fromkeys(refusal.arm for refusal in self.refused if refusal.measure in bounded))
         return f", but {', '.join(arms[:4])}{' and others' * (len(arms) > 4)} could not be forecast" if arms else ""
 
     @property
     def short(self) -> str:
-        """Of what it is, and its summary."""
+        """The runs and the size of the forecast, followed by its summary."""
         return f"Forecast of {', '.join(self.names)[:200]}: {amount(len(self.curves), 'curve')}, {amount(self.ahead, 'generation')} ahead\n{self.summary}"
 
     def frame(self) -> polars.DataFrame:
-        """A row a reading, arm and generation (polars): value with its 95 % interval, and whether it is predicted."""
+        """Return a polars frame with one row per reading, arm and generation: the value with its 95 % and 80 % intervals, the limit, and whether it
+        is predicted."""
         import polars as pl
 
         rows = [
@@ -257,7 +262,7 @@ class Forecast(Result):
         return pl.DataFrame(rows, schema=schema, orient="row")
 
     def plain(self) -> dict[str, Any]:
-        """The forecast as plain data."""
+        """Return the forecast as plain data."""
         content = {
             "schema": 1, "runs": list(self.names), "ahead": self.ahead, "budgets": dict(self.budgets), "summary": self.summary,
             "curves": [asdict(curve) for curve in self.curves], "shares": [asdict(least_share) for least_share in self.shares],
@@ -266,19 +271,22 @@ class Forecast(Result):
         return _rounded(content)
 
     def figures(self) -> tuple[Figure, ...]:
-        """A figure of fans for each reading, an arm a panel, and one of the share curve for each reading and policy."""
+        """Return a fan chart for each reading, with one panel per arm, and a figure of the share curve for each reading and policy."""
         from outcross.verbs.forecast.page import figures
 
         return figures(self)
 
     def report(self, path: str | Path) -> Path:
-        """Write the page of it."""
+        """Write the report of the forecast as one HTML file. Returns the path."""
         from outcross.verbs.forecast.page import write_page_of
 
         return write_page_of(self, Path(path))
 
     def write(self, out: str | Path) -> Path:
-        """Write forecast.json, curves.parquet and report.html into a folder, beside the small runs that a forecast planned there. BadInput where it holds something else."""
+        """Write forecast.json, curves.parquet and report.html into a folder, beside the planned small runs.
+
+        Raises BadInput if it holds something else.
+        """
         import json
 
         from outcross.ledger.results import write_folder
@@ -286,13 +294,15 @@ class Forecast(Result):
 
         out = Path(out)
         content = json.dumps(self.plain(), ensure_ascii=False, allow_nan=False, indent=1) + "\n"
-        stored = _of_plain(json.loads(content))  # the page shows the numbers that the file holds, so that it can be written again
+        stored = _of_plain(
+            json.loads(content)
+        )  # the page shows the rounded numbers of the file, so that it can be reproduced from the file
         files: dict[str, Any] = {CURVES: stored.frame(), "report.html": page(stored), FILE: content}
         write_folder(out, "forecast", files, own=(PLANNED,))
         return out
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """What a terminal shows."""
+        """Return the lines for a terminal."""
         from outcross.verbs.forecast.screen import forecast_lines
 
         return list(forecast_lines(self, width))
@@ -317,7 +327,7 @@ def is_forecast(folder: Path) -> bool:
 
 
 def stored_forecast(folder: Path) -> Forecast | None:
-    """The forecast that a folder holds; None where it holds none. BadInput where its file is damaged."""
+    """Return the forecast in a folder, or None if there is none. Raises BadInput if its file is damaged."""
     import json
 
     from outcross.files.whole import read_text
@@ -331,7 +341,7 @@ def stored_forecast(folder: Path) -> Forecast | None:
 
 
 def _of_plain(content: Mapping[str, Any]) -> Forecast:
-    """A forecast from its plain data."""
+    """Return a forecast from its plain data."""
     return Forecast(
         names=tuple(content["runs"]),
         ahead=content["ahead"],

@@ -1,4 +1,4 @@
-"""What a person sees of a forecast in a terminal."""
+"""The lines that a terminal shows of a forecast."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from outcross.verbs.forecast.result import Forecast, ReadingForecast
 from outcross.verbs.terminal import wrapped
 
 NAME = 34
-"""Characters of an arm's name."""
+"""Width of the column of arm names, in characters."""
 
 
 def forecast_lines(result: Forecast, width: int) -> Iterator[str]:
-    """The sentence, the generations within each budget, the least shares, the last generation of every other reading, and what is not forecast."""
+    """Yield the summary, the generations within each budget, the least shares, the last generation of the other readings, and what could not be
+    forecast."""
     yield from wrapped(result.summary, width)
     bounded = [curve for curve in result.curves if curve.horizon is not None]
     for name in dict.fromkeys(curve.name for curve in bounded):

@@ -1,4 +1,4 @@
-"""How a forecast is made: courses of readings, what is ahead of each, the generations within a budget, and the least human share."""
+"""The work of a forecast: the predicted course of each reading, the generations within a budget, and the least human share."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from outcross.wording import amount
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 DRAWS = 4000
-"""Courses that are drawn of each curve with a budget, for its generations within the budget and for the least share."""
+"""Number of random courses of each curve with a budget. They give the generations within the budget and the least share."""
 STREAM = 16
-"""Names the random streams of these draws, one for each curve."""
+"""Seed of the random streams of these draws. Each curve has a stream of its own."""
 FIXED_SETS = ("HO", "EL", "NT")
-"""Codes of the readings of one set of held-out records, the same ones at every generation."""
+"""Beginnings of the codes of readings on held-out records, which are the same records at every generation."""
 MOST_PLACES = 12
-"""Places of one reading that are forecast."""
+"""Maximum number of places of one reading that are forecast."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReadingPath:
-    """One reading of one arm: what was observed on its own scale and on that of the laws."""
+    """One observed reading of one arm, on its own scale and on the scale of the laws."""
 
     measure: str
     at: str
@@ -48,32 +48,35 @@ class ReadingPath:
     observed: Observed
     is_log: bool
     values: tuple[float, float]
-    """The least and the greatest value that the reading can take."""
+    """The minimum and maximum that the reading can take."""
 
     def back(self, scaled: np.ndarray) -> np.ndarray:
-        """From the scale of the laws to that of the reading."""
+        """Transform values from the scale of the laws to that of the reading."""
         with np.errstate(over="ignore"):
             return np.clip(np.exp(scaled) if self.is_log else scaled, *self.values)
 
     @property
     def first(self) -> float:
-        """The mean over the runs at generation 0, the same mean as at every other generation."""
+        """The mean over the runs at generation 0, of the same kind as `means`."""
         return float(self.means[0])
 
     @property
     def means(self) -> np.ndarray:
-        """The mean over the runs at every generation observed, on the scale of the reading: the geometric mean where laws work on logarithms."""
+        """The mean over the runs at every observed generation, on the scale of the reading.
+
+        It is the geometric mean if the laws work on logarithms.
+        """
         return self.back(self.observed.values.mean(axis=0)) if self.is_log else self.course.values.mean(axis=0)
 
     def interval(self, generation: int) -> tuple[float | None, float | None]:
-        """The 95 % interval of the mean over the runs at a generation observed; None where nothing says how far to trust it."""
+        """Return the 95 % interval of the mean over the runs at an observed generation, or (None, None) if its error is unknown."""
         interval = self.course.logged().at(generation).exponential() if self.is_log else self.course.at(generation)
         return (interval.low, interval.high) if interval.is_known else (None, None)
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A path and what is ahead of it."""
+    """An observed path with its forecast."""
 
     path: ReadingPath
     outlook: Outlook
@@ -81,12 +84,15 @@ class Seen:
 
     @cached_property
     def paths(self) -> np.ndarray:
-        """Courses ahead of the mean over the runs, on the scale of the reading, (DRAWS, ahead). They depend on the names of reading and arm, and on no other arm."""
+        """Random future courses of the mean over the runs, on the scale of the reading, (DRAWS, ahead).
+
+        Their random stream depends on the names of reading and arm.
+        """
         return self.path.back(self.outlook.paths(DRAWS, self._stream))
 
     @cached_property
     def expected_paths(self) -> np.ndarray:
-        """Courses that the expectation may take, on the scale of the reading, (DRAWS, ahead)."""
+        """Random future courses of the expectation, on the scale of the reading, (DRAWS, ahead)."""
         return self.path.back(self.outlook.expected_paths(DRAWS, self._stream))
 
     @property
@@ -98,7 +104,7 @@ class Seen:
 def forecasts(
     arms: Sequence[ForecastArm], ahead: int, budgets: Sequence[Budget]
 ) -> tuple[tuple[ReadingForecast, ...], tuple[LeastShare, ...], tuple[NotForecast, ...]]:
-    """Every reading of every arm ahead, the least shares, and what is not forecast with the reason."""
+    """Return the forecast of every reading of every arm, the least shares, and the readings that could not be forecast with the reason."""
     curves: list[ReadingForecast] = []
     shares: list[LeastShare] = []
     refused: list[NotForecast] = []
@@ -116,7 +122,7 @@ def forecasts(
 def least_shares(
     arms: Sequence[ForecastArm], ahead: int, budgets: Sequence[Budget]
 ) -> tuple[tuple[LeastShare, ...], tuple[NotForecast, ...]]:
-    """The least shares alone, as `forecasts` gives them, and what has none because it is not forecast."""
+    """Return only the least shares of `forecasts`, and the readings that could not be forecast."""
     shares: list[LeastShare] = []
     refused: list[NotForecast] = []
     for budget in budgets:
@@ -127,7 +133,7 @@ def least_shares(
 
 
 def _seen(measure: str, arms: Sequence[ForecastArm], ahead: int, budget: Budget | None) -> tuple[list[Seen], list[NotForecast]]:
-    """What is ahead of one reading in each arm, and the arms of which it is not forecast."""
+    """Return the forecast of one reading in each arm, and the arms in which it could not be forecast."""
     paths, without = _paths(measure, arms, ahead, is_bounded=budget is not None)
     tried = [tried_on(path.observed) for path in paths]
     seen = [Seen(path, outlook(path.observed, ahead, tried[at], _alike(at, paths, tried)), budget) for at, path in enumerate(paths)]
@@ -135,7 +141,7 @@ def _seen(measure: str, arms: Sequence[ForecastArm], ahead: int, budget: Budget 
 
 
 def wanted(there: set[str], bounded: Mapping[str, Budget]) -> list[str]:
-    """The readings that are forecast: those with a budget, then those that lead a report or stand for a role."""
+    """Return the readings to forecast: those with a budget, then those that lead a report or, without budgets, stand for a role."""
     standing = [name for name, page in pages_of_runs().items() if page.preference is not None] if len(bounded) == 0 else []
     tails = [TAIL_SURVIVAL] if any(name in there for name in standing_for("tail")) else []
     known = [name for name in (*leading(), *standing) if name in there]
@@ -143,7 +149,7 @@ def wanted(there: set[str], bounded: Mapping[str, Budget]) -> list[str]:
 
 
 def _alike(at: int, paths: Sequence[ReadingPath], tried: Sequence[Tried]) -> list[Tried]:
-    """How laws did on the other arms of the same policy, at the same place."""
+    """Return the back-tests of the laws on the other arms of the same policy, at the same place."""
     own = paths[at]
     policy = kind(own.arm.experiment.policy)
     return [
@@ -156,7 +162,7 @@ def _alike(at: int, paths: Sequence[ReadingPath], tried: Sequence[Tried]) -> lis
 def _paths(
     measure: str, arms: Sequence[ForecastArm], ahead: int, *, is_bounded: bool
 ) -> tuple[list[ReadingPath], list[NotForecast]]:
-    """A path for each arm and place of a reading that can be forecast, and the reasons of the others."""
+    """Return a path for each arm and place of a reading that can be forecast, and the reasons for the others."""
     paths: list[ReadingPath] = []
     refused: list[NotForecast] = []
     for arm in arms:
@@ -165,7 +171,7 @@ def _paths(
             try:
                 path = _path(measure, at, arm, readings, ahead)
                 if is_bounded and measure not in LOGARITHMS and path.first <= 0:
-                    raise NotApplicable(f"a budget is a ratio to generation 0, where the reading is {path.first:.3g}")
+                    raise NotApplicable(f"a budget is a ratio to generation 0, but the reading is {path.first:.3g} there")
                 paths.append(path)
             except NotApplicable as why:
                 refused.append(NotForecast(measure, at, arm.name, str(why)))
@@ -197,13 +203,16 @@ def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: in
         way = "rises" if scaled.values[:, turn].mean() > scaled.values[:, 0].mean() else "falls"
         back = "falls" if way == "rises" else "rises"
         raise NotApplicable(
-            f"it {way} until generation {turn} and {back} after it, both surely (95 %, over {amount(len(scaled.values), 'run')}): no law of growth here goes both ways"
+            f"it significantly {way} until generation {turn} and {back} after it (95 %, over {amount(len(scaled.values), 'run')}), and no growth law has a turning point"
         )
     return ReadingPath(measure, at, arm, course, observed, is_log, values)
 
 
 def _tail_survival(readings: Readings) -> Course:
-    """The mean over the frequency bands of the reading of the tails, as `stop_when` reads it. The bands share their text, so their errors are taken as fully correlated."""
+    """Return the mean of the tail reading over the frequency bands, as `stop_when` uses it.
+
+    The bands share their text, so their errors count as fully correlated.
+    """
     for tail in standing_for("tail"):
         courses = []
         for band in readings.places(tail):
@@ -218,7 +227,10 @@ def _tail_survival(readings: Readings) -> Course:
 
 
 def _own_errors(readings: Readings, measure: str, course: Course) -> np.ndarray:
-    """The errors that readings have anew at every generation; none where these are the scatter of chains, which go on, or of one held-out set, which all generations share."""
+    """Return the errors of readings that are independent between generations.
+
+    They are 0 if the errors are the scatter of chains, because chains continue, or of one held-out set, because all generations share it.
+    """
     page = pages_of_runs().get(measure)
     if page is not None and page.code.rstrip("0123456789") in FIXED_SETS:
         return np.zeros(course.values.shape)
@@ -231,14 +243,14 @@ def _own_errors(readings: Readings, measure: str, course: Course) -> np.ndarray:
 
 
 def _closed_form(experiment: Experiment, measure: str, at: str, generations: int, is_log: bool) -> np.ndarray | None:
-    """The closed form of a reading on the scale of the laws; None where none is known."""
+    """Return the closed form of a reading on the scale of the laws, or None if none is known."""
     if at:
         return None
     try:
         longer = replace(experiment, generations=generations)
         arguments = law_arguments(longer)
         curve = expected(measure=measure, **arguments) if arguments else None
-    except ValueError:  # a longer run that cannot be had, as where its sizes grow beyond any machine
+    except ValueError:  # a longer run is impossible, for example because its sizes grow beyond any machine
         return None
     if curve is None or not np.isfinite(curve).all() or (is_log and curve.min() <= 0):
         return None
@@ -246,7 +258,7 @@ def _closed_form(experiment: Experiment, measure: str, at: str, generations: int
 
 
 def curve_of(seen: Seen, ahead: int) -> ReadingForecast:
-    """The forecast of one reading of one arm."""
+    """Return the forecast of one reading of one arm."""
     path, mean = seen.path, seen.outlook.mean()
     low, inner_low, middle, inner_high, high = (path.back(row[0]) for row in mean.quantiles(LEVELS))
     observed = path.course
@@ -274,10 +286,10 @@ def curve_of(seen: Seen, ahead: int) -> ReadingForecast:
 
 
 def horizon_of(observed: np.ndarray, paths: np.ndarray, budget: Budget, first: float) -> SafeHorizon:
-    """For how many generations a reading stays within a budget: of each path, the generation before the first one outside.
+    """Return the number of generations in which a reading stays within a budget, up to the generation before the first one outside.
 
-    `observed` is the mean at every generation observed, `paths` are courses ahead, (paths, ahead). Where the budget was left in what was observed, that is the answer, as it was
-    read and without an interval.
+    `observed` is the mean at every observed generation; `paths` are random future courses, (paths, ahead). If the budget was already left in an
+    observed generation, the result is that observed number, without an interval.
     """
     last = observed.size + paths.shape[1] - 1
     if (gone := np.flatnonzero(_outside(observed, budget, first))).size:
@@ -295,7 +307,7 @@ def _outside(values: np.ndarray, budget: Budget, first: float) -> np.ndarray:
 
 
 def _least_shares(seen: Sequence[Seen], arms: Sequence[ForecastArm]) -> Iterator[LeastShare]:
-    """The least share for each place of a reading with a budget, and each policy."""
+    """Yield the least share for each place of a reading with a budget, and for each policy."""
     by_arm = {(reading.path.arm.name, reading.path.at): reading for reading in seen}
     for (whose, among), group in by_policy(arms).items():
         for at in dict.fromkeys(reading.path.at for reading in seen):
@@ -305,13 +317,14 @@ def _least_shares(seen: Sequence[Seen], arms: Sequence[ForecastArm]) -> Iterator
 
 
 def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> LeastShare:
-    """The least share with which the expectation keeps a budget for all generations that every arm was looked at.
+    """Return the least share with which the expectation stays within a budget, over the generations that are forecast in every arm.
 
-    A draw takes one course of the expectation of each arm. The worst ratio that each course reaches by the last generation is made to fall with the share (isotonic
-    regression). The interval goes from the largest share that was run and fails to the smallest that was run and keeps the budget, at the outer
-    2.5 % of draws on either side: between two shares that were run nothing is known but the order. The value alone is read between them, as if the worst were a line over
-    1/(share + a): with a human share α what strays adds up over about 1/α generations, and over all T of them where there is none. How soon that begins differs from one
-    reading to the next, so that each draw has another a, between 1/(2 T) and 1/2.
+    Each draw takes one course of the expectation of each arm. The worst ratio that a course reaches by the last generation is made to decrease with
+    the share (isotonic regression). The interval goes from the largest share that was run and fails to the smallest share that was run and stays
+    within the budget, at the 2.5 % quantile of the draws on either side, because only the order is known between two shares that were run. The
+    value is interpolated between them, as if the worst ratio were linear in 1/(share + a): with a human share α, deviations accumulate over about
+    1/α generations, and without human data over all T generations. The onset differs between readings, so each draw has its own a, between 1/(2 T)
+    and 1/2.
     """
     budget = there[0][1].budget
     assert budget is not None
@@ -319,7 +332,7 @@ def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> 
     sides = 1.0 if budget.is_upper else -1.0
     worst = np.array(
         [_worst(reading, budget, through) for _, reading in there]
-    )  # (arms, draws): how far beyond the budget, in nats or in its own units
+    )  # (arms, draws): distance beyond the budget, in nats of the ratio to generation 0
     shares = np.array([share for share, _ in there])
     rng = np.random.default_rng(STREAM)
     turns = np.exp(rng.uniform(math.log(0.5 / (through + 1)), math.log(0.5), DRAWS))
@@ -351,18 +364,20 @@ def least_share(there: Sequence[tuple[float, Seen]], whose: str, among: str) -> 
 
 
 def _three(row: np.ndarray, sides: float) -> tuple[float, float, float]:
-    """The median and the 95 % interval of how far an arm goes, the lower ratio first."""
+    """Return the median and the 95 % interval of the distance beyond the budget, ordered as (median, end with the lower ratio, end with the higher
+    ratio)."""
     low, value, high = np.quantile(row, (0.025, 0.5, 0.975)).tolist()
     return (value, low, high) if sides > 0 else (value, high, low)
 
 
 def _as_ratio(beyond: float, budget: Budget) -> float:
-    """The ratio to generation 0 that is so many nats above or below the budget."""
+    """Return the ratio to generation 0 that is `beyond` nats above the budget (below it, if negative)."""
     return budget.ratio * math.exp(min(beyond, 700.0))
 
 
 def _worst(reading: Seen, budget: Budget, through: int) -> np.ndarray:
-    """How far beyond its budget each course of the expectation of an arm goes by generation `through`, in nats of the ratio to generation 0, (draws,)."""
+    """Return the largest distance of each course of the expectation beyond its budget up to generation `through`, in nats of the ratio to generation
+    0, (draws,)."""
     path = reading.path
     observed = np.repeat(path.means[None, :], DRAWS, axis=0)
     whole = np.concatenate([observed, reading.expected_paths], axis=1)[:, : through + 1]
@@ -375,7 +390,7 @@ def _worst(reading: Seen, budget: Budget, through: int) -> np.ndarray:
 
 
 def _falling(values: np.ndarray) -> np.ndarray:
-    """The nearest values that do not rise (isotonic regression, pool adjacent violators)."""
+    """Return the closest non-increasing values (isotonic regression, pool adjacent violators)."""
     blocks: list[list[float]] = []
     for value in values.tolist():
         blocks.append([value, 1.0])
@@ -387,7 +402,10 @@ def _falling(values: np.ndarray) -> np.ndarray:
 
 
 def _neighbours(shares: np.ndarray, beyond: np.ndarray) -> tuple[float, float]:
-    """The largest share that fails and the smallest that keeps the budget, of values that fall; minus infinity where none fails, infinity where none keeps it."""
+    """Return the largest share that fails and the smallest that stays within the budget, for decreasing values `beyond`.
+
+    They are minus infinity if no share fails, and infinity if no share stays within the budget.
+    """
     failing = int((beyond > 0).sum())
     return (
         float(shares[failing - 1]) if failing else -math.inf,
@@ -396,7 +414,10 @@ def _neighbours(shares: np.ndarray, beyond: np.ndarray) -> tuple[float, float]:
 
 
 def _crossing(shares: np.ndarray, beyond: np.ndarray, turn: float) -> float:
-    """The share at which values that fall reach 0, between two shares along a line over 1/(share + turn); minus infinity where the smallest is there already, infinity where none is."""
+    """Return the share at which decreasing values reach 0, interpolated linearly in 1/(share + turn).
+
+    It is minus infinity if the smallest share has already reached 0, and infinity if no share reaches it.
+    """
     if beyond[0] <= 0:
         return -math.inf
     if beyond[-1] > 0:
@@ -408,7 +429,7 @@ def _crossing(shares: np.ndarray, beyond: np.ndarray, turn: float) -> float:
 
 
 def _share(crossed: float, shares: np.ndarray) -> float | None:
-    """A share as it is told: the smallest that was run where that is enough, None beyond the largest."""
+    """Return a share for the result: the smallest share that was run if that is enough, and None beyond the largest."""
     if crossed == math.inf:
         return None
     return float(shares[0]) if crossed == -math.inf else crossed

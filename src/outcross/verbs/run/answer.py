@@ -26,13 +26,14 @@ from outcross.verbs.run.work import open_folder
 
 
 def begun(question: RunQuestion) -> Run:
-    """The run of an experiment: iterating it does the work and yields each generation, and `finish()` does the rest.
+    """Return the run of an experiment. Iterating it does the work and yields each generation; `finish()` does the remaining work.
 
-    `imports` names Python files and modules whose parts the experiment may use; their code is run. What an experiment file says may be given by
-    name too: `policy=MyPolicy(…)`, `generations=10`. `spec` is the name of a built-in experiment, the path of a YAML file, a mapping of what such a file says, or an Experiment; `settings` are
-    changes to it by dotted key. With `out` the run goes into that folder, and what is there is loaded; without, it stays in memory.
-    `finish()` works with so many `workers` (1), or on a `ray` cluster. Raises BadInput where the parts do not fit together, or where the
-    folder holds something else (another experiment, too, unless `fork` is given).
+    `spec` is the name of a built-in experiment, the path of a YAML file, a mapping with the keys of such a file, or an Experiment. `settings`
+    changes keys of it, by their dotted names. Keys of an experiment file may also be passed as arguments: `policy=MyPolicy(…)`, `generations=10`.
+    `imports` names Python files and modules whose parts the experiment may use; their code is executed. With `out`, the run is stored in that
+    folder, and the finished steps in it are loaded. Without `out`, the run stays in memory. `finish()` uses `workers` processes (default 1) or a
+    `ray` cluster. Raises BadInput if the parts do not fit together, or if the folder holds something other than a run of this experiment (another
+    experiment is allowed with `fork`).
 
     >>> spec = {"name": "mine", "human": {"distribution": "normal", "rows": 50}, "learner": "gaussian", "chains": 100, "generations": 3}
     >>> [generation.g for generation in run(spec, settings={"draw.prompts": "none"})]
@@ -47,21 +48,21 @@ def begun(question: RunQuestion) -> Run:
     _check_sources(arms, question)
     if question.out is None:
         if track:
-            raise BadInput(f"--track {track[0]} writes beside the folder of a run, and this run stays in memory; pass out=")
+            raise BadInput(f"--track {track[0]} needs the folder of a run, but this run stays in memory; pass out=")
         if (question.workers or 1) > 1 or question.ray is not None or question.fork:
             raise BadInput("workers, a Ray cluster and forks need a folder to work in; pass out=")
         return Run(arms, None, Tables(arms, Ledger(None)), device=question.device)
     folder, reuse = open_folder(Path(question.out), arms, question.fork)
     if question.settings and _is_file_of(question.spec, folder):
         first = _first(question.settings)
-        raise BadInput(f"{question.spec} is an input, and the run would write it anew with {first!r:.80}; run a copy of it")
+        raise BadInput(f"{question.spec} is an input, and the run would overwrite it with {first!r:.80}; run a copy of it")
     return Run(
         arms, folder, Tables(arms, Ledger(folder)), reuse, Where(question.workers or 1, question.ray), question.device, track
     )
 
 
 SETTINGS = (*(field.name for field in fields(Experiment)), "sweep", "arms")
-"""What an experiment file says; in Python each may be given by name."""
+"""The keys of an experiment file. In Python each may be passed as an argument."""
 
 
 def run(*given: Any, **named: Any) -> Run:
@@ -84,7 +85,7 @@ run.__signature__ = inspect.signature(RunQuestion)  # type: ignore[attr-defined]
 
 
 def _both(settings: Mapping[str, Any] | Sequence[str], named: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The settings of a question with those that were given by name. BadInput where a key is given twice."""
+    """Return the settings of a question together with those passed as arguments. Raises BadInput if a key is given twice."""
     given = given_settings(settings)
     if twice := next((name for name in named if any(str(key).partition(".")[0] == name for key in given)), None):
         raise BadInput(f"{twice} is given in settings and by name; leave one out")
@@ -92,20 +93,20 @@ def _both(settings: Mapping[str, Any] | Sequence[str], named: Mapping[str, Any])
 
 
 def _check_sources(arms: tuple[Arm, ...], question: RunQuestion) -> None:
-    """BadInput where a class of the user's own has no file, so that no key of a folder could cover what it says."""
+    """Raise BadInput if one of the user's own classes is defined in no file. Its source could not be part of the step keys of a folder."""
     if question.out is None:
         return
     for part in (part for arm in arms for part in arm.experiment.parts):
         if own_parts.is_own(type(part)) and own_source.file_of(type(part)) is None:
             raise BadInput(
-                f"{type(part).__name__} is defined in no file, so that a folder could not tell when it changes; write it into a file and import it, or leave out="
+                f"{type(part).__name__} is defined in no file, so a run folder could not notice when it changes; write it into a file and import it, or leave out="
             )
 
 
 def in_a_folder(question: RunQuestion) -> RunQuestion:
-    """The question with what the command line leaves out: the folder, and a worker a core for experiments that gain by it."""
+    """Return the question with the defaults of the command line: a folder, and one worker per core for experiments that become faster by it."""
     arms, workers = arms_of(question), question.workers
-    if workers is None:  # what is fitted in closed form is sooner done in one process
+    if workers is None:  # a learner with a closed form is fitted faster in one process
         learner = arms[0].experiment.learner
         takes_long = learner.trains or learner.continues
         workers = as_many_as_cores(len(arms) if takes_long else 1)
@@ -113,7 +114,7 @@ def in_a_folder(question: RunQuestion) -> RunQuestion:
 
 
 def arms_of(question: RunQuestion) -> tuple[Arm, ...]:
-    """Every arm and seed of an experiment in any of its forms, with the settings changed."""
+    """Return every arm with every seed of an experiment. The experiment may have any of its forms; the settings of the question are applied."""
     own_parts.load(question.imports)
     spec, settings = question.spec, question.settings
     if isinstance(settings, str | Path):
@@ -135,7 +136,7 @@ def arms_of(question: RunQuestion) -> tuple[Arm, ...]:
 
 
 def _is_file_of(spec: Any, folder: Path) -> bool:
-    """Whether an experiment is read from the very file that the run would write."""
+    """Whether the experiment is read from the same file that the run would write."""
     stored = folder / "experiment.yaml"
     return isinstance(spec, str | Path) and Path(spec).is_file() and stored.exists() and stored.samefile(spec)
 

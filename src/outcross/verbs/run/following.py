@@ -1,4 +1,4 @@
-"""What follows a run while it goes on, in the process that holds its folder: trackers, and the page that a browser watches."""
+"""Trackers and the live page, which are updated during a run by the process that has locked its folder."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from outcross.verbs.run.tables import Ended
 from outcross.verbs.run.tracking import Tracking
 
 SHARE = 25
-"""A page is drawn again once so many times the time that it took to draw it have gone by: at most 4 % of a run goes into drawing."""
+"""The page is drawn again after SHARE times the duration of the last drawing. So drawing takes at most 4 % of the time of a run."""
 EXPECTED = 1.0
-"""Seconds that the first page is expected to take. So a run that ends within half a minute draws its last page alone."""
+"""Expected duration of the first drawing, in seconds. A run that ends within SHARE times this duration (25 s) draws only its last page."""
 LIVE = b'<meta http-equiv="refresh" content="20">\n'
-"""What makes a page load itself again, without a script."""
+"""The HTML tag that makes a browser reload the page every 20 seconds, without a script."""
 
 
 class LivePage:
-    """The page of a run, drawn again as generations end."""
+    """The page of a run. It is drawn again as generations end."""
 
     def __init__(self, page: Path, draw: Callable[[Path], object], now: Callable[[], float] = time.monotonic):
         check_page(page)
         self.page, self.draw, self.now = page, draw, now
         self.cost, self.last = EXPECTED, now()
         self.is_old = False
-        """Whether a generation has ended that it does not show."""
+        """Whether a generation has ended since the page was drawn."""
 
     def __call__(self, event: Any) -> None:
         self.is_old = self.is_old or isinstance(event, Ended)
@@ -38,7 +38,10 @@ class LivePage:
             self.write()
 
     def write(self) -> None:
-        """Draw what the run holds by now. What stops the page does not stop the run, which says so itself where its disk is full."""
+        """Draw the page from what the run has recorded so far.
+
+        If that fails, the run continues without it; a full disk is reported by the run itself.
+        """
         begun = self.now()
         try:
             self.draw(self.page)
@@ -49,7 +52,7 @@ class LivePage:
         self.cost = self.last - begun
 
     def end(self) -> None:
-        """Let the page that is there rest, whatever ended the run."""
+        """Remove the reload tag from the page, however the run ended."""
         try:
             content = self.page.read_bytes()
             if LIVE in content[:2000]:
@@ -61,7 +64,7 @@ class LivePage:
 
 
 class Following(AbstractContextManager):
-    """What follows a run: trackers by name, and its page where one is to be watched. Called with everything that happens."""
+    """The trackers of a run and its live page, each optional. It is called with every event of the run."""
 
     def __init__(
         self, tracking: Tracking | None = None, page: LivePage | None = None, draw: Callable[[Path], object] | None = None
@@ -96,7 +99,7 @@ class Following(AbstractContextManager):
 
 
 def followed(watches: Sequence[Callable[[Any], None]]) -> Callable[[Any], None]:
-    """All of them in turn."""
+    """Return a function that passes each event to all watches in turn."""
 
     def tell(event: Any) -> None:
         for watch in watches:

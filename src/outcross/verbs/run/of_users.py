@@ -1,4 +1,4 @@
-"""What a run records of the parts of the user's own that it used: enough to draw its pages where their code is not there."""
+"""Facts about the user's own parts. A run records them, so that its pages can be drawn without the code of these parts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ OPEN = (POLICIES, LEARNERS, MEASURES, FILTERS, SOURCES, ATTRIBUTES, DETECTORS, C
 
 
 def of_users(arms: tuple[Arm, ...]) -> dict[str, dict[str, Any]]:
-    """Of every part of the user's own, by the name that stands in the experiment: the SHA-256 of its source, and what its class says."""
+    """Return the facts of each of the user's own parts, by its name in the experiment.
+
+    The facts are the SHA-256 of each source file, the first line of the docstring, the facts of the class, and for a policy the closed form by arm.
+    """
     facts_by_name: dict[str, dict[str, Any]] = {}
     for arm in arms:
         for part in within(arm.experiment.parts):
@@ -36,7 +39,7 @@ def of_users(arms: tuple[Arm, ...]) -> dict[str, dict[str, Any]]:
 
 
 def within(parts: Iterable[Any]) -> Iterator[Any]:
-    """Parts, and the parts that are settings of them."""
+    """Yield each part and the parts among its settings, at any depth."""
     for part in parts:
         if is_dataclass(part) and not isinstance(part, type):
             yield part
@@ -46,7 +49,7 @@ def within(parts: Iterable[Any]) -> Iterator[Any]:
 
 
 def of_users_in(experiment: Any) -> list[str]:
-    """The names of parts of the user's own in the plain data of an experiment, each once."""
+    """Return the names of the user's own parts in the plain data of an experiment, each once."""
     inner = experiment.values() if isinstance(experiment, Mapping) else experiment if isinstance(experiment, list | tuple) else ()
     named = [experiment["kind"]] if isinstance(experiment, Mapping) and ":" in str(experiment.get("kind", "")) else []
     return list(dict.fromkeys([*named, *(name for value in inner for name in of_users_in(value))]))
@@ -59,8 +62,6 @@ def _facts(cls: type) -> dict[str, Any]:
 
 
 def said_of(name: str, facts: Mapping[str, Any]) -> str:
-    """A sentence on a part of the user's own: its name and the digest of its source."""
+    """Return a sentence with the name of one of the user's own parts and the digests of its source files."""
     files = ", ".join(f"{file} {digest[:16]}" for file, digest in facts.get("files", {}).items())
-    return (
-        f"{name} is a part of the user's own (SHA-256 of its source: {files})." if files else f"{name} is a part of the user's own."
-    )
+    return f"{name} is a user-defined part (SHA-256 of its source: {files})." if files else f"{name} is a user-defined part."

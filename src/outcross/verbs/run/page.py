@@ -1,4 +1,4 @@
-"""Run folders to one page: what a run left, with the pages of the parts that it used."""
+"""The report of one run or of several, with the definitions and papers of the parts that they used."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 
 def write_runs(runs: Sequence[Run], path: Path, head: bytes = b"") -> Path:
-    """Write the report of one run, or of several drawn together, with something more in the head of the page."""
+    """Write the report of one run, or one report of several runs. `head` is added to the head of the page."""
     studies = [study(run) for run in runs]
     return write(studies[0] if len(studies) == 1 else join(studies), path, head)
 
 
 def fragment(run: Run) -> str:
-    """What a notebook shows of a run: how far it is, and the last readings of every arm."""
+    """Return the HTML that a notebook shows of a run: its progress and the last readings of every arm."""
     lines = [f"{run.name}: {amount(len(run.arms), 'arm')}. {run.unfinished}".strip()]
     if run.tables.ended:
         lines += run_lines(run, 100)
@@ -46,7 +46,7 @@ def fragment(run: Run) -> str:
 
 
 def short(run: Run) -> str:
-    """A run in one to three lines: how far it is, and what its report opens with."""
+    """Return one to three lines about a run: its size, its progress if it has not ended, and the first sentence of its report."""
     arms, seeds = {arm.name for arm in run.arms}, {arm.experiment.seed for arm in run.arms}
     generations = max(arm.experiment.generations for arm in run.arms)
     counts = [f"{len(members)} {word}{'s' * (len(members) != 1)}" for members, word in ((arms, "arm"), (seeds, "seed"))]
@@ -65,7 +65,7 @@ def short(run: Run) -> str:
 
 
 def study(run: Run) -> Study:
-    """A run's study, every arm and measure with its definition and paper."""
+    """Return the study of a run, with the definition and paper of every policy and measure."""
     policies = {
         arm.name: PolicyPage(first_line(type(arm.experiment.policy)), arm.experiment.policy.paper, _teachers(arm))
         for arm in run.arms
@@ -86,7 +86,10 @@ def study(run: Run) -> Study:
 
 
 def choosers(arms: Sequence[Arm]) -> Iterator[Chooser]:
-    """Arms in which a detector chooses among records whose authors nobody names, each with the arms that differ in who chooses alone: nobody (at random), and an oracle."""
+    """Yield the arms in which a detector chooses among records of undisclosed origin.
+
+    Each comes with the two arms that differ from it only in the chooser: a random choice, and an oracle. Arms without both are left out.
+    """
     flat = flat_settings(arms)
     policies = {arm.name: arm.experiment.policy for arm in arms}
 
@@ -114,13 +117,13 @@ def _apart_from_policy(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _teachers(arm: Arm) -> str:
-    """What each of several teachers of an arm writes and reads; empty where there is one model."""
+    """Return what each teacher of an arm writes and reads. Empty if the arm has a single model."""
     lines = teacher_lines(arm.experiment.teachers)
     return f"{amount(len(arm.experiment.teachers), 'teacher')}. {'; '.join(lines)}." if lines else ""
 
 
 def _named(law: Law, arm: Arm) -> Law:
-    """A value of a closed form with the law's name and its source."""
+    """Return the value of a closed form with the name and the citation of its law."""
     name = name_of(
         kind(arm.experiment.policy),
         learner_of_laws(arm.experiment),
@@ -132,29 +135,31 @@ def _named(law: Law, arm: Arm) -> Law:
 
 
 def limits(arms: Sequence[Arm]) -> list[str]:
-    """What a study of these arms does not show."""
+    """Return the limitations of a study of these arms, one sentence each."""
     experiment = arms[0].experiment
     seeds = len({arm.experiment.seed for arm in arms})
     sentences = []
     if experiment.human.is_text:
         sentences.append(
-            "One small model on one small corpus: the order of the arms carries over to larger models better than the numbers do."
+            "The study uses a small model and a small corpus. The order of the arms carries over to larger models better than the numbers do."
         )
-        sentences.append("Held-out loss is that of blocks without context; tail survival counts whole words, not meaning.")
+        sentences.append(
+            "Held-out loss is computed on blocks without context. Tail survival counts whole words and not their meaning."
+        )
     if experiment.human.is_text and seeds == 1:
         sentences.append(
-            "One seed: the intervals hold for other documents, not for another training run; sweep: {seed: [0, 1, 2]} shows that."
+            "There is one seed, so the intervals hold for other documents but not for another training run. Add sweep: {seed: [0, 1, 2]} for that."
         )
     if "images" in experiment.learner.learns and seeds == 1:
         sentences.append(
-            "One seed: the intervals are over latents and over pictures, and not over training runs; sweep: {seed: [0, 1, 2]} shows those."
+            "There is one seed, so the intervals are over latents and pictures but not over training runs. Add sweep: {seed: [0, 1, 2]} for that."
         )
     if experiment.chains > 1:
         sentences.append(
-            f"The intervals are over {experiment.chains:,} independent chains; a single chain varies much more than their mean."
+            f"The intervals are over {experiment.chains:,} independent chains. A single chain varies much more than their mean."
         )
     sentences.append(
-        "No verdict: eight definitions of collapse are shown side by side, because they disagree (Schaeffer et al., arXiv 2503.03150)."
+        "There is no single verdict. Eight definitions of collapse are shown side by side, because they disagree (Schaeffer et al., arXiv 2503.03150)."
     )
     trained = [(arm.experiment.training, arm.experiment.block) for arm in arms if arm.experiment.training is not None]
     if (
@@ -163,6 +168,6 @@ def limits(arms: Sequence[Arm]) -> list[str]:
         and len({training.steps_for(1, block) for training, block in trained}) == 1
     ):
         sentences.append(
-            "Training steps are matched: an arm with more records does not train longer, so accumulating is not helped by compute."
+            "Every arm trains for the same number of steps. An arm with more records does not train longer, so accumulating data has no advantage in compute."
         )
     return sentences

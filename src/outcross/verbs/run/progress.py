@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar with the time left, and each generation's row as it ends."""
+"""The progress of a run on a terminal: a bar with the remaining time, and a row of readings for each generation that has ended."""
 
 from __future__ import annotations
 
@@ -28,32 +28,33 @@ HEADLINES = {
     "test error": ("test_error", ""), "states": ("support", ""), "entropy": ("entropy", ""), "Σp²": ("concentration", ""),
     "absorbed": ("absorbed", ""),
 }  # fmt: skip
-"""The readings that a generation's row may show, most telling first: heading, measure, place."""
+"""The readings that a generation's row may show, the most informative first. Heading → (measure, place)."""
 COLUMNS = 5
 Readings = dict[tuple[str, str], Estimate | None]
 """The estimates of one generation by measure and place."""
 
 
 def watcher(arms: tuple[Arm, ...]) -> Any:
-    """A bar where standard error is a terminal, plain lines elsewhere."""
+    """Return a progress bar if standard error is a terminal, and plain lines otherwise."""
     return ProgressBar(arms) if sys.stderr.isatty() else Lines(arms)
 
 
 class Lines(AbstractContextManager):
-    """One line a generation; of arms that are sooner done, one at the end of each, the mean over its seeds."""
+    """One line for each generation. An arm whose learner has a closed form gets one line at its end, with the mean over its seeds."""
 
     def __init__(self, arms: tuple[Arm, ...]):
         experiment = arms[0].experiment
         self.columns: dict[str, tuple[str, str]] = {}
-        """Those that the first generation has."""
+        """The shown columns: heading → (measure, place). They are chosen from the readings of the first line."""
         self.seeds = Counter(arm.name for arm in arms)
-        """How many seeds each arm has."""
+        """Number of seeds of each arm."""
         self.quick = not experiment.learner.trains
-        """Whether an arm has one line, at its end, and not one for each generation."""
+        """Whether an arm has a single line, at its end, instead of one for each generation."""
         self.readings: dict[str, dict[int, list[Readings]]] = {}
-        """Of arms that have one line, the readings of the seeds in each generation; only the last ones, unless a bound may stop a seed before."""
+        """For arms with a single line: arm → generation → the readings of each seed. Holds only the last generation, unless a bound may stop a seed
+        earlier."""
         self.ended: Counter[str] = Counter()
-        """How many seeds of an arm have ended or were stopped."""
+        """Number of seeds of each arm that have ended or were stopped."""
         self.may_stop = any(arm.experiment.stop_when for arm in arms)
         self.width = max(12, *(len(self.name(arm.name, arm.experiment.seed)) for arm in arms))
         self.last = max(arm.experiment.generations for arm in arms) - 1
@@ -78,7 +79,7 @@ class Lines(AbstractContextManager):
             self.end(event.arm, event.seed)
 
     def end(self, arm: str, seed: int) -> None:
-        """A seed of an arm has ended; after the last one the arm has its line, in the last generation that all its seeds have."""
+        """Note that a seed of an arm has ended. After the last seed, write the arm's line for the last generation that all its seeds have reached."""
         self.ended[arm] += 1
         if self.ended[arm] < self.seeds[arm]:
             return
@@ -90,7 +91,7 @@ class Lines(AbstractContextManager):
             self.show(arm, seed, max(whole), means)
 
     def show(self, arm: str, seed: int, generation: int, readings: Readings) -> None:
-        """Write a line, and above the first one the names of the columns."""
+        """Write a line of readings. The column headings are written above the first line."""
         if not self.columns:
             headline_places = {name: place for name, place in HEADLINES.items() if readings.get(place) is not None}
             others = {measure: (measure, at) for (measure, at), value in readings.items() if value is not None and not at}
@@ -104,7 +105,7 @@ class Lines(AbstractContextManager):
             self.write(f"{time.monotonic() - self.started:.0f} s")
 
     def name(self, arm: str, seed: int) -> str:
-        """How a line calls an arm: by its seed where each seed has a line, and by how many there are where they share one."""
+        """Return the label of an arm, with its seed if each seed has a line of its own, or with the number of seeds if they share a line."""
         if self.seeds[arm] == 1:
             return arm
         return f"{arm} ({amount(self.seeds[arm], 'seed')})" if self.quick else f"{arm} seed {seed}"
@@ -116,12 +117,12 @@ class Lines(AbstractContextManager):
     def write(self, line: str) -> None:
         try:
             print(line, flush=True)
-        except BrokenPipeError:  # nobody reads any more; the run goes on
+        except BrokenPipeError:  # the reader has closed the pipe; the run continues
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class ProgressBar(Lines):
-    """Lines above a bar that fills with the work done and says how long the rest will take."""
+    """Lines above a progress bar that shows the completed share of the work and the remaining time."""
 
     def __init__(self, arms: tuple[Arm, ...]):
         from rich.console import Console
@@ -140,7 +141,7 @@ class ProgressBar(Lines):
         self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
         self.task = self.bar.add_task("", total=total)
         self.part: dict[tuple[str, int], tuple[Any, float]] = {}
-        """The step under way of each arm, and how much of it the bar shows."""
+        """The current step of each arm and seed, and how much of its cost the bar already shows."""
 
     def __enter__(self):
         self.bar.start()
@@ -170,7 +171,7 @@ class ProgressBar(Lines):
 
 
 def _costs(arm: Arm) -> dict[tuple[bool, str], float]:
-    """What each verb costs, before the generations and in each, in training steps: for the bar only."""
+    """Return the approximate cost of each verb in training steps, by (before the generations, verb). Only the progress bar uses it."""
     training = arm.experiment.training
     if training is None:
         return dict.fromkeys(
@@ -202,7 +203,7 @@ def _total(arm: Arm) -> float:
 
 
 def _mean(of_seeds: list[Estimate | None]) -> Estimate | None:
-    """The mean over the seeds that have a value, with Student's interval over them; one seed keeps its own."""
+    """Return the mean over the seeds that have a value, with Student's interval over the seeds. A single seed keeps its own interval."""
     known = [
         CurvePoint(0, estimate.value, estimate.low, estimate.high, estimate.method, estimate.n)
         for estimate in of_seeds

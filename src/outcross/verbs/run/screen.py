@@ -1,4 +1,4 @@
-"""What a person sees of a run in a terminal."""
+"""The lines that a terminal shows of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str]:
-    """The response to what is swept, the last generation of every arm (of every seed on request), what moved first, and the slopes that the arms give."""
+    """Yield the response to the swept settings, the last generation of every arm (or seed), the order in which readings moved, and the slopes."""
     yield from wrapped(run.unfinished, width)
     yield from stop_lines(run, width)
     yield from note_lines(run, width)
@@ -30,26 +30,27 @@ def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str
     yield from summary_lines(replace(ends, readings=tuple(rest)), width, every_seed=every_seed)
     if not every_seed and any(len(line.threads) for curve in measured(ends) for line in curve.curves.values()):
         yield from wrapped(
-            "An arm of several seeds: their mean with Student's 95 % interval over the seeds; --seeds shows every seed.", width
+            "An arm with several seeds shows their mean with Student's 95 % interval over the seeds. --seeds shows every seed.",
+            width,
         )
     yield from order_lines(run.profile, width)
     yield from slope_lines(run.slopes, width)
 
 
 def note_lines(run: Run, width: int) -> Iterator[str]:
-    """What a reader must know before the numbers."""
+    """Yield the notes to read before the numbers."""
     for note in (*run.notes, *run.of_teachers):
         yield from wrapped(f"note: {note}", width)
 
 
 def stop_lines(run: Run, width: int) -> Iterator[str]:
-    """Which reading stopped each arm, when and by how much, and what the rule promises."""
+    """Yield which reading stopped each arm, when and by how much, and what the rule guarantees."""
     for sentence in run.said_of_stops:
         yield from wrapped(sentence, width)
 
 
 def end_lines(run: Run, width: int) -> Iterator[str]:
-    """What is said at the end of a run: what stopped it, the response to what is swept, what moved first, and the slopes of the speed of collapse."""
+    """Yield the lines at the end of a run: its stops, the response to the swept settings, the order in which readings moved, and the chief slopes."""
     yield from stop_lines(run, width)
     yield from response_lines(_responses(run), width)
     for sentence in run.of_networks:

@@ -1,4 +1,4 @@
-"""From what a run has recorded, or from the tables of one, to a Study."""
+"""The Study of a run, built from its ledger or from its tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read(
     policies: Mapping[str, PolicyPage] | None = None,
     limits: Iterable[str] = (),
 ) -> Study:
-    """The study of a run: every number of its ledger. Raises BadInput where no generation has ended."""
+    """Return the study of a run, with every number of its ledger. Raises BadInput if no generation has ended."""
     study = from_tables(run.name, run.readings, run.samples, run.laws, run.profile, pages, policies, limits, _run(run))
     notes = (run.unfinished,) if run.unfinished else ()
     return replace(study, notes=notes, pictures=tuple(_pictures(row) for row in _rows(run.pictures)))
@@ -41,7 +41,10 @@ def from_tables(
     limits: Iterable[str] = (),
     run: Making | None = None,
 ) -> Study:
-    """A study of polars frames with the columns of a run's tables (`readings.parquet` and the others). The arms come as the readings do."""
+    """Return a study of polars frames with the columns of a run's tables (`readings.parquet` and the others).
+
+    The arms have the order of the readings.
+    """
     stored_readings = tuple(reading for row in readings.iter_rows(named=True) for reading in _readings(row))
     of_readings = dict.fromkeys(row.arm for row in stored_readings)
     return Study(
@@ -63,7 +66,7 @@ def _rows(frame: Any) -> list[dict[str, Any]]:
 
 
 def _readings(row: Mapping[str, Any]) -> Iterator[ShownReading]:
-    """The number of a row, and what real data show beside it."""
+    """Yield the value of a row, and as a second reading the typical value of real data, if the row has it."""
     measured = ShownReading(
         arm=str(row["arm"]),
         generation=int(row["generation"]),
@@ -134,7 +137,7 @@ def _run(run: Run) -> Making:
 
 
 def _again(run: Run) -> str:
-    """The command that does a run again; for a run in memory, from the experiment that stands beside it on the page."""
+    """Return the command that repeats a run. For a run in memory it uses the experiment.yaml that the page shows beside it."""
     if run.folder is None:
         return "outcross run experiment.yaml"
     return f"outcross run {quote(str(run.folder / 'experiment.yaml'))} --out={quote(f'{run.folder}-again')}"

@@ -1,7 +1,7 @@
-"""What a run has recorded, as tables.
+"""The tables of a run.
 
-The ledger is all that is believed of a run folder, for each of its lines is covered by a digest. The tables, experiment.yaml and
-environment.json beside it are written for people and other tools, and are never read back.
+Only the ledger of a run folder is read back, because a digest covers each of its lines. The tables, experiment.yaml and environment.json
+beside it are written for people and other tools.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Ended:
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What a ledger holds of the arms of a run, as frames: its readings and samples, and what follows from them.
+    """The readings and samples of a ledger as frames, and the results computed from them.
 
-    A value of its own for each state of a ledger: what was worked out from fewer generations is never shown for more.
+    Each object belongs to one state of the ledger, so results of fewer generations are never shown for more.
     """
 
     arms: tuple[Arm, ...]
@@ -64,7 +64,7 @@ class Tables:
 
     @property
     def name(self) -> str:
-        """The experiment's."""
+        """Name of the experiment."""
         return self.arms[0].experiment.name
 
     @cached_property
@@ -80,11 +80,11 @@ class Tables:
 
     @property
     def unfinished(self) -> str:
-        """How far a run is that has not ended; empty where it has."""
+        """A sentence about the progress of a run that has not ended. Empty if it has ended."""
         asked = sum(arm.experiment.generations for arm in self.arms)
         if len(self.ended) == asked:
             return ""
-        progress = f"{len(self.ended)} of {asked} generations are here"
+        progress = f"{len(self.ended)} of {asked} generations are finished"
         stopped = {(stop.arm, stop.seed) for stop in self.stops}
         ended = Counter((entry.arm, entry.seed) for entry in self.ended)
         for arm in self.arms:
@@ -92,12 +92,14 @@ class Tables:
             if name not in stopped and ended[name] < arm.experiment.generations:
                 return f"The run has not ended: {progress}; {self._go_on}."
         if self.ledger.folder is None:
-            return f"The run was stopped by stop_when: {progress}; a run with a wider bound, or with none, goes further."
-        return f"The run was stopped by stop_when: {progress}; run the same command with stop_when=null, or with a wider bound, to go on."
+            return f"The run was stopped by stop_when: {progress}; a run with a wider bound or without one continues further."
+        return (
+            f"The run was stopped by stop_when: {progress}; run the same command with stop_when=null or a wider bound to continue."
+        )
 
     @cached_property
     def stops(self) -> tuple[Stop, ...]:
-        """Why arms have stopped: for each arm with each seed the first reading that is surely beyond its bound."""
+        """Why arms have stopped: for each arm with each seed, the first reading whose confidence limit is beyond its bound."""
         watches = {
             (arm.name, arm.experiment.seed): Watch(arm.experiment.stop_when, arm.name, arm.experiment.seed)
             for arm in self.arms
@@ -116,13 +118,13 @@ class Tables:
 
     @property
     def _go_on(self) -> str:
-        return "call finish() to go on" if self.ledger.folder is None else "run the same command to go on"
+        return "call finish() to continue" if self.ledger.folder is None else "run the same command to continue"
 
     @cached_property
     def readings(self) -> Any:
-        """A polars frame with a row a reading, and a column for every setting in which the arms differ, by its key in an experiment file.
+        """The readings as a polars frame with one row per reading, and a column for every setting in which the arms differ, named by its key.
 
-        BadInput where no generation has ended.
+        Raises BadInput if no generation has ended.
         """
         if not self.ended:
             raise BadInput(f"{self.ledger.folder or self.name} holds no readings: no generation has ended yet; {self._go_on}")
@@ -130,7 +132,7 @@ class Tables:
         return with_settings(tabulate(self.name, rows), self.arms)
 
     def readings_of(self, ended: GenerationEntry) -> tuple[Reading, ...]:
-        """The readings of a generation that has ended. BadInput where the ledger has lost them."""
+        """Return the readings of a generation that has ended. Raises BadInput if the ledger has lost them."""
         steps = [self.ledger.entries.get(key) for key in ended.measured]
         readings = [None if step is None else step.readings for step in steps]
         if any(of_step is None for of_step in readings):
@@ -140,7 +142,7 @@ class Tables:
 
     @cached_property
     def samples(self) -> Any:
-        """A polars frame with a row a sample: what the model of a generation wrote after one of the first prompts."""
+        """The samples as a polars frame with one row per sample, a text that the model of a generation wrote after one of the first prompts."""
         import polars
 
         rows = [(entry.arm, entry.seed, entry.generation, *sample) for entry in self.ended for sample in entry.samples]
@@ -148,7 +150,10 @@ class Tables:
 
     @cached_property
     def pictures(self) -> Any:
-        """A polars frame with a row for some pictures: who made them, the rows and columns of pixels of each, and their grey pixels in base64."""
+        """The pictures as a polars frame.
+
+        Each row holds several pictures of one author, their height and width in pixels, and their grey pixels in base64.
+        """
         import polars
 
         rows = [(entry.arm, entry.seed, entry.generation, *picture) for entry in self.ended for picture in entry.pictures]
@@ -156,7 +161,7 @@ class Tables:
 
     @cached_property
     def profile(self) -> Any:
-        """A polars frame with a row an answer: the eight definitions of collapse for every arm."""
+        """The eight definitions of collapse for every arm, as a polars frame with one row per answer."""
         import polars
 
         compared = families(flat_settings(self.arms))
@@ -165,12 +170,12 @@ class Tables:
 
     @cached_property
     def laws(self) -> Any:
-        """A polars frame of the closed forms that apply (arm, measure, generation, value); None where there are none."""
+        """The values of the closed forms that apply, as a polars frame (arm, measure, generation, value). None if there are none."""
         return curves(self.arms, self.readings)
 
     @cached_property
     def slopes(self) -> tuple[Slope, ...]:
-        """How fast the arms collapse, against the numbers in which they differ."""
+        """Slopes of the speed of collapse against the numeric settings in which the arms differ."""
         laws: dict[tuple[str, str], dict[int, float]] = {}
         for row in () if self.laws is None else self.laws.iter_rows(named=True):
             laws.setdefault((row["arm"], row["measure"]), {})[row["generation"]] = row["value"]
@@ -179,14 +184,14 @@ class Tables:
 
 
 POOLED = ("null", "null_low", "null_high")
-"""Columns of readings that are averaged where seeds are pooled."""
+"""Columns of readings that are averaged over the seeds when seeds are pooled."""
 
 
 def pooled_over_seeds(readings: Any) -> Any:
-    """A run's readings with one row for all seeds of an arm: their mean with a 95 % t-interval over the seeds, and n seeds.
+    """Return the readings of a run with one row for all seeds of an arm: their mean with a 95 % t-interval over the seeds, and n seeds.
 
-    An arm of one seed keeps the interval that it has. A reading that some seeds lack is the mean of the others, and n says of how many. What real
-    data show is the mean over the seeds.
+    An arm with one seed keeps its interval. A reading that some seeds lack is the mean over the others, and n is their number. The values of real
+    data are averaged over the seeds.
     """
     import polars
 
@@ -214,13 +219,13 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def again(folder: Path) -> str:
-    """The way out for who finds a run folder damaged."""
+    """Return the advice for a damaged run folder."""
     spec, out = shlex.quote(str(folder / "experiment.yaml")), shlex.quote(str(folder))
-    return f"write it again, finished steps are kept: outcross run {spec} --out {out}"
+    return f"run it again (finished steps are kept): outcross run {spec} --out {out}"
 
 
 def write_tables(folder: Path, tables: Tables) -> None:
-    """Every table of a finished run."""
+    """Write every table of a finished run."""
     write_readings(folder, tables)
     write_whole(folder / "profile.parquet", tables.profile)
     if tables.laws is not None:
@@ -228,7 +233,7 @@ def write_tables(folder: Path, tables: Tables) -> None:
 
 
 def write_readings(folder: Path, tables: Tables) -> None:
-    """The readings and the samples so far, where there are any."""
+    """Write the readings and the samples so far, if there are any."""
     if tables.ended:
         write_whole(folder / "readings.parquet", tables.readings)
     if len(tables.samples):
@@ -236,7 +241,7 @@ def write_readings(folder: Path, tables: Tables) -> None:
 
 
 def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]]) -> Any:
-    """The readings of (arm, seed, generation, readings) as a polars frame, a row a reading."""
+    """Return tuples of (arm, seed, generation, readings) as a polars frame with one row per reading."""
     import polars
 
     rows = []
@@ -253,9 +258,9 @@ def tabulate(run: str, ended: Iterable[tuple[str, int, int, tuple[Reading, ...]]
 
 
 def with_settings(readings: Any, arms: Sequence[Arm]) -> Any:
-    """The readings with a column, behind the arm's, for every setting in which the arms differ; null where an arm has no such setting.
+    """Return the readings with a column, after that of the arm, for every setting in which the arms differ. It is null for an arm without the setting.
 
-    A column is called by the dotted key that changes the setting (`policy.share`). It holds numbers where all its values are numbers, else words.
+    The name of a column is the dotted key of the setting (`policy.share`). The column is numeric if all its values are numbers, else it holds text.
     """
     import polars
 

@@ -1,4 +1,4 @@
-"""A run in trackers of experiments: as a whole, and generation by generation while it goes on."""
+"""Logging a run to experiment trackers: a finished run, or each generation as it ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MARKER = ".outcross-track.json"
 
 
 def series_of(arms: Sequence[Arm]) -> dict[tuple[str, int], Series]:
-    """Of every arm with every seed its run in a tracker: its name, its settings, and in which of them the arms differ."""
+    """Return for every arm with every seed its run in a tracker: its name, its settings, and the settings in which the arms differ."""
     flat = flat_settings(arms)
     varied = tuple(key for setting in settings(flat) for key in (setting.key, *setting.along))
     seeds: dict[str, int] = {}
@@ -48,7 +48,7 @@ def series_of(arms: Sequence[Arm]) -> dict[tuple[str, int], Series]:
 
 
 def points_of(tables: Tables) -> dict[Series, list[tuple[int, Mapping[str, float]]]]:
-    """The numbers of the generations that have ended, of every arm and seed."""
+    """Return for every arm and seed the values of its finished generations, as pairs of generation and values."""
     series = series_of(tables.arms)
     points: dict[Series, list[tuple[int, Mapping[str, float]]]] = {}
     for entry in tables.ended:
@@ -57,7 +57,7 @@ def points_of(tables: Tables) -> dict[Series, list[tuple[int, Mapping[str, float
 
 
 def trackers_of(track: str | Sequence[str]) -> tuple[str, ...]:
-    """The trackers that are named, with commas between them. BadInput for one that is not known."""
+    """Return the names of the trackers in a text separated by commas, or in a sequence, each once. Raises BadInput for an unknown name."""
     names = tuple(dict.fromkeys(filter(None, track.split(",") if isinstance(track, str) else track)))
     for name in names:
         if name not in TRACKERS:
@@ -66,15 +66,15 @@ def trackers_of(track: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def folder_of(run: Path, tracker: str) -> Path:
-    """The folder of a tracker beside that of a run: runs/mine-mlflow for runs/mine."""
+    """Return the folder of a tracker, beside that of the run: runs/mine-mlflow for runs/mine."""
     return run.with_name(f"{run.name}-{tracker}")
 
 
 class Tracking(AbstractContextManager):
-    """The trackers that follow a run. Called with what happens, it logs each generation as it ends.
+    """The trackers of a run. It is called with the events of the run and logs each generation as it ends.
 
-    A tracker's folder is written anew each time that the run is begun or resumed, from the generations that the run holds: so nothing is logged twice,
-    and nothing is missing, whenever it was stopped.
+    The folder of a tracker is cleared and written again whenever the run begins or resumes. So no generation is logged twice or missing,
+    no matter when the run was stopped.
     """
 
     def __init__(self, arms: Sequence[Arm], run: Path, names: Sequence[str]):
@@ -116,7 +116,7 @@ class Tracking(AbstractContextManager):
         self.begun.add(series)
 
     def report(self, page: Path) -> None:
-        """End every run, its page with it."""
+        """End every run in the trackers and attach the page to it."""
         from outcross.targets.tracker import complaining
 
         for name, log in self.logs.items():
@@ -133,13 +133,13 @@ class Tracking(AbstractContextManager):
 
 
 def _check_folder(folder: Path, name: str, run: Path) -> None:
-    """BadInput where a tracker's folder holds something else."""
+    """Raise BadInput if the folder of a tracker holds something else."""
     match kind_at(folder):
         case "":
             outputs.check_name(folder)
             return
         case "file":
-            raise BadInput(f"{folder} is a file, and --track {name} needs a folder of that name; move the file")
+            raise BadInput(f"{folder} is a file, but --track {name} needs a folder of that name; move the file")
     if not any(folder.iterdir()):
         return
     try:
@@ -149,5 +149,5 @@ def _check_folder(folder: Path, name: str, run: Path) -> None:
         is_own = False
     if not is_own:
         raise BadInput(
-            f"{folder} exists and holds no {name} of this run; move it, or give the run another --out ({shlex.quote(str(run))} is this one)"
+            f"{folder} exists and was not written by --track {name} for this run; move it, or choose an --out other than {shlex.quote(str(run))}"
         )

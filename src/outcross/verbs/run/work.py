@@ -1,4 +1,4 @@
-"""How a run is done: its folder opened and checked, its arms gone through, and all that it leaves written."""
+"""The work of a run: its folder is opened and checked, its arms are run, and its files are written."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from outcross.verbs.run.of_users import of_users, within
 from outcross.verbs.run.tables import TABLES, Ended, Tables, write_readings, write_tables
 
 SAMPLES = 6
-"""Prompts whose continuations are kept for people to read."""
+"""Number of prompts whose continuations are kept for people to read."""
 
 
 @dataclass(frozen=True)
 class UnderWay:
-    """A step of one arm is so far."""
+    """The progress of a step of one arm."""
 
     arm: str
     seed: int
@@ -50,7 +50,7 @@ class UnderWay:
 
 @dataclass(frozen=True)
 class ArmStopped:
-    """One arm with one seed has stopped, as its bounds ask."""
+    """One arm with one seed has stopped, because a reading is beyond its bound."""
 
     stop: Stop
 
@@ -61,27 +61,27 @@ class Job:
 
     arm: Arm
     ended: int = 0
-    """Generations that earlier turns have ended."""
+    """Number of generations that earlier turns have finished."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArmGeneration(Generation):
-    """What one generation of one arm made. Parts load when touched."""
+    """The results of one generation of one arm. Its parts are loaded when they are first used."""
 
     arm: str
     seed: int
     is_last: bool
-    """Whether the arm ends with it: with all of its generations, or because a reading is beyond its bound."""
+    """Whether this is the last generation of the arm, either as planned or because a reading is beyond its bound."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArmCommunityGeneration(CommunityGeneration, ArmGeneration):
-    """What one generation of several teachers of one arm made."""
+    """The results of one generation of an arm with several teachers."""
 
 
 @dataclass
 class Runner:
-    """Runs jobs into a folder, or in memory where there is none. A process keeps one, and with it what the ledger has read."""
+    """Runs jobs into a folder, or in memory without a folder. Each process keeps one runner, so that the ledger is read only once."""
 
     folder: Path | None
     reuse: Path | None
@@ -93,20 +93,20 @@ class Runner:
         return Ledger(self.folder, self.reuse)
 
     def __call__(self, job: Job, emit: runtime.Emit) -> Job | None:
-        """Run an arm to its end, or for one more generation: then the rest of the job comes back."""
+        """Run an arm to its end and return None. With `in_turns`, run one more generation and return the rest of the job."""
         for generation in self.generations(job, emit):
             if self.in_turns and not generation.is_last:
                 return replace(job, ended=generation.g + 1)
         return None
 
     def generations(self, job: Job, emit: runtime.Emit) -> Generator[ArmGeneration]:
-        """The generations of a job as they end, each recorded; the steps that the ledger holds are loaded."""
+        """Yield the generations of a job as they end, and record each of them. Steps that the ledger holds are loaded."""
         from outcross import community, loop
 
         name, experiment = job.arm.name, job.arm.experiment
         for part in within(experiment.parts):
             if own_parts.is_own(type(part)):
-                own_parts.know(type(part))  # in a process that work was given to, they are not known yet
+                own_parts.know(type(part))  # a worker process does not know the user's own parts yet
         fresh: list[bool] = []
         is_over = Watch(experiment.stop_when, name, experiment.seed)
 
@@ -140,15 +140,15 @@ class Runner:
                     yield kind_of_generation(**vars(generation), arm=name, seed=experiment.seed, is_last=is_last)
                 if stop is not None:
                     return
-        except BrokenPipeError:  # of who listens to what is emitted
+        except BrokenPipeError:  # raised by the listener that receives the events
             raise
         except OSError as error:
             raise MachineGaveOut(
-                f"{error.filename or self.folder}: {error.strerror or error}; run the same command again to go on"
+                f"{error.filename or self.folder}: {error.strerror or error}; run the same command again to continue"
             ) from None
 
     def _end(self, arm: Arm, generation: Any) -> None:
-        """Give a generation's steps their names for people, and record that it has ended."""
+        """Give the steps of a generation their readable names, and record that the generation has ended."""
         experiment = arm.experiment
         if isinstance(generation, CommunityGeneration):
             steps = generation.steps
@@ -173,7 +173,7 @@ class Runner:
         )
 
     def _shown(self, arm: Arm, generation: Any, steps: Mapping[str, str]) -> list[tuple[Literal["human", "model"], int, int, str]]:
-        """The pictures that a generation shows; those of a generation that has ended are not made again."""
+        """Return the pictures that a generation shows. Those of a recorded generation are not drawn again."""
         known = self.ledger.generations.get((arm.name, arm.experiment.seed, generation.g))
         if known is not None and known.steps == steps:
             return known.pictures
@@ -181,10 +181,10 @@ class Runner:
 
 
 def open_folder(folder: Path, arms: tuple[Arm, ...], fork: bool = False) -> tuple[Path, Path | None]:
-    """The folder to run these arms into, and the older run whose steps may be taken over.
+    """Return the folder for the run of these arms, and the folder of the older run whose steps may be reused, or None.
 
-    If the folder holds the same experiment, the run resumes; more generations, metrics, arms or seeds are growth. Any other difference, that
-    the human data have changed among them, is refused with its field, or with `fork` put in a new folder beside it.
+    If the folder holds the same experiment, the run resumes. More generations, metrics, arms or seeds extend the run. Any other difference,
+    such as changed human data, raises BadInput with the name of the field. With `fork`, such a run gets a new folder beside it instead.
     """
     for arm in arms:
         if not re.fullmatch(r"[\w=.,+-]{1,120}", arm.name) or arm.name.startswith("."):
@@ -202,23 +202,23 @@ def open_folder(folder: Path, arms: tuple[Arm, ...], fork: bool = False) -> tupl
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MachineGaveOut(f"{folder} cannot be made: {error.strerror}; choose another --out") from None
+        raise MachineGaveOut(f"{folder} could not be created: {error.strerror}; choose another --out") from None
     return folder, reuse
 
 
 def _check_own(folder: Path) -> None:
-    """Refuse a run folder where a link stands for a file or a folder that a run writes: it may lead anywhere."""
+    """Raise BadInput if a file or folder that a run writes is a symbolic link, because the link may lead anywhere."""
     places = itertools.chain(*(folder.glob(pattern) for pattern in ("*", ".*.lock", "steps/*", "arms/*", "arms/*/*", "arms/*/*/*")))
     if linked := next((path for path in places if path.is_symlink()), None):
-        raise BadInput(f"{linked} is a link, a run writes into its own folder alone; put what it leads to in its place")
+        raise BadInput(f"{linked} is a symbolic link, but a run writes only into its own folder; replace the link by its target")
 
 
 OURS = {"ledger.jsonl", "steps", "timing.jsonl", ".run.lock", ".ledger.lock", "experiment.yaml", "environment.json"}
-"""What a run writes before its first step has ended; experiment.yaml comes after ledger.jsonl."""
+"""The files that a run writes before its first step has ended. experiment.yaml is written after ledger.jsonl."""
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether a folder is a run, or empty, or what is left of a run that was killed as it began."""
+    """Whether a folder is a run, is empty, or holds only the remains of a run that was killed at its start."""
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir()}
@@ -234,21 +234,21 @@ def fill(
     watch: Callable[[Ended | UnderWay | ArmStopped], None],
     following: Following,
 ) -> Tables:
-    """Run every arm into the folder. Steps that it holds are loaded."""
+    """Run every arm into the folder and return its tables. Steps that the folder holds are loaded."""
     with _into(folder, arms) as filling, following:
         runtime.map(runner, jobs(arms), followed([watch, following]), where)
     return filling.tables
 
 
 def jobs(arms: tuple[Arm, ...]) -> list[Job]:
-    """Every arm with every seed; arms of a seed read the same human data, and follow each other."""
+    """Return a job for every arm with every seed, sorted by seed, because the arms of a seed read the same human data."""
     return [Job(arm) for arm in sorted(arms, key=lambda arm: arm.experiment.seed)]
 
 
 def generations(folder: Path | None, arms: tuple[Arm, ...], runner: Runner, following: Following) -> Generator[ArmGeneration]:
-    """The generations of every arm, arm by arm, in this process: into a folder, or in memory where there is none.
+    """Yield the generations of every arm, arm by arm, in this process. They are stored in the folder, or in memory without a folder.
 
-    Whoever stops half-way leaves a run that is not finished; the steps and readings so far are kept.
+    If the caller stops early, the run is unfinished and keeps the steps and readings so far.
     """
     if folder is None:
         runner.ledger.record(_entry(arms))
@@ -259,20 +259,20 @@ def generations(folder: Path | None, arms: tuple[Arm, ...], runner: Runner, foll
 
 
 def _entry(arms: tuple[Arm, ...]) -> RunEntry:
-    """What a folder says that it holds before any step is done."""
+    """Return the entry that a ledger holds before the first step: the experiment, its data and the environment."""
     return RunEntry(experiment=resolved(arms), human=_contents(arms), environment=environment(), own=of_users(arms), lines=None)
 
 
 @dataclass
 class Filling:
-    """A run folder that is being filled, and its tables once that is done."""
+    """The tables of a run folder that is being filled. They are complete when the run has ended."""
 
     tables: Tables
 
 
 @contextmanager
 def _into(folder: Path, arms: tuple[Arm, ...]) -> Iterator[Filling]:
-    """Hold a run folder while its arms are run: say what it holds first, write its tables last, and leave it in order after an error."""
+    """Lock a run folder while its arms are run. Record the experiment first, write the tables last, and clean up after an error."""
     _check_own(folder)
     with alone(folder):
         _clear(folder)
@@ -299,7 +299,7 @@ def _into(folder: Path, arms: tuple[Arm, ...]) -> Iterator[Filling]:
 
 
 def _check_there(tables: Tables, run: RunEntry) -> None:
-    """Refuse a run whose folder has lost, while it went on, what it had recorded there."""
+    """Raise MachineGaveOut if the folder has lost recorded steps during the run."""
     ledger = tables.ledger
     lost = "its ledger" if ledger.run != run else ""
     last = {(stop.arm, stop.seed): stop.generation for stop in ([] if lost else tables.stops)}
@@ -309,18 +309,18 @@ def _check_there(tables: Tables, run: RunEntry) -> None:
             if ended is None or not ledger.has((*ended.steps.values(), *ended.measured)):
                 lost = lost or f"generation {g} of {arm.name} with seed {arm.experiment.seed}"
     if lost:
-        raise MachineGaveOut(f"{ledger.folder} has lost {lost} while the run went on; run the same command again")
+        raise MachineGaveOut(f"{ledger.folder} has lost {lost} during the run; run the same command again")
 
 
 def _clear(folder: Path) -> None:
-    """Remove what killed runs began to write. Only for who holds the folder."""
+    """Remove the unfinished files of killed runs. The caller must hold the lock of the folder."""
     for path in folder.iterdir():
         if written_from(path.name) in OURS | {*TABLES}:
             path.unlink(missing_ok=True)
 
 
 def _leave(folder: Path, arms: tuple[Arm, ...]) -> None:
-    """Put an unfinished run in order: its readings so far; nothing of ours where not one step was done."""
+    """Clean up an unfinished run: write its readings so far, or remove all files of the run if no step was finished."""
     if not folder.is_dir():
         return
     ledger = Ledger(folder)
@@ -337,8 +337,8 @@ def _leave(folder: Path, arms: tuple[Arm, ...]) -> None:
 
 
 def _name(folder: Path, arm: Arm, generation: int, steps: Mapping[str, str]) -> None:
-    """Names for people: arms/<arm>/seed-0/g03/{training,model,drawn} lead to the steps, and kept where filters chose."""
-    (folder / "arms").mkdir(exist_ok=True)  # without its parents: a folder that is gone is not made again
+    """Link the steps of a generation under readable names, arms/<arm>/seed-0/g03/{training,model,drawn}, and kept if there are filters."""
+    (folder / "arms").mkdir(exist_ok=True)  # without parents: a deleted run folder is not created again
     place = folder / "arms" / arm.name / f"seed-{arm.experiment.seed}" / f"g{generation:02d}"
     place.mkdir(parents=True, exist_ok=True)
     for name, key in steps.items():
@@ -350,7 +350,10 @@ def _name(folder: Path, arm: Arm, generation: int, steps: Mapping[str, str]) -> 
 
 
 def _samples(generation: Any, own_prompts: Sequence[str]) -> list[tuple[int, str, str]]:
-    """(prompt number, prompt, what the model wrote) of the experiment's own prompts, then of the first records; of several teachers by each in turn."""
+    """Return tuples of (number, prompt, text that the model wrote), for the prompts of the experiment and then for the first records.
+
+    With several teachers, the samples of each teacher follow each other.
+    """
     human = generation.human.training.records.texts
     if isinstance(generation, CommunityGeneration):
         return _samples_of_teachers(generation, own_prompts, human)
@@ -364,7 +367,7 @@ def _samples(generation: Any, own_prompts: Sequence[str]) -> list[tuple[int, str
 def _samples_of_teachers(
     generation: CommunityGeneration, own_prompts: Sequence[str], human: Sequence[str]
 ) -> list[tuple[int, str, str]]:
-    """The samples of every teacher, whose name stands before the prompt."""
+    """Return the samples of every teacher. The name of the teacher precedes the prompt."""
     each, pairs = max(1, SAMPLES // len(generation.teachers)), []
     for name, teacher in generation.teachers.items():
         records = teacher.drawn.records
@@ -375,7 +378,10 @@ def _samples_of_teachers(
 
 
 def _pictures(generation: Any) -> list[tuple[Literal["human", "model"], int, int, str]]:
-    """What a model makes of the latents that every generation shows; before it, at generation 0, as many pictures by people."""
+    """Return the pictures that a model draws from the latents that all generations share.
+
+    Generation 0 has the same number of human pictures before them.
+    """
     pictures = getattr(generation.model.value, "pictures", None)
     if pictures is None:
         return []
@@ -388,7 +394,7 @@ def _pictures(generation: Any) -> list[tuple[Literal["human", "model"], int, int
 
 
 def _contents(arms: tuple[Arm, ...]) -> dict[str, str]:
-    """The digest of what every arm's human data are read from, by the arm's name; empty where nothing is read."""
+    """Return the digest of the files of each arm's human data, by the arm's name. Empty for data that are not read from files."""
     of_source: dict[str, str] = {}
     for arm in arms:
         source = json.dumps(plain(arm.experiment.human), sort_keys=True)
@@ -398,9 +404,9 @@ def _contents(arms: tuple[Arm, ...]) -> dict[str, str]:
 
 
 def _difference(folder: Path, new_arms: tuple[Arm, ...]) -> str:
-    """The first field in which an experiment differs from the one that a folder holds by more than growth; or nothing.
+    """Return the first difference between an experiment and that of a folder which does not merely extend the run, or an empty text.
 
-    A folder without a finished step holds no experiment yet.
+    A folder without a finished step counts as holding no experiment.
     """
     if not (folder / "ledger.jsonl").exists():
         return ""
@@ -408,7 +414,7 @@ def _difference(folder: Path, new_arms: tuple[Arm, ...]) -> str:
     if not ledger.entries:
         return ""
     if ledger.run is None:
-        return "" if _has_written(folder, new_arms) else f"{folder} holds steps, and its ledger no longer says of which experiment"
+        return "" if _has_written(folder, new_arms) else f"{folder} holds steps, but its ledger no longer says of which experiment"
     now = {(arm.name, arm.experiment.seed): arm.experiment for arm in new_arms}
     contents = _contents(new_arms)
     with own_parts.unimported(ledger.run.own):
@@ -416,9 +422,9 @@ def _difference(folder: Path, new_arms: tuple[Arm, ...]) -> str:
     for arm in stored_arms:
         was, key = arm.experiment, (arm.name, arm.experiment.seed)
         if key not in now:
-            return f"the run holds {arm.name} with seed {was.seed}, the experiment has not; a run only grows"
+            return f"the run holds {arm.name} with seed {was.seed}, which the experiment lacks, but a run can only be extended"
         if was.generations > now[key].generations:
-            return f"generations was {was.generations}, now {now[key].generations}; a run only grows"
+            return f"generations was {was.generations}, now {now[key].generations}, but a run can only be extended"
         grown = replace(
             was,
             generations=now[key].generations,
@@ -436,20 +442,20 @@ def _difference(folder: Path, new_arms: tuple[Arm, ...]) -> str:
 
 
 def _has_written(folder: Path, arms: tuple[Arm, ...]) -> bool:
-    """Whether experiment.yaml is, to the byte, what this experiment writes there."""
+    """Whether experiment.yaml has exactly the bytes that this experiment would write."""
     stored = folder / "experiment.yaml"
     return stored.is_file() and stored.read_bytes() == dump(resolved(arms)).encode()
 
 
 def _changed(human: Any, was: str, now: str) -> str:
-    """That human data are not what they were, with the field that says where they come from."""
+    """Return the message that the human data have changed, with the field that says where they come from."""
     field = next((f"human.{name}" for name in ("path", "array", "hub") if hasattr(human, name)), "human")
     where = f" {getattr(human, field.removeprefix('human.'))}" if field != "human" else ""
-    return f"{field}{where} was other human data when the run began (digest {was[:12] or 'none'}, now {now[:12] or 'none: it cannot be read'})"
+    return f"{field}{where} has changed since the run began (digest {was[:12] or 'none'}, now {now[:12] or 'none, because it cannot be read'})"
 
 
 def _fork(folder: Path, arms: tuple[Arm, ...]) -> Path:
-    """The folder beside it for another experiment: the fork that was begun with this one, or the next free name."""
+    """Return the folder of a fork beside a run folder: the existing fork of the same experiment, or the next free name."""
     folder = folder.resolve()
     forks = (folder.with_name(f"{folder.name}-fork-{i}") for i in itertools.count(1))
     return next(fork for fork in forks if not fork.exists() or (_is_run(fork) and not _difference(fork, arms)))

@@ -1,4 +1,4 @@
-"""What the models of a run wrote, text by text, and where one text comes from."""
+"""The texts that the models of a run wrote, and the lineage of a text."""
 
 from __future__ import annotations
 
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 TEXTS = {"id": str, "arm": str, "seed": int, "generation": int, "row": int, "prompt": str, "text": str}
 ID = re.compile(r"(?P<arm>[^/]+)/seed-(?P<seed>\d+)/g(?P<generation>\d+)(?:/(?P<row>\d+))?")
 LONGEST = 160
-"""Characters of a text that a terminal shows."""
+"""Maximum number of characters of a text that a terminal shows."""
 
 
 def texts_frame(run: Run, arm: str | None = None, seed: int | None = None, generation: int | None = None) -> Any:
-    """Every text of the generations that have ended, or of those that are named, a row each (polars): id, arm, a column for every setting in
-    which the arms differ, seed, generation, row, prompt, text. BadInput where the run keeps no texts, or has no such generation."""
+    """Return the texts of all finished generations, or of the named ones, as a polars frame with one row per text.
+
+    The columns are id, arm, one for every setting in which the arms differ, seed, generation, row, prompt and text. Raises BadInput if the run
+    keeps no texts, or has no such generation.
+    """
     import polars
 
     rows: list[tuple[Any, ...]] = []
@@ -48,7 +51,7 @@ def texts_frame(run: Run, arm: str | None = None, seed: int | None = None, gener
 
 
 def _named(run: Run, arm: str | None, seed: int | None, generation: int | None) -> list[GenerationEntry]:
-    """The generations that are meant. BadInput where there is none, with what there is."""
+    """Return the finished generations that match. Raises BadInput, with what exists, if there is none."""
     ended = run.tables.ended
     names = list(dict.fromkeys(known_arm.name for known_arm in run.arms))
     if arm is not None and arm not in names:
@@ -66,7 +69,7 @@ def _named(run: Run, arm: str | None, seed: int | None, generation: int | None) 
         asked = {"arm": arm, "seed": seed, "generation": generation}
         words = ", ".join(f"{name} {value}" for name, value in asked.items() if value is not None)
         raise BadInput(
-            f"no generation of {words} has ended; {len(ended)} others have, up to generation {max(entry.generation for entry in ended)}"
+            f"no generation with {words} has ended; {len(ended)} others have, up to generation {max(entry.generation for entry in ended)}"
         )
     return chosen
 
@@ -75,30 +78,30 @@ def _texts_of(run: Run, ended: GenerationEntry) -> Blocks:
     store = next(arm.experiment.store for arm in run.arms if arm.name == ended.arm)
     if store != "all" and run.folder is not None:
         raise BadInput(
-            f"{run.folder} keeps readings and no records; run.samples has the first texts of each generation, and store=all in another folder keeps all"
+            f"{run.folder} keeps readings but no records; run.samples has the first texts of each generation, and a run with store=all in another folder keeps all of them"
         )
     records = run.drawn(ended.arm, ended.seed, ended.generation)
     if not isinstance(records, Blocks):
         raise BadInput(
-            f"{run.name} draws {records.kind}, which are no texts; take drawn({ended.arm!r}, {ended.seed}, {ended.generation})"
+            f"{run.name} draws {records.kind}, which are not texts; use drawn({ended.arm!r}, {ended.seed}, {ended.generation})"
         )
     return records
 
 
 def _human_step(run: Run, drawn_key: str) -> str:
-    """The step that gathered the human records that prompts are taken from; empty where the ledger does not say."""
+    """Return the key of the step that read the human records from which the prompts are taken. Empty if the ledger does not say."""
     return next((step.key for step in run.ledger.lineage(drawn_key) if step.verb == "gather"), "")
 
 
 @dataclass(frozen=True, eq=False)
 class Ancestry(Sequence[Ancestor]):
-    """The steps that a generation or a text of it comes from, the nearest first, back to what people gave."""
+    """The steps from which a generation, or a text of it, comes. The nearest is first; the last ones read the human data."""
 
     id: str
-    """As in `run.texts()`: arm/seed-0/g02/17, or arm/seed-0/g02 for a whole generation."""
+    """The id as in `run.texts()`: arm/seed-0/g02/17, or arm/seed-0/g02 for a whole generation."""
     steps: tuple[Ancestor, ...]
     record: Mapping[str, Any] | None = None
-    """The text itself with its prompt; None for a whole generation."""
+    """The text with its prompt, as a row of `run.texts()`. None for a whole generation."""
 
     @overload
     def __getitem__(self, place: int) -> Ancestor: ...
@@ -112,11 +115,11 @@ class Ancestry(Sequence[Ancestor]):
 
     @property
     def given(self) -> dict[str, str]:
-        """The files and other human data at its end, each with its digest."""
+        """The digests of the files and other human data at the end of the lineage, by name."""
         return {name: digest for step in self.steps for name, digest in step.given.items()}
 
     def frame(self) -> Any:
-        """A row a step (polars): verb, generation, part, key, the digest of what it made, the keys that it read, what people gave."""
+        """Return a polars frame with one row per step: verb, generation, part, key, digest of the output, keys of the steps read, human data read."""
         import polars
 
         rows = [asdict(step) | {"comes_from": list(step.comes_from), "given": [*step.given]} for step in self.steps]
@@ -125,11 +128,11 @@ class Ancestry(Sequence[Ancestor]):
         )
 
     def plain(self) -> dict[str, Any]:
-        """The lineage as plain data."""
+        """Return the lineage as plain data."""
         return {"schema": 1, "id": self.id, "record": self.record, "steps": [asdict(step) for step in self.steps]}
 
     def lines(self) -> Iterator[str]:
-        """What a terminal shows: the text, then the steps."""
+        """Yield the lines for a terminal: the text, then the steps."""
         if self.record is not None:
             yield escaped(f"{self.id}: {shortened(self.record['text'], LONGEST)}")
             if self.record["prompt"]:
@@ -151,10 +154,10 @@ class Ancestry(Sequence[Ancestor]):
 
 
 def lineage_of(run: Run, id: str) -> Ancestry:
-    """Where a text, or all texts of a generation, come from. BadInput where there is no such generation or text."""
+    """Return the lineage of a text or of a whole generation. Raises BadInput if there is no such generation or text."""
     match = ID.fullmatch(str(id).strip())
     if match is None:
-        raise BadInput(f"an id must be arm/seed-0/g02 or arm/seed-0/g02/17, as run.texts() lists them, got {id!r:.120}")
+        raise BadInput(f"an id must have the form arm/seed-0/g02 or arm/seed-0/g02/17, as in run.texts(), got {id!r:.120}")
     arm, seed, generation = match["arm"], int(match["seed"]), int(match["generation"])
     steps = run.steps_of(arm, seed, generation)
     lineage = run.ledger.lineage(steps.get("kept", steps["drawn"]))
@@ -163,7 +166,7 @@ def lineage_of(run: Run, id: str) -> Ancestry:
     texts, row = texts_frame(run, arm, seed, generation), int(match["row"])
     if row >= texts.height:
         raise BadInput(
-            f"generation {generation} of {arm} holds {amount(texts.height, 'text')}, from 0 on; there is no text {row:,}"
+            f"generation {generation} of {arm} holds {amount(texts.height, 'text')}, numbered from 0; there is no text {row:,}"
         )
     return Ancestry(id, lineage, texts.row(row, named=True))
 
