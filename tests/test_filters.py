@@ -236,11 +236,11 @@ def test_rewards_become_shares_that_add_up_over_the_teachers_that_answer():
 
 def test_routing_without_teachers_or_with_one_that_is_not_there_is_refused():
     candidates, _ = answers(MU, 0.0)
-    with pytest.raises(NotApplicable, match="which model wrote it"):
+    with pytest.raises(NotApplicable, match="needs the model that wrote each candidate"):
         kept(RULES["random"], scored(np.ones(4), 2))
-    with pytest.raises(BadInput, match="no candidate is of the model 'd'"):
+    with pytest.raises(BadInput, match="table names the model 'd'"):
         kept(RouteFilter(rule="table", by="language", table={"*": "d"}), candidates)
-    with pytest.raises(BadInput, match="table has no line for language 'mt'"):
+    with pytest.raises(BadInput, match="table has no entry for language 'mt'"):
         kept(RouteFilter(rule="table", by="language", table={"en": "a"}), candidates)
 
 

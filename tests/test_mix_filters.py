@@ -331,7 +331,7 @@ def test_chats_answer_the_prompt_that_their_users_say():
         ([{"best_of": {"by": {"column": "lang"}}}], r"filter 1 best_of: lang has no number for 240 of 240 candidates.*as 'en'"),
         (
             [{"route": {"rule": "learned", "reward": "words"}, "pools": ["a"]}],
-            "filter 1 route: a router needs 10 prompts and two teachers",
+            "filter 1 route: needs at least 10 prompts and two teachers",
         ),
         ([{"decontaminate": {"path": "nowhere.jsonl"}}], "nowhere.jsonl"),
         (["drop_duplicates", {"best_of": {"by": "words", "most": 1}}], r"filters\.most is not known; known: by, keep, k"),
@@ -367,7 +367,7 @@ def test_filters_that_leave_nothing_or_know_no_prompt_say_so():
     with pytest.raises(BadInput, match="filter 1 best_of: no row says which prompt it answers; name prompt_column in its pool"):
         mix(pools=own, filters=[{"best_of": {"by": "words"}}])
     phrase = {"drop_boilerplate": {"phrases": ["a", "person"]}}
-    with pytest.raises(BadInput, match=r"filter 1 drop_boilerplate leaves no row: it holds a phrase that was named \(240\)"):
+    with pytest.raises(BadInput, match=r"filter 1 drop_boilerplate leaves no row: it contains one of the named phrases \(240\)"):
         mix(pools=pools(), filters=[phrase | {"drop_boilerplate": {"phrases": ["e"]}}])
 
 

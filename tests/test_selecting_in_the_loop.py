@@ -214,7 +214,7 @@ class UnequalFilter(Filter):
 
 def test_chains_that_would_keep_unequal_numbers_are_refused():
     candidates = RecordCandidates(experiment(GAUSSIAN).human.truth.draw(30, (4,), np.random.default_rng(0)))
-    with pytest.raises(BadInput, match=r"in one chain and .* in another, all chains must keep as many"):
+    with pytest.raises(BadInput, match=r"in one chain and .* in another, and all chains must keep the same number"):
         judged((UnequalFilter(),), candidates, np.random.default_rng(0))
 
 
@@ -228,21 +228,21 @@ def test_chains_that_would_keep_unequal_numbers_are_refused():
         ({"select": [{"kind": "central", "share": 1.5}]}, "share must be at most 1"),
         ({"select": ["central"], "human": {"distribution": "normal", "records": "moments"}, "metrics": []}, "human.records is moments"),
         ({"select": [{"kind": "verify", "attribute": "words", "at_most": 3}]}, "judges by texts, but gaussian learns vectors"),
-        ({"select": [{"kind": "verify"}]}, "a verifier that asks nothing keeps all"),
-        ({"select": [{"kind": "verify", "rules": ["x0 >"]}]}, "is no condition"),
-        ({"select": [{"kind": "verify", "rules": ["x0 + 1"]}]}, "must be true or false of each record"),
+        ({"select": [{"kind": "verify"}]}, "a verifier without a check keeps all records"),
+        ({"select": [{"kind": "verify", "rules": ["x0 >"]}]}, "is not a condition"),
+        ({"select": [{"kind": "verify", "rules": ["x0 + 1"]}]}, "must be true or false for each record"),
         ({"select": [{"kind": "verify", "rules": ["y > 1"]}]}, "no column 'y'"),
         ({"select": [{"kind": "verify", "rules": ["x0 > 100"]}]}, "keeps none of 120 records"),
-        ({"select": [{"kind": "verify", "patterns": {"x0": "(?=a)"}}]}, "is no regular expression"),
-        ({"select": [{"kind": "verify", "schema": {"type": "nothing"}}]}, "is no JSON schema"),
-        ({"select": [{"kind": "verify", "schema": {"$ref": "http://example.org/s"}}]}, "is not fetched"),
+        ({"select": [{"kind": "verify", "patterns": {"x0": "(?=a)"}}]}, "is not a regular expression"),
+        ({"select": [{"kind": "verify", "schema": {"type": "nothing"}}]}, "is not a JSON schema"),
+        ({"select": [{"kind": "verify", "schema": {"$ref": "http://example.org/s"}}]}, "other documents are not fetched"),
         ({"select": [{"kind": "verify", "score": "x0"}]}, "a score needs at_least or at_most"),
         ({"select": [{"kind": "verify", "function": "nowhere:f"}]}, "is Python code, and a file of settings may not run code by itself. If you trust it, add --import nowhere"),
         ({"select": [{"kind": "verify", "function": f"{__name__}:is_broken"}]}, "add --import"),
         ({"select": [{"kind": "verify", "rules": ["x0 > 0"], "answers": 2}]}, "answers needs truth"),
-        ({"select": [{"kind": "verify", "rules": ["x0 > 0"], "truth": "x0"}]}, "must be true, false or nothing"),
+        ({"select": [{"kind": "verify", "rules": ["x0 > 0"], "truth": "x0"}]}, "must be true, false or missing"),
         ({"select": ["star"]}, "columns are needed"),
-        ({"select": [{"kind": "star", "columns": ["x0"], "cells": 2}]}, "star was told of 2 cells"),
+        ({"select": [{"kind": "star", "columns": ["x0"], "cells": 2}]}, "cells of star is 2"),
         ({"select": [{"kind": "importance"}]}, "column or detector is needed"),
         ({"select": [{"kind": "importance", "detector": "oracle", "draws": 4.0}, "random"]}, "draws must be at most max_repeats"),
         ({"select": [{"kind": "importance", "detector": "oracle"}, "random"], "chains": 2}, "chains is 2"),

@@ -50,7 +50,9 @@ def test_a_candidate_without_a_number_is_rejected_with_that_reason_and_too_many_
 
     selection = select(name, lacking(3))
     assert selection.reasons[selection.reason[1]] == "it has no number" and np.isnan(selection.value[1]) and not selection.kept[1]
-    with pytest.raises(BadInput, match=r"score has no number for 20 of 60 candidates, more than 0\.1 of them; mend it, or raise"):
+    with pytest.raises(
+        BadInput, match=r"score has no number for 20 of 60 candidates, more than the fraction 0\.1; correct it, or raise"
+    ):
         select(name, lacking(20))
     many = read(FILTERS, {"kind": name, "most_missing": 0.6} | NEEDED[name], "filter")
     assert many.select(lacking(20), np.random.default_rng(0)).kept.any()

@@ -234,7 +234,7 @@ def test_no_law_is_told_where_none_is_known():
         ({"learner": {"kind": "panel", "specialised": 0.5}}, "specialised needs two teachers at least"),
         ({"human": {"kind": "sums", "answers": 1}}, "answers must be at least 2"),
         ({"human": {"kind": "sums", "answers": 3, "topics": 4}}, "topics must be at most the 3 values of the first digit, got 4"),
-        ({"select": [{"kind": "noisy_check", "truth": "answer ="}]}, "is no condition"),
+        ({"select": [{"kind": "noisy_check", "truth": "answer ="}]}, "is not a condition"),
         (
             {"select": [{"kind": "noisy_check", "truth": "answer = right", "keeps_correct": 0.0}]},
             "keeps_correct must be above 0",

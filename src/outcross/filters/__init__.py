@@ -1,9 +1,10 @@
-"""What to keep of the records that were written.
+"""Filters: which of the available records are kept.
 
-A filter is a recipe. `select(candidates, rng)` looks at n candidates and says of each how often it is kept, why not where it is not, and by
-which number it was judged. A filter neither moves records nor counts them: the verb that asks it (`mix`, or the loop's `select`) takes the
-kept ones, keeps the rejected ones with their reasons, and reports what the filter did to spread, tails and groups beside a random selection of
-as many. A filter is a pure function of the candidates and of `rng`; the order of the candidates decides nothing but the draws of `rng`.
+A filter is a recipe. `select(candidates, rng)` looks at n candidates. For each it returns how often the candidate is kept, the reason if it is
+rejected, and the number by which it was judged. A filter neither moves records nor counts them. The caller (`mix`, or the loop's `select`)
+takes the kept records and stores the rejected ones with their reasons. It also reports what the filter did to spread, tails and groups, beside
+a random selection of the same size. A filter is a pure function of the candidates and of `rng`. The order of the candidates affects nothing
+but the draws of `rng`.
 """
 
 from __future__ import annotations
@@ -27,41 +28,42 @@ Need = Literal["points", "texts"]
 
 @dataclass(frozen=True)
 class FilterPage:
-    """What a reader must know of one filter."""
+    """The description of a filter in lists and in the reference pages."""
 
     title: str
     definition: str
     misleads: str
-    """How it can harm: a filter that prefers can itself collapse the data."""
+    """How the filter can harm. A filter that prefers some records can itself collapse the data."""
     paper: str
 
 
 class Candidates(Protocol):
-    """Records that may be kept, as a filter sees them, whatever they are stored as.
+    """The records that a filter may keep, in one form for every way in which they are stored.
 
-    What they do not have is NotApplicable, and the reason says what is missing. Points may have leading axes, independent chains; a filter
-    then selects in each chain on its own, and as many in each.
+    A property that the records do not have raises NotApplicable, and the reason names what is missing. Points may have leading axes for
+    independent chains. A filter then selects in each chain separately, and keeps the same number in each.
     """
 
     def __len__(self) -> int:
-        """Candidates of a chain, n."""
+        """The number of candidates in a chain, n."""
         ...
 
     @property
     def texts(self) -> Sequence[str]:
-        """The text of each, without its prompt: n."""
+        """The text of each candidate without its prompt, n texts."""
         ...
 
     def batches_of_texts(self, among: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
-        """The places of some candidates, (k,), and their texts, batch after batch in the order in which they are cheap to read, until each came once.
+        """Yield batches of candidates: their indices, (k,), and their texts. Each candidate comes once, in the order that is cheapest to read.
 
-        A filter that reads texts so need not hold them, and may read them again. among: of which candidates, (n,) of bool; of all if left out.
+        A filter that reads texts in this way need not keep them in memory, and may read them again.
+        among: which candidates to read, (n,) of bool; all if left out.
         """
         ...
 
     @property
     def points(self) -> np.ndarray:
-        """Their numbers: (chains…, n, d)."""
+        """The candidates as points, (chains…, n, d)."""
         ...
 
     @property
@@ -70,75 +72,75 @@ class Candidates(Protocol):
         ...
 
     def column(self, name: str) -> polars.Series:
-        """A column of theirs, n values. BadInput with the nearest name where there is none."""
+        """Return a column of the candidates, n values. Raises BadInput with the nearest name if there is no such column."""
         ...
 
     @property
     def prompts(self) -> np.ndarray:
-        """The number of the prompt that each answers, (n,): candidates of one number compete."""
+        """The number of the prompt that each candidate answers, (n,). Candidates with the same number compete."""
         ...
 
     @property
     def prompt_texts(self) -> Sequence[str]:
-        """The text of the prompt that each answers: n."""
+        """The text of the prompt that each candidate answers, n texts."""
         ...
 
     @property
     def authors(self) -> np.ndarray:
-        """Who wrote each, (n,) of words: human, model, edited, translated, unknown. Where origins are hidden, all are unknown."""
+        """The author of each candidate, (n,) of words: human, model, edited, translated, unknown. If origins are hidden, all are unknown."""
         ...
 
     @property
     def models(self) -> np.ndarray:
-        """The model that wrote each, (n,) of words; empty where none is known."""
+        """The model that wrote each candidate, (n,) of words; an empty word if no model is known."""
         ...
 
     @property
     def human(self) -> Candidates:
-        """Human records to compare with: the reference, never the holdout."""
+        """The human records to compare with: the reference, never the holdout."""
         ...
 
     @property
     def detectors(self) -> Mapping[Any, Any]:
-        """Detectors that are fitted already, by what a filter's `detectors` asks for; one that is not among them is fitted by the filter."""
+        """The detectors that are already fitted, keyed by the items of a filter's `detectors`. The filter fits a detector that is missing here."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """How often each candidate is kept, and why not."""
+    """How often each candidate is kept, and the reasons for the rejected ones."""
 
     times: np.ndarray
-    """How often each is kept, (chains…, n) of whole numbers; 0 where it is rejected."""
+    """How often each candidate is kept, (chains…, n) of whole numbers; 0 if it is rejected."""
     value: np.ndarray | None = None
-    """The number by which each was judged, (chains…, n); NaN where it had none. None where the filter uses no number."""
+    """The number by which each candidate was judged, (chains…, n); NaN if it had none. None if the filter uses no number."""
     reason: np.ndarray | None = None
-    """The number of each one's reason in `reasons`, (chains…, n); -1 where it is kept. None: all rejected ones have the first reason."""
+    """The index in `reasons` of each candidate's reason, (chains…, n); -1 if it is kept. None: all rejected candidates have the first reason."""
     reasons: tuple[str, ...] = ("not chosen",)
-    """Why candidates are rejected, in words."""
+    """The reasons for rejecting candidates, in words."""
     match: np.ndarray | None = None
-    """The candidate for whose sake each was rejected, (n,), as its human twin; -1 for none."""
+    """The index of the kept candidate that made the filter reject each candidate, such as its human twin, (n,); -1 if there is none."""
     weights: np.ndarray | None = None
-    """The weight of each in the fit, (n,)."""
+    """The weight of each candidate in the fit, (n,)."""
     notes: tuple[str, ...] = ()
-    """What the filter found out of itself, a sentence each: its error rates with their intervals, how many fill-ins it took."""
+    """The filter's findings about itself, one sentence each, such as its error rates with their intervals or the number of fill-ins."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """The same as numbers, plain data."""
+    """The same findings as numbers, in plain data."""
 
     @property
     def kept(self) -> np.ndarray:
-        """Whether each is kept at all, (chains…, n)."""
+        """Whether each candidate is kept at least once, (chains…, n)."""
         return self.times > 0
 
 
 class Filter:
-    """What is kept."""
+    """The protocol of filters."""
 
     page: ClassVar[FilterPage]
     libraries: ClassVar[tuple[str, ...]] = ()
-    """Packages whose versions decide what it keeps, beside numpy."""
+    """The packages, beside numpy, whose versions affect what the filter keeps."""
     chooses: ClassVar[Literal["drawn", "training"]] = "drawn"
-    """Among what a filter of a loop chooses: what a model has just written, or all that the next model is about to learn from."""
+    """The records that the filter chooses from in a loop. drawn: what a model has just written; training: everything that the next model learns from."""
 
     def __init_subclass__(cls) -> None:
         needs = vars(cls).get("needs")
@@ -147,66 +149,72 @@ class Filter:
 
     @property
     def samples(self) -> Literal["", "rows", "prompts"]:
-        """Of what a sample tells which share of all candidates it keeps: of rows, where it judges each by itself or keeps a share of them; of whole prompts, where
-        candidates of one prompt compete; of nothing (empty), where it looks for likeness among all of them, or keeps a fixed number."""
+        """The unit to sample when the share that the filter keeps is estimated from a sample of the candidates.
+
+        rows: the filter judges each record by itself, or keeps a share of them. prompts: candidates of one prompt compete, so that whole prompts
+        are sampled. Empty: no sample can tell, since the filter compares all candidates with each other or keeps a fixed number.
+        """
         return ""
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """What candidates must have for it, so that a loop over other records is refused before it begins."""
+        """The properties that candidates must have, so that a loop over other kinds of records is refused before it begins."""
         return ()
 
     @property
     def functions(self) -> tuple[str, ...]:
-        """Functions of a user's own that it calls, as `module:function`; what they say is in the key of a step."""
+        """The user's functions that the filter calls, as `module:function`. Their source is part of the step key."""
         return ()
 
     def reads(self, columns: Sequence[str]) -> tuple[str, ...]:
-        """The columns that it needs of these, so that no other is held in memory. BadInput where one is lacking."""
+        """Return which of these columns the filter needs, so that no other is kept in memory. Raises BadInput if one is missing."""
         return ()
 
     @property
     def detectors(self) -> tuple[Any, ...]:
-        """The detectors that it asks, each fitted in a step of its own before the filter is asked."""
+        """The detectors that the filter uses. Each is fitted in a step of its own before the filter runs."""
         return ()
 
     @property
     def prefers(self) -> str:
-        """What it keeps more of, in words, as "texts with the most words"; empty where it prefers nothing.
+        """The records that the filter prefers, in words, such as "texts with the most words"; empty if it prefers none.
 
-        A plan warns of it: such a selection collapses data that are selected again and again.
+        A plan warns of this preference, because such a selection collapses data that are selected repeatedly.
         """
         return ""
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files that it reads, as a test set."""
+        """The files that the filter reads, such as a test set."""
         return ()
 
     def without_paths(self) -> Filter:
-        """The same filter without where its files lie; what they hold stands for that in the key of a step."""
+        """Return the same filter without the paths of its files. In a step key, the digests of their content stand in place of the paths."""
         return self
 
     def bounds(self, candidates: int) -> tuple[int, int]:
-        """How many it keeps of so many candidates, at least and at most, before any is looked at."""
+        """Return the minimum and the maximum number that the filter keeps of this many candidates, before it looks at any."""
         return 0, candidates
 
     selects_counts: ClassVar[bool] = False
-    """Whether it can choose among records of which only the cell is known, as a count for every class and group (`select_counts`)."""
+    """Whether the filter can select from counts alone, one for every cell (class and group), through `select_counts`."""
 
     def select_counts(self, counts: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, Any]]:
-        """How many records of every cell are kept, (chains…, classes, groups) as are the counts, and what the filter found out, summed over chains."""
+        """Return how many records of every cell are kept, and the filter's facts, summed over chains.
+
+        Both the counts and the result have the shape (chains…, classes, groups). Raises BadInput if the filter needs the records themselves.
+        """
         raise BadInput(
-            f"{kind(self)} looks at records one by one, and of these only the counts are known; choose star, reweigh, equalise or oversample"
+            f"{kind(self)} needs single records, and here only counts are known; choose star, reweigh, equalise or oversample"
         )
 
     def select(self, candidates: Candidates, rng: np.random.Generator) -> Selection:
-        """Say of each candidate how often it is kept. NotApplicable where the candidates lack what it judges by."""
+        """Return how often each candidate is kept. Raises NotApplicable if the candidates lack a property that the filter needs."""
         raise NotImplementedError
 
 
 def check_needs(needs: Any, filter_name: str) -> None:
-    """BadInput where a filter needs what no candidate can have."""
+    """Raise BadInput if a filter names a need that no candidate can meet."""
     if not isinstance(needs, tuple):
         raise BadInput(f'needs of {filter_name} must be a tuple, as ("points",), got {needs!r:.80}')
     for need in needs:

@@ -10,11 +10,11 @@ from outcross.filters.judging import columns_of, functions_of, name_of, needs_of
 from outcross.recipe import recipe
 
 BASELINES = ("random", "first")
-"""What a selection is held against: any candidate of a prompt, or the one that was written first."""
+"""The baselines of a selection: a random candidate of each prompt, or the candidate that was written first."""
 CHOSEN_OTHER, NO_NUMBER, NOT_DRAWN = (
     "another candidate of its prompt was chosen",
     "it has no number",
-    "not among the k that were drawn",
+    "not among the k drawn candidates",
 )
 
 
@@ -24,20 +24,20 @@ def _by(value: object) -> Any:
 
 @recipe
 class BestOfFilter(Filter):
-    """Of the candidates of each prompt keep the one with the most, or the least, of something (active inheritance)."""
+    """Keep the candidate of each prompt that has the highest (or the lowest) value of an attribute or a column (active inheritance)."""
 
     by: Annotated[Any, PlainValidator(_by)]
-    """An attribute, {column: NAME}, in Python a function of texts; or random, or first."""
+    """The number to compare by: an attribute, {column: NAME}, or in Python a function of texts. `random` and `first` are baselines without a number."""
     keep: Literal["most", "least"] = "most"
-    """Which end of it."""
+    """Whether the candidate with the highest number (most) or with the lowest (least) is kept."""
     k: Annotated[int, Field(ge=1)] | None = None
-    """Candidates of a prompt that are looked at, drawn at random where it has more; all if left out."""
+    """The number of candidates of a prompt to compare, drawn at random if it has more; all if left out."""
     most_missing: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Fraction of candidates that may have no number, in [0, 1]."""
+    """The maximum fraction of candidates without a number, in [0, 1]."""
 
     page = FilterPage(
-        "best of k", "One candidate of each prompt: the one whose number is the greatest (or the least); equals are drawn at random. Of k normal numbers the greatest is .564, 1.163 and 1.539 standard deviations above their mean for k = 2, 5 and 10.",
-        "It moves what it is told to move and all that goes with it: the longest of k is also the most repetitive of k. Done again generation after generation it collapses the data.",
+        "best of k", "The candidate of each prompt with the highest (or the lowest) number is kept. Ties are broken at random. The highest of k normal numbers is on average .564, 1.163 and 1.539 standard deviations above the mean for k = 2, 5 and 10.",
+        "It changes the chosen attribute and everything that is correlated with it: the longest of k texts is also the most repetitive. Repeated over generations, it collapses the data.",
         "Shimabucoro et al., EMNLP 2024, arXiv 2407.01490",
     )  # fmt: skip
 
@@ -71,7 +71,7 @@ class BestOfFilter(Filter):
         values = None if self.by in BASELINES else numbers_of(self.by, candidates, self.most_missing)
         usable = drawn if values is None else drawn & ~np.isnan(values)
         among = np.flatnonzero(usable)
-        # Random marks come last, so that equals are drawn and a constant number is no choice at all.
+        # Random marks break ties. A constant number therefore gives a random choice.
         marks = np.zeros(n) if self.by == "first" else rng.permutation(n)
         ranks = np.zeros(n) if values is None else -values if self.keep == "most" else values
         order = among[np.lexsort((among, marks[among], ranks[among], prompts[among]))]
@@ -81,7 +81,7 @@ class BestOfFilter(Filter):
         answered, kept = np.unique(prompts).size, int(chosen.sum())
         notes = [f"{kept:,} prompts have {n / max(answered, 1):.3g} candidates each, on average"]
         if kept < answered:
-            notes.append(f"{answered - kept:,} prompts have no candidate with a number, and none is kept")
+            notes.append(f"{answered - kept:,} prompts have no candidate with a number, so that none of theirs is kept")
         return Selection(
             chosen.astype(np.int64),
             value=values,
@@ -93,7 +93,7 @@ class BestOfFilter(Filter):
 
 
 def first_of_each(groups: np.ndarray, ranks: np.ndarray, count: int) -> np.ndarray:
-    """Whether each is among the `count` of the least rank of its group, (n,) of bool."""
+    """Whether each item is among the `count` items with the lowest ranks in its group, (n,) of bool."""
     order = np.lexsort((ranks, groups))
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     place = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))

@@ -1,4 +1,4 @@
-"""Filters that look at where a record lies among the others, and the random choice beside which they are read."""
+"""Filters by the distance of a record from the middle of all records, and the random selection that filters are compared with."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from outcross.filters.judging import numbers
 from outcross.recipe import FROM_LIST, many_of, recipe
 
 QIAO = "Qiao et al., When Sample Selection Bias Precipitates Model Collapse (the effect; this selector is our own)"
-NO_NUMBER = "it has no number to be judged by"
+NO_NUMBER = "it has no number to judge it by"
 
 
 @recipe
 class CutFilter(Filter):
-    """A share of the candidates by how far they lie from their middle, in each chain on its own.
+    """Keep a share of the candidates by their distance from the middle, in each chain separately.
 
-    Distance is Mahalanobis distance under the candidates' own covariance; in one dimension that orders as the plain distance. It is
-    measured on points, or on the columns and attributes that are named.
+    The distance is the Mahalanobis distance under the candidates' own covariance. In one dimension it gives the same order as the absolute
+    distance. It is measured on points, or on the columns and attributes that are named.
     """
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Fraction of the candidates that is kept, in (0, 1]."""
     about: Literal["mean", "median"] = "mean"
-    """The middle. The median is that of each dimension."""
+    """How the middle is computed. The median is taken in each dimension separately."""
     columns: Annotated[tuple[str, ...], FROM_LIST] = ()
-    """Columns of numbers to judge by."""
+    """Numeric columns to judge by."""
     attributes: Annotated[tuple[Attribute, ...], many_of(ATTRIBUTES, "attributes")] = ()
     """Attributes of texts to judge by."""
 
@@ -49,18 +49,18 @@ class CutFilter(Filter):
         return self.columns
 
     def far(self, candidates: Candidates) -> np.ndarray:
-        """The distance of each candidate from the middle, (chains…, n); NaN where it has no number."""
+        """Return the distance of each candidate from the middle, (chains…, n); NaN if it has no number."""
         return distances(numbers(candidates, self.columns, self.attributes), self.about)
 
 
 @recipe
 class CentralFilter(CutFilter):
-    """Keep the share of candidates that lie nearest to their middle, by points or by the columns and attributes that are named."""
+    """Keep the share of candidates that are nearest to the middle, by points or by the named columns and attributes."""
 
     page = FilterPage(
         "the central share",
-        "The candidates of the smallest Mahalanobis distance to the mean (or the median) of all of them.",
-        "It always narrows: each generation keeps λ = 1 − 2aφ(a)/c of the variance in one dimension. Accumulation with it collapses as a power of the generations.",
+        "The candidates with the smallest Mahalanobis distance to the mean (or the median) of all candidates are kept.",
+        "It always narrows the data: each generation keeps λ = 1 − 2aφ(a)/c of the variance in one dimension. Under accumulation the variance still collapses, as a power of the number of generations.",
         QIAO,
     )
 
@@ -75,12 +75,12 @@ class CentralFilter(CutFilter):
 
 @recipe
 class OutlyingFilter(CutFilter):
-    """Keep the share of candidates that lie farthest from their middle: the opposite of `central`."""
+    """Keep the share of candidates that are farthest from the middle: the opposite of `central`."""
 
     page = FilterPage(
         "the outlying share",
-        "The candidates of the largest Mahalanobis distance to the mean (or the median) of all of them.",
-        "It widens at every generation, without an end under replace, and thins out what is common.",
+        "The candidates with the largest Mahalanobis distance to the mean (or the median) of all candidates are kept.",
+        "It widens the data at every generation, without limit under replace, and makes common records rare.",
         QIAO,
     )
 
@@ -95,19 +95,19 @@ class OutlyingFilter(CutFilter):
 
 @recipe
 class RandomFilter(Filter):
-    """Keep a random share of the candidates, whatever they say: what every other filter is read beside."""
+    """Keep a random share of the candidates: the baseline for every other filter."""
 
     page = FilterPage(
         "a random share",
-        "A uniform choice without replacement, in each chain on its own.",
-        "It changes nothing but the number of records, and fewer records collapse faster.",
+        "The kept candidates are drawn uniformly without replacement, in each chain separately.",
+        "It changes only the number of records. Training sets with fewer records collapse faster.",
         "the baseline of Shimabucoro et al., EMNLP 2024",
     )
 
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Fraction of the candidates that is kept, in (0, 1]."""
     records: Annotated[int, Field(ge=1)] | None = None
-    """Records that are kept in the place of a share; all where there are fewer. So a filter before it that keeps now more, now fewer leaves equal numbers."""
+    """The number of records to keep, in place of `share`; all if there are fewer. After a filter that keeps a varying number, this makes the numbers equal."""
 
     @property
     def samples(self):
@@ -125,19 +125,19 @@ class RandomFilter(Filter):
 
 
 def share_of(n: int, share: float) -> int:
-    """How many a share of n candidates is: one at least where there is one."""
+    """Return the number of candidates in a share of n, at least 1 if there is any candidate."""
     return min(n, max(1, round(share * n)))
 
 
 def chains_of(candidates: Candidates) -> tuple[int, ...]:
-    """The leading axes of candidates: independent chains."""
+    """Return the leading axes of candidates, which are independent chains."""
     return getattr(candidates, "chains", ())
 
 
 def distances(points: np.ndarray, about: Literal["mean", "median"]) -> np.ndarray:
-    """The Mahalanobis distance of every point to the middle of its chain, (chains…, n); NaN where a number is missing.
+    """Return the Mahalanobis distance of every point to the middle of its chain, (chains…, n); NaN if a number is missing.
 
-    In one dimension it is in the unit of the data, which orders points alike. Directions without width do not count.
+    In one dimension it is the absolute distance in the unit of the data, which gives the same order. Directions without variance do not count.
     """
     if points.shape[-2] == 0:
         return np.zeros(points.shape[:-1])
@@ -156,7 +156,7 @@ def distances(points: np.ndarray, about: Literal["mean", "median"]) -> np.ndarra
 
 
 def nearest(keys: np.ndarray, values: np.ndarray | None, count: int, reason: str) -> Selection:
-    """The `count` candidates of the smallest keys in every chain; those whose key is NaN are never kept."""
+    """Select the `count` candidates with the smallest keys in every chain. A candidate whose key is NaN is never kept."""
     has_none = np.isnan(keys)
     ordered = np.where(has_none, np.inf, keys)
     times = np.zeros(keys.shape, dtype=np.int64)

@@ -11,25 +11,25 @@ from outcross.filters import Filter, FilterPage, Selection
 from outcross.filters.judging import check_column
 from outcross.recipe import recipe
 
-WHOLE, RUN = "its words are those of a test record", "it shares a run of words with a test record"
+WHOLE, RUN = "it has the same words as a test record", "it shares a run of words with a test record"
 STANDS_FOR = "the test set"
-"""What stands for the path of a test set where what it holds is said by its digest."""
+"""The placeholder for the path of a test set in a step key, where a digest describes the content of the test set."""
 
 
 @recipe
 class DecontaminateFilter(Filter):
-    """Drop what stands in a test set: records of the same words, and those that share a long run of words with one."""
+    """Drop records that have the same words as a record of a test set, or share a long run of words with one."""
 
     path: Annotated[str, Field(min_length=1)]
     """The test set: a file, a folder or a pattern."""
     column: str | None = None
-    """The column of its texts; all columns of text if left out."""
+    """The column of the test set with its texts; all text columns if left out."""
     run: Annotated[int, Field(ge=2, le=100)] = 13
-    """Words of a run that chance does not repeat."""
+    """The length in words of a shared run that is too long for a coincidence."""
 
     page = FilterPage(
-        "decontaminate", "A text goes where its words (lower case, punctuation left out) are those of a test text, or where a run of 13 (unless set) of its words stands in one. Its number is the words of the longest such stretch.",
-        "Quotations, names of laws and forms are runs that everybody writes. A test record that was put in other words is not found.",
+        "decontaminate", "A text is dropped if its words (in lower case, without punctuation) are those of a test text, or if it shares a run of at least 13 words (unless set) with one. Its number is the length in words of the longest shared run.",
+        "Quotations, names of laws and forms are runs that many people write. A paraphrase of a test record is not found.",
         "Brown et al., NeurIPS 2020, arXiv 2005.14165, appendix C",
     )  # fmt: skip
     libraries = ("icu4py", "pillow", "polars")
@@ -88,12 +88,12 @@ class DecontaminateFilter(Filter):
             for name in wanted:
                 test_texts += batch[name].cast(pl.String).drop_nulls().to_list()
         if not test_texts:
-            raise BadInput(f"{self.path} holds no text to look for; name its column, or give another test set")
+            raise BadInput(f"the test set {self.path} contains no text; name its column, or give another test set")
         return test_texts
 
 
 def _in_words(texts: list[str]) -> list[str]:
-    """Each text as its words in lower case."""
+    """Return the words of each text in lower case, joined by spaces."""
     import re
 
     return [" ".join(re.findall(r"\w+", text.lower())) for text in texts]

@@ -11,25 +11,25 @@ from outcross.filters import Candidates, Filter, FilterPage, Selection
 from outcross.recipe import FROM_LIST, recipe
 from outcross.text.texts import divided
 
-PHRASE, LINES = "it holds a phrase that was named", "it is made of lines that many candidates share"
+PHRASE, LINES = "it contains one of the named phrases", "it is made of lines that many candidates share"
 PIECES = re.compile(r"[\r\n]+|(?<=[.!?…])\s+|(?<=[。！？])")
-"""Where a line or a sentence ends."""
+"""Matches the end of a line or of a sentence."""
 
 
 @recipe
 class DropBoilerplateFilter(Filter):
-    """Drop texts that are made of lines which many others share, as notices, menus and refusals."""
+    """Drop texts that consist of lines which many other texts share, such as notices, menus and refusals."""
 
     texts: Annotated[int, Field(ge=2)] = 10
-    """Different texts in which a line or a sentence stands that is boilerplate, at least."""
+    """A line or sentence is boilerplate if it occurs in at least this number of different texts."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Fraction of a text's characters in such lines from which it goes, in (0, 1]."""
+    """A text is dropped if at least this fraction of its characters is in boilerplate lines, in (0, 1]."""
     phrases: Annotated[tuple[str, ...], FROM_LIST] = ()
-    """Words of which a text that holds any goes, whoever else says them, as "as an ai language model"."""
+    """A text that contains any of these phrases is dropped, even if no other text contains it. Example: "as an ai language model"."""
 
     page = FilterPage(
-        "drop boilerplate", "Lines and sentences in lower case, digits as one sign, that stand in ten different texts (unless set) are boilerplate; a text goes where they make up half of its characters (unless set), or where it holds a phrase that was named.",
-        "Ten is few among millions of texts and many among hundreds. Refrains, prayers and short answers (yes, thank you) are said by many because people say them. Copies of one text count once.",
+        "drop boilerplate", "A line or sentence that occurs in at least ten different texts (unless set) is boilerplate. Lines are compared in lower case, and all numbers count as equal. A text is dropped if boilerplate makes up at least half of its characters (unless set), or if it contains one of the named phrases.",
+        "Ten is few among millions of texts and many among hundreds. Refrains, prayers and short answers (yes, thank you) are shared by many texts because people say them often. Copies of one text count once.",
         "Raffel et al., JMLR 21:140 (2020), section 2.2 (C4); Lee et al., ACL 2022, arXiv 2107.06499",
     )  # fmt: skip
     libraries = ("polars",)
@@ -70,15 +70,15 @@ class DropBoilerplateFilter(Filter):
             value=shares,
             reason=reason,
             reasons=(PHRASE, LINES),
-            notes=(f"the lines that most share: {', '.join(said)}",) if said else (),
+            notes=(f"the lines that the most texts share: {', '.join(said)}",) if said else (),
             facts={"lines": int(is_shared.sum())},
         )
 
 
 def _counted(code: np.ndarray, owner: np.ndarray, copies: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The different lines by their digests, ascending, one text that holds each, and in how many different texts it stands, (lines,) each.
+    """Return the digests of the distinct lines in ascending order, a text that contains each, and the number of different texts that do, (lines,) each.
 
-    code, owner: the digest of each line and the text that it stands in, (all lines,); copies: a digest of each text, (n,).
+    code, owner: the digest of each line and the text that contains it, (all lines,). copies: the digest of each text, (n,).
     """
     is_first = np.zeros(len(copies), bool)
     is_first[np.unique(copies, return_index=True)[1]] = True
@@ -94,7 +94,7 @@ def _counted(code: np.ndarray, owner: np.ndarray, copies: np.ndarray) -> tuple[n
 
 
 def _read_again(candidates: Candidates, line: int, holder: int) -> str:
-    """The line of a text whose digest this is."""
+    """Read the text `holder` again and return its line with the digest `line`."""
     among = np.zeros(len(candidates), bool)
     among[holder] = True
     lines = (own for _, texts in candidates.batches_of_texts(among) for text in texts for own in _lines(text))
@@ -102,7 +102,7 @@ def _read_again(candidates: Candidates, line: int, holder: int) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines and sentences of a text, without what differs between copies."""
+    """Return the normalised lines and sentences of a text."""
     return [_alike(piece) for piece in PIECES.split(text) if piece.strip()]
 
 
@@ -115,5 +115,5 @@ def _digest(content: bytes) -> bytes:
 
 
 def _alike(piece: str) -> str:
-    """A line without what differs between copies: letters in lower case, white space as one space, numbers as 0."""
+    """Normalise a line: letters in lower case, white space as one space, every number as 0."""
     return re.sub(r"\d+", "0", " ".join(piece.lower().split()))

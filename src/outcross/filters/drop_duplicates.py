@@ -13,22 +13,22 @@ from outcross.recipe import recipe
 from outcross.text.near import near_twins
 
 READ_AGAIN = 2**27
-"""Characters of texts with twins that are held while these are put in order, and more only where one chain of twins has more."""
+"""The maximum number of characters of texts with twins that are in memory while the texts are ranked. A single chain of twins may exceed it."""
 SAME, ALMOST = "the same text is kept", "a text that is almost the same is kept"
 
 
 @recipe
 class DropDuplicatesFilter(Filter):
-    """Of texts that are the same, or almost, keep one, across all pools: the one that a person wrote, if any."""
+    """Keep one text of each set of equal or almost equal texts, across all pools. A human text is preferred."""
 
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
-    """The share of runs of five words that near duplicates have in common (Jaccard), in (0, 1]; exact duplicates always go."""
+    """The minimum Jaccard similarity of near duplicates, over their runs of five words, in (0, 1]. Exact duplicates are always dropped."""
     near: bool = True
-    """Whether near duplicates go too."""
+    """Whether near duplicates are dropped too."""
 
     page = FilterPage(
-        "drop duplicates", "Texts that are equal to the character, and texts whose distinct runs of five words have a Jaccard similarity of at least the threshold. Human texts are looked at first; a text goes where one that is kept is like it.",
-        "What people say often (greetings, licences, forms) is said often: where one copy of each is left, its share falls to that of what is said once.",
+        "drop duplicates", "Duplicates are texts with the same characters, and texts whose distinct runs of five words have a Jaccard similarity of at least the threshold. Human texts come first. A text is dropped if it is a duplicate of a text that is kept.",
+        "Some texts (greetings, licences, forms) are frequent because people write them often. If one copy of each is left, their share falls to that of a text that is written once.",
         "Lee et al., ACL 2022, arXiv 2107.06499",
     )  # fmt: skip
     libraries = ("icu4py", "polars", "scipy")
@@ -49,7 +49,7 @@ class DropDuplicatesFilter(Filter):
             leader, similarity = _near(read, rows, self.threshold)
             goes = leader >= 0
             match[rows[goes]], alike[rows[goes]], reason[rows[goes]] = rows[leader[goes]], similarity[goes], 1
-            # A copy of a text that goes is like the text that is kept for it.
+            # A copy of a dropped text is matched with the text that is kept in its place.
             gone = np.flatnonzero((reason == 0) & (match[match] >= 0))
             match[gone] = match[match[gone]]
         times = (match < 0).astype(np.int64)
@@ -58,12 +58,12 @@ class DropDuplicatesFilter(Filter):
 
 @dataclass(frozen=True, eq=False)
 class _TextsRead:
-    """What is held of texts once they were read: they are read again where more is needed."""
+    """What stays in memory of the texts after one pass: digests and lengths. The texts themselves are read again when they are needed."""
 
     candidates: Candidates
     digests: np.ndarray  # (n, 2)
     lengths: np.ndarray  # (n,): characters
-    arrived: np.ndarray  # (n,): the candidates in the order in which their texts come
+    arrived: np.ndarray  # (n,): the candidates in the order in which their texts are read
 
     @classmethod
     def of(cls, candidates: Candidates) -> _TextsRead:
@@ -78,18 +78,21 @@ class _TextsRead:
 
     @cached_property
     def is_model(self) -> np.ndarray:
-        """Whether another than a person wrote each, (n,)."""
+        """Whether each candidate has an author other than human, (n,)."""
         return np.asarray(self.candidates.authors, dtype=object) != "human"
 
     def among(self, rows: np.ndarray) -> np.ndarray:
-        """Which candidates these are, (n,) of bool."""
+        """Return the mask of these candidates, (n,) of bool."""
         chosen = np.zeros(len(self.lengths), bool)
         chosen[rows] = True
         return chosen
 
 
 def _copies(read: _TextsRead) -> tuple[np.ndarray, np.ndarray]:
-    """For each candidate the first of those that have its text, −1 for that one itself, and how alike they are: people come first, then the names of models."""
+    """Return for each candidate the first candidate with the same text, and the similarity to it (1); −1 and NaN for the first candidate itself.
+
+    Human texts come first, then the others by the names of their models.
+    """
     model = [*map(str, read.candidates.models)]
     numbers = {name: number for number, name in enumerate(sorted(set(model)))}
     by_model = np.fromiter(map(numbers.__getitem__, model), np.int64, len(model))
@@ -104,15 +107,15 @@ def _copies(read: _TextsRead) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _near(read: _TextsRead, rows: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each of these candidates the place among them of the one that is kept for it, −1 where it stays, and how alike they are, (rows,) each.
+    """Return for each of these candidates the index among them of the text that is kept in its place, and the similarity to it, (rows,) each.
 
-    People are looked at first, then texts in their alphabetical order.
+    The index is −1 for a text that is kept. Human texts come first, then the others, each in alphabetical order.
     """
     n, among = rows.size, read.among(rows)
     batches = (texts for _, texts in read.candidates.batches_of_texts(among))
     first, second, similarity = near_twins(batches, threshold, order=np.argsort(read.arrived[among[read.arrived]]))
     rank = _ranks(read, rows, first, second)
-    # Texts of the same runs stand for each other: pairs with other texts name the first of them alone.
+    # Texts with the same runs form a group, and its first text stands for the group in pairs with other texts.
     same = similarity >= 1
     group = _chains(first[same], second[same], n)
     order = np.argsort(rank)
@@ -134,12 +137,12 @@ def _near(read: _TextsRead, rows: np.ndarray, threshold: float) -> tuple[np.ndar
         for there, likeness in twins[here].items():
             if leader[heads[there]] < 0 and rank[heads[there]] > rank[heads[here]]:
                 leader[heads[there]], alike[heads[there]] = heads[here], likeness
-    later = leader[leader]  # the leader of a copy may be gone itself
+    later = leader[leader]  # the leader of a copy may itself be dropped
     return np.where((leader >= 0) & (later >= 0), later, leader), alike
 
 
 def _chains(first: np.ndarray, second: np.ndarray, n: int) -> np.ndarray:
-    """The number of the chain of pairs that each of n texts is in, (n,)."""
+    """Return the number of the connected component (chain of pairs) of each of n texts, (n,)."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
@@ -147,9 +150,9 @@ def _chains(first: np.ndarray, second: np.ndarray, n: int) -> np.ndarray:
 
 
 def _ranks(read: _TextsRead, rows: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """When each text is looked at among those that a chain of twins joins it with, (rows,); 0 for a text without a twin.
+    """Return the rank of each text within its chain of twins, (rows,); 0 for a text without a twin.
 
-    Texts are read again for it, those of so many chains at a time as `READ_AGAIN` allows.
+    Texts with twins are read again for this, as many whole chains at a time as `READ_AGAIN` allows.
     """
     rank, chain = np.zeros(rows.size, np.int64), _chains(first, second, rows.size)
     twins = np.unique(np.concatenate([first, second]))

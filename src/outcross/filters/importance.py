@@ -1,4 +1,4 @@
-"""Resampling by how likely a record is to be human."""
+"""Resampling by the probability that a record is human."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from outcross.wording import amount
 
 
 def asked_detector(value: object) -> Any:
-    """`oracle`, a detector with its samples or without as a mapping, or nothing. BadInput for anything else."""
+    """Read the setting `detector`: `oracle`, a mapping of a detector with or without samples, or None. Raises BadInput for anything else."""
     if value is None or value == "oracle" or isinstance(value, SampledDetector | FirstGenerationDetector):
         return value
     if isinstance(value, str):
@@ -36,47 +36,47 @@ _read_without_samples = exactly(FirstGenerationDetector, "detector").read
 
 @recipe
 class ImportanceFilter(Filter):
-    """Draw records anew with weight (1 − q)ᵇ, q the probability that a model wrote them, each `max_repeats` times at most.
+    """Resample records with weight (1 − q)ᵇ, where q is the probability that a model wrote the record, each at most `max_repeats` times.
 
-    In a loop it chooses among all that the next model is about to learn from, which is where human records stand; the learner
-    sees no origins. q is a column, or an oracle detector that knows who wrote a record and errs as often as it is told to:
-    it says `sure` of the records that it takes for a model's and 1 − `sure` of the others.
+    In a loop it selects from all records that the next model learns from, since only these include human records. The learner sees no origins.
+    q is read from a column or given by a detector. The `oracle` detector knows the author of each record and errs at the rates `hit` and
+    `false_alarm`. It gives the probability `sure` to the records that it takes for a model's, and 1 − `sure` to the others.
     """
 
     page = FilterPage(
         "importance resampling",
-        "1.5 n draws without replacement from three copies of each record, with probability proportional to (1 − q)¹⁰.",
-        "What looks human is preferred, whether it is or not, and is repeated up to three times. With a perfect detector and half of the records human it is training on human records alone.",
+        "1.5 n records are drawn without replacement from three copies of each record, with probability proportional to (1 − q)¹⁰.",
+        "Records that look human are preferred, whether they are human or not, and are repeated up to three times. If the detector is perfect and half of the records are human, the result is training on human records only.",
         "Drayson, Yilmaz and Lampos, EMNLP 2025, arXiv 2502.15654",
     )
     chooses = "training"
     libraries = ("icu4py", "pillow", "polars", "scikit-learn", "scipy")
 
     column: str | None = None
-    """The column of q, probabilities in [0, 1]; a missing one counts as the mean of the others."""
+    """The column of q, probabilities in [0, 1]. A missing value counts as the mean of the others."""
     detector: Annotated[
         Literal["oracle"] | SampledDetector | FirstGenerationDetector | None, Nested(asked_detector, recipe=SampledDetector)
     ] = None
-    """Where q comes from in the place of a column: `oracle`, or samples that a detector is calibrated on, as in {human: people.jsonl, ai: model.jsonl, kind: classifier}; it reads texts and no origins. In a loop without
-    samples, as {kind: classifier}: then it is fitted to human text that no model learns from and to what generation 0 writes for it."""
+    """The detector that gives q, in place of a column: `oracle`, or the samples that a detector is calibrated on, as in {human: people.jsonl, ai: model.jsonl, kind: classifier}. The detector reads texts and
+    no origins. In a loop the samples may be left out, as in {kind: classifier}: the detector is then fitted to human text that no model learns from and to text that generation 0 writes for it."""
     hit: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """The chance that the oracle takes a model's record for one."""
+    """The probability that the oracle recognises a record of a model, in [0, 1]."""
     false_alarm: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """The chance that it takes a human record for a model's."""
+    """The probability that the oracle takes a human record for a model's, in [0, 1]."""
     sure: Annotated[float, Field(ge=0.5, le=1)] = 0.9
-    """The probability that it then states."""
+    """The value of q that the oracle gives to a record that it takes for a model's, in [0.5, 1]."""
     power: Annotated[float, Field(ge=0, le=1000)] = 10.0
-    """b of (1 − q)ᵇ."""
+    """b of the weight (1 − q)ᵇ."""
     draws: Annotated[float, Field(gt=0, le=1000)] = 1.5
-    """Records drawn, as a multiple of the candidates."""
+    """The number of drawn records, as a multiple of the number of candidates."""
     max_repeats: Annotated[int, Field(ge=1, le=1000)] = 3
-    """How often a record is drawn at most."""
+    """The maximum number of times that a record is drawn."""
 
     @model_validator(mode="after")
     def _knows_one_source(self):
         if (self.column is None) == (self.detector is None):
             raise ValueError(
-                "column or detector is needed, one of them: write column: _p_ai, or detector: {human: people.jsonl, ai: model.jsonl}, or detector: oracle"
+                "column or detector is needed, and only one of them: write column: _p_ai, or detector: {human: people.jsonl, ai: model.jsonl}, or detector: oracle"
             )
         if self.draws > self.max_repeats:
             raise ValueError(
@@ -104,7 +104,7 @@ class ImportanceFilter(Filter):
         if not ((q >= 0) & (q <= 1)).all():
             worst = q[~((q >= 0) & (q <= 1))][0]
             raise BadInput(
-                f"column {self.column!r} must hold probabilities in [0, 1], got {worst:g}; give a calibrated probability"
+                f"column {self.column!r} must contain probabilities in [0, 1], got {worst:g}; give a calibrated probability"
             )
         with np.errstate(divide="ignore"):
             weights = self.power * np.log1p(-q) if self.power else np.zeros(len(q))
@@ -136,7 +136,7 @@ class ImportanceFilter(Filter):
         return replace(self, detector=self.detectors[0].without_paths()) if self.detectors else self
 
     def _said(self, candidates: Candidates) -> Chances | None:
-        """What the detector says of the texts; it is shown nothing else. None where there is none."""
+        """Return the detector's probabilities for the texts, which are all that it reads. None if there is no detector."""
         if not self.detectors:
             return None
         (asked,) = self.detectors
@@ -148,21 +148,19 @@ class ImportanceFilter(Filter):
             q = numeric(candidates, self.column)
             known = q[~np.isnan(q)]
             if not known.size:
-                raise BadInput(f"column {self.column!r} has no probability at all; give one for some candidates at least")
-            return np.where(
-                np.isnan(q), known.mean(), q
-            )  # a text that could not be judged is as likely a model's as the others on average
+                raise BadInput(f"column {self.column!r} has no probability at all; give one for some of the candidates")
+            return np.where(np.isnan(q), known.mean(), q)  # a text that could not be judged gets the mean probability of the others
         authors = np.asarray(candidates.authors)
         if (authors == "unknown").any():
             raise NotApplicable(
-                f"an oracle knows who wrote every record, the author of {(authors == 'unknown').sum():,} is unknown"
+                f"needs the author of every record for its oracle, and the author of {(authors == 'unknown').sum():,} is unknown"
             )
         chance = np.where(authors == "model", self.hit, self.false_alarm)
         return np.where(rng.random(len(authors)) < chance, self.sure, 1 - self.sure)
 
 
 def resampled(log_weights: np.ndarray, asked: ImportanceFilter, rng: np.random.Generator) -> np.ndarray:
-    """How often each record is drawn, (n,): successive draws without replacement from its copies, by exponential keys (Efraimidis and Spirakis, 2006)."""
+    """Return how often each record is drawn, (n,). Copies of records are drawn without replacement, by exponential keys (Efraimidis and Spirakis, 2006)."""
     n = len(log_weights)
     copies = np.repeat(np.arange(n), asked.max_repeats)
     keys = log_weights[copies] + rng.gumbel(size=len(copies))
@@ -172,6 +170,6 @@ def resampled(log_weights: np.ndarray, asked: ImportanceFilter, rng: np.random.G
 
 
 def _sentence(said: Chances) -> str:
-    """What the detector said of all candidates, in words."""
+    """Return the detector's judgement of all candidates, as a sentence."""
     rest = f"; it cannot judge {amount(said.undecided, 'text')}, which have that chance" if said.undecided else ""
     return f"The detector takes {100 * said.share:.1f} % of the candidates for a model's{rest}."

@@ -1,4 +1,4 @@
-"""The numbers by which filters judge candidates: their points, an attribute of their texts, a column, or what a function of yours gives."""
+"""The numbers by which filters judge candidates: their points, an attribute of their texts, a column, or the result of a user's function."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from outcross.filters import Candidates
 from outcross.recipe import kind, nearest, read, recipe
 
 FEWEST = 10
-"""Candidates without a number that are always borne."""
+"""This number of candidates without a number is always accepted."""
 
 
 @recipe
 class ColumnNumber:
-    """The number that stands in a column."""
+    """The number in a column."""
 
     column: str
 
@@ -31,7 +31,7 @@ Number = Attribute | ColumnNumber | GivenAttribute
 
 
 def number(value: object) -> Any:
-    """What candidates are compared by: the name of an attribute, {column: NAME}, or in Python a function. BadInput where it is none."""
+    """Read the number that candidates are compared by: the name of an attribute, {column: NAME}, or in Python a function. Raises BadInput for others."""
     if isinstance(value, ColumnNumber | GivenAttribute):
         return value
     if isinstance(value, Mapping) and [*value] == ["column"]:
@@ -40,39 +40,39 @@ def number(value: object) -> Any:
         return GivenAttribute(getattr(value, "__qualname__", type(value).__name__), value)
     if isinstance(value, str) and not ATTRIBUTES.may_have(value):
         raise BadInput(
-            f"{value!r} is no attribute{nearest(value, ATTRIBUTES)}; it must be one of {', '.join(ATTRIBUTES)}, or {{column: NAME}}"
+            f"{value!r} is not an attribute{nearest(value, ATTRIBUTES)}; write one of {', '.join(ATTRIBUTES)}, or {{column: NAME}}"
         )
     return read(ATTRIBUTES, value, "attribute")
 
 
 def number_or_none(value: object) -> Any:
-    """The same, or nothing."""
+    """Read the number that candidates are compared by, or None."""
     return None if value is None else number(value)
 
 
 ByNumber = Annotated[Any, PlainValidator(number_or_none)]
-"""A field that says by which number candidates are compared; None where by none."""
+"""The type of a field with the number that candidates are compared by, or None."""
 
 
 def name_of(by: Any) -> str:
-    """A number in words, as people wrote it."""
+    """Return the name of a number, as the user wrote it."""
     if isinstance(by, ColumnNumber):
         return by.column
     return by.name if isinstance(by, GivenAttribute) else kind(by)
 
 
 def needs_of(by: Any) -> tuple[Literal["texts"], ...]:
-    """What candidates must have for a number to be read."""
+    """Return the properties that candidates must have so that the number can be computed."""
     return () if by is None or isinstance(by, str | ColumnNumber) else ("texts",)
 
 
 def functions_of(by: Any) -> tuple[str, ...]:
-    """The functions of a user's own that a number is read by."""
+    """Return the user's functions that compute the number."""
     return (by.place,) if isinstance(by, GivenAttribute) else ()
 
 
 def columns_of(by: Any, columns: Sequence[str]) -> tuple[str, ...]:
-    """The columns that a number is read from. BadInput where one is not there."""
+    """Return the columns that the number is read from. Raises BadInput if one is missing."""
     if not isinstance(by, ColumnNumber):
         return ()
     check_column(by.column, columns)
@@ -85,10 +85,10 @@ def check_column(name: str, columns: Sequence[str]) -> None:
 
 
 def numbers_of(by: Any, candidates: Candidates, most_missing: float) -> np.ndarray:
-    """The number of each candidate, (n,), NaN where it has none.
+    """Return the number of each candidate, (n,), NaN if it has none.
 
-    BadInput where none has one, or where more than ten candidates and more than this fraction of them have none: then it is not the candidates
-    that are wrong.
+    Raises BadInput if no candidate has a number, or if more than ten candidates and more than the fraction `most_missing` of them have none.
+    So many failures mean that the column or the function is wrong.
     """
     complaint = ""
     if isinstance(by, ColumnNumber):
@@ -101,9 +101,9 @@ def numbers_of(by: Any, candidates: Candidates, most_missing: float) -> np.ndarr
     missing = int(np.isnan(values).sum())
     if missing and (missing == len(values) or (missing > FEWEST and missing > most_missing * len(values))):
         raise BadInput(
-            f"{name_of(by)} has no number for {missing:,} of {len(values):,} candidates, more than {most_missing:g} of them"
+            f"{name_of(by)} has no number for {missing:,} of {len(values):,} candidates, more than the fraction {most_missing:g}"
             + (f" ({complaint})" if complaint else "")
-            + ("; mend it, or raise most_missing" if missing < len(values) else "; mend it, or judge by something else")
+            + ("; correct it, or raise most_missing" if missing < len(values) else "; correct it, or judge by something else")
         )
     return values
 
@@ -117,13 +117,13 @@ def _of_column(candidates: Candidates, name: str) -> tuple[np.ndarray, str]:
     try:
         numbers = values.cast(pl.Float64, strict=False)
     except pl.exceptions.PolarsError as error:
-        raise BadInput(f"column {name!r} is {values.dtype}, which is no number: {first_words(error)}") from None
+        raise BadInput(f"column {name!r} is {values.dtype}, which cannot be read as numbers: {first_words(error)}") from None
     bad = values.filter(numbers.is_null() & values.is_not_null())
     return numbers.to_numpy().astype(np.float64), f"as {bad[0]!r:.40}" if bad.len() else ""
 
 
 def numbers(candidates: Candidates, columns: Sequence[str], attributes: Sequence[Attribute]) -> np.ndarray:
-    """What is asked of every candidate as numbers, (chains…, n, d): its point where no column and no attribute is named. NaN where it has none."""
+    """Return the named columns and attributes of every candidate as numbers, (chains…, n, d); its point if none is named. NaN for a missing value."""
     if not columns and not attributes:
         return candidates.points
     return np.column_stack(
@@ -135,22 +135,22 @@ def numbers(candidates: Candidates, columns: Sequence[str], attributes: Sequence
 
 
 def numeric(candidates: Candidates, name: str) -> np.ndarray:
-    """A column of numbers, (n,), NaN where a value is missing. BadInput where it holds something else."""
+    """Return a numeric column, (n,), NaN if a value is missing. Raises BadInput if the column is not numeric."""
     import polars as pl
 
     column = candidates.column(name)
     if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
-        raise BadInput(f"column {name!r} holds {column.dtype}, numbers are needed; name a column of numbers")
+        raise BadInput(f"column {name!r} is {column.dtype}, and numbers are needed; name a column of numbers")
     return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
 def attribute_of(candidates: Candidates, attribute: Attribute) -> np.ndarray:
-    """An attribute of every text, (n,); one that compares is fitted to the human texts."""
+    """Return an attribute of every text, (n,). An attribute that compares texts is first fitted to the human texts."""
     read = attribute.fit(candidates.human.texts) if attribute.compares else attribute
     values = np.asarray(read(candidates.texts), dtype=np.float64)
     if values.shape != (len(candidates),):
         raise BadInput(
-            f"{own_source.place_of(type(attribute), '__call__')} must give a number a text: {len(candidates)} for {len(candidates)} texts, got shape {values.shape}"
+            f"{own_source.place_of(type(attribute), '__call__')} must return one number per text: {len(candidates)} for {len(candidates)} texts, got shape {values.shape}"
         )
     return values
 

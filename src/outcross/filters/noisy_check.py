@@ -1,4 +1,4 @@
-"""A verifier that errs at known rates."""
+"""A verifier with known error rates."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from outcross.filters.verify import VerifyFilter, verifier_facts
 from outcross.recipe import recipe
 from outcross.statistics.verification import verified
 
-PASSED_OVER, CAUGHT = "correct, and rejected by mistake", "wrong, and found out"
+PASSED_OVER, CAUGHT = "correct, and rejected by mistake", "wrong, and rejected"
 
 
 @recipe
 class NoisyCheckFilter(Filter):
-    """Keep correct records with probability φ and wrong ones with probability ψ: a verifier whose errors are known, to learn what they do.
+    """Keep correct records with probability φ and wrong records with probability ψ: a verifier with known errors, to study their effect.
 
-    Two of them with one φ and one stream keep the same correct records. So ψ = 0 is the control for any other ψ: the same correct examples, and no wrong one.
+    Two such filters with the same φ and the same random stream keep the same correct records. Therefore ψ = 0 is the control for any other ψ:
+    it has the same correct examples and no wrong ones.
     """
 
     libraries = ("polars", "jsonschema", "scipy")
     page = FilterPage(
         "a verifier that errs",
-        "A record that satisfies `truth` is kept with probability φ, another one with probability ψ, each by itself.",
-        "Only the ratio ψ/φ counts, not how strict it is. A real verifier errs on the same records again and again, which no ratio tells.",
+        "A record that satisfies `truth` is kept with probability φ, any other record with probability ψ, independently.",
+        "Only the ratio ψ/φ matters, not how strict the filter is. A real verifier errs on the same records again and again, which no ratio shows.",
         "Feng, Dohmatob et al., Beyond Model Collapse, ICLR 2025, arXiv 2406.07515",
     )
 
     truth: str
-    """A condition on columns that says which records are correct, as SQL has it: answer = right."""
+    """A condition on columns, in SQL, that is true of the correct records. Example: `answer = right`."""
     keeps_correct: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """φ, in (0, 1]."""
+    """φ, the probability that a correct record is kept, in (0, 1]."""
     keeps_wrong: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """ψ, in [0, 1]."""
+    """ψ, the probability that a wrong record is kept, in [0, 1]."""
     answers: Annotated[int, Field(ge=2)] | None = None
-    """K, the possible answers: with it the share of wrong ones is said from which on what is kept teaches the wrong answer."""
+    """K, the number of possible answers. With it the filter also reports the share of wrong labels above which the kept records teach a wrong answer."""
 
     @model_validator(mode="after")
     def _truth_is_a_condition(self):
-        VerifyFilter(rules=(self.truth,))  # which refuses what is no condition
+        VerifyFilter(rules=(self.truth,))  # raises an error if `truth` is not a condition
         return self
 
     @property

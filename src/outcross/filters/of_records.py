@@ -1,4 +1,4 @@
-"""The records of a loop as filters see them."""
+"""The records of a loop, in the form that filters read."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class RecordCandidates:
-    """Records of any kind as candidates. Numbers have the columns x0, x1, …; texts those of their blocks."""
+    """Records of any kind as candidates. Vectors have the columns x0, x1, …; texts have the columns of their blocks."""
 
     records: Any
     people: Any = None
-    """The human records to compare with, of the same kind; None where there are none."""
+    """The human records to compare with, of the same kind; None if there are none."""
     author: np.ndarray | None = None
-    """Who wrote each, (n,) of words; None: a model, all of them."""
+    """The author of each candidate, (n,) of words; None: a model wrote all of them."""
     model: np.ndarray | None = None
-    """The model that wrote each, (n,) of words."""
+    """The model that wrote each candidate, (n,) of words."""
     asked: Any = None
-    """The records that the model continued, the first candidate the first of them, starting over; None where it continued none."""
+    """The prompts that the model continued. Candidate i continued prompt i modulo their number. None if there were no prompts."""
     number: np.ndarray | None = None
-    """Which of the candidates that the model wrote each is, (n,); None: all of them in their order, or chains that differ."""
+    """The original index of each candidate among all that the model wrote, (n,); None: all of them in order, or chains with different candidates."""
     detectors: Mapping[Any, Any] = field(default_factory=dict)
-    """Detectors that are fitted already, by what filters ask for."""
+    """The detectors that are already fitted, keyed by the items of a filter's `detectors`."""
     slots: int | None = None
-    """Records that are to be kept: candidate i competes for slot i modulo this number where it has no prompt of its own."""
+    """The number of records to keep. A candidate without a prompt of its own competes for the slot with its index modulo this number."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -51,7 +51,7 @@ class RecordCandidates:
     @property
     def texts(self) -> Sequence[str]:
         if not isinstance(self.records, Blocks):
-            raise NotApplicable(f"needs texts, the records are {self.records.kind}")
+            raise NotApplicable(f"needs texts, and the records are {self.records.kind}")
         return self.records.texts
 
     def batches_of_texts(self, among: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, Sequence[str]]]:
@@ -60,7 +60,7 @@ class RecordCandidates:
     @property
     def points(self) -> np.ndarray:
         if not isinstance(self.records, Vectors | LabelledPoints):
-            raise NotApplicable(f"needs points, the records are {self.records.kind}")
+            raise NotApplicable(f"needs points, and the records are {self.records.kind}")
         return self.records.array
 
     @property
@@ -79,11 +79,11 @@ class RecordCandidates:
 
         if isinstance(self.records, Vectors):
             if self.records.chains:
-                raise NotApplicable("reads columns, which independent chains have not; write chains: 1")
+                raise NotApplicable("needs columns, which independent chains do not have; write chains: 1")
             return polars.DataFrame({f"x{i}": self.records.array[:, i] for i in range(self.records.dimensions)})
         frame = getattr(self.records, "frame", None)
         if frame is None:
-            raise NotApplicable(f"reads columns, {self.records.kind} have none")
+            raise NotApplicable(f"needs columns, and {self.records.kind} have none")
         return frame
 
     @property
@@ -100,10 +100,10 @@ class RecordCandidates:
     @property
     def prompt_texts(self) -> Sequence[str]:
         if self.asked is None:
-            raise NotApplicable("needs prompts, the model wrote without")
+            raise NotApplicable("needs prompts, and the model wrote without prompts")
         texts = getattr(self.asked, "texts", None)
         if texts is None:
-            raise NotApplicable(f"needs prompts of text, these are {self.asked.kind}")
+            raise NotApplicable(f"needs text prompts, and these are {self.asked.kind}")
         return [texts[i % len(texts)] for i in self._numbers]
 
     @property
@@ -123,11 +123,11 @@ class RecordCandidates:
     @property
     def human(self) -> RecordCandidates:
         if self.people is None:
-            raise NotApplicable("compares with human records, there are none here")
+            raise NotApplicable("needs human records to compare with, and there are none here")
         return RecordCandidates(self.people, author=np.full(len(self.people), "human"))
 
     def take(self, rows: np.ndarray) -> RecordCandidates:
-        """These candidates, (n,) or (chains…, n)."""
+        """Return the candidates with these indices, (n,) or (chains…, n)."""
         if rows.ndim > 1:
             return replace(self, records=self.records.take(rows))
         own = {name: None if value is None else value[rows] for name, value in (("author", self.author), ("model", self.model))}

@@ -1,4 +1,4 @@
-"""What stratified reparation is compared with: reweighing, equalised targets, plain oversampling."""
+"""The baselines of stratified reparation: reweighing, equalised targets, plain oversampling."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from outcross.statistics.cells import equalised, oversampled, reweighed, spread_
 
 
 class CellFilter(Filter):
-    """Says how many records of every cell, class by group, are kept; which ones is chance."""
+    """Keep a given number of records of every cell (class and group), chosen at random within the cell."""
 
     selects_counts = True
     label: str
     group: str
 
     def wanted(self, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """How many records of every cell are kept, (chains…, classes, groups), as many as there are."""
+        """Return how many records of every cell are kept, (chains…, classes, groups). The total stays the same."""
         raise NotImplementedError
 
     def bounds(self, candidates):
@@ -50,13 +50,13 @@ class CellFilter(Filter):
 
 
 def _numbered(candidates: Candidates, name: str) -> tuple[np.ndarray, list[str]]:
-    """The number of every candidate's value in a column, and the values in alphabetical order; BadInput where there is only one."""
+    """Return the index of every candidate's value in a column, and the values in alphabetical order. Raises BadInput if there is only one value."""
     import polars
 
     values, number = np.unique(candidates.column(name).cast(polars.String).fill_null("missing").to_numpy(), return_inverse=True)
     if len(values) < 2 <= len(candidates):
         raise BadInput(
-            f"column {name!r} has one value alone, {str(values[0])!r:.80}, of {len(candidates)}; name a column that differs"
+            f"column {name!r} has the same value, {str(values[0])!r:.80}, in all {len(candidates)} records; name a column with at least two values"
         )
     return number, [str(value) for value in values]
 
@@ -74,15 +74,15 @@ Column = Annotated[str, Field(min_length=1, max_length=200)]
 
 @recipe
 class ReweighFilter(CellFilter):
-    """Draw as many records as there are, with the weights that make class and group independent.
+    """Draw as many records as there are candidates, with the weights that make class and group independent.
 
-    A record of class y and group a weighs P(y) P(a) / P(y, a). Shares of classes and of groups stay what they are.
+    A record of class y and group a has the weight P(y) P(a) / P(y, a). The shares of classes and of groups do not change.
     """
 
     page = FilterPage(
         "reweighing",
-        "As many records, drawn with replacement in proportion to P(y) P(a) / P(y, a).",
-        "A cell that has died out stays dead, and a group that is small stays small. Few records of a cell that weigh much are repeated often.",
+        "As many records as there are candidates are drawn with replacement, in proportion to P(y) P(a) / P(y, a).",
+        "A cell without records stays empty, and a small group stays small. In a cell with few records and a large weight, records are repeated often.",
         "Kamiran and Calders, Data preprocessing techniques for classification without discrimination, KAIS 33:1 (2012)",
     )
 
@@ -95,15 +95,15 @@ class ReweighFilter(CellFilter):
 
 @recipe
 class EqualiseFilter(CellFilter):
-    """Keep every group at its size, and give each the classes of all records: strong statistical parity of what is learned from.
+    """Keep the size of every group, and give each group the class shares of all records: strong statistical parity in the training data.
 
-    Records of a cell that has too few are repeated, of one that has too many some are left out.
+    In a cell with too few records some are repeated. In a cell with too many some are left out.
     """
 
     page = FilterPage(
         "equalised targets (strong parity)",
-        "Of every group as many records as there are, in each the classes in the shares of all records.",
-        "A cell that has died out stays dead, and then the group keeps fewer classes. The shares of groups are left as they are.",
+        "Every group keeps its number of records and gets the class shares of all records.",
+        "A cell without records stays empty, and the group then has fewer classes. The shares of groups do not change.",
         "Strong statistical parity through fair synthetic data, arXiv 2311.03000",
     )
 
@@ -116,15 +116,15 @@ class EqualiseFilter(CellFilter):
 
 @recipe
 class OversampleFilter(CellFilter):
-    """Keep as many records of every cell, class by group, and repeat those of cells that have too few.
+    """Keep the same number of records in every cell (class and group), and repeat records of cells that have too few.
 
-    Unlike stratified reparation it draws nothing new.
+    Unlike stratified reparation it uses no new records.
     """
 
     page = FilterPage(
         "plain oversampling",
-        "As many records as there are, the same number in every cell: the records of small cells are repeated, of large cells some are left out.",
-        "A cell that has died out stays dead. Repeated records are learned by heart: of a small cell there is no more variety than before.",
+        "The total stays the same, with the same number of records in every cell. Records of small cells are repeated, and some of large cells are left out.",
+        "A cell without records stays empty. Models memorise repeated records, and a small cell gets no more variety than before.",
         "Chawla et al., SMOTE, JAIR 16:321 (2002), the baseline with replacement",
     )
 

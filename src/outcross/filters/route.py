@@ -12,38 +12,42 @@ from outcross.filters import Candidates, Filter, FilterPage, Selection
 from outcross.filters.judging import ByNumber, check_column, columns_of, functions_of, name_of, needs_of, numbers_of
 from outcross.recipe import FROM_LIST, nearest, recipe
 
-OTHER, NO_ANSWER, NO_NUMBER = "its prompt went to another answer", "the teacher of its prompt gave no answer", "it has no number"
+OTHER, NO_ANSWER, NO_NUMBER = (
+    "another answer was kept for its prompt",
+    "the teacher of its prompt gave no answer",
+    "it has no number",
+)
 WORDS = 20_000
-"""Words and pairs of words of prompts that a router knows, at most."""
+"""The maximum number of words and word pairs of prompts that a router uses."""
 
 
 @recipe
 class RouteFilter(Filter):
-    """Of the answers of several teachers keep one a prompt: by a table, at random, by a reward, or by a router that sees the prompt alone."""
+    """Keep one answer per prompt from the answers of several teachers: by a table, at random, by a reward, or by a router that sees only the prompt."""
 
     rule: Literal["random", "single", "table", "reward", "learned"]
-    """random: any teacher; single: the teacher of the highest mean reward for all prompts; table: by a column of the prompts; reward: the
-    best answer itself; learned: the teacher that a model expects to be best, from the prompt alone."""
+    """random: a random teacher for each prompt; single: the teacher with the highest mean reward, for all prompts; table: the teacher that `table` names for the
+    prompt's value in the column `by`; reward: the answer with the highest reward; learned: the teacher that a model predicts to be the best, from the prompt alone."""
     reward: ByNumber = None
-    """An attribute, {column: NAME}, or in Python a function of answers; the more the better."""
+    """An attribute, {column: NAME}, or in Python a function of answers. Higher is better."""
     by: str | None = None
-    """For the table, the column that it goes by, as `language`."""
+    """The column whose values `table` maps to teachers, such as `language`."""
     table: dict[str, str] = field(default_factory=dict)
-    """{value: model}; the value * stands for all others."""
+    """{value: model}. The value * stands for all values that are not listed."""
     columns: Annotated[tuple[str, ...], FROM_LIST] = ()
-    """Columns that the router sees beside the words of the prompt."""
+    """Columns that the router uses in addition to the words of the prompt."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    """Rewards become shares of teachers by exp(reward / (temperature × their standard deviation inside prompts))."""
+    """Rewards are turned into shares of teachers by exp(reward / (temperature × standard deviation of rewards within prompts))."""
     ridge: Annotated[float, Field(gt=0)] = 1.0
-    """How strongly the router's coefficients are held near 0."""
+    """The strength of the ridge penalty on the router's coefficients."""
     folds: Annotated[int, Field(ge=2, le=100)] = 5
-    """No prompt is routed by a router that has seen its rewards."""
+    """The number of folds of the cross-fitting. Each prompt is routed by a router that has not seen its rewards."""
     most_missing: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Fraction of answers that may have no number, in [0, 1]."""
+    """The maximum fraction of answers without a number, in [0, 1]."""
 
     page = FilterPage(
-        "route", "One answer of each prompt. learned: multinomial logistic regression on the words of the prompt (TF-IDF) and given columns, trained by KL divergence to the shares that rewards give the teachers, cross-fitted over prompts.",
-        "What judges is what is learned: a reward that prefers long answers routes to the teacher that writes them, and a judge that is like the reward will agree. Keep an exact check beside it.",
+        "route", "One answer of each prompt is kept. learned: multinomial logistic regression on the words of the prompt (TF-IDF) and given columns, trained by KL divergence to the shares that rewards give the teachers, cross-fitted over prompts.",
+        "The student learns what the reward prefers: a reward that prefers long answers routes prompts to the teacher that writes them, and an evaluation that resembles the reward will not notice. Use an exact check as well.",
         "Odumakinde et al., arXiv 2408.14960 (multilingual arbitrage)",
     )  # fmt: skip
     libraries = ("polars", "scikit-learn", "scipy")
@@ -53,9 +57,9 @@ class RouteFilter(Filter):
         if self.rule in ("single", "reward", "learned") and self.reward is None:
             raise ValueError(f"rule: {self.rule} needs a reward; name an attribute, or {{column: NAME}}")
         if (self.rule == "table") != bool(self.table):
-            raise ValueError("rule: table and a table {value: model} go together; give both or neither")
+            raise ValueError("rule: table and a table {value: model} need each other; give both or neither")
         if self.rule == "table" and self.by is None and [*self.table] != ["*"]:
-            raise ValueError("a table goes by a column of the prompts; name it, as in by: language, or write {'*': MODEL}")
+            raise ValueError("a table needs a column of the prompts; name it, as in by: language, or write {'*': MODEL}")
         return self
 
     @property
@@ -79,7 +83,7 @@ class RouteFilter(Filter):
     def prefers(self):
         if self.rule in ("random", "table"):
             return "" if self.rule == "random" else "of each prompt the teacher that a table names"
-        word = {"single": "the teacher", "reward": "the answer", "learned": "the teacher that is expected to be the one"}[self.rule]
+        word = {"single": "the teacher", "reward": "the answer", "learned": "the teacher expected to give the answer"}[self.rule]
         return f"of each prompt {word} with the most {name_of(self.reward)}"
 
     def bounds(self, candidates):
@@ -92,7 +96,7 @@ class RouteFilter(Filter):
         if not of_teacher.any():
             if n:
                 raise NotApplicable(
-                    "no candidate says which model wrote it; in a mix give each pool an origin, as in {model: NAME}"
+                    "needs the model that wrote each candidate, and none is known; in a mix give each pool an origin, as in {model: NAME}"
                 )
             return Selection(np.zeros(0, np.int64), reasons=(OTHER, NO_ANSWER, NO_NUMBER))
         asked = _Answers.of(candidates, models, np.flatnonzero(of_teacher))
@@ -117,7 +121,7 @@ class RouteFilter(Filter):
             reason[~usable] = 2
         reason[times > 0] = -1
         if alone := int((~of_teacher).sum()):
-            notes = [*notes, f"{alone:,} candidates say no model; they are kept and not routed"]
+            notes = [*notes, f"{alone:,} candidates name no model; they are kept and not routed"]
         counts = np.bincount(asked.teacher[np.isin(asked.rows, chosen)], minlength=len(asked.names))
         facts |= {
             "teachers": dict(zip(asked.names, counts.tolist(), strict=True)),
@@ -131,7 +135,7 @@ class RouteFilter(Filter):
     def _teachers(
         self, asked: _Answers, candidates: Candidates, rewards: np.ndarray | None, rng: np.random.Generator
     ) -> tuple[np.ndarray, list[str], dict[str, Any]]:
-        """The number of the teacher that each prompt goes to, (prompts,); what was found; -1 where no teacher answers it."""
+        """Return the index of the teacher that each prompt is routed to, (prompts,), with notes and facts."""
         if self.rule == "random":
             draws = np.where(asked.has, rng.random(asked.has.shape), -1)
             return draws.argmax(axis=1), [], {}
@@ -139,7 +143,7 @@ class RouteFilter(Filter):
             if len(asked.names) == 1:
                 return (
                     np.zeros(asked.prompts, np.int64),
-                    [f"{asked.names[0]} wrote every candidate, so that there is nothing to route"],
+                    [f"{asked.names[0]} wrote every candidate, so that no prompt is routed"],
                     {},
                 )
             return self._by_table(asked, candidates), [], {}
@@ -154,7 +158,7 @@ class RouteFilter(Filter):
         for model in self.table.values():
             if model not in asked.names:
                 raise BadInput(
-                    f"no candidate is of the model {model!r}{nearest(model, asked.names)} (table); there are {', '.join(asked.names)[:200]}"
+                    f"table names the model {model!r}{nearest(model, asked.names)}, which wrote no candidate; there are {', '.join(asked.names)[:200]}"
                 )
         place = {name: number for number, name in enumerate(asked.names)}
         if self.by is None:
@@ -164,7 +168,9 @@ class RouteFilter(Filter):
         for prompt, value in enumerate(values):
             model = self.table.get(value, self.table.get("*"))
             if model is None:
-                raise BadInput(f"table has no line for {self.by} {value!r:.80}{nearest(value, self.table)}; add it, or one for '*'")
+                raise BadInput(
+                    f"table has no entry for {self.by} {value!r:.80}{nearest(value, self.table)}; add it, or one for '*'"
+                )
             chosen[prompt] = place[model]
         return chosen
 
@@ -175,7 +181,7 @@ class RouteFilter(Filter):
         features = self._features(asked, candidates)
         if asked.prompts < 2 * self.folds or len(asked.names) < 2:
             raise NotApplicable(
-                f"a router needs {2 * self.folds} prompts and two teachers, there are {asked.prompts} and {len(asked.names)}"
+                f"needs at least {2 * self.folds} prompts and two teachers for its router, and there are {asked.prompts} and {len(asked.names)}"
             )
         fold = rng.permutation(asked.prompts) % self.folds
         expected, usual = np.empty_like(wanted), np.empty_like(wanted)
@@ -191,7 +197,7 @@ class RouteFilter(Filter):
             "kl_without_prompts": float(baseline.mean()),
             "gain": {"value": float(gain.mean()), "low": float(gain.mean() - error), "high": float(gain.mean() + error), "n": len(gain), "method": "mean over prompts that the router had not seen, normal interval"},
         }  # fmt: skip
-        note = f"on prompts that it had not seen the router is {facts['kl']:.3g} nats from the rewards' shares; without looking at prompts it would be {facts['kl_without_prompts']:.3g} (gain {gain.mean():.3g} ± {error:.2g}, n = {len(gain):,})"
+        note = f"on prompts that the router had not seen, its KL divergence from the rewards' shares is {facts['kl']:.3g} nats; without the prompts it would be {facts['kl_without_prompts']:.3g} (gain {gain.mean():.3g} ± {error:.2g}, n = {len(gain):,})"
         return np.where(asked.has, expected, -1).argmax(axis=1), [note], facts
 
     def _features(self, asked: _Answers, candidates: Candidates) -> Any:
@@ -207,7 +213,7 @@ class RouteFilter(Filter):
         except NotApplicable:
             pass
         if not self.columns and not any(words.shape[1] for words in parts):
-            raise NotApplicable("a router needs the words of prompts, or columns that say of what kind they are")
+            raise NotApplicable("needs the words of prompts, or columns that describe them, for its router")
         if self.columns:
             values = np.column_stack([_words(candidates, name)[asked.first] for name in self.columns])
             parts.append(OneHotEncoder().fit_transform(values))
@@ -221,10 +227,10 @@ class _Answers:
         self.rows, self.prompt, self.teacher, self.names = rows, prompt, teacher, names
         self.prompts = int(prompt.max(initial=-1)) + 1
         self.has = np.zeros((self.prompts, len(names)), bool)
-        """Whether a teacher answers a prompt."""
+        """Whether each teacher answers each prompt, (prompts, teachers)."""
         self.has[prompt, teacher] = True
         self.first = np.empty(self.prompts, np.int64)
-        """One candidate of each prompt."""
+        """The index of the first candidate of each prompt, (prompts,)."""
         self.first[prompt[::-1]] = rows[::-1]
 
     @classmethod
@@ -234,7 +240,7 @@ class _Answers:
         return cls(rows, prompt, teacher, names.tolist())
 
     def means(self, rewards: np.ndarray) -> np.ndarray:
-        """The mean reward of each teacher on each prompt, (prompts, teachers); NaN where it has none."""
+        """Return the mean reward of each teacher on each prompt, (prompts, teachers); NaN if it has none."""
         row_rewards = rewards[self.rows]
         there = ~np.isnan(row_rewards)
         sums, counts = np.zeros(self.has.shape), np.zeros(self.has.shape)
@@ -243,7 +249,7 @@ class _Answers:
         return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
 
     def best(self, rows: np.ndarray, values: np.ndarray, marks: np.ndarray, usable: np.ndarray) -> np.ndarray:
-        """Of these answers the one of each prompt with the most; equals by their random marks."""
+        """Return the index of the answer with the highest value for each prompt among `rows`. Random marks break ties."""
         rows = rows[usable[rows]]
         prompt = self.prompt[np.searchsorted(self.rows, rows)]
         order = np.lexsort((marks[rows], -values[rows], prompt))
@@ -251,9 +257,9 @@ class _Answers:
 
 
 def shares_of_rewards(means: np.ndarray, temperature: float) -> np.ndarray:
-    """Rewards of teachers as shares of each prompt, (prompts, teachers): exp(reward / (temperature × s)) over their sum, 0 where there is no answer.
+    """Turn the rewards of teachers into shares of each prompt, (prompts, teachers): exp(reward / (temperature × s)) divided by the sum over teachers.
 
-    s is the standard deviation of rewards inside prompts.
+    s is the standard deviation of rewards within prompts. The share is 0 if there is no answer.
     """
     there = ~np.isnan(means)
     centred = np.where(there, means - np.nanmean(np.where(there.any(axis=1, keepdims=True), means, 0), axis=1, keepdims=True), 0.0)
@@ -263,7 +269,7 @@ def shares_of_rewards(means: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def expected_shares(features: Any, wanted: np.ndarray, others: Any, ridge: float) -> np.ndarray:
-    """The shares of teachers that a model expects for other prompts, (others, teachers): multinomial logistic regression on shares in the place of classes."""
+    """Predict the shares of teachers for other prompts, (others, teachers), by multinomial logistic regression on shares in place of classes."""
     from scipy.optimize import minimize
 
     teachers = np.flatnonzero(wanted.sum(axis=0) > 0)
@@ -273,10 +279,11 @@ def expected_shares(features: Any, wanted: np.ndarray, others: Any, ridge: float
         return shares
     target = np.ascontiguousarray(wanted[:, teachers].T)  # (teachers, n): sums over teachers are sums of long rows
     total, weight = float(target.sum()), target.sum(axis=0)
-    penalty = (2 if teachers.size == 2 else 1) * ridge / total  # two teachers as logistic regression has them, by one difference
+    # Two teachers are penalised twice, which equals binary logistic regression on their difference.
+    penalty = (2 if teachers.size == 2 else 1) * ridge / total
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        """Cross entropy of the shares, which is their divergence and a constant, with the ridge; and its gradient."""
+        """Return the cross entropy of the shares (their divergence plus a constant) with the ridge penalty, and its gradient."""
         coefficients, intercepts = _split(flat, teachers.size)
         logs = _log_shares(features, coefficients, intercepts)
         excess = (weight * np.exp(logs) - target) / total
@@ -290,26 +297,26 @@ def expected_shares(features: Any, wanted: np.ndarray, others: Any, ridge: float
 
 
 def _split(flat: np.ndarray, teachers: int) -> tuple[np.ndarray, np.ndarray]:
-    """The coefficients, (features, teachers), and the intercepts, (teachers,)."""
+    """Return the coefficients, (features, teachers), and the intercepts, (teachers,)."""
     return flat[:-teachers].reshape(-1, teachers), flat[-teachers:]
 
 
 def _log_shares(features: Any, coefficients: np.ndarray, intercepts: np.ndarray) -> np.ndarray:
-    """The log of the share of each teacher that a model expects, (teachers, n)."""
+    """Return the logarithm of the predicted share of each teacher, (teachers, n)."""
     from scipy.special import log_softmax
 
     return log_softmax(np.ascontiguousarray((features @ coefficients + intercepts).T), axis=0)
 
 
 def _divergence(wanted: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """KL divergence of the expected shares from the wanted ones, each prompt's of its own teachers, nats, (prompts,)."""
+    """Return the KL divergence of the predicted shares from the shares of the rewards for each prompt, over its own teachers, in nats, (prompts,)."""
     expected = expected / np.maximum(expected.sum(axis=1, keepdims=True), 1e-300)
     terms = np.where(wanted > 0, wanted * (np.log(np.maximum(wanted, 1e-300)) - np.log(np.maximum(expected, 1e-300))), 0.0)
     return terms.sum(axis=1)
 
 
 def _words(candidates: Candidates, name: str) -> np.ndarray:
-    """A column as words, a missing value as `missing`, (n,)."""
+    """Return a column as words, with `missing` for a missing value, (n,)."""
     import polars as pl
 
     return candidates.column(name).cast(pl.String).fill_null("missing").to_numpy().astype(object)

@@ -1,4 +1,4 @@
-"""Ask filters one after the other, each of what the one before has kept."""
+"""Apply filters one after the other, each to the records that the previous filter kept."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ from outcross.wording import amount
 
 @recipe
 class Choice:
-    """What filters are asked, one after the other."""
+    """The filters of a selection, in the order in which they are applied."""
 
     filters: Annotated[tuple[Filter, ...], many_of(FILTERS, "select")]
     slots: int
-    """Records that were asked for, among which candidates without a prompt compete."""
+    """The requested number of records. Candidates without a prompt compete for this number of slots."""
     content: dict[str, str]
-    """The digest of every file that they read, and of the source of every function of a user's own that they call, by its name."""
+    """The digest of every file that the filters read, and of the source of every user's function that they call, by its name."""
 
 
 def judged(filters: Sequence[Filter], candidates: RecordCandidates, rng: np.random.Generator) -> JudgedCandidates:
-    """What the filters say of every candidate. BadInput where one cannot be asked, keeps none, or keeps unequal numbers in the chains."""
+    """Apply the filters and return the result for every candidate.
+
+    Raises BadInput if a filter cannot be applied, keeps no record, or keeps different numbers in the chains.
+    """
     shape = (*candidates.chains, len(candidates))
-    rows = np.broadcast_to(np.arange(len(candidates)), shape)  # (chains…, n), the candidates that are left
+    rows = np.broadcast_to(np.arange(len(candidates)), shape)  # (chains…, n), the remaining candidates
     reason = np.full(shape, -1)
     values = np.full((len(filters), *shape), np.nan)
     reasons: list[str] = []
@@ -57,7 +60,7 @@ def judged(filters: Sequence[Filter], candidates: RecordCandidates, rng: np.rand
 
 
 def counted(filters: Sequence[Filter], records: Counts, shape: tuple[int, int], rng: np.random.Generator) -> JudgedCandidates:
-    """What the filters keep of counts whose states are the cells of a table of this shape; `times` are counts of states, (chains…, K)."""
+    """Apply the filters to counts whose states are the cells of a table of this shape. `times` of the result are counts of states, (chains…, K)."""
     kept = records.array.reshape(*records.chains, *shape)
     facts: dict[str, Any] = {}
     for number, part in enumerate(filters):
@@ -83,37 +86,37 @@ def _asked(part: Filter, candidates: RecordCandidates, rng: np.random.Generator)
 
 
 def check_selection(part: Filter, selection: Any, shape: tuple[int, ...]) -> None:
-    """BadInput where a filter does not say of every candidate how often it is kept."""
+    """Raise BadInput if a filter does not return for every candidate how often it is kept."""
     place = own_source.place_of(type(part), "select")
     if not isinstance(selection, Selection):
-        raise BadInput(f"{place} must give a Selection, got {selection!r:.80}; write return Selection(times)")
+        raise BadInput(f"{place} must return a Selection, got {selection!r:.80}; write return Selection(times)")
     times = np.asarray(selection.times)
     if times.shape != shape or not np.issubdtype(times.dtype, np.integer) or times.min(initial=0) < 0:
         raise BadInput(
-            f"{place} must say of each of {shape[-1]:,} candidates how often it is kept, as whole numbers of shape {shape}, "
+            f"{place} must return how often each of {shape[-1]:,} candidates is kept, as whole numbers of shape {shape}, "
             f"got {times.dtype} of shape {times.shape}"
         )
 
 
 def _equal(times: np.ndarray, part: Filter) -> np.ndarray:
-    """The same, where every chain keeps as many, and some."""
+    """Return `times` unchanged. Raises BadInput if no record is kept, or if chains keep different numbers."""
     sums = times.sum(axis=-1)
     if sums.max(initial=0) == 0:
         raise BadInput(f"select {kind(part)} keeps none of {times.shape[-1]:,} records; loosen it, or raise draw.candidates")
     if sums.min() != sums.max() or (times.ndim > 1 and np.ptp((times > 0).sum(axis=-1))):
         raise BadInput(
-            f"select {kind(part)} keeps {amount(sums.min(), 'record')} in one chain and {sums.max():,} in another, all chains must keep as many; "
+            f"select {kind(part)} keeps {amount(sums.min(), 'record')} in one chain and {sums.max():,} in another, and all chains must keep the same number; "
             "choose a filter that keeps a share, or write chains: 1"
         )
     return times
 
 
 def _put(target: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
-    """Write values (chains…, m) at the candidates `rows` (chains…, m)."""
+    """Write values (chains…, m) into `target` at the candidates `rows` (chains…, m)."""
     np.put_along_axis(target, rows, values, axis=-1)
 
 
 def _times(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """How often each candidate is among `rows`, (chains…, n)."""
+    """Return how often each candidate occurs in `rows`, (chains…, n)."""
     flat = rows.reshape(-1, rows.shape[-1]) + shape[-1] * np.arange(rows.size // rows.shape[-1])[:, None]
     return np.bincount(flat.ravel(), minlength=int(np.prod(shape))).reshape(shape)

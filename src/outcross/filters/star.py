@@ -17,36 +17,37 @@ from outcross.statistics.cells import star_counts, star_rows
 
 @recipe
 class StarFilter(Filter):
-    """Keep as many records of every cell, class by group, as far as there are any; fill up with records that nobody chose.
+    """Keep an equal number of records of every cell (class and group), as far as they exist, and fill up with records that are not selected by cell.
 
     B = `share` × n records are kept. The last B candidates are set aside. Of the others the first ⌊B/K⌋ of each of the K cells
-    are kept; what is missing then to B is filled up with the first of those set aside, whatever their cell. A model's draws
-    come one after the other from one law, so that these are fresh draws. Their number is noted: they keep the collapsed shares.
+    are kept. The number that is then missing to B is taken from the start of those set aside, whatever their cell. A model's draws
+    are independent and identically distributed, so that these fill-ins are fresh draws. Their number is reported, because they keep
+    the collapsed shares.
     """
 
     selects_counts = True
     page = FilterPage(
         "stratified reparation (STAR)",
-        "⌊B/K⌋ records of each of the K cells of the columns named, the rest uncurated.",
-        "A cell that has died out stays dead, and the fill-in keeps the shares that reparation is to mend. Groups that a classifier guesses are only as right as it is.",
+        "⌊B/K⌋ records of each of the K cells of the named columns are kept, and the rest is filled up without selection.",
+        "A cell without records stays empty, and the fill-in keeps the shares that reparation should correct. Groups that a classifier predicts are only as correct as the classifier.",
         "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857",
     )
 
     columns: Annotated[tuple[str, ...], FROM_LIST] = ()
-    """Columns whose values together name the cell of a record, as its class and its group."""
+    """Columns whose values together define the cell of a record, such as its class and its group."""
     attributes: Annotated[tuple[Attribute, ...], many_of(ATTRIBUTES, "attributes")] = ()
-    """Attributes of texts that name the cell too, each cut into `parts` at the quantiles of the human texts."""
+    """Attributes of texts that also define the cell, each cut into `parts` at the quantiles of the human texts."""
     parts: Annotated[int, Field(ge=2, le=100)] = 2
-    """Parts that an attribute is cut into."""
+    """The number of parts that an attribute is cut into."""
     share: Annotated[float, Field(gt=0, le=0.5)] = 1 / 3
-    """Records kept as a fraction of the candidates, in (0, 1/2]: half of them leaves no extra budget, a third as many again (R = B)."""
+    """Fraction of the candidates that is kept, in (0, 1/2]. 1/2 leaves no extra budget; 1/3 leaves an extra budget of B (R = B)."""
     cells: Annotated[int, Field(ge=1)] | None = None
-    """How many cells there are; None: those that occur among the candidates and the human records."""
+    """The number of cells; None: the number that occurs among the candidates and the human records."""
 
     @model_validator(mode="after")
     def _names_a_cell(self):
         if not self.columns and not self.attributes:
-            raise ValueError("columns are needed: name those whose values make the cells, as columns: [label, group]")
+            raise ValueError("columns are needed, or attributes: name those that define the cells, as in columns: [label, group]")
         return self
 
     @property
@@ -65,7 +66,7 @@ class StarFilter(Filter):
         return self._wanted(candidates), self._wanted(candidates)
 
     def _wanted(self, candidates: int) -> int:
-        """B, the records that are kept."""
+        """Return B, the number of records to keep."""
         return round(self.share * candidates)
 
     def reads(self, columns):
@@ -80,9 +81,9 @@ class StarFilter(Filter):
         return kept.reshape(counts.shape), facts
 
     def _some(self, candidates: int) -> int:
-        """B, where it is a record at least."""
+        """Return B. Raises BadInput if it is 0."""
         if (wanted := self._wanted(candidates)) < 1:
-            raise BadInput(f"star keeps {self.share:g} of {candidates} candidates, which is no record; raise share")
+            raise BadInput(f"star keeps {self.share:g} of {candidates} candidates, which is less than one record; raise share")
         return wanted
 
     def select(self, candidates, rng):
@@ -91,11 +92,11 @@ class StarFilter(Filter):
         cells, number = np.unique(names, return_inverse=True)
         known = self.cells or len(set(cells) | set(human))
         if known < len(cells):
-            raise BadInput(f"star was told of {known} cells, the candidates have {len(cells)}; raise cells or leave it out")
+            raise BadInput(f"cells of star is {known}, and the candidates have {len(cells)} cells; raise cells or leave it out")
         return repaired(number, wanted, known, [str(cell) for cell in cells])
 
     def _named(self, candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
-        """The cell of every candidate and of every human record, in words. No human record where there are none to compare with."""
+        """Return the name of the cell of every candidate and of every human record. The second array is empty if there are no human records."""
         from outcross.estimate import NotApplicable
 
         own, of_people = [], []
@@ -121,14 +122,14 @@ class StarFilter(Filter):
 
 
 def repaired(cell: np.ndarray, wanted: int, cells: int, names: list[str]) -> Selection:
-    """The selection of candidates whose cells have these numbers, (n,)."""
+    """Return the selection of candidates. cell: the number of the cell of each, (n,)."""
     quota, offered = wanted // cells, len(cell) - wanted
     times = star_rows(cell, wanted, cells)
     filled = int(times[offered:].sum())
     counts = dict(zip(names, np.bincount(cell[:offered], minlength=len(names)).tolist(), strict=True))
     reason = np.where(np.arange(len(cell)) < offered, 0, 1)
     reason[times > 0] = -1
-    note = f"{filled} of {wanted} records are fill-ins, drawn without regard to their cell; a cell gets {quota} at most."
+    note = f"{filled} of {wanted} records are fill-ins, drawn without regard to their cell; a cell gets at most {quota}."
     facts = {"fill_in": filled, "quota": quota, "offered": counts, "cells": cells}
     return Selection(
         times, reason=reason, reasons=("its cell is full", "set aside for the fill-in and not needed"), notes=(note,), facts=facts
@@ -142,5 +143,5 @@ def _words(candidates: Candidates, name: str) -> np.ndarray:
 
 
 def _joined(names: list[np.ndarray]) -> np.ndarray:
-    """The values of several columns as one word a record."""
+    """Return the values of several columns joined to one word per record."""
     return np.array([" × ".join(map(str, row)) for row in zip(*names, strict=True)], dtype=object)

@@ -1,4 +1,4 @@
-"""Keep what a verifier lets pass."""
+"""Keep the records that pass a verifier."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     import polars
 
 MOST_FAILURES = 0.5
-"""Share of records on which a function may fail; beyond it the function is what is wrong."""
+"""The maximum share of records on which a function may fail, in [0, 1]. Beyond it the function itself is taken to be wrong."""
 
 
 def _function(value: object) -> object:
-    """A function of a module by its name, `module:function`. One that is handed over may be called; of a name the module must be imported on request."""
+    """Return the name of a function as `module:function`. A function object is registered as allowed; for a name, the user must import the module."""
     if callable(value):
         name = getattr(value, "__qualname__", "<lambda>")
         if "<" in name or "." in name:
             raise ValueError(
-                f"must be a function that a module defines, so that it can be found again, got {name}; give it a name in a file"
+                f"must be a function at the top level of a module, so that it can be imported again, got {name}; define it in a file"
             )
         own_parts.allow(f"{value.__module__}:{name}")  # type: ignore[attr-defined]
         return f"{value.__module__}:{name}"  # type: ignore[attr-defined]
@@ -43,62 +43,62 @@ def _function(value: object) -> object:
 
 @dataclass(frozen=True)
 class VerifierCheck:
-    """One thing that a verifier asks of every record."""
+    """The result of one check of a verifier for every record."""
 
     name: str
     passed: np.ndarray  # (n,) of truth values
     value: np.ndarray | None = None
-    """The number by which it was judged, (n,)."""
+    """The number by which each record was judged, (n,)."""
 
 
 @recipe
 class VerifyFilter(Filter):
     """Keep the records that pass every check: rules on columns, regular expressions, a JSON schema, a function, the bounds of a score.
 
-    Where a column tells of some records whether they are right, the verifier itself is judged on these: φ and ψ, the chances that
-    it keeps a correct and a wrong one, and the share of wrong ones among what it keeps.
+    If a column says for some records whether they are correct, the verifier itself is judged on these records. It reports φ and ψ, the
+    probabilities that it keeps a correct and a wrong record, and the share of wrong records among those that it keeps.
     """
 
     libraries = ("polars", "jsonschema", "scipy")
     page = FilterPage(
         "a verifier",
-        "Every check must pass; the first that does not is the reason.",
-        "A verifier with errors of its own shapes the data: repeated selection converges to what it believes. Only the ratio ψ/φ counts, not how strict it is.",
+        "A record is kept if it passes every check. The first check that it fails is the reason for its rejection.",
+        "The errors of a verifier shape the data: repeated selection converges to what the verifier accepts. Only the ratio ψ/φ matters, not how strict the verifier is.",
         "Feng, Dohmatob et al., Beyond Model Collapse: Scaling Up with Synthesized Data Requires Verification, ICLR 2025, arXiv 2406.07515",
     )
 
     rules: Annotated[tuple[str, ...], FROM_LIST] = ()
-    """Conditions on columns as SQL writes them: `x0 > 0 and x1 between -1 and 1`. A missing value does not pass."""
+    """Conditions on columns, in SQL: `x0 > 0 and x1 between -1 and 1`. A missing value does not pass."""
     patterns: dict[str, str] = field(default_factory=dict)
-    """Column → a regular expression that must occur in its text (write ^ and $ for the whole). They take time linear in the text."""
+    """{column: regular expression}. The expression must match somewhere in the text (write ^ and $ to match the whole). Matching takes time linear in the text."""
     schema: dict[str, Any] | None = None
     """A JSON schema that the text of `document` must be valid under."""
     document: str = "text"
-    """The column that holds JSON."""
+    """The column that contains JSON."""
     function: Annotated[str | None, BeforeValidator(_function)] = None
-    """`module:function` of your own, called with each record as a mapping of its columns; what it returns is read as true or false. Its module must be
-    named by `--import module`."""
+    """Your own `module:function`, called with each record as a mapping of its columns. Its result is read as true or false. Name its module with
+    `--import module`."""
     score: str | None = None
-    """The column of a score, as of a model that judges."""
+    """The column of a score, such as that of a model as a judge."""
     attribute: Annotated[Attribute | None, one_of(ATTRIBUTES, "attribute", or_none=True)] = None
-    """An attribute of the text as the score."""
+    """An attribute of the text, used as the score."""
     at_least: float | None = None
     at_most: float | None = None
-    """The bounds of the score; they pass themselves."""
+    """The bounds of the score, both inclusive."""
     truth: str | None = None
-    """The column that says of labelled records whether they are right (true, false), missing for the others; or a condition on columns as rules have it."""
+    """The column that says whether a labelled record is correct (true or false), missing for other records; or a condition on columns, written as in `rules`."""
     answers: Annotated[int, Field(ge=2)] | None = None
-    """Possible answers of a label, for the share of errors from which verification no longer helps; None where labels are no answers."""
+    """The number of possible answers. With it the filter also reports the share of wrong labels above which verification no longer helps. None if labels are not answers."""
 
     @model_validator(mode="after")
     def _asks_something(self):
         has_score = self.score is not None or self.attribute is not None
         if not (self.rules or self.patterns or self.schema or self.function or has_score):
             raise ValueError(
-                "rules, patterns, schema, function, score or attribute is needed: a verifier that asks nothing keeps all"
+                "rules, patterns, schema, function, score or attribute is needed: a verifier without a check keeps all records"
             )
         if self.score is not None and self.attribute is not None:
-            raise ValueError(f"score {self.score!r} and attribute are two scores; write one of them")
+            raise ValueError(f"score {self.score!r} and attribute are two scores; write only one of them")
         if has_score == (self.at_least is None and self.at_most is None):
             raise ValueError("a score needs at_least or at_most, and these need a score (or an attribute)")
         if self.answers is not None and self.truth is None:
@@ -142,7 +142,7 @@ class VerifyFilter(Filter):
         checks = list(self._checks(candidates))
         passed = np.stack([check.passed for check in checks])
         kept = np.asarray(passed.all(axis=0))
-        first = np.asarray(np.argmin(passed, axis=0))  # the first that did not pass
+        first = np.asarray(np.argmin(passed, axis=0))  # the first check that the record failed
         value = next((check.value for check in checks if check.value is not None), None)
         notes, facts = self._judged(candidates, kept)
         return Selection(
@@ -182,12 +182,12 @@ class VerifyFilter(Filter):
         return f"{name} {' and '.join(ends)}"
 
     def _judged(self, candidates: Candidates, kept: np.ndarray) -> tuple[tuple[str, ...], dict[str, Any]]:
-        """What the labelled candidates say of the verifier."""
+        """Return the notes and facts about the verifier's errors on the labelled candidates."""
         if self.truth is None:
             return (), {}
         truth = candidates.column(self.truth) if self.truth in candidates.columns else _answered(candidates, self.truth)
         if str(truth.dtype) != "Boolean":
-            raise BadInput(f"truth: {self.truth!r:.80} must be true, false or nothing, it is {truth.dtype}; write truth values")
+            raise BadInput(f"truth: {self.truth!r:.80} must be true, false or missing, it is {truth.dtype}; write truth values")
         labelled = truth.is_not_null().to_numpy()
         try:
             verifier = verified(truth.fill_null(False).to_numpy()[labelled], kept[labelled])
@@ -199,9 +199,9 @@ class VerifyFilter(Filter):
 def verifier_facts(verifier: Verified, answers: int | None) -> tuple[tuple[str, ...], dict[str, Any]]:
     named = {
         "wrong": (verifier.wrong, "of the labelled records are wrong (p)"),
-        "keeps_correct": (verifier.keeps_correct, "of the correct ones are kept (φ)"),
-        "keeps_wrong": (verifier.keeps_wrong, "of the wrong ones are kept (ψ)"),
-        "kept_wrong": (verifier.kept_wrong, "of the kept ones are wrong, pψ/(pψ + (1 − p)φ)"),
+        "keeps_correct": (verifier.keeps_correct, "of the correct records are kept (φ)"),
+        "keeps_wrong": (verifier.keeps_wrong, "of the wrong records are kept (ψ)"),
+        "kept_wrong": (verifier.kept_wrong, "of the kept records are wrong, pψ/(pψ + (1 − p)φ)"),
     }
     notes = [f"{_interval(estimate)} {what}." for estimate, what in named.values() if estimate is not None]
     facts = {name: _plain(estimate) for name, (estimate, _) in named.items()}
@@ -212,7 +212,7 @@ def verifier_facts(verifier: Verified, answers: int | None) -> tuple[tuple[str, 
             notes.append(f"The share of wrong labels at which verification breaks down is not known: it {why}.")
         else:
             law = "1/(1 + ψ/φ)" if answers == 2 else f"(K − 1)φ/((K − 1)φ + ψ), K = {answers}, wrong answers alike"
-            notes.append(f"Selection no longer helps where more than {_interval(breakdown)} of the labels are wrong ({law}).")
+            notes.append(f"Selection no longer helps if more than {_interval(breakdown)} of the labels are wrong ({law}).")
             facts["breakdown"] = _plain(breakdown)
     return tuple(notes), facts
 
@@ -236,7 +236,7 @@ def _parsed(rule: str) -> polars.Expr:
         parsed.meta.root_names()
     except Exception as error:
         raise BadInput(
-            f"rules: {rule!r:.80} is no condition ({first_words(error, 120)}); write one as SQL has it, x0 > 0"
+            f"rules: {rule!r:.80} is not a condition ({first_words(error, 120)}); write it in SQL, as in x0 > 0"
         ) from None
     return parsed
 
@@ -245,13 +245,13 @@ def _by_rule(candidates: Candidates, rule: str) -> np.ndarray:
     passed = _answered(candidates, rule)
     if str(passed.dtype) != "Boolean":
         raise BadInput(
-            f"rules: {rule!r:.80} must be true or false of each record, it gives {passed.dtype}; compare it with something"
+            f"rules: {rule!r:.80} must be true or false for each record, it gives {passed.dtype}; write a comparison, as in x0 > 0"
         )
     return passed.fill_null(False).to_numpy()
 
 
 def _answered(candidates: Candidates, rule: str) -> polars.Series:
-    """What a rule gives of each record. BadInput where it cannot be asked of their columns."""
+    """Return the value of a rule for each record. Raises BadInput if it cannot be computed from their columns."""
     import polars
 
     parsed = _parsed(rule)
@@ -259,16 +259,16 @@ def _answered(candidates: Candidates, rule: str) -> polars.Series:
     try:
         answered = frame.select(parsed.alias("answered"))["answered"]
     except Exception as error:
-        raise BadInput(f"rules: {rule!r:.80} cannot be asked of these columns ({first_words(error, 120)})") from None
+        raise BadInput(f"rules: {rule!r:.80} cannot be computed from these columns ({first_words(error, 120)})") from None
     if len(answered) != len(candidates):
         raise BadInput(
-            f"rules: {rule!r:.80} must answer for each record, it gives {len(answered)} for {len(candidates)}; name a column"
+            f"rules: {rule!r:.80} must give one value per record, it gives {len(answered)} for {len(candidates)}; name a column"
         )
     return answered
 
 
 def _column(candidates: Candidates, name: str) -> polars.Series:
-    """A column, or the texts under the name `text`."""
+    """Return a column. The name `text` gives the texts if there is no such column."""
     import polars
 
     if name == "text" and name not in candidates.columns:
@@ -289,7 +289,7 @@ def _check_pattern(column: str, pattern: str) -> None:
         polars.Series([""]).str.contains(pattern)
     except Exception as error:
         raise BadInput(
-            f"patterns.{column}: {pattern!r:.80} is no regular expression ({first_words(error, 120)}); look-around and back-references are not known"
+            f"patterns.{column}: {pattern!r:.80} is not a regular expression ({first_words(error, 120)}); look-around and back-references are not supported"
         ) from None
 
 
@@ -303,16 +303,16 @@ def _validator(schema: dict[str, Any]) -> Any:
     try:
         kind.check_schema(schema)
     except SchemaError as error:
-        raise BadInput(f"schema is no JSON schema: {first_words(error, 160)}") from None
+        raise BadInput(f"schema is not a JSON schema: {first_words(error, 160)}") from None
     if (elsewhere := next((reference for reference in _references(schema) if not reference.startswith("#")), None)) is not None:
         raise BadInput(
-            f"schema refers to {elsewhere[:80]!r}, which is not fetched; write its definitions under $defs and refer to #/$defs/name"
+            f"schema refers to {elsewhere[:80]!r}, and other documents are not fetched; write its definitions under $defs and refer to #/$defs/name"
         )
     return kind(schema)
 
 
 def _references(schema: Any) -> Iterator[str]:
-    """What a schema refers to."""
+    """Yield all references of a schema."""
     if isinstance(schema, dict):
         yield from (
             str(value)
@@ -336,21 +336,21 @@ def _is_valid(text: str | None, validator: Any) -> bool:
 
 
 def resolved(name: str) -> Callable[[dict[str, Any]], object]:
-    """The function called `module:function`. BadInput where there is none."""
+    """Import and return the function `module:function`. Raises BadInput if it cannot be imported or called."""
     module, colon, attribute = name.partition(":")
     if not colon or not module or not attribute:
         raise BadInput(f"function must be module:function, got {name!r:.80}")
     try:
         function = getattr(importlib.import_module(module), attribute)
     except Exception as error:
-        raise BadInput(f"function {name!r:.80} cannot be had: {first_words(error, 120)}") from None
+        raise BadInput(f"function {name!r:.80} cannot be imported: {first_words(error, 120)}") from None
     if not callable(function):
         raise BadInput(f"function {name!r:.80} is a {type(function).__name__}, which cannot be called")
     return function
 
 
 def _by_function(candidates: Candidates, name: str) -> np.ndarray:
-    """What a function says of every record; one on which it fails does not pass. BadInput where it fails on more than half."""
+    """Return whether each record passes a function. A record on which the function fails does not pass. Raises BadInput if it fails on more than half."""
     function, failures, first = resolved(name), 0, ""
     columns: Sequence[str] = candidates.columns
     series = {column: candidates.column(column) for column in columns}
@@ -364,7 +364,7 @@ def _by_function(candidates: Candidates, name: str) -> np.ndarray:
         except Exception as error:
             failures, first = failures + 1, first or first_words(error, 120)
     if failures > MOST_FAILURES * len(candidates):
-        raise BadInput(f"function {name} failed on {failures:,} of {len(candidates):,} records, first with: {first}; mend it")
+        raise BadInput(f"function {name} failed on {failures:,} of {len(candidates):,} records, first with: {first}; correct it")
     return passed
 
 
