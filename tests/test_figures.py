@@ -70,7 +70,7 @@ def test_lines_are_told_apart_by_a_setting_by_its_end_or_by_the_part_that_it_is_
             "human_share=0.1": 0.1,
             "human_share=0.5": 0.5,
         }
-        assert "Left out" in figure.caption and "replace" in figure.caption
+        assert "left out" in figure.caption and "replace" in figure.caption
     assert run.plot("log_variance", by="policy").data["policy"].n_unique() == 3
     against = run.plot("log_variance", against="human_share")
     assert against.data["policy.share"].to_list() == [0.1, 0.5] and against.data["generation"].unique().to_list() == [3]

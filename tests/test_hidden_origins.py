@@ -151,7 +151,7 @@ def test_a_page_shows_the_share_of_the_oracles_gain_by_generation():
     assert [row.share.partition(" ")[0] for row in page.gains] == ["0.50", "0.25"]
     low, high = map(float, page.gains[0].share.partition("[")[2].rstrip("]").split(", "))
     assert low < 0.5 < high
-    assert [(row.what, row.oracle) for row in page.effects] == [("human share that is left", "1.000")]
+    assert [(row.what, row.oracle) for row in page.effects] == [("human share of the chosen records", "1.000")]
     html = render(join([chosen(3), chosen(3)]), Allowance()).decode()
     assert html.count("What the detector’s choice gains") == 2 and "0.25 [" in html
     (alone,) = choosing_of(chosen(1))

@@ -353,7 +353,7 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     assert end.value.code == 2 and said.count("\n") == 1
     assert "there is no claim 'sedik-replace'; did you mean 'seddik-replace'?" in said
     for settings, words in (
-        ({"claims": "seddik-replace", "all": True}, "--all takes every claim"),
+        ({"claims": "seddik-replace", "all": True}, "--all already takes every claim"),
         ({"claims": "seddik-replace", "size": "smal"}, "--size must be one of small, full, got 'smal'; did you mean 'small'"),
         ({"claims": "seddik-replace", "minutes": 1.0}, "--minutes is a limit for --all"),
         ({"all": True, "minutes": math.nan}, "--minutes must be a number above 0, got nan"),

@@ -61,7 +61,7 @@ def commands_page() -> str:
 
 
 COMMANDS_INTRODUCTION = """Every command has a Python function of the same name that takes the same options as keywords: `outcross audit new.csv --reference human.csv` is
-`outcross.audit("new.csv", reference="human.csv")`. The function of `list` is `outcross.parts`. `outcross COMMAND --help` prints what stands here."""
+`outcross.audit("new.csv", reference="human.csv")`. The function of `list` is `outcross.parts`. `outcross COMMAND --help` prints the same descriptions."""
 
 EXIT_CODES = """## Exit codes
 
@@ -124,7 +124,7 @@ EXPERIMENT_INTRODUCTION = """An experiment is one YAML file. `outcross run my.ya
 Any key can be changed on the command line by its dotted name: `outcross run my.yaml generations=10 policy.share=0.2`.
 
 A key that holds a part (`human`, `learner`, `policy`, `select`, `metrics`) is a name, as in `policy: replace`, or a mapping with the part's settings, as in
-`policy: {kind: human_share, share: 0.1}`. The settings of each part stand on the page of its family: [sources of human data](sources.md) for `human`,
+`policy: {kind: human_share, share: 0.1}`. The settings of each part are on the page of its family: [sources of human data](sources.md) for `human`,
 [models](models.md) for `learner`, [policies](policies.md), [filters](filters.md) for `select`, [measures](measures.md) for `metrics`.
 
 `human` names its source by one of the keys `text`, `distribution`, `path`, `hub` and `array`: `human: {text: stdlib}`, `human: {distribution: normal, rows: 100}`,
@@ -135,11 +135,11 @@ STOP_WHEN = """## Keys of stop_when
 Each key is a reading of the experiment, and its value says how far that reading may go: the ratio of the reading to its value at generation 0. It is above 1 for a reading that
 rises as data collapse (`held_out_perplexity: 1.2` allows a rise by a fifth), and below 1 for one that falls (`tail_survival: 0.8` allows a fall by a fifth).
 
-- `tail_survival` is the mean over the frequency bands of `rare_words_beyond_prompt`, or of `rare_words` if the other cannot be had.
-- `log_variance`, `excess_loss`, `group_loss_gap` and `next_token_entropy_change` are logarithms. The bound is on the ratio of what they are the logarithm of:
+- `tail_survival` is the mean over the frequency bands of `rare_words_beyond_prompt`, or of `rare_words` if the first is not measured.
+- `log_variance`, `excess_loss`, `group_loss_gap` and `next_token_entropy_change` are logarithms. The bound is on the ratio of the quantity itself, not on its logarithm:
   `log_variance: 0.8` allows the variance to fall by a fifth.
-- A reading of several places is looked at in each of them, and where it has a reading of the whole, in that alone.
-- A reading that may rise or fall as data collapse, that is 0 where nothing is lost, or that has no interval (a single chain) is refused.
+- A reading with several places is compared with the bound at each place. If it also has a reading of the whole, only that one is compared.
+- A reading is refused if it may rise or fall as data collapse, if it is 0 when nothing is lost, or if it has no interval (a single chain).
 
 An arm stops after the generation at which a reading is significantly beyond its bound; the command then ends with exit code 1. How the rule decides, and how often it errs:
 [stop a run in time](../howto/early-warning.md)."""
@@ -162,11 +162,11 @@ def mix_page() -> str:
     for key, cls, words in (
         ("a pool", MixPool, "`pools` is a list of these."),
         ("origin", MixOrigin, "`origin: human` is short for `origin: {author: human}`, and `origin: {model: gpt-x}` for an author `model`."),
-        ("an entry of filters", MixFilter, "`filters: [drop_duplicates]` is short for `filters: [{filter: drop_duplicates}]`; the filters stand on [their page](filters.md)."),
+        ("an entry of filters", MixFilter, "`filters: [drop_duplicates]` is short for `filters: [{filter: drop_duplicates}]`; the filters are on [their page](filters.md)."),
         ("search", MixSearch, "`search: true` uses every default."),
         ("splits", Splits, "Shares that add up to 1: `splits: {train: 0.9, test: 0.1}`."),
         ("a split", SplitShare, "A number is short for `{share: …}`."),
-        ("lineage", Lineage, "What makes rows of one family; a whole family goes to one split."),
+        ("lineage", Lineage, "The keys that put rows into one family; a whole family goes to one split."),
     ):  # fmt: skip
         lines += [f"## Keys of {key}", "", words, "", *_keys(cls), ""]
     lines += ["## Keys of a target", "", TARGET_INTRODUCTION, ""]
@@ -175,10 +175,10 @@ def mix_page() -> str:
     return "\n".join(lines)
 
 
-MIX_INTRODUCTION = """A mix file is YAML. `outcross mix mix.yaml --plan` says what the file asks for and what is possible; `outcross mix mix.yaml --out train` writes the training set.
+MIX_INTRODUCTION = """A mix file is YAML. `outcross mix mix.yaml --plan` shows the requested and the possible mix; `outcross mix mix.yaml --out train` writes the training set.
 [Building a training set](../howto/mix.md) explains the keys with examples."""
 
-TARGET_INTRODUCTION = "An entry of `targets` is of one of these kinds; its keys say which."
+TARGET_INTRODUCTION = "An entry of `targets` is of one of these kinds, which is recognised by its keys."
 
 
 def family_page(title: str, introduction: str, family: Family) -> str:
@@ -219,8 +219,8 @@ def readings_page() -> str:
     return "\n".join(lines)
 
 
-READINGS_INTRODUCTION = """A reading is a number that a measure reads off the data, with its 95 % interval and the number of records that it rests on, or the reason why it cannot be had.
-A run reads them at every generation; an audit reads them once. The code of a reading never changes. *Healthy* is its value where nothing is lost, *collapsed* where it goes
+READINGS_INTRODUCTION = """A reading is a number that a measure reads off the data, with its 95 % interval and the number of records that it rests on, or the reason why it cannot be computed.
+A run reads them at every generation; an audit reads them once. The code of a reading never changes. *Healthy* is its value when nothing is lost, *collapsed* the value that it approaches
 as data collapse. The table of [checks](checks.md) has the tolerance of every reading that an audit judges."""
 
 
@@ -246,7 +246,7 @@ def laws_page() -> str:
         "",
         LAWS_INTRODUCTION,
         "",
-        "| function | row | what it gives | source |",
+        "| function | row | result | source |",
         "|---|---|---|---|",
     ]
     for name, form in LAWS.items():
@@ -255,21 +255,21 @@ def laws_page() -> str:
     return "\n".join([*lines, ""])
 
 
-LAWS_INTRODUCTION = """`outcross.laws.law("variance_replace")` gives the function. T counts fits: T = g + 1 for generation g. The [formulas](../explanation/formulas.md) are written out on a page
-of their own, and [another page](../explanation/laws.md) names the test that holds each."""
+LAWS_INTRODUCTION = """`outcross.laws.law("variance_replace")` gives the function. T counts fits: T = g + 1 for generation g. The [formulas](../explanation/formulas.md) have a page
+of their own, and [another page](../explanation/laws.md) names the test of each."""
 
 
 def growth_page() -> str:
     """docs/reference/growth.md: every growth law of a forecast."""
-    lines = ["# Growth laws", "", GROWTH_INTRODUCTION, "", "| law | what it says | needs | source |", "|---|---|---|---|"]
+    lines = ["# Growth laws", "", GROWTH_INTRODUCTION, "", "| law | statement | needs | source |", "|---|---|---|---|"]
     for name in GROWTH:
         growth = growth_law(name)
         lines.append(_row(f"`{name}`", _document(type(growth)).replace("\n\n", " "), f"{growth.least} generations", growth.paper))
     return "\n".join([*lines, ""])
 
 
-GROWTH_INTRODUCTION = """A growth law says how a reading goes on beyond the last generation that was run. [`outcross forecast`](../howto/forecast.md) weighs the laws by how well they would have foretold what is known.
-The first three are also the baselines that forecasts are held against. `outcross list growth` prints this in short."""
+GROWTH_INTRODUCTION = """A growth law extrapolates a reading beyond the last generation that was run. [`outcross forecast`](../howto/forecast.md) weighs the laws by how well they would have predicted the known generations.
+The first three are also the baselines that forecasts are compared with. `outcross list growth` prints a short version of this table."""
 
 
 def definitions_page() -> str:
@@ -298,11 +298,11 @@ EXPERIMENTS_INTRODUCTION = (
 
 
 FROM_THE_FILE = {"name": "the name of the file; needed in Python"}
-"""What an experiment file need not say, because it is read from the file itself."""
+"""Keys that an experiment file may leave out, because their values follow from the file itself."""
 
 
 def _keys(cls: type, instead: Mapping[str, str] | None = None) -> Iterator[str]:
-    """A table of the settings of a recipe: name, values, default, meaning; `instead` says of what comes from elsewhere where that is."""
+    """A table of the settings of a recipe: name, values, default, meaning. `instead` replaces the default of some keys by words."""
     yield "| key | values | if left out | meaning |"
     yield "|---|---|---|---|"
     said, hints = _said(cls), _hints(cls)
@@ -329,7 +329,7 @@ OFTEN = {
     "held_out": "The fraction of documents that is held out of training.",
     "held_out_rows": "Blocks of each held-out sample, at most; all if left out.",
 }
-"""What keys mean that several parts have and that need no words of their own."""
+"""The meaning of keys that several parts have in common."""
 
 
 def _default(value: object) -> str:
@@ -468,22 +468,22 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "experiment-file.md": experiment_page,
     "mix-file.md": mix_page,
-    "policies.md": _family("Policies", "A policy says what each generation after the first is trained on. It stands under `policy` in an experiment file.", POLICIES),
-    "models.md": _family("Models", "A learner is fitted to records and gives a model, which writes new records. It stands under `learner` in an experiment file.", LEARNERS),
-    "sources.md": _family("Sources of human data", "A source says where the human data of an experiment come from. It stands under `human` in an experiment file.", SOURCES),
+    "policies.md": _family("Policies", "A policy chooses the training set of each generation after the first. It is the key `policy` of an experiment file.", POLICIES),
+    "models.md": _family("Models", "A learner is fitted to records and gives a model, which writes new records. It is the key `learner` of an experiment file.", LEARNERS),
+    "sources.md": _family("Sources of human data", "A source reads or draws the human data of an experiment. It is the key `human` of an experiment file.", SOURCES),
     "classifiers.md": _family(
-        "Classifiers", "A classifier labels what a generator writes, and learns from it. It stands under `learner.classifier` of the learner `labelling`.", CLASSIFIERS,
+        "Classifiers", "A classifier labels the records that a generator writes, and learns from them. It is the setting `learner.classifier` of the learner `labelling`.", CLASSIFIERS,
     ),
     "attributes.md": _family(
         "Attributes",
         "An attribute is a number for each text. Filters and targets compare records by it: `{best_of: {by: flesch}}`. The last ones are learned from labels or read from a folder.",
         {**ATTRIBUTES, **LEARNED},
     ),
-    "detectors.md": _family("Detectors", "A detector says how likely it is that a model wrote a text. `outcross detect --detector NAME` takes it.", DETECTORS),
+    "detectors.md": _family("Detectors", "A detector estimates how likely it is that a model wrote a text. `outcross detect --detector NAME` uses it.", DETECTORS),
     "targets.md": _family("Export formats", "`outcross export RUN --to NAME` writes in one of these formats.", TARGETS),
     "measures.md": _family(
         "Measures",
-        "A measure reads numbers off the records of a generation or of an audit. `metrics` in an experiment file names those to take; a run takes the defaults where it is left out. "
+        "A measure reads numbers off the records of a generation or of an audit. `metrics` in an experiment file names the measures of a run. If it is left out, a run takes the defaults. "
         "Every [reading](readings.md) has an entry of its own.",
         MEASURES,
     ),

@@ -124,7 +124,7 @@ class Reading:
     after: float | None = None
     """The value of the evaluated data in the same units."""
     change: Callable[[float, float], float] | None = None
-    """A function of a value and a limit that returns a minimum share of records: so many of the records that the reading concerns would have to change to
+    """A function of a value and a limit. It returns the minimum share of the records that the reading concerns that would have to change to
     bring the value to the limit. Set if these records determine that share exactly (`statistics.variety`). None if the rule of the page does."""
     explained_by: str = ""
     """The column whose own change explains the reading, if it is known. Another reading of that column states the change more directly."""
@@ -164,7 +164,7 @@ def without_interval(value: float, why: str, n: int = 1) -> Estimate:
 
 @functools.lru_cache(1024)
 def student_quantile(degrees: float) -> float:
-    """The 97.5 % quantile of Student's t. It replaces `NORMAL_QUANTILE` if the standard error is estimated with so many degrees of freedom.
+    """The 97.5 % quantile of Student's t. It replaces `NORMAL_QUANTILE` if the standard error is estimated with this number of degrees of freedom.
 
     >>> round(student_quantile(2), 4), round(student_quantile(1e9), 6) == round(NORMAL_QUANTILE, 6)
     (4.3027, True)
