@@ -1,4 +1,4 @@
-"""Whether a set could be a mixture of known sources: its means of many features lie between theirs, within their errors."""
+"""A test whether a set can be a mixture of known sources: its means of many features must lie between those of the sources, within their errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from outcross.estimate import NotApplicable
 from outcross.statistics.clusters import totals
 
 LEAST_PER_FEATURE = 8
-"""Groups a feature in the smallest of the samples, at least; with fewer, features are put together (principal components)."""
+"""Minimum number of groups per feature in the smallest sample. With fewer, features are combined into principal components."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,16 @@ class MixtureFit:
     """P(a mixture fits as badly), in (0, 1]."""
     features: int
     n: int
-    """Groups of the smallest sample."""
+    """Number of groups of the smallest sample."""
 
 
 def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> MixtureFit:
-    """Hotelling's T² of m − Σ αₖ sₖ at the shares α that make it least, m the means of features over a set and sₖ those over samples of its sources, Σ αₖ = 1.
+    """Test whether a set is a mixture of sources, by Hotelling's T² of m − Σ αₖ sₖ, minimised over the shares α with Σ αₖ = 1.
 
-    sets: the set first, then two sources or more, (n, features) each; groups: the group of each row, as rows of a group are not independent. Of d features and k sources
-    d − k + 1 are left after the shares are fitted, and T² is scaled to F with as many degrees of freedom as the smallest sample has groups. NotApplicable where
-    there are too few groups.
+    m are the means of the features over the set and sₖ those over a sample of source k. sets: the set first, then two or more sources, (n, features)
+    each. groups: the group of each row, because rows of a group are not independent. With d features and k sources, d − k + 1 dimensions are left
+    after the shares are fitted. T² is scaled to F with as many degrees of freedom as the smallest sample has groups. Raises NotApplicable if there
+    are too few groups.
     """
     from scipy.special import fdtrc
 
@@ -38,7 +39,7 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
     limit = fewest // LEAST_PER_FEATURE
     fitted = len(sets) - 2
     if limit <= fitted:
-        raise NotApplicable(f"needs at least {(fitted + 1) * LEAST_PER_FEATURE} groups of texts on each side, there are {fewest}")
+        raise NotApplicable(f"needs at least {(fitted + 1) * LEAST_PER_FEATURE} groups of texts on each side, got {fewest}")
     calibration = np.concatenate(sets[1:])
     centre, scale = calibration.mean(axis=0), calibration.std(axis=0)
     alive = scale > 1e-9
@@ -65,7 +66,7 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
 
 
 def _error(side: np.ndarray, mean: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """The covariance of a mean over groups, (features, features)."""
+    """Return the covariance of a mean over groups, (features, features)."""
     _, own = np.unique(groups, return_inverse=True)
     count = int(own.max()) + 1
     sums = np.stack([totals(column, own, count) for column in (side - mean).T], axis=1)
