@@ -153,7 +153,7 @@ def test_rare_words_that_are_gone_are_named(damaged, texts_of_people):
     (check,) = (check for check in damaged["tails"].of("lost") if check.metric == "rare_words" and check.at == "2 times")
     human = texts(texts_of_people[0]).words
     counts = dict(zip(human.spellings, human.counts.tolist(), strict=True))
-    missing = check.why.partition(";")[0].removeprefix("missing, as ").split(", ")
+    missing = check.why.partition(";")[0].removeprefix("missing, such as ").split(", ")
     assert len(missing) == NAMED and min(counts[word] for word in missing) >= 3
 
 

@@ -123,7 +123,7 @@ def test_groups_with_too_little_text_say_why_they_are_not_compared():
         settings = {
             (check.aspect, check.why) for check in audit.of("not_applicable") if check.group == group and check.column == "text"
         }
-        why = f"{texts} synthetic and {texts} human texts, the language of a group is compared from 30 a side"
+        why = f"{texts} synthetic and {texts} human texts, but the language of a group is compared only from 30 per side on"
         assert settings == {(aspect, why) for aspect in OF_TEXT}
     json.dumps(audit.plain(), allow_nan=False)
 
@@ -133,7 +133,7 @@ def test_groups_that_are_left_out_are_counted():
     for measure in ("rare_words", "lexical_diversity", "text_quality"):
         audit = outcross.audit(frame, reference=frame, text_column="text", groups="who", aspects=({"kind": measure, "most": 2},))
         assert {check.group for check in audit.every if check.column == "text"} == {"", "who=w0", "who=w1"}
-        assert "the 3 smallest of 5 groups are not looked into" in {check.why for check in audit.every}
+        assert "the 3 smallest of 5 groups are left out" in {check.why for check in audit.every}
 
 
 def test_a_column_of_text_can_name_the_groups():

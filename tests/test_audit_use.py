@@ -106,7 +106,7 @@ def test_models_of_a_wide_table_learn_from_the_columns_that_go_with_the_target_i
     chosen = strongest_of(evidence, "target", [column for column in kinds if column != "target"])
     assert len(chosen) == 64 and {*telling["synthetic"], *telling["reference"]} <= {*chosen}
     [first, *_] = readings(Use(learners=LINEAR)(evidence, np.random.default_rng(0)))
-    assert first.note.endswith("from the 64 of 80 columns that go together most with the target in both sets")
+    assert first.note.endswith("from the 64 of 80 columns with the strongest association with the target in both sets")
 
 
 def test_without_a_holdout_all_of_the_reference_is_the_test():
@@ -114,7 +114,7 @@ def test_without_a_holdout_all_of_the_reference_is_the_test():
     first = next(iter(Use(learners=LINEAR)(compared(people(rng, 900), people(rng, 1000)), rng)))
     assert first.estimate is not None and first.estimate.n == 1000
     assert first.note.endswith(
-        "; 4 fits a side of 675 records each, tested on 1,000 of the reference by fits that they were left out of; the generator may have seen them"
+        "; 4 fits per side of 675 records each, tested on 1,000 of the reference by fits that left them out; the generator may have seen them"
     )
 
 
@@ -124,7 +124,7 @@ def test_each_reading_says_which_loss_would_be_found():
     first = next(iter(Use(learners=LINEAR)(compared(people(rng, 900), people(rng, 1000)), rng)))
     low, high = first.estimate.interval
     expected = np.exp(np.log(1 / 0.9) + (1 + 0.8416 / 1.95996) * np.log(high / low) / 2)
-    assert first.note.startswith(f"a value of {expected:.3g} would be found; ")
+    assert first.note.startswith(f"a value of {expected:.3g} would be detected; ")
 
 
 def test_a_model_of_prejudiced_records_is_less_fair():
@@ -161,10 +161,10 @@ def test_a_class_that_is_gone_costs_much_but_not_infinitely_much():
 @pytest.mark.parametrize(
     ("change", "target", "why"),
     [
-        ({}, None, "name a target column: --target income"),
+        ({}, None, "no target column was named; pass one, for example --target income"),
         ({}, "wealth", "no column 'wealth' is in both sets"),
         ({"income": ["low"] * 300}, "income", "the target 'income' has one value in the reference"),
-        ({"income": [f"class {i}" for i in range(300)]}, "income", "classes in the reference; a target has 2 to 30"),
+        ({"income": [f"class {i}" for i in range(300)]}, "income", "classes in the reference; a target must have 2 to 30"),
         ({"worth": [1.5] * 300}, "worth", "the target 'worth' is constant"),
         ({"income": [None] * 299 + ["low"]}, "income", "the target 'income' has one value"),
     ],
@@ -179,7 +179,7 @@ def test_a_target_that_cannot_be_predicted_is_said_to_be_one(change, target, why
 def test_few_records_are_said_to_be_few():
     rng = np.random.default_rng(6)
     (reading,) = list(Use()(compared(people(rng, 66), people(rng, 300)), rng))
-    assert "48 records to train a model on" in reading.note
+    assert "48 records for training" in reading.note
 
 
 def test_fairness_of_many_classes_is_not_applicable():
@@ -190,7 +190,7 @@ def test_fairness_of_many_classes_is_not_applicable():
     parity = [
         reading for reading in readings(Use(learners=LINEAR)(compared(*sets, groups=("sex",)), rng)) if reading.measure == "parity"
     ]
-    assert [reading.note for reading in parity] == ["fairness is of two classes; the target 'income' has 3"]
+    assert [reading.note for reading in parity] == ["fairness needs a target with two classes; the target 'income' has 3"]
 
 
 def test_the_area_and_its_error_are_those_of_the_textbook():

@@ -38,7 +38,7 @@ def test_a_quantile_is_the_human_value_that_leaves_its_share_out_on_average():
     ordered = np.arange(1.0, 1001.0)
     assert (limit(ordered, 0.01, "lower"), limit(ordered, 0.01, "upper")) == (10.0, 991.0)
     assert farthest(0.001, 999) == 1 and farthest(0.001, 998) == 0
-    with pytest.raises(NotApplicable, match="0 human values lie that far out, needs at least 1: 999 human records"):
+    with pytest.raises(NotApplicable, match="0 human values lie that far out, but the minimum is 1; give 999 human records"):
         limit(ordered[:998], 0.001, "upper")
 
 

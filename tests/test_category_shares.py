@@ -115,7 +115,7 @@ def test_a_rare_category_that_vanished_is_named_among_many():
 def test_categories_with_too_few_records_to_be_found_do_not_count_as_comparisons():
     many_rare = ComparedCounts(np.array([400, 600, *[1] * 500]), np.array([500, 500, *[1] * 500]))
     assert worst(many_rare, "fewer").members == 2
-    with pytest.raises(NotApplicable, match="no category with enough records"):
+    with pytest.raises(NotApplicable, match="has enough records to be found"):
         worst(counts_of([1, 1], [1, 1]), "fewer")
 
 

@@ -80,7 +80,7 @@ def test_a_signed_difference_is_newcombes():
     interval = difference((56, 70), (48, 80))  # his example: .2, and .0524 to .3339
     assert (round(interval.low, 4), round(interval.high, 4)) == (0.0524, 0.3339)
     assert gap([(56, 70), (48, 80)]).value == pytest.approx(0.2)
-    with pytest.raises(NotApplicable, match="no record here"):
+    with pytest.raises(NotApplicable, match="no record of this kind"):
         difference((0, 0), (1, 2))
 
 
@@ -88,7 +88,7 @@ def test_a_classifier_that_never_says_a_class_has_no_rates_and_says_so():
     points = people()
     readings = {reading.measure: reading for reading in of_groups(np.zeros(len(points), dtype=int), points)}
     for measure in ("demographic_parity_gap", "equalised_odds_gap", "selection_rate"):
-        assert readings[measure].estimate is None and "never says the class 'yes'" in readings[measure].note
+        assert readings[measure].estimate is None and "never predicts the class 'yes'" in readings[measure].note
     assert readings["accuracy"].estimate is not None and readings["accuracy_gap"].estimate is not None
 
 
@@ -97,7 +97,8 @@ def test_a_group_without_a_record_has_a_reason_in_place_of_a_rate():
     alone = LabelledPoints(points.array, points.label, np.zeros(len(points), dtype=int), points.classes, points.groups)
     readings = {(reading.measure, reading.at): reading for reading in of_groups(said_of(alone), alone)}
     assert (
-        "no record here" in readings["selection_rate", "b"].note and "no record here" in readings["demographic_parity_gap", ""].note
+        "no record of this kind" in readings["selection_rate", "b"].note
+        and "no record of this kind" in readings["demographic_parity_gap", ""].note
     )
 
 

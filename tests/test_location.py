@@ -62,7 +62,7 @@ def test_sets_that_do_not_meet_have_an_interval_and_equal_constants_have_none():
     assert estimate.value == 1 and 0.85 < estimate.low < 0.95 and estimate.high == 1 and null.p <= 1e-12
     estimate, _ = superiority(np.zeros(40), np.ones(40))
     assert estimate.value == 0 and estimate.low == 0 and estimate.high > 0
-    with pytest.raises(NotApplicable, match="one value in both sets"):
+    with pytest.raises(NotApplicable, match="all values of both sets are equal"):
         superiority(np.ones(40), np.ones(40))
     with pytest.raises(NotApplicable, match="19 values"):
         superiority(np.arange(19.0), np.arange(40.0))

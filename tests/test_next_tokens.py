@@ -79,7 +79,7 @@ def test_anchors_are_the_same_whatever_the_generation_and_blocks_of_a_document_a
 
 
 def test_a_model_that_does_not_say_what_comes_next_is_refused_in_words():
-    with pytest.raises(NotApplicable, match="how likely each next token is"):
+    with pytest.raises(NotApplicable, match="the probability of each next token"):
         of(object(), object())
 
 

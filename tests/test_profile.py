@@ -422,7 +422,7 @@ def test_the_reading_without_the_prompts_words_leads_where_it_has_a_number():
     plain = course("rare_words", [1.0, 1.0, 1.0], 0.02, at="1 time")
     beyond = course("rare_words_beyond_prompt", [1.0, 0.7, 0.5], 0.02, at="1 time")
     assert profile(pl.concat([loss([61, 61, 61]), plain, beyond]), arm="replace")[TAILS].value == pytest.approx(0.5)
-    unread = course("rare_words_beyond_prompt", [None] * 3, note="records keep the first 4 tokens of their prompt")
+    unread = course("rare_words_beyond_prompt", [None] * 3, note="the records start with the first 4 tokens of their prompt")
     assert profile(pl.concat([loss([61, 61, 61]), plain, unread]), arm="replace")[TAILS].value == pytest.approx(1.0)
 
 

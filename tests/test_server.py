@@ -471,7 +471,7 @@ def test_what_needs_probabilities_is_not_applicable_and_says_why(server, asked, 
     notes = dict(run.readings.select("measure", "note").iter_rows())
     assert run.readings["value"].null_count() == len(run.readings)
     assert notes["held_out_loss"] == "needs the probability of a text, which a model behind a server does not tell"
-    assert "is asked on its server for its records alone" in notes["decoding_loss"] and len(server.bodies) == 2 * ROWS
+    assert "a model on a server writes only its own records" in notes["decoding_loss"] and len(server.bodies) == 2 * ROWS
 
 
 def test_every_generation_has_the_same_model_and_its_own_training_set(server, asked, tmp_path):

@@ -134,9 +134,9 @@ def test_synthetic_records_of_one_class_cost_a_finite_loss():
 @pytest.mark.parametrize(
     ("n", "change", "shares", "why"),
     [
-        (60, {}, [0.5], "48 human records to train a model on and 60 to test it on; a curve needs at least 50 of each"),
+        (60, {}, [0.5], "48 human records for training and 60 for testing, but a curve needs at least 50 of each"),
         (200, {"y": ["yes"] * 200}, [0.5], "the target 'y' has one value in the reference"),
-        (200, {}, [0.0], "no share above 0 can be tried: none was asked for"),
+        (200, {}, [0.0], "no share above 0 is possible: none was requested"),
     ],
 )
 def test_a_curve_that_cannot_be_had_says_why(n, change, shares, why):
@@ -148,7 +148,7 @@ def test_a_curve_that_cannot_be_had_says_why(n, change, shares, why):
 def test_shares_that_take_too_many_records_are_left_out_with_the_reason():
     rng = np.random.default_rng(10)
     curve = outcross.share_curve(people(rng, 100), reference=people(rng, 200), shares=[0.3, 0.5], **LINEAR)
-    assert curve.fixed_human.left_out == {"0.5": "a share of 0.5 takes 160 synthetic records a fit, and there are 80"}
+    assert curve.fixed_human.left_out == {"0.5": "a share of 0.5 needs 160 synthetic records per fit, but there are 80"}
     assert [point.share for point in curve.fixed_human.points] == [0.0, 0.3]
 
 

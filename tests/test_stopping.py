@@ -282,7 +282,7 @@ REFUSED = {
     "stop_when.w2=-2": "stop_when.w2 must be a positive number other than 1, got -2",
     "stop_when.w2=high": "stop_when.w2 must be a positive number other than 1, got 'high'",
     "stop_when=0.8": "stop_when must map readings to bounds, got 0.8",
-    "stop_when.tail_mass=0.8": "stop_when.tail_mass cannot be bounded on one side: as data collapse it goes 0, the farthest tail first; above",
+    "stop_when.tail_mass=0.8": "stop_when.tail_mass cannot be bounded on one side: as data collapse it goes 0, first in the farthest tail; above",
 }
 
 

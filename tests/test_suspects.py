@@ -142,5 +142,5 @@ def test_texts_are_not_judged_by_rules_of_numbers():
 
 def test_too_few_human_records_are_refused():
     rng = np.random.default_rng(7)
-    with pytest.raises(NotApplicable, match="50 human records, which records are suspect needs 100"):
+    with pytest.raises(NotApplicable, match="50 human records, but suspect records need at least 100"):
         scores_and_reasons(people(200, rng), people(50, rng))

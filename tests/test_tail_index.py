@@ -67,7 +67,7 @@ def test_a_heavy_tail_that_was_cut_is_lost():
 def test_what_has_no_index_says_so():
     rng = np.random.default_rng(4)
     values = rng.normal(size=2000)
-    with pytest.raises(NotApplicable, match="49 human values in the upper 5%, a tail index needs 50: 1000 records"):
+    with pytest.raises(NotApplicable, match="49 human values in the upper 5%, but a tail index needs 50; give 1000 human records"):
         index_difference(values, values[:998], rng)
     with pytest.raises(NotApplicable, match="0 synthetic values lie beyond"):
         index_difference(np.minimum(values, 1.0), values, rng)

@@ -193,9 +193,10 @@ def test_rare_words_are_looked_up_in_as_much_fresh_text():
     estimate = by_place["rare_words", "1 time"].estimate
     assert estimate.n == 24 and estimate.low < estimate.value < estimate.high
     assert (
-        "in 24 words" in by_place["rare_words", "1 time"].note and "missing, as am, an, ao" in by_place["rare_words", "1 time"].note
+        "in 24 words" in by_place["rare_words", "1 time"].note
+        and "missing, such as am, an, ao" in by_place["rare_words", "1 time"].note
     )
-    assert by_place["rare_words", "2 times"].note.startswith("0 of these words are in fresh human text")
+    assert by_place["rare_words", "2 times"].note.startswith("0 of these words occur in fresh human text")
 
 
 def test_rare_words_of_which_none_is_left_have_an_interval_that_says_how_few_that_may_be():
@@ -283,9 +284,9 @@ def test_records_without_prompts_leave_nothing_out_and_say_so():
     compared = evidence(text(*lines, prompt=[-1] * 40), text(*lines), holdout=text(*lines))
     by_place = read(RareWords(), compared)
     assert by_place["rare_words_beyond_prompt", "1 time"].estimate == by_place["rare_words", "1 time"].estimate
-    assert by_place["rare_words_beyond_prompt", "1 time"].note.startswith("written after no prompt")
+    assert by_place["rare_words_beyond_prompt", "1 time"].note.startswith("written without prompts")
     copied = read(PromptCopying(), compared)["prompt_copying", ""]
-    assert copied.estimate is None and copied.note == "written after no prompt"
+    assert copied.estimate is None and copied.note == "the texts were written without prompts"
 
 
 def test_records_that_keep_their_prompt_are_not_read_without_it():
@@ -294,14 +295,14 @@ def test_records_that_keep_their_prompt_are_not_read_without_it():
     by_place = read(RareWords(), compared)
     assert (
         by_place["rare_words_beyond_prompt", ""].note
-        == "records keep the first 4 tokens of their prompt, so that its words are theirs"
+        == "the records start with the first 4 tokens of their prompt, so its words cannot be left out"
     )
 
 
 def test_where_nobody_continued_the_prompts_other_human_text_is_dealt_to_them():
     compared = evidence(text(*PROMPTS), text(*PROMPTS), holdout=text(*NEXT))
     copied = read(PromptCopying(), compared)["prompt_copying", ""]
-    assert "beside other human text beside prompts of other documents" in copied.note and copied.estimate.value == 1
+    assert "beside other human text with random prompts of other documents" in copied.note and copied.estimate.value == 1
 
 
 def test_records_that_continue_the_newest_ones_have_those_as_prompts():
@@ -384,8 +385,7 @@ def test_the_histogram_of_perplexities_shares_all_blocks_out():
 def test_rare_quantiles_need_enough_human_blocks():
     by_place = read(GeneratedPerplexity(), evidence(text("a b", "a b"), text("a"), text(*["a b"] * 20)))
     assert (
-        by_place["beyond_human", "above human 99.9 %"].note
-        == "the outermost 0.1% of human text needs at least 500 blocks, there are 20"
+        by_place["beyond_human", "above human 99.9 %"].note == "the outermost 0.1% of human text needs at least 500 blocks, got 20"
     )
     # All blocks are alike, so that all are as far out as the first of them, human ones too.
     assert value(by_place, "beyond_human", "below human 5 %") == 1
@@ -463,7 +463,7 @@ def test_groups_need_groups_and_prompts():
     by_place = read(TextGroups(), groups_evidence(["the dog"], [-1]))
     assert (
         by_place["group_share", "groups of 1 block"].note
-        == "needs text that was drawn for human prompts, so that its group is known"
+        == "needs text that was drawn with human prompts, because the prompt determines its group"
     )
 
 

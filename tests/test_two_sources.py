@@ -112,7 +112,7 @@ def test_sources_that_do_not_differ_give_no_share():
     rng = np.random.default_rng(5)
     with pytest.raises(NotApplicable, match="do not differ"):
         share_by_moments(*independent(*rng.normal(size=(3, 200))), "moments")
-    with pytest.raises(NotApplicable, match="says nothing"):
+    with pytest.raises(NotApplicable, match="has no information"):
         adjusted_count(0.5, 0.6, 0.5)
     with pytest.raises(BadInput, match="calibration"):
         expected_share(np.array([0.5]), 0.0)

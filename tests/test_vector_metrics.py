@@ -112,7 +112,9 @@ def test_tail_mass_counts_what_lies_beyond_the_real_quantiles():
 def test_a_quantile_of_too_few_points_is_a_note_that_says_how_many_are_needed():
     by_place = read(TailMass(), evidence(points(1, 2), reference=points(*range(99))))
     assert by_place["tail_mass below 1 %"].estimate is not None
-    assert "0 human values lie that far out, needs at least 1: 999 human records" in by_place["tail_mass above 99.9 %"].note
+    assert (
+        "0 human values lie that far out, but the minimum is 1; give 999 human records" in by_place["tail_mass above 99.9 %"].note
+    )
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,17 @@
-"""What is measured, in a loop and in an audit.
+"""The measures of a loop and of an audit.
 
-A measure reads evidence and yields readings, each an estimate with its interval and n, pointed-at records, and how predictions came true; what cannot be had
-is a reading whose note says why, or `NotApplicable` for all of them. A measure says what is, never whether that is bad: `audit` judges readings
-by the margins of their pages. `pages` says what each reading is, `needs` names the kinds of records that the measure reads. A new
-measure is one file and one entry in `MEASURES`: reports and definitions of collapse find its readings by the role on their page.
+A measure reads evidence and yields readings. Each reading is an estimate with its interval and n. A measure may also yield records that it points at,
+and reliability curves of predictions. If a number cannot be computed, its reading has a note with the reason. If no number can be computed, the
+measure raises `NotApplicable`. A measure never says whether a value is bad: `audit` judges readings by the margins of their pages. `pages` describes
+each reading. `needs` names the kinds of records that the measure reads. A new measure is one file and one entry in `MEASURES`. Reports and
+definitions of collapse find its readings by the role on their page.
 
-The contract: the same evidence and the same stream give the same readings; `low <= value <= high`; a page with a margin has readings
-with a null wherever there is a number; evidence that does not suffice is `NotApplicable`, never another error.
+The contract of a measure:
+
+- The same evidence and the same random stream give the same readings.
+- `low <= value <= high`.
+- If a page has a margin, every reading with a number has a null distribution.
+- Insufficient evidence raises `NotApplicable`, never another error.
 """
 
 from __future__ import annotations
@@ -31,72 +36,75 @@ from outcross.statistics.portraits import Reliability
 from outcross.statistics.sketches import Sketch
 
 BEYOND = "_beyond_prompt"
-"""What the name of a reading ends in that leaves out the words of the own prompt."""
+"""The suffix in the name of a reading that leaves out the words of each text's own prompt."""
 
 Role = Literal[
     "risk", "spread", "tail", "modes", "support", "diversity", "copying", "groups", "structure", "use", "quality", "invention", "decoding"
 ]  # fmt: skip
-"""What a reading is about, by which definitions of collapse, slopes and reports find it.
+"""The subject of a reading. Definitions of collapse, slopes and reports find readings by it.
 
-risk: how much worse the model predicts or estimates; spread: how much varies; tail: what is left of the rare; modes: what is left of
-separate things (groups, modes, states); support: what of the human data is still reached; diversity: how many different things there are;
-invention: what no human data have; decoding: what the way of sampling loses."""
+risk: how much worse the model predicts or estimates; spread: how much the data vary; tail: how much of the tails and of rare things is left;
+modes: how many separate things (groups, modes, states) are left; support: how much of the human data is still reached; diversity: how many different
+things there are; copying: how much is copied; groups: how groups of records fare; structure: how values go together; use: how well models
+trained on the data predict; quality: how close single records are to human records; invention: how much occurs in no human data;
+decoding: how much the way of sampling loses."""
 
 Of = Literal["ratio", "difference"]
 Change = Literal["mass", "variance", "scale", "association"]
 
 ASPECTS: Mapping[str, str] = {
-    "spread": "Have the numbers moved or drawn together?",
+    "spread": "Have the numbers moved, or do they vary less?",
     "tails": "Are rare things lost?",
-    "groups": "Are groups of records lost or thinned out?",
+    "groups": "Are groups of records lost or rarer?",
     "coverage": "Are parts of the human data no longer reached?",
-    "copying": "Is it new, or has it been copied?",
+    "copying": "Are the records new or copied?",
     "diversity": "Are there fewer different things?",
-    "structure": "Do things still go together?",
-    "use": "Do models learn as much from it?",
-    "text_quality": "Is it still written as people write?",
+    "structure": "Are associations still there?",
+    "use": "Do models learn as much from these data?",
+    "text_quality": "Do the texts still read like human texts?",
     "risk": "Are models farther from the truth?",
 }
-"""Groups of measures, by the question that they answer together."""
+"""The groups of measures. Each has the question that its measures answer together."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What a reader must know of one reading."""
+    """The description of one reading: its definition, unit, healthy and collapsed values, tolerance and source."""
 
     code: str
-    """Short and for ever, as in TA1."""
+    """A short code that never changes, such as TA1."""
     title: str
     definition: str
     unit: str
-    """ratio, fraction (in [0, 1], drawn in percent), nats, words …"""
+    """The unit: ratio, fraction (in [0, 1], shown in percent), nats, words …"""
     healthy: float | str
-    """What it is where nothing is lost: a number, or words where that depends on the data (then the null's typical value is that number)."""
+    """The value if nothing is lost: a number, or words if it depends on the data. In that case the typical value of the null distribution is the
+    number."""
     collapsed: str
-    """Where it goes as data collapse."""
+    """The value or the direction that the reading moves to as data collapse."""
     role: Role
     paper: str
     worse: Worse | Literal["either"] | None = None
-    """Which way is worse: either, where there is a tolerance on both sides of what is healthy; None where neither direction is worse by itself."""
+    """The direction that is worse. "either": there is a tolerance on both sides of the healthy value. None: neither direction is worse by itself."""
     margin: float | None = None
-    """The tolerance: a factor of what real data show (`of` is "ratio"), or a distance from it (`of` is "difference").
-    None where a reading is not judged."""
+    """The tolerance: a factor of the healthy value (`of` is "ratio"), or a distance from it (`of` is "difference").
+    None if the reading is not judged."""
     of: Of = "ratio"
     range: tuple[float, float] | None = None
-    """The least and the greatest value that it can take; None where its unit says so (`values`)."""
+    """The smallest and the largest possible value. None: the unit decides (`values`)."""
     change: Change = "mass"
-    """How a value beyond the tolerance becomes a share of records that would have to change (`measures.severity`)."""
+    """The rule that turns a value beyond the tolerance into a share of records that would have to change (`measures.severity`)."""
     is_invention: bool = False
-    """Whether it finds what human data do not have, rather than what is lost."""
+    """Whether the reading finds things that human data do not have, rather than a loss."""
     log: bool = False
-    """Whether it is drawn on a logarithmic axis."""
+    """Whether the reading is drawn on a logarithmic axis."""
     preference: int | None = None
-    """Its place among the readings of its role where one is to stand for the role, 1 first; None where it never does."""
+    """Rank among the readings of its role when one reading represents the role, 1 first. None if it never does."""
     records: tuple[int, str] | None = None
-    """Records a side at which a loss of exactly the margin is told from none (two-sided at 5 %) in 90 % of sets, and of which law; None where nobody
-    has worked that out."""
+    """Records per side at which a loss of exactly the margin is detected (two-sided at 5 %) in 90 % of sets, and the law that this holds for. None if
+    this number is not known."""
     lead: int | None = None
-    """Its place among the readings that a report may open with, 1 first; None where none does."""
+    """Rank among the readings that a report may open with, 1 first. None if no report opens with it."""
 
     def __post_init__(self) -> None:
         known = {
@@ -109,35 +117,37 @@ class Page:
             check_word(getattr(self, name), allowed, f"{name} of the page {self.title!r:.80}")
 
     def healthy_value(self, null: Null | None) -> float | None:
-        """The number that is healthy; None where it depends on the data and no null says it."""
+        """Return the healthy value as a number: that of the page, else the typical value of the null. None if there is neither."""
         if not isinstance(self.healthy, str):
             return self.healthy
         return null.typical if null else None
 
     @property
     def healthy_words(self) -> str:
-        """What is healthy, as people read it."""
+        """The healthy value as text."""
         return self.healthy if isinstance(self.healthy, str) else f"{self.healthy:g}"
 
     @property
     def values(self) -> tuple[float, float]:
-        """The least and the greatest value that it can take: a ratio is 0 at least, a fraction lies in [0, 1], unless the page says otherwise."""
+        """The smallest and the largest possible value. Unless the page has a range, a ratio is at least 0 and a fraction lies in [0, 1]."""
         if self.range is not None:
             return self.range
         return {"ratio": (0.0, math.inf), "fraction": (0.0, 1.0)}.get(self.unit, (-math.inf, math.inf))
 
     @property
     def values_in_words(self) -> str:
-        """The range of its values, as people read it."""
+        """The range of possible values as text."""
         least, most = self.values
         if math.isinf(least) and math.isinf(most):
             return "any number"
         return f"{least:g} to {most:g}" if math.isfinite(most) else f"{least:g} or more"
 
     def on_side_of(self, estimate: Estimate, null: Null | None) -> Page:
-        """The page by which an estimate is judged: where either way is worse, the way in which its interval reaches farther.
+        """Return the page by which an estimate is judged. If either direction is worse, it is the page for the side on which the interval reaches
+        farther.
 
-        An interval within the tolerance of that side is within that of the other, too, and one that is wholly beyond a tolerance is so on that side.
+        An interval that is within the tolerance on that side is also within the tolerance on the other side. An interval that is wholly beyond a
+        tolerance is beyond it on that side.
         """
         healthy = self.healthy_value(null)
         if self.worse != "either" or healthy is None:
@@ -147,7 +157,7 @@ class Page:
         return replace(self, worse="larger" if reaches_up else "smaller")
 
     def limit(self, null: Null | None, margin: float) -> float | None:
-        """The tolerance as a value: beyond it a check reports a loss; None where what is healthy is not known."""
+        """Return the tolerance as a value. A check reports a loss beyond it. None if the healthy value is not known."""
         healthy = self.healthy_value(null)
         if healthy is None:
             return None
@@ -157,11 +167,11 @@ class Page:
 
 
 class Evidence:
-    """What a measure may look at: what one generation of a loop made, or the tables of an audit.
+    """The data that a measure may read: the results of one generation of a loop, or the tables of an audit.
 
-    Keywords are the names of the properties. `drawn`, `kept`, `rejected`, `reference` and `holdout` are given as records or as parts that
-    load when touched, `training` as a training set; they are read as records: text blocks, vectors, counts, or a table.
-    What was not given raises NotApplicable with the reason when it is read.
+    Keywords are the names of the properties. `drawn`, `kept`, `rejected`, `reference` and `holdout` are given as records, or as parts that
+    load on first use; `training` is given as a training set. They are read as records: text blocks, vectors, counts, or a table.
+    Reading a property that was not given raises NotApplicable with the reason.
     """
 
     def __init__(self, **given: Any):
@@ -169,59 +179,59 @@ class Evidence:
         self._given = {name: value for name, value in given.items() if value is not None}
 
     def but(self, **changes: Any) -> Evidence:
-        """The same evidence with some of it replaced; None takes something away."""
+        """Return the same evidence with some properties replaced. None removes a property."""
         return Evidence(**{**self._given, **changes})
 
     @property
     def drawn(self) -> Any:
-        """What a model wrote: the records of this generation, or the data that are audited."""
+        """The records that a model wrote: those of this generation, or the audited data."""
         return self._records("drawn")
 
     @property
     def kept(self) -> Any:
-        """What of it goes on."""
+        """The drawn records that the filters kept."""
         return self._records("kept")
 
     @property
     def rejected(self) -> Any:
-        """What of it does not go on."""
+        """The drawn records that the filters rejected."""
         return self._records("rejected")
 
     @property
     def decoding(self) -> str | None:
-        """How the records were sampled, as canonical JSON of the Draw; None where it is not known."""
+        """The sampling settings of the records, as canonical JSON of the Draw. None if they are not known."""
         drawn = self._known("drawn")
         return drawn.origin.decoding if isinstance(drawn, Part) else None
 
     @property
     def training(self) -> Any:
-        """What this generation learned from."""
+        """The training set of this generation's model."""
         return self._records("training")
 
     @property
     def mixed(self) -> Any:
-        """What the policy took before filters chose among it."""
+        """The training set as the policy mixed it, before filters selected from it."""
         return self._records("mixed")
 
     @property
     def human_shares(self) -> tuple[float, float]:
-        """The human share of what the policy took, and of what the filters left of it to learn from. NotApplicable where an origin is unknown."""
+        """The human share of the training set before and after the filters. Raises NotApplicable if the origin of a record is unknown."""
         before, after = (self._known(name).pool.human_share for name in ("mixed", "training"))
         return before, after
 
     @property
     def human(self) -> Human:
-        """The human data of a run, with what is known of the true distribution."""
+        """The human data of a run, with the true distribution if it is known."""
         return self._known("human")
 
     @property
     def reference(self) -> Any:
-        """Human records to compare with: of held-out documents in a run, the reference of an audit."""
+        """Human records to compare with: in a run those of held-out documents, in an audit the reference."""
         return self._of_human("reference")
 
     @property
     def holdout(self) -> Any:
-        """More human records, which no model saw: in a run drawn as the training records were, and as many."""
+        """Further human records that no model saw. In a run they are as many as the training records and are drawn in the same way."""
         return self._of_human("holdout")
 
     @property
@@ -236,46 +246,49 @@ class Evidence:
 
     @property
     def prompts(self) -> Any:
-        """What the model continued where that is not the human training set: record i was written after prompt i, starting over where there are too few."""
+        """The prompts that the model continued, if they are not human training blocks.
+
+        Record i was written after prompt i, modulo the number of prompts.
+        """
         return self._records("prompts")
 
     @property
     def beside_prompts(self) -> Evidence:
-        """The tables whose texts stand beside the prompts that they were written after; they may be other records than those of the whole."""
+        """Tables in which each text has the prompt that it was written after. They may hold other records than the tables without prompts."""
         return self._known("beside_prompts")()
 
     @property
     def human_side(self) -> str:
-        """What the human texts are that stand beside prompts, in words."""
+        """A description of the human texts that have prompts, for notes."""
         return self._given.get("human_side", "human text after its own prompts")
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Columns that say which group a record belongs to; none where nobody named one."""
+        """Names of the columns that hold the group of each record. Empty if none were named."""
         return self._given.get("groups", ())
 
     @property
     def target(self) -> str:
-        """The column that people would predict."""
+        """The target column of prediction tasks."""
         return self._known("target")
 
     @property
     def absent(self) -> tuple[Absent, ...]:
-        """Columns of the human data that the records have not; none where nobody compared their columns."""
+        """Columns of the human data that the drawn records lack. Empty if the columns were not compared."""
         return self._given.get("absent", ())
 
     @property
     def over_cap(self) -> Evidence:
-        """The tables with the columns that are too many to be looked at one by one."""
+        """Tables of the columns beyond the cap, which are too many to be examined one by one."""
         return self._known("over_cap")
 
     @property
     def counted(self) -> Mapping[str, tuple[Any, Any]]:
-        """What was counted over every row, (drawn, reference) by the name of the sketch (`Measure.sketches`)."""
+        """The counts over every row: the name of each sketch (`Measure.sketches`) with its results for (drawn, reference)."""
         return _Counted(self._given.get("counted", {}))
 
     def has(self, name: str) -> bool:
-        """Whether something can be read."""
+        """Whether a property can be read."""
         try:
             getattr(self, name)
         except NotApplicable:
@@ -283,12 +296,12 @@ class Evidence:
         return True
 
     def sides(self) -> dict[str, Any]:
-        """The sets of records of an audit by name: synthetic, reference and, where there is one, holdout."""
+        """Return the sets of records of an audit by name: synthetic, reference and, if there is one, holdout."""
         sides = {"synthetic": self.drawn, "reference": self.reference}
         return sides | ({"holdout": self.holdout} if self.has("holdout") else {})
 
     def inside(self, group: Callable[[Table], np.ndarray]) -> Evidence:
-        """The records of one group on every side; nothing is counted over them yet."""
+        """Return evidence with the records of one group on every side. It has no counts yet."""
         kept = {side: table.where(group(table)) for side, table in self.sides().items()}
         return self.but(
             drawn=kept["synthetic"],
@@ -301,7 +314,7 @@ class Evidence:
 
     def _known(self, name: str) -> Any:
         if name not in self._given:
-            raise NotApplicable(f"needs {_WHAT[name]}, there is none here")
+            raise NotApplicable(f"needs {_WHAT[name]}, not available here")
         return self._given[name]
 
     def _records(self, name: str) -> Any:
@@ -313,23 +326,23 @@ class Evidence:
             return self._records(name)
         part = getattr(self._given.get("human"), name, None)
         if part is None:
-            raise NotApplicable(f"needs {_WHAT[name]}, the human data have none")
+            raise NotApplicable(f"needs {_WHAT[name]}, but the human data have none")
         return part.records
 
 
 class _Counted(dict):
-    """Counts by the name of their sketch; what nobody counted cannot be had."""
+    """Counts by the name of their sketch. A missing sketch raises NotApplicable."""
 
     def __missing__(self, name: str) -> Any:
-        raise NotApplicable(f"needs {name} counted over every row, nobody has counted them")
+        raise NotApplicable(f"needs the sketch {name} over every row, but it was not counted")
 
 
 _WHAT = {
     "drawn": "records that a model wrote",
     "kept": "records that a filter kept",
-    "mixed": "a training set among which a filter chose",
+    "mixed": "training records before the filters",
     "rejected": "records that a filter rejected",
-    "training": "what the model learned from",
+    "training": "the records that the model learned from",
     "human": "the human data of a run",
     "reference": "held-out human records",
     "holdout": "a second human sample",
@@ -337,10 +350,10 @@ _WHAT = {
     "first_model": "the model of generation 0",
     "prompts": "the prompts of the records",
     "beside_prompts": "the prompt of each text: a column _prompt of text in both sets",
-    "human_side": "what the human texts are",
+    "human_side": "a description of the human texts",
     "groups": "columns that name groups",
-    "target": "a column that people would predict",
-    "absent": "columns that the records have not",
+    "target": "a target column",
+    "absent": "columns that the records lack",
     "over_cap": "columns over the cap",
     "counted": "counts over every row",
 }
@@ -348,61 +361,62 @@ _WHAT = {
 
 @dataclass(frozen=True, eq=False)
 class Pointed:
-    """Records that a measure points at: human ones that nothing synthetic comes near, synthetic ones that are copies."""
+    """Records that a measure points at, such as human records with no synthetic record near them, or synthetic records that are copies."""
 
     side: Literal["synthetic", "reference"]
     rows: np.ndarray
-    """Which rows of that side's frame, (records,)."""
+    """The rows of that side's frame, (records,)."""
     values: np.ndarray
-    """How far from what they should be, (records,), the larger the worse."""
+    """How far each record is from what is expected, (records,). Larger is worse."""
     why: str
-    """As in "no synthetic record within 3 times the usual distance"."""
+    """The reason, such as "no synthetic record within 3 times the usual distance"."""
 
 
 class Measure:
-    """One way in which data collapse."""
+    """One kind of readings of synthetic data, with the page of each reading."""
 
     pages: ClassVar[Mapping[str, Page]]
     needs: ClassVar[tuple[str, ...]]
-    """Kinds of records that it reads, any of them: text, vectors, counts, groups, blobs, pairs, images in a run; table in an audit, and in a run of one chain."""
+    """Kinds of records that the measure reads; one of them is enough. In a run: text, vectors, counts, groups, blobs, pairs, images. In an audit, and
+    in a run of one chain: table."""
     aspect: ClassVar[str]
     """The group of measures that it belongs to (`ASPECTS`)."""
     by_default: ClassVar[bool] = True
-    """Whether a run reads it where no metrics are named; what takes time over thousands of chains is not."""
+    """Whether a run computes the measure if its experiment names no metrics. Measures that are slow over thousands of chains are off by default."""
 
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
-    """Packages of others, as the package index names them, whose versions decide its readings; intervals stand on SciPy."""
+    """Third-party packages, by their names on the package index, whose versions affect the readings. Intervals use SciPy."""
     reads_words: ClassVar[bool] = False
-    """Whether it reads columns of text by their words, which texts without spaces show only to a library."""
+    """Whether the measure splits columns of text into words. Texts without spaces need a library for that."""
     stream: ClassVar[str] = ""
-    """The name of its random stream in a run, the measure's own where this is empty. A stream's name is for ever, as a page's code is:
-    with another one every random number of the measure would change."""
+    """The name of the measure's random stream in a run. Empty: the name of the measure. The name never changes, as the code of a page never does,
+    because another name would change every random number of the measure."""
 
     def __init_subclass__(cls) -> None:
         if isinstance(aspect := vars(cls).get("aspect"), str) and not issubclass(cls, own_parts.Unimported):
             check_word(aspect, ASPECTS, f"aspect of {cls.__name__}")
 
     def sketches(self, evidence: Evidence) -> Mapping[str, Sketch]:
-        """What to count over every row of both sides; the sketches of all measures are filled in one pass."""
+        """Return the sketches to fill with every row of both sides. The sketches of all measures are filled in one pass."""
         return {}
 
     def __call__(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed | Reliability]:
         raise NotImplementedError
 
     def of_run(self, evidence: Evidence, rng: np.random.Generator) -> Iterable[Reading | Pointed | Reliability]:
-        """What it reads of a generation; NotApplicable where it has not what the measure needs."""
+        """Return the readings of a generation. Raises NotApplicable if the generation lacks the evidence that the measure needs."""
         return self(evidence, rng)
 
 
 def check_readings(part: Measure, every: Iterable[Any]) -> None:
-    """BadInput where a measure of the user's own yields what is no reading, or one that has no page."""
+    """Check the results of a measure that the user wrote. Raises BadInput if one is not a reading, or is a reading without a page."""
     for reading in every if own_parts.is_own(type(part)) else ():
         place = own_source.place_of(type(part), "__call__")
         if not isinstance(reading, Reading | Pointed | Reliability):
             raise BadInput(f"{place} must yield readings, got {reading!r:.80}; write yield Reading(name, estimate, null)")
         if isinstance(reading, Reading) and reading.measure not in part.pages:
             raise BadInput(
-                f"{place} yields the reading {reading.measure!r:.80}, which has no page; its pages are {', '.join(part.pages)}"
+                f"{place} yields the reading {reading.measure!r:.80}, which has no page; add it to pages, or yield one of {', '.join(part.pages)}"
             )
 
 
@@ -417,7 +431,7 @@ def read_with_null(
     about: float = 1.0,
     range: tuple[float, float] | None = None,
 ) -> Reading:
-    """The reading of a number and its null, or of the reason why they cannot be had."""
+    """Return the reading of an estimate and its null distribution. If `number` raises NotApplicable, return a reading with that reason."""
     try:
         estimate, null = number()
     except NotApplicable as why:
@@ -426,7 +440,7 @@ def read_with_null(
 
 
 def unread(measure: str, why: str, *, at: str = "", column: str = "", group: str = "") -> Reading:
-    """The reading of what cannot be had, with the reason."""
+    """Return a reading without an estimate, with the reason as its note."""
     return Reading(measure, None, None, at, column, group, why)
 
 
@@ -481,30 +495,30 @@ MEASURES: Family = Family({
 
 
 def measure(name: str) -> type[Measure]:
-    """The class of a measure; BadInput with the nearest name where there is none."""
+    """Return the class of a measure. Raises BadInput with the nearest name if there is no such measure."""
     return member(MEASURES, name, "measure")
 
 
 def askers(cls: type[Measure]) -> list[str]:
-    """Who can take a measure: a run (of whatever its learners learn, as a table where the measure reads tables), an audit (of tables)."""
+    """Return which commands can compute a measure. Every measure can be computed by a run. An audit computes the measures that read tables."""
     return ["audit"] * ("table" in cls.needs) + ["run"]
 
 
 @cache
 def audit_aspects() -> Mapping[str, tuple[str, ...]]:
-    """The measures that an audit can take, by aspect."""
+    """Return the measures that an audit can compute, by aspect."""
     taken = [name for name in MEASURES if "audit" in askers(measure(name))]
     return {aspect: own for aspect in ASPECTS if (own := tuple(name for name in taken if measure(name).aspect == aspect))}
 
 
 @cache
 def pages_of_aspect(aspect: str) -> Mapping[str, Page]:
-    """The pages of what an audit reads in an aspect."""
+    """Return the pages of the readings of an audit in one aspect."""
     return {name: page for measure_name in audit_aspects()[aspect] for name, page in measure(measure_name).pages.items()}
 
 
 def pages_of_runs() -> Mapping[str, Page]:
-    """The page of every reading that a run may hold, of measures of the user's own that were read in this process too."""
+    """Return the page of every reading that a run may hold, including those of the user's own measures that were imported in this process."""
     return _pages_of_runs(tuple(MEASURES.of_users.values()))
 
 
@@ -520,7 +534,7 @@ def _pages_of_runs(of_users: tuple[type[Measure], ...]) -> Mapping[str, Page]:
 
 
 def standing_for(role: Role) -> tuple[str, ...]:
-    """The readings of runs that may stand for a role, the preferred one first."""
+    """Return the readings of runs that may represent a role, in order of preference."""
     return _standing_for(role, tuple(MEASURES.of_users.values()))
 
 
@@ -535,7 +549,7 @@ def _standing_for(role: Role, of_users: tuple[type[Measure], ...]) -> tuple[str,
 
 
 def leading() -> tuple[str, ...]:
-    """The readings of runs that a report may open with, the preferred one first."""
+    """Return the readings of runs that a report may open with, in order of preference."""
     return tuple(name for _, name in sorted((page.lead, name) for name, page in pages_of_runs().items() if page.lead is not None))
 
 

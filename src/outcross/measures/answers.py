@@ -1,4 +1,4 @@
-"""How often the answers of a student are right, beside those of his teachers."""
+"""The accuracy of a student's answers, compared with that of its teachers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ ONE_RUN = "exact for this student; one run: no interval over seeds"
 
 @recipe
 class AnswersMeasure(Measure):
-    """Accuracy by an exact check, the student's less that of the best teacher, and what the student was taught.
+    """Accuracy by an exact check, the student's accuracy less that of the best teacher, and the correctness of the training examples.
 
-    A student gives the answer that he holds most probable; the accuracy of a teacher is that of one answer of his. Both are over all questions, not a sample
-    of them. A teacher whose errors are mere noise can thus be surpassed by a vote over his own answers, and a student is such a vote.
+    A student gives its most probable answer. The accuracy of a teacher is that of a single sampled answer. Both are over all questions, not over a
+    sample. A teacher whose errors are only noise can therefore be surpassed by a vote over its own answers, and a student is such a vote.
     """
 
     aspect = "risk"
     needs = ("answers",)
     pages = {
         "answer_accuracy": Page(
-            "AN1", "accuracy by an exact check", "Share of all questions that are answered rightly: by the most probable answer of a student, at generation 0 by one answer of the best teacher.",
-            unit="fraction", healthy=1.0, collapsed="0, or 1/K where nothing is learned", worse="smaller",
+            "AN1", "accuracy by an exact check", "Share of all questions that are answered correctly: by the most probable answer of a student, or at generation 0 by a single answer of the best teacher.",
+            unit="fraction", healthy=1.0, collapsed="0, or 1/K if nothing is learned", worse="smaller",
             role="use", paper=FENG,
         ),
         "student_gain": Page(
@@ -35,7 +35,7 @@ class AnswersMeasure(Measure):
             role="use", lead=1, paper=FENG, range=(-1.0, 1.0),
         ),
         "taught_correct": Page(
-            "AN3", "correct examples taught", "Number of records with a right answer among those that the model learned from.",
+            "AN3", "correct examples taught", "Number of records with a correct answer among those that the model learned from.",
             unit="records", healthy="all of them", collapsed="0", worse="smaller",
             role="use", paper=FENG, range=(0.0, float("inf")),
         ),
@@ -62,5 +62,5 @@ class AnswersMeasure(Measure):
 def _gain(evidence, accuracy: float):
     best = getattr(evidence.first_model, "best_teacher", None)
     if best is None or getattr(evidence.model, "taught", None) is None:
-        raise NotApplicable("the teachers write at generation 0; the student is there from generation 1 on")
-    return without_interval(round(accuracy - best, 12), ONE_RUN)  # equal shares of questions differ by nothing
+        raise NotApplicable("the teachers write at generation 0; there is a student only from generation 1 on")
+    return without_interval(round(accuracy - best, 12), ONE_RUN)  # rounded, so that equal accuracies differ by exactly 0

@@ -1,4 +1,4 @@
-"""Does every category of every column still have its share?"""
+"""Does every category of every column keep its share?"""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from outcross.statistics.categories import COMMON, ComparedCounts, Way, Worst, l
 from outcross.statistics.sketches import CategoryCounts, Tally
 
 NAMED = 4
-"""Categories that a note names beside the worst."""
+"""Maximum number of categories that a note names beside the worst one."""
 PAPER = "Przyborowski and Wilenski, Biometrika 31:313, 1940 (the exact test of two counts); Tarone, Biometrics 46:515, 1990 (over discrete tests)"
 
 
 @recipe
 class CategoryShares(OfTables):
-    """The share of every category of every column, judged by the one that lost most and by the one that grew most.
+    """The shares of all categories of a column, judged by the category that lost most and by the one that grew most.
 
-    Columns that name groups have a check for each group already; here they are looked at for what grew alone.
+    For columns that name groups only growth is read here, because `groups` already checks the loss of each group.
     """
 
     aspect = "groups"
-    # The worst category of one generation need not be that of the next, so that a run would get no curve of it.
+    # Off by default in a run: the worst category may differ between generations, so the readings would form no curve.
     by_default = False
     pages = {
         "category_share": Page(
-            "GR4", "share of a category", "Share of records of a category, over its human share: of the category of a column that has lost most beyond what chance explains. Kept where every category of at least 1 % of human records is.",
+            "GR4", "share of a category", "Share of synthetic records in a category, divided by its human share. The value is that of the category of the column that lost most beyond chance. It is kept only if every category with at least 1 % of human records is kept.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", records=(7_500, "one of ten equal categories"), role="groups", paper=PAPER,
         ),
         "category_growth": Page(
-            "GR5", "growth of a category", "Share of records of a category, over its human share: of the category of a column that has grown most beyond what chance explains. Kept where every category of at least 1 % of human records is.",
-            unit="ratio", healthy=1.0, collapsed="rises above what is healthy, as others vanish",
+            "GR5", "growth of a category", "Share of synthetic records in a category, divided by its human share. The value is that of the category of the column that grew most beyond chance. It is kept only if every category with at least 1 % of human records is kept.",
+            unit="ratio", healthy=1.0, collapsed="rises above the healthy value, as others vanish",
             margin=0.8, worse="larger", records=(5_900, "one of ten equal categories"), role="groups", paper=PAPER,
         ),
     }  # fmt: skip
@@ -58,12 +58,14 @@ WAYS: Mapping[str, Way] = {"category_share": "fewer", "category_growth": "more"}
 
 
 def counted(tallies: tuple[CategoryCounts, CategoryCounts], column: str) -> tuple[list[str], ComparedCounts]:
-    """The categories of a column in alphabetical order and how many records of each set they have; a missing value is none.
+    """Return the categories of a column in alphabetical order and their numbers of records in each set. Missing values are left out.
 
-    NotApplicable where there are more categories than are counted.
+    Raises NotApplicable if there are more categories than are counted.
     """
     if any(tally.is_capped for tally in tallies):
-        raise NotApplicable("more than a million different values are names, identifiers or texts, not categories")
+        raise NotApplicable(
+            "the column has more than a million different values: these are names, identifiers or texts, not categories"
+        )
     sides = [
         {str(name): int(count) for name, count in tally.frame.select(column, "count").iter_rows() if name is not None}
         for tally in tallies
@@ -92,7 +94,11 @@ def _readings(column: str, tallies: tuple[CategoryCounts, CategoryCounts], ways:
 
 
 def _note(names: list[str], counts: ComparedCounts, worst: Worst, way: Way) -> str:
-    """How many categories there are, which others differ, which the interval is wide for, and how many records would have to change their category."""
+    """Return the note of a reading.
+
+    It gives the number of categories, which others differ, the category that sets the other end of the interval, and the share of records that would
+    have to change their category.
+    """
     common = int((counts.human_shares >= COMMON).sum())
     rarer = int((counts.human > 0).sum()) - common
     which = f"the worst of {common + rarer} categories" + (f", {rarer} of them rarer than {COMMON:.0%}" if rarer else "")
@@ -101,7 +107,7 @@ def _note(names: list[str], counts: ComparedCounts, worst: Worst, way: Way) -> s
     also = f"{way} too: {', '.join(others[:NAMED])}{more}" if others else ""
     smallest_known = worst.least_known
     least_known = (
-        f"least is known of {names[smallest_known]} ({counts.human[smallest_known]:,} human records)"
+        f"the other end of the interval is that of {names[smallest_known]} ({counts.human[smallest_known]:,} human records)"
         if smallest_known != worst.place
         else ""
     )

@@ -1,4 +1,4 @@
-"""What becomes of cells, class by group, whose shares are all that is known."""
+"""The shares of cells (class by group), for models that know nothing but these shares."""
 
 from __future__ import annotations
 
@@ -15,48 +15,48 @@ DRIFT = "Wright-Fisher model; Ewens, Mathematical Population Genetics (2004)"
 
 @recipe
 class CellsMeasure(Measure):
-    """Which cells, class by group, the fitted shares still hold, and how far apart the groups have drifted.
+    """Which cells (class by group) still have a fitted share, and how far apart the groups have drifted.
 
-    The rarest cell is that of the human shares. A gap is the share of the last class in the last group less that in the first; chains in which one
-    of the two groups has died out have none and are left out. Its sign stays on average what it was, and its square grows.
+    The rarest cell is the rarest by the human shares. A gap is the share of the last class in the last group less that in the first. Chains in which
+    one of the two groups has died out have no gap and are left out. The mean gap over chains stays the same, while its square grows.
     """
 
     aspect = "groups"
     needs = ("cells",)
     pages = {
         "rarest_share": Page(
-            "CL1", "share of the rarest cell", "Fitted share of the cell, class by group, that is rarest among people; the mean over chains.",
-            unit="share of records", healthy="that of people", collapsed="stays on average while single runs lose it",
+            "CL1", "share of the rarest cell", "Fitted share of the cell (class by group) that is rarest in the human data; mean over chains.",
+            unit="share of records", healthy="the human share", collapsed="its mean stays, while single runs lose the cell",
             role="groups", paper=DRIFT, range=(0.0, 1.0),
         ),
         "rarest_variance": Page(
-            "CL2", "variance of the rarest cell", "Variance over chains of the fitted share of the cell that is rarest among people.",
-            unit="share squared", healthy="π(1 − π)/n", collapsed="π(1 − π), where each run has all or nothing of it",
+            "CL2", "variance of the rarest cell", "Variance over chains of the fitted share of the cell that is rarest in the human data.",
+            unit="share squared", healthy="π(1 − π)/n", collapsed="π(1 − π), if each run has only this cell or none of it",
             worse="larger", role="groups", paper=DRIFT, range=(0.0, 0.25),
         ),
         "rarest_lost": Page(
-            "CL3", "runs that have lost the rarest cell", "Share of chains in which the cell that is rarest among people has no probability left.",
+            "CL3", "runs that have lost the rarest cell", "Share of chains in which the cell that is rarest in the human data has probability 0.",
             unit="share of chains", healthy=0.0, collapsed="1 − π",
             worse="larger", role="modes", paper=DRIFT, range=(0.0, 1.0),
         ),
         "heterozygosity": Page(
-            "CL4", "heterozygosity", "1 − Σ π², the chance that two draws fall into different cells; the mean over chains.",
-            unit="probability", healthy="that of people", collapsed="0",
+            "CL4", "heterozygosity", "1 − Σ π², the probability that two draws fall into different cells; mean over chains.",
+            unit="probability", healthy="the human value", collapsed="0",
             worse="smaller", role="diversity", paper=DRIFT, range=(0.0, 1.0),
         ),
         "signed_gap": Page(
-            "CL5", "gap between groups", "Share of the last class in the last group less that in the first; the mean over chains.",
-            unit="difference", healthy="that of people", collapsed="stays on average; read the squared gap",
+            "CL5", "gap between groups", "Share of the last class in the last group less that in the first group; mean over chains.",
+            unit="difference", healthy="the human gap", collapsed="its mean stays; read the squared gap",
             role="groups", paper=WYLLIE, range=(-1.0, 1.0),
         ),
         "squared_gap": Page(
-            "CL6", "squared gap between groups", "Square of the gap between groups; the mean over chains.",
-            unit="difference squared", healthy="the error of one sample", collapsed="grows, even where groups are exchangeable",
+            "CL6", "squared gap between groups", "Square of the gap between groups; mean over chains.",
+            unit="difference squared", healthy="the sampling error of one sample", collapsed="grows, even if groups are exchangeable",
             worse="larger", role="groups", lead=13, paper=WYLLIE, range=(0.0, 1.0),
         ),
         "cell_share": Page(
-            "CL7", "share of each cell", "Fitted share of each cell, class by group; the mean over chains.",
-            unit="share of records", healthy="that of people", collapsed="stays on average while single runs lose it",
+            "CL7", "share of each cell", "Fitted share of each cell (class by group); mean over chains.",
+            unit="share of records", healthy="the human share", collapsed="its mean stays, while single runs lose the cell",
             role="groups", paper=WYLLIE, range=(0.0, 1.0),
         ),
     }  # fmt: skip
@@ -64,7 +64,7 @@ class CellsMeasure(Measure):
     def __call__(self, evidence, rng):
         truth = evidence.human.known("a table of cells")
         if not hasattr(truth, "shape"):
-            raise NotApplicable("needs cells, class by group, the human data have states alone")
+            raise NotApplicable("needs cells (class by group), but the human data have only states")
         shares = evidence.model.probabilities
         rarest = shares[..., int(np.argmin(truth.probabilities))]
         yield read_off("rarest_share", lambda: over_chains(rarest))
@@ -78,7 +78,7 @@ class CellsMeasure(Measure):
 
 
 def _gap(shares: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The share of the last class in the last group less that in the first, (chains,); chains without one of them are left out."""
+    """Return the share of the last class in the last group less that in the first, (chains,). Chains without one of the groups are left out."""
     table = shares.reshape(-1, *shape)
     sizes = table.sum(axis=1)  # (chains, groups)
     alive = (sizes[:, 0] > 0) & (sizes[:, -1] > 0)
@@ -89,9 +89,9 @@ def _gap(shares: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _variance(values: np.ndarray) -> Estimate:
-    """The variance over chains, with the interval of a mean of squares."""
+    """Return the variance over chains, with the interval of a mean of squares."""
     if len(values) < 2:
-        raise NotApplicable("a variance over chains needs two of them, there is one")
+        raise NotApplicable("a variance over chains needs at least two chains, got one")
     squares = np.square(values - values.mean())
     value = float(squares.sum() / (len(values) - 1))
     if not squares.any():

@@ -1,4 +1,4 @@
-"""Is every column there, and has any of many columns lost what a glance shows?"""
+"""Is every column present, and does a brief comparison find a loss in one of many columns?"""
 
 from __future__ import annotations
 
@@ -18,36 +18,37 @@ from outcross.statistics.floors import SMALLEST, fewer
 from outcross.statistics.ratios import ratio_of_shares
 
 FEWEST = 20
-"""Values a side below which no sketch of a column is compared."""
+"""Minimum number of values of a column per side for a sketch."""
 TOGETHER = 100
-"""Columns of numbers that are sorted at a time, which bounds the memory."""
+"""Number of columns of numbers that are sorted at a time, which limits the memory."""
 LEVEL = 0.05
-"""Adjusted p-value up to which a sketch is told of beside the worst one."""
+"""Largest adjusted p-value at which a sketch is reported in addition to the worst one."""
 
 
 @recipe
 class Columns(OfTables):
-    """Columns that the synthetic data lack, and a sketch of every column that is too much to be looked at in full.
+    """Columns that the synthetic data lack, and sketches of the columns beyond the cap, which are not examined in full.
 
-    A sketch compares the share of records in a part of a column's values (below and above the human median, outside the human middle half, in the commonest
-    category and in all others, values at all) with the human share, by Fisher's exact test, which holds for every law and for thresholds that are human
-    order statistics. All sketches of all columns are one family: p-values are Holm's (Scand. J. Stat. 6:65, 1979), intervals Bonferroni's. The worst
-    sketch is told, and every other whose adjusted p is at most 5 %. Where every column is there and within the cap, there is nothing to tell.
+    A sketch compares the share of records in a part of a column's values with the human share. The parts are: below and above the human median,
+    outside the human middle half, in the commonest category, in all other categories, and any value. The test is Fisher's exact test, which holds for
+    every law and for thresholds that are human order statistics. All sketches of all columns are one family: p-values are Holm's (Scand. J. Stat.
+    6:65, 1979), intervals Bonferroni's. The worst sketch is reported, and every other sketch with an adjusted p of at most 5 %. If every column is
+    present and within the cap, there is no reading.
     """
 
     most: Annotated[int, Field(ge=1)] = 200
-    """Sketches told of, those with the smallest p first."""
+    """Maximum number of sketches that are reported, those with the smallest p first."""
 
     aspect = "structure"
-    by_default = False  # a run compares records of one make: no column can be absent or too many
+    by_default = False  # in a run, both sides have the same columns, and there are never too many
     pages = {
         "column": Page(
-            "ST20", "column that is there", "Share of records that hold a value of a column, over the human share: 0 where the synthetic data have no such column, or no value of it that can be of its kind.",
+            "ST20", "presence of a column", "Share of records with a value in a column, divided by the human share. It is 0 if the synthetic data lack the column or have no value of its kind in it.",
             unit="ratio", healthy=1.0, collapsed="0",
             margin=0.5, worse="smaller", role="structure", paper="Breck et al., Data Validation for Machine Learning, SysML 2019 (a schema's features must be present)",
         ),
         "sketch": Page(
-            "ST21", "sketch of the columns over the cap", "Share of records in a part of a column's values (below or above the human median, outside the human middle half, the commonest category, all others, any value), over the human share; the worst of all columns over the cap.",
+            "ST21", "sketch of the columns over the cap", "Share of records in a part of a column's values, divided by the human share, for the worst part of all columns beyond the cap. Parts are: below or above the human median, outside the human middle half, in the commonest category, in all other categories, and any value.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", role="structure", paper="Holm, Scand. J. Stat. 6:65, 1979; Fisher's exact test",
         ),
@@ -73,7 +74,7 @@ class Columns(OfTables):
 
 
 def _columns(evidence: Evidence) -> Iterator[Reading]:
-    """The columns that are absent, or whose values are all missing."""
+    """Yield readings of the columns that are absent or whose values are all missing."""
     for absent in evidence.absent:
         yield Reading(
             "column", *_gone(absent, evidence.drawn.frame.height), column=absent.column, note=absent.why, about=absent.share
@@ -91,7 +92,7 @@ def _columns(evidence: Evidence) -> Iterator[Reading]:
 
 
 def _gone(absent: Absent, n: int) -> tuple[Estimate, Null]:
-    """A column that is not there is so for certain, however few the records: no chance is in it."""
+    """Return the estimate 0 and its null for an absent column. They are exact, because the absence of a column does not depend on chance."""
     return Estimate(0.0, 0.0, 0.0, "exact", max(1, n)), Null(typical=1.0, floor=1.0, p=SMALLEST, method="exact")
 
 
@@ -101,7 +102,7 @@ def _ratio(count: int, n: int, human: int, m: int) -> Estimate:
 
 @dataclass(frozen=True, eq=False)
 class PartCounts:
-    """Parts of the values of many columns: how many records of how many lie in each. (parts,) each"""
+    """Parts of the values of many columns: `count` of `n` synthetic records and `human` of `m` human records lie in each part, (parts,) each."""
 
     columns: list[str]
     names: list[str]
@@ -112,26 +113,26 @@ class PartCounts:
 
     @property
     def p(self) -> np.ndarray:
-        """P(as small a share among synthetic records | both counts together), Fisher's, (parts,)."""
+        """Fisher's P(synthetic share at most as large | sum of both counts), (parts,)."""
         from scipy.stats import hypergeom
 
         p = hypergeom.cdf(self.count, self.n + self.m, self.count + self.human, self.n)
         return np.clip(p, SMALLEST, 1.0)
 
     def reading(self, i: int, p: float, columns: int) -> Reading:
-        """The reading of one part, its interval wide enough for all of them at once."""
+        """Return the reading of one part, with an interval that is simultaneous over all parts."""
         count, n, human, m = (int(numbers[i]) for numbers in (self.count, self.n, self.human, self.m))
-        level = 0.05 / (2 * self.n.size)  # each of the two shares at half of Bonferroni's level
+        level = 0.05 / (2 * self.n.size)  # Bonferroni's level, half of it for each of the two shares
         (low, high), (human_low, human_high) = exact_share(count, n, level), exact_share(human, m, level)
         value = count / n * m / human
         estimate = Estimate(value, low / human_high, high / max(human_low, 1e-12), "exact shares, Bonferroni", n)
         null = Null(typical=1.0, floor=fewer(count, n, human, m).floor, p=p, method="Fisher's exact test, Holm")
-        note = f"the worst of {self.n.size:,} sketches of {columns:,} columns that are not looked at in full"
+        note = f"from {self.n.size:,} sketches of {columns:,} columns that are not examined in full"
         return Reading("sketch", estimate, null, self.names[i], self.columns[i], note=note, about=human / m)
 
 
 def exact_share(count: int, n: int, level: float) -> tuple[float, float]:
-    """Clopper and Pearson's interval (Biometrika 26:404, 1934) of a share, which holds it with probability 1 - level at least.
+    """Return Clopper and Pearson's interval (Biometrika 26:404, 1934) of a share. Its coverage is at least 1 - level.
 
     >>> low, high = exact_share(0, 100, 0.05)
     >>> print(f"{low:.4f} {high:.4f}")
@@ -145,7 +146,7 @@ def exact_share(count: int, n: int, level: float) -> tuple[float, float]:
 
 
 def holm(ordered: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p-values of rising p-values (tests,): what controls the chance of any false discovery.
+    """Return Holm's adjusted p-values for p-values in ascending order, (tests,). They control the probability of any false discovery.
 
     >>> holm(np.array([0.01, 0.02, 0.5])).tolist()
     [0.03, 0.04, 0.5]
@@ -154,7 +155,7 @@ def holm(ordered: np.ndarray) -> np.ndarray:
 
 
 def sketched(drawn: Table, reference: Table) -> PartCounts:
-    """What a sketch counts of every column, whatever its kind, on both sides."""
+    """Count the parts of every column, of any kind, on both sides."""
     sides = drawn, reference
     rows = [side.frame.height for side in sides]
     there = [np.array([side.frame.height - side.frame[column].null_count() for column in reference.kinds]) for side in sides]
@@ -180,7 +181,7 @@ def sketched(drawn: Table, reference: Table) -> PartCounts:
 
 
 def _of_numbers(columns: list[str], synthetic: np.ndarray, reference: np.ndarray):
-    """Records below and above the human median and outside the human middle half, of columns side by side (rows, columns)."""
+    """Yield the counts of records below and above the human median and outside the human middle half, for columns (rows, columns)."""
     n, m = (np.isfinite(values).sum(axis=0) for values in (synthetic, reference))
     enough = np.flatnonzero(np.minimum(n, m) >= FEWEST)
     if not enough.size:
@@ -201,7 +202,7 @@ def _of_numbers(columns: list[str], synthetic: np.ndarray, reference: np.ndarray
 
 
 def _of_categories(column: str, drawn: Table, reference: Table):
-    """Records of the commonest human category of a column, and of all others."""
+    """Yield the counts of records in the commonest human category of a column, and in all other categories."""
     human = reference.frame[column].drop_nulls()
     values = drawn.frame[column].drop_nulls()
     if min(len(human), len(values)) < FEWEST:

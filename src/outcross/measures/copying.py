@@ -1,4 +1,4 @@
-"""Is it new, or has it been copied?"""
+"""Are the synthetic records new, or copies of human records?"""
 
 from __future__ import annotations
 
@@ -22,55 +22,59 @@ from outcross.statistics.repeats import Occurrences, Repeats, found_in, hashes_o
 from outcross.statistics.sketches import gather
 
 CLOSEST = 0.05
-"""The share of synthetic records, those closest to human ones, among which near copies are counted."""
+"""The share of synthetic records, those closest to human records, among which near copies are counted."""
 FALSE = 0.05
-"""The share of the records pointed at as near copies that are none, at most, by what the holdout shows."""
+"""Maximum false discovery rate of the records pointed at as near copies, estimated with the holdout."""
 FEWEST = 100
-"""Records a side, below which no share of nearer ones is read."""
+"""Minimum number of records per side for near copies."""
 POINTED = 200
-"""Records that are pointed at, at most."""
+"""Maximum number of records that are pointed at."""
 NO_HOLDOUT = (
-    "no holdout: records drawn where people crowd, as at a low temperature, lie as near to human records as copies do;"
-    " --holdout with human records that the generator did not see would tell"
+    "no holdout: records drawn in dense regions, as at a low temperature, lie as near to human records as copies do;"
+    " pass --holdout with human records that the generator did not see"
 )
 
 
 @recipe
 class Copying(OfTables):
-    """Exact and near copies of reference records among synthetic ones, beyond what fresh human records show.
+    """Exact and near copies of reference records among synthetic records, compared with fresh human records.
 
-    What fresh human records show comes from the holdout. How many of them stand in the reference too is what exact copies are held against; without a holdout each reference record is held against
-    all others, which is what a fresh one would find. Synthetic records are never pooled with human ones. Exact copies are counted over all rows and
-    all columns (texts and series too); near copies on a random choice of records.
+    The holdout provides fresh human records. The share of exact copies is compared with the share of holdout records that also occur in the
+    reference. Without a holdout, each reference record is compared with all others, as a fresh record would be. Synthetic records are never pooled
+    with human records. Exact copies are counted over all rows and all columns, including texts and series. Near copies are counted in a random sample
+    of records.
 
-    A distance to the closest record is small where human records crowd, too: records that a model drew at a low temperature, all of them typical, look like copies by it. But a record that was not
-    copied is as likely to lie nearer to one of the holdout as to one of as many that were learned from, at any temperature: which of both an equal human record belongs to is chance. So near copies are what lies
-    nearer to the records learned from. Many synthetic records may have one human record as their neighbour, so that a human record, with all that lie nearest to it, is what is independent. Without a holdout there is no telling.
+    A small distance to the closest record does not prove a copy: it is also small in dense regions, so that typical records drawn at a low
+    temperature look like copies. But a record that was not copied is equally likely to lie nearest to a holdout record as to one of equally many
+    training records, at any temperature, because human records are assigned to the two sets by chance. Near copies are therefore an excess of records
+    that lie nearer to the training records. Many synthetic records may share their nearest human record, so the independent units are the human
+    records, each with all synthetic records nearest to it. Without a holdout, near copies cannot be detected.
     """
 
     points: Annotated[int, Field(ge=FEWEST, le=25_000)] = 2_500
-    """Synthetic records whose nearest human record is looked for, at most."""
+    """Maximum number of synthetic records whose nearest human record is searched for."""
     reference: Annotated[int, Field(ge=FEWEST)] = 25_000
-    """Records of the reference and of the holdout among which it is looked for, at most; as many of either."""
+    """Maximum number of reference records, and of holdout records, that are searched. Equally many of both are used."""
 
     aspect = "copying"
     compares_with = "training"
     pages = {
-        # A copy takes nothing away: equal sets have lost nothing, nor has a mix that holds its human records. It is what fresh human data do not have: `invented`.
+        # Copies are no loss: equal sets have lost nothing, nor has a mix that contains its human records. Fresh human data do not have them
+        # (`is_invention`).
         "exact": Page(
-            "CP1", "exact copies", "Share of synthetic records equal to a reference record in every column. Copies take nothing away, so they are no loss; but fresh human data have fewer, and a copy adds nothing and counts twice.",
-            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", records=(930, "records that people never repeat"), is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (what fresh human records repeat); Alaa et al., ICML 2022, arXiv 2102.08921 (authenticity)",
+            "CP1", "exact copies", "Share of synthetic records that equal a reference record in every column. Copies are no loss, but fresh human data have fewer of them, and a copy adds no information.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
+            margin=0.01, worse="larger", of="difference", records=(930, "records that people never repeat"), is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (records that fresh human data repeat); Alaa et al., ICML 2022, arXiv 2102.08921 (authenticity)",
         ),
         "near": Page(
-            "CP2", "near copies", "Share of synthetic records that lie nearer to a reference record than to any of as many holdout records; one half where nothing is copied, whatever the temperature. A tenth of near copies makes it .55. No loss, as for exact copies.",
+            "CP2", "near copies", "Share of synthetic records that lie nearer to a reference record than to any of equally many holdout records. It is one half if nothing is copied, at any temperature. If a tenth of the records are near copies it is .55. Like exact copies, near copies are no loss.",
             unit="fraction", healthy=0.5, collapsed="rises towards 1",
-            margin=0.05, worse="larger", of="difference", records=(1_070, "records that are each nearest to a human one of its own"), is_invention=True, role="copying", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout)",
+            margin=0.05, worse="larger", of="difference", records=(1_070, "records that are each nearest to a different human record"), is_invention=True, role="copying", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout)",
         ),
         "closest": Page(
-            "CP7", "near copies among the closest records", "Among the 5 % of synthetic records that lie closest to human ones, in units of that record's own distance to its nearest human neighbour: how many more lie nearer to a reference than to a holdout record, as a share of all synthetic records. No loss, as for exact copies.",
-            unit="fraction", range=(-CLOSEST, CLOSEST), healthy=0.0, collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", records=(5_500, "records that are each nearest to a human one of its own"), is_invention=True, role="copying", paper="Platzer and Reutterer, 2021; Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
+            "CP7", "near copies among the closest records", "Of the 5 % of synthetic records closest to a human record: the number nearer to a reference record less the number nearer to a holdout record, as a share of all synthetic records. Distances are in units of the human record's distance to its own nearest human neighbour. Like exact copies, near copies are no loss.",
+            unit="fraction", range=(-CLOSEST, CLOSEST), healthy=0.0, collapsed="rises above the healthy value",
+            margin=0.01, worse="larger", of="difference", records=(5_500, "records that are each nearest to a different human record"), is_invention=True, role="copying", paper="Platzer and Reutterer, 2021; Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
         ),
     }  # fmt: skip
 
@@ -105,19 +109,19 @@ class Copying(OfTables):
         yield from _pointed(
             rows[kept],
             nearness[kept],
-            "nearer to a reference record than to any of the holdout, as at most 1 in 20 are by chance: 1 is a copy",
+            "nearer to a reference record than to any holdout record; at most 1 in 20 of these are so by chance; 1 is an exact copy",
         )
 
     def _chosen(self, side: Table, limit: int, rng: np.random.Generator) -> np.ndarray:
         return rng.permutation(side.frame.height)[:limit]
 
     def _sides(self, evidence: Evidence, holdout: Table, rng: np.random.Generator) -> NearestHumans:
-        """Which side the nearest human record of each synthetic one is of."""
+        """Find the nearest human record of each synthetic record and the side that it belongs to."""
         size = min(evidence.reference.frame.height, holdout.frame.height, self.reference)
         rows = self._chosen(evidence.drawn, self.points, rng)
         if min(size, rows.size) < FEWEST:
             raise NotApplicable(
-                f"{rows.size} synthetic records and {size} of the reference and of the holdout, {FEWEST} of each are needed"
+                f"{rows.size} synthetic records and {size} each of the reference and the holdout, but {FEWEST} of each are needed"
             )
         drawn = evidence.drawn.take(rows)
         learned, fresh = (side.take(self._chosen(side, size, rng)) for side in (evidence.reference, holdout))
@@ -130,16 +134,19 @@ class Copying(OfTables):
         distance, near = (pair[:, 0] for pair in nearest(embed(drawn), places, 1, kinds))
         touched, cluster = np.unique(near, return_inverse=True)
         spacing = nearest(places[touched], places, 2, kinds)[0][cluster, 1]
-        note = f"{rows.size:,} synthetic records, nearest to {touched.size:,} different ones of {size:,} of the reference and {size:,} of the holdout"
+        note = f"{rows.size:,} synthetic records, nearest to {touched.size:,} different human records among {size:,} of the reference and {size:,} of the holdout"
         return NearestHumans(rows, cluster, distance / spacing, counts[:, touched], note)
 
     def _nearer_than_people(self, evidence: Evidence, rng: np.random.Generator) -> tuple[Estimate, None]:
-        """The chance that a synthetic record lies nearer to the reference than a record of the reference to the others; what that means cannot be told."""
+        """Return the probability that a synthetic record lies nearer to the reference than a reference record lies to the others.
+
+        It has no interval and no null, because without a holdout it cannot be interpreted.
+        """
         reference = evidence.reference.take(self._chosen(evidence.reference, self.reference, rng))
         drawn = evidence.drawn.take(self._chosen(evidence.drawn, self.points, rng))
         if min(reference.frame.height, drawn.frame.height) < FEWEST:
             raise NotApplicable(
-                f"{drawn.frame.height} synthetic and {reference.frame.height} human records, {FEWEST} of each are needed"
+                f"{drawn.frame.height} synthetic and {reference.frame.height} human records, but {FEWEST} of each are needed"
             )
         embed = embedding(reference, beside=(drawn,))
         among, kinds = embed(reference), embed.categories(reference)
@@ -151,37 +158,43 @@ class Copying(OfTables):
 
 @dataclass(frozen=True, eq=False)
 class NearestHumans:
-    """Which human record lies nearest to each synthetic one, and whether it is of the reference or of the holdout."""
+    """The human record nearest to each synthetic record, and whether it belongs to the reference or to the holdout.
+
+    Equal human records are one place.
+    """
 
     rows: np.ndarray
-    """Which synthetic records, (synthetic,)."""
+    """The rows of the synthetic records, (synthetic,)."""
     cluster: np.ndarray
-    """The place of the nearest human record of each, (synthetic,)."""
+    """The place of the nearest human record of each synthetic record, (synthetic,)."""
     closeness: np.ndarray
-    """Distance to that place, in units of its own distance to the next one, (synthetic,)."""
+    """The distance to that place, in units of the distance from that place to the next human place, (synthetic,)."""
     counts: np.ndarray
-    """Records of the reference and of the holdout at each place, (2, places)."""
+    """Number of records of the reference and of the holdout at each place, (2, places)."""
     note: str
 
     @cached_property
     def leans(self) -> np.ndarray:
-        """1 where records of the reference alone are at a place, 0 where those of the holdout alone are, ½ where both are, (places,)."""
+        """For each place, 1 if only reference records are there, 0 if only holdout records are there, ½ if both are, (places,)."""
         return _leans(*self.counts)
 
     @cached_property
     def closest(self) -> np.ndarray:
-        """Which synthetic records are closest to human ones, closest first."""
+        """The synthetic records that are closest to human records, the closest first."""
         return np.argsort(self.closeness, kind="stable")[: max(1, round(CLOSEST * self.rows.size))]
 
     def nearer(self, rng: np.random.Generator, some: np.ndarray | slice = slice(None)) -> tuple[Estimate, Null]:
-        """The share of some synthetic records that lie nearer to the reference, and the null in which chance says which of both a human record is of."""
+        """Return the share of some synthetic records that lie nearer to the reference, and its null.
+
+        Under the null, each human record belongs to the reference or to the holdout with equal probability.
+        """
         weights = np.bincount(self.cluster[some], minlength=self.leans.size)
         touched = np.flatnonzero(weights)
         weights, leans = weights[touched] / weights.sum(), self.leans[touched]
         value = float(weights @ leans)
         independent = 1 / float(np.square(weights).sum())
         if independent < 2:
-            raise NotApplicable(f"the synthetic records are nearest to {touched.size} human ones, which is no sample")
+            raise NotApplicable(f"the synthetic records are nearest to {touched.size} human records, too few for an estimate")
         error = np.sqrt(np.square(weights * (leans - value)).sum() * touched.size / (touched.size - 1))
         whole = self.counts[:, touched].sum(axis=0)
         of_reference = rng.binomial(whole, 0.5, size=(PERMUTATIONS, touched.size))
@@ -191,19 +204,21 @@ class NearestHumans:
         return share_within(value, half, round(independent), "clusters of one nearest human record"), replace(null, typical=0.5)
 
     def among_closest(self, rng: np.random.Generator) -> tuple[Estimate, Null]:
-        """How many more of the closest synthetic records lie nearer to the reference, as a share of all."""
+        """Return, for the closest synthetic records, the number nearer to the reference less the number nearer to the holdout, as a share of all
+        records."""
         if self.closest.size < 20:
             raise NotApplicable(
-                f"{self.closest.size} records are the closest {CLOSEST:.0%}, 20 are needed: {round(20 / CLOSEST)} records"
+                f"the closest {CLOSEST:.0%} are {self.closest.size} records, but 20 are needed; give {round(20 / CLOSEST)} synthetic records"
             )
         estimate, null = self.nearer(rng, self.closest)
         share = self.closest.size / self.rows.size
         return estimate.on_scale(lambda nearer: share * (2 * nearer - 1)), null.on_scale(lambda nearer: share * (2 * nearer - 1))
 
     def copies(self) -> tuple[np.ndarray, np.ndarray]:
-        """The synthetic records nearer to the reference that lie so close that at most a twentieth of such are there by chance, and how close: 1 is a copy.
+        """Return the synthetic records that are near copies of reference records, and how close each is; 1 is an exact copy.
 
-        As in knockoffs (Barber and Candès, Ann. Stat. 43:2055, 2015), those that lie as close and nearer to the holdout count what chance brings.
+        They are so close that at most a twentieth of them are nearer to the reference by chance. As in knockoffs (Barber and Candès, Ann. Stat.
+        43:2055, 2015), the number by chance is estimated by the records that are equally close but nearer to the holdout.
         """
         order = np.argsort(self.closeness, kind="stable")
         leans = self.leans[self.cluster[order]]
@@ -219,8 +234,8 @@ def _leans(reference: np.ndarray, holdout: np.ndarray) -> np.ndarray:
 
 
 def _places(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different ones of points (n, d), and which of them each is."""
-    whole = np.ascontiguousarray(points + 0.0)  # -0 and 0 are one number, and would be different bytes
+    """Return the distinct points among points (n, d), and for each point the index of its distinct point."""
+    whole = np.ascontiguousarray(points + 0.0)  # turns -0 into 0: they are equal but have different bytes
     _, first, place = np.unique(whole.view(np.dtype((np.void, whole.strides[0]))).ravel(), return_index=True, return_inverse=True)
     return points[first], place
 

@@ -26,82 +26,82 @@ from outcross.wording import amount
 KYNKAANNIEMI = "Kynkäänniemi et al., NeurIPS 2019, arXiv 1904.06991"
 NAEEM = "Naeem et al., ICML 2020, arXiv 2002.09797"
 FEWEST = 50
-"""Records a side, below which neighbours say nothing."""
+"""Minimum number of records per side. With fewer, neighbours are not compared."""
 PARTS = 40
-"""Random parts of the points from which the error of a number is read."""
+"""Number of random subsets of the points from which standard errors are estimated."""
 PART = 300
-"""Points of a part, about."""
+"""Approximate number of points in a subset."""
 MOST_COLUMNS = 25
-"""Columns whose pairs are looked at for support: 300 pairs."""
+"""Maximum number of columns whose pairs are compared for support; 25 columns have 300 pairs."""
 BINS = 10
-"""Equal shares of values that a number is cut into, for support."""
+"""Number of bins with equal shares of the values into which a column of numbers is cut for support."""
 POINTED = 100
-"""Records that are pointed at, at most, a side."""
+"""Maximum number of records that are pointed at per side."""
 FAR = 0.001
-"""Share of human records (one of them at least) that lie far from all others; records that lie farther than these are pointed at."""
+"""Share of human records, at least one, that count as far from all others. Records that lie even farther are pointed at."""
 MOST = 20_000
-"""Records a side whose clusters are counted, at most."""
+"""Maximum number of records per side that are counted in clusters."""
 FITTED = 5_000
-"""Human records from which clusters are found, at most."""
+"""Maximum number of human records on which clusters are fitted."""
 IN_CLUSTER = 25
-"""Human records for each cluster from which it is found, at least."""
+"""Minimum number of human records per cluster on which the clusters are fitted."""
 STARTS = 16
-"""How often the search for clusters begins afresh."""
+"""Number of random starts of the search for clusters."""
 DIMENSIONS = 256
-"""Dimensions in which clusters are searched for, at most; people with ten columns of categories have half as many."""
+"""Maximum number of dimensions in which clusters are searched for. A census table with ten columns of categories has half as many."""
 STEPS = 25
-"""Steps of a search for clusters, at most."""
+"""Maximum number of steps of each start."""
 
 
 @recipe
 class Coverage(OfTables):
-    """Precision, recall, density and coverage on balls to the k-th neighbour; modes; and the support of pairs of columns.
+    """Precision, recall, density and coverage on balls to the k-th neighbour, the share of clusters, and the support of pairs of columns.
 
-    Records become points (`outcross.statistics.embedding`, fitted on the human records compared). As many synthetic records are compared with as many human ones: at most 2,500 a side
-    unless set, and at most half the reference where there is no holdout, for the other half (or the holdout) shows what human records are to each other.
-    That null comes from one graph of human records alone, whose labels are drawn anew again and again; synthetic records are never in it. All four depend on
-    how many records are compared, so they are read against that null and not against 1.
+    Records become points (`outcross.statistics.embedding`, fitted on the human records compared). Equal numbers of synthetic and human records are
+    compared: at most 2,500 per side unless set. Without a holdout at most half of the reference is used. The other half, or the holdout, shows how
+    human records compare with each other. This null distribution comes from one graph of human records alone, whose labels are permuted; synthetic
+    records are never in it. All four numbers depend on how many records are compared, so they are compared with this null and not with 1.
     """
 
     k: Annotated[int, Field(ge=1, le=50)] = 5
-    """Neighbours that a ball holds."""
+    """Number of neighbours that a ball reaches to."""
     points: Annotated[int, Field(ge=FEWEST, le=5_000)] = 2_500
-    """Records a side that are compared, at most, drawn at random."""
+    """Maximum number of records compared per side, drawn at random."""
     draws: Annotated[int, Field(ge=19, le=10_000)] = 249
-    """Labels drawn over human records."""
+    """Number of random labellings of human records for the null distribution."""
     modes: Annotated[int, Field(ge=2, le=1_000)] = 20
-    """Clusters of human records that are looked for, at most; a third of the reference must hold 25 records for each."""
+    """Maximum number of clusters of human records. A third of the reference must hold 25 records for each cluster."""
 
     aspect = "coverage"
     pages = {
         "precision": Page(
-            "CO1", "precision", "Share of synthetic records inside a ball around a human one that reaches to its 5th human neighbour. Low: there are records where human data have none.",
-            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            "CO1", "precision", "Share of synthetic records that lie in at least one ball around a human record, with a radius that reaches to its 5th human neighbour. Low: there are synthetic records where human data have none.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="towards 0",
             margin=0.9, worse="smaller", is_invention=True, role="quality", paper=KYNKAANNIEMI,
         ),
         "recall": Page(
-            "CO2", "recall", "Share of human records inside a ball around a synthetic one that reaches to its 5th synthetic neighbour. Low: kinds of records are lost, or thinned out.",
-            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            "CO2", "recall", "Share of human records that lie in at least one ball around a synthetic record, with a radius that reaches to its 5th synthetic neighbour. Low: kinds of records are lost or have become rarer.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="towards 0",
             margin=0.9, worse="smaller", role="support", paper=KYNKAANNIEMI,
         ),
         "density": Page(
-            "CO3", "density", "In how many balls of human records a synthetic one lies, over 5. Low: synthetic records lie where human ones are sparse.",
-            unit="ratio", healthy="what real data of this size show", collapsed="towards 0",
+            "CO3", "density", "Mean number of balls of human records that a synthetic record lies in, divided by 5. Low: synthetic records lie where human records are sparse.",
+            unit="ratio", healthy="the value for real data of this size", collapsed="towards 0",
             margin=0.8, worse="smaller", is_invention=True, role="quality", paper=NAEEM,
         ),
         "coverage": Page(
-            "CO4", "coverage", "Share of human records whose ball to their 5th human neighbour holds a synthetic record; an outlier does not fool it as it does recall.",
-            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            "CO4", "coverage", "Share of human records whose ball to their 5th human neighbour holds a synthetic record. Unlike recall, it is robust to outliers.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="towards 0",
             margin=0.9, worse="smaller", role="support", paper=NAEEM,
         ),
         "clusters": Page(
-            "CO5", "share of a cluster", "Share of synthetic records in a cluster of human ones (20 at most, found by k-means on a third of the reference), over that of the human records of the other two thirds: of the cluster that has lost most beyond what chance explains. Kept where every cluster is.",
+            "CO5", "share of a cluster", "Share of synthetic records in a cluster, divided by the share of human records in it. Up to 20 clusters are fitted by k-means on a third of the reference, and the human share is that of the other two thirds. The value is that of the cluster that lost most beyond chance. It is kept only if every cluster is kept.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", records=(21_000, "one of twenty equal clusters"), role="modes", paper="Srivastava et al. (VEEGAN), NeurIPS 2017, arXiv 1705.07761 §4 (modes covered)",
         ),
         "pair_support": Page(
-            "CO6", "support of pairs", "Share of human records whose combination of values (numbers in tenths of all values) some synthetic record has too, averaged over pairs of columns; as many records of either kind.",
-            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            "CO6", "support of pairs", "Share of human records whose combination of two values also occurs in a synthetic record, averaged over pairs of columns. Numbers are cut into tenths of all values. Equal numbers of human and synthetic records are compared.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="towards 0",
             margin=0.98, worse="smaller", role="support", paper="Kuhn, Kacker and Lei, NIST SP 800-142, 2010 (combinatorial coverage)",
         ),
     }  # fmt: skip
@@ -132,7 +132,8 @@ class Coverage(OfTables):
         draws = [neighbours.balls(is_first, self.k) for is_first in halves(2 * n, self.draws, rng)]
         note = f"{amount(n, 'record')} a side"
         for check, value in values.items():
-            # Parts of the points, without replacement (Shao and Wu, Ann. Statist. 17:1176, 1989): a bootstrap repeats points, whose balls then have no size.
+            # Parts of the points, without replacement (Shao and Wu, Ann. Statist. 17:1176, 1989): a bootstrap repeats points, whose balls then have
+            # no size.
             error = float(np.std([part[check] for part in parts], ddof=1)) * math.sqrt(size / (n - size))
             null = from_draws(value, np.array([draw[check] for draw in draws]), "smaller", "labels of human neighbours")
             half = student_quantile_over(PARTS, "parts") * error
@@ -144,9 +145,9 @@ class Coverage(OfTables):
             yield Reading(check, estimate, null, note=note)
 
     def _regions(self, human, synthetic, human_points, synthetic_points, more, kinds) -> Iterator[Pointed]:
-        """Human records that no synthetic one is near, and synthetic records that no human one is near.
+        """Yield human records with no synthetic record near them, and synthetic records with no human record near them.
 
-        Not near is farther than 999 of 1,000 human records are from the nearest of as many other human ones.
+        No record is near if the nearest is farther away than for 999 of 1,000 human records, compared with equally many other human records.
         """
         among = nearest(more, human_points, 1, kinds)[0][:, 0]
         usual, limit = float(np.median(among)), limit_or_farthest(np.sort(among), FAR, "upper")
@@ -157,7 +158,7 @@ class Coverage(OfTables):
 
 
 def _far(points: np.ndarray, others: np.ndarray, kinds: Sequence[slice], limit: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which points lie farther than that from all others, the farthest first, and how far."""
+    """Return the points whose distance to the nearest of `others` exceeds `limit`, the farthest first, and these distances."""
     distance = nearest(points, others, 1, kinds)[0][:, 0]
     chosen = np.argsort(-distance, kind="stable")[:POINTED]
     chosen = chosen[distance[chosen] > limit]
@@ -173,14 +174,15 @@ def _pointed(
             side,
             rows[chosen],
             distance / usual,
-            f"no {what} record is near; the value is the distance to the nearest one, in units of the usual distance between human records",
+            f"no {what} record is near; the value is the distance to the nearest such record, in units of the median nearest-neighbour distance of human records",
         )
 
 
 def sample(evidence: Evidence, limit: int, rng: np.random.Generator) -> tuple[np.ndarray, Table, np.ndarray]:
-    """Rows of human records, other human records, and rows of synthetic ones: as many of each.
+    """Return the rows of human records, a table of other human records, and the rows of synthetic records, equally many of each.
 
-    The others are from the holdout, or from the reference where there is none. Sets of one size are sampled at the same places, so that equal sets stay equal.
+    The other human records come from the holdout, or from the reference if there is no holdout. Sets of the same size are sampled at the same places,
+    so that equal sets stay equal.
     """
     reference, synthetic, holdout = evidence.reference, evidence.drawn, evidence.sides().get("holdout")
     human = reference.frame.height if holdout is not None else reference.frame.height // 2
@@ -188,7 +190,7 @@ def sample(evidence: Evidence, limit: int, rng: np.random.Generator) -> tuple[np
     if n < FEWEST:
         wanted = FEWEST if holdout is not None else 2 * FEWEST
         raise NotApplicable(
-            f"{amount(n, 'record')} a side, neighbours need {FEWEST}: a reference of {wanted}, and {FEWEST} synthetic records"
+            f"{amount(n, 'record')} per side, but neighbours need {FEWEST}; give {wanted} human and {FEWEST} synthetic records"
         )
     places = rng.integers(1 << 32)
     order, drawn = (np.random.default_rng(places).permutation(side.frame.height) for side in (reference, synthetic))
@@ -198,12 +200,12 @@ def sample(evidence: Evidence, limit: int, rng: np.random.Generator) -> tuple[np
 
 
 def some(table: Table, limit: int, rng: np.random.Generator) -> Table:
-    """At most so many records of the frame, at random."""
+    """Return at most `limit` records of the table, drawn at random."""
     return table if table.frame.height <= limit else table.take(rng.permutation(table.frame.height)[:limit])
 
 
 def _worst_cluster(evidence: Evidence, embed: Embedding, limit: int, rng: np.random.Generator) -> Reading:
-    """The cluster of human records that lost most, and what lives there."""
+    """Return the reading of the cluster of human records that lost most, with a description of its human records."""
     from scipy.cluster.vq import vq
 
     drawn, reference = some(evidence.drawn, MOST, rng), some(evidence.reference, MOST, rng)
@@ -213,7 +215,7 @@ def _worst_cluster(evidence: Evidence, embed: Embedding, limit: int, rng: np.ran
     if clusters < 2 or len(synthetic) < FEWEST:
         return unread(
             "clusters",
-            f"{len(human)} human and {len(synthetic)} synthetic records, clusters need {6 * IN_CLUSTER} human and {FEWEST} synthetic ones",
+            f"{len(human)} human and {len(synthetic)} synthetic records, but clusters need {6 * IN_CLUSTER} human and {FEWEST} synthetic records",
         )
     order = rng.permutation(len(human))
     centres, others = _centres(human[order[:fitted]], clusters, rng), order[fitted:]
@@ -231,7 +233,7 @@ def _worst_cluster(evidence: Evidence, embed: Embedding, limit: int, rng: np.ran
 
 
 def described(inside: Table, whole: Table, columns: int = 2) -> str:
-    """What sets some records of a table apart, by the columns in which they differ most: the median of a number, the commonest category.
+    """Describe some records of a table by the columns in which they differ most from the whole: the median of a number, or the commonest category.
 
     >>> from outcross.data.tables import table
     >>> columns = {"age": [20.0] * 5 + [40.0, 50.0, 60.0] * 5, "job": ["student"] * 5 + ["cook", "clerk", "smith"] * 5}
@@ -240,13 +242,13 @@ def described(inside: Table, whole: Table, columns: int = 2) -> str:
     'age about 20, job=student'
     """
     differences = [_apart(inside, whole, column) for column in whole.of_kind("category", "number")]
-    # The order of columns settles ties, so that the order of rows moves nothing.
+    # Ties are broken by the order of the columns, so that the order of rows has no effect.
     ordered = sorted((difference for difference in differences if difference is not None), key=lambda difference: -difference[0])
     return ", ".join(words for _, words in ordered[:columns])
 
 
 def _apart(inside: Table, whole: Table, column: str) -> tuple[float, str] | None:
-    """How far some records are from all in a column, in [0, 1], and what they hold there; None where they are not."""
+    """Return how much some records differ from all records in a column, in [0, 1], and a description of their values. None if they do not differ."""
     if whole.kinds[column] == "category":
         counts, all_counts = (
             side.frame[column].drop_nulls().value_counts().sort("count", column, descending=[True, False])
@@ -267,15 +269,16 @@ def _apart(inside: Table, whole: Table, column: str) -> tuple[float, str] | None
 
 
 def _roughly(value: float, every: np.ndarray) -> str:
-    """A number to a digit that is small beside the spread of a column."""
+    """Round a number to a digit that is small compared with the standard deviation of the column."""
     digits = -math.floor(math.log10(float(every.std()) / 2))
     return f"{round(value, digits):,.{max(0, digits)}f}"
 
 
 def _centres(points: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
-    """The centres of clusters, (clusters, d), by k-means (Lloyd, IEEE Trans. Inf. Theory 28:129, 1982; seeds of Arthur and Vassilvitskii, SODA 2007).
+    """Return the centres of clusters, (clusters, d), by k-means (Lloyd, IEEE Trans. Inf. Theory 28:129, 1982; seeds of Arthur and Vassilvitskii, SODA
+    2007).
 
-    It is started afresh several times, and the centres that are nearest to their points are taken: one start in four separates twenty modes.
+    The best of several random starts is used: the one with the smallest sum of squared distances. One start in four separates twenty modes.
     """
     from scipy.cluster.vq import vq
 
@@ -287,7 +290,10 @@ def _centres(points: np.ndarray, clusters: int, rng: np.random.Generator) -> np.
 
 
 def _flattened(synthetic: np.ndarray, human: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Both sets of points in `DIMENSIONS` directions drawn at random, where they have more: clusters of the one are clusters of the other (Boutsidis, Zouzias and Drineas, NeurIPS 2010)."""
+    """Project both sets of points on `DIMENSIONS` random directions if they have more dimensions.
+
+    The projection nearly preserves the clusters (Boutsidis, Zouzias and Drineas, NeurIPS 2010).
+    """
     dimensions = human.shape[1]
     if dimensions <= DIMENSIONS:
         return synthetic, human
@@ -296,9 +302,10 @@ def _flattened(synthetic: np.ndarray, human: np.ndarray, rng: np.random.Generato
 
 
 def _seeds(points: np.ndarray, clusters: int, rng: np.random.Generator) -> np.ndarray:
-    """Points to begin with, (clusters, d), each drawn by its squared distance to the nearest that was drawn before.
+    """Return initial centres, (clusters, d). Each point is drawn with a probability proportional to its squared distance to the nearest earlier
+    centre.
 
-    They are those that SciPy's `kmeans2` draws, which looks at the distances to all earlier ones anew for each.
+    They are the centres that SciPy's `kmeans2` draws. SciPy computes the distances to all earlier centres again for each new centre.
     """
     from scipy.spatial.distance import cdist
 
@@ -311,13 +318,13 @@ def _seeds(points: np.ndarray, clusters: int, rng: np.random.Generator) -> np.nd
 
 
 def _moved_to_means(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """The centres, each moved to the mean of the points that are nearest to it, until none moves any more."""
+    """Move each centre to the mean of its nearest points until no centre moves, for at most `STEPS` steps."""
     import warnings
 
     from scipy.cluster.vq import kmeans2
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a cluster may run empty: nothing is lost in it
+        warnings.simplefilter("ignore", UserWarning)  # an empty cluster keeps its centre
         for _ in range(STEPS):
             moved = kmeans2(points, centres, iter=1, minit="matrix", check_finite=False)[0]
             if np.array_equal(moved, centres):
@@ -338,7 +345,7 @@ def _support(evidence: Evidence, limit: int, draws: int, rng: np.random.Generato
     is_first = np.array(list(halves(2 * n, draws, rng)), dtype=float)
     shares = _seen(np.concatenate([synthetic[None], is_first @ occupied]), synthetic + human) / (n * pairs)
     value = float(shares[0])
-    # Human records as a mean; synthetic ones left out one by one, which empties the cells that they are alone in.
+    # The variance over human records is that of a mean. Synthetic records are left out one by one: this empties the cells that hold no other.
     seen = (synthetic > 0)[cells[n:]].mean(axis=1)
     lost = np.where(synthetic == 1, human, 0)[cells[:n]].mean(axis=1) / n
     error = math.sqrt(float(np.var(seen, ddof=1)) / n + float(np.square(lost - lost.mean()).sum()))
@@ -349,13 +356,16 @@ def _support(evidence: Evidence, limit: int, draws: int, rng: np.random.Generato
 
 
 def _cells(evidence: Evidence, limit: int, rng: np.random.Generator) -> np.ndarray:
-    """A number for the combination of values of each pair of columns, no two pairs sharing one, (2 n, pairs), n synthetic records and then n human ones."""
+    """Return a number for each record's combination of values in each pair of columns, (2 n, pairs): n synthetic records, then n human records.
+
+    Different pairs of columns share no number.
+    """
     columns = evidence.reference.of_kind("number", "category")[:MOST_COLUMNS]
     sides = evidence.drawn, evidence.reference
     n = min(limit, *(side.frame.height for side in sides))
     if not columns or n < FEWEST:
         raise NotApplicable(
-            f"{amount(n, 'record')} a side and {amount(len(columns), 'column')} of numbers and categories; needs {FEWEST} and 1"
+            f"{amount(n, 'record')} per side and {amount(len(columns), 'column')} of numbers and categories, but pairs need {FEWEST} records and 1 column"
         )
     places = rng.integers(1 << 32)
     synthetic, human = (side.take(np.random.default_rng(places).permutation(side.frame.height)[:n]) for side in sides)
@@ -366,18 +376,21 @@ def _cells(evidence: Evidence, limit: int, rng: np.random.Generator) -> np.ndarr
 
 
 def _seen(synthetic: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Human records in cells that hold a synthetic one, for synthetic counts (draws, cells) of `total` (cells,)."""
+    """Count the human records in cells that also hold a synthetic record, for synthetic counts (draws, cells) out of `total` (cells,)."""
     return np.where(synthetic > 0, total - synthetic, 0).sum(axis=1)
 
 
 def _codes(synthetic: Table, reference: Table, column: str) -> np.ndarray:
-    """The values of a column as whole numbers, synthetic records first, (2 n,): categories as they are, numbers by tenths of both sets, missing as one more."""
+    """Return the values of a column as whole numbers, synthetic records first, (2 n,).
+
+    Each category is a number. Numbers are cut into tenths of both sets. A missing value is a number of its own.
+    """
     import polars as pl
 
     if reference.kinds[column] == "category":
         both = pl.concat([synthetic.frame[column], reference.frame[column]])
         return both.rank("dense").fill_null(0).to_numpy().astype(np.int64)
-    # Edges from both sets together: from one alone, its records would lie in the cells more evenly than those of the other.
+    # The edges come from both sets together. From one set alone, its records would lie in the cells more evenly than those of the other set.
     values = np.concatenate([side.numbers(column) for side in (synthetic, reference)])
     finite = values[np.isfinite(values)]
     edges = np.unique(np.quantile(finite, np.arange(1, BINS) / BINS)) if finite.size else np.zeros(1)
@@ -385,5 +398,5 @@ def _codes(synthetic: Table, reference: Table, column: str) -> np.ndarray:
 
 
 def _joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """A number for each pair of values that occurs."""
+    """Return a number for each pair of values that occurs."""
     return np.unique(first * (int(second.max()) + 1) + second, return_inverse=True)[1]

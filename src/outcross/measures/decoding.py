@@ -24,14 +24,16 @@ LOSSES = "Holtzman et al., arXiv 1904.09751 (truncation cuts tails); Drayson et 
 
 @recipe
 class Decoding(Measure):
-    """How much of the loss of rare words is decoding, and how much learning: one model sampled twice, as its arm does and fully.
+    """The loss of rare words, split into the part due to decoding and the part due to learning.
 
-    Both samples continue the same prompts. What the model still writes at temperature 1 without truncation it has learned; what it
-    no longer writes as its arm samples it, decoding cut. So, for each band of words,
-    share of other human text - share written = (that - share written at temperature 1) + (share at temperature 1 - share written)
-    = learning + decoding.
+    One model is sampled twice: with the sampling settings of its arm, and fully, at temperature 1 without truncation. Both samples continue the same
+    prompts. The model has learned the words that it still writes when sampled fully. Decoding lost the words that it then no longer writes with the
+    settings of its arm. So, for each band of words,
+    share in other human text - share written = (share in other human text - share written at temperature 1)
+    + (share written at temperature 1 - share written) = learning + decoding.
 
-    The same is read where a word that stands in the prompt of a block does not count in that block, on all three sides.
+    Both readings are also computed without the words of prompts: a word that stands in the prompt of a block does not count in that block, on all
+    three sides.
     """
 
     libraries = (*Measure.libraries, "icu4py")
@@ -39,14 +41,14 @@ class Decoding(Measure):
     needs = ("text",)
     pages = {
         "decoding_loss": Page(
-            "DE1", "rare words lost by decoding", "Of the words that occur so often in the human training text, the share that this model writes when sampled fully less the share "
-            "that it writes as its arm samples it, after the same prompts.",
-            unit="fraction", healthy=0.0, collapsed="all that the model knows",
+            "DE1", "rare words lost by decoding", "Of the words of one frequency band in the human training text, the share that this model writes when sampled fully less the share "
+            "that it writes with the sampling settings of its arm, after the same prompts.",
+            unit="fraction", healthy=0.0, collapsed="the share that the model writes when sampled fully",
             worse="larger", role="decoding", preference=3, paper=LOSSES,
         ),
         "learning_loss": Page(
-            "DE2", "rare words lost by learning", "The share of those words that other human text of as many blocks holds less the share that this model writes when sampled fully.",
-            unit="fraction", healthy=0.0, collapsed="all that human text of as many blocks holds",
+            "DE2", "rare words lost by learning", "Of the words of one frequency band in the human training text, the share that occurs in equally many blocks of other human text less the share that this model writes when sampled fully.",
+            unit="fraction", healthy=0.0, collapsed="the share that occurs in equally many blocks of human text",
             worse="larger", role="decoding", preference=4, paper=LOSSES,
         ),
     }  # fmt: skip
@@ -56,13 +58,13 @@ class Decoding(Measure):
     }
 
     blocks: Annotated[int, Field(ge=20)] = 250
-    """Blocks of each sample; the first so many of what the arm drew, in the order of their prompts."""
+    """Number of blocks of each sample: the first of those that the arm drew, in the order of their prompts."""
 
     def __call__(self, evidence, rng):
         drawn, human, holdout = evidence.drawn, evidence.human.training.records, evidence.holdout
         n = min(self.blocks, len(drawn), len(holdout))
         if n == 0:
-            raise NotApplicable("nothing was drawn, or no second human sample is there")
+            raise NotApplicable("needs drawn records and a second human sample, but one of them is empty")
         draw = Draw(**json.loads(evidence.decoding or "{}"))
         rows = _first(drawn, n)
         as_drawn = drawn.take(rows)
@@ -79,7 +81,10 @@ class Decoding(Measure):
 
 
 def _losses(human: Blocks, own: RunningWords, full: RunningWords, floor: RunningWords, *, is_full: bool) -> Iterator[Reading]:
-    """What decoding and learning lose of every band of human words, from the words that the arm wrote, that its model writes fully, and of other people."""
+    """Yield the losses by decoding and by learning for every band of human words.
+
+    `own` are the words that the arm wrote, `full` those that its model writes when sampled fully, `floor` those of other human text.
+    """
     clusters, document = _clusters_of(human)
     for band in BANDS:
         here = _band(words(human), band)
@@ -95,7 +100,7 @@ def _losses(human: Blocks, own: RunningWords, full: RunningWords, floor: Running
 
 
 def _beyond_prompts(both: Compared, fully: Blocks, rng: np.random.Generator) -> tuple[RunningWords, ...]:
-    """The words of both samples, and of as many human blocks, that do not stand in their own prompts."""
+    """Return the words of both samples and of equally many human blocks, without those that stand in the prompt of their own block."""
     n = min(both.rows.size, len(both.human.blocks))
     others = np.sort(rng.permutation(len(both.human.blocks))[:n])
     own = both.drawn.take(np.arange(n))
@@ -103,26 +108,26 @@ def _beyond_prompts(both: Compared, fully: Blocks, rng: np.random.Generator) -> 
 
 
 def _clusters_of(human: Blocks) -> tuple[np.ndarray, str]:
-    """What the words of human text come in: the document of each block, or the block where there is one document; and their name."""
+    """Return the cluster of each human block and the name of the clusters: its document, or the block itself if there is only one document."""
     document = document_of(human)
     return (document, "documents") if document.max(initial=0) > 0 else (np.arange(len(human)), "blocks")
 
 
 def _first(drawn: Blocks, n: int) -> np.ndarray:
-    """The first n blocks in an order that is the blocks' own: by prompt, then by tokens."""
+    """Return the first n blocks in the order of their prompts and then of their tokens, which does not depend on the given order."""
     return np.lexsort((*drawn.tokens.T[::-1], drawn.column("_prompt")))[:n]
 
 
 def _fully(evidence: Evidence, rows: np.ndarray, prefix: int, rng: np.random.Generator) -> Blocks:
-    """What the model writes at temperature 1 after the prompts of these records."""
+    """Sample the model at temperature 1 after the prompts of these records."""
     if getattr(evidence.model, "is_remote", False):
-        raise NotApplicable("needs a second sample of the model, which is asked on its server for its records alone")
+        raise NotApplicable("needs a second sample of the model, but a model on a server writes only its own records")
     if evidence.has("prompts"):
         prompts = evidence.prompts.take(rows % len(evidence.prompts))
     else:
         places = evidence.drawn.column("_prompt")[rows]
         if (places < 0).any():
-            raise NotApplicable("sampling the same prompts again needs draw.prompts: human or newest")
+            raise NotApplicable("needs prompts to sample again; write draw.prompts: human or newest")
         prompts = evidence.human.training.records.take(places)
     return evidence.model.sample(Draw(records=len(rows), prefix=prefix), prompts, rng)
 
@@ -133,9 +138,9 @@ def _band(human: RunningWords, band: str) -> np.ndarray:
 
 
 def _difference(more: np.ndarray, less: np.ndarray, inside: np.ndarray, unit: str):
-    """The mean over words of a difference that each word has, its interval over the human documents where the words stand."""
+    """Return the mean over words of a difference per word, with an interval over the human documents in which the words occur."""
     if not more.size:
-        raise NotApplicable("no word of the human training text occurs so often")
+        raise NotApplicable("no word of the human training text is in this frequency band")
     size = totals(np.ones(more.size), inside)
     there = size > 0
     return ratio_of_sums(totals(more - less, inside)[there], size[there], unit)

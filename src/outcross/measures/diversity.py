@@ -1,4 +1,4 @@
-"""Do records, kinds of records and values repeat themselves?"""
+"""Are there fewer different records, kinds of records and values?"""
 
 from __future__ import annotations
 
@@ -39,74 +39,75 @@ from outcross.wording import amount
 
 HURLBERT = "Hurlbert, Ecology 52:577, 1971 (rarefaction)"
 MOST = 50_000
-"""Records a side whose kinds are compared, at most."""
+"""Maximum number of records per side for the Vendi score."""
 NOTHING = 1e-12
-"""Eigenvalues that rounding cannot tell from 0."""
+"""Eigenvalues up to this size count as 0, because of rounding."""
 ROUNDING = 1e-9
-"""What is left of a point beside all others that rounding cannot tell from nothing."""
+"""A point's component outside the directions of all other points counts as 0 up to this size, because of rounding."""
 SHIFTS = (-28.0, 20.0, 0.6)
-"""Logarithms of shifts of a spectrum between which an integral over all of them is taken, and the step: its error is below 1e-8."""
+"""First and last logarithm of the shift of the spectrum in a numerical integral, and the step. The error of the integral is below 1e-8."""
 CLOSE = 0.01
-"""Share of human records that are called near duplicates."""
+"""Share of human records that count as near duplicates by definition."""
 MOST_TAKEN_OVER = 0.9
-"""Share of fresh human values that stand in the reference, above which no synthetic share can be larger by much."""
+"""Largest share of fresh human values that also occur in the reference. Above it the synthetic share could hardly be larger, so it is not
+compared."""
 FEWEST_PAIRS = 25
-"""Pairs of equal records in either set, below which their numbers are not compared."""
+"""Minimum number of pairs of equal records in one of the sets. With fewer, the numbers of pairs are not compared."""
 FEWEST = 30
-"""Records or values a side, below which nothing is counted."""
+"""Minimum number of records or values per side."""
 
 
 @recipe
 class Diversity(OfTables):
-    """Distinct records, near duplicates, effective numbers of records, of kinds and of categories, values taken over from the reference, and how rich the language is, inside each group too.
+    """Distinct records, near duplicates, effective numbers of records, kinds and categories, and values copied from the reference.
 
-    Counts of distinct things depend on the amount of data: they are compared at one size, by rarefaction, which is exact; a bootstrap would repeat records and find fewer. What is inside each
-    group is looked at on the records in memory: distinct records, kinds and categories there, and how rich its language is, at one number of words of both sides.
+    Counts of distinct things depend on the amount of data. They are compared at equal sizes by rarefaction, which is exact. A bootstrap would repeat
+    records and find fewer distinct ones. Inside each group, distinct records, kinds and categories are compared among the records in memory.
     """
 
     points: Annotated[int, Field(ge=FEWEST, le=5_000)] = 2_500
-    """Records a side among which near duplicates are looked for, at most, drawn at random."""
+    """Maximum number of records per side among which near duplicates are searched, drawn at random."""
     draws: Annotated[int, Field(ge=19, le=10_000)] = 499
-    """Labels drawn over human records."""
+    """Number of random labellings of human records for the null distribution of near duplicates."""
     most: Annotated[int, Field(ge=0)] = INSIDE
-    """Groups of a column that are looked into, those with most human records first."""
+    """Maximum number of groups of a column that are examined, those with the most human records first."""
 
     aspect = "diversity"
     pages = {
         "distinct_rows": Page(
-            "DI1", "distinct records", "Distinct records among so many, over the distinct human records among as many.",
+            "DI1", "distinct records", "Number of distinct synthetic records divided by the number of distinct human records, for equal numbers of records.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.95, worse="smaller", role="diversity", paper=HURLBERT,
         ),
         "near_duplicates": Page(
-            "DI2", "near duplicates", "Share of records whose nearest other record is as close as that of the closest 1 % of human records, of as many.",
-            unit="fraction", healthy="what real data of this size show", collapsed="grows",
+            "DI2", "near duplicates", "Share of synthetic records whose nearest other synthetic record is as close as for the closest 1 % of human records, for equal numbers of records.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="grows",
             margin=0.5, worse="larger", role="diversity", paper="Lee et al., Deduplicating Training Data, ACL 2022, arXiv 2107.06499",
         ),
         "effective_rows": Page(
-            "DI3", "effective number of records", "P(two human records are equal) over P(two synthetic records are equal), one pair more added to each.",
+            "DI3", "effective number of records", "Probability that two human records are equal, divided by the probability that two synthetic records are equal. One pair of equal records is added to each.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", role="diversity", paper="Simpson, Nature 163:688, 1949; Hill, Ecology 54:427, 1973 (order 2)",
         ),
         "vendi": Page(
-            "DI4", "effective number of kinds", "Vendi score (exponential of the entropy of the eigenvalues of the similarity matrix, cosines of records as points) over that of as many human records.",
+            "DI4", "effective number of kinds", "Vendi score of the synthetic records divided by that of equally many human records. The Vendi score is the exponential of the entropy of the eigenvalues of the similarity matrix; similarities are cosines of the records as points.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", paper="Friedman and Dieng, TMLR 2023, arXiv 2210.02410",
         ),
         "effective_categories": Page(
-            "DI5", "effective number of categories", "Exponential of the entropy of a column of categories, corrected for what was not seen, over that of the reference.",
+            "DI5", "effective number of categories", "Exponential of the entropy of a column of categories, divided by that of the reference. Both entropies are corrected for unseen categories.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", paper="Miller, 1955 (the correction); Hill, Ecology 54:427, 1973 (order 1)",
         ),
         "distinct_values": Page(
-            "DI6", "distinct values", "Distinct values of a column of numbers among so many, over the distinct human values among as many.",
+            "DI6", "distinct values", "Number of distinct values of a column of numbers, divided by the number of distinct human values, for equal numbers of values.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", paper=HURLBERT,
         ),
         "copied_values": Page(
-            "DI7", "values taken over", "Share of the values of a column of numbers that stand in the reference digit by digit, against what fresh human values show. Synthetic values that are all copied come from marginals that are not modelled: no loss of variance will show.",
-            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.1, worse="larger", of="difference", is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (what fresh human values repeat)",
+            "DI7", "copied values", "Share of the values of a column of numbers that also occur in the reference, digit by digit, compared with that of fresh human values. If all synthetic values are copied, the generator does not model the distribution of the column, and no loss of variance can show.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
+            margin=0.1, worse="larger", of="difference", is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (values that fresh human data repeat)",
         ),
     }  # fmt: skip
 
@@ -171,7 +172,7 @@ def _values(evidence: Evidence, column: str) -> Iterator[Reading]:
 
 @dataclass(frozen=True)
 class _Compared:
-    """A ratio, its null, how few records would have to change, and the numbers themselves."""
+    """A ratio with its null, the rule for the smallest share of records that would have to change, and the human and synthetic numbers themselves."""
 
     estimate: Estimate
     null: Null
@@ -181,7 +182,7 @@ class _Compared:
 
 
 def _read(check: str, number: Callable[[], _Compared], column: str = "", note: str = "") -> Reading:
-    """The reading of what was compared, or of the reason why it cannot be."""
+    """Return the reading of a comparison, or of the reason why it cannot be computed."""
     compared = cache(number)
     reading = read_with_null(check, lambda: (compared().estimate, compared().null), column=column, note=note)
     if reading.estimate is None:
@@ -190,10 +191,11 @@ def _read(check: str, number: Callable[[], _Compared], column: str = "", note: s
 
 
 def _distinct(synthetic: np.ndarray, reference: np.ndarray) -> _Compared:
-    """Distinct things of counts (distinct,) each, at one size."""
+    """Compare the numbers of distinct things at equal sizes, from the counts of each, (distinct,) per side."""
     size = _enough(synthetic, reference) - 1
     sides = (distinct_at(counts, size) for counts in (synthetic, reference))
-    # Where (nearly) all are distinct the jackknife has (nearly) no width: one more record might have been a repeat.
+    # If (nearly) all records are distinct, the jackknife has (nearly) no width. The error is then at least 1, since one record might have been a
+    # repeat.
     ours, theirs = ((value, error if value <= size - 1 else max(error, 1.0)) for value, error in sides)
     ratio = _ratio(ours, theirs, "jackknife over records", int(synthetic.sum()))
     return _Compared(*ratio, OfDistinctThings(theirs[0] / size))
@@ -205,12 +207,12 @@ def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> _Compared:
     pairs = [int(np.sum(counts * (counts - 1)) / 2) for counts in (synthetic, reference)]
     if max(pairs) < FEWEST_PAIRS:
         raise NotApplicable(
-            f"{pairs[0]} pairs of equal synthetic records and {pairs[1]} of human ones; {FEWEST_PAIRS} in either set say something"
+            f"{pairs[0]} pairs of equal synthetic records and {pairs[1]} of equal human records, but at least {FEWEST_PAIRS} in one set are needed"
         )
     sides = []
     for counts in (synthetic, reference):
         value, error = equal_pairs(counts)
-        # One pair more: its error is that of a Poisson count at least.
+        # With the added pair the error is at least that of a Poisson count.
         sides.append((value + one_more, max(error, math.sqrt((value + one_more) * one_more))))
     ratio = _ratio(sides[1], sides[0], "jackknife over records", int(synthetic.sum()))
     return _Compared(*ratio, OfEqualPairs.of(synthetic))
@@ -219,12 +221,12 @@ def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> _Compared:
 def _enough(*counts: np.ndarray) -> int:
     n = min(int(side.sum()) for side in counts)
     if n < FEWEST:
-        raise NotApplicable(f"{n:,} records or values, distinct ones are compared from {FEWEST}")
+        raise NotApplicable(f"{n:,} records or values, but distinct ones are compared only from {FEWEST} on")
     return n
 
 
 def _ratio(top: tuple[float, float], bottom: tuple[float, float], method: str, n: int) -> tuple[Estimate, Null]:
-    """The ratio of two values with their standard errors."""
+    """Return the ratio of two values, each given with its standard error, and its null."""
     return ratio_of_estimates(around(*top, method, n), around(*bottom, method, n), "smaller")
 
 
@@ -237,7 +239,7 @@ def _near_duplicates(evidence: Evidence, limit: int, draws: int, rng: np.random.
     value, usual = _closer(nearest(drawn, drawn, 2, kinds)[0][:, 1], nearest(points, points, 2, kinds)[0][:, 1])
     neighbours = cloud(np.concatenate([points, others]), kinds=kinds)
     shares = [_closer(neighbours.alone(is_first), neighbours.alone(~is_first)) for is_first in halves(2 * n, draws, rng)]
-    # The excess over the human share, and not the share: where values are tied both move with the records at hand.
+    # The null is that of the excess over the human share, not of the share itself, because with tied values both shares vary together.
     null = from_draws(value - usual, np.array([first - second for first, second in shares]), "larger", "labels of human neighbours")
     # Near duplicates come in pairs, so half as many are independent.
     pairs = share(min(round(value * n / 2), n // 2), n // 2)
@@ -247,9 +249,9 @@ def _near_duplicates(evidence: Evidence, limit: int, draws: int, rng: np.random.
 
 
 def _closer(distances: np.ndarray, human: np.ndarray) -> tuple[float, float]:
-    """The share of distances that are as small as the human 1 % quantile, and the human share.
+    """Return the share of distances that are at most the human 1 % quantile, and the human share.
 
-    Its null is not beta-binomial: the distances within one set depend on one another, for near duplicates come in pairs.
+    The null is not beta-binomial, because the distances within one set depend on each other: near duplicates come in pairs.
     """
     at = limit_or_farthest(np.sort(human), CLOSE, "lower")
     return float((distances <= at).mean()), float((human <= at).mean())
@@ -258,10 +260,10 @@ def _closer(distances: np.ndarray, human: np.ndarray) -> tuple[float, float]:
 def _kinds_of_records(evidence: Evidence, rng: np.random.Generator) -> _Compared:
     n = min(MOST, evidence.drawn.frame.height, evidence.reference.frame.height)
     if n < FEWEST:
-        raise NotApplicable(f"{amount(n, 'record')} a side, kinds are compared from {FEWEST}")
+        raise NotApplicable(f"{amount(n, 'record')} per side, but kinds are compared only from {FEWEST} on")
     taken = [some(side, n, rng) for side in (evidence.drawn, evidence.reference)]
     embed = embedding(*taken)
-    # A dimension of ones, so that records near the middle are alike and not only those in one direction from it.
+    # With a dimension of ones, records near the centre are similar, and not only records in the same direction from it.
     points = [np.column_stack([np.ones(n), embed(side)]) for side in taken]
     spectra = [spectrum(side) for side in points]
     synthetic, human = ((score, score * error) for score, error in map(_vendi, spectra))
@@ -270,10 +272,12 @@ def _kinds_of_records(evidence: Evidence, rng: np.random.Generator) -> _Compared
 
 
 def vendi(points: np.ndarray) -> tuple[float, float]:
-    """The Vendi score of points (n, d) with cosines as similarities, and the standard error of its logarithm.
+    """Return the Vendi score of points (n, d), with cosines as similarities, and the standard error of its logarithm.
 
-    exp(−Σ λ ln λ) over the eigenvalues of XᵀX / n, rows of X of length 1: those of the n × n similarity matrix over n, in d × d (Friedman and Dieng 2023, §3.2).
-    The error is the jackknife's over records. That of the score's influence function, −xᵀ ln(XᵀX / n) x, is too small where records are few beside their dimensions, since each record is then nearly alone in its direction.
+    The score is exp(−Σ λ ln λ) over the eigenvalues of XᵀX / n, where the rows of X have length 1. These d × d eigenvalues are those of the n × n
+    similarity matrix divided by n (Friedman and Dieng 2023, §3.2). The error is the jackknife error over records. The error by the influence function
+    of the score, −xᵀ ln(XᵀX / n) x, is too small if there are few records compared with dimensions, since each record is then nearly alone in its
+    direction.
 
     >>> print(f"{vendi(np.eye(4))[0]:.6f}")
     4.000000
@@ -289,10 +293,11 @@ def _vendi(of_points: Spectrum) -> tuple[float, float]:
 
 
 def _entropies_without_each(of_points: Spectrum) -> np.ndarray:
-    """The entropy of the spectrum without each of the points in turn, (n,).
+    """Return the entropy of the spectrum without each of the points in turn, (n,).
 
-    Without x the matrix A = XᵀX / (n − 1) is A − c xxᵀ, c = 1 / (n − 1). As x ln x = ∫ (x / (1 + s) − x / (x + s)) ds over s > 0, the trace of (A − c xxᵀ) ln(A − c xxᵀ) is that of A ln A and
-    c ∫ (s x'(A + s)⁻²x / (1 − c x'(A + s)⁻¹x) − x'x / (1 + s)) ds more (Sherman and Morrison, Ann. Math. Stat. 21:124, 1950), a smooth integral over ln s. So no matrix is decomposed again.
+    Without x the matrix A = XᵀX / (n − 1) becomes A − c xxᵀ with c = 1 / (n − 1). Since x ln x = ∫ (x / (1 + s) − x / (x + s)) ds over s > 0, the
+    trace of (A − c xxᵀ) ln(A − c xxᵀ) is the trace of A ln A plus c ∫ (s x'(A + s)⁻²x / (1 − c x'(A + s)⁻¹x) − x'x / (1 + s)) ds (Sherman and
+    Morrison, Ann. Math. Stat. 21:124, 1950). This is a smooth integral over ln s, so no matrix has to be decomposed again.
     """
     squares = of_points.squares
     n = len(squares)
@@ -301,7 +306,7 @@ def _entropies_without_each(of_points: Spectrum) -> np.ndarray:
     logs = np.arange(*SHIFTS)
     shift = np.exp(logs)
     inverse = 1 / (values[:, None] + shift)
-    # `left` is 1 − c x'(A + s)⁻¹x. Its part 1 − c x'A⁻¹x is 0 where x is the only point in some direction.
+    # `left` is 1 − c x'(A + s)⁻¹x. Its part 1 − c x'A⁻¹x is 0 if x is the only point with a component in some direction.
     alone = 1 - squares @ (1 / values) / (n - 1)
     left = np.where(alone > ROUNDING, alone, 0.0)[:, None] + squares @ (inverse * shift / values[:, None]) / (n - 1)
     integrand = shift * (squares @ np.square(inverse)) / left - squares.sum(axis=1)[:, None] / (1 + shift)
@@ -311,18 +316,18 @@ def _entropies_without_each(of_points: Spectrum) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Spectrum:
-    """How n points in d dimensions, brought to length 1, spread over their principal directions."""
+    """The spectrum of n points in d dimensions that are scaled to length 1."""
 
     values: np.ndarray
-    """Eigenvalues of XᵀX / n, 0 in the directions that no point has a part in; (d,)."""
+    """Eigenvalues of XᵀX / n, (d,). They are 0 in directions in which no point has a component."""
     squares: np.ndarray
-    """The square of each point's coordinate in the first of these directions, as many as may hold any; (n, at most d)."""
+    """The square of each point's coordinate in the first of these directions, those that may be nonzero; (n, at most d)."""
 
 
 def spectrum(points: np.ndarray) -> Spectrum:
-    """The spectrum of points (n, d).
+    """Compute the spectrum of points (n, d).
 
-    XᵀX and XXᵀ have the same eigenvalues but for zeros, so that the smaller of the two matrices is decomposed: of few records of many columns XXᵀ.
+    XᵀX and XXᵀ have the same nonzero eigenvalues, so the smaller of the two matrices is decomposed: XXᵀ for few records with many columns.
     """
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
     rows = (points / np.where(lengths > 0, lengths, 1.0))[:, points.any(axis=0)]
@@ -345,9 +350,9 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     )
     n = counts.sum(axis=1)
     if min(n) < FEWEST:
-        raise NotApplicable(f"{amount(min(n), 'value')}, an entropy is compared from {FEWEST}")
+        raise NotApplicable(f"{amount(min(n), 'value')}, but an entropy is compared only from {FEWEST} on")
     if (counts[1] > 0).sum() < 2:
-        raise NotApplicable("the reference has one category")
+        raise NotApplicable("the reference has only one category")
     entropies = [float(corrected_entropy(side)) for side in counts]
     difference = entropies[0] - entropies[1]
     error = math.sqrt(sum(_entropy_variance(side) for side in counts))
@@ -358,13 +363,13 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
 
 
 def _tally(table: Table, column: str) -> dict[str, int]:
-    """How many records have each category."""
+    """Return the number of records of each category."""
     names, counts = table.frame[column].drop_nulls().value_counts(name="_count").get_columns()
     return dict(zip(names.to_list(), counts.to_list(), strict=True))
 
 
 def corrected_entropy(counts: np.ndarray) -> np.ndarray:
-    """−Σ p ln p in nats of counts (…, categories), and (categories seen − 1) / 2n more (Miller 1955; Madow 1948)."""
+    """Return −Σ p ln p in nats of counts (…, categories), plus the correction (categories seen − 1) / 2n (Miller 1955; Madow 1948)."""
     from scipy.special import xlogy
 
     n = counts.sum(axis=-1)
@@ -372,7 +377,10 @@ def corrected_entropy(counts: np.ndarray) -> np.ndarray:
 
 
 def _entropy_variance(counts: np.ndarray) -> float:
-    """Of the entropy of counts: that of −ln p over n, and the second term, which is all there is where categories are equally common."""
+    """Return the variance of the entropy of counts: the variance of −ln p, divided by n, plus a second term.
+
+    If all categories are equally common, the first term is 0.
+    """
     n = counts.sum()
     there = counts[counts > 0]
     logs = np.log(there / n)
@@ -385,5 +393,7 @@ def _copied(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences
     count, n, estimate = found_in(synthetic, reference)
     human, size = seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
     if human > MOST_TAKEN_OVER * size:
-        raise NotApplicable(f"{human / size:.0%} of fresh human values stand in the reference too: the column has few values")
+        raise NotApplicable(
+            f"{human / size:.0%} of fresh human values also occur in the reference: the column has few distinct values"
+        )
     return estimate, larger_share(count, n, human, size)

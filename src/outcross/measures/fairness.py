@@ -1,4 +1,4 @@
-"""Is a classifier as good to every group?"""
+"""Does a classifier treat all groups equally?"""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ NEWCOMBE = "Newcombe, Statistics in Medicine 17:873 (1998)"
 
 @recipe
 class FairnessMeasure(Measure):
-    """How right a generation's classifier is about held-out human records, and how unequal to their groups.
+    """Accuracy of a generation's classifier on held-out human records, and the differences between groups.
 
-    The favourable class is the last one. A rate of selection is how often a group gets it; the true positive rate is that among those who ought to, the false
-    positive rate among those who ought not. A gap is the largest rate of a group less the smallest, as in fairlearn. It is above 0 even where nothing differs:
-    its null says how far, and a signed difference (a group less all others) says in which direction. Where the classifier never says a class, rates
-    say nothing about how it treats groups and are not applicable.
+    The favourable class is the last one. The selection rate of a group is the share of its records that are given this class. The true positive rate
+    is this share among records of the favourable class, the false positive rate that among all other records. A gap is the largest rate of a group
+    less the smallest, as in fairlearn. It is above 0 even if the groups do not differ; its null shows by how much. A signed difference (a group less
+    all others) shows the direction. If the classifier never predicts one of the classes, rates do not show how it treats groups, and they are not
+    applicable.
     """
 
     aspect = "groups"
     needs = ("labelled",)
     pages = {
         "accuracy": Page(
-            "FA1", "accuracy", "Share of held-out human records whose class the classifier says.",
+            "FA1", "accuracy", "Share of held-out human records whose class the classifier predicts correctly.",
             unit="share of records", healthy="that of generation 0", collapsed="that of a guess",
             worse="smaller", role="use", lead=12, paper=WYLLIE, range=(0.0, 1.0),
         ),
         "group_accuracy": Page(
-            "FA2", "accuracy of each group", "Share of a group's held-out human records whose class the classifier says.",
+            "FA2", "accuracy of each group", "Share of a group's held-out human records whose class the classifier predicts correctly.",
             unit="share of records", healthy="that of generation 0", collapsed="that of a guess",
             worse="smaller", role="groups", paper=WYLLIE, range=(0.0, 1.0),
         ),
@@ -50,41 +51,41 @@ class FairnessMeasure(Measure):
         ),
         "accuracy_gap": Page(
             "FA4", "gap of accuracy", "The largest accuracy of a group less the smallest.",
-            unit="difference", healthy="its null: the mean where groups do not differ", collapsed="grows",
+            unit="difference", healthy="its null: the mean if groups do not differ", collapsed="grows",
             worse="larger", role="groups", paper=FAIRLEARN, range=(0.0, 1.0),
         ),
         "demographic_parity_gap": Page(
-            "FA5", "demographic parity difference", "The largest rate of selection of a group less the smallest.",
-            unit="difference", healthy="its null: the mean where groups do not differ", collapsed="grows",
+            "FA5", "demographic parity difference", "The largest selection rate of a group less the smallest.",
+            unit="difference", healthy="its null: the mean if groups do not differ", collapsed="grows",
             worse="larger", role="groups", lead=11, paper=FAIRLEARN, range=(0.0, 1.0),
         ),
         "equalised_odds_gap": Page(
             "FA6", "equalised odds difference", "The larger of the gaps of the true positive rate and of the false positive rate.",
-            unit="difference", healthy="its null: the mean where groups do not differ", collapsed="grows",
+            unit="difference", healthy="its null: the mean if groups do not differ", collapsed="grows",
             worse="larger", role="groups", paper=HARDT, range=(0.0, 1.0),
         ),
         "selection_rate": Page(
-            "FA7", "rate of selection of each group", "Share of a group's held-out human records that the classifier gives the favourable class.",
+            "FA7", "rate of selection of each group", "Share of a group's held-out human records to which the classifier gives the favourable class.",
             unit="share of records", healthy="that of generation 0", collapsed="0 or 1",
             role="groups", paper=WYLLIE, range=(0.0, 1.0),
         ),
         "true_positive_rate": Page(
-            "FA8", "true positive rate of each group", "Of a group's records of the favourable class, the share that get it. The false negative rate is what is left.",
+            "FA8", "true positive rate of each group", "Share of a group's records of the favourable class to which the classifier gives that class. The false negative rate is 1 minus it.",
             unit="share of records", healthy="that of generation 0", collapsed="0",
             worse="smaller", role="groups", paper=HARDT, range=(0.0, 1.0),
         ),
         "false_positive_rate": Page(
-            "FA9", "false positive rate of each group", "Of a group's records of other classes, the share that get the favourable one. The true negative rate is what is left.",
+            "FA9", "false positive rate of each group", "Share of a group's records of other classes to which the classifier gives the favourable class. The true negative rate is 1 minus it.",
             unit="share of records", healthy="that of generation 0", collapsed="1",
             worse="larger", role="groups", paper=HARDT, range=(0.0, 1.0),
         ),
         "selection_difference": Page(
-            "FA10", "signed difference of selection", "The rate of selection of a group less that of all others.",
+            "FA10", "signed difference of selection", "The selection rate of a group less that of all other groups together.",
             unit="difference", healthy=0.0, collapsed="away from 0, in either direction",
             role="groups", paper=NEWCOMBE, range=(-1.0, 1.0),
         ),
         "accuracy_difference": Page(
-            "FA11", "signed difference of accuracy", "The accuracy of a group less that of all others.",
+            "FA11", "signed difference of accuracy", "The accuracy of a group less that of all other groups together.",
             unit="difference", healthy=0.0, collapsed="away from 0, in either direction",
             role="groups", paper=NEWCOMBE, range=(-1.0, 1.0),
         ),
@@ -97,7 +98,7 @@ class FairnessMeasure(Measure):
 
 
 def of_groups(said: np.ndarray, people: LabelledPoints) -> list[Reading]:
-    """The readings of the classes that a classifier says of some people, (n,)."""
+    """Return the readings of a classifier's predicted classes, (n,), for labelled human records with groups."""
     groups = [people.group == number for number in range(len(people.groups))]
     right, chosen, ought = said == people.label, said == len(people.classes) - 1, people.label == len(people.classes) - 1
 
@@ -118,7 +119,7 @@ def of_groups(said: np.ndarray, people: LabelledPoints) -> list[Reading]:
     readings += _each("group_accuracy", accuracy, people)
     readings += _signed("accuracy_difference", accuracy, people)
     if never := [name for number, name in enumerate(people.classes) if not (said == number).any()]:
-        why = f"the classifier never says the class {never[0]!r}, so that rates do not say how it treats groups"
+        why = f"the classifier never predicts the class {never[0]!r}, so rates do not show how it treats groups"
         names = (
             "demographic_parity_gap", "equalised_odds_gap", "selection_rate", "true_positive_rate", "false_positive_rate", "selection_difference",
         )  # fmt: skip
@@ -137,7 +138,7 @@ def _without_null(measure: str, estimate: Callable[[], Estimate], **place: Any) 
 
 
 def _each(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) -> list[Reading]:
-    """A reading of each group, by its place."""
+    """Return a reading for each group, with the group as its place."""
     return [
         _without_null(measure, lambda counts=counts: rate(*counts), at=name)
         for counts, name in zip(rates, people.groups, strict=True)
@@ -145,7 +146,7 @@ def _each(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) ->
 
 
 def _signed(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) -> list[Reading]:
-    """Each group less all others; of two groups the last less the first."""
+    """Return the difference between each group and all others. If there are two groups, it is only the second less the first."""
     counts, sizes = (sum(column) for column in zip(*rates, strict=True))
     shown = list(enumerate(people.groups))[1:] if len(rates) == 2 else enumerate(people.groups)
     return [
@@ -157,8 +158,8 @@ def _signed(measure: str, rates: list[tuple[int, int]], people: LabelledPoints) 
 
 
 def _null(*several: list[tuple[int, int]]) -> Null:
-    """What the largest of some gaps is where no group differs."""
+    """Return the null distribution of a gap, or of the largest of several gaps, if groups do not differ."""
     if any(n == 0 for rates in several for _, n in rates):
-        raise NotApplicable("one of the groups has no record here")
+        raise NotApplicable("one of the groups has no record of this kind")
     common = [sum(count for count, _ in rates) / sum(n for _, n in rates) for rates in several]
     return gap_null([[n for _, n in rates] for rates in several], common)

@@ -13,29 +13,29 @@ SCHAEFFER = "Kazdan et al., arXiv 2410.16713 §3; Schaeffer et al., arXiv 2503.0
 
 @recipe
 class FittedLaw(Measure):
-    """How wide the fitted distribution is and how far it has drifted, against the true one (or held-out human records).
+    """Spread and drift of the fitted distribution, compared with the true distribution (or held-out human records).
 
-    The fitted mean and covariance are the model's own where it has them, else those of what it drew (divisor n - 1).
-    Expectations over chains of s² hide collapse: under replace E s² with divisor n - 1 never moves, while almost every
-    chain's s² goes to 0. The log-variance tells.
+    The fitted mean and covariance are the model's own if it has them, else those of the drawn records (divisor n - 1).
+    The expectation of s² over chains hides collapse: under replace, E s² with divisor n - 1 stays constant, while s² of almost every
+    chain goes to 0. The log-variance shows the collapse.
     """
 
     aspect = "spread"
     needs = ("vectors",)
     pages = {
         "log_variance": Page(
-            "FL1", "log-variance", "ln det of the fitted covariance over that of the true one, the mean over chains.",
+            "FL1", "log-variance", "ln of the determinant of the fitted covariance divided by that of the true covariance, mean over chains.",
             unit="nats", healthy=0.0, collapsed="minus infinity, linearly in the generations",
             role="spread", preference=1, lead=4, paper=SCHAEFFER,
         ),
         "spread_ratio": Page(
-            "FL2", "spread ratio", "Trace of the fitted covariance over the trace of the true one.",
+            "FL2", "spread ratio", "Trace of the fitted covariance divided by the trace of the true covariance, mean over chains.",
             unit="ratio", healthy=1.0, collapsed="0 in almost every chain (the mean may stay at 1)",
             role="spread", preference=3, lead=5, paper=SCHAEFFER,
         ),
         "mean_error": Page(
-            "FL3", "squared error of the mean", "Squared distance of the fitted to the true mean, over the true variance a dimension.",
-            unit="variances", range=(0.0, inf), healthy="1/n", collapsed="grows, then stays where the spread vanished",
+            "FL3", "squared error of the mean", "Squared distance between the fitted and the true mean, divided by the true variance per dimension.",
+            unit="variances", range=(0.0, inf), healthy="1/n", collapsed="grows, then stays constant once the variance has vanished",
             role="risk", preference=6, paper=SCHAEFFER,
         ),
         "w2": Page(
@@ -57,7 +57,7 @@ class FittedLaw(Measure):
 
 
 def _true_moments(evidence) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance of the distribution, where it is known; else of the held-out human records (divisor n - 1)."""
+    """Return the mean and the covariance of the true distribution if it is known, else of the held-out human records (divisor n - 1)."""
     if evidence.human.truth is not None:
         return evidence.human.truth.mean, evidence.human.truth.covariance
     human = evidence.reference.moments
@@ -74,12 +74,12 @@ def _moments(evidence) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _log_determinant(covariance: np.ndarray) -> np.ndarray:
-    """Ln det, (chains…); one number a chain needs no decomposition, and thousands of them take ten times as long with one."""
+    """Return ln det, (chains…). In one dimension no decomposition is used, which is ten times as fast for thousands of chains."""
     return np.log(covariance[..., 0, 0]) if covariance.shape[-1] == 1 else np.linalg.slogdet(covariance)[1]
 
 
 def _log_variance(covariance: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Ln det of the fitted covariance less that of the true one, (chains…); NotApplicable where one of them is singular."""
+    """Return ln det of the fitted covariance less that of the true one, (chains…). Raises NotApplicable if one of them is singular."""
     with np.errstate(divide="ignore"):
         fitted, human = _log_determinant(covariance), _log_determinant(true)
     if not np.isfinite(human):
@@ -92,12 +92,12 @@ def _log_variance(covariance: np.ndarray, true: np.ndarray) -> np.ndarray:
 
 
 def _bures(covariance: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """Squared Bures distance tr(S + S₀ − 2 (S₀^½ S S₀^½)^½), (chains…)."""
+    """Return the squared Bures distance tr(S + S₀ − 2 (S₀^½ S S₀^½)^½), (chains…)."""
     return np.trace(covariance, axis1=-2, axis2=-1) + np.trace(true) - 2 * _overlap(covariance, true)
 
 
 def _overlap(covariance: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """tr (S₀^½ S S₀^½)^½, (chains…)."""
+    """Return tr (S₀^½ S S₀^½)^½, (chains…)."""
     if len(true) == 1:
         return np.sqrt(np.maximum(covariance * true, 0))[..., 0, 0]
     values, vectors = np.linalg.eigh(true)

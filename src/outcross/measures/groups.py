@@ -21,29 +21,30 @@ from outcross.statistics.floors import fewer
 from outcross.statistics.sketches import Tally
 
 INSIDE = 20
-"""Groups of a column that are looked into, unless a measure is told of another number."""
+"""Default of the maximum number of groups of a column inside which a measure reads."""
 WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
 
 
 @recipe
 class Groups(OfTables):
-    """The share of every group and of every intersection of groups, and the spread inside each group.
+    """The share of every group and of every intersection of groups, and the variance inside each group.
 
-    Groups are the values of the columns named as such (`--groups sex,race`); a value that no human record has is no group here (tails finds it).
+    Groups are the values of the columns that were named as groups (`--groups sex,race`). A value that no human record has is not a group here;
+    `tails` reports such values.
     """
 
     most: Annotated[int, Field(ge=1)] = 200
-    """Groups and intersections looked at, those with most human records first."""
+    """Maximum number of groups, and of intersections of each set of columns, that are read, those with the most human records first."""
 
     aspect = "groups"
     pages = {
         "share": Page(
-            "GR1", "share of a group", "Share of records of a group, over its human share.",
+            "GR1", "share of a group", "Share of synthetic records in a group, divided by its human share.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", records=(4_700, "a group of 10 %"), role="groups", paper=f"{WYLLIE}; four fifths: 29 CFR 1607.4 D",
         ),
         "spread_inside": Page(
-            "GR2", "variance inside a group", "Variance of a column among the records of a group, over that of the same group in the reference.",
+            "GR2", "variance inside a group", "Variance of a column among the records of a group, divided by that of the same group in the reference.",
             unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(3_800, "normal numbers of the group"), role="groups", paper=WYLLIE,
         ),
@@ -89,26 +90,26 @@ class Groups(OfTables):
 
 
 def subsets(columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """Every single column, then every pair, … of the columns that name groups."""
+    """Yield every single column, then every pair of columns, and so on, of the columns that name groups."""
     for size in range(1, len(columns) + 1):
         yield from combinations(columns, size)
 
 
 def largest(evidence: Evidence, column: str) -> list[str]:
-    """The groups of a column, those with most human records in memory first."""
+    """Return the groups of a column, those with the most human records in memory first."""
     sizes = evidence.reference.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
     return list(map(str, sizes[column].to_list()))
 
 
 def is_group(table: Table, column: str, value: str) -> np.ndarray:
-    """Whether each record of the frame is of a group, (rows,)."""
+    """Return whether each record of the table belongs to a group, (rows,)."""
     import polars
 
     return table.frame.select((polars.col(column).cast(polars.String) == value).fill_null(False)).to_series().to_numpy()
 
 
 def named(columns: tuple[str, ...], group: tuple) -> str:
-    """How a group is written.
+    """Return the name of a group as text.
 
     >>> named(("sex", "race"), ("Female", "Black"))
     'sex=Female, race=Black'
@@ -117,7 +118,7 @@ def named(columns: tuple[str, ...], group: tuple) -> str:
 
 
 def _by(tally, columns: tuple[str, ...]) -> dict[tuple, int]:
-    """Records of each combination of these columns; records with a missing value are in none."""
+    """Return the number of records of each combination of values of these columns. Records with a missing value are left out."""
     import polars
 
     sums = tally.group_by(columns).agg(polars.col("count").sum()).drop_nulls(columns)
@@ -128,7 +129,7 @@ def _share(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
     if n == 0:
         raise NotApplicable("no synthetic record has a group")
     counts = ComparedCounts(synthetic=np.array([count, n - count]), human=np.array([human, m - human]))
-    # Wilson's ends are good on average over shares and not of few records: by them one record that is of a rare group would keep it.
+    # Wilson's interval is accurate on average over shares, but not for few records: with it, a single record would be enough to keep a rare group.
     low, high = (float(ends[0]) for ends in ratios(counts, ERROR, ERROR))
     value = count / n / (human / m)
     return Estimate(value, low, high, "exact binomial of both counts", n), fewer(count, n, human, m)

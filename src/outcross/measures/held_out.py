@@ -16,34 +16,34 @@ SHUMAILOV = "Shumailov et al., Nature 631:755 (2024)"
 
 @recipe
 class HeldOut(Measure):
-    """How well the model predicts human text of documents that no generation has seen.
+    """Loss of the model on human text of documents that no generation has seen.
 
-    It sees late collapse, and may stay flat while the tails are lost (Shumailov et al.). Each block stands alone: no context is
-    carried across blocks. The interval is one over documents, for the blocks of one document are alike.
+    It detects late collapse. It may stay flat while the tails are lost (Shumailov et al.). Each block is scored alone, without
+    context from other blocks. The interval is over documents, because the blocks of one document are similar.
     """
 
     aspect = "risk"
     needs = ("text",)
     pages = {
         "held_out_loss": Page(
-            "HO1", "held-out loss", "−Σ ln p over all tokens of the held-out human blocks, divided by their number; blocks stand alone.",
+            "HO1", "held-out loss", "−Σ ln p over all tokens of the held-out human blocks, divided by the number of tokens. Each block is scored alone.",
             unit="nats a token", healthy="that of generation 0", collapsed="grows",
             role="risk", preference=2, lead=2, paper=SHUMAILOV,
         ),
         "excess_loss": Page(
-            "HO2", "held-out loss above generation 0", "The held-out loss less that of generation 0's model, document by document: the same documents on both sides, so "
+            "HO2", "held-out loss above generation 0", "The held-out loss less that of generation 0's model, document by document. Both losses are on the same documents, so "
             "the interval is that of the change.",
             unit="nats a token", healthy=0.0, collapsed="grows",
             worse="larger", role="risk", preference=1, paper=SHUMAILOV,
         ),
         "held_out_perplexity": Page(
-            "HO3", "held-out perplexity", "exp of the held-out loss, the mean over all tokens; as a reading of its own the mean over blocks of each block's perplexity, which is larger.",
-            unit="tokens", healthy="that of generation 0", collapsed="grows; the number of kinds of token for a model that knows nothing",
+            "HO3", "held-out perplexity", "exp of the held-out loss, which is the mean over all tokens. A second reading is the mean over blocks of each block's perplexity, which is larger.",
+            unit="tokens", healthy="that of generation 0", collapsed="grows; a uniform model has the size of the vocabulary",
             log=True, role="risk", preference=3, lead=1, paper=SHUMAILOV,
         ),
         "bits_per_byte": Page(
-            "HO4", "bits per byte", "−Σ log₂ p over the held-out human blocks, divided by their bytes in UTF-8; comparable across tokenisers.",
-            unit="bits a byte", healthy="that of generation 0", collapsed="grows; 8 says as little as chance",
+            "HO4", "bits per byte", "−Σ log₂ p over the held-out human blocks, divided by their bytes in UTF-8. It is comparable across tokenisers.",
+            unit="bits a byte", healthy="that of generation 0", collapsed="grows; 8 is as bad as chance",
             role="quality", lead=3, paper="Gao et al., The Pile, arXiv 2101.00027 §3.1",
         ),
     }  # fmt: skip
@@ -70,9 +70,9 @@ class HeldOut(Measure):
 
 @remembered
 def nats(model, blocks: Blocks) -> np.ndarray:
-    """−ln p of every block under a model, (n,).
+    """Return −ln p of every block under a model, (n,).
 
-    Scored once for a model and human text that stay in memory: generation 0 is asked at every generation.
+    The result is remembered while model and text are in memory, because every generation needs the scores of generation 0's model.
     """
     surprise = -np.asarray(model.log_prob(blocks), dtype=float)
     if impossible := int((~np.isfinite(surprise)).sum()):
@@ -81,13 +81,13 @@ def nats(model, blocks: Blocks) -> np.ndarray:
 
 
 def _mean_of_exp(surprise: np.ndarray, tokens: np.ndarray, documents: np.ndarray) -> Estimate:
-    """The mean over blocks of each block's own perplexity, which Jensen's inequality puts above that of the mean."""
+    """Return the mean over blocks of each block's own perplexity. By Jensen's inequality it is above the exponential of the mean loss."""
     with np.errstate(over="ignore", invalid="ignore"):
         return ratio_of_sums(totals(np.exp(surprise / tokens), documents), totals(np.ones(tokens.size), documents), "documents")
 
 
 def exp(loss: Estimate) -> Estimate:
-    """The exponential of an estimate; NotApplicable where it is too large for a number."""
+    """Return the exponential of an estimate. Raises NotApplicable if it overflows."""
     with np.errstate(over="ignore"):
         return loss.on_scale(np.exp)
 

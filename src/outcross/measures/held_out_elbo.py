@@ -12,11 +12,11 @@ KINGMA = "Kingma and Welling, arXiv 1312.6114; in the loop: Shumailov et al., Na
 
 @recipe
 class HeldOutElbo(Measure):
-    """How badly a variational autoencoder explains human pictures that no generation has seen: the negative evidence lower bound.
+    """Negative evidence lower bound (ELBO) of a variational autoencoder on human pictures that no generation has seen.
 
-    Of pictures in black and white it bounds −ln p from above; of grey ones it is the published loss, and no bound. Its two parts stand at places of their own. It sees late collapse: a model that writes grey pictures explains
-    no picture well. One latent a picture is drawn, the same for this generation's model as for generation 0's, so that the change is one of
-    pairs. The interval is over pictures.
+    For black-and-white pictures it is an upper bound of −ln p. For grey pictures it is the published loss, but not a bound. Its two parts are
+    readings at places of their own. It detects late collapse: a model that writes grey pictures explains no picture well. One latent per picture is
+    drawn, the same for this generation's model and for generation 0's, so that the change is computed over pairs. The interval is over pictures.
     """
 
     aspect = "risk"
@@ -24,7 +24,7 @@ class HeldOutElbo(Measure):
     pages = {
         "held_out_elbo": Page(
             "EL1", "held-out negative ELBO", "Mean over held-out human pictures of the cross-entropy of their pixels given one latent drawn from the posterior, plus the divergence of that posterior from N(0, I).",
-            unit="nats a picture", healthy="that of generation 0", collapsed="grows, to that of one picture for all",
+            unit="nats a picture", healthy="that of generation 0", collapsed="grows, up to the value of a model with a single picture",
             role="risk", preference=9, lead=9, paper=KINGMA,
         ),
         "excess_elbo": Page(

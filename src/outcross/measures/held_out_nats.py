@@ -11,12 +11,11 @@ from outcross.statistics.clusters import ratio_of_sums
 
 @recipe
 class HeldOutNats(Measure):
-    """How unlikely the model finds real points that it has not seen: the cross-entropy, the metric of the papers on kernel densities.
+    """Cross-entropy of the model on real points that it has not seen, the metric of the papers on kernel densities.
 
-    The floor is the same for the model of generation 0, fitted on as many real points. Densities have units: only differences
-    mean something, and 0 is no end of the scale. One real point where the model has no density makes the mean infinite; then
-    there is no number, and the note gives their share. The interval of a single chain is over points
-    and speaks of this model: how another human sample would have taught it is not in it.
+    The floor is the value for the model of generation 0. Densities have units, so only differences have a meaning, and values may be below 0.
+    A single real point with density 0 makes the mean infinite. In that case there is no number, and the note gives the share of such points.
+    The interval of a single chain is over points and holds for this model only: it does not include the variation between human samples.
     """
 
     by_default = False
@@ -24,8 +23,8 @@ class HeldOutNats(Measure):
     needs = ("vectors",)
     pages = {
         "held_out_nats": Page(
-            "HN1", "held-out nats", "−ln p of real points that no model learned from (a fresh sample of the truth, as many as were drawn; or the held-out human records), the mean over points and chains.",
-            unit="nats a point", healthy="that of the model fitted on human data alone", collapsed="grows without end, or is infinite where the model lost its support",
+            "HN1", "held-out nats", "−ln p of real points that no model learned from, mean over points and chains. The real points are a fresh sample of the true distribution, as many as were drawn, or the held-out human records.",
+            unit="nats a point", healthy="that of the model fitted on human data alone", collapsed="grows without end, or is infinite if real points lie outside the model's support",
             worse="larger", role="quality", paper="Kazdan et al., arXiv 2410.16713 (kernel densities)",
         ),
     }  # fmt: skip
@@ -41,7 +40,7 @@ def _held_out(evidence: Evidence, rng: np.random.Generator) -> Vectors:
 
 
 def nats(model, real: Vectors) -> Estimate:
-    """−ln p of real points under a model, the mean over chains, else over points."""
+    """Return the mean of −ln p of real points under a model, with an interval over chains if there are several, else over points."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         surprise = -np.asarray(model.log_prob(real), dtype=float)  # (chains…, n)
     if lost := int((~np.isfinite(surprise)).sum()):

@@ -16,30 +16,30 @@ SHUMAILOV = "Shumailov et al., Nature 631:755 (2024), supplement (VAE on MNIST)"
 
 @recipe
 class Latents(Measure):
-    """How widely the pictures of a generation are scattered, as the encoder of generation 0 sees them.
+    """Mean and standard deviation of the pictures of a generation in the latent space of generation 0's encoder.
 
-    Latents are drawn from N(0, I) and decoded by the model of this generation, and generation 0's encoder gives each picture a posterior
-    mean: (latents × dimensions) numbers. The numbers of one picture are not independent, so the interval is over the pictures. It speaks
-    of these models: how far another training run would end elsewhere, only seeds show.
+    Latents are drawn from N(0, I) and decoded by the model of this generation. Generation 0's encoder then gives each picture a posterior
+    mean, which makes (latents × dimensions) numbers. The numbers of one picture are not independent, so the interval is over the pictures. It holds
+    for these models only: the variation between training runs needs several seeds.
     """
 
     aspect = "spread"
     needs = ("images",)
     pages = {
         "latent_spread": Page(
-            "LS1", "spread of latents", "Standard deviation of all posterior means that generation 0's encoder gives to pictures of this generation (of 100 latents, unless set; divisor n − 1).",
+            "LS1", "spread of latents", "Standard deviation of all coordinates of the posterior means that generation 0's encoder gives to pictures of this generation (100 pictures, unless set; divisor n − 1).",
             unit="standard deviations of the prior", healthy="that of generation 0", collapsed="0: one picture is left",
             role="spread", preference=4, lead=8, paper=SHUMAILOV,
         ),
         "latent_mean": Page(
             "LS2", "mean of latents", "Mean of the same posterior means.",
-            unit="standard deviations of the prior", healthy=0.0, collapsed="where the last picture lies",
+            unit="standard deviations of the prior", healthy=0.0, collapsed="the mean of the last picture",
             role="quality", paper=SHUMAILOV,
         ),
     }  # fmt: skip
 
     latents: Annotated[int, Field(ge=2, le=100_000)] = 100
-    """Latents that are drawn and decoded."""
+    """Number of latents that are drawn and decoded."""
 
     def __call__(self, evidence, rng):
         means = self._posterior_means(evidence, rng)
@@ -49,7 +49,7 @@ class Latents(Measure):
         )
 
     def _posterior_means(self, evidence: Evidence, rng: np.random.Generator) -> np.ndarray:
-        """What generation 0's encoder says of pictures of this generation, (latents, dimensions)."""
+        """Return the posterior means of generation 0's encoder for pictures of this generation, (latents, dimensions)."""
         model, first = evidence.model, evidence.first_model
         if not (hasattr(model, "decode") and hasattr(first, "encode")):
             raise NotApplicable("needs models that decode latents and encode pictures, as vae does")
@@ -58,7 +58,7 @@ class Latents(Measure):
 
 
 def spread(means: np.ndarray) -> Estimate:
-    """The standard deviation of all numbers of an array (pictures, dimensions), its interval that of their variance over pictures."""
+    """Return the standard deviation of all numbers of an array (pictures, dimensions). Its interval is that of their variance over pictures."""
     squares = np.square(means - means.mean()).sum(axis=1)
     variance = float(squares.sum() / (means.size - 1))
     parts = (squares - squares.mean()) / (means.size - 1)

@@ -1,4 +1,4 @@
-"""How rich is the language?"""
+"""How diverse is the language of the texts?"""
 
 from __future__ import annotations
 
@@ -40,85 +40,86 @@ from outcross.text.zipf import zipf_slope
 from outcross.wording import amount
 
 WORDS = 1_000_000
-"""Words at which two sets are compared, at most."""
+"""Maximum number of words at which two sets are compared."""
 FEWEST = 20
-"""Long texts a side, below which what is inside a text is not compared."""
+"""Minimum number of long texts per side for the variety inside a text."""
 LONG = 50
-"""Words of a text from which its MTLD is more than noise, and of which its repetition is read, at most."""
+"""Minimum number of words of a text for its MTLD; shorter texts give little more than noise. Also the maximum number of words read for repetition."""
 PORTIONS = 20
 Compared = tuple[Estimate, Null, Callable[[float, float], float] | None]
-"""A ratio, its null, and how few running words or bytes would have to change; None where that has no least share."""
+"""A ratio, its null, and the rule for the smallest share of running words or bytes that would have to change. The rule is None if there is none."""
 GUO = "Guo et al., The Curious Decline of Linguistic Diversity, NAACL 2024, arXiv 2311.09807"
 
 
 @recipe
 class LexicalDiversity(OfTexts):
-    """How many different things the text says, against human text of as many words.
+    """Lexical diversity of the text, compared with that of human text with equally many words.
 
-    Most of it depends on the amount of text, so that both sides are read at one number of words; the note says at how many. n-grams of
-    words never cross the end of a text. How the intervals of counts are made `clusters.distinct` and `clusters.jackknife` explain; that of the
-    vocabulary comes from documents that are dealt anew, for its jackknife is too narrow for documents that differ much (of several languages).
-    Inside a group the language is compared with that of the same group. What counts words is also read without the words of the own prompt:
-    as many words are written on both sides, and those that stand in the prompt of their own text do not count.
+    Most of the numbers depend on the amount of text, so both sides are read at the same number of words, which the note gives. n-grams of
+    words never cross the end of a text. `clusters.distinct` and `clusters.jackknife` explain the intervals of counts. The interval of the
+    vocabulary comes from a permutation of documents, because its jackknife is too narrow if documents differ much, for instance in their language.
+    Inside a group, the language is compared with that of the same group of people. Readings that count words are also computed without the words of
+    the prompts: both sides have equally many written words, and a word that stands in the prompt of its own text does not count.
 
-    How severe a loss is (`statistics.variety`): the least share of running words that would have to change, exact for vocabulary, runs of words, the effective number of words and
-    words said once. For the size when compressed it is the least share of bytes, where a byte that changes adds one byte at most. Zipf's slope is fitted to all ranks at once and has no least change:
-    the ratio says what part of human text is missing, as for other ratios (`measures.severity`), and so it does for the likeness of texts and the variety inside one.
+    The severity of a loss (`statistics.variety`) is the smallest share of running words that would have to change. It is exact for vocabulary, runs
+    of words, the effective number of words and words that occur once. For the size when compressed it is the smallest share of bytes, if a byte that
+    changes adds at most one compressed byte. Zipf's slope, the similarity of texts and the variety inside a text have no such smallest change. Their
+    severity is the part of the human value that is missing, as for other ratios (`measures.severity`).
     """
 
     most: Annotated[int, Field(ge=0)] = INSIDE
-    """Groups of a column whose language is read, those with most human records first."""
+    """Maximum number of groups of a column whose language is read, those with the most human records first."""
 
     aspect = "diversity"
     pages = {
         "vocabulary_ratio": Page(
-            "DI10", "vocabulary", "Distinct words among so many, over those of as many words of human text.",
+            "DI10", "vocabulary", "Number of distinct words, divided by the number of distinct words of human text, for equal numbers of words.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", preference=2, paper="Gotelli and Colwell, Ecol. Lett. 4:379, 2001 (whole records are drawn, not words)",
         ),
         "distinct_n": Page(
-            "DI11", "distinct runs of words", "Distinct runs of 2, 3 and 4 words among so many, over those of human text among as many.",
+            "DI11", "distinct runs of words", "Number of distinct runs of 2, 3 and 4 words, divided by that of human text, for equal numbers of words.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", paper=f"Li et al., NAACL 2016 (distinct-n); {GUO}",
         ),
         "word_entropy": Page(
-            "DI12", "effective number of words", "Exponential of the entropy of words at a fixed number of them, over that of human text.",
+            "DI12", "effective number of words", "Exponential of the entropy of word frequencies, divided by that of human text, for equal numbers of words.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", paper="Gambetta et al., arXiv 2410.12341",
         ),
         "hapax_share": Page(
-            "DI13", "words said once", "Words that occur once over distinct words, at a fixed number of words, over that of human text.",
+            "DI13", "words that occur once", "Share of the distinct words that occur only once, divided by that share of human text, for equal numbers of words.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", paper="Baayen, Word Frequency Distributions, 2001",
         ),
         "zipf_slope": Page(
-            "DI14", "Zipf's slope", "How steeply the frequency of words falls with their rank, at a fixed number of words, over that of human text; steeper where few words do all.",
+            "DI14", "Zipf's slope", "Slope with which the frequency of words falls with their rank, divided by that of human text, for equal numbers of words. It is steeper if few words make up most of the text.",
             unit="ratio", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="diversity", paper="Clauset et al., SIAM Rev. 51:661, 2009, eq. 3.5",
         ),
         "compression": Page(
-            "DI15", "size when compressed", "Bytes after zlib over bytes before, of portions of one size, over that of human text; smaller where texts repeat each other.",
+            "DI15", "size when compressed", "Bytes after compression with zlib divided by bytes before, divided by the same ratio of human text, for portions of equal size. It is smaller if texts repeat each other.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", paper="Shaib et al., arXiv 2403.00553",
         ),
         "self_bleu": Page(
-            "DI16", "likeness of texts", "Self-BLEU-4 of random texts, as many a draw on both sides, over that of human text; larger where texts are alike.",
+            "DI16", "similarity of texts", "Self-BLEU-4 of random texts, divided by that of equally many human texts. It is larger if texts are similar to each other.",
             unit="ratio", healthy=1.0, collapsed="grows",
             margin=0.8, worse="larger", role="diversity", paper="Zhu et al., Texygen, SIGIR 2018",
         ),
         "mtld": Page(
-            "DI17", "variety inside a text", "Mean MTLD of texts of at least 50 words, over that of human text.",
+            "DI17", "variety inside a text", "Mean MTLD (measure of textual lexical diversity) of texts of at least 50 words, divided by that of human text.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="diversity", paper="McCarthy and Jarvis, Behav. Res. Methods 42:381, 2010",
         ),
         "repetition": Page(
-            "DI18", "repetition", "1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of a text's word n-grams that it has said before, over all texts; of the first 50 words of each, or fewer where half of the texts are shorter.",
-            unit="fraction", healthy="what human text shows", collapsed="towards 1",
+            "DI18", "repetition", "1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of word n-grams, over all texts, that occurred earlier in the same text. The first 50 words of each text are read, or fewer if half of the texts are shorter.",
+            unit="fraction", healthy="the value of human text", collapsed="towards 1",
             margin=0.02, worse="larger", of="difference", role="quality", paper="Drayson et al., arXiv 2502.15654; Welleck et al., ICLR 2020",
         ),
         "known_words": Page(
-            "DI19", "known words", "Share of the running words that occur in human text: in the reference, or in half of it where there is no holdout, whose other half then shows what fresh human text does.",
-            unit="fraction", healthy="what fresh human text shows", collapsed="falls where words are made up",
+            "DI19", "known words", "Share of the running words that occur in human text, compared with fresh human text. The human text is the reference, and the fresh text the holdout. Without a holdout they are two halves of the reference.",
+            unit="fraction", healthy="the value of fresh human text", collapsed="falls if words are made up",
             margin=0.02, worse="smaller", of="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1: the high tail of perplexity",
         ),
     }  # fmt: skip
@@ -133,7 +134,7 @@ class LexicalDiversity(OfTexts):
         plain = list(self._plain(evidence, rng))
         yield from plain
         pages = [page for page in self.pages if page.endswith(BEYOND)]
-        (own,) = rng.spawn(1)  # so that these numbers do not depend on how many random ones the others took
+        (own,) = rng.spawn(1)  # so that these readings do not depend on how many random numbers the others used
         yield from read_beyond_prompts(evidence, pages, plain, lambda prompted: self._beyond(prompted, own))
 
     def _plain(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
@@ -177,13 +178,13 @@ def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generato
     yield beside(
         "repetition",
         lambda: (*_repetition(synthetic, human, span), None),
-        said=f"of the first {span} words of texts that have as many",
+        said=f"of the first {span} words of texts with at least as many",
     )
     yield beside("known_words", lambda: (*_known(sides, rng), None), said="")
 
 
 def _read(check: str, number: Callable[[], Compared], column: str, note: str, at: str = "") -> Reading:
-    """The reading of what was compared, or of the reason why it cannot be."""
+    """Return the reading of a comparison, or of the reason why it cannot be computed."""
     number = cache(number)
     reading = read_with_null(check, lambda: number()[:2], at=at, column=column, note=note)
     return reading if reading.estimate is None else replace(reading, change=number()[2])
@@ -221,7 +222,7 @@ NUMBERS: Mapping[str, Callable[[Sample, Sample], Compared]] = {
     "hapax_share": _said_once,
     "zipf_slope": _slopes,
 }
-"""What is compared at one number of words, by its check."""
+"""The readings that are compared at equal numbers of words, each with its function."""
 
 
 def _likeness(synthetic: Texts, human: Texts, many: int, rng: np.random.Generator) -> Compared:
@@ -235,7 +236,7 @@ def _compressed(synthetic: Texts, human: Texts, portion: int, rng: np.random.Gen
 
 
 def _beyond_prompts(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
-    """What counts words, without those of the own prompt, among as many written words of both sides."""
+    """Yield the readings that count words, without the words of each text's own prompt, for equal numbers of written words."""
     synthetic, human = sides["synthetic"], sides.get("holdout", sides["reference"])
     size = min(WORDS, len(synthetic.texts.words), len(human.texts.words))
     note = "; ".join(filter(None, (f"at {amount(size, 'word')}", notes(synthetic, human))))
@@ -254,13 +255,13 @@ def _beyond_prompts(column: str, sides: Mapping[str, Writing], rng: np.random.Ge
 
 
 def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Generator) -> Compared:
-    """Distinct words of both sides."""
+    """Compare the numbers of distinct words of both sides."""
     if size == 0:
         raise NotApplicable("no words in the synthetic or the human text")
     words, of_texts, drawn = synthetic.beside(human, size, rng)
     number = int(of_texts.max()) + 1
     if min(drawn, number - drawn) < 2:
-        raise NotApplicable(f"{drawn} and {number - drawn} {synthetic.of}, labels are drawn from 2 a side")
+        raise NotApplicable(f"{drawn} synthetic and {number - drawn} human {synthetic.of}, but a permutation needs 2 per side")
     said = words.own
     is_human = of_texts[said.blocks] >= drawn
     if not is_human.any():
@@ -276,16 +277,16 @@ def _exponential(estimate: Estimate) -> Estimate:
 
 
 def _variety(text: Writing) -> Estimate:
-    """Mean MTLD of long texts."""
+    """Return the mean MTLD of long texts."""
     long = np.flatnonzero(text.texts.words.per_block >= LONG)
     if long.size < FEWEST:
-        raise NotApplicable(f"{long.size} texts have {LONG} words or more, their variety needs {FEWEST}")
+        raise NotApplicable(f"{long.size} texts have {LONG} words or more, but at least {FEWEST} are needed")
     chosen = text.take(long[:20_000])
     return average(Mtld()(chosen.texts), chosen.documents, text.of)
 
 
 def _span(synthetic: Writing, human: Writing) -> int:
-    """The words of a text of which its repetition is read: so many that half of the texts of either side have them."""
+    """Return the number of words of a text that are read for repetition: at most so many that half of the texts of either side have them."""
     return int(min(LONG, *(np.median(side.texts.words.per_block) if len(side) else 0 for side in (synthetic, human))))
 
 
@@ -314,6 +315,6 @@ def _known_in(text: Sample, human: Writing) -> Estimate:
 
 
 def _against(own: Estimate, usual: Estimate, worse: Worse) -> tuple[Estimate, Null]:
-    """A share beside that of human text, both with an error."""
+    """Return a share with the null of no difference from the share of human text. Both shares have an error."""
     error = math.hypot(own.standard_error, usual.standard_error)
     return own, normal(own.value, error, worse, own.method, usual.value)

@@ -17,41 +17,41 @@ from outcross.wording import amount
 
 QUANTILES = (0.05, 0.5, 0.95)
 ENDS: dict[str, tuple[float, End]] = {"below human 5 %": (0.05, "lower"), "above human 99.9 %": (0.001, "upper")}
-"""How many human blocks lie out there, as a fraction, and at which end."""
+"""Each end with the share of human blocks beyond its limit."""
 
 BINS = (4, 8, 16, 32, 64, 128, 256, 512)
-"""Edges of the histogram of perplexities, tokens: doubling, so that bins are equally wide on a logarithmic axis."""
+"""Edges of the histogram of perplexities, in tokens. They double, so that bins are equally wide on a logarithmic axis."""
 
 FIGURE = "Shumailov et al., Nature 631:755 (2024), Fig. 1"
 
 
 @recipe
 class GeneratedPerplexity(Measure):
-    """How likely the drawn text is to the model of generation 0, and at both ends: what it finds too easy, and what it would never say.
+    """Perplexity of the drawn text under the model of generation 0, and the share of drawn text beyond both ends of human text.
 
-    In Shumailov et al. (Fig. 1b, c) the mass moves to low perplexity while a tail grows at the high end, so that the mean alone may
-    stand still. A quantile is taken at rank q (n + 1), for which new human text exceeds it with chance 1 − q. Drawn
-    blocks count in prompts, human ones in documents; the shares at the ends count the error of the human limit too.
+    In Shumailov et al. (Fig. 1b, c) the mass moves to low perplexity while a tail grows at the high end, so the mean alone may not change. A quantile
+    is taken at rank q (n + 1), which new human text exceeds with probability 1 − q. The independent units are the prompts of drawn blocks and the
+    documents of human blocks. The intervals of the shares at the ends include the error of the human limit.
     """
 
     aspect = "text_quality"
     needs = ("text",)
     pages = {
         "generated_perplexity": Page(
-            "GP1", "perplexity of the drawn text", "exp of −ln p a token under the model of generation 0: over all drawn tokens, and quantiles over drawn blocks. "
-            "Beside them: held-out human blocks.",
-            unit="tokens", healthy="what other human text shows", collapsed="falls (repetition) or grows (noise)",
+            "GP1", "perplexity of the drawn text", "exp of the mean of −ln p per token under the model of generation 0, over all drawn tokens, and its quantiles over drawn blocks. "
+            "The null is the same of held-out human blocks.",
+            unit="tokens", healthy="the value of other human text", collapsed="falls (repetition) or grows (noise)",
             log=True, role="quality", paper=FIGURE,
         ),
         "beyond_human": Page(
-            "GP2", "drawn text beyond human text", "Share of drawn blocks that are likelier under the model of generation 0 than all but 5 % of the held-out human blocks, and of those "
-            "that are less likely than 99.9 % of them. Beside them: the share of fresh human blocks there.",
-            unit="fraction", healthy="what other human text shows", collapsed="1: below, where text repeats what is likely; above, where it is noise",
+            "GP2", "drawn text beyond human text", "Share of drawn blocks that are more likely under the model of generation 0 than all but 5 % of the held-out human blocks, and share of those "
+            "that are less likely than 99.9 % of them. The null is the share of fresh human blocks there.",
+            unit="fraction", healthy="the share of other human text", collapsed="1: at the lower end if text is repetitive, at the upper end if it is noise",
             role="invention", preference=1, paper=FIGURE,
         ),
         "perplexity_histogram": Page(
-            "GP3", "histogram of perplexities", "Share of drawn blocks whose perplexity under the model of generation 0 lies in a bin; the bins double. Beside them: held-out human blocks.",
-            unit="fraction", healthy="what other human text shows", collapsed="moves to low perplexity, with a tail that grows at the high end",
+            "GP3", "histogram of perplexities", "Share of drawn blocks whose perplexity under the model of generation 0 lies in a bin. The bins double in width. The null is the share of held-out human blocks.",
+            unit="fraction", healthy="the share of other human text", collapsed="moves to low perplexity, with a tail that grows at the high end",
             role="quality", paper=FIGURE,
         ),
     }  # fmt: skip
@@ -85,7 +85,7 @@ class GeneratedPerplexity(Measure):
 
 
 def named_bin(low: float, high: float) -> str:
-    """A bin of perplexities in words.
+    """Return the name of a bin of perplexities.
 
     >>> named_bin(0.0, 4.0), named_bin(4.0, 8.0), named_bin(512.0, math.inf)
     ('below 4', '4 to 8', '512 and above')
@@ -96,7 +96,7 @@ def named_bin(low: float, high: float) -> str:
 
 
 def _share_between(text: Scored, low: float, high: float) -> Estimate:
-    """The share of blocks whose perplexity lies in [low, high)."""
+    """Return the share of blocks whose perplexity lies in [low, high)."""
     perplexity = np.exp(text.nats)
     is_between = (perplexity >= low) & (perplexity < high)
     return share(totals(is_between.astype(float), text.clusters, text.units), text.sizes, "blocks", text.of)
@@ -104,22 +104,22 @@ def _share_between(text: Scored, low: float, high: float) -> Estimate:
 
 @dataclass(frozen=True)
 class Scored:
-    """Nats a token of each block, each block's cluster as a number, and the clusters' name."""
+    """The loss of each block in nats per token, the number of each block's cluster, and the name of the clusters."""
 
     nats: np.ndarray  # (n,)
     clusters: np.ndarray  # (n,)
     of: str
 
     def quantile(self, q: float) -> float:
-        """The q-quantile of the blocks, at rank q (n + 1) along straight lines between whole ones."""
+        """Return the q-quantile of the blocks, at rank q (n + 1), interpolated linearly between whole ranks."""
         ordered, rank = np.sort(self.nats), min(max(q * (self.nats.size + 1), 1), self.nats.size)
         below, above = ordered[math.floor(rank) - 1], ordered[math.ceil(rank) - 1]
         return float(below + (rank - math.floor(rank)) * (above - below))
 
     def bounded(self, q: float) -> tuple[float, float, float]:
-        """The q-quantile of blocks and its interval, infinite where the blocks do not bound it.
+        """Return the q-quantile of blocks and the ends of its interval. An end is infinite if there are too few blocks to bound it.
 
-        Its ends are the quantiles at the ends of the interval of the share below it (Woodruff, JASA 47:635, 1952).
+        The ends are the quantiles at the ends of the interval of the share below the quantile (Woodruff, JASA 47:635, 1952).
         """
         value = self.quantile(q)
         below = share(self._first(math.floor(q * (self.nats.size + 1) + 1e-9)), self.sizes, "blocks", self.of)
@@ -133,9 +133,9 @@ class Scored:
         )
 
     def _first(self, blocks: int) -> np.ndarray:
-        """How many of the first `blocks` blocks each cluster has, (clusters,). Blocks that are tied for the last places share them equally.
+        """Return how many of the `blocks` blocks with the smallest loss each cluster has, (clusters,).
 
-        So the order of the blocks does not matter.
+        Blocks that are tied for the last places share them equally, so that the order of the blocks does not matter.
         """
         last = np.sort(self.nats)[max(0, blocks - 1)]
         before, tied = (np.bincount(self.clusters[which], minlength=self.units) for which in (self.nats < last, self.nats == last))
@@ -147,19 +147,19 @@ class Scored:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Blocks of each cluster, (clusters,)."""
+        """Number of blocks of each cluster, (clusters,)."""
         return np.bincount(self.clusters, minlength=self.units).astype(float)
 
     def beyond(self, limit: float, end: End) -> np.ndarray:
-        """How many blocks of each cluster lie at the limit or beyond it, (clusters,)."""
+        """Return how many blocks of each cluster lie at the limit or beyond it, (clusters,)."""
         is_beyond = self.nats <= limit if end == "lower" else self.nats >= limit
         return totals(is_beyond.astype(float), self.clusters, self.units)
 
     def independent(self, hits: np.ndarray) -> float:
-        """How many independent blocks tell as much about the share that is far out, at most as many as there are; hits: far out, of each cluster.
+        """Return the effective number of independent blocks for the share beyond the limit, at most the number of blocks.
 
-        Blocks of a cluster are alike. The few blocks that are far out seldom show how much, but the ranks of all blocks do. The smaller of both
-        numbers counts.
+        hits: number of blocks beyond the limit in each cluster. Blocks of a cluster are similar. The few blocks beyond the limit seldom show how
+        much, but the ranks of all blocks do. The smaller of the two effective numbers is used.
         """
         from scipy.stats import rankdata
 
@@ -179,7 +179,10 @@ def _mean(text: Scored) -> Estimate:
 
 
 def quantile_of_perplexity(text: Scored, q: float) -> Estimate:
-    """The q-quantile of the perplexity of blocks, q in (0, 1), with its interval; NotApplicable where the blocks do not bound it."""
+    """Return the q-quantile of the perplexity of blocks, q in (0, 1), with its interval.
+
+    Raises NotApplicable if there are too few blocks to bound it.
+    """
     value, low, high = text.bounded(q)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise NotApplicable(
@@ -189,12 +192,13 @@ def quantile_of_perplexity(text: Scored, q: float) -> Estimate:
 
 
 def beyond_human_quantile(text: Scored, human: Scored, depth: float, end: End) -> tuple[Estimate, Null]:
-    """The share of blocks that are as far out as a share `depth` of human ones, and the null of fresh human blocks.
+    """Return the share of blocks that are as far out as a share `depth` of human blocks, with the null of fresh human blocks.
 
-    Its error is that of the share and, independent of it, that of the limit (`beyond.widened`). Blocks of a document are alike, so that the
-    limit is set by fewer than there are: the null is beta-binomial in numbers of independent blocks, at least one of which sets the limit.
-    At a level of 5 % it calls 1 to 5 % of fresh human text worse (tests/test_beyond.py); with every block as an independent one it would call
-    up to 26 %. It misleads where one document in twenty is unlike all others: of forty documents, which may hold none of these, it calls 10 %.
+    The error combines that of the share and, independently, that of the limit (`beyond.widened`). Blocks of a document are similar, so the limit has
+    the information of fewer blocks than there are. The null is beta-binomial in effective numbers of independent blocks, at least one of which sets
+    the limit. At a level of 5 % it calls 1 to 5 % of fresh human text worse (tests/test_beyond.py); if every block counted as independent, it would
+    be up to 26 %. It misleads if one document in twenty differs from all others: a sample of forty documents may have none of these, and the rate is
+    10 %.
     """
     _enough(human, depth)
     student_quantile_over(text.units, text.of)
@@ -214,9 +218,9 @@ def beyond_human_quantile(text: Scored, human: Scored, depth: float, end: End) -
 
 
 def _enough(human: Scored, depth: float) -> None:
-    """Refuse a depth at which less than half a block is expected, and a limit that one document sets."""
+    """Raise NotApplicable if less than half a human block is expected at this depth, or if the human blocks come from too few documents."""
     if human.nats.size * depth < 0.5:
         raise NotApplicable(
-            f"the outermost {depth:.1%} of human text needs at least {0.5 / depth:.0f} blocks, there are {human.nats.size}"
+            f"the outermost {depth:.1%} of human text needs at least {0.5 / depth:.0f} blocks, got {human.nats.size}"
         )
     student_quantile_over(human.units, human.of)

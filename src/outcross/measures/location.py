@@ -1,4 +1,4 @@
-"""Have the numbers of a column moved?"""
+"""Are the numbers of a column higher or lower?"""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from outcross.statistics.location import median_shift, superiority
 
 @recipe
 class Location(OfTables):
-    """Whether the numbers of a column lie higher or lower than those of the reference, whatever their scale."""
+    """Whether the numbers of a column are higher or lower than those of the reference, independent of their scale."""
 
     aspect = "spread"
     pages = {
         "location": Page(
-            "SP10", "location", "Share of pairs of a synthetic and a human record in which the synthetic number is the larger one, ties counted half. The tolerance is a tenth of a standard deviation of a normal column; the note has the shift of the median in the column's own unit.",
+            "SP10", "location", "Share of pairs of a synthetic and a human record in which the synthetic number is larger; ties count half. The tolerance corresponds to a shift by a tenth of a standard deviation of a normal column. The note gives the shift of the median in the column's own unit.",
             unit="fraction", healthy=0.5, collapsed="away from a half",
             margin=0.028, worse="either", of="difference", records=(2_203, "normal numbers"), role="spread", paper="Brunner and Munzel, Biom. J. 42:17, 2000",
         ),
@@ -45,7 +45,7 @@ def _there(values: np.ndarray) -> np.ndarray:
 
 
 def _shift(synthetic: np.ndarray, human: np.ndarray) -> str:
-    """Both medians and how far they are apart, in words."""
+    """Return a note with both medians and the shift between them."""
     if not min(synthetic.size, human.size):
         return ""
     try:

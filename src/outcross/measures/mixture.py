@@ -12,13 +12,13 @@ from outcross.recipe import recipe
 
 @recipe
 class MixtureDistance(Measure):
-    """How far the fitted mixture is from the true one, and from the mixture fitted at generation 0 (what Shumailov et al. plot)."""
+    """Squared L2 distance of the fitted mixture to the true one, and to the mixture fitted at generation 0, which Shumailov et al. plot."""
 
     aspect = "risk"
     needs = ("blobs",)
     pages = {
         "l2_squared": Page(
-            "MD1", "squared L2 distance", "∫ (p − q)² of the fitted density from the true one (and, as a reading of its own, from generation 0's), the mean over chains.",
+            "MD1", "squared L2 distance", "∫ (p − q)² between the fitted and the true density, mean over chains. A second reading is the distance to generation 0's density.",
             unit="one over the volume of the data", range=(0.0, inf), healthy="about (parameters) / n", collapsed="goes to infinity as components shrink to points",
             worse="larger", log=True, role="quality", paper="Shumailov et al., Nature 631:755 (2024), Gaussian mixture",
         ),

@@ -1,4 +1,4 @@
-"""How many modes of the truth are still drawn from."""
+"""Modes of the true distribution that are still drawn from."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ SRIVASTAVA = (
 
 @recipe
 class Modes(Measure):
-    """How many of the truth's modes are still drawn from, and how much of what is drawn belongs to one.
+    """The share of the true distribution's modes that are still drawn from, and the share of drawn points that belong to a mode.
 
-    A point is of high quality within three standard deviations of the nearest mode, and a mode is covered where it is nearest to at
-    least one such point. One point is enough, so it depends on how many are drawn: read it beside its floor. Three deviations are a convention
-    of the plane; in ten dimensions most of a mode lies farther out, which the floor shows too. A truth with modes has `means` (K, d) and
-    `covariances` (K, d, d), as a mixture of normal laws; or `centres` (K, d) and `deviation`, one for all or one a mode.
+    A point is of high quality if it lies within three standard deviations of the nearest mode. A mode is covered if at least one point of high
+    quality is nearest to it. One point is enough, so the share of covered modes depends on the number of points: compare it with its floor. Three
+    deviations are a convention for two dimensions. In ten dimensions most of a mode lies farther out, which the floor also shows. A true distribution
+    with modes has `means` (K, d) and `covariances` (K, d, d), as a mixture of normal laws has, or `centres` (K, d) and `deviation`, one for all modes
+    or one for each.
 
-    The interval of a single chain is that of a number of distinct things (`clusters.distinct`); of high quality, Wilson's.
+    The interval of a single chain is that of a number of distinct things (`clusters.distinct`); for the share of high-quality points it is Wilson's.
     """
 
     deviations: Annotated[float, Field(gt=0)] = 3.0
-    """How far from a mode's centre a point may lie, in the mode's standard deviations."""
+    """Maximum distance of a point from a mode's centre, in the mode's standard deviations."""
     chains: Annotated[int, Field(ge=1)] = 1000
-    """At most so many chains are read; all are alike, so the first are a fair sample."""
+    """Maximum number of chains that are read. All chains follow the same law, so the first chains are a fair sample."""
 
     aspect = "coverage"
     needs = ("blobs",)
     pages = {
         "modes": Page(
-            "MO1", "modes covered", "Share of the truth's modes that are nearest to a drawn point within 3 standard deviations (unless set); the mean over the first 1,000 chains (unless set).",
+            "MO1", "modes covered", "Share of the true distribution's modes that are the nearest mode of at least one drawn point within 3 standard deviations (unless set); mean over the first 1,000 chains (unless set).",
             unit="fraction", healthy=FLOOR, collapsed="0, or one mode of all",
             worse="smaller", role="modes", preference=2, paper=SRIVASTAVA,
         ),
         "high_quality": Page(
-            "MO2", "high-quality points", "Share of drawn points within 3 standard deviations (unless set) of the nearest mode of the truth.",
-            unit="fraction", healthy=FLOOR, collapsed="falls where modes run into each other; stays where they vanish",
+            "MO2", "high-quality points", "Share of drawn points within 3 standard deviations (unless set) of the nearest mode of the true distribution.",
+            unit="fraction", healthy=FLOOR, collapsed="falls if modes merge; stays if modes vanish",
             worse="smaller", role="quality", paper=SRIVASTAVA,
         ),
     }  # fmt: skip
@@ -60,7 +61,7 @@ class Modes(Measure):
         yield read_off("high_quality", lambda: _of_quality(of_drawn), null=lambda: _of_quality(of_real))
 
     def _nearest(self, points: np.ndarray, centres: np.ndarray, whitening: np.ndarray) -> np.ndarray:
-        """The mode of each point, (chains, n); -1 for points too far from all."""
+        """Return the mode of each point, (chains, n); -1 for points that are too far from all modes."""
         nearest, smallest_square = (
             np.full(points.shape[:-1], -1),
             np.full(points.shape[:-1], np.nextafter(self.deviations**2, np.inf)),
@@ -73,7 +74,7 @@ class Modes(Measure):
 
 
 def modes_of(truth: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Where the modes of a truth are, (K, d), and what turns a step from there into standard deviations, (K, d, d)."""
+    """Return the centres of the modes, (K, d), and the matrices that turn differences from a centre into standard deviations, (K, d, d)."""
     centres = getattr(truth, "centres", getattr(truth, "means", None))
     if centres is None:
         raise NotApplicable("the true distribution has no modes to count")
@@ -84,7 +85,7 @@ def modes_of(truth: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def covered(nearest: np.ndarray, modes: int) -> Estimate:
-    """The share of modes that have a point, of the modes of points (chains, n)."""
+    """Return the share of modes that have a point. `nearest` is the mode of each point, (chains, n), -1 for none."""
     chains, n = nearest.shape
     points = nearest + np.arange(chains)[:, None] * modes
     counts = np.bincount(points[nearest >= 0], minlength=chains * modes).reshape(chains, modes)

@@ -14,24 +14,24 @@ from outcross.runtime.remembered import remembered
 from outcross.statistics.clusters import document_of, ratio_of_sums, totals
 
 ANCHORS = 0xA
-"""The stream that chooses the anchors: the same blocks at every generation, in every arm and for every seed of one human text."""
+"""The random stream that chooses the anchors. The same human text has the same anchors at every generation, in every arm and for every seed."""
 TOGETHER = 32
-"""Anchors whose distributions are held at a time: 13 MB in doubles at 49,152 tokens."""
+"""Number of anchors whose distributions are in memory at a time: 13 MB in doubles at 49,152 tokens."""
 EARLY = "early collapse: Shumailov et al., Nature 631:755 (2024), Definition 2.1"
 
 
 @recipe
 class NextTokens(Measure):
-    """What the model expects next after a fixed set of human texts, the anchors: whether its distributions narrow, and how far they have moved.
+    """Entropy and change of the model's next-token distribution after a fixed set of human texts, the anchors.
 
-    The anchors are a random sample of the held-out human blocks that does not depend on the generation, and the model reads each whole
-    block. A model whose samples are learned from at less than temperature 1 narrows before its held-out loss says so: the loss asks for
-    the one token that people wrote, the entropy for all that the model holds possible. Differences from generation 0 are taken anchor by
-    anchor, and every interval is one over the documents of the anchors.
+    The anchors are a random sample of the held-out human blocks that does not depend on the generation. The model reads each whole block.
+    If models learn from samples drawn below temperature 1, the entropy falls before the held-out loss rises. The loss depends on the
+    probability of the token that people wrote, the entropy on the whole distribution. Differences from generation 0 are computed anchor by
+    anchor. Every interval is over the documents of the anchors.
     """
 
     anchors: Annotated[int, Field(ge=2, le=2048)] = 256
-    """Human blocks that are read, at most."""
+    """Maximum number of human blocks that are read."""
 
     aspect = "spread"
     needs = ("text",)
@@ -47,13 +47,13 @@ class NextTokens(Measure):
             worse="smaller", role="spread", paper=EARLY,
         ),
         "next_token_entropy_spread": Page(
-            "NT3", "spread of the entropy over texts", "Standard deviation over the anchors of the entropy of the next token: whether the model is as sure after one text as after another.",
-            unit="nats", healthy="that of generation 0", collapsed="towards 0 where the model writes one thing after any text",
+            "NT3", "spread of the entropy over texts", "Standard deviation over the anchors of the entropy of the next token. It is small if the model is equally certain after every text.",
+            unit="nats", healthy="that of generation 0", collapsed="towards 0 if the model writes the same after any text",
             role="spread", paper=EARLY,
         ),
         "next_token_divergence": Page(
             "NT4", "distance of the next token from generation 0", "Jensen-Shannon divergence of the model's distribution of the next token from that of generation 0's model, mean over the anchors, in [0, ln 2].",
-            unit="nats", healthy=0.0, collapsed="grows to ln 2 = 0.69, where nothing is held possible by both",
+            unit="nats", healthy=0.0, collapsed="grows to ln 2 = 0.69, where no token is possible under both models",
             worse="larger", role="risk", paper="Lin, IEEE Trans. Inf. Theory 37:145, 1991",
         ),
     }  # fmt: skip
@@ -61,7 +61,7 @@ class NextTokens(Measure):
     def __call__(self, evidence, rng):
         reference, model, first = evidence.reference, evidence.model, evidence.first_model
         if not hasattr(model, "next_log_prob"):
-            raise NotApplicable("needs a model that says how likely each next token is")
+            raise NotApplicable("needs a model that gives the probability of each next token")
         anchors = _anchors(reference, self.anchors)
         document = document_of(anchors)
         entropy, before, apart = _compared(model, first, anchors)
@@ -85,7 +85,7 @@ class NextTokens(Measure):
 
 
 def _anchors(reference: Blocks, limit: int) -> Blocks:
-    """The blocks that are read, in their order: the same object at every generation, so that the first model is asked once."""
+    """Return the anchors in their order. It is the same object at every generation, so that the first model is evaluated once."""
     chosen = _chosen(reference)
     if limit not in chosen:
         rows = np.random.default_rng(ANCHORS).permutation(len(reference))[:limit]
@@ -95,19 +95,22 @@ def _anchors(reference: Blocks, limit: int) -> Blocks:
 
 @remembered
 def _chosen(reference: Blocks) -> dict[int, Blocks]:
-    """The anchors of a human text by their number, filled as they are asked for."""
+    """Return the cache of the anchors of a human text, by the number of anchors."""
     return {}
 
 
 @remembered
 def _expected_first(first, anchors: Blocks) -> np.ndarray:
-    """What generation 0 expects after every anchor, (anchors, vocabulary): 50 MB for 256 anchors and 49,152 tokens."""
+    """Return generation 0's next-token log-probabilities after every anchor, (anchors, vocabulary): 50 MB for 256 anchors and 49,152 tokens."""
     some = (anchors.take(np.arange(at, min(at + TOGETHER, len(anchors)))) for at in range(0, len(anchors), TOGETHER))
     return np.concatenate([np.asarray(first.next_log_prob(blocks), dtype=np.float32) for blocks in some])
 
 
 def _compared(model, first, anchors: Blocks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The entropy of the next token under a model and under generation 0's, and their Jensen-Shannon divergence, nats, three arrays (anchors,)."""
+    """Return the entropy of the next token under a model, that under generation 0's model, and their Jensen-Shannon divergence.
+
+    All three are in nats, (anchors,).
+    """
     sums, of_first = np.empty((3, len(anchors))), _expected_first(first, anchors)
     for at in range(0, len(anchors), TOGETHER):
         some = np.arange(at, min(at + TOGETHER, len(anchors)))
@@ -122,7 +125,7 @@ def _compared(model, first, anchors: Blocks) -> tuple[np.ndarray, np.ndarray, np
 
 
 def entropy_of(probabilities: np.ndarray, logarithms: np.ndarray) -> np.ndarray:
-    """−Σ p ln p of each row, nats, (n,); what has no probability adds nothing.
+    """Return −Σ p ln p of each row in nats, (n,). A probability of 0 adds nothing.
 
     >>> p = np.array([[0.5, 0.5, 0.0]])
     >>> with np.errstate(divide="ignore"):

@@ -1,11 +1,11 @@
-"""What was written after which prompt, in a run: by the model, and by people.
+"""The texts and prompts of a run: those of the model, and comparable human texts with prompts.
 
-A model that continues human text takes words over from its own prompt, so that a word which is still there may only have been copied. What
-is left without the words of the own prompt is read beside human text whose own prompts are left out in the same way. That is what people
-wrote after the same blocks (`Human.continuations`), without those continuations that generation 0 learned from; only the records that
-were written after these blocks are compared with it. Where fewer than a tenth of the blocks have such a continuation, it is other human
-text beside prompts that are dealt to it at random, of the same group and of other documents. People take words over from the text before
-them and from no other, so that this pairing leaves less out, and honest continuations look worse beside it than they are.
+A model that continues human text copies words from its own prompt, so a word that still occurs may only have been copied. Therefore some readings
+leave out the words of each text's own prompt, and compare with human text whose own prompts are left out in the same way. This human text is what
+people wrote after the same blocks (`Human.continuations`), without the continuations that generation 0 learned from. Only the records that were
+written after these blocks are compared with it. If fewer than a tenth of the blocks have such a continuation, it is other human text with randomly
+assigned prompts of the same group and of other documents. People repeat words of the text before them and not of random text, so random prompts
+remove fewer words, and honest continuations look worse in this comparison than they are.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from outcross.models.draw import Draw
 from outcross.text.words import RunningWords, beyond, count, words
 
 CONTINUED = 0.1
-"""Share of the human blocks that must have a continuation which generation 0 did not learn from, for continuations to be the human side."""
+"""Minimum share of the human blocks with a continuation that generation 0 did not learn from, for continuations to be the human side."""
 FEWEST = 30
-"""Continuations below which they are not the human side."""
+"""Minimum number of such continuations."""
 PAIRING = 0x0C
-"""The stream of the pairing of human text with prompts: the same at every generation."""
+"""The random stream that pairs human text with prompts. It is the same at every generation."""
 CONTINUATIONS = "what people wrote after the same blocks"
-PERMUTED = "other human text beside prompts of other documents, dealt at random"
+PERMUTED = "other human text with random prompts of other documents"
 
 
 @dataclass(frozen=True, eq=False)
 class Prompted:
-    """Blocks of text beside the text that each was written after."""
+    """Blocks of text, each with its prompt."""
 
     blocks: Blocks
     prompts: list[str]
@@ -51,27 +51,27 @@ class Prompted:
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What a model wrote and what people wrote, each block beside its prompt."""
+    """Text of a model and text of people that are compared, each block with its prompt."""
 
     drawn: Prompted
     rows: np.ndarray
-    """Which of the given records are compared, (drawn,), ascending."""
+    """The rows of the given records that are compared, (drawn,), ascending."""
     human: Prompted
     how: str
-    """What the human side is, in words."""
+    """A description of the human side for notes."""
 
 
 def compared(evidence: Evidence, rows: np.ndarray | None = None) -> Compared:
-    """What is held against each other without the words of prompts, of all drawn records or of these rows.
+    """Return the texts that are compared without the words of prompts, from all drawn records or from these rows.
 
-    NotApplicable where the prompts are not known, or are kept in the records.
+    Raises NotApplicable if the prompts are not known or are part of the records.
     """
     drawn, human = drawn_after_prompts(evidence), evidence.human
     drawn = drawn if rows is None else drawn.take(rows)
     training, every = human.training.records, np.arange(len(drawn.prompts))
     other = training if human.holdout is None else human.holdout.records
     if not any(drawn.prompts):
-        return Compared(drawn, every, Prompted(other, [""] * len(other)), "human text, written after no prompt")
+        return Compared(drawn, every, Prompted(other, [""] * len(other)), "human text without prompts")
     fresh = fresh_continuations(training, human)
     if fresh is None:
         return Compared(drawn, every, Prompted(other, _dealt(training, other)), PERMUTED)
@@ -80,21 +80,23 @@ def compared(evidence: Evidence, rows: np.ndarray | None = None) -> Compared:
     places = continued.column("_prompt")
     same = np.flatnonzero(np.isin(drawn.blocks.column("_prompt"), places))
     if not same.size:
-        raise NotApplicable("no record was written after a human block that people continued too")
+        raise NotApplicable("no record continues a human block that people also continued")
     texts = training.texts
     return Compared(drawn.take(same), same, Prompted(continued, [texts[place] for place in places.tolist()]), CONTINUATIONS)
 
 
 def drawn_after_prompts(evidence: Evidence) -> Prompted:
-    """What was drawn beside its prompts, empty ones where there were none.
+    """Return the drawn blocks with their prompts. A block without a prompt has an empty one.
 
-    Where the model continued its predecessor's records, record i has the prompt i, starting over where there are too few; the row of the
-    human block that `_prompt` names is then where the line of prompts began.
+    If the model continued its predecessor's records, record i has prompt i modulo their number. In that case `_prompt` is the human block
+    at the start of the chain of continuations.
     """
     draw = Draw(**json.loads(evidence.decoding or "{}"))
     blocks: Blocks = evidence.drawn
     if draw.prefix:
-        raise NotApplicable(f"records keep the first {draw.prefix} tokens of their prompt, so that its words are theirs")
+        raise NotApplicable(
+            f"the records start with the first {draw.prefix} tokens of their prompt, so its words cannot be left out"
+        )
     if evidence.has("prompts"):
         texts = evidence.prompts.texts
         return Prompted(blocks, [texts[i % len(texts)] for i in range(len(blocks))])
@@ -108,7 +110,7 @@ def drawn_after_prompts(evidence: Evidence) -> Prompted:
 
 
 def fresh_continuations(training: Blocks, human: Human) -> np.ndarray | None:
-    """The rows of the human continuations that are not training blocks themselves; None where they are too few to stand for what people write."""
+    """Return the rows of the human continuations that are not training blocks themselves. None if they are too few to represent human text."""
     if human.continuations is None:
         return None
     learned = set(_named(training))
@@ -117,12 +119,12 @@ def fresh_continuations(training: Blocks, human: Human) -> np.ndarray | None:
 
 
 def _named(blocks: Blocks) -> list[tuple[int, str]]:
-    """The document and the text of each block, which say together which block it is."""
+    """Return the document and the text of each block, which together identify the block."""
     return list(zip(blocks.column("_document").tolist(), blocks.texts, strict=True))
 
 
 def _dealt(training: Blocks, other: Blocks) -> list[str]:
-    """A prompt for each of other human blocks: a training block of its group and of another document, where there is one."""
+    """Return a prompt for each of `other` human blocks: a training block of the same group and of another document, if there is one."""
     rng = np.random.default_rng(PAIRING)
     groups = np.unique(np.concatenate((training.column("_group"), other.column("_group"))).astype(str), return_inverse=True)[1]
     of_training, of_other = groups[: len(training)], groups[len(training) :]

@@ -1,4 +1,4 @@
-"""What the measures of tables share: a run and an audit ask them alike, and get the same answers of the same records."""
+"""Shared parts of the measures of tables. A run and an audit call them in the same way and get the same readings of the same records."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from outcross.statistics.sketches import gather
 
 
 class OfTables(Measure):
-    """A measure of tables, which a run of one chain can read too.
+    """A measure of tables, which a run of one chain can also compute.
 
-    In a run the records of a generation become a table (`as_table`), and are held against human records as an audit of them would be.
+    In a run the records of a generation become a table (`as_table`), which is compared with human records as in an audit of these records.
     """
 
     needs = ("table",)
-    libraries = (*Measure.libraries, "icu4py")  # which cuts the texts of a run
+    libraries = (*Measure.libraries, "icu4py")  # cuts the texts of a run into words
     compares_with: ClassVar[Literal["reference", "training"]] = "reference"
-    """Which human records of a run the drawn ones are held against: the held-out ones, or those that generation 0 learned from."""
+    """The human records of a run that drawn records are compared with: the held-out records (reference), or those that generation 0 learned from
+    (training)."""
 
     def of_run(self, evidence, rng):
-        """What an audit of the same records reads, with the random numbers of that audit and not with `rng`."""
+        """Return the readings that an audit of the same records gives. It uses the random numbers of that audit instead of `rng`."""
         tables = as_tables(evidence, self.compares_with)
         sketches = [gather(side, self.sketches(tables)) for side in (tables.drawn, tables.reference)]
         counted = {name: (sketches[0][name], sketches[1][name]) for name in sketches[0]}
@@ -38,25 +39,25 @@ class OfTables(Measure):
 
 
 def read_tables(measure: Measure, evidence: Evidence, seed: int = 0) -> list[Reading | Pointed | Reliability]:
-    """What a measure reads of tables, its sketches counted, whoever asks.
+    """Return the readings of a measure of tables whose sketches are counted, for runs and for audits.
 
-    Random numbers come from a stream that the name of the measure and `seed` decide. So leaving a measure out changes no other, and the
+    The random stream depends only on the name of the measure and on `seed`. Leaving a measure out therefore changes no other, and the
     same records give the same readings in a run and in an audit.
     """
     from threadpoolctl import threadpool_limits
 
     name = hashlib.sha256(kind(measure).encode()).digest()[:8]
-    # The matrices are small: threads of BLAS wait for each other longer than they work.
+    # One thread is faster, because the matrices are small and threads of BLAS would mostly wait for each other.
     with threadpool_limits(1, user_api="blas"):
         return list(measure(evidence, np.random.default_rng([seed, int.from_bytes(name, "little")])))
 
 
 def as_tables(evidence: Evidence, compares_with: Literal["reference", "training"]) -> Evidence:
-    """The evidence of a run as the tables that an audit of the same records would read; NotApplicable where it has several chains.
+    """Return the evidence of a run as the tables that an audit of the same records would read. Raises NotApplicable if it has several chains.
 
-    Where there are no held-out human records, drawn ones are held against those that generation 0 learned from. Where they are held
-    against these, the held-out ones are the holdout, unless there is another: that one was dealt to the same documents record by record,
-    so that records and not their documents are independent.
+    If there are no held-out human records, drawn records are compared with those that generation 0 learned from. If they are compared with
+    these, the holdout is the second human sample, or the held-out records if there is no second sample. The second sample comes from the
+    same documents as the training records, which are divided block by block, so the independent units are then records and not documents.
     """
     human: Human = evidence.human
     is_dealt = compares_with == "training" and human.holdout is not None
@@ -75,7 +76,7 @@ def as_tables(evidence: Evidence, compares_with: Literal["reference", "training"
 
 
 def _beside_prompts(evidence: Evidence) -> Evidence:
-    """The tables that are compared without the words of prompts; NotApplicable where they cannot be."""
+    """Return the tables that are compared without the words of prompts. Raises NotApplicable if this is not possible."""
     both = compared(evidence)
     drawn, human = (as_prompted_table(side.blocks, side.prompts) for side in (both.drawn, both.human))
     groups = (GROUP,) if all(GROUP in side.kinds for side in (drawn, human)) else ()
@@ -85,7 +86,7 @@ def _beside_prompts(evidence: Evidence) -> Evidence:
 
 
 def _target(human: Human, records: Any) -> str | None:
-    """The column that people would predict: the label of a regression, or the one that rows of a table name."""
+    """Return the target column: the label of a regression, or the column that a table names as its target. None if there is none."""
     if hasattr(human.truth, "coefficients"):
         return f"x{records.dimensions - 1}"
     return getattr(records, "target", None)

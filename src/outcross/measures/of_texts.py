@@ -1,4 +1,4 @@
-"""What the measures of texts share: which texts they compare, of all and inside groups."""
+"""Shared parts of the measures of texts: the texts that they compare, overall and inside groups."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from outcross.measures.tabular import PROMPT
 from outcross.measures.writing import Writing, prompted_writings, writings, writings_inside
 from outcross.text.words import are_spaceless, can_cut
 
-HUMAN_SIDE = "In a run the human texts are what people wrote after the same blocks, or where fewer than a tenth of these have a fresh continuation, human text beside prompts of other documents."
+HUMAN_SIDE = "In a run the human texts are the human continuations of the same blocks. If fewer than a tenth of the blocks have a fresh continuation, they are human texts with prompts from other documents."
 FEWEST_TEXTS = 30
-"""Texts of a group a side, below which its language is not compared."""
+"""Minimum number of texts of a group per side."""
 
 
 class OfTexts(OfTables):
-    """A measure of columns of text, which a run of texts reads unless it is told otherwise.
+    """A measure of columns of text. A run of texts computes it by default.
 
-    What a generation wrote is held against the human text that generation 0 learned from: that says what was there to be lost, and to be copied.
-    The records of a run have one column of text, so that its readings name no column.
+    The text of a generation is compared with the human text that generation 0 learned from, because this is the text that can be lost or copied.
+    The records of a run have one column of text, so the readings of a run name no column.
     """
 
     needs = ("table", "text")
@@ -34,13 +34,13 @@ class OfTexts(OfTables):
 
     def of_run(self, evidence, rng):
         if not as_tables(evidence, self.compares_with).reference.of_kind("text"):
-            raise NotApplicable("the records of this run are no text")
+            raise NotApplicable("needs text, but the records of this run are not text")
         for record in super().of_run(evidence, rng):
             yield replace(record, column="") if isinstance(record, Reading) else record
 
 
 def uncut(evidence: Evidence) -> dict[str, str]:
-    """The columns of text that are written without spaces and cannot be cut into words here, and why."""
+    """Return the columns of text that are written without spaces and cannot be cut into words in this installation, with the reason."""
     if can_cut():
         return {}
     why = (
@@ -52,20 +52,21 @@ def uncut(evidence: Evidence) -> dict[str, str]:
 
 
 def _is_spaceless(table: Table, column: str) -> bool:
-    """Whether one text in twenty of a column is written without spaces."""
+    """Return whether at least one text in twenty of a column is written without spaces."""
     share = are_spaceless(table.frame[column].drop_nulls().str.slice(0, 2_000)).mean()
     return share is not None and float(share) >= 0.05  # type: ignore[arg-type]
 
 
 def written(evidence: Evidence, column: str) -> Mapping[str, Writing]:
-    """The texts of a column on every side."""
+    """Return the texts of a column on every side."""
     return {side: writings(table)[column] for side, table in evidence.sides().items()}
 
 
 def beside_prompts(evidence: Evidence) -> Evidence:
-    """The tables whose texts stand beside their own prompts: in an audit those that have a column `_prompt` of text; NotApplicable without.
+    """Return tables in which each text has its own prompt. In an audit these are the tables with a column `_prompt` of text.
 
-    The holdout has them, or else the reference, of which one half is then held against the other.
+    The human texts with prompts are the holdout, if it has prompts, or else the reference, of which one half is then compared with the other.
+    Raises NotApplicable if there are no prompts.
     """
     sides = evidence.sides()
     if evidence.has("beside_prompts") or not _has_prompts(sides["synthetic"]):
@@ -82,26 +83,26 @@ def _has_prompts(table: Table) -> bool:
 
 
 def written_beside_prompts(evidence: Evidence, column: str) -> Mapping[str, Writing]:
-    """The texts of a column on every side, beside their prompts on those that have them."""
+    """Return the texts of a column on every side, with their prompts on the sides that have prompts."""
     return {
         side: (prompted_writings if _has_prompts(table) else writings)(table)[column] for side, table in evidence.sides().items()
     }
 
 
 def without_prompt(page: Page, code: str, preference: int | None = None) -> Page:
-    """The page of a reading that leaves out the words of the own prompt, from that of the reading which counts them."""
+    """Return the page of a reading without the words of each text's own prompt, from the page of the reading that counts all words."""
     return replace(
         page,
         code=code,
         title=f"{page.title} not in the prompt",
-        definition=f"{page.definition} A word that stands in the prompt of its own text does not count, on either side. {HUMAN_SIDE}",
+        definition=f"{page.definition} A word that also occurs in the prompt of its own text does not count, on either side. {HUMAN_SIDE}",
         preference=preference,
         paper=f"{page.paper}; words that the source does not have: See et al., ACL 2017, arXiv 1704.04368",
     )
 
 
 def known_and_fresh(sides: Mapping[str, Writing], rng: np.random.Generator) -> tuple[Writing, Writing]:
-    """Human text that says what people say, and other human text that is held against it: the reference and the holdout, else halves of the reference."""
+    """Return known human text and fresh human text: the reference and the holdout, or two halves of the reference if there is no holdout."""
     human = sides["reference"]
     return (human, sides["holdout"]) if "holdout" in sides else human.halves(rng)
 
@@ -114,7 +115,10 @@ def inside_groups(
     *,
     prompted: bool = False,
 ) -> Iterator[Reading]:
-    """What is read of the texts of each group, `prompted` ones beside their prompts, at most so many of a column; of what has too few texts, why nothing is read."""
+    """Yield the readings of the texts of each group, for at most `limit` groups of a column, with their prompts if `prompted`.
+
+    A group with too few texts has one reading with the reason.
+    """
     for group_column, column in written_by(evidence):
         groups = largest(evidence, group_column)
         for value in groups[:limit]:
@@ -133,21 +137,21 @@ def inside_groups(
 
 
 def written_by(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """Each column that names groups, with each column of text that they write."""
+    """Yield each pair of a column that names groups and another column of text."""
     for group_column in evidence.groups:
         yield from ((group_column, column) for column in evidence.reference.of_kind("text") if column != group_column)
 
 
 def too_few(synthetic: int, human: int) -> str:
-    """Why the language of a group with so many texts is not compared; nothing where it is."""
+    """Return the reason if a group has too few texts to be compared, else an empty text."""
     if min(synthetic, human) >= FEWEST_TEXTS:
         return ""
-    return f"{synthetic} synthetic and {human} human texts, the language of a group is compared from {FEWEST_TEXTS} a side"
+    return f"{synthetic} synthetic and {human} human texts, but the language of a group is compared only from {FEWEST_TEXTS} per side on"
 
 
 def left_out(groups: Sequence[str], limit: int) -> str:
-    """How many groups are not looked into; nothing where all are."""
-    return f"the {len(groups) - limit} smallest of {len(groups)} groups are not looked into" if len(groups) > limit else ""
+    """Return a note on how many groups are left out, or an empty text if none is."""
+    return f"the {len(groups) - limit} smallest of {len(groups)} groups are left out" if len(groups) > limit else ""
 
 
 def read_beyond_prompts(
@@ -156,9 +160,10 @@ def read_beyond_prompts(
     plain: Sequence[Reading],
     read: Callable[[Evidence], Iterator[Reading]],
 ) -> Iterator[Reading]:
-    """What is read without the words of the own prompt, under the names of `pages`; why nothing is, a reading a page and column.
+    """Yield the readings without the words of each text's own prompt, under the names of `pages`.
 
-    Where every prompt is empty, nothing is left out: the readings are those that count every word, `plain`.
+    If every prompt is empty, no word is left out, and the readings are those that count every word, `plain`. If there are no prompts at all, each
+    page and column has a reading with the reason.
     """
     try:
         prompted = beside_prompts(evidence)
@@ -169,7 +174,7 @@ def read_beyond_prompts(
     if _is_unprompted(prompted.drawn):
         for reading in plain:
             if (name := reading.measure + BEYOND) in pages:
-                yield replace(reading, measure=name, note="; ".join(filter(None, ("written after no prompt", reading.note))))
+                yield replace(reading, measure=name, note="; ".join(filter(None, ("written without prompts", reading.note))))
         return
     for reading in read(prompted):
         note = "; ".join(filter(None, (reading.note, f"beside {prompted.human_side}")))

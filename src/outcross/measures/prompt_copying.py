@@ -1,4 +1,4 @@
-"""How much of what is written stands in its own prompt?"""
+"""How many of the written words also occur in the prompt of their text?"""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from outcross.text.texts import PromptedTexts
 
 @recipe
 class PromptCopying(OfTexts):
-    """Words that are taken over from the prompt of their own text.
+    """Share of words that also occur in the prompt of their own text.
 
-    People repeat words of what they continue, so that the share is held against theirs. It says why words that seem to survive may not: a
-    model whose prompts are human text can copy any word of it.
+    People also repeat words of the text that they continue, so the share is compared with theirs. It shows whether words only seem to survive: a
+    model whose prompts are human text can copy any word of them.
     """
 
     aspect = "copying"
     pages = {
         "prompt_copying": Page(
-            "CP6", "words of the own prompt", f"Share of the written words that stand in the prompt of their own text. {HUMAN_SIDE}",
-            unit="fraction", healthy="what people show who continue the same text", collapsed="towards 1",
+            "CP6", "words of the own prompt", f"Share of the written words that also occur in the prompt of their own text. {HUMAN_SIDE}",
+            unit="fraction", healthy="the share of people who continue the same text", collapsed="towards 1",
             margin=0.02, worse="larger", of="difference", role="copying", preference=1,
             paper="Grusky, Naaman and Artzi, NAACL 2018, arXiv 1804.11283 (coverage, of single words)",
         ),
@@ -57,9 +57,9 @@ def _copying(sides: Mapping[str, Writing]) -> tuple[Estimate, Null]:
 
 
 def _copied(text: Writing) -> Estimate:
-    """The share of words that stand in the prompt of their own text."""
+    """Return the share of words that also occur in the prompt of their own text."""
     if not isinstance(text.texts, PromptedTexts) or not any(text.texts.prompts):
-        raise NotApplicable("written after no prompt")
+        raise NotApplicable("the texts were written without prompts")
     sample: Sample = text.sample
     written, new = (sample.spread(words.per_block) for words in (sample.words, sample.words.own))
     return share(np.asarray(written - new), written, "words", text.of)

@@ -21,17 +21,17 @@ SANDER = "Sander et al., Watermarking Makes Language Models Radioactive, NeurIPS
 
 @recipe
 class RadioactivityMeasure(Measure):
-    """The open-model test: whether a model that learned from text with a mark prefers green tokens where no mark acts.
+    """The open-model test of radioactivity: does a model that learned from watermarked text prefer green tokens on text without a watermark?
 
-    The model reads held-out human text, which no key had a part in, and says after each token which one it holds the likeliest. Each token and its prediction are
-    counted once, and a token that stands earlier in the same text is left out, so that P(p ≤ α) ≤ α over keys for a model that never learned from marked text.
-    Generation 0 is such a model: its reading shows what this key and vocabulary give by chance.
+    The model reads held-out human text without a watermark and predicts the most likely next token after each token. Each pair of a token and its
+    prediction is counted once. A token that occurred earlier in the same text is left out. Therefore P(p ≤ α) ≤ α over keys, for a model that never
+    learned from watermarked text. Generation 0 is such a model: its reading shows the value of this key and vocabulary by chance.
     """
 
     watermark: Annotated[Watermark | None, exactly(Watermark, "watermark", or_none=True)] = None
-    """The mark that is looked for, as {key: 42}; left out: that of draw.watermark."""
+    """The watermark to look for, such as {key: 42}. If it is left out, it is that of draw.watermark."""
     texts: Annotated[int, Field(ge=1, le=4096)] = 128
-    """Held-out human blocks that are read, at most."""
+    """Maximum number of held-out human blocks that are read."""
 
     aspect = "copying"
     needs = ("text",)
@@ -39,8 +39,8 @@ class RadioactivityMeasure(Measure):
     libraries = (*Measure.libraries, "polars", "tokenizers", "torch", "transformers")
     pages = {
         "radioactivity": Page(
-            "CP8", "green predictions", "Share of green tokens among the different pairs of a token and what the model holds the likeliest after it, along held-out human text. P is the exact binomial tail.",
-            unit="fraction", healthy="the share of green tokens in the vocabulary", collapsed="towards 1 where all that was learned from was marked",
+            "CP8", "green predictions", "Share of green tokens among the predictions, counted over different pairs of a token and the most likely next token, along held-out human text. P is the exact binomial tail.",
+            unit="fraction", healthy="the share of green tokens in the vocabulary", collapsed="towards 1 if all training text was watermarked",
             role="decoding", paper=SANDER,
         ),
     }  # fmt: skip
@@ -48,7 +48,7 @@ class RadioactivityMeasure(Measure):
     def __call__(self, evidence, rng):
         model = evidence.model
         if not hasattr(model, "next_log_prob"):
-            raise NotApplicable("needs a model that says how likely each next token is")
+            raise NotApplicable("needs a model that gives the probability of each next token")
         mark = self.watermark or _of_draw(evidence.decoding)
         read = evidence.reference.take(np.arange(min(self.texts, len(evidence.reference))))
         expected = iter(_likeliest(model, read))
@@ -62,17 +62,17 @@ class RadioactivityMeasure(Measure):
 
 
 def _of_draw(decoding: str | None) -> Watermark:
-    """The mark that models of the run leave."""
+    """Return the watermark with which the models of the run write."""
     watermark = None if decoding is None else Draw(**json.loads(decoding)).watermark
     if watermark is None:
         raise NotApplicable(
-            "needs a watermark to look for: write draw.watermark, or give the measure one, as {radioactivity: {watermark: {key: 42}}}"
+            "needs a watermark to look for; write draw.watermark, or set it for the measure, as {radioactivity: {watermark: {key: 42}}}"
         )
     return watermark
 
 
 def _likeliest(model: Any, read: Blocks) -> np.ndarray:
-    """The token that a model holds the likeliest after each token of each block, (n, block)."""
+    """Return the most likely next token under a model after each token of each block, (n, block)."""
     n, block = read.tokens.shape
     likeliest = np.empty((n, block), np.int64)
     for end in range(1, block + 1):
@@ -82,7 +82,7 @@ def _likeliest(model: Any, read: Blocks) -> np.ndarray:
 
 
 def _by_chance(trace: Radioactivity) -> Null:
-    """What a model that never learned from marked text shows."""
+    """Return the null distribution of a model that never learned from watermarked text."""
     from scipy.stats import binom
 
     low, middle, floor, high = (float(binom.ppf(q, trace.scored, trace.chance)) / trace.scored for q in (0.025, 0.5, 0.95, 0.975))

@@ -1,4 +1,4 @@
-"""Which of the rare words of people still occur?"""
+"""Which of the rare words of human text still occur?"""
 
 from __future__ import annotations
 
@@ -29,33 +29,34 @@ from outcross.text.lexicon import BANDS
 from outcross.text.words import RunningWords, joined
 
 FEWEST = 20
-"""Rare words that fresh human text holds, below which their survival is not compared."""
+"""Minimum number of rare words that occur in fresh human text."""
 NAMED = 12
-"""Missing words that a note names."""
+"""Maximum number of missing words that a note names."""
 
 
 @recipe
 class RareWords(OfTexts):
-    """Which of the words that people seldom use still occur, by how often they use them: early collapse, which perplexity hides.
+    """Share of the rare words of human text that still occur, by how often people use them. It shows early collapse, which perplexity hides.
 
-    How many occur depends on how much text there is to look in. So the words are looked up in synthetic text and in as many words of other human
-    text, and the reading is the ratio of the two. Which words are rare is said by a third set of human texts, so that in both
-    sets that are compared labels alone are drawn: documents (records, where nothing says from which document they are) are dealt anew
-    into two sets, which gives the null and the width of the interval. The rare words of a document come and go together (a name, a
-    foreign phrase), which an interval over words would overlook. Inside a group the rare words are those of its own text.
+    The number of words that occur depends on the amount of text. The words are therefore searched in synthetic text and in equally many words of
+    other human text, and the reading is the ratio of the two. A third set of human texts determines which words are rare, so that the two compared
+    sets differ only in their labels under the null. A permutation of documents (or of records if documents are not known) gives the null and the
+    width of the interval. The rare words of a document occur together (a name, a foreign phrase), which an interval over words would ignore. Inside a
+    group, the rare words are those of its own text.
 
-    A model that continues human text copies words of its own prompt. So the same is read without them: where a word stands in the prompt of
-    a text, it does not count in that text, on both sides. As many words were written on both sides, so that a model that only copies keeps nothing.
+    A model that continues human text copies words of its own prompt. The survival is therefore also read without them: a word that stands in the
+    prompt of a text does not count in that text, on both sides. Both sides have equally many written words, so a model that only copies keeps no rare
+    word.
     """
 
     most: Annotated[int, Field(ge=0)] = INSIDE
-    """Groups of a column whose rare words are looked up, those with most human records first."""
+    """Maximum number of groups of a column whose rare words are read, those with the most human records first."""
 
     aspect = "tails"
     pages = {
         "rare_words": Page(
-            "TA7", "rare words", "Of the words that occur 1, 2, 3–5 or 6–10 times in human text, the share that occurs at all in the synthetic text, over the share that occurs in as many words of other human text: of the holdout, "
-            "or of half of the reference, whose other half then says which words are rare.",
+            "TA7", "rare words", "Of the words that occur 1, 2, 3–5 or 6–10 times in human text, the share that occurs in the synthetic text, divided by the share that occurs in equally many words of other human text. The other text is the holdout. "
+            "Without a holdout it is half of the reference, and the other half determines which words are rare.",
             unit="ratio", healthy=1.0, collapsed="towards 0, the rarest words first",
             margin=0.9, worse="smaller", role="tail", preference=2, paper="Shumailov et al., Nature 631:755, 2024; Dohmatob et al., ICML 2024, arXiv 2402.07043",
         ),
@@ -66,7 +67,7 @@ class RareWords(OfTexts):
         plain = list(self._survivals(evidence, "rare_words", rng))
         yield from plain
         beyond = "rare_words" + BEYOND
-        (own,) = rng.spawn(1)  # so that these numbers do not depend on how many random ones the others took
+        (own,) = rng.spawn(1)  # so that these readings do not depend on how many random numbers the others used
         yield from read_beyond_prompts(evidence, [beyond], plain, lambda prompted: self._survivals(prompted, beyond, own))
 
     def _survivals(self, evidence: Evidence, page: str, rng: np.random.Generator) -> Iterator[Reading]:
@@ -101,23 +102,23 @@ def _looked_up(sides: Mapping[str, Writing], rng: np.random.Generator) -> Looked
 
 @dataclass(frozen=True, eq=False)
 class LookedUp:
-    """Words that human text knows, looked up in synthetic text and in as much other human text."""
+    """Words of known human text, searched in synthetic text and in equally many words of other human text."""
 
     words: RunningWords
-    """Of the texts that say how often each occurs, then of the synthetic ones, then of the other human ones."""
+    """The words of the known human texts, then of the synthetic texts, then of the other human texts."""
     known: int
-    """Texts of the first."""
+    """Number of known human texts."""
     documents: np.ndarray
-    """The document of each text of the second and the third, (texts,); those of the synthetic ones come first."""
+    """The document of each synthetic text and then of each other human text, (texts,). Documents of synthetic texts have the first numbers."""
     drawn: int
-    """Documents of the synthetic texts."""
+    """Number of documents of the synthetic texts."""
     size: int
-    """Words of the second, and of the third."""
+    """Number of words of the synthetic texts, and also of the other human texts."""
     note: str
 
     @cached_property
     def sizes(self) -> np.ndarray:
-        """Words of each document of the second and the third, (documents,)."""
+        """Number of words of each document of the synthetic and the other human texts, (documents,)."""
         return np.bincount(self.documents, self.words.per_block[self.known :])
 
     def reading(self, page: str, column: str, band: str, rng: np.random.Generator) -> Reading:
@@ -129,7 +130,7 @@ class LookedUp:
         return Reading(page, estimate, null, at=band, column=column, note=note)
 
     def _survival(self, band: str, rng: np.random.Generator) -> tuple[Estimate, Null, str]:
-        """The ratio, its null, and which words are missing, in words."""
+        """Return the ratio, its null, and a note that names missing words."""
         rarest, commonest = BANDS[band]
         is_known = self.words.blocks < self.known
         counts = np.bincount(self.words.ids[is_known], minlength=len(self.words.spellings))
@@ -141,8 +142,10 @@ class LookedUp:
         is_drawn = np.arange(self.sizes.size) < self.drawn
         in_drawn, in_human = (np.bincount(kinds[is_drawn[documents] == side], minlength=rare.size) > 0 for side in (True, False))
         if (human := int(in_human.sum())) < FEWEST:
-            raise NotApplicable(f"{human} of these words are in fresh human text, their survival needs {FEWEST}; give more text")
+            raise NotApplicable(
+                f"{human} of these words occur in fresh human text, but at least {FEWEST} are needed; give more text"
+            )
         estimate, null = fewer_kinds(held_in(kinds, documents, rare.size, self.sizes.size), is_drawn, self.sizes, rng)
         missing = rare[in_human & ~in_drawn]
         names = sorted(self.words.spellings[i] for i in missing[np.argsort(-counts[missing], kind="stable")][:NAMED].tolist())
-        return estimate, null, f"missing, as {', '.join(names)}" if names and estimate.value < 1 else ""
+        return estimate, null, f"missing, such as {', '.join(names)}" if names and estimate.value < 1 else ""

@@ -1,4 +1,4 @@
-"""Which regions of human data have been lost or thinned out, by a short rule?"""
+"""Which regions of human data have been lost or become rarer? Each region is named by a short rule."""
 
 from __future__ import annotations
 
@@ -24,46 +24,46 @@ from outcross.text.topics import topics
 from outcross.wording import amount
 
 FEWEST = 100
-"""Records a side, below which no region is looked for."""
+"""Minimum number of records per side. With fewer, no region is searched for."""
 WORDS = 40
-"""Words of a column of text of which is asked whether a text says them."""
+"""Maximum number of words of a column of text that rules may use (a text contains the word or not)."""
 SAID = (0.02, 0.6)
-"""Share of texts that say such a word."""
+"""Smallest and largest share of texts that contain such a word."""
 MOST_ALIKE = 40_000
-"""Records a side of pictures, vectors and texts in which regions of like records are looked for, at most."""
+"""Maximum number of records per side, of pictures, vectors and texts, in which regions of similar records are searched for."""
 TOPICS = 64
-"""Dimensions in which texts are compared, at most."""
+"""Maximum number of dimensions in which texts are compared."""
 EXEMPLARS = 20
-"""Human records of a region that are pointed at, at most."""
+"""Maximum number of human records of a region that are pointed at."""
 NAMED = 3
-"""Records or words that name a region of like records."""
+"""Number of records or words that name a region of similar records."""
 
 
 @dataclass(frozen=True)
 class MissingRegion:
-    """A region of human data with what is missing of it, as data."""
+    """A region of human data in which synthetic records are missing, as plain data."""
 
     rule: str
-    """What lives there, as in "age < 26 and job = student"."""
+    """The rule that describes the region, such as "age < 26 and job = student"."""
     conditions: tuple[Condition, ...]
-    """The rule, column by column; all of them hold inside."""
+    """The rule column by column. All conditions hold inside the region."""
     human_share: float
     """Share of human records inside, in [0, 1]."""
     missing_share: float
     """Human share less synthetic share, at least 0."""
     ratio: Estimate
-    """Synthetic share over human share, with an interval that is simultaneous over the regions tested."""
+    """Synthetic share divided by human share, with an interval that is simultaneous over all regions tested."""
     p: float
-    """The chance that human against human shows a region as empty, adjusted for all regions tested."""
+    """Probability that a comparison of human with human records finds a region this empty, adjusted for all regions tested."""
     weight: float | None
-    """By how much each synthetic record inside would have to count for its human share; None where none is left."""
+    """The weight of each synthetic record inside that would restore the human share. None if the region has no synthetic record."""
     missing_records: int
-    """Records inside that are to be added to the synthetic ones so that their share is the human one."""
+    """Number of records inside the region to add to the synthetic data, so that the region has its human share."""
 
 
 @dataclass(frozen=True, eq=False)
 class PointedRegion(Pointed):
-    """Human records of a region that is surely thinned out, and the region."""
+    """Human records of a region that is significantly thinned out, with the region."""
 
     region: Region
 
@@ -72,23 +72,24 @@ class PointedRegion(Pointed):
 class Regions(OfTables):
     """Regions of human data in which synthetic records are missing, each named by a short rule of at most three conditions.
 
-    Two thirds of the records of both sides propose regions, the others test them, in turn (`outcross.statistics.regions`). Regions of numbers and categories are boxes,
-    `age < 26 and job = student`; of pictures, vectors and texts also records that are like each other, named by three of them or by the words that mark them. Every region
-    that is surely emptier than in human data is a reading; where none is, the emptiest region that was looked at is the one reading. Nothing is capped but the memory of a table: more records
-    show smaller regions, and thinner ones.
+    Two thirds of the records of both sides propose regions and the other third tests them; each third tests in turn (`outcross.statistics.regions`).
+    Regions of numbers and categories are boxes, such as `age < 26 and job = student`. In pictures, vectors and texts, a region can also be a set of
+    similar records, named by three of them or by their characteristic words. Every region that is significantly emptier than in human data has a
+    reading. If there is none, the only reading is that of the emptiest region examined. More records show smaller regions and smaller losses. The
+    number of records in memory is the only cap.
     """
 
     most: Annotated[int, Field(ge=1, le=100)] = 20
-    """Regions that are named, at most."""
+    """Maximum number of regions that are reported."""
 
     aspect = "coverage"
     by_default = False
     libraries = ("numpy", "scipy", "scikit-learn", "polars", "icu4py")
     pages = {
         "region": Page(
-            "CO10", "share of a region", "Share of records of a region, over its human share; regions are found in two thirds of the records and tested in the others, intervals and p hold for all regions tested.",
+            "CO10", "share of a region", "Share of synthetic records in a region, divided by its human share. Regions are proposed by two thirds of the records and tested on the others. Intervals and p-values hold for all tested regions together.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
-            margin=0.8, worse="smaller", records=(8_500, "a region of 10 % that alone is looked at"), role="support",
+            margin=0.8, worse="smaller", records=(8_500, "a region of 10 % that is the only one tested"), role="support",
             paper="Kim, Lee and Lei, Electron. J. Stat. 13:5253, 2019 (local two-sample tests); Kulldorff, Commun. Stat. 26:1481, 1997; Neill, JRSS-B 74:337, 2012 (the search)",
         ),
     }  # fmt: skip
@@ -100,7 +101,7 @@ class Regions(OfTables):
             yield unread("region", str(why))
             return
         surely = surely_thinned(every)
-        note = f"{len(every)} region{'s' * (len(every) != 1)} looked at, each in a third of the records that did not propose it"
+        note = f"{len(every)} region{'s' * (len(every) != 1)} tested, each on the third of the records that did not propose it"
         for region in surely[: self.most] or [_worst(every)]:
             explained = f"; the change of {region.explained_by} alone explains it" if region.explained_by else ""
             yield Reading(
@@ -109,38 +110,47 @@ class Regions(OfTables):
             )  # fmt: skip
         for region in surely[: self.most]:
             rows = _exemplars(region, evidence.reference.frame.height)
-            why = f"in a region that is thinned out: {region.rule}"
+            why = f"in a region with missing synthetic records: {region.rule}"
             yield PointedRegion("reference", rows, np.full(rows.size, 1 - region.ratio.value), why, region)
 
 
 def missing_regions(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[MissingRegion]:
-    """The regions of the reference that are surely thinned out, as data, the surest first; what a generator would have to fill."""
+    """Return the regions of the reference that are significantly thinned out, as plain data, the most significant first.
+
+    These are the regions that a generator would have to fill.
+    """
     return [as_data(region, synthetic.rows) for region in surely_thinned(regions_of(synthetic, reference, rng))]
 
 
 def surely_thinned(regions: list[Region]) -> list[Region]:
-    """The regions that human data would show as empty in one set of twenty at most, over all regions looked at."""
+    """Return the regions whose adjusted p-value is at most 5 %.
+
+    In human data, at most one set in twenty would show any such region, over all regions tested.
+    """
     return [region for region in regions if region.null.p is not None and region.null.p <= LEVEL]
 
 
 def regions_of(synthetic: Table, reference: Table, rng: np.random.Generator) -> list[Region]:
-    """The regions that were looked at, each once, the surest to be thinned out first; NotApplicable where none could be."""
+    """Return the regions that were tested, each once, the most significantly thinned out first. Raises NotApplicable if no region could be tested."""
     humans = reference.frame.height
     fewest = min(humans, synthetic.frame.height)
     if fewest < FEWEST:
-        raise NotApplicable(f"{amount(fewest, 'record')} of a side, regions are looked for from {FEWEST}")
+        raise NotApplicable(f"{amount(fewest, 'record')} on the smaller side, but regions need at least {FEWEST}")
     facets, points = list(facets_of(reference, synthetic)), points_of(reference, synthetic, rng)
     if not facets and points is None:
         raise NotApplicable("no column of numbers, categories, vectors or text that varies")
     is_human = np.arange(humans + synthetic.frame.height) < humans
     regions = looked_at(facets, points, is_human, rng)
     if not regions:
-        raise NotApplicable(f"no region that holds {LEAST_SHARE:.0%} of the human records could be looked at")
+        raise NotApplicable(f"no region with at least {LEAST_SHARE:.0%} of the human records could be tested")
     return [region if region.conditions else replace(region, conditions=(_like(region, reference),)) for region in regions]
 
 
 def facets_of(reference: Table, synthetic: Table) -> Iterator[Facet]:
-    """What a rule can speak of: numbers, categories, the mean of a vector, the length of a text and whether it says a word. Human records come first."""
+    """Yield the features that rules can use: numbers, categories, the mean of a vector, the length of a text, and whether a text contains a word.
+
+    Human records come first.
+    """
     import polars as pl
 
     for column, kind in reference.kinds.items():
@@ -161,7 +171,7 @@ def facets_of(reference: Table, synthetic: Table) -> Iterator[Facet]:
 
 
 def _alike_written(human: np.ndarray, synthetic: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers that people write whole are compared whole, so that 3.02 counts as 3: how finely a number is written is no region."""
+    """Round the synthetic numbers if all human numbers are whole, so that 3.02 counts as 3. A different precision is no missing region."""
     known = human[np.isfinite(human)]
     return human, np.rint(synthetic) if known.size and (known == np.rint(known)).all() else synthetic
 
@@ -171,7 +181,10 @@ def _some(facet: Facet | None) -> list[Facet]:
 
 
 def _as_written(reference: Table, synthetic: Table, column: str, values: np.ndarray) -> Callable[[float], str] | None:
-    """How people write a value of a column of numbers: None where as a number, else as the first record that has it does (a date)."""
+    """Return a function that writes a value of a column as the first record with that value does, for instance as a date.
+
+    None for numeric columns.
+    """
     raw = [side.records[column] for side in (reference, synthetic)]
     if raw[0].dtype.is_numeric():
         return None
@@ -184,7 +197,7 @@ def _as_written(reference: Table, synthetic: Table, column: str, values: np.ndar
 
 
 def _means(values: Any) -> np.ndarray:
-    """The mean of each vector, NaN where it is missing."""
+    """Return the mean of each vector, NaN if the vector is missing."""
     return values.arr.mean().to_numpy().astype(float)
 
 
@@ -212,7 +225,10 @@ def _of_word(column: str, places: np.ndarray, word: str) -> Facet | None:
 
 
 def points_of(reference: Table, synthetic: Table, rng: np.random.Generator) -> Points | None:
-    """Pictures, vectors and texts of both sides, with the numbers and categories beside them, as points; None where there are none. Human records come first."""
+    """Return pictures, vectors and texts of both sides as points, together with the numbers and categories of the records. Human records come first.
+
+    Returns None if the table has no pictures, vectors or texts.
+    """
     import polars as pl
 
     written = reference.of_kind("text")
@@ -223,7 +239,7 @@ def points_of(reference: Table, synthetic: Table, rng: np.random.Generator) -> P
     human, drawn = (side.take(some) for side, some in zip((reference, synthetic), rows, strict=True))
     points = []
     if reference.of_kind("number", "category", "vector"):
-        # Fitted on both sides, so that neither is nearer to what it is fitted on.
+        # The embedding is fitted on both sides, so that it favours neither.
         embed = embedding(human, drawn)
         points.append(np.concatenate([embed(side) for side in (human, drawn)]))
     points += [topics(_texts(pl.concat([human.frame[column], drawn.frame[column]])).words, TOPICS, seed) for column in written]
@@ -231,7 +247,8 @@ def points_of(reference: Table, synthetic: Table, rng: np.random.Generator) -> P
 
 
 def _like(region: Region, reference: Table) -> Condition:
-    """What names a region of like records: the words that mark its texts, or else some of its human records, by their rows as they were read."""
+    """Return the condition that names a region of similar records: the characteristic words of its texts, or else the row numbers of some human
+    records."""
     inside = np.flatnonzero(region.inside[: reference.frame.height])
     vectors, written = reference.of_kind("vector"), reference.of_kind("text")
     if written and not vectors:
@@ -244,7 +261,10 @@ def _like(region: Region, reference: Table) -> Condition:
 
 
 def _telling(texts: Texts, inside: np.ndarray) -> tuple[str, ...]:
-    """The words that tell human texts of a region from the others, by the square roots of the shares of texts that say them."""
+    """Return the characteristic words of the human texts of a region.
+
+    They have the largest difference, between the region and the other texts, of the square roots of the shares of texts that contain them.
+    """
     kinds = texts.words.kinds_inside
     is_in = np.zeros(len(texts), dtype=bool)
     is_in[inside] = True
@@ -257,23 +277,26 @@ def _telling(texts: Texts, inside: np.ndarray) -> tuple[str, ...]:
 
 
 def _exemplars(region: Region, humans: int) -> np.ndarray:
-    """Human records of a region, evenly from all of them, (records,)."""
+    """Return some human records of a region, evenly spaced among all of them, (records,)."""
     return _evenly(np.flatnonzero(region.inside[:humans]), EXEMPLARS)
 
 
 def _evenly(rows: np.ndarray, limit: int) -> np.ndarray:
-    """At most so many rows, evenly from all of them."""
+    """Return at most `limit` rows, evenly spaced."""
     return rows[:: max(1, -(-rows.size // limit))]
 
 
 def _worst(regions: list[Region]) -> Region:
-    """The region that is surest to be thinned out, where none surely is: its interval reaches down as far as that of any, so that it is kept only where every region is."""
+    """Return the region that is most likely thinned out, if no region significantly is.
+
+    The lower end of its interval is the lowest of all regions, so that it counts as kept only if every region is kept.
+    """
     lowest = min(region.ratio.interval[0] for region in regions)
     return replace(regions[0], ratio=replace(regions[0].ratio, low=lowest))
 
 
 def as_data(region: Region, synthetic_rows: int) -> MissingRegion:
-    """A region with what is missing of it among so many synthetic records."""
+    """Return a region as plain data, with the number of missing records among `synthetic_rows` synthetic records."""
     share, ratio = region.human_share, region.ratio.value
     left = ratio * share
     return MissingRegion(
@@ -284,6 +307,6 @@ def as_data(region: Region, synthetic_rows: int) -> MissingRegion:
         ratio=region.ratio,
         p=1.0 if region.null.p is None else region.null.p,
         weight=1 / ratio if ratio > 0 else None,
-        # The share rises as records are added inside, and so does their number in all.
+        # Adding records inside raises both the number inside and the total number.
         missing_records=round(max(0.0, share - left) * synthetic_rows / max(1 - share, 1e-9)),
     )

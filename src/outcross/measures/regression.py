@@ -9,14 +9,14 @@ from outcross.recipe import recipe
 
 @recipe
 class CoefficientError(Measure):
-    """How far the fitted coefficients are from the true ones."""
+    """Squared distance between the fitted and the true coefficients of a regression."""
 
     aspect = "risk"
     needs = ("pairs",)
     pages = {
         "coefficient_error": Page(
-            "CE1", "squared error of the coefficients", "|w − w*|², the mean over chains: with x ~ N(0, I) the mean squared error of a prediction beyond the noise (excess risk).",
-            unit="squared label units", healthy="σ² d / (n − d − 1) at generation 0", collapsed="grows by that at every generation under replace",
+            "CE1", "squared error of the coefficients", "|w − w*|², mean over chains. For x ~ N(0, I) it is the mean squared error of a prediction beyond the noise (excess risk).",
+            unit="squared label units", healthy="σ² d / (n − d − 1) at generation 0", collapsed="grows by the healthy value at every generation under replace",
             worse="larger", role="risk", preference=4, paper="Gerstgrasser et al., arXiv 2404.01413 §2",
         ),
     }  # fmt: skip
@@ -24,6 +24,8 @@ class CoefficientError(Measure):
     def __call__(self, evidence, rng):
         truth = getattr(evidence.human.truth, "coefficients", None)
         if truth is None or not hasattr(evidence.model, "coefficients"):
-            raise NotApplicable("needs a linear model and the true coefficients, the human data are records alone")
+            raise NotApplicable(
+                "needs a linear model and the true coefficients, but the model is not linear or the human data are only records"
+            )
         errors = np.square(evidence.model.coefficients - truth).sum(axis=-1)
         yield read_off("coefficient_error", lambda: over_chains(errors))

@@ -1,4 +1,4 @@
-"""Do texts say again what others of the set say?"""
+"""Do texts of a set repeat each other?"""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from outcross.text.copies import nearest, repeated
 from outcross.wording import amount
 
 CHARACTERS = 4_000_000
-"""Characters of either side that are looked at, at most."""
+"""Maximum number of characters that are read per side."""
 RECORDS = 50_000
 ALIKE = 0.7
-"""Jaccard similarity of 5-grams of words from which two texts are near duplicates."""
+"""Minimum Jaccard similarity of the word 5-grams of two near duplicates."""
 FEWEST = 30
-"""Texts a side, below which no duplicates are looked for."""
+"""Minimum number of texts per side."""
 
 
 @recipe
 class RepeatedTexts(OfTexts):
-    """Texts that stand in their set again, to the character or nearly so, against as many human texts."""
+    """Exact and near duplicates among the texts, compared with equally many human texts."""
 
     aspect = "diversity"
     by_default = False
     pages = {
         "repeated_texts": Page(
-            "DI8", "texts said again", "Share of texts that stand, to the character, elsewhere in the set, against as many human texts.",
-            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            "DI8", "repeated texts", "Share of texts that occur again in the set, character by character, compared with equally many human texts.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
             margin=0.01, worse="larger", of="difference", role="diversity", paper="Lee et al., Deduplicating Training Data, ACL 2022, arXiv 2107.06499",
         ),
         "alike_texts": Page(
-            "DI9", "texts nearly said again", "Share of texts (of five words at least) that share 70 % of their runs of five words with another of the set (Jaccard), against as many human texts.",
-            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            "DI9", "nearly repeated texts", "Share of texts (of at least five words) whose runs of five words have a Jaccard similarity of at least 0.7 with those of another text of the set, compared with equally many human texts.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
             margin=0.01, worse="larger", of="difference", role="diversity", paper="Broder, 1997; Lee et al., ACL 2022, arXiv 2107.06499",
         ),
     }  # fmt: skip
@@ -61,15 +61,17 @@ def _repeated(side: Writing) -> np.ndarray:
 
 
 def _alike(side: Writing) -> np.ndarray:
-    """Whether each text has a near duplicate, of those with a run."""
+    """Return whether each text has a near duplicate, for the texts of at least five words."""
     likeness = nearest(side.texts)
     return likeness[~np.isnan(likeness)] >= ALIKE
 
 
 def _again(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]:
-    """Duplicates come in pairs, so half as many are independent."""
+    """Return the share of duplicates and its null. Duplicates come in pairs, so half as many are independent."""
     if min(synthetic.size, human.size) < FEWEST:
-        raise NotApplicable(f"{synthetic.size} synthetic and {human.size} human texts, duplicates are looked for from {FEWEST}")
+        raise NotApplicable(
+            f"{synthetic.size} synthetic and {human.size} human texts, but duplicates are compared only from {FEWEST} per side on"
+        )
     (hits, n), (human_hits, m) = ((int(side.sum()) // 2, side.size // 2) for side in (synthetic, human))
     estimate = clusters.share(np.array([0.0] * (n - hits) + [1.0] * hits), np.ones(n), "pairs", "pairs")
     value, usual = float(synthetic.mean()), float(human.mean())

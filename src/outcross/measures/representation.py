@@ -1,4 +1,4 @@
-"""Which cells, class by group, a generator still writes."""
+"""The shares of cells (class by group) in the records that a generator writes."""
 
 from __future__ import annotations
 
@@ -16,52 +16,52 @@ WYLLIE = "Wyllie, Shumailov and Papernot, FAccT 2024, arXiv 2403.07857"
 
 @recipe
 class Representation(Measure):
-    """What shares of classes, groups and cells a generator writes, as the annotators of the human records see them.
+    """The shares of classes, groups and cells in a generation's records, as assigned by annotators that were trained on human records.
 
-    The null is what the same annotators see in the human records that generation 0 learned from. Annotators err: how often they are right about held-out
-    people of each cell says how much of a change can be seen, and bounds what reparation can do.
+    The null is the shares that the same annotators assign in the human records that generation 0 learned from. Annotators make errors. Their accuracy
+    on held-out people of each cell limits the changes that can be seen and the effect of reparation.
     """
 
     aspect = "groups"
     needs = ("labelled",)
     pages = {
         "cell_representation": Page(
-            "RE1", "share of each cell", "Share of the records of a generation that the annotators give this class and this group.",
-            unit="fraction", healthy="its null: the same of the human records", collapsed="0",
+            "RE1", "share of each cell", "Share of the records of a generation to which the annotators give this class and this group.",
+            unit="fraction", healthy="its null: the share in the human records", collapsed="0",
             role="groups", paper=WYLLIE,
         ),
         "group_representation": Page(
-            "RE2", "share of each group", "Share of the records of a generation that the annotator of groups gives this group.",
-            unit="fraction", healthy="its null: the same of the human records", collapsed="0",
+            "RE2", "share of each group", "Share of the records of a generation to which the annotator of groups gives this group.",
+            unit="fraction", healthy="its null: the share in the human records", collapsed="0",
             role="groups", paper=WYLLIE,
         ),
         "class_representation": Page(
-            "RE3", "share of each class", "Share of the records of a generation that the annotator of classes gives this class.",
-            unit="fraction", healthy="its null: the same of the human records", collapsed="0",
+            "RE3", "share of each class", "Share of the records of a generation to which the annotator of classes gives this class.",
+            unit="fraction", healthy="its null: the share in the human records", collapsed="0",
             role="groups", paper=WYLLIE,
         ),
         "kept_representation": Page(
-            "RE4", "share of each cell in what goes on", "Share of the records that go on, once filters have chosen, by the class and the group that are believed of them.",
-            unit="fraction", healthy="equal shares where reparation is asked for", collapsed="0",
+            "RE4", "share of each cell in the kept records", "Share of the records that the filters kept, by their assigned class and group.",
+            unit="fraction", healthy="equal shares if reparation is requested", collapsed="0",
             role="groups", paper=WYLLIE,
         ),
         "group_annotator": Page(
-            "RE5", "annotator of groups", "Share of held-out human records of a cell whose group the annotator says.",
+            "RE5", "annotator of groups", "Share of held-out human records of a cell whose group the annotator predicts correctly.",
             unit="fraction", healthy=1.0, collapsed="that of a guess",
             worse="smaller", role="groups", paper=WYLLIE,
         ),
         "class_annotator": Page(
-            "RE6", "annotator of classes", "Share of held-out human records of a cell whose class the annotator says.",
+            "RE6", "annotator of classes", "Share of held-out human records of a cell whose class the annotator predicts correctly.",
             unit="fraction", healthy=1.0, collapsed="that of a guess",
             worse="smaller", role="groups", paper=WYLLIE,
         ),
         "classifier_fill_in": Page(
-            "RE7", "fill-ins of the classifier's side", "Share of the records that the classifier learned from that were written to fill up, without regard to their cell, because there were too few of some cell.",
+            "RE7", "fill-ins of the classifier's side", "Share of the classifier's training records that were drawn without regard to their cell, because some cell had too few records.",
             unit="fraction", healthy=0.0, collapsed="1",
             worse="larger", role="decoding", paper=WYLLIE,
         ),
         "largest_cell": Page(
-            "RE8", "imbalance of cells", "The largest share of a cell less the smallest, as the annotators see a generation's records.",
+            "RE8", "imbalance of cells", "The largest share of a cell less the smallest, by the annotators' classes and groups of a generation's records.",
             unit="difference", healthy=0.0, collapsed="1", worse="larger", role="groups", paper=WYLLIE, range=(0.0, 1.0),
         ),
     }  # fmt: skip
@@ -98,7 +98,7 @@ class Representation(Measure):
 
 
 def _annotated(model, records: LabelledPoints) -> LabelledPoints:
-    """The records with the classes and the groups that the annotators give them; a group that the generator writes stays."""
+    """Return the records with the classes and groups of the annotators. Groups that the generator wrote itself are kept."""
     label = most_likely_class(model.of_classes, records.array, len(records.classes))
     by_generator = model.learner.groups == "generator"
     group = records.group if by_generator else most_likely_class(model.of_groups, records.array, len(records.groups))
@@ -110,7 +110,7 @@ def _numbers(records: LabelledPoints, name: str) -> np.ndarray:
 
 
 def _annotators(model, people: LabelledPoints):
-    """How often each annotator is right about held-out people of each cell."""
+    """Yield the accuracy of each annotator on the held-out people of each cell."""
     asked = [("group_annotator", model.of_groups, people.group, len(people.groups))] if model.learner.groups == "annotator" else []
     for measure, annotator, truth, classes in (*asked, ("class_annotator", model.of_classes, people.label, len(people.classes))):
         right = most_likely_class(annotator, people.array, classes) == truth

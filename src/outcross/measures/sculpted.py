@@ -1,4 +1,4 @@
-"""What a student has made of data that were chosen for a goal: the goal, its size, and a skill that a program checks."""
+"""A student that learned from data selected for a goal: the goal attribute, the student's size, and a skill that a program checks."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from outcross.statistics.clusters import ratio_of_sums, totals
 
 SHIMABUCORO = "Shimabucoro et al., EMNLP 2024, arXiv 2407.01490"
 BEFORE = (17, 58)
-"""Which two other sums stand before the one that is asked, counted from it."""
+"""The two other sums that precede each question, as offsets from its number."""
 
 
 @recipe
 class SculptedMeasure(Measure):
-    """The goal for which data were chosen, read off what the model writes, its number of parameters, and the sums that it gets right.
+    """The goal attribute of the texts that a model writes, its number of parameters, and its accuracy on sums.
 
-    A goal alone proves little: the smallest model can write long or varied texts. So read it beside held-out loss and beside the sums, which are asked as a
-    choice among ten answers: the one to which the model gives most probability counts. Chance is 10 %.
+    A goal alone proves little, because even the smallest model can write long or varied texts. Compare it with the held-out loss and with the
+    accuracy on sums. Each sum is a choice among ten answers, and the answer with the highest probability counts. Chance is 10 %.
     """
 
     goal: Annotated[Attribute, one_of(ATTRIBUTES, "goal")] = field(default_factory=TypeToken)
-    """The attribute of texts that data are chosen for."""
+    """The attribute of texts for which the data are selected."""
 
     by_default = False
     aspect = "use"
@@ -38,17 +38,17 @@ class SculptedMeasure(Measure):
     libraries = (*Measure.libraries, "icu4py", "polars")
     pages = {
         "goal": Page(
-            "SC1", "goal attribute", "Mean over what the model wrote of the attribute that data were chosen for; texts without a number are left out.",
-            unit="as the attribute", healthy="that of people", collapsed="depends on the attribute",
+            "SC1", "goal attribute", "Mean of the attribute for which data were selected, over the texts that the model wrote. Texts without a value are left out.",
+            unit="as the attribute", healthy="the value of human text", collapsed="depends on the attribute",
             role="use", lead=1, paper=SHIMABUCORO,
         ),
         "parameters": Page(
-            "SC2", "parameters", "Numbers that the model has learned: weights of a network, counts of an n-gram model.",
+            "SC2", "parameters", "Number of learned parameters: weights of a network, or counts of an n-gram model.",
             unit="numbers", healthy="any", collapsed="any", log=True,
             role="use", paper=SHIMABUCORO, range=(0.0, float("inf")),
         ),
         "sums_right": Page(
-            "SC3", "sums that are right", "Of the hundred sums of two digits modulo 10, the share whose right answer has most probability among ten, after two other sums.",
+            "SC3", "correct sums", "Share of the hundred sums of two digits modulo 10 for which the correct answer has the highest probability among ten answers. Two other sums precede each question.",
             unit="fraction", healthy=1.0, collapsed="0.1, which is chance", worse="smaller",
             role="use", paper=SHIMABUCORO,
         ),
@@ -61,11 +61,11 @@ class SculptedMeasure(Measure):
 
     def _mean(self, drawn: Blocks):
         if self.goal.compares:
-            raise NotApplicable("reads an attribute that needs no human text; choose another goal")
+            raise NotApplicable("the goal is an attribute that needs human text to compare with; choose another goal")
         values = np.asarray(self.goal(drawn.texts), dtype=float)
         has = np.isfinite(values)
         if not has.any():
-            raise NotApplicable("no text has a number")
+            raise NotApplicable("the attribute has no value for any text")
         prompts = drawn.column("_prompt")
         prompt_of_text = np.where(prompts < 0, np.arange(len(prompts)), prompts)[has]
         return ratio_of_sums(totals(values[has], prompt_of_text), totals(np.ones(prompt_of_text.size), prompt_of_text), "prompts")
@@ -74,12 +74,12 @@ class SculptedMeasure(Measure):
 def _parameters(model: Any) -> float:
     parameters = getattr(model, "parameters", None)
     if not isinstance(parameters, int):
-        raise NotApplicable("needs a model that says how many numbers it has learned")
+        raise NotApplicable("needs a model that gives its number of parameters")
     return float(parameters)
 
 
 def sums_right(model: Any) -> np.ndarray:
-    """Whether the model gives the right answer to each of the hundred sums most probability among ten, (100,)."""
+    """Return whether the correct answer has the highest probability among ten answers, for each of the hundred sums, (100,)."""
     if not hasattr(model, "vocabulary"):
         raise NotApplicable("needs a model that reads text with a vocabulary")
     texts = [f"{_before(number)}{asked(number)} {answer}" for number in range(100) for answer in range(10)]

@@ -1,4 +1,4 @@
-"""What does a selection do to the records, beside a random choice of as many?"""
+"""The effect of filters on the records, compared with a random choice of equally many."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ FENG = "Feng et al., ICLR 2025, arXiv 2406.07515"
 WYLLIE = "Wyllie, Shumailov and Papernot, FAccT 2024, arXiv 2403.07857"
 DRAYSON = "Drayson, Yilmaz and Lampos, EMNLP 2025, arXiv 2502.15654"
 OUTER = 0.05
-"""Share of the drawn points that count as their tail: those of the largest Mahalanobis distance."""
+"""Share of the drawn points that count as their tail: those with the largest Mahalanobis distance."""
 RARE = 3
-"""Occurrences among the drawn records up to which a token is rare."""
+"""Maximum number of occurrences among the drawn records of a rare token."""
 
 
 @recipe
 class SelectionMeasure(Measure):
-    """How much of what a model wrote goes on, and what that does to spread, tails and groups beside random choices of as many.
+    """Share of the drawn records that filters keep, and its effect on spread, tails and groups, compared with random choices of equally many records.
 
-    Spread and tails are those of the kept records over those of all drawn ones. What random choices show is found by making them: one
-    in each of many chains, `choices` of one chain. A value that no random choice reaches is the doing of the filters: accumulation with a
-    selection that narrows collapses as a power of the generations (`variance_accumulate_selected`).
+    Spread and tails of the kept records are divided by those of all drawn records. The null comes from actual random choices: one in each of many
+    chains, or `choices` of a single chain. A value outside the range of random choices is an effect of the filters. Accumulation with a selection
+    that narrows the data collapses as a power of the number of generations (`variance_accumulate_selected`).
     """
 
     choices: Annotated[int, Field(ge=19, le=10_000)] = 199
-    """Random choices of as many records."""
+    """Number of random choices of equally many records."""
 
     aspect = "spread"
     needs = ("selection",)
     pages = {
         "acceptance": Page(
-            "SE1", "acceptance rate", "Drawn records that are kept at least once, as a fraction.",
-            unit="fraction", healthy="what the filters are to keep", collapsed="1 where a verifier lets all pass, 0 where it lets none",
+            "SE1", "acceptance rate", "Share of drawn records that are kept at least once.",
+            unit="fraction", healthy="the share that the filters should keep", collapsed="1 if a verifier lets all records pass, 0 if none",
             role="decoding", paper=FENG,
         ),
         "rejection": Page(
-            "SE2", "rejected for a reason", "Drawn records that a filter rejected for this reason, as a fraction.",
-            unit="fraction", healthy="what the filters are to reject", collapsed="1",
+            "SE2", "rejected for a reason", "Share of drawn records that a filter rejected for this reason.",
+            unit="fraction", healthy="the share that the filters should reject", collapsed="1",
             role="decoding", paper=FENG,
         ),
         "selected_spread": Page(
-            "SE3", "spread that a selection keeps", "Of points, the trace of the covariance of the kept over that of all drawn; of texts, different tokens among the kept over those of random choices of as many.",
+            "SE3", "spread that a selection keeps", "For points: the trace of the covariance of the kept points, divided by that of all drawn points. For texts: the number of different tokens in the kept texts, divided by that of random choices of equally many.",
             unit="ratio", healthy=1.0, collapsed="0",
             role="decoding", paper=QIAO,
         ),
         "selected_tail": Page(
-            "SE4", "tail that a selection keeps", "Of points, the share of the outermost 5 % of the drawn ones that is kept; of texts, the share of rare tokens (up to three occurrences) that still occur; over that of a random choice of as many.",
+            "SE4", "tail that a selection keeps", "For points: the share of kept points beyond the outermost 5 % of the drawn points, divided by that share of all drawn points. For texts: the number of rare tokens (up to three occurrences) that still occur, divided by that of random choices of equally many.",
             unit="ratio", healthy=1.0, collapsed="0",
             role="decoding", paper=QIAO,
         ),
         "selected_group": Page(
-            "SE5", "group that a selection keeps", "Share of a group's drawn records that is kept, over that of all records.",
+            "SE5", "group that a selection keeps", "Share of a group's drawn records that is kept, divided by the share of all drawn records that is kept.",
             unit="ratio", healthy=1.0, collapsed="0",
             role="decoding", paper=WYLLIE,
         ),
         "selected_human": Page(
-            "SE12", "human share that a selection leaves", "Records that people wrote among those that the next model learns from, after filters have chosen among them, as a fraction; at `before`, as the policy mixed them.",
-            unit="fraction", healthy="1 where every human record is told from every other", collapsed="what it was before",
+            "SE12", "human share that a selection leaves", "Human share of the training set of the next model, after the filters; at `before`, as the policy mixed it.",
+            unit="fraction", healthy="1 if the filters recognise every human record", collapsed="the share before the filters",
             role="decoding", paper=DRAYSON,
         ),
         "fill_in": Page(
@@ -76,27 +76,27 @@ class SelectionMeasure(Measure):
             role="decoding", paper=WYLLIE,
         ),
         "wrong_before": Page(
-            "SE7", "wrong records before the verifier", "p, the share of wrong ones among the records whose truth is known.",
+            "SE7", "wrong records before the verifier", "p, the share of wrong records among the records with a known truth.",
             unit="fraction", healthy=0.0, collapsed="1", worse="larger",
             role="decoding", paper=FENG,
         ),
         "kept_wrong": Page(
-            "SE8", "wrong records that pass", "pψ/(pψ + (1 − p)φ), the share of wrong ones among the kept records whose truth is known.",
+            "SE8", "wrong records that pass", "pψ/(pψ + (1 − p)φ), the share of wrong records among the kept records with a known truth.",
             unit="fraction", healthy=0.0, collapsed="1", worse="larger",
             role="decoding", paper=FENG,
         ),
         "keeps_correct": Page(
-            "SE9", "correct records that pass", "φ, the share of the correct ones that the verifier keeps.",
+            "SE9", "correct records that pass", "φ, the share of the correct records that the verifier keeps.",
             unit="fraction", healthy=1.0, collapsed="0", worse="smaller",
             role="decoding", paper=FENG,
         ),
         "keeps_wrong": Page(
-            "SE10", "share of the wrong that passes", "ψ, the share of the wrong ones that the verifier keeps.",
+            "SE10", "share of the wrong records that passes", "ψ, the share of the wrong records that the verifier keeps.",
             unit="fraction", healthy=0.0, collapsed="1", worse="larger",
             role="decoding", paper=FENG,
         ),
         "breakdown": Page(
-            "SE11", "wrong labels that verification bears", "1/(1 + ψ/φ) for two answers, (K − 1)φ/((K − 1)φ + ψ) for K wrong ones alike: the share of wrong labels from which what is kept teaches the wrong answer.",
+            "SE11", "wrong labels that verification tolerates", "The share of wrong labels from which the kept records teach the wrong answer: 1/(1 + ψ/φ) for two answers, (K − 1)φ/((K − 1)φ + ψ) for K answers with equally likely errors.",
             unit="fraction", healthy=1.0, collapsed="the share before the verifier, and below", worse="smaller",
             role="decoding", paper=FENG,
         ),
@@ -109,7 +109,7 @@ class SelectionMeasure(Measure):
                 return
         rejected, drawn, kept = evidence.rejected, evidence.drawn, evidence.kept
         if not isinstance(rejected, Rejected):
-            raise NotApplicable("needs what filters said of the records that they rejected")
+            raise NotApplicable("needs rejected records with the reasons of the filters")
         if isinstance(drawn, Counts):
             yield from _of_filters(rejected, len(kept))
             return
@@ -126,7 +126,7 @@ class SelectionMeasure(Measure):
             yield from _of_groups(drawn, kept)
 
     def _of_training(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
-        """What filters leave of a training set, each different record once, read at `training`."""
+        """Yield the effect of filters on a training set, with each different record counted once. These readings are at `training`."""
         mixed, learned = evidence.mixed, evidence.training
         sizes = len(mixed), len(learned)
         for at, n, number in zip(("before", ""), sizes, (0, 1), strict=True):
@@ -148,7 +148,7 @@ class SelectionMeasure(Measure):
         width, far = _spread(drawn.array), _outer(drawn.array)
         if not np.all(width > 0):
             for name in ("selected_spread", "selected_tail"):
-                yield unread(name, "the drawn records have no spread left")
+                yield unread(name, "the variance of the drawn records is 0")
             return
         if drawn.chains:
             random = drawn.take(drawn.some(min(len(kept), len(drawn)), rng)).array
@@ -172,7 +172,7 @@ class SelectionMeasure(Measure):
         def compared(statistic: Callable[[np.ndarray], float]) -> tuple[Estimate, Null]:
             random = np.array([statistic(choice) for choice in choices])
             if not (middle := float(np.median(random))):
-                raise NotApplicable(f"no token occurs {RARE} times or less among the drawn records")
+                raise NotApplicable(f"no token occurs at most {RARE} times among the drawn records")
             return _beside(statistic(kept.tokens) / middle, random / middle)
 
         yield read_with_null("selected_spread", lambda: compared(lambda tokens: float(len(np.unique(tokens)))))
@@ -183,30 +183,30 @@ class SelectionMeasure(Measure):
 
 
 def _different(records: Any, rows: np.ndarray) -> Any:
-    """Each different record once."""
+    """Return each different record once."""
     return records.take(np.sort(np.unique(rows, axis=0, return_index=True)[1]))
 
 
 def _spread(points: np.ndarray) -> np.ndarray:
-    """The trace of the covariance of every chain, divisor n, (chains…)."""
+    """Return the trace of the covariance of every chain, divisor n, (chains…)."""
     return points.var(axis=-2).sum(axis=-1)
 
 
 def _outer(points: np.ndarray) -> np.ndarray:
-    """Mahalanobis distance beyond which the outermost share of points of each chain lies, with their middle and shape."""
+    """Return the squared Mahalanobis distance beyond which the outermost 5 % of the points of each chain lie, by their own mean and covariance."""
     return np.quantile(_distances(points, points), 1 - OUTER, axis=-1)
 
 
 def _tail(some: np.ndarray, drawn: np.ndarray, far: np.ndarray) -> np.ndarray:
-    """How much of `some` is tail of the drawn ones, over what of these is: (chains…)."""
+    """Return the share of the points `some` beyond the distance `far`, divided by that share of the drawn points, (chains…)."""
     own = (_distances(drawn, drawn) > far[..., None]).mean(axis=-1)
     if not np.all(own):
-        raise NotApplicable("the drawn points have no tail, many lie equally far out")
+        raise NotApplicable("the drawn points have no tail, because the farthest points are tied")
     return (_distances(some, drawn) > far[..., None]).mean(axis=-1) / own
 
 
 def _distances(points: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Squared Mahalanobis distances (chains…, n) to the mean of the drawn points, by their covariance."""
+    """Return squared Mahalanobis distances, (chains…, n), to the mean of the drawn points, by their covariance."""
     apart, own = points - drawn.mean(axis=-2, keepdims=True), drawn - drawn.mean(axis=-2, keepdims=True)
     if points.shape[-1] == 1:
         return np.square(apart[..., 0])
@@ -216,18 +216,23 @@ def _distances(points: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
 def _of_chains(values: np.ndarray) -> Null:
     mean = over_chains(values)
-    return Null(mean.value, mean.low, mean.high, method="a random choice of as many in each chain")
+    return Null(mean.value, mean.low, mean.high, method="a random choice of equally many records in each chain")
 
 
 def _beside(value: float, random: np.ndarray) -> tuple[Estimate, Null]:
-    """The value of one selection, which has no interval, beside random choices of as many."""
+    """Return the value of one selection, without an interval, and the null from random choices of equally many records."""
     low, high = np.quantile(random, [0.025, 0.975])
-    null = Null(float(np.median(random)), float(low), float(high), method=f"{len(random)} random choices of as many, middle 95 %")
+    null = Null(
+        float(np.median(random)),
+        float(low),
+        float(high),
+        method=f"{len(random)} random choices of equally many records, middle 95 %",
+    )
     return without_interval(value, "one selection: no interval", len(random)), null
 
 
 def _of_filters(rejected: Rejected, kept: int) -> Iterator[Reading]:
-    """What filters found out of themselves."""
+    """Yield the facts that the filters recorded about their own selection."""
     for asked, facts in rejected.facts.items():
         if "fill_in" in facts:
             yield Reading("fill_in", share(facts["fill_in"], facts.get("kept", kept)), at=asked)

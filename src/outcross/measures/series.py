@@ -1,4 +1,4 @@
-"""What structure says of columns of series: does each value still go with the next?"""
+"""The readings of `structure` for columns of series: are successive values still associated?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from outcross.wording import amount
 
 FEWEST_SERIES = 20
 MOST_SERIES = 5_000
-"""Series a side that are looked at."""
+"""Maximum number of series that are read per side."""
 BOOTSTRAPS = 199
 
 
@@ -27,7 +27,7 @@ def series(evidence: Evidence, column: str, rng: np.random.Generator) -> Iterato
         courses = dynamics.courses(*sides)
         n, m = len(courses.synthetic), len(courses.reference)
         if min(n, m) < FEWEST_SERIES:
-            raise NotApplicable(f"{amount(min(n, m), 'series')} of that length, needs at least {FEWEST_SERIES}")
+            raise NotApplicable(f"{amount(min(n, m), 'series')} of that length, but at least {FEWEST_SERIES} are needed")
     except NotApplicable as why:
         yield unread("autocorrelation", str(why), column=column)
         return
@@ -59,7 +59,7 @@ def series(evidence: Evidence, column: str, rng: np.random.Generator) -> Iterato
 
 
 def _records(side, column: str, rng: np.random.Generator) -> list[np.ndarray]:
-    """The values of each series, those that are missing left out; at most 5,000 series."""
+    """Return the values of each series without missing ones, for at most 5,000 series."""
     values = side.frame[column].drop_nulls()
     if len(values) > MOST_SERIES:
         values = values[np.sort(rng.choice(len(values), MOST_SERIES, replace=False))]
@@ -70,7 +70,10 @@ def _records(side, column: str, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def _sums(values: np.ndarray, n: int, rng: np.random.Generator):
-    """Count, mean and variance of the mean of both sets as they are, and under random labels; the synthetic ones stand first."""
+    """Return (mean, variance of the mean) of both sets, with the given labels and with permuted labels, and the number of synthetic values.
+
+    The synthetic set comes first.
+    """
     there = np.isfinite(values)
     if min(there[:n].sum(), there[n:].sum()) < FEWEST_SERIES:
         raise NotApplicable(f"fewer than {FEWEST_SERIES} series vary")
@@ -81,13 +84,13 @@ def _sums(values: np.ndarray, n: int, rng: np.random.Generator):
 
 
 def _mean(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, variance of the mean) from (…, count and sums of powers 1 and 2)."""
+    """Return (mean, variance of the mean) from (…, count and sums of powers 1 and 2)."""
     mean, variance = _means(sums, 1)
     return mean[..., 0], variance[..., 0]
 
 
 def _mean_apart(values: np.ndarray, n: int, worse: Worse, is_signed: bool, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    """The mean of the first n values less that of the rest, in the direction of the rest's if signed."""
+    """Return the mean of the first n values less the mean of the rest, and its null. If signed, the direction is the sign of the mean of the rest."""
     (ours, theirs, *drawn), count = _sums(values, n, rng)
 
     def quotient(first, second):
@@ -99,13 +102,14 @@ def _mean_apart(values: np.ndarray, n: int, worse: Worse, is_signed: bool, rng: 
 
 
 def mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    """The mean of the first n values, which are above 0, over that of the rest; its null is a studentised permutation of the series.
+    """Return the mean of the first n values divided by the mean of the rest. All values are above 0. The null is a studentised permutation of the
+    series.
 
-    NaN values are left out. NotApplicable where a side has fewer than 20 values, or where the mean of the rest is 0.
+    NaN values are left out. Raises NotApplicable if a side has fewer than 20 values or if the mean of the rest is 0.
     """
     (ours, theirs, *drawn), count = _sums(values, n, rng)
     if float(theirs[0]) <= 1e-9:
-        raise NotApplicable("human series have none")
+        raise NotApplicable("the human mean is 0")
 
     def quotient(first, second):
         first, second = ((np.maximum(mean, 1e-12), variance) for mean, variance in (first, second))
@@ -116,14 +120,15 @@ def mean_ratio(values: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Es
 
 
 def _lasting(series: np.ndarray, n: int, column: str, note: str, rng: np.random.Generator) -> Reading:
-    """The autocorrelation of the first n series less that of the rest at the longer lag at which most of it is lost.
+    """Return the autocorrelation of the first n series less that of the rest, at the longer lag with the largest loss.
 
-    It is the smallest of several differences. Its interval reaches from the smallest lower to the smallest upper end of simultaneous intervals
-    of them all, whose common width in standard errors, as the null, is that of the largest of all quotients under permuted labels of the series.
+    It is the smallest of several differences. Its interval reaches from the smallest lower end to the smallest upper end of simultaneous intervals of
+    all differences. The common width of these intervals in standard errors comes from the largest of all studentised differences under permuted
+    labels of the series, and so does the null.
     """
     lags = dynamics.longer_lags(series.shape[1])
     if not lags:
-        return unread("lasting", f"series of {series.shape[1]} values have no longer lags", column=column)
+        return unread("lasting", f"series of {series.shape[1]} values are too short for longer lags", column=column)
     values = np.stack([dynamics.autocorrelation(series, lag) for lag in lags], axis=1)  # (series, lags)
     features = np.concatenate([np.ones((len(values), 1)), values, values**2], axis=1)
     drawn, whole, as_is = permuted_sums(features, n, rng), features.sum(axis=0), features[:n].sum(axis=0)
@@ -149,7 +154,7 @@ def _lasting(series: np.ndarray, n: int, column: str, note: str, rng: np.random.
 
 
 def _means(sums: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """(means, variances of the means), (…, columns) each, from the count and the sums of powers 1 and 2 of columns (…, 1 + 2 columns)."""
+    """Return (means, variances of the means), (…, columns) each, from the count and the sums of powers 1 and 2 of columns, (…, 1 + 2 columns)."""
     n, linear, squared = np.maximum(sums[..., :1], 2.0), sums[..., 1 : 1 + columns], sums[..., 1 + columns :]
     mean = linear / n
     return mean, np.maximum(squared / n - mean**2, 1e-18) / (n - 1)
@@ -157,7 +162,7 @@ def _means(sums: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _variance(series: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
     variances = series.var(axis=1)
-    # A constant series counts as one of a millionth of the usual variance.
+    # A constant series counts as a series with a millionth of the median variance.
     values = dynamics.log_variance(
         series, max(1e-300, 1e-6 * float(np.median(variances[variances > 0]))) if (variances > 0).any() else 1.0
     )
@@ -167,7 +172,7 @@ def _variance(series: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Est
 def _studentised(
     quotient_and_error: tuple[np.ndarray, np.ndarray], draws: np.ndarray, worse: Worse, n: int
 ) -> tuple[Estimate, Null]:
-    """The estimate and null of a difference, from its quotient by its standard error and that quotient under random labels."""
+    """Return the estimate and the null of a difference, from its quotient by its standard error and these quotients under permuted labels."""
     quotient, error = map(float, quotient_and_error)
     value = quotient * error
     low, high = percentile_interval(draws)
@@ -179,10 +184,10 @@ def _studentised(
 
 
 def distance_of_transitions(moves: np.ndarray, n: int, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    """How far apart the shares of transitions of the first n series and of the rest are, in total variation distance, in [0, 1].
+    """Return the total variation distance, in [0, 1], between the mean shares of transitions of the first n series and of the rest, with its null.
 
-    moves: the share of each cell among the transitions of a series, (series, cells), NaN where it does not vary. The distance is above 0 for
-    samples of one law too: the interval holds what samples of these sizes show on average, and the null is a permutation of the series.
+    moves: the share of each cell among the transitions of a series, (series, cells), NaN if the series is constant. The distance is above 0 even for
+    samples of the same law. The interval covers the mean distance of samples of these sizes, and the null is a permutation of the series.
     """
     there = np.isfinite(moves[:, 0])
     moves, n = moves[there], int(there[:n].sum())
@@ -195,7 +200,8 @@ def distance_of_transitions(moves: np.ndarray, n: int, rng: np.random.Generator)
     draws = _apart(drawn[:, :-1] / drawn[:, -1:], (whole - drawn[:, :-1]) / (n + m - drawn[:, -1:]))
     value = float(_apart(moves[:n].mean(axis=0), moves[n:].mean(axis=0)))
     resampled = [resamples(len(side), BOOTSTRAPS, rng) @ side / len(side) for side in (moves[:n], moves[n:])]
-    # A resample of n varies less than a sample, by (n - 1) / n: without this factor 92 to 93 % of intervals would hold under a hundred series.
+    # The variance of a resample of n is smaller than that of a sample by (n - 1) / n. Without this factor the coverage below a hundred series is 92
+    # to 93 %.
     reach = (
         student_quantile_over(min(n, m), "series") * math.sqrt(min(n, m) / (min(n, m) - 1)) * float(_apart(*resampled).std(ddof=1))
     )
@@ -205,5 +211,5 @@ def distance_of_transitions(moves: np.ndarray, n: int, rng: np.random.Generator)
 
 
 def _apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Total variation distance of shares (…, cells)."""
+    """Return the total variation distance between shares (…, cells)."""
     return np.abs(first - second).sum(axis=-1) / 2

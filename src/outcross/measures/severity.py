@@ -1,4 +1,4 @@
-"""How much is lost, in one unit for every check: the share of records that would have to change."""
+"""The size of a loss in one unit for every check: the share of records that would have to change."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ Direction = Literal["smaller", "larger"]
 
 
 def records_to_change(value: Any, limit: float, page: Page, about: float, worse: Direction) -> Any:
-    """The share of synthetic records that would have to change to bring a value to the limit, in [0, 1]; 0 where it is within. value: a number or an array
+    """Return the share of synthetic records that would have to change to bring a value to the limit, in [0, 1]. It is 0 if the value is within the
+    limit.
 
-    `about` is the share of human records that the check is about; `page.change` names the rule.
+    value: a number or an array. `about` is the share of human records that the check is about. `page.change` names the rule:
 
-    - `mass`, of a ratio of shares: a category that people have in a share p of records has r p here, and ρ p would do. A record that changes
-      its category moves the share by one record: p (ρ − r), and p (r − ρ) where it has grown.
-    - `mass`, of a fraction: each record counts for one, so |value − limit|, times p where only such records count. The same bounds a mean of pairs
-      (location, area under a curve): a record is in one pair of every row and moves the mean by at most its own share.
-    - `mass`, of another ratio that is larger where it is worse (losses, likeness): 1 / limit − 1 / value, the part of what is human that is missing.
+    - `mass`, for a ratio of shares: a category with the human share p has the share r p here, and the limit is ρ p. Each record that changes
+      its category moves the share by one record. The result is p (ρ − r), or p (r − ρ) if the category has grown.
+    - `mass`, for a fraction: each record counts once, so the result is |value − limit|, times p if only the records of the category count. The same
+      is a bound for a mean over pairs (location, area under a curve): a record is in one pair of every row and moves the mean by at most its own
+      share.
+    - `mass`, for any other ratio that is worse when it is larger (losses, similarity): 1 / limit − 1 / value, the missing part of the human value.
     - `variance`, `scale`: the total variation distance of two normal laws whose variances have the ratio k = value / limit (its square for a scale):
-      2 (Φ(x / √k) − Φ(x)) with x² = k ln(1 / k) / (1 − k), the mass that must move from one to the other. A column that is constant: the share of human records that have another value (`statistics.variety.OfOneValue`).
-    - `association`: half of the difference. In a 2 × 2 table with even margins a share w of records that moves to the diagonal raises φ by 2 w.
+      2 (Φ(x / √k) − Φ(x)) with x² = k ln(1 / k) / (1 − k). This is the mass that must move from one law to the other. For a constant column it is the
+      share of human records that have another value (`statistics.variety.OfOneValue`).
+    - `association`: half of the difference. In a 2 × 2 table with even margins, a share w of records that moves to the diagonal raises φ by 2 w.
 
     >>> from outcross.measures import pages_of_aspect
     >>> share, variance = pages_of_aspect("groups")["share"], pages_of_aspect("spread")["variance"]
@@ -46,10 +49,10 @@ def records_to_change(value: Any, limit: float, page: Page, about: float, worse:
 
 
 def severity(value: float, end: float, limit: float, page: Page, about: float, worse: Direction) -> float:
-    """The lower confidence bound of the share of records that would have to change: by the end of the interval that is nearest to the limit.
+    """Return the lower confidence bound of the share of records that would have to change, from the end of the interval that is nearest to the limit.
 
-    Where records say exactly how few would do, they say it in place of this: numbers of kinds, pairs and distinct things (`statistics.variety`).
-    What is gone altogether (a group, a column, a tail with none left) counts all the records that it held, p (1 − r) at that end.
+    For numbers of kinds, of pairs and of distinct things the exact smallest number of records is used instead (`statistics.variety`).
+    If a group, a column or a tail is gone completely, all the human records that it had count: p (1 − r) at that end.
 
     >>> from outcross.measures import pages_of_aspect
     >>> share = pages_of_aspect("groups")["share"]
@@ -62,7 +65,7 @@ def severity(value: float, end: float, limit: float, page: Page, about: float, w
 
 
 def _between_normals(k: Any) -> Any:
-    """The total variation distance of N(0, k) and N(0, 1), k above 0 or an array.
+    """Return the total variation distance between N(0, k) and N(0, 1). k: a number above 0 or an array.
 
     >>> print(f"{_between_normals(0.25):.4f} {_between_normals(4.0):.4f} {_between_normals(1.0):.4f} {_between_normals(0.0):.4f}")
     0.3227 0.3227 0.0000 1.0000
@@ -78,15 +81,15 @@ def _between_normals(k: Any) -> Any:
 WORKED = (
     ("groups.share", "Men fell from 40 % to 5 % of records: r = .125 [.11, .14].", 0.4, 0.125, 0.14, 1.0, "smaller", "0.4 × (0.8 − 0.14)", 0.264),
     ("groups.share", "A category of 1.5 % is gone: r = 0 [0, .1].", 0.015, 0.0, 0.1, 1.0, "smaller", "0.015 × (1 − 0.1): all that it held", 0.0135),
-    ("structure.column", "A column is gone that people filled in 90 % of records.", 0.9, 0.0, 0.0, 1.0, "smaller", "0.9: all that it held", 0.9),
+    ("structure.column", "A column is gone that 90 % of human records filled.", 0.9, 0.0, 0.0, 1.0, "smaller", "0.9: all that it held", 0.9),
     ("tails.mass", "The upper 1 % of incomes fell to 0.3 %: r = .3 [.2, .45].", 0.01, 0.3, 0.45, 1.0, "smaller", "0.01 × (0.8 − 0.45)", 0.0035),
     ("spread.variance", "A variance halved: .5 [.45, .55].", 1.0, 0.5, 0.55, 1.0, "smaller", "normal laws of variances 0.55 and 0.9", 0.1186),
     ("spread.interquartile_range", "A middle half is half as wide: .5 [.46, .54].", 1.0, 0.5, 0.54, 1.0, "smaller", "normal laws of variances 0.54² and 0.9²", 0.242),
     ("structure.correlation", "A correlation fell by .5 [−.54, −.46].", 1.0, -0.5, -0.46, 0.0, "smaller", "(0.46 − 0.05) / 2", 0.205),
     ("structure.gone_missing", "Missing values rose by 12 points [.10, .14].", 1.0, 0.12, 0.1, 0.0, "larger", "0.10 − 0.02", 0.08),
-    ("tails.unseen_categories", "10 % [8 %, 12 %] of records are in categories that nobody has; people's own samples show 1 %.", 1.0, 0.1, 0.08, 0.01, "larger", "0.08 − (0.01 + 0.01)", 0.06),
-    ("coverage.recall", "Recall .5 [.46, .54] where people show .95.", 1.0, 0.5, 0.54, 0.95, "smaller", "0.9 × 0.95 − 0.54", 0.315),
+    ("tails.unseen_categories", "10 % [8 %, 12 %] of records are in categories that no human record has; human samples show 1 %.", 1.0, 0.1, 0.08, 0.01, "larger", "0.08 − (0.01 + 0.01)", 0.06),
+    ("coverage.recall", "Recall is .5 [.46, .54]; human samples show .95.", 1.0, 0.5, 0.54, 0.95, "smaller", "0.9 × 0.95 − 0.54", 0.315),
     ("use.loss", "The loss of a model is 1.5 [1.4, 1.6] times as large.", 1.0, 1.5, 1.4, 1.0, "larger", "0.9 − 1 / 1.4", 0.1857),
 )  # fmt: skip
-"""Worked examples: check, what was seen, the share of human records that it is about, value, the end of the interval nearest to the limit,
-what is healthy, which way is worse, the sum, severity."""
+"""Worked examples: check, description, the share of human records that it is about, value, the end of the interval nearest to the limit,
+the healthy value, the direction that is worse, the calculation, severity."""

@@ -1,4 +1,4 @@
-"""Have the numbers drawn together?"""
+"""Do the numbers vary less?"""
 
 from __future__ import annotations
 
@@ -32,49 +32,49 @@ from outcross.wording import amount
 
 SHUMAILOV = "Shumailov et al., Nature 631:755, 2024 (the variance of a recursively fitted law falls to 0)"
 MOST_PERMUTED = 25_000
-"""Rows a side from which labels are permuted; more say no more about the shape of a null."""
+"""Maximum number of rows per side for permutations. More rows would not change the shape of the null distribution."""
 FEWEST = 20
-"""Values a side below which no variance is compared."""
+"""Minimum number of values per side."""
 CONSTANT = "constant"
-"""What the method of a ratio says where all synthetic values are one."""
+"""The method of the estimate if all synthetic values are equal."""
 QUARTILES = (0.25, 0.75)
 RANGES_PERMUTED = 499
-"""Permutations of labels over which interquartile ranges are looked at."""
+"""Number of permutations for interquartile ranges."""
 MOST_CELLS = 1024
-"""Different values up to which random labels are drawn for the cells of each column; of more, for ranks, which columns share."""
+"""Columns with at most this many different values have permutations of their own. Columns with more share the permutations of ranks."""
 
 
 Places = Callable[[int, int], np.ndarray]
-"""Where the quartiles of two sets of these sizes lie under random labels (`permuted_ranks`)."""
+"""Returns the ranks of the quartiles of two sets of these sizes under permuted labels (`permuted_ranks`)."""
 
 
 @recipe
 class Spread(OfTables):
-    """Variance, interquartile range and variance along principal directions, against those of human data.
+    """Variance, interquartile range and variance along principal directions, compared with human data.
 
-    A variance is compared on the logarithmic scale and divided by its standard error, log(v / v') / √((κ - 1) / n + (κ' - 1) / n') with κ the kurtosis, so
-    that heavy tails do not pass for a change; the law of that quotient where nothing is lost comes from permuted labels (studentised
-    permutation: Janssen 1997; Chung and Romano, Ann. Stat. 41:484, 2013), and so do the ends of the interval. Labels are permuted over at most 25,000 rows
-    a side; variances are those of all rows.
+    The log ratio of variances is divided by its standard error, log(v / v') / √((κ - 1) / n + (κ' - 1) / n') with κ the kurtosis, so that heavy tails
+    are not mistaken for a change. The null distribution of this quotient comes from permuted labels (studentised permutation: Janssen 1997; Chung and
+    Romano, Ann. Stat. 41:484, 2013). The ends of the interval also come from it. Labels are permuted over at most 25,000 rows per side; variances are
+    those of all rows.
     """
 
     directions: Annotated[int, Field(ge=0)] = 8
-    """Principal directions looked along, of both sets together so that neither is favoured."""
+    """Maximum number of principal directions. They are those of both sets together, so that neither is favoured."""
 
     aspect = "spread"
     pages = {
         "variance": Page(
-            "SP1", "variance", "Variance of a column over that of the reference.",
+            "SP1", "variance", "Variance of a column divided by that of the reference.",
             unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(3_800, "normal numbers"), role="spread", paper=SHUMAILOV,
         ),
         "interquartile_range": Page(
-            "SP2", "interquartile range", "Third less first quartile of a column, over that of the reference: what the middle half spans, whatever the tails do. Tied values fill the cell that reaches half-way to their neighbours (quartiles of grouped data).",
+            "SP2", "interquartile range", "Third less first quartile of a column, divided by that of the reference. It is the width of the middle half and does not depend on the tails. Tied values are spread over the cell that reaches half-way to the neighbouring values (quartiles of grouped data).",
             unit="ratio", change="scale", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(2_600, "normal numbers"), role="spread", paper="Tukey, Exploratory Data Analysis, 1977",
         ),
         "direction": Page(
-            "SP3", "variance along a principal direction", "Variance along a principal direction of the standardised numbers of both sets, over that of the reference; the direction is named by the columns that load on it most.",
+            "SP3", "variance along a principal direction", "Variance along a principal direction of the standardised numbers of both sets, divided by that of the reference. The direction is named by the columns with the largest loadings.",
             unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(3_800, "normal numbers"), role="spread", paper="Alemohammad et al., Self-Consuming Generative Models Go MAD, ICLR 2024, arXiv 2307.01850",
         ),
@@ -105,7 +105,7 @@ class Spread(OfTables):
 
 
 def variances(evidence: Evidence, rng: np.random.Generator, check: str = "variance", group: str = ""):
-    """The variance ratio of every column of numbers."""
+    """Yield the variance ratio of every column of numbers."""
     columns = evidence.reference.of_kind("number")
     if not columns:
         yield unread(check, "no column of numbers", group=group)
@@ -115,12 +115,15 @@ def variances(evidence: Evidence, rng: np.random.Generator, check: str = "varian
 
 
 def _numbers(side: Table) -> np.ndarray:
-    """The columns of numbers of a table side by side, (rows, columns)."""
+    """Return the columns of numbers of a table as an array, (rows, columns)."""
     return np.column_stack([side.numbers(column) for column in side.of_kind("number")])
 
 
 def _compared(check, columns, synthetic, reference, counted, rng, group=""):
-    """The readings of columns (n, columns), NaN where a value is missing; `counted` holds the moments of all rows, where the columns are a sample of them."""
+    """Yield the readings of columns (n, columns), NaN for missing values.
+
+    If the arrays are a sample of the rows, `counted` holds the moments of all rows.
+    """
     pooled = np.concatenate([synthetic, reference])
     centre, scale = _standard(pooled)
     synthetic, reference = (synthetic - centre) / scale, (reference - centre) / scale
@@ -147,17 +150,21 @@ def _compared(check, columns, synthetic, reference, counted, rng, group=""):
 def _variance_ratio(
     of_synthetic, of_human, quotients: np.ndarray, synthetic: np.ndarray, reference: np.ndarray
 ) -> tuple[Estimate, Null]:
-    """`of_synthetic` and `of_human` are (count, variance, kurtosis) of the synthetic and the human values, all of them; the values in memory, NaN where missing."""
+    """Return the variance ratio and its null.
+
+    `of_synthetic` and `of_human` are (count, variance, kurtosis) of all synthetic and all human values. `synthetic` and `reference` are the values in
+    memory, NaN for missing values.
+    """
     (n, variance, kurtosis), (m, human_variance, human_kurtosis) = of_synthetic, of_human
     if min(n, m) < FEWEST:
-        raise NotApplicable(f"{amount(int(min(n, m)), 'value')}, a variance needs at least {FEWEST}")
+        raise NotApplicable(f"{amount(int(min(n, m)), 'value')}, but a variance needs at least {FEWEST}")
     if human_variance <= 0:
         raise NotApplicable("constant in the reference")
     quotients = quotients[np.isfinite(quotients)]
     if variance <= 0:
         return Estimate(0.0, 0.0, 0.0, CONSTANT, int(n)), _constant(_there(synthetic), _there(reference))
     if quotients.size < 100:
-        raise NotApplicable("too few values are distinct")
+        raise NotApplicable("too few distinct values for a permutation")
     error = math.sqrt((kurtosis - 1) / n + (human_kurtosis - 1) / m)
     difference = math.log(variance / human_variance)
     low, high = percentile_interval(quotients)
@@ -168,7 +175,7 @@ def _variance_ratio(
 
 
 def _constant(synthetic: np.ndarray, reference: np.ndarray) -> Null:
-    """The null of synthetic values that are all the same: how seldom every value unlike them falls to the human side."""
+    """Return the null for synthetic values that are all equal: Fisher's probability that all other values are on the human side."""
     if not min(synthetic.size, reference.size):
         raise NotApplicable("no values among the records in memory")
     p = fewer(0, synthetic.size, int((reference != synthetic[0]).sum()), reference.size).p or 0.0
@@ -176,7 +183,7 @@ def _constant(synthetic: np.ndarray, reference: np.ndarray) -> Null:
 
 
 def _permuted(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """log variance ratio over its standard error under random labels, (permutations, columns)."""
+    """Return the log variance ratio divided by its standard error, under permuted labels, (permutations, columns)."""
     columns = synthetic.shape[1]
     powers = _powers(np.concatenate([synthetic, reference]))
     sums = permuted_sums(powers, len(synthetic), rng)
@@ -186,7 +193,7 @@ def _permuted(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Gener
 
 
 def _powers(values: np.ndarray) -> np.ndarray:
-    """Presence and powers 1 to 4 of standardised values (n, columns) side by side, (n, 5 columns); missing ones are 0."""
+    """Return presence and powers 1 to 4 of standardised values (n, columns) side by side, (n, 5 columns). Missing values are 0."""
     there = np.isfinite(values)
     present = np.where(there, values, 0.0)
     square = present * present
@@ -194,13 +201,13 @@ def _powers(values: np.ndarray) -> np.ndarray:
 
 
 def _moments(sums: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Count, variance (divisor n - 1) and kurtosis of each column from sums of powers (…, 5 columns)."""
+    """Return count, variance (divisor n - 1) and kurtosis of each column from sums of powers (…, 5 columns)."""
     n, power_1, power_2, power_3, power_4 = (sums[..., i * columns : (i + 1) * columns] for i in range(5))
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = power_1 / n
         second = power_2 / n - mean**2
         fourth = power_4 / n - 4 * mean * power_3 / n + 6 * mean**2 * power_2 / n - 3 * mean**4
-        # Rounding leaves a constant column a variance of 1e-17 of its squares.
+        # By rounding, a constant column has a variance of about 1e-17 of its squares instead of 0.
         second = np.where(second <= 1e-13 * np.maximum(1.0, power_2 / n), 0.0, second)
         return n, second * n / (n - 1), np.maximum(fourth / second**2, 1.0 + 1e-9)
 
@@ -210,9 +217,9 @@ def _from_sketch(result) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _standard(pooled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where to centre each column and what to divide it by, for accurate sums of powers."""
+    """Return the mean and the standard deviation of each column, with which values are standardised for accurate sums of powers."""
     there = np.isfinite(pooled)
-    ordered = np.sort(np.where(there, pooled, 0.0), axis=0)  # sorted, so that the order of rows moves no bit
+    ordered = np.sort(np.where(there, pooled, 0.0), axis=0)  # sorted, so that the order of rows does not change the rounding
     n = np.maximum(there.sum(axis=0), 1)
     centre = ordered.sum(axis=0) / n
     deviation = np.sqrt(np.square(np.where(there, pooled - centre, 0.0)).sum(axis=0) / n)
@@ -230,9 +237,9 @@ def _there(values: np.ndarray) -> np.ndarray:
 def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places, rng: np.random.Generator) -> tuple[Estimate, Null]:
     n = synthetic.size
     if min(n, reference.size) < FEWEST:
-        raise NotApplicable(f"{amount(min(n, reference.size), 'value')}, quartiles need at least {FEWEST}")
+        raise NotApplicable(f"{amount(min(n, reference.size), 'value')}, but quartiles need at least {FEWEST}")
     if np.ptp(np.quantile(reference, QUARTILES)) <= 0:
-        raise NotApplicable("the middle half of the reference is one value")
+        raise NotApplicable("the middle half of the reference is a single value")
     cells = cells_of(np.concatenate([synthetic, reference]))
     counts = np.stack([cells.counts(side) for side in (synthetic, reference)])
     difference = float(_log_ratio_of_ranges(cells.quantiles(counts, QUARTILES)))
@@ -243,13 +250,13 @@ def _range_ratio(synthetic: np.ndarray, reference: np.ndarray, places: Places, r
 
 
 def _log_ratio_of_ranges(quartiles: np.ndarray) -> np.ndarray:
-    """Of the quartiles of the synthetic and the human set, (2, …, quartiles)."""
+    """Return the log ratio of interquartile ranges, from the quartiles of the synthetic and the human set, (2, …, quartiles)."""
     ranges = quartiles[..., 1] - quartiles[..., 0]
     return np.log(ranges[0] / ranges[1])
 
 
 def _permuted_ranges(cells: Cells, counts: np.ndarray, places: Places, rng: np.random.Generator) -> np.ndarray:
-    """log ratio of interquartile ranges under random labels, (permutations,)."""
+    """Return the log ratio of interquartile ranges under permuted labels, (permutations,)."""
     if cells.values.size <= MOST_CELLS:
         return _log_ratio_of_ranges(cells.permuted_quantiles(counts, QUARTILES, rng, RANGES_PERMUTED))
     n, m = map(int, counts.sum(axis=1))
@@ -257,16 +264,19 @@ def _permuted_ranges(cells: Cells, counts: np.ndarray, places: Places, rng: np.r
 
 
 def principal(evidence: Evidence, limit: int, rng: np.random.Generator) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """The names of the principal directions, and both sets along them, (n, directions).
+    """Return the names of the principal directions, and the coordinates of both sets along them, (n, directions).
 
-    Of the standardised columns of numbers, or of the first column of vectors; both sets weigh alike. Rows with a missing value have none.
+    The directions are those of the first column of vectors, if there is one, or else of the columns of numbers, standardised. Both sets have equal
+    weight. Rows with a missing value are left out.
     """
     names, synthetic, reference = _points(evidence)
     if len(names) < 2:
         raise NotApplicable("directions need at least 2 columns of numbers")
     synthetic, reference = (values[np.isfinite(values).all(axis=1)] for values in (synthetic, reference))
     if min(len(synthetic), len(reference)) < max(FEWEST, 2 * len(names) if len(names) <= 64 else FEWEST):
-        raise NotApplicable(f"{min(len(synthetic), len(reference))} whole rows for {len(names)} columns")
+        raise NotApplicable(
+            f"{min(len(synthetic), len(reference))} rows without missing values are too few for {len(names)} columns"
+        )
     centre, scale = _standard(np.concatenate([synthetic, reference]))
     synthetic, reference = (synthetic - centre) / scale, (reference - centre) / scale
     both = sum(np.cov(_some(values, rng), rowvar=False) for values in (synthetic, reference)) / 2

@@ -1,4 +1,4 @@
-"""Do things still go together: columns with columns, and each value with the next?"""
+"""Are the associations still there, between columns and between successive values of series?"""
 
 from __future__ import annotations
 
@@ -36,91 +36,91 @@ from outcross.statistics.floors import fewer, from_draws
 from outcross.statistics.ratios import ratio_of_shares
 
 FEWEST = 50
-"""Whole rows a side below which no pair of columns is compared."""
+"""Minimum number of rows per side with both values of a pair of columns."""
 CORNER = 0.05
-"""Share of records at each end of a column that its tail dependence is about."""
+"""Share of records at each end of a column for which tail dependence is computed."""
 ENDS = ("lower", "upper")
 ROWS_AT_ONCE = 16_384
 FEWEST_IN_CORNER = 20
-"""Records of both sets together in a corner, below which it is not compared."""
+"""Minimum number of records of both sets together in a corner of two columns."""
 
 
 @recipe
 class Structure(OfTables):
-    """Associations of pairs of columns, their tails' dependence and missing values; autocorrelation, spectrum, variance and transitions of series.
+    """Associations of pairs of columns, tail dependence and missing values; autocorrelation, spectrum, variance and transitions of series.
 
-    An association that is stronger than the human one is no loss. Floors come from permuted labels of rows or of
-    series (there a record is the unit, and what is permuted is studentised); those of tail dependence and missing values from Fisher's exact test.
+    An association that is stronger than in human data is no loss. Null distributions come from permuted labels of rows or of series. For series the
+    unit is a record, and the permuted statistic is studentised. The nulls of tail dependence and of missing values are Fisher's exact test.
     """
 
     pairs: Annotated[int, Field(ge=1)] = 300
-    """Pairs of columns compared, those first that go together most in both sets."""
+    """Maximum number of pairs of columns compared, those with the strongest association in both sets together first."""
 
     aspect = "structure"
     pages = {
         "correlation": Page(
-            "ST1", "rank correlation", "Spearman's correlation of two columns of numbers (by tenths of the values of both sets) less the human one, in the human one's direction: below 0 it is weaker.",
-            unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
+            "ST1", "rank correlation", "Spearman's correlation of two columns of numbers (binned by tenths of the values of both sets) less the human correlation, in the direction of the human correlation. Below 0: the correlation is weaker.",
+            unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Spearman, Am. J. Psychol. 15:72, 1904; Shimabucoro et al., arXiv 2407.01490 (what is inherited is a profile)",
         ),
         "correlation_ratio": Page(
-            "ST2", "correlation ratio", "Square root of the share of the variance of a number's ranks that lies between the categories of another column, less the human one: below 0 the categories say less.",
-            unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
+            "ST2", "correlation ratio", "Square root of the share of the variance of a number's ranks that lies between the categories of another column, less the human value. Below 0: the categories explain less.",
+            unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
         ),
         "cramer": Page(
-            "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories (the human set's 12 commonest, the rest as one) less the human one, both on the human set's categories: below 0 they say less of each other.",
-            unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
+            "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories less the human value. Both use the 12 commonest human categories, and all others as one. Below 0: the association is weaker.",
+            unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
             margin=0.05, worse="smaller", of="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
         ),
         "tail_dependence": Page(
-            "ST4", "tail dependence", "Share of records in the outermost 5 % of both of two columns, each by its own set's ranks, ties shared out evenly (checkerboard copula), over the human share: what a copula without tail dependence loses while every column keeps its values.",
+            "ST4", "tail dependence", "Share of records in the outermost 5 % of both of two columns, divided by the human share. Ranks are within each set, and ties are shared evenly (checkerboard copula). A copula without tail dependence loses it although every column keeps its values.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", role="structure", paper="Sibuya, Ann. Inst. Stat. Math. 11:195, 1960; Embrechts, McNeil and Straumann, 2002; Genest, Nešlehová and Rémillard, J. Multivariate Anal. 159:82, 2017",
         ),
         "missing": Page(
-            "ST5", "missing values", "Share of missing values of a column less the human share: below 0 gaps have been filled that people leave.",
-            unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
+            "ST5", "missing values", "Share of missing values of a column less the human share. Below 0: values that people leave out have been filled in.",
+            unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
             margin=0.02, worse="smaller", of="difference", records=(4_400, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "gone_missing": Page(
-            "ST6", "values gone missing", "Share of missing values of a column less the human share: above 0 values are gone.",
-            unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
+            "ST6", "values gone missing", "Share of missing values of a column less the human share. Above 0: values have gone missing.",
+            unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above the healthy value",
             margin=0.02, worse="larger", of="difference", records=(5_200, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "autocorrelation": Page(
-            "ST7", "autocorrelation", "Mean autocorrelation of the series at a lag less the human one, in the human one's direction: below 0 a value says less of a later one.",
-            unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
+            "ST7", "autocorrelation", "Mean autocorrelation of the series at a lag less the human value, in the direction of the human value. Below 0: a value predicts later values less well.",
+            unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
             margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970",
         ),
         "band": Page(
-            "ST8", "power in a band", "Mean share of the power of the series in a band of frequencies over the human share: smoothing takes the fast ones, shuffling the slow ones.",
+            "ST8", "power in a band", "Mean share of the power of the series in a band of frequencies, divided by the human share. Smoothing removes high frequencies, shuffling removes low ones.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", role="structure", paper="Welch, IEEE Trans. Audio Electroacoust. 15:70, 1967",
         ),
         "spectral_entropy": Page(
-            "ST9", "spectral entropy", "Mean entropy of the spectrum of the series over the human one: below 1 fewer frequencies are left.",
+            "ST9", "spectral entropy", "Mean entropy of the spectrum of the series, divided by the human value. Below 1: fewer frequencies are left.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="structure", paper="Powell and Percival, J. Phys. A 12:2053, 1979",
         ),
         "series_variance": Page(
-            "ST10", "variance along a series", "Geometric mean of the variance within a series over the human one, of its values and of its steps.",
+            "ST10", "variance along a series", "Geometric mean of the variance within a series, divided by the human value, for its values and for its steps.",
             unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="structure", paper="Shumailov et al., Nature 631:755, 2024",
         ),
         "entropy_rate": Page(
-            "ST11", "entropy rate", "Mean entropy of the next fifth of a series' own values given the present one, over that of a fair die, less the human one: above 0 what comes next is less determined.",
-            unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
+            "ST11", "entropy rate", "Mean entropy of the next state of a series given the present state, divided by the largest possible entropy, less the human value. A state is a fifth of the series' own values. Above 0: the next state is less predictable.",
+            unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above the healthy value",
             margin=0.05, worse="larger", of="difference", role="structure", paper="Shannon, Bell Syst. Tech. J. 27:379, 1948",
         ),
         "transitions": Page(
-            "ST12", "transitions", "Total variation distance between the mean shares of moves from which fifth of a series' own values to which.",
-            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            "ST12", "transitions", "Total variation distance between the mean shares of transitions in synthetic and in human series. A transition is a step between states, and a state is a fifth of the series' own values.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
             margin=0.05, worse="larger", of="difference", role="structure", paper="Billingsley, Ann. Math. Stat. 32:12, 1961",
         ),
         "lasting": Page(
-            "ST13", "autocorrelation at longer lags", "Mean autocorrelation of the series less the human one, in the human one's direction, at the lag from 3 to a third of their length at which most is lost: what shuffled stretches lose while each value still goes with the next.",
-            unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
+            "ST13", "autocorrelation at longer lags", "Mean autocorrelation of the series less the human value, in the direction of the human value, at the lag with the largest loss among lags from 3 to a third of the length. Shuffled stretches lose it although neighbouring values keep their correlation.",
+            unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
             margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970; Westfall and Young, Resampling-Based Multiple Testing, 1993 (the worst of several)",
         ),
     }  # fmt: skip
@@ -150,7 +150,7 @@ class Structure(OfTables):
             reading = read_with_null(check, number, at=f"with {other.column}", column=column.column, note=note)
             yield replace(reading, before=levels[0], after=levels[1]) if levels else reading
         if left_out:
-            yield unread("correlation", f"{left_out:,} of {left_out + len(chosen):,} pairs of columns are left out, the weakest")
+            yield unread("correlation", f"the weakest {left_out:,} of {left_out + len(chosen):,} pairs of columns are left out")
 
 
 def _measured(first: Classes, second: Classes) -> tuple[str, Strength]:
@@ -160,7 +160,8 @@ def _measured(first: Classes, second: Classes) -> tuple[str, Strength]:
 
 
 def _association(measure: Strength, first: Classes, second: Classes, tables: np.ndarray):
-    """The human and the synthetic association of a pair, none where a set has no whole row; and how its number is made."""
+    """Return the human and the synthetic association of a pair (None if a set has no complete row), and the function that gives its estimate and
+    null."""
     counts, of_table, of_tables = crossed(first, second), measure, measure
     if measure is cramer:
         counts, categories = on_human_categories(counts)
@@ -170,7 +171,7 @@ def _association(measure: Strength, first: Classes, second: Classes, tables: np.
 
     def number() -> tuple[Estimate, Null]:
         if min(n, m) < FEWEST:
-            raise NotApplicable(f"{min(n, m)} whole rows of both columns, an association needs at least {FEWEST}")
+            raise NotApplicable(f"{min(n, m)} rows with a value in both columns, but an association needs at least {FEWEST}")
         if constant := [
             classes.column for classes, axis in ((first, 2), (second, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2
         ]:
@@ -178,7 +179,7 @@ def _association(measure: Strength, first: Classes, second: Classes, tables: np.
         value = float(_weakened(*of_table(counts)))
         draws = _weakened(*of_tables(tables))
         error = math.hypot(*(standard_error(of_table, table) for table in counts))
-        # Near independence the jackknife of a strength that is cut off at 0 is too short; what labels show is not.
+        # Near independence, the jackknife interval of an association that is cut off at 0 is too short. The spread under permuted labels is not.
         by_chance = float(np.quantile(np.abs(draws - np.median(draws)), 0.95))
         reach = max(NORMAL_QUANTILE * error, by_chance)
         return Estimate(value, value - reach, value + reach, "jackknife", n), from_draws(value, draws, "smaller", "permutation")
@@ -190,7 +191,7 @@ def _association(measure: Strength, first: Classes, second: Classes, tables: np.
 
 
 def _weakened(synthetic: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """How much stronger the first is, in the direction of the second."""
+    """Return how much stronger the synthetic association is, in the direction of the reference."""
     return np.where(reference < 0, -1.0, 1.0) * (synthetic - reference)
 
 
@@ -204,7 +205,7 @@ def _corners(evidence: Evidence) -> Iterator[Reading]:
         n, m = int(rows[i, j]), int(human_rows[i, j])
         for first, second in ((1, 1), (0, 0), (1, 0), (0, 1)):
             count, of_human = float(inside[i, first, j, second]), float(human[i, first, j, second])
-            # Both sets together say which corners depend, so that the choice favours neither.
+            # Corners are chosen by both sets together, so that the choice favours neither.
             if count + of_human < max(FEWEST_IN_CORNER, 2 * CORNER**2 * (n + m)) or min(n, m) < FEWEST:
                 continue
             compared_any = True
@@ -218,12 +219,12 @@ def _corners(evidence: Evidence) -> Iterator[Reading]:
     if not compared_any:
         yield unread(
             "tail_dependence",
-            f"no two columns have {FEWEST_IN_CORNER} records, and twice what chance brings, in a corner of their tails",
+            f"no two columns have at least {FEWEST_IN_CORNER} records, and twice the number expected by chance, in a corner of their tails",
         )
 
 
 def _in_corners(side: Table, columns: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Records in each corner of two columns, (columns, 2 ends, columns, 2 ends), and with both values, (columns, columns)."""
+    """Count the records in each corner of two columns, (columns, 2 ends, columns, 2 ends), and the records with both values, (columns, columns)."""
     values = [side.numbers(column) for column in columns]
     ends = [outermost(numbers, CORNER) for numbers in values]
     inside, rows = np.zeros((2 * len(columns), 2 * len(columns))), np.zeros((len(columns), len(columns)))
@@ -239,7 +240,7 @@ def _in_corners(side: Table, columns: list[str]) -> tuple[np.ndarray, np.ndarray
 def _corner(count: float, n: int, human: float, m: int) -> tuple[Estimate, Null]:
     if human < 1:
         raise NotApplicable("no human record is in this corner")
-    # Shared-out ties make parts of records: Fisher's test takes the whole numbers around them that are least surprising.
+    # Shared ties make fractional counts. Fisher's test takes the neighbouring whole numbers that are least surprising.
     null = fewer(math.ceil(count - 1e-9), n, math.floor(human + 1e-9), m)
     return Estimate(*ratio_of_shares(count, n, human, m), "Wilson of both shares", n), null
 
@@ -262,7 +263,7 @@ def _missing(evidence: Evidence) -> Iterator[Reading]:
 
 
 def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
-    """The difference of two shares; the smaller the worse."""
+    """Return the difference of two shares and its null. Smaller is worse."""
     ours, theirs = share(count, n), share(human, m)
     value, (ours_low, ours_high), (theirs_low, theirs_high) = ours.value - theirs.value, ours.interval, theirs.interval
     # Newcombe's interval, Stat. Med. 17:873, 1998, method 10.
@@ -273,7 +274,7 @@ def _apart_in_share(count: int, n: int, human: int, m: int) -> tuple[Estimate, N
 
 
 def _gone(count: int, n: int, human: int, m: int) -> tuple[Estimate, Null]:
-    """How much larger the share of missing values is: how much smaller that of values."""
+    """Return how much larger the share of missing values is, computed from the shares of present values."""
     difference, null = _apart_in_share(n - count, n, m - human, m)
     low, high = difference.interval
     return Estimate(-difference.value, -high, -low, difference.method, n), null.on_scale(lambda value: 0.0 - value)

@@ -11,32 +11,32 @@ SEDDIK = "Seddik et al., arXiv 2404.05090"
 
 @recipe
 class Support(Measure):
-    """Which states the fitted distribution still knows.
+    """Support, entropy and risk of the fitted distribution over states.
 
-    A state with no probability never comes back under replace, and only single states absorb: every chain ends in one.
+    Under replace, a state with probability 0 never returns. Only distributions with a single state are absorbing, so every chain ends in one state.
     """
 
     aspect = "diversity"
     needs = ("counts",)
     pages = {
         "support": Page(
-            "SU1", "support", "States with probability above 0, the mean over chains.",
+            "SU1", "support", "Number of states with probability above 0, mean over chains.",
             unit="states", healthy="all of them", collapsed="1",
             role="modes", preference=3, lead=7, paper="Shumailov et al., Nature 631:755 (2024)",
         ),
         "entropy": Page(
-            "SU2", "entropy", "−Σ p ln p of the fitted distribution, the mean over chains.",
+            "SU2", "entropy", "−Σ p ln p of the fitted distribution, mean over chains.",
             unit="nats", healthy="that of the human distribution", collapsed="0",
             role="diversity", lead=6, paper="Kazdan et al., arXiv 2410.16713",
         ),
         "concentration": Page(
-            "SU3", "concentration", "Σ p², the chance that two draws agree, the mean over chains.",
+            "SU3", "concentration", "Σ p², the probability that two draws are the same state, mean over chains.",
             unit="probability", healthy="that of the human distribution", collapsed="1",
             role="spread", preference=2, paper=SEDDIK,
         ),
         "excess_risk": Page(
-            "SU4", "excess risk", "Σ (p − p₀)², p₀ the true probabilities: the Brier risk beyond that of the true distribution, the mean over chains.",
-            unit="probability squared", healthy="(1 − Σ p₀²)/n", collapsed="1 − Σ p₀² where every chain has one state left",
+            "SU4", "excess risk", "Σ (p − p₀)² with the true probabilities p₀: the Brier risk beyond that of the true distribution, mean over chains.",
+            unit="probability squared", healthy="(1 − Σ p₀²)/n", collapsed="1 − Σ p₀² if every chain has one state left",
             worse="larger", role="risk", preference=7, paper="Brier (1950); Gneiting and Raftery, JASA 102:359 (2007)",
         ),
         "absorbed": Page(
@@ -60,5 +60,5 @@ class Support(Measure):
 
 def _true(evidence) -> np.ndarray:
     if evidence.human.truth is None:
-        raise NotApplicable("needs the true probabilities, the human data are records alone")
+        raise NotApplicable("needs the true probabilities, but the human data are only records")
     return evidence.human.truth.probabilities

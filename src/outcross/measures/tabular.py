@@ -1,4 +1,4 @@
-"""Records of any kind as a table, for what reads tables."""
+"""Conversion of records of any kind into a table, for measures that read tables."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from outcross.statistics.clusters import prompts_of
 from outcross.text.words import inner
 
 STATE = "state"
-"""The column of the states that counts are of."""
+"""The column with the state of each record, for records that are counts of states."""
 GROUP = "group"
 """The column of the group that wrote a block of text."""
 PROMPT = "_prompt"
-"""The column of the text that each text was written after; empty where there was none."""
+"""The column with the prompt of each text. An empty prompt means that there was none."""
 DOCUMENT = "_document"
-"""The column that says which document a text is cut from; missing or -1: it is one by itself."""
+"""The column with the document that each text was cut from. A text with a missing value or -1 is a document by itself."""
 
 
 @remembered
 def as_table(records: Any) -> Table:
-    """The records of one chain as a table; NotApplicable where there are several chains, or no records one by one.
+    """Return the records of one chain as a table. Raises NotApplicable if there are several chains or no records.
 
-    Points have a column of numbers a dimension (x0, x1, …), labelled ones `label` and `group` beside them. Counts have one column of categories, `state` (state 0, state 1, …). Blocks of
-    text have a column `text`, a column `group` where groups wrote them, and `_document`: the document that a block is cut from, or the
-    prompt that it continues, so that blocks of one prompt count as one document. A block is cut at tokens: its first and its last
-    piece, which a cut may have maimed, are left out. Rows of a table and series keep their columns.
+    Points have one column of numbers per dimension (x0, x1, …); labelled points also have the columns `label` and `group`. Counts have one column of
+    categories, `state` (state 0, state 1, …). Blocks of text have a column `text`, a column `group` if they have groups, and `_document`. That is the
+    document that a block was cut from, or the prompt that it continues, so that blocks of one prompt count as one document. Blocks are cut at tokens,
+    so their first and last words may be incomplete and are left out. Rows of a table and series keep their columns.
     """
     return _table(records, _with_documents)
 
 
 @remembered
 def as_dealt_table(records: Any) -> Table:
-    """`as_table` of records that were dealt one by one to the sets that are compared: blocks of one document are then independent.
+    """Return `as_table` for records that were assigned to the compared sets one by one, so that blocks of one document are independent.
 
-    Only continuations of one prompt count as one document.
+    Only continuations of the same prompt count as one document.
     """
     return _table(records, _with_prompts)
 
 
 def as_prompted_table(records: Any, prompts: Sequence[str]) -> Table:
-    """`as_dealt_table` with the prompt of each block of text, (n,)."""
+    """Return `as_dealt_table` with the prompt of each block of text, (n,)."""
     import polars as pl
 
     return _table(records, lambda blocks: _with_prompts(blocks).with_columns(pl.Series(PROMPT, list(prompts), dtype=pl.String)))
@@ -58,15 +58,15 @@ def as_prompted_table(records: Any, prompts: Sequence[str]) -> Table:
 
 def _table(records: Any, text_of: Any) -> Table:
     if records.chains:
-        raise NotApplicable(f"a table is of one chain, there are {int(np.prod(records.chains))}; write chains: 1")
+        raise NotApplicable(f"a table needs a single chain, got {int(np.prod(records.chains))}; write chains: 1")
     frame, kinds = _of_blocks(text_of(records)) if isinstance(records, Blocks) else _frame(records)
     if not frame.height:
-        raise NotApplicable("a table needs records, there are none")
+        raise NotApplicable("a table needs records, but there are none")
     return table_of(in_memory(frame), records.kind, Given(dict(kinds)))
 
 
 def _frame(records: Any) -> tuple[Any, dict[str, Kind]]:
-    """The records as a polars frame, and the kind of each column that is compared."""
+    """Return the records as a polars frame, and the kind of each column that is compared."""
     import polars as pl
 
     if isinstance(records, Counts):
@@ -88,7 +88,7 @@ def _frame(records: Any) -> tuple[Any, dict[str, Kind]]:
 
 
 def _with_documents(blocks: Blocks) -> Any:
-    """Their text, group and the document or prompt of each."""
+    """Return the text and the group of each block, and its document or prompt."""
     import polars as pl
 
     document, prompt = pl.col("_document"), pl.col("_prompt")
@@ -103,7 +103,7 @@ def _with_documents(blocks: Blocks) -> Any:
 
 
 def _with_prompts(blocks: Blocks) -> Any:
-    """Their text and group, and the prompt of each where some have the same one."""
+    """Return the text and the group of each block, and its prompt if some blocks share a prompt."""
     import polars as pl
 
     prompts, prompt_of = prompts_of(blocks)

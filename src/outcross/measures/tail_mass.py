@@ -23,34 +23,35 @@ TAILS: dict[str, tuple[float, beyond.End]] = {
     "above 99 %": (0.01, "upper"),
     "above 99.9 %": (0.001, "upper"),
 }
-"""How much of the real data lies in a tail, as a fraction, and at which end."""
+"""Each tail with the share of real data that lies in it, and its end."""
 SAMPLE = 1_000_000
-"""Coordinates drawn of a truth that does not know its quantiles."""
+"""Number of coordinates drawn from a true distribution that does not give its quantiles."""
 
 
 @recipe
 class TailMass(Measure):
-    """How much of what was drawn lies in the tails of the real data: early collapse, which distances and risks hide.
+    """Share of the drawn points in the tails of the real data. It shows early collapse, which distances and risks hide.
 
-    Every dimension by itself, then their mean; both sides by themselves, so that a drift (one side grows) is told from collapse (both
-    vanish). A truth that has `quantile(q)` → (d,) is asked; of any other a million coordinates are drawn, once. Held-out points
-    set the limit as in an audit (`statistics.beyond`): the k-th farthest of m, so that k / (m + 1) of fresh points lie there. A dimension
-    whose farthest values are tied has no limit, and is left out. Where the quantile is estimated its own interval (order
-    statistics, the same for all dimensions) widens that of the share, which is Wilson's over points or chains.
+    Each dimension is read by itself, then the mean is taken. Both ends are read separately, so that drift (one end grows) can be distinguished from
+    collapse (both vanish). If the true distribution has `quantile(q)` → (d,), that quantile is the limit; from any other true distribution a million
+    coordinates are drawn once. Without a true distribution, held-out points set the limit as in an audit (`statistics.beyond`): it is the k-th
+    farthest of m points, so that k / (m + 1) of fresh points lie beyond it. A dimension whose farthest values are tied has no limit and is left out.
+    If the quantile is estimated, its own interval (order statistics, the same for all dimensions) widens that of the share, which is Wilson's over
+    points or chains.
 
-    Points of one dimension have the exact, beta-binomial null. The coordinates of a point depend on one another, and so do chains that
-    share a limit, in ways that no law gives: there the share of fresh coordinates is known, but not how far it scatters.
+    Points of one dimension have the exact beta-binomial null. The coordinates of a point depend on each other, as do chains that share a limit. In
+    these cases the expected share of fresh coordinates is known, but not how far it scatters.
 
-    Over chains it is that of all chains together: where chains drift apart it grows, though each has lost the most of its own tails
-    (`log_variance` tells, or the readings of a single chain).
+    Over chains, the share is that of all chains together. If chains drift apart it grows, although each chain has lost most of its own tails.
+    `log_variance` shows this, as do the readings of a single chain.
     """
 
     aspect = "tails"
     needs = ("vectors",)
     pages = {
         "tail_mass": Page(
-            "TM1", "tail mass", "Share of the drawn coordinates beyond a quantile of the real ones, the mean over dimensions and chains.",
-            unit="fraction", healthy="the share of the real data that lies there", collapsed="0, the farthest tail first; above that share where variance is added or the mean has drifted",
+            "TM1", "tail mass", "Share of the drawn coordinates beyond a quantile of the real data, mean over dimensions and chains.",
+            unit="fraction", healthy="the share of the real data that lies there", collapsed="0, first in the farthest tail; above the healthy share if variance is added or the mean has drifted",
             role="support", paper="Shumailov et al., Nature 631:755 (2024): early collapse is the loss of the tails",
         ),
     }  # fmt: skip
@@ -66,15 +67,15 @@ class Limit:
     """The limits beyond which the tails of the dimensions lie."""
 
     at: np.ndarray
-    """(d,), of the dimensions that have one."""
+    """The limit of each dimension that has one, (d,)."""
     fresh: float
-    """The share of fresh real coordinates beyond it."""
+    """The expected share of fresh real coordinates beyond the limit."""
     ends: tuple[np.ndarray, np.ndarray] | None = None
-    """Between which the quantile lies with 95 % chance, (d,) each; None where it is known."""
+    """The 95 % interval of each quantile, (d,) each. None if the quantile is known."""
     human: tuple[int, int] | None = None
-    """How many of how many real points lie beyond it, where there is one dimension; None where the quantile is known."""
+    """(Real points beyond the limit, all real points), if there is one dimension. None if there are more or if the quantile is known."""
     dimensions: np.ndarray | None = None
-    """Which dimensions those are; all, if None."""
+    """The dimensions that have a limit. None means all."""
 
 
 def _read(drawn: np.ndarray, limit: Limit, end: beyond.End) -> tuple[Estimate, Null]:
@@ -83,7 +84,7 @@ def _read(drawn: np.ndarray, limit: Limit, end: beyond.End) -> tuple[Estimate, N
 
 
 def mass(drawn: np.ndarray, limit: Limit, end: beyond.End) -> Estimate:
-    """The share of coordinates beyond a limit, over chains where there are several, else over points."""
+    """Return the share of coordinates beyond a limit, with an interval over chains if there are several, else over points."""
     drawn = drawn if limit.dimensions is None else drawn[..., limit.dimensions]
     clusters = "points" if drawn.ndim == 2 else "chains"
     table = drawn if drawn.ndim == 2 else drawn.reshape(-1, drawn.shape[-2] * drawn.shape[-1])  # (clusters, coordinates)
@@ -104,12 +105,12 @@ def _null(share: Estimate, limit: Limit, is_one_chain: bool) -> Null:
 
 
 def _beyond(table: np.ndarray, limit: np.ndarray, end: beyond.End) -> np.ndarray:
-    ends = np.tile(limit, table.shape[1] // limit.size)  # as long as a row: twenty times as fast as a short last axis
+    ends = np.tile(limit, table.shape[1] // limit.size)  # as long as a row, which is twenty times as fast as a short last axis
     return table >= ends if end == "upper" else table <= ends
 
 
 def limit(evidence: Evidence, tail: float, end: beyond.End) -> Limit:
-    """The quantile of the real data beyond which a tail lies: known, or set by a sample of them."""
+    """Return the limit of a tail: a quantile of the true distribution if that is known, else an estimate from a sample of real data."""
     truth = evidence.human.truth
     if hasattr(truth, "quantile"):
         return Limit(np.asarray(truth.quantile(tail if end == "lower" else 1 - tail)), tail)
@@ -117,7 +118,7 @@ def limit(evidence: Evidence, tail: float, end: beyond.End) -> Limit:
 
 
 def estimated_limit(real: np.ndarray, tail: float, end: beyond.End) -> Limit:
-    """The limit that real points set whose dimensions are each in order, (n, d)."""
+    """Estimate the limit of a tail from real points (n, d), of which each dimension is sorted."""
     n, d = real.shape
     limits, why = {}, NotApplicable("no dimensions")
     for dimension in range(d):
@@ -138,7 +139,7 @@ def estimated_limit(real: np.ndarray, tail: float, end: beyond.End) -> Limit:
 
 
 def _ranked(real: np.ndarray, rank: float) -> np.ndarray:
-    """The values of a rank, along straight lines between whole ones; infinite outside of [1, n]."""
+    """Return the values at a rank, interpolated linearly between whole ranks. They are infinite outside [1, n]."""
     if not 1 <= rank <= len(real):
         return np.full(real.shape[1], -np.inf if rank < 1 else np.inf)
     below, above = real[math.floor(rank) - 1], real[math.ceil(rank) - 1]
@@ -147,13 +148,13 @@ def _ranked(real: np.ndarray, rank: float) -> np.ndarray:
 
 @remembered
 def ordered(records: Vectors) -> np.ndarray:
-    """Real points with each dimension in order, (n, d), those of all chains together."""
+    """Return real points of all chains together, (n, d), with each dimension sorted."""
     return np.sort(records.array.reshape(-1, records.dimensions), axis=0)
 
 
 @remembered
 def drawn_of(truth: Any) -> np.ndarray:
-    """A large sample of the truth with each dimension in order, (n, d); always the same one, whoever asks first."""
+    """Return a large sample of the true distribution, (n, d), with each dimension sorted. The sample is always the same."""
     rng = np.random.default_rng(0x0C)
     d = truth.draw(1, (), rng).dimensions
     return np.sort(truth.draw(max(10_000, SAMPLE // d), (), rng).array, axis=0)

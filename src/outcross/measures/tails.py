@@ -24,13 +24,13 @@ from outcross.wording import amount
 
 DEPTHS = (0.05, 0.01, 0.005)
 FEWEST = 5
-"""Human values beyond a quantile, below which its mass is not compared."""
+"""Minimum number of human values beyond a quantile. With fewer, the mass there is not compared."""
 FEWEST_DRAWS = 100
-"""Permutations in which a category is rare, below which they are no null."""
+"""Minimum number of permutations in which some category is rare. With fewer, there is no null distribution."""
 ENDS: tuple[End, ...] = ("lower", "upper")
 MOST_CATEGORIES = 20_000
 NAMED = 12
-"""Missing categories that a note names."""
+"""Maximum number of missing categories that a note names."""
 
 
 @recipe
@@ -38,40 +38,40 @@ class Tails(OfTables):
     """Mass beyond human quantiles, the tail index, and the survival of rare categories."""
 
     depths: Annotated[tuple[Annotated[float, Field(gt=0, lt=0.5)], ...], FROM_LIST] = DEPTHS
-    """How much human mass lies beyond the quantiles looked at, at either end."""
+    """Shares of human mass beyond the quantiles that are compared, at either end."""
     rare: Annotated[float, Field(gt=0, le=1)] = 0.01
     """The share of human records below which a category is rare."""
 
     aspect = "tails"
     pages = {
         "mass": Page(
-            "TA1", "mass beyond human quantiles", "Share of records as far out as the human record that leaves 5 %, 1 % or 0.5 % of human records out, at either end, over the share of fresh human records there, k / (m + 1) for the k-th farthest of m.",
+            "TA1", "mass beyond human quantiles", "Share of synthetic records beyond a human quantile (5 %, 1 % or 0.5 %, at either end), divided by the expected share of fresh human records there. The quantile is the k-th farthest of m human values, so the expected share is k / (m + 1).",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", records=(46_000, "the outer 1 %; 8,700 for 5 %"), role="tail", paper="Shumailov et al., Nature 631:755, 2024; Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043",
         ),
         "tail_index": Page(
-            "TA2", "tail index", "Tail index beyond the human 95 % quantile (that of the likeliest generalised Pareto law, at least -½) less that of the reference beyond the same point: below 0 the far tail is cut or lighter.",
-            unit="difference", range=(LIGHTEST - HEAVIEST, HEAVIEST - LIGHTEST), healthy=0.0, collapsed="falls below what is healthy",
+            "TA2", "tail index", "Tail index of the synthetic data beyond the human 95 % quantile less that of the reference beyond the same point. The tail index is that of the generalised Pareto law with the largest likelihood, at least -½. Below 0: the far tail is cut or lighter.",
+            unit="difference", range=(LIGHTEST - HEAVIEST, HEAVIEST - LIGHTEST), healthy=0.0, collapsed="falls below the healthy value",
             margin=0.25, worse="smaller", of="difference", role="tail", paper="Davison and Smith, J. R. Stat. Soc. B 52:393, 1990; Janssen, Stat. Probab. Lett. 36:9, 1997 (studentised permutation)",
         ),
         "rare_categories": Page(
-            "TA3", "rare categories", "Share of the rare human categories (each below 1 % of human records) that occur at all.",
-            unit="fraction", healthy="what real data of this size show", collapsed="towards 0",
+            "TA3", "rare categories", "Share of the rare human categories (each below 1 % of human records) that occur in the synthetic data.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="towards 0",
             margin=0.9, worse="smaller", role="tail", paper="Shumailov et al., 2024; Suresh et al., arXiv 2412.17646",
         ),
         "rare_mass": Page(
-            "TA4", "mass of rare categories", "Share of records in the rare human categories, over the human share.",
-            unit="ratio", healthy="what real data of this size show", collapsed="towards 0",
+            "TA4", "mass of rare categories", "Share of synthetic records in the rare human categories (each below 1 % of human records), divided by the human share.",
+            unit="ratio", healthy="the value for real data of this size", collapsed="towards 0",
             margin=0.8, worse="smaller", role="tail", paper="Shumailov et al., 2024; Suresh et al., arXiv 2412.17646",
         ),
         "beyond_range": Page(
-            "TA5", "beyond the human range", "Share of records below the least or above the greatest human value.",
-            unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
+            "TA5", "beyond the human range", "Share of synthetic records below the smallest or above the largest human value.",
+            unit="fraction", healthy=0.0, collapsed="rises above the healthy value",
             margin=0.01, worse="larger", records=(1_000, "any numbers"), of="difference", is_invention=True, role="tail", paper="Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv 2503.03150",
         ),
         "unseen_categories": Page(
-            "TA6", "unseen categories", "Share of records in categories that no human record has.",
-            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            "TA6", "unseen categories", "Share of synthetic records in categories that no human record has.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
             margin=0.01, worse="larger", records=(930, "a column without rare categories"), of="difference", is_invention=True, role="tail", paper="Good, Biometrika 40:237, 1953 (the unseen share that human data themselves show)",
         ),
     }  # fmt: skip
@@ -83,7 +83,7 @@ class Tails(OfTables):
         return tallies | ({"beyond": Beyond(asked)} if asked else {})
 
     def _limits(self, values: np.ndarray) -> list[float]:
-        """The thresholds of a column: the ends of the human range and the quantiles."""
+        """Return the thresholds of a column: the ends of the human range and the quantiles."""
         there = np.sort(values[np.isfinite(values)])
         if not there.size:
             return []
@@ -141,20 +141,20 @@ class Tails(OfTables):
         yield read_with_null("unseen_categories", lambda: _unseen(counts, draws), column=column, note=note)
 
     def _is_rare(self, human: np.ndarray) -> np.ndarray:
-        """Which categories are rare among human records, (…, categories) of bool."""
+        """Return whether each category is rare among human records, (…, categories) of bool."""
         return (human > 0) & (human < self.rare * human.sum(axis=-1, keepdims=True))
 
     def _survival(self, counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:
         rare = self._is_rare(counts[1])
         if not rare.any():
-            raise NotApplicable(f"no category is below {self.rare:.0%} of human records")
+            raise NotApplicable(f"no category has less than {self.rare:.0%} of human records")
         if rare.sum() == 1:
-            # Whether one thing occurs cannot be told from chance, however rarely it should be missing.
+            # The survival of a single category cannot be distinguished from chance, even if it should seldom be missing.
             raise NotApplicable(
-                f"one category is below {self.rare:.0%} of human records; the mass of rare categories says what is left of it"
+                f"only one category has less than {self.rare:.0%} of human records; see the mass of rare categories"
             )
         survived = counts[0][rare] > 0
-        # A category with so many records is there again in another set of this size with probability 1 - exp(-count); half a record stands for none.
+        # A category with this count occurs in another set of this size with probability 1 - exp(-count). A count of 0 is replaced by one half.
         chance = np.exp(-(counts[0][rare] + np.where(survived, 0.0, 0.5)))
         error = math.sqrt((chance * (1 - chance)).sum()) / survived.size
         value = float(survived.mean())
@@ -167,10 +167,10 @@ class Tails(OfTables):
     def _rare_mass(self, counts: np.ndarray, draws: np.ndarray) -> tuple[Estimate, Null]:
         rare = self._is_rare(counts[1])
         if not rare.any():
-            raise NotApplicable(f"no category is below {self.rare:.0%} of human records")
+            raise NotApplicable(f"no category has less than {self.rare:.0%} of human records")
         (n, m), (count, human) = counts.sum(axis=1), counts[:, rare].sum(axis=1)
         if human < FEWEST:
-            raise NotApplicable(f"{human} human records in rare categories, needs at least {FEWEST}")
+            raise NotApplicable(f"{human} human records in rare categories, but at least {FEWEST} are needed")
         are_rare = self._is_rare(draws[1])
         with np.errstate(invalid="ignore", divide="ignore"):
             ratios = (draws[0] * are_rare).sum(axis=1) / n / ((draws[1] * are_rare).sum(axis=1) / m)
@@ -179,7 +179,7 @@ class Tails(OfTables):
 
 
 def _why_no_categories(counts: np.ndarray) -> str:
-    """Why counts (2, categories) of synthetic and human records cannot be compared; nothing where they can."""
+    """Return why counts (2, categories) of synthetic and human records cannot be compared. Empty if they can."""
     if not counts.sum(axis=1).all():
         return f"no values in {'the reference' if counts[0].sum() else 'the synthetic data'}"
     try:
@@ -190,15 +190,15 @@ def _why_no_categories(counts: np.ndarray) -> str:
 
 
 def _known(draws: np.ndarray) -> np.ndarray:
-    """The draws in which some category is rare among those who are called human."""
+    """Return the permutations in which some category is rare among the records labelled human."""
     known = draws[np.isfinite(draws)]
     if known.size < FEWEST_DRAWS:
-        raise NotApplicable("what is rare in the reference is common in both sets together")
+        raise NotApplicable("the categories that are rare in the reference are common in both sets together")
     return known
 
 
 def _beyond(evidence: Evidence, column: str, at: float, end: End) -> list[tuple[int, int]]:
-    """(values at least as far out as `at`, values) of the synthetic and the human set, over all their rows."""
+    """Return (number of values at least as far out as `at`, number of values) of the synthetic and of the human set, over all their rows."""
     sides = []
     for side in evidence.counted["beyond"]:
         below, above = side[column].at(at)
@@ -207,7 +207,7 @@ def _beyond(evidence: Evidence, column: str, at: float, end: End) -> list[tuple[
 
 
 def _limit(ordered: np.ndarray, depth: float, end: End) -> float | None:
-    """The human value beyond which mass is compared; None where too few lie beyond it."""
+    """Return the human value beyond which mass is compared. None if too few human values lie beyond it."""
     try:
         return limit(ordered, depth, end, FEWEST, ties="out")
     except NotApplicable:
@@ -222,7 +222,7 @@ def _mass(evidence: Evidence, column: str, values: list[np.ndarray], depth: floa
 
 
 def _share_beyond(evidence: Evidence, column: str, human: np.ndarray, depth: float, end: End) -> float:
-    """The share of human records beyond the limit; the depth asked for where there is no limit."""
+    """Return the share of human records beyond the limit, or the requested depth if there is no limit."""
     at = _limit(human, depth, end)
     count, rows = (0, 0) if at is None else _beyond(evidence, column, at, end)[1]
     return count / rows if rows else depth
@@ -238,7 +238,11 @@ def _tail_index(column: str, synthetic: np.ndarray, reference: np.ndarray, rng: 
 
 
 def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> tuple[Estimate, Null]:
-    """What lies outside the range of m human values has the mass of what lies beyond their second farthest at one end (ties make it less)."""
+    """Return the share of synthetic values outside the human range, and its null distribution.
+
+    The expected mass outside both ends of the range of m human values equals the mass beyond the second farthest value at one end. With ties it is
+    smaller.
+    """
     human = values[1]
     if min(human.size, values[0].size) < 2:
         raise NotApplicable(f"{amount(min(human.size, values[0].size), 'value')}, a range needs 2")
@@ -254,7 +258,7 @@ def _beyond_range(evidence: Evidence, column: str, values: list[np.ndarray]) -> 
 
 
 def _shares(tally, column: str) -> dict[str, int]:
-    """Records of each category; a missing value is none."""
+    """Return the number of records of each category. Missing values are left out."""
     return {str(name): int(count) for name, count in tally.frame.select(column, "count").iter_rows() if name is not None}
 
 

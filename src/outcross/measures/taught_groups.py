@@ -1,4 +1,4 @@
-"""What a classifier knows of people's groups that learned them from a model's text."""
+"""Accuracy, on human text, of a classifier of groups that learned from a model's text."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from outcross.statistics.clusters import document_of, share, totals
 
 WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
 FEW_GROUPS = 8
-"""Groups up to which each has a reading of its own."""
+"""Maximum number of groups for which each group has a reading of its own."""
 
 
 @recipe
 class TaughtGroups(Measure):
-    """How right a classifier of groups is about people that learned from a generation's text, and how unequal to their groups.
+    """Accuracy on human text of a classifier of groups that learned from a generation's text, and its gap between groups.
 
-    A drawn block has the group of the human block that it continues. The classifier is that of `text_groups`, naive Bayes of letters. The null is the same
-    classifier once it has learned from the second human sample.
+    A drawn block has the group of the human block that it continues. The classifier is that of `text_groups`, naive Bayes over letters. The null is
+    the same classifier trained on the second human sample.
     """
 
     aspect = "groups"
@@ -31,13 +31,13 @@ class TaughtGroups(Measure):
     by_default = False
     pages = {
         "taught_accuracy": Page(
-            "TG9", "groups that a classifier has learned", "Share of held-out human blocks whose group is said by a classifier that learned from the drawn text.",
-            unit="fraction", healthy="its null: the same, learned from the second human sample", collapsed="that of a guess",
+            "TG9", "accuracy of a classifier of groups", "Share of held-out human blocks whose group is predicted correctly by a classifier that learned from the drawn text.",
+            unit="fraction", healthy="its null: the same for a classifier trained on the second human sample", collapsed="that of a guess",
             worse="smaller", role="groups", paper=WYLLIE,
         ),
         "taught_accuracy_gap": Page(
-            "TG10", "gap of what a classifier has learned", "Of a classifier that learned from the drawn text, the share of held-out human blocks that it is right about in the group where it is largest less that in the group where it is smallest; which they are is said by one half of the documents and read off the other.",
-            unit="difference", healthy="its null: the same, learned from the second human sample", collapsed="grows",
+            "TG10", "gap of a classifier of groups", "Accuracy of a classifier that learned from the drawn text, on held-out human blocks: the largest accuracy of a group less the smallest. One half of the documents chooses the two groups, and the other half gives their difference.",
+            unit="difference", healthy="its null: the same for a classifier trained on the second human sample", collapsed="grows",
             worse="larger", role="groups", paper=WYLLIE, range=(-1.0, 1.0),
         ),
     }  # fmt: skip
@@ -69,9 +69,9 @@ class TaughtGroups(Measure):
 
 
 def _right(learned: BlocksWithGroups, held_out: BlocksWithGroups) -> np.ndarray:
-    """Whether a classifier that learned from some text is right about each held-out block, (n,)."""
+    """Return whether a classifier that learned from some text predicts the group of each held-out block correctly, (n,)."""
     if len(np.unique(learned.groups[learned.groups >= 0])) < 2:
-        raise NotApplicable("there is text of fewer than two groups to learn from")
+        raise NotApplicable("the text to learn from has fewer than two groups")
     return said_by(fitted_on(learned), held_out.blocks) == held_out.groups
 
 

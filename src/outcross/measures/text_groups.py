@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 
 BUCKETS = 1 << 15
 HALVES = 0x0C
-"""The stream that halves clusters, the same at every generation."""
+"""The random stream that splits clusters into halves. It is the same at every generation."""
 WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
 PRIOR = 300.0
-"""How many character runs of the overall text each group is given beforehand."""
+"""Weight of the prior: the number of character runs of the overall text that are added to each group."""
 
 
 @recipe
 class TextGroups(Measure):
-    """What is left of each group of people's texts (a language, a domain), by how much of it there was to learn from.
+    """Survival of groups of texts (a language, a domain), by the size of the groups in the human training text.
 
-    Groups are gathered in octaves of their number of human training blocks: 1, 2-3, 4-7 … A drawn block belongs to the group of the human
-    block that it continues. `groups` counts those that are written at all; `group_loss` and `group_share` see one that is
-    written less and less, `group_survival` one that is written with fewer words. Floors use the second human sample; for survival
-    it is cut, group by group, to as many blocks as were drawn, and groups of which it holds fewer are left out of the floor.
+    Groups are collected by the number of their human training blocks, in octaves: 1, 2-3, 4-7 … A drawn block belongs to the group of the human
+    block that it continues. `groups` is the share of groups that are still written. `group_loss` and `group_share` detect a group that is
+    written less and less, `group_survival` a group that is written with fewer words. Floors use the second human sample. For survival
+    it is cut, group by group, to as many blocks as were drawn, and groups with fewer human blocks are left out of the floor.
 
-    The classifier is multinomial naive Bayes over hashed runs of 1 to 3 characters (lower case), each group's frequencies mixed with the overall ones
-    (a Dirichlet prior worth 300 runs) and all groups equally likely beforehand. It sees no more than letters, so it
-    confuses close relatives; the floor is how often it is right about people.
+    The classifier is multinomial naive Bayes over hashed runs of 1 to 3 characters in lower case. Each group's frequencies are mixed with the overall
+    frequencies (a Dirichlet prior worth 300 runs), and all groups have the same prior probability. It reads only letters, so it
+    confuses closely related groups. The floor shows its accuracy on human text.
     """
 
     each: bool = False
-    """Also every group by itself: hundreds of groups make long tables."""
+    """Whether every group also has readings of its own. Hundreds of groups make long tables."""
 
     aspect = "groups"
     libraries = ("numpy", "scipy", "scikit-learn", "icu4py")
@@ -55,39 +55,39 @@ class TextGroups(Measure):
     needs = ("groups",)
     pages = {
         "groups": Page(
-            "TG1", "groups still written", "Share of the groups of which at least one block, drawn for a prompt of the group, is given to it by a classifier of letters.",
-            unit="fraction", healthy="what other human text shows: the second human sample", collapsed="0, small groups first",
+            "TG1", "groups still written", "Share of the groups with at least one drawn block that a classifier of letters assigns to the group of its prompt.",
+            unit="fraction", healthy="the value of the second human sample", collapsed="0, small groups first",
             role="modes", preference=1, paper="McCallum and Nigam, AAAI workshop 1998 (the classifier)",
         ),
         "group_loss": Page(
-            "TG2", "held-out loss of groups", "Nats a token of the model on held-out human blocks, by how many training blocks their group has.",
+            "TG2", "held-out loss of groups", "Loss of the model per token on held-out human blocks, by the number of training blocks of their group.",
             unit="nats a token", healthy="that of generation 0", collapsed="grows, in small groups first",
             role="groups", paper="Shumailov et al., Nature 631:755 (2024)",
         ),
         "group_survival": Page(
-            "TG3", "words of groups", "Of the distinct words of each group's human training text, the share that occurs in the text drawn for that group's prompts; pooled over groups of a size.",
-            unit="fraction", healthy="what other human text shows: the same groups, as many blocks", collapsed="0, in small groups first",
+            "TG3", "words of groups", "Of the distinct words of each group's human training text, the share that occurs in the text drawn for that group's prompts, pooled over groups of similar size.",
+            unit="fraction", healthy="the value of other human text of the same groups, with equally many blocks", collapsed="0, in small groups first",
             role="groups", paper="Shumailov et al., Nature 631:755 (2024); Suresh et al., arXiv 2412.17646",
         ),
         "group_survival_beyond_prompt": Page(
-            "TG5", "words of groups not in the prompt", f"The same, where a word that stands in the prompt of its own block does not count, on either side. {HUMAN_SIDE}",
-            unit="fraction", healthy="what other human text shows: the same groups, as many blocks", collapsed="0, in small groups first",
+            "TG5", "words of groups not in the prompt", f"The same share, but a word that also occurs in the prompt of its own block does not count, on either side. {HUMAN_SIDE}",
+            unit="fraction", healthy="the value of other human text of the same groups, with equally many blocks", collapsed="0, in small groups first",
             role="groups", paper="Shumailov et al., Nature 631:755 (2024); words that the source does not have: See et al., ACL 2017, arXiv 1704.04368",
         ),
         "group_share": Page(
-            "TG4", "faithful to the group", "Share of drawn blocks that a classifier of letters, trained on the human training text, gives to the group of their prompt.",
-            unit="fraction", healthy="what other human text shows: the second human sample", collapsed="0, in small groups first",
+            "TG4", "faithful to the group", "Share of drawn blocks that a classifier of letters, trained on the human training text, assigns to the group of their prompt.",
+            unit="fraction", healthy="the value of the second human sample", collapsed="0, in small groups first",
             role="groups", paper="McCallum and Nigam, AAAI workshop 1998 (the classifier)",
         ),
         "group_loss_gap": Page(
-            "TG6", "gap between groups: loss", "By how many nats a token the held-out loss of the group that it rose most for has risen more, since generation 0, than that of the group that it rose least for. "
-            "One half of the held-out documents says which groups these are, the other half how far they are apart, and the other way round.",
+            "TG6", "gap between groups: loss", "The rise of the held-out loss since generation 0, in nats per token: the largest rise of a group less the smallest. "
+            "One half of the held-out documents chooses the two groups and the other half gives their difference, then the halves change roles.",
             unit="nats a token", healthy=0.0, collapsed="grows",
             worse="larger", role="groups", preference=1, paper=WYLLIE,
         ),
         "group_share_gap": Page(
-            "TG7", "gap between groups: faithful text", "The share of drawn blocks that are faithful to the group of their prompt, in the group with the largest share less in the group with the smallest; which they are is said by one half of the prompts and read off the other, as for the loss.",
-            unit="fraction", healthy="what other human text shows: the second human sample", collapsed="grows",
+            "TG7", "gap between groups: faithful text", "Share of drawn blocks that are faithful to the group of their prompt: the largest share of a group less the smallest. One half of the prompts chooses the two groups and the other half gives their difference, then the halves change roles.",
+            unit="fraction", healthy="the value of the second human sample", collapsed="grows",
             worse="larger", role="groups", paper=WYLLIE,
         ),
     }  # fmt: skip
@@ -165,36 +165,36 @@ class TextGroups(Measure):
 
 @dataclass(frozen=True, eq=False)
 class BlocksWithGroups:
-    """Blocks with the number of the group that each belongs to, -1 for none."""
+    """Blocks with the number of each block's group, -1 for none."""
 
     blocks: Blocks
     groups: np.ndarray  # (n,)
     own: RunningWords | None = None
-    """The words that count where not all of them do."""
+    """The words that count. None means all words."""
 
     @property
     def words(self) -> RunningWords:
         return words(self.blocks) if self.own is None else self.own
 
     def saying(self, own: RunningWords) -> BlocksWithGroups:
-        """The same blocks, of which these words alone count."""
+        """Return the same blocks, of which only these words count."""
         return replace(self, own=own)
 
     def take(self, rows: np.ndarray) -> BlocksWithGroups:
-        """The blocks of these rows, which ascend."""
+        """Return the blocks of these rows, which must be in ascending order."""
         return BlocksWithGroups(self.blocks.take(rows), self.groups[rows], None if self.own is None else self.own.take(rows))
 
     def of(self, groups: np.ndarray, what: str) -> np.ndarray:
-        """The rows of these groups; NotApplicable where there are none."""
+        """Return the rows of these groups. Raises NotApplicable if there are none."""
         rows = np.flatnonzero(np.isin(self.groups, groups))
         if rows.size == 0:
-            raise NotApplicable(f"no {what} block is of such a group")
+            raise NotApplicable(f"no {what} block belongs to such a group")
         return rows
 
 
 @dataclass(frozen=True, eq=False)
 class Grouped:
-    """The human training text, by group."""
+    """The human training text with its groups."""
 
     human: Blocks
 
@@ -213,20 +213,20 @@ class Grouped:
 
     @cached_property
     def bands(self) -> dict[str, np.ndarray]:
-        """The groups of each octave of sizes, smallest first."""
+        """The groups of each octave of sizes, the smallest sizes first."""
         octaves = np.log2(np.bincount(self.own(self.human).groups[self.own(self.human).groups >= 0])).astype(int)
         return {_band(octave): np.flatnonzero(octaves == octave) for octave in np.unique(octaves)}
 
     def own(self, blocks: Blocks) -> BlocksWithGroups:
-        """Human blocks with their own groups."""
+        """Return human blocks with their own groups."""
         number = {name: i for i, name in enumerate(self.names)}
         return BlocksWithGroups(blocks, np.array([number.get(name, -1) for name in blocks.column("_group")], dtype=int))
 
     def prompted(self, blocks: Blocks) -> BlocksWithGroups:
-        """Drawn blocks with the groups of the human blocks that they continue."""
+        """Return drawn blocks with the groups of the human blocks that they continue."""
         prompts = blocks.column("_prompt")
         if len(blocks) == 0 or prompts.min() < 0:
-            raise NotApplicable("needs text that was drawn for human prompts, so that its group is known")
+            raise NotApplicable("needs text that was drawn with human prompts, because the prompt determines its group")
         return BlocksWithGroups(blocks, self.own(self.human).groups[prompts])
 
 
@@ -236,7 +236,7 @@ def _band(octave: int) -> str:
 
 
 def _written(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> Estimate:
-    """The share of these groups that some of their own blocks are given to; Wilson over groups."""
+    """Return the share of these groups with at least one own block that is classified into the group. The interval is Wilson's over groups."""
     own = text.groups[_classified(grouped.human, text.blocks) == text.groups]
     return replace(estimate.share(int(np.isin(groups, own).sum()), groups.size), method="Wilson over groups")
 
@@ -249,7 +249,10 @@ def _loss(model, held_out: BlocksWithGroups, groups: np.ndarray) -> Estimate:
 
 
 def _survival(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> Estimate:
-    """Of the pairs (group, word) of the human text, for those of these groups that the text holds blocks of, the share that it holds."""
+    """Return the share of the pairs (group, word) of the human training text that also occur in `text`.
+
+    Only those of `groups` count that have blocks in `text`.
+    """
     groups = np.intersect1d(groups, text.groups)
     human, drawn = words(grouped.human), text.words
     number = {spelling: i for i, spelling in enumerate(human.spellings)}
@@ -258,7 +261,7 @@ def _survival(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> E
     owners = grouped.own(grouped.human).groups[human.blocks]
     here = np.isin(owners, groups)
     if not here.any():
-        raise NotApplicable("no words of such a group to look for")
+        raise NotApplicable("the human training text has no words of such a group")
     pairs, place = np.unique(owners[here] * len(human.spellings) + human.ids[here], return_inverse=True)
     said = text.groups[drawn.blocks[is_known]] * len(human.spellings) + same[is_known]
     clusters = lowest(place, document_of(grouped.human)[human.blocks[here]], pairs.size)
@@ -266,7 +269,7 @@ def _survival(grouped: Grouped, text: BlocksWithGroups, groups: np.ndarray) -> E
 
 
 def _as_many(drawn: BlocksWithGroups, human: BlocksWithGroups, rng: np.random.Generator) -> BlocksWithGroups:
-    """As many human blocks of each group as were drawn for it; none of a group with fewer."""
+    """Return as many human blocks of each group as were drawn for it, and none of a group with fewer human blocks."""
     groups_in_all = max(drawn.groups.max(), human.groups.max(initial=0)) + 1
     wanted, there = (np.bincount(text.groups[text.groups >= 0], minlength=groups_in_all) for text in (drawn, human))
     rows = rng.permutation(np.flatnonzero(human.groups >= 0))
@@ -296,11 +299,11 @@ def _share_gap(grouped: Grouped, text: BlocksWithGroups, unit: str) -> Estimate:
 
 
 def gap(top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.ndarray, unit: str) -> Estimate:
-    """Σ top / Σ bottom in the group where it is largest less in the group where it is smallest, from things in clusters.
+    """Return the largest value of Σ top / Σ bottom of a group less the smallest, with an interval over clusters.
 
-    The largest of many estimates is too large. So one half of the clusters says which two groups these are and the other half gives their
-    difference, and the other way round; the mean of both has no such error, and is 0 on average where all groups are alike. A group
-    is looked at if it has two clusters at least in each half. All four arrays are (n,); a group of -1 is none.
+    The largest of many estimates is biased upwards. Therefore one half of the clusters chooses the two groups and the other half gives their
+    difference; then the halves change roles. The mean of both differences has no such bias, and it is 0 on average if all groups are equal. A group
+    is included if it has at least two clusters in each half. All four arrays are (n,); a group of -1 means none.
     """
     number = int(clusters.max(initial=-1)) + 1
     is_first = (np.random.default_rng(HALVES).permutation(number) < number // 2)[clusters]
@@ -308,7 +311,7 @@ def gap(top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.nd
     both = sorted(halves[0].keys() & halves[1].keys())
     if len(both) < 2:
         raise NotApplicable(
-            f"a gap needs two groups that have two {unit} in either half, there {'is one' if len(both) == 1 else 'is none'}"
+            f"a gap needs two groups with at least two {unit} in each half, but there {'is one' if len(both) == 1 else 'is none'}"
         )
     readings = []
     for chosen, read in (halves, halves[::-1]):
@@ -323,7 +326,7 @@ def gap(top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.nd
 def _ratios(
     top: np.ndarray, bottom: np.ndarray, clusters: np.ndarray, groups: np.ndarray, side: np.ndarray, unit: str
 ) -> dict[int, Estimate]:
-    """Σ top / Σ bottom of each group that has two clusters on a side."""
+    """Return Σ top / Σ bottom of each group that has at least two clusters on a side."""
     ratios = {}
     for group in np.unique(groups[side & (groups >= 0)]).tolist():
         rows = np.flatnonzero(side & (groups == group))
@@ -335,12 +338,12 @@ def _ratios(
 
 @remembered
 def _classified(human: Blocks, blocks: Blocks) -> np.ndarray:
-    """The likeliest group of each block, (n,); -1 for a block without characters."""
+    """Return the most likely group of each block, (n,); -1 for a block without characters."""
     return said_by(_classifier(human), blocks)
 
 
 def said_by(classifier: MultinomialNB, blocks: Blocks) -> np.ndarray:
-    """The group that a classifier says of each block, (n,); -1 for a block without characters."""
+    """Return the group that a classifier predicts for each block, (n,); -1 for a block without characters."""
     runs = _characters(blocks)
     if runs.nnz == 0:
         return np.full(len(blocks), -1)
@@ -349,12 +352,12 @@ def said_by(classifier: MultinomialNB, blocks: Blocks) -> np.ndarray:
 
 @remembered
 def _classifier(human: Blocks) -> MultinomialNB:
-    """What tells groups apart by how often each uses each bucket of character runs, fitted on the human training text."""
+    """Return the classifier of groups by frequencies of character runs, fitted on the human training text."""
     return fitted_on(Grouped(human).own(human))
 
 
 def fitted_on(text: BlocksWithGroups) -> MultinomialNB:
-    """What tells groups apart by how often each uses each bucket of character runs, fitted on blocks whose groups are known."""
+    """Return a classifier of groups by frequencies of hashed character runs, fitted on blocks with known groups."""
     from scipy.sparse import csr_array
     from sklearn.naive_bayes import MultinomialNB
 
@@ -363,7 +366,7 @@ def fitted_on(text: BlocksWithGroups) -> MultinomialNB:
     members = csr_array((np.ones(rows.size), (own[rows], rows)), shape=(own.max() + 1, len(own)))
     counts = csr_array(
         members @ _characters(text.blocks)
-    )  # (groups, buckets): fitted on sums, where blocks would take a column a group each
+    )  # (groups, buckets). Fitting on these sums avoids a (blocks, groups) matrix.
     overall = (counts.sum(axis=0) + 1) / (counts.sum() + BUCKETS)
     groups = np.arange(own.max() + 1)
     return MultinomialNB(alpha=PRIOR * overall, fit_prior=False).fit(counts, groups)  # type: ignore[arg-type] # alpha may be an array
@@ -371,10 +374,10 @@ def fitted_on(text: BlocksWithGroups) -> MultinomialNB:
 
 @remembered
 def _characters(blocks: Blocks) -> csr_array:
-    """How often each bucket of hashed runs of 1, 2 and 3 characters occurs in each block, (n, buckets).
+    """Count the hashed runs of 1, 2 and 3 characters in each block, (n, buckets).
 
-    With scikit-learn's HashingVectorizer, which hashes run after run in Python and takes all white space for one space, the same classifier took 1.7 to 2.8
-    times as long and was right about 89.1 % of sentences in 112 languages instead of 89.3 %.
+    With scikit-learn's HashingVectorizer, which hashes one run after the other in Python and treats all white space as one space, the same classifier
+    took 1.7 to 2.8 times as long and had an accuracy of 89.1 % instead of 89.3 % on sentences in 112 languages.
     """
     from scipy.sparse import csr_array
 

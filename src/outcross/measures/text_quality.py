@@ -1,4 +1,4 @@
-"""Is it still written as people write?"""
+"""Do the texts still have the properties of human texts?"""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from outcross.statistics.sketches import gather
 from outcross.wording import amount
 
 CHARACTERS = 4_000_000
-"""Characters a side whose attributes are read, at most."""
+"""Maximum number of characters per side whose attributes are read."""
 RECORDS = 50_000
 FEWEST = 100
-"""Human texts below which no quantile of 1 % can be had."""
+"""Minimum number of human texts for a quantile of 1 %."""
 TOP = 0.01
-"""Share of human texts of which no more surprising ones there are."""
+"""Share of human texts with the highest perplexity, which sets the limit for unlikely texts."""
 ENDS = {"mass": "ends", "beyond_range": "attribute_beyond_range"}
-"""What the checks of `tails` are called here."""
+"""Checks of `tails` and their names here."""
 DOHMATOB = "Dohmatob et al., A Tale of Tails, ICML 2024, arXiv 2402.07043"
 
 
@@ -46,44 +46,46 @@ Readings = dict[str, tuple[np.ndarray, np.ndarray]]
 
 @recipe
 class TextQuality(OfTables):
-    """What is read off each text (length, readability, variety, perplexity …): the spread of those numbers, inside each group too, and both of their ends.
+    """Attributes of each text (length, readability, variety, perplexity …): their variance, also inside each group, and both ends of their
+    distributions.
 
-    An attribute is a column of numbers, looked at as `spread` and `tails` look at any. Perplexity is that under a model of the reference, whose own texts are read by the
-    half that did not see them: what lies above nearly all human texts is invented, what is nowhere surprising has lost its tail.
-    Where texts are cut from known documents one of each document is looked at, for the others are no fresh ones.
-    Inside a group the same numbers are compared among its texts that were read; their ends, of which a group has few, are left to the whole.
+    An attribute is a column of numbers, which is compared as `spread` and `tails` compare any column. Perplexity is that under a model of the
+    reference; each half of the reference is scored by a model of the other half. Texts above nearly all human texts are inventions. If no text is
+    surprising, the tail is lost. If texts are cut from known documents, one text of each document is read, because texts of the same document are not
+    independent. Inside a group the same numbers are compared among its texts that were read. A group has few texts at the ends, so the ends are
+    compared only overall.
     """
 
     attributes: Annotated[tuple[str, ...], FROM_LIST, Field(min_length=1)] = tuple(ATTRIBUTES)
-    """Names of the attributes read."""
+    """Names of the attributes that are read."""
     most: Annotated[int, Field(ge=0)] = INSIDE
-    """Groups of a column that are looked into, those with most human records first."""
+    """Maximum number of groups of a column that are read, those with the most human records first."""
 
     aspect = "text_quality"
     reads_words = True
     pages = {
         "spread": Page(
-            "TQ1", "spread of an attribute", "Variance of an attribute of the texts over that of the reference.",
+            "TQ1", "spread of an attribute", "Variance of an attribute of the texts, divided by that of the reference.",
             unit="ratio", change="variance", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", records=(840, "texts of which the attribute is normal"), role="quality", paper="Shimabucoro et al., EMNLP 2024, arXiv 2407.01490",
         ),
         "ends": Page(
-            "TQ2", "both ends of an attribute", "Share of texts beyond the human quantile of an attribute that leaves 5 %, 1 % or 0.5 % of human texts out, at either end, over the share of fresh human texts there.",
+            "TQ2", "both ends of an attribute", "Share of texts beyond a human quantile (5 %, 1 % or 0.5 %, at either end) of an attribute, divided by the expected share of fresh human texts there.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", records=(8_700, "the outer 5 % of any attribute"), role="quality", paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
         ),
         "attribute_beyond_range": Page(
-            "TQ3", "beyond the human range", "Share of texts whose attribute is below the least or above the greatest of human texts.",
-            unit="fraction", healthy=0.0, collapsed="rises above what is healthy",
+            "TQ3", "beyond the human range", "Share of texts whose attribute is below the smallest or above the largest value of human texts.",
+            unit="fraction", healthy=0.0, collapsed="rises above the healthy value",
             margin=0.01, worse="larger", records=(1_000, "texts of any attribute"), of="difference", is_invention=True, role="quality", paper="Schaeffer et al., arXiv 2503.03150",
         ),
         "unlikely": Page(
-            "TQ4", "unlike anything human", "Share of texts whose perplexity under a model of the reference is above that of 99 % of human texts, which it did not see either.",
-            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            "TQ4", "less likely than human text", "Share of texts whose perplexity under a model of the reference is above that of 99 % of human texts that the model did not see.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
             margin=0.01, worse="larger", of="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1 (the long tail of later generations)",
         ),
         "surprise": Page(
-            "TQ5", "surprise", "Mean logarithm of the perplexity under a model of the reference (nats a byte), over that of human texts; smaller where only what is likely is left.",
+            "TQ5", "surprise", "Mean logarithm of the perplexity under a model of the reference (nats per byte), divided by that of human texts. It is smaller if only likely texts are left.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", role="quality", paper=f"Shumailov et al., Nature 631:755, 2024, Fig. 1; {DOHMATOB}",
         ),
@@ -123,7 +125,7 @@ class TextQuality(OfTables):
                 yield unread("spread", why, at=group_column, column=column)
 
     def _read(self, synthetic: Writing, human: Writing) -> tuple[Readings, dict[str, str]]:
-        """Every attribute of both sides, and why some cannot be had."""
+        """Compute every attribute of both sides. Returns the attributes, and the reason for each that cannot be computed."""
         readings, missing = {}, {}
         for name in self.attributes:
             attribute = member(ATTRIBUTES, name, "attribute")()
@@ -139,7 +141,7 @@ class TextQuality(OfTables):
 def _inside(
     readings: Readings, masks: tuple[np.ndarray, ...], column: str, group: str, more: str, rng: np.random.Generator
 ) -> Iterator[Reading]:
-    """What is said of the texts of one group; masks: which of the texts read are its, of either side."""
+    """Yield the readings of the texts of one group. masks: whether each text belongs to the group, for either side."""
     synthetic, human = (int(mask.sum()) for mask in masks)
     if why := too_few(synthetic, human):
         yield unread("spread", why, column=column, group=group)
@@ -156,7 +158,7 @@ def _of_texts(reading: Reading, column: str, texts: tuple[int, int], more: str) 
 
 
 def _as_perplexity(readings: Readings) -> Iterator[Reading]:
-    """What only perplexity tells."""
+    """Yield the readings of perplexity alone."""
     if "perplexity" in readings:
         pair = readings["perplexity"]
         yield read_with_null("unlikely", lambda: _unlikely(*pair), at="perplexity")
@@ -173,7 +175,7 @@ def _spreads(evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
 
 
 def _as_numbers(readings: Readings, rng: np.random.Generator) -> Iterator[Reading]:
-    """What `spread` and `tails` find in attributes, each a column of numbers."""
+    """Yield the readings of `spread` and `tails` for the attributes, each as a column of numbers."""
     evidence = _as_tables(readings)
     yield from _spreads(evidence, rng)
     tails = Tails()
@@ -199,7 +201,7 @@ def _unlikely(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Null]
     synthetic, human = _there(synthetic), np.sort(_there(human))
     if human.size < FEWEST or not synthetic.size:
         raise NotApplicable(
-            f"{human.size} human and {synthetic.size} synthetic texts have a perplexity, the upper 1 % needs {FEWEST}"
+            f"{human.size} human and {synthetic.size} synthetic texts have a perplexity, but the upper 1 % needs {FEWEST} human texts"
         )
     at = limit(human, TOP, "upper")
     count, usual = (int((texts >= at).sum()) for texts in (synthetic, human))

@@ -1,4 +1,4 @@
-"""Is a model that learned from these data as good on human data as one that learned from human data?"""
+"""Does a model that learned from these data predict human data as well as a model that learned from human data?"""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from outcross.statistics.trials import Predictions, Scores, Trial, gap, ratio, v
 from outcross.wording import amount
 
 FEWEST = 50
-"""Records that a model is trained on or tested on, at least."""
+"""Minimum number of records for training, and also for testing."""
 FEWEST_IN_GROUP = 100
-"""Test records of a group, at least."""
+"""Minimum number of test records of a group."""
 MOST_PREDICTORS = 64
-"""Columns that a model learns from, at most: with more of them models of some thousand records predict worse, and take longer."""
+"""Maximum number of columns that a model learns from. With more columns, models of a few thousand records predict worse and take longer."""
 MOST_TESTED = 10_000
-"""Records that models are tested on, at most."""
+"""Maximum number of test records."""
 FOUR_IN_FIVE = 0.8416212335729143
-"""The 80 % quantile of the normal law."""
+"""The 80 % quantile of the standard normal law."""
 BOOTSTRAPS = 199
 ESG = "Esteban, Hyland and Rätsch, arXiv 1706.02633 (train on synthetic, test on real)"
 WYLLIE = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
@@ -42,70 +42,77 @@ GERSTGRASSER = "Gerstgrasser et al., Is Model Collapse Inevitable?, COLM 2024, a
 
 @recipe
 class Use(OfTables):
-    """Models trained on synthetic, on human and on mixed records, of equal number, tested on the same human records.
+    """Models trained on equally many synthetic, human and mixed records, tested on the same human records.
 
-    Judged by the log loss and the Brier score (for a number by the squared error) and by Cox's calibration slope; a symmetric flip of labels maps the chance η to f + (1 - 2f) η, which
-    leaves the order of predictions as it is, so that the area under the ROC curve hardly sees it at any n. Each fit leaves out one of a few parts of its records. The test records are the holdout, at most 10,000 of it; without one
-    they are all of the reference, each tested by the fits that it was left out of. Standard errors add the jackknife over left-out parts to the paired variance over test records, with Welch's and Satterthwaite's degrees of freedom. Learners:
-    60 gradient-boosted trees of 15 leaves (for each class fewer, five at least, where there are many columns and many classes), and a linear model, whose weights are held back the more where there are fewer than ten records for each;
-    of a table with more than 65 columns both learn from the 64 that go together most with the target in both sets together; fairness and groups by the first. One thousandth of every
-    predicted probability is spread evenly over the classes. Every note says which loss would be found in four of five such audits.
+    Models are compared by their log loss and Brier score (for a numeric target by the squared error) and by Cox's calibration slope. The area under
+    the ROC curve is not enough: a symmetric flip of labels maps a probability η to f + (1 - 2f) η, which keeps the order of predictions, so the area
+    hardly changes.
+
+    Each fit leaves out one of a few parts of its records. The test records are the holdout, at most 10,000 of them. Without a holdout they are the
+    reference, and each record is tested by the fits that left it out. Standard errors combine the jackknife over left-out parts with the paired
+    variance over test records, with Welch's and Satterthwaite's degrees of freedom.
+
+    The learners are 60 gradient-boosted trees of 15 leaves and a linear model. There are fewer trees per class, but at least five, if there are many
+    columns and many classes. The linear model has a stronger penalty if there are fewer than ten records per weight. If a table has more than 65
+    columns, both learn from the 64 columns with the strongest association with the target in both sets together. Fairness and groups use the first
+    learner. One thousandth of every predicted probability is spread evenly over the classes. Every note gives the value that four of five such audits
+    would detect.
     """
 
     learners: Annotated[tuple[Literal["boosted trees", "linear model"], ...], FROM_LIST] = ("boosted trees", "linear model")
-    """The first is the one whose fairness and loss by group are looked at."""
+    """The learners. Fairness and loss by group are computed for the first one."""
     rows: Annotated[int, Field(ge=FEWEST)] = 8_000
-    """Records that a model is trained on, at most."""
+    """Maximum number of records that a model is trained on."""
     fits: Annotated[int, Field(ge=2, le=20)] = 4
-    """Fits a side, each without one of as many parts of the records."""
+    """Number of fits per side, and of parts of the records. Each fit leaves out one part."""
     groups: Annotated[int, Field(ge=0)] = 30
-    """Groups and intersections looked at, those with most test records first."""
+    """Maximum number of groups and intersections that are read, those with the most test records first."""
 
     aspect = "use"
     libraries = ("numpy", "scipy", "scikit-learn", "icu4py")
     pages = {
         "loss": Page(
-            "US1", "loss on human data", "Loss (log loss, or squared error) on human test records of a model trained on synthetic records, over that of one trained on as many human ones.",
+            "US1", "loss on human data", "Loss (log loss, or squared error) on human test records of a model trained on synthetic records, divided by that of a model trained on equally many human records.",
             unit="ratio", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="use", paper=ESG,
         ),
         "discrimination": Page(
-            "US2", "discrimination", "Area under the ROC curve (for a number, R²) on human test records of a model trained on synthetic records, less that of one trained on as many human ones.",
-            unit="difference", healthy=0.0, collapsed="falls below what is healthy",
+            "US2", "discrimination", "Area under the ROC curve (for a numeric target, R²) on human test records of a model trained on synthetic records, less that of a model trained on equally many human records.",
+            unit="difference", healthy=0.0, collapsed="falls below the healthy value",
             margin=0.02, worse="smaller", of="difference", role="use", paper=f"{ESG}; DeLong et al., Biometrics 44:837, 1988",
         ),
         "mixed_loss": Page(
-            "US3", "loss after half synthetic data", "Loss on human test records of a model trained on half synthetic, half human records, over that of one trained on as many human ones.",
+            "US3", "loss after half synthetic data", "Loss on human test records of a model trained on half synthetic, half human records, divided by that of a model trained on equally many human records.",
             unit="ratio", healthy=1.0, collapsed="grows",
             margin=0.95, worse="larger", role="use", paper=GERSTGRASSER,
         ),
         "loss_inside": Page(
-            "US4", "loss inside a group", "Loss on the human test records of a group of a model trained on synthetic records, over that of one trained on as many human ones.",
+            "US4", "loss inside a group", "Loss on the human test records of a group, of a model trained on synthetic records, divided by that of a model trained on equally many human records.",
             unit="ratio", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="use", paper=WYLLIE,
         ),
         "parity": Page(
-            "US5", "demographic parity", "Demographic parity difference (largest less smallest share of a group that is predicted to be of the class) of a model trained on synthetic records, less that of one trained on human ones.",
-            unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
+            "US5", "demographic parity", "Demographic parity difference (largest less smallest share of a group with the second class predicted) of a model trained on synthetic records, less that of a model trained on human records.",
+            unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above the healthy value",
             margin=0.05, worse="larger", of="difference", role="use", paper=f"{WYLLIE}; Agarwal et al., ICML 2018",
         ),
         "equalized_odds": Page(
-            "US6", "equalized odds", "Equalized odds difference (the larger of the differences between groups of true and of false positive rates) of a model trained on synthetic records, less that of one trained on human ones.",
-            unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
+            "US6", "equalized odds", "Equalized odds difference (the larger of the differences between groups in the true and in the false positive rate) of a model trained on synthetic records, less that of a model trained on human records.",
+            unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above the healthy value",
             margin=0.05, worse="larger", of="difference", role="use", paper=f"{WYLLIE}; Hardt, Price and Srebro, NeurIPS 2016",
         ),
         "brier": Page(
-            "US8", "Brier score", "Mean squared distance of predicted chances from what came true, on human test records, of a model trained on synthetic records, over that of one trained on as many human ones.",
+            "US8", "Brier score", "Mean squared distance between predicted probabilities and outcomes, on human test records, of a model trained on synthetic records, divided by that of a model trained on equally many human records.",
             unit="ratio", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="use", paper=f"{ESG}; Brier, Mon. Weather Rev. 78:1, 1950",
         ),
         "timid": Page(
-            "US9", "calibration slope, too timid", "Cox's calibration slope on human test records (of a number, the slope of its values on its predictions) of a model trained on synthetic records, over that of one trained on as many human ones: above 1 its predictions are too timid, as where labels are noisy.",
+            "US9", "calibration slope, too timid", "Cox's calibration slope on human test records (for a numeric target, the slope of its values on its predictions) of a model trained on synthetic records, divided by that of a model trained on equally many human records. Above 1: its predictions are underconfident, for instance because labels are noisy.",
             unit="ratio", healthy=1.0, collapsed="grows",
             margin=0.8, worse="larger", role="use", paper=f"{ESG}; {COX}",
         ),
         "overconfident": Page(
-            "US10", "calibration slope, too sure", "The same ratio of calibration slopes: below 1 the predictions of a model trained on synthetic records are too sure, as where all of them are typical.",
+            "US10", "calibration slope, too sure", "The same ratio of calibration slopes. Below 1: the predictions of a model trained on synthetic records are overconfident, for instance because all of its training records are typical.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", role="use", paper=f"{ESG}; {COX}",
         ),
@@ -148,7 +155,7 @@ class Use(OfTables):
         group: str = "",
         note: str = "",
     ) -> Reading:
-        """A reading whose note says which loss would be found."""
+        """Return a reading whose note gives the value that would be detected."""
         note = note or trial.note
         reading = read_with_null(check, number, at=at, column=trial.task.target, group=group, note=note)
         if reading.estimate is None or reading.null is None:
@@ -175,7 +182,7 @@ class Use(OfTables):
         if len(kept) < len(groups):
             yield unread(
                 "loss_inside",
-                f"left out: {len(groups) - len(kept)} of {len(groups)} groups, with fewer than {FEWEST_IN_GROUP} test records or beyond the {self.groups} largest",
+                f"{len(groups) - len(kept)} of {len(groups)} groups are left out: they have fewer than {FEWEST_IN_GROUP} test records or are not among the {self.groups} largest",
                 column=trial.task.target,
             )
 
@@ -202,7 +209,7 @@ class Use(OfTables):
 def _compared(
     ours: Predictions, theirs: Predictions, mixed: Predictions
 ) -> Iterator[tuple[str, Callable[[], tuple[Estimate, Null]]]]:
-    """What is read of models that learned from synthetic, from human and from mixed records."""
+    """Yield the readings of models that learned from synthetic, from human and from mixed records."""
     yield "loss", lambda: ratio(ours.log_loss(), theirs.log_loss())
     yield "brier", lambda: ratio(ours.log_brier(), theirs.log_brier())
     yield "timid", lambda: ratio(ours.log_slope, theirs.log_slope)
@@ -212,12 +219,15 @@ def _compared(
 
 
 def _with_areas(reading: Reading, ours: Predictions, theirs: Predictions) -> Reading:
-    """The reading of a difference of areas (or R²) with both of them."""
+    """Return the reading of a difference of areas (or R²) with both areas added."""
     return replace(reading, before=theirs.discrimination().value, after=ours.discrimination().value)
 
 
 def _detectable(estimate: Estimate, page: Page) -> str:
-    """The loss of which four of five audits with such an interval would say that it is one: a loss beyond the tolerance by the interval and .84 standard errors."""
+    """Return a note with the value that four of five audits with such an interval would report as a loss.
+
+    It lies beyond the tolerance by half the width of the interval plus .84 standard errors.
+    """
     limit = page.limit(None, page.margin or 0.0)
     assert limit is not None
     low, high = estimate.interval
@@ -227,7 +237,7 @@ def _detectable(estimate: Estimate, page: Page) -> str:
         loss = limit * math.exp(sign * far * math.log(max(high, 1e-12) / max(low, 1e-12)) / 2)
     else:
         loss = limit + sign * far * (high - low) / 2
-    return f"a value of {loss:.3g} would be found"
+    return f"a value of {loss:.3g} would be detected"
 
 
 def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -> Trial:
@@ -247,22 +257,22 @@ def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -
     tests, test, own = _tests(evidence.holdout if has_holdout else reference, prediction, None if has_holdout else part, rng)
     if size * (fits - 1) < FEWEST or len(tests) < FEWEST:
         raise NotApplicable(
-            f"{amount(size * (fits - 1), 'record')} to train a model on and {len(tests)} to test it on have the target {prediction.target!r}; {FEWEST} of each are needed, for {fits} fits a side"
+            f"{amount(size * (fits - 1), 'record')} for training and {len(tests)} for testing have the target {prediction.target!r}, but {FEWEST} of each are needed for {fits} fits per side"
         )
     drawn = rng.permutation(len(synthetic))
     parts = (
         [human.take(np.flatnonzero(part == k)) for k in range(fits)],
         [synthetic.take(drawn[k * size : (k + 1) * size]) for k in range(fits)],
     )
-    said = "the holdout" if has_holdout else "the reference by fits that they were left out of; the generator may have seen them"
-    note = f"{fits} fits a side of {size * (fits - 1):,} records each, tested on {len(tests):,} of {said}"
+    said = "the holdout" if has_holdout else "the reference by fits that left them out; the generator may have seen them"
+    note = f"{fits} fits per side of {size * (fits - 1):,} records each, tested on {len(tests):,} of {said}"
     if len(columns) - 1 > MOST_PREDICTORS:
-        note += f"; from the {MOST_PREDICTORS} of {len(columns) - 1} columns that go together most with the target in both sets"
+        note += f"; from the {MOST_PREDICTORS} of {len(columns) - 1} columns with the strongest association with the target in both sets"
     return Trial(prediction, test, tests, own, parts, note)
 
 
 def strongest_of(evidence: Evidence, target: str, columns: list[str]) -> list[str]:
-    """The columns that models learn from. Both sets have the same weight in the choice, so that it favours neither."""
+    """Return the columns that models learn from. Both sets have the same weight in the choice, so that it favours neither."""
     sides = evidence.drawn, evidence.reference
     chosen = strongest_with(classes(target, *sides), [classes(column, *sides) for column in columns], MOST_PREDICTORS)
     return [column.column for column in chosen]
@@ -271,14 +281,14 @@ def strongest_of(evidence: Evidence, target: str, columns: list[str]) -> list[st
 def _tests(
     table: Table, prediction: PredictionTask, part: np.ndarray | None, rng: np.random.Generator
 ) -> tuple[EncodedRecords, Table, np.ndarray]:
-    """The records that models are tested on, as a learner sees them and as a table, and the part of the training records that each is in."""
+    """Return the test records as encoded records and as a table, and the part of the training records that each belongs to (-1 for none)."""
     records, rows = prediction.records(table)
     chosen = np.sort(rng.choice(len(records), min(len(records), MOST_TESTED), replace=False))
     return records.take(chosen), table.take(rows[chosen]), np.full(chosen.size, -1) if part is None else part[chosen]
 
 
 def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:
-    """The groups that test records are of, and which are of them."""
+    """Yield each group that occurs in the test records, with a mask of its records."""
     met = test.frame.select(columns).drop_nulls().unique().sort(columns)
     for group in met.iter_rows():
         names = tuple(map(str, group))
@@ -286,10 +296,10 @@ def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str,
 
 
 def _of_groups(trial: Trial, column: str) -> tuple[np.ndarray, str]:
-    """The number of each test record's group, -1 where it is too small to say a rate of, and what is said of those."""
+    """Return the number of each test record's group (-1 if the group is too small for a rate), and a note that names the small groups."""
     if len(trial.task.classes) != 2:
         raise NotApplicable(
-            f"fairness is of two classes; the target {trial.task.target!r} has {len(trial.task.classes) or 'numbers'}"
+            f"fairness needs a target with two classes; the target {trial.task.target!r} has {len(trial.task.classes) or 'numbers'}"
         )
     groups, small = np.full(len(trial.tests), -1), []
     for (name,), mask in _members(trial.test, (column,)):
@@ -299,7 +309,7 @@ def _of_groups(trial: Trial, column: str) -> tuple[np.ndarray, str]:
         else:
             small.append(name)
     if groups.max() < 1:
-        raise NotApplicable(f"fewer than two groups of {column!r} have {FEWEST_IN_GROUP} test records, and ten of either class")
+        raise NotApplicable(f"fewer than two groups of {column!r} have {FEWEST_IN_GROUP} test records and ten of each class")
     return groups, trial.note + (f"; too small to compare: {', '.join(small[:12])}" if small else "")
 
 
@@ -311,7 +321,7 @@ def _unfair(
     sides = []
     for side in ("synthetic", "human"):
         by_fits = tested[side].chosen[:, there]
-        # The whole set is one more resample, in which every record counts once.
+        # The whole set is the first resample, in which every record counts once.
         counted = np.concatenate([np.ones((1, target.size)), weights])
         every = np.stack([unfairness(labels, target, groups, counted, is_odds) for labels in by_fits])
         values, resampled = every[:, 0], every[:, 1:].mean(axis=0)
@@ -322,10 +332,13 @@ def _unfair(
 
 
 def unfairness(chosen: np.ndarray, target: np.ndarray, groups: np.ndarray, weights: np.ndarray, is_odds: bool) -> np.ndarray:
-    """The difference of demographic parity, or of equalised odds, of every resample of test records, (resamples,); 0 is fair, 1 is not.
+    """Return the demographic parity difference, or the equalised odds difference, of every resample of test records, (resamples,), in [0, 1]. 0 is
+    fair.
 
-    The greatest less the smallest share of a group for which the second class is predicted; of equalised odds, the larger one of these among records of the first
-    and of the second class (Hardt, Price and Srebro, NeurIPS 2016), as fairlearn has them. chosen, target (0 or 1) and groups (0, 1, …): of each record; weights: (resamples, records), how often each counts.
+    The demographic parity difference is the largest less the smallest share of a group for which the second class is predicted. The equalised odds
+    difference is the larger of these differences among records of the first class and among records of the second class (Hardt, Price and Srebro,
+    NeurIPS 2016). Both are as in fairlearn. chosen, target (0 or 1) and groups (0, 1, …): one number per record. weights: how often each record
+    counts, (resamples, records).
     """
     strata = [target == 1, target == 0] if is_odds else [np.ones(target.size, bool)]
     differences = []

@@ -1,4 +1,4 @@
-"""How much stands word for word in other texts?"""
+"""How many texts have long passages that occur word for word in other texts?"""
 
 from __future__ import annotations
 
@@ -20,36 +20,37 @@ from outcross.text.copies import RUN, Verbatim, verbatim, verbatim_elsewhere
 from outcross.wording import amount
 
 CHARACTERS = 4_000_000
-"""Characters of synthetic and of fresh human texts that are looked up in the reference, at most."""
+"""Maximum number of characters of synthetic texts, and of fresh human texts, that are searched for in the reference."""
 RECORDS = 50_000
 HALF = 0.5
-"""Share of the runs of a text that stand in the reference from which it is called taken over."""
+"""Minimum share of the runs of a text that occur in the reference for the text to count as copied."""
 LONGEST = 0.01
-"""Share of human records whose longest copied run is called long."""
+"""Share of human records whose longest copied run counts as long by definition."""
 FEWEST = 30
-"""Texts of eight words a side, below which no copies are compared."""
+"""Minimum number of texts of at least eight words per side."""
 POINTED = 200
 PAIRED = 0.25
-"""What a text is worth that is held against others of its own set: these come in pairs at least, and one that is there once moves many."""
+"""Effective number of independent texts per text, if texts are compared with others of their own set: copies come at least in pairs, and a single
+text can match many."""
 
 
 @recipe
 class VerbatimCopies(OfTexts):
-    """Texts of which much stands word for word in human text, beyond what fresh human texts show.
+    """Texts with long passages that occur word for word in human text, compared with fresh human texts.
 
-    Runs of eight words never cross the end of a text. Without a holdout each human text is held against the other documents of the reference.
+    Runs of eight words never cross the end of a text. Without a holdout, each human text is compared with the other documents of the reference.
     """
 
     aspect = "copying"
     pages = {
         "verbatim": Page(
-            "CP3", "texts taken over", "Share of texts (of eight words at least) half of whose runs of eight words stand in the reference, against what fresh human texts show.",
-            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            "CP3", "copied texts", "Share of texts (of at least eight words) of which at least half of the runs of eight words occur in the reference, compared with fresh human texts.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
             margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Brown et al., arXiv 2005.14165, appendix C (runs of words); Lee et al., ACL 2022, arXiv 2107.06499",
         ),
         "longest_run": Page(
-            "CP4", "long runs taken over", "Share of texts whose longest run of words that stands in the reference is as long as that of the 1 % of fresh human texts that take most over, at least eight words.",
-            unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
+            "CP4", "long copied runs", "Share of texts whose longest copied run of words is at least as long as that of the 1 % of fresh human texts with the longest copied runs, and at least eight words. A copied run occurs in the reference.",
+            unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
             margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
         ),
     }  # fmt: skip
@@ -73,15 +74,18 @@ class VerbatimCopies(OfTexts):
 
 @recipe
 class TrainingCopies(Measure):
-    """Texts of which much stands word for word in what the model of this generation learned from, as `VerbatimCopies` looks them up in human text."""
+    """Texts with long passages that occur word for word in the training text of this generation's model.
+
+    `verbatim_copies` compares with human text instead.
+    """
 
     libraries = (*Measure.libraries, "icu4py")
     aspect = "copying"
     needs = ("text",)
     pages = {
         "verbatim_training": Page(
-            "CP5", "texts taken over from what was learned", "Share of texts (of eight words at least) half of whose runs of eight words stand in what the model of this generation learned from, human or synthetic.",
-            unit="fraction", healthy="what fresh human texts show of human text", collapsed="towards 1",
+            "CP5", "texts copied from training text", "Share of texts (of at least eight words) of which at least half of the runs of eight words occur in the text that the model of this generation learned from, human or synthetic.",
+            unit="fraction", healthy="the share of fresh human texts", collapsed="towards 1",
             role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
         ),
     }  # fmt: skip
@@ -97,36 +101,36 @@ def _looked_up(texts: Writing, source: Writing) -> Copied:
 
 
 def _pointed(own: Copied) -> Iterator[Pointed]:
-    """The texts that take most over."""
+    """Yield the texts with the largest copied shares."""
     many = np.flatnonzero(own.share >= HALF)
     many = many[np.argsort(-own.share[many], kind="stable")][:POINTED]
     if many.size:
         yield Pointed(
-            "synthetic", own.rows[many], own.share[many], f"{HALF:.0%} or more of its runs of {RUN} words stand in the reference"
+            "synthetic", own.rows[many], own.share[many], f"{HALF:.0%} or more of its runs of {RUN} words occur in the reference"
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Copied:
-    """How much of each text of eight words or more stands in the reference."""
+    """The copied part of each text of eight words or more."""
 
     rows: np.ndarray
     share: np.ndarray
-    """Of its runs of eight words that stand there, (texts,)."""
+    """Share of the text's runs of eight words that occur in the source, (texts,)."""
     longest: np.ndarray
-    """Words of the longest stretch that stands there, (texts,)."""
+    """Number of words of the longest run that occurs in the source, (texts,)."""
     documents: np.ndarray
     of: str
-    """What the documents are called."""
+    """The name of the independent units."""
     worth: float
-    """How many independent texts each is worth, in (0, 1]."""
+    """Effective number of independent texts per text, in (0, 1]."""
 
     def __len__(self) -> int:
         return self.rows.size
 
     @property
     def taken_share(self) -> Estimate:
-        """The share of texts that are taken over."""
+        """The share of copied texts."""
         if not len(self):
             raise NotApplicable(f"no text has {RUN} words")
         return clusters.share(*_by_document(self.documents, self.share >= HALF), "texts", self.of)
@@ -143,7 +147,7 @@ class Copied:
     def _more(self, human: Copied, own: np.ndarray, others: np.ndarray) -> tuple[Estimate, Null]:
         if min(len(self), len(human)) < FEWEST:
             raise NotApplicable(
-                f"{len(self)} synthetic and {len(human)} human texts have {RUN} words, copies are compared from {FEWEST}"
+                f"{len(self)} synthetic and {len(human)} human texts have {RUN} words, but copies are compared only from {FEWEST} per side on"
             )
         (hits, sizes), (human_hits, human_sizes) = _by_document(self.documents, own), _by_document(human.documents, others)
         estimate = clusters.share(hits, sizes, "texts", self.of)
@@ -161,6 +165,6 @@ def _copied(writing: Writing, verbatim: Verbatim, worth: float = 1.0) -> Copied:
 
 
 def _by_document(documents: np.ndarray, hits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Hits and texts of each document."""
+    """Return the number of hits and the number of texts of each document."""
     sizes = np.bincount(documents)
     return np.bincount(documents, hits, sizes.size)[sizes > 0], sizes[sizes > 0].astype(float)

@@ -1,4 +1,4 @@
-"""Columns of text, sampled and counted once for all aspects."""
+"""Samples of the texts of a column, with their words. They are computed once for all aspects."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ from outcross.text.words import RunningWords, joined
 from outcross.wording import amount
 
 CHARACTERS = 20_000_000
-"""Characters of a column that are looked at, at most: some three and a half million words of English."""
+"""Maximum number of characters that are read of a column, about three and a half million words of English."""
 CHARACTERS_INSIDE = 2_000_000
-"""Characters of a column that are looked at inside a group, at most: ten groups are as much as the whole."""
+"""Maximum number of characters that are read of a column inside a group. Ten groups are as much as the whole column."""
 LONGEST = 200_000
-"""Characters of one text that are looked at, at most."""
+"""Maximum number of characters that are read of one text."""
 
 
 @dataclass(frozen=True, eq=False)
 class Writing:
-    """The texts of one column of one side, in a random order that their content decides, and the document of each: documents are independent."""
+    """The texts of one column of one side, and the document of each text.
+
+    Their order looks random and depends on their content. Documents are independent.
+    """
 
     rows: np.ndarray
     """The row of each text in the frame, (n,)."""
@@ -36,48 +39,51 @@ class Writing:
     documents: np.ndarray
     """The document of each text as a number 0, 1, …, (n,)."""
     of: str
-    """What the documents are called: documents where the data say which, else records."""
+    """The name of the independent units: documents if the data name them, else records."""
     note: str = ""
-    """What is a sample of what."""
+    """A note on what was sampled or cut."""
 
     def __len__(self) -> int:
         return len(self.texts)
 
     @cached_property
     def sample(self) -> Sample:
-        """Its words, with what is independent."""
+        """The words of the texts, with the documents as independent units."""
         return Sample(self.texts.words, self.documents, self.of)
 
     def take(self, at: np.ndarray) -> Writing:
-        """The texts at these places, in that order."""
+        """Return the texts at these places, in that order."""
         return Writing(self.rows[at], self.texts.take(at.tolist()), _numbered(self.documents[at]), self.of, self.note)
 
     @cached_property
     def whole(self) -> Writing:
-        """The same texts, with the words that stand in their own prompts."""
+        """The same texts, with all their words, including those that stand in their own prompts."""
         return replace(self, texts=Texts(self.texts.strings)) if isinstance(self.texts, PromptedTexts) else self
 
     def at_most(self, characters: int, records: int) -> Writing:
-        """The first texts that hold no more than so many characters together; at least one."""
+        """Return the first texts with at most `characters` characters and `records` texts in total, but at least one text."""
         fitting = int(np.searchsorted(np.cumsum(self.texts.characters), characters, side="right"))
         number = max(1, min(fitting, records))
         return self if number >= len(self) else self.take(np.arange(number))
 
     def halves(self, rng: np.random.Generator) -> tuple[Writing, Writing]:
-        """Two random halves; no document is in both."""
+        """Return two random halves. No document is in both."""
         number = int(self.documents.max(initial=-1)) + 1
         is_first = (rng.permutation(number) < number // 2)[self.documents]
         return self.take(np.flatnonzero(is_first)), self.take(np.flatnonzero(~is_first))
 
     def beside(self, other: Writing, size: int, rng: np.random.Generator) -> tuple[RunningWords, np.ndarray, int]:
-        """`size` words of these texts and as many of the others: the words of both, the document of each text, (texts,), and how many documents are of these texts."""
+        """Take `size` words of these texts and as many words of the other texts.
+
+        Returns the words of both, the document of each text, (texts,), and the number of documents of these texts.
+        """
         first, then = (side.sample.first(size, rng) for side in (self, other))
         own, others = (np.unique(side.clusters, return_inverse=True)[1] for side in (first, then))
         documents = int(own.max(initial=-1)) + 1
         return joined(first.words, then.words), np.concatenate([own, others + documents]), documents
 
     def one_of_each(self) -> Writing:
-        """One text of each document: the others are no fresh ones."""
+        """Return one text of each document, because texts of the same document are not independent."""
         first = np.unique(self.documents, return_index=True)[1]
         if first.size == len(self):
             return self
@@ -85,7 +91,7 @@ class Writing:
         return replace(self.take(np.sort(first)), note="; ".join(filter(None, (self.note, note))))
 
     def whole_documents(self) -> Texts:
-        """The texts of each document as one."""
+        """Return the texts of each document joined into one text."""
         order = np.argsort(self.documents, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(self.documents[order])) + 1) if order.size else []
         return Texts(["\n".join(self.texts[i] for i in part.tolist()) for part in parts])
@@ -93,7 +99,7 @@ class Writing:
 
 @remembered
 def writings(table: Table) -> dict[str, Writing]:
-    """The texts of every column of text of a table; missing ones are left out."""
+    """Return the texts of every column of text of a table. Missing texts are left out."""
     return {
         column: _writing(table, column, table.name, np.ones(table.frame.height, bool), CHARACTERS)
         for column in table.of_kind("text")
@@ -102,7 +108,7 @@ def writings(table: Table) -> dict[str, Writing]:
 
 @remembered
 def prompted_writings(table: Table) -> dict[str, Writing]:
-    """`writings` beside their prompts, of a table that has them."""
+    """Return `writings` with the prompts of the texts, for a table that has prompts."""
     return {
         column: _writing(table, column, table.name, np.ones(table.frame.height, bool), CHARACTERS, beside_prompts=True)
         for column in table.of_kind("text")
@@ -110,7 +116,7 @@ def prompted_writings(table: Table) -> dict[str, Writing]:
 
 
 def writings_inside(table: Table, column: str, group_column: str, group: str, beside_prompts: bool = False) -> Writing:
-    """The texts of a column of text that a group wrote, beside their prompts where they are asked for."""
+    """Return the texts of one group in a column of text, with their prompts if requested."""
     known, key = _inside(table), (column, group_column, group, beside_prompts)
     if key not in known:
         name = f"this group of {table.name}"
@@ -121,18 +127,18 @@ def writings_inside(table: Table, column: str, group_column: str, group: str, be
 
 @remembered
 def _inside(table: Table) -> dict[tuple[str, str, str, bool], Writing]:
-    """What was read of the groups of a table, filled as they are asked for."""
+    """Return the cache of the texts that were read of the groups of a table."""
     return {}
 
 
 def _writing(
     table: Table, column: str, name: str, is_wanted: np.ndarray, characters: int, *, beside_prompts: bool = False
 ) -> Writing:
-    """The texts of the rows that are wanted, (rows in frame,), or so many characters of them, in random order (`_scattered`)."""
+    """Return the texts of the rows where `is_wanted`, (rows in frame,), in random order (`_scattered`), up to a number of characters."""
     values = table.frame[column]
     rows = np.flatnonzero(values.is_not_null().to_numpy() & is_wanted)
     strings = values[rows].to_list()
-    if beside_prompts:  # equal texts after different prompts have an order of their own too
+    if beside_prompts:  # so that equal texts with different prompts have a fixed order too
         strings = [f"{text}\0{prompt}" for text, prompt in zip(strings, _prompts(table, rows), strict=True)]
     rows = rows[_scattered(strings, _named_documents(table, rows))]
     lengths = np.minimum(values.str.len_chars().to_numpy()[rows], LONGEST) if rows.size else np.zeros(0)
@@ -145,22 +151,22 @@ def _writing(
     if chosen.size < rows.size:
         remarks.append(f"a sample of {chosen.size:,} of {rows.size:,} texts of {name}")
     if cut := int((values[chosen].str.len_chars() > LONGEST).sum()):
-        remarks.append(f"{amount(cut, 'text')} of {name} are cut after {LONGEST:,} characters")
+        remarks.append(f"{amount(cut, 'text')} of {name} cut after {LONGEST:,} characters")
     documents, document = _documents(table, chosen)
     return Writing(chosen, read, documents, document, "; ".join(remarks))
 
 
 def _prompts(table: Table, rows: np.ndarray) -> list[str]:
-    """The prompt of each row; none where it is missing."""
+    """Return the prompt of each row, an empty one if it is missing."""
     return table.records[PROMPT][rows].fill_null("").str.slice(0, LONGEST).to_list()
 
 
 def _scattered(strings: Sequence[str], documents: Sequence[str | None] | None) -> np.ndarray:
-    """A random-looking order of texts, (n,), that is the same in whatever order they are given.
+    """Return an order of texts, (n,), that looks random and does not depend on the order in which they are given.
 
-    A text's place is a hash of its words, of its document, and of how many like it stand before it: so texts that are repeated are scattered as
-    any others are, and the first so many are a fair sample. All places depend on the whole set too: two sets that share texts are sampled
-    independently, as two sets are that share none.
+    The place of a text is a hash of its content, of its document, and of the number of equal texts before it. Repeated texts are therefore scattered
+    like all others, and the first texts are a fair sample. Each place also depends on the whole set, so that two sets are sampled independently even
+    if they share texts.
     """
     keys = _digests(strings)
     if documents is not None:
@@ -174,13 +180,13 @@ def _scattered(strings: Sequence[str], documents: Sequence[str | None] | None) -
 
 
 def _digests(strings: Sequence[str]) -> np.ndarray:
-    """A 64-bit digest of each string, (n,)."""
+    """Return a 64-bit digest of each string, (n,)."""
     digests = b"".join(hashlib.blake2b(string.encode(), digest_size=8).digest() for string in strings)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
 def _named_documents(table: Table, rows: np.ndarray) -> list[str | None] | None:
-    """The document that the data say each row is cut from, None where they say none; None where no row says one."""
+    """Return the document that each row is cut from, None for a row without one. Returns None if the table has no column of documents."""
     import polars as pl
 
     if DOCUMENT not in table.records.columns:
@@ -190,7 +196,7 @@ def _named_documents(table: Table, rows: np.ndarray) -> list[str | None] | None:
 
 
 def _documents(table: Table, rows: np.ndarray) -> tuple[np.ndarray, str]:
-    """The document of each row as a number, and what it is called."""
+    """Return the document of each row as a number, and the name of the units: documents, or records if the data name no documents."""
     named = _named_documents(table, rows)
     if named is None:
         return np.arange(rows.size), "records"
@@ -203,12 +209,12 @@ def _numbered(names: np.ndarray) -> np.ndarray:
 
 
 def notes(*sides: Writing) -> str:
-    """What is a sample of what, on any side."""
+    """Return the notes of all sides on what was sampled or cut."""
     return "; ".join(dict.fromkeys(side.note for side in sides if side.note))
 
 
 def called(*sides: Writing) -> str:
-    """What is independent on all sides: documents if any side knows them."""
+    """Return the name of the independent units of all sides: documents if any side has them, else records."""
     return "documents" if any(side.of == "documents" for side in sides) else "records"
 
 

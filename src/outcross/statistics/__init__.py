@@ -1,1 +1,1 @@
-"""What is computed of records and of counts, whoever asks: measures of a run or of an audit, or definitions of collapse."""
+"""Statistics of records and of counts, which are used by the measures of runs and audits and by the definitions of collapse."""

@@ -1,7 +1,7 @@
-"""How strongly two columns go together, read off a table of counts of their classes.
+"""Association of two columns, computed from a table of counts of their classes.
 
-Every column becomes classes that both sets share: a number the tenth of all values that it lies in, a category itself. Then a pair of
-columns is a small table of counts, whatever the number of rows.
+Every column is divided into classes that both sets share: the class of a number is its tenth of all values, the class of a category is the category.
+A pair of columns is then a small table of counts, whatever the number of rows.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from outcross.statistics.floors import BLOCKS, DEALS, PERMUTATIONS, random_label
 
 TENTHS = 10
 COMMONEST = 12
-"""Categories kept apart; the rest are one class."""
+"""Number of categories with a class of their own. All others share one class."""
 SCREENED = 4_000
-"""Rows on which the strength of all pairs is looked at, where there are more pairs than are compared."""
+"""Number of rows on which the association of all pairs is computed, if there are more pairs than are compared."""
 TOGETHER = 32
-"""Columns whose pairs with all others are counted at a time."""
+"""Number of columns whose pairs with all others are counted at a time."""
 
 Strength = Callable[[np.ndarray], np.ndarray]
-"""Counts (…, classes of one, classes of the other) → association (…)."""
+"""A measure of association: takes counts (…, classes of the first column, classes of the second column) and returns the association (…)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Classes:
-    """One column of both sets as numbers of classes, -1 where missing."""
+    """One column of both sets as class indices, -1 for missing values."""
 
     column: str
     is_number: bool
     size: int
     synthetic: np.ndarray
-    """(rows of the synthetic frame,)"""
+    """The class of each row of the synthetic table, (rows,)."""
     reference: np.ndarray
-    """(rows of the reference's frame,)"""
+    """The class of each row of the reference, (rows,)."""
 
 
 def classes(column: str, synthetic: Table, reference: Table) -> Classes:
-    """The classes of a column of numbers or categories; made of the values of both sets together, so that they favour neither."""
+    """Return the classes of a column of numbers or categories. They come from the values of both sets together, so that they favour neither."""
     is_number = reference.kinds[column] == "number"
     codes = _tenths(column, synthetic, reference) if is_number else _commonest(column, synthetic, reference)
     met, codes = np.unique(codes, return_inverse=True)
@@ -67,7 +67,7 @@ def _commonest(column: str, synthetic: Table, reference: Table) -> np.ndarray:
 
     values = polars.concat([synthetic.frame[column], reference.frame[column]])
     counted = values.drop_nulls().value_counts(name="_count").sort(["_count", column], descending=[True, False])
-    # A category that no human record has is no category of its own: it stands among the rest.
+    # A category that no human record has gets no class of its own; it belongs to the class of all others.
     human = counted.filter(counted[column].is_in(reference.frame[column].drop_nulls().unique().implode()))
     number = {name: i for i, name in enumerate(human[column].head(COMMONEST).to_list())}
     codes = (
@@ -79,9 +79,10 @@ def _commonest(column: str, synthetic: Table, reference: Table) -> np.ndarray:
 
 
 def strongest(columns: list[Classes], limit: int, rng: np.random.Generator) -> tuple[list[tuple[Classes, Classes]], int]:
-    """The pairs of columns that go together most, and how many are left out.
+    """Return the pairs of columns with the strongest association, and the number of pairs left out.
 
-    Strength is that in both sets together: to choose by the human one alone would compare human associations at their luckiest.
+    The association is that in both sets together. A choice by the human set alone would select associations that are large by chance in the human
+    set.
     """
     pairs = list(combinations(columns, 2))
     if len(pairs) <= limit:
@@ -95,7 +96,7 @@ def strongest(columns: list[Classes], limit: int, rng: np.random.Generator) -> t
 
 
 def strongest_with(target: Classes, columns: list[Classes], limit: int) -> list[Classes]:
-    """The columns that go together most with one, in their own order; by their strength in both sets together, as for `strongest`."""
+    """Return the columns with the strongest association with the target, in their given order, by both sets together, as for `strongest`."""
     if len(columns) <= limit:
         return columns
     strength = np.array([float(cramer(crossed(target, column).sum(axis=0))) for column in columns])
@@ -103,9 +104,9 @@ def strongest_with(target: Classes, columns: list[Classes], limit: int) -> list[
 
 
 def _strengths(codes: np.ndarray) -> np.ndarray:
-    """Cramér's V of every two columns, the first before the second, (pairs,), for codes (columns, rows), -1 where missing.
+    """Return Cramér's V of every pair of columns, in the order of `combinations`, (pairs,), for codes (columns, rows), -1 for missing values.
 
-    The tables of all pairs are products of one matrix of indicators, so that thousands of them take as long as a few of their own.
+    The tables of all pairs come from products of one matrix of indicators, which is fast for thousands of pairs.
     """
     columns, rows = codes.shape
     width = int(codes.max(initial=0)) + 1
@@ -120,7 +121,10 @@ def _strengths(codes: np.ndarray) -> np.ndarray:
 
 
 def crossed(first: Classes, second: Classes) -> np.ndarray:
-    """Counts of both sets by both columns' classes, rows with either missing left out; (synthetic and reference, classes, classes)."""
+    """Count the rows of both sets by the classes of both columns, (synthetic and reference, classes, classes).
+
+    Rows with a missing value are left out.
+    """
     sides = (first.synthetic, second.synthetic), (first.reference, second.reference)
     return np.stack([_crossed(*codes, first.size, second.size) for codes in sides])
 
@@ -131,7 +135,7 @@ def _crossed(first: np.ndarray, second: np.ndarray, rows: int, columns: int) -> 
 
 
 def rank_correlation(counts: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of two ordered classes, ties at their mid-ranks, in [-1, 1]; 0 where one of them is constant."""
+    """Return Spearman's correlation of two columns of ordered classes, with mid-ranks for ties, in [-1, 1]. It is 0 if one column is constant."""
     counts = counts.astype(float)
     row_scores, column_scores = _scores(counts.sum(axis=-1)), _scores(counts.sum(axis=-2))
     together = (counts * row_scores[..., :, None] * column_scores[..., None, :]).sum(axis=(-2, -1))
@@ -140,9 +144,9 @@ def rank_correlation(counts: np.ndarray) -> np.ndarray:
 
 
 def correlation_ratio(counts: np.ndarray) -> np.ndarray:
-    """Square root of the share of the variance of ranks (first axis) that lies between categories (second axis), in [0, 1].
+    """Return the square root of the share of the variance of ranks (first axis) that lies between categories (second axis), in [0, 1].
 
-    Freed of what chance adds: ε² = 1 - (1 - η²)(n - 1) / (n - k) for k categories (Kelley, PNAS 21:554, 1935).
+    It is bias-corrected: ε² = 1 - (1 - η²)(n - 1) / (n - k) for k categories (Kelley, PNAS 21:554, 1935).
     """
     counts = counts.astype(float)
     ranks = _scores(counts.sum(axis=-1))
@@ -155,10 +159,11 @@ def correlation_ratio(counts: np.ndarray) -> np.ndarray:
 
 
 def cramer(counts: np.ndarray, categories: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
-    """Cramér's V freed of what chance adds, Ṽ of Bergsma (J. Korean Stat. Soc. 42:323, 2013), in [0, 1]; 0 where one column is constant.
+    """Return the bias-corrected Cramér's V, Ṽ of Bergsma (J. Korean Stat. Soc. 42:323, 2013), in [0, 1]. It is 0 if one column is constant.
 
-    `categories` are the numbers of categories of the first and of the second column, (…) each; those that the table itself holds where they
-    are not given. Two sets are compared on the categories of one of them (`on_human_categories`), or a category that vanished changes the scale.
+    `categories` are the numbers of categories of the first and of the second column, (…) each. If they are not given, they are those that occur in
+    the table. Two sets are compared on the categories of one of them (`on_human_categories`), because otherwise a category that vanished would change
+    the scale.
 
     >>> print(f"{float(cramer(np.array([[30, 10], [10, 30]]))):.6f}")
     0.490290
@@ -176,14 +181,14 @@ def cramer(counts: np.ndarray, categories: tuple[np.ndarray, np.ndarray] | None 
 
 
 def _categories(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many categories of the first and of the second column a table (…, categories, categories) holds, (…) each."""
+    """Return the number of categories of the first and of the second column that occur in a table (…, categories, categories), (…) each."""
     return (counts.sum(axis=-1) > 0).sum(axis=-1), (counts.sum(axis=-2) > 0).sum(axis=-1)
 
 
 def on_human_categories(counts: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """The counts of both sets without the categories that the human one lacks, and how many of either column are left.
+    """Return the counts of both sets without the categories that the human set lacks, and the numbers of remaining categories of both columns.
 
-    counts: (synthetic and human, …, categories, categories). The numbers of categories are (…) each, the human set's for both.
+    counts: (synthetic and human, …, categories, categories). The numbers of categories are (…) each; they are those of the human set, for both sets.
     """
     human = counts[1]
     is_human = (human.sum(axis=-1) > 0)[..., :, None] & (human.sum(axis=-2) > 0)[..., None, :]
@@ -191,11 +196,12 @@ def on_human_categories(counts: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarra
 
 
 def outermost(values: np.ndarray, share: float) -> np.ndarray:
-    """How surely each value lies among the lowest and among the highest `share` of its set where ties are dealt at random, (rows, 2) in [0, 1].
+    """Return the probability that each value is among the lowest, and among the highest, `share` of its set if ties are broken at random, (rows, 2)
+    in [0, 1].
 
-    A value beyond the tied ones at the border is 1, one of these the same part of what is left. The product of two columns' numbers, summed
-    over records, is the mean over all deals of the records in a corner of both, which is the checkerboard copula there (Genest, Nešlehová and Rémillard, J. Multivariate Anal. 159:82, 2017).
-    A missing value lies nowhere.
+    It is 1 for values beyond the border. Values tied at the border share the remaining places equally. The product of the probabilities of two
+    columns, summed over records, is the expected number of records in a corner of both, which is that of the checkerboard copula (Genest, Nešlehová
+    and Rémillard, J. Multivariate Anal. 159:82, 2017). It is 0 for a missing value.
 
     >>> outermost(np.array([1.0, 2.0, 2.0, 3.0]), 0.4).tolist()
     [[1.0, 0.0], [0.5, 0.5], [0.5, 0.5], [0.0, 1.0]]
@@ -216,13 +222,16 @@ def _among_lowest(values: np.ndarray, border: float, far: int) -> np.ndarray:
 
 
 def _scores(counts: np.ndarray) -> np.ndarray:
-    """Centred mid-ranks of ordered classes (…, classes), in (-½, ½)."""
+    """Return centred mid-ranks of ordered classes (…, classes), in (-½, ½)."""
     n = counts.sum(axis=-1, keepdims=True)
     return (np.cumsum(counts, axis=-1) - counts / 2) / np.where(n > 0, n, 1.0) - 0.5
 
 
 def standard_error(measure: Strength, counts: np.ndarray) -> float:
-    """The jackknife's standard error of an association, a row left out in turn: all rows of a cell leave the same table."""
+    """Return the jackknife standard error of an association over rows.
+
+    Leaving out any row of a cell gives the same table, so each cell is computed once.
+    """
     cells = np.flatnonzero(counts)
     without = np.repeat(counts[None], cells.size, axis=0).reshape(cells.size, -1)
     without[np.arange(cells.size), cells] -= 1
@@ -233,9 +242,10 @@ def standard_error(measure: Strength, counts: np.ndarray) -> float:
 
 
 def relabelled(pairs: list[tuple[Classes, Classes]], rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """The table of every pair under random labels of all rows, (synthetic and reference, permutations, classes of one, classes of the other).
+    """Yield the table of every pair under permuted labels, (synthetic and reference, permutations, classes of the first, classes of the second).
 
-    As in `floors.permuted_sums`, rows are dealt at random into 512 blocks, eight times, and labels are permuted over blocks; all pairs share the labels.
+    As in `floors.permuted_sums`, rows are divided at random into 512 blocks, eight times, and the labels of blocks are permuted. All pairs share the
+    labels.
     """
     n, m = pairs[0][0].synthetic.size, pairs[0][0].reference.size
     ends = np.cumsum([0, *(column.size * other.size for column, other in pairs)])
@@ -248,7 +258,7 @@ def relabelled(pairs: list[tuple[Classes, Classes]], rng: np.random.Generator) -
 def _dealt(
     pairs: list[tuple[Classes, Classes]], ends: np.ndarray, synthetic_rows: int, rows: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Counts of the first set in the cells of all pairs, (permutations, cells), of one deal of the rows into blocks."""
+    """Return the counts of the first set in the cells of all pairs, (permutations, cells), for one random division of the rows into blocks."""
     blocks = min(BLOCKS, rows)
     block = rng.permutation(rows) * blocks // rows
     counts = np.empty((blocks, int(ends[-1])), dtype=np.float32)
@@ -261,7 +271,7 @@ def _dealt(
 
 
 def _cells(rows_by: Classes, columns_by: Classes) -> tuple[np.ndarray, np.ndarray]:
-    """The cell of each row that has both values, and which rows those are; the synthetic rows stand first."""
+    """Return the cell of each row that has both values, and these rows. The synthetic rows come first."""
     first, second = (np.concatenate([classes.synthetic, classes.reference]) for classes in (rows_by, columns_by))
     there = np.flatnonzero((first >= 0) & (second >= 0))
     return first[there] * columns_by.size + second[there], there

@@ -1,8 +1,8 @@
-"""The share of records that lie beyond a quantile of human ones, against what fresh human records show there.
+"""The share of records beyond a quantile of human values, compared with that of fresh human records.
 
-The limit is the k-th farthest of m human values. A record lies beyond it where it lies at least as far out. How many
-of n fresh human records do so is known exactly, whatever their law: the mass beyond the limit follows Beta(k, m + 1 - k), so that their
-number is beta-binomial, with the mean n k / (m + 1).
+The limit is the k-th farthest of m human values. A record lies beyond it if it lies at least as far out. The number of n fresh human records
+beyond it has a known distribution, whatever their law: the mass beyond the limit follows Beta(k, m + 1 - k), so the
+number is beta-binomial with mean n k / (m + 1).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ End = Literal["lower", "upper"]
 
 
 def farthest(depth: float, human: int) -> int:
-    """How many of so many human values a quantile leaves out: the most whose mass is at most `depth` on average, k / (m + 1).
+    """Return how many of m human values lie beyond a quantile: the largest k whose expected mass, k / (m + 1), is at most `depth`.
 
     >>> farthest(0.01, 1000), farthest(0.05, 599)
     (10, 30)
@@ -30,12 +30,12 @@ def farthest(depth: float, human: int) -> int:
 
 
 def limit(ordered: np.ndarray, depth: float, end: End, fewest: int = 1, *, ties: Literal["in", "out"] = "in") -> float:
-    """The human value at which a share `depth` of human records lies on average; `ordered` rises.
+    """Return the human value beyond which a share of at most `depth` of human records lies on average. `ordered` is in ascending order.
 
-    Where values closer in are tied with it, more human values than the depth says lie there, and two depths may share a limit. With
+    If values closer in are tied with it, more human values lie at or beyond it, and two depths may share a limit. With
     `ties="out"` the limit is then the next value farther out, so that at most a share `depth` of the human values lies beyond it.
 
-    NotApplicable where fewer than `fewest` human values lie that far out.
+    Raises NotApplicable if fewer than `fewest` human values lie that far out.
 
     >>> values = np.array([1.0, 2.0, 3.0, 3.0, 3.0, 4.0, 5.0])
     >>> limit(values, 0.4, "upper"), limit(values, 0.4, "upper", ties="out")
@@ -44,20 +44,20 @@ def limit(ordered: np.ndarray, depth: float, end: End, fewest: int = 1, *, ties:
     k = farthest(depth, ordered.size)
     if k < fewest:
         needed = int(np.ceil(round(fewest / depth, 6))) - 1
-        raise NotApplicable(f"{k} human values lie that far out, needs at least {fewest}: {needed} human records")
+        raise NotApplicable(f"{k} human values lie that far out, but the minimum is {fewest}; give {needed} human records")
     outward = ordered if end == "lower" else ordered[::-1]  # the farthest first
     if ties == "in" or k == outward.size or outward[k] != outward[k - 1]:
         return float(outward[k - 1])
     farther = int((outward != outward[k - 1])[:k].sum())
     if farther < max(fewest, 1):
         raise NotApplicable(
-            f"{farther} human values lie beyond {outward[k - 1]:g}, the rest are tied with it; needs at least {max(fewest, 1)}"
+            f"{farther} human values lie beyond {outward[k - 1]:g} and the others are tied with it, but the minimum is {max(fewest, 1)}"
         )
     return float(outward[farther - 1])
 
 
 def limit_or_farthest(ordered: np.ndarray, depth: float, end: End) -> float:
-    """`limit`, or the farthest human value where there are too few for one to lie so far out on average.
+    """Return `limit`, or the farthest human value if there are too few values for this depth.
 
     >>> limit_or_farthest(np.arange(1.0, 51.0), 0.01, "lower")
     1.0
@@ -66,15 +66,16 @@ def limit_or_farthest(ordered: np.ndarray, depth: float, end: End) -> float:
 
 
 def known(null: Null, typical: float) -> Null:
-    """The null with a middle that is known without error: so is the share of fresh human records beyond a limit that human records set."""
+    """Return the null with a typical value that is known without error, such as the expected share of fresh human records beyond a human limit."""
     return replace(null, typical=typical, low=typical, high=typical)
 
 
 def ranks_of_quantile(n: float, q: float) -> tuple[float, float]:
-    """Between which ranks of n values the q-quantile lies with 95 % chance; outside of [1, n] where they do not bound it.
+    """Return the ranks of n values between which the q-quantile lies with 95 % probability. A rank is outside [1, n] if the values do not bound the
+    quantile.
 
-    The U of rank r of n uniform values follows Beta(r, n + 1 - r), also between whole ranks (Hutson, J. Appl. Stat. 26:343, 1999). Whole
-    ranks alone would hold it in 96 to 98 % of samples.
+    The value of rank r among n uniform values follows Beta(r, n + 1 - r), also between whole ranks (Hutson, J. Appl. Stat. 26:343, 1999). With whole
+    ranks the coverage would be 96 to 98 %.
     """
     from scipy.optimize import brentq
     from scipy.special import betainc
@@ -86,9 +87,10 @@ def ranks_of_quantile(n: float, q: float) -> tuple[float, float]:
 
 
 def widened(share: Estimate, moved: tuple[float, float]) -> Estimate:
-    """A share beyond a limit as an estimate of that beyond the quantile itself: its error and, independent of it, that of the limit.
+    """Widen the interval of a share beyond an estimated limit, so that it covers the share beyond the true quantile.
 
-    `moved` are the shares beyond the two ends of the quantile's interval; squared errors add up (Zou and Donner, Stat. Med. 27:1693, 2008).
+    The errors of the share and of the limit are independent, so their squares add up (Zou and Donner, Stat. Med. 27:1693, 2008). `moved` are the
+    shares beyond the two ends of the quantile's interval.
     """
     own_low, own_high = share.interval
     low = share.value - math.hypot(share.value - own_low, _moved(share.value - min(moved), share.n))
@@ -97,9 +99,11 @@ def widened(share: Estimate, moved: tuple[float, float]) -> Estimate:
 
 
 def _moved(share: float, n: int) -> float:
-    """How far the limit's error moves a share of n things: the root of c (c - 1) for the c of them between the limit and its end.
+    """Return the change of a share of n things by the error of the limit: √(c (c - 1)) / n for the count c between the limit and the end of its
+    interval.
 
-    The square of a count is too large on average, by the variance of the count. For a Poisson count c, c (c - 1) has the square of c's mean as its mean.
+    The square of a count is too large on average, by the variance of the count. For a Poisson count c, the mean of c (c - 1) is the square of the
+    mean of c.
     """
     count = max(0, round(share * n))
     return math.sqrt(max(0, count * (count - 1))) / n
@@ -107,7 +111,8 @@ def _moved(share: float, n: int) -> float:
 
 @dataclass(frozen=True)
 class Honest:
-    """How many of `rows` fresh human records lie at least as far out as the k-th farthest of `human` others: BetaBinomial(rows; k, human + 1 - k).
+    """The law of the number of `rows` fresh human records at least as far out as the k-th farthest of `human` others: BetaBinomial(rows; k, human + 1
+    - k).
 
     >>> law = Honest(10, 1000, 1000)
     >>> print(f"{law.mean:.3f} {law.at_most(0):.3e}")
@@ -123,19 +128,19 @@ class Honest:
         return self.rows * self.k / (self.human + 1)
 
     def at_most(self, count: int) -> float:
-        """P(at most so many): that k human records or more are among the k + count farthest of all records."""
+        """Return P(number ≤ count): the probability that at least k human records are among the k + count farthest of all records."""
         if count < 0 or count >= self.rows:
             return float(count >= self.rows)
         return chance_of_more(self.k - 1, self.rows + self.human, self.human, self.k + count)
 
     def at_least(self, count: int) -> float:
-        """P(at least so many)."""
+        """Return P(number ≥ count)."""
         if count <= 0:
             return 1.0
         return chance_of_at_most(self.k - 1, self.rows + self.human, self.human, self.k + count - 1)
 
     def quantile(self, p: float) -> int:
-        """The smallest number at which `at_most` is p or more."""
+        """Return the smallest number at which `at_most` is at least p."""
         low, high = 0, self.rows
         while low < high:
             middle = (low + high) // 2
@@ -144,10 +149,11 @@ class Honest:
 
 
 def fewer_beyond(count: int, rows: int, k: int, human: int) -> tuple[Estimate, Null]:
-    """The share of `rows` records beyond the limit over the share k / (human + 1) of fresh human ones, and the null of a smaller one.
+    """Return the share of `rows` records beyond the limit divided by the share k / (human + 1) of fresh human records, and the null for a smaller
+    share.
 
-    k counts every human record that lies at least as far out as the limit. Where human values are tied with the limit the law is that of
-    records beyond a fixed limit with k human ones beyond it, which is the same (Fisher's exact test).
+    k counts every human record that lies at least as far out as the limit. If human values are tied with the limit, the law is that of
+    records beyond a fixed limit with k human records beyond it. This is the same law (Fisher's exact test).
     """
     law = _law(count, rows, k, human)
     ratio = Estimate(*ratio_of_shares(count, rows, k, human + 1), "Wilson of both shares", rows)
@@ -156,9 +162,9 @@ def fewer_beyond(count: int, rows: int, k: int, human: int) -> tuple[Estimate, N
 
 
 def more_beyond(count: int, rows: int, k: int, human: int, *, is_tied: bool = False) -> tuple[Estimate, Null]:
-    """The share of `rows` records beyond the limit, and the null of a larger one; not a ratio.
+    """Return the share of `rows` records beyond the limit, which is not a ratio, and the null for a larger share.
 
-    Where human values are tied with the limit (`is_tied`) the law has one human record more beyond it, as that of Fisher's exact test has.
+    If human values are tied with the limit (`is_tied`), the law has one more human record beyond it, as in Fisher's exact test.
     """
     law = _law(count, rows, min(k + is_tied, human), human)
     p = min(1.0, max(SMALLEST, law.at_least(count)))

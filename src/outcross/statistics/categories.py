@@ -1,7 +1,8 @@
-"""The shares of categories in two sets, every category by itself, and which of them fell or grew most.
+"""Comparison of the shares of each category in two sets, and the category that fell or grew most.
 
-A category has x of n human and y of m synthetic records. Given t = x + y, y is binomial with t trials where counts are Poisson, and its
-chance says the ratio of the shares, r: r m / (n + r m). Where counts are binomial or drawn without replacement y varies less, so that what follows is then conservative.
+A category has x of n human and y of m synthetic records. If the counts are Poisson, y is binomial with t = x + y trials, given t. Its success
+probability is r m / (n + r m), where r is the ratio of the shares. If the counts are binomial or drawn without replacement, y varies less, so that
+the tests and intervals are conservative.
 """
 
 from __future__ import annotations
@@ -15,31 +16,31 @@ from outcross.estimate import Estimate, NotApplicable, Null
 from outcross.statistics.floors import LEVEL, SMALLEST
 
 Way = Literal["fewer", "more"]
-"""Whether a category is looked at for what it lost or for what it gained."""
+"""Whether a category is tested for a loss (fewer) or for a gain (more)."""
 ERROR = 0.025
-"""The chance that one of the intervals of all categories lies wholly on one side of what is true; the other side has as much."""
+"""Probability that the interval of any category lies wholly above the true ratio; the probability that any lies wholly below is the same."""
 COMMON = 0.01
-"""The share of human records from which a category is common: a column is kept only where each of its common categories is."""
+"""Minimum share of human records of a common category. A column is kept only if each of its common categories is kept."""
 NEARLY_UNIQUE = 0.9
-"""Different values for each human record, above which they are no categories."""
+"""Maximum number of different values per human record. With more, the values do not count as categories."""
 METHOD = "exact binomial of both counts, over all categories"
 
 
 @dataclass(frozen=True, eq=False)
 class ComparedCounts:
-    """Records of each category in both sets, by the same places. (categories,) each"""
+    """Number of records of each category in both sets, in the same order of categories, (categories,) each."""
 
     synthetic: np.ndarray
     human: np.ndarray
 
     @property
     def rows(self) -> tuple[int, int]:
-        """Records of the synthetic and of the human set."""
+        """Number of records of the synthetic and of the human set."""
         return int(self.synthetic.sum()), int(self.human.sum())
 
     @property
     def both(self) -> np.ndarray:
-        """Records of each category on both sides together. (categories,)"""
+        """Number of records of each category in both sets together, (categories,)."""
         return self.synthetic + self.human
 
     @property
@@ -47,30 +48,30 @@ class ComparedCounts:
         return self.human / max(1, self.rows[1])
 
     def chance(self, ratio: float = 1.0) -> float:
-        """That a record of a category is synthetic where its shares have this ratio."""
+        """Return the probability that a record of a category is synthetic, if its shares have this ratio."""
         m, n = self.rows
         return ratio * m / (n + ratio * m)
 
 
 @dataclass(frozen=True)
 class Worst:
-    """The category that fell or grew most, beyond what chance explains."""
+    """The category that fell or grew most beyond chance."""
 
     place: int
-    """Where it stands among the categories."""
+    """Its index among the categories."""
     estimate: Estimate
-    """Ratio of its shares, synthetic over human. The ends are those of all intervals together (`worst`)."""
+    """Ratio of its shares, synthetic divided by human. The ends come from the intervals of all categories (`worst`)."""
     null: Null
     members: int
-    """Categories with enough records to be found, of which it is the worst."""
+    """Number of categories with enough records to be found, of which it is the worst."""
     least_known: int
-    """Where the category stands that decides the other end of the interval."""
+    """Index of the category that sets the other end of the interval."""
     others: tuple[int, ...]
-    """More categories that differ in the same way by Holm's step-down at 5 %, the clearest first."""
+    """Indices of other categories that differ in the same direction by Holm's step-down test at 5 %, the most significant first."""
 
 
 def require_categories(human: np.ndarray) -> None:
-    """NotApplicable where the values of human records are nearly unique, as names and identifiers are; `human` counts each value. (values,)
+    """Raise NotApplicable if the values of human records are nearly unique, as names and identifiers are. human: the count of each value, (values,).
 
     >>> require_categories(np.ones(10))
     Traceback (most recent call last):
@@ -84,7 +85,7 @@ def require_categories(human: np.ndarray) -> None:
 
 
 def chance_of_fewer(counts: ComparedCounts, ratio: float = 1.0) -> np.ndarray:
-    """P(at most so many synthetic records of a category, given both sides together), where its shares have at least this ratio. (categories,)
+    """Return P(at most as many synthetic records of a category | its records in both sets), if its shares have at least this ratio, (categories,).
 
     >>> print(f"{chance_of_fewer(ComparedCounts(np.array([0, 90]), np.array([10, 80])))[0]:.3e}")
     9.766e-04
@@ -95,17 +96,17 @@ def chance_of_fewer(counts: ComparedCounts, ratio: float = 1.0) -> np.ndarray:
 
 
 def chance_of_more(counts: ComparedCounts, ratio: float = 1.0) -> np.ndarray:
-    """P(at least so many synthetic records of a category, given both sides together), where its shares have at most this ratio. (categories,)"""
+    """Return P(at least as many synthetic records of a category | its records in both sets), if its shares have at most this ratio, (categories,)."""
     from scipy.special import bdtr
 
     return bdtr(counts.human.astype(float), counts.both, 1 - counts.chance(ratio))
 
 
 def ratios(counts: ComparedCounts, fewer_error: float, more_error: float) -> tuple[np.ndarray, np.ndarray]:
-    """Between which ratios of shares a category's lies, (low, high), each (categories,): inverted exact binomial tests, one-sided each.
+    """Return the interval (low, high) of each category's ratio of shares, (categories,) each, by inverting one-sided exact binomial tests.
 
-    `more_error` is the chance that a low end lies above the truth, `fewer_error` that a high end lies below it. A high end is infinite where no
-    human record is of the category.
+    `more_error` is the probability that a low end lies above the true ratio, `fewer_error` that a high end lies below it. A high end is infinite if
+    no human record has the category.
     """
     from scipy.stats import beta
 
@@ -117,15 +118,15 @@ def ratios(counts: ComparedCounts, fewer_error: float, more_error: float) -> tup
 
 
 def worst(counts: ComparedCounts, way: Way) -> Worst:
-    """The category that fell (`fewer`) or grew (`more`) most: the one whose simultaneous interval ends first.
+    """Return the category that fell (`fewer`) or grew (`more`) most: for `fewer`, the one with the lowest upper end of the simultaneous intervals.
 
-    The interval is that of the worst category's ratio, whichever it is: of fewer, from the least low end to the least high end over the
-    categories, so that it lies below a tolerance only where some category does, and above it only where all do. Low ends (of more,
-    high ends) are of the categories that at least 1 % of human records have and of the one that is named: a rarer one can be found lost, but is not
-    asked to be kept. Ends are simultaneous by Bonferroni's inequality over the categories whose counts suffice to tell anything
-    (Tarone, Biometrics 46:515, 1990), which the two sides together decide.
+    The reported interval is that of the ratio of the worst category, whichever category that is. For `fewer`, it reaches from the smallest low end to
+    the smallest high end over the categories. It lies below a tolerance only if some category does, and above it only if all categories do. For
+    `more` it is the mirror image. The low ends (for `more`, the high ends) are those of the named category and of the categories with at least 1 % of
+    human records: a rarer category can be found lost, but need not be kept. The ends are simultaneous by Bonferroni's inequality over the categories
+    with enough records to be significant (Tarone, Biometrics 46:515, 1990), which depends on both sets together only.
 
-    NotApplicable where no category has enough records.
+    Raises NotApplicable if no category has enough records.
     """
     m, n = counts.rows
     if not m or not n:
@@ -134,7 +135,7 @@ def worst(counts: ComparedCounts, way: Way) -> Worst:
     is_member = _can_tell(counts.both, 1 - counts.chance() if fewer else counts.chance())
     named = np.flatnonzero(is_member & (counts.human > 0))
     if not named.size:
-        raise NotApplicable(f"{n:,} human and {m:,} synthetic records hold no category with enough records to be found {way}")
+        raise NotApplicable(f"no category of {n:,} human and {m:,} synthetic records has enough records to be found {way}")
     members = int(is_member.sum())
     is_common = (counts.human_shares >= COMMON) & (counts.human > 0)
     member_error, common_error = ERROR / members, ERROR / max(1, int(is_common.sum()))
@@ -158,9 +159,9 @@ def worst(counts: ComparedCounts, way: Way) -> Worst:
 
 
 def lost_mass(counts: ComparedCounts) -> tuple[float, float]:
-    """The share of records that would have to change their category, Σ (p - q)₊, and what two honest sets of these sizes show on average.
+    """Return the share of records that would have to change their category, Σ (p - q)₊, and its mean for two sets of these sizes from the same law.
 
-    That floor is Σ √(p (1 - p) (1 / n + 1 / m) / 2π) with the shares of both sets together; subtract it.
+    That mean is Σ √(p (1 - p) (1 / n + 1 / m) / 2π), with the shares p of both sets together. Subtract it from the share.
 
     >>> print(f"{lost_mass(ComparedCounts(np.full(10, 100), np.full(10, 100)))[1]:.4f}")
     0.0535
@@ -172,7 +173,10 @@ def lost_mass(counts: ComparedCounts) -> tuple[float, float]:
 
 
 def _can_tell(both: np.ndarray, chance: float) -> np.ndarray:
-    """Which categories could be found at all, (categories,) of bool: the smallest p that t records can give is chance ** t, and it must pass Bonferroni's step over as many categories as are left."""
+    """Return which categories could be significant at all, (categories,) of bool.
+
+    The smallest p-value that t records can give is chance ** t. It must pass Bonferroni's level over the categories that can be significant.
+    """
     smallest = chance ** both.astype(float)
     members = np.arange(1, smallest.size + 1)
     enough = np.searchsorted(np.sort(smallest), ERROR / members, side="right") <= members
@@ -180,7 +184,8 @@ def _can_tell(both: np.ndarray, chance: float) -> np.ndarray:
 
 
 def _floor(counts: ComparedCounts, place: int, members: int, *, fewer: bool) -> float:
-    """The ratio of the category at `place` that 5 % of honest samples reach or exceed, in this category or as clearly in another one."""
+    """Return the ratio of the category at `place` that is reached in 5 % of samples of the same law, by this or equally clearly by another
+    category."""
     from scipy.stats import binom
 
     (m, n), both = counts.rows, int(counts.both[place])
@@ -190,7 +195,7 @@ def _floor(counts: ComparedCounts, place: int, members: int, *, fewer: bool) -> 
 
 
 def _holm(p: np.ndarray, is_member: np.ndarray, members: int) -> list[int]:
-    """The places of the categories that differ by Holm's step-down at 5 % (Scand. J. Stat. 6:65, 1979), the smallest p first."""
+    """Return the indices of the categories that differ by Holm's step-down test at 5 % (Scand. J. Stat. 6:65, 1979), the smallest p first."""
     order = np.flatnonzero(is_member)
     order = order[np.argsort(p[order], kind="stable")]
     passed = p[order] * (members - np.arange(order.size)) <= LEVEL

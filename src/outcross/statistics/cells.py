@@ -1,6 +1,6 @@
-"""Cells, class by group: how many records of each a reparation keeps.
+"""The number of records of each cell (class by group) that a reparation keeps.
 
-Counts are arrays (chains…, classes, groups). A class of the last axis but one, a group of the last.
+Counts are arrays (chains…, classes, groups): the last axis is the group, the axis before it the class.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import numpy as np
 
 
 def apportioned(shares: np.ndarray, n: int) -> np.ndarray:
-    """n records divided in proportion to shares (…, K), by the largest remainders; ties go to the first. Shares that are all 0 get none.
+    """Divide n records in proportion to shares (…, K), by the largest remainders. Ties go to the first cell. If all shares are 0, no records are
+    assigned.
 
     >>> apportioned(np.array([0.5, 0.3, 0.2]), 9).tolist()
     [4, 3, 2]
@@ -23,7 +24,7 @@ def apportioned(shares: np.ndarray, n: int) -> np.ndarray:
 
 
 def some_of(counts: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Counts of `wanted` (chains…) records drawn without replacement from counts (chains…, K), in every chain on its own."""
+    """Draw `wanted` (chains…) records without replacement from counts (chains…, K), in every chain separately, and return their counts."""
     left, wanted = counts.sum(axis=-1), wanted.copy()
     taken = np.empty_like(counts)
     for state in range(counts.shape[-1]):
@@ -34,10 +35,10 @@ def some_of(counts: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) ->
 
 
 def star_counts(counts: np.ndarray, wanted: int, cells: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """What stratified reparation keeps of counts (chains…, K), and how many of these are fill-ins, (chains…).
+    """Return the counts (chains…, K) that stratified reparation keeps, and the number of fill-ins among them, (chains…).
 
-    `wanted` records are set aside, as the last ones of a list would be: of the others each cell keeps ⌊wanted/cells⌋ at most, and what is missing
-    is filled up from those set aside, whatever their cell.
+    `wanted` records are set aside, like the last records of a list. Of the others, each cell keeps at most ⌊wanted/cells⌋ records. If records are
+    still missing, they are filled up from those set aside, without regard to their cell.
     """
     everything = counts.sum(axis=-1)
     offered = some_of(counts, everything - wanted, rng)
@@ -47,7 +48,7 @@ def star_counts(counts: np.ndarray, wanted: int, cells: int, rng: np.random.Gene
 
 
 def star_rows(cell: np.ndarray, wanted: int, cells: int) -> np.ndarray:
-    """How often stratified reparation keeps each candidate, (n,), the last `wanted` of which are set aside for the fill-in."""
+    """Return how often stratified reparation keeps each candidate, (n,). The last `wanted` candidates are set aside for the fill-in."""
     offered = len(cell) - wanted
     times = np.zeros(len(cell), dtype=np.int64)
     times[:offered] = first_of_cells(cell[:offered], wanted // cells)
@@ -56,7 +57,7 @@ def star_rows(cell: np.ndarray, wanted: int, cells: int) -> np.ndarray:
 
 
 def first_of_cells(cell: np.ndarray, quota: int) -> np.ndarray:
-    """Whether each record is among the first `quota` of its cell, (n,)."""
+    """Return whether each record is among the first `quota` records of its cell, (n,)."""
     is_first = np.zeros(len(cell), dtype=bool)
     for number in np.unique(cell):
         is_first[np.flatnonzero(cell == number)[:quota]] = True
@@ -64,9 +65,9 @@ def first_of_cells(cell: np.ndarray, quota: int) -> np.ndarray:
 
 
 def independent(counts: np.ndarray) -> np.ndarray:
-    """The shares at which class and group are independent, P(class) P(group) over the cells that hold records; they sum to 1.
+    """Return the shares at which class and group are independent: P(class) P(group) for the cells with records, scaled to sum to 1.
 
-    Kamiran and Calders weigh a record by P(class) P(group) / P(class, group): cells weighed so have these shares. An empty cell stays empty.
+    Kamiran and Calders weight a record by P(class) P(group) / P(class, group), which gives the cells these shares. An empty cell stays empty.
     """
     shares = counts / counts.sum(axis=(-2, -1), keepdims=True)
     product = shares.sum(axis=-1, keepdims=True) * shares.sum(axis=-2, keepdims=True) * (counts > 0)
@@ -74,14 +75,17 @@ def independent(counts: np.ndarray) -> np.ndarray:
 
 
 def reweighed(counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As many records as there are, drawn with replacement by the weights that make class and group independent."""
+    """Draw as many records as there are, with replacement, by the weights that make class and group independent."""
     *chains, classes, groups = counts.shape
     n = int(counts.reshape(-1, classes * groups)[0].sum())
     return rng.multinomial(n, independent(counts).reshape(*chains, -1)).reshape(counts.shape)
 
 
 def equalised(counts: np.ndarray) -> np.ndarray:
-    """Every group at its size, with the classes of all records in each: strong parity. An empty cell stays empty, its records go to the group's others."""
+    """Give every group the class shares of all records at its own size (strong parity).
+
+    An empty cell stays empty, and its records go to the other cells of its group.
+    """
     overall = counts.sum(axis=-1, keepdims=True) / counts.sum(axis=(-2, -1), keepdims=True)
     wanted = np.swapaxes(overall * (counts > 0), -1, -2)  # (chains…, groups, classes)
     sizes = counts.sum(axis=-2)  # (chains…, groups)
@@ -93,7 +97,7 @@ def equalised(counts: np.ndarray) -> np.ndarray:
 
 
 def oversampled(counts: np.ndarray) -> np.ndarray:
-    """As many records as there are, the same number in every cell that holds any: plain oversampling of the small, undersampling of the large."""
+    """Give every cell with records the same number of records, with the same total. Small cells are oversampled and large cells undersampled."""
     *chains, classes, groups = counts.shape
     flat = counts.reshape(*chains, -1)
     n = int(flat.reshape(-1, classes * groups)[0].sum())
@@ -101,7 +105,7 @@ def oversampled(counts: np.ndarray) -> np.ndarray:
 
 
 def spread_over(cell: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """How often each record is kept so that the cells have `wanted` (K,) records: (n,). Records of a cell differ by one at most."""
+    """Return how often each record is kept, (n,), so that the cells have `wanted` (K,) records. Within a cell these numbers differ by at most one."""
     times = np.zeros(len(cell), dtype=np.int64)
     for number, many in enumerate(wanted):
         rows = np.flatnonzero(cell == number)
@@ -113,9 +117,10 @@ def spread_over(cell: np.ndarray, wanted: np.ndarray, rng: np.random.Generator) 
 
 
 def drawn_by_group(shares: np.ndarray, sizes: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Counts (chains…, classes × groups) of n rows, of which each group has its fixed part.
+    """Draw counts (chains…, classes × groups) of n rows, in which each group has a fixed share of the rows.
 
-    shares: (chains…, classes, groups); within a group they are proportional to the chances of its classes. sizes: (groups,), sums to 1.
+    shares: (chains…, classes, groups), proportional to the class probabilities within each group. sizes: the shares of the groups, (groups,), which
+    sum to 1.
     """
     within = shares / shares.sum(axis=-2, keepdims=True)
     drawn = [rng.multinomial(rows, within[..., group]) for group, rows in enumerate(apportioned(sizes, n))]

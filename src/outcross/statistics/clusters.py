@@ -1,4 +1,4 @@
-"""Intervals for things that come in clusters: words in documents, runs of tokens in blocks."""
+"""Intervals for things in clusters, such as words in documents or runs of tokens in blocks."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from outcross.estimate import Estimate, NotApplicable, rounding, student_quantil
 
 
 def document_of(blocks: Blocks) -> np.ndarray:
-    """The document of each block as a number 0, 1, …, (n,). A block of no known document (-1) is one by itself."""
+    """Return the document of each block as a number 0, 1, …, (n,). A block without a known document (-1) is a document by itself."""
     return _numbered(blocks.column("_document"))
 
 
 def prompts_of(blocks: Blocks) -> tuple[np.ndarray, str]:
-    """What is independent in text that a model wrote, as a number of each block, (n,), and its name: the prompts, or the blocks where no prompt has two.
+    """Return the independent unit of each block that a model wrote, as a number, (n,), and the name of the units.
 
-    Continuations of one prompt are alike, and the same one where nothing is drawn by chance.
+    The units are the prompts, or the blocks if no prompt has two. Continuations of the same prompt are similar, and identical if sampling is
+    deterministic.
     """
     prompts = _numbered(blocks.column("_prompt"))
     return (prompts, "prompts") if prompts.max(initial=-1) + 1 < prompts.size else (np.arange(prompts.size), "blocks")
 
 
 def _numbered(belongs: np.ndarray) -> np.ndarray:
-    """What each block belongs to as a number 0, 1, …, (n,). A block that belongs to nothing (-1) has a number of its own."""
+    """Number the units that blocks belong to 0, 1, …, (n,). A block that belongs to no unit (-1) has a number of its own."""
     belongs = belongs.astype(np.int64)
     own = np.where(belongs < 0, belongs.max(initial=0) + 1 + np.arange(belongs.size), belongs)
     return np.unique(own, return_inverse=True)[1]
 
 
 def totals(values: np.ndarray, clusters: np.ndarray, n: int | None = None) -> np.ndarray:
-    """The sum of the values in each cluster, (clusters,)."""
+    """Return the sum of the values in each cluster, (clusters,)."""
     return np.bincount(clusters, weights=values, minlength=n or 0)
 
 
@@ -63,7 +64,7 @@ def covariance_of_means(samples: Sequence[np.ndarray], groups: Sequence[np.ndarr
 
 
 def ratio_of_sums(top: np.ndarray, bottom: np.ndarray, unit: str) -> Estimate:
-    """Σ top / Σ bottom over independent clusters; the ratio of sums, not the mean of ratios.
+    """Return Σ top / Σ bottom over independent clusters. It is the ratio of sums, not the mean of ratios.
 
     >>> print(ratio_of_sums(np.array([2.0, 4.0, 9.0]), np.array([1.0, 2.0, 3.0]), "documents").value)
     2.5
@@ -73,13 +74,14 @@ def ratio_of_sums(top: np.ndarray, bottom: np.ndarray, unit: str) -> Estimate:
 
 
 def sum_of(value: float, parts: np.ndarray, sizes: np.ndarray, unit: str) -> Estimate:
-    """A value whose error is the sum of what each independent cluster adds to it, `parts`, that add up to about 0.
+    """Return a value with its interval. Its error is the sum of the contributions of independent clusters, `parts`, which add up to about 0.
 
-    Clusters of unequal size and skewed parts make Student's interval too narrow (85 to 93 % instead of 95 % over ten to eighty
-    documents of lognormal lengths), and a bootstrap too. Three corrections: a cluster that is a share h of all pulls the value
-    towards itself and so hides (1 - h) of its variance (CR2); a variance that few large clusters carry has fewer degrees of
-    freedom (both Bell and McCaffrey, Survey Methodology 28:169, 2002); and the interval is asymmetric where the parts are (the
-    monotone cubic of Hall, J. R. Stat. Soc. B 54:221, 1992). It is never narrower than the value's rounding. tests/test_coverage_of_intervals.py says how well it covers.
+    If clusters differ in size and the contributions are skewed, Student's interval is too narrow (a coverage of 85 to 93 % instead of 95 % over ten
+    to eighty documents of lognormal lengths), and so is a bootstrap. There are three corrections. A cluster with a share h of all things pulls the
+    value towards itself, so its contribution is divided by √(1 - h) (CR2). A variance that comes from few large clusters has fewer degrees of freedom
+    (both Bell and McCaffrey, Survey Methodology 28:169, 2002). The interval is asymmetric if the contributions are skewed (the monotone cubic of
+    Hall, J. R. Stat. Soc. B 54:221, 1992). The interval is never narrower than the rounding of the value. tests/test_coverage_of_intervals.py
+    measures its coverage.
     """
     there = sizes > 0
     if (clusters := int(there.sum())) < 2:
@@ -91,7 +93,7 @@ def sum_of(value: float, parts: np.ndarray, sizes: np.ndarray, unit: str) -> Est
 
 
 def skewed_reach(parts: np.ndarray, sizes: np.ndarray, degrees: float) -> tuple[float, float]:
-    """How far the interval of `sum_of` reaches below and above the value."""
+    """Return how far the interval of `sum_of` reaches below and above the value."""
     parts = parts / np.sqrt(1 - sizes / sizes.sum())
     if (error := math.sqrt(np.square(parts).sum())) == 0:
         return 0.0, 0.0
@@ -101,17 +103,17 @@ def skewed_reach(parts: np.ndarray, sizes: np.ndarray, degrees: float) -> tuple[
 
 
 def _unskewed(t: float, skewness: float) -> float:
-    """Where the studentised sum lies that Hall's cubic T + γT²/3 + γ²T³/27 + γ/6 takes to t."""
+    """Invert Hall's cubic: return the studentised sum T with T + γT²/3 + γ²T³/27 + γ/6 = t."""
     if abs(skewness) < 1e-6:
         return t
     return 3 / skewness * (float(np.cbrt(1 + skewness * (t - skewness / 6))) - 1)
 
 
 def freedom(sizes: np.ndarray, alike: float = 1.0) -> float:
-    """Degrees of freedom of the variance between clusters of these sizes (Satterthwaite's, of the CR2 variance).
+    """Return Satterthwaite's degrees of freedom of the CR2 variance between clusters of these sizes.
 
-    `alike` is the correlation of things in one cluster, in [0, 1]: at 1 a cluster of twice the size errs twice as far. Clusters of
-    one size have one degree less than there are.
+    `alike` is the correlation of things in the same cluster, in [0, 1]. At 1, a cluster of twice the size has twice the error. For clusters of
+    equal size the result is their number less one.
 
     >>> round(freedom(np.ones(10)), 6), freedom(np.array([100.0] + [1.0] * 9)) < 2
     (9.0, True)
@@ -127,16 +129,16 @@ def freedom(sizes: np.ndarray, alike: float = 1.0) -> float:
 
 
 def share(hits: np.ndarray, sizes: np.ndarray, unit: str, inside: str) -> Estimate:
-    """The share Σ hits / Σ sizes of things that come in clusters, with Wilson's interval at the effective sample size.
+    """Return the share Σ hits / Σ sizes of things in clusters, with Wilson's interval at the effective sample size.
 
-    n things in clusters tell as much as n* = p (1 - p) / v independent ones, v the variance of the ratio estimator between
-    clusters; Wilson's interval is taken at min(n, n*) with Student's quantile (Korn and Graubard, Survey Methodology 24:193,
-    1998; Dean and Pagano, J. Surv. Stat. Methodol. 3:484, 2015), and reaches at least as far as `sum_of`, for few clusters may
-    carry all hits. Where all things agree v cannot be had, and every cluster counts as one thing. Unlike a bootstrap it
-    has a width at 0 and 1. Under twenty clusters it is wider than it need be.
+    n things in clusters have the information of n* = p (1 - p) / v independent things, where v is the variance of the ratio estimator between
+    clusters. Wilson's interval is computed at min(n, n*) with Student's quantile (Korn and Graubard, Survey Methodology 24:193,
+    1998; Dean and Pagano, J. Surv. Stat. Methodol. 3:484, 2015). It reaches at least as far as that of `sum_of`, because few clusters may
+    have all hits. If all things agree, v cannot be estimated, and every cluster counts as one thing. Unlike a bootstrap, the interval
+    has a width at 0 and 1. With fewer than twenty clusters it is wider than necessary.
 
-    Clusters of one thing each are independent things, and have their interval (`estimate.share`). A cluster whose things all agree counts
-    as one thing, but that they agree is itself estimated: half of forty such clusters has an interval 9 % wider than half of forty things.
+    Clusters of one thing each are independent things and have the interval of `estimate.share`. A cluster whose things all agree counts as one thing,
+    but their agreement is itself estimated: a share of one half over forty such clusters has an interval 9 % wider than over forty things.
 
     `unit` names the things, `inside` the clusters; n counts the things.
 
@@ -165,7 +167,7 @@ def share(hits: np.ndarray, sizes: np.ndarray, unit: str, inside: str) -> Estima
 
 
 def average(values: np.ndarray, clusters: np.ndarray, unit: str) -> Estimate:
-    """The mean of the values that there are (NaN where there is none), as the ratio of their sum to their number in clusters (`ratio_of_sums`); n counts the clusters.
+    """Return the mean of the values, without NaN, as a ratio of their sum to their number over clusters (`ratio_of_sums`). n counts the clusters.
 
     >>> estimate = average(np.array([1.0, 3.0, 2.0, np.nan]), np.array([0, 0, 1, 2]), "documents")
     >>> print(f"{estimate.value} [{estimate.low:.1f}, {estimate.high:.1f}] n={estimate.n}")
@@ -177,7 +179,7 @@ def average(values: np.ndarray, clusters: np.ndarray, unit: str) -> Estimate:
 
 
 def effective_size(hits: np.ndarray, sizes: np.ndarray) -> float:
-    """How many independent things tell as much about their share as these clusters do, at most as many as there are.
+    """Return the effective number of independent things for their share, at most the number of things in the clusters.
 
     >>> effective_size(np.array([3.0, 1.0]), np.array([4.0, 4.0])), effective_size(np.array([1.0, 0.0, 0.0]), np.ones(3))
     (4.0, 3.0)
@@ -191,7 +193,9 @@ def effective_size(hits: np.ndarray, sizes: np.ndarray) -> float:
 
 
 def correlation_within(values: np.ndarray, clusters: np.ndarray) -> float:
-    """The correlation of two values of one cluster, in [0, 1], by the analysis of variance (Donner, Int. Stat. Rev. 54:67, 1986); 0 where no cluster has two.
+    """Return the correlation of two values of the same cluster, in [0, 1], by the analysis of variance (Donner, Int. Stat. Rev. 54:67, 1986).
+
+    It is 0 if no cluster has two values.
 
     >>> correlation_within(np.array([1.0, 1.0, 2.0, 2.0]), np.array([0, 0, 1, 1])), correlation_within(np.arange(3.0), np.arange(3))
     (1.0, 0.0)
@@ -209,7 +213,7 @@ def correlation_within(values: np.ndarray, clusters: np.ndarray) -> float:
 
 
 def _freedom_of_share(hits: np.ndarray, sizes: np.ndarray) -> float:
-    """Degrees of freedom at the correlation that the hits show within clusters."""
+    """Return the degrees of freedom at the correlation of the hits within clusters."""
     n, squares = sizes.sum(), np.square(sizes).sum()
     p = hits.sum() / n
     if not 0 < p < 1 or squares == n:
@@ -219,11 +223,11 @@ def _freedom_of_share(hits: np.ndarray, sizes: np.ndarray) -> float:
 
 
 def jackknife(value: float, drops: np.ndarray, sizes: np.ndarray, unit: str, maximum: float = math.inf) -> Estimate:
-    """A value in [0, most] whose interval comes from how far it drops when each cluster is left out (Tukey 1958).
+    """Return a value in [0, maximum] with the interval of the jackknife: `drops` is how much it drops when each cluster is left out (Tukey 1958).
 
-    A drop is compared with the one that a cluster of its size has on average, so that what is read is the variance at a fixed
-    amount of text. The variance is too large on average, never too small (Efron and Stein 1981), and by much for counts
-    of distinct things: those have `distinct`.
+    A drop is compared with the average drop of a cluster of that size, so that the variance is that at a fixed
+    amount of text. The variance is never too small on average (Efron and Stein 1981). It is much too large for counts
+    of distinct things; use `distinct` for these.
     """
     if (there := sizes > 0).sum() < 2:
         raise NotApplicable(f"an interval over {unit} needs at least 2 of them, there is {there.sum()}")
@@ -235,24 +239,24 @@ def jackknife(value: float, drops: np.ndarray, sizes: np.ndarray, unit: str, max
 
 
 DEEPEST = 4
-"""How many clusters a set of clusters holds at most whose own things are counted in the variance of `distinct`."""
+"""Maximum size of a set of clusters in the variance formula of `distinct`."""
 
 
 def distinct(
     codes: np.ndarray, clusters: np.ndarray, sizes: np.ndarray, unit: str, per: float = 1.0, maximum: float = math.inf
 ) -> Estimate:
-    """How many distinct codes there are, over `per`, with the variance that this number has at this amount of text.
+    """Return the number of distinct codes divided by `per`, with its variance at this amount of text.
 
-    For a set A of clusters let N(A) be the codes that stand in all of A and nowhere else. The variance is
-    Σ (-1)^(|A|+1) (N(A)² less its share of the mean) over all sets: leaving one cluster out estimates (|A| = 1, Tukey's jackknife)
-    counts every interaction of k clusters k times, pairs take it back C(k, 2) times, and so on, and what is left of each is
-    Σ (-1)^(j+1) C(k, j) = 1 time (the decomposition of Efron and Stein, Ann. Statist. 9:586, 1981). For words thrown independently it
-    is the number of new words that as much text again would bring (Good and Toulmin 1956). That series alternates, so its
-    terms fade out by a binomial (Efron and Thisted, Biometrika 63:435, 1976). A bootstrap is wrong: a resample holds fewer codes.
-    The expected number lies between two counts, so that the interval reaches at least one code down; and upwards the variance is that
-    of one code more in one cluster: those that were not seen are not counted.
+    For a set A of clusters let N(A) be the number of codes that occur in all clusters of A and in no other. The variance is
+    Σ (-1)^(|A|+1) (N(A)² less its share of the mean) over all sets. The sets with |A| = 1 are Tukey's jackknife, which counts every interaction of
+    k clusters k times. Pairs subtract it C(k, 2) times, and so on, so that each interaction counts
+    Σ (-1)^(j+1) C(k, j) = 1 time (the decomposition of Efron and Stein, Ann. Statist. 9:586, 1981). For words drawn independently, the variance
+    is the number of new words that the same amount of text again would bring (Good and Toulmin 1956). The series alternates, so its
+    terms are damped by binomial probabilities (Efron and Thisted, Biometrika 63:435, 1976). A bootstrap is wrong, because a resample has fewer codes.
+    The expected number lies between two whole counts, so the interval reaches at least one code down. Upwards, the variance is that
+    of one more code in one cluster, because unseen codes are not counted.
 
-    `codes` and `clusters` name each thing and where it stands, `sizes` how much there is in each cluster.
+    `codes` and `clusters` give the code and the cluster of each thing, `sizes` the amount of text in each cluster.
     """
     from scipy.special import bdtrc, binom
 
@@ -260,12 +264,12 @@ def distinct(
         raise NotApplicable(f"an interval over {unit} needs at least 2 of them, there is {there}")
     pairs = np.stack(np.divmod(np.unique(codes.astype(np.int64) * sizes.size + clusters), sizes.size))
     first = np.flatnonzero(np.diff(pairs[0], prepend=-1))  # of each code
-    depth = np.diff(first, append=pairs.shape[1])  # in how many clusters each code stands
+    depth = np.diff(first, append=pairs.shape[1])  # the number of clusters in which each code occurs
     marks = np.random.default_rng(0x0C).integers(1 << 64, size=sizes.size, dtype=np.uint64)
     _, at, together = np.unique(np.add.reduceat(marks[pairs[1]], first), return_index=True, return_counts=True)
     alone = np.bincount(pairs[1][first[depth == 1]], minlength=sizes.size)
     variance = np.square(alone - sizes * (alone.sum() / sizes.sum())).sum()
-    smallest = variance / 3  # what it is for things expected three times each
+    smallest = variance / 3  # its value if each thing is expected three times
     for k in range(2, min(DEEPEST, there) + 1):
         of_depth = together[depth[at] == k].astype(float)
         term = np.square(of_depth).sum() - of_depth.sum() ** 2 / binom(there, k)
@@ -278,9 +282,9 @@ def distinct(
 
 
 def resamples(n: int, times: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each of n things is drawn in n draws with replacement, (times, n).
+    """Draw n things with replacement, `times` times, and return how often each thing is drawn, (times, n).
 
-    Draws are counted, five to eight times as fast as multinomial numbers are made.
+    The draws are counted, which is five to eight times as fast as multinomial random numbers.
 
     >>> drawn = resamples(50, 4000, np.random.default_rng(0))
     >>> print(bool((drawn.sum(axis=1) == 50).all()), f"{drawn.mean():.2f} {drawn.var():.2f}")

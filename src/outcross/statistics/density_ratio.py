@@ -1,27 +1,27 @@
-"""How much more often records occur in one set than in another: a ratio of densities, fitted without either density."""
+"""The ratio of the densities of two sets, estimated directly without estimating either density."""
 
 from __future__ import annotations
 
 import numpy as np
 
 CENTRES = 100
-"""Records of the target at which kernels stand, at most."""
+"""Maximum number of target records that are centres of kernels."""
 WIDTHS = (0.3, 0.6, 1.0, 1.5, 2.5)
-"""Widths of the kernels that are tried, as multiples of the median distance between records."""
+"""Candidate widths of the kernels, as multiples of the median distance between records."""
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)
-"""Penalties that are tried."""
+"""Candidate penalties."""
 FITTED = 5_000
-"""Records a side that the ratio is fitted to, at most."""
+"""Maximum number of records per side to which the ratio is fitted."""
 TOGETHER = 1 << 22
-"""Kernel values that are held together."""
+"""Maximum number of kernel values in memory at a time."""
 
 
 def density_ratio(source: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The density of the target over that of the source at each record of the source, at least 0, with a mean near 1.
+    """Return the density of the target divided by that of the source at each record of the source, at least 0, with a mean near 1.
 
-    uLSIF (Kanamori, Hido & Sugiyama, JMLR 10:1391, 2009): w(x) = Σ α K(x, c), α = (H + λI)⁻¹h with H the mean of K Kᵀ over the source and h the mean of K
-    over the target; what is below 0 is cut off. Width and penalty are those of the smallest squared error, each record left out in turn, which has a
-    closed form. Columns are brought to the target's scale first. source: (n, d), target: (m, d), finite; returns (n,).
+    The method is uLSIF (Kanamori, Hido & Sugiyama, JMLR 10:1391, 2009): w(x) = Σ α K(x, c), α = (H + λI)⁻¹h with H the mean of K Kᵀ over the source
+    and h the mean of K over the target. Values below 0 are set to 0. Width and penalty minimise the leave-one-out squared error, which has a closed
+    form. Columns are first standardised by the target. source: (n, d), target: (m, d), finite. Returns (n,).
     """
     centre, scale = target.mean(axis=0), target.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
@@ -48,7 +48,7 @@ def density_ratio(source: np.ndarray, target: np.ndarray, rng: np.random.Generat
 
 
 def effective_size(weights: np.ndarray) -> float:
-    """How many records of equal weight say as much: (Σw)²/Σw², from 1 to the number of records."""
+    """Return the effective number of records with these weights: (Σw)²/Σw², from 1 to the number of records."""
     squares = float((weights**2).sum())
     return float(weights.sum()) ** 2 / squares if squares else 0.0
 
@@ -58,17 +58,17 @@ def _some(records: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _squares(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Squared distances, (n, m)."""
+    """Return squared distances, (n, m)."""
     return np.maximum((first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None, :] - 2 * first @ second.T, 0.0)
 
 
 def _kernel(records: np.ndarray, centres: np.ndarray, width: float) -> np.ndarray:
-    """A Gaussian around each centre, (n, centres)."""
+    """Return the values of a Gaussian kernel around each centre, (n, centres)."""
     return np.exp(-_squares(records, centres) / (2 * width**2))
 
 
 def _left_out(at_source: np.ndarray, at_target: np.ndarray, penalty: float) -> float:
-    """The squared error of the ratio where each pair of records is left out of the fit in turn, in closed form. Both: (n, centres)."""
+    """Return the squared error of the ratio if each pair of records is left out of the fit in turn, in closed form. Both arrays: (n, centres)."""
     n, centres = at_source.shape
     if n < 2:
         return 0.0

@@ -1,4 +1,4 @@
-"""What a series of numbers does from step to step: a few numbers a record."""
+"""Statistics of how a series of numbers changes from step to step: a few numbers per record."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 from outcross.estimate import NotApplicable
 
 STATES = 5
-"""States of a series: fifths of its own values."""
+"""Number of states of a series: the fifths of its own values."""
 BANDS = (("slow", 0.0, 1 / 20), ("middle", 1 / 20, 1 / 4), ("fast", 1 / 4, 0.51))
-"""Cycles a step: slower than 20 steps a cycle, 4 to 20, faster than 4."""
+"""Bands of frequencies in cycles per step: more than 20 steps per cycle, 4 to 20, and fewer than 4."""
 SHORTEST = 16
-"""Values below which a series says nothing of its own course."""
+"""Minimum number of values of a series."""
 LONGEST = 1_024
-"""Values of a series looked at, its first."""
+"""Maximum number of values that are read of a series, from its start."""
 SEGMENT = 256
-"""Values of the stretches over which a spectrum is averaged (Welch 1967)."""
+"""Number of values of the segments over which a spectrum is averaged (Welch 1967)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Courses:
-    """Series cut to one length, (records, length), of both sets."""
+    """Series of both sets, cut to the same length, (records, length) each."""
 
     synthetic: np.ndarray
     reference: np.ndarray
@@ -34,7 +34,10 @@ class Courses:
 
 
 def courses(synthetic: list[np.ndarray], reference: list[np.ndarray]) -> Courses:
-    """Series of both sets cut to the length that nine tenths of all of them have: what is estimated of a series depends on its length."""
+    """Cut the series of both sets to the length that nine tenths of all series have, because estimates depend on the length.
+
+    Raises NotApplicable if no series is long enough.
+    """
     lengths = np.array([values.size for values in (*synthetic, *reference)])
     if not (lengths >= SHORTEST).any():
         raise NotApplicable(f"no series has {SHORTEST} values")
@@ -49,14 +52,14 @@ def courses(synthetic: list[np.ndarray], reference: list[np.ndarray]) -> Courses
 
 
 def autocorrelation(series: np.ndarray, lag: int) -> np.ndarray:
-    """Of each series (records, length) at a lag, in [-1, 1]; 0 for a constant one."""
+    """Return the autocorrelation of each series (records, length) at a lag, in [-1, 1], (records,). It is 0 for a constant series."""
     centred = series - series.mean(axis=1, keepdims=True)
     power = (centred**2).sum(axis=1)
     return (centred[:, lag:] * centred[:, : series.shape[1] - lag]).sum(axis=1) / np.where(is_constant(series), np.inf, power)
 
 
 def longer_lags(length: int) -> tuple[int, ...]:
-    """Lags from 3 to a third of the length of series, each a third or a half more than the one before.
+    """Return lags from 3 to a third of the length of the series. Each is larger than the one before by a third or a half.
 
     >>> longer_lags(64)
     (3, 4, 6, 8, 12, 16)
@@ -66,12 +69,15 @@ def longer_lags(length: int) -> tuple[int, ...]:
 
 
 def is_constant(series: np.ndarray) -> np.ndarray:
-    """(records,) of truth values; rounding does not make a series vary."""
+    """Return whether each series is constant up to rounding, (records,)."""
     return np.ptp(series, axis=1) <= 1e-12 * np.abs(series).max(axis=1)
 
 
 def spectra(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies above 0, in cycles a step, and the share of each series' power at each, (records, frequencies); NaN for a constant one."""
+    """Return the frequencies above 0, in cycles per step, and the share of each series' power at each, (records, frequencies).
+
+    The shares are NaN for a constant series.
+    """
     from scipy.signal import welch
 
     frequencies, power = welch(series, nperseg=min(SEGMENT, series.shape[1]), axis=1)
@@ -81,16 +87,16 @@ def spectra(series: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def season(series: np.ndarray) -> int | None:
-    """The lag, in steps, at which the series come back to themselves: that of the spectrum's peak, if it is a peak; None where there is none.
+    """Return the period of the series in steps, from the peak of the mean spectrum. None if there is no clear peak.
 
-    Of all series together, so that it favours neither set.
+    It is computed from all series together, so that it favours neither set.
     """
     frequencies, shares = spectra(series)
     shares = shares[np.isfinite(shares).all(axis=1)]
     if not len(shares):
         return None
     course = shares.mean(axis=0)
-    # A trend fills the slowest frequencies and is no season.
+    # A trend has its power in the lowest frequencies and is not a season.
     inside = np.flatnonzero(frequencies >= 3 / min(SEGMENT, series.shape[1]))
     peak = inside[np.argmax(course[inside])] if inside.size else 0
     if not inside.size or peak == inside[0] or course[peak] < 3 * np.median(course):
@@ -102,24 +108,27 @@ def season(series: np.ndarray) -> int | None:
 
 
 def bands(series: np.ndarray) -> np.ndarray:
-    """The share of power in each band, (records, bands); NaN for a constant series."""
+    """Return the share of power in each band, (records, bands). It is NaN for a constant series."""
     frequencies, shares = spectra(series)
     return np.stack([shares[:, (frequencies >= low) & (frequencies < high)].sum(axis=1) for _, low, high in BANDS], axis=1)
 
 
 def spectral_entropy(series: np.ndarray) -> np.ndarray:
-    """Entropy of the shares of power over that of white noise, in [0, 1], (records,); NaN for a constant series."""
+    """Return the entropy of the shares of power divided by that of white noise, in [0, 1], (records,). It is NaN for a constant series."""
     _, shares = spectra(series)
     return -(shares * np.log(np.where(shares > 0, shares, 1.0))).sum(axis=1) / np.log(shares.shape[1])
 
 
 def log_variance(series: np.ndarray, smallest: float) -> np.ndarray:
-    """(records,); a constant series has the least."""
+    """Return the logarithm of the variance of each series, (records,). Variances below `smallest` count as `smallest`."""
     return np.log(np.maximum(series.var(axis=1), smallest))
 
 
 def transitions(series: np.ndarray) -> np.ndarray:
-    """How often each series goes from which fifth of its own values to which, in shares, (records, states²); NaN for a constant series."""
+    """Return the shares of each series' transitions between states, (records, states²). The states are the fifths of its own values.
+
+    The shares are NaN for a constant series.
+    """
     order = np.sort(series, axis=1)
     edges = order[:, [series.shape[1] * i // STATES for i in range(1, STATES)]]
     states = (series[:, :, None] >= edges[:, None, :]).sum(axis=2)
@@ -130,7 +139,10 @@ def transitions(series: np.ndarray) -> np.ndarray:
 
 
 def entropy_rate(moves: np.ndarray) -> np.ndarray:
-    """Entropy of the next state given this one, over that of a fair die, in [0, 1], of transitions (records, states²)."""
+    """Return the entropy of the next state given the present state, divided by the largest possible entropy, in [0, 1].
+
+    moves: shares of transitions, (records, states²).
+    """
     joint = moves.reshape(-1, STATES, STATES)
     here = joint.sum(axis=2, keepdims=True)
     share = joint / np.where(here > 0, here, 1.0)

@@ -1,7 +1,7 @@
-"""Records of mixed columns as points, so that distances mean something: one unit is what one standard deviation, or one other category, is worth.
+"""Records of mixed columns as points with meaningful distances: one unit is one standard deviation, or one different category.
 
-scikit-learn's encoders would change the distances: QuantileTransformer puts all that lies beyond the human range on its end, and OneHotEncoder all rare
-categories into one, so that no two of them were apart.
+scikit-learn's encoders would change the distances. QuantileTransformer puts all values beyond the human range on its end. OneHotEncoder merges all
+rare categories into one, so that different rare categories would have distance 0.
 """
 
 from __future__ import annotations
@@ -18,30 +18,32 @@ from outcross.data.values import places_in
 from outcross.estimate import NotApplicable
 
 EMBEDDED = ("number", "category", "vector")
-"""Kinds of columns that have a place in the points; texts and series are looked at by aspects of their own."""
+"""Kinds of columns that become coordinates. Texts and series have aspects of their own."""
 LEVELS = 64
-"""Categories with a dimension of their own; rarer ones share `BUCKETS` by their hash."""
+"""Number of categories with a dimension of their own. Rarer categories share `BUCKETS` dimensions by their hash."""
 BUCKETS = 16
 KNOTS = 32
-"""Quantiles between which the scale of a number is straight. A score for every value would set the records that it was fitted on on a grid, evenly
-spaced as fresh records never are: in one dimension a fifth of honest records then passed for near copies."""
+"""Number of quantiles between which the scale of a number is linear. A score for every value would put the fitted records on an evenly spaced grid,
+which fresh records are not: in one dimension, a fifth of human records then counted as near copies."""
 COMPONENTS = 64
-"""Principal components of a vector, at most."""
+"""Maximum number of principal components of a vector."""
 FITTED = 1_000
-"""Vectors from which principal components are taken, at most."""
+"""Maximum number of vectors from which principal components are computed."""
 
 Part = Callable[[Table], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """What turns a table into points (rows in frame, d), fitted on human records.
+    """A map from a table to points (rows in frame, d), fitted on human records.
 
-    - A number becomes the normal score of its rank among human values (straight between 32 quantiles), ties sharing the middle rank: an interquartile range would be 0 for amounts that are mostly 0,
-      and standard deviations infinite for the heavy tails that collapse cuts. Beyond the human range it goes on in a straight line, so that what was made up lies far out.
-    - Another category is one unit away, as one standard deviation is (Gower, Biometrics 27:857, 1971, with the square of the distance in place of the distance).
-    - A vector is its principal components, at most 64, scaled to the total variance of one number.
-    - A missing value is a category of its own, in the middle of the numbers.
+    - A number becomes the normal score of its rank among human values, linear between 32 quantiles; ties share the middle rank. Other scales would
+      fail: an interquartile range would be 0 for amounts that are mostly 0, and standard deviations infinite for the heavy tails that collapse cuts.
+      Beyond the human range the scale continues linearly, so that invented values lie far out.
+    - A different category is one unit away, like one standard deviation (Gower, Biometrics 27:857, 1971, with squared distances instead of
+      distances).
+    - A vector becomes its principal components, at most 64, scaled to the total variance of one number.
+    - A missing value is a category of its own, with the median as its number.
     """
 
     columns: tuple[str, ...]
@@ -51,18 +53,19 @@ class Embedding:
         return np.concatenate([part(table) for part in self.parts], axis=1)
 
     def categories(self, table: Table) -> list[slice]:
-        """The coordinates of each column of categories."""
+        """Return the slice of coordinates of each column of categories."""
         widths = np.cumsum([0, *(part(table.take(np.arange(min(1, table.frame.height)))).shape[1] for part in self.parts)])
         places = zip(self.columns, pairwise(widths.tolist()), strict=True)
         return [slice(start, stop) for column, (start, stop) in places if table.kinds[column] == "category"]
 
 
 def embedding(*human: Table, beside: tuple[Table, ...] = ()) -> Embedding:
-    """The embedding of tables like these, fitted on all of the human ones.
+    """Fit an embedding on all of the human tables.
 
-    Principal components of vectors are fitted on the tables `beside` them too: those of the human ones alone would not show what only the others have, and lie
-    closer to the records that they were fitted on than to fresh ones. Where both sides are compared with each other and none is what the other is held against, both go first: the ranks
-    of records that they were fitted on are spread more evenly than those of fresh ones.
+    Principal components of vectors are also fitted on the tables `beside`. Components of the human tables alone would not show directions that only
+    the other tables have, and would fit their own records better than fresh records. If two sides are compared symmetrically, pass both as the first
+    arguments, because the ranks of the fitted records are more evenly spread than those of fresh records. Raises NotApplicable if no column can be
+    embedded.
     """
     fitted, every = _together(human), _together((*human, *beside))
     columns = fitted.of_kind(*EMBEDDED)
@@ -93,7 +96,7 @@ def _number(reference: Table, column: str) -> Part:
         knots = np.unique(np.searchsorted(scores, np.linspace(scores[0], scores[-1], KNOTS)))
         places, scores = places[knots], scores[knots]
     median = np.interp(0.0, scores, places)
-    # As much a unit as the half of the human values on that side has on average.
+    # The slope beyond either end is the average slope of the half of the human values on that side.
     low, high = (abs(scores[end]) / max(abs(places[end] - median), 1e-300) for end in (0, -1))
 
     def part(table: Table) -> np.ndarray:
@@ -119,7 +122,7 @@ def _category(reference: Table, column: str) -> Part:
         if rare.size:
             others = values[rare]
             place[rare] = known + np.where(others.is_null().to_numpy(), buckets, (others.hash(seed=0) % buckets).to_numpy())
-        # Two categories lie √(w² + w²) = 1 apart.
+        # With w = √½, two categories have distance √(w² + w²) = 1.
         indicators = np.zeros((table.frame.height, known + buckets + 1))
         indicators[np.arange(len(place)), place] = math.sqrt(0.5)
         return indicators
@@ -141,7 +144,7 @@ def _vector(reference: Table, column: str) -> Part:
 
     def part(table: Table) -> np.ndarray:
         vectors, is_there = _vectors(table, column)
-        # Rounded: products of equal vectors may differ in their last digits.
+        # Rounded, because products of equal vectors may differ in their last digits.
         points = np.round((vectors @ directions).astype(float) - centre @ directions, 4)
         points[~is_there] = 0.0
         return np.column_stack([points, ~is_there])
@@ -150,7 +153,7 @@ def _vector(reference: Table, column: str) -> Part:
 
 
 def _vectors(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors (rows, d) in single precision, 0 where missing or not finite, and which are there."""
+    """Return the vectors (rows, d) in single precision, 0 if missing or not finite, and whether each vector is present and finite."""
     values = table.frame[column]
     vectors = np.zeros((len(values), values.dtype.shape[0]), dtype=np.float32)  # type: ignore[attr-defined]
     is_there = values.is_not_null().to_numpy().copy()

@@ -1,7 +1,7 @@
-"""Columns cut into few codes each, so that a region of records is a short rule about them.
+"""Columns divided into few codes, so that a region of records is a short rule about codes.
 
-A facet is one column as a code for each record: 0 is a missing value, and the other codes are intervals of numbers or categories. The cuts are made from all
-records without regard to the side that they are of: under the hypothesis that nothing is lost they say nothing of the sides.
+A facet is one column with a code for each record: 0 is a missing value, and the other codes are intervals of numbers or categories. The cuts are
+computed from all records, without regard to their side. If nothing is lost, they are therefore independent of the sides.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Literal
 import numpy as np
 
 BINS = 16
-"""Intervals of about equal share that a number is cut into."""
+"""Number of intervals, with about equal shares, into which numbers are cut."""
 CATEGORIES = 24
-"""Categories with a code of their own; all others share the last code."""
+"""Maximum number of categories with a code of their own. All others share the last code."""
 RARE = 0.002
-"""Share of records below which a category has no code of its own."""
+"""Minimum share of records of a category with a code of its own."""
 NAMED = 4
-"""Categories that a condition names in words, at most; it holds all of them as data."""
+"""Maximum number of categories that the text of a condition names. Its data contain all of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,41 +29,46 @@ class Facet:
 
     column: str
     codes: np.ndarray
-    """(records,), 0 where the value is missing."""
+    """The code of each record, (records,). 0 is a missing value."""
     levels: int
-    """Codes, that of a missing value included."""
+    """Number of codes, including that of a missing value."""
     is_ordered: bool
-    """Whether a rule about it is an interval of codes; it is a set of codes where not."""
+    """Whether a rule is an interval of codes. Otherwise it is a set of codes."""
     names: tuple[str, ...] = ()
-    """Of a category: what the codes from 1 stand for; the last code stands for all others."""
+    """The names of the codes from 1, for categories. The last code stands for all other categories."""
     values: np.ndarray | None = None
-    """Of a number: the values of the records, (records,)."""
+    """The values of the records, (records,), for numbers."""
     of: str = ""
-    """What of the column it is about: "" its value; "words", "mean" … where that is a number taken from a text or a vector."""
+    """The property of the column: "" for its value; "words", "mean" … for a number computed from a text or a vector."""
     written: Callable[[float], str] | None = None
-    """How people write a value of the column, where that is not the number itself (dates)."""
+    """A function that writes a value of the column as people do, if that is not the number itself (dates)."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a rule says of one column, as data."""
+    """The part of a rule about one column, as data."""
 
     column: str
     kind: Literal["interval", "among", "none_of", "missing", "like"]
-    """interval: a number from `at_least` to below `below`; among: a category that is one of `values`; none_of: one that is none of them; missing: no value."""
+    """interval: a number from `at_least` to below `below`. among: a category in `values`. none_of: a category not in `values`. missing: no value.
+    like: a record similar to those named in `values`."""
     of: str = ""
-    """What of the column it is about: "" its value, "word" whether a text holds the word in `values`, else a number that is taken from a text or a vector."""
+    """The property of the column: "" for its value, "word" for whether a text contains the word in `values`, else a number computed from a text or a
+    vector."""
     at_least: float | None = None
     below: float | None = None
     values: tuple[str, ...] = ()
     or_missing: bool = False
-    """Whether a missing value meets it too."""
+    """Whether a missing value also meets the condition."""
     words: str = ""
-    """The condition in words, as in "age < 26"."""
+    """The condition as text, such as "age < 26"."""
 
 
 def of_numbers(column: str, values: np.ndarray, subject: str = "", written: Callable[[float], str] | None = None) -> Facet | None:
-    """A number (NaN where missing) cut at quantiles, a value that many records share apart; None where all values are one."""
+    """Return the facet of a column of numbers (NaN for missing), cut at quantiles. A value that many records share is an interval of its own.
+
+    Returns None if all values are equal.
+    """
     is_there = np.isfinite(values)
     distinct, counts = np.unique(values[is_there], return_counts=True)
     if distinct.size == 0 or (distinct.size == 1 and is_there.all()):
@@ -79,7 +84,10 @@ def of_numbers(column: str, values: np.ndarray, subject: str = "", written: Call
 
 
 def of_categories(column: str, places: np.ndarray, names: Sequence[str], subject: str = "") -> Facet | None:
-    """Categories, the commonest with codes of their own; None where no two records can be told apart. places: (records,), which name, -1 where missing."""
+    """Return the facet of a column of categories. The commonest categories have codes of their own.
+
+    places: the index of each record's name, (records,), -1 for missing. Returns None if all records have the same code.
+    """
     counts = np.bincount(places[places >= 0], minlength=len(names))
     ranked = np.argsort(-counts, kind="stable")
     own = ranked[: min(CATEGORIES, int((counts >= max(2, RARE * places.size)).sum()))]
@@ -93,10 +101,11 @@ def of_categories(column: str, places: np.ndarray, names: Sequence[str], subject
 
 
 def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.ndarray) -> tuple[Condition, np.ndarray]:
-    """The condition that the chosen codes stand for, and which records meet it, (records,).
+    """Return the condition for the chosen codes, and whether each record meets it, (records,).
 
-    The ends of a number are moved, within the codes on either side, to where the records that meet the other conditions are worth most.
-    worths: (records,), 0 for records that say nothing; among: which records meet the other conditions of the rule, (records,).
+    The ends of an interval are moved, within the neighbouring codes, to where the total worth of the records that meet the other conditions is
+    highest. worths: the worth of each record, (records,), 0 for records that do not count. among: whether each record meets the other conditions,
+    (records,).
     """
     if not chosen[1:].any():
         return Condition(facet.column, "missing", facet.of, words=f"{_name(facet)} is missing"), facet.codes == 0
@@ -112,7 +121,10 @@ def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
 
 
 def meets(said: Condition, facet: Facet) -> np.ndarray:
-    """Which records meet an interval of numbers, (records,); none where a condition is of another kind, whose records the codes tell apart."""
+    """Return whether each record meets a condition that is an interval of numbers, (records,).
+
+    It is False for all records if the condition is of another kind, because then the codes alone determine which records meet it.
+    """
     if said.kind != "interval" or facet.values is None or said.of != facet.of:
         return np.zeros(facet.codes.size, dtype=bool)
     at_least = -math.inf if said.at_least is None else said.at_least
@@ -123,7 +135,7 @@ def _interval(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
     assert facet.values is not None
     distinct, place = np.unique(facet.values[np.isfinite(facet.values)], return_inverse=True)
     low, high = _ends(facet, chosen, place, worths, among)
-    # A value that people write in another way (a date) stands as it occurs: a number between two may be none.
+    # If values are not written as numbers (dates), an end is a value that occurs, because a number between two values may have no such form.
     end = (lambda at: float(distinct[at])) if facet.written else (lambda at: between(float(distinct[at - 1]), float(distinct[at])))
     at_least, below = (None if low <= 0 else end(low)), (None if high >= distinct.size else end(high))
     holds = (facet.values >= (-math.inf if at_least is None else at_least)) & (
@@ -154,7 +166,8 @@ def _interval(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
 
 
 def _ends(facet: Facet, chosen: np.ndarray, place: np.ndarray, worths: np.ndarray, among: np.ndarray) -> tuple[int, int]:
-    """The first distinct value inside and the first one beyond. place: of the values that are there, which distinct value each is."""
+    """Return the index of the first distinct value inside the interval and of the first one beyond it. place: the distinct value of each present
+    value."""
     codes = np.flatnonzero(chosen[1:]) + 1
     first, last = int(codes[0]), int(codes[-1])
     is_there = facet.codes > 0
@@ -173,7 +186,7 @@ def _ends(facet: Facet, chosen: np.ndarray, place: np.ndarray, worths: np.ndarra
 
 
 def _best_end(ends: np.ndarray, value: np.ndarray, usual: int) -> int:
-    """The end that is worth most; the usual one where none is worth more."""
+    """Return the end with the highest worth, or the usual end if no other is worth more."""
     if ends.size == 0 or usual not in ends:
         return usual
     at = int(value.argmax())
@@ -181,7 +194,7 @@ def _best_end(ends: np.ndarray, value: np.ndarray, usual: int) -> int:
 
 
 def between(low: float, high: float) -> float:
-    """The shortest decimal above `low` and at most `high`.
+    """Return the shortest decimal above `low` and at most `high`.
 
     >>> between(25.0, 26.0), between(3.017, 3.152), between(-1250.0, -320.0), between(0.0, 3103.0)
     (26.0, 3.1, -1000.0, 3000.0)
@@ -199,7 +212,7 @@ def between(low: float, high: float) -> float:
 
 
 def _plain(value: float) -> str:
-    """A number as people write it, without an exponent where it is of usual size.
+    """Return a number as text, without an exponent if it is of moderate size.
 
     >>> _plain(26.0), _plain(0.25), _plain(3000000.0)
     ('26', '0.25', '3,000,000')
@@ -216,7 +229,7 @@ def _category_words(facet: Facet, kind: Literal["among", "none_of"], values: tup
     if not values:
         return f"{name} is not missing"
     if facet.of == "word":
-        return f"{name} {'says' if is_among else 'does not say'} {values[0]}"
+        return f"{name} {'contains' if is_among else 'does not contain'} {values[0]}"
     if len(values) == 1:
         return f"{name} {'=' if is_among else '≠'} {values[0]}"
     listed = [*values[:NAMED], f"{len(values) - NAMED} more"] if len(values) > NAMED else values

@@ -1,4 +1,4 @@
-"""Thresholds that let through a chosen share of human records at most."""
+"""Thresholds at which at most a chosen share of human records is flagged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from outcross.estimate import NotApplicable
 
 @dataclass(frozen=True)
 class RealisedRate:
-    """How often human records pass a threshold that was taken from n of them."""
+    """The rate at which human records exceed a threshold that was set with n human records."""
 
     asked: float
     expected: float
@@ -24,7 +24,7 @@ class RealisedRate:
 
 
 def least_sample(rate: float) -> int:
-    """Human records without which no threshold at this rate exists: 1/α − 1.
+    """Return the minimum number of human records for a threshold at this rate: 1/α − 1.
 
     >>> least_sample(0.01), least_sample(0.05)
     (99, 19)
@@ -33,7 +33,7 @@ def least_sample(rate: float) -> int:
 
 
 def sure_sample(rate: float, level: float = 0.95) -> int:
-    """Human records from which on the highest of them bounds the rate with this confidence: ln(1 − level)/ln(1 − α).
+    """Return the minimum number of human records whose largest score bounds the rate with this confidence: ln(1 − level)/ln(1 − α).
 
     >>> [sure_sample(rate) for rate in (0.05, 0.01, 0.001)]
     [59, 299, 2995]
@@ -42,20 +42,19 @@ def sure_sample(rate: float, level: float = 0.95) -> int:
 
 
 def rank_of(rate: float, n: int) -> int:
-    """⌈(n + 1)(1 − α)⌉, the rank of the human score that is the threshold. NotApplicable where n is too small.
+    """Return ⌈(n + 1)(1 − α)⌉, the rank of the human score that is the threshold. Raises NotApplicable if n is too small.
 
     >>> rank_of(0.01, 1000)
     991
     """
     if n < least_sample(rate):
-        raise NotApplicable(
-            f"a false-positive rate of {rate:g} needs at least {least_sample(rate):,} human records, there are {n:,}"
-        )
+        raise NotApplicable(f"a false-positive rate of {rate:g} needs at least {least_sample(rate):,} human records, got {n:,}")
     return math.ceil((n + 1) * (1 - rate) - 1e-9)
 
 
 def realised(rate: float, n: int) -> RealisedRate:
-    """What the rate comes to, which is Beta(j, n + 1 − j) with j = n + 1 − the rank of the threshold. NotApplicable where n is too small.
+    """Return the distribution of the realised rate: Beta(j, n + 1 − j) with j = n + 1 − the rank of the threshold. Raises NotApplicable if n is too
+    small.
 
     >>> rate = realised(0.01, 1000)
     >>> print(f"{rate.low:.4f} {rate.high:.4f}")
@@ -69,9 +68,9 @@ def realised(rate: float, n: int) -> RealisedRate:
 
 
 def weight_above(scores: np.ndarray, human: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The weight of the human records whose score is at least as high as each of `scores`, (n,). human, weights: (m,).
+    """Return the total weight of the human records with a score at least as high as each of `scores`, (n,). human, weights: (m,).
 
-    With equal weights of 1, (1 + this)/(m + 1) is at most α exactly where a score is above the human score of rank ⌈(m + 1)(1 − α)⌉.
+    With weights of 1, (1 + this weight)/(m + 1) is at most α if and only if the score is above the human score of rank ⌈(m + 1)(1 − α)⌉.
 
     >>> weight_above(np.array([0.5, 2.0]), np.array([0.0, 1.0, 2.0]), np.ones(3)).tolist()
     [2.0, 1.0]

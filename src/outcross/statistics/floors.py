@@ -1,7 +1,7 @@
-"""Floors: what real data show against real data of the same size, and how often they look as bad as this.
+"""Floors: null distributions of statistics, from comparisons of real data with real data of the same size.
 
-A floor answers the question that a bare number leaves open: how far below 1 does a variance ratio fall by chance? Every way of
-making one gives a `Null`; all p-values are one-sided and never 0.
+A floor answers a question that a number alone leaves open: how far below 1 does a variance ratio fall by chance? Every function that computes
+a floor returns a `Null`. All p-values are one-sided and never 0.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ import numpy as np
 from outcross.estimate import NotApplicable, Null
 
 Worse = Literal["smaller", "larger"]
-"""Which way a statistic moves where something is lost."""
+"""The direction in which a statistic moves if something is lost."""
 
 LEVEL = 0.05
-"""One in twenty real sets reaches the floor or passes it."""
+"""The share of real sets that reach the floor or exceed it: one in twenty."""
 PERMUTATIONS = 999
 FEWEST_PERMUTATIONS, MOST_COUNTS = 249, 5_000_000
-"""Of more than 5,000 categories fewer labellings are counted: of 20,000 a thousand would take 320 MB and seconds, and say hardly more."""
+"""With more than 5,000 categories there are fewer permutations: for 20,000 categories, a thousand would take 320 MB and seconds, with hardly any
+gain."""
 BLOCKS, DEALS = 512, 8
 FEW_A_CATEGORY = 8
-"""Records of the smaller set a category, below which drawing the records is faster than drawing the number of each category."""
+"""Number of records of the smaller set per category below which drawing single records is faster than drawing the count of each category."""
 SMALLEST = 1e-12
-"""No p-value is smaller: no simulation and no normal tail is known farther out."""
+"""The smallest p-value. Neither simulations nor normal tails are reliable farther out."""
 
 
 def from_draws(value: float, draws: np.ndarray, worse: Worse, method: str) -> Null:
-    """The null that draws of the statistic (draws,) from real against real make.
+    """Return the null from draws of the statistic, (draws,), in comparisons of real with real data.
 
-    p is (1 + draws at least as bad) / (1 + draws), the value itself among them (Phipson and Smyth 2010). Where fewer than ten draws are as
-    bad, the tail beyond the worst twentieth is taken to fall off exponentially from there, as a generalised Pareto law of shape 0 does
-    (Knijnenburg et al., Bioinformatics 25:i161, 2009, whose fitted shape is below 0 for statistics such as these, so that this p is the larger one).
+    p is (1 + number of draws at least as bad) / (1 + draws), which counts the value itself (Phipson and Smyth 2010). If no draw is as
+    bad, the tail beyond the worst twentieth is extrapolated exponentially, as a generalised Pareto law of shape 0
+    (Knijnenburg et al., Bioinformatics 25:i161, 2009, whose fitted shape is below 0 for statistics such as these, so this p is larger than theirs).
 
     >>> from_draws(0.5, np.linspace(0.8, 1.2, 999), "smaller", "permutation").p < 0.001
     True
@@ -51,7 +52,7 @@ def from_draws(value: float, draws: np.ndarray, worse: Worse, method: str) -> Nu
 
 
 def percentile_interval(draws: np.ndarray) -> tuple[float, float]:
-    """The 2.5 % and the 97.5 % quantile of draws, between which 95 % of them lie.
+    """Return the 2.5 % and the 97.5 % quantile of draws.
 
     >>> low, high = percentile_interval(np.linspace(0, 1, 1001))
     >>> print(f"{low:.3f} {high:.3f}")
@@ -62,7 +63,7 @@ def percentile_interval(draws: np.ndarray) -> tuple[float, float]:
 
 
 def _beyond(badness: float, drawn: np.ndarray) -> float:
-    """P(a draw beyond `badness`), which lies beyond all of them."""
+    """Return P(a draw is at least as bad as `badness`), which is worse than all draws, from an exponential tail."""
     far = drawn.size // 20
     threshold = drawn[-far - 1]
     excess = float(np.mean(drawn[-far:] - threshold))
@@ -70,7 +71,7 @@ def _beyond(badness: float, drawn: np.ndarray) -> float:
 
 
 def normal(value: float, standard_error: float, worse: Worse, method: str, typical: float = 0.0) -> Null:
-    """The null of a statistic that is normal about its typical value where nothing is lost."""
+    """Return the null of a statistic that is normal around its typical value if nothing is lost."""
     from scipy.special import ndtr, ndtri
 
     if standard_error <= 0:
@@ -81,11 +82,11 @@ def normal(value: float, standard_error: float, worse: Worse, method: str, typic
 
 
 def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
-    """The null of a ratio of shares (count / rows) / (reference_count / reference_rows): Fisher's exact test of a smaller one.
+    """Return the null of a ratio of shares (count / rows) / (reference_count / reference_rows): Fisher's exact test for a smaller share.
 
-    Where nothing is lost, the labels of all rows are exchangeable and the count is hypergeometric. Also right where a threshold is the
-    reference's own order statistic, as for the mass beyond a real quantile: the exact law is then negative hypergeometric, whose
-    p is at most this one. The floor is what the human share alone predicts, whatever the count is.
+    If nothing is lost, the labels of all rows are exchangeable and the count is hypergeometric. The test is also valid if a threshold is an
+    order statistic of the reference, as for the mass beyond a real quantile: the exact law is then negative hypergeometric, whose
+    p is at most this p. The floor depends only on the human share, not on the count.
     """
     if rows == 0 or reference_rows == 0:
         raise NotApplicable("a share of no records")
@@ -97,7 +98,10 @@ def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> N
 
 @lru_cache(1 << 16)
 def chance_of_at_most(count: int, rows: int, marked: int, drawn: int) -> float:
-    """P(at most so many of the rows drawn are marked), hypergeometric. Each is worked out once: thousands of pairs of columns ask for few different ones."""
+    """Return the hypergeometric P(at most `count` of the drawn rows are marked).
+
+    Results are cached, because thousands of pairs of columns need few different values.
+    """
     from scipy.stats import hypergeom
 
     return _number(float(hypergeom.cdf(count, rows, marked, drawn)))
@@ -105,29 +109,29 @@ def chance_of_at_most(count: int, rows: int, marked: int, drawn: int) -> float:
 
 @lru_cache(1 << 16)
 def chance_of_more(count: int, rows: int, marked: int, drawn: int) -> float:
-    """P(more than so many of the rows drawn are marked), hypergeometric."""
+    """Return the hypergeometric P(more than `count` of the drawn rows are marked)."""
     from scipy.stats import hypergeom
 
     return _number(float(hypergeom.sf(count, rows, marked, drawn)))
 
 
 def _number(chance: float) -> float:
-    """A chance that SciPy works out; it has none for what is below the smallest number, which is 0."""
+    """Return a probability from SciPy, with 0 in place of NaN. SciPy returns NaN if a probability is below the smallest number."""
     return 0.0 if math.isnan(chance) else chance
 
 
 @lru_cache(1 << 16)
 def _fewest(rows: int, marked: int, drawn: int) -> float:
-    """The number of marked rows among those drawn that one in twenty draws reaches or falls below, hypergeometric."""
+    """Return the hypergeometric 5 % quantile of the number of marked rows among the drawn rows."""
     from scipy.stats import hypergeom
 
     return float(hypergeom.ppf(LEVEL, rows, marked, drawn))
 
 
 def larger_share(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
-    """The null of a share count / rows, not of a ratio, against a human one: Fisher's exact test of a larger one.
+    """Return the null of a share count / rows, not of a ratio, compared with a human share: Fisher's exact test for a larger share.
 
-    The floor is what the human share alone predicts, whatever the count is.
+    The floor depends only on the human share, not on the count.
     """
     from scipy.special import ndtri
 
@@ -143,11 +147,11 @@ def larger_share(count: int, rows: int, reference_count: int, reference_rows: in
 
 
 def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> np.ndarray:
-    """Sums of row features (rows, features) over the first set under random labels, (permutations, features).
+    """Return sums of row features (rows, features) over the first set under permuted labels, (permutations, features).
 
-    Rows are dealt at random into 512 blocks and labels permuted over blocks, with eight deals: every labelling is a uniformly random one, at a
-    hundredth of the cost of labelling rows one by one. Blocks differ by a row, so the first set by a few: divide by the count that the
-    same labels give. A smaller table has a block a row.
+    Rows are divided at random into 512 blocks and the labels of blocks are permuted, for eight random divisions. Every labelling is uniformly random,
+    at a hundredth of the cost of labelling single rows. Block sizes differ by one row, so the size of the first set differs by a few rows: divide by
+    the count under the same labels. A table with fewer rows has one block per row.
     """
     rows = len(features)
     sums = []
@@ -159,10 +163,10 @@ def permuted_sums(features: np.ndarray, first: int, rng: np.random.Generator, pe
 
 
 def random_labels(permutations: int, things: int, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Which things are of the first set under random labels: as many as its share is nearest to, and one at least of each set. (permutations, things)
+    """Return which things are in the first set under random labels, (permutations, things). Each set has at least one thing.
 
-    They are the things with the smallest of random numbers, which is three times as fast as to shuffle labels. The numbers have 24 bits: in one
-    labelling of 30,000 two are equal at the limit, and the first set has a thing more.
+    The first set has the number of things nearest to its share: those with the smallest random numbers, which is three times as fast as shuffling
+    labels. The numbers have 24 bits. In one labelling of 30,000 two are equal at the limit, and the first set has one more thing.
     """
     chosen = min(max(1, round(share * things)), things - 1)
     numbers = rng.random((permutations, things), dtype=np.float32)
@@ -170,11 +174,11 @@ def random_labels(permutations: int, things: int, share: float, rng: np.random.G
 
 
 def relabelled(counts: np.ndarray, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> np.ndarray:
-    """Counts (2, categories) under random labels, (2, permutations, categories): multivariate hypergeometric."""
+    """Return counts (2, categories) under permuted labels, (2, permutations, categories). They are multivariate hypergeometric."""
     pooled = counts.sum(axis=0)
     permutations = int(min(permutations, max(FEWEST_PERMUTATIONS, MOST_COUNTS // pooled.size)))
     first_size, second_size = map(int, counts.sum(axis=1))
-    # Records are drawn one by one where they are few for each category, and else one category after another.
+    # If there are few records per category, single records are drawn, otherwise the count of one category after another.
     method: Literal["count", "marginals"] = "count" if min(first_size, second_size) < FEW_A_CATEGORY * pooled.size else "marginals"
     first = rng.multivariate_hypergeometric(pooled, first_size, size=permutations, method=method)
     return np.stack([first, pooled - first])
@@ -183,37 +187,42 @@ def relabelled(counts: np.ndarray, rng: np.random.Generator, permutations: int =
 def permuted_ranks(
     shares: tuple[float, ...], first: int, second: int, rng: np.random.Generator, permutations: int = 499
 ) -> np.ndarray:
-    """Where the quantiles of two sets lie among the ranks of both together under random labels, (2, permutations, quantiles); columns without missing values share them."""
+    """Return the ranks, among both sets together, of the quantiles of two sets under permuted labels, (2, permutations, quantiles).
+
+    Columns without missing values share these ranks.
+    """
     wanted = np.array([[int(share * (size - 1) + 0.5) for share in shares] for size in (first, second)])
     return permuted_cells(np.arange(first + second + 1), wanted, first, rng, permutations).cell
 
 
 @dataclass(frozen=True, eq=False)
 class PermutedCells:
-    """Where things of two sets lie under random labels, (2 sets, permutations, things) each."""
+    """The cells of things of two sets under permuted labels, (2 sets, permutations, things) each."""
 
     cell: np.ndarray
-    """The cell that the thing lies in."""
+    """The cell in which the thing lies."""
     left: np.ndarray
-    """Its place among the things of its set in that cell, from 0."""
+    """Its position among the things of its set in that cell, from 0."""
     inside: np.ndarray
-    """How many things of its set the cell holds."""
+    """The number of things of its set in the cell."""
 
 
 def permuted_cells(ends: np.ndarray, wanted: np.ndarray, first: int, rng: np.random.Generator, permutations: int) -> PermutedCells:
-    """In which cells of both sets together the things of some places of each set lie under random labels.
+    """Find the cells in which the things at some positions of each set lie under permuted labels.
 
-    ends: how many things of both sets lie before each cell, and how many in all, (cells + 1,); wanted: places in the order of the first and of the second set, from 0, (2, things); first: the size of the first set.
-    Cells are halved until a half is one cell, and how many things of a half are of the first set is hypergeometric, given how many of the whole are. Only halves that hold a thing that is asked for are drawn, and nothing is sorted.
+    ends: the number of things of both sets before each cell, and their total, (cells + 1,). wanted: positions in the order of the first and of the
+    second set, from 0, (2, things). first: the size of the first set. The range of cells is halved until a half is a single cell. The number of
+    things of the first set in a half is hypergeometric, given their number in the whole. Only halves with a wanted thing are drawn, and nothing is
+    sorted.
     """
     cells = ends.size - 1
-    place = np.tile(wanted.ravel(), (permutations, 1))  # of the thing among the things of its set in the stretch, from 0
+    place = np.tile(wanted.ravel(), (permutations, 1))  # position among the things of its set in the range, from 0
     is_second = np.arange(place.shape[1]) >= wanted.shape[1]
     labelling = np.broadcast_to(np.arange(permutations)[:, None], place.shape)
-    start, stop, firsts = np.zeros_like(place), np.full_like(place, cells), np.full_like(place, first)  # of the stretch of cells
+    start, stop, firsts = np.zeros_like(place), np.full_like(place, cells), np.full_like(place, first)  # of the range of cells
     while (stop - start > 1).any():
         middle = (start + stop + 1) // 2
-        # Things of one labelling that lie in one stretch share its draw.
+        # Things of one labelling in the same range share its draw.
         _, representative, each = np.unique(labelling * cells + start, return_index=True, return_inverse=True)
         before, between, behind, of_first = (
             values.ravel()[representative] for values in (ends[start], ends[middle], ends[stop], firsts)

@@ -1,4 +1,4 @@
-"""The size at which one way to choose data makes a small model equal a large one."""
+"""The size at which a small model on selected data equals a large model on random data."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from outcross.estimate import Estimate, NotApplicable, mean, without_interval
 
 @dataclass(frozen=True)
 class EqualSize:
-    """How small a model on chosen data may be to reach what the largest reaches on random data."""
+    """The smallest size of a model on selected data that reaches the reading of the largest model on random data."""
 
     size: Estimate | None
-    """In the unit of the sizes: a geometric mean over seeds, on straight lines over the logarithm of the size; None with a reason."""
+    """The size, as a geometric mean over seeds, from linear interpolation over the logarithm of the size. None if there is no such size."""
     note: str
-    """Why there is none: the smallest reaches it already, or the largest does not."""
+    """The reason if there is no size: the smallest model already reaches the reading, or the largest does not."""
     differences: tuple[Estimate, ...]
-    """Chosen data at each size less random data at the largest, paired over seeds, the smallest size first."""
+    """The reading on selected data at each size less that of the largest model on random data, paired over seeds, the smallest size first."""
 
 
 def equal_size(sizes: Sequence[float], chosen: np.ndarray, largest: np.ndarray) -> EqualSize:
-    """Where a reading that is better the larger it is, on chosen data (seeds, sizes), reaches that of the largest model on random data (seeds,).
+    """Return the size at which a reading on selected data, (seeds, sizes), reaches that of the largest model on random data, (seeds,).
 
-    Sizes rise. A seed's size is where its curve first comes to the value of its own largest model. NotApplicable where no size is known.
+    A larger reading is better, and the sizes are in ascending order. The size of a seed is where its curve first reaches the value of its own largest
+    model. Raises NotApplicable for fewer than two sizes, or if a seed lacks a size.
 
     >>> reached = equal_size([10, 100], np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([0.5, 0.5]))
     >>> round(reached.size.value, 3), [difference.value for difference in reached.differences]
     (31.623, [-0.5, 0.5])
     """
     if len(sizes) < 2 or chosen.shape != (len(largest), len(sizes)):
-        raise NotApplicable("needs two sizes at least, and every size in every seed")
+        raise NotApplicable("needs at least two sizes, and every size in every seed")
     differences = tuple(_over_seeds(chosen[:, place] - largest) for place in range(len(sizes)))
     places = [_reached(np.log(np.asarray(sizes, dtype=float)), row - target) for row, target in zip(chosen, largest, strict=True)]
     if all(place == -np.inf for place in places):
@@ -49,7 +50,7 @@ def equal_size(sizes: Sequence[float], chosen: np.ndarray, largest: np.ndarray) 
 
 
 def _over_seeds(values: np.ndarray) -> Estimate:
-    """The mean over seeds with its interval; without one where there is one seed."""
+    """Return the mean over seeds with its interval, or without an interval if there is only one seed."""
     try:
         return mean(values, "seeds")
     except NotApplicable as why:
@@ -57,7 +58,7 @@ def _over_seeds(values: np.ndarray) -> Estimate:
 
 
 def _reached(sizes: np.ndarray, above: np.ndarray) -> float:
-    """Where values that rise first come to 0; minus infinity where the first is there already, infinity where none is."""
+    """Return the size at which the values first reach 0. It is minus infinity if the first value is at least 0, and infinity if no value is."""
     if above[0] >= 0:
         return -np.inf
     there = np.flatnonzero(above >= 0)
@@ -69,24 +70,24 @@ def _reached(sizes: np.ndarray, above: np.ndarray) -> float:
 
 
 MOST_LOSS = 0.02
-"""How much worse the held-out loss of a smaller student may be, as a fraction of the largest model's."""
+"""Largest accepted increase of the held-out loss of a smaller student, as a fraction of the loss of the largest model."""
 
 
 @dataclass(frozen=True)
 class JudgedStudent:
-    """A student on chosen data beside the largest one on random data, each difference paired over seeds."""
+    """A student on selected data compared with the largest student on random data. Each difference is paired over seeds."""
 
     size: float
     goal: Estimate
-    """Its goal attribute less the other's, in the direction that was chosen."""
+    """The goal attribute of the student less that of the largest student, in the direction of the goal."""
     loss: Estimate
-    """Its held-out loss over the other's, less 1."""
+    """The held-out loss of the student divided by that of the largest student, less 1."""
     skill: Estimate
-    """Its share of right answers less the other's."""
+    """The student's share of correct answers less that of the largest student."""
 
     @property
     def not_shown(self) -> tuple[str, ...]:
-        """What it is not shown to hold, by the ends of the intervals: a goal as high, a loss at most 2 % worse, answers as often right."""
+        """The requirements that the intervals do not show: a goal as high, a held-out loss at most 2 % worse, as many correct answers."""
         unshown = []
         if _low(self.goal) < 0:
             unshown.append("goal")
@@ -104,7 +105,7 @@ def judged_students(
     skill: np.ndarray,
     largest: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> tuple[JudgedStudent, ...]:
-    """Each size on chosen data, its three readings (seeds, sizes), beside those of the largest model on random data, (seeds,) each.
+    """Compare each size on selected data, with three readings (seeds, sizes), with the largest model on random data, (seeds,) each.
 
     >>> ones = np.ones((2, 1))
     >>> judged_students([10], ones, 1.05 * ones, ones, (np.zeros(2), np.ones(2), np.ones(2)))[0].not_shown

@@ -1,4 +1,4 @@
-"""How many kinds of thing each of two sets of documents holds, against the same documents dealt anew into two sets of as many things."""
+"""Comparison of the numbers of different kinds of things (such as words) in two sets of documents, by a permutation of the documents."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ PERMUTATIONS, TOGETHER = 499, 100
 
 
 def held_in(kinds: np.ndarray, documents: np.ndarray, of_kinds: int, of_documents: int) -> Any:
-    """How often each kind stands in each document, (kinds, documents), sparse; kinds, documents: of each thing."""
+    """Count how often each kind occurs in each document, as a sparse matrix (kinds, documents). kinds, documents: those of each thing."""
     from scipy.sparse import coo_matrix
 
     return coo_matrix((np.ones(documents.size, np.float32), (kinds, documents)), (of_kinds, of_documents)).tocsr()
 
 
 def fewer_kinds(occurs: Any, is_first: np.ndarray, sizes: np.ndarray, rng: np.random.Generator) -> tuple[Estimate, Null]:
-    """How many of these kinds the first set holds over how many the second one does, and the null of fewer.
+    """Return the number of kinds in the first set divided by that in the second set, and the null for fewer kinds.
 
-    Documents are exchangeable where nothing is lost, so labels are drawn anew over whole documents. The interval is the one that the same
-    draws give around the ratio, and at least as wide as that of two independent shares. A bootstrap would be wrong: a resample holds fewer
+    If nothing is lost, documents are exchangeable, so the labels of whole documents are permuted. The same permutations give the interval around the
+    ratio, which is at least as wide as that of two independent shares. A bootstrap would be wrong, because a resample holds fewer
     kinds. Half a kind is added to both counts.
 
-    occurs: (kinds, documents) as `held_in` makes it; is_first: whether a document is of the first set, (documents,); sizes: things of each.
+    occurs: (kinds, documents) from `held_in`. is_first: whether a document is in the first set, (documents,). sizes: the number of things of each
+    document. Raises NotApplicable if the second set has too few kinds for an interval.
     """
     alive = occurs @ np.stack([is_first, ~is_first], axis=1).astype(np.float32) > 0
     difference = float(_log_ratio(*alive.sum(axis=0)))
@@ -37,16 +38,16 @@ def fewer_kinds(occurs: Any, is_first: np.ndarray, sizes: np.ndarray, rng: np.ra
     null = from_draws(difference, draws, "smaller", "permuted documents")
     value, lower, upper = (math.exp(difference - reach) for reach in (0.0, max(0.0, high), min(0.0, low)))
     first, second = (int(kinds) for kinds in alive.sum(axis=0))
-    if second:  # where hardly any kind is left, its count errs more than labels that are drawn anew show
+    if second:  # if hardly any kind is left, the error of its count is larger than permutations show
         _, lower_of_shares, upper_of_shares = ratio_of_shares(first, len(alive), second, len(alive))
         if math.isinf(upper_of_shares):
-            raise NotApplicable(f"{second} kinds of the second set are too few for an interval of the ratio")
+            raise NotApplicable(f"the second set has {second} kinds, too few for an interval of the ratio")
         lower, upper = min(lower, lower_of_shares), max(upper, upper_of_shares)
     return Estimate(value, lower, upper, "permuted documents", int(alive.any(axis=1).sum())), null.on_scale(math.exp)
 
 
 def _relabelled(occurs: Any, sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """log of the ratio of kinds where documents in random order are cut into two sets of as many things, (draws,)."""
+    """Return the log ratio of the numbers of kinds, after cutting documents in random order into two sets with equally many things, (draws,)."""
     order = rng.permuted(np.tile(np.arange(sizes.size), (TOGETHER, 1)), axis=1)
     is_first = np.cumsum(sizes[order], axis=1) - sizes[order] / 2 <= sizes.sum() / 2
     labels = np.zeros((sizes.size, TOGETHER), np.float32)

@@ -1,8 +1,9 @@
-"""Regions of records that are like each other, for pictures, vectors and texts, where no short rule about columns outlines what is lost.
+"""Regions of similar records, for pictures, vectors and texts, in which short rules about columns do not describe a loss.
 
-A smooth function of the points (ridge regression on Gaussian kernels at some of the points: Williams and Seeger, Nyström, NeurIPS 2000) learns from some of the records where the second side is missing. Records above a
-threshold are the first outline. The second outline learns that one: records inside are in, but those of the second side that propose are not, for an emptied region has none
-(as in learning from positive and unlabelled examples: Elkan and Noto, KDD 2008). Both thresholds are where the records that propose are worth most (`scan.worth`).
+A smooth function of the points (ridge regression on Gaussian kernels at some of the points: Williams and Seeger, Nyström, NeurIPS 2000) is fitted to
+the proposing records, to predict where the second side is missing. Records above a threshold are the first outline. The second outline is fitted to
+the first: records inside it count as in, except for the proposing records of the second side, because an emptied region has none of these (as in
+learning from positive and unlabelled examples: Elkan and Noto, KDD 2008). Both thresholds maximise the worth of the proposing records (`scan.worth`).
 """
 
 from __future__ import annotations
@@ -16,34 +17,34 @@ from outcross.statistics.neighbours import nearest
 from outcross.statistics.scan import worth
 
 KERNELS = 400
-"""Points at which kernels stand, at most."""
+"""Maximum number of points that are centres of kernels."""
 RIDGE = 1.0
 FOLDS = 5
 LEFT = 0.25
-"""What is left of a region that is outlined, over what should be."""
+"""Assumed ratio of the actual to the expected number of records in a region."""
 BATCH = 8_192
 NEAR = 10
-"""Neighbours of a record that are in its region."""
+"""Number of neighbours to which a record is connected when a region is split into several."""
 JOINED = 20_000
-"""Records of a region of which it is asked whether it is several, at most."""
+"""Maximum number of records of a region that is split into several."""
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Records of both sides as points, and what smooth functions of them are linear in."""
+    """Records of both sides as points, with kernel features in which smooth functions of the points are linear."""
 
     rows: np.ndarray
-    """Which of all records these are, (points,)."""
+    """The rows of these records among all records, (points,)."""
     points: np.ndarray
-    """(points, d)"""
+    """The coordinates, (points, d)."""
     features: np.ndarray
-    """(points, kernels + 1)"""
+    """The kernel features and a constant, (points, kernels + 1)."""
 
 
 def smoothed(rows: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> Points:
-    """Points with the values of kernels there.
+    """Return points with their kernel features.
 
-    The width of a kernel is the median distance between two points. Which points the kernels stand at is drawn without regard to sides.
+    The width of a kernel is the median distance between two points. The centres of the kernels are drawn without regard to sides.
     """
     centres = points[np.sort(rng.permutation(len(points))[:KERNELS])]
     between = _squares(centres, centres)
@@ -58,9 +59,10 @@ def smoothed(rows: np.ndarray, points: np.ndarray, rng: np.random.Generator) -> 
 
 
 def alike(points: Points, is_human: np.ndarray, proposes: np.ndarray, fewest: float) -> Iterator[np.ndarray]:
-    """Regions of like records where the second side is missing, as those that propose tell it: which of the points lie inside, (points,).
+    """Yield regions of similar records in which the second side is missing, by the proposing records: whether each point lies inside, (points,).
 
-    What is outlined may be several regions: those that no chain of near neighbours joins. Each holds at least so many human records that propose. is_human, proposes: (points,).
+    The outline is split into regions that no chain of near neighbours connects. Each region has at least `fewest` proposing human records.
+    is_human, proposes: (points,).
     """
     within = outlined(points.features, is_human, np.flatnonzero(proposes), fewest)
     inside = np.flatnonzero(within)
@@ -72,7 +74,10 @@ def alike(points: Points, is_human: np.ndarray, proposes: np.ndarray, fewest: fl
 
 
 def _joined(points: np.ndarray) -> list[np.ndarray]:
-    """The points that chains of near neighbours join, the largest set first; all of them where they are too many to look."""
+    """Return sets of points that chains of near neighbours connect, the largest set first.
+
+    If there are too many or too few points, all are one set.
+    """
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
@@ -86,7 +91,10 @@ def _joined(points: np.ndarray) -> list[np.ndarray]:
 
 
 def outlined(features: np.ndarray, is_human: np.ndarray, rows: np.ndarray, fewest: float) -> np.ndarray:
-    """Where the second side is missing, as some of the records tell it, (records,): at least so many human ones of them lie inside. rows: those that propose."""
+    """Outline where the second side is missing, by the proposing records `rows`: whether each record lies inside, (records,).
+
+    At least `fewest` proposing human records lie inside.
+    """
     says = worth(is_human[rows], LEFT)
     sides = np.where(is_human[rows], 1.0, -1.0)
     score = np.empty(len(features))
@@ -95,7 +103,7 @@ def outlined(features: np.ndarray, is_human: np.ndarray, rows: np.ndarray, fewes
     products = [some.T.astype(float) @ some for some in own]
     sums = [some.T.astype(float) @ sides[fold == part] for part, some in enumerate(own)]
     product, target = np.sum(products, axis=0), np.sum(sums, axis=0)
-    # Records that propose are scored by a fit that has not seen them, so that the threshold is where fresh ones are worth most.
+    # Proposing records are scored by a fit that has not seen them, so that the threshold is the best one for fresh records.
     for part in range(FOLDS):
         score[rows[fold == part]] = own[part] @ _ridge(product - products[part], target - sums[part])
     others = np.ones(len(features), dtype=bool)
@@ -115,14 +123,14 @@ def _ridge(product: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _threshold(score: np.ndarray, says: np.ndarray, is_human: np.ndarray, fewest: float) -> float:
-    """The score from which records are worth most together, at least so many human ones."""
+    """Return the threshold of the score above which records have the highest total worth, with at least `fewest` human records."""
     order = np.argsort(-score, kind="stable")
     value = np.where(np.cumsum(is_human[order]) >= fewest, np.cumsum(says[order]), -np.inf)
     return float(score[order[int(value.argmax())]])
 
 
 def _squares(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Squared distances, (points, others)."""
+    """Return squared distances, (points, others)."""
     return np.maximum(0.0, np.square(points).sum(axis=1)[:, None] + np.square(others).sum(axis=1) - 2 * points @ others.T)
 
 

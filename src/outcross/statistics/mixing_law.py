@@ -1,9 +1,9 @@
-"""How a loss depends on the shares of pools: loss = c + Σ k exp(t · shares).
+"""Data mixing laws: the loss as a function of the shares of pools, loss = c + Σ k exp(t · shares).
 
-Ye et al., "Data mixing laws: optimizing data mixtures by predicting language modeling performance" (ICLR 2025, arXiv 2403.16952): one term for
-the loss in one domain, several where a validation set holds domains that nobody named. Shares sum to 1, so that k is part of
-t: the law is c + Σ exp(u · shares) with u = t + log k, and is written down with Σ t = 0. It is convex in the shares. With one term it falls
-towards one corner of what is allowed; only several terms, or several domains, have their best share inside.
+Ye et al., "Data mixing laws: optimizing data mixtures by predicting language modeling performance" (ICLR 2025, arXiv 2403.16952). There is one term
+for the loss in one domain, and several if a validation set has unnamed domains. Shares sum to 1, so k can be absorbed into t: the law is c + Σ exp(u
+· shares) with u = t + log k, and it is reported with Σ t = 0. The law is convex in the shares. With one term it decreases towards one corner of the
+allowed region. Only with several terms or several domains can the best shares lie inside.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, rounding
 from outcross.statistics.simplex import ShareRegion
 
 REPLICATES = 200
-"""Resamples behind an interval."""
+"""Number of resamples for an interval."""
 STEPS = 200
-"""Steps of a fit, at most."""
+"""Maximum number of steps of a fit."""
 LARGEST = 50.0
-"""The largest exponent that a fit looks at."""
+"""The largest exponent in a fit."""
 ALPHA = 0.05
-"""The chance with which shares that do not matter are said to matter."""
+"""The level of the test whether shares matter: its false-positive rate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,16 +33,16 @@ class MixingLaw:
     """A law: loss(x) = constant + Σ exp(pulls @ x). Convex in x."""
 
     constant: float
-    """The part of the loss that no share changes."""
+    """The part of the loss that does not depend on the shares."""
     pulls: np.ndarray
-    """(terms, pools): u = t + log k of each term."""
+    """u = t + log k of each term, (terms, pools)."""
 
     def __call__(self, shares: np.ndarray) -> np.ndarray:
-        """The loss at shares. shares: (…, pools); returns (…)."""
+        """Return the loss at shares, (…). shares: (…, pools)."""
         return self.constant + np.exp(shares @ self.pulls.T).sum(axis=-1)
 
     def slope(self, shares: np.ndarray) -> np.ndarray:
-        """The gradient of the loss at one share vector. (pools,)"""
+        """Return the gradient of the loss at one share vector, (pools,)."""
         return np.exp(self.pulls @ shares) @ self.pulls
 
     @property
@@ -52,25 +52,25 @@ class MixingLaw:
 
     @property
     def exponents(self) -> np.ndarray:
-        """t of each term and pool, each term summing to 0: (terms, pools)."""
+        """t of each term and pool, (terms, pools). Each term sums to 0."""
         return self.pulls - self.pulls.mean(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True, eq=False)
 class FittedMixingLaw:
-    """A law that was fitted to losses, and those of its resampled residuals."""
+    """A law that was fitted to losses, and the laws fitted to resampled residuals."""
 
     law: MixingLaw
     replicates: tuple[MixingLaw, ...]
     residuals: np.ndarray
-    """Of each mix: (mixes,)."""
+    """The residual of each mix, (mixes,)."""
 
     @property
     def mixes(self) -> int:
         return len(self.residuals)
 
     def at(self, shares: np.ndarray) -> Estimate:
-        """The predicted mean loss at one share vector."""
+        """Return the predicted mean loss at one share vector."""
         return self._interval(float(self.law(shares)), [float(law(shares)) for law in self.replicates])
 
     @cached_property
@@ -79,12 +79,12 @@ class FittedMixingLaw:
 
     @cached_property
     def scale(self) -> Estimate:
-        """k. Where there are several terms, it is of the first and has no interval."""
+        """k. If there are several terms, it is that of the first term and has no interval."""
         return self._of_one_term(float(self.law.scales[0]), [float(law.scales[0]) for law in self.replicates])
 
     @cached_property
     def exponents(self) -> tuple[Estimate, ...]:
-        """t of each pool, summing to 0; below 0 the pool lowers the loss more than the mean pool does."""
+        """t of each pool. They sum to 0. Below 0: the pool lowers the loss more than the average pool."""
         return tuple(
             self._of_one_term(float(self.law.exponents[0, pool]), [float(law.exponents[0, pool]) for law in self.replicates])
             for pool in range(self.law.pulls.shape[1])
@@ -92,7 +92,7 @@ class FittedMixingLaw:
 
     def _of_one_term(self, value: float, values: Sequence[float]) -> Estimate:
         if len(self.law.pulls) > 1:
-            return without_interval(value, "terms of a law can trade places: no interval", self.mixes)
+            return without_interval(value, "the order of the terms is arbitrary: no interval", self.mixes)
         return self._interval(value, values)
 
     def _interval(self, value: float, values: Sequence[float]) -> Estimate:
@@ -104,16 +104,16 @@ class FittedMixingLaw:
 def fit_mixing_law(
     shares: np.ndarray, losses: np.ndarray, rng: np.random.Generator, most_terms: int = 2, replicates: int = REPLICATES
 ) -> FittedMixingLaw:
-    """The law of losses at shares, by least squares; of the numbers of terms that it may have the one with the least AICc.
+    """Fit a law to losses at shares by least squares. The number of terms, up to `most_terms`, minimises AICc.
 
-    shares: (mixes, pools); losses: (mixes,), each a mean over seeds. Raises BadInput for losses that are not above 0, NotApplicable where there
+    shares: (mixes, pools); losses: (mixes,), each a mean over seeds. Raises BadInput for losses that are not above 0, and NotApplicable if there
     are fewer mixes than a law of one term needs.
     """
     mixes, pools = shares.shape
     if not np.isfinite(losses).all() or not (losses > 0).all():
         raise BadInput(f"losses must be above 0, got {float(np.min(losses)):.6g}; give nats, or squared errors")
     if mixes < pools + 3:
-        raise NotApplicable(f"a mixing law of {pools} pools needs at least {pools + 3} mixes, there are {mixes}")
+        raise NotApplicable(f"a mixing law of {pools} pools needs at least {pools + 3} mixes, got {mixes}")
     one_term = _fitted(shares, losses[None], _starts_of_one(shares, losses[None]))
     fits = [one_term]
     for terms in range(2, most_terms + 1):
@@ -129,9 +129,9 @@ def fit_mixing_law(
 
 
 def _comparable(shares: np.ndarray, fit: _Fits, residuals: np.ndarray) -> np.ndarray:
-    """Residuals that are as large as the errors behind them: a mix that the fit must follow shows less of its error than others do.
+    """Scale residuals to the size of the errors. The residual of a mix with high leverage is smaller than its error.
 
-    Divided by √(1 − leverage) (Davison & Hinkley, Bootstrap Methods, 1997, §6.2), and widened from the normal law to Student's, because
+    Residuals are divided by √(1 − leverage) (Davison & Hinkley, Bootstrap Methods, 1997, §6.2), and widened from the normal law to Student's, because
     the size of the errors is itself estimated.
     """
     slopes = _slopes(shares, fit.most, fit.parameters)[0]
@@ -143,24 +143,24 @@ def _comparable(shares: np.ndarray, fit: _Fits, residuals: np.ndarray) -> np.nda
 
 @dataclass(frozen=True, eq=False)
 class LossPlane:
-    """loss = slopes · shares: what a mixing law must beat."""
+    """The linear model loss = slopes · shares, with which a mixing law is compared."""
 
     slopes: np.ndarray
-    """(pools,)."""
+    """The slope of each pool, (pools,)."""
 
     def __call__(self, shares: np.ndarray) -> np.ndarray:
         return shares @ self.slopes
 
 
 def fit_linear_model(shares: np.ndarray, losses: np.ndarray) -> LossPlane:
-    """The least-squares line of losses over shares."""
+    """Fit losses as a linear function of shares by least squares."""
     return LossPlane(np.linalg.lstsq(shares, losses, rcond=None)[0])
 
 
 def chance_of_no_effect(shares: np.ndarray, losses: np.ndarray) -> float:
-    """P(losses vary with shares as much as these do | the shares do not matter): an F test of a plane and a bowl, exact for normal errors.
+    """Return P(losses vary with the shares as much as these | the shares do not matter), by an F test that is exact for normal errors.
 
-    The bowl (Σ x²) sees what a plane cannot: two pools that are alike alone and better together.
+    The model is linear in the shares plus a quadratic term, Σ x². The quadratic term detects pools that are equally good alone and better together.
 
     >>> rng = np.random.default_rng(0)
     >>> shares = rng.dirichlet(np.ones(3), 20)
@@ -182,11 +182,11 @@ def chance_of_no_effect(shares: np.ndarray, losses: np.ndarray) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """A weighted sum of laws, as of several domains. Convex in the shares."""
+    """A weighted sum of laws, for instance of several domains. It is convex in the shares."""
 
     laws: tuple[MixingLaw, ...]
     weights: np.ndarray
-    """(laws,), summing to 1."""
+    """The weights, (laws,). They sum to 1."""
 
     def __call__(self, shares: np.ndarray) -> float:
         return float(sum(weight * law(shares) for weight, law in zip(self.weights, self.laws, strict=True)))
@@ -196,10 +196,10 @@ class Objective:
 
 
 def best_shares(objective: Objective, region: ShareRegion) -> np.ndarray:
-    """The allowed shares at which a sum of laws is least. (pools,) BadInput where no shares are allowed.
+    """Return the allowed shares that minimise a sum of laws, (pools,). Raises BadInput if no shares are allowed.
 
-    The minimum of a convex function over a polytope, by away-step Frank-Wolfe (Lacoste-Julien & Jaggi, NeurIPS 2015): the gap that it ends with
-    bounds how far the loss is from the least.
+    It minimises a convex function over a polytope by away-step Frank-Wolfe (Lacoste-Julien & Jaggi, NeurIPS 2015). The final gap
+    bounds the distance of the loss from the minimum.
     """
     corner = least_corner(objective.slope(region.centroid), region)
     if sum(len(law.pulls) for law in objective.laws) == 1:
@@ -219,13 +219,13 @@ def best_shares(objective: Objective, region: ShareRegion) -> np.ndarray:
 
 
 MOST_CORNERS = 100
-"""Corners that a search for the least loss visits, at most."""
+"""Maximum number of corners that a search for the smallest loss visits."""
 GAP = 1e-7
-"""How far from the least loss, relative to it, the search ends."""
+"""Relative distance from the smallest loss at which the search ends."""
 
 
 def least_corner(slope: np.ndarray, region: ShareRegion) -> np.ndarray:
-    """The allowed shares at which slope · x is least: a corner. (pools,) BadInput where no shares are allowed."""
+    """Return the allowed shares that minimise slope · x, which are a corner, (pools,). Raises BadInput if no shares are allowed."""
     from scipy.optimize import linprog
 
     bounds, equal, right = [], [np.ones(region.pools)], [1.0]
@@ -253,7 +253,7 @@ def least_corner(slope: np.ndarray, region: ShareRegion) -> np.ndarray:
 
 
 def _corrected(objective: Objective, active: list[np.ndarray], weights: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """The best weights of the corners visited so far, those without weight left out: pairwise steps with exact line search."""
+    """Return the best weights of the visited corners, by pairwise steps with exact line search. Corners without weight are left out."""
     points = np.array(active)
     for _ in range(STEPS):
         shares = weights @ points
@@ -270,7 +270,7 @@ def _corrected(objective: Objective, active: list[np.ndarray], weights: np.ndarr
 
 
 def _line(objective: Objective, shares: np.ndarray, direction: np.ndarray, longest: float) -> float:
-    """The step along a direction that lowers a convex function most, in [0, longest], by bisection of its slope."""
+    """Return the step in [0, longest] along a direction that minimises a convex function, by bisection of its slope."""
     low, high = 0.0, longest
     if objective.slope(shares + high * direction) @ direction <= 0:
         return high
@@ -285,14 +285,14 @@ def _line(objective: Objective, shares: np.ndarray, direction: np.ndarray, longe
 
 @dataclass(frozen=True, eq=False)
 class _Fits:
-    """Laws fitted side by side: the best of its starts for each set of losses."""
+    """Laws fitted to several sets of losses at once, each from its best start."""
 
     parameters: np.ndarray
-    """(sets, 1 + terms × pools): the constant on its own scale, then the pulls."""
+    """The constant on its unbounded scale, then the pulls, (sets, 1 + terms × pools)."""
     errors: np.ndarray
-    """Sum of squared errors: (sets,)."""
+    """Sum of squared errors, (sets,)."""
     most: np.ndarray
-    """The constant is below this: (sets,)."""
+    """Upper bound of the constant, (sets,)."""
     pools: int
 
     def law(self, place: int) -> MixingLaw:
@@ -301,14 +301,14 @@ class _Fits:
 
 
 def _constant(free: np.ndarray, largest: np.ndarray) -> np.ndarray:
-    """A constant in (0, most) of any number."""
+    """Map any number to a constant in (0, largest)."""
     return largest / (1 + np.exp(-np.clip(free, -LARGEST, LARGEST)))
 
 
 def _starts_of_one(shares: np.ndarray, losses: np.ndarray) -> np.ndarray:
-    """Where fits of one term begin: constants from nothing to nearly the least loss, and the line that fits the logarithm of the rest.
+    """Return starts of fits with one term: constants from nearly 0 to nearly the smallest loss, and a linear fit to the logarithm of the rest.
 
-    losses: (sets, mixes); returns (starts, sets, 1 + pools).
+    losses: (sets, mixes). Returns (starts, sets, 1 + pools).
     """
     lowest, mean = losses.min(axis=1), losses.mean(axis=1)
     starts = []
@@ -321,7 +321,8 @@ def _starts_of_one(shares: np.ndarray, losses: np.ndarray) -> np.ndarray:
 
 
 def _starts_of_more(fewer: _Fits, pools: int, terms: int) -> np.ndarray:
-    """Where fits of one term more begin: a term of the fit before split in two that differ in one pool. (starts, sets, 1 + terms × pools)"""
+    """Return starts of fits with one more term, (starts, sets, 1 + terms × pools): the last term of the earlier fit is split into two that differ in
+    a pool."""
     before = fewer.parameters
     last = before[:, -pools:] - np.log(2)
     starts = []
@@ -333,7 +334,7 @@ def _starts_of_more(fewer: _Fits, pools: int, terms: int) -> np.ndarray:
 
 
 def _fitted(shares: np.ndarray, losses: np.ndarray, starts: np.ndarray) -> _Fits:
-    """Fit every set from every start at once (Levenberg-Marquardt), and keep the best start of each.
+    """Fit every set from every start at once by Levenberg-Marquardt, and keep the best fit of each set.
 
     losses: (sets, mixes); starts: (starts, sets, parameters).
     """
@@ -366,19 +367,19 @@ def _fitted(shares: np.ndarray, losses: np.ndarray, starts: np.ndarray) -> _Fits
 
 
 def _misses(shares: np.ndarray, losses: np.ndarray, largest: np.ndarray, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How much a law misses of each loss, (sets, mixes), and the sum of squares, (sets,)."""
+    """Return the residuals of a law, (sets, mixes), and their sum of squares, (sets,)."""
     missed = losses - _constant(parameters[:, :1], largest[:, None]) - _terms(shares, parameters).sum(axis=1)
     return missed, (missed**2).sum(axis=1)
 
 
 def _terms(shares: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    """Each term at each mix: (sets, terms, mixes)."""
+    """Return the value of each term at each mix, (sets, terms, mixes)."""
     pulls = parameters[:, 1:].reshape(len(parameters), -1, shares.shape[1])
     return np.exp(np.minimum(pulls @ shares.T, LARGEST))
 
 
 def _slopes(shares: np.ndarray, largest: np.ndarray, parameters: np.ndarray) -> np.ndarray:
-    """How each prediction changes with each parameter: (sets, mixes, parameters)."""
+    """Return the derivatives of the predictions by the parameters, (sets, mixes, parameters)."""
     part = _constant(parameters[:, :1], largest[:, None]) / largest[:, None]
     of_constant = np.broadcast_to((largest[:, None] * part * (1 - part))[:, :, None], (len(parameters), len(shares), 1))
     of_pulls = np.einsum("skm,mp->smkp", _terms(shares, parameters), shares).reshape(len(parameters), len(shares), -1)
@@ -386,7 +387,7 @@ def _slopes(shares: np.ndarray, largest: np.ndarray, parameters: np.ndarray) -> 
 
 
 def _aicc(error: float, mixes: int, parameters: int, losses: np.ndarray) -> float:
-    """Akaike's criterion for small samples (Hurvich & Tsai, Biometrika 76:297, 1989), of normal errors."""
+    """Return Akaike's criterion for small samples, AICc (Hurvich & Tsai, Biometrika 76:297, 1989), for normal errors."""
     count = parameters + 1
     if mixes <= count + 1:
         return np.inf

@@ -1,4 +1,4 @@
-"""Whether a set could be a mixture of known sources: its means of many features lie between theirs, within their errors."""
+"""A test whether a set can be a mixture of known sources: its means of many features must lie between those of the sources, within their errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from outcross.estimate import NotApplicable
 from outcross.statistics.clusters import covariance_of_means
 
 LEAST_PER_FEATURE = 8
-"""Groups a feature in the smallest of the samples, at least; with fewer, features are put together (principal components)."""
+"""Minimum number of groups per feature in the smallest sample. With fewer, features are combined into principal components."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class MixtureFit:
     """P(a mixture fits as badly), in (0, 1]."""
     features: int
     n: int
-    """Groups of the smallest sample."""
+    """Number of groups of the smallest sample."""
 
 
 def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> MixtureFit:
@@ -42,7 +42,7 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
     limit = fewest // LEAST_PER_FEATURE
     fitted = len(sets) - 2
     if limit <= fitted:
-        raise NotApplicable(f"needs at least {(fitted + 1) * LEAST_PER_FEATURE} groups of texts on each side, there are {fewest}")
+        raise NotApplicable(f"needs at least {(fitted + 1) * LEAST_PER_FEATURE} groups of texts on each side, got {fewest}")
     calibration = np.concatenate(sets[1:])
     centre, scale = calibration.mean(axis=0), calibration.std(axis=0)
     alive = scale > 1e-9

@@ -1,7 +1,7 @@
-"""Who lies near whom: balls to the k-th neighbour, the nearest of others, and what random labels of one cloud of points show.
+"""Nearest neighbours of points: balls to the k-th neighbour, nearest other points, and their null under random labels of one cloud of points.
 
 Precision and recall are those of Kynkäänniemi et al. (NeurIPS 2019, arXiv 1904.06991), density and coverage those of Naeem et al. (ICML 2020,
-arXiv 2002.09797), all with the border of a ball counted in.
+arXiv 2002.09797). In all of them the border of a ball belongs to the ball.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from functools import cached_property
 import numpy as np
 
 BLOCK = 1 << 22
-"""Distances held at a time."""
+"""Maximum number of distances in memory at a time."""
 COUNTED = 1 << 20
-"""Distances held at a time where categories are counted, few enough that a processor has them at hand."""
+"""Maximum number of distances in memory at a time if categories are counted, so that they fit into the cache of a processor."""
 IN_A_BYTE = 255
 """The largest number of a byte."""
 LISTED = 24
-"""Neighbours listed of each point before labels are drawn: fewer than 5 of 24 are of its kind once in 1,300 times."""
+"""Number of neighbours listed for each point before labels are drawn. With random labels, fewer than 5 of 24 are of its kind once in 1,300 times."""
 SPREADS_OUT = 12
-"""Dimensions from which a tree of points is no faster than all distances."""
+"""Number of dimensions from which a tree of points is no faster than computing all distances."""
 FEW_NUMBERS = 8
-"""Coordinates beside those of categories up to which neighbours of the same categories are looked for by a tree."""
+"""Maximum number of coordinates besides those of categories for which neighbours with the same categories are searched with a tree."""
 ROUNDING = 1e-9
-"""Squared distances that inner products of unit-sized points cannot tell from 0."""
+"""Squared distances up to this size count as 0, because inner products of unit-sized points are not more accurate."""
 MANY_CONSTANT = 0.2
-"""Share of coordinates in which all points are equal, above which these are left out."""
+"""Share of coordinates in which all points are equal. If it is larger than this, these coordinates are left out."""
 AT_HAND = 1 << 16
-"""Coordinates that are subtracted at a time, few enough that a processor has them at hand."""
+"""Number of coordinates that are subtracted at a time, so that they fit into the cache of a processor."""
 STRAND = 12
-"""Columns that are looked at together when the smallest numbers of a row are looked for."""
+"""Number of columns that are grouped when the smallest numbers of a row are searched for."""
 SHORTLIST = 4
-"""Candidates more than are asked for, among which exact distances decide."""
+"""Number of candidates in addition to the requested neighbours. Exact distances decide among all candidates."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Distances between real points, between drawn ones, and across, (n, n) each; rows of the last are real."""
+    """Distances between real points, between drawn points, and between both, (n, n) each. The rows of `across` are real points."""
 
     real: np.ndarray
     drawn: np.ndarray
     across: np.ndarray
 
     def numbers(self, k: int) -> dict[str, float]:
-        """Precision, recall, density and coverage."""
+        """Return precision, recall, density and coverage."""
         near_real = self.across <= radii(self.real, k)[:, None]  # (real, drawn)
         near_drawn = self.across <= radii(self.drawn, k)
         return {
@@ -56,7 +56,7 @@ class Graph:
         }
 
     def some(self, n_real: int, n_drawn: int, rng: np.random.Generator) -> Graph:
-        """That of so many of the real and of the drawn points, at random."""
+        """Return the graph of a random choice of `n_real` real points and `n_drawn` drawn points."""
         real, drawn = (
             np.sort(rng.permutation(len(rows))[:n]) for rows, n in ((self.real, n_real), (self.drawn, n_drawn))
         )  # fmt: skip
@@ -64,14 +64,17 @@ class Graph:
 
 
 def graph(drawn: np.ndarray, real: np.ndarray) -> Graph:
-    """The distances of points (n, d). Equal points have distance 0 to the bit, which inner products do not promise."""
+    """Compute the distances of points (n, d). Equal points have distance exactly 0, which inner products would not guarantee."""
     from scipy.spatial.distance import cdist
 
     return Graph(cdist(real, real), cdist(drawn, drawn), cdist(real, drawn))
 
 
 def wide_graph(drawn: np.ndarray, real: np.ndarray, kinds: Sequence[slice] = ()) -> Graph:
-    """As `graph`, rounded to single precision so that ties are ties; in many dimensions from inner products, three times as fast. kinds: as for `nearest`."""
+    """Compute a `graph` with distances rounded to single precision, so that ties are exact.
+
+    In many dimensions it uses inner products, which is three times as fast. kinds: as for `nearest`.
+    """
     if real.shape[1] < SPREADS_OUT:
         whole = graph(drawn, real)
         return Graph(*(distances.astype(np.float32) for distances in (whole.real, whole.drawn, whole.across)))
@@ -79,18 +82,20 @@ def wide_graph(drawn: np.ndarray, real: np.ndarray, kinds: Sequence[slice] = ())
 
 
 def radii(distances: np.ndarray, k: int) -> np.ndarray:
-    """The distance from each point to its k-th neighbour, itself not counted, (n,)."""
+    """Return the distance from each point to its k-th neighbour, not counting itself, (n,)."""
     return np.partition(distances, k, axis=1)[:, k]
 
 
 def nearest(points: np.ndarray, among: np.ndarray, k: int, kinds: Sequence[slice] = ()) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest of `among` (m, d) to each of the points (n, d), nearest first: their distances and which they are, (n, k) each.
+    """Return the distances and the indices of the k points of `among` (m, d) that are nearest to each of the points (n, d), nearest first, (n, k)
+    each.
 
-    In many dimensions candidates come from inner products in single precision, and exact distances decide among these: equal points have distance 0 to the
-    bit. A neighbour can be missed for another that is farther by less than 0.01 units, where units are standard deviations.
+    In many dimensions candidates come from inner products in single precision, and exact distances decide among them, so that equal points have
+    distance exactly 0. A neighbour can be missed in favour of another that is farther by less than 0.01 units, where units are standard deviations.
 
-    The coordinates in each slice of `kinds` name one category, so that two which differ are a unit apart. Categories that differ are counted, which takes a fifth of
-    the time of their inner products. Neighbours that are nearer than a unit are looked for among points of the same categories alone.
+    The coordinates in each slice of `kinds` encode one column of categories, so that two different categories are one unit apart. Different
+    categories are counted, which takes a fifth of the time of their inner products. Neighbours nearer than one unit are searched only among points
+    with the same categories.
     """
     k = min(k, len(among))
     if points.shape[1] < SPREADS_OUT:
@@ -111,19 +116,19 @@ def nearest(points: np.ndarray, among: np.ndarray, k: int, kinds: Sequence[slice
 
 
 def _stretches(n: int, together: int) -> Iterator[tuple[int, int]]:
-    """Where stretches of n things begin and end, so many in each at most."""
+    """Yield the start and the end of each of the consecutive ranges that divide n things, with at most `together` things each."""
     together = max(1, together)
     return ((start, min(n, start + together)) for start in range(0, n, together))
 
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """Points and those among which their neighbours are looked for: the coordinates that are no categories, and the categories."""
+    """Points and the others among which their neighbours are searched, split into numeric coordinates and categories."""
 
     numbers: tuple[np.ndarray, np.ndarray]
-    """Of the points (n, d) and of the others (m, d), those in which all are equal left out."""
+    """Numeric coordinates of the points (n, d) and of the others (m, d). Constant coordinates may be left out."""
     codes: tuple[np.ndarray, np.ndarray]
-    """The category in each column of categories, (columns, n) and (columns, m)."""
+    """The category in each column of categories, of the points (columns, n) and of the others (columns, m)."""
 
     @classmethod
     def of(cls, points: np.ndarray, among: np.ndarray, kinds: Sequence[slice]) -> _Parts:
@@ -131,7 +136,7 @@ class _Parts:
         for kind in kinds:
             is_kind[kind] = True
         numbers = (points[:, ~is_kind], among[:, ~is_kind]) if kinds else (points, among)
-        # A coordinate in which all are equal separates none; a few of them take less time than copies without them.
+        # Constant coordinates do not change distances. A few of them cost less time than a copy without them.
         is_constant = (numbers[1] == numbers[1][0]).all(axis=0) & (numbers[0] == numbers[1][0]).all(axis=0)
         if is_constant.any() and is_constant.mean() > MANY_CONSTANT:
             numbers = (numbers[0][:, ~is_constant], numbers[1][:, ~is_constant])
@@ -142,29 +147,32 @@ class _Parts:
         return cls(numbers, (codes[:, : len(points)], codes[:, len(points) :]))
 
     def of_the_same_kinds(self, k: int) -> np.ndarray:
-        """The k nearest to each point among those of the same categories that are nearer than a unit, -1 where there are fewer, (n, k). Any others are a unit away at least."""
+        """Return the k nearest points with the same categories that are nearer than one unit, -1 if there are fewer, (n, k).
+
+        All points with other categories are at least one unit away.
+        """
         from scipy.spatial import KDTree
 
         (numbers, among), (codes, codes_among) = self.numbers, self.codes
         n = len(numbers)
         if not len(codes) or numbers.shape[1] > FEW_NUMBERS:
             return np.full((n, k), -1)
-        rng = np.random.default_rng(0)  # digests of categories, not random numbers of an answer
+        rng = np.random.default_rng(0)  # for digests of categories only; no reading depends on these numbers
         both = np.concatenate([codes, codes_among], axis=1)
         digests = np.add.reduce([rng.integers(1 << 64, size=int(own.max()) + 1, dtype=np.uint64)[own] for own in both])
-        group = np.unique(digests, return_inverse=True)[1] * 2.0  # farther apart than any distance that is asked for
+        group = np.unique(digests, return_inverse=True)[1] * 2.0  # farther apart than any requested distance
         tree = KDTree(np.column_stack([among, group[n:]]))
         distances, rows = tree.query(np.column_stack([numbers, group[:n]]), k, distance_upper_bound=1 - ROUNDING)
         return np.where(np.isfinite(distances), rows, -1).reshape(n, k)
 
     def squares(self, some: np.ndarray) -> np.ndarray:
-        """Squared distances of some points to all others but for a number for each point, in single precision, (some, m)."""
+        """Return squared distances of some points to all others in single precision, (some, m), up to a constant for each point."""
         squares = self._products[0][some] @ self._products[1]
         self._count_differing(squares, some)
         return squares
 
     def distances(self) -> np.ndarray:
-        """All distances, rounded to single precision, (n, m)."""
+        """Return all distances, rounded to single precision, (n, m)."""
         centre = self.numbers[1].mean(axis=0)
         points, among = (side - centre for side in self.numbers)
         squares = points @ among.T
@@ -178,19 +186,20 @@ class _Parts:
 
     @cached_property
     def _products(self) -> tuple[np.ndarray, np.ndarray]:
-        """What gives squared distances of numbers as products: −2 points and 1, (n, d + 1); the others and their squared lengths, (d + 1, m)."""
+        """Factors whose product gives squared distances of the numbers: −2 points and 1, (n, d + 1); the others and their squared lengths, (d + 1,
+        m)."""
         centre = self.numbers[1].mean(axis=0)
         points, among = ((side - centre).astype(np.float32) for side in self.numbers)
         lengths = np.einsum("nd,nd->n", among, among)
         return np.column_stack([-2 * points, np.ones(len(points), np.float32)]), np.vstack([among.T, lengths])
 
     def _count_differing(self, squares: np.ndarray, some: np.ndarray) -> None:
-        """Add to squares (some, m) in how many columns of categories some points differ from each of the others."""
+        """Add to `squares`, (some, m), the number of columns of categories in which some points differ from each of the others."""
         for start, stop in _stretches(len(self.codes[0]), IN_A_BYTE):
             squares += self._differing(slice(start, stop), some)
 
     def _differing(self, columns: slice, some: np.ndarray) -> np.ndarray:
-        """In how many of these columns of categories, 255 at most, some points differ from each of the others, (some, m)."""
+        """Return the number of these columns of categories, at most 255, in which some points differ from each of the others, (some, m)."""
         (first, among), *rest = zip(self.codes[0][columns, some], self.codes[1][columns], strict=True)
         count = np.not_equal(first[:, None], among).view(np.uint8)
         differs = np.empty(count.shape, dtype=bool)
@@ -201,20 +210,21 @@ class _Parts:
 
 
 def _candidates(squares: np.ndarray, k: int) -> np.ndarray:
-    """Columns that may hold the k smallest numbers of each row, (n, k or a few more)."""
+    """Return columns that probably hold the k smallest numbers of each row, (n, k or a few more)."""
     if k > 3:
         return _smallest(squares, min(k + SHORTLIST, squares.shape[1]))
     shortlists = []
-    for _ in range(min(k + 1, squares.shape[1])):  # one by one: a partition of all takes longer
+    for _ in range(min(k + 1, squares.shape[1])):  # one by one, which is faster than a partition
         shortlists.append(squares.argmin(axis=1))
         squares[np.arange(len(squares)), shortlists[-1]] = np.inf
     return np.column_stack(shortlists)
 
 
 def _smallest(values: np.ndarray, limit: int) -> np.ndarray:
-    """Where the `limit` smallest numbers of each row stand, in any order. (rows, most)
+    """Return the columns of the `limit` smallest numbers of each row, in any order, (rows, limit).
 
-    A number among the smallest lies in one of the `limit` strands of columns that have the smallest minima, so that those alone are sorted.
+    The columns are grouped into strands. Each of the smallest numbers lies in one of the `limit` strands with the smallest minima, so only those are
+    searched.
     """
     rows, columns = values.shape
     strands = columns // STRAND
@@ -244,26 +254,27 @@ def _decided(points: np.ndarray, among: np.ndarray, candidates: np.ndarray, k: i
 
 @dataclass(frozen=True)
 class Cloud:
-    """Points of one kind and their neighbours, listed once; labels are drawn over them as often as one likes.
+    """Points and their neighbours, which are listed once so that labels can be drawn over them many times.
 
-    Equal points are one place with a count, so that ties are not broken by the order in which neighbours are listed.
+    Equal points are one place with a count, so that the order of the list does not break ties.
     """
 
     place: np.ndarray
     """The place of each point, (points,)."""
     near: np.ndarray
-    """The places nearest to each place, itself first, (places, listed)."""
+    """The places nearest to each place, the place itself first, (places, listed)."""
     distances: np.ndarray
 
     def balls(self, is_first: np.ndarray, k: int) -> dict[str, float]:
-        """Precision, recall, density and coverage of the points called first as drawn ones, the others as real."""
+        """Return precision, recall, density and coverage, with the points labelled first as drawn points and the others as real points."""
         drawn = np.bincount(self.place[is_first], minlength=len(self.near))
         real = np.bincount(self.place[~is_first], minlength=len(self.near))
         precision, density, coverage = self._in_balls(real, drawn, k)
         return {"precision": precision, "recall": self._in_balls(drawn, real, k)[0], "density": density, "coverage": coverage}
 
     def _in_balls(self, own: np.ndarray, other: np.ndarray, k: int) -> tuple[float, float, float]:
-        """Share of the others in a ball of their `own` neighbours, balls that hold one over k, share of balls that hold any."""
+        """Return the share of `other` points in any ball of an `own` point, the mean number of such balls divided by k, and the share of balls that
+        hold any."""
         there = np.flatnonzero(own)
         near, distances, others = self.near[there], self.distances[there], own[there]
         reached = np.cumsum(own[near], axis=1) > k
@@ -281,11 +292,14 @@ class Cloud:
         )
 
     def alone(self, is_first: np.ndarray) -> np.ndarray:
-        """The distance of each point called first to the nearest other such point, (first,); of those listed, so at most the farthest of these."""
+        """Return the distance of each point labelled first to the nearest other such point, (first,).
+
+        Only listed neighbours are searched, so the distance is at most that of the farthest listed neighbour.
+        """
         own = np.bincount(self.place[is_first], minlength=len(self.near))
         there = np.flatnonzero(own)
         others = (own > 0)[self.near[there]]
-        others[:, 0] = own[there] > 1  # its own place holds another point only where it holds two
+        others[:, 0] = own[there] > 1  # the own place has another point only if it has two
         rows, last = np.arange(there.size), others.argmax(axis=1)
         last[~others[rows, last]] = self.near.shape[1] - 1
         nearest_other = np.empty(len(self.near), self.distances.dtype)
@@ -294,14 +308,14 @@ class Cloud:
 
 
 def halves(points: int, draws: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Random labels: half of an even number of points are called the first set, (points,) of truth values, draw after draw."""
+    """Yield random labels, (points,) of truth values: half of the points are labelled as the first set."""
     is_first = np.arange(points) < points // 2
     for _ in range(draws):
         yield rng.permutation(is_first)
 
 
 def cloud(points: np.ndarray, listed: int = LISTED, kinds: Sequence[slice] = ()) -> Cloud:
-    """The points (n, d) with their neighbours listed. kinds: as for `nearest`."""
+    """List the neighbours of points (n, d). kinds: as for `nearest`."""
     places, place = np.unique(points, axis=0, return_inverse=True)
     distances, near = nearest(places, places, listed, kinds)
-    return Cloud(place.reshape(-1), near, distances.astype(np.float32))  # rounded so that ties are ties
+    return Cloud(place.reshape(-1), near, distances.astype(np.float32))  # rounded, so that ties are exact

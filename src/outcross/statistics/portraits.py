@@ -1,4 +1,4 @@
-"""What a column looks like on both sides, in a few numbers: what a page draws beside the checks of that column."""
+"""Summaries of a column on both sides in a few numbers, which a page draws next to the checks of that column."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ import numpy as np
 from outcross.data.tables import Table
 
 BINS = 24
-"""Bins of a histogram, at most."""
+"""Maximum number of bins of a histogram."""
 CENTRE = (0.005, 0.995)
-"""Quantiles of the human values between which the bins lie; what is beyond falls into an open bin at either end."""
+"""Quantiles of the human values between which the bins lie. Values beyond them fall into an open bin at either end."""
 BARS = 12
-"""Categories with a bar of their own, the commonest of both sides; the rest share one."""
+"""Number of categories with a bar of their own, the commonest of both sides together. The others share one bar."""
 DEPTHS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
-"""Depths of the quantiles that are held against each other; those with fewer than one human value beyond are left out."""
+"""Depths of the quantiles that are compared. A depth is left out if less than one value of either side is expected beyond it."""
 COLUMNS = 200
-"""Columns that are drawn, at most."""
+"""Maximum number of columns that are drawn."""
 
 
 @dataclass(frozen=True)
 class Portrait:
-    """The shape of a column on both sides."""
+    """The distribution of a column on both sides."""
 
     kind: Literal["number", "category"]
     places: tuple[float, ...]
-    """Of a number the edges between the bins: k edges make k + 1 bins, of which the first and the last are open. Empty for categories."""
+    """For numbers, the edges between the bins: k edges make k + 1 bins, of which the first and the last are open. Empty for categories."""
     names: tuple[str, ...]
-    """Of categories the name of each bar, the last one for all others where there are more; empty for numbers."""
+    """For categories, the name of each bar; the last bar is for all others if there are more. Empty for numbers."""
     human: tuple[int, ...]
-    """Human records in each bin or bar."""
+    """Number of human records in each bin or bar."""
     synthetic: tuple[int, ...]
     missing: tuple[int, int]
-    """Missing values, human and synthetic."""
+    """Number of missing values, human and synthetic."""
     depths: tuple[float, ...] = ()
     human_quantiles: tuple[float, ...] = ()
     synthetic_quantiles: tuple[float, ...] = ()
 
     def __post_init__(self):
-        """ValueError where the numbers do not fit together: they may have been read from a file."""
+        """Check that the numbers are consistent, because they may have been read from a file. Raises ValueError."""
         bars = len(self.places) + 1 if self.kind == "number" else len(self.names)
         if not len(self.human) == len(self.synthetic) == bars > 0:
             raise ValueError(f"{bars} bins or bars have {len(self.human)} human and {len(self.synthetic)} synthetic counts")
@@ -56,37 +56,39 @@ class Portrait:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How predictions of human records came true, of a model that learned from human and of one that learned from synthetic records.
+    """Reliability curves on human records, for a model that learned from human records and for one that learned from synthetic records.
 
-    Each side's predictions are cut into parts of about as many records, in their order; in every part the mean prediction stands beside what came true.
+    The predictions of each model are sorted and cut into parts with about equal numbers of records. Each part has its mean prediction and its mean
+    outcome.
     """
 
     target: str
     learner: str
     of: str
-    """What is predicted: the chance of a class, that of the likeliest class, or the number in human standard deviations."""
+    """The predicted quantity: the probability of a class, that of the most likely class, or the number in human standard deviations."""
     human: tuple[tuple[float, float], ...]
-    """Mean prediction and what came true in each part, of the model that learned from human records."""
+    """Mean prediction and mean outcome in each part, for the model that learned from human records."""
     synthetic: tuple[tuple[float, float], ...]
 
     def __post_init__(self):
-        """ValueError where a number is not finite: they may have been read from a file."""
+        """Check that the numbers are finite, because they may have been read from a file. Raises ValueError."""
         if not all(math.isfinite(number) for side in (self.human, self.synthetic) for point in side for number in point):
-            raise ValueError("every prediction and what came true must be finite numbers")
+            raise ValueError("every prediction and every outcome must be a finite number")
         if not self.human or not self.synthetic:
             raise ValueError("both models must have predictions")
 
 
 PARTS = 10
-"""Parts of the predictions of one model."""
+"""Number of parts into which the predictions of a model are cut."""
 
 
 def reliability(
     target: str, learner: str, classes: Sequence[str], human: np.ndarray, synthetic: np.ndarray, came_true: np.ndarray
 ) -> Reliability:
-    """The reliability of two models over the same human test records.
+    """Return the reliability curves of two models over the same human test records.
 
-    human, synthetic: P(class), (records, classes), or a number, (records,); came_true: the number of the class, or the number, (records,)
+    human, synthetic: P(class), (records, classes), or a number, (records,), from each model. came_true: the index of the class, or the number,
+    (records,).
     """
     sides = [_predicted(predictions, came_true) for predictions in (human, synthetic)]
     label = (
@@ -100,7 +102,7 @@ def reliability(
 
 
 def _predicted(predictions: np.ndarray, came_true: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One prediction a record, and what came true of it."""
+    """Return one prediction per record, and its outcome."""
     if predictions.ndim == 1:
         return predictions, came_true
     if predictions.shape[1] == 2:
@@ -120,7 +122,7 @@ OTHERS = "all others"
 
 
 def portraits(drawn: Table, human: Table) -> Mapping[str, Portrait]:
-    """The portrait of every column of numbers or categories, by its name, of the records in memory."""
+    """Return the portrait of every column of numbers or categories, by its name, from the records in memory."""
     columns = human.of_kind("number", "category")[:COLUMNS]
     paint = {"number": _number, "category": _category}
     return {column: paint[human.kinds[column]](drawn, human, column) for column in columns}
@@ -148,7 +150,7 @@ def _number(drawn: Table, human: Table, column: str) -> Portrait:
 
 
 def _edges(values: np.ndarray) -> np.ndarray:
-    """Edges between the bins: half-way between values where these are few, else evenly over the centre of the human values."""
+    """Return the edges between the bins: half-way between the values if there are few, else evenly spaced over the centre of the human values."""
     distinct = np.unique(values)
     if distinct.size <= BINS:
         return (distinct[1:] + distinct[:-1]) / 2 if distinct.size > 1 else distinct.astype(float)

@@ -1,7 +1,8 @@
-"""One column predicted from the others: how records become numbers, two learners, and what each test record costs them.
+"""Prediction of one column from the others: the encoding of records, two learners, and the losses of test records.
 
-The learners are scikit-learn's. Records are encoded here, by polars and NumPy: OrdinalEncoder gives the same codes in three times the time (24,000 records
-of Adult), OneHotEncoder the same indicators in 1.3 times, and neither makes one encoding for both learners as `EncodedRecords` is.
+The learners are those of scikit-learn. Records are encoded here with polars and NumPy. OrdinalEncoder takes three times as long for the same codes
+(24,000 records of Adult), OneHotEncoder 1.3 times as long for the same indicators, and neither gives one encoding for both learners, as
+`EncodedRecords` does.
 """
 
 from __future__ import annotations
@@ -18,31 +19,32 @@ from outcross.estimate import Estimate, NotApplicable
 
 MOST_CLASSES = 30
 COMMONEST = 60
-"""Categories of a column that a learner tells apart."""
+"""Maximum number of categories of a column that a learner distinguishes."""
 DOUBT = 0.001
-"""Share of every prediction that is spread evenly over the classes: without it, one class that the training data lack costs infinitely much."""
+"""Share of every prediction that is spread evenly over the classes. Without it, a class that the training data lack would have an infinite loss."""
 TREES, FEWEST_TREES = 60, 5
 MOST_LOOKED_AT = 8_000
-"""Columns that all trees together look at, at most: of 64 columns and 24 classes each class has 5 trees. Of 3,750 records of a table with 19 to 29 classes (benchmarks/audit_cost.py, wide) 10 trees a class
-predict no better than 5, and 60 of them learn chance."""
+"""Maximum of the number of trees times the number of columns: with 64 columns and 24 classes each class has 5 trees. For 3,750 records of a table
+with 19 to 29 classes (benchmarks/audit_cost.py, wide), 10 trees per class predict no better than 5, and 60 overfit."""
 LEAVES = 15
 A_WEIGHT = 10
-"""Records for each weight of a logistic regression, below which its weights are held back the more (Peduzzi et al., J. Clin. Epidemiol. 49:1373, 1996)."""
+"""Number of records per weight of a logistic regression below which its penalty is stronger (Peduzzi et al., J. Clin. Epidemiol. 49:1373, 1996)."""
 BINS, FEWEST_BINS = 255, 64
 MOST_BINS = 6_400
-"""Bins of all columns together, at most: a node's histogram of 64 columns of 255 bins each is larger than what a processor has at hand, and of thousands of records it holds mostly zeros."""
+"""Maximum number of bins of all columns together. The histogram of a node with 64 columns of 255 bins does not fit into the cache of a processor, and
+for a few thousand records most of its bins are empty."""
 
 
 @dataclass(frozen=True, eq=False)
 class EncodedRecords:
-    """Records as a learner sees them."""
+    """Encoded records for a learner."""
 
     numbers: np.ndarray
-    """Standardised by the human training data, NaN where missing. (records, numbers)"""
+    """Columns of numbers, standardised by the human training data, NaN for missing values, (records, numbers)."""
     codes: np.ndarray
-    """Which of a column's categories, -1 where missing or rare. (records, categories)"""
+    """Columns of categories as codes, -1 for missing or rare categories, (records, categories)."""
     target: np.ndarray
-    """The number of the class; or the number, in human standard deviations. (records,)"""
+    """The index of the class, or the standardised number, (records,)."""
 
     def take(self, rows: np.ndarray) -> EncodedRecords:
         return EncodedRecords(self.numbers[rows], self.codes[rows], self.target[rows])
@@ -58,19 +60,19 @@ class EncodedRecords:
 
 @dataclass(frozen=True, eq=False)
 class PredictionTask:
-    """What is to be predicted, and how human training data say that records become numbers."""
+    """A target to predict, and the encoding of records, which comes from human training data."""
 
     target: str
     classes: tuple[str, ...]
-    """Of a category, in alphabetical order; none of a number."""
+    """The classes of the target in alphabetical order. Empty if the target is a number."""
     numbers: tuple[str, ...]
     categories: Mapping[str, tuple[str, ...]]
     centre: np.ndarray
     scale: np.ndarray
-    """Of the numbers, then of a target that is one."""
+    """The standard deviations of the columns of numbers, followed by that of a numeric target."""
 
     def records(self, table: Table) -> tuple[EncodedRecords, np.ndarray]:
-        """The records whose target is known, and their rows."""
+        """Return the encoded records with a known target, and their rows."""
         target = _codes(table, self.target, self.classes) if self.classes else table.numbers(self.target)
         rows = np.flatnonzero(target >= 0 if self.classes else np.isfinite(target))
         values = np.column_stack([table.numbers(column) for column in self.numbers]) if self.numbers else np.empty((len(target), 0))
@@ -83,24 +85,24 @@ class PredictionTask:
 
 
 def task(training: Table, target: str | None, columns: Collection[str] | None = None) -> PredictionTask:
-    """What human training data say about predicting a column from these, or from all others; raises NotApplicable where it cannot be predicted."""
+    """Return the task of predicting a column from the given columns, or from all others. Raises NotApplicable if the column cannot be predicted."""
     if target is None:
-        raise NotApplicable("name a target column: --target income")
+        raise NotApplicable("no target column was named; pass one, for example --target income")
     if target not in training.kinds:
         raise NotApplicable(f"no column {target!r} is in both sets; name one of {', '.join(training.kinds)[:120]}")
     kind = training.kinds[target]
     if kind not in ("number", "category"):
-        raise NotApplicable(f"the target {target!r} is a {kind}; only numbers and categories are predicted")
+        raise NotApplicable(f"the target {target!r} is a {kind}, but only numbers and categories can be predicted")
     others = [column for column in training.kinds if column != target and (columns is None or column in columns)]
     numbers = tuple(column for column in others if training.kinds[column] == "number")
     categories = {column: _names(training, column)[:COMMONEST] for column in others if training.kinds[column] == "category"}
     if not numbers and not categories:
-        raise NotApplicable(f"no other column of numbers or categories predicts {target!r}")
+        raise NotApplicable(f"there is no other column of numbers or categories to predict {target!r} from")
     classes = tuple(sorted(_names(training, target))) if kind == "category" else ()
     if kind == "category" and not 2 <= len(classes) <= MOST_CLASSES:
         what = "no value" if not classes else "one value" if len(classes) == 1 else f"{len(classes):,} classes"
         raise NotApplicable(
-            f"the target {target!r} has {what} in the reference; a target has 2 to {MOST_CLASSES} classes, or is a number"
+            f"the target {target!r} has {what} in the reference; a target must have 2 to {MOST_CLASSES} classes or be a number"
         )
     scaled = numbers if classes else (*numbers, target)
     values = [column[np.isfinite(column)] for column in map(training.numbers, scaled)]
@@ -111,7 +113,7 @@ def task(training: Table, target: str | None, columns: Collection[str] | None = 
 
 
 def _names(table: Table, column: str) -> tuple[str, ...]:
-    """The categories of a column, the commonest first."""
+    """Return the categories of a column, the commonest first."""
     counted = table.frame[column].drop_nulls().value_counts(name="_count").sort(["_count", column], descending=[True, False])
     return tuple(counted[column].to_list())
 
@@ -121,13 +123,13 @@ def _codes(table: Table, column: str, names: tuple[str, ...]) -> np.ndarray:
 
 
 Predict = Callable[[EncodedRecords], np.ndarray]
-"""Records → P(class), (records, classes); or numbers, (records,)."""
+"""Takes records and returns P(class), (records, classes), or predicted numbers, (records,)."""
 
 
 def boosted_trees(training: EncodedRecords, classes: int) -> Predict:
-    """60 trees of 15 leaves for each class, fewer where there are many columns and many classes, gradient boosted on histograms (Ke et al., LightGBM, 2017; scikit-learn).
+    """Fit 60 trees of 15 leaves for each class by gradient boosting on histograms (Ke et al., LightGBM, 2017; scikit-learn).
 
-    `classes` is 0 where the target is a number.
+    There are fewer trees, but at least 5, if there are many columns and many classes. `classes` is 0 for a numeric target.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -148,7 +150,10 @@ def boosted_trees(training: EncodedRecords, classes: int) -> Predict:
 
 
 def linear_model(training: EncodedRecords, classes: int) -> Predict:
-    """Logistic or ridge regression on standardised numbers and an indicator a category; where there are fewer than ten records a weight, weights are held back the more."""
+    """Fit a logistic or ridge regression on standardised numbers and one indicator per category.
+
+    The penalty of the logistic regression is stronger if there are fewer than ten records per weight.
+    """
     from sklearn.linear_model import LogisticRegression, Ridge
 
     sizes = [int(training.codes[:, j].max(initial=-1)) + 1 for j in range(training.codes.shape[1])]
@@ -156,7 +161,7 @@ def linear_model(training: EncodedRecords, classes: int) -> Predict:
     weights = (training.numbers.shape[1] + gaps.size + sum(sizes)) * (classes if classes > 2 else 1)
     strength = min(1.0, len(training) / (A_WEIGHT * weights))
     model = LogisticRegression(C=strength, max_iter=200, tol=1e-3) if classes else Ridge()
-    # A solver of steps does with half the digits, in half the time; that of least squares would lose those that tell columns which are nearly the same apart.
+    # The iterative solver needs only single precision, which halves its time. Least squares needs double precision for nearly collinear columns.
     digits = np.float32 if classes else np.float64
     return _fitted(model, lambda records: _for_lines(records, sizes, gaps).astype(digits), training, classes)
 
@@ -166,9 +171,10 @@ def _for_trees(records: EncodedRecords) -> np.ndarray:
 
 
 def _for_lines(records: EncodedRecords, sizes: list[int], gaps: np.ndarray) -> np.ndarray:
-    """gaps: the numbers of which the training records lack some, each with an indicator of that."""
+    """Return the features of the linear model. gaps: the columns of numbers with missing values in training; each also has an indicator of missing
+    values."""
     missing = ~np.isfinite(records.numbers)
-    # A line has no use for values ten deviations out but to be bent by them.
+    # Values are cut at ten standard deviations, because farther values would only distort the fit.
     numbers = np.where(missing, 0.0, np.clip(np.where(missing, 0.0, records.numbers), -10, 10))
     indicators = [records.codes[:, j, None] == np.arange(size) for j, size in enumerate(sizes)]
     return np.concatenate([numbers, missing[:, gaps], *indicators], axis=1)
@@ -182,9 +188,9 @@ def _fitted(model, features: Callable[[EncodedRecords], np.ndarray], training: E
     seen = np.unique(training.target)
     if classes and seen.size < 2:
         return lambda records: _doubting(np.ones((len(records), 1)), seen, classes)
-    # One thread: sets of some thousand records are done before threads have met, and no digit hangs on how many there are.
+    # One thread is as fast for a few thousand records, and the digits do not depend on the number of threads.
     with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore")  # a fit that has not quite converged is measured by what it predicts
+        warnings.simplefilter("ignore")  # a fit that has not fully converged is still judged by its predictions
         model.fit(features(training), training.target.astype(int) if classes else training.target)
     if classes:
         return lambda records: _doubting(model.predict_proba(features(records)), seen, classes)
@@ -192,7 +198,10 @@ def _fitted(model, features: Callable[[EncodedRecords], np.ndarray], training: E
 
 
 def _doubting(chances: np.ndarray, seen: np.ndarray, classes: int) -> np.ndarray:
-    """The chances of all classes, (records, classes), from those of the classes that were seen: a little is shared out among all classes, for those that were not."""
+    """Return the probabilities of all classes, (records, classes), from those of the classes seen in training.
+
+    A small share (`DOUBT`) is spread evenly over all classes, so that unseen classes also have a probability.
+    """
     predicted = np.full((len(chances), classes), DOUBT / classes)
     predicted[:, seen.astype(int)] += (1 - DOUBT) * chances
     return predicted
@@ -202,26 +211,30 @@ LEARNERS: Mapping[str, Callable[[EncodedRecords, int], Predict]] = {"boosted tre
 
 
 def losses(predicted: np.ndarray, records: EncodedRecords) -> np.ndarray:
-    """Log loss in nats, or squared error in human variances of the target, of each record, (records,)."""
+    """Return the log loss in nats, or the squared error in human variances of the target, of each record, (records,)."""
     if predicted.ndim == 2:
         return -np.log(predicted[np.arange(len(records)), records.target.astype(int)])
     return (predicted - records.target) ** 2
 
 
 def squared_errors(predicted: np.ndarray, records: EncodedRecords) -> np.ndarray:
-    """Squared distance of the chances of all classes from what came true, of each record, in [0, 2] (records,): the Brier score is its mean (Brier, Mon. Weather Rev. 78:1, 1950)."""
+    """Return the squared distance between the probabilities of all classes and the outcome, for each record, in [0, 2], (records,).
+
+    The Brier score is its mean (Brier, Mon. Weather Rev. 78:1, 1950). Raises NotApplicable for a numeric target.
+    """
     if predicted.ndim == 1:
-        raise NotApplicable("the target is a number, and its loss is the squared error already")
+        raise NotApplicable("the target is a number, so its loss is already the squared error")
     came_true = np.zeros_like(predicted)
     came_true[np.arange(len(records)), records.target.astype(int)] = 1.0
     return np.square(predicted - came_true).sum(axis=1)
 
 
 def calibration_slope(predicted: np.ndarray, records: EncodedRecords) -> tuple[float, np.ndarray]:
-    """Cox's calibration slope, and what each record contributes to its error, of mean 0, (records,).
+    """Return Cox's calibration slope, and the contribution of each record to its error, (records,), with mean 0.
 
-    The slope b of the logistic regression of the target on the logarithms of the predicted chances, with an intercept a class (Cox, Biometrika 45:562, 1958), and of the straight
-    line of a number on its predictions. 1 where predictions are as sure as they may be, above 1 where they are too timid, as after a symmetric flip of labels, and below 1 where they are too sure.
+    It is the slope of the logistic regression of the target on the logarithms of the predicted probabilities, with an intercept per class (Cox,
+    Biometrika 45:562, 1958). For a numeric target it is the slope of the target on its predictions. It is 1 for calibrated predictions, above 1 for
+    underconfident ones, for instance after a symmetric flip of labels, and below 1 for overconfident ones.
 
     >>> chances = np.repeat([[0.8, 0.2], [0.2, 0.8]], 50, axis=0)
     >>> records = EncodedRecords(np.empty((100, 0)), np.empty((100, 0), int), np.repeat([0, 1, 1, 0], [40, 10, 40, 10]))
@@ -231,7 +244,7 @@ def calibration_slope(predicted: np.ndarray, records: EncodedRecords) -> tuple[f
     if predicted.ndim == 1:
         apart = predicted - predicted.mean()
         if float(apart @ apart) <= 1e-12 * len(records):
-            raise NotApplicable("all predictions are the same")
+            raise NotApplicable("all predictions are equal")
         slope = float(apart @ records.target / (apart @ apart))
         left = records.target - records.target.mean() - slope * apart
         return slope, apart * left * len(records) / float(apart @ apart)
@@ -239,13 +252,13 @@ def calibration_slope(predicted: np.ndarray, records: EncodedRecords) -> tuple[f
 
 
 def _logistic_slope(logs: np.ndarray, target: np.ndarray) -> tuple[float, np.ndarray]:
-    """By Newton's method; logs: of the chances of classes, (records, classes)."""
+    """Fit the slope by Newton's method. logs: logarithms of the class probabilities, (records, classes)."""
     n = len(logs)
     came_true = np.zeros_like(logs)
     came_true[np.arange(n), target] = 1.0
     met = np.flatnonzero(came_true.any(axis=0))
     if met.size < 2:
-        raise NotApplicable("the test records are of one class")
+        raise NotApplicable("all test records have the same class")
     logs, came_true = logs[:, met], came_true[:, met]
     # The parameters are an intercept for each class but the first, and the slope.
     parameters = np.zeros(met.size)
@@ -267,11 +280,11 @@ def _logistic_slope(logs: np.ndarray, target: np.ndarray) -> tuple[float, np.nda
         parameters = parameters + np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-9:
             return float(parameters[-1]), n * scores @ inverse[-1]
-    raise NotApplicable("the classes are told apart without an error, so that no calibration slope is the best")
+    raise NotApplicable("the predictions separate the classes without an error, so the calibration slope is infinite")
 
 
 def _information(chances: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    """Fisher's information on the intercepts of all classes but the first and on the slope, (classes, classes): the covariance, under the chances, of what each moves, summed over records."""
+    """Return Fisher's information on the slope and on the intercepts of all classes but the first, (classes, classes), summed over records."""
     apart = chances * (logs - (chances * logs).sum(axis=1, keepdims=True))
     information = np.empty((chances.shape[1], chances.shape[1]))
     information[:-1, :-1] = np.diag(chances.sum(axis=0)[1:]) - chances[:, 1:].T @ chances[:, 1:]
@@ -281,26 +294,27 @@ def _information(chances: np.ndarray, logs: np.ndarray) -> np.ndarray:
 
 
 def discrimination(predicted: np.ndarray, records: EncodedRecords) -> tuple[float, np.ndarray]:
-    """The area under the ROC curve (of each class against the rest, averaged) or R², and what each record contributes to its error, (records,).
+    """Return the area under the ROC curve (the mean over classes of one class against the rest) or R², and each record's contribution to its error,
+    (records,).
 
-    The contributions have mean 0; their variance over n is that of the area (DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988).
+    The contributions have mean 0. Their variance divided by n is that of the area (DeLong, DeLong and Clarke-Pearson, Biometrics 44:837, 1988).
     """
     if predicted.ndim == 1:
         return _explained((predicted - records.target) ** 2, records.target)
     classes = [k for k in range(predicted.shape[1]) if 5 <= (records.target == k).sum() <= len(records) - 5]
     if not classes:
-        raise NotApplicable("the test records are of one class")
+        raise NotApplicable("no class has at least 5 test records inside and 5 outside")
     areas = [_area(predicted[:, k], records.target == k) for k in (classes[:1] if predicted.shape[1] == 2 else classes)]
     return float(np.mean([area for area, _ in areas])), np.mean([parts for _, parts in areas], axis=0)
 
 
 def area_under_the_curve(score: np.ndarray, is_class: np.ndarray) -> Estimate:
-    """The chance that a record of a class has a higher score than another, ties count half, with its 95 % interval (DeLong et al. 1988).
+    """Return the probability that a record of the class has a higher score than another record, with its 95 % interval (DeLong et al. 1988).
 
-    score: (records,); is_class: (records,) of bool. NotApplicable where all records are of one class.
+    Ties count half. score: (records,); is_class: (records,) of bool. Raises NotApplicable if all records have the same class.
     """
     if is_class.all() or not is_class.any():
-        raise NotApplicable("all records are of one class")
+        raise NotApplicable("all records have the same class")
     area, contributions = _area(score, is_class)
     error = 1.959964 * float(np.sqrt((contributions**2).mean() / score.size))
     return Estimate(area, max(0.0, area - error), min(1.0, area + error), "DeLong, normal interval", score.size)

@@ -1,4 +1,4 @@
-"""Rates of groups, and how far apart they are: gaps with intervals that hold at 0, and what a gap is where nothing differs."""
+"""Rates of groups and the gaps between them, with intervals that are valid at 0, and the null distribution of a gap."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null, share
 
 DRAWS = 4000
-"""Sets of groups by which the null of a gap of several groups is worked out."""
+"""Number of simulated sets of groups for the null distribution of a gap between several groups."""
 
 
 def difference(first: tuple[int, int], second: tuple[int, int], pairs: int = 1) -> Estimate:
-    """The rate of one group less that of another, (count, n) each, with Newcombe's interval of two Wilson intervals.
+    """Return the rate of one group less that of another, (count, n) each, with Newcombe's interval from two Wilson intervals.
 
-    `pairs`: of how many differences it is one; each end then errs so many times more rarely (Bonferroni).
+    `pairs`: the number of differences that are compared together. The error rate of the interval is divided by it (Bonferroni).
 
     Source: Newcombe, Statistics in Medicine 17:873 (1998), method 10.
 
@@ -27,7 +27,7 @@ def difference(first: tuple[int, int], second: tuple[int, int], pairs: int = 1) 
     """
     (a, n), (b, m) = first, second
     if n == 0 or m == 0:
-        raise NotApplicable("one of the two groups has no record here")
+        raise NotApplicable("one of the two groups has no record of this kind")
     z = _quantile(pairs)
     (p, low_p, high_p), (q, low_q, high_q) = _wilson(a, n, z), _wilson(b, m, z)
     low = p - q - math.hypot(p - low_p, high_q - q)
@@ -36,10 +36,11 @@ def difference(first: tuple[int, int], second: tuple[int, int], pairs: int = 1) 
 
 
 def gap(rates: Sequence[tuple[int, int]], among: int = 1) -> Estimate:
-    """The largest rate less the smallest, of groups (count, n), with an interval that holds at 0.
+    """Return the largest rate of groups (count, n) less the smallest, with an interval that is valid at 0.
 
-    The largest of several differences is never negative, so that a percentile bootstrap at 0 never holds it. The interval is that of all signed differences
-    together (Newcombe, Bonferroni): at least what the surest of them says, at most what the widest allows. `among`: of how many gaps this is one.
+    The largest of several differences is never negative, so a percentile bootstrap never covers a true gap of 0. The interval comes from simultaneous
+    intervals of all signed differences (Newcombe, Bonferroni): its ends are the largest lower and the largest upper bound of their sizes. `among`:
+    the number of gaps that are compared together.
 
     >>> estimate = gap([(50, 100), (50, 100)])
     >>> print(f"{estimate.value} {estimate.low} {estimate.high:.3f}")
@@ -56,49 +57,47 @@ def gap(rates: Sequence[tuple[int, int]], among: int = 1) -> Estimate:
 
 
 def larger(first: Estimate, second: Estimate) -> Estimate:
-    """The larger of two gaps, each made as one `among` 2."""
+    """Return the larger of two gaps. Each must have been computed with `among` = 2."""
     ends = (max(first.low or 0.0, second.low or 0.0), max(first.high or 0.0, second.high or 0.0))
     return Estimate(max(first.value, second.value), *ends, first.method, first.n + second.n)
 
 
 def gap_null(sizes: Sequence[Sequence[int]], rates: Sequence[float]) -> Null:
-    """What the largest of some gaps is where no group differs: its mean, and the value that 5 % of samples reach.
+    """Return the null of the largest of some gaps if no groups differ: its mean, and the value that 5 % of samples reach.
 
-    sizes: the records of each group, a row a gap. rates: the common rate of each gap. Of two groups and one gap the mean is
-    √(2/π) √(p(1 − p)(1/n₁ + 1/n₀)); more are drawn from the normal law of rates, from a fixed stream.
+    sizes: the numbers of records of the groups, one row per gap. rates: the common rate of each gap. For two groups and one gap the mean is
+    √(2/π) √(p(1 − p)(1/n₁ + 1/n₀)). In all other cases it is simulated from the normal law of rates with a fixed random stream.
 
     >>> round(gap_null([[5000, 5000]], [0.5]).typical, 4)
     0.008
     """
     if min(min(row) for row in sizes) == 0:
-        raise NotApplicable("one of the groups has no record here")
+        raise NotApplicable("one of the groups has no record of this kind")
     errors = [np.sqrt(rate * (1 - rate) / np.array(row)) for row, rate in zip(sizes, rates, strict=True)]
     if len(errors) == 1 and len(errors[0]) == 2:
         error = float(np.hypot(*errors[0]))
-        return Null(math.sqrt(2 / math.pi) * error, floor=NORMAL_QUANTILE * error, method="mean where groups do not differ")
+        return Null(math.sqrt(2 / math.pi) * error, floor=NORMAL_QUANTILE * error, method="mean if groups do not differ")
     rng = np.random.default_rng(0x6A9)
     drawn = np.max([np.ptp(rng.standard_normal((DRAWS, len(own))) * own, axis=1) for own in errors], axis=0)
-    return Null(
-        float(drawn.mean()), floor=float(np.quantile(drawn, 0.95)), method=f"mean of {DRAWS} draws where groups do not differ"
-    )
+    return Null(float(drawn.mean()), floor=float(np.quantile(drawn, 0.95)), method=f"mean of {DRAWS} draws if groups do not differ")
 
 
 def rate(count: int, n: int) -> Estimate:
-    """A rate of one group; NotApplicable where it has no record."""
+    """Return the rate of one group. Raises NotApplicable if it has no record."""
     if n == 0:
-        raise NotApplicable("the group has no record here")
+        raise NotApplicable("the group has no record of this kind")
     return share(count, n)
 
 
 def _quantile(pairs: int) -> float:
-    """The normal quantile of a two-sided interval of 1 − .05/pairs."""
+    """Return the normal quantile of a two-sided interval with confidence 1 − .05/pairs."""
     from scipy.special import ndtri
 
     return NORMAL_QUANTILE if pairs == 1 else float(ndtri(1 - 0.025 / pairs))
 
 
 def _wilson(count: int, n: int, z: float) -> tuple[float, float, float]:
-    """A share and its Wilson interval."""
+    """Return a share and the ends of its Wilson interval."""
     centre = (count + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * math.sqrt(count * (n - count) / n + z * z / 4)
     return count / n, max(0.0, centre - half), min(1.0, centre + half)

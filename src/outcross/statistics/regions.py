@@ -1,9 +1,11 @@
-"""Regions of records that one of two sets has lost or thinned out: proposed by some of the records, tested by the others.
+"""Regions in which records of one of two sets are missing or rarer. Some of the records propose regions, and the others test them.
 
-The records of either side are dealt into three parts. Two parts propose regions (`scan`: boxes of at most three columns, and `likeness`: records that are like each other), and the third
-tests them, for each part in turn: within a part the labels of its records are independent of the regions, so that the exact conditional test of two counts holds. Holm's
-step makes the tests of one part simultaneous, and the three parts share the error rate evenly (Bonferroni). So a region that is reported anywhere was tested by records that had no say in it,
-and the chance that an honest pair shows any is at most the rate. Two thirds propose, and not a half, because a region that is emptied is easily tested and hard to outline.
+The records of each side are divided at random into three parts. Two parts propose regions (`scan`: boxes of at most three columns; `likeness`: sets
+of similar records), and the third part tests them; each part tests in turn. The labels of the testing records are independent of the proposed
+regions, so the exact conditional test of two counts holds. Holm's procedure makes the tests of one part simultaneous, and the three parts share the
+error rate evenly (Bonferroni). Every reported region was therefore tested by records that did not propose it, and the probability that two samples of
+the same law show any region is at most the error rate. Two thirds of the records propose, and not half, because an emptied region is easy to test and
+hard to outline.
 
 Related: Kim, Lee and Lei, Electron. J. Stat. 13:5253, 2019 (local tests by regression); Kulldorff, Commun. Stat. 26:1481, 1997 (the scan statistic).
 """
@@ -24,21 +26,21 @@ from outcross.statistics.likeness import Points, alike
 from outcross.statistics.scan import PRICE, Scan, worth
 
 PARTS = 3
-"""Parts that the records are dealt into."""
+"""Number of parts into which the records are divided."""
 LEFT = (0.25, 0.6)
-"""What is left of a region, over what should be, in the two searches: of regions that are lost, then of those that are thinned out."""
+"""Assumed ratio of the actual to the expected number of records in a region, in the two searches: for lost regions, then for thinned-out regions."""
 MOST = 8
-"""Boxes that two parts propose, at most."""
+"""Maximum number of boxes that two parts propose."""
 MOST_ALIKE = 4
-"""Regions of like records that two parts propose, at most."""
+"""Maximum number of regions of similar records that two parts propose."""
 LEAST_SHARE = 0.01
-"""Share of human records that a region holds, at least."""
+"""Minimum share of human records in a region."""
 LEAST = 10
-"""Human records that it holds among those that propose it, at least."""
+"""Minimum number of human records in a region, among the records that propose it."""
 EXPLAINED = 0.5
-"""Share of the records missing from a region that one column's own change takes away, from which that column explains it."""
+"""Minimum share of a region's missing records that the change of a single column must account for, so that the column explains the region."""
 ALIKE = 0.5
-"""Share of the smaller of two regions that the other holds too, from which they are one region."""
+"""Minimum overlap, as a share of the smaller region, at which two regions count as the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,35 +49,36 @@ class Proposal:
 
     conditions: tuple[Condition, ...]
     inside: np.ndarray
-    """Which records lie in it, of both sides, (records,)."""
+    """Whether each record of both sides lies in the region, (records,)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A region with what the records that had no say in it show."""
+    """A region with the results of its test, on records that did not propose it."""
 
     conditions: tuple[Condition, ...]
     inside: np.ndarray
-    """Which records lie in it, of both sides, (records,)."""
+    """Whether each record of both sides lies in the region, (records,)."""
     human_share: float
-    """Share of the human records that test it, in [0, 1]."""
+    """Share of the testing human records that lie in the region, in [0, 1]."""
     ratio: Estimate
-    """Its synthetic share over its human share, with an interval that is simultaneous over all regions tested."""
+    """Synthetic share of the region divided by its human share, with an interval that is simultaneous over all regions tested."""
     null: Null
-    """p is adjusted for all regions tested."""
+    """The null; its p-value is adjusted for all regions tested."""
     explained_by: str = ""
-    """The column whose own change takes away most of what is missing; "" where none does."""
+    """The column whose change alone explains most of the missing records, or "" if there is none."""
 
     @property
     def rule(self) -> str:
-        """What lives there, as in "age < 26 and job = student"."""
+        """The rule as text, such as "age < 26 and job = student"."""
         return " and ".join(condition.words for condition in self.conditions)
 
 
 def looked_at(facets: Sequence[Facet], points: Points | None, is_human: np.ndarray, rng: np.random.Generator) -> list[Region]:
-    """The regions that were looked at, each once, the surest to be thinned out first; those of like records (`points`) have no conditions.
+    """Return the regions that were tested, each once, the most significantly thinned out first. Regions of similar records (`points`) have no
+    conditions.
 
-    facets and is_human: of all records; nothing in facets and points may depend on the sides.
+    facets and is_human are those of all records. Facets and points must not depend on the sides.
     """
     part = dealt(is_human, rng)
     regions: list[Region] = []
@@ -90,9 +93,10 @@ def looked_at(facets: Sequence[Facet], points: Points | None, is_human: np.ndarr
 
 
 def explaining(region: Region, facets: Sequence[Facet], is_human: np.ndarray) -> str:
-    """The column of a region's rule whose change alone takes away most of the records that are missing there; "" where none does, or where none are missing.
+    """Return the column of a region's rule whose change alone explains most of the missing records, or "" if there is none or no record is missing.
 
-    Human records are weighted so that the column has the shares that it has on the second side, inside and outside of the rule. A region of two columns that is emptied stays nearly full under such weights.
+    Human records are weighted so that the column has the same distribution as on the second side, inside and outside of the rule. If a region of two
+    columns was emptied, it stays nearly full under such weights.
     """
     conditions = {condition.column: condition for condition in region.conditions}
     human, other = (float(region.inside[side].mean()) for side in (is_human, ~is_human))
@@ -119,7 +123,10 @@ def _alike(points: Points, is_human: np.ndarray, proposes: np.ndarray, fewest: f
 
 
 def dealt(is_human: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The part of each record, (records,), as many of each side in each as can be; sides of one size are dealt alike, so that equal sets stay equal."""
+    """Return the part of each record, (records,).
+
+    Each side is divided as evenly as possible. Sides of equal size are divided alike, so that equal sets stay equal.
+    """
     part = np.empty(is_human.size, dtype=np.int8)
     seed = rng.integers(1 << 32)
     for side in (is_human, ~is_human):
@@ -131,9 +138,9 @@ def dealt(is_human: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def boxes(
     facets: Sequence[Facet], is_human: np.ndarray, rows: np.ndarray, fewest: float, rng: np.random.Generator
 ) -> Iterator[Proposal]:
-    """Boxes in which the second of the sides is missing among some of the records, the one that is worth most first; at least one where any is large enough.
+    """Yield boxes in which records of the second side are missing, the box with the highest worth first, and at least one box if any is large enough.
 
-    facets, is_human: of all records; rows: those that propose; fewest: how many human ones of them lie in a box, at least.
+    facets and is_human are those of all records. rows: the records that propose. fewest: the minimum number of proposing human records in a box.
     """
     if not facets:
         return
@@ -165,9 +172,10 @@ def _best(
     scans: Sequence[Scan], facets: Sequence[Facet], every: np.ndarray, rows: np.ndarray, worths: np.ndarray, is_human: np.ndarray, fewest: float,
     rng: np.random.Generator,
 ) -> tuple[float, Proposal | None]:  # fmt: skip
-    """The best box of the first search whose box holds enough human records, or else of the last, and what it is worth; None where there is none.
+    """Return the worth and the best box of the first search with enough human records in its box, or else of the last search. The box is None if
+    there is none.
 
-    At a low price chance alone outlines small boxes; where the best one is too small, a plainer one may not be.
+    At a low price, chance alone outlines small boxes. If the best box is too small, a simpler box may be large enough.
     """
     value, best = 0.0, None
     for scan in scans:
@@ -179,7 +187,7 @@ def _best(
 
 
 def _with_ends(facets, every: np.ndarray, box, rows: np.ndarray, says: np.ndarray) -> Proposal:
-    """The box with the ends of its numbers where they are worth most, as conditions."""
+    """Return the box as conditions, with the ends of its intervals moved to where the worth is highest."""
     worths = np.zeros(every.shape[1])
     worths[rows] = says
     masks = {i: chosen[every[i]] for i, chosen in box.items()}
@@ -195,9 +203,9 @@ def _with_ends(facets, every: np.ndarray, box, rows: np.ndarray, says: np.ndarra
 
 
 def tested(proposals: Sequence[Proposal], is_human: np.ndarray, among: np.ndarray) -> list[Region]:
-    """The proposals with what the records `among` show, of which none had a say in them; p and intervals are simultaneous over all parts.
+    """Test the proposals on the records `among`, which did not propose them. P-values and intervals are simultaneous over all parts.
 
-    A region without a human record among them is left out, for its ratio cannot be had.
+    A region without a human record among the testing records is left out, because its ratio is not defined.
     """
     n, m = int((is_human & among).sum()), int((~is_human & among).sum())
     level = LEVEL / (PARTS * max(1, len(proposals)))
@@ -221,7 +229,7 @@ def tested(proposals: Sequence[Proposal], is_human: np.ndarray, among: np.ndarra
 
 
 def apart(regions: Sequence[Region], is_human: np.ndarray) -> list[Region]:
-    """The regions without those that are another one again, the surest first: three parts propose the same region up to three times."""
+    """Return the regions without duplicates, the most significant first. The three parts may propose the same region up to three times."""
     ordered = sorted(regions, key=lambda region: (region.null.p, region.ratio.high, -region.human_share, region.rule))
     kept: list[Region] = []
     for region in ordered:
@@ -232,7 +240,7 @@ def apart(regions: Sequence[Region], is_human: np.ndarray) -> list[Region]:
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Holm's adjusted p-values (Scand. J. Stat. 6:65, 1979).
+    """Return Holm's adjusted p-values (Scand. J. Stat. 6:65, 1979).
 
     >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
     [0.03, 0.06, 0.06]
@@ -245,7 +253,7 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def _floor(x: int, y: int, n: int, m: int, level: float) -> float:
-    """The ratio that 5 % of pairs of honest samples reach in at least one of the regions."""
+    """Return the ratio that 5 % of pairs of samples of the same law reach in at least one of the regions."""
     from scipy.stats import binom
 
     few = int(binom.ppf(level, x + y, m / (n + m)))

@@ -1,6 +1,6 @@
-"""How often each record occurs: distinct records at equal size, pairs of equal records, records that another set has too.
+"""Counts of repeated records: distinct records at equal size, pairs of equal records, and records that also occur in another set.
 
-Nothing here is bootstrapped: a resample repeats records, which is the very thing that is counted.
+Nothing here uses a bootstrap, because a resample repeats records, and repetitions are counted here.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     import polars
 
 CAP = 1_000_000
-"""Distinct records that are counted, at most; of more, those with the smallest hashes."""
+"""Maximum number of distinct records that are counted. If there are more, those with the smallest hashes are counted."""
 
 
 @dataclass(frozen=True, eq=False)
 class Occurrences:
-    """Hashes of distinct records, ascending, and how many records have each, (distinct,).
+    """Hashes of distinct records, in ascending order, and the number of records with each hash, (distinct,) each.
 
-    Where more than a million are distinct they are a uniform sample of the distinct ones, those whose hash is at most `largest`, each with its exact count
-    (distinct sampling: Gibbons, VLDB 2001); two samples of two sets hold the same records of both.
+    If more than a million records are distinct, these are a uniform sample of them: those with a hash of at most `largest`, each with its exact count
+    (distinct sampling: Gibbons, VLDB 2001). Samples of two sets select the same records.
     """
 
     hashes: np.ndarray
@@ -39,18 +39,18 @@ class Occurrences:
 
     @property
     def rows(self) -> int:
-        """Records counted."""
+        """Number of records counted."""
         return int(self.counts.sum())
 
     def at_most(self, largest: int | None) -> Occurrences:
-        """The records whose hash is at most that."""
+        """Return the records with a hash of at most `largest`."""
         if largest is None or (self.largest is not None and self.largest <= largest):
             return self
         kept = int(np.searchsorted(self.hashes, largest, side="right"))
         return Occurrences(self.hashes[:kept], self.counts[:kept], largest)
 
     def are_in(self, other: Occurrences) -> np.ndarray:
-        """Whether each distinct record is in the other set, (distinct,)."""
+        """Return whether each distinct record is in the other set, (distinct,)."""
         if other.hashes.size == 0:
             return np.zeros(self.hashes.size, dtype=bool)
         place = np.minimum(np.searchsorted(other.hashes, self.hashes), other.hashes.size - 1)
@@ -58,23 +58,23 @@ class Occurrences:
 
 
 def alike(*sides: Occurrences) -> tuple[Occurrences, ...]:
-    """The sides cut to hashes that all of them count."""
+    """Cut the sides to the hashes that all of them count."""
     largest = min((side.largest for side in sides if side.largest is not None), default=None)
     return tuple(side.at_most(largest) for side in sides)
 
 
 def occurrences(hashes: np.ndarray) -> Occurrences:
-    """Of records by their hashes, or of the values themselves (n,)."""
+    """Count the occurrences of hashes of records, or of values themselves, (n,)."""
     return Occurrences(*np.unique(hashes, return_counts=True))
 
 
 def hashes_of(frame: polars.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """A uniform 64-bit hash of each record, the same for the same values wherever they stand, (n,)."""
+    """Return a uniform 64-bit hash of each record, (n,). It depends only on the values of the record."""
     return mixed(frame.select(columns).hash_rows(seed=0).to_numpy())
 
 
 class Repeats:
-    """A sketch of how often each record occurs."""
+    """A sketch that counts how often each record occurs."""
 
     def __init__(self, columns: Sequence[str], cap: int = CAP):
         self.columns = tuple(columns)
@@ -116,18 +116,19 @@ class Repeats:
 
 
 def distinct_at(counts: np.ndarray, size: int) -> tuple[float, float]:
-    """How many distinct things so many of the records hold on average, drawn without replacement, and its standard error (rarefaction: Hurlbert,
+    """Return the expected number of distinct things among `size` records drawn without replacement, and its standard error (rarefaction: Hurlbert,
     Ecology 52:577, 1971), for `counts` (distinct,) and `size` below their sum.
 
-    Σ 1 − C(N − c, size) / C(N, size). The error is the jackknife's over records, which is too large on average, never too small (Efron and Stein 1981).
+    It is Σ 1 − C(N − c, size) / C(N, size). The error is the jackknife error over records, which is never too small on average (Efron and Stein
+    1981).
 
-    >>> value, _ = distinct_at(np.array([2, 1, 1]), 2)  # of the 6 pairs of 4 records, one is twice the same
+    >>> value, _ = distinct_at(np.array([2, 1, 1]), 2)  # of the 6 pairs of 4 records, one consists of equal records
     >>> print(f"{value:.6f}")
     1.833333
     """
     n = int(counts.sum())
     if not 0 < size < n:
-        raise NotApplicable(f"{amount(n, 'record')}, distinct ones among {size} need more than that")
+        raise NotApplicable(f"{amount(n, 'record')}, but the number of distinct records among {size} needs more records")
     each, of_each = np.unique(counts, return_counts=True)
     now, left_out, one_fewer = (_missed(each, n, size), _missed(each, n - 1, size), _missed(each - 1, n - 1, size))
     value = float(of_each @ (1 - now))
@@ -139,7 +140,7 @@ def distinct_at(counts: np.ndarray, size: int) -> tuple[float, float]:
 
 
 def _missed(count: np.ndarray, n: int, size: int) -> np.ndarray:
-    """P(none of so many drawn of n is one of `count`), the hypergeometric probability of 0."""
+    """Return the hypergeometric probability that none of `size` records drawn from n is one of `count` records."""
     from scipy.special import gammaln
 
     chance = np.full(count.shape, 0.0)
@@ -151,10 +152,10 @@ def _missed(count: np.ndarray, n: int, size: int) -> np.ndarray:
 
 
 def equal_pairs(counts: np.ndarray) -> tuple[float, float]:
-    """P(two records are equal), Simpson's index without bias (Nature 163:688, 1949), and its standard error (the jackknife of that U-statistic)."""
+    """Return P(two records are equal), the unbiased Simpson index (Nature 163:688, 1949), and the jackknife standard error of this U-statistic."""
     n = int(counts.sum())
     if n < 3:
-        raise NotApplicable(f"{amount(n, 'record')}, pairs need at least 3")
+        raise NotApplicable(f"{amount(n, 'record')}, but pairs need at least 3")
     pairs = float(np.sum(counts * (counts - 1.0)))
     value = pairs / (n * (n - 1.0))
     without = (pairs - 2 * (counts - 1.0)) / ((n - 1.0) * (n - 2.0))
@@ -163,26 +164,29 @@ def equal_pairs(counts: np.ndarray) -> tuple[float, float]:
 
 
 def found_in(first: Occurrences, second: Occurrences) -> tuple[int, int, Estimate]:
-    """How many records of a set another set has too, of how many, and their share with an interval over distinct records."""
+    """Return the number of records of a set that also occur in another set, the number of all its records, and the share with its interval.
+
+    The interval is over distinct records.
+    """
     first, second = alike(first, second)
     if first.rows == 0:
         raise NotApplicable("no records")
     hits = np.where(first.are_in(second), first.counts, 0)
     count, n = int(hits.sum()), first.rows
-    if hits.size == 1:  # one thing again and again tells as much as one
+    if hits.size == 1:  # many copies of one record have the information of one record
         return count, n, replace(independent(count // n, 1), method="Wilson over distinct records", n=n)
     return count, n, share(hits.astype(float), first.counts.astype(float), "records", "distinct records")
 
 
 def seen_again(counts: np.ndarray) -> tuple[int, int]:
-    """How many of how many records a set has once more, as evidence on how many of fresh ones it would have.
+    """Estimate the share of fresh records that would occur in a set, from the set itself, as (hits, effective number of records).
 
-    Good's estimate of the mass of what was seen, 1 − f₁/N (Biometrika 40:237, 1953), with as many records as carry its error:
-    variance (f₁ (1 − f₁/N) + 2 f₂)/N² (Esty, Ann. Stat. 11:905, 1983), and no more than half of them, for equal records come in pairs.
+    It is Good's estimate of the mass of the seen records, 1 − f₁/N (Biometrika 40:237, 1953). The effective number of records reproduces its
+    variance, (f₁ (1 − f₁/N) + 2 f₂)/N² (Esty, Ann. Stat. 11:905, 1983). It is at most half of the records, because equal records come in pairs.
     """
     n, once, twice = int(counts.sum()), int((counts == 1).sum()), int((counts == 2).sum())
     if n < 2:
-        raise NotApplicable(f"{amount(n, 'record')}, none can occur again")
+        raise NotApplicable(f"{amount(n, 'record')}, but repetitions need at least 2")
     q = 1 - once / n
     scatter = once * q + 2 * twice
     size = int(min(n / 2, q * (1 - q) * n * n / scatter)) if scatter > 0 and 0 < q < 1 else n // 2

@@ -1,11 +1,14 @@
-"""Boxes of records in which one of two sets is missing: intervals and sets of codes of at most three columns (`facets`).
+"""Search for boxes of records in which one of two sets is missing: intervals and sets of codes of at most three columns (`facets`).
 
-A record of the first set is worth log(P(it | thinned) / P(it | not)), one of the second likewise, so that a box is worth the log-likelihood ratio that the
-second set is thinned in it to a given share of what it should be. That sum is additive over records, so that the best interval or set of one column, given the
-other conditions, is found exactly in one pass (Neill, JRSS-B 74:337, 2012); all pairs of columns are looked at together, because a box of two columns may leave no
-trace in either alone, and the best boxes are then improved, column by column, and given a third condition where that pays. Each condition must earn a quarter of what it takes to
-name it among all others (Rissanen, Automatica 14:465, 1978), which is about a nat an end, as Akaike's criterion asks. The whole would guard against a box where nothing is lost; but other records
-test each box, so that the price has to keep its outline plain and no more, and a region of which half is left is not worth the whole.
+The worth of a record is log(P(its side | thinned) / P(its side | not thinned)). The worth of a box is the sum over its records: the log-likelihood
+ratio that the second set is thinned in the box to a given share of its expected number. Because this sum is additive, the best interval or set of
+codes of one column, given the other conditions, is found exactly in one pass (Neill, JRSS-B 74:337, 2012). All pairs of columns are searched jointly,
+because a box of two columns may leave no trace in either column alone. The best boxes are then improved column by column, and get a third condition
+if that increases their worth.
+
+Each condition costs a quarter of its description length, the information that names it among all conditions (Rissanen, Automatica 14:465, 1978). This
+is about one nat per end, as in Akaike's criterion. The full description length would protect against boxes where nothing is lost. But other records
+test each box, so the price only has to keep the outline simple, and with the full price a region that keeps half of its records would not be found.
 """
 
 from __future__ import annotations
@@ -21,33 +24,33 @@ import numpy as np
 from outcross.statistics.facets import Facet
 
 Box = Mapping[int, np.ndarray]
-"""Which codes of a facet a record must have, (codes,), by the facet's number."""
+"""The conditions of a box: for the index of each facet, whether each code is inside, (codes,)."""
 PRICE = 0.25
-"""The part of what it takes to name a condition that it must earn."""
+"""The cost of a condition, as a share of its description length."""
 DEPTH = 3
-"""Conditions of a box, at most."""
+"""Maximum number of conditions of a box."""
 BEGINNINGS = 16
-"""Boxes of two columns that are improved."""
+"""Number of initial boxes that are improved."""
 ROUNDS = 8
-"""Times that a box is improved, at most."""
+"""Maximum number of rounds in which a box is improved."""
 WORTH = 1.0
-"""What a code must be worth to be in a set, in nats: otherwise each category of one record would be."""
+"""Minimum worth of a code in a set, in nats. Without it, every category with a single record would be in the set."""
 MISSING_WORTH = 2.0
-"""What missing values must be worth to be in an interval, in nats: "or missing" is another condition."""
+"""Minimum worth of missing values to be added to an interval, in nats, because "or missing" is a further condition."""
 ALL_PAIRS = 60
-"""Facets of which all pairs are looked at in full; where there are more, coarse pairs are looked at first."""
+"""Maximum number of facets of which all pairs are searched in full. With more, pairs are first screened with coarse codes."""
 COARSE = 5
-"""Codes of a facet in coarse pairs, that of a missing value included."""
+"""Number of coarse codes of a facet, including that of a missing value."""
 PAIRS = 400
-"""Pairs that are looked at in full where there are many."""
+"""Number of pairs that are searched in full after screening."""
 COUNTED = 1 << 22
-"""Codes of records that are counted at a time."""
+"""Number of codes of records that are counted at a time."""
 SCREENED = 20_000
-"""Records in which coarse pairs are looked at, at most."""
+"""Maximum number of records for screening pairs with coarse codes."""
 
 
 def worth(is_first: np.ndarray, share_left: float) -> np.ndarray:
-    """What each record says for a second set that is thinned to `share_left` of what it should be, in nats. (records,)"""
+    """Return the worth of each record, in nats, (records,), if the second set is thinned to `share_left` of its expected number."""
     first = int(is_first.sum())
     second = is_first.size - first
     honest, thinned = second / (first + second), share_left * second / (first + share_left * second)
@@ -56,15 +59,15 @@ def worth(is_first: np.ndarray, share_left: float) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """The search for boxes among some records."""
+    """A search for boxes among some records."""
 
     facets: Sequence[Facet]
     codes: np.ndarray
-    """(facets, records)"""
+    """The codes of the records, (facets, records)."""
     price: float = PRICE
 
     def best(self, worths: np.ndarray, rng: np.random.Generator) -> tuple[float, Box]:
-        """The box that is worth most, less what it takes to name it, for the worth of each record in nats, (records,)."""
+        """Return the best box and its worth less its cost. worths: the worth of each record in nats, (records,)."""
         best, box = -math.inf, {}
         for beginning in self._beginnings(worths, rng):
             value, improved = self._improved(beginning, worths)
@@ -73,11 +76,11 @@ class Scan:
         return best, self._plainer(box, worths) if box else box
 
     def inside(self, box: Box, but: int | None = None) -> np.ndarray:
-        """Which records lie in a box, one of its conditions left out where that is said. (records,)"""
+        """Return whether each record lies in a box, (records,). The condition on the facet `but` is ignored."""
         return inside(self.codes, box, but)
 
     def _beginnings(self, worths: np.ndarray, rng: np.random.Generator) -> list[Box]:
-        """The best boxes of one column and of two columns."""
+        """Return the best boxes of one column and of two columns, from which the search starts."""
         boxes = [
             (value, {i: codes})
             for value, i, codes in self._best_of_each(np.arange(len(self.facets)), np.arange(worths.size), worths)
@@ -87,10 +90,10 @@ class Scan:
         return [box for _, box in sorted(boxes, key=lambda scored_box: -scored_box[0])[:BEGINNINGS]]
 
     def _best_of_each(self, which: np.ndarray, rows: np.ndarray, worths: np.ndarray) -> Iterator[tuple[float, int, np.ndarray]]:
-        """Of each of some facets the set of codes that is worth most among these rows: its worth less what it takes to name it, the number of the facet, and the set."""
+        """Yield the best set of codes of each facet among these rows, as (worth less cost, index of the facet, whether each code is inside)."""
         of_codes, codes = self._worth_of_each(which, rows, worths), np.zeros((which.size, self._widest), dtype=bool)
         values = np.empty(which.size)
-        # Codes that a set of categories does not have are worth nothing, so that no such set holds them; an interval might.
+        # Codes that a facet does not have are worth 0, so no set contains them. An interval could, so intervals are cut to the facet's codes.
         for (is_ordered, levels), some in self._groups(which).items():
             width = levels if is_ordered else self._widest
             codes[some, :width], values[some] = best_codes(of_codes[some, :width], is_ordered)
@@ -99,7 +102,7 @@ class Scan:
             yield value - self._cost(i, chosen), i, chosen
 
     def _worth_of_each(self, which: np.ndarray, rows: np.ndarray, worths: np.ndarray) -> np.ndarray:
-        """What each code of some facets is worth among these rows, (facets, most codes of any)."""
+        """Return the worth of each code of some facets among these rows, (facets, largest number of codes)."""
         several = max(1, COUNTED // max(1, rows.size))
         parts = []
         for some in (which[start : start + several] for start in range(0, which.size, several)):
@@ -109,7 +112,10 @@ class Scan:
         return np.concatenate(parts).reshape(which.size, -1)
 
     def _groups(self, which: np.ndarray) -> dict[tuple[bool, int], np.ndarray]:
-        """Places in `which` of facets that are looked at together: intervals of as many codes; all sets of categories."""
+        """Group the facets that are searched together: ordered facets with the same number of codes, and all facets of categories.
+
+        Returns the positions of each group in `which`.
+        """
         kinds: dict[tuple[bool, int], list[int]] = {}
         for place, i in enumerate(which):
             facet = self.facets[i]
@@ -117,7 +123,7 @@ class Scan:
         return {kind: np.array(places) for kind, places in kinds.items()}
 
     def _best_of_pairs(self, pairs: Sequence[tuple[int, int]], worths: np.ndarray) -> list[tuple[float, Box]]:
-        """The best box of each pair of columns that is reached from intervals and codes of the first, each set best given the other."""
+        """Return the best box of each pair of columns, from alternating searches that start at intervals or codes of the first column."""
         boxes: list[tuple[float, Box]] = [(0.0, {})] * len(pairs)
         alike: dict[tuple[bool, int, bool, int], list[int]] = {}
         for place, (i, j) in enumerate(pairs):
@@ -136,7 +142,7 @@ class Scan:
         return boxes
 
     def _cells(self, i: int, j: int, worths: np.ndarray) -> np.ndarray:
-        """What each pair of codes of two facets is worth, (codes of the one × codes of the other,)."""
+        """Return the worth of each pair of codes of two facets, (codes of the first × codes of the second,)."""
         of_i, of_j = self.facets[i], self.facets[j]
         return np.bincount(self._rows[i] * of_j.levels + self._rows[j], weights=worths, minlength=of_i.levels * of_j.levels)
 
@@ -147,23 +153,26 @@ class Scan:
         return self._coarse_pairs(worths, rng)
 
     def _coarse_pairs(self, worths: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-        """The pairs of columns whose coarse cells are worth most, one column cut into few codes."""
+        """Yield the pairs of columns whose cells of coarse codes have the highest worth."""
         n, records = self.codes.shape
         rows = rng.permutation(records)[:SCREENED] if records > SCREENED else np.arange(records)
         coarse = np.stack([coarser(facet)[codes[rows]] for facet, codes in zip(self.facets, self.codes, strict=True)])
         some = worths[rows]
         first, second = np.triu_indices(n, 1)
         cells = np.zeros((first.size, COARSE, COARSE), dtype=np.float32)
-        # Records are worth two numbers, one a side, and nothing where a box is taken out.
+        # There are two different worths, one per side, and records in boxes that were already found are worth 0.
         for number in np.unique(some[some != 0]):
             cells += np.float32(number) * self._counted(coarse, rows, some == number, bool(number > 0))[first, second]
-        # Three neighbouring codes by three hold most of a box, whatever its conditions are.
+        # Three by three neighbouring codes contain most of any box.
         value = np.maximum(0, _squares(cells)).max(axis=1)
         chosen = np.argsort(-value, kind="stable")[:PAIRS]
         return zip(first[chosen].tolist(), second[chosen].tolist(), strict=True)
 
     def _counted(self, coarse: np.ndarray, rows: np.ndarray, is_in: np.ndarray, is_second: bool) -> np.ndarray:
-        """How many of some records of a side have each two coarse codes (`_together`). The next search looks at those that no box has taken out, so that only what was taken out is counted anew."""
+        """Count the records of one side with each pair of coarse codes (`_together`).
+
+        The next search excludes the records of boxes that were found, so only these are counted again and subtracted.
+        """
         before = self._counts.get(is_second)
         if (
             before is not None
@@ -180,11 +189,12 @@ class Scan:
 
     @cached_property
     def _counts(self) -> dict[bool, _CountedPairs]:
-        """What was counted last of either side."""
+        """The last counts of each side."""
         return {}
 
     def _improved(self, box: Box, worths: np.ndarray) -> tuple[float, Box]:
-        """The box with each condition the best one given the others, one more where that pays, and none that does not."""
+        """Return the worth and the improved box: its conditions are optimised in turn, and one is added or removed if that increases the worth less
+        the cost."""
         box, value = dict(box), self._value(box, worths)
         for _ in range(ROUNDS):
             before = value
@@ -198,7 +208,7 @@ class Scan:
         return value, box
 
     def _moved(self, box: Box, worths: np.ndarray) -> Iterator[Box]:
-        """The box with one condition the best one given the others; each starts from the last, so that two do not undo each other."""
+        """Yield the box with each condition optimised in turn, given the current other conditions."""
         current, value = dict(box), self._value(box, worths)
         for i in box:
             codes, _ = best_codes(self._worth_of_codes(i, worths, self.inside(current, but=i)), self.facets[i].is_ordered)
@@ -225,7 +235,8 @@ class Scan:
             yield from ({k: codes for k, codes in box.items() if k != i} for i in box)
 
     def _plainer(self, box: Box, worths: np.ndarray) -> Box:
-        """The box with sets of categories that take fewer words: a category that says little is named where that saves a name."""
+        """Return the box with shorter sets of categories: categories with a small worth are included or excluded if that makes the list of names
+        shorter."""
         plain = dict(box)
         for i, codes in box.items():
             if not self.facets[i].is_ordered:
@@ -241,7 +252,7 @@ class Scan:
         return float(worths[self.inside(box)].sum()) - sum(self._cost(i, codes) for i, codes in box.items())
 
     def _cost(self, i: int, codes: np.ndarray) -> float:
-        """What a condition must earn, in nats: a part of what it takes to name it among all that could be named."""
+        """Return the cost of a condition in nats: a share of its description length."""
         facet = self.facets[i]
         if not facet.is_ordered:
             return self._cost_of_names(facet.levels, int(codes.sum()))
@@ -258,24 +269,24 @@ class Scan:
 
     @cached_property
     def _widest(self) -> int:
-        """The most codes of any facet."""
+        """The largest number of codes of a facet."""
         return max(facet.levels for facet in self.facets)
 
 
 @dataclass(frozen=True, eq=False)
 class _CountedPairs:
-    """The coarse codes of all pairs of facets among some records of one side."""
+    """Counts of the pairs of coarse codes of all pairs of facets among some records of one side."""
 
     rows: np.ndarray
-    """The records looked at, (looked at,)."""
+    """The screened records, (screened,)."""
     is_in: np.ndarray
-    """Which of them are counted, (looked at,)."""
+    """Whether each of them is counted, (screened,)."""
     counts: np.ndarray
-    """(facets, facets, COARSE, COARSE)"""
+    """The counts, (facets, facets, COARSE, COARSE)."""
 
 
 def inside(codes: np.ndarray, box: Box, but: int | None = None) -> np.ndarray:
-    """Which records lie in a box, (records,), for codes (facets, records)."""
+    """Return whether each record lies in a box, (records,), for codes (facets, records). The condition on the facet `but` is ignored."""
     within = np.ones(codes.shape[1], dtype=bool)
     for i, chosen in box.items():
         if i != but:
@@ -284,7 +295,7 @@ def inside(codes: np.ndarray, box: Box, but: int | None = None) -> np.ndarray:
 
 
 def best_codes(worths: np.ndarray, is_ordered: bool) -> tuple[np.ndarray, np.ndarray]:
-    """The codes that are worth most together, an interval where they are ordered, and what they are worth. worths: (…, codes)
+    """Return the set of codes with the highest total worth, an interval if they are ordered, and this worth. worths: (…, codes)
 
     >>> codes, value = best_codes(np.array([0.0, -1.0, 3.0, -1.0, 2.0, -4.0]), is_ordered=True)
     >>> codes.astype(int).tolist(), float(value)
@@ -293,7 +304,7 @@ def best_codes(worths: np.ndarray, is_ordered: bool) -> tuple[np.ndarray, np.nda
     if not is_ordered:
         codes = worths > WORTH
         return codes, np.where(codes, worths, 0.0).sum(axis=-1)
-    # The largest sum of a stretch ends where the running sum has risen most above its least value so far.
+    # The interval with the largest sum ends where the cumulative sum exceeds its smallest earlier value most.
     sums = np.cumsum(worths[..., 1:], axis=-1)
     before = sums - worths[..., 1:]
     lowest = np.minimum.accumulate(before, axis=-1)
@@ -308,9 +319,10 @@ def best_codes(worths: np.ndarray, is_ordered: bool) -> tuple[np.ndarray, np.nda
 
 
 def plainer(facet: Facet, codes: np.ndarray, worths: np.ndarray) -> np.ndarray:
-    """The set of categories with the fewest names that is worth nearly as much, the names being those inside or those outside.
+    """Return the set of categories with nearly the same worth and the fewest names. A rule names the categories inside or those outside.
 
-    Codes 1, 2, … have names; 0 is a missing value and the last code all other categories, which only a rule of what is outside can hold.
+    Codes 1, 2, … have names. Code 0 is a missing value. The last code stands for all other categories, which only a rule that names the outside can
+    include.
     """
     is_named = (np.arange(facet.levels) >= 1) & (np.arange(facet.levels) <= len(facet.names))
     says_little = np.abs(worths) < MISSING_WORTH
@@ -325,7 +337,7 @@ def plainer(facet: Facet, codes: np.ndarray, worths: np.ndarray) -> np.ndarray:
 
 
 def coarser(facet: Facet) -> np.ndarray:
-    """For each code of a facet, one of `COARSE` codes: neighbouring intervals together, the commonest categories by themselves."""
+    """Map each code of a facet to one of `COARSE` codes. Neighbouring intervals are merged, and the commonest categories keep a code of their own."""
     codes = np.arange(facet.levels)
     if not facet.is_ordered:
         return np.minimum(codes, COARSE - 1)
@@ -333,7 +345,10 @@ def coarser(facet: Facet) -> np.ndarray:
 
 
 def _together(coarse: np.ndarray) -> np.ndarray:
-    """How many records have each two codes of each two facets, the first facet before the second, (facets, facets, COARSE, COARSE), for codes (facets, records)."""
+    """Count the records with each pair of coarse codes of each pair of facets, (facets, facets, COARSE, COARSE), for codes (facets, records).
+
+    Only pairs with the first facet before the second are filled.
+    """
     from scipy.linalg.blas import ssyrk  # pyright: ignore[reportAttributeAccessIssue]
 
     n = len(coarse)
@@ -344,7 +359,7 @@ def _together(coarse: np.ndarray) -> np.ndarray:
 
 
 def _squares(cells: np.ndarray) -> np.ndarray:
-    """Sums of every cell, and of every two by two and three by three neighbours, (tables, sums), for cells (tables, codes, codes)."""
+    """Return the sums over all blocks of one to three by one to three neighbouring cells, (tables, sums), for cells (tables, codes, codes)."""
     tables = len(cells)
     sums = np.zeros((tables, COARSE + 1, COARSE + 1), dtype=cells.dtype)
     sums[:, 1:, 1:] = cells.cumsum(axis=1).cumsum(axis=2)
@@ -359,7 +374,7 @@ def _squares(cells: np.ndarray) -> np.ndarray:
 
 
 def _starts_of(levels: int, is_ordered: bool) -> np.ndarray:
-    """The whole range of so many codes, and every code or every interval of 1, 2, 4, … codes, (starts, codes)."""
+    """Return the starts of a search: the whole range of codes, and every single code or every interval of 1, 2, 4, … codes, (starts, codes)."""
     whole = np.ones((1, levels), dtype=bool)
     if not is_ordered:
         return np.concatenate([whole, np.eye(levels, dtype=bool)])

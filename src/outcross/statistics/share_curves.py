@@ -1,4 +1,4 @@
-"""How the loss on held-out human records depends on the share of synthetic records among those that a model learns from."""
+"""The loss on held-out human records as a function of the share of synthetic records in the training set."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.statistics.prediction import discrimination, losses
 
 PARTS, ROUNDS = 5, 2
-"""Each fit leaves out one of five parts of the records; the records are parted twice."""
+"""Each fit leaves out one of five parts of the records. The records are divided into parts twice."""
 CROSS_FITTED = "paired test records, cross-fitted"
 HELD_OUT = "paired test records and left-out parts"
 LEVEL = 0.05
 FEWEST = 50
-"""Human records that a model is trained on, at least."""
+"""Minimum number of human training records, and also of test records."""
 FEWEST_IN_GROUP = 100
-"""Human test records of a group, at least."""
+"""Minimum number of human test records of a group."""
 Fixed = Literal["human", "total"]
 
 
 class Learnable(Protocol):
-    """Records that a learner is fitted to and tested on: rows of a table, or blocks of text."""
+    """Records for training and testing a learner: rows of a table, or blocks of text."""
 
     def take(self, rows: np.ndarray) -> Any: ...
 
@@ -36,76 +36,77 @@ class Learnable(Protocol):
 
 
 Learner = Callable[[Any, int], Callable[[Any], np.ndarray]]
-"""Training records and the number of classes → what predicts test records."""
+"""Takes training records and the number of classes, and returns a function that predicts test records."""
 
 
 @dataclass(frozen=True)
 class SharePoint:
-    """What models show that learned from one share of synthetic records."""
+    """The results of models with one share of synthetic training records."""
 
     share: float
     """Share of the training records that are synthetic, in [0, 1]."""
     human: int
-    """Human records that a fit learns from."""
+    """Number of human records that a fit learns from."""
     synthetic: int
     loss: Estimate
-    """Mean loss on human records that no fit learned from."""
+    """Mean loss on human records, each predicted by fits that did not learn from it."""
     added_loss: Estimate
-    """The same less that of human records alone, split by split; below 0 synthetic records help."""
+    """The loss less that of human records alone, over the same splits. Below 0: synthetic records help."""
     discrimination: Estimate | None
-    """Area under the ROC curve, or R²; None where a test part is of one class."""
+    """Area under the ROC curve, or R². None if it cannot be computed for some fit, for instance because its test records have a single class."""
     worst_group: str = ""
-    """The group with the greatest loss; empty where no group has enough test records."""
+    """The group with the largest loss. Empty if no group has enough test records."""
     worst_loss: Estimate | None = None
-    """The loss inside it, with an interval that holds for all groups together."""
+    """The loss of that group, with an interval that is simultaneous over all groups."""
     harmed_group: str = ""
-    """The group whose loss has risen most."""
+    """The group with the largest increase of the loss."""
     harmed_loss: Estimate | None = None
-    """By how much it has risen, with an interval that holds for all groups together."""
+    """The increase of the loss of that group, with an interval that is simultaneous over all groups."""
 
 
 @dataclass(frozen=True)
 class ShareDesign:
-    """The points of one way to vary the share, the lowest first, and what they say together."""
+    """The points of one way to vary the share, the lowest share first, and the conclusions from them."""
 
     fixed: Fixed
-    """Of what there are always as many: human records, to which synthetic ones are added, or records in all."""
+    """The number that is the same at all shares: that of the human records, to which synthetic records are added, or that of all records."""
     size: int
-    """How many of those."""
+    """This fixed number of records."""
     points: tuple[SharePoint, ...]
     best: float
-    """The share with the least loss."""
+    """The share with the smallest loss."""
     likely: tuple[float, ...]
-    """The shares that cannot be told from the best one: with 95 % confidence the best of all that were tried is among them."""
+    """The shares that do not differ significantly from the best one. With 95 % confidence the best of all compared shares is among them."""
     helps: tuple[float, ...]
-    """The shares whose loss is below that of human records alone, at 5 % for all shares together."""
+    """The shares with a loss significantly below that of human records alone, at 5 % for all shares together."""
     harms: tuple[float, ...]
-    """The shares whose loss is above it, likewise."""
+    """The shares with a loss significantly above that of human records alone, at 5 % for all shares together."""
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Shares that could not be tried, with the reason."""
+    """Shares that could not be compared, with the reason."""
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The least and the greatest share that may be the best one."""
+        """The smallest and the largest share that may be the best."""
         return min(self.likely), max(self.likely)
 
 
 @dataclass(frozen=True)
 class ShareData:
-    """What models learn from and are tested on."""
+    """The training and test records of the curves."""
 
     human: Learnable
     synthetic: Learnable
     holdout: Learnable | None
-    """Human records that no generator has seen; None where the human records themselves are the test, by fits that they were left out of."""
+    """Human records that no generator has seen. If it is None, the human records themselves are the test records, each for the fits that left it
+    out."""
     groups: Mapping[str, np.ndarray]
-    """Which test records are of each group. (test records,)"""
+    """Whether each test record belongs to a group, (test records,), for each group."""
     classes: int
-    """0 where the target is a number, or there is none."""
+    """Number of classes. 0 if the target is a number or if there is no target."""
     losses: Callable[[np.ndarray, Any], np.ndarray] = losses
-    """What is predicted and the test records → the loss of each, (records,)."""
+    """Takes predictions and test records, and returns the loss of each record, (records,)."""
     discrimination: Callable[[np.ndarray, Any], tuple[float, np.ndarray]] | None = discrimination
-    """The same → how well records are told apart, and what each contributes; None where nothing is told apart."""
+    """Takes predictions and test records, and returns the discrimination and the contribution of each record. None if there is no discrimination."""
 
     @property
     def tests(self) -> Learnable:
@@ -114,31 +115,32 @@ class ShareData:
 
 @dataclass(frozen=True)
 class _Split:
-    """Rows to train on, in random order, and to test on."""
+    """The rows for training, in random order, and the rows for testing."""
 
     human: np.ndarray
     synthetic: np.ndarray
     test: np.ndarray
-    """The part of the human records that was left out; with a holdout all of that."""
+    """The left-out part of the human records, or the whole holdout if there is one."""
 
 
 def designs(
     data: ShareData, shares: Sequence[float], learner: Learner, rng: np.random.Generator
 ) -> tuple[ShareDesign, ShareDesign]:
-    """The curve at a fixed number of human records and the one at a fixed number in all, over the same splits.
+    """Return the curve at a fixed number of human records and the curve at a fixed total number of records, over the same splits.
 
-    A fit has the human records of all parts but one, and of a random order of the synthetic ones without a part of their own the first that the share
-    asks for; so the sets of two shares are nested. 0 is always among the shares.
+    A fit takes human records from all parts but one. Its synthetic records are the first of a random order of all synthetic parts but one, as many as
+    the share requires. The training sets of two shares are therefore nested. 0 is always among the shares.
 
-    Differences of two shares are taken record by record. Without a holdout their variance over test records is that of the cross-fitted mean (Bayle et al., Cross-validation
-    Confidence Intervals for Test Error, NeurIPS 2020). With one every fit is tested on all of it, and the jackknife over left-out parts is added, as other training records of the same
-    law would change all fits alike; degrees of freedom are Welch's and Satterthwaite's. Raises NotApplicable where records are too few or no share above 0 can be tried.
+    Differences of two shares are computed record by record. Without a holdout, their variance over test records is that of the cross-fitted mean
+    (Bayle et al., Cross-validation Confidence Intervals for Test Error, NeurIPS 2020). With a holdout, every fit is tested on all of it. The
+    jackknife variance over left-out parts is then added, because other training records of the same law would change all fits in the same way;
+    degrees of freedom are those of Welch and Satterthwaite. Raises NotApplicable if there are too few records or if no share above 0 is possible.
     """
     splits = list(_splits(data, rng))
     human, synthetic = (min(len(getattr(split, side)) for split in splits) for side in ("human", "synthetic"))
     if human < FEWEST or len(data.tests) < FEWEST:
         raise NotApplicable(
-            f"{human} human records to train a model on and {len(data.tests)} to test it on; a curve needs at least {FEWEST} of each"
+            f"{human} human records for training and {len(data.tests)} for testing, but a curve needs at least {FEWEST} of each"
         )
     every = sorted({0.0, *shares})
     groups = _groups(data, splits)
@@ -147,7 +149,7 @@ def designs(
     for fixed in ("human", "total"):
         sizes, left_out = _sizes(fixed, every, human, synthetic)
         if len(sizes) < 2 and fixed == "total":
-            raise NotApplicable(f"no share above 0 can be tried: {'; '.join(left_out.values()) or 'none was asked for'}")
+            raise NotApplicable(f"no share above 0 is possible: {'; '.join(left_out.values()) or 'none was requested'}")
         scores = {share: alone if share == 0 else _scored(data, splits, size, learner, groups) for share, size in sizes.items()}
         points.append(_design(fixed, human, sizes, scores, tuple(groups), left_out))
     return points[0], points[1]
@@ -167,7 +169,7 @@ def _parts(n: int, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def _groups(data: ShareData, splits: Sequence[_Split]) -> dict[str, np.ndarray]:
-    """The groups that have enough test records, and some in every split."""
+    """Return the groups that have enough test records, and at least one test record in every split."""
     return {
         name: mask
         for name, mask in data.groups.items()
@@ -178,16 +180,16 @@ def _groups(data: ShareData, splits: Sequence[_Split]) -> dict[str, np.ndarray]:
 def _sizes(
     fixed: Fixed, shares: Sequence[float], human: int, synthetic: int
 ) -> tuple[dict[float, tuple[int, int]], dict[str, str]]:
-    """How many human and synthetic records a fit has at each share, and the shares for which there are too few."""
+    """Return the numbers of human and synthetic records of a fit at each share, and the shares that are left out, with the reason."""
     sizes: dict[float, tuple[int, int]] = {}
     left_out: dict[str, str] = {}
     for share in shares:
         if fixed == "human" and share >= 1:
-            left_out[f"{share:g}"] = "no number of records added to human ones makes all of them synthetic"
+            left_out[f"{share:g}"] = "a share of 1 is impossible, because synthetic records are added to human records"
             continue
         added = round(human * share / (1 - share)) if fixed == "human" else round(human * share)
         if added > synthetic:
-            left_out[f"{share:g}"] = f"a share of {share:g} takes {added:,} synthetic records a fit, and there are {synthetic:,}"
+            left_out[f"{share:g}"] = f"a share of {share:g} needs {added:,} synthetic records per fit, but there are {synthetic:,}"
             continue
         sizes[share] = (human if fixed == "human" else human - added, added)
     return sizes, left_out
@@ -195,13 +197,13 @@ def _sizes(
 
 @dataclass(frozen=True)
 class _Number:
-    """A number of several fits together; two of them are subtracted record by record and fit by fit."""
+    """A number of several fits together. Two such numbers are subtracted record by record and fit by fit."""
 
     value: float
     records: np.ndarray
-    """What each test record contributes to it, up to a constant. (records,)"""
+    """The contribution of each test record, up to a constant, (records,)."""
     fits: np.ndarray | None
-    """The number of each fit, (rounds, parts); None where no two fits are tested on the same records."""
+    """The number of each fit, (rounds, parts). None if no two fits are tested on the same records."""
 
     def __sub__(self, other: _Number) -> _Number:
         fits = None if self.fits is None or other.fits is None else self.fits - other.fits
@@ -222,7 +224,7 @@ class _Number:
         return math.sqrt(whole), whole**2 / (of_training**2 / (ROUNDS * (PARTS - 1)) + of_tests**2 / (n - 1))
 
     def estimate(self, together: int = 1) -> Estimate:
-        """With an interval that is one of so many that hold together."""
+        """Return an estimate with an interval that is simultaneous over `together` intervals."""
         from scipy.stats import t
 
         n = self.records.size
@@ -233,7 +235,7 @@ class _Number:
         return Estimate(self.value, self.value - reach, self.value + reach, CROSS_FITTED if self.fits is None else HELD_OUT, n)
 
     def is_above(self, together: int) -> bool:
-        """Whether it is above 0, as one of so many tests."""
+        """Return whether the number is significantly above 0, as one of `together` tests."""
         from scipy.stats import t
 
         error, freedom = self.error
@@ -242,7 +244,7 @@ class _Number:
 
 @dataclass(frozen=True)
 class _Scores:
-    """What the fits of one share show on the records that they are tested on."""
+    """The results of the fits of one share on their test records."""
 
     loss: _Number
     discrimination: _Number | None
@@ -274,7 +276,10 @@ def _scored(
 
 
 def _number(of_records: np.ndarray, data: ShareData, of_fits: np.ndarray | None = None) -> _Number:
-    """The mean over test records and fits, or over fits where they have a number of their own; of_records: (fits, records), NaN where a fit is not tested."""
+    """Return the mean over test records and fits, or over fits if each fit has a number of its own (`of_fits`).
+
+    of_records: (fits, records), NaN for records on which a fit is not tested.
+    """
     means = np.nanmean(of_records, axis=0)
     fits = np.nanmean(of_records, axis=1) if of_fits is None else of_fits
     value = float(means.mean()) if of_fits is None else float(of_fits.mean())
@@ -303,7 +308,8 @@ def _design(
         for share, score in scores.items()
     ]
     every = [score.loss for score in scores.values()]
-    # The best share of all is left out only where another one is found to be better than it: at most once in twenty times, over the others together.
+    # The truly best share is left out only if another share is significantly better. The probability of this is at most 5 %, over all others
+    # together.
     likely = [share for share, score in scores.items() if not any((score.loss - other).is_above(others) for other in every)]
     best = min(scores, key=lambda share: scores[share].loss.value)
     helps = [share for share, score in scores.items() if (alone.loss - score.loss).is_above(others)]
@@ -312,7 +318,7 @@ def _design(
 
 
 def _worst(name: str, groups: Sequence[str], numbers: Sequence[_Number]) -> dict[str, Any]:
-    """The group with the greatest number. The greatest of several lies between the greatest of their lower ends and the greatest of their upper ends."""
+    """Return the group with the largest number. Its interval reaches from the largest lower end to the largest upper end over all groups."""
     if not groups:
         return {}
     ends = [number.estimate(together=len(groups)) for number in numbers]

@@ -1,4 +1,4 @@
-"""Paired differences over a few seeds: the exact test by flipping signs, and Holm's correction over several claims."""
+"""Tests of paired differences over a few seeds: the exact sign-flip test, and Holm's correction over several claims."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 from outcross.errors import BadInput
 
 MOST = 20
-"""Pairs up to which every flip of signs is looked at: a million."""
+"""Maximum number of pairs. All flips of their signs are enumerated, about a million."""
 
 
 def sign_flip(differences: Sequence[float]) -> float:
-    """P that the mean of paired differences is as far from 0, two-sided, where their signs are chance.
+    """Return the two-sided p-value of the mean of paired differences, under random signs.
 
-    All 2^n flips are counted, so that the test is exact for symmetric differences: with ten pairs p is a multiple of 1/1024, and at least 2/1024.
+    All 2^n sign flips are enumerated, so the test is exact for symmetric differences. With ten pairs, p is a multiple of 1/1024 and at least 2/1024.
 
     >>> sign_flip([1, 2, 3, 4])
     0.125
@@ -30,7 +30,7 @@ def sign_flip(differences: Sequence[float]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected by Holm: of m claims the smallest is multiplied by m, the next by m − 1 …, and none falls below one before it.
+    """Return p-values with Holm's correction: of m p-values the smallest is multiplied by m, the next by m − 1, and so on, without decreasing.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

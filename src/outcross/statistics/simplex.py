@@ -1,8 +1,8 @@
-"""Shares of pools: which are allowed, the corners of what is allowed, and designs of mixes that cover it.
+"""Shares of pools: the region of allowed shares, its corners, and designs of mixes that cover it.
 
-A share vector x has one number a pool, in [0, 1], and sums to 1. A design begins with the corners and the centroid, which are the mixes that
-tell a law most, and is filled so that no allowed share is far from a mix (Kennard & Stone, Technometrics 11:137, 1969). It is the same for
-the same region: no random number is drawn.
+A share vector x has one number per pool, in [0, 1], and sums to 1. A design starts with the corners and the centroid, which are the most informative
+mixes for a law. Further mixes are added so that no allowed share is far from a mix (Kennard & Stone, Technometrics 11:137, 1969). The design of a
+region is always the same, because no random number is drawn.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ from functools import cached_property
 import numpy as np
 
 TOLERANCE = 1e-9
-"""How far a share may miss a bound by rounding."""
+"""Tolerance for rounding with which a share must meet a bound."""
 CANDIDATES = 1024
-"""Points of Sobol's sequence among which a design chooses."""
+"""Number of points of Sobol's sequence among which a design chooses."""
 
 
 @dataclass(frozen=True, eq=False)
 class ShareRegion:
-    """The shares that are allowed: x ≥ 0, Σ x = 1, floor · x ≥ 0 (or = 0 where `is_exact`), and caps @ x ≥ 0.
+    """The allowed shares: x ≥ 0, Σ x = 1, floor · x ≥ 0 (or = 0 if `is_exact`), and caps @ x ≥ 0.
 
-    A floor f of the human share is floor = 1 − f for pools that people wrote and −f for others. A cap m on the share of pool p is the row m − e_p.
+    A minimum f of the human share is encoded as floor = 1 − f for human pools and −f for other pools. A cap m on the share of pool p is the row m −
+    e_p.
     """
 
     pools: int
     floor: np.ndarray | None = None
-    """(pools,)."""
+    """The coefficients of the floor, (pools,). None means no floor."""
     is_exact: bool = False
     caps: np.ndarray | None = None
-    """(caps, pools)."""
+    """The coefficients of the caps, (caps, pools). None means no caps."""
 
     @cached_property
     def corners(self) -> np.ndarray:
-        """The corners of the shares without regard to caps: (corners, pools). Empty where the floor cannot be met."""
+        """The corners of the region without regard to caps, (corners, pools). Empty if the floor cannot be met."""
         alone = np.eye(self.pools)
         if self.floor is None:
             return alone
@@ -49,11 +50,11 @@ class ShareRegion:
 
     @property
     def centroid(self) -> np.ndarray:
-        """The mean of the corners. (pools,)"""
+        """The mean of the corners, (pools,)."""
         return self.corners.mean(axis=0)
 
     def holds(self, shares: np.ndarray) -> np.ndarray:
-        """Whether shares are allowed. shares: (…, pools); returns (…)."""
+        """Return whether shares are allowed, (…). shares: (…, pools)."""
         fits = (shares >= -TOLERANCE).all(axis=-1) & (np.abs(shares.sum(axis=-1) - 1) <= TOLERANCE * self.pools)
         if self.floor is not None:
             margin = shares @ self.floor
@@ -64,9 +65,9 @@ class ShareRegion:
 
 
 def design(region: ShareRegion, mixes: int) -> np.ndarray:
-    """So many mixes that cover a region: its corners, its centroid, and the points that are farthest from all before them. (mixes, pools)
+    """Return mixes that cover a region, (mixes, pools): its corners, its centroid, and then always the point farthest from all earlier ones.
 
-    Where the corners and the centroid are more than `mixes`, all of them.
+    If there are more corners than `mixes`, all corners and the centroid are returned.
 
     >>> design(ShareRegion(2), 5).tolist()
     [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.75, 0.25], [0.25, 0.75]]
@@ -80,24 +81,24 @@ def design(region: ShareRegion, mixes: int) -> np.ndarray:
 
 
 def held_out_design(region: ShareRegion, mixes: int, beside: np.ndarray) -> np.ndarray:
-    """So many mixes inside a region, far from those of a design and from each other: what a law is tested on. (mixes, pools)"""
+    """Return mixes inside a region for testing a law, (mixes, pools). They are far from the design `beside` and from each other."""
     return _farthest(beside, _spread(region.corners), len(beside) + mixes)[len(beside) :]
 
 
 def _spread(corners: np.ndarray) -> np.ndarray:
-    """Points that fill the hull of the corners: (candidates, pools)."""
+    """Return points that fill the convex hull of the corners, (candidates, pools)."""
     from scipy.stats import qmc
 
     if len(corners) == 1:
         return corners
-    # Exponentials that are scaled to sum to 1 are uniform on a simplex; Sobol's first point is 0, which has no logarithm.
+    # Exponential variables scaled to sum 1 are uniform on a simplex. Sobol's first point is 0, which has no logarithm.
     points = qmc.Sobol(len(corners), scramble=False).random(CANDIDATES)[1:]
     weights = -np.log(points)
     return (weights / weights.sum(axis=1, keepdims=True)) @ corners
 
 
 def _farthest(begun: np.ndarray, candidates: np.ndarray, mixes: int) -> np.ndarray:
-    """The points of a beginning and, one after the other, the candidate that is farthest from all before it."""
+    """Return the given points, followed by candidates, each of which is the farthest from all points before it."""
     chosen = [*begun]
     nearest = np.min([((candidates - point) ** 2).sum(axis=1) for point in begun], axis=0)
     while len(chosen) < mixes:

@@ -1,6 +1,6 @@
-"""Statistics of any number of rows in bounded memory: fed batch by batch, merged over shards, in any order.
+"""Statistics of any number of rows in bounded memory. They are updated batch by batch and merged over shards, in any order.
 
-A sketch of the rows of two tables is the sketch of one merged with that of the other. `gather` feeds several in one pass.
+The merged sketches of two tables are the sketch of all their rows. `gather` updates several sketches in one pass.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     import polars
 
 CAP = 1_000_000
-"""Distinct things that a sketch keeps, at most."""
+"""Maximum number of distinct things that a sketch keeps."""
 
 
 class Sketch(Protocol):
-    """What has been seen of some columns; `result` may be asked for at any time."""
+    """A statistic of some columns over the rows seen so far. `result` may be called at any time."""
 
     columns: tuple[str, ...]
 
     def update(self, frame: polars.DataFrame) -> None:
-        """See these rows."""
+        """Add these rows."""
         ...
 
     def merge(self, other: Self) -> None:
-        """See what another sketch of the same columns saw; the other stays as it is."""
+        """Add the rows of another sketch of the same columns. The other sketch is not changed."""
         ...
 
     def result(self) -> Any:
-        """The statistic of all rows seen."""
+        """Return the statistic of all rows seen."""
         ...
 
 
 def gather(table: Table, sketches: Mapping[str, Sketch]) -> dict[str, Any]:
-    """The result of each sketch over every row of a table, in one pass over the columns that they need. Tallies of the same columns count once."""
+    """Return the result of each sketch over every row of a table, in one pass over the columns that they need. Equal tallies are counted once."""
     different: dict[Any, Sketch] = {}
     for sketch in sketches.values():
         different.setdefault(_counted_by(sketch), sketch)
@@ -53,13 +53,13 @@ def gather(table: Table, sketches: Mapping[str, Sketch]) -> dict[str, Any]:
 
 
 def _counted_by(sketch: Sketch) -> Any:
-    """What two sketches that count the same have in common; tallies are wanted by several measures."""
+    """Return a key that is equal for sketches that count the same, because several measures need the same tallies."""
     return (Tally, sketch.columns, sketch.cap) if isinstance(sketch, Tally) else id(sketch)
 
 
 @dataclass(frozen=True, eq=False)
 class CentralMoments:
-    """How many values each column has, their mean, and the sums of powers 2 to 4 of their distances from it. (columns,) each"""
+    """The number of values of each column, their mean, and the sums of powers 2 to 4 of their distances from it, (columns,) each."""
 
     count: np.ndarray
     mean: np.ndarray
@@ -69,22 +69,25 @@ class CentralMoments:
 
     @property
     def variance(self) -> np.ndarray:
-        """The unbiased variance; NaN where there are fewer than two values. (columns,)"""
+        """The unbiased variance, (columns,). NaN for fewer than two values."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self.count > 1, self.m2 / (self.count - 1), np.nan)
 
     @property
     def kurtosis(self) -> np.ndarray:
-        """The mean fourth power over the squared mean second one (3 for a normal distribution); NaN for a constant. (columns,)"""
+        """The kurtosis: the mean fourth power divided by the square of the mean second power, 3 for a normal law, (columns,).
+
+        NaN for a constant column.
+        """
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(self.m2 > 0, self.count * (self.m4 / self.m2) / self.m2, np.nan)
 
 
 class MomentSketch:
-    """The first four moments of columns of numbers, missing values left out.
+    """The first four moments of columns of numbers, without missing values.
 
-    Merged by the updates of Chan, Golub and LeVeque (1979) and Pébay (Sandia report SAND2008-6212, 2008), which keep
-    the digits that sums of powers lose. The floating-point sums depend on the order of rows in their last digits.
+    They are merged by the updates of Chan, Golub and LeVeque (1979) and Pébay (Sandia report SAND2008-6212, 2008), which keep
+    digits that plain sums of powers lose. The last digits depend on the order of rows.
     """
 
     def __init__(self, columns: Sequence[str]):
@@ -101,7 +104,7 @@ class MomentSketch:
         return CentralMoments(*self._seen.copy())
 
     def _add(self, other: np.ndarray) -> None:
-        """Pébay's update of two sets into one, for powers 2, 3 and 4. other: (5, columns)"""
+        """Merge two sets by Pébay's update, for powers 2, 3 and 4. other: (5, columns)."""
         n, mean, m2, m3, m4 = self._seen
         k, other_mean, o2, o3, o4 = other
         both = np.maximum(n + k, 1)
@@ -124,19 +127,19 @@ class MomentSketch:
 
 
 def _moments(values: np.ndarray) -> tuple[float, float, float, float, float]:
-    """Count, mean and the sums of powers 2 to 4 of the distances from it. values: (n,)"""
+    """Return the count, the mean and the sums of powers 2 to 4 of the distances from it. values: (n,)."""
     if values.size == 0:
         return 0.0, 0.0, 0.0, 0.0, 0.0
     mean = float(values.mean())
     centred = values - mean
     squares = centred * centred
-    # sums in pairs, not products of vectors: exact to the last digits, and no threads that wait for busy cores
+    # NumPy's pairwise sums, not products of vectors: they are accurate to the last digits and use no threads.
     return float(values.size), mean, float(squares.sum()), float((squares * centred).sum()), float((squares * squares).sum())
 
 
 @dataclass(frozen=True, eq=False)
 class TailCounts:
-    """How many values of a column lie strictly above, and strictly below, each threshold, and how many it has. (thresholds,) each"""
+    """The number of values of a column strictly above and strictly below each threshold, (thresholds,) each, and the number of all values."""
 
     thresholds: np.ndarray
     above: np.ndarray
@@ -144,13 +147,13 @@ class TailCounts:
     count: int
 
     def at(self, threshold: float) -> tuple[int, int]:
-        """Values strictly below one of the thresholds, and strictly above it."""
+        """Return the number of values strictly below one of the thresholds, and strictly above it."""
         place = int(np.flatnonzero(self.thresholds == threshold)[0])
         return int(self.below[place]), int(self.above[place])
 
 
 class Beyond:
-    """How many values of each column of numbers lie strictly above and strictly below given thresholds, missing ones left out."""
+    """A sketch that counts the values of each column of numbers strictly above and strictly below given thresholds, without missing values."""
 
     def __init__(self, thresholds: Mapping[str, np.ndarray]):
         self.columns = tuple(thresholds)
@@ -184,17 +187,17 @@ class Beyond:
 
 
 def _over(values: np.ndarray, ordered: np.ndarray, side: str) -> np.ndarray:
-    """How many values lie above each of the ordered thresholds; at or above it for side "right". (thresholds,)"""
+    """Count the values above each of the ordered thresholds, or at or above it for side "right", (thresholds,)."""
     places = np.searchsorted(ordered, values, side=side)  # type: ignore[call-overload]
     return np.cumsum(np.bincount(places, minlength=ordered.size + 1)[:0:-1])[::-1]
 
 
 @dataclass(frozen=True, eq=False)
 class CategoryCounts:
-    """The rows of each category, or combination: a frame of the columns and `count`, the commonest first.
+    """The number of rows of each category or combination of categories: a frame of the columns and `count`, the commonest first.
 
-    Where there are more than a million, `is_capped`: the frame holds a million of them, drawn uniformly whatever their counts
-    (those of the smallest hashes), each with its exact count, and `others` counts the rows of all the rest.
+    If there are more than a million, `is_capped` is true. The frame then has a uniform sample of a million of them, independent of their counts
+    (those with the smallest hashes), each with its exact count. `others` is the number of rows of all others.
     """
 
     frame: polars.DataFrame
@@ -203,9 +206,10 @@ class CategoryCounts:
 
 
 class Tally:
-    """How many rows have each category of a column, or each combination of several; missing (null) is a category too.
+    """A sketch that counts the rows of each category of a column, or of each combination of several columns. A missing value (null) is also a
+    category.
 
-    Above the cap a uniform sample of the categories, as in distinct sampling (Gibbons, VLDB 2001).
+    Above the cap it keeps a uniform sample of the categories, as in distinct sampling (Gibbons, VLDB 2001).
     """
 
     def __init__(self, columns: Sequence[str], cap: int = CAP):
@@ -245,7 +249,7 @@ class Tally:
             self._gather()
 
     def _gather(self) -> None:
-        """Add up the counts of each category, and keep those of the smallest hashes where there are too many."""
+        """Add up the counts of each category, and keep only the categories with the smallest hashes if there are too many."""
         import polars as pl
 
         if not self._counts:
@@ -263,7 +267,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class DistinctRows:
-    """How many distinct rows there are, of how many; estimated with a standard error above a million, else exact."""
+    """The number of distinct rows and the number of all rows.
+
+    It is exact up to a million distinct rows, and an estimate with a standard error above.
+    """
 
     value: float
     standard_error: float
@@ -272,11 +279,11 @@ class DistinctRows:
 
 
 class Distinct:
-    """How many distinct rows the columns have, missing values alike.
+    """A sketch that counts the distinct rows of the columns. All missing values count as equal.
 
-    Exact (but for 64-bit hashes that collide, one pair expected in six billion distinct rows) up to the cap; above it the k minimum
-    values of Bar-Yossef et al. (RANDOM 2002) with the unbiased estimator of Beyer et al. (SIGMOD 2007), (k - 1) / U_(k), whose
-    standard error is 1 / sqrt(k - 2) of it: 0.1 % at a million.
+    Up to the cap it is exact, except for collisions of 64-bit hashes (one pair is expected in six billion distinct rows). Above the cap it uses the k
+    minimum values of Bar-Yossef et al. (RANDOM 2002) with the unbiased estimator of Beyer et al. (SIGMOD 2007), (k - 1) / U_(k), whose relative
+    standard error is 1 / sqrt(k - 2): 0.1 % at a million.
     """
 
     def __init__(self, columns: Sequence[str], cap: int = CAP):
@@ -314,7 +321,7 @@ class Distinct:
             self._gather()
 
     def _gather(self) -> None:
-        """Keep each hash once, and the smallest where there are too many."""
+        """Keep each hash once, and only the smallest hashes if there are too many."""
         if not self._kept:
             return
         hashes = np.sort(np.concatenate(self._kept))
@@ -328,7 +335,7 @@ class Distinct:
 
 
 class Missing:
-    """How many values of each column are missing."""
+    """A sketch that counts the missing values of each column."""
 
     def __init__(self, columns: Sequence[str]):
         self.columns = tuple(columns)
@@ -347,5 +354,5 @@ class Missing:
 
 
 def _hashes(frame: polars.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """A uniform 64-bit hash of each row, the same for the same values wherever they stand. (n,)"""
+    """Return a uniform 64-bit hash of each row, (n,). It depends only on the values of the row."""
     return mixed(frame.select(columns).hash_rows(seed=0).to_numpy())

@@ -1,8 +1,8 @@
-"""Which records of a set look as fresh human records seldom do, each with the reason.
+"""Suspect records: records of a set that look as fresh human records seldom do, each with the reason.
 
-A rule says of a record that it is a copy, lies outside the human range, combines values that no person combines, nearly repeats another
-record of its own set, or is improbable: no human record is near it. How seldom a rule says so of fresh human records is measured, on the
-holdout, or on one half of the reference held against the other. So a rule that names half of all fresh human records makes no record suspect.
+A rule flags a record if it is a copy, lies outside the human range, combines values that no person combines, nearly repeats another record of its own
+set, or is improbable because no human record is near it. The rate at which a rule flags fresh human records is measured on the holdout, or on one
+half of the reference compared with the other half. A rule that flags half of all fresh human records therefore makes no record suspect.
 """
 
 from __future__ import annotations
@@ -22,46 +22,46 @@ from outcross.statistics.repeats import hashes_of
 from outcross.wording import amount
 
 MOST = 25_000
-"""Records among which the nearest is looked for, at most."""
+"""Maximum number of records among which the nearest record is searched for."""
 FAR = 1_000
-"""Records as near, or as far, as one human record in so many are suspect."""
+"""A record is suspect if at most one human record in this many is as near to others, or as far from others."""
 LEVELS = 20
-"""Commonest categories of a column that are combined with others; numbers are combined by twentieths of the human values."""
+"""Number of the commonest categories of a column that are combined with other columns. Numbers are combined by twentieths of the human values."""
 EXPECTED = 10.0
-"""Human records that a combination must have if its two values were independent, for its absence to make it impossible."""
+"""Minimum expected number of human records with a combination, if its two values were independent, for the combination to count as impossible."""
 PAIRS = 1_000
-"""Pairs of columns whose combinations are looked at, at most."""
+"""Maximum number of pairs of columns whose combinations are compared."""
 FEWEST = 100
-"""Human records below which no rule can be had."""
+"""Minimum number of human records for the rules."""
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What one rule says of a table: the rows that it names, and of each why in words."""
+    """The records of a table that one rule flags, with a reason for each."""
 
     rows: np.ndarray
-    """Rows of the table's frame, (named,)."""
+    """Rows of the table's frame, (flagged,)."""
     details: Sequence[str]
-    """As many."""
+    """The reason for each row."""
     chances: np.ndarray | None = None
-    """The share of human records that are as suspect as each, (named,), where the rule ranks records."""
+    """The share of human records that are as suspect as each flagged record, (flagged,). None if the rule does not rank records."""
 
 
 @dataclass(frozen=True, eq=False)
 class Suspicion:
-    """A reason, the records that have it, and how many fresh human records have it."""
+    """A reason, the records that it applies to, and the share of fresh human records that it applies to."""
 
     reason: str
     finding: Finding
     honest: Estimate
-    """The share of fresh human records of which the rule says the same."""
+    """The share of fresh human records that the rule flags."""
     chances: np.ndarray = field(init=False)
-    """For each named record how often a fresh human record is as suspect, in (0, 1]."""
+    """For each flagged record, the probability that a fresh human record is as suspect, in (0, 1]."""
 
     def __post_init__(self):
         smallest = (self.honest.value * self.honest.n + 1) / (self.honest.n + 1)
         ranked = self.finding.chances
-        # A rule that ranks names one record in a thousand; where it names more fresh ones, every rank counts as many times as much.
+        # A ranking rule flags one human record in a thousand. If it flags more fresh human records, every probability is multiplied by that factor.
         chances = (
             np.full(len(self.finding.rows), smallest) if ranked is None else np.minimum(1.0, ranked * max(1.0, smallest * FAR))
         )
@@ -70,19 +70,20 @@ class Suspicion:
 
 @dataclass(frozen=True, eq=False)
 class Suspects:
-    """The records of a table with a score each, and what the rules found."""
+    """A score and the reasons for each record of a table, and the findings of the rules."""
 
     scores: np.ndarray
-    """−log₁₀ of how often a fresh human record is as suspect, (rows in frame,): 2 is one in a hundred; 0 where no rule names the record."""
+    """−log₁₀ of the probability that a fresh human record is as suspect, (rows in frame,). 2 means one in a hundred; 0 means that no rule flags the
+    record."""
     reasons: list[str]
-    """Why, the worst first; empty where no rule names the record."""
+    """The reasons of each record, the worst first. Empty if no rule flags the record."""
     suspicions: tuple[Suspicion, ...]
     notes: tuple[str, ...]
-    """Rules that could not be had, and why."""
+    """Rules that could not be applied, with the reason."""
 
 
 class Nearness:
-    """Who lies near whom: the records of human data, of tables beside them, and between both. Each search is made once, whichever rules ask for it."""
+    """Distances to nearest records: within human data, within other tables, and between both. Each search is done once, for all rules."""
 
     def __init__(self, human: Table, beside: tuple[Table, ...], seed: int):
         self._human = human
@@ -103,14 +104,15 @@ class Nearness:
         return self._embedding.categories(self._human)
 
     def others(self, side: Table, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """The distance of each record of a side to the nearest other one among so many of it, (n,), and which that is."""
+        """Return the distance of each record of a side to the nearest other record among `size` records of that side, (n,), and the row of that
+        record."""
         place = self._place(side)
         if (place, size) not in self._searches:
             self._searches[place, size] = self._alone(self._points[place], size)
         return self._searches[place, size]
 
     def humans(self, side: Table) -> np.ndarray:
-        """The distance of each record of a side to the nearest human one, (n,)."""
+        """Return the distance of each record of a side to the nearest human record, (n,)."""
         people = self._points[0]
         among = people[self._some(len(people), MOST)]
         return nearest(self._points[self._place(side)], among, 1, self._kinds)[0][:, 0]
@@ -119,7 +121,7 @@ class Nearness:
         return next(place for place, table in enumerate(self._sides) if table is side)
 
     def _some(self, n: int, size: int) -> np.ndarray:
-        """So many rows of n, ascending: whoever asks has the same."""
+        """Return `size` random rows of n, in ascending order. The rows are the same for every call."""
         return np.arange(n) if size >= n else np.sort(np.random.default_rng([self._seed, n]).permutation(n)[:size])
 
     def _alone(self, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -131,9 +133,9 @@ class Nearness:
 
 
 def suspects(drawn: Table, human: Table, holdout: Table | None, rng: np.random.Generator) -> Suspects:
-    """Score every record of the drawn table's frame. NotApplicable where there are too few human records."""
+    """Score every record of the drawn table's frame. Raises NotApplicable if there are too few human records."""
     if human.frame.height < FEWEST:
-        raise NotApplicable(f"{human.frame.height} human records, which records are suspect needs {FEWEST}")
+        raise NotApplicable(f"{human.frame.height} human records, but suspect records need at least {FEWEST}")
     fresh, learned = (holdout, human) if holdout is not None else _halves(human, rng)
     seed = int(rng.integers(1 << 32))
     if learned is human:
@@ -164,14 +166,14 @@ def _halves(human: Table, rng: np.random.Generator) -> tuple[Table, Table]:
 
 
 def copies(table: Table, human: Table, near: Nearness) -> Finding:
-    """Records that are equal to a human one in every column."""
+    """Find records that equal a human record in every column."""
     columns = list(human.kinds)
     rows = np.flatnonzero(np.isin(hashes_of(table.frame, columns), hashes_of(human.frame, columns)))
     return Finding(rows, ["equal to a human record in every column"] * rows.size)
 
 
 def outside(table: Table, human: Table, near: Nearness) -> Finding:
-    """Records with a number below or above every human one."""
+    """Find records with a number below or above all human numbers."""
     columns = human.of_kind("number")
     if not columns:
         raise NotApplicable("no column of numbers")
@@ -190,7 +192,7 @@ def outside(table: Table, human: Table, near: Nearness) -> Finding:
 
 
 def impossible(table: Table, human: Table, near: Nearness) -> Finding:
-    """Records that combine two values which no human record combines, though ten would if the values were independent."""
+    """Find records that combine two values that no human record combines, although at least ten would if the values were independent."""
     columns = human.of_kind("number", "category")
     if len(columns) < 2:
         raise NotApplicable("a combination needs at least 2 columns of numbers or categories")
@@ -208,7 +210,7 @@ def impossible(table: Table, human: Table, near: Nearness) -> Finding:
         cells = ours[column] * width + ours[other]
         for row in np.flatnonzero(is_impossible.ravel()[cells]).tolist():
             a, b = divmod(int(cells[row]), width)
-            words = f"{levels[column].names[a]} with {levels[other].names[b]}: no human record, {expected[a, b]:,.0f} if they were independent"
+            words = f"{levels[column].names[a]} with {levels[other].names[b]}: no human record, {expected[a, b]:,.0f} expected if independent"
             why.setdefault(row, []).append(words)
     rows = np.array(sorted(why), dtype=np.int64)
     return Finding(rows, [" and ".join(why[row][:2]) for row in rows.tolist()])
@@ -216,7 +218,7 @@ def impossible(table: Table, human: Table, near: Nearness) -> Finding:
 
 @dataclass(frozen=True, eq=False)
 class _Levels:
-    """The values of a column that are combined, and the code of each record; the last code is of all others."""
+    """The values of a column that are combined, and a function that gives the code of each record. The last code is that of all other values."""
 
     names: list[str]
     codes: Callable[[Table], np.ndarray]
@@ -253,13 +255,13 @@ def _levels(human: Table, column: str) -> _Levels:
 
 
 def repeated(table: Table, human: Table, near: Nearness) -> Finding:
-    """Records as near to another of their own set as one human record in a thousand is to another human one, among as many.
+    """Find near duplicates: records as near to another record of their set as one human record in a thousand is, among equally many records.
 
-    Of records that lie near each other one is not named, so that a set without the named ones has lost no kind of record.
+    One record of each cluster of near duplicates is not flagged, so that a set without the flagged records has lost no kind of record.
     """
     size = min(table.frame.height, human.frame.height, MOST)
     if size < FEWEST:
-        raise NotApplicable(f"{amount(size, 'record')} a side, neighbours need {FEWEST}")
+        raise NotApplicable(f"{amount(size, 'record')} per side, but neighbours need {FEWEST}")
     (ours, neighbours), (theirs, _) = (near.others(side, size) for side in (table, human))
     chances = _as_near(ours, theirs)
     close = np.flatnonzero(chances <= 1 / FAR)
@@ -270,7 +272,7 @@ def repeated(table: Table, human: Table, near: Nearness) -> Finding:
 
 
 def improbable(table: Table, human: Table, near: Nearness) -> Finding:
-    """Records as far from every human record as one human record in a thousand is from all others."""
+    """Find records as far from all human records as one human record in a thousand is from all others."""
     theirs, _ = near.others(human, min(human.frame.height, MOST))
     distances = near.humans(table)
     chances = _as_near(-distances, -theirs)
@@ -280,13 +282,13 @@ def improbable(table: Table, human: Table, near: Nearness) -> Finding:
         return Finding(rows, ["no human record is near"] * rows.size, chances[rows])
     return Finding(
         rows,
-        [f"no human record is near: {distances[row] / usual:.1f} times the usual distance" for row in rows.tolist()],
+        [f"no human record is near: {distances[row] / usual:.1f} times the median distance" for row in rows.tolist()],
         chances[rows],
     )
 
 
 def _one_of_each(rows: np.ndarray, neighbours: np.ndarray, n: int) -> np.ndarray:
-    """The first row of each cluster of rows that are joined to their neighbours."""
+    """Return the first row of each cluster of rows that are connected to their neighbours."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
@@ -296,7 +298,7 @@ def _one_of_each(rows: np.ndarray, neighbours: np.ndarray, n: int) -> np.ndarray
 
 
 def _as_near(distances: np.ndarray, human: np.ndarray) -> np.ndarray:
-    """The share of human records that are as near, (n,), never 0."""
+    """Return the share of human records that are as near, (n,), never 0."""
     return (np.searchsorted(np.sort(human), distances, side="right") + 1) / (human.size + 1)
 
 

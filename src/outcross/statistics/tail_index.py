@@ -1,10 +1,11 @@
 """The tail index of two sets beyond a threshold of one of them, by the likelihood of a generalised Pareto law.
 
-What is estimated is the index at the human 95 % quantile: that of the generalised Pareto law that is nearest, in likelihood, to what lies beyond it.
-It is 0 for an exponential tail, 1/α for a power law of exponent α, and below 0 for a tail that ends; one below -½ is read as -½, because the likelihood
-has no regular maximum there (Smith, Biometrika 72:67, 1985). For most laws this is not the index at infinity: a normal law has 0 there, and -.11 here. Both sets are read beyond
-one point, the human one's, so that the index of a law against itself differs by 0 whatever the law. Given the threshold, what lies beyond it are
-independent draws of either set's law, and where nothing is lost their labels are exchangeable.
+The estimated index is that at the human 95 % quantile: the index of the generalised Pareto law with the largest likelihood for the values beyond it.
+It is 0 for an exponential tail, 1/α for a power law of exponent α, and below 0 for a tail that ends. Values below -½ are set to -½, because the
+likelihood has no regular maximum there (Smith, Biometrika 72:67, 1985). For most laws it is not the index at infinity: for a normal law that is 0,
+and this one is -.11. Both sets are read beyond the same point, the human quantile, so that the difference of the indices is 0 for two samples of the
+same law, whatever the law. Given the threshold, the values beyond it are independent draws of each set's law. If nothing is lost, their labels are
+exchangeable.
 """
 
 from __future__ import annotations
@@ -18,41 +19,41 @@ from outcross.statistics.beyond import farthest
 from outcross.statistics.floors import from_draws
 
 DEPTH = 0.05
-"""Human mass beyond the threshold."""
+"""Share of human values beyond the threshold."""
 FEWEST = 50
-"""Human values beyond the threshold, at least."""
+"""Minimum number of human values beyond the threshold."""
 FEWEST_SYNTHETIC = 20
 FEWEST_DISTINCT = 10
-"""Different values beyond the threshold, at least: of fewer no tail is seen."""
+"""Minimum number of different human values beyond the threshold. Fewer show no tail."""
 MOST = 5_000
-"""Values of a set beyond the threshold that are looked at, at random."""
+"""Maximum number of values of a set beyond the threshold that are read, drawn at random."""
 PERMUTATIONS = 499
 LIGHTEST, HEAVIEST = -0.5, 4.0
 STEP = 0.01
-INDICES = np.arange(LIGHTEST, HEAVIEST + STEP / 2, STEP) + 1e-6  # so that none is 0, where the formula is a limit
+INDICES = np.arange(LIGHTEST, HEAVIEST + STEP / 2, STEP) + 1e-6  # none is exactly 0, because there the formula is only a limit
 CHI_SQUARE = 3.841458820694124
 """The 95 % quantile with one degree of freedom."""
 NONE = -1e300
-"""The logarithm of a likelihood of 0, or nearly."""
+"""Stands for the logarithm of a likelihood of 0."""
 
 
 def index_difference(
     synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Generator
 ) -> tuple[Estimate, Null, tuple[float, float]]:
-    """The tail index of the first set less that of the second, beyond the second's 95 % quantile; its null; and both indices.
+    """Return the tail index of the first set less that of the second, beyond the second's 95 % quantile, with its null and both indices.
 
-    The interval is that of the profile likelihood, and no shorter than what permuted labels show; the null permutes labels of values beyond the threshold and is studentised.
-    NotApplicable where too few values, or too few different ones, lie there.
+    The interval is that of the profile likelihood, but no shorter than the spread under permuted labels. The null is a studentised permutation of the
+    labels of the values beyond the threshold. Raises NotApplicable if too few values, or too few different values, lie there.
     """
     ours, human = (_some(values, rng) for values in beyond_threshold(synthetic, reference))
     scale = float(np.concatenate([ours, human]).mean())
     profiles = [profile(values / scale) for values in (ours, human)]
     indices = [float(INDICES[np.argmax(likelihood)]) for likelihood in profiles]
     if max(indices) >= HEAVIEST - STEP:
-        raise NotApplicable(f"a tail index above {HEAVIEST:g}, which no mean or median of the tail describes")
+        raise NotApplicable(f"the tail index is above {HEAVIEST:g}, too heavy a tail to be compared")
     value, (low, high) = indices[0] - indices[1], _interval(*profiles)
     quotient, draws, error = _studentised(ours / scale, human / scale, rng)
-    # Below 0 of few values the likelihood is too sure; what labels show is not.
+    # For few values and an index below 0, the interval of the likelihood is too short. The spread under permuted labels is not.
     reach = error * float(np.quantile(np.abs(draws), 0.95))
     estimate = Estimate(value, min(low, value - reach), max(high, value + reach), "profile likelihood", ours.size)
     return (
@@ -63,28 +64,31 @@ def index_difference(
 
 
 def beyond_threshold(synthetic: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far the values of both sets lie beyond the human 95 % quantile, those that do.
+    """Return the excesses of both sets over the threshold, for the values beyond the human 95 % quantile.
 
-    The threshold lies half-way between that quantile and the next value of either set, so that rounded values stand for the middle of what was rounded to them.
+    The threshold lies half-way between that quantile and the next value of either set, so that a rounded value stands for the middle of its rounding
+    interval.
     """
     ordered = np.sort(reference)
     k = farthest(DEPTH, ordered.size)
     if k < FEWEST:
         raise NotApplicable(
-            f"{k} human values in the upper {DEPTH:.0%}, a tail index needs {FEWEST}: {math.ceil(FEWEST / DEPTH)} records"
+            f"{k} human values in the upper {DEPTH:.0%}, but a tail index needs {FEWEST}; give {math.ceil(FEWEST / DEPTH)} human records"
         )
     quantile = ordered[-k - 1]
     ours, human = synthetic[synthetic > quantile], reference[reference > quantile]
     if human.size < FEWEST:
         raise NotApplicable(
-            f"the upper values are tied: {human.size} human ones lie beyond {quantile:g}, a tail index needs {FEWEST}"
+            f"the upper values are tied: {human.size} human values lie beyond {quantile:g}, but a tail index needs {FEWEST}"
         )
     if np.unique(human).size < FEWEST_DISTINCT:
         raise NotApplicable(
-            f"the upper values are tied: {np.unique(human).size} different ones lie beyond {quantile:g}; a tail index is of continuous numbers"
+            f"the upper values are tied: {np.unique(human).size} different values lie beyond {quantile:g}, but a tail index needs continuous numbers"
         )
     if ours.size < FEWEST_SYNTHETIC:
-        raise NotApplicable(f"{ours.size} synthetic values lie beyond the human 95 % quantile, an index needs {FEWEST_SYNTHETIC}")
+        raise NotApplicable(
+            f"{ours.size} synthetic values lie beyond the human 95 % quantile, but a tail index needs {FEWEST_SYNTHETIC}"
+        )
     threshold = (quantile + min(ours.min(), human.min())) / 2
     return ours - threshold, human - threshold
 
@@ -94,15 +98,15 @@ def _some(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def profile(excesses: np.ndarray) -> np.ndarray:
-    """The logarithm of the likelihood of each of `INDICES`, at the best scale for it, of excesses (n,) of about unit size; (indices,).
+    """Return the profile log-likelihood of each of `INDICES`, at its best scale, for excesses (n,) of about unit size; (indices,).
 
-    With θ = ξ/σ it is n (log(θ/ξ) - (1 + 1/ξ) M(θ)), M the mean of log(1 + θ x), which is had for all ξ from one row of M.
+    With θ = ξ/σ it is n (log(θ/ξ) - (1 + 1/ξ) M(θ)), where M(θ) is the mean of log(1 + θ x). One row of M serves all ξ.
     """
     values = np.full(INDICES.size, NONE)
     mean, largest = float(excesses.mean()), float(excesses.max())
     for sign in (1.0, -1.0):
         of_sign = np.flatnonzero(np.sign(INDICES) == sign)
-        # Points crowd at 0, where ξ does, and where 1 + θ x is 0 for the largest.
+        # The grid is dense near 0, as that of ξ is, and near the θ at which 1 + θ x is 0 for the largest excess.
         steps = np.geomspace(1e-6, 1e3 if sign > 0 else 1e5, 400)
         theta = steps / mean if sign > 0 else -steps / (1 + steps) / largest
         logs = np.log1p(np.multiply.outer(theta, excesses)).mean(axis=1)
@@ -113,7 +117,7 @@ def profile(excesses: np.ndarray) -> np.ndarray:
 
 
 def _peak(heights: np.ndarray) -> np.ndarray:
-    """The maximum of each row (rows, points), between its points by a parabola."""
+    """Return the maximum of each row (rows, points), interpolated between its points by a parabola."""
     best = np.clip(heights.argmax(axis=1), 1, heights.shape[1] - 2)
     row = np.arange(len(heights))
     left, middle, right = (heights[row, best + i] for i in (-1, 0, 1))
@@ -123,7 +127,7 @@ def _peak(heights: np.ndarray) -> np.ndarray:
 
 
 def _interval(ours: np.ndarray, human: np.ndarray) -> tuple[float, float]:
-    """The differences of indices that the likelihood of both sets does not reject at 5 %."""
+    """Return the smallest and the largest difference of indices that the likelihood of both sets does not reject at 5 %."""
     size = INDICES.size
     threshold = ours.max() + human.max() - CHI_SQUARE / 2
     differences = np.arange(-size + 1, size)
@@ -134,7 +138,7 @@ def _interval(ours: np.ndarray, human: np.ndarray) -> tuple[float, float]:
 
 
 def _crossing(best: np.ndarray, last: int, step: int, smallest: float) -> float:
-    """Where the likelihood falls below what is kept, in indices, between the last point inside and the next one."""
+    """Return where the likelihood crosses the threshold `smallest`, between the last point inside and the next point."""
     next_one = last + step
     if not 0 <= next_one < best.size or best[next_one] <= NONE / 2:
         return last * STEP
@@ -142,13 +146,13 @@ def _crossing(best: np.ndarray, last: int, step: int, smallest: float) -> float:
 
 
 def _studentised(ours: np.ndarray, human: np.ndarray, rng: np.random.Generator) -> tuple[float, np.ndarray, float]:
-    """The difference over its standard error, as it is and under random labels, and that error.
+    """Return the difference of indices divided by its standard error, the same under permuted labels, and that error.
 
-    For each θ of a grid M(θ) of a set is a mean of the same numbers, so that a product of matrices gives it for all labels. There ξ = M(θ)
-    is the best index, and the likelihood -n (log(ξ/θ) + ξ + 1) says which θ is (Grimshaw, Technometrics 35:185, 1993).
+    For each θ of a grid, M(θ) of a set is a mean of the same numbers, so one product of matrices gives it for all labellings. The best index at θ is
+    ξ = M(θ), and the best θ maximises the likelihood -n (log(ξ/θ) + ξ + 1) (Grimshaw, Technometrics 35:185, 1993).
     """
     both = np.concatenate([ours, human])
-    # The grid depends on both sets together, so that no label changes it.
+    # The grid depends on both sets together, so that it is the same for all labellings.
     theta = np.concatenate([-np.geomspace(20.0, 1e-3, 72), np.geomspace(1e-3, 200.0, 56)]) / float(both.mean())
     inside = 1 + np.multiply.outer(both, theta)
     is_out = (inside <= 0).astype(float)
@@ -165,8 +169,8 @@ def _studentised(ours: np.ndarray, human: np.ndarray, rng: np.random.Generator) 
 
 
 def _best(means: np.ndarray, out: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """The likeliest index of each row of M(θ) (rows, θ), between the points of the grid by a parabola; at least `LIGHTEST`."""
-    is_known = (out < 0.5) & (means > -1)  # below -1 the likelihood has no bound
+    """Return the most likely index of each row of M(θ) (rows, θ), interpolated between grid points by a parabola, and at least `LIGHTEST`."""
+    is_known = (out < 0.5) & (means > -1)  # below -1 the likelihood is unbounded
     ratio = np.where(is_known, means / theta, 1.0)
     heights = np.where(is_known, -(np.log(ratio) + means), -np.inf)
     row, best = np.arange(len(means)), heights.argmax(axis=1)

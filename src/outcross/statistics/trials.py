@@ -1,4 +1,7 @@
-"""Models fitted on sets of records that each leave out one part, tested on the same human records: what differs between two sources, and how surely."""
+"""Comparison of models from two sources of training records.
+
+Each fit leaves out one part of its records, and all are tested on the same human records.
+"""
 
 from __future__ import annotations
 
@@ -26,23 +29,24 @@ from outcross.statistics.ratios import from_logarithms
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What models are trained on and tested on."""
+    """The training and test records of a comparison."""
 
     task: PredictionTask
     test: Table
-    """The human test records whose target is known."""
+    """The human test records with a known target."""
     tests: EncodedRecords
     own: np.ndarray
-    """Which of the human parts each test record is in, -1 where it is in none. (tests,)"""
+    """The human training part that each test record belongs to, -1 for none, (tests,)."""
     parts: tuple[list[EncodedRecords], list[EncodedRecords]]
-    """Disjoint sets of records of equal size, human and synthetic; a fit leaves out one of them."""
+    """Disjoint parts of equal size, human and synthetic. Each fit leaves out one part."""
     note: str
 
     def tested(self, learner: str, trained_on: Sequence[EncodedRecords], *, by_each: bool) -> Predictions:
-        """The predictions of a model for each set of records; where these hold human ones, set k leaves out the human part k.
+        """Fit a model to each set of training records and return the predictions for the test records.
 
-        Every fit is tested on every record where `by_each` says so and none of them learned from a test record; else each record by one fit
-        that it was left out of, those in no part by the fits in turn.
+        If the sets contain human records, set k must leave out the human part k. With `by_each`, every fit predicts every test record; no fit may
+        then have learned from a test record. Otherwise each test record is predicted by one fit that left it out, and records in no part by the fits
+        in turn.
         """
         fits = [LEARNERS[learner](part, len(self.task.classes)) for part in trained_on]
         which = np.where(self.own >= 0, self.own, np.arange(len(self.tests)) % len(fits))
@@ -59,7 +63,7 @@ class Trial:
         return bool((self.own < 0).all())
 
     def without_each(self, side: int) -> list[EncodedRecords]:
-        """The records of the human (0) or the synthetic side (1) without each of its parts in turn."""
+        """Return the records of the human (0) or the synthetic side (1) without each of its parts in turn."""
         parts = self.parts[side]
         return [joined([part for j, part in enumerate(parts) if j != k]) for k in range(len(parts))]
 
@@ -73,20 +77,21 @@ def joined(parts: Sequence[EncodedRecords]) -> EncodedRecords:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """One number of several fits together, what each test record contributes to its error, and the number of each fit."""
+    """One number of several fits together, the contribution of each test record to its error, and the number of each fit."""
 
     value: float
     contributions: np.ndarray
-    """Of mean 0. (test records,)"""
+    """The contribution of each test record, with mean 0, (test records,)."""
     fits: np.ndarray | None
-    """(fits,); None where no two fits can be tested on the same records."""
+    """The number of each fit, (fits,). None if no two fits can be tested on the same records."""
 
     @property
     def variance_of_fits(self) -> float | None:
-        """What another training set would change in the mean of the fits: the jackknife over left-out parts.
+        """The variance of the mean of the fits over training sets, by the jackknife over left-out parts.
 
-        It is no smaller on average than the variance of that mean: two fits that share k - 2 of k - 1 parts are correlated by at most
-        (k - 2) / (k - 1) (Hoeffding, Ann. Math. Stat. 19:293, 1948), and by so much where the number is a sum over records, as it nearly is for smooth learners. Of learners that jump it is too large.
+        On average it is not smaller than the true variance: two fits that share k - 2 of k - 1 parts have a correlation of at most (k - 2) / (k - 1)
+        (Hoeffding, Ann. Math. Stat. 19:293, 1948). They have exactly this correlation if the number is a sum over records, which is nearly so for
+        smooth learners. For discontinuous learners the variance is too large.
         """
         if self.fits is None:
             return None
@@ -96,13 +101,13 @@ class Scores:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What several fits predict for the test records."""
+    """The predictions of several fits for the test records."""
 
     tests: EncodedRecords
     assembled: np.ndarray
-    """The prediction for each record by a fit that it was left out of. (records, …)"""
+    """The prediction for each record by a fit that left it out, (records, …)."""
     by_each: tuple[np.ndarray, ...]
-    """Those of every fit for every record; none where fits learned from some of them."""
+    """The predictions of every fit for every record. Empty if fits learned from some of the test records."""
 
     @property
     def fits(self) -> tuple[np.ndarray, ...]:
@@ -110,22 +115,22 @@ class Predictions:
 
     @cached_property
     def losses(self) -> np.ndarray:
-        """(fits, test records); one row where each record has one fit that may be tested on it."""
+        """The loss of each test record, (fits, test records). There is a single row if each record is predicted by one fit only."""
         return self._each(losses)
 
     def _each(self, of_records: Callable[[np.ndarray, EncodedRecords], np.ndarray]) -> np.ndarray:
         return np.stack([of_records(predicted, self.tests) for predicted in self.fits])
 
     def log_loss(self, mask: np.ndarray | slice = slice(None)) -> Scores:
-        """The logarithm of the mean loss over some of the test records."""
+        """Return the logarithm of the mean loss over some of the test records."""
         return _log_mean(self.losses[:, mask])
 
     def log_brier(self) -> Scores:
-        """The logarithm of the Brier score: the mean squared distance of the chances of classes from what came true."""
+        """Return the logarithm of the Brier score: the mean squared distance between class probabilities and outcomes."""
         return _log_mean(self._each(squared_errors))
 
     def _of_all(self, number: Callable[[np.ndarray, EncodedRecords], tuple[float, np.ndarray]]) -> Scores:
-        """A number of all test records together, `number(predicted, records)` with what each contributes to its error."""
+        """Return a number of all test records together. `number(predicted, records)` returns it with the contribution of each record to its error."""
         fits = [number(predicted, self.tests) for predicted in self.fits]
         values = np.array([value for value, _ in fits])
         return Scores(float(values.mean()), np.mean([parts for _, parts in fits], axis=0), values if values.size > 1 else None)
@@ -135,7 +140,7 @@ class Predictions:
 
     @cached_property
     def log_slope(self) -> Scores:
-        """The logarithm of the calibration slope; NotApplicable where predictions say too little of the target to have one."""
+        """The logarithm of the calibration slope. Raises NotApplicable if the slope is not significantly above 0."""
         return self._of_all(_log_slope)
 
     @cached_property
@@ -145,7 +150,7 @@ class Predictions:
 
 
 def _log_mean(numbers: np.ndarray) -> Scores:
-    """The logarithm of the mean of a number a test record, (fits, records)."""
+    """Return the logarithm of the mean over test records of a number, (fits, records)."""
     means = np.maximum(numbers.mean(axis=1), 1e-12)
     mean = float(means.mean())
     return Scores(math.log(mean), numbers.mean(axis=0) / mean - 1, np.log(means) if len(means) > 1 else None)
@@ -154,15 +159,15 @@ def _log_mean(numbers: np.ndarray) -> Scores:
 def _log_slope(predicted: np.ndarray, records: EncodedRecords) -> tuple[float, np.ndarray]:
     slope, contributions = calibration_slope(predicted, records)
     if slope <= 3 * float(contributions.std(ddof=1)) / math.sqrt(len(records)):
-        raise NotApplicable("a model's predictions say too little of the target for a calibration slope")
+        raise NotApplicable("a model's predictions have too little information about the target for a calibration slope")
     return math.log(slope), contributions / slope
 
 
 def with_t(value: float, variances: tuple[float, int], of_fits: tuple[float, int], worse: Worse) -> tuple[Estimate, Null]:
-    """A difference that is 0 where nothing is lost, by Student's t.
+    """Return the estimate and the null of a difference that is 0 if nothing is lost, by Student's t.
 
-    Its variance is that over n test records, `variances` (variance, n), and that over training sets, `of_fits` (variance, degrees of freedom); Welch's and
-    Satterthwaite's degrees of freedom of both together.
+    Its variance is the sum of that over n test records, `variances` (variance, n), and that over training sets, `of_fits` (variance, degrees of
+    freedom). The degrees of freedom of the sum are those of Welch and Satterthwaite.
     """
     from scipy.stats import t
 
@@ -182,9 +187,9 @@ def with_t(value: float, variances: tuple[float, int], of_fits: tuple[float, int
 
 
 def variance_of_fits(first: Scores, second: Scores, like: Scores | None = None) -> tuple[float, int]:
-    """The variance of the difference of two scores over training sets, and its degrees of freedom.
+    """Return the variance over training sets of the difference of two scores, and its degrees of freedom.
 
-    Where the fits of a side cannot be tested on the same records, those of the other side stand for them, or of `like`.
+    If the fits of one side cannot be tested on the same records, the variance of the other side, or of `like`, is used instead.
     """
     known = [scores.variance_of_fits for scores in (first, second) if scores.fits is not None]
     stand_in = known[0] if known else like.variance_of_fits if like is not None else None
@@ -196,12 +201,12 @@ def variance_of_fits(first: Scores, second: Scores, like: Scores | None = None) 
 
 
 def gap(first: Scores, second: Scores, worse: Worse, like: Scores | None = None) -> tuple[Estimate, Null]:
-    """The difference of two scores over the same test records."""
+    """Return the difference of two scores over the same test records."""
     n = first.contributions.size
     of_tests = float((first.contributions - second.contributions).var(ddof=1)) / n
     return with_t(first.value - second.value, (of_tests, n), variance_of_fits(first, second, like), worse)
 
 
 def ratio(top: Scores, bottom: Scores, worse: Worse = "larger", like: Scores | None = None) -> tuple[Estimate, Null]:
-    """The ratio of two numbers over the same test records, from the `gap` of their logarithms."""
+    """Return the ratio of two numbers over the same test records, from the `gap` of their logarithms."""
     return from_logarithms(*gap(top, bottom, worse, like))

@@ -1,7 +1,7 @@
-"""How many of a set's records come from the second of two sources, where a sample of each is known.
+"""Estimates of the share of a set's records that come from the second of two sources, if a sample of each source is known.
 
-A set is a mixture (1 − α) H + α A. All estimators see one number a record. The naive one counts those on the far side of a threshold; it is wrong by
-construction, since it counts the first source's false alarms and not the second's misses. The others correct for that.
+A set is a mixture (1 − α) H + α A. All estimators use one number per record. The naive estimator counts the records above a threshold. It is biased,
+because it counts the false alarms of the first source and does not count the misses of the second. The other estimators correct for that.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, without_
 from outcross.statistics.clusters import covariance_of_means
 
 STEPS = 200
-"""Steps of EM, at most."""
+"""Maximum number of steps of EM."""
 ENOUGH = 1e-7
-"""A change of the share that ends EM."""
+"""EM ends if the share changes by less than this."""
 INSIDE = 0.02
-"""How near to 0 and 1 the share may be for which the moments are the most efficient ones."""
+"""Minimum distance from 0 and 1 of the share for which the moments are most efficient."""
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredSample:
-    """A number of each record of a sample, and the group that each belongs to (records of one group are not independent)."""
+    """A score of each record of a sample, and the group of each record. Records of one group are not independent."""
 
     values: np.ndarray
-    """(n,)"""
+    """The scores, (n,)."""
     groups: np.ndarray
     """(n,), whole numbers. Records of two samples of sources that have the same number belong to one group."""
 
@@ -44,13 +44,14 @@ def independent(*values: np.ndarray) -> list[ScoredSample]:
 
 
 def count_and_classify(chances: np.ndarray, threshold: float = 0.5) -> float:
-    """The share of records whose chance is above the threshold: the naive estimate, which is biased."""
+    """Return the share of records with a probability above the threshold: the naive estimate, which is biased."""
     return float((chances > threshold).mean())
 
 
 def expected_share(chances: np.ndarray, prior: float) -> float:
-    """The share of the second source by expectation and maximisation (Saerens et al., Neural Computation 14:21, 2002). chances: (n,), of the second source, calibrated where
-    it had the share `prior`. It is the maximum of the likelihood of the mixture.
+    """Return the share of the second source with the largest likelihood of the mixture (Saerens et al., Neural Computation 14:21, 2002).
+
+    chances: the probability of the second source for each record, (n,), calibrated on data in which that source had the share `prior`.
 
     >>> round(expected_share(np.repeat([0.9, 0.1], [30, 70]), 0.5), 4)
     0.25
@@ -58,14 +59,14 @@ def expected_share(chances: np.ndarray, prior: float) -> float:
     if not 0 < prior < 1:
         raise BadInput(f"the share of the second source among the calibration records must be in (0, 1), got {prior:g}")
     if not chances.size:
-        raise NotApplicable("a share of nothing")
+        raise NotApplicable("a share needs records, but there are none")
     with np.errstate(divide="ignore"):
         ratio = chances / np.maximum(1 - chances, 1e-300) * (1 - prior) / prior
     return most_likely_share(ratio)
 
 
 def most_likely_share(ratio: np.ndarray) -> float:
-    """α that maximises Σ log(1 − α + α r), r = A(x)/H(x) of each record, (n,): bisection of the derivative, which falls in α.
+    """Return the α that maximises Σ log(1 − α + α r) with r = A(x)/H(x) of each record, (n,), by bisection of the derivative, which decreases in α.
 
     >>> round(most_likely_share(np.array([0.0, np.inf])), 4)
     0.5
@@ -87,22 +88,25 @@ def most_likely_share(ratio: np.ndarray) -> float:
 
 
 def adjusted_count(flagged: float, false_alarms: float, hits: float) -> float:
-    """α = (flagged − false alarms)/(hits − false alarms), cut to [0, 1] (Forman, Data Min. Knowl. Discov. 17:164, 2008). NotApplicable where hits do not exceed false alarms.
+    """Return α = (flagged − false alarms)/(hits − false alarms), cut to [0, 1] (Forman, Data Min. Knowl. Discov. 17:164, 2008).
+
+    Raises NotApplicable if hits do not exceed false alarms.
 
     >>> round(adjusted_count(0.275, 0.2477, 0.7523), 3)
     0.054
     """
     if hits <= false_alarms:
         raise NotApplicable(
-            f"the classifier flags {hits:.3g} of the second source and {false_alarms:.3g} of the first, so that a count says nothing"
+            f"the classifier flags {hits:.3g} of the second source and {false_alarms:.3g} of the first, so a count has no information"
         )
     return float(np.clip((flagged - false_alarms) / (hits - false_alarms), 0.0, 1.0))
 
 
 def efficient_moment(log_ratio: np.ndarray, share: float) -> np.ndarray:
-    """h(x) = (r − 1)/(1 + α (r − 1)) with r = exp(log_ratio): the score of the mixture at the share α, whose mean says the most about shares near it.
+    """Return h(x) = (r − 1)/(1 + α (r − 1)) with r = exp(log_ratio): the score function of the mixture at the share α, which is most efficient near
+    α.
 
-    α is kept inside [.02, .98], so that h has no value beyond 50 in size.
+    α is limited to [.02, .98], so that |h| is at most 50.
     """
     inside = float(np.clip(share, INSIDE, 1 - INSIDE))
     with np.errstate(over="ignore"):
@@ -111,12 +115,13 @@ def efficient_moment(log_ratio: np.ndarray, share: float) -> np.ndarray:
 
 
 def share_by_moments(mixed: ScoredSample, first: ScoredSample, second: ScoredSample, method: str) -> Estimate:
-    """α = (M − H)/(A − H) from the means of one moment over the set and over a sample of each source, with Fieller's 95 % interval (1954), inside [0, 1] (`inside_unit`).
+    """Return α = (M − H)/(A − H) from the means of one moment over the set and over a sample of each source.
 
-    It is consistent whatever the moment, since all three means are of the same function; with `efficient_moment` it has the variance of the maximum of the
-    likelihood where that function's densities are right. The interval includes the scatter of all three samples over their groups, and the covariance
-    of the samples of the sources if they have groups in common (human texts and their rewrites). The groups of the set are numbered on their own.
-    Raises NotApplicable if the sources do not differ by more than their error.
+    Its interval is Fieller's 95 % interval (1954), cut to [0, 1] by `inside_unit`. The estimate is consistent for any moment, because all three means
+    are of the same function. With `efficient_moment` it has the variance of the maximum likelihood estimate if the densities in that function are
+    correct. The interval includes the sampling error of all three samples over their groups, and the covariance of the samples of the sources if
+    these have groups in common (human texts and their rewrites). The groups of the set are numbered on their own. Raises NotApplicable if the
+    sources do not differ by more than their error.
     """
     m, h, a = (float(sample.values.mean()) for sample in (mixed, first, second))
     var_m = float(covariance_of_means([mixed.values[:, None]], [mixed.groups])[0, 0, 0, 0])
@@ -135,10 +140,10 @@ def share_by_moments(mixed: ScoredSample, first: ScoredSample, second: ScoredSam
 
 
 def inside_unit(value: float, low: float, high: float, method: str, n: int) -> Estimate:
-    """A share with its interval, cut to [0, 1].
+    """Return a share with its interval, cut to [0, 1].
 
-    Where chance puts the estimate beyond an end, the interval is at least half as long as before it was cut: cut alone, it could have no length, as if the share
-    were known without error. That only makes it longer, so that it holds the share at least as often.
+    If the estimate lies beyond an end, the cut interval has at least half of its original length. Otherwise it could have length 0, as if the share
+    were known without error. The interval only becomes longer, so its coverage does not fall.
 
     >>> cut = inside_unit(-0.05, -0.09, -0.01, "", 100)
     >>> print(cut.value, cut.low, f"{cut.high:.2f}")
@@ -153,11 +158,12 @@ def inside_unit(value: float, low: float, high: float, method: str, n: int) -> E
 
 
 def at_least(mixed: np.ndarray, human: ScoredSample, bins: int = 10) -> Estimate:
-    """The least share of a set that one known source cannot explain, where nothing is known of the other: 1 − min over regions of M(region)/H(region), cut at 0.
-    mixed: (n,), or (n, scorers) where several scored each record, over which its place is averaged.
+    """Return the smallest share of a set that one known source cannot explain, if nothing is known about the other source.
 
-    Whatever the other source is, H's share is at most M(R)/H(R) for every region R of a record's number. The regions are the tails of the known source's
-    own numbers. The lower end holds for all of them together (Bonferroni; exact binomial limits); there is no upper end below 1, since the other source may look like the first.
+    It is 1 − min over regions of M(region)/H(region), cut at 0. For every region R of the scores, the share of H is at most M(R)/H(R), whatever the
+    other source is. The regions are the tails of the known source's scores. The lower end is simultaneous over all regions (Bonferroni; exact
+    binomial limits). The upper end is 1, because the other source may look like the first. mixed: (n,), or (n, scorers) if several scorers scored
+    each record; then the memberships in a region are averaged.
     """
     from scipy.special import betaincinv
 
@@ -178,7 +184,7 @@ def at_least(mixed: np.ndarray, human: ScoredSample, bins: int = 10) -> Estimate
 
 
 def effective_size(weights: np.ndarray) -> float:
-    """(Σ w)² / Σ w² (Kish 1965): the number of equal weights that a mean with these weights is worth. NotApplicable where all are 0.
+    """Return Kish's effective sample size (Σ w)² / Σ w² (1965). Raises NotApplicable if all weights are 0.
 
     >>> effective_size(np.array([1.0, 1.0, 0.0]))
     2.0
@@ -190,5 +196,5 @@ def effective_size(weights: np.ndarray) -> float:
 
 
 def naive(chances: np.ndarray) -> Estimate:
-    """The naive count as an estimate, which has no interval because it is biased."""
+    """Return the naive count as an estimate. It has no interval, because it is biased."""
     return without_interval(count_and_classify(chances), "classify and count is biased: no interval", chances.size)

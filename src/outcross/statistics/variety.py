@@ -1,11 +1,11 @@
-"""How few records have to change so that a set is varied enough: exact for numbers that are made of the shares of kinds.
+"""The smallest share of records that must change so that a set is diverse enough. It is exact for numbers that depend on the shares of kinds.
 
-Each rule is called with a value and the limit that it has to reach, both as ratios to the human value, and gives the least share of records in [0, 1]. Where
-the records at hand show another value than the one asked about (the end of its interval), they are held to the same factor: the number they
-show has to grow by limit / value.
+Each rule is called with a value and the limit that it must reach, both as ratios to the human value, and returns the smallest share of records, in
+[0, 1]. The value may be the end of an interval and so differ from the value of the records at hand. The rule then requires the same factor: the
+number of the records at hand must grow by limit / value.
 
-What counts words counts running words in the place of records: each that changes is a new word, so that the least share of running words is exact. It is the share
-of texts where those that change are as long as others.
+Rules about words count running words instead of records. Each changed running word is a new word, so the smallest share of running words is exact. It
+equals the share of texts if the changed texts have average length.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class OfEntropy:
-    """Records that have to move between kinds so that the exponential of the entropy of their shares grows by a factor.
+    """The share of records that must move between kinds so that the exponential of the entropy of the shares grows by a factor.
 
-    Of all shares within a total variation distance w those that cut the commonest kinds down to one level and fill the rarest up to another are the most
-    even, as all others majorise them, and so have the most entropy (Marshall and Olkin, Inequalities, 1979). For the eigenvalues of a similarity matrix w is a lower bound:
-    a record that changes moves the matrix by 1 / n in trace distance at most.
+    Within a total variation distance w, the most even shares are those in which the commonest kinds are cut down to one level and the rarest are
+    filled up to another. All other shares majorise them, so these have the largest entropy (Marshall and Olkin, Inequalities, 1979). For the
+    eigenvalues of a similarity matrix w is a lower bound, because a changed record moves the matrix by at most 1 / n in trace distance.
     """
 
     shares: tuple[float, ...]
-    """Of every kind, those that only people have too; they sum to 1."""
+    """The share of every kind, including kinds that only human records have. They sum to 1."""
 
     def __call__(self, value: float, limit: float) -> float:
         """
@@ -38,7 +38,7 @@ class OfEntropy:
         shares = np.sort(np.array(self.shares))[::-1]
         target = _entropy(shares) + (math.log(limit / value) if value > 0 else math.inf)
         low, high = 0.0, float(np.clip(shares - 1 / shares.size, 0, None).sum())
-        if target >= math.log(shares.size):  # no change of these kinds suffices: all of them equally common is what can be had
+        if target >= math.log(shares.size):  # no change suffices; equal shares of all kinds are the best possible
             return high
         for _ in range(50):
             middle = (low + high) / 2
@@ -53,7 +53,8 @@ def _entropy(shares: np.ndarray) -> float:
 
 
 def _evened(shares: np.ndarray, moved: float) -> np.ndarray:
-    """Shares in falling order after the commonest kinds gave so much, down to one level, to the rarest, up to another."""
+    """Return shares, in descending order, after the mass `moved` went from the commonest kinds, cut to one level, to the rarest, filled to
+    another."""
     number = np.arange(1, shares.size + 1)
     down = ((np.cumsum(shares) - moved) / number).max()
     up = ((np.cumsum(shares[::-1]) + moved) / number).min()
@@ -62,10 +63,13 @@ def _evened(shares: np.ndarray, moved: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class OfEqualPairs:
-    """Records that have to become unlike all others so that fewer pairs are equal: those of the things that repeat most."""
+    """The share of records that must become different from all others so that fewer pairs are equal.
+
+    Records of the most repeated things change first.
+    """
 
     repeats: tuple[tuple[int, int], ...]
-    """How often a thing occurs, at least twice, and how many things do."""
+    """Pairs (occurrences of a thing, at least two; number of things with so many occurrences)."""
     records: int
 
     @classmethod
@@ -74,9 +78,9 @@ class OfEqualPairs:
         return cls(tuple(zip(each.tolist(), things.tolist(), strict=True)), int(counts.sum()))
 
     def __call__(self, value: float, limit: float) -> float:
-        """Pairs have to fall to value / limit of what they are, one pair more added to both.
+        """Return the share of records. The number of pairs, with one pair added, must fall by the factor value / limit.
 
-        >>> OfEqualPairs(((100, 1),), 1000)(0.1, 0.8)  # 4,950 pairs may be 618: 35 records alike are 595, 36 would be 630
+        >>> OfEqualPairs(((100, 1),), 1000)(0.1, 0.8)  # at most 618 of 4,950 pairs may be left; 35 equal records have 595 pairs, 36 have 630
         0.065
         """
         if value >= limit or not self.repeats:
@@ -90,7 +94,7 @@ class OfEqualPairs:
 
         levels = range(1, int(each.max()) + 1)
         level = max(1, int(np.searchsorted([pairs(candidate) for candidate in levels], max(0.0, allowed), side="right")))
-        # Of the things above the level some may keep one record more.
+        # Some of the things above the level may keep one more record.
         spare = int((max(0.0, allowed) - pairs(level)) // level)
         above = float(things[each > level].sum())
         return (float(things @ np.clip(each - level, 0, None)) - min(spare, above)) / self.records
@@ -98,14 +102,14 @@ class OfEqualPairs:
 
 @dataclass(frozen=True)
 class OfDistinctThings:
-    """Records that have to bring something new so that as many things are distinct: one record a thing."""
+    """The share of records that must become new things so that enough things are distinct. Each new thing needs one record."""
 
     human: float
-    """Distinct human things over the records among which they were counted, in [0, 1]."""
+    """Number of distinct human things divided by the number of records among which they were counted, in [0, 1]."""
 
     def __call__(self, value: float, limit: float) -> float:
         """
-        >>> print(f"{OfDistinctThings(74 / 5000)(0.67, 0.9):.4f}")  # 49 of 74 ages are left; 17 more would do
+        >>> print(f"{OfDistinctThings(74 / 5000)(0.67, 0.9):.4f}")  # 49 of 74 ages are left; 17 more are enough
         0.0034
         """
         return self.human * max(0.0, limit - value)
@@ -113,13 +117,14 @@ class OfDistinctThings:
 
 @dataclass(frozen=True)
 class OfWordsSaidOnce:
-    """Running words that have to become new ones so that more of the distinct words are said once.
+    """The share of running words that must become new words so that more of the distinct words occur once.
 
-    A running word that changes is best a new word, said once. Words that are said twice go first: one change leaves two words said once, the new one and the old one.
+    The best change of a running word is into a new word that occurs once. Words that occur twice change first: one change leaves two words that occur
+    once, the new word and the old one.
     """
 
     repeats: tuple[tuple[int, int], ...]
-    """How often a word is said, and how many words are."""
+    """Pairs (occurrences of a word, number of words with so many occurrences)."""
 
     @classmethod
     def of(cls, counts: np.ndarray) -> OfWordsSaidOnce:
@@ -128,7 +133,7 @@ class OfWordsSaidOnce:
 
     def __call__(self, value: float, limit: float) -> float:
         """
-        >>> OfWordsSaidOnce(((1, 4), (2, 6)))(0.5, 0.9)  # 4 of 10 have to be 72 %: (4 + 2 · 3) of 13 are 77 %, after 3 of 16 running words changed
+        >>> OfWordsSaidOnce(((1, 4), (2, 6)))(0.5, 0.9)  # 4 of 10 words must become 72 %: after 3 of 16 changes they are (4 + 2 · 3) of 13, or 77 %
         0.1875
         """
         each, words = np.array(self.repeats, dtype=np.int64).reshape(-1, 2).T
@@ -136,7 +141,7 @@ class OfWordsSaidOnce:
         if value >= limit or not distinct:
             return 0.0
         wanted = once / distinct * limit / value if value > 0 else 1.0
-        cost = (each - 1) * words  # changes that bring every word of a frequency down to one occurrence
+        cost = (each - 1) * words  # changes that reduce every word of a frequency to one occurrence
         before = np.cumsum(cost) - cost
         low, high = 0, int(cost.sum())
         while low < high:
@@ -149,7 +154,7 @@ class OfWordsSaidOnce:
 
 @dataclass(frozen=True)
 class OfOneValue:
-    """Records that have to change in a column where all have one value: as many as people have with another one."""
+    """The share of records that must change in a column with a single value: the share of human records with another value."""
 
     others: float
     """The share of human records with another value, in [0, 1]."""
@@ -166,8 +171,8 @@ WORKED_VARIETY = (
     ("diversity.effective_categories", "Of four equally common categories the rarer two are gone: .5 [.49, .52].", OfEntropy((0.5, 0.5, 0.0, 0.0)), 0.52, 0.9, "two shares of 0.5 give to two empty ones until the entropy has grown by ln(0.9 / 0.52): −w ln w − (1 − w) ln(1 − w) = 0.549", 0.2378),
     ("diversity.effective_categories", "Thirty countries of 4 % in all are gone: .7 [.69, .72].", OfEntropy((1.0, *([0.0] * 30))), 0.72, 0.9, "one share of 1 gives to 30 empty ones until the entropy has grown by ln(0.9 / 0.72)", 0.028),
     ("diversity.effective_rows", "100 of 1,000 records are one record again and again: .1 [.05, .15].", OfEqualPairs(((100, 1),), 1000), 0.15, 0.8, "4,951 × 0.15 / 0.8 − 1 = 927 pairs may be left: 43 equal records are 903", 0.057),
-    ("diversity.vocabulary_ratio", "Texts say 8,000 different words among 100,000 where people say 10,000: .8 [.78, .82].", OfDistinctThings(0.1), 0.82, 0.9, "10,000 / 100,000 × (0.9 − 0.82), of running words", 0.008),
-    ("diversity.hapax_share", "Of 10 words among 16 running ones 4 are said once: .5 [.48, .5] of the human share.", OfWordsSaidOnce(((1, 4), (2, 6))), 0.5, 0.9, "3 of 16 running words become new: (4 + 2 × 3) of 13 are 77 %, and 0.4 × 0.9 / 0.5 = 72 % are asked for", 0.1875),
+    ("diversity.vocabulary_ratio", "Texts have 8,000 different words among 100,000, human texts 10,000: .8 [.78, .82].", OfDistinctThings(0.1), 0.82, 0.9, "10,000 / 100,000 × (0.9 − 0.82), of running words", 0.008),
+    ("diversity.hapax_share", "Among 16 running words, 4 of 10 words occur once: .5 [.48, .5] of the human share.", OfWordsSaidOnce(((1, 4), (2, 6))), 0.5, 0.9, "3 of 16 running words become new: (4 + 2 × 3) of 13 are 77 %, and 0.4 × 0.9 / 0.5 = 72 % are required", 0.1875),
     ("diversity.distinct_values", "49 of 74 ages are left among 5,000 records: .66 [.6, .72].", OfDistinctThings(74 / 5000), 0.72, 0.9, "74 / 5,000 × (0.9 − 0.72)", 0.002664),
 )  # fmt: skip
-"""Worked examples: check, what was seen, the rule, the end of the interval nearest to the limit, the limit, the sum, severity."""
+"""Worked examples: check, description, the rule, the end of the interval nearest to the limit, the limit, the calculation, severity."""

@@ -1,4 +1,4 @@
-"""How good a verifier is, estimated on records whose truth is known."""
+"""The error rates of a verifier, estimated on records with a known truth."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Verified:
-    """What a labelled sample says of a verifier: p, φ, ψ, and what follows of them, each an estimate."""
+    """Estimates about a verifier from a labelled sample: p, φ, ψ, and the numbers derived from them."""
 
     wrong: Estimate
-    """p, the share of labels that are wrong before the verifier looks."""
+    """p, the share of wrong labels before verification."""
     keeps_correct: Estimate | None
-    """φ = P(kept | correct); None where no label is correct."""
+    """φ = P(kept | correct). None if no label is correct."""
     keeps_wrong: Estimate | None
-    """ψ = P(kept | wrong); None where none is wrong."""
+    """ψ = P(kept | wrong). None if no label is wrong."""
     kept_wrong: Estimate | None
-    """pψ / (pψ + (1 − p)φ), the share of wrong labels among those kept; None where none is kept."""
+    """pψ / (pψ + (1 − p)φ), the share of wrong labels among the kept labels. None if none is kept."""
     ratio: Estimate | None
-    """ψ/φ; None where either is not known, or its interval has no end."""
+    """ψ/φ. None if φ or ψ is not known, or if φ is 0."""
 
     def breakdown(self, answers: int) -> Estimate:
-        """The share of wrong labels from which what is kept no longer teaches the right answer.
+        """Return the share of wrong labels from which the kept labels no longer teach the correct answer.
 
-        p* = 1/(1 + ψ/φ) for two answers; for K answers, wrong ones alike, (K − 1)φ / ((K − 1)φ + ψ). NotApplicable without a ratio.
+        It is p* = 1/(1 + ψ/φ) for two answers. For K answers with equally likely errors it is (K − 1)φ / ((K − 1)φ + ψ). Raises NotApplicable without
+        a ratio.
         """
         if self.ratio is None:
             raise NotApplicable("needs correct and wrong labels, and some of the correct ones kept")
@@ -40,17 +41,17 @@ class Verified:
 
 
 def verified(correct: np.ndarray, kept: np.ndarray) -> Verified:
-    """What records with a known truth say of a verifier. correct, kept: (m,) of truth values.
+    """Estimate the error rates of a verifier from records with a known truth. correct, kept: (m,) of truth values.
 
-    Shares have Clopper and Pearson's exact interval. That of the wrong among the kept is theirs too, since the records are one
-    sample; the ratio ψ/φ has MOVER's on the logarithmic scale (Zou and Donner, 2008). NotApplicable where there is no record.
+    Shares have Clopper and Pearson's exact interval. The share of wrong labels among the kept labels also has it, because the records are one
+    sample. The ratio ψ/φ has the MOVER interval on the logarithmic scale (Zou and Donner, 2008). Raises NotApplicable if there is no record.
 
     >>> verification = verified(np.repeat([True, False], [80, 20]), np.repeat([True, False, True, False], [72, 8, 6, 14]))
     >>> f"{verification.kept_wrong.value:.4f}", f"{verification.breakdown(2).value:.2f}"
     ('0.0769', '0.75')
     """
     if len(correct) == 0:
-        raise NotApplicable("needs records whose truth is known, there are none")
+        raise NotApplicable("needs records with a known truth, but there are none")
     wrong = ~correct
     phi = clopper_pearson(int((kept & correct).sum()), int(correct.sum()))
     psi = clopper_pearson(int((kept & wrong).sum()), int(wrong.sum()))
@@ -64,9 +65,9 @@ def verified(correct: np.ndarray, kept: np.ndarray) -> Verified:
 
 
 def error_of_kept(p: Estimate, phi: Estimate, psi: Estimate) -> Estimate:
-    """pψ / (pψ + (1 − p)φ) where p comes from another sample than φ and ψ: the delta interval on the logit, which is logit p + ln(ψ/φ).
+    """Return pψ / (pψ + (1 − p)φ) if p comes from another sample than φ and ψ, with the delta interval on the logit, which is logit p + ln(ψ/φ).
 
-    NotApplicable where one of them is 0 or 1, so that the logit has no error to first order.
+    Raises NotApplicable if p is 0 or 1, or if φ or ψ is 0, because then the logit is not finite.
     """
     values = (p.value, phi.value, psi.value)
     if not (0 < p.value < 1 and phi.value > 0 and psi.value > 0):
@@ -78,7 +79,7 @@ def error_of_kept(p: Estimate, phi: Estimate, psi: Estimate) -> Estimate:
 
 
 def clopper_pearson(count: int, n: int) -> Estimate | None:
-    """A share with Clopper and Pearson's interval, which holds it with 95 % at least; None of nothing.
+    """Return a share with Clopper and Pearson's interval, whose coverage is at least 95 %. Returns None if n is 0.
 
     >>> print(f"{clopper_pearson(0, 59).high:.4f}")
     0.0606
@@ -93,7 +94,7 @@ def clopper_pearson(count: int, n: int) -> Estimate | None:
 
 
 def _ratio(top: Estimate | None, bottom: Estimate | None) -> Estimate | None:
-    """ψ/φ with MOVER's interval of ln ψ − ln φ; None where there is none."""
+    """Return ψ/φ with the MOVER interval of ln ψ − ln φ. Returns None if the ratio is not defined."""
     if top is None or bottom is None or bottom.value == 0:
         return None
     (top_low, top_high), (low, high) = top.interval, bottom.interval
