@@ -124,7 +124,7 @@ def test_a_file_that_is_no_experiment_is_refused(content, message, tmp_path, cap
             "there is no option --seed; write a key of the experiment without --, as seed=VALUE",
         ),
         (["card", "data", "--license"], "--license needs a value; `outcross card --help` describes it"),
-        (["detect", "a.csv", "--human", "b.csv", "--by", "c"], "--by needs --ai: without texts that a model wrote"),
+        (["detect", "a.csv", "--human", "b.csv", "--by", "c"], "--by needs --ai, because a slice of the data has no share"),
         (["show", "nowhere"], "there is no experiment or file 'nowhere'"),
         (["audit", "a.csv", "b.csv", "--reference", "c.csv", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["run"], "run needs --spec; `outcross run --help` describes it"),
@@ -180,7 +180,7 @@ def test_an_empty_text_in_python_is_refused(ask, message, tmp_path, monkeypatch)
 TEXTS = {
     "empty.txt": (b"", "is empty"),
     "spaces.txt": (b" \n\n \n", "is empty"),
-    "line.txt": (b"only one line\n", "holds 1 document, splitting needs at least 2"),
+    "line.txt": (b"only one line\n", "holds 1 document, but splitting needs at least 2"),
     "latin.txt": ("Zürich\n\n".encode("latin-1") * 900, "is not UTF-8 text (byte 1, line 1)"),
     "binary.txt": (b"\x7fELF\0\0\1" * 900, "is not text (a zero byte at 4)"),
     "short.txt": (b"a few words only\n\n" * 300, "lower human.rows"),
@@ -218,10 +218,10 @@ def test_a_column_that_is_not_there_is_refused_with_the_nearest(tmp_path, capsys
         (np.array([[1.0, np.nan]] * 50), "holds nan at row 0, column 1"),
         (np.array([1.0] * 49 + [np.inf]), "holds inf at row 49, column 0"),
         (np.array(["a", "b"]), "must hold numbers"),
-        (np.zeros((3, 3, 3)), "holds 3 rows, human.rows=20 needs twice as many"),
+        (np.zeros((3, 3, 3)), "holds 3 rows, but human.rows=20 needs twice as many"),
         (np.zeros((0, 2)), "must hold numbers of shape (n, d)"),
         (np.array([{"a": 1}], dtype=object), "is not a whole .npy or .npz file"),
-        (np.zeros(30), "holds 30 rows, human.rows=20 needs twice as many"),
+        (np.zeros(30), "holds 30 rows, but human.rows=20 needs twice as many"),
     ],
 )
 def test_a_bad_array_is_refused(array, message, tmp_path, capsys):

@@ -414,16 +414,16 @@ def test_the_schedule_of_an_experiment_says_everything(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"learner": "causal_lm", "training": {"start": {"pretrained": {"steps": 5}}}}, r"start.pretrained.steps has no meaning"),
+        ({"learner": "causal_lm", "training": {"start": {"pretrained": {"steps": 5}}}}, r"start.pretrained.steps cannot be set"),
         ({"learner": "causal_lm", "training": {"start": "scratch"}}, "write learner.weights: random"),
-        ({"learner": {"kind": "causal_lm", "vocabulary": 500}}, "no meaning for pretrained weights"),
+        ({"learner": {"kind": "causal_lm", "vocabulary": 500}}, "cannot be set for pretrained weights"),
         ({"learner": {"kind": "causal_lm", "model": "opt-125m"}}, "a shape without weights"),
-        ({"training": {"steps": 4, "tokens": 4}}, "takes one of steps, epochs and tokens"),
+        ({"training": {"steps": 4, "tokens": 4}}, "only one of steps, epochs and tokens is possible"),
         ({"training": {"loss_after": 16}}, "below a block of 16 tokens"),
         ({"training": {"learning_rate": 1e-7, "rate": {"cosine": {"floor": 1e-6}}}}, "floor must be at most"),
-        ({"learner": "transformer", "training": {"rate": "constant"}}, "no meaning for transformer"),
-        ({"learner": "transformer", "training": {"optimizer": {}}}, "no meaning for transformer"),
-        ({"learner": "transformer", "training": {"loss_after": 3}}, "no meaning for transformer"),
+        ({"learner": "transformer", "training": {"rate": "constant"}}, "cannot be set for transformer"),
+        ({"learner": "transformer", "training": {"optimizer": {}}}, "cannot be set for transformer"),
+        ({"learner": "transformer", "training": {"loss_after": 3}}, "cannot be set for transformer"),
     ],
     ids=str,
 )
@@ -526,14 +526,14 @@ def test_a_tokenizer_of_another_model_is_refused(folder, tmp_path):
     other = Vocabulary.train([TEXT + "".join(map(chr, range(500, 900)))] * 9, 400)
     assert other.size > 300
     (place / "tokenizer.json").write_text(other.to_json())
-    with pytest.raises(BadInput, match="they are of two models"):
+    with pytest.raises(BadInput, match="give the tokenizer that belongs to this network"):
         begin(place, tmp_path)
 
 
 def test_blocks_longer_than_the_context_are_refused(folder, tmp_path):
     with pytest.raises(BadInput, match=r"longer than the context .* holds 64; lower block"):
         begin(folder, tmp_path, block=64, human=recipe(tmp_path)["human"] | {"rows": 9})
-    with pytest.raises(BadInput, match=r"80 tokens, the model's context holds 64"):
+    with pytest.raises(BadInput, match=r"80 tokens, but the model's context holds 64"):
         begin(folder, tmp_path, block=40, human=recipe(tmp_path)["human"] | {"rows": 9})
 
 
@@ -573,7 +573,7 @@ def test_a_folder_that_lacks_weights_is_refused(folder, tmp_path):
     kept = load_file(place / "model.safetensors")
     del kept["model.norm.weight"]
     save_file(kept, place / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(BadInput, match=r"lacks weights, model.norm.weight"):
+    with pytest.raises(BadInput, match=r"lacks weights, for example model.norm.weight"):
         begin(place, tmp_path)
 
 
@@ -587,7 +587,7 @@ def test_a_pickle_is_refused_unread(folder, tmp_path):
 def test_an_adapter_beside_a_model_is_refused(folder, tmp_path):
     place = spoilt(folder, tmp_path)
     (place / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "other"}))
-    with pytest.raises(BadInput, match=r"has an adapter beside it .* merge the adapter"):
+    with pytest.raises(BadInput, match=r"has an adapter in its folder .* merge the adapter"):
         begin(place, tmp_path)
 
 
@@ -600,7 +600,9 @@ def test_a_configuration_with_impossible_numbers_is_refused(folder, tmp_path, ch
         begin(place, tmp_path)
 
 
-@pytest.mark.parametrize(("number", "why"), [(4_000_000_000, "at most 16,777,215 can be"), (5000, "they are of two models")])
+@pytest.mark.parametrize(
+    ("number", "why"), [(4_000_000_000, "the maximum is 16,777,215"), (5000, "give the tokenizer that belongs to this network")]
+)
 def test_a_tokenizer_with_a_token_far_away_is_refused(folder, tmp_path, number, why):
     place = spoilt(folder, tmp_path)
     tokenizer = json.loads((place / "tokenizer.json").read_text())
@@ -620,7 +622,7 @@ def test_the_tokenizers_start_token_is_kept_and_without_one_no_block_is_opened(f
     model.save(tmp_path / "kept")
     assert model.start == learner.load(tmp_path / "kept").start == model.vocabulary.number("a") != 0
     (place / "tokenizer_config.json").write_text(json.dumps({"bos_token": None}))
-    with pytest.raises(BadInput, match=r"learner.opening bos .* has none; write opening: nothing"):
+    with pytest.raises(BadInput, match=r"learner.opening bos .* has no start token; write opening: nothing"):
         learner.begin(learner.form(12).cut(documents, 9, 0.1, rng), Schedule(), rng)
 
 
@@ -631,7 +633,7 @@ def test_what_ends_a_text_is_kept_with_the_weights(folder, tmp_path):
     weights.write(network, tmp_path, "fp32")
     assert ends(network) == ends(weights.read(tmp_path)) == (5, 7)
     (place / "generation_config.json").write_text(json.dumps({"eos_token_id": 10**6}))
-    with pytest.raises(BadInput, match="no token of its network"):
+    with pytest.raises(BadInput, match="not a token of its network"):
         weights.pretrained(str(place))
 
 
@@ -640,11 +642,11 @@ def test_code_in_a_folder_is_not_run(folder, tmp_path):
     config = json.loads((place / "config.json").read_text())
     (place / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModelForCausalLM": "code.Model"}}))
     (place / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
-    with pytest.raises(BadInput, match="nothing out of a model's folder is run"):
+    with pytest.raises(BadInput, match="code from a model's folder is never executed"):
         begin(place, tmp_path)
     assert not (tmp_path / "ran").exists()
     (place / "config.json").write_text(json.dumps(config | {"attn_implementation": "someone/kernel"}))
-    with pytest.raises(BadInput, match="wants kernels of the hub"):
+    with pytest.raises(BadInput, match="requires kernels from the hub"):
         begin(place, tmp_path)
 
 

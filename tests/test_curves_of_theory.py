@@ -133,7 +133,7 @@ def test_a_community_leads_with_the_reading_that_its_laws_are_about(community):
 
 
 def test_a_page_of_many_arms_explains_its_closed_forms_once_and_says_a_policy_once(community):
-    assert community.count("If the closed form holds") == 1 and community.count("Train on the newest part alone") == 1
+    assert community.count("If the closed form holds") == 1 and community.count("Train on the newest part only") == 1
     assert community.count("all teachers together") >= 3
 
 

@@ -226,7 +226,7 @@ def test_a_function_is_a_detector(samples, mixed):
     ("function", "words"),
     [
         (lambda texts: 1 / 0, "ZeroDivisionError"),
-        (lambda texts: [0.5], "one number a text"),
+        (lambda texts: [0.5], "one number per text"),
         (lambda texts: [float("inf")] * len(texts), "infinite"),
         (lambda texts: [float("nan")] * len(texts), "scores no text"),
     ],
@@ -352,7 +352,7 @@ def test_the_share_that_is_declared_is_exact_and_the_unknown_stays_unknown(tmp_p
     [
         ({"text": ["a", "b"]}, {}, "declare no author"),
         ({"text": ["a"], "_origin": ["hunan"]}, {}, "did you mean 'human'"),
-        ({"text": ["a"]}, {"human": ["a b c"] * 3}, "reads what the data declare and no samples"),
+        ({"text": ["a"]}, {"human": ["a b c"] * 3}, "reads only the declared authors and no samples"),
         ({"text": ["a"], "_origin": ["human"]}, {"detector": {"kind": "declared", "date": "dat"}}, "no column 'dat'"),
         ({"text": ["a"], "_origin": ["human"]}, {"detector": {"kind": "declared", "before": 1}}, "before"),
     ],
@@ -367,7 +367,7 @@ def test_another_language_is_named(samples):
     texts = [*written(rng, 200, HUMAN, (40, 70)), *written(rng, 60, HUMAN, (40, 70), first=5000)]
     detected = outcross.detect(pl.DataFrame({"text": texts}), **frames(samples))
     assert any(
-        re.match("6[0-9] texts hold hardly any of the words", warning) for warning in detected.warnings
+        re.match("6[0-9] texts contain hardly any of the frequent words", warning) for warning in detected.warnings
     )  # 1 in 100 of the samples' own too
     frame = detected.frame()
     assert frame["_p_ai"][200:].null_count() == 60 and frame["_flagged"][200:].null_count() == 60

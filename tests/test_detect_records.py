@@ -191,9 +191,9 @@ def test_bad_input_about_records_is_one_line(samples, mixed, changed, words):
 
 def test_options_of_tables_are_refused_for_texts():
     texts = pl.DataFrame({"text": ["one two three four five six seven eight nine ten"] * 60})
-    with pytest.raises(BadInput, match="--ignore says how columns of tables are read"):
+    with pytest.raises(BadInput, match="--ignore applies to columns of tables"):
         outcross.detect(texts, human=texts, ai=texts, text_column="text", ignore="a")
-    with pytest.raises(BadInput, match="no column of --human holds"):
+    with pytest.raises(BadInput, match="no column of --human has one of the kinds"):
         outcross.detect(texts, human=texts, ai=texts, kinds=["text=text"])
 
 

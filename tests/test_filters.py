@@ -78,13 +78,13 @@ def test_a_function_of_texts_chooses_and_one_text_that_it_cannot_read_is_rejecte
 
     selection = BestOfFilter(by=length).select(candidates, np.random.default_rng(0))
     assert selection.kept.tolist() == [True, False, False, True] and selection.reasons[selection.reason[2]] == "it has no number"
-    with pytest.raises(BadInput, match=r"length_of_all must give a number a text: 4 for 4 texts, got an array of shape \(\)"):
+    with pytest.raises(BadInput, match=r"length_of_all must return one number per text, 4 for 4 texts, got an array of shape \(\)"):
 
         def length_of_all(texts):
             return sum(map(len, texts))
 
         BestOfFilter(by=length_of_all).select(candidates, np.random.default_rng(0))
-    with pytest.raises(BadInput, match=r"a loop needs a function that a module defines"):
+    with pytest.raises(BadInput, match=r"a loop needs a function that is defined in a module"):
         _ = BestOfFilter(by=length).functions
 
 

@@ -96,7 +96,7 @@ def test_a_detector_reads_no_origin(many_words):
 
 def test_a_detector_without_samples_is_refused_outside_of_a_loop():
     alone = read(FILTERS, {"kind": "importance", "detector": {"kind": "classifier"}}, "filter")
-    with pytest.raises(NotApplicable, match="outside of a loop name human and ai"):
+    with pytest.raises(NotApplicable, match="outside of a loop set human and ai"):
         alone.select(Given(["some text"]), np.random.default_rng(0))
 
 

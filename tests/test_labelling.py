@@ -151,10 +151,16 @@ def test_representation_and_fairness_read_what_a_model_says(human):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"groups": ("a",), "group": np.zeros(N, dtype=int)}, "the group of all 240 records is 'a', fairness needs two values"),
+        (
+            {"groups": ("a",), "group": np.zeros(N, dtype=int)},
+            "the group of all 240 records is 'a', but fairness needs at least two values",
+        ),
         ({"classes": ("no",), "label": np.zeros(N, dtype=int)}, "the label of all 240 records is 'no'"),
-        ({"groups": ("a", "b", "c")}, "the cell no × c has no record at the start, so that it can never come back"),
-        ({"groups": tuple(f"g{i}" for i in range(200))}, "400 cells of class and group are more than the 240 records"),
+        ({"groups": ("a", "b", "c")}, "the cell no × c has no record at the start, so it can never have any later"),
+        (
+            {"groups": tuple(f"g{i}" for i in range(200))},
+            "there are more cells of class and group \\(400\\) than records \\(240\\)",
+        ),
     ],
 )
 def test_groups_and_classes_that_make_no_sense_are_refused_in_one_line(change, says):
@@ -165,7 +171,7 @@ def test_groups_and_classes_that_make_no_sense_are_refused_in_one_line(change, s
 
 
 def test_a_generator_that_learns_no_points_is_refused():
-    with pytest.raises(BadInput, match="generator must learn vectors, Ngram learns text"):
+    with pytest.raises(BadInput, match="generator must learn vectors, but Ngram learns text"):
         Labelling(generator="ngram")
 
 
@@ -267,11 +273,14 @@ def test_a_table_becomes_labelled_records(table):
     ("more", "says"),
     [
         ({"label_column": "agian"}, "has no column 'agian'; did you mean 'again'"),
-        ({"rows": 190}, r"holds 200 rows with a class and a group, 60 of them held out, human\.rows=190 needs more"),
-        ({"favourable": 2}, r"human\.favourable '2' is no class"),
-        ({"only_groups": ["z"]}, r"look at human\.only_groups"),
-        ({"only_groups": ["a"], "rows": 30}, r"the group of all 30 records is 'a', fairness needs two values; name another column"),
-        ({"columns": ["again"]}, "must name columns beside the label and the group"),
+        ({"rows": 190}, r"holds 200 rows with a class and a group, and 60 of them are held out, but human\.rows=190 needs more"),
+        ({"favourable": 2}, r"human\.favourable '2' is not a class"),
+        ({"only_groups": ["z"]}, r"check human\.only_groups"),
+        (
+            {"only_groups": ["a"], "rows": 30},
+            r"the group of all 30 records is 'a', but fairness needs at least two values; name another column",
+        ),
+        ({"columns": ["again"]}, "must name columns other than the label and the group"),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused_in_one_line(table, more, says):
@@ -315,8 +324,8 @@ def test_an_autoencoder_is_a_generator_too():
     [
         (("fairness-compas",), "human must say where the data come from; add human.path=FILE"),
         (("fairness-categorical", "arms=null", "human.shares=[[0.5,0.5],[0,0]]"), "the cell chosen × majority empty"),
-        (("fairness-categorical", "arms=null", "human.rows=3"), "4 cells, more than the 3 records"),
-        (("fairness-mnist", "human.rows=5000", "generations=1", "arms=null"), "human.rows=5000 needs as many; lower human.rows"),
+        (("fairness-categorical", "arms=null", "human.rows=3"), "4 cells, which is more than the 3 records"),
+        (("fairness-mnist", "human.rows=5000", "generations=1", "arms=null"), "fewer than human.rows=5000; lower human.rows"),
         (("fairness-mnist", "arms=null", "learner.reparation=start"), "learner.reparation must be"),
         (("fairness-mnist", "arms=null", "learner.generator=ngram"), "generator must learn vectors"),
     ],

@@ -239,7 +239,7 @@ def test_rows_for_which_an_attribute_raises_or_gives_nan_are_rejected_and_counte
         BadInput, match=r"20 of 100 rows have no .*odd \(ValueError: a seven\), and at most 0.1 of them may.*failures: 0.2"
     ):
         mix(pools=pools, targets=[{"attribute": odd, "at_least": 0}])
-    with pytest.raises(BadInput, match="must give a number a text"):
+    with pytest.raises(BadInput, match="must return one number per text"):
         mix(pools=pools, targets=[{"attribute": lambda texts: [1.0], "at_least": 0}])
 
 
@@ -310,7 +310,7 @@ def test_a_classifier_in_a_folder_is_an_attribute(tmp_path):
         pools=[{"name": "h", "data": {"text": texts}, "origin": "human"}], targets=[{"attribute": attribute, "at_most": bound}]
     )
     assert set(mixed.frame()["text"]) == {text for text, share in zip(texts, expected, strict=True) if share <= bound}
-    with pytest.raises(BadInput, match="knows no label 'toxik'; did you mean 'toxic'"):
+    with pytest.raises(BadInput, match="has no label 'toxik'; did you mean 'toxic'"):
         mix(
             pools=[{"name": "h", "data": {"text": texts}}],
             targets=[{"attribute": {"folder_classifier": attribute["folder_classifier"] | {"label": "toxik"}}, "at_most": 1}],

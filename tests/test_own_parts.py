@@ -380,8 +380,8 @@ def test_two_parts_of_one_name_are_refused(place, package):
 
 
 WRONG_DETECTORS = {
-    "def reader(self, given):\n        return lambda texts: np.zeros((3, 1))": r"what One\.reader \(one\.py, line 11\) gives must make features of \d+ rows out of \d+ texts, got shape \(3, 1\)",
-    "def fit(self, features, is_model, groups, rng):\n        return 3": r"One\.fit \(one\.py, line 11\) must give a fitted detector, which has score\(features\), got 3",
+    "def reader(self, given):\n        return lambda texts: np.zeros((3, 1))": r"the result of One\.reader \(one\.py, line 11\) must turn \d+ texts into features with \d+ rows, got shape \(3, 1\)",
+    "def fit(self, features, is_model, groups, rng):\n        return 3": r"One\.fit \(one\.py, line 11\) must return a fitted detector, which has score\(features\), got 3",
     "def fit(self, features, is_model, groups, rng):\n        return features + 'a'": r"One\.fit \(one\.py, line 12\) raised .*Error",
     "def fit(self, features):\n        return features": r"One \(one\.py, line 8\) has One\.fit \(one\.py, line 11\) with the arguments \(self, features\)",
 }

@@ -226,7 +226,7 @@ def test_held_out_rows_are_a_sample_over_all_held_out_documents_and_change_no_tr
 
 def test_a_heading_that_makes_others_backtrack_for_ever_is_answered():
     ended = subprocess.run([sys.executable, "-c", HOSTILE], capture_output=True, text=True, timeout=60, check=True)
-    assert "'(a+)+$' fits no line of the text" in ended.stdout
+    assert "'(a+)+$' matches no line of the text" in ended.stdout
 
 
 def test_a_heading_fits_the_whole_of_a_line_whatever_it_holds():
@@ -299,7 +299,7 @@ def test_without_a_text_it_says_what_to_write(name, tmp_path):
         ("a)|(b", "heading must be a regular expression"),
         ("(?=a)a", "without look-around and back-references"),
         (r"(a)\1", "without look-around and back-references"),
-        ("Chapter .*", "'Chapter .*' fits no line of the text"),
+        ("Chapter .*", "'Chapter .*' matches no line of the text"),
     ],
 )
 def test_a_heading_that_cannot_be_used_is_refused(heading, why, tmp_path):

@@ -169,7 +169,7 @@ def test_what_was_cut_off_goes_on_and_what_had_ended_is_asked_again(server, aske
 
 def test_a_server_that_writes_nothing_is_refused(server, asked, tmp_path):
     server.text = lambda body: ""
-    assert "wrote 0 tokens for record" in refused(asked(), tmp_path / "run")
+    assert "wrote only 0 tokens for record" in refused(asked(), tmp_path / "run")
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
@@ -220,7 +220,7 @@ def test_an_answer_that_never_ends_is_given_up(server, asked, tmp_path, monkeypa
 
     server.fault = drips
     said = refused(asked(), tmp_path / "run", MachineGaveOut)
-    assert "gave out after 1 tries (no whole answer within 0.2 seconds)" in said and "0 answers are kept" in said
+    assert "failed in 1 tries (no complete answer within 0.2 seconds)" in said and "0 answers are stored" in said
 
 
 @pytest.mark.parametrize("sent", [b"HTTP/1.1 102 Processing\r\n\r\n", b"a"])
@@ -243,7 +243,7 @@ def test_a_server_that_never_ends_its_headers_is_left(asked, sent, monkeypatch):
                 time.sleep(0.05)
 
     threading.Thread(target=send_for_ever, daemon=True).start()
-    with listening, pytest.raises(MachineGaveOut, match=r"gave out after 1 tries \(no whole answer within 0.2 seconds\)"):
+    with listening, pytest.raises(MachineGaveOut, match=r"failed in 1 tries \(no complete answer within 0.2 seconds\)"):
         list(outcross.run(outcross.experiment(asked(learner={"url": f"http://127.0.0.1:{listening.getsockname()[1]}/v1"}))))
 
 
@@ -252,13 +252,13 @@ def test_a_server_that_never_ends_its_headers_is_left(asked, sent, monkeypatch):
 )
 def test_a_server_that_asks_to_be_left_alone_for_long_ends_the_run(server, asked, tmp_path, after):
     server.fault = lambda number, body, handler: [handler.send(429, '{"error": {"message": "quota"}}', Retry_After=after)]
-    assert "asks to be left alone for" in refused(asked(), tmp_path / "run", MachineGaveOut)
+    assert "requests a wait of" in refused(asked(), tmp_path / "run", MachineGaveOut)
 
 
 def test_a_server_that_dies_and_comes_back_is_asked_for_what_is_missing_alone(server, asked, tmp_path):
     server.fault = lambda number, body, handler: number >= 17 and [handler.send(503, '{"error": "going down"}')]
     said = refused(asked(), tmp_path / "run", MachineGaveOut)
-    assert "gave out after 3 tries (503: going down)" in said and "answers are kept, run the same command again" in said
+    assert "failed in 3 tries (503: going down)" in said and "answers are stored; run the same command again" in said
     before = sum(server.answered.values())
     assert before == 17
     server.fault = lambda number, body, handler: None
@@ -272,7 +272,7 @@ def test_a_server_that_dies_and_comes_back_is_asked_for_what_is_missing_alone(se
 
 def test_a_server_that_is_not_there_ends_the_run_with_exit_code_3(asked, tmp_path):
     recipe = asked({"url": "http://127.0.0.1:9/v1"})
-    assert "http://127.0.0.1:9/v1 gave out after 3 tries" in refused(recipe, tmp_path / "run", MachineGaveOut)
+    assert "http://127.0.0.1:9/v1 failed in 3 tries" in refused(recipe, tmp_path / "run", MachineGaveOut)
     assert MachineGaveOut.exit_code == 3
 
 
@@ -343,16 +343,16 @@ def test_a_finished_run_and_what_it_has_done_are_not_asked_for_again(server, ask
 def test_an_answer_by_another_model_is_refused_unless_the_experiment_names_it(server, asked, tmp_path):
     server.name = "gpt-other"
     said = refused(asked(), tmp_path / "run")
-    assert f"answers as the model 'gpt-other', '{NAME}' was asked for; write learner.model or learner.answers_as" in said
+    assert f"answers as the model 'gpt-other', but '{NAME}' was requested; set learner.model or learner.answers_as" in said
     run = outcross.run(asked({"answers_as": "gpt-other"}, generations=1), out=tmp_path / "other").finish()
     assert run.texts("replace", 0, 0).height == ROWS
 
 
 ODD = [
-    ("", "which is no JSON object"),
-    ("<html>gateway</html>", "answers with '<html>gateway</html>', which is no JSON object"),
-    ("[1, 2]", "which is no JSON object"),
-    ("[" * 50_000, "which is no JSON object"),
+    ("", "which is not a JSON object"),
+    ("<html>gateway</html>", "answers with '<html>gateway</html>', which is not a JSON object"),
+    ("[1, 2]", "which is not a JSON object"),
+    ("[" * 50_000, "which is not a JSON object"),
     ("{}", "without the name of its model"),
     ('{"model": null, "choices": []}', "without the name of its model"),
     (json.dumps({"model": NAME}), "without a choice"),
@@ -361,7 +361,7 @@ ODD = [
     (json.dumps({"model": NAME, "choices": ["text"]}), "without a choice"),
     (json.dumps({"model": NAME, "choices": [{"text": 5}]}), "without a text"),
     (json.dumps({"model": NAME, "choices": [{"message": {"content": [1]}}]}), "without a text"),
-    (b"\xff\xfe" * 1000, "which is no JSON object"),
+    (b"\xff\xfe" * 1000, "which is not a JSON object"),
     (b" " * (5 << 20), "answers with more than 4 MiB"),
 ]
 
@@ -370,7 +370,7 @@ ODD = [
 def test_an_answer_of_another_shape_is_refused_in_one_line(server, asked, tmp_path, content, why):
     server.fault = lambda number, body, handler: number >= 2 and [handler.send(200, content)]
     said = refused(asked(), tmp_path / "run")
-    assert said.startswith(server.url) and why in said and "answers are kept" in said and len(said) < 500
+    assert said.startswith(server.url) and why in said and "answers are stored" in said and len(said) < 500
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ def test_an_answer_of_another_shape_is_refused_in_one_line(server, asked, tmp_pa
         (401, {}, "answers 401: bad words; give a key: learner.api_key_env"),
         (404, {}, "check learner.url"),
         (501, {}, "answers 501"),
-        (200, {"Content_Encoding": "gzip"}, "packs its answers"),
+        (200, {"Content_Encoding": "gzip"}, "compresses its answers"),
     ],
 )
 def test_a_refusal_says_what_the_server_said_and_what_to_do(server, asked, tmp_path, status, headers, why):
@@ -434,11 +434,11 @@ def test_an_answer_that_repeats_the_key_is_not_kept(server, asked, tmp_path, mon
         ({"url": "http://host:99999/v1"}, {}, "learner.url must be http://HOST:PORT/v1"),
         ({"url": "http://ho st/v1"}, {}, "learner.url must be http://HOST:PORT/v1"),
         ({"url": "http:///v1"}, {}, "learner.url must be http://HOST:PORT/v1"),
-        ({"url": "http://host/v1/chat/completions"}, {}, "without the endpoint behind it"),
+        ({"url": "http://host/v1/chat/completions"}, {}, "without the endpoint;"),
         ({"api_key_env": SECRET}, {}, "must be the name of an environment variable in capitals"),
         ({"endpoint": "responses"}, {}, "learner.endpoint must be 'completions' or 'chat'"),
         ({"model": ""}, {}, "learner.model"),
-        ({}, {"draw": {"top_k": 5}}, "draw.top_k is no part of the protocol of OpenAI; write learner.takes_top_k: true"),
+        ({}, {"draw": {"top_k": 5}}, "draw.top_k is not part of the OpenAI protocol; write learner.takes_top_k: true"),
         ({}, {"draw": {"temperature": 0, "beams": 5}}, "server is not one"),
         ({}, {"store": "readings"}, "cannot be written again; write store: all"),
         ({}, {"training": {"steps": 5}}, "training has no meaning for server, which is not trained"),
@@ -453,11 +453,11 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_asked(server, as
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("TEACHER_KEY", "", "TEACHER_KEY is not set, which learner.api_key_env names"),
-        ("TEACHER_KEY", "ключ", "holds no key"),
+        ("TEACHER_KEY", "", "TEACHER_KEY, which learner.api_key_env names, is not set"),
+        ("TEACHER_KEY", "ключ", "not valid in a header"),
         ("OUTCROSS_SERVER_REQUESTS", "0", "must be a whole number from 1 to 256, got '0'"),
         ("OUTCROSS_SERVER_SECONDS", "nan", "must be a number from 0.01 to 86400, got 'nan'"),
-        ("ALL_PROXY", "gopher://here", "cannot be asked"),
+        ("ALL_PROXY", "gopher://here", "cannot be reached"),
     ],
 )
 def test_an_environment_that_cannot_be_is_refused(server, asked, tmp_path, monkeypatch, name, value, why):
@@ -470,7 +470,7 @@ def test_what_needs_probabilities_is_not_applicable_and_says_why(server, asked, 
     run = outcross.run(asked(metrics=["held_out", "decoding"], draw={"temperature": 0.5}), out=tmp_path / "run").finish()
     notes = dict(run.readings.select("measure", "note").iter_rows())
     assert run.readings["value"].null_count() == len(run.readings)
-    assert notes["held_out_loss"] == "needs the probability of a text, which a model behind a server does not tell"
+    assert notes["held_out_loss"] == "needs the probability of a text, which a model behind a server does not report"
     assert "a model on a server writes only its own records" in notes["decoding_loss"] and len(server.bodies) == 2 * ROWS
 
 
@@ -483,7 +483,7 @@ def test_every_generation_has_the_same_model_and_its_own_training_set(server, as
 
 def test_a_run_in_memory_says_that_its_answers_are_lost(server, asked):
     server.fault = lambda number, body, handler: number >= 3 and [handler.send(500, "{}")]
-    with pytest.raises(MachineGaveOut, match="no answer is kept; pass out="):
+    with pytest.raises(MachineGaveOut, match="no answer is stored; pass out="):
         list(outcross.run(asked()))
 
 

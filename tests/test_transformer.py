@@ -225,8 +225,8 @@ def test_a_loss_that_is_not_finite_says_so(untrained):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"weights": np.array([1.0, -1, 1, 1])}, "none negative"),
-        ({"weights": np.ones(3)}, "one a block"),
+        ({"weights": np.array([1.0, -1, 1, 1])}, "not negative"),
+        ({"weights": np.ones(3)}, "one per block"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"learning_rate": 0}, "learning_rate must be above 0"),
         ({"precision": "fp16"}, "precision must be"),
@@ -240,7 +240,7 @@ def test_a_fit_that_makes_no_sense_is_refused(untrained, changes, message):
 
 def test_tokens_of_another_vocabulary_are_refused(untrained):
     for wrong in (np.full((2, 4), 50), np.full((2, 4), START)):
-        with pytest.raises(ValueError, match="must hold tokens from 1 to 49"):
+        with pytest.raises(ValueError, match="must consist of tokens from 1 to 49"):
             log_prob(untrained, wrong)
 
 

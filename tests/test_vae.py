@@ -235,7 +235,7 @@ GOLDEN_ELBO = [[-42.6208, -43.3013, -45.9463], [-45.5821, -42.6045, -46.4552]]
 @pytest.mark.parametrize(
     ("records", "why"),
     [
-        (np.zeros((9, 60)), "no square"),
+        (np.zeros((9, 60)), "not a square"),
         (np.zeros((9, 36)), "multiples of 4, got 6 by 6"),
         (np.full((9, 64), 2.0), r"values in \[0, 1\]"),
         (np.zeros((2, 9, 64)), "one chain"),
@@ -249,7 +249,7 @@ def test_records_that_are_no_grey_pictures_are_refused_with_the_way_out(records,
 def test_colour_is_refused_even_where_its_numbers_would_make_a_square(tmp_path):
     np.save(tmp_path / "colour.npy", np.zeros((30, 12, 4, 3), dtype=np.uint8))  # 144 numbers, as 12 by 12 grey pixels have
     human = {"kind": "images", "path": str(tmp_path / "colour.npy"), "rows": 10}
-    with pytest.raises(BadInput, match=r"pictures of shape \(12, 4, 3\), .* make colour pictures grey"):
+    with pytest.raises(BadInput, match=r"pictures of shape \(12, 4, 3\), .* convert colour pictures to grey"):
         next(iter(package.run(SMALL | {"human": human})))
 
 
@@ -263,17 +263,17 @@ def test_a_picture_need_not_be_square():
     [
         (
             {"training": {"epochs": 1}},
-            "training.start pretrained has no meaning for vae; write training.start: scratch",
+            "training.start pretrained does not apply to vae; write training.start: scratch",
         ),
         (
             {"learner": "gaussian", "training": None, "metrics": ["fitted_law"]},
             "rows: online draws the records that the training steps read",
         ),
-        ({"training": {"optimizer": {}, "start": "scratch"}}, "training.optimizer has no meaning for vae"),
+        ({"training": {"optimizer": {}, "start": "scratch"}}, "training.optimizer cannot be set for vae"),
         ({"training": {"checkpoint": "best", "start": "scratch"}}, "write training.checkpoint: last"),
         ({"learner": {"kind": "vae", "writes": "ink"}}, "writes"),
         ({"metrics": ["support"]}, "the metric support reads counts"),
-        ({"draw": {"prompts": "none", "temperature": 0.5}}, "have no exact sampler for a vae"),
+        ({"draw": {"prompts": "none", "temperature": 0.5}}, "a vae has no exact sampler"),
     ],
 )
 def test_what_cannot_be_is_refused_before_the_work_begins(changes, why):
@@ -419,9 +419,9 @@ def test_the_digits_stand_in_where_no_path_is_given():
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
-        ({"rows": 31}, r"holds 30 pictures, human.rows=31 needs 31; lower human.rows"),
+        ({"rows": 31}, r"holds 30 pictures, but human.rows=31 needs 31; lower human.rows"),
         ({"rows": 5, "white": 16}, "write human.white"),
-        ({"rows": 5, "reference": "other.npy"}, "give pictures of one size"),
+        ({"rows": 5, "reference": "other.npy"}, "give pictures of the same size"),
     ],
 )
 def test_pictures_that_do_not_fit_are_refused_with_the_way_out(mnist, tmp_path, monkeypatch, settings, why):

@@ -129,9 +129,9 @@ def test_short_texts_are_abstained_from(folder):
 def test_bad_settings_are_one_line(folder, tmp_path):
     with pytest.raises(BadInput, match="keys must be given"):
         WatermarkDetector(tokenizer=folder, scheme="synthid")
-    with pytest.raises(BadInput, match="synthid has keys"):
+    with pytest.raises(BadInput, match="synthid has a list of keys"):
         WatermarkDetector(tokenizer=folder, scheme="synthid", keys=(1,), key=3)
-    with pytest.raises(BadInput, match="one key"):
+    with pytest.raises(BadInput, match="a single key"):
         WatermarkDetector(tokenizer=folder, keys=(1,))
     with pytest.raises(BadInput, match=r"no tokenizer\.json"):
         WatermarkDetector(tokenizer=str(tmp_path)).p_values(["a"])

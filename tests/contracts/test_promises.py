@@ -93,7 +93,7 @@ BROKEN = {
     "ComparesNeighbours": ("does not depend on the texts beside it", "ComparesNeighbours.reader (", "beside others and"),
     "LosesTexts": ("a row for every text", "LosesTexts.reader (", "texts, got shape"),
     "ForgetsItsFit": ("is stored as plain arrays", "ForgetsItsFit.fit (", "which a loop needs"),
-    "FitsNothing": ("FitsNothing.fit (", "must give a fitted detector, which has score(features), got None"),
+    "FitsNothing": ("FitsNothing.fit (", "must return a fitted detector, which has score(features), got None"),
     "GivesVotes": ("GivesVotes.learn (", "gives no probabilities", "a row sums to 2"),
     "IgnoresWeights": ("A record of weight 0 is ignored", "IgnoresWeights.learn ("),
     "NamesEveryClass": (

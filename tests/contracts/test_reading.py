@@ -239,7 +239,7 @@ def test_a_heading_must_fit_a_line_of_every_file(tmp_path):
     (tmp_path / "a.txt").write_text("= A =\none\n= B =\ntwo")
     (tmp_path / "b.txt").write_text("nothing")
     assert len(TextPath(path=str(tmp_path / "a.txt"), heading="= .* =").documents()) == 2
-    with pytest.raises(BadInput, match="fits no line of the text that opens with 'nothing'"):
+    with pytest.raises(BadInput, match="matches no line of the text that begins with 'nothing'"):
         TextPath(path=str(tmp_path), heading="= .* =").documents()
 
 

@@ -145,14 +145,14 @@ def test_star_in_the_loop_brings_cells_to_uniform_and_logs_its_fill_in():
 @pytest.mark.parametrize(
     ("human", "says"),
     [
-        ({"shares": [[0.5, 0.5]]}, "two classes and two groups at least"),
-        ({"shares": [[0.5], [0.5]]}, "two classes and two groups at least"),
+        ({"shares": [[0.5, 0.5]]}, "at least two classes"),
+        ({"shares": [[0.5], [0.5]]}, "at least two classes"),
         (
             {"shares": [[0.5, 0.3], [0.2, 0.0]]},
-            "the cell class 1 × group 1 empty, and a cell that is empty at the start can never come back",
+            "the cell class 1 × group 1 empty, and a cell that is empty at the start stays empty",
         ),
         ({"shares": [[0.5, 0.3], [0.2, 0.1]]}, r"shares must sum to 1, got 1\.1"),
-        ({"rows": 3}, "4 cells, more than the 3 records"),
+        ({"rows": 3}, "4 cells, which is more than the 3 records"),
         ({"classes": ["a", "a"]}, "2 different names"),
     ],
 )

@@ -108,5 +108,5 @@ def test_no_curve_is_drawn_where_teachers_differ_or_a_quota_is_no_whole_number()
 
 
 def test_migrants_that_are_no_share_are_refused():
-    with pytest.raises(BadInput, match="migrants must be a share"):
+    with pytest.raises(BadInput, match="migrants must be in"):
         lines.lines_by_quotas(10, 5, lines=1, migrants=0.5)

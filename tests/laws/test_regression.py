@@ -163,5 +163,5 @@ def test_the_same_design_relabels_the_prompts_in_their_order():
 def test_regression_refuses_too_few_records():
     with pytest.raises(BadInput, match="at least 4 records"):
         Regression().fit(Vectors(np.zeros((3, 5))), None, None, None, np.random.default_rng(0))
-    with pytest.raises(BadInput, match="two or more columns"):
+    with pytest.raises(BadInput, match="at least two columns"):
         Regression().fit(Vectors(np.zeros((3, 1))), None, None, None, np.random.default_rng(0))

@@ -101,7 +101,7 @@ def test_what_a_spike_writes_follows_its_density(alpha):
 def test_spike_refuses_records_that_no_member_could_have_written():
     with pytest.raises(BadInput, match="distribution: uniform"):
         fitted([0.5, 1.5])
-    with pytest.raises(BadInput, match="apart"):
+    with pytest.raises(BadInput, match="spike of width"):
         fitted([0.5, 2.1, 2.9])
-    with pytest.raises(BadInput, match="one a record"):
+    with pytest.raises(BadInput, match="records of one number"):
         Spike().fit(Vectors(np.zeros((3, 2))), None, None, None, np.random.default_rng(0))

@@ -231,9 +231,12 @@ def test_no_law_is_told_where_none_is_known():
         ({"learner": {"kind": "panel", "error": 30}}, r"error must be at most 1, got 30"),
         ({"learner": {"kind": "panel", "mistakes": "often"}}, "mistakes must be 'random', 'same_answer' or 'same_questions'"),
         ({"learner": {"kind": "panel", "student": "gaussian"}}, "student must be plurality or linear_answers"),
-        ({"learner": {"kind": "panel", "specialised": 0.5}}, "specialised needs two teachers at least"),
+        ({"learner": {"kind": "panel", "specialised": 0.5}}, "specialised needs at least two teachers"),
         ({"human": {"kind": "sums", "answers": 1}}, "answers must be at least 2"),
-        ({"human": {"kind": "sums", "answers": 3, "topics": 4}}, "topics must be at most the 3 values of the first digit, got 4"),
+        (
+            {"human": {"kind": "sums", "answers": 3, "topics": 4}},
+            "topics must be at most 3, the number of values of the first digit, got 4",
+        ),
         ({"select": [{"kind": "noisy_check", "truth": "answer ="}]}, "is not a condition"),
         (
             {"select": [{"kind": "noisy_check", "truth": "answer = right", "keeps_correct": 0.0}]},
@@ -253,24 +256,24 @@ def test_an_experiment_that_is_written_wrongly_is_refused_in_one_line(more, why)
     [
         (
             {"learner": {"kind": "panel", "teachers": 3, "specialised": 0.5}},
-            "3 specialised teachers need as many topics each, there are 1 in all; make human.topics a multiple of 3",
+            "3 specialised teachers need the same number of topics each, but there are 1 in all; make human.topics a multiple of 3",
         ),
         (
             {"human": {"kind": "sums", "topics": 4}, "learner": {"kind": "panel", "teachers": 3, "specialised": 0.5}},
             "there are 4 in all; make human.topics a multiple of 3",
         ),
-        ({"human": {"kind": "halfspace", "rows": 50}}, "plurality learns questions from a list"),
+        ({"human": {"kind": "halfspace", "rows": 50}}, "plurality learns questions from a finite list"),
         ({"learner": {"kind": "panel", "student": "linear_answers"}}, "linear_answers learns points with two answers"),
         (
             {
                 "human": {"kind": "halfspace", "rows": 50},
                 "learner": {"kind": "panel", "student": "linear_answers", "mistakes": "same_questions"},
             },
-            "same_questions needs a list of questions",
+            "same_questions needs a finite list of questions",
         ),
         ({"human": {"distribution": "normal", "rows": 50}}, "panel learns rows or answers, but the human data are vectors"),
         ({"draw": {"prompts": "none"}}, "panel answers questions, and none is asked"),
-        ({"draw": {"top_k": 2}}, "top_k and top_p cut lists of outcomes"),
+        ({"draw": {"top_k": 2}}, "top_k and top_p do not apply to panel"),
         ({"chains": 2}, "write chains: 1"),
         ({"select": [{"kind": "noisy_check", "truth": "anwser = right"}]}, "no column 'anwser'; did you mean 'answer'"),
         ({"learner": {"kind": "panel", "error": 1.0}, "select": [VERIFIED | {"keeps_wrong": 0.0}]}, "keeps none of 2,500 records"),

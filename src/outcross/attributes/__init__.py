@@ -1,10 +1,10 @@
-"""A number a record.
+"""Attributes, which give one number per record.
 
-An attribute is a recipe. `fit(human texts)` gives what reads it: for most the attribute itself, for those that compare with
-human text (`compares`) a fitted one. That maps n texts to n numbers, (n,) of float64, NaN where a text has no such number, as
-the readability of a text without words. `page` says what the number is, and what it misleads about.
+An attribute is a recipe. `fit(human texts)` returns a reader. For most attributes this is the attribute itself; for those that compare with
+human text (`compares`) it is a fitted reader. A reader maps n texts to n numbers, (n,) of float64. The number is NaN if it is not defined for a
+text, such as the readability of a text without words. `page` describes the number and how it can mislead.
 
-A reader takes any sequence of strings; handed one `outcross.text.texts.Texts`, all attributes share one count of its words.
+A reader takes any sequence of strings. For an `outcross.text.texts.Texts` all attributes share one count of words.
 """
 
 from __future__ import annotations
@@ -22,31 +22,34 @@ Reader = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True)
 class AttributePage:
-    """What a reader must know of one attribute."""
+    """Description of an attribute for its users."""
 
     title: str
     definition: str
     unit: str
-    """`fraction` is drawn in percent."""
+    """The unit of the number. `fraction` is shown in percent."""
     range: tuple[float, float]
-    """The least and the largest value that it can take."""
+    """The minimum and the maximum of the possible values."""
     misleads: str
     paper: str
 
 
 class Attribute:
-    """What is read off each record."""
+    """A recipe for one number per record."""
 
     page: ClassVar[AttributePage]
     compares: ClassVar[bool] = False
-    """Whether it must be fitted to human texts before it reads."""
+    """Whether it must be fitted to human texts before it can read other texts."""
 
     def fit(self, human: Sequence[str], documents: np.ndarray | None = None) -> Reader:
-        """What reads it, knowing these human texts and the document that each is cut from, (n,); None: each is one by itself."""
+        """Return a reader that is fitted to these human texts.
+
+        `documents` (n,) are the documents from which the texts were cut; None if every text is a separate document.
+        """
         return self
 
     def __call__(self, given: Sequence[str]) -> np.ndarray:
-        """The number of each text, (n,)."""
+        """Return the number of each text, (n,)."""
         raise NotImplementedError
 
 
@@ -69,6 +72,6 @@ LEARNED: Family = Family({
     "labelled": "outcross.attributes.learned:Labelled",
     "folder_classifier": "outcross.attributes.learned:FolderClassifier",
 })  # fmt: skip
-"""Attributes that are learned from labels. They need a file or a folder, so that an audit does not read them of itself."""
+"""Attributes that are learned from labels. An audit does not compute them by default, because they need a file or a folder."""
 
 __all__ = ["ATTRIBUTES", "LEARNED", "Attribute", "AttributePage", "Reader"]

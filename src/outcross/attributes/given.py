@@ -1,4 +1,4 @@
-"""A function of yours as an attribute."""
+"""A function of the user as an attribute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from outcross.errors import BadInput, first_words
 
 @dataclass(frozen=True)
 class GivenAttribute:
-    """A function from n texts to n numbers. It is known by its name; what it gives decides whether a folder holds the same."""
+    """A function from n texts to n numbers. It is identified by its name, and its results decide whether a folder already holds the same work."""
 
     name: str
     function: InitVar[Callable[[Sequence[str]], Any]]
@@ -27,13 +27,13 @@ class GivenAttribute:
         return self._call  # pyright: ignore[reportAttributeAccessIssue]
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """The number of each text, (n,); NaN where the function raised an error. BadInput where it gives no numbers."""
+        """Return the number of each text, (n,); NaN if the function raised an error. Raises BadInput if its results are not numbers."""
         return self.with_complaint(texts)[0]
 
     def with_complaint(self, texts: Sequence[str]) -> tuple[np.ndarray, str]:
-        """The number of each text, and the first error that the function raised, in words.
+        """Return the number of each text, and the message of the first error that the function raised.
 
-        One text can spoil a whole batch, so that each is asked for by itself where the batch raises.
+        A single text can make a batch fail. Therefore, if a batch raises an error, the function is called for each text separately.
         """
         call = self._call  # pyright: ignore[reportAttributeAccessIssue]
         try:
@@ -54,10 +54,10 @@ class GivenAttribute:
 
     @property
     def place(self) -> str:
-        """`module:function`, by which a loop finds it again. BadInput where no module defines it."""
+        """The place `module:function`, by which a loop finds the function again. Raises BadInput if no module defines it."""
         if "<" in self.name or "." in self.name:
             raise BadInput(
-                f"a loop needs a function that a module defines, so that it can be found again, got {self.name}; give it a name in a file"
+                f"a loop needs a function that is defined in a module, so that it can be found again, got {self.name}; define it in a file"
             )
         place = f"{self._call.__module__}:{self.name}"  # pyright: ignore[reportAttributeAccessIssue]
         own_parts.allow(place)
@@ -67,7 +67,7 @@ class GivenAttribute:
         try:
             values = np.asarray(given, dtype=np.float64)
         except (TypeError, ValueError):
-            raise BadInput(f"{self.name} must give numbers, a number a text, got {given!r:.80}") from None
+            raise BadInput(f"{self.name} must return one number per text, got {given!r:.80}") from None
         if values.shape != (n,):
-            raise BadInput(f"{self.name} must give a number a text: {n} for {n} texts, got an array of shape {values.shape}")
+            raise BadInput(f"{self.name} must return one number per text, {n} for {n} texts, got an array of shape {values.shape}")
         return values

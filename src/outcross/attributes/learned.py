@@ -1,4 +1,4 @@
-"""Attributes that are learned from labels: a classifier that is fitted to a labelled file, and one that lies in a folder."""
+"""Attributes that are learned from labels: a classifier that is fitted to a labelled file, and a classifier from a folder."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from outcross.text.texts import texts
 from outcross.wording import amount
 
 FOLDS = 5
-"""Parts of the labelled texts, each of which is judged by a classifier that was fitted to the others."""
+"""Number of parts of the labelled texts. Each part is judged by a classifier that was fitted to the other parts."""
 FEWEST = 10
-"""Texts of each label, at least."""
+"""Minimum number of texts of each label."""
 TOGETHER = 32
-"""Texts that a network reads together."""
+"""Number of texts that a network reads at a time."""
 
 
 @recipe
 class Labelled(Attribute):
-    """The probability of a label, by a classifier that is fitted to a labelled file: TF-IDF of words and pairs of words, logistic regression."""
+    """The probability of a label under a classifier that is fitted to a labelled file: logistic regression on TF-IDF of words and pairs of words."""
 
     file: str
-    """A table with a column of text and one of labels."""
+    """A table with a column of texts and a column of labels."""
     label: str
     """The column of labels."""
     positive: str
-    """The label whose probability is read, as it is written."""
+    """The label whose probability is read, exactly as in the file."""
     text: str = "text"
-    """The column of text."""
+    """The column of texts."""
 
     page = AttributePage(
         "probability of a label", "Logistic regression on TF-IDF of words and pairs of words, fitted to labelled texts.", "fraction", (0, 1),
-        "It knows words and not what they mean: it was fitted to other texts, and says what their annotators would have said at best.", "Salton & Buckley, Inf. Process. Manag. 24:513 (1988)",
+        "It uses words without their meaning. It was fitted to other texts, so at best it predicts the labels of their annotators.", "Salton & Buckley, Inf. Process. Manag. 24:513 (1988)",
     )  # fmt: skip
     libraries = ("polars", "scikit-learn", "scipy")
 
@@ -48,7 +48,7 @@ class Labelled(Attribute):
 
     @property
     def area(self) -> Estimate:
-        """The area under the ROC curve on labelled texts that the classifier did not see, five folds, with its 95 % interval (DeLong et al. 1988)."""
+        """Return the area under the ROC curve on unseen labelled texts, by five folds, with its 95 % interval (DeLong et al. 1988)."""
         from outcross.statistics.prediction import area_under_the_curve
 
         said, is_positive = _labelled(self)
@@ -61,22 +61,22 @@ class Labelled(Attribute):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files that it reads."""
+        """Return the files that it reads."""
         return (self.file,)
 
 
 @recipe
 class FolderClassifier(Attribute):
-    """The probability of a label, by a classifier that Hugging Face transformers saved to a folder."""
+    """The probability of a label under a classifier that Hugging Face transformers saved to a folder."""
 
     folder: str
-    """A folder with a classifier in safetensors."""
+    """A folder that holds a classifier in safetensors."""
     label: str
-    """The label whose probability is read, as config.json names it."""
+    """The label whose probability is read, by its name in config.json."""
 
     page = AttributePage(
-        "probability of a label", "Softmax over the labels of a sequence classifier; of one output, its logistic function.", "fraction", (0, 1),
-        "Texts are cut at the longest that it can read. What it was trained on is what it knows.", "Wolf et al., EMNLP 2020 (demonstrations)",
+        "probability of a label", "Softmax over the labels of a sequence classifier; for a single output, its logistic function.", "fraction", (0, 1),
+        "Texts are cut at the maximum length of the classifier. It knows only its training data.", "Wolf et al., EMNLP 2020 (demonstrations)",
     )  # fmt: skip
     libraries = ("torch", "transformers")
 
@@ -102,7 +102,7 @@ class FolderClassifier(Attribute):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files that it reads."""
+        """Return the files that it reads."""
         from outcross.models.causal_lm.folders import locate
 
         return tuple(str(file) for file in locate(self.folder).files)
@@ -110,7 +110,7 @@ class FolderClassifier(Attribute):
 
 @functools.lru_cache(4)
 def _labelled(asked: Labelled) -> tuple[list[str], np.ndarray]:
-    """The labelled texts, and whether each has the label. BadInput where the file does not say so."""
+    """Return the labelled texts, and whether each has the label. Raises BadInput if the file lacks a column or has too few texts."""
     import polars as pl
 
     from outcross.files.reading import read
@@ -127,14 +127,14 @@ def _labelled(asked: Labelled) -> tuple[list[str], np.ndarray]:
     if min(int(is_positive.sum()), int((~is_positive).sum())) < FEWEST:
         labels = sorted(frame[asked.label].unique().to_list())
         raise BadInput(
-            f"{asked.file} has {amount(int(is_positive.sum()), 'text')} of label {asked.positive!r} and {int((~is_positive).sum()):,} others, and {FEWEST} of each are "
+            f"{asked.file} has {amount(int(is_positive.sum()), 'text')} of label {asked.positive!r} and {int((~is_positive).sum()):,} others, but {FEWEST} of each are "
             f"needed{nearest(asked.positive, labels)}; its labels are {', '.join(map(repr, labels))[:200]}"
         )
     return texts(frame[asked.text]).strings, is_positive
 
 
 def _folds(is_positive: np.ndarray) -> np.ndarray:
-    """The fold of each text: those of a label are dealt in turn."""
+    """Return the fold of each text. The texts of each label are assigned to the folds in turn."""
     fold = np.empty(len(is_positive), np.int64)
     for side in (is_positive, ~is_positive):
         fold[side] = np.arange(int(side.sum())) % FOLDS
@@ -160,7 +160,7 @@ def _fit(said: list[str], is_positive: np.ndarray) -> Any:
 
 @functools.lru_cache(2)
 def _classifier(folder: str, label: str) -> tuple[Any, Any, int]:
-    """The network, its tokenizer, and the place of the label. BadInput where the folder holds no classifier that can be read."""
+    """Return the network, its tokenizer, and the index of the label. Raises BadInput if the folder holds no readable classifier."""
     from outcross.models.causal_lm.folders import of_transformers
 
     try:
@@ -168,7 +168,7 @@ def _classifier(folder: str, label: str) -> tuple[Any, Any, int]:
     except ImportError as error:
         raise missing_extra(error.name or "transformers", "lm") from None
     if not Path(folder).expanduser().is_dir():
-        raise BadInput(f"no folder {folder}; give a folder that transformers saved a classifier to")
+        raise BadInput(f"there is no folder {folder}; give a folder to which transformers saved a classifier")
     place = locate(folder)
 
     def load(_: Any) -> tuple[Any, Any]:
@@ -182,10 +182,10 @@ def _classifier(folder: str, label: str) -> tuple[Any, Any, int]:
     model, tokenizer = of_transformers(place, load)
     names = [str(model.config.id2label[number]) for number in range(model.config.num_labels)]
     if label not in names:
-        raise BadInput(f"{folder} knows no label {label!r}{nearest(label, names)}; it knows {', '.join(names)[:200]}")
+        raise BadInput(f"{folder} has no label {label!r}{nearest(label, names)}; its labels are {', '.join(names)[:200]}")
     if tokenizer.pad_token is None:
         raise BadInput(
-            f"the tokenizer of {folder} has no pad_token, and texts of several lengths are read together; name one in tokenizer_config.json"
+            f"the tokenizer of {folder} has no pad_token, which is needed to read texts of several lengths; set pad_token in tokenizer_config.json"
         )
     return model, tokenizer, names.index(label)
 

@@ -22,26 +22,27 @@ from outcross.text.texts import divided, texts
 
 @recipe
 class Perplexity(Attribute):
-    """How surprising a text is to one who has read only human text.
+    """Perplexity of a text under a model of human text.
 
-    Two models are fitted, each on half of the human documents; a text is read by the model of the other half, and one that
-    is not human by that of the half which its digest names. So no text is read by a model that saw it, copies of human texts included
-    (copying is another measure), and other human documents have the very law that the fitted ones have.
+    Two models are fitted, each on half of the human documents. A human text is read by the model of the other half, and any other text by the
+    model that its digest selects. So no model reads a text on which it was fitted, not even a copy of a human text (copying is another
+    measure). New human documents therefore have the same distribution of perplexity as the fitted ones.
     """
 
     order: Annotated[int, Field(ge=1, le=5)] = 3
-    """Words of the longest n-grams."""
+    """Number of words in the longest n-grams."""
     vocabulary: Annotated[int, Field(ge=1, le=1_000_000)] = 50_000
-    """The most frequent words, of those that occur twice in a half; others are spelt in bytes, which the rare ones teach."""
+    """Maximum number of words in the vocabulary: the most frequent ones that occur at least twice in a half. Other words are spelt in bytes, whose
+    frequencies come from the rare words."""
     characters: Annotated[int, Field(ge=1)] = 10_000_000
-    """What a half is fitted on at most: the texts of lowest digest, so that their order changes nothing."""
+    """Maximum number of characters on which a half is fitted. The texts with the lowest digests are used, so their order has no effect."""
 
     compares = True
     page = AttributePage(
-        "perplexity", "exp of −ln p a byte (UTF-8) under an interpolated Kneser-Ney model of the words of human texts, fitted on the half of them that the text is not of. Its log₂ is bits a byte.",
+        "perplexity", "exp of −ln p per byte (UTF-8) under an interpolated Kneser-Ney model of words, fitted on the half of the human texts that does not include the text. Its log₂ is bits per byte.",
         "bytes", (1, math.inf),
-        "Low is what is like the human texts and what repeats; high is what is new to them: noise, names, another language. Human texts cut from one document are no strangers to each other: "
-        "unless their documents are told they read too low. Short texts scatter.",
+        "Low for texts that resemble the human texts and for repetitive texts; high for new content: noise, names, another language. Human texts from the same document resemble each other: "
+        "unless their documents are given, their perplexity is too low. Short texts scatter.",
         "Jelinek et al., J. Acoust. Soc. Am. 62:S63 (1977); Shumailov et al., Nature 631:755 (2024), Fig. 1",
     )  # fmt: skip
 
@@ -57,7 +58,7 @@ class Perplexity(Attribute):
         halves = [[text for digest, text in known if text and sides[digest] == side] for side in (0, 1)]
         if not all(halves):
             raise NotApplicable(
-                f"perplexity needs human texts in two halves, of {len(lowest)} documents all with text fell into one"
+                f"perplexity needs human texts in two halves, but all of the {len(lowest)} documents with text fell into one half"
             )
         return HumanPerplexity((self._half(halves[0]), self._half(halves[1])), sides)
 
@@ -72,14 +73,14 @@ class Perplexity(Attribute):
 
 @dataclass(frozen=True, eq=False)
 class HumanPerplexity:
-    """What reads perplexity, knowing human texts."""
+    """A reader of perplexity that is fitted to human texts."""
 
     halves: tuple[NgramReading, NgramReading]
     sides: dict[bytes, int]
     """The half of each human text, by its digest."""
 
     def __call__(self, given: Sequence[str]) -> np.ndarray:
-        """exp of nats a byte, (n,); NaN for an empty text."""
+        """Return exp(nats per byte) of each text, (n,); NaN for an empty text."""
         read = texts(given)
         other = np.array([1 - self.sides.get(digest, _side(digest)) for digest in map(_digest, read)], dtype=np.int64)
         nats = np.empty(len(read))
@@ -91,13 +92,13 @@ class HumanPerplexity:
 
 @dataclass(frozen=True, eq=False)
 class NgramReading:
-    """What an n-gram model of words learned from texts."""
+    """An n-gram model of words that was fitted to texts."""
 
     tree: Tree
     vocabulary: WordVocabulary
 
     def nats(self, given: list[str]) -> np.ndarray:
-        """−ln p of each text, (n,)."""
+        """Return −ln p of each text, (n,)."""
         losses: list[np.ndarray] = [np.empty(0)]
         for some in (given[at : at + TOGETHER] for at in range(0, len(given), TOGETHER)):
             running, places, rows = _run_on(self.vocabulary.encode(some))
@@ -106,20 +107,20 @@ class NgramReading:
         return np.concatenate(losses)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All of it, for the disk."""
+        """Return the whole model as arrays, for storage."""
         words = json.dumps([word.decode() for word in self.vocabulary.token_bytes[FIRST:]])
         counted = {name: getattr(self.tree, name) for name in TREE}
         return counted | {"tokens": np.array(self.tree.tokens), "words": np.frombuffer(words.encode(), np.uint8)}
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray]) -> NgramReading:
-        """What `arrays` told of."""
+        """Return the model whose `arrays` were stored."""
         tree = Tree(int(arrays["tokens"]), *(arrays[name] for name in TREE))
         return cls(tree, WordVocabulary(json.loads(arrays["words"].tobytes())))
 
 
 def ngram_reading(given: Sequence[str], order: int, most_words: int = 50_000) -> NgramReading:
-    """An interpolated Kneser-Ney model of the words of some texts; words that occur once are spelt in bytes."""
+    """Fit an interpolated Kneser-Ney model of words to texts. Words that occur only once are spelt in bytes."""
     counted = Counter(piece for text in given for piece in pieces(text))
     often = sorted(
         (word for word, times in counted.items() if times > 1 and len(word.encode()) > 1),
@@ -131,13 +132,13 @@ def ngram_reading(given: Sequence[str], order: int, most_words: int = 50_000) ->
 
 
 TREE = ("contexts", "followers", "counts", "firsts", "discounts")
-"""The arrays of a tree."""
+"""Names of the arrays of a tree."""
 TOGETHER = 2**12
-"""Texts read at a time."""
+"""Number of texts that are read at a time."""
 
 
 def _run_on(many: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Tokens of texts one after the other, the place of each in its text, and the text of each, three arrays (tokens,)."""
+    """Return the concatenated tokens of texts, the position of each in its text, and the number of its text: three arrays (tokens,)."""
     lengths = np.array([len(tokens) for tokens in many], dtype=np.int64)
     rows = np.repeat(np.arange(lengths.size), lengths)
     places = np.arange(lengths.sum()) - (np.cumsum(lengths) - lengths)[rows]

@@ -14,19 +14,19 @@ VOWELS = re.compile("[aeiouy]++")
 SILENT = re.compile(
     "(?<=[^aeiouyl])e$|(?<=[aeiouyl]l)e$|(?<=[^aeiouytdl])ed$|(?<=[aeiouyl]l)ed$|(?<=[^aeiouyscgxzhl])es$|(?<=[aeiouyl]l)es$|(?<=[tpk]h)es$"
 )
-"""A last e that is not heard: make, hole, walked, pulled, makes, clothes; but not table, settled, tables, wanted, boxes, wishes."""
+"""A silent last e, as in make, hole, walked, pulled, makes and clothes; but not in table, settled, tables, wanted, boxes and wishes."""
 
 
 @recipe
 class Flesch(Attribute):
-    """Flesch's reading ease, for English: short words in short sentences read easily."""
+    """Flesch's reading ease for English, which is high for short words in short sentences."""
 
     page = AttributePage(
         "Flesch reading ease",
-        "206.835 − 1.015 words a sentence − 84.6 syllables a word. Syllables by spelling: groups of vowels (a e i o u y) less a silent last e (-e, -ed, -es), at least one. "
-        "NaN where fewer than half of the words are in Latin letters.",
+        "206.835 − 1.015 words per sentence − 84.6 syllables per word. Syllables follow from the spelling: groups of vowels (a e i o u y) without a silent last e (-e, -ed, -es), at least one. "
+        "NaN if fewer than half of the words are in Latin letters.",
         "points", (-math.inf, 121.22),
-        "English only: other languages in Latin letters get a number that means nothing. It knows length alone, so shuffled words read as easily; one text of few words is mostly noise.",
+        "English only: for other languages in Latin letters the number has no meaning. It depends only on lengths, so shuffled words have the same value. For a text of few words it is mostly noise.",
         "Flesch, J. Appl. Psychol. 32:221 (1948)",
     )  # fmt: skip
 
@@ -43,7 +43,7 @@ class Flesch(Attribute):
 
 
 def syllables(word: str) -> int:
-    """Syllables of an English word in lower case, by its spelling; 0 for one without a Latin letter.
+    """Count the syllables of an English word in lower case by its spelling; 0 for a word without a Latin letter.
 
     >>> [syllables(word) for word in ("make", "table", "walked", "wanted", "boxes", "readability", "the", "naïve", "日")]
     [1, 2, 1, 2, 2, 5, 1, 1, 0]

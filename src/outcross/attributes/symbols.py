@@ -9,11 +9,11 @@ CRAWLED = "Rae et al., arXiv 2112.11446, appendix A (crawled text filtered by sh
 
 @recipe
 class Numerals(Attribute):
-    """How much of a text is numbers, written in digits."""
+    """Share of a text that consists of numbers in digits."""
 
     page = AttributePage(
         "numerals", "Characters of Unicode category N (digits of any script, fractions, Roman numerals) over all characters.", "fraction", (0, 1),
-        "Numbers written as words are not seen.", CRAWLED,
+        "Numbers written as words are not counted.", CRAWLED,
     )  # fmt: skip
 
     def __call__(self, given):
@@ -23,10 +23,10 @@ class Numerals(Attribute):
 
 @recipe
 class Punctuation(Attribute):
-    """How much of a text is punctuation, marks of all scripts."""
+    """Share of a text that consists of punctuation of all scripts."""
 
     page = AttributePage(
-        "punctuation", "Characters of Unicode category P over all characters; + < = > | ^ ` ~ and $ are symbols there, not punctuation.", "fraction", (0, 1),
+        "punctuation", "Characters of Unicode category P over all characters; + < = > | ^ ` ~ and $ are symbols in Unicode, not punctuation.", "fraction", (0, 1),
         "Text that was tokenised keeps its punctuation and gains spaces, so its share falls.", CRAWLED,
     )  # fmt: skip
 

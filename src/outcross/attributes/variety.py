@@ -15,11 +15,11 @@ from outcross.text.texts import divided, texts
 
 @recipe
 class TypeToken(Attribute):
-    """Distinct words over words, the oldest measure of lexical variety."""
+    """Number of distinct words divided by the number of words, the oldest measure of lexical variety."""
 
     page = AttributePage(
         "type-token ratio", "Distinct words over words (lower case).", "fraction", (0, 1),
-        "Falls with length whatever the text, so it compares texts of one length only; mtld is what to read else.", "Johnson, Psychol. Monogr. 56(2):1 (1944); Guo et al., arXiv 2311.09807",
+        "Falls with length for every text, so it compares texts of the same length only; use mtld for other texts.", "Johnson, Psychol. Monogr. 56(2):1 (1944); Guo et al., arXiv 2311.09807",
     )  # fmt: skip
 
     def __call__(self, given):
@@ -29,19 +29,19 @@ class TypeToken(Attribute):
 
 @recipe
 class Mtld(Attribute):
-    """Measure of textual lexical diversity: how many words it takes, on average, until words repeat too much.
+    """Measure of textual lexical diversity: the average number of words until words repeat too much.
 
-    A text is walked, and each time its type-token ratio has come down to the threshold a factor ends and the count starts
-    anew; what is left is a part of a factor, (1 - ratio) / (1 - threshold). The words over the factors, walked forwards and backwards,
-    averaged. Where all words differ there is no factor, and one is counted.
+    The words of a text are read in order. Each time the type-token ratio falls to the threshold, a factor ends and the count starts
+    again. The rest is a partial factor, (1 - ratio) / (1 - threshold). The result is the number of words divided by the number of factors,
+    averaged over both directions of reading. If all words differ, there is no factor, and one is counted.
     """
 
     threshold: Annotated[float, Field(gt=0, lt=1)] = 0.72
     """The type-token ratio at which a factor ends."""
 
     page = AttributePage(
-        "MTLD", "Words over factors, averaged over both directions; a factor is a stretch of words whose type-token ratio comes down to 0.72 (unless set).", "words", (1, math.inf),
-        "Below a hundred words it is noise (Koizumi & In'nami, System 40:554, 2012), and a text whose words all differ gets its own length. It knows nothing of sense: word salad scores high.",
+        "MTLD", "Words over factors, averaged over both directions; a factor is a run of words whose type-token ratio falls to 0.72 (unless set).", "words", (1, math.inf),
+        "Below a hundred words it is noise (Koizumi & In'nami, System 40:554, 2012), and for a text whose words all differ it is the length of the text. It ignores meaning: random words have a high value.",
         "McCarthy & Jarvis, Behav. Res. Methods 42:381 (2010)",
     )  # fmt: skip
 
@@ -58,7 +58,10 @@ class Mtld(Attribute):
         return (divided(words.per_block, forth) + divided(words.per_block, back)) / 2
 
     def _factors(self, before: list[int], firsts: list[int], ends: list[int]) -> np.ndarray:
-        """Factors of each stretch of words from first to end - 1, given where each word last stood; (n,), 0 for no words."""
+        """Return the number of factors of each run of words from first to end - 1, (n,); 0 for no words.
+
+        `before` holds the previous position of each word.
+        """
         return np.array([self._walk(before, first, end) for first, end in zip(firsts, ends, strict=True)])
 
     def _walk(self, before: list[int], first: int, end: int) -> float:
@@ -76,11 +79,11 @@ class Mtld(Attribute):
 
 @recipe
 class Entropy(Attribute):
-    """How many words a text spreads over, and how evenly."""
+    """Entropy of the words of a text, which is high for many different words with even frequencies."""
 
     page = AttributePage(
         "entropy of words", "−Σ p ln p of the shares p of the text's words.", "nats", (0, math.inf),
-        "At most ln(words), and near it in any short text: it compares texts of one length only.", "Shannon, Bell Syst. Tech. J. 27:379 (1948); Gambetta et al., arXiv 2410.12341",
+        "At most ln(words), and close to this maximum in any short text: it compares texts of the same length only.", "Shannon, Bell Syst. Tech. J. 27:379 (1948); Gambetta et al., arXiv 2410.12341",
     )  # fmt: skip
 
     def __call__(self, given):
@@ -93,11 +96,11 @@ class Entropy(Attribute):
 
 @recipe
 class Repetition(Attribute):
-    """How much a text says again: the share of its short runs of words that it has said before."""
+    """Repetition within a text: the share of its short runs of words that already occurred in it."""
 
     page = AttributePage(
-        "repetition", "1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of the text's word n-grams that it has said before. One minus Drayson's diversity.", "fraction", (0, 1),
-        "Grows with length; refrains, tables and forms repeat by right. NaN below four words.", "Drayson et al., arXiv 2502.15654; Welleck et al., ICLR 2020",
+        "repetition", "1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of the text's word n-grams that already occurred in it. One minus Drayson's diversity.", "fraction", (0, 1),
+        "Grows with length; repetition is normal in refrains, tables and forms. NaN below four words.", "Drayson et al., arXiv 2502.15654; Welleck et al., ICLR 2020",
     )  # fmt: skip
 
     def __call__(self, given):
@@ -106,11 +109,11 @@ class Repetition(Attribute):
 
 @recipe
 class Compression(Attribute):
-    """How small a text becomes when zlib takes its repeats out."""
+    """Relative size of a text after compression by zlib, which removes repetition."""
 
     page = AttributePage(
         "compression", "Bytes after zlib (level 9) over bytes before (UTF-8).", "fraction", (0, math.inf),
-        "Falls with length up to the 32 kB that zlib looks back on, and is above 1 for a few words: it compares texts of one length only. Markup and white space compress well.",
+        "Falls with length up to 32 kB, the range in which zlib finds repeats, and is above 1 for a few words: it compares texts of the same length only. Markup and white space compress well.",
         "Shaib et al., arXiv 2403.00553 (its reciprocal)",
     )  # fmt: skip
 

@@ -1,9 +1,10 @@
-"""What labels.
+"""Classifiers, which label points.
 
-A classifier is a recipe (frozen values). `fit(rows, weights, start, rng)` learns from labelled points and returns a fitted classifier, which is another
-type: `predict(points)` is the probability of every class, (n, classes), `save(folder)` and the recipe's `load(folder)` keep it without pickle.
-`weights` (n,) count a record that often; `start` is a fitted classifier to go on from, where `starts` says that the member can.
-A class of which there is no record gets probability 0, so that a classifier of one class alone says always that class. The same stream gives the same bytes.
+A classifier is a recipe of frozen values. `fit(rows, weights, start, rng)` learns from labelled points and returns a fitted classifier, which is
+a separate type. Its `predict(points)` returns the probability of every class, (n, classes). `save(folder)` and the recipe's `load(folder)`
+store it without pickle. A record with weight w counts w times; `weights` are (n,). `start` is a fitted classifier from which the fit continues,
+if the attribute `starts` allows it. A class without records has probability 0, so a classifier of a single class always predicts that class. The
+same random stream gives the same bytes.
 """
 
 from __future__ import annotations
@@ -32,36 +33,36 @@ class Examples:
         return len(self.points)
 
     def take(self, rows: np.ndarray) -> Examples:
-        """The examples of these rows."""
+        """Return the examples in these rows."""
         return Examples(self.points[rows], self.labels[rows], self.classes)
 
 
 class FittedClassifier(Protocol):
-    """What came of a fit."""
+    """The result of a fit."""
 
     def predict(self, points: np.ndarray) -> np.ndarray:
-        """The probability of every class, (n, classes); rows sum to 1."""
+        """Return the probability of every class, (n, classes); rows sum to 1."""
         ...
 
     def save(self, folder: Path) -> None: ...
 
 
 class Classifier:
-    """What labels: frozen values, and how to fit."""
+    """A recipe of frozen values that says how a classifier is fitted."""
 
     paper: ClassVar[str]
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
-    """Packages of others, as the package index names them, whose versions decide its numbers."""
+    """Third-party packages whose versions affect its numbers, by their names in the package index."""
     starts: ClassVar[bool] = False
-    """Whether a fit can go on from another one."""
+    """Whether a fit can continue from a fitted classifier."""
 
     def fit(self, rows: Examples, weights: np.ndarray | None, start: Any, rng: np.random.Generator) -> FittedClassifier:
-        """Learn from labelled points. BadInput where there are none, or where a number is not finite."""
+        """Return a classifier that is fitted to labelled points. Raises BadInput if there are none, or if a number is not finite."""
         if len(rows) == 0:
-            raise BadInput(f"{kind(self)} needs labelled records to learn from, there are none; raise the rows")
+            raise BadInput(f"{kind(self)} needs labelled records to learn from, got none; raise the number of rows")
         if not np.isfinite(rows.points).all():
             raise BadInput(
-                f"{kind(self)} needs finite numbers, {int((~np.isfinite(rows.points)).sum()):,} are not; fill in what is missing"
+                f"{kind(self)} needs finite numbers, but {int((~np.isfinite(rows.points)).sum()):,} are not finite; fill in the missing values"
             )
         present = np.unique(rows.labels if weights is None else rows.labels[weights > 0])
         if len(present) == 1:
@@ -74,15 +75,15 @@ class Classifier:
         return fitted
 
     def learn(self, rows: Examples, weights: np.ndarray | None, start: Any, rng: np.random.Generator) -> FittedClassifier:
-        """Learn from records of two classes at least."""
+        """Return a classifier that is fitted to records of at least two classes."""
         raise NotImplementedError
 
     def load(self, folder: Path) -> FittedClassifier:
-        """A fitted classifier that was saved."""
+        """Return the fitted classifier that was saved in the folder."""
         return OneClass.load(folder) if (folder / ONE_CLASS).exists() else self.load_learned(folder)
 
     def load_learned(self, folder: Path) -> FittedClassifier:
-        """A classifier of two classes at least that was saved."""
+        """Return the fitted classifier of at least two classes that was saved in the folder."""
         raise NotImplementedError
 
 
@@ -91,7 +92,7 @@ ONE_CLASS = "one_class.npz"
 
 @dataclass(frozen=True)
 class OneClass:
-    """What comes of records of one class alone: it says always that class."""
+    """The fitted classifier of records of a single class, which always predicts that class."""
 
     label: int
     classes: int
@@ -109,7 +110,7 @@ class OneClass:
 
 
 def chances_of(scores: np.ndarray, present: np.ndarray, classes: int) -> np.ndarray:
-    """The softmax of scores over the classes that occurred, (n, classes); two of them have one score, (n, 1), that of the second."""
+    """Return the softmax of scores over the classes that occurred, (n, classes). For two such classes the scores are (n, 1), of the second class."""
     if len(present) == 2:
         scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
     scores = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -119,7 +120,10 @@ def chances_of(scores: np.ndarray, present: np.ndarray, classes: int) -> np.ndar
 
 
 def most_likely_class(fitted: FittedClassifier, points: np.ndarray, classes: int) -> np.ndarray:
-    """The number of the most likely class of each point, (n,). BadInput where a classifier gives no probabilities, with its class and line."""
+    """Return the number of the most likely class of each point, (n,).
+
+    Raises BadInput, with the class and line of the classifier, if its predictions are not probabilities.
+    """
     chances = np.asarray(fitted.predict(points))
     if chances.shape != (len(points), classes) or not np.isfinite(chances).all():
         place = own_source.place_of(type(fitted), "predict")

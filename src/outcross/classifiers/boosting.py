@@ -16,7 +16,7 @@ from outcross.recipe import recipe
 
 @recipe
 class BoostingClassifier(Classifier):
-    """Gradient boosting of small regression trees by log-loss (scikit-learn's)."""
+    """Gradient boosting of small regression trees with log-loss (scikit-learn)."""
 
     paper = (
         "Friedman, Greedy function approximation, Annals of Statistics 29:1189 (2001); scikit-learn's GradientBoostingClassifier"
@@ -27,7 +27,7 @@ class BoostingClassifier(Classifier):
     depth: Annotated[int, Field(ge=1, le=20)] = 3
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
     least: Annotated[int, Field(ge=1)] = 20
-    """Records of a leaf at least."""
+    """Minimum number of records in a leaf."""
 
     def learn(self, rows: Examples, weights, start: Any, rng):
         from sklearn.ensemble import GradientBoostingClassifier
@@ -49,12 +49,12 @@ class BoostingClassifier(Classifier):
 
 
 def as_arrays(model: Any, labels: np.ndarray, weights: np.ndarray | None, classes: int) -> FittedBoosting:
-    """scikit-learn's fitted boosting of trees as plain arrays. labels and weights: (n,), those of the fit."""
+    """Convert scikit-learn's fitted boosting of trees to plain arrays. `labels` and `weights` (n,) are those of the fit."""
     stages = [[tree.tree_ for tree in stage] for stage in model.estimators_]
     nodes = max(tree.node_count for stage in stages for tree in stage)
 
     def stacked(name: str) -> np.ndarray:
-        """One array of the trees, (stages, outputs, nodes)."""
+        """Return one array of the trees, (stages, outputs, nodes)."""
         values = np.zeros((len(stages), len(stages[0]), nodes), dtype=float if name in ("threshold", "value") else np.int64)
         for i, stage in enumerate(stages):
             for j, tree in enumerate(stage):
@@ -71,7 +71,7 @@ def as_arrays(model: Any, labels: np.ndarray, weights: np.ndarray | None, classe
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FittedBoosting:
-    """A sum of trees, each an array of its nodes: (stages, outputs, nodes)."""
+    """A sum of trees, stored as arrays over stages, outputs and nodes."""
 
     feature: np.ndarray
     threshold: np.ndarray
@@ -86,7 +86,7 @@ class FittedBoosting:
     classes: int
 
     def predict(self, points: np.ndarray) -> np.ndarray:
-        points = points.astype(np.float32)  # as scikit-learn compares them
+        points = points.astype(np.float32)  # scikit-learn compares in float32
         scores = np.tile(self.first, (len(points), 1)).astype(float)
         rows = np.arange(len(points))
         for stage in range(self.feature.shape[0]):

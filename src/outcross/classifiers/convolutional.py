@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     import torch
 
 AT_ONCE = 4096
-"""Pictures that are classified at a time."""
+"""Number of pictures that are classified at a time."""
 KERNEL, FIRST, SECOND, HIDDEN, NARROW = 5, 6, 16, 120, 84
 UNPADDED = 28
-"""Sides from which convolutions need no padding to leave something to pool."""
+"""Side of a picture from which the convolutions need no padding."""
 
 
 @recipe
 class ConvolutionalClassifier(Classifier):
-    """A small convolutional network: 6 and 16 filters of 5 by 5, each with a pool of 2, then 120, 84 and a class each; SGD.
+    """A small convolutional network, trained by SGD.
 
-    Points are square pictures, channel by channel and row by row. Pictures below 28 by 28 are padded, so that all sizes from 4 by 4 on have something left.
+    It has convolutions with 6 and 16 filters of 5 by 5, each followed by pooling of 2, and layers with 120, 84 and one output per class. Points
+    are square pictures, channel by channel and row by row. Pictures below 28 by 28 are padded, so that all sizes from 4 by 4 on are possible.
     """
 
     paper = "LeCun et al., Proc. IEEE 86:2278 (1998); as in Wyllie, Shumailov and Papernot, FAccT 2024, arXiv 2403.07857"
@@ -36,23 +37,23 @@ class ConvolutionalClassifier(Classifier):
     starts = True
 
     channels: Annotated[int, Field(ge=1, le=16)] = 2
-    """Colours of a picture."""
+    """Number of colour channels of a picture."""
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 30
     batch: Annotated[int, Field(ge=1)] = 256
     learning_rate: Annotated[float, Field(gt=0)] = 0.1
 
     def side(self, dimensions: int) -> int:
-        """The side of a picture of so many numbers; BadInput where it is no square one."""
+        """Return the side of a square picture with this many numbers. Raises BadInput if there is no such picture."""
         side = math.isqrt(dimensions // self.channels)
         if side * side * self.channels != dimensions or side < 4:
             raise BadInput(
-                f"convolutional reads square pictures of {self.channels} colours and 4 by 4 pixels at least, a record has {dimensions} numbers; "
+                f"convolutional reads square pictures of {self.channels} colours and at least 4 by 4 pixels, but a record has {dimensions} numbers; "
                 "set classifier.channels"
             )
         return side
 
     def network(self, side: int, classes: int) -> torch.nn.Module:
-        """The network for pictures of this side, as torch sets its weights."""
+        """Return the network for pictures of this side, with torch's initial weights."""
         import torch
         from torch import nn
 
@@ -96,9 +97,7 @@ class ConvolutionalClassifier(Classifier):
                 descent.step()
         fitted = {name: value.detach().numpy().copy() for name, value in network.state_dict().items()}
         if not all(np.isfinite(value).all() for value in fitted.values()):
-            raise BadInput(
-                f"training of convolutional diverged; lower classifier.learning_rate, {self.learning_rate:g} is too much"
-            )
+            raise BadInput(f"training of convolutional diverged with classifier.learning_rate {self.learning_rate:g}; lower it")
         unseen = np.setdiff1d(np.arange(rows.classes), np.unique(rows.labels))
         return FittedConvolutional(self, side, rows.classes, fitted, unseen)
 
@@ -119,7 +118,7 @@ class FittedConvolutional:
     classes: int
     weights: dict[str, np.ndarray]
     unseen: np.ndarray
-    """Classes of which there was no record."""
+    """Classes without records."""
 
     def predict(self, points: np.ndarray) -> np.ndarray:
         import torch
@@ -142,7 +141,7 @@ class FittedConvolutional:
 
 
 def _initial(network: torch.nn.Module, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Weights and biases uniform within 1/√(inputs), torch's own start, from a stream of ours."""
+    """Return weights and biases that are uniform within ±1/√(inputs), as in torch, drawn from `rng`."""
     import torch
 
     initial = {}

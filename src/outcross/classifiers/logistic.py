@@ -17,16 +17,16 @@ from outcross.recipe import recipe
 
 @recipe
 class LogisticClassifier(Classifier):
-    """Logistic regression on standardised points with a ridge, fitted by L-BFGS to the end (scikit-learn's)."""
+    """Logistic regression on standardised points with a ridge, fitted by L-BFGS until convergence or `steps` (scikit-learn)."""
 
     paper = "Pedregosa et al., scikit-learn, JMLR 12:2825 (2011), LogisticRegression"
     libraries = ("numpy", "scikit-learn", "scipy")
     starts = True
 
     ridge: Annotated[float, Field(gt=0)] = 1.0
-    """Weight of half the squared coefficients beside the sum of log-losses (1/C of scikit-learn)."""
+    """Weight of half the sum of squared coefficients relative to the sum of log-losses (1/C in scikit-learn)."""
     steps: Annotated[int, Field(ge=1, le=100_000)] = 200
-    """Steps of L-BFGS at most."""
+    """Maximum number of steps of L-BFGS."""
 
     def learn(self, rows: Examples, weights, start: Any, rng):
         from sklearn.exceptions import ConvergenceWarning
@@ -46,7 +46,7 @@ class LogisticClassifier(Classifier):
                 present,
             )
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a fit that is cut short is the one that was asked for
+            warnings.simplefilter("ignore", ConvergenceWarning)  # stopping after `steps` is intended
             fitted.fit((rows.points - centre) / scale, rows.labels, sample_weight=weights)
         return FittedLogistic(fitted.coef_, np.asarray(fitted.intercept_), centre, scale, present, rows.classes)
 
@@ -60,7 +60,7 @@ class LogisticClassifier(Classifier):
 class FittedLogistic:
     """A fitted logistic regression."""
 
-    coefficients: np.ndarray  # (classes that occur, d); (1, d) for two of them
+    coefficients: np.ndarray  # (classes that occur, d); (1, d) for two such classes
     intercepts: np.ndarray
     centre: np.ndarray  # (d,)
     scale: np.ndarray  # (d,)

@@ -1,4 +1,4 @@
-"""Several detectors as one: a logistic combination of their scores, which are of texts that they did not see."""
+"""Combination of several detectors by logistic regression on their scores of unseen texts."""
 
 from __future__ import annotations
 
@@ -14,37 +14,41 @@ from outcross.errors import BadInput
 from outcross.recipe import read, recipe
 
 FOLDS = 3
-"""Parts of the groups of training texts, each of which is scored by detectors that are fitted to the others."""
+"""Number of folds of the groups of training texts. Each fold is scored by detectors that are fitted to the other folds."""
 
 
 def several(value: object) -> tuple[Detector, ...]:
-    """Detectors, from plain data. BadInput for fewer than two."""
+    """Read detectors from plain data. Raises BadInput for fewer than two."""
     if not isinstance(value, list | tuple) or len(value) < 2:
-        raise BadInput(f"detectors must be a list of two or more, as in detectors: [classifier, ngram], got {value!r:.60}")
+        raise BadInput(f"detectors must be a list of at least two, such as detectors: [classifier, ngram], got {value!r:.60}")
     return tuple(read(DETECTORS, part, "detectors") for part in value)
 
 
 @recipe
 class BlendDetector(Detector):
-    """Logistic regression on the scores of several detectors. Each is fitted to two thirds of the groups of training texts and scores the third, so that none is weighed by texts that it learned, or by rewrites of them."""
+    """Logistic regression on the scores of several detectors.
+
+    Each detector is fitted to two thirds of the groups of training texts and scores the remaining third. Its weight therefore never comes from texts
+    to which it was fitted, or from their rewrites.
+    """
 
     page = DetectorPage(
         "blend",
-        "A line in the scores of several detectors, fitted by logistic regression to scores of texts that they did not see; then each is fitted to all.",
-        "It is as good as the samples are like the data: a detector that knows their subject best gets the weight. A detector that abstains counts as undecided.",
+        "A linear combination of the scores of several detectors, fitted by logistic regression to scores of unseen texts. Then each detector is fitted to all texts.",
+        "Its quality depends on how similar the samples are to the data, because the detector that suits the subject of the samples gets the weight. A detector that abstains counts as undecided.",
         "Wolpert, Neural Networks 5:241 (1992)",
     )
     libraries = ("numpy", "scikit-learn", "scipy")
 
     detectors: Annotated[tuple[Detector, ...], PlainValidator(several)]
-    """What is combined, two or more."""
+    """The detectors that are combined, at least two."""
 
     def reader(self, given: Sequence[str]) -> Reader:
         return SeveralReaders(tuple(detector.reader(given) for detector in self.detectors))
 
     def fit(self, features: Any, is_model: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> FittedDetector:
         if is_model.all() or not is_model.any():
-            raise BadInput("a blend needs texts of people and of models, got one kind")
+            raise BadInput("a blend needs texts of people and of models, got only one of the two")
         fold = np.unique(groups, return_inverse=True)[1] % FOLDS
         scores = np.full((is_model.size, len(self.detectors)), np.nan)
         for number in range(FOLDS):
@@ -81,7 +85,7 @@ class BlendDetector(Detector):
 
 @dataclass(frozen=True, eq=False)
 class SeveralReaders:
-    """The readers of several detectors as one."""
+    """The readers of several detectors, applied together."""
 
     readers: tuple[Reader, ...]
 
@@ -91,7 +95,7 @@ class SeveralReaders:
 
 @dataclass(frozen=True, eq=False)
 class SeveralFeatures(Stacking):
-    """Features of several detectors, a row a text."""
+    """Features of several detectors, one row per text."""
 
     parts: tuple[Any, ...]
 
@@ -108,7 +112,7 @@ class SeveralFeatures(Stacking):
 
 @dataclass(frozen=True, eq=False)
 class Blend:
-    """Fitted detectors and the weight of each."""
+    """Fitted detectors with their weights."""
 
     fits: tuple[FittedDetector, ...]
     centre: np.ndarray
@@ -124,7 +128,7 @@ class Blend:
 
 
 def _line(scores: np.ndarray, is_model: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """Centre, scale, weight and level of a logistic regression on scores (n, detectors), NaN where a detector abstained."""
+    """Return centre, scale, weights and intercept of a logistic regression on scores (n, detectors). A score is NaN if a detector abstained."""
     from sklearn.linear_model import LogisticRegression
 
     known = np.isfinite(scores)

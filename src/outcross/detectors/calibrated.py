@@ -1,8 +1,8 @@
-"""Any detector, calibrated on texts that it did not see: log-odds, thresholds at a false-positive rate, and what a set's share is estimated from.
+"""Calibration of any detector on unseen texts: log-odds, thresholds at a false-positive rate, and the numbers for estimates of a set's share.
 
-The calibration texts are dealt to folds by their groups, so that texts of one document, and twins, are never on both sides. Each fold is scored by a detector that is
-fitted to the others, and a new text by all of them: what is averaged over the folds for a set is averaged over the same folds for the
-calibration texts, so that a share that is computed from such averages needs no assumption on how the detectors were fitted.
+The calibration texts are assigned to folds by their groups, so that texts of the same document, and near duplicates, are in the same fold. Each fold
+is scored by a detector that is fitted to the other folds. A new text is scored by the detectors of all folds. The averages over folds for a set and
+for the calibration texts use the same detectors, so an estimate of a share from such averages needs no assumption about the fits.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from outcross.runtime import telling
 
 FOLDS = 5
 LENGTHS = (10, 25, 50, 100, 200, 400)
-"""Words at which thresholds are taken, as far as there are human texts of that length."""
+"""Lengths in words for which thresholds are computed, if there are human texts of that length."""
 LONGEST = 800
-"""Words of a text that are scored together; a longer one is scored in such pieces, and its log-odds are the mean."""
+"""Maximum number of words that are scored together. A longer text is scored in pieces of this length, and its log-odds are their mean."""
 FEWEST = 50
-"""Groups of texts of each author, at least."""
+"""Minimum number of groups of texts of each author."""
 STEEPEST = 12.0
-"""The largest log-ratio of a text, in size: a text is never held to be more than e¹² times as likely under one author."""
+"""Maximum absolute log-ratio of a text: no text counts as more than e¹² times as likely under one author."""
 
 
 Content = list[str] | TypedRecords
-"""What is judged: texts in the form that detectors read, or records of a table."""
+"""The data that are judged: normalised texts, or records of a table."""
 
 
 @dataclass(frozen=True, eq=False)
 class AuthorSample:
-    """Texts or records of one author, and the group of each."""
+    """Texts or records of one author, with their groups."""
 
     content: Content
     groups: np.ndarray
-    """(n,), numbers that samples of several authors share: a human text and its rewrite by a model are one group."""
+    """Group numbers, (n,), which are common to the samples of all authors: a human text and its rewrite by a model are in the same group."""
 
 
 @dataclass(frozen=True, eq=False)
 class LogRatioLine:
-    """log A(x)/H(x) as a line in the score, whose level and slope change with the logarithm of the words."""
+    """log A(x)/H(x) as a linear function of the score, with an intercept and a slope that depend linearly on the logarithm of the number of words."""
 
     weights: np.ndarray
-    """(4,): level, score, log words, score × log words."""
+    """Coefficients of intercept, score, log words and score × log words, (4,)."""
     centre: float
     scale: float
 
@@ -59,29 +59,33 @@ class LogRatioLine:
 
 @dataclass(frozen=True, eq=False)
 class CalibratedDetector:
-    """A detector after two samples. Texts are log-ratios log A(x)/H(x): prior odds times their exponential are posterior odds."""
+    """A detector that is calibrated on two samples, and gives each text x the log-ratio log A(x)/H(x).
+
+    Posterior odds are prior odds times the exponential of the log-ratio.
+    """
 
     recipe: Detector
     reader: Reader
     fits: tuple[FittedDetector, ...]
     line: LogRatioLine
     human: np.ndarray
-    """Of the human calibration texts, each by the detector that did not see it, (n,)."""
+    """Log-ratios of the human calibration texts, (n,), each by the detector that did not see the text."""
     ai: np.ndarray
     excerpts: dict[int, tuple[np.ndarray, np.ndarray]]
-    """By words: log-ratios of the human texts that are so long, cut there, and the row of each. Records have the one length `USUAL`."""
+    """For each length in words: log-ratios of the human texts of at least this length, cut to it, and their rows. Records have only the length
+    `USUAL`."""
 
     def log_ratios(self, content: Content) -> np.ndarray:
-        """By every fold's detector, (n, folds); NaN where it abstains."""
+        """Return the log-ratios by every fold's detector, (n, folds); NaN if it abstains."""
         return log_ratios_by_all(self.reader, self.fits, self.line, content)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Sent to another process as the arrays that a step would store. BadInput where a detector of the user's own has none."""
+        """Pickle the detector as the arrays that a step would store. Raises BadInput if a detector of the user does not define them."""
         recipe = self.recipe
         if recipe.needs_ai and type(recipe).arrays is Detector.arrays:
             raise BadInput(
-                f"{own_source.place_of(type(recipe), 'fit')} keeps nothing of a fit, so that no other process can use it; write arrays(self, reader, fitted) and "
-                "restored(self, arrays), or leave --workers and --ray out"
+                f"{own_source.place_of(type(recipe), 'fit')} does not store its fit, so no other process can use it; define arrays(self, reader, fitted) and "
+                "restored(self, arrays), or leave out --workers and --ray"
             )
         arrays = [recipe.arrays(self.reader, fit) for fit in self.fits]
         return _sent, (recipe, arrays, self.line, self.human, self.ai, self.excerpts)
@@ -90,18 +94,18 @@ class CalibratedDetector:
 def _sent(
     recipe: Detector, arrays: Sequence[dict[str, np.ndarray]], line: LogRatioLine, human: np.ndarray, ai: np.ndarray, excerpts: Any
 ) -> CalibratedDetector:
-    """A calibrated detector from what `CalibratedDetector.__reduce__` sent."""
+    """Return the calibrated detector that `CalibratedDetector.__reduce__` pickled."""
     parts = [recipe.restored(own) for own in arrays]
     return CalibratedDetector(recipe, parts[0][0], tuple(fit for _, fit in parts), line, human, ai, excerpts)
 
 
 def sizes_of(content: Content) -> np.ndarray:
-    """Words of each text, (n,); of each record `USUAL`, as records are not longer or shorter than others."""
+    """Return the number of words of each text, (n,); `USUAL` for records, which have no length."""
     return np.full(len(content), USUAL) if isinstance(content, TypedRecords) else words_of(content)
 
 
 def fold_of(groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) -> np.ndarray:
-    """The fold of each group, dealt evenly, (groups,)."""
+    """Assign the groups evenly to folds at random, and return the fold of each group, (groups,)."""
     fold = np.empty(groups.size, np.int64)
     fold[rng.permutation(groups.size)] = np.arange(groups.size) % folds
     return fold
@@ -110,9 +114,10 @@ def fold_of(groups: np.ndarray, rng: np.random.Generator, folds: int = FOLDS) ->
 def calibrated(
     detector: Detector, samples: Sequence[AuthorSample], folds: np.ndarray, reader: Reader, rng: np.random.Generator
 ) -> tuple[CalibratedDetector, list[np.ndarray]]:
-    """A detector of the second sample's author against the first's (people), and the log-ratios of every sample's texts, each by the detector that did not see its group.
+    """Fit and calibrate a detector that distinguishes the author of the second sample from the first (people).
 
-    folds: the fold of each group. Raises BadInput where a sample has too few groups.
+    Also returns the log-ratios of every sample's texts, each by the detector that did not see its group. `folds` is the fold of each group. Raises
+    BadInput if the detector scores no text of one of the two samples.
     """
     features = [features_of(detector, reader, sample.content) for sample in samples]
     fold_of_text = [folds[sample.groups] for sample in samples]
@@ -146,7 +151,10 @@ def _cut(
     fits: Sequence[FittedDetector],
     line: LogRatioLine,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The log-ratios of a sample's texts that have so many words, cut there, each by the detector that did not see it; and the row of each."""
+    """Return log-ratios of a sample's texts of at least `length` words, cut to this length, and their rows.
+
+    Each log-ratio is by the detector that did not see the text.
+    """
     rows = np.flatnonzero(words >= length)
     ratios = np.full(rows.size, np.nan)
     if rows.size:
@@ -161,7 +169,7 @@ def _cut(
 
 
 def log_ratios_by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogRatioLine, content: Content) -> np.ndarray:
-    """Log-ratios of texts or records by every fold's detector, (n, folds); NaN where it abstains. A long text is read in pieces."""
+    """Return the log-ratios of texts or records by every fold's detector, (n, folds); NaN if it abstains. A long text is read in pieces."""
     counts = sizes_of(content)
     pieces, owner, long = content, np.arange(len(content)), []
     if not isinstance(content, TypedRecords) and (long := np.flatnonzero(counts > LONGEST).tolist()):
@@ -179,7 +187,7 @@ def log_ratios_by_all(reader: Reader, fits: Sequence[FittedDetector], line: LogR
 
 
 def _line(human: np.ndarray, ai: np.ndarray, human_words: np.ndarray, ai_words: np.ndarray) -> LogRatioLine:
-    """Logistic regression on the scores of texts that no fit saw; each author counts a half, so that it is a log-ratio of densities."""
+    """Fit a logistic regression to scores of unseen texts. Both authors have the same total weight, so the result is a log-ratio of densities."""
     from scipy.optimize import minimize
 
     values, words = np.concatenate((human, ai)), np.concatenate((human_words, ai_words))

@@ -1,4 +1,4 @@
-"""A linear classifier of how a text is worded and built."""
+"""A linear classifier of the words and the sentence structure of a text."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from outcross.errors import BadInput
 from outcross.recipe import recipe
 
 TOLERANCE = 0.01
-"""Of the optimiser: scores then correlate at .99999 with those of the usual 1e-4, in half the time (9,600 texts)."""
+"""Tolerance of the optimizer. The correlation of scores with those of the usual 1e-4 is .99999, in half the time (9,600 texts)."""
 
 
 @recipe
 class ClassifierDetector(Detector):
-    """Logistic regression on hashed words, pairs of words, runs of up to three pieces of the text's skeleton (frequent words, punctuation, endings), and runs of three and four characters."""
+    """Logistic regression on hashed features of a text.
+
+    The features are words, pairs of words, runs of up to three pieces of the text's skeleton (frequent words, punctuation, endings), and runs of
+    three and four characters.
+    """
 
     page = DetectorPage(
         "classifier",
-        "Logistic regression on TF-IDF of words, pairs of words, skeleton runs of 1 to 3 and character runs of 3 and 4, fitted to the two samples; a feature counts by |ln(q/p)|^0.3, p and q the shares of people's and models' texts that have it.",
-        "It knows the generators that it was shown. Of a new one, or of another subject, it finds less, and the false-positive rate is that of people who write as the sample does.",
+        "Logistic regression on TF-IDF of words, pairs of words, skeleton runs of 1 to 3 and character runs of 3 and 4, fitted to the two samples. The weight of a feature is |ln(q/p)|^0.3, where p and q are the shares of human and models' texts that have it.",
+        "It knows only the generators of its sample. It detects less text of a new generator or on another subject, and the false-positive rate applies to people who write like the human sample.",
         "Manning, Raghavan and Schütze, Introduction to Information Retrieval (2008), §6.2, §14; Wang and Manning, ACL 2012 (weights by the log-ratio)",
     )
     libraries = ("numpy", "scikit-learn", "scipy")
@@ -33,7 +37,7 @@ class ClassifierDetector(Detector):
     strength: Annotated[float, Field(gt=0, le=1e6)] = 30.0
     """The inverse of the penalty on squared weights (scikit-learn's C)."""
     contrast: Annotated[float, Field(ge=0, le=4)] = 0.3
-    """The power of the size of the log-ratio by which a feature counts; 0 counts all alike."""
+    """Exponent of the absolute log-ratio in the weight of a feature; with 0 all features have the same weight."""
 
     def reader(self, given: Sequence[str]) -> Reader:
         return HashedFeatures(frequent_words(given))
@@ -43,7 +47,7 @@ class ClassifierDetector(Detector):
         from sklearn.linear_model import LogisticRegression
 
         if is_model.all() or not is_model.any():
-            raise BadInput("a classifier needs texts of people and of models, got one kind")
+            raise BadInput("a classifier needs texts of people and of models, got only one of the two")
         rows = some_of_each(is_model, rng)
         features, is_model = features[rows], is_model[rows]
         people, models = (_texts_with(features[np.flatnonzero(is_model == side)]) for side in (False, True))
@@ -73,12 +77,12 @@ class ClassifierDetector(Detector):
 
 @dataclass(frozen=True, eq=False)
 class LinearDetector:
-    """Weights of hashed features."""
+    """A fitted linear detector with the weights of hashed features."""
 
     rarity: np.ndarray
-    """By how much each feature counts."""
+    """The weight of each feature from its rarity and contrast."""
     weights: np.ndarray
-    """Of the features as they are read, rarity included."""
+    """Coefficients of the unweighted features, which include the rarity."""
     intercept: float
 
     def score(self, features: Any) -> np.ndarray:
@@ -89,7 +93,7 @@ class LinearDetector:
 
 
 def _texts_with(features: Any) -> np.ndarray:
-    """How many texts have each feature, (features,)."""
+    """Return the number of texts that have each feature, (features,)."""
     return np.bincount(features.indices, minlength=features.shape[1])
 
 

@@ -1,4 +1,4 @@
-"""What texts say of themselves: columns of provenance, phrases that assistants are known by, and dates."""
+"""Declared authors of texts: columns of provenance, typical phrases of assistants, and dates."""
 
 from __future__ import annotations
 
@@ -19,25 +19,28 @@ PHRASES = re.compile(
     r"|\bi (?:cannot|can't) (?:fulfil?l|assist with) (?:this|that|your) request\b|\bregenerate response\b",
     re.IGNORECASE,
 )
-"""Phrases that assistants write of themselves."""
+"""Phrases that assistants write about themselves."""
 
 
 @recipe
 class DeclaredDetector(Detector):
-    """Reads who wrote a text where the data say so, and counts phrases that assistants write of themselves. It never changes what is declared."""
+    """Reads the author of a text from the data if it is declared, and counts phrases that assistants write about themselves.
+
+    It never changes a declared author.
+    """
 
     page = DetectorPage(
         "declared",
-        "The columns `_origin` and `_model`; of texts without them, phrases such as “as an AI language model” and dates before 2019.",
-        "It believes what is declared. A phrase is also written by people who quote it, and most models' texts have none. A date is taken for the day on which the text was written.",
+        "The columns `_origin` and `_model`; for texts without them, phrases such as “as an AI language model” and dates before 2019.",
+        "It trusts the declared authors. People also write such phrases when they quote them, and most models' texts have none. A date is assumed to be the day on which the text was written.",
         "W3C PROV-O (2013); Liang et al., arXiv 2403.07183, on texts from before large language models",
     )
     needs_ai = False
 
     date: str | None = None
-    """The column of dates; left out: the first of _date, date, year, created, published, timestamp that is there."""
+    """The column of dates; if left out, the first existing column of _date, date, year, created, published and timestamp."""
     before: Annotated[int, Field(ge=1500, le=2100)] = 2019
-    """A text of an earlier year is taken for a person's."""
+    """A text of an earlier year counts as human."""
 
     def reader(self, given: Sequence[str]) -> Reader:
         return phrases_of
@@ -47,7 +50,7 @@ class DeclaredDetector(Detector):
 
 
 def phrases_of(texts: Sequence[str]) -> np.ndarray:
-    """Phrases of assistants in each text, (n, 1).
+    """Count the phrases of assistants in each text, (n, 1).
 
     >>> phrases_of(["As an AI language model, I cannot.", "As an aisle seat goes, fine."]).tolist()
     [[1.0], [0.0]]

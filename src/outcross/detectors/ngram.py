@@ -1,4 +1,4 @@
-"""How probable n-gram models of the samples hold a text to be."""
+"""Detection by the probability of a text under n-gram models of the samples."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ from outcross.recipe import recipe
 
 @recipe
 class NgramDetector(Detector):
-    """The log-likelihood of a text a byte under a Kneser-Ney model of the words of people's texts, or how much more probable one of models' texts holds it."""
+    """The log-likelihood of a text per byte under Kneser-Ney models of words.
+
+    It is that of a model of models' texts minus that of a model of human texts, or the latter alone.
+    """
 
     page = DetectorPage(
         "n-gram likelihood",
-        "(ln p_models − ln p_people) a byte, p of interpolated Kneser-Ney models of words that are fitted to the samples; with against: nothing, ln p_people alone.",
-        "It knows phrases and not how texts are built: of another subject or generator it says little. Small samples give flat models.",
+        "(ln p_models − ln p_people) per byte, with p from interpolated Kneser-Ney models of words that are fitted to the samples; with against: nothing, ln p_people alone.",
+        "It knows phrases and not the structure of texts, so it is weak on other subjects and generators. Small samples give uninformative models.",
         "Ney, Essen and Kneser, Comput. Speech Lang. 8:1 (1994)",
     )
     libraries = ("numpy",)
 
     order: Annotated[int, Field(ge=1, le=5)] = 3
-    """Words of the longest n-grams."""
+    """Number of words in the longest n-grams."""
     against: Annotated[str, Field(pattern="^(models|nothing)$")] = "models"
-    """What the model of people's texts is held against."""
+    """What the model of human texts is compared with: a model of models' texts, or nothing."""
 
     def reader(self, given: Sequence[str]) -> Reader:
         return _as_they_are
@@ -38,7 +41,9 @@ class NgramDetector(Detector):
     def fit(self, features: Any, is_model: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> FittedDetector:
         sides = [features[:, 0][is_model == side].tolist() for side in (False, True)]
         if not sides[0] or (self.against == "models" and not sides[1]):
-            raise BadInput("an n-gram detector needs texts of people, and of models where they are held against them")
+            raise BadInput(
+                "an n-gram detector needs texts of people and, with against: models, texts of models; add the missing sample"
+            )
         people = ngram_reading(sides[0], self.order)
         return NgramLikelihood(people, ngram_reading(sides[1], self.order) if self.against == "models" else None)
 
@@ -59,7 +64,7 @@ class NgramDetector(Detector):
 
 @dataclass(frozen=True, eq=False)
 class NgramLikelihood:
-    """Models of words, of people's texts and of models'."""
+    """Fitted models of the words of human texts and of models' texts."""
 
     people: NgramReading
     models: NgramReading | None
@@ -72,7 +77,7 @@ class NgramLikelihood:
 
 
 def _as_they_are(texts: Sequence[str]) -> np.ndarray:
-    """Texts as a column, (n, 1)."""
+    """Return the texts as a column, (n, 1)."""
     column = np.empty((len(texts), 1), object)
     column[:, 0] = list(texts)
     return column

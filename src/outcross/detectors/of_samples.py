@@ -1,4 +1,4 @@
-"""A detector that is fitted to texts of people and of a model, calibrated on them, and asked for the chance that a model wrote each of other texts."""
+"""A detector that is fitted to and calibrated on texts of people and of a model, and then gives the probability that a model wrote other texts."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 
 @recipe
 class SampledDetector:
-    """A detector and the files of texts that it is fitted to and calibrated on, each text by a fit that did not see its group."""
+    """A detector with the files of texts for its fit and its calibration. Each text is calibrated by a fit that did not see its group."""
 
     human: Annotated[str, Field(min_length=1)]
-    """A file of texts that people wrote, of the candidates' kind."""
+    """A file of human texts of the same kind as the candidates."""
     ai: Annotated[str, Field(min_length=1)]
-    """A file of texts that a model wrote, of that kind."""
+    """A file of a model's texts of the same kind as the candidates."""
     kind: Annotated[Detector, one_of(DETECTORS, "detector.kind")] = ClassifierDetector()
-    """How texts are told apart, as in detect."""
+    """The detector of generated text, as in detect."""
     group: str | None = None
-    """The column of the samples that says which texts belong together."""
+    """A column of the samples with equal values for texts that belong together."""
     text_column: str | None = None
-    """Their column of text; found by itself where there is one."""
+    """The column of texts in the samples; detected automatically if there is only one."""
     share: Share | None = None
-    """The share of the candidates that a model wrote; left out: the likeliest one."""
+    """The share of the candidates that a model wrote; the maximum-likelihood estimate if left out."""
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files that it reads."""
+        """The files that the detector reads."""
         return (self.human, self.ai, *self.kind.paths)
 
     def without_paths(self) -> SampledDetector:
-        """The same without where the samples lie."""
+        """Return the same detector without the paths of the samples."""
         return replace(self, human="the human sample", ai="the model's sample")
 
     def samples(self) -> SamplePair:
-        """The texts of the files. BadInput where one cannot be read, or is too small."""
+        """Return the texts of the files. Raises BadInput if a file cannot be read or is too small."""
         read = [
             calibration(author, path, f"detector.{name}", self.text_column, 0)
             for author, name, path in (("human", "human", self.human), ("model", "ai", self.ai))
@@ -63,45 +63,45 @@ class SampledDetector:
         return _paired(read, self.group, ("detector.human", "detector.ai"))
 
     def fitted(self) -> ReadyDetector:
-        """The detector, fitted to the files as they are now."""
+        """Return the detector, fitted to the present content of the files."""
         return _fitted(self, tuple(content_digest(path) for path in self.paths))
 
 
 @recipe
 class FirstGenerationDetector:
-    """A detector of a loop: fitted to human text that no model learns from, and to text that generation 0 writes for it alone."""
+    """A detector of a loop, fitted to human text that no model learns from and to text that generation 0 writes only for the detector."""
 
     kind: Annotated[Detector, one_of(DETECTORS, "detector.kind")] = ClassifierDetector()
-    """How texts are told apart, as in detect."""
+    """The detector of generated text, as in detect."""
     share: Share | None = None
-    """The share of the candidates that a model wrote; left out: the likeliest one."""
+    """The share of the candidates that a model wrote; the maximum-likelihood estimate if left out."""
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files that it reads."""
+        """The files that the detector reads."""
         return self.kind.paths
 
     def without_paths(self) -> FirstGenerationDetector:
-        """The same: what it reads is in the key by what it holds."""
+        """Return the same detector. The key of a step already has the content of the files instead of their paths."""
         return self
 
     def fitted(self) -> ReadyDetector:
-        """NotApplicable: outside of a loop there is no generation 0."""
+        """Raise NotApplicable, because there is no generation 0 outside of a loop."""
         raise NotApplicable(
-            "has a detector without samples, which a loop fits to what its generation 0 writes; outside of a loop name human and ai, two files of texts"
+            "has a detector without samples, which only a loop can fit to text of its generation 0; outside of a loop set human and ai to files of texts"
         )
 
 
 @dataclass(frozen=True, eq=False)
 class SamplePair:
-    """The texts that a detector is fitted to."""
+    """The texts of people and of a model to which a detector is fitted."""
 
     human: AuthorSample
     ai: AuthorSample
 
 
 def pair_of_texts(human: Sequence[str], ai: Sequence[str]) -> SamplePair:
-    """Texts of people and of a model; equal ones and near twins belong together. BadInput where there are too few."""
+    """Return the samples of human and model texts. Equal texts and near duplicates form groups. Raises BadInput if there are too few texts."""
     read = [sample_of_texts(author, texts) for author, texts in (("human", human), ("model", ai))]
     return _paired(read, None, ("the human sample of the detector", "the sample that generation 0 writes for the detector"))
 
@@ -111,26 +111,24 @@ def _paired(samples: Sequence[CalibrationSample], column: str | None, names: Seq
     own = np.split(groups, [len(samples[0].content)])
     for name, part in zip(names, own, strict=True):
         if (count := int(np.unique(part).size)) < FEWEST:
-            raise BadInput(
-                f"{name} has {count:,} independent texts of {LEAST} words or more, and at least {FEWEST} are needed; add texts"
-            )
+            raise BadInput(f"{name} has {count:,} independent texts of at least {LEAST} words, but {FEWEST} are needed; add texts")
     return SamplePair(*(AuthorSample(sample.content, part) for sample, part in zip(samples, own, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
 class Chances:
-    """What a calibrated detector says of texts."""
+    """Probabilities of a calibrated detector for texts."""
 
     model: np.ndarray
-    """P(a model wrote it) at the share, (n,); of a text that cannot be judged the share itself."""
+    """P(a model wrote the text) for the given share, (n,). For a text that cannot be judged it is the share itself."""
     share: float
     undecided: int
-    """Texts that are too short, or from which the detector abstained."""
+    """Number of texts that are too short or for which the detector abstained."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReadyDetector:
-    """A detector after its samples: what reads texts, a fit a fold, and the line from scores to log-ratios."""
+    """A fitted and calibrated detector: the reader of texts, one fit per fold, and the function from scores to log-ratios."""
 
     recipe: Detector
     reader: Reader
@@ -138,7 +136,7 @@ class ReadyDetector:
     line: LogRatioLine
 
     def chances(self, texts: Sequence[str], share: float | None = None) -> Chances:
-        """P(a model wrote it) of each text, where a model wrote this share of them; left out: the likeliest share."""
+        """Return P(a model wrote the text) for each text, if a model wrote this share of the texts; by default the likeliest share."""
         form = normalised(list(texts)).strings
         rows = np.flatnonzero(words_of(form) >= LEAST)
         ratios = np.full(len(form), np.nan)
@@ -160,7 +158,7 @@ class ReadyDetector:
 
     @classmethod
     def load(cls, folder: Path, detector: Detector) -> ReadyDetector:
-        """The detector that a step stored."""
+        """Return the detector that a step stored."""
         arrays = packed.load(folder / FILE)
         parts = []
         for fold in range(int(arrays["folds"])):
@@ -175,7 +173,10 @@ FILE = "detector.npz"
 
 
 def ready(detector: Detector, samples: SamplePair) -> ReadyDetector:
-    """A detector fitted to two samples and calibrated on them. Its folds and fits have a random stream of their own, so that equal samples give an equal detector."""
+    """Fit a detector to two samples and calibrate it on them.
+
+    Its folds and fits use a separate random stream, so that equal samples give an equal detector.
+    """
     rng = np.random.default_rng(np.random.SeedSequence([0, 0x0DE7EC7]))
     pairs = [samples.human, samples.ai]
     folds = fold_of(np.arange(max(int(pair.groups.max()) for pair in pairs) + 1), rng, FOLDS)
@@ -186,5 +187,5 @@ def ready(detector: Detector, samples: SamplePair) -> ReadyDetector:
 
 @functools.lru_cache(2)
 def _fitted(asked: SampledDetector, contents: tuple[str, ...]) -> ReadyDetector:
-    """The fitted detector; `contents` are the digests of its files, so that changed files are read again."""
+    """Return the fitted detector. `contents` are the digests of its files, so that changed files are read again."""
     return ready(asked.kind, asked.samples())

@@ -1,7 +1,7 @@
-"""Words and signs of many texts at once, as numbers: what stands where, and which are spelled alike.
+"""Words and signs of many texts as arrays of numbers: their positions and spellings.
 
-A piece is a run of letters and digits, with apostrophes inside it, or a single other sign that is no white space. All texts of a run are read as one array of characters, so that a character costs a few
-array operations, and no word costs a step of Python.
+A piece is a run of letters and digits, possibly with apostrophes inside, or any other single character except white space. All texts of a batch are
+read as one array of characters. The cost is thus a few array operations per character, and no Python code runs per word.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ import numpy as np
 from outcross.data.bits import spread
 
 TOGETHER = 1 << 19
-"""Characters of texts that are read together, about."""
+"""Approximate number of characters of texts that are read together."""
 ENDING = 3
-"""Characters at the end of a piece whose spelling is known by itself."""
+"""Number of characters in the ending of a piece."""
 _IN_WORD, _SPACE, _LETTER, _DIGIT, _CAPITAL = (1 << bit for bit in range(5))
 _POWER = 0x9E3779B97F4A7C15
-"""Odd, so that it has an inverse modulo 2^64."""
+"""Base of the polynomial hash. It is odd, so that it has an inverse modulo 2^64."""
 _WORD_SIGN = re.compile(r"\w")
 
 
 @dataclass(frozen=True, eq=False)
 class CharacterArrays:
-    """The characters of some texts, one after another, with a line feed behind each text."""
+    """The concatenated characters of texts, with a line feed after each text."""
 
     joined: str
     lengths: np.ndarray
-    """(n,): characters of each text."""
+    """Number of characters of each text, (n,)."""
     lower: np.ndarray
-    """(c,) code points in lower case, where that is one character."""
+    """Code points in lower case, (c,); unchanged if the lower case has several characters."""
     marks: np.ndarray
-    """(c,) of bits."""
+    """Bits for the classes of each character, (c,)."""
     points: np.ndarray
-    """(c,) code points."""
+    """Code points, (c,)."""
 
     @property
     def owner(self) -> np.ndarray:
-        """The text that each character is of, (c,)."""
+        """The text of each character, (c,)."""
         return np.repeat(np.arange(self.lengths.size), self.lengths + 1)
 
     @property
     def starts(self) -> np.ndarray:
-        """Where each text begins, (n,)."""
+        """The position of the first character of each text, (n,)."""
         return np.concatenate(([0], np.cumsum(self.lengths[:-1] + 1))).astype(np.int64)
 
     @property
@@ -56,7 +56,7 @@ class CharacterArrays:
 
     @cached_property
     def _sums(self) -> tuple[np.ndarray, np.ndarray]:
-        """Σ c_j P^j over the characters before each place, (c + 1,), modulo 2^64, and P^−i of each place, (c,)."""
+        """Σ c_j P^j over the characters before each position, (c + 1,), modulo 2^64, and P^−i of each position, (c,)."""
         count = self.lower.size
         powers, inverses = (_powers(base, count) for base in (_POWER, pow(_POWER, -1, 1 << 64)))
         sums = np.zeros(count + 1, np.uint64)
@@ -64,22 +64,22 @@ class CharacterArrays:
         return sums, inverses
 
     def spelling(self, first: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """A number of the characters from `first` to before `end`, that is equal for equal ones in lower case, (m,)."""
+        """Return a number for the characters from `first` up to `end`, (m,), which is equal for equal spellings in lower case."""
         sums, inverses = self._sums
         return spread((sums[end] - sums[first]) * inverses[first])
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """The words and signs of some texts, one after another."""
+    """The words and signs of texts, one after another."""
 
     characters: CharacterArrays
     owner: np.ndarray
-    """(m,): the text that each is of."""
+    """The text of each piece, (m,)."""
     first: np.ndarray
-    """(m,): the place of its first character."""
+    """The position of the first character of each piece, (m,)."""
     end: np.ndarray
-    """(m,): the place behind its last character."""
+    """The position after the last character of each piece, (m,)."""
 
     @property
     def texts(self) -> int:
@@ -87,37 +87,37 @@ class Pieces:
 
     @cached_property
     def spelling(self) -> np.ndarray:
-        """A number that is equal for equal pieces in lower case, (m,)."""
+        """A number for each piece, which is equal for equal pieces in lower case, (m,)."""
         return self.characters.spelling(self.first, self.end)
 
     def strings(self, rows: np.ndarray) -> list[str]:
-        """Some of them as strings, in lower case."""
+        """Return the pieces of these rows as strings in lower case."""
         joined = self.characters.joined
         return [joined[first:end].lower() for first, end in zip(self.first[rows].tolist(), self.end[rows].tolist(), strict=True)]
 
     @property
     def ending(self) -> np.ndarray:
-        """The same of the last `ENDING` characters, (m,)."""
+        """A number for the last `ENDING` characters of each piece, which is equal for equal endings in lower case, (m,)."""
         return self.characters.spelling(np.maximum(self.first, self.end - ENDING), self.end)
 
     @property
     def is_word(self) -> np.ndarray:
-        """Whether each begins with a letter, (m,)."""
+        """Whether each piece begins with a letter, (m,)."""
         return (self.characters.marks[self.first] & _LETTER) > 0
 
     @property
     def is_number(self) -> np.ndarray:
-        """Whether each begins with a digit, (m,)."""
+        """Whether each piece begins with a digit, (m,)."""
         return (self.characters.marks[self.first] & _DIGIT) > 0
 
     @property
     def is_capital(self) -> np.ndarray:
-        """Whether each begins with a capital letter, (m,)."""
+        """Whether each piece begins with a capital letter, (m,)."""
         return self.characters.is_capital[self.first]
 
 
 def pieces_of(texts: Sequence[str]) -> Pieces:
-    """The words and signs of texts, which are read together.
+    """Return the words and signs of texts, which are read together.
 
     >>> read = pieces_of(["It's 3 o'clock."])
     >>> ["It's 3 o'clock."[first:end] for first, end in zip(read.first.tolist(), read.end.tolist())]
@@ -138,7 +138,7 @@ def pieces_of(texts: Sequence[str]) -> Pieces:
 
 
 def characters_of(texts: Sequence[str]) -> CharacterArrays:
-    """The characters of texts, which are read together."""
+    """Return the characters of texts, which are read together."""
     joined = "".join(f"{text}\n" for text in texts)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
     if joined.isascii():
@@ -153,7 +153,7 @@ def characters_of(texts: Sequence[str]) -> CharacterArrays:
 
 
 def spelling_of(words: Sequence[str]) -> np.ndarray:
-    """Return the spelling of each word, (words,)."""
+    """Return the spelling number of each word, (words,)."""
     if not words:
         return np.zeros(0, np.uint64)
     characters = characters_of(words)
@@ -161,12 +161,12 @@ def spelling_of(words: Sequence[str]) -> np.ndarray:
 
 
 def spellings(words: Sequence[str]) -> np.ndarray:
-    """Return the spellings of a set of words in ascending order, as `is_among` needs them, (words,)."""
+    """Return the spelling numbers of words in ascending order, as `is_among` needs them, (words,)."""
     return np.sort(spelling_of(words))
 
 
 def is_among(spelling: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Whether each spelling is one of the known ones, which are in order, (m,)."""
+    """Whether each spelling is among the known spellings, which are sorted, (m,)."""
     if not known.size:
         return np.zeros(spelling.size, bool)
     place = np.minimum(np.searchsorted(known, spelling), known.size - 1)
@@ -174,7 +174,7 @@ def is_among(spelling: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def in_runs(texts: Sequence[str], together: int = TOGETHER) -> Iterator[tuple[int, int]]:
-    """Runs of texts, from the first to before the second, of so many characters together, about."""
+    """Yield ranges of texts (first, end) with about `together` characters each."""
     first, size = 0, 0
     for row, text in enumerate(texts):
         size += len(text)
@@ -186,7 +186,7 @@ def in_runs(texts: Sequence[str], together: int = TOGETHER) -> Iterator[tuple[in
 
 
 def _powers(base: int, count: int) -> np.ndarray:
-    """base^i modulo 2^64, (count,)."""
+    """Return base^i modulo 2^64, (count,)."""
     powers = np.full(count, np.uint64(base), np.uint64)
     powers[:1] = 1
     return np.cumprod(powers)
@@ -194,7 +194,7 @@ def _powers(base: int, count: int) -> np.ndarray:
 
 @functools.lru_cache(1 << 16)
 def _known(point: int) -> tuple[int, int]:
-    """The code point of a character in lower case, and its marks."""
+    """Return the code point of a character in lower case, and the bits of its classes."""
     sign = chr(point)
     lower = sign.lower()
     is_in = (_WORD_SIGN.match(sign) is not None, sign.isspace(), sign.isalpha(), sign.isdigit(), sign.isupper())

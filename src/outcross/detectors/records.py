@@ -1,4 +1,4 @@
-"""Records of tables, series and images, as detectors read them: typed columns, and the points that a record becomes."""
+"""Records of tables, series and images in the form that detectors read: typed columns, and the points that represent records."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     import polars
 
 READ = (*EMBEDDED, "series")
-"""Kinds of columns that a detector of records reads; texts have detectors of their own."""
+"""Kinds of columns that a detector of records reads. Texts have separate detectors."""
 LARGEST = 50.0
-"""Size up to which a feature of a series or of a vector's steps is told apart."""
+"""Value that replaces an infinite feature of a series or of a vector's steps."""
 
 
 @dataclass(frozen=True, eq=False)
 class TypedRecords:
-    """Records of one table, in an order that means something to whoever holds them."""
+    """Records of one table, in a fixed order."""
 
     table: Table
 
@@ -34,7 +34,7 @@ class TypedRecords:
         return self.table.frame.height
 
     def __getitem__(self, rows: Any) -> TypedRecords:
-        """These rows, by number or as a slice."""
+        """Return these rows, given by number or as a slice."""
         return records_of(self.table, self.table.frame[rows])
 
     @property
@@ -44,22 +44,22 @@ class TypedRecords:
 
     @property
     def are_continuous(self) -> bool:
-        """Whether equal records are copies: they hold vectors, images or series, which do not repeat by chance."""
+        """Whether equal records must be copies, because they contain vectors, images or series, which do not repeat by chance."""
         return bool(self.table.of_kind("vector", "series"))
 
     @property
     def digests(self) -> np.ndarray:
-        """A number of each record that is equal for equal ones, (n,), at least 0."""
+        """Return a non-negative number for each record, (n,), which is equal for equal records."""
         return (self.frame.hash_rows(seed=0).to_numpy() >> np.uint64(8)).astype(np.int64)
 
 
 def records_of(like: Table, frame: polars.DataFrame) -> TypedRecords:
-    """Records with the kinds of columns of a table. frame: its columns, typed as in it."""
+    """Return records of a frame whose columns have the kinds and types of a table."""
     return typed(frame, like.kinds)
 
 
 def together(*parts: TypedRecords) -> TypedRecords:
-    """Records one below the other; all have the same columns."""
+    """Concatenate records, all with the same columns."""
     import polars as pl
 
     return parts[0] if len(parts) == 1 else records_of(parts[0].table, pl.concat([part.frame for part in parts]))
@@ -67,18 +67,19 @@ def together(*parts: TypedRecords) -> TypedRecords:
 
 @dataclass(frozen=True, eq=False)
 class PointsReader:
-    """Reads records as points, after the records of both authors.
+    """A reader of records as points, fitted to the records of both authors.
 
-    Numbers, categories and vectors are those of an audit (`statistics.embedding`). A vector adds how much of it lies outside of its principal components and how large its steps are from one value to the
-    next, where what a model draws is often too smooth. A series adds its length, level, spread, steps, autocorrelations and bands of its spectrum.
+    Numbers, categories and vectors are represented as in an audit (`statistics.embedding`). For a vector the features also include the part outside
+    of its principal components, and the size of its steps from one value to the next, because generated vectors are often too smooth. For a series
+    they include its length, level, spread, steps, autocorrelations and bands of its spectrum.
     """
 
     fitted: TypedRecords
     places: Embedding | None
-    """None where records have no numbers, categories or vectors."""
+    """The embedding of numbers, categories and vectors; None if records have none of these."""
 
     def __call__(self, records: TypedRecords) -> np.ndarray:
-        """(n, features), all finite."""
+        """Return the features of records, (n, features), all finite."""
         table, parts = records.table, [np.zeros((len(records), 0))]
         if self.places is not None:
             parts.append(self.places(table))
@@ -87,16 +88,16 @@ class PointsReader:
         return np.clip(np.nan_to_num(np.concatenate(parts, axis=1), nan=0.0, posinf=LARGEST, neginf=-LARGEST), -1e6, 1e6)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The records that it was fitted to, as bytes, from which it is made again."""
+        """Return the records of its fit as bytes, from which the reader can be fitted again."""
         content = io.BytesIO()
         self.fitted.frame.write_ipc(content)
         return {"records": np.frombuffer(content.getvalue(), np.uint8)}
 
 
 def points_reader(given: TypedRecords) -> PointsReader:
-    """What reads records like these. BadInput where they have no column that is read."""
+    """Return a reader that is fitted to these records. Raises BadInput if no column can be read."""
     if not given.table.of_kind(*READ):
-        raise BadInput(f"no column holds {', '.join(READ)}; a detector of records reads those")
+        raise BadInput(f"no column has one of the kinds that a detector of records reads: {', '.join(READ)}; add such a column")
     try:
         places = embedding(given.table)
     except NotApplicable:
@@ -105,14 +106,18 @@ def points_reader(given: TypedRecords) -> PointsReader:
 
 
 def points_reader_of(arrays: Mapping[str, np.ndarray]) -> PointsReader:
-    """The reader that `PointsReader.arrays` kept."""
+    """Return the reader that `PointsReader.arrays` stored."""
     import polars as pl
 
     return points_reader(typed(pl.read_ipc(io.BytesIO(arrays["records"].tobytes()))))
 
 
 def typed(frame: polars.DataFrame, kinds: Mapping[str, Kind] | None = None) -> TypedRecords:
-    """The records of a frame that is typed as tables are. kinds: of its columns; left out, what its types say: arrays are vectors, lists series, strings categories."""
+    """Return the records of a typed frame.
+
+    `kinds` are the kinds of its columns. By default they follow from the types: arrays are vectors, lists are series, strings are categories, and all
+    others are numbers.
+    """
     own = kinds or {column: _kind(dtype) for column, dtype in frame.schema.items()}
     return TypedRecords(Table("records", frame.height, own, frame, (), frame, np.arange(frame.height), lambda wanted: iter(())))
 
@@ -126,7 +131,10 @@ def _kind(dtype: Any) -> Kind:
 
 
 def _steps(vectors: polars.Series) -> np.ndarray:
-    """The logs of a vector's own spread and of its steps from one value to the next over it, (n, 2); 0 where it is missing."""
+    """Return the logs of each vector's spread and of its steps relative to the spread, (n, 2); 0 if the vector is missing.
+
+    A step is the difference between neighbouring values of a vector.
+    """
     width = vectors.dtype.shape[0]  # type: ignore[attr-defined]
     is_there = vectors.is_not_null().to_numpy()
     features = np.zeros((len(vectors), 2))
@@ -139,7 +147,10 @@ def _steps(vectors: polars.Series) -> np.ndarray:
 
 
 def _courses(series: polars.Series) -> np.ndarray:
-    """What each series says of its course, (n, features); a series says nothing of lags and bands where it is shorter than `dynamics.SHORTEST`, and then has zeros."""
+    """Return the features of the course of each series, (n, features).
+
+    A series that is shorter than `dynamics.SHORTEST` has zeros for its lags and bands.
+    """
     lists = [np.asarray(values, float) if values is not None else np.zeros(0) for values in series.to_list()]
     values = [each[np.isfinite(each)] for each in lists]
     lengths = np.array([each.size for each in values])

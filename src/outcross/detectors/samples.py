@@ -1,4 +1,4 @@
-"""Texts as files hold them: the calibration samples whole, the data batch by batch."""
+"""Reading of texts from files: calibration samples as a whole, and data batch by batch."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ if TYPE_CHECKING:
     import polars
 
 LEAST = LENGTHS[0]
-"""Words of a text from which on it is judged."""
+"""Minimum number of words of a text that is judged."""
 MOST = 50_000
-"""Texts of a calibration sample, at most."""
+"""Maximum number of texts in a calibration sample."""
 USUAL = ("text", "content", "document", "body", "response", "output", "completion", "answer", "messages: assistant")
-"""Names of columns of text, in the order in which they are looked for."""
+"""Usual names of text columns, in the order of the search."""
 
 
 @dataclass(frozen=True, eq=False)
 class CalibrationSample:
-    """Texts or records of one author."""
+    """A calibration sample of texts or records of one author."""
 
     author: str
-    """human, model or edited."""
+    """The author: human, model or edited."""
     raw: Sequence[str]
-    """Texts as they were given; none where there are records."""
+    """Texts without normalisation; empty for records."""
     content: Content
-    """Texts, normalised, or records."""
+    """Normalised texts, or records."""
     words: np.ndarray
-    """Of each text, (n,); see `calibrated.sizes_of`."""
+    """Number of words of each text, (n,); see `calibrated.sizes_of`."""
     table: polars.DataFrame
-    """Their other columns; of records all columns as they were read."""
+    """The other columns of texts, or all columns of records as they were read."""
     too_short: int
-    """Texts of fewer words than are judged, left out."""
+    """Number of texts that were dropped because they are too short to be judged."""
     beyond: int
-    """Texts that were left out because a sample of `MOST` is enough."""
+    """Number of texts that were dropped because a sample of `MOST` is enough."""
     groups: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """(n,), numbers that all samples share."""
+    """Group numbers, (n,), which are common to all samples."""
 
 
 def opened(data: Any, what: str) -> TableSource:
-    """Whatever a user gives, as tables whose chats stand by role. BadInput where it cannot be read."""
+    """Open the data of a user as tables, with chats split into one column per role. Raises BadInput if the data cannot be read."""
     if data is None or (isinstance(data, str | tuple | list) and not data):
         raise BadInput(f"{what} is missing")
     return unfolded(read(list(data) if isinstance(data, tuple) else data))
 
 
 def text_column(source: TableSource, asked: str | None, what: str) -> str:
-    """The column that holds text. BadInput where it is not there, or where several may be meant."""
+    """Return the column of texts. Raises BadInput if it does not exist or is ambiguous."""
     import polars as pl
 
     if asked is not None:
@@ -79,12 +79,12 @@ def text_column(source: TableSource, asked: str | None, what: str) -> str:
         return usual
     if len(strings) == 1:
         return strings[0]
-    said = f"which of {', '.join(strings)[:200]} holds the text is not clear" if strings else "no column holds text"
+    said = f"the text could be in any of the columns {', '.join(strings)[:200]}" if strings else "no column holds text"
     raise BadInput(f"{what}: {said}; name it with --text-column")
 
 
 def batches(source: TableSource, column: str, columns: Sequence[str]) -> Iterator[polars.DataFrame]:
-    """The text and other columns of a source. A missing text is an empty one."""
+    """Yield the text column and other columns of a source in batches. A missing text becomes an empty text."""
     import polars as pl
 
     for batch in source.batches(list(dict.fromkeys((column, *columns)))):
@@ -95,8 +95,10 @@ def batches(source: TableSource, column: str, columns: Sequence[str]) -> Iterato
 
 
 def calibration(author: str, data: Any, flag: str, asked: str | None, seed: int, *, is_of_data: bool = False) -> CalibrationSample:
-    """A sample of one author's texts, in their order; of more than 50,000 a random sample of them. is_of_data: the column that was asked for is that of other
-    data, so that a sample without it is searched for its own."""
+    """Return a sample of one author's texts in their order; a random sample if there are more than 50,000.
+
+    With `is_of_data` the requested column is a column of other data. If the sample lacks it, its own text column is searched for.
+    """
     import polars as pl
 
     source = opened(data, flag)
@@ -112,19 +114,19 @@ def calibration(author: str, data: Any, flag: str, asked: str | None, seed: int,
 
 
 def sample_of_texts(author: str, texts: Sequence[str]) -> CalibrationSample:
-    """A sample of texts that are at hand."""
+    """Return a sample of the given texts."""
     import polars as pl
 
     return _long_enough(author, list(texts), pl.DataFrame({"row": np.arange(len(texts))}), 0, f"the sample of the author {author}")
 
 
 def _long_enough(author: str, raw: list[str], table: polars.DataFrame, beyond: int, flag: str) -> CalibrationSample:
-    """The texts of a sample that are long enough to be judged. BadInput where there is none."""
+    """Return the sample of the texts that are long enough to be judged. Raises BadInput if there are none."""
     texts = normalised(raw).strings
     words = words_of(texts)
     kept = np.flatnonzero(words >= LEAST)
     if not kept.size:
-        raise BadInput(f"{flag} has no text of {LEAST} words or more; give longer texts")
+        raise BadInput(f"{flag} has no text of at least {LEAST} words; give longer texts")
     return CalibrationSample(
         author, [raw[row] for row in kept.tolist()], [texts[row] for row in kept.tolist()], words[kept],
         table[kept], table.height - kept.size, beyond,
@@ -132,10 +134,11 @@ def _long_enough(author: str, raw: list[str], table: polars.DataFrame, beyond: i
 
 
 def grouped(samples: Sequence[CalibrationSample], column: str | None) -> np.ndarray:
-    """The group of every text or record of the samples one after another, numbers from 0: texts with one value of the column, equal texts and near twins are one group.
+    """Return the group of every text or record of the concatenated samples, numbered from 0.
 
-    Records of a table are independent where no column says otherwise: a row of few categories may well occur twice. Equal vectors, images and series are one group.
-    BadInput where no sample has the column.
+    Texts with the same value of the column, equal texts and near duplicates are in the same group. Records of a table are independent unless a column
+    says otherwise, because a row of few categories can occur twice by chance. Equal vectors, images and series are in the same group. Raises BadInput
+    if no sample has the column.
     """
     total = sum(len(sample.content) for sample in samples)
     links: list[tuple[np.ndarray, np.ndarray]] = []
@@ -169,22 +172,22 @@ def grouped(samples: Sequence[CalibrationSample], column: str | None) -> np.ndar
 
 
 def all_of(samples: Sequence[CalibrationSample]) -> list[str] | TypedRecords:
-    """The texts or records of all samples, one sample after another."""
+    """Return the texts or records of all samples, one sample after another."""
     contents = [sample.content for sample in samples]
     if isinstance(contents[0], TypedRecords):
-        return together(*contents)  # type: ignore[arg-type]  # all are records where one is
-    return [text for content in contents for text in content]  # type: ignore[return-value]  # none are records where one is not
+        return together(*contents)  # type: ignore[arg-type]  # if one is records, all are
+    return [text for content in contents for text in content]  # type: ignore[return-value]  # if one is not records, none are
 
 
 def _runs(values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Each row that has a value, and the first row of the same value."""
+    """Return, for each row with a value, the first row with the same value, and the row itself."""
     seen: dict[str, int] = {}
     pairs = [(seen.setdefault(value, row), row) for row, value in enumerate(values) if value is not None]
     return np.array([pair[0] for pair in pairs], np.int64), np.array([pair[1] for pair in pairs], np.int64)
 
 
 def telling_columns(samples: Sequence[CalibrationSample]) -> list[str]:
-    """Columns of both samples that have no value in common: each tells the author perfectly, so that nothing should learn from it."""
+    """Return the columns of both samples that have no value in common. Each reveals the author perfectly, so nothing should learn from it."""
     first, second = samples[0].table, samples[1].table
     telling = []
     for name in _shared_columns(first, second):
@@ -196,13 +199,16 @@ def telling_columns(samples: Sequence[CalibrationSample]) -> list[str]:
 
 
 def _shared_columns(first: polars.DataFrame, second: polars.DataFrame) -> list[str]:
-    """Columns of single values that both tables have; those of lists and arrays, and of provenance, are left out."""
+    """Return the columns that both tables have, without columns of lists and arrays and without columns of provenance."""
     nested = {name for table in (first, second) for name, dtype in table.schema.items() if dtype.is_nested()}
     return [name for name in first.columns if name in second.columns and not name.startswith("_") and name not in nested]
 
 
 def linking_column(samples: Sequence[CalibrationSample]) -> str:
-    """A column that seems to say which texts of two samples belong together: most texts of the first have a value of their own, and half of the second's have one of these. Empty where there is none."""
+    """Return a column that seems to link texts of two samples; empty if there is none.
+
+    Most texts of the first sample have different values in it, and half of the second sample's values occur in the first.
+    """
     first, second = samples[0].table, samples[1].table
     for name in _shared_columns(first, second):
         values, others = (table[name].cast(str, strict=False).drop_nulls() for table in (first, second))

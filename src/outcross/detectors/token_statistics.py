@@ -1,7 +1,8 @@
-"""What a causal network says of each token of a text, in one forward pass: its log-probability and rank, and the law of the log-probability of the tokens that it might have written.
+"""Statistics of each token of a text under a causal network, from one forward pass.
 
-Where a text is sampled from the network itself at temperature 1, Σ(log p − mean) over its tokens has expectation 0, and its square that of the sum of the variances, at any length:
-both are martingales (science/oracles.md D5).
+They are the log-probability and rank of the token, and the moments of the log-probability of a token that the network would draw instead. If a text
+is sampled from the network itself at temperature 1, Σ(log p − mean) over its tokens has expectation 0, and its square has the expectation of the sum
+of the variances, at any length (a martingale; science/oracles.md D5).
 """
 
 from __future__ import annotations
@@ -14,29 +15,30 @@ import numpy as np
 import torch
 
 TOGETHER = 2**24
-"""Scores of next tokens at a time: 64 MB in fp32."""
+"""Number of logits that are computed at a time: 64 MB in fp32."""
 
 
 @dataclass(frozen=True, eq=False)
 class TokenStatistics:
-    """Of each token of a text that has one before it, (tokens,) each, in nats."""
+    """Statistics of each token that has a predecessor, (tokens,) each, in nats."""
 
     log_prob: np.ndarray
     log_rank: np.ndarray
-    """ln of its place among the tokens by probability, the most probable being the first."""
+    """ln of the rank of the token by probability; the most probable token has rank 1."""
     entropy: np.ndarray
-    """Of the scoring network's law: −Σ p log p."""
+    """Entropy of the scoring network's law, −Σ p log p."""
     mean: np.ndarray
-    """E log p of the token under the reference's law; −entropy where the reference is the scoring network."""
+    """E log p of a token under the reference's law; −entropy if the reference is the scoring network."""
     variance: np.ndarray
 
 
 def token_statistics(
     network: Any, texts: Sequence[np.ndarray], *, start: int | None = None, reference: Any = None
 ) -> list[TokenStatistics]:
-    """Of each text, (tokens,) of numbers each. Before each stands `start`; without it a text's first token has no statistics.
+    """Return the statistics of each text, given as token numbers (tokens,).
 
-    Texts of like length are read together. Padding stands behind them, where no causal network sees it.
+    `start` precedes each text. Without it the first token of a text has no statistics. Texts of similar length are read together, with padding at
+    their end, which a causal network does not see.
     """
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     of_texts: list[Any] = [None] * len(texts)

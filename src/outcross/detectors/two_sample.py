@@ -1,4 +1,4 @@
-"""A classifier of records of tables, series and images: a classifier two-sample test whose scores are of single records."""
+"""A classifier of records of tables, series and images, as in a classifier two-sample test, but with scores of single records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from outcross.errors import BadInput
 from outcross.recipe import recipe
 
 FEATURES = 0.3
-"""Share of the features among which each split of a tree chooses."""
+"""Share of the features that are candidates for each split of a tree."""
 LEARNED = "boosting."
 
 
@@ -26,8 +26,8 @@ class TwoSampleDetector(Detector):
 
     page = DetectorPage(
         "two samples",
-        "ln p/(1 − p) of boosted trees that tell the records of two samples apart by their columns.",
-        "It knows the generators that it was shown. Whatever tells the two samples apart counts, also what a pipeline did to one of them: rounding, sorting, another spelling of a category.",
+        "ln p/(1 − p) of boosted trees that distinguish the records of two samples by their columns.",
+        "It knows only the generators of its sample. It uses every difference between the two samples, including effects of processing: rounding, sorting, another spelling of a category.",
         "Lopez-Paz and Oquab, ICLR 2017 (classifier two-sample tests); Friedman, Annals of Statistics 29:1189 (2001)",
     )
     libraries = ("numpy", "scikit-learn", "scipy", "polars")
@@ -35,12 +35,12 @@ class TwoSampleDetector(Detector):
 
     trees: Annotated[int, Field(ge=1, le=2_000)] = 200
     depth: Annotated[int, Field(ge=1, le=10)] = 3
-    """Splits between the root of a tree and a leaf, at most."""
+    """Maximum number of splits between the root of a tree and a leaf."""
 
     def reader(self, given: Any) -> Any:
         if not isinstance(given, TypedRecords):
             raise BadInput(
-                "the detector two_sample reads records of tables, series and images, got texts; choose classifier for texts"
+                "the detector two_sample reads records of tables, series and images, got texts; choose the detector classifier for texts"
             )
         return points_reader(given)
 
@@ -48,7 +48,7 @@ class TwoSampleDetector(Detector):
         from sklearn.ensemble import GradientBoostingClassifier
 
         if is_model.all() or not is_model.any():
-            raise BadInput("a detector of two samples needs records of people and of models, got one kind")
+            raise BadInput("the detector two_sample needs records of people and of models, got only one of the two")
         rows = some_of_each(is_model, rng)
         labels = is_model[rows].astype(int)
         model = GradientBoostingClassifier(
@@ -71,7 +71,7 @@ class TwoSampleDetector(Detector):
 
 
 class BoostedRecords:
-    """Trees whose score is the log-odds of the second author."""
+    """Fitted trees, whose score is the log-odds of the second author."""
 
     def __init__(self, trees: FittedBoosting):
         self.trees = trees

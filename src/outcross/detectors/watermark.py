@@ -1,4 +1,4 @@
-"""Watermarks: signs that a model was made to leave in what it writes, which who knows the key can count."""
+"""Detection of watermarks, which a model leaves in its text and which can be counted with the key."""
 
 from __future__ import annotations
 
@@ -16,55 +16,58 @@ from outcross.errors import BadInput, missing_extra
 from outcross.recipe import FROM_LIST, recipe
 
 FEWEST = 16
-"""Different runs of tokens of a text that are counted, at least; from a text with fewer the detector abstains."""
+"""Minimum number of different runs of tokens in a text. For a text with fewer runs the detector abstains."""
 SEED_OF_TABLE, SIZE_OF_TABLE = 0, 65536
-"""Of SynthID's table, as in transformers."""
+"""Seed and size of SynthID's table, as in transformers."""
 
 
 @recipe
 class WatermarkDetector(Detector):
-    """The green list of Kirchenbauer et al., or SynthID-Text's tournament: the exact binomial tail of the marks, each run of tokens counted once."""
+    """The exact binomial tail of the marks of a watermark, with each run of tokens counted once.
+
+    The watermark is the green list of Kirchenbauer et al., or the tournament of SynthID-Text.
+    """
 
     page = DetectorPage(
         "watermark",
-        "−log₁₀ of P(so many marks or more | no watermark), by the exact binomial tail over the different runs of tokens of a text.",
-        "It finds texts of models that were made to leave this mark with this key, and nothing else. Text that repeats itself, or that has little choice of words, carries little. Paraphrase removes it. "
-        "With one key, runs that many people write have fixed marks, so that P is exact over keys and not over texts: give a human sample, which calibrates that.",
+        "−log₁₀ of P(at least this number of marks | no watermark), by the exact binomial tail over the different runs of tokens of a text.",
+        "It detects only texts of models with this watermark and this key. The watermark is weak in repetitive text and in text with little choice of words, and paraphrase removes it. "
+        "For a single key, runs of tokens that many people write have fixed marks, so P is exact over keys and not over texts. Give a human sample to calibrate this.",
         "Kirchenbauer et al., ICML 2023, arXiv 2301.10226; Dathathri et al., Nature 634:818 (2024)",
     )  # fmt: skip
     libraries = ("torch", "transformers", "tokenizers", "scipy")
     needs_ai = False
 
     tokenizer: str
-    """The folder of the model that was to leave the mark, with its tokenizer.json and config.json; texts are read by that tokenizer."""
+    """The folder of the model with the watermark, with its tokenizer.json and config.json. Its tokenizer reads the texts."""
     scheme: Literal["green", "synthid"] = "green"
     key: int | None = None
-    """The hashing key of the green list; transformers' 15485863 if left out."""
+    """The hashing key of the green list; 15485863, as in transformers, if left out."""
     keys: Annotated[tuple[int, ...], FROM_LIST] = ()
-    """SynthID's keys, one a layer."""
+    """SynthID's keys, one per layer."""
     green: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """The share of the vocabulary that is green."""
     seeding: Literal["lefthash", "selfhash"] = "lefthash"
     context: Annotated[int, Field(ge=1, le=20)] = 1
-    """Tokens before that seed the green list."""
+    """Number of previous tokens that seed the green list."""
     ngram: Annotated[int, Field(ge=2, le=20)] = 5
-    """Tokens that seed SynthID's marks, the marked one included."""
+    """Number of tokens that seed SynthID's marks, including the marked token."""
 
     @model_validator(mode="after")
     def _knows_its_keys(self):
         for name, numbers in (("key", () if self.key is None else (self.key,)), ("keys", self.keys)):
             if wrong := next((number for number in numbers if not 0 <= number < 2**63), None):
                 raise ValueError(
-                    f"{name} must be in [0, 2⁶³), as transformers takes them, got {wrong}; give the key that the model was sampled with"
+                    f"{name} must be in [0, 2⁶³), the range of transformers, got {wrong}; give the key with which the model was sampled"
                 )
         if self.scheme == "synthid" and not self.keys:
             raise ValueError(
-                "keys must be given for synthid: the list that the model was sampled with, as in keys: [654, 400, 836]"
+                "keys must be given for synthid, as the list with which the model was sampled; write for example keys: [654, 400, 836]"
             )
         if self.scheme == "synthid" and self.key is not None:
-            raise ValueError("key is of the green list; synthid has keys")
+            raise ValueError("key belongs to the green list, and synthid has a list of keys; write keys")
         if self.scheme == "green" and self.keys:
-            raise ValueError("keys are synthid's; the green list has one key")
+            raise ValueError("keys belong to synthid, and the green list has a single key; write key")
         return self
 
     def reader(self, given: Sequence[str]) -> Reader:
@@ -78,7 +81,7 @@ class WatermarkDetector(Detector):
         return (str(Path(self.tokenizer) / "tokenizer.json"),)
 
     def p_values(self, texts: Sequence[str]) -> np.ndarray:
-        """P(so many marks or more | no watermark) of each text, (n,); NaN where too few runs can be counted."""
+        """Return P(at least this number of marks | no watermark) for each text, (n,); NaN if too few runs can be counted."""
         from scipy.stats import binom
 
         marks, counted, chance = self.marks(texts)
@@ -89,7 +92,7 @@ class WatermarkDetector(Detector):
         return -np.log10(np.maximum(self.p_values(texts), 1e-300))[:, None]
 
     def marks(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, float]:
-        """Marks and marked places of each text, (n,) each, and the chance of a mark without a watermark."""
+        """Return the numbers of marks and of counted places of each text, (n,) each, and the probability of a mark without a watermark."""
         read = _tokenizer(self.tokenizer)
         tokens = [read.encode(text, add_special_tokens=False).ids for text in texts]
         count = self._green if self.scheme == "green" else self._tournament
@@ -97,7 +100,7 @@ class WatermarkDetector(Detector):
         return counts[:, 0], counts[:, 1], self.green if self.scheme == "green" else 0.5
 
     def _green(self, ids: list[int]) -> tuple[int, int]:
-        """Green tokens among the different runs of a text, and the runs."""
+        """Return the number of green tokens in the different runs of a text, and the number of runs."""
         import torch
 
         own = int(self.seeding == "selfhash")
@@ -110,7 +113,10 @@ class WatermarkDetector(Detector):
         return hits, len(runs)
 
     def is_green(self, before: Sequence[int], token: int) -> bool:
-        """Whether a token is on the green list that `context` tokens before it seed, or with selfhash it and one fewer. For the scheme green."""
+        """Whether a token is green, for the scheme green.
+
+        The `context` tokens before it seed the green list; with selfhash, the token itself and one fewer of the tokens before it.
+        """
         import torch
 
         seed = (*before, token) if self.seeding == "selfhash" else tuple(before)
@@ -129,7 +135,7 @@ class WatermarkDetector(Detector):
         return {}
 
     def _tournament(self, ids: list[int]) -> tuple[int, int]:
-        """Marks of all layers at the places whose context stands for the first time, and how many there are."""
+        """Return the number of marks of all layers at the places whose context occurs for the first time, and the number of possible marks there."""
         import torch
 
         if len(ids) < self.ngram:
@@ -165,7 +171,7 @@ class WatermarkDetector(Detector):
 
 
 def _tokenizer(folder: str) -> Any:
-    """BadInput where the folder has none that can be read."""
+    """Return the tokenizer of a folder. Raises BadInput if there is none that can be read."""
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
@@ -173,16 +179,19 @@ def _tokenizer(folder: str) -> Any:
     file = Path(folder).expanduser() / "tokenizer.json"
     if not file.is_file():
         raise BadInput(
-            f"detector.tokenizer: {folder} has no tokenizer.json; a watermark is counted in tokens, so give the folder of the model that was to leave it"
+            f"detector.tokenizer: {folder} has no tokenizer.json, which is needed to count a watermark; give the folder of the model with the watermark"
         )
     try:
         return Tokenizer.from_file(str(file))
     except Exception as error:
-        raise BadInput(f"{file} is no tokenizer: {str(error)[:160]}; save it with tokenizers or transformers") from None
+        raise BadInput(f"{file} is not a tokenizer: {str(error)[:160]}; save it with tokenizers or transformers") from None
 
 
 def _vocabulary(folder: str) -> int:
-    """Tokens of the model, on which the green list depends: config.json says how many, which can be more than the tokenizer knows."""
+    """Return the vocabulary size of the model, on which the green list depends.
+
+    It comes from config.json and can be larger than the vocabulary of the tokenizer.
+    """
     import json
 
     from outcross.files.whole import read_text
@@ -191,9 +200,7 @@ def _vocabulary(folder: str) -> int:
     try:
         size = json.loads(read_text(file))["vocab_size"]
     except (ValueError, KeyError, TypeError):
-        raise BadInput(
-            f"{file} names no vocab_size, on which the green list depends; give the folder of the model itself"
-        ) from None
+        raise BadInput(f"{file} has no vocab_size, on which the green list depends; give the folder of the model itself") from None
     if not isinstance(size, int) or size < 2:
-        raise BadInput(f"{file}: vocab_size must be a whole number above 1, got {size!r:.40}")
+        raise BadInput(f"{file}: vocab_size must be a whole number above 1, got {size!r:.40}; give the folder of the model itself")
     return size

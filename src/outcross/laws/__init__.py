@@ -1,10 +1,10 @@
-"""Laws: how collapse goes on, as formulas.
+"""Laws of collapse as formulas.
 
-A law here is a closed form: a pure function from the numbers of an experiment (rows a fit, number of fits, policy,
-temperature) to a curve over T = 1 … fits, where T counts fits, so T = g + 1 for generation g. Each says whether it is
-exact for every finite size or a limit, under which conditions, and from which paper. They are the oracles of the
-simulations: tests/laws holds each against one written without this package. `expected` finds the curve that belongs to
-an experiment's reading, where one is known.
+A law is a closed form: a pure function from the numbers of an experiment (rows per fit, number of fits, policy,
+temperature) to a curve over T = 1 … fits. T counts fits, so T = g + 1 for generation g. Each law says whether it is
+exact for every finite size or a limit, under which conditions it holds, and from which paper it comes. The laws are the
+oracles of the simulations: tests/laws compares each with a simulation that was written without this package. `expected`
+returns the curve of an experiment's reading, if a law is known.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["LAWS", "ClosedForm", "expected", "law"]
 
 
 class ClosedForm(NamedTuple):
-    """Where a law's function is ("module:function"), its id in science/collapse.md section 13, and its source."""
+    """The place of a law's function ("module:function"), its id in science/collapse.md section 13, and its source."""
 
     where: str
     id: str
@@ -35,7 +35,7 @@ def __getattr__(name: str):
 
 
 def law(name: str):
-    """The function called `name` in LAWS, imported now.
+    """Import and return the function with this name in LAWS.
 
     >>> law("best_weight")(1.0) < 0.62
     True

@@ -1,8 +1,8 @@
-"""What becomes of the cells of a table, class by group, whose shares are estimated again and again from their own samples.
+"""Laws of the cells of a table (class by group) whose shares are estimated repeatedly from their own samples.
 
-The learner takes each cell's share of the rows it sees as its probability. T counts *fits*: T = 1 is the fit to human data, so T = g + 1 for
-generation g; a law returns its curve for T = 1 … `fits`. In genetics this is genetic drift: the expected share of a cell stays, its variance
-grows, and heterozygosity decays. Sources: Wright-Fisher model; Wyllie, Shumailov and Papernot, arXiv 2403.07857 (the cells, STAR).
+The learner's probability of a cell is the cell's share of the rows. T counts *fits*: T = 1 is the fit to human data, so T = g + 1 for
+generation g. A law returns its curve for T = 1 … `fits`. In genetics this is genetic drift: the expected share of a cell is constant, its
+variance grows, and heterozygosity decays. Sources: Wright-Fisher model; Wyllie, Shumailov and Papernot, arXiv 2403.07857 (the cells, STAR).
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from outcross.laws import categorical
 
 @dataclass(frozen=True, eq=False)
 class KnownCells:
-    """What a law must know of cells: their human shares, and whether every generation has the same number of rows in each group."""
+    """The facts about cells for a law: their human shares, and whether every generation has the same number of rows in each group."""
 
     shares: np.ndarray  # (classes, groups), sums to 1
     fixed_groups: bool = False
 
     @property
     def rarest(self) -> tuple[int, int]:
-        """The class and the group of the rarest cell, the first of several."""
+        """The class and the group of the rarest cell; the first of equally rare cells."""
         row, column = np.unravel_index(np.argmin(self.shares), self.shares.shape)
         return int(row), int(column)
 
 
 def cell_share(fits: int, share: float) -> np.ndarray:
-    """Expected share of a cell at every fit: its human share (F1).
+    """Expected share of a cell at every fit, which is its human share (F1).
 
-    Exact under replace: shares are a martingale, so that the mean over many runs hides what every single run loses.
+    Exact under replace, because shares are a martingale. The mean over many runs therefore hides the loss of every single run.
 
     >>> cell_share(2, 0.05).tolist()
     [0.05, 0.05]
@@ -43,7 +43,7 @@ def cell_share(fits: int, share: float) -> np.ndarray:
 def cell_variance(n: int, fits: int, share: float) -> np.ndarray:
     """Variance over runs of the share of a cell under replace (F2).
 
-    π(1 − π)[1 − (1 − 1/n)^T]. Exact. It ends at π(1 − π), where every run has all or nothing.
+    π(1 − π)[1 − (1 − 1/n)^T]. Exact. The limit is π(1 − π), at which the share is 0 or 1 in every run.
 
     >>> round(float(cell_variance(100, 10, 0.5)[-1]), 4)
     0.0239
@@ -52,7 +52,7 @@ def cell_variance(n: int, fits: int, share: float) -> np.ndarray:
 
 
 def heterozygosity(n: int, fits: int, shares: ArrayLike) -> np.ndarray:
-    """Expected chance that two draws fall into different cells, 1 − Σ π², under replace (F2).
+    """Expected probability that two draws are in different cells, 1 − Σ π², under replace (F2).
 
     It is multiplied by 1 − 1/n at every fit. Exact.
 
@@ -63,9 +63,9 @@ def heterozygosity(n: int, fits: int, shares: ArrayLike) -> np.ndarray:
 
 
 def cell_lost(n: int, fits: int, share: float) -> np.ndarray:
-    """Probability that a cell is extinct under replace: (1 − π)^n at the first fit, by the exact binomial chain after it (F3).
+    """Probability that a cell is extinct under replace: (1 − π)^n at the first fit, then by the exact binomial chain (F3).
 
-    n up to `categorical.MOST_ROWS`. A cell that is lost never comes back.
+    n is at most `categorical.MOST_ROWS`. A lost cell never returns.
 
     >>> np.round(cell_lost(2, 2, 0.5), 6).tolist()
     [0.25, 0.375]
@@ -74,10 +74,10 @@ def cell_lost(n: int, fits: int, share: float) -> np.ndarray:
 
 
 def squared_gap(rows: tuple[int, int], fits: int, rates: tuple[float, float]) -> np.ndarray:
-    """Expected squared difference of the rates of two groups, each of which has as many rows at every fit (F4).
+    """Expected squared difference of the rates of two groups with constant numbers of rows (F4).
 
-    (π_A − π_B)² + π_A(1 − π_A)[1 − (1 − 1/n_A)^T] + π_B(1 − π_B)[1 − (1 − 1/n_B)^T]. Exact under replace. The signed difference stays what it was, 0
-    for exchangeable groups: unfairness grows even from unbiased data, and its direction is chance.
+    (π_A − π_B)² + π_A(1 − π_A)[1 − (1 − 1/n_A)^T] + π_B(1 − π_B)[1 − (1 − 1/n_B)^T]. Exact under replace. The expected signed difference is
+    constant, and 0 for exchangeable groups. So unfairness grows even from unbiased data, in a random direction.
 
     >>> round(float(squared_gap((100, 100), 10, (0.5, 0.5))[-1]), 4)
     0.0478
@@ -89,8 +89,8 @@ def squared_gap(rows: tuple[int, int], fits: int, rates: tuple[float, float]) ->
 def star_shares(shares: ArrayLike, batch: int, extra: int) -> np.ndarray:
     """Expected shares of the cells of one batch of stratified reparation (STAR), (cells,) (F5).
 
-    With q = ⌊B/K⌋ and e_c = E min(Bin(B + R, π_c), q): e_c/B + (1 − Σ e/B) π_c. Exact for one batch whose fill-in is drawn afresh. The uniform shares are
-    its fixed point, and a cell of share 0 keeps 0. Source: derived here from arXiv 2403.07857.
+    It is e_c/B + (1 − Σ e/B) π_c with q = ⌊B/K⌋ and e_c = E min(Bin(B + R, π_c), q). Exact for one batch with newly drawn fill-ins. Uniform
+    shares are a fixed point, and a cell with share 0 keeps 0. Source: derived here from arXiv 2403.07857.
 
     >>> np.round(star_shares([0.05, 0.15, 0.30, 0.50], 256, 1024), 3).tolist()
     [0.238, 0.252, 0.254, 0.256]
@@ -105,9 +105,9 @@ def star_shares(shares: ArrayLike, batch: int, extra: int) -> np.ndarray:
 
 
 def expected_of_cells(measure: str, n: int, generations: int, known: KnownCells) -> np.ndarray | None:
-    """The curve of a reading of `measures.cells` under replace; None where no law is known.
+    """Return the curve of a reading of `measures.cells` under replace; None if no law is known.
 
-    Where each group has as many rows at every fit, the cells of a group drift on their own, and what holds for all cells together is not said.
+    If each group has a constant number of rows, the cells of each group drift separately, and there are no laws for all cells together.
     """
     flat = known.shares.ravel()
     row, column = known.rarest

@@ -1,4 +1,4 @@
-"""Which closed form belongs to a reading of an experiment, where one is known."""
+"""Selection of the closed form for a reading of an experiment, if one is known."""
 
 from __future__ import annotations
 
@@ -39,41 +39,43 @@ def expected(
     known_answers: verifier.KnownAnswers | None = None,
     exchange: Exchanged | None = None,
 ) -> np.ndarray | None:
-    """The expected reading for g = 0 … generations - 1, (generations,), or None where no closed form is known.
+    """Return the expected reading for g = 0 … generations - 1, (generations,); None if no closed form is known.
 
-    The first model learns from `n` human rows, and every model writes n (a sequence for growing sizes: replace and
-    accumulate of a Gaussian only). Policies, with the fields of their recipes: `replace`, `human_only`, `accumulate`,
-    `accumulate_subsample`, `augment`; `human_share` (`human_share`, `rows` "redrawn" unless "fixed"); `fresh`
-    (`human` new rows beside the n); `weighted` (`weight`, `rows` "fixed" unless "fresh", then `human` of them).
+    The first model learns from `n` human rows, and every model writes n rows (a sequence for growing sizes: only for
+    replace and accumulate of a Gaussian). The policies, with the fields of their recipes, are `replace`, `human_only`,
+    `accumulate`, `accumulate_subsample`, `augment`; `human_share` (`human_share`, `rows` "redrawn" unless "fixed");
+    `fresh` (`human` new rows beside the n); `weighted` (`weight`, `rows` "fixed" unless "fresh", then with `human` rows).
 
     Learner `gaussian` on normal data of `dimensions`, fitted with `divisor`, sampled at `temperature` (MAD's lambda: the
-    covariance times lambda; human data are not scaled). Metrics: `spread_ratio` (trace of the fitted over the true
+    covariance times lambda; human data are not scaled). Measures: `spread_ratio` (trace of the fitted over the true
     covariance), `mean_error` (squared distance of the means over the true trace per dimension), and, under replace and
     human_only, `log_variance` (log determinant over the true one) and `w2` (squared, in true variances, one dimension).
 
-    Learner `categorical` on human `probabilities`, at temperature 1. Metrics: `concentration` (sum p^2), `excess_risk`
-    (sum (p - p_0)^2, p_0 the human ones: the concentration less theirs, since every policy keeps E p = p_0), and, under
-    replace, human_only or for generation 0 alone, `support` (or `surviving_states`), `entropy` (nats) and `absorbed`
-    (share of chains with one state left); these come from the exact chain, for n up to categorical.MOST_ROWS.
+    Learner `categorical` on human `probabilities`, at temperature 1. Measures: `concentration` (sum p^2), `excess_risk`
+    (sum (p - p_0)^2 with the human probabilities p_0; this is the concentration minus the human concentration, because
+    every policy keeps E p = p_0), and, under replace, human_only or for generation 0 alone, `support` (or
+    `surviving_states`), `entropy` (nats) and `absorbed` (share of chains with one state left). The latter come from the
+    exact chain, for n up to categorical.MOST_ROWS.
 
-    Learners `categorical` and `hutter` (that writes what it read as often): `test_error`, the missing mass, under replace, accumulate,
+    Learners `categorical` and `hutter` (with writes: frequencies): `test_error`, the missing mass, under replace, accumulate,
     augment and human_only.
 
     Learner `kde` on normal data of `dimensions`, with `bandwidth`, at temperature 1: `spread_ratio` and `mean_error`.
 
-    Learner `regression` on x of `dimensions` with labels of deviation `noise`, no ridge: `coefficient_error`, under replace,
-    human_only and, with the noise known to it, on the same `design` and at temperature 1, accumulate. A noise that is known is
-    scaled by the temperature anew at every generation, one that is fitted (`noise_is_fitted`) again and again.
+    Learner `regression` on x of `dimensions` with label noise of standard deviation `noise`, no ridge: `coefficient_error`, under
+    replace and human_only, and also under accumulate if the noise is known, the `design` is the same and the temperature is 1. The
+    temperature scales a known noise once at every generation. For a fitted noise (`noise_is_fitted`) its effect accumulates over generations.
 
-    Learner `cells` on `known_cells`, under replace: the readings of `measures.cells` (laws.cells), and where the groups have no fixed sizes those of
-    `categorical` on the shares of all cells.
+    Learner `cells` on `known_cells`, under replace: the readings of `measures.cells` (laws.cells), and, if the groups have no fixed sizes, those
+    of `categorical` on the shares of all cells.
 
     Learner `panel` on `known_answers`, under replace: the readings of `measures.answers` at generation 1 (laws.verifier).
-    `exchange`: several lines of a gaussian or of states that share the n records and learn from each other under replace (laws.lines); the readings are
-    of all of them together: `spread_ratio` and `mean_error`, `concentration` and `excess_risk`.
+    `exchange`: several lines of a gaussian or of states that share the n records and learn from each other under replace (laws.lines). The
+    readings are those of all lines together: `spread_ratio` and `mean_error`, `concentration` and `excess_risk`.
 
-    `kept_variance`: what a selection keeps of the variance of a generation's records (`variance_kept`), the sizes being those that are kept. Then
-    `spread_ratio` of a gaussian under replace and accumulate is the limit of many records. All other values are exact expectations over chains.
+    `kept_variance`: the fraction of the variance of a generation's records that a selection keeps (`variance_kept`). The sizes are then the
+    numbers of kept records, and `spread_ratio` of a gaussian under replace and accumulate is the limit for many records. All other values are
+    exact expectations over chains.
 
     >>> np.round(expected("replace", "gaussian", "spread_ratio", n=10, generations=3), 3).tolist()
     [0.9, 0.81, 0.729]
@@ -89,7 +91,7 @@ def expected(
         )
     if kept_variance is not None and policy_kind != "human_only":
         return _selected(policy_kind, learner_kind, measure, n, generations, kept_variance, temperature)
-    if policy_kind == "human_only":  # the same rows every time, so the same fit
+    if policy_kind == "human_only":  # every generation has the same rows and thus the same fit
         first = expected(
             "replace",
             learner_kind,
@@ -145,11 +147,11 @@ def expected(
 
 
 class Exchanged(NamedTuple):
-    """How several lines learn from each other."""
+    """The exchange of records between several lines."""
 
     lines: int
     migrants: float
-    """Fraction of the records of each that the others wrote, in [0, 1], as many each."""
+    """Fraction of the records of each line that the other lines wrote, in equal parts, in [0, 1]."""
 
 
 def _of_lines(
@@ -164,7 +166,7 @@ def _of_lines(
     probabilities: ArrayLike | None,
     dimensions: int,
 ) -> np.ndarray | None:
-    """What several lines are together; each has its part of the n records."""
+    """Return the expected reading of several lines together; each line has its part of the n records."""
     if policy_kind != "replace" or np.ndim(n):
         return None
     is_gaussian = learner_kind == "gaussian"
@@ -181,7 +183,7 @@ def _of_lines(
 
 
 def _selected(policy_kind: str, learner_kind: str, measure: str, n, generations: int, kept: float, temperature: float):
-    """The spread of a gaussian that learns from what a selection keeps."""
+    """Return the spread of a gaussian that learns from selected records."""
     if learner_kind != "gaussian" or measure != "spread_ratio":
         return None
     if policy_kind == "replace":
@@ -192,16 +194,16 @@ def _selected(policy_kind: str, learner_kind: str, measure: str, n, generations:
 
 
 def name_of(policy_kind: str, learner_kind: str, measure: str, is_selected: bool = False, is_exchanged: bool = False) -> str | None:
-    """The name in LAWS of the closed form that `expected` works out for this reading; None where it knows none.
+    """Return the name in LAWS of the closed form that `expected` uses for this reading; None if there is none.
 
-    Readings that several laws give together (`excess_risk` is a concentration less a constant) have the name of the one that moves.
+    If several laws make up a reading (`excess_risk` is a concentration minus a constant), it is the name of the law that changes over generations.
 
     >>> name_of("accumulate", "gaussian", "spread_ratio"), name_of("replace", "transformer", "held_out_loss")
     ('accumulate', None)
     """
     if is_exchanged:
         return "lines_by_quotas"
-    is_first_alone = policy_kind == "human_only"  # every fit is the first one
+    is_first_alone = policy_kind == "human_only"  # every fit equals the first fit
     if is_selected and not is_first_alone:
         names = {"replace": "variance_replace_selected", "accumulate": "variance_accumulate_selected"}
         return names.get(policy_kind) if (learner_kind, measure) == ("gaussian", "spread_ratio") else None
@@ -253,12 +255,12 @@ _NAMES |= {
     for (learner, measure), names in _NAMES.items()
     if learner == "categorical" and measure != "test_error"
 }
-"""By learner and reading: the law of each policy, `mixed` for those that keep human records beside the newest."""
+"""The law of each policy for each learner and reading; `mixed` stands for policies that combine human records with the newest part."""
 
 
 @dataclass(frozen=True)
 class HumanKept:
-    """The human rows that stand beside the newest model's, as the policies' recipes say it."""
+    """The human rows that a policy combines with the newest model's rows, with the fields of the policy's recipe."""
 
     share: float | None
     human: int | None
@@ -267,7 +269,7 @@ class HumanKept:
 
 
 def _replaced(measure: str, n, generations: int, dimensions: int, divisor: Divisor, temperature: float):
-    """The laws that hold for replace alone, because they need the whole distribution of the fit."""
+    """Return the reading from the laws that hold only under replace, because they need the whole distribution of the fit."""
     if measure == "log_variance" and np.min(n) > dimensions:
         options = {"dimensions": dimensions, "divisor": divisor, "temperature": temperature}
         return gaussian.log_variance_replace(n, generations, **options)
@@ -277,9 +279,10 @@ def _replaced(measure: str, n, generations: int, dimensions: int, divisor: Divis
 
 
 def _labelled(policy_kind: str, n, dimensions: int, noises: np.ndarray, design: str, is_as_written: bool):
-    """The error of least squares on its own labels; the same x again need one size, and a fit more than dimensions + 1 rows.
+    """Return the error of least squares on its own labels.
 
-    `noises` are the deviations of the labels of each fit; `is_as_written`: they are known, and all alike.
+    With the same x there must be a single size, and every fit needs more than dimensions + 1 rows. `noises` are the standard deviations of the
+    labels of each fit. `is_as_written` says that they are known and equal.
     """
     if np.min(n) <= dimensions + 1 or (design == "same" and np.ndim(n) > 0):
         return None
@@ -291,7 +294,7 @@ def _labelled(policy_kind: str, n, dimensions: int, noises: np.ndarray, design: 
 
 
 class MomentLaws(NamedTuple):
-    """How the moments of one learner move: functions of (sizes, fits), `mixed` of (human, synthetic, fits) and more."""
+    """The laws for the moments of a learner: functions of (sizes, fits); `mixed` is a function of (human, synthetic, fits) and further arguments."""
 
     replace: Callable[..., FitMoments]
     accumulate: Callable[..., FitMoments]
@@ -315,7 +318,7 @@ def _of_kde(bandwidth: kde.Bandwidth, dimensions: int) -> MomentLaws:
 
 
 def _moments(policy_kind: str, n, generations: int, kept: HumanKept, laws: MomentLaws) -> FitMoments | None:
-    """Variance and mean error of a policy; policies move these two without knowing the rest of the distribution."""
+    """Return variance and mean error under a policy. These two need no other property of the distribution."""
     if policy_kind == "replace":
         return laws.replace(n, generations)
     if policy_kind == "accumulate":
@@ -355,7 +358,7 @@ def _shared(n: int, generations: int, kept: HumanKept, laws: MomentLaws) -> FitM
     if not 0 <= share <= 1:
         raise BadInput(f"human_share must be in [0, 1], got {share}; write 0.3 for thirty percent")
     human = round(share * n)
-    if human == n:  # every fit sees the n human rows
+    if human == n:  # every fit sees all n human rows
         first = laws.accumulate(n, 1)
         return FitMoments(np.repeat(first.variance, generations), np.repeat(first.mean_error, generations))
     if human == 0:
@@ -364,7 +367,7 @@ def _shared(n: int, generations: int, kept: HumanKept, laws: MomentLaws) -> FitM
 
 
 def _forgotten(policy_kind: str, n, generations: int, probabilities: ArrayLike) -> np.ndarray | None:
-    """The test error of memory; where the original human records stay, nothing is forgotten and nothing new is ever said."""
+    """Return the test error of memory. If the original human records are kept, nothing is forgotten and nothing new is learned."""
     if policy_kind in ("accumulate", "augment"):
         return np.repeat(hutter.memory_error(int(np.ravel(n)[0]), probabilities), generations)
     if policy_kind == "replace" and np.ndim(n) == 0 and n <= categorical.MOST_ROWS:

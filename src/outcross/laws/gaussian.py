@@ -1,13 +1,13 @@
-"""What a Gaussian becomes when it is fitted again and again to its own samples.
+"""Laws of a Gaussian that is fitted repeatedly to its own samples.
 
-Throughout, T counts *fits*: T = 1 is the fit to human data, so T = g + 1 for generation g. A law returns its curve for
-T = 1 … `fits`. Human data are N(mu, Sigma); a variance is given as a fraction of the true variance and a mean error in
-units of it, each per dimension, so that 1 and 0 are perfection. Where `sizes` may be a sequence, it holds one number of
-rows a fit (`rows: {grow: 1.5}`).
+T counts *fits*: T = 1 is the fit to human data, so T = g + 1 for generation g. A law returns its curve for
+T = 1 … `fits`. Human data are N(mu, Sigma). A variance is a fraction of the true variance, and a mean error is in
+units of the true variance, each per dimension; the ideal values are 1 and 0. If `sizes` can be a sequence, it has one
+number of rows per fit (`rows: {grow: 1.5}`).
 
 `divisor` says how the variance is fitted: "n" divides the sum of squares by the number of rows (maximum likelihood, and
-the code of Kazdan et al. 2410.16713), "n-1" by one less (unbiased, Shumailov et al. 2305.17493 Theorem 3.1). It doubles
-the rate at which the log variance falls. `temperature` is the sampling bias lambda of MAD (Alemohammad et al.
+the code of Kazdan et al. 2410.16713), "n-1" by one less (unbiased, Shumailov et al. 2305.17493 Theorem 3.1). With "n" the
+log variance falls about twice as fast. `temperature` is the sampling bias lambda of MAD (Alemohammad et al.
 2307.01850): models are sampled from N(mu, lambda Sigma); human data are never scaled.
 """
 
@@ -27,11 +27,12 @@ Divisor = Literal["n", "n-1"]
 Sizes = int | ArrayLike
 HumanRows = Literal["fresh", "fixed", "redrawn"]
 Widened = Callable[[float, float], float]
-"""What a fit makes of the expected variance (divisor n) of what it sees, given the rows that it sees (effective, where they are weighted)."""
+"""A function from the expected variance (divisor n) of the training rows and their number to the expected variance of the fit. With weights the
+number of rows is the effective number."""
 
 
 class FitMoments(NamedTuple):
-    """The two second moments of a fit that policies move together, each per dimension, over T = 1 … fits."""
+    """Expected variance and mean error of a fit, each per dimension, over T = 1 … fits."""
 
     variance: np.ndarray
     """Expected fitted variance as a fraction of the true one; 1 is healthy, 0 collapsed. (fits,)"""
@@ -40,7 +41,7 @@ class FitMoments(NamedTuple):
 
 
 def c4(n: ArrayLike) -> np.ndarray:
-    """How far the unbiased variance's square root falls short of the standard deviation, on average.
+    """Ratio of the expected square root of the unbiased variance to the standard deviation.
 
     E[s] = c4(n) sigma with c4(n) = sqrt(2/(n-1)) Gamma(n/2) / Gamma((n-1)/2), exact for n >= 2 normal rows, in (0, 1).
     Source: textbook (W. A. Shewhart's c4).
@@ -61,8 +62,8 @@ def variance_replace(
     (1 unless even the human data are scaled) and lambda_t = `temperature` after. Exact for any distribution with a
     variance, any dimension (trace of the fitted covariance over the true trace), n >= 2.
 
-    It misleads: with divisor n-1 it stays at 1 for ever while almost every chain collapses, because rare chains carry
-    the mean. Watch the log instead (`log_variance_replace`).
+    It can mislead: with divisor n-1 it stays at 1 for ever while almost every chain collapses, because a few rare chains
+    dominate the mean. Use the log instead (`log_variance_replace`).
 
     Source: Shumailov et al. 2305.17493 (supplement), Alemohammad et al. 2307.01850 (lambda); divisor n derived here.
 
@@ -82,11 +83,11 @@ def mean_error_replace(
 
     E (mu_T - mu)^2 = sum_t lambda_t E s_{t-1}^2 / n_t with s_0^2 = 1. For one size: T/n (divisor n-1),
     1 - (1-1/n)^T (divisor n), (1 - lambda^T) / (n (1-lambda)) (divisor n-1 and temperature lambda), and lambda times
-    the last if the first draw is scaled too. Exact, any dimension. It stays bounded exactly where the sum of 1/n_t
-    does (divisor n-1): sizes must grow faster than linearly.
+    the last if the first draw is scaled too. Exact, any dimension. With divisor n-1 it is bounded if and only if the sum
+    of 1/n_t is bounded, so sizes must grow faster than linearly.
 
-    It misleads with divisor n: it saturates at 1 not because the loop is healthy but because the variance that moves
-    the mean has gone.
+    It can mislead with divisor n: it saturates at 1 because the variance that moves the mean has vanished, and not because
+    the loop is healthy.
 
     Source: Shumailov et al. 2305.17493 (supplement), Alemohammad et al. 2307.01850 (lambda); divisor n derived here.
 
@@ -105,7 +106,7 @@ def deviation_replace(sizes: Sizes, fits: int, *, divisor: Divisor = "n-1", temp
     """Expected fitted standard deviation under replace, in true standard deviations (G3).
 
     E sigma_T = prod_t c4(n_t) sqrt(b_t lambda_t) (b, lambda as in `variance_replace`): c4(n)^T for divisor n-1. One
-    dimension, normal data, exact, n >= 2. Like the variance it is a mean over chains, though rare chains weigh less.
+    dimension, normal data, exact, n >= 2. Like the variance it is a mean over chains, but rare chains have less weight.
 
     Source: derived here from the chi law of s.
 
@@ -120,10 +121,10 @@ def w2_replace(sizes: Sizes, fits: int, *, divisor: Divisor = "n-1", temperature
     """Expected squared Wasserstein-2 distance from the fitted to the true normal under replace, in true variances (G4).
 
     E W2^2 = E (mu_T - mu)^2 + E s_T^2 + 1 - 2 E sigma_T. Divisor n-1: T/n + 2 - 2 c4(n)^T, about (3/2) T/n at first
-    (the risk theorem of Shumailov et al.) and growing without end. One dimension, normal data, exact, n >= 2.
+    (the risk theorem of Shumailov et al.) and unbounded. One dimension, normal data, exact, n >= 2.
 
-    It misleads: with divisor n it levels off at 2, which is the distance to a point that has wandered off by one
-    standard deviation, not a recovery.
+    It can mislead: with divisor n it saturates at 2. This is not a recovery, but the distance to a point that has moved away
+    by one standard deviation.
 
     Source: derived here; leading term Shumailov et al. 2305.17493.
 
@@ -145,8 +146,9 @@ def log_variance_replace(
 
     E log det = sum_t [sum_{j=1..d} psi((n_t-j)/2) + d ln 2 - d ln(divisor) + d ln lambda_t], psi the digamma function.
     One dimension: T (psi((n-1)/2) - ln((n-1)/2)) for divisor n-1 and T (psi((n-1)/2) - ln(n/2)) for divisor n. Exact,
-    normal data, n > d. The best single test of collapse: chains are nearly normal about it (spread:
-    `log_variance_spread_replace`). Divisor n falls about twice as fast in one dimension, so say which is meant.
+    normal data, n > d. It is the best single test of collapse, because chains are nearly normal about it (spread:
+    `log_variance_spread_replace`). In one dimension it falls about twice as fast with divisor n, so always state the
+    divisor.
 
     Source: derived here from the Wishart law (Bartlett); agrees with the stored runs of Kazdan et al. 2410.16713.
 
@@ -180,9 +182,9 @@ def log_variance_spread_replace(sizes: Sizes, fits: int, *, dimensions: int = 1)
 def tail_bound_replace(n: int, fits: int, threshold: float) -> np.ndarray:
     """Upper bound on the probability that the standard deviation still exceeds `threshold` under replace (G8).
 
-    P(sigma_T > threshold) <= exp(-T/(4n)) / threshold, `threshold` in true standard deviations. An inequality, one
-    dimension, either divisor. It is Markov's inequality on E sigma_T = c4(n)^T with c4(n) <= exp(-1/(4n)); values above
-    1 say nothing. Source: Suresh et al. 2412.17646.
+    P(sigma_T > threshold) <= exp(-T/(4n)) / threshold, with `threshold` in true standard deviations. An inequality for one
+    dimension and both divisors. It is Markov's inequality for E sigma_T = c4(n)^T with c4(n) <= exp(-1/(4n)); values above
+    1 carry no information. Source: Suresh et al. 2412.17646.
 
     >>> round(float(tail_bound_replace(10, 100, 0.5)[-1]), 6)
     0.16417
@@ -206,10 +208,10 @@ def variance_accumulate(n: int, fits: int) -> np.ndarray:
 
 
 def variance_accumulate_limit(n: int) -> float:
-    """Where the expected fitted variance ends when every generation's data are kept, divisor n (G9).
+    """Limit of the expected fitted variance when every generation's data are kept, divisor n (G9).
 
-    sin(x)/x with x = pi/sqrt(n): Euler's product. A limit for infinite T, exact in n; about 1 - 1.645/n. The squared
-    error of the mean ends at one minus this. Source: Kazdan et al. 2410.16713; derived here.
+    sin(x)/x with x = pi/sqrt(n), by Euler's product. A limit for infinite T, exact in n; about 1 - 1.645/n. The limit of the
+    squared error of the mean is one minus this. Source: Kazdan et al. 2410.16713; derived here.
 
     >>> round(variance_accumulate_limit(100), 6)
     0.983632
@@ -246,7 +248,7 @@ def accumulate(sizes: Sizes, fits: int, *, divisor: Divisor = "n", temperature: 
 
 
 def accumulate_subsample(n: int, fits: int, *, divisor: Divisor = "n", temperature: float = 1.0) -> FitMoments:
-    """Expected variance and mean error when all data are kept but each fit sees n of them, chosen at random (G11).
+    """Expected variance and mean error when all data are kept but each fit sees n of them, drawn at random (G11).
 
     The n are drawn without replacement. With N = T n rows in the pool, P its variance (divisor N) and A the squared
     error of its mean: the fitted variance is S = P (N/(N-1)) (1-1/n) (divisor n; without the last factor for n-1)
@@ -262,7 +264,10 @@ def accumulate_subsample(n: int, fits: int, *, divisor: Divisor = "n", temperatu
 
 
 def subsampled(n: int, fits: int, widened: Widened, temperature: float = 1.0) -> FitMoments:
-    """`accumulate_subsample` of any model that samples about the mean of its rows with the variance that `widened` makes of theirs."""
+    """Return `accumulate_subsample` for any model that samples about the mean of its rows.
+
+    `widened` gives the variance of the samples from the variance and the number of the rows.
+    """
     variance, error = np.empty(fits), np.empty(fits)
     pooled, wander = 1 - 1 / n, 1 / n
     for fit in range(fits):
@@ -296,13 +301,13 @@ def mixed(
     synthetic augmentation, Seddik's partially synthetic) or "redrawn" (a new random subset of the `first` rows every
     time: Shumailov's preserved share).
 
-    Let p be the weight of the human rows together (their share where none is given), q = 1 - p, B the variance of
-    the point to which the human rows pull (0, 1/human or 1/first), D the squared distance from there to the fitted
+    Let p be the total weight of the human rows (by default their share), q = 1 - p, B the variance of the point towards
+    which the human rows pull the mean (0, 1/human or 1/first), D the squared distance from this point to the fitted
     mean, and W = 1/human - B. Then D' = p^2 W + q^2 (D + lambda S/synthetic) and S' = b [p (1-1/human) + q lambda S
     (1-1/synthetic) + p q (W + D + lambda S/synthetic)], b = 1 for divisor n and 1/(1 - p^2/human - q^2/synthetic)
-    for n-1, which is N/(N-1) without weights. The mean error is B + D + 2C, where C' = q C is the covariance left
-    over from a first fit to more rows than are kept. Exact for any distribution with a variance, any dimension (per
-    dimension). `fresh_limit` is where "fresh" ends.
+    for n-1, which is N/(N-1) without weights. The mean error is B + D + 2C, where C' = q C is the remaining covariance
+    from a first fit to more rows than are kept. Exact for any distribution with a variance, any dimension (per
+    dimension). `fresh_limit` is the limit for "fresh".
 
     Source: derived here; settings Alemohammad et al. 2307.01850, Seddik et al. 2404.05090, Shumailov et al. 2305.17493.
 
@@ -326,11 +331,16 @@ def beside_human(
     weight: float | None = None,
     temperature: float = 1.0,
 ) -> FitMoments:
-    """`mixed` of any model that samples about the mean of its rows with the variance that `widened` makes of theirs."""
+    """Return `mixed` for any model that samples about the mean of its rows.
+
+    `widened` gives the variance of the samples from the variance and the number of the rows.
+    """
     if min(human, synthetic) < 1:
-        raise BadInput(f"human and synthetic must each be 1 row or more, got {human} and {synthetic}; use replace for 0")
+        raise BadInput(
+            f"human and synthetic must each be at least 1 row, got {human} and {synthetic}; use replace for 0 human rows"
+        )
     if human > first and human_rows != "fresh":
-        raise BadInput(f"human must be at most first = {amount(first, 'row')}, got {human}; pass human_rows='fresh' for new ones")
+        raise BadInput(f"human must be at most first = {amount(first, 'row')}, got {human}; pass human_rows='fresh' for new rows")
     pull = {"fresh": 0.0, "fixed": 1 / human, "redrawn": 1 / first}[human_rows]
     wobble = 1 / human - pull
     share = human / (human + synthetic) if weight is None else weight
@@ -351,12 +361,12 @@ def beside_human(
 
 
 def fresh_limit(human: int, synthetic: int, *, temperature: float = 1.0, divisor: Divisor = "n") -> tuple[float, float]:
-    """Where variance and mean error end when each fit sees new human rows and the newest model's rows (G12).
+    """Limits of variance and mean error when each fit sees new human rows and the newest model's rows (G12).
 
-    Solves, with p the human share and q = 1 - p, S = b [p(1-1/human) + q lambda S (1-1/synthetic) + p q (1/human
-    + lambda S/synthetic + V)] and V = p^2/human + q^2 (V + lambda S/synthetic), b = 1 for divisor n. A limit for
-    infinite T, exact in the sizes, whatever the first fit saw. 1/V is the number of human rows whose mean is as good:
-    MAD's effective sample size, for the mean.
+    They solve, with the human share p and q = 1 - p, S = b [p(1-1/human) + q lambda S (1-1/synthetic) + p q (1/human
+    + lambda S/synthetic + V)] and V = p^2/human + q^2 (V + lambda S/synthetic), with b = 1 for divisor n. Limits for
+    infinite T, exact in the sizes and independent of the first fit. 1/V is the number of human rows whose mean has the
+    same error: MAD's effective sample size, for the mean.
 
     Source: derived here; setting Alemohammad et al. 2307.01850 (fresh data loop).
 
@@ -385,8 +395,8 @@ def fresh_limit(human: int, synthetic: int, *, temperature: float = 1.0, divisor
 def mean_error_weighted(human: int, synthetic: int, weight: float, fits: int) -> np.ndarray:
     """Expected squared error of a mean fitted to weighted fresh human and synthetic rows, in true variances (G13).
 
-    V' = weight^2/human + (1-weight)^2 (V + 1/synthetic), V = 1/human at T = 1; `weight` in (0, 1] is the human part of
-    the weighted mean. Exact where the model samples with the true variance (the variance is known, not fitted).
+    V' = weight^2/human + (1-weight)^2 (V + 1/synthetic), with V = 1/human at T = 1. `weight` in (0, 1] is the human part of
+    the weighted mean. Exact if the model samples with the true variance (the variance is known, not fitted).
 
     Source: He et al. 2502.18049 (setting); derived here.
 
@@ -401,10 +411,10 @@ def mean_error_weighted(human: int, synthetic: int, weight: float, fits: int) ->
 
 
 def mean_error_weighted_limit(human: int, synthetic: int, weight: float) -> float:
-    """Where `mean_error_weighted` ends (G13).
+    """Limit of `mean_error_weighted` for infinite T (G13).
 
-    V(w) = [w^2/human + (1-w)^2/synthetic] / (2w - w^2). A limit for infinite T, exact in the sizes; known variance. At
-    the best weight (`best_weight`) it is best_weight/human. Source: He et al. 2502.18049; derived here.
+    V(w) = [w^2/human + (1-w)^2/synthetic] / (2w - w^2). Exact in the sizes, for known variance. At the best weight
+    (`best_weight`) it is best_weight/human. Source: He et al. 2502.18049; derived here.
 
     >>> round(mean_error_weighted_limit(100, 100, best_weight(1.0)), 8)
     0.00618034
@@ -413,7 +423,7 @@ def mean_error_weighted_limit(human: int, synthetic: int, weight: float) -> floa
 
 
 def best_weight(ratio: float) -> float:
-    """The weight on human rows that makes the limiting error of the mean smallest (G13).
+    """The weight of human rows that minimises the limiting error of the mean (G13).
 
     w* = (sqrt(k^2 + 4k) - k)/2 with `ratio` k = human rows/synthetic rows; k = 1 gives one over the golden ratio. In
     (0, 1), exact for the mean with known variance; other statistics have other best weights. Source: He et al.
@@ -426,10 +436,11 @@ def best_weight(ratio: float) -> float:
 
 
 def w2(mean: ArrayLike, covariance: ArrayLike, true_mean: ArrayLike, true_covariance: ArrayLike) -> float:
-    """Squared Wasserstein-2 distance between two normal laws, in squared units of the data.
+    """Squared Wasserstein-2 distance between two normal distributions, in squared units of the data.
 
     |m - m0|^2 + tr(S + S0 - 2 (S0^{1/2} S S0^{1/2})^{1/2}); one dimension: (m-m0)^2 + (s-s0)^2. Covariances are
-    matrices, or plain variances in one dimension. Exact; 0 where the laws agree. Between samples it is biased upwards.
+    matrices, or plain variances in one dimension. Exact; 0 if the distributions are equal. Between samples it is biased
+    upwards.
 
     Source: Dowson and Landau 1982; Olkin and Pukelsheim 1982.
 
@@ -448,22 +459,22 @@ def _root(matrix: np.ndarray) -> np.ndarray:
 
 
 def rows_of_fits(sizes: Sizes, fits: int, more_than: int = 1) -> np.ndarray:
-    """The rows that each fit sees, (fits,): one number for all of them, or a number a fit. BadInput where a fit sees too few."""
+    """Return the number of rows of each fit, (fits,), from one number for all fits or one per fit. Raises BadInput if a fit has too few rows."""
     rows = np.broadcast_to(np.asarray(sizes, dtype=float), (fits,))
     if rows.min() <= more_than:
-        raise BadInput(f"a fit must see more than {more_than} rows, got {rows.min():g}; give it more")
+        raise BadInput(f"a fit must have more than {more_than} rows, got {rows.min():g}; give more rows")
     return rows
 
 
 def _correction(rows, divisor: Divisor):
-    """What turns the sum of squares over the number of rows into the fitted variance."""
+    """Return the factor from the sum of squares over the number of rows to the fitted variance."""
     if divisor not in ("n", "n-1"):
         raise BadInput(f"divisor must be 'n' or 'n-1', got {divisor!r}")
     return rows / (rows - 1) if divisor == "n-1" else rows / rows
 
 
 def _bias(rows: np.ndarray, divisor: Divisor) -> np.ndarray:
-    """The expected fitted variance over the true one, a fit."""
+    """Return the expected fitted variance over the true variance, for each fit."""
     return (1 - 1 / rows) * _correction(rows, divisor)
 
 

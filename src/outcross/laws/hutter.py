@@ -1,7 +1,7 @@
-"""What a memorising learner does not know after T records, as exact sums (Dohmatob et al., A Tale of Tails, arXiv 2402.07043).
+"""Exact laws of the test error of a learner that only memorises (Dohmatob et al., A Tale of Tails, arXiv 2402.07043).
 
-A learner that knows what it has seen, tested on the human distribution p, errs where it has not: E_test = Σ p_i P(i not seen). T counts
-the records that it learned from.
+The learner knows exactly the facts that it has seen. On the human distribution p its expected test error is therefore
+E_test = Σ p_i P(i not seen). T counts its training records.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from outcross.laws.categorical import one_distribution
 def memory_error(records: ArrayLike, probabilities: ArrayLike, written: ArrayLike | None = None) -> np.ndarray:
     """Expected test error after T independent records of the distribution `written`, of the shape of `records` (H1).
 
-    Σ p_i (1 − q_i)^T, p the human `probabilities` and q = `written` (p where left out): what q never says is never learned. Exact. With q
-    of `cut_tail(p, k)` and p_i ∝ i^-β it falls as T^{-(β-1)/β} to a floor Σ_{i>k} p_i ~ k^{-(β-1)} (Theorem 2.1). In [0, 1].
+    Σ p_i (1 − q_i)^T with the human `probabilities` p and q = `written` (by default p). Facts with q_i = 0 are never learned. Exact. With
+    q = `cut_tail(p, k)` and p_i ∝ i^-β it falls as T^{-(β-1)/β} to the minimum Σ_{i>k} p_i ~ k^{-(β-1)} (Theorem 2.1). In [0, 1].
 
     >>> p = np.array([0.5, 0.25, 0.25])
     >>> memory_error([0, 1, 2], p).tolist(), float(memory_error(1000, p, cut_tail(p, 2)))
@@ -33,7 +33,7 @@ def memory_error(records: ArrayLike, probabilities: ArrayLike, written: ArrayLik
 
 
 def cut_tail(probabilities: ArrayLike, states: int) -> np.ndarray:
-    """The distribution without all but its first `states` states, renormalised: what a model writes at top-k.
+    """Return the distribution restricted to its first `states` states and renormalised, as a model writes it with top-k.
 
     >>> cut_tail([0.5, 0.25, 0.25], 2).round(4).tolist()
     [0.6667, 0.3333, 0.0]
@@ -46,10 +46,10 @@ def cut_tail(probabilities: ArrayLike, states: int) -> np.ndarray:
 
 
 def memory_error_replace(n: int, fits: int, probabilities: ArrayLike) -> np.ndarray:
-    """Expected test error at T = 1 … `fits` fits under replace, each on n records, when every model writes the frequencies it read.
+    """Expected test error at T = 1 … `fits` fits under replace, each on n records, if every model writes with the frequencies of its records.
 
-    Σ p_i P(state i is gone at T), from each state's own binomial chain (C8); H1 at T = 1. Exact; n up to categorical.MOST_ROWS. Source:
-    derived here; the setting is §2 of the paper.
+    Σ p_i P(state i is lost at T), from each state's own binomial chain (C8); it equals H1 at T = 1. Exact, for n up to categorical.MOST_ROWS.
+    Source: derived here; the setting is §2 of the paper.
 
     >>> memory_error_replace(2, 2, [0.5, 0.5]).round(6).tolist()
     [0.25, 0.375]

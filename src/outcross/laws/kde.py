@@ -1,10 +1,11 @@
-"""What a kernel density estimate becomes when it is fitted again and again to its own samples.
+"""Laws of a kernel density estimate that is fitted repeatedly to its own samples.
 
-To sample one is the smoothed bootstrap: a training row drawn with replacement plus a draw of the kernel. So every fit
-adds the kernel's variance, and the loop spreads out where a Gaussian's shrinks. T counts fits, T = g + 1; a law returns
-its curve for T = 1 … `fits`. The variance is that of the density (points' variance, divisor n, plus the kernel's) as a
-fraction of the true variance, per dimension; a `bandwidth` that is a number is in true standard deviations. `scott` and
-`silverman` are factor² times the sample covariance (divisor n - 1), as scipy's gaussian_kde and our learner have them.
+Sampling from it is the smoothed bootstrap: a training row drawn with replacement plus a draw of the kernel. So every fit
+adds the kernel's variance, and the loop can spread out, while a Gaussian shrinks. T counts fits, T = g + 1. A law returns
+its curve for T = 1 … `fits`. The variance is that of the density (the variance of the points, divisor n, plus that of the
+kernel) as a fraction of the true variance, per dimension. A number for `bandwidth` is in true standard deviations. For
+`scott` and `silverman` the kernel has factor² times the sample covariance (divisor n - 1), as in scipy's gaussian_kde and
+in our learner.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ Bandwidth = float | Literal["scott", "silverman"]
 def kde_replace(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> FitMoments:
     """Expected variance and mean error of a kernel density under replace (K1).
 
-    V_{t+1} = (1 - 1/n) V_t + k, V_0 = 1, and the squared error of the mean is sum_t V_{t-1}/n. k = h^2 for a number h:
-    the variance ends at n h^2 (`kde_replace_limit`), whatever the human data were. For a rule k = f^2 V_t, f its factor:
-    V_T = (1 - 1/n + f^2)^T has no limit at all, since f^2 > 1/n. Exact for any distribution with a variance, any
+    V_{t+1} = (1 - 1/n) V_t + k with V_0 = 1, and the squared error of the mean is sum_t V_{t-1}/n. For a number h, k = h^2,
+    and the limit of the variance is n h^2 (`kde_replace_limit`) for all human data. For a rule with factor f, k = f^2 V_t,
+    and V_T = (1 - 1/n + f^2)^T has no limit, because f^2 > 1/n. Exact for any distribution with a variance, any
     dimension (trace), n >= 2. Source: derived here; setting Kazdan et al. 2410.16713.
 
     >>> np.round(kde_replace(10, 3, bandwidth=0.5).variance, 4).tolist()
@@ -39,11 +40,11 @@ def kde_replace(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions: in
 
 
 def kde_replace_limit(n: int, bandwidth: float) -> float:
-    """Where the expected variance of a kernel density of fixed bandwidth ends under replace (K1).
+    """Limit of the expected variance of a kernel density with fixed bandwidth under replace (K1).
 
-    n h^2, in the units of the bandwidth squared: a limit for infinite T, exact in n, whatever the human data were. A
-    fixed bandwidth below 1/sqrt(n) true deviations so ends in less variance than the human data had, one above it in
-    more. Source: derived here; setting Kazdan et al. 2410.16713.
+    n h^2, in squared units of the bandwidth: a limit for infinite T, exact in n, for all human data. With a fixed
+    bandwidth below 1/sqrt(n) true standard deviations the limit is less than the human variance, with a larger bandwidth
+    it is more. Source: derived here; setting Kazdan et al. 2410.16713.
 
     >>> kde_replace_limit(100, 0.5)
     25.0
@@ -79,13 +80,13 @@ def kde_accumulate(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions:
 
 
 def kde_accumulate_subsample(n: int, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> FitMoments:
-    """Expected variance and mean error of a kernel density when all data are kept but each fit sees n of them, chosen at random.
+    """Expected variance and mean error of a kernel density when all data are kept but each fit sees n of them, drawn at random.
 
-    Derivation. A kernel density has the mean of its rows and, given them, their variance (divisor n) plus the kernel's: V = S + k. With
+    Derivation. Given its rows, a kernel density has their mean, and their variance (divisor n) plus that of the kernel: V = S + k. With
     N = T n rows in the pool, P their variance and A the squared error of their mean, n of them drawn without replacement have
-    S = P (N/(N-1)) (1-1/n) and a mean that is off by P f/n, f = (N-n)/(N-1). n new rows of variance V about that mean leave
-    P' = [N P + n V (1-1/n)]/(N+n) + N n/(N+n)^2 (V/n + P f/n): the Gaussian's recursion (G11) with V in the place of lambda S,
-    since nothing but the mean and the variance of the rows was used there. k = h^2, or factor^2 n/(n-1) S for a rule. Exact for any
+    S = P (N/(N-1)) (1-1/n), and the squared error of their mean is P f/n with f = (N-n)/(N-1). n new rows of variance V about that mean
+    give P' = [N P + n V (1-1/n)]/(N+n) + N n/(N+n)^2 (V/n + P f/n). This is the Gaussian's recursion (G11) with V instead of lambda S,
+    because that recursion uses only the mean and the variance of the rows. k = h^2, or factor^2 n/(n-1) S for a rule. Exact for any
     distribution with a variance, any dimension (trace), n >= 2. Source: derived here; policy Kazdan et al. 2410.16713.
 
     >>> np.round(kde_accumulate_subsample(10, 3, bandwidth=0.5).variance, 4).tolist()
@@ -107,13 +108,13 @@ def kde_mixed(
 ) -> FitMoments:
     """Expected variance and mean error of a kernel density when each fit after the first sees human rows and the newest model's rows.
 
-    Settings as in `gaussian.mixed`: fresh, fixed (augment) or redrawn (human_share) human rows, with their share as weight p or another.
-    Derivation. The points of a fit are a mixture of two groups with weights p and q = 1 - p, whose variance is that within the groups
-    and p q times the squared distance of their means: S' = p (1-1/human) + q V (1-1/synthetic) + p q (W + D + V/synthetic), W and D
-    as there and V = S + k the variance of the density that wrote them, k = h^2 or factor^2 M/(M-1) S', M = 1/(p^2/human +
-    q^2/synthetic) the effective rows. The next density has V' = S' + k; the mean moves as the Gaussian's, with V for lambda S.
-    Under a fixed bandwidth the variance ends near the human one, where replace goes to n h^2 (`kde_replace_limit`). Exact for any
-    distribution with a variance, any dimension (trace). Source: derived here.
+    The settings are those of `gaussian.mixed`: fresh, fixed (augment) or redrawn (human_share) human rows with weight p, by default their
+    share. Derivation. The points of a fit are a mixture of two groups with weights p and q = 1 - p. Their variance is the variance within the
+    groups plus p q times the squared distance of the means: S' = p (1-1/human) + q V (1-1/synthetic) + p q (W + D + V/synthetic), with W and D
+    as in `gaussian.mixed`. V = S + k is the variance of the density that wrote the synthetic rows, with k = h^2 or factor^2 M/(M-1) S', and
+    M = 1/(p^2/human + q^2/synthetic) is the effective number of rows. The next density has V' = S' + k. The mean changes as for the Gaussian,
+    with V instead of lambda S. With a fixed bandwidth the limit of the variance is near the human variance, while under replace it is n h^2
+    (`kde_replace_limit`). Exact for any distribution with a variance, any dimension (trace). Source: derived here.
 
     >>> np.round(kde_mixed(5, 5, 3, first=10, bandwidth=0.5, human_rows="redrawn").variance, 4).tolist()
     [1.15, 1.1925, 1.2322]
@@ -127,11 +128,11 @@ def _with_kernel(bandwidth: Bandwidth, dimensions: int) -> Widened:
 
 
 def kde_accumulate_growth(bandwidth: float, fits: int) -> np.ndarray:
-    """How the variance of a kernel density of fixed bandwidth grows when every generation's data are kept (K2).
+    """Growth of the variance of a kernel density with fixed bandwidth when every generation's data are kept (K2).
 
-    h^2 ln T, in the units of the bandwidth squared: the leading term for large T. What `kde_accumulate` has beyond it
-    goes to a constant, so compare differences of two T, not values. Unbounded, but a doubling of the variance at
-    h = 0.1 takes about e^100 generations. Source: derived here; claim Kazdan et al. 2410.16713.
+    h^2 ln T, in squared units of the bandwidth: the leading term for large T. The difference from `kde_accumulate`
+    converges to a constant, so compare differences between two T and not values. It is unbounded, but at h = 0.1 the
+    variance doubles only after about e^100 generations. Source: derived here; claim Kazdan et al. 2410.16713.
 
     >>> round(float(kde_accumulate_growth(0.5, 100)[-1]), 4)
     1.1513
@@ -140,9 +141,10 @@ def kde_accumulate_growth(bandwidth: float, fits: int) -> np.ndarray:
 
 
 def kernel_variance(pooled: float, rows: float, bandwidth: Bandwidth, dimensions: int) -> float:
-    """Expected variance of the kernel on points of variance `pooled` (divisor n), a dimension: h^2, or factor^2 times theirs.
+    """Expected variance of the kernel per dimension, for points of variance `pooled` (divisor n).
 
-    Factor n^(-1/(d+4)) (Scott 1992) or (n (d+2)/4)^(-1/(d+4)) (Silverman 1986), times the sample variance, divisor n-1.
+    It is h^2 for a number h, otherwise factor^2 times the sample variance (divisor n-1) of the points, with the factor
+    n^(-1/(d+4)) (Scott 1992) or (n (d+2)/4)^(-1/(d+4)) (Silverman 1986).
 
     >>> round(kernel_variance(0.99, 100, "scott", 1), 4)
     0.1585

@@ -1,12 +1,12 @@
-"""What several lines of models become that learn from each other's records, or from their own alone.
+"""Laws of several lines of models that learn from each other's records, or only from their own.
 
-There are `lines` of them, each with n records a fit, so that a generation has `lines` × n records. A record is a number of variance 1 (a mean
-error is in units of it), or a state written as a one-hot vector; nothing else is assumed of its distribution, for only second moments are
-followed. T counts fits: T = 1 is the fit to human records, of which every line has n of its own. W is the expected variance that a
-fitted line has, D the expected variance of the lines' means about their common mean (divisor `lines`). What a community writes together has the
-variance W + D. In population genetics this is Wright's island model.
+There are `lines` lines with n records per fit each, so a generation has `lines` × n records. A record is a number of variance 1 (a mean
+error is in units of this variance) or a state as a one-hot vector. The laws use only second moments, so they need no further assumption on the
+distribution. T counts fits: T = 1 is the fit to human records, of which every line has its own n. W is the expected variance of a
+fitted line, and D is the expected variance of the lines' means about their common mean (divisor `lines`). The records of all lines together have
+the variance W + D. In population genetics this is Wright's island model.
 
-One line of all records is `gaussian.variance_replace`. The divisor of a fit and the temperature act on W as they do there.
+For a single line of all records see `gaussian.variance_replace`. The divisor of a fit and the temperature affect W as in that law.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class LineMoments(NamedTuple):
     """The second moments of several lines over T = 1 … fits, in true variances."""
 
     within: np.ndarray
-    """W: the variance that a fitted line has, the mean over lines. (fits,)"""
+    """W: the variance of a fitted line, averaged over lines. (fits,)"""
     between: np.ndarray
     """D: the variance of the lines' means about their common mean. (fits,)"""
     mean_error: np.ndarray
@@ -31,19 +31,19 @@ class LineMoments(NamedTuple):
 
     @property
     def pooled(self) -> np.ndarray:
-        """W + D: the variance of what all lines write together; 1 is healthy, 0 is collapsed."""
+        """W + D: the variance of the records of all lines together; 1 is healthy, 0 is collapsed."""
         return self.within + self.between
 
 
 def lines_by_quotas(
     n: int, fits: int, *, lines: int, migrants: float, divisor: Divisor = "n", temperature: float = 1.0
 ) -> LineMoments:
-    """Lines that each take the share m = `migrants` of their records from the other lines, from each of them as many (L1).
+    """Moments of lines that take the share m = `migrants` of their records from the other lines, in equal parts (L1).
 
-    W' = (1 − 1/n) W + B and D' = ρ² D + (1 − 1/k) W/n, with k the number of lines, ρ = 1 − m k/(k − 1) and
-    B = [1 − (1 − m)² − m²/(k − 1)] D k/(k − 1). m = 0 are isolated lines, m = 1 − 1/k is exchange by equal quotas: B = D and ρ = 0. Exact, for records
-    that are written once and learned by one line. At every m the sum obeys W' + D' = D + W (1 − 1/(k n)): a generation loses a part of the
-    variance inside the lines and nothing of the variance between them, and migrants carry the one over into the other.
+    W' = (1 − 1/n) W + B and D' = ρ² D + (1 − 1/k) W/n, with the number k of lines, ρ = 1 − m k/(k − 1) and
+    B = [1 − (1 − m)² − m²/(k − 1)] D k/(k − 1). For m = 0 the lines are isolated. For m = 1 − 1/k they exchange records by equal quotas, with
+    B = D and ρ = 0. Exact if each record is written once and learned by one line. At every m the sum obeys W' + D' = D + W (1 − 1/(k n)): a
+    generation loses a part of the variance within lines and nothing of the variance between lines, and migrants convert the latter into the former.
 
     Source: derived here.
 
@@ -56,10 +56,10 @@ def lines_by_quotas(
 def lines_at_random(
     n: int, fits: int, *, lines: int, migrants: float, divisor: Divisor = "n", temperature: float = 1.0
 ) -> LineMoments:
-    """Lines whose every record comes from another line with the chance m = `migrants`, from each of them as likely (L2).
+    """Moments of lines in which every record comes from another line with probability m = `migrants`, all equally likely (L2).
 
-    W' = (1 − 1/n)(W + B) and D' = ρ² D + (1 − 1/k)(W + B)/n, with B and ρ as in `lines_by_quotas`. At m = 1 − 1/k a record comes from any line alike:
-    then W + D = (1 − 1/(k n))^T, exactly that of one line of all records. Exact.
+    W' = (1 − 1/n)(W + B) and D' = ρ² D + (1 − 1/k)(W + B)/n, with B and ρ as in `lines_by_quotas`. At m = 1 − 1/k a record comes from all lines
+    with the same probability. Then W + D = (1 − 1/(k n))^T, exactly as for a single line of all records. Exact.
 
     Source: derived here.
 
@@ -70,9 +70,9 @@ def lines_at_random(
 
 
 def lines_isolated(n: int, fits: int, *, lines: int) -> np.ndarray:
-    """W + D of lines that learn from their own records alone, divisor n (L3).
+    """W + D of lines that learn only from their own records, divisor n (L3).
 
-    1 − (1/k)[1 − (1 − 1/n)^T], which ends at 1 − 1/k and not at 0: every line collapses, each to a point of its own. Exact.
+    1 − (1/k)[1 − (1 − 1/n)^T], whose limit is 1 − 1/k and not 0: every line collapses, but each to a different point. Exact.
 
     Source: derived here.
 
@@ -84,7 +84,7 @@ def lines_isolated(n: int, fits: int, *, lines: int) -> np.ndarray:
 
 def _followed(n: int, fits: int, lines: int, migrants: float, divisor: Divisor, temperature: float, is_drawn: bool) -> LineMoments:
     if lines < 1 or not 0 <= migrants <= 1 or (lines == 1 and migrants):
-        raise BadInput(f"migrants must be a share in [0, 1] of records that other lines wrote, got {migrants} of {lines} lines")
+        raise BadInput(f"migrants must be in [0, 1], the share of records that other lines wrote, got {migrants} for {lines} lines")
     bias = 1.0 if divisor == "n" else n / (n - 1)
     others = max(lines - 1, 1)
     kept, apart = 1 - migrants * lines / others, 1 - (1 - migrants) ** 2 - migrants**2 / others

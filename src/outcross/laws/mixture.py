@@ -1,4 +1,4 @@
-"""Mixtures of normal distributions in closed form: density, moments, and how far apart two of them are (M1)."""
+"""Mixtures of normal distributions in closed form: density, moments and distances (M1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class NormalMixture:
-    """Σ_k w_k N(m_k, C_k), one a chain."""
+    """One mixture Σ_k w_k N(m_k, C_k) per chain."""
 
     weights: np.ndarray  # (chains…, K), each row sums to 1
     means: np.ndarray  # (chains…, K, d)
@@ -22,28 +22,28 @@ class NormalMixture:
 
     @cached_property
     def mean(self) -> np.ndarray:
-        """Mean of the whole, (chains…, d)."""
+        """Mean of the mixture, (chains…, d)."""
         return np.einsum("...k,...kd->...d", self.weights, self.means)
 
     @cached_property
     def covariance(self) -> np.ndarray:
-        """Covariance of the whole, within the components and between them, (chains…, d, d)."""
+        """Covariance of the mixture, within and between the components, (chains…, d, d)."""
         apart = self.means - self.mean[..., None, :]
         between = np.einsum("...k,...kd,...ke->...de", self.weights, apart, apart)
         return np.einsum("...k,...kde->...de", self.weights, self.covariances) + between
 
     def log_joint(self, points: np.ndarray) -> np.ndarray:
-        """ln w_k N(x; m_k, C_k) of points (chains…, n, d), in nats, (chains…, n, K)."""
+        """Return ln w_k N(x; m_k, C_k) of points (chains…, n, d), in nats, (chains…, n, K)."""
         with np.errstate(divide="ignore"):
             weights = np.log(self.weights)
         return weights[..., None, :] + log_normal(points, self.means, np.linalg.cholesky(self.covariances))
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
-        """ln p(x) of points (chains…, n, d), in nats, (chains…, n)."""
+        """Return ln p(x) of points (chains…, n, d), in nats, (chains…, n)."""
         return log_sum_exp(self.log_joint(points))
 
     def points(self, n: int, rng: np.random.Generator, chains: tuple[int, ...] | None = None) -> np.ndarray:
-        """n independent draws, (chains…, n, d); `chains` where one mixture is drawn from side by side."""
+        """Draw n independent points, (chains…, n, d). `chains` is the shape of several independent samples of a single mixture."""
         chains = self.weights.shape[:-1] if chains is None else chains
         edges = np.cumsum(self.weights, axis=-1)[..., None, :-1]
         component = (rng.random((*chains, n, 1)) >= edges).sum(axis=-1)
@@ -55,7 +55,7 @@ class NormalMixture:
 
 
 def log_normal(points: np.ndarray, means: np.ndarray, roots: np.ndarray) -> np.ndarray:
-    """ln N(x_i; m_k, L_k L_kᵀ) in nats, (chains…, n, K); `roots` are the lower triangular L, (chains…, K, d, d)."""
+    """Return ln N(x_i; m_k, L_k L_kᵀ) in nats, (chains…, n, K). `roots` are the lower triangular L, (chains…, K, d, d)."""
     d = points.shape[-1]
     whiten = np.swapaxes(np.linalg.inv(roots), -1, -2)
     square = np.square(points[..., None, :, :] @ whiten - means[..., :, None, :] @ whiten).sum(axis=-1)  # (chains…, K, n)
@@ -64,7 +64,7 @@ def log_normal(points: np.ndarray, means: np.ndarray, roots: np.ndarray) -> np.n
 
 
 def log_sum_exp(logs: np.ndarray) -> np.ndarray:
-    """ln Σ exp along the last axis, without overflow."""
+    """Return ln Σ exp along the last axis, without overflow."""
     top = logs.max(axis=-1)
     return top + np.log(np.exp(logs - top[..., None]).sum(axis=-1))
 
@@ -72,8 +72,8 @@ def log_sum_exp(logs: np.ndarray) -> np.ndarray:
 def overlap(first: NormalMixture, second: NormalMixture) -> np.ndarray:
     """∫ p q of two mixtures, (chains…): Σ_ij w_i v_j N(m_i - m_j; 0, C_i + C_j).
 
-    Exact. In units of one over the volume of the data space; infinite where a component of each has shrunk to the same
-    point. Source: textbook; Shumailov et al. 2305.17493 (released code).
+    Exact. The unit is one over the volume of the data space. It is infinite if both mixtures have a component that has
+    shrunk to the same point. Source: textbook; Shumailov et al. 2305.17493 (released code).
 
     >>> unit = NormalMixture(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
     >>> round(float(overlap(unit, unit)), 6)
@@ -93,9 +93,9 @@ def overlap(first: NormalMixture, second: NormalMixture) -> np.ndarray:
 def l2_squared(first: NormalMixture, second: NormalMixture) -> np.ndarray:
     """Squared L2 distance of the densities of two mixtures, (chains…) (M1).
 
-    ∫ (p - q)² = (pp) + (qq) - 2 (pq), each a sum over pairs of components (`overlap`). Exact; 0 where the laws agree. It
-    misleads: it is not bounded, it goes to infinity as a model shrinks to a point, and it has the unit of one over the
-    volume of the data space, so two data sets cannot be compared by it.
+    ∫ (p - q)² = (pp) + (qq) - 2 (pq), each a sum over pairs of components (`overlap`). Exact; 0 if the mixtures are equal.
+    It can mislead: it is unbounded, because it goes to infinity as a model shrinks to a point. Its unit is one over the
+    volume of the data space, so it cannot compare two data sets.
 
     Source: Shumailov et al. 2305.17493 (released code; the distance of their Gaussian mixture experiment).
 

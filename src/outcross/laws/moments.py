@@ -1,4 +1,4 @@
-"""The law of the moments of a normal sample."""
+"""The distribution of the moments of a normal sample."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from outcross.data.records import Moments
 
 
 def sampled(mean: np.ndarray, root: np.ndarray, n: int, rng: np.random.Generator) -> Moments:
-    """Moments of n points of N(mean, root rootᵀ), of each chain its own, without the points.
+    """Draw the moments of n points of N(mean, root rootᵀ) for each chain, without drawing the points.
 
-    The sample mean is N(mean, root rootᵀ / n), the scatter Wishart with n - 1 degrees of freedom, and they are independent
-    (Cochran 1934). `mean` is (chains…, d), `root` (chains…, d, d) or one for all.
+    The sample mean is N(mean, root rootᵀ / n), and the scatter is Wishart with n - 1 degrees of freedom. They are
+    independent (Cochran 1934). `mean` is (chains…, d), and `root` is (chains…, d, d) or a single matrix for all chains.
     """
     if mean.shape[-1] == 1:
         off = root[..., 0] * rng.standard_normal(mean.shape) / math.sqrt(n)
@@ -24,10 +24,10 @@ def sampled(mean: np.ndarray, root: np.ndarray, n: int, rng: np.random.Generator
 
 
 def bartlett(shape: tuple[int, ...], degrees: int, rng: np.random.Generator) -> np.ndarray:
-    """A factor A with A Aᵀ Wishart of the identity, (chains…, d, min(d, degrees)) for the shape (chains…, d).
+    """Draw a factor A for which A Aᵀ is Wishart with identity scale, (chains…, d, min(d, degrees)) for the shape (chains…, d).
 
-    The lower triangle that a QR decomposition of the `degrees` normal points has: normal below the diagonal, on it roots of chi-squares
-    of `degrees`, `degrees` - 1 … degrees of freedom. Fewer points than dimensions leave columns out (Bartlett 1933).
+    It is the lower triangle of a QR decomposition of `degrees` normal points. Its numbers are normal below the diagonal, and on the diagonal they are
+    roots of chi-squares with `degrees`, `degrees` - 1 … degrees of freedom. With fewer points than dimensions it has fewer columns (Bartlett 1933).
     """
     columns = min(shape[-1], degrees)
     factor = np.tril(rng.standard_normal((*shape, columns)), -1)
@@ -37,5 +37,5 @@ def bartlett(shape: tuple[int, ...], degrees: int, rng: np.random.Generator) -> 
 
 
 def chi_square(degrees: int, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Chi-squares; 0 where there are no degrees of freedom."""
+    """Draw chi-square numbers; 0 for no degrees of freedom."""
     return 2 * rng.standard_gamma(degrees / 2, shape)

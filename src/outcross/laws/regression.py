@@ -1,8 +1,8 @@
-"""What least squares becomes when it is fitted again and again to labels that its predecessor wrote.
+"""Laws of least squares that is fitted repeatedly to labels of its predecessor.
 
-x ~ N(0, I) in d `dimensions`, y = x.w* + noise of standard deviation `noise`; the error of a fit is E|w - w*|^2, the
-excess of its squared test error over the noise, in squared label units. T counts fits, T = g + 1; a law returns its curve
-for T = 1 … `fits`. Every fit needs more than d + 1 rows, or the expectation is infinite.
+x ~ N(0, I) in d `dimensions`, and y = x.w* + noise of standard deviation `noise`. The error of a fit is E|w - w*|^2, the
+excess of its squared test error over the noise, in squared label units. T counts fits, T = g + 1. A law returns its curve
+for T = 1 … `fits`. Every fit needs more than d + 1 rows; otherwise the expectation is infinite.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from outcross.laws.gaussian import Sizes, rows_of_fits
 
 
 def coefficient_error_replace(sizes: Sizes, fits: int, *, dimensions: int, noise: ArrayLike = 1.0) -> np.ndarray:
-    """Expected squared error of the coefficients when each fit sees its predecessor's labels alone (R1, R2).
+    """Expected squared error of the coefficients when each fit sees only its predecessor's labels (R1, R2).
 
-    sum_{t<=T} noise_t^2 d/(n_t - d - 1): each fit adds its own error to the one that it inherits. `noise` may be a
-    sequence, one a fit (noise_1 is the human labels'). Exact for every finite size, whether the x are relabelled or drawn
-    anew; relabelling needs one size. It also holds where the noise is fitted with divisor n - d. Source: Gerstgrasser et
-    al. 2404.01413 (same x); Dohmatob et al. 2402.07712 (fresh x).
+    sum_{t<=T} noise_t^2 d/(n_t - d - 1): each fit adds its own error to the inherited error. `noise` can be a
+    sequence with one number per fit (noise_1 belongs to the human labels). Exact for every finite size, with relabelled and
+    with newly drawn x; relabelling needs a single size. It also holds if the noise is fitted with divisor n - d. Source:
+    Gerstgrasser et al. 2404.01413 (same x); Dohmatob et al. 2402.07712 (fresh x).
 
     >>> round(float(coefficient_error_replace(111, 10, dimensions=10)[-1]), 6)
     1.0
@@ -32,9 +32,9 @@ def coefficient_error_replace(sizes: Sizes, fits: int, *, dimensions: int, noise
 def coefficient_error_accumulate(n: int, fits: int, *, dimensions: int, noise: float = 1.0) -> np.ndarray:
     """Expected squared error of the coefficients when all labels are kept and the same x are relabelled (R1).
 
-    noise^2 d/(n-d-1) sum_{i<=T} 1/i^2, since w_T - w* = sum_i (1/i) X^+ noise_i: at most pi^2/6 times the first fit's
-    (`coefficient_error_accumulate_limit`). Exact for every finite n and T. With fresh x it is the leading term for large
-    n/d only. Source: Gerstgrasser et al. 2404.01413; the factor is universal, Dey and Donoho 2410.22812.
+    noise^2 d/(n-d-1) sum_{i<=T} 1/i^2, because w_T - w* = sum_i (1/i) X^+ noise_i. It is at most pi^2/6 times the error of
+    the first fit (`coefficient_error_accumulate_limit`). Exact for every finite n and T. With fresh x it is only the leading
+    term for large n/d. Source: Gerstgrasser et al. 2404.01413; the factor is universal, Dey and Donoho 2410.22812.
 
     >>> round(float(coefficient_error_accumulate(111, 10, dimensions=10)[-1]), 6)
     0.154977
@@ -44,9 +44,9 @@ def coefficient_error_accumulate(n: int, fits: int, *, dimensions: int, noise: f
 
 
 def coefficient_error_accumulate_limit(n: int, *, dimensions: int, noise: float = 1.0) -> float:
-    """Where `coefficient_error_accumulate` ends: pi^2/6 times the first fit's error (R1).
+    """Limit of `coefficient_error_accumulate` for infinite T: pi^2/6 times the error of the first fit (R1).
 
-    A limit for infinite T, exact in n; the bound of Gerstgrasser et al. 2404.01413. Source: there.
+    Exact in n. It is the bound of Gerstgrasser et al. 2404.01413.
 
     >>> round(coefficient_error_accumulate_limit(111, dimensions=10), 6)
     0.164493
@@ -57,10 +57,10 @@ def coefficient_error_accumulate_limit(n: int, *, dimensions: int, noise: float 
 def coefficient_error_after(
     generations: int, n: int, *, teacher_rows: int, dimensions: int, noise: float = 1.0, teacher_noise: float = 1.0
 ) -> float:
-    """Expected squared error of a fit to n labels that the last of a chain of `generations` teachers wrote (R2).
+    """Expected squared error of a fit to n labels of the last teacher in a chain of `generations` teachers (R2).
 
-    noise^2 d/(n-d-1) + generations * teacher_noise^2 d/(teacher_rows-d-1): linear in the length of the chain, and more
-    rows for the last fit cannot repair it. Each teacher fits `teacher_rows` labels of its predecessor's, with fresh x.
+    noise^2 d/(n-d-1) + generations * teacher_noise^2 d/(teacher_rows-d-1). It is linear in the length of the chain, and more
+    rows for the last fit cannot repair it. Each teacher is fitted to `teacher_rows` labels of its predecessor, with fresh x.
     Exact. Source: Dohmatob et al. 2402.07712 (isotropic, ridgeless).
 
     >>> round(coefficient_error_after(3, 10**9, teacher_rows=111, dimensions=10), 6)
@@ -71,12 +71,12 @@ def coefficient_error_after(
 
 
 def label_shift_error(n: int, *, synthetic_share: float, shift: float, dimensions: int, noise: float = 1.0) -> float:
-    """Expected squared error of one fit to human rows and rows labelled by a model that is wrong (R3).
+    """Expected squared error of a fit to human rows and rows with labels of a wrong model (R3).
 
-    A share p = m/n of the rows is labelled by w2 with `shift` = |w2 - w*|^2, all with the same noise: noise^2 d/(n-d-1) +
-    shift [m(m+2)/(n(n+2)) + (n+1)(d-1) m(n-m) / (n(n-1)(n+2)(n-d-1))], which is the paper's noise^2 d/n + p^2 shift to
-    leading order and p(1-p)(d+1)/n shift beyond it. So any fixed share of such data ends in a plateau, p^2 shift,
-    however many rows there are. Exact, fresh x, whole m; the shift may be random, then its expectation.
+    A share p = m/n of the rows has labels of w2 with `shift` = |w2 - w*|^2, and all rows have the same noise. The error is
+    noise^2 d/(n-d-1) + shift [m(m+2)/(n(n+2)) + (n+1)(d-1) m(n-m) / (n(n-1)(n+2)(n-d-1))]. To leading order this is the
+    paper's noise^2 d/n + p^2 shift; the next term is p(1-p)(d+1)/n shift. So any fixed share of such data has the limit
+    p^2 shift for many rows. Exact for fresh x and a whole number m. For a random shift use its expectation.
 
     Source: Dohmatob et al. 2410.04840, Corollary 1 (leading terms); exact form derived here from the Haar moments of an
     orthonormal frame. Their results on correlated x and random features are not covered.

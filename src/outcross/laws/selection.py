@@ -1,7 +1,7 @@
-"""What a selection by nearness does to a Gaussian that is fitted again and again to what it keeps.
+"""Laws of a Gaussian that is fitted repeatedly to its own samples after a selection by distance from the centre.
 
-All of them are limits of many records a batch: the batch that a model writes is its law, so that nothing is lost by drawing. T counts
-fits, as elsewhere in laws. With few records a chain narrows faster still, as it does without a selection.
+All of them are limits for many records per batch, in which a batch represents the model's law without sampling error. T counts
+fits, as in all laws. With few records a chain narrows even faster, as it does without a selection.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ End = Literal["central", "outlying"]
 
 
 def variance_kept(share: float, dimensions: int = 1, end: End = "central") -> float:
-    """The variance that the central or outlying share of a normal law keeps, as a fraction of that law's own, per dimension (B1).
+    """Variance of the central or outlying share of a normal distribution, as a fraction of its full variance, per dimension (B1).
 
-    Central, one dimension: λ = 1 − 2aφ(a)/c with a = Φ⁻¹(½ + c/2), c the share. In d dimensions the cut is by Mahalanobis distance,
-    whose square is χ² with d degrees: λ = P(χ²_{d+2} ≤ q)/c with P(χ²_d ≤ q) = c. The outlying share keeps what the central one of 1 − c leaves.
+    For the central share c in one dimension λ = 1 − 2aφ(a)/c with a = Φ⁻¹(½ + c/2). In d dimensions the cut is by Mahalanobis distance,
+    whose square is χ² with d degrees of freedom: λ = P(χ²_{d+2} ≤ q)/c with P(χ²_d ≤ q) = c. The outlying share c is the complement of the central
+    share 1 − c.
 
     >>> round(variance_kept(0.5), 6), round(variance_kept(0.9), 6), variance_kept(1.0)
     (0.142652, 0.623015, 1.0)
@@ -39,9 +40,9 @@ def variance_kept(share: float, dimensions: int = 1, end: End = "central") -> fl
 
 
 def variance_replace_selected(fits: int, *, kept: float, temperature: float = 1.0) -> np.ndarray:
-    """Variance when each model learns from what a selection keeps of the last one's records: (λ × temperature)^(T − 1) (B1).
+    """Variance when each model learns from the selected records of its predecessor: (λ × temperature)^(T − 1), (fits,) (B1).
 
-    `kept` is λ, as `variance_kept` gives it. A limit of many records. (fits,)
+    `kept` is λ, the result of `variance_kept`. A limit for many records.
 
     >>> np.round(variance_replace_selected(3, kept=0.5), 4).tolist()
     [1.0, 0.5, 0.25]
@@ -50,11 +51,11 @@ def variance_replace_selected(fits: int, *, kept: float, temperature: float = 1.
 
 
 def variance_accumulate_selected(sizes: Sizes, fits: int, *, kept: float, temperature: float = 1.0) -> np.ndarray:
-    """Variance when all human records and all that a selection kept since are learned from (B1).
+    """Variance when each model learns from all human records and the selected records of all generations, (fits,) (B1).
 
-    `sizes` are the human records, then what is kept of each generation. With equal sizes P_T = Γ(T + λ) / (Γ(1 + λ) Γ(T + 1)), which
-    falls as T^−(1 − λ): accumulation with any λ < 1 collapses as a power of T. With others, N records and n new ones make
-    P' = P (N + λn)/(N + n). A limit of many records. (fits,)
+    `sizes` are the number of human records, then the number of kept records of each generation. With equal sizes
+    P_T = Γ(T + λ) / (Γ(1 + λ) Γ(T + 1)), which falls as T^−(1 − λ): with any λ < 1 accumulation collapses as a power of T. With other sizes,
+    N records and n new records give P' = P (N + λn)/(N + n). A limit for many records.
 
     >>> np.round(variance_accumulate_selected(100, 200, kept=variance_kept(0.5))[[9, 199]], 6).tolist()
     [0.147543, 0.011377]

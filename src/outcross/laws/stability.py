@@ -1,4 +1,4 @@
-"""When retraining on a mix with one's own samples stays where it is."""
+"""Conditions under which retraining on a mix with a model's own samples is stable."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from outcross.errors import BadInput
 def is_locally_stable(weight: float, *, distance: float, lipschitz: float, concavity: float) -> bool:
     """Whether iterative retraining near the best model is known to be stable (S1).
 
-    weight (1 + lipschitz distance / concavity) < 1/2. `weight` is lambda, the weight of synthetic beside human records in
-    argmax E_data log p + lambda E_model log p: a ratio, not a share, and it may exceed 1. `distance` is the Wasserstein
-    distance of the best model of the family to the data, `lipschitz` the Lipschitz constant of the Hessian of the
-    log-likelihood in the record, `concavity` the strong concavity of the expected log-likelihood at the best model.
-    Sufficient and local: False means not known to be stable, not unstable. It bounds the expected update; finite samples
-    add their own error.
+    The condition is weight (1 + lipschitz distance / concavity) < 1/2. `weight` is lambda, the weight of synthetic relative
+    to human records in argmax E_data log p + lambda E_model log p: a ratio and not a share, which can exceed 1. `distance` is
+    the Wasserstein distance of the best model of the family from the data, `lipschitz` the Lipschitz constant of the Hessian
+    of the log-likelihood in the record, and `concavity` the strong concavity of the expected log-likelihood at the best
+    model. The condition is sufficient and local: False means that stability is not known, not that it is absent. It bounds
+    the expected update; finite samples add their own error.
 
     Source: Bertrand et al. 2310.00429 (secondary sources, twice; see science/collapse.md section 5.1).
 
@@ -28,7 +28,7 @@ def is_locally_stable(weight: float, *, distance: float, lipschitz: float, conca
 def largest_stable_weight(*, distance: float, lipschitz: float, concavity: float) -> float:
     """The synthetic weight below which retraining is known to be stable: 1 / (2 (1 + lipschitz distance / concavity)) (S1).
 
-    At most 1/2, one synthetic record in three. Conditions and source as `is_locally_stable`.
+    It is at most 1/2, which is one synthetic record in three. Conditions and source are those of `is_locally_stable`.
 
     >>> largest_stable_weight(distance=1.0, lipschitz=1.0, concavity=1.0)
     0.25

@@ -1,4 +1,4 @@
-"""What selection by a verifier can save, and what it lets pass."""
+"""Laws of selection by a verifier: when it prevents collapse, and how many errors remain."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from outcross.errors import BadInput
 
 
 def verifier_breakdown(keeps_correct: float, keeps_wrong: float) -> float:
-    """Share of wrong labels beyond which a verifier's selection no longer saves a linear classifier (V1).
+    """Share of wrong labels above which selection by a verifier no longer saves a linear classifier (V1).
 
-    p* = 1/(1 + psi/phi), phi = `keeps_correct` = P(kept | correct) in (0, 1] and psi = `keeps_wrong` = P(kept | wrong): in
-    the limit of infinite data a classifier trained on what is kept is perfect where the generator errs less often than
-    p*, and inverted where it errs more. A verifier that keeps everything gives 1/2, a perfect one 1. The labels are wrong
-    at random, two classes. Only the ratio counts: a strict verifier that is no more discerning saves nothing.
+    p* = 1/(1 + psi/phi) with phi = `keeps_correct` = P(kept | correct) in (0, 1] and psi = `keeps_wrong` = P(kept | wrong). In
+    the limit of infinite data a classifier that is trained on the kept records is perfect if the generator errs less often
+    than p*, and inverted if it errs more often. p* is 1/2 for a verifier that keeps everything, and 1 for a perfect verifier.
+    There are two classes, and labels are wrong at random. Only the ratio matters: a stricter verifier with the same ratio
+    does not help.
 
-    Source: Feng et al. 2406.07515 (threshold); it is where E[kept label | true label] changes its sign.
+    Source: Feng et al. 2406.07515 (threshold); at p* the sign of E[kept label | true label] changes.
 
     >>> verifier_breakdown(1.0, 1.0), verifier_breakdown(0.5, 0.0), verifier_breakdown(0.8, 0.2)
     (0.5, 1.0, 0.8)
@@ -30,10 +31,10 @@ def verifier_breakdown(keeps_correct: float, keeps_wrong: float) -> float:
 
 
 def plurality_breakdown(keeps_correct: float, keeps_wrong: float, answers: int) -> float:
-    """Share of wrong answers beyond which the right one is no longer the most frequent of those kept, of `answers` possible ones (V2).
+    """Share of wrong answers above which the right answer is no longer the most frequent kept answer, for `answers` possible answers (V2).
 
-    p*_K = (K − 1)φ / ((K − 1)φ + ψ) where the wrong answers are spread evenly over the K − 1 others; with K = 2 it is `verifier_breakdown`. A
-    teacher with a systematic error gives one wrong answer again and again: there it is the value for K = 2, whatever K is.
+    p*_K = (K − 1)φ / ((K − 1)φ + ψ) if the wrong answers are spread evenly over the K − 1 others; for K = 2 it is `verifier_breakdown`. A
+    teacher with a systematic error always gives the same wrong answer. For such a teacher use the value for K = 2, for every K.
 
     Source: derived here; the binary case is Feng et al. 2406.07515.
 
@@ -41,7 +42,7 @@ def plurality_breakdown(keeps_correct: float, keeps_wrong: float, answers: int) 
     [0.9, 0.9643, 0.75]
     """
     if answers < 2:
-        raise BadInput(f"answers must be 2 at least, got {answers}; a question with one answer is none")
+        raise BadInput(f"answers must be at least 2, got {answers}; a question needs several possible answers")
     ratio = 1 / verifier_breakdown(keeps_correct, keeps_wrong) - 1
     return 1 / (1 + ratio / (answers - 1))
 
@@ -49,37 +50,37 @@ def plurality_breakdown(keeps_correct: float, keeps_wrong: float, answers: int) 
 def kept_error(wrong: float, keeps_correct: float, keeps_wrong: float) -> float:
     """Share of wrong records among those that a verifier keeps: pψ / (pψ + (1 − p)φ) (V3).
 
-    p = `wrong` is their share before it looks. Valid for every kind of record, whatever learns from them.
+    p = `wrong` is their share before the selection. Valid for every kind of record and every learner.
 
     >>> round(kept_error(0.2, 0.9, 0.3), 4)
     0.0769
     """
     if not 0 <= wrong <= 1:
         raise BadInput(f"wrong must be in [0, 1], got {wrong}; write 0.2 for twenty percent")
-    verifier_breakdown(keeps_correct, keeps_wrong)  # which checks the rates
+    verifier_breakdown(keeps_correct, keeps_wrong)  # checks the rates
     passed = wrong * keeps_wrong + (1 - wrong) * keeps_correct
     if passed == 0:
         raise BadInput(
-            "the verifier keeps nothing, every record is wrong and it keeps no wrong one; there is no share of what is kept"
+            "the verifier keeps nothing, because every record is wrong and it keeps no wrong record; raise keeps_wrong or lower wrong"
         )
     return wrong * keeps_wrong / passed
 
 
 class LinearAccuracy(NamedTuple):
-    """Accuracy of the theorem's classifier over training sets."""
+    """Distribution over training sets of the accuracy of the theorem's classifier."""
 
     mean: float
     spread: float
-    """Standard deviation of one classifier."""
+    """Standard deviation of the accuracy of a classifier."""
 
 
 def linear_accuracy(n: int, dimensions: int, wrong: float, keeps_correct: float, keeps_wrong: float) -> LinearAccuracy:
-    """Accuracy of the mean of ±x as a classifier, learned from what a verifier keeps of n labels (V4).
+    """Accuracy of the mean of ±x as a classifier, learned from the labels that a verifier keeps of n labels (V4).
 
-    x ~ N(0, I), the label is the side of a plane through the origin and wrong with probability p. With N = n[(1 − p)φ + pψ] kept labels and
-    s = [(1 − p)φ − pψ]/[(1 − p)φ + pψ] the part along the true direction is normal with mean s√(2/π) and variance (1 − 2s²/π)/N, what lies across it has
-    length χ_{d−1}/√N, and the accuracy is 1 − angle/π. Exact but for N, which is put at its mean. The sign of s, and with it the side of 1/2 on which the
-    accuracy lies, changes at `verifier_breakdown`.
+    x ~ N(0, I). The label is the side of a plane through the origin, and it is wrong with probability p. There are N = n[(1 − p)φ + pψ] kept
+    labels; let s = [(1 − p)φ − pψ]/[(1 − p)φ + pψ]. The component of the classifier along the true direction is normal with mean s√(2/π) and
+    variance (1 − 2s²/π)/N. The component orthogonal to it has length χ_{d−1}/√N. The accuracy is 1 − angle/π. Exact except that N is replaced by its
+    mean. At `verifier_breakdown` s changes its sign, and the accuracy crosses 1/2.
 
     Source: derived here; the setting is Theorem 4.2 of Feng et al. 2406.07515.
 
@@ -91,11 +92,13 @@ def linear_accuracy(n: int, dimensions: int, wrong: float, keeps_correct: float,
     if not 0 <= wrong <= 1:
         raise BadInput(f"wrong must be in [0, 1], got {wrong}; write 0.2 for twenty percent")
     if dimensions < 2 or n < 1:
-        raise BadInput(f"a plane needs two dimensions and one label at least, got {dimensions} and {n}")
-    verifier_breakdown(keeps_correct, keeps_wrong)  # which checks the rates
+        raise BadInput(f"a plane needs at least two dimensions and one label, got {dimensions} and {n}")
+    verifier_breakdown(keeps_correct, keeps_wrong)  # checks the rates
     correct, passed = (1 - wrong) * keeps_correct, wrong * keeps_wrong
     if correct + passed == 0:
-        raise BadInput("the verifier keeps nothing, every label is wrong and it keeps no wrong one; there is nothing to learn from")
+        raise BadInput(
+            "the verifier keeps nothing, because every label is wrong and it keeps no wrong label; raise keeps_wrong or lower wrong"
+        )
     kept, sign = n * (correct + passed), (correct - passed) / (correct + passed)
     middles = (np.arange(400) + 0.5) / 400
     along = sign * np.sqrt(2 / np.pi) + np.sqrt((1 - 2 * sign**2 / np.pi) / kept) * norm.ppf(middles)
@@ -105,11 +108,12 @@ def linear_accuracy(n: int, dimensions: int, wrong: float, keeps_correct: float,
 
 
 def plurality_accuracy(right: float, wrong: float, rivals: int, silent: int = 0) -> float:
-    """Probability that the right answer to a question is the most frequent one among the answers that were kept (V5).
+    """Probability that the right answer to a question is the most frequent of the kept answers (V5).
 
-    `right` is the expected number of right answers to the question, `wrong` that of each of `rivals` wrong ones; `silent` further answers never occur.
-    Counts are Poisson, which is the law of many questions, and equals are drawn: Σ_j f(j; right) [F(j)^{R+1} − F(j − 1)^{R+1}] / [(R + 1) f(j)] with f, F of
-    a rival. As counts grow it becomes a step at `plurality_breakdown`.
+    `right` is the expected number of right answers to the question, and `wrong` is that of each of `rivals` wrong answers. `silent` further answers
+    never occur. Counts are Poisson, the limit for many questions, and ties are broken at random:
+    Σ_j f(j; right) [F(j)^{R+1} − F(j − 1)^{R+1}] / [(R + 1) f(j)], with f and F of a rival. For large counts it becomes a step at
+    `plurality_breakdown`.
 
     Source: derived here.
 
@@ -119,7 +123,7 @@ def plurality_accuracy(right: float, wrong: float, rivals: int, silent: int = 0)
     from scipy.stats import poisson
 
     if not (0 <= right < np.inf and 0 <= wrong < np.inf and rivals >= 1 and silent >= 0):
-        raise BadInput(f"expected counts must be 0 or more and rivals 1 at least; got {right}, {wrong}, {rivals} and {silent}")
+        raise BadInput(f"expected counts must be at least 0 and rivals at least 1; got {right}, {wrong}, {rivals} and {silent}")
     counts = np.arange(1, int(max(right, wrong) + 12 * np.sqrt(max(right, wrong)) + 40))
     own, below, at = poisson.pmf(counts, right), poisson.cdf(counts - 1, wrong), poisson.pmf(counts, wrong)
     upto = below + at
@@ -131,12 +135,13 @@ def plurality_accuracy(right: float, wrong: float, rivals: int, silent: int = 0)
 
 
 def self_selected_error(wrong: float, ways: int, candidates: int) -> float:
-    """Share of wrong answers among those that a teacher holds likeliest of so many of his own (V6).
+    """Share of wrong answers if a teacher keeps the likeliest of `candidates` answers of its own (V6).
 
-    He errs with probability p = `wrong`, in `ways` ways that share it alike, and knows his own law. While the right answer is his likeliest one,
-    1 − p > p/ways, it is kept where one of k is right: p^k. Beyond that it is kept only where all are: 1 − (1 − p)^k. Where all answers are equally likely
-    (p/ways and 1 − p differ by no more than rounding), the choice is chance: p. So a vote over answers and a choice by
-    likelihood fail at one p, and errors that he believes in are never found out.
+    The teacher errs with probability p = `wrong`, shared equally by `ways` wrong answers, and it knows its own law. If the right answer is its
+    likeliest answer, 1 − p > p/ways, a right answer is kept if at least one of the k candidates is right, so the share of wrong answers is p^k.
+    Otherwise a right answer is kept only if all candidates are right, so the share is 1 − (1 − p)^k. If all answers are equally likely (p/ways and
+    1 − p differ by no more than rounding), the choice is random, and the share is p. A vote over answers and a choice by likelihood thus fail at the
+    same p, and a choice by likelihood never detects errors that the teacher considers likely.
 
     Source: derived here.
 
@@ -144,7 +149,7 @@ def self_selected_error(wrong: float, ways: int, candidates: int) -> float:
     (0.0081, 0.9744)
     """
     if not (0 <= wrong <= 1 and ways >= 1 and candidates >= 1):
-        raise BadInput(f"wrong must be in [0, 1], ways and candidates 1 at least; got {wrong}, {ways} and {candidates}")
+        raise BadInput(f"wrong must be in [0, 1], ways and candidates at least 1; got {wrong}, {ways} and {candidates}")
     each = wrong / ways
     if is_tie(each, 1 - wrong):
         return wrong
@@ -152,7 +157,7 @@ def self_selected_error(wrong: float, ways: int, candidates: int) -> float:
 
 
 def is_tie(first: float, second: float) -> bool:
-    """Whether two probabilities of one answer are the same but for rounding, as .9/9 and 1 − .9 are.
+    """Whether two probabilities of single answers are equal up to rounding, as with .9/9 and 1 − .9.
 
     >>> is_tie(0.9 / 9, 1 - 0.9), is_tie(0.1, 0.1001)
     (True, False)
@@ -162,10 +167,10 @@ def is_tie(first: float, second: float) -> bool:
 
 @dataclass(frozen=True)
 class KnownAnswers:
-    """What a law must know of questions that teachers answer: the task, how the teachers err, and what is kept."""
+    """The facts about questions and teachers for a law: the task, the errors of the teachers, and the selection."""
 
     questions: int | None
-    """How many there are, each as likely; None for points of which the side of a plane is asked."""
+    """Number of equally likely questions; None for points and the side of a plane on which they lie."""
     answers: int
     dimensions: int
     error: float
@@ -173,23 +178,23 @@ class KnownAnswers:
     keeps_correct: float = 1.0
     keeps_wrong: float = 1.0
     candidates: int = 1
-    """Answers of a teacher to a question, of which the one that he holds likeliest is kept."""
+    """Number of answers of a teacher to each question, of which its likeliest answer is kept."""
 
     @property
     def ways(self) -> int:
-        """Wrong answers that share the probability of an error."""
+        """Number of wrong answers that share the probability of an error."""
         return 1 if self.mistakes == "same_answer" else self.answers - 1
 
     @property
     def threshold(self) -> float:
-        """The share of wrong answers of a teacher from which on what is kept teaches a wrong one, in the limit of many records."""
+        """The share of wrong answers of a teacher from which on the kept answers teach a wrong answer, in the limit of many records."""
         return plurality_breakdown(self.keeps_correct, self.keeps_wrong, self.ways + 1)
 
 
 def expected_of_answers(measure: str, n: int, generations: int, known: KnownAnswers) -> np.ndarray | None:
-    """The curve of a reading of `measures.answers` where teachers answer n questions at generation 0; None where no law is known.
+    """Return the curve of a reading of `measures.answers` if teachers answer n questions at generation 0; None if no law is known.
 
-    What becomes of students of students is not known, so that the curve ends at generation 1.
+    There is no law for students of students, so the curve ends at generation 1.
     """
     error = self_selected_error(known.error, known.ways, known.candidates)
     correct, passed = (1 - error) * known.keeps_correct, error * known.keeps_wrong

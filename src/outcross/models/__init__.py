@@ -1,10 +1,12 @@
-"""What learns and writes.
+"""Learners, and the models that they fit.
 
-A learner is a recipe (frozen values); `fit` returns a model, which is another type: `sample(draw, prompts, rng)` writes
-records (exactly from the law that `draw` names), `log_prob(records)` is their log-likelihood in nats, `save(folder)` and
-the learner's `load(folder)` keep it without pickle. A language model also has `next_log_prob(records)`. `learns` names the kinds of records it takes, `takes_weights` whether it can weigh
-records (the loop resamples where it cannot), `trains` whether it has steps, batches and a start, `searches` whether it has beams. Vector models act on
-leading chain axes. The same stream gives the same bytes.
+A learner is a recipe of frozen values. Its `fit` returns a model, which is a separate type. A model's `sample(draw, prompts, rng)` writes
+records, exactly from the law that `draw` describes. Its `log_prob(records)` returns their log-likelihood in nats. `save(folder)` of the model
+and `load(folder)` of the learner store it without pickle. A language model also has `next_log_prob(records)`.
+
+A learner's `learns` names the kinds of records that it takes. `takes_weights` says whether it can weigh records; if it cannot, the loop
+resamples them. `trains` says whether it has steps, batches and a start. `searches` says whether its models have beam search.
+Vector models act on leading chain axes. The same random stream gives the same bytes.
 
 `exports` names the targets of `outcross export` that its models can be written for. A learner that names `transformers` has `as_transformers`.
 """
@@ -25,7 +27,7 @@ from outcross.recipe import Family, kind, one_of, recipe
 
 
 class Model(Protocol):
-    """What came of a fit."""
+    """The result of a fit."""
 
     def sample(self, draw: Draw, prompts: Any, rng: np.random.Generator) -> Any: ...
     def log_prob(self, records: Any) -> np.ndarray: ...
@@ -33,79 +35,91 @@ class Model(Protocol):
 
 
 class LanguageModel(Model, Protocol):
-    """A model of text, which says what may come next."""
+    """A model of text, which gives the probabilities of the next token."""
 
     def next_log_prob(self, records: Any) -> np.ndarray:
-        """Log-probability of each token to follow each block of text, in nats, (n, vocabulary): the law that `sample` draws from at temperature 1.
+        """Return the log-probability of each token to follow each block of text, in nats, (n, vocabulary).
 
-        Minus infinity for a token that never comes. Who asks hands over as many blocks as the rows that it can hold.
+        This is the law that `sample` draws from at temperature 1. A token that can never follow has minus infinity. All rows are returned at
+        once, so the caller limits the number of blocks to what its memory can hold.
         """
         ...
 
 
 class Learner:
-    """What learns: frozen values, and how to fit."""
+    """A recipe of frozen values that says how a model is fitted."""
 
     paper: ClassVar[str] = ""
-    """Where the learner is from; empty for one that is not published."""
+    """The paper that the learner comes from; empty if it was not published."""
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
-    """Packages of others, as the package index names them, whose versions decide the numbers of its models."""
+    """Third-party packages whose versions affect the numbers of its models, by their names in the package index."""
     learns: ClassVar[tuple[str, ...]]
     takes_weights: ClassVar[bool] = True
     trains: ClassVar[bool] = False
     searches: ClassVar[bool] = False
-    """Whether its models write by beams and with a repetition penalty."""
+    """Whether its models support beam search and a repetition penalty."""
     marks: ClassVar[bool] = False
     """Whether its models can leave a watermark in what they write."""
     reads_online: ClassVar[bool] = False
-    """Whether a fit can have its batches written anew by the models of their records (`rows: online`); it then takes `online`."""
+    """Whether `fit` can draw fresh records for every batch from the models that wrote them (`rows: online`). It then takes `online`."""
 
     continues: ClassVar[bool] = False
-    """Whether every fit is given the model of the generation before it, as one whose labels it learns from."""
+    """Whether every fit receives the model of the previous generation, for example to learn from its labels."""
     rescores: ClassVar[bool] = False
-    """Whether its models say how probable they hold the tokens that they write (`decoded`), and hold what another said against themselves
-    (`rescored`)."""
+    """Whether its models report the log-probabilities of the tokens that they write (`decoded`), and can compare reported
+    log-probabilities with their own (`rescored`)."""
     shard: int | None = None
-    """Records that one step of a generation writes, where writing is slow; None for all. Models then take `first`, the number of the first one."""
+    """Number of records that one step of a generation writes, for models that write slowly; None if one step writes all. `sample` then takes
+    `first`, the number of the step's first record."""
     exports: ClassVar[tuple[str, ...]] = ()
     is_remote: ClassVar[bool] = False
-    """Whether its models write elsewhere: what they wrote must be kept, because it cannot be had again."""
+    """Whether its models run on a remote server. Their records must be stored, because they cannot be generated again."""
 
     def form(self, block: int) -> Any:
-        """How text must be cut for this learner (a recipe); None for learners of numbers."""
+        """Return the recipe that says how text is cut into records for this learner; None for learners of numbers."""
         return None
 
     def content(self) -> str:
-        """Digest of the files that it reads beside the human data: weights and tokenizer; empty where there are none."""
+        """Return the digest of the files that the learner reads beside the human data, such as weights and a tokenizer; empty if there are none."""
         return ""
 
     def schedule(self, training: Schedule) -> Schedule:
-        """The full schedule, what was left out filled in; BadInput where it says what this learner would ignore. Called again it changes nothing."""
+        """Return the schedule with the learner's defaults for all values that were left out.
+
+        Raises BadInput if the schedule sets a value that this learner would ignore. A second call changes nothing.
+        """
         return training
 
     def check(self, draw: Draw) -> None:
-        """BadInput where its models cannot write as `draw` says."""
+        """Raise BadInput if its models cannot sample as `draw` says."""
 
     def get_ready(self) -> None:
-        """Import what fitting and sampling need, where that takes long: done while another process does a step."""
+        """Import the libraries for fitting and sampling if that is slow. It is called while another process does a step."""
 
     def begin(self, human: Human, training: Schedule | None, rng: np.random.Generator) -> Model | None:
-        """What training starts from; None where a fit needs no start."""
+        """Return the model that training starts from; None if a fit needs no start."""
         return None
 
     def fit(
         self, records: Any, weights: np.ndarray | None, start: Model | None, training: Schedule | None, rng: np.random.Generator
     ) -> Model:
-        """A learner that keeps the best of its checkpoints also takes `validation`, human records; one that reads on-line also takes `online`."""
+        """Return a model that is fitted to the records.
+
+        A learner that keeps the best of its checkpoints also takes `validation`, which are human records. A learner with `reads_online` also
+        takes `online`.
+        """
         raise NotImplementedError
 
     def load(self, folder: Path) -> Model:
         raise NotImplementedError
 
     def as_transformers(self, folder: Path) -> Mapping[str, bytes | Path]:
-        """The files of a folder that `transformers` loads, of a model that was saved in `folder`: by name what each holds, or a file to copy."""
+        """Return the files of a folder that `transformers` can load, for a model that was saved in `folder`.
+
+        Each file name maps to the content of the file, or to the path of a file to copy.
+        """
         raise BadInput(
-            f"{kind(self)} makes no model that transformers can load; name transformers in its exports, and write as_transformers"
+            f"{kind(self)} makes no model that transformers can load; name transformers in its exports and define as_transformers"
         )
 
 
@@ -136,14 +150,14 @@ LEARNERS: Family = Family({
 
 @recipe
 class Task:
-    """What is learned, and for how long."""
+    """A learner with its training schedule."""
 
     learner: Annotated[Learner, one_of(LEARNERS, "learner")]
     training: Schedule | None = None
     content: str = ""
-    """Digest of the files that the learner reads, where the step reads them."""
+    """Digest of the files that the learner reads, if the step reads them."""
 
     @property
     def given(self) -> dict[str, str]:
-        """The digest of what the learner reads, by the name that people gave it."""
+        """Return the digest of the files that the learner reads, under the name that the user gave the model; empty if there are none."""
         return {str(getattr(self.learner, "model", kind(self.learner))): self.content} if self.content else {}

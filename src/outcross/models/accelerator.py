@@ -1,4 +1,4 @@
-"""Where torch works: one thread of the processor, or the device that was asked for."""
+"""The device that torch uses: one thread of the processor, or the requested device."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from outcross.errors import BadInput, missing_extra
 
 
 def one_thread() -> None:
-    """One torch thread a step: the same bytes whatever the machine's cores, and parallel arms instead of parallel sums."""
+    """Limit torch to one thread per step.
+
+    The results are then the same bytes on any number of cores. Arms run in parallel instead.
+    """
     try:
         import torch
     except ImportError:
@@ -16,7 +19,7 @@ def one_thread() -> None:
 
 
 def device() -> str:
-    """What --device said; BadInput where torch knows no such device or sees none."""
+    """Return the value of --device. Raises BadInput if torch does not know the device or cannot find it."""
     import torch
 
     name = runtime.device()
@@ -25,5 +28,5 @@ def device() -> str:
     except RuntimeError:
         raise BadInput(f"--device {name!r} is not known; use cpu, cuda or cuda:1") from None
     if wanted.type == "cuda" and not torch.cuda.is_available():
-        raise BadInput(f"--device {name} was asked for, torch {torch.__version__} sees no such device; use --device cpu")
+        raise BadInput(f"--device {name} was requested, but torch {torch.__version__} finds no such device; use --device cpu")
     return name

@@ -1,4 +1,4 @@
-"""A teacher of one size and a student of another, who learns from what was kept of the teacher's text."""
+"""A teacher and a student of another size, which learns from the teacher's text after selection."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from outcross.recipe import kind, one_of, recipe
 
 @recipe
 class Apprentice(Learner):
-    """A teacher who learns from people at generation 0, and from generation 1 on a student of another size, begun anew each time.
+    """A teacher that learns from human text at generation 0, and a student of another size that is trained from scratch at every later generation.
 
-    Student and teacher read one vocabulary. With several `teachers` of the same kind each learns from documents of its own, and the candidates of a prompt are
-    theirs in turn (`draw.candidates` a multiple of `teachers`); their blocks say who wrote them, so that `select: [{kind: route, …}]` chooses among them.
+    Student and teacher use the same vocabulary. If there are several `teachers`, all have the same settings and each learns from its own
+    documents. The teachers then write the candidates of a prompt in turn, so `draw.candidates` must be a multiple of `teachers`. Each block
+    records its author, so that `select: [{kind: route, …}]` can choose among them.
     """
 
     paper = "Shimabucoro et al., EMNLP 2024, arXiv 2407.01490 (active inheritance); Odumakinde et al., arXiv 2408.14960 (routing)"
@@ -45,7 +46,7 @@ class Apprentice(Learner):
             learns: tuple[str, ...] = learner.learns
             if "text" not in learns or learner.is_remote or isinstance(learner, Apprentice):
                 raise ValueError(
-                    f"{name} must be a language model that is trained here, as ngram or transformer, got {kind(learner)}"
+                    f"{name} must be a language model that is trained locally, such as ngram or transformer, got {kind(learner)}"
                 )
         return self
 
@@ -61,14 +62,14 @@ class Apprentice(Learner):
     def form(self, block):
         of_teacher, of_student = self.teacher.form(block), self.student.form(block)
         if of_teacher != of_student:
-            raise BadInput("teacher and student must cut text alike; give both the same vocabulary (and the same tokens)")
+            raise BadInput("teacher and student must cut text in the same way; give both the same vocabulary (and the same tokens)")
         return of_student
 
     def schedule(self, training):
         scheduled = (self.student if self.student.trains else self.teacher).schedule(training)
         if not isinstance(scheduled.start, Scratch):
             raise BadInput(
-                "training.start must be scratch for apprentice, whose students begin anew; write training.start: scratch"
+                "training.start must be scratch for apprentice, because every student is trained from scratch; write training.start: scratch"
             )
         return scheduled
 
@@ -103,13 +104,18 @@ class Apprentice(Learner):
         return learner.fit(records, weights, blank, training if learner.trains else None, rng)
 
     def _parts(self, records: Blocks) -> list[Blocks]:
-        """What each teacher learns from: all records, or those of documents of its own. BadInput where one has none."""
+        """Return the records of each teacher: all records for one teacher, otherwise those of the teacher's own documents.
+
+        Raises BadInput if a teacher has no records.
+        """
         if self.teachers == 1:
             return [records]
         number = np.unique(records.column("_document"), return_inverse=True)[1] % self.teachers
         parts = [records.take(np.flatnonzero(number == teacher)) for teacher in range(self.teachers)]
         if not all(len(part) for part in parts):
-            raise BadInput(f"{self.teachers} teachers need as many documents, each of its own; give more text or fewer teachers")
+            raise BadInput(
+                f"{self.teachers} teachers need at least {self.teachers} documents, because each learns from its own; give more text or fewer teachers"
+            )
         return parts
 
     def load(self, folder):
@@ -132,12 +138,12 @@ class ApprenticeModel:
 
     @property
     def writer(self) -> Any:
-        """The student, or the first teacher where there is none yet."""
+        """The student, or the first teacher if there is no student yet."""
         return self.student if self.student is not None else (self.taught or self.blanks)[0]
 
     @property
     def parameters(self) -> int:
-        """Numbers that the student (at generation 0: each teacher) has learned."""
+        """Number of parameters of the student; at generation 0, of each teacher."""
         return self.writer.parameters
 
     @property
@@ -149,7 +155,7 @@ class ApprenticeModel:
         return self.writer.block
 
     def sample(self, draw, prompts, rng) -> Blocks:
-        """Blocks of the student, or of the teachers in turn: one teacher after the other continues all prompts."""
+        """Return blocks by the student, or by the teachers in turn. One teacher after the other continues all prompts."""
         if self.student is not None or len(self.taught) == 1 or prompts is None:
             written = self.writer.sample(draw, prompts, rng)
             return written if self.learner.teachers == 1 else _by(written, f"{WRITTEN_BY}student")
@@ -161,13 +167,13 @@ class ApprenticeModel:
         return Blocks.concat(pieces)
 
     def log_prob(self, records: Blocks) -> np.ndarray:
-        """Log-probability of each block in nats, (n,): of the student, or of a teacher drawn at random."""
+        """Return the log-probability of each block in nats, (n,), under the student, or under an equal mixture of the teachers."""
         if self.student is not None or len(self.taught) < 2:
             return self.writer.log_prob(records)
         return np.logaddexp.reduce([teacher.log_prob(records) for teacher in self.taught], axis=0) - np.log(len(self.taught))
 
     def next_log_prob(self, records: Blocks) -> np.ndarray:
-        """Log-probability of each token to follow each block, (n, vocabulary): of the student, or of the first teacher."""
+        """Return the log-probability of each token to follow each block, (n, vocabulary), under the student, or under the first teacher."""
         return self.writer.next_log_prob(records)
 
     def save(self, folder: Path) -> None:
@@ -182,7 +188,7 @@ class ApprenticeModel:
 
 
 def _by(records: Blocks, who: str) -> Blocks:
-    """The same blocks, whose group names who wrote them."""
+    """Return the same blocks with the name of their author as their group."""
     import polars as pl
 
     return Blocks(records.frame.with_columns(pl.lit(who).alias("_group")))

@@ -1,4 +1,4 @@
-"""What the library `transformers` reads of a model beside its weights: how it writes, and its tokenizer."""
+"""The files that the library `transformers` reads beside a model's weights: generation settings and tokenizer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ SPECIAL = ("bos", "eos", "pad")
 
 
 def generation(ids: Mapping[str, Any]) -> bytes:
-    """generation_config.json: greedy, and with `do_sample` from the whole law. Left out, top_k would be 50. `ids` are the special tokens'."""
+    """Return generation_config.json: greedy decoding, and with `do_sample` sampling from the full law.
+
+    If top_k were left out, transformers would use 50. `ids` are the numbers of the special tokens.
+    """
     how = {"do_sample": False, "num_beams": 1, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0}
     return as_json({f"{name}_token_id": ids[name] for name in SPECIAL if ids.get(name) is not None} | how)
 
 
 def tokenizer(tokens: Mapping[str, str], length: int | None) -> bytes:
-    """tokenizer_config.json: text that spells a special token is ordinary text. `tokens` are the special ones, `length` the longest text."""
+    """Return tokenizer_config.json. Text that spells a special token is ordinary text.
+
+    `tokens` are the special tokens, `length` is the maximum number of tokens in a text.
+    """
     settings: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast", "add_prefix_space": False}
     settings |= {"clean_up_tokenization_spaces": False, "split_special_tokens": True}
     settings |= {f"{name}_token": token for name, token in tokens.items()}
@@ -24,7 +30,7 @@ def tokenizer(tokens: Mapping[str, str], length: int | None) -> bytes:
 
 
 def opened(tokenizer_json: str, start: str, number: int) -> bytes:
-    """A tokenizer.json that puts the start token before every text."""
+    """Return tokenizer.json with a rule that puts the start token before every text."""
     first = {"SpecialToken": {"id": start, "type_id": 0}}
     text, second_text = ({"Sequence": {"id": name, "type_id": place}} for place, name in enumerate("AB"))
     processor = {
@@ -35,7 +41,7 @@ def opened(tokenizer_json: str, start: str, number: int) -> bytes:
 
 
 def unopened(tokenizer_json: str) -> bytes:
-    """A tokenizer.json that puts nothing before a text or behind it, as the tokenizers of many models do."""
+    """Return tokenizer.json without the rule by which the tokenizers of many models add tokens before or after a text."""
     return as_json(json.loads(tokenizer_json) | {"post_processor": None})
 
 

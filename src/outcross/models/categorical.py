@@ -27,12 +27,12 @@ class Categorical(Learner):
 
 @dataclass(frozen=True, eq=False)
 class CategoricalModel:
-    """Probabilities of K states, one row a chain; each row sums to 1."""
+    """Probabilities of K states, one row per chain. Each row sums to 1."""
 
     probabilities: np.ndarray  # (chains…, K)
 
     def law(self, draw) -> np.ndarray:
-        """The probabilities that a draw samples from: temperature, then top-k, then nucleus; ties go to the lower state."""
+        """Return the probabilities that a draw samples from: first the temperature, then top-k, then the nucleus. Ties keep the lower state."""
         p = self.probabilities
         if draw.temperature == 0:
             p = np.eye(p.shape[-1])[np.argmax(p, axis=-1)]
@@ -53,11 +53,11 @@ class CategoricalModel:
         return p
 
     def sample(self, draw, prompts, rng) -> Counts:
-        """Counts (chains…, K) of `draw.records` independent draws."""
+        """Return the counts (chains…, K) of `draw.records` independent draws."""
         return Counts(rng.multinomial(draw.records, self.law(draw)))
 
     def log_prob(self, records: Counts) -> np.ndarray:
-        """Log-likelihood of all records of a chain in nats, order counted, (chains…)."""
+        """Return the log-likelihood of all records of a chain in nats, as an ordered sequence, (chains…)."""
         with np.errstate(divide="ignore"):
             logs = np.log(self.probabilities)
         return np.where(records.array > 0, records.array * logs, 0.0).sum(axis=-1)
@@ -67,5 +67,5 @@ class CategoricalModel:
         return cls(packed.load(folder / "categorical.npz")["probabilities"])
 
     def save(self, folder: Path) -> None:
-        # Of a few hundred records a state's share takes few different values.
+        # With a few hundred records the shares have few different values, so the packed file is small.
         packed.save(folder / "categorical.npz", probabilities=self.probabilities)

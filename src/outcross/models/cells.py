@@ -18,9 +18,9 @@ from outcross.statistics.cells import drawn_by_group
 
 @recipe
 class CellsLearner(Learner):
-    """The shares of cells, class by group: a generator that knows nothing else of its records.
+    """A generator of the shares of cells (class by group), which models nothing else of its records.
 
-    Where the human data fix the sizes of groups, its samples have them too, and it learns the classes of each group on their own.
+    If the human data fix the sizes of groups, its samples have the same sizes, and it learns the classes of each group separately.
     """
 
     paper = "Wyllie, Shumailov and Papernot, FAccT 2024, arXiv 2403.07857 (the loop); Wright-Fisher model (its law)"
@@ -45,10 +45,10 @@ class CellsModel(CategoricalModel):
     """Shares of cells, (chains…, K), which sum to 1."""
 
     sizes: np.ndarray
-    """The fixed share of rows of each group, (groups,); empty where sizes are drawn."""
+    """The fixed share of rows of each group, (groups,); empty if the sizes are random."""
 
     def sample(self, draw, prompts, rng) -> Counts:
-        """Counts (chains…, K) of `draw.records` records."""
+        """Return the counts (chains…, K) of `draw.records` records."""
         if not self.sizes.size:
             return super().sample(draw, prompts, rng)
         law = self.law(draw)

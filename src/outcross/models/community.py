@@ -1,4 +1,4 @@
-"""What several models are together: a mixture, of which each writes its share."""
+"""Several models as one mixture, in which each model writes its share of the records."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from outcross.estimate import NotApplicable
 
 
 class NoneInCommon(NotApplicable, AttributeError):
-    """What is asked of a model, and several models together have not."""
+    """An attribute that a single model has and a mixture of models does not have."""
 
 
 @dataclass(frozen=True, eq=False)
 class CommunityModel:
-    """The models of several teachers as one: a record is by each of them with the chance of its share.
+    """The mixture of the models of several teachers. The probability that a teacher wrote a record is the teacher's share.
 
-    Readings of models that are distributions of known moments or states see the moments and the probabilities of the mixture.
+    If the models have known moments or state probabilities, `mean`, `covariance` and `probabilities` are those of the mixture.
     """
 
     models: Mapping[str, Any]
     """By teacher."""
     shares: Mapping[str, float]
-    """Of records, in (0, 1]; they sum to 1."""
+    """Share of the records that each teacher writes, in (0, 1]; the shares sum to 1."""
 
     def __len__(self) -> int:
         return len(self.models)
@@ -37,11 +37,14 @@ class CommunityModel:
         return np.log([self.shares[name] for name in self.models])
 
     def log_prob(self, records: Any) -> np.ndarray:
-        """Log of the mean of the models' densities of each record, weighted by their shares, nats."""
+        """Return the log of the mean of the models' densities of each record, weighted by the shares, in nats."""
         return _log_mean([model.log_prob(records) for model in self.models.values()], self.logs)
 
     def next_log_prob(self, records: Any) -> np.ndarray:
-        """Log-probability of each token to follow a block, (n, vocabulary): each model weighs as much as its share and the block's probability say."""
+        """Return the log-probability of each token to follow a block, (n, vocabulary).
+
+        The weight of a model is proportional to its share times its probability of the block.
+        """
         of_block = np.array([model.log_prob(records) for model in self.models.values()]) + self.logs[:, None]
         weights = of_block - np.logaddexp.reduce(of_block, axis=0)
         nexts = np.array([model.next_log_prob(records) for model in self.models.values()])
@@ -50,7 +53,9 @@ class CommunityModel:
     def __getattr__(self, name: str) -> Any:
         if name in ("mean", "covariance", "probabilities") and all(hasattr(model, name) for model in self.models.values()):
             return getattr(self, f"_{name}")()
-        raise NoneInCommon(f"needs a model's {name}, several teachers together have none; read that of each teacher")
+        raise NoneInCommon(
+            f"needs a model's {name}, which a mixture of several teachers does not have; read {name} of each teacher"
+        )
 
     def _weighted(self, name: str) -> np.ndarray:
         return np.sum([self.shares[teacher] * getattr(model, name) for teacher, model in self.models.items()], axis=0)
@@ -62,7 +67,7 @@ class CommunityModel:
         return self._weighted("mean")
 
     def _covariance(self) -> np.ndarray:
-        """Of the mixture: the mean covariance, and the covariance of the means about their common mean."""
+        """Return the covariance of the mixture: the mean covariance plus the covariance of the means about their common mean."""
         common = self._mean()
         apart = {name: model.mean - common for name, model in self.models.items()}
         between = [self.shares[name] * offset[..., :, None] * offset[..., None, :] for name, offset in apart.items()]

@@ -1,4 +1,4 @@
-"""Which token comes next, and which texts stay: what every network that writes token by token shares."""
+"""Choice of the next token and of the best texts, for all networks that write token by token."""
 
 from __future__ import annotations
 
@@ -17,48 +17,51 @@ from outcross.models.green import GreenLists
 from outcross.models.writing import RESCORED_TOKENS
 
 SCORES_AT_A_TIME = 2**22
-"""Scores of next tokens that are worked out at a time: what a CPU keeps near."""
-_GROUP = 64  # scores that are looked at together, so that a vocabulary is looked at in two levels
-_LARGE = 4096  # the vocabulary from which two levels are faster than one
+"""Number of logits that are computed at a time, few enough for the cache of a CPU."""
+_GROUP = 64  # size of a group of tokens, by which a vocabulary is searched in two levels
+_LARGE = 4096  # size of the vocabulary from which two levels are faster than one
 
 
 class Reader(Protocol):
-    """A network on its way through texts, one a row. It has read everything that `read` was given, in order."""
+    """A network that reads several texts, one per row. Its state covers all tokens that `read` has received, in order."""
 
     @property
     def vocabulary(self) -> int: ...
 
     def read(self, tokens: Tensor) -> Tensor:
-        """Read on, (rows, t), and give the hidden state after the last token, (rows, width)."""
+        """Read the next tokens (rows, t), and return the hidden state after the last token, (rows, width)."""
         ...
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Scores of the next token in fp32, (rows, vocabulary)."""
+        """Return the logits of the next token in fp32, (rows, vocabulary)."""
         ...
 
     def follow(self, parents: Tensor) -> None:
-        """Go on with these rows, (m,), any of them as often as it is named, those of one record side by side."""
+        """Continue with the rows whose numbers are `parents`, (m,). A row may occur several times. Rows of one record must be adjacent."""
         ...
 
 
 class Begin(Protocol):
-    """What begins to read n records of so many tokens, each to be followed by so many new tokens in at most so many texts."""
+    """A function that starts to read records of `opened` tokens each.
+
+    Each record is followed by `new_tokens` new tokens, in at most `texts` alternative texts.
+    """
 
     def __call__(self, records: int, opened: int, new_tokens: int, texts: int) -> Reader: ...
 
 
 class WrittenTokens(NamedTuple):
-    """What a network wrote, and how probable it held some of it to be."""
+    """The tokens that a network wrote, and log-probabilities of some of them."""
 
     tokens: NDArray[np.int32]  # (n, new_tokens)
-    scored: NDArray[np.int64]  # (m,), the rows of `tokens` that `log_probs` is about
+    scored: NDArray[np.int64]  # (m,), the rows of `tokens` that have `log_probs`
     log_probs: NDArray[np.float32]
-    """Nats of each token in those rows, (m, new_tokens): raw, before temperature, cuts, penalty and suppression."""
+    """Log-probability of each token in those rows in nats, (m, new_tokens), before temperature, cuts, penalty and suppression."""
 
 
 @dataclass(frozen=True)
 class TokenLaw:
-    """What is drawn from: `distribution` of `penalised` logits without the suppressed tokens."""
+    """The settings of the law that tokens are drawn from: `distribution` of the `penalised` logits without the suppressed tokens."""
 
     temperature: float = 1.0
     top_k: int = 0
@@ -67,14 +70,14 @@ class TokenLaw:
     suppressed: Sequence[int] = ()
     """Tokens that are never written."""
     marks: GreenLists | None = None
-    """The watermark that is left."""
+    """The green lists of the watermark; None for text without a watermark."""
 
     def __post_init__(self):
         check_draw(self.temperature, self.top_k, self.top_p)
 
 
 def rows_to_score(n: int, new_tokens: int) -> NDArray[np.int64]:
-    """Rows of n texts, evenly spread, that together hold at least RESCORED_TOKENS new tokens; all rows where there are fewer."""
+    """Return evenly spaced rows of n texts that together have at least RESCORED_TOKENS new tokens; all rows if there are fewer tokens."""
     wanted = min(n, math.ceil(RESCORED_TOKENS / max(1, new_tokens)))
     return np.arange(wanted, dtype=np.int64) * n // max(1, wanted)
 
@@ -82,9 +85,9 @@ def rows_to_score(n: int, new_tokens: int) -> NDArray[np.int64]:
 def write(
     begin: Begin, opened: Tensor, new_tokens: int, law: TokenLaw, *, rng: np.random.Generator, batch: int, device: torch.device
 ) -> WrittenTokens:
-    """Go on after each row of what was opened, (n, opened), by `new_tokens` tokens that are drawn from the law; `batch` rows at a time.
+    """Continue each row of `opened` (n, tokens) by `new_tokens` tokens that are drawn from the law, `batch` rows at a time.
 
-    Random numbers are drawn for all rows before the first, so that `batch` changes none of them; temperature 0 draws none.
+    The random numbers of all rows are drawn in advance, so `batch` does not change them. Temperature 0 draws none.
     """
     n = len(opened)
     uniforms = None if law.temperature == 0 else rng.random((new_tokens, n))
@@ -104,9 +107,9 @@ def write(
 def search(
     begin: Begin, opened: Tensor, new_tokens: int, beams: int, law: TokenLaw, *, batch: int, device: torch.device
 ) -> WrittenTokens:
-    """Go on after each row of what was opened, (n, opened), by the likeliest `new_tokens` tokens that a search of this width finds.
+    """Continue each row of `opened` (n, tokens) by the likeliest `new_tokens` tokens that a search of width `beams` finds.
 
-    `batch` texts are held at a time, the beams of a record among them.
+    `batch` is the number of texts that are processed at a time, where every beam of a record counts as a text.
     """
     if beams < 1:
         raise ValueError(f"beams must be at least 1, got {beams}")
@@ -122,14 +125,15 @@ def search(
 
 
 def _room(opened: Tensor, new_tokens: int, device: torch.device) -> Tensor:
-    """What was opened, with room behind it for what is written, (n, opened + new)."""
+    """Return the opened tokens, padded with room for the new tokens, (n, opened + new)."""
     return F.pad(opened, (0, new_tokens)).to(device)
 
 
 def _write(reader: Reader, text: Tensor, opened: int, law: TokenLaw, uniforms: Tensor | None, scored: Tensor) -> Tensor:
-    """Fill text (n, opened + new) behind its first `opened` tokens; give the raw nats of what is new in the rows `scored`, (m, new).
+    """Fill `text` (n, opened + new) in place after its first `opened` tokens.
 
-    Uniforms are (new, n); without them each token is the likeliest.
+    Returns the unmodified log-probabilities in nats of the new tokens in the rows `scored`, (m, new). `uniforms` are (new, n); without them
+    each token is the likeliest.
     """
     nats = torch.zeros(len(scored), text.shape[1] - opened, device=text.device)
     suppressed = torch.tensor(law.suppressed, dtype=torch.int64, device=text.device)
@@ -148,7 +152,7 @@ def _write(reader: Reader, text: Tensor, opened: int, law: TokenLaw, uniforms: T
                     green = torch.from_numpy(law.marks.after(text[rows, end - 1].cpu().numpy())).to(device=scores.device)
                     scores = (
                         scores + law.temperature * law.marks.bias * green
-                    )  # in logits after the temperature, as transformers adds it
+                    )  # transformers adds the bias to the logits after the temperature.
                 probabilities = distribution(scores, law.temperature, law.top_k, law.top_p)
                 text[rows, end] = draw(probabilities, uniforms[end - opened, rows])
             nats[here, end - opened] = raw.gather(1, text[scored[here], end, None])[:, 0]
@@ -157,9 +161,10 @@ def _write(reader: Reader, text: Tensor, opened: int, law: TokenLaw, uniforms: T
 
 
 def _search(reader: Reader, text: Tensor, opened: int, beams: int, law: TokenLaw) -> tuple[Tensor, Tensor]:
-    """The text that a search of this width finds likeliest for each record of text (n, opened + new), and the raw nats of what is new, (n, new).
+    """Return the likeliest text of each record (n, opened + new) that a search of width `beams` finds.
 
-    Row i · beams + j of all that is held on the way is beam j of record i, the best first.
+    Also returns the unmodified log-probabilities in nats of its new tokens, (n, new). During the search row i · beams + j is beam j of
+    record i, the best beam first.
     """
     n, new = len(text), text.shape[1] - opened
     suppressed = torch.tensor(law.suppressed, dtype=torch.int64, device=text.device)
@@ -184,7 +189,10 @@ def _search(reader: Reader, text: Tensor, opened: int, beams: int, law: TokenLaw
 
 
 def _continuations(logits: Tensor, text: Tensor, beams: int, penalty: float, suppressed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The best ways to go on with each text, (rows, beams or all tokens): what each adds to the total, its token, its raw nats."""
+    """Return the best next tokens of each text, (rows, beams or all tokens).
+
+    For each there are its penalised score, its token number and its unmodified log-probability in nats.
+    """
     raw = logits.log_softmax(-1)
     scores = penalised(raw, text, penalty).index_fill_(1, suppressed, -math.inf)
     added, tokens = top(scores, min(beams, scores.shape[1]))  # a record's best texts are among the best of each of its beams
@@ -192,9 +200,9 @@ def _continuations(logits: Tensor, text: Tensor, beams: int, penalty: float, sup
 
 
 def _best(totals: Tensor, added: Tensor, beams: int) -> tuple[Tensor, Tensor]:
-    """The best texts one token longer, (n, kept): their totals, and their places among all continuations of their record.
+    """Return the scores of the best texts that are one token longer, (n, kept), and their places among all continuations of their record.
 
-    `totals` are those of the texts so far, (n, held), `added` what their continuations would add, (n · held, each).
+    `totals` are the scores of the present texts, (n, texts). `added` are the scores of their continuations, (n · texts, continuations).
     """
     candidates = (totals[:, :, None] + added.unflatten(0, totals.shape)).flatten(1)
     ranked = candidates.sort(dim=1, descending=True, stable=True)
@@ -208,9 +216,10 @@ def _few_at_a_time(reader: Reader, hidden: Tensor) -> Iterator[slice]:
 
 
 def penalised(scores: Tensor, tokens: Tensor, penalty: float) -> Tensor:
-    """Scores (n, vocabulary) of the next token, those of the tokens (n, t) already there held back.
+    """Return the scores (n, vocabulary) of the next token, with a penalty on the tokens (n, t) that already occur.
 
-    Divided by the penalty where above 0 and multiplied where below: Keskar et al. (arXiv 1909.05858), whose formula divides alone, as it is in use.
+    Positive scores are divided by the penalty, negative scores are multiplied by it. This is the form in use of Keskar et al.
+    (arXiv 1909.05858), whose formula only divides.
     """
     if penalty == 1:
         return scores
@@ -219,10 +228,10 @@ def penalised(scores: Tensor, tokens: Tensor, penalty: float) -> Tensor:
 
 
 def distribution(logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) -> Tensor:
-    """Probabilities of the next token: what is drawn from, and the only definition of it.
+    """Return the probabilities of the next token that sampling uses. All samplers share this definition.
 
-    Logits are (…, vocabulary), fp32. First the temperature (0: all mass on the likeliest token), then the `top_k`
-    likeliest (0: all), then the nucleus, the fewest likeliest tokens that hold at least `top_p` of what is left
+    Logits are (…, vocabulary), fp32. First the temperature applies (0: all mass on the likeliest token), then the cut to the `top_k`
+    likeliest tokens (0: all), then the nucleus: the smallest set of likeliest tokens with at least `top_p` of the remaining mass
     (1: all; Holtzman et al. 2020). Of equally likely tokens the lower number is kept.
     """
     check_draw(temperature, top_k, top_p)
@@ -244,7 +253,7 @@ def distribution(logits: Tensor, temperature: float = 1.0, top_k: int = 0, top_p
 
 
 def check_draw(temperature: float, top_k: int, top_p: float) -> None:
-    """Refuse settings that define no distribution."""
+    """Raise ValueError for settings that define no distribution."""
     if not 0 <= temperature < float("inf"):
         raise ValueError(f"temperature must be 0 (greedy) or a finite number above it, got {temperature}")
     if top_k < 0:
@@ -254,11 +263,11 @@ def check_draw(temperature: float, top_k: int, top_p: float) -> None:
 
 
 def draw(probabilities: Tensor, uniforms: Tensor) -> Tensor:
-    """One token a row of (n, vocabulary), by inverting the cumulative distribution at uniforms (n,) in [0, 1).
+    """Draw one token per row of (n, vocabulary), by inversion of the cumulative distribution at uniforms (n,) in [0, 1).
 
-    Exact to float64. First the group of tokens is found in the sums of groups, then the token in its group: 60 times faster on a CPU than
-    one cumulative sum over 50,000 tokens. A token of probability zero is never drawn: the first place where a cumulative sum exceeds a
-    number below its total is a step up. (torch.multinomial is thirty times slower on a CPU.)
+    The result is exact to float64. First the group of tokens is located in the sums of groups, then the token in its group. This is 60 times
+    faster on a CPU than one cumulative sum over 50,000 tokens, and thirty times faster than torch.multinomial. A token of probability zero is
+    never drawn, because the first place where a cumulative sum exceeds a number below its total is a step up.
     """
     probabilities = F.pad(probabilities, (0, -probabilities.shape[1] % _GROUP))
     groups = probabilities.unflatten(1, (-1, _GROUP))
@@ -271,23 +280,23 @@ def draw(probabilities: Tensor, uniforms: Tensor) -> Tensor:
 
 
 def _step(cumulative: Tensor, heights: Tensor) -> tuple[Tensor, Tensor]:
-    """The first place of each row where a cumulative sum exceeds the height, (n, 1), which is brought below the total."""
+    """Return, for each row, the first place at which the cumulative sum exceeds the height (n, 1), and the height, limited to below the total."""
     total = cumulative[:, -1:]
     heights = torch.minimum(heights, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(cumulative, heights, right=True), heights
 
 
 def likeliest(logits: Tensor) -> Tensor:
-    """The likeliest token; the lowest number of equals (torch.argmax promises none)."""
+    """Return the likeliest token, the lowest number of equals (torch.argmax does not promise this)."""
     is_highest = logits == logits.amax(-1, keepdim=True)
     places = torch.arange(logits.shape[-1], device=logits.device)
     return torch.where(is_highest, places, logits.shape[-1]).amin(-1)
 
 
 def top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k highest scores of each row of (n, vocabulary) and their tokens, in falling order.
+    """Return the k highest scores of each row of (n, vocabulary) and their tokens, in descending order.
 
-    In a large vocabulary the highest tokens stand in the groups with the highest tokens, which are found seven times faster.
+    In a large vocabulary the groups with the highest maxima contain the highest scores. Searching these groups only is seven times faster.
     """
     groups = scores.shape[1] // _GROUP
     if scores.shape[1] < _LARGE or scores.shape[1] % _GROUP or k > groups // 8 or scores.device.type != "cpu":
@@ -302,12 +311,12 @@ def top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
 def _descending(probabilities: Tensor) -> Tensor:
     if probabilities.device.type != "cpu":
         return probabilities.sort(dim=-1, descending=True).values
-    ascending = np.sort(probabilities.numpy(), axis=-1)  # AVX-512: thirty times faster than torch's
+    ascending = np.sort(probabilities.numpy(), axis=-1)  # NumPy sorts with AVX-512, thirty times faster than torch.
     return torch.from_numpy(np.ascontiguousarray(ascending[..., ::-1]))
 
 
 def _first(probabilities: Tensor, ranked: Tensor, counts: Tensor) -> Tensor:
-    """Which tokens are among the `counts` likeliest, (…, vocabulary); the lower number first among equals."""
+    """Whether each token is among the `counts` likeliest, (…, vocabulary). Among equals the lower number comes first."""
     last = ranked.gather(-1, counts - 1)
     is_above, is_equal = probabilities > last, probabilities == last
     free = counts - is_above.sum(-1, keepdim=True)

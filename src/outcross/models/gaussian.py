@@ -18,21 +18,21 @@ from outcross.recipe import recipe
 class Gaussian(Learner):
     """A normal distribution fitted by its sample mean and covariance.
 
-    The divisor decides the speed of collapse: under replace E log s² falls about twice as fast with `n` (Kazdan et al.) as with
-    `n-1` (Shumailov et al., Theorem 3.1). With weights the covariance is the weighted mean square (divisor n), or that over
-    1 - Σw² for `n-1` (w sums to 1), which is unbiased for independent records.
+    The divisor decides the speed of collapse: under the policy replace, E log s² falls about twice as fast with `n` (Kazdan et al.) as with
+    `n-1` (Shumailov et al., Theorem 3.1). With weights w that sum to 1 the covariance is the weighted mean square for `n`. For `n-1` it is the
+    weighted mean square divided by 1 - Σw², which is unbiased for independent records.
 
-    Where the human records are moments (`human.records: moments`) it writes moments too: the same chains in law, at a cost that does not
-    grow with the records.
+    If the human records are moments (`human.records: moments`), the model writes moments too. The chains have the same law, at a cost that does
+    not grow with the number of records.
     """
 
     paper = "Shumailov et al., Nature 631:755 (2024), Theorem 3.1; Kazdan et al., arXiv 2410.16713"
     learns = ("vectors", "moments")
 
     divisor: Literal["n", "n-1"] = "n-1"
-    """What the sum of squares is divided by; it decides the speed of collapse."""
+    """The divisor of the sum of squares; it decides the speed of collapse."""
     known_variance: Annotated[float, Field(gt=0)] | None = None
-    """The variance of every dimension where it is known and only the mean is fitted (He et al.'s setting)."""
+    """The variance of every dimension, if it is known and only the mean is fitted (the setting of He et al.)."""
 
     def fit(self, records, weights, start, training, rng):
         mean, covariance = self._fitted(records, weights)
@@ -41,7 +41,7 @@ class Gaussian(Learner):
         return NormalModel(mean, covariance, "moments" if isinstance(records, Moments) else "points")
 
     def _fitted(self, records, weights) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and covariance."""
+        """Return the fitted mean and covariance."""
         n = len(records)
         if n < 2 and self.divisor == "n-1":
             raise BadInput(f"gaussian with divisor n-1 needs at least 2 records, got {n}")
@@ -61,17 +61,17 @@ class Gaussian(Learner):
 
 @dataclass(frozen=True, eq=False)
 class NormalModel:
-    """N(mean, covariance), one a chain."""
+    """One normal distribution N(mean, covariance) per chain."""
 
     mean: np.ndarray  # (chains…, d)
     covariance: np.ndarray  # (chains…, d, d)
     writes: Literal["points", "moments"] = "points"
-    """Which kind of records: that which it was fitted to."""
+    """The kind of records that the model writes, which is the kind that it was fitted to."""
 
     def sample(self, draw, prompts, rng) -> Vectors | Moments:
-        """Points (chains…, n, d) of N(mean, temperature × covariance), or their moments."""
+        """Return points (chains…, n, d) of N(mean, temperature × covariance), or their moments."""
         if draw.cuts:
-            raise BadInput("top_k and top_p cut lists of outcomes, a gaussian has none; leave them out")
+            raise BadInput("top_k and top_p apply to discrete outcomes, which a gaussian does not have; leave them out")
         if self.writes == "moments":
             return sampled(self.mean, root(draw.temperature * self.covariance), draw.records, rng)
         noise = rng.standard_normal((*self.mean.shape[:-1], draw.records, self.mean.shape[-1]))
@@ -84,13 +84,13 @@ class NormalModel:
         return Vectors(noise)
 
     def log_prob(self, records: Vectors) -> np.ndarray:
-        """Log-density in nats, (chains…, n); minus infinity off the support of a collapsed model, infinity on it."""
+        """Return the log-density in nats, (chains…, n). For a collapsed model it is infinity on the support and minus infinity elsewhere."""
         values, vectors = np.linalg.eigh(self.covariance)
         flat = values[..., None, :] <= 0  # directions without width
         along = (records.array - self.mean[..., None, :]) @ vectors
         square = np.square(along / np.sqrt(np.where(flat, 1.0, values[..., None, :])))
         nats = -0.5 * (np.where(flat, 0.0, square + np.log(np.where(flat, 1.0, values[..., None, :]) * 2 * np.pi))).sum(axis=-1)
-        on_it = np.where(flat.any(axis=-1), np.inf, nats)  # all mass on a point or a plane: an infinite density there
+        on_it = np.where(flat.any(axis=-1), np.inf, nats)  # All mass lies on a point or a plane, where the density is infinite.
         return np.where((flat & (along != 0)).any(axis=-1), -np.inf, on_it)
 
     def save(self, folder: Path) -> None:
@@ -98,7 +98,7 @@ class NormalModel:
 
 
 def root(covariance: np.ndarray) -> np.ndarray:
-    """A matrix L with L Lᵀ = covariance, also where it is singular."""
+    """Return a matrix L with L Lᵀ = covariance, even if the covariance is singular."""
     if covariance.shape[-1] == 1:
         return np.sqrt(np.maximum(covariance, 0))
     try:

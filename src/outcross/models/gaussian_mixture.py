@@ -14,36 +14,38 @@ from outcross.models.kde import refuse_reshaping
 from outcross.recipe import recipe
 
 NUMBERS = 2**22
-"""Numbers of a block of chains that are fitted side by side: chains x records x components x dimensions."""
+"""Size of a block of chains that are fitted together: chains x records x components x dimensions."""
 
 
 @recipe
 class GaussianMixture(Learner):
     """A mixture of normal distributions with full covariances, fitted by expectation-maximisation.
 
-    Each fit starts from k-means++ centres drawn from the run's stream, and keeps the likeliest of `starts`. It stops where a
+    Each fit begins with k-means++ centres drawn from the run's stream, and keeps the likeliest of `starts` fits. A fit stops when a
     step changes the mean log-likelihood of a record by less than `tolerance`. From the same start scikit-learn's
-    GaussianMixture gives the same numbers (tests/laws/test_mixture.py); it knows neither weights nor chains.
+    GaussianMixture gives the same numbers (tests/laws/test_mixture.py), but it supports neither weights nor chains.
     """
 
     paper = "Shumailov et al., Nature 631:755 (2024), Gaussian mixture; Alemohammad et al., arXiv 2307.01850 (25 modes); Dempster et al. (1977)"
-    learns = ("vectors", "blobs")  # blobs are vectors in clusters: they bring the metrics of mixtures along
+    learns = ("vectors", "blobs")  # Blobs are vectors in clusters, which add the measures of mixtures.
 
     components: Annotated[int, Field(ge=1, le=10_000)] = 2
-    """How many normal distributions are fitted."""
+    """Number of normal distributions in the mixture."""
     tolerance: Annotated[float, Field(gt=0)] = 1e-5
-    """Nats a record."""
+    """Change of the mean log-likelihood, in nats per record, below which a fit stops."""
     iterations: Annotated[int, Field(ge=1)] = 2000
-    """Iterations of expectation maximisation, at most."""
+    """Maximum number of iterations of expectation-maximisation."""
     regularisation: Annotated[float, Field(ge=0)] = 1e-6
-    """Added to every variance at every step, in squared units of the data: no component shrinks below it."""
+    """Number that is added to every variance at every step, in squared units of the data. No component can become narrower than this."""
     starts: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Random starts, of which the likeliest fit is kept."""
+    """Number of random starts; the likeliest fit is kept."""
 
     def fit(self, records, weights, start, training, rng):
         *chains, n, d = records.array.shape
         if n < self.components:
-            raise BadInput(f"gaussian_mixture of {self.components} components needs as many records, got {n}")
+            raise BadInput(
+                f"gaussian_mixture with {self.components} components needs at least {self.components} records, got {n}; give more records or fewer components"
+            )
         points = records.array.reshape(-1, n, d)
         shares = np.full(n, 1 / n) if weights is None else weights / weights.sum()
         at_once = max(1, NUMBERS // (n * self.components * d))
@@ -51,26 +53,26 @@ class GaussianMixture(Learner):
             blocks = [self._likeliest(points[i : i + at_once], shares, rng) for i in range(0, len(points), at_once)]
         except np.linalg.LinAlgError:
             raise BadInput(
-                f"a component of gaussian_mixture shrank to a point; raise regularisation, {self.regularisation:g} is too little"
+                f"a component of gaussian_mixture shrank to a point with regularisation {self.regularisation:g}; raise regularisation"
             ) from None
         parts = [np.concatenate(part) for part in zip(*blocks, strict=True)]
         return MixtureModel(*(part.reshape(*chains, *part.shape[1:]) for part in parts))
 
     def _likeliest(self, points: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Weights, means and covariances of each chain's likeliest fit of several starts."""
+        """Return weights, means and covariances of the likeliest of several fits, for each chain."""
         fits = [self.maximise(points, shares, self.seeded(points, shares, rng)) for _ in range(self.starts)]
         best = np.argmax([likelihood for _, likelihood in fits], axis=0), np.arange(len(points))
         return tuple(np.stack([getattr(fit, part) for fit, _ in fits])[best] for part in ("weights", "means", "covariances"))
 
     def seeded(self, points: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> NormalMixture:
-        """The mixture of the clusters around k-means++ centres, (chains, K)."""
+        """Return the mixture of the clusters around k-means++ centres, (chains, K)."""
         centres = seeds(points, shares, self.components, rng)
         nearest = np.argmin(_squares(points, centres), axis=-1)
         belongs = (nearest[..., None] == np.arange(self.components)).astype(float)
         return self._maximised(points, shares, belongs)
 
     def maximise(self, points: np.ndarray, shares: np.ndarray, start: NormalMixture) -> tuple[NormalMixture, np.ndarray]:
-        """The mixture and its log-likelihood a record where each chain stops rising."""
+        """Return the mixture at which each chain has converged, and its mean log-likelihood per record in nats."""
         parameters = [start.weights.copy(), start.means.copy(), start.covariances.copy()]
         likelihood = np.full(len(points), -np.inf)
         active = np.arange(len(points))
@@ -89,7 +91,7 @@ class GaussianMixture(Learner):
         return NormalMixture(*parameters), likelihood
 
     def _maximised(self, points: np.ndarray, shares: np.ndarray, belongs: np.ndarray) -> NormalMixture:
-        """The likeliest mixture given how much of each record belongs to each component, (chains, n, K)."""
+        """Return the likeliest mixture, given the responsibility of each component for each record, (chains, n, K)."""
         owned = np.swapaxes(belongs, -1, -2) * shares  # (chains, K, n)
         sizes = owned.sum(axis=-1) + 10 * np.finfo(float).eps / len(shares)
         means = owned @ points / sizes[..., None]
@@ -104,15 +106,15 @@ class GaussianMixture(Learner):
 
 
 class MixtureModel(NormalMixture):
-    """A fitted mixture of normal distributions, one a chain."""
+    """One fitted mixture of normal distributions per chain."""
 
     def sample(self, draw, prompts, rng) -> Vectors:
-        """Points (chains…, n, d), independent, so in no order of components."""
+        """Return independent points (chains…, n, d); they are not ordered by component."""
         refuse_reshaping(draw, "gaussian_mixture", "filter what it writes instead")
         return Vectors(self.points(draw.records, rng))
 
     def log_prob(self, records: Vectors) -> np.ndarray:
-        """Log-density in nats, (chains…, n)."""
+        """Return the log-density in nats, (chains…, n)."""
         return self.log_density(records.array)
 
     def save(self, folder: Path) -> None:
@@ -120,10 +122,10 @@ class MixtureModel(NormalMixture):
 
 
 def seeds(points: np.ndarray, shares: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """k records far from each other, (chains, k, d): greedy k-means++ (Arthur and Vassilvitskii 2007; scikit-learn's variant).
+    """Return k records that are far from each other, (chains, k, d), by greedy k-means++ (Arthur and Vassilvitskii 2007; scikit-learn's variant).
 
-    Each centre is a record drawn in proportion to its weight times its squared distance to the nearest centre so far; of
-    2 + ln k such candidates the one is kept that leaves the least distance.
+    A candidate for a centre is drawn with probability proportional to its weight times its squared distance to the nearest centre so far.
+    Of 2 + ln k candidates, the candidate with the smallest remaining total distance becomes the centre.
     """
     chains = np.arange(len(points))[:, None]
     first = rng.choice(points.shape[1], size=len(points), p=shares)
@@ -141,5 +143,5 @@ def seeds(points: np.ndarray, shares: np.ndarray, k: int, rng: np.random.Generat
 
 
 def _squares(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Squared distances, (chains, n, K)."""
+    """Return the squared distances, (chains, n, K)."""
     return sum(np.square(points[..., :, None, axis] - centres[..., None, :, axis]) for axis in range(points.shape[-1]))  # type: ignore[return-value]

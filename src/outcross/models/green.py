@@ -1,4 +1,4 @@
-"""Which tokens are green: the list of a watermark, as transformers makes it from the token before."""
+"""The green lists of a watermark, as transformers computes them from the previous token."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class GreenLists:
 
     scheme = "green"
     context = 1
-    """Tokens before that seed a list."""
+    """Number of previous tokens that seed a list."""
 
     def __init__(self, vocabulary: int, mark: Watermark):
         self.vocabulary, self.green = vocabulary, mark.green
@@ -26,11 +26,11 @@ class GreenLists:
         self._known: dict[int, np.ndarray] = {}
 
     def after(self, tokens: np.ndarray) -> np.ndarray:
-        """Whether each token of the vocabulary is green after each of these, (n, vocabulary)."""
+        """Whether each token of the vocabulary is green after each of these tokens, (n, vocabulary)."""
         return np.stack([self._list(token) for token in tokens.tolist()]) if len(tokens) else np.zeros((0, self.vocabulary), bool)
 
     def is_green(self, before: Sequence[int], token: int) -> bool:
-        """Whether a token is green after others, of which the last one counts."""
+        """Whether a token is green after the last of the tokens `before`."""
         return bool(self._list(int(before[-1]))[token])
 
     def _list(self, token: int) -> np.ndarray:
@@ -45,7 +45,7 @@ class GreenLists:
 
 @functools.lru_cache(2)
 def green_lists(vocabulary: int, mark: Watermark) -> GreenLists:
-    """The lists of a vocabulary and a mark, made once."""
+    """Return the green lists of a vocabulary and a watermark; they are computed once."""
     return GreenLists(vocabulary, mark)
 
 

@@ -21,13 +21,13 @@ PAIRS = 2**22
 
 @recipe
 class Kde(Learner):
-    """A Gaussian kernel on every training record; to sample is the smoothed bootstrap, so each generation adds its kernel's variance.
+    """A density with a Gaussian kernel on every training record. Sampling is the smoothed bootstrap, so each generation adds the kernel's variance.
 
     A number for `bandwidth` is the kernel's standard deviation in the data's own units, the same in every direction
     (Kazdan et al.; scikit-learn's KernelDensity). `scott` and `silverman` scale with the data: the kernel's covariance is
     factor² times the sample covariance of the chain (divisor n - 1; scipy's gaussian_kde), with factor n^(-1/(d+4)) and
-    (n (d+2)/4)^(-1/(d+4)). With weights n is the effective (Σw)²/Σw² and the covariance weighted, as scipy has it.
-    scikit-learn's rules of the same names leave out the data's scale: they are the number n^(-1/(d+4)).
+    (n (d+2)/4)^(-1/(d+4)). With weights, n is the effective number (Σw)²/Σw² and the covariance is weighted, as in scipy.
+    scikit-learn's rules of the same names ignore the scale of the data: there the kernel's standard deviation is the factor itself.
     """
 
     paper = (
@@ -36,7 +36,7 @@ class Kde(Learner):
     learns = ("vectors",)
 
     bandwidth: Annotated[float, Field(gt=0)] | Literal["scott", "silverman"] = "scott"
-    """The standard deviation of the kernel, or the rule that it follows."""
+    """The standard deviation of the kernel, or the rule that computes it."""
 
     def fit(self, records, weights, start, training, rng):
         if isinstance(self.bandwidth, str):
@@ -50,12 +50,12 @@ class Kde(Learner):
 
 @dataclass(frozen=True, eq=False)
 class KernelModel:
-    """The mean of normal densities about the points, one a chain."""
+    """The mean of normal densities about the points, one density per chain."""
 
     points: np.ndarray  # (chains…, n, d)
-    weights: np.ndarray | None  # (n,), of any scale; None where all points weigh the same
+    weights: np.ndarray | None  # (n,), of any scale; None if all points have the same weight
     root: np.ndarray
-    """L with L Lᵀ the kernel's covariance, lower triangular: (d, d), or (chains…, d, d) where it scales with the data."""
+    """The lower triangular L for which L Lᵀ is the kernel's covariance: (d, d), or (chains…, d, d) if it scales with the data."""
 
     @cached_property
     def mean(self) -> np.ndarray:
@@ -72,7 +72,7 @@ class KernelModel:
         return _moments(Vectors(self.points), self.weights)
 
     def sample(self, draw, prompts, rng) -> Vectors:
-        """Points (chains…, n, d): a training record drawn with replacement, plus a draw of the kernel."""
+        """Return points (chains…, n, d), each a training record drawn with replacement plus a draw of the kernel."""
         refuse_reshaping(draw, "kde", "choose a smaller bandwidth for a narrower density")
         *chains, n, d = self.points.shape
         shape = (*chains, draw.records)
@@ -86,7 +86,7 @@ class KernelModel:
         return Vectors(noise)
 
     def log_prob(self, records: Vectors) -> np.ndarray:
-        """Log-density in nats, (chains…, m)."""
+        """Return the log-density in nats, (chains…, m)."""
         *chains, n, d = self.points.shape
         whiten = np.swapaxes(np.linalg.inv(self.root), -1, -2)
         points = (self.points @ whiten).reshape(-1, n, d)
@@ -103,17 +103,17 @@ class KernelModel:
 
 
 def refuse_reshaping(draw: Draw, learner: str, way_out: str) -> None:
-    """BadInput where a draw asks for p^(1/temperature) or a cut of it, of a density for which no exact sampler is known."""
+    """Raise BadInput if a draw requests a temperature other than 1, top_k or top_p from a density without an exact sampler for them."""
     if draw.cuts:
-        raise BadInput(f"top_k and top_p cut lists of outcomes, a {learner} has none; leave them out")
+        raise BadInput(f"top_k and top_p apply to discrete outcomes, which a {learner} does not have; leave them out")
     if draw.temperature != 1:
         raise BadInput(
-            f"temperature must be 1 for {learner}, got {draw.temperature:g}: p^(1/temperature) of a sum of densities has no exact sampler; {way_out}"
+            f"temperature must be 1 for {learner}, got {draw.temperature:g}, because p^(1/temperature) of a sum of densities has no exact sampler; {way_out}"
         )
 
 
 def _scaled_root(records: Vectors, weights: np.ndarray | None, rule: str) -> np.ndarray:
-    """The root of the kernel's covariance under Scott's or Silverman's rule, (chains…, d, d)."""
+    """Return the Cholesky root of the kernel's covariance under Scott's or Silverman's rule, (chains…, d, d)."""
     shares = np.full(len(records), 1 / len(records)) if weights is None else weights / weights.sum()
     agreement = np.square(shares).sum()  # 1/n without weights
     d = records.dimensions
@@ -123,12 +123,12 @@ def _scaled_root(records: Vectors, weights: np.ndarray | None, rule: str) -> np.
             return rows ** (-1 / (d + 4)) * np.linalg.cholesky(_moments(records, weights)[1] / (1 - agreement))
     except np.linalg.LinAlgError:
         raise BadInput(
-            f"bandwidth {rule} needs records that span all {d} dimensions, these {len(records)} do not; give more, or a number for bandwidth"
+            f"bandwidth {rule} needs records that span all {d} dimensions, but these {len(records)} do not; give more records, or a number for bandwidth"
         ) from None
 
 
 def _moments(records: Vectors, weights: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (chains…, d) and covariance (chains…, d, d) of weighted points, divisor n."""
+    """Return the mean (chains…, d) and the covariance (chains…, d, d) of weighted points, with divisor n."""
     if weights is None:
         return records.moments.mean, records.moments.scatter / len(records)
     shares = weights / weights.sum()
@@ -138,7 +138,7 @@ def _moments(records: Vectors, weights: np.ndarray | None) -> tuple[np.ndarray, 
 
 
 def _log_sums(at: np.ndarray, points: np.ndarray, log_shares: np.ndarray) -> np.ndarray:
-    """ln Σ_j share_j exp(-|at_i - point_j|²/2), (chains, m), a block of pairs at a time."""
+    """Return ln Σ_j share_j exp(-|at_i - point_j|²/2), (chains, m), computed for a block of pairs at a time."""
     chains, m, d = at.shape
     n = points.shape[1]
     sums = np.empty((chains, m))

@@ -1,4 +1,4 @@
-"""A generator and a classifier that label each other's data: fairness feedback loops."""
+"""Fairness feedback loops, in which classifiers label the data of generators and both learn from the result."""
 
 from __future__ import annotations
 
@@ -35,20 +35,21 @@ def _generator() -> Learner:
 
 @recipe
 class Labelling(Learner):
-    """A chain of generators whose records a chain of classifiers labels and learns from.
+    """A sequence of generators, and a sequence of classifiers that label and learn from the generators' records.
 
-    Before the first generation two annotators are fitted on human records: one of classes, one of groups. At generation g a generator G_g is fitted to the
-    training set, then a classifier C_g to as many records that G_g writes, which are labelled by C_{g-1} (the class annotator at g = 0).
-    `setting` says what of this is sequential:
+    Before the first generation two annotators are fitted on human records: one for classes, one for groups. At generation g a generator G_g is
+    fitted to the training set. A classifier C_g is then fitted to the same number of records by G_g, which C_{g-1} labels (at g = 0 the class
+    annotator). `setting` decides which of these are sequential:
 
-    - SeqGenSeqClass: both, as above.
-    - SeqGenNonSeqClass: records are labelled by the annotator at every generation.
+    - SeqGenSeqClass: generator and classifier, as described above.
+    - SeqGenNonSeqClass: the annotator labels the records at every generation.
     - SeqClass: the generator stays G_0.
-    - SeqGenOwnClass: the generator writes classes itself, as further columns.
+    - SeqGenOwnClass: the generator writes the classes itself, as further columns.
 
-    `reparation` curates what C_g learns from, by those classes and by the groups that the annotator gives (or the generator writes). The generator's side is
-    curated by the filters of `select`, as `select: [{kind: star, columns: [label, group]}]` with `draw.candidates: 3`. A synthetic share below 1 is the policy
-    `human_share`. Networks begin anew at every generation. Where the classifier trains in batches, star is made batch by batch of its size.
+    `reparation` curates the training records of C_g by these classes and by the groups, which the annotator assigns or the generator writes.
+    The filters of `select` curate the training records of the generator, for example `select: [{kind: star, columns: [label, group]}]` with
+    `draw.candidates: 3`. For a synthetic share below 1 use the policy `human_share`. Networks are trained from scratch at every generation. If
+    the classifier trains in batches, star curates each batch separately.
     """
 
     paper = "Wyllie, Shumailov and Papernot, Fairness Feedback Loops, FAccT 2024, arXiv 2403.07857"
@@ -57,23 +58,25 @@ class Labelling(Learner):
     continues = True
 
     generator: Annotated[Learner, one_of(LEARNERS, "learner.generator")] = field(default_factory=_generator)
-    """What writes points; it learns vectors."""
+    """The generator of points, a learner of vectors."""
     classifier: Annotated[Classifier, one_of(CLASSIFIERS, "learner.classifier")] = field(default_factory=LogisticClassifier)
     annotator: Annotated[Classifier, one_of(CLASSIFIERS, "learner.annotator")] = field(default_factory=LogisticClassifier)
-    """Of classes and of groups, each fitted to the human records once."""
+    """The classifier that annotates classes and groups. Both annotators are fitted once, to the human records."""
     setting: Setting = "SeqGenSeqClass"
     groups: Literal["annotator", "generator"] = "annotator"
-    """Who says the group of a written record: the annotator of groups, or the generator, which then writes a column of it."""
+    """The source of the groups of generated records: the annotator of groups, or the generator, which then writes a column with the group."""
     reparation: Reparation = "none"
-    """How what the classifier learns from is curated; `reweigh` weighs records, the others choose among them."""
+    """How the training records of the classifier are curated. `reweigh` assigns weights to the records, the others select among them."""
     extra: Annotated[float, Field(gt=0, le=100)] = 1.0
-    """Records that star may choose among beyond those that it keeps, as a fraction of these (R/B)."""
+    """Number of additional records that star can choose from, as a fraction of the records that it keeps (R/B)."""
 
     @model_validator(mode="after")
     def _generates_points(self):
         learns: tuple[str, ...] = self.generator.learns
         if "vectors" not in learns:
-            raise ValueError(f"generator must learn vectors, {type(self.generator).__name__} learns {learns[0]}; choose another")
+            raise ValueError(
+                f"generator must learn vectors, but {type(self.generator).__name__} learns {learns[0]}; choose another generator"
+            )
         return self
 
     @property
@@ -89,7 +92,9 @@ class Labelling(Learner):
     def schedule(self, training):
         scheduled = self.generator.schedule(training)
         if not isinstance(scheduled.start, Scratch):
-            raise BadInput("training.start must be scratch for labelling, whose networks begin anew at every generation")
+            raise BadInput(
+                "training.start must be scratch for labelling, because its networks are trained from scratch at every generation; write training.start: scratch"
+            )
         return scheduled
 
     def check(self, draw):
@@ -117,14 +122,14 @@ class Labelling(Learner):
         return LabellingModel(self, generator, classifier, start.of_classes, start.of_groups, start.like, facts)
 
     def with_columns(self, records: LabelledPoints) -> np.ndarray:
-        """The points with the columns of classes and groups that the generator writes itself, (n, d + columns)."""
+        """Return the points with the columns of classes and groups that the generator writes itself, (n, d + columns)."""
         own = [records.label] * (self.setting == "SeqGenOwnClass") + [records.group] * (self.groups == "generator")
         return np.concatenate([records.array, *(column[:, None].astype(float) for column in own)], axis=1)
 
     def _curated(
         self, write: Callable[[int], LabelledPoints], wanted: int, rng: np.random.Generator
     ) -> tuple[LabelledPoints, np.ndarray | None, dict[str, Any]]:
-        """What a classifier learns from: records, their weights, and what the reparation did."""
+        """Return the training records of a classifier, their weights (None if equal), and facts about the reparation."""
         if self.reparation == "star":
             size = getattr(self.classifier, "batch", wanted)
             sizes = [size] * (wanted // size) + [wanted % size] * (wanted % size > 0)
@@ -156,9 +161,10 @@ class Labelling(Learner):
 
 
 def star_batch(write: Callable[[int], LabelledPoints], wanted: int, extra: int) -> tuple[LabelledPoints, int]:
-    """A batch of `wanted` records curated by stratified reparation (STAR), and how many of them are fill-ins.
+    """Return a batch of `wanted` records curated by stratified reparation (STAR), and the number of fill-ins among them.
 
-    Of wanted + extra records the first ⌊wanted/K⌋ of each of the K cells are kept; what is missing is written anew and not curated.
+    Of wanted + extra records the first ⌊wanted/K⌋ of each of the K cells are kept. The missing records are fill-ins, which are newly generated
+    and not curated.
     """
     offered = write(wanted + extra)
     quota = wanted // len(offered.cells)
@@ -168,42 +174,42 @@ def star_batch(write: Callable[[int], LabelledPoints], wanted: int, extra: int) 
 
 
 def check_cells(people: LabelledPoints) -> None:
-    """BadInput where classes or groups are one alone, where there are more cells than records, or where a cell is empty at the start."""
+    """Raise BadInput if there is only one class or group, if there are more cells than records, or if a cell is empty at the start."""
     named: dict[str, tuple[str, ...]] = {"label": people.classes, "group": people.groups}
     for what, names in named.items():
         if len(names) < 2:
             only = "".join(names)
             raise BadInput(
-                f"the {what} of all {amount(len(people), 'record')} is {only!r:.80}, fairness needs two values; name another column"
+                f"the {what} of all {amount(len(people), 'record')} is {only!r:.80}, but fairness needs at least two values; name another column"
             )
     if len(people.cells) > len(people):
         raise BadInput(
-            f"{len(people.cells)} cells of class and group are more than the {len(people)} records; raise human.rows, or join values"
+            f"there are more cells of class and group ({len(people.cells)}) than records ({len(people)}); raise human.rows, or merge values"
         )
     empty = [name for name, count in zip(people.cells, people.counts.ravel(), strict=True) if count == 0]
     if empty:
         raise BadInput(
-            f"the cell {empty[0]} has no record at the start, so that it can never come back; give it records, raise human.rows, or join values"
+            f"the cell {empty[0]} has no record at the start, so it can never have any later; give it records, raise human.rows, or merge values"
         )
 
 
 @dataclass(frozen=True, eq=False)
 class LabellingModel:
-    """A generator, the classifier that learned from it, and the annotators of the human records."""
+    """A generator, the classifier that was fitted to its records, and the annotators that were fitted to the human records."""
 
     learner: Labelling
     generator: Any
-    """None before the first generation."""
+    """The model of the generator; None before the first generation."""
     classifier: FittedClassifier
     of_classes: FittedClassifier
     of_groups: FittedClassifier
     like: LabelledPoints
-    """No record: what classes, groups and columns are called."""
+    """An empty set of records, which holds the names of classes, groups and columns."""
     facts: dict[str, Any]
-    """What the reparation of the classifier's records did, as plain data."""
+    """Facts about the reparation of the classifier's records, as plain data."""
 
     def written(self, n: int, rng: np.random.Generator, draw: Draw | None = None) -> LabelledPoints:
-        """n records of the generator, with the classes and groups that are believed of them."""
+        """Return n records of the generator, with their predicted or generated classes and groups."""
         rows = self.generator.sample(draw or Draw(records=n), None, rng).array
         d = self.like.dimensions
         points, own = rows[:, :d], np.rint(rows[:, d:]).astype(np.int64)
@@ -217,16 +223,16 @@ class LabellingModel:
         return LabelledPoints(points, labels, groups, self.like.classes, self.like.groups, self.like.columns)
 
     def labelled(self, points: np.ndarray) -> np.ndarray:
-        """The class that the next generation believes of each point, (n,)."""
+        """Return the class by which the next generation labels each point, (n,)."""
         source = self.of_classes if self.learner.setting == "SeqGenNonSeqClass" else self.classifier
         return most_likely_class(source, points, len(self.like.classes))
 
     def sample(self, draw, prompts, rng) -> LabelledPoints:
-        """Records of the generator, labelled as the next generation would."""
+        """Return records of the generator, labelled as for the next generation."""
         return self.written(draw.records, rng, draw)
 
     def log_prob(self, records: LabelledPoints) -> np.ndarray:
-        """Log-density of the generator in nats, (n,)."""
+        """Return the log-density of the generator in nats, (n,)."""
         return self.generator.log_prob(Vectors(self.learner.with_columns(records)))
 
     def save(self, folder: Path) -> None:

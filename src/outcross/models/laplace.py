@@ -13,9 +13,9 @@ from outcross.recipe import recipe
 
 @recipe
 class LaplaceLearner(Learner):
-    """A Laplace law fitted to each dimension by maximum likelihood: the median, and the mean distance to it.
+    """A Laplace distribution fitted to each dimension by maximum likelihood: the median, and the mean distance to it.
 
-    It takes no weights: a generation whose records are weighed is redrawn in proportion to them.
+    It takes no weights. If records have weights, the loop resamples them in proportion to the weights.
     """
 
     paper = "Laplace, Mémoire sur la probabilité des causes (1774); in a loop: Qiao et al., When Sample Selection Bias Precipitates Model Collapse"
@@ -33,7 +33,7 @@ class LaplaceLearner(Learner):
 
 @dataclass(frozen=True, eq=False)
 class LaplaceModel:
-    """Independent Laplace laws, one a dimension and chain."""
+    """Independent Laplace distributions, one per dimension and chain."""
 
     location: np.ndarray  # (chains…, d)
     scale: np.ndarray  # (chains…, d)
@@ -44,18 +44,18 @@ class LaplaceModel:
 
     @property
     def covariance(self) -> np.ndarray:
-        """(chains…, d, d)."""
+        """The covariance, (chains…, d, d)."""
         return 2 * np.square(self.scale)[..., None] * np.eye(self.scale.shape[-1])
 
     def sample(self, draw, prompts, rng) -> Vectors:
-        """Points (chains…, n, d) of scale × temperature, which is p^(1/temperature)."""
+        """Return points (chains…, n, d) with the scale multiplied by the temperature, which is the law p^(1/temperature)."""
         if draw.cuts:
-            raise BadInput("top_k and top_p cut lists of outcomes, a laplace has none; leave them out")
+            raise BadInput("top_k and top_p apply to discrete outcomes, which a laplace does not have; leave them out")
         noise = rng.laplace(size=(*self.location.shape[:-1], draw.records, self.location.shape[-1]))
         return Vectors(self.location[..., None, :] + draw.temperature * self.scale[..., None, :] * noise)
 
     def log_prob(self, records: Vectors) -> np.ndarray:
-        """Log-density in nats, (chains…, n); of a scale of 0, infinity at the location and minus infinity elsewhere."""
+        """Return the log-density in nats, (chains…, n). For a scale of 0 it is infinity at the location and minus infinity elsewhere."""
         apart, scale = np.abs(records.array - self.location[..., None, :]), self.scale[..., None, :]
         flat = scale == 0
         nats = -np.where(flat, 0.0, apart / np.where(flat, 1.0, scale) + np.log(2 * np.where(flat, 1.0, scale))).sum(axis=-1)

@@ -15,7 +15,7 @@ from outcross.recipe import recipe
 
 @recipe
 class LinearAnswers(Learner):
-    """The linear classifier of the theorem on verification: its direction is the mean of ±x over what it reads, + for the answer 1."""
+    """The linear classifier of the theorem on verification. Its direction is the mean of ±x over the training records, with + for the answer 1."""
 
     paper = "Feng et al., Beyond Model Collapse, ICLR 2025, arXiv 2406.07515, Theorem 4.2"
     libraries = ("numpy", "polars")
@@ -26,7 +26,7 @@ class LinearAnswers(Learner):
         truth = human.known("an exact check")
         if truth.answers != 2 or not hasattr(truth, "dimensions"):
             raise BadInput(
-                "linear_answers learns points with two answers; write human: {kind: halfspace}, or the learner plurality"
+                "linear_answers learns points with two answers; write human: {kind: halfspace}, or choose the learner plurality"
             )
         return LinearAnswersModel(np.zeros(truth.dimensions))
 
@@ -41,20 +41,20 @@ class LinearAnswers(Learner):
 
 @dataclass(frozen=True, eq=False)
 class LinearAnswersModel:
-    """Answers 1 with probability 1/(1 + exp(−w·x))."""
+    """A model that answers 1 with probability 1/(1 + exp(−w·x))."""
 
     direction: np.ndarray
     """w, (d,)."""
 
     def accuracy(self, truth: Any) -> float:
-        """Probability that it answers a new point rightly, in [0, 1]: 1 − angle/π between w and the first axis. Exact."""
+        """Return the exact probability of a right answer to a new point, in [0, 1]: 1 − angle/π, with the angle between w and the first axis."""
         length = float(np.linalg.norm(self.direction))
         return 0.5 if length == 0 else float(1 - np.arccos(np.clip(self.direction[0] / length, -1, 1)) / np.pi)
 
     def sample(self, draw, prompts, rng) -> TableRows:
-        """Answers to the questions, drawn from its law."""
+        """Return answers to the questions, drawn from the model's law."""
         if draw.cuts:
-            raise BadInput("top_k and top_p cut lists of outcomes, answers are drawn whole; leave them out")
+            raise BadInput("top_k and top_p do not apply to linear_answers, which draws whole answers; leave them out")
         asked = repeated(prompts, draw.records, "linear_answers")
         logits = _points(asked) @ self.direction
         uniform = rng.random(len(asked))
@@ -65,7 +65,7 @@ class LinearAnswersModel:
         return answered(asked, drawn, _log_prob(logits, drawn), ["student"] * len(asked))
 
     def log_prob(self, records: TableRows) -> np.ndarray:
-        """Log-probability of each answer given its point in nats, (n,)."""
+        """Return the log-probability of each answer given its point, in nats, (n,)."""
         return _log_prob(_points(records) @ self.direction, whole(records, "answer") == 1)
 
     def save(self, folder: Path) -> None:
@@ -77,6 +77,6 @@ def _log_prob(logits: np.ndarray, is_one: np.ndarray) -> np.ndarray:
 
 
 def _points(records: TableRows) -> np.ndarray:
-    """The numbers of each question, (n, d)."""
+    """Return the coordinates of each question, (n, d)."""
     names = [name for name in records.columns if name.startswith("x") and name[1:].isdigit()]
     return records.frame.select(names).to_numpy()

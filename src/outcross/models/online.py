@@ -1,4 +1,4 @@
-"""Records that models write anew whenever a fit reads them."""
+"""Training records that their models generate again whenever a fit reads them."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from outcross.models.draw import Draw
 
 @dataclass(frozen=True, eq=False)
 class Online:
-    """Which model writes each training record anew whenever it is read (`rows: online`), so that no finite synthetic set is learned from.
+    """The models that generate fresh training records whenever a fit reads them (`rows: online`), so that the synthetic data are unlimited.
 
-    A training set keeps its records, its size and its shares. Of a record that a model wrote only the author counts: a fit that reads it
-    gets another record of that author. Records of people stay what they are.
+    The size of the training set and the shares of its parts stay the same. When a fit reads a record that a model wrote, it receives a new
+    record of the same model. Human records do not change.
     """
 
     teachers: tuple[Any, ...]
-    """The models that write."""
+    """The models that generate records."""
     teacher_of_row: np.ndarray
-    """The place in `teachers` of the model that writes a row, (n,); -1 for a record that a person wrote."""
+    """The index in `teachers` of the model that wrote each row, (n,); -1 for a human record."""
 
     @classmethod
     def of(cls, pool: Pool, models: Mapping[str, Any]) -> Online:
-        """The authors of a pool's rows, part after part; `models` are the models by their digests."""
+        """Return the authors of a pool's rows, part after part. `models` maps digests to models."""
         names = list(models)
         places = [_place(part.origin, names) for part in pool.parts]
         return cls(tuple(models.values()), np.repeat(places, [len(part) for part in pool.parts]).astype(np.int64))
 
     def read(self, records: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """These rows of the records (n, d), those of models written anew, (len(rows), d)."""
+        """Return these rows of the records (n, d), with newly generated records in the place of those that models wrote, (len(rows), d)."""
         teachers = self.teacher_of_row[rows]
-        if (teachers == 0).all():  # the usual case, without a copy
+        if (teachers == 0).all():  # the usual case needs no copy
             return self._written(0, len(rows), rng)
         read = records[rows]
         for place in range(len(self.teachers)):
@@ -48,5 +48,5 @@ class Online:
 
 
 def _place(origin: Any, names: list[str]) -> int:
-    """The place of the model that wrote the records of an origin; -1 for people."""
+    """Return the index of the model that wrote the records of an origin; -1 for human records."""
     return -1 if origin.author == "human" else names.index(origin.model)

@@ -1,4 +1,4 @@
-"""Teachers who err at a known rate, and the student who learns from their answers."""
+"""Teachers with a known error rate, and a student that learns from their answers."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Mistakes = Literal["random", "same_answer", "same_questions"]
 
 @recipe
 class PanelLearner(Learner):
-    """Teachers who err at a known rate at generation 0, and from generation 1 on a student who learns from what was kept of their answers.
+    """Teachers with a known error rate at generation 0, and from generation 1 on a student that learns from their answers after selection.
 
-    Each teacher knows the right answer and errs with probability `error`. `mistakes` says how:
+    Each teacher errs with probability `error`. `mistakes` says how:
 
-    - random: a wrong answer is any other one, drawn anew each time;
-    - same_answer: errors come and go, and the wrong answer to a question is always the same one;
-    - same_questions: a teacher answers a fixed share of the questions wrongly, always, and always alike.
+    - random: a wrong answer is drawn from all other answers each time;
+    - same_answer: errors are random, and a teacher's wrong answer to a question is always the same;
+    - same_questions: a teacher always answers the same fixed share of the questions wrongly, always with the same wrong answers.
 
-    With several teachers the candidates of a question are theirs in turn (`draw.candidates` a multiple of `teachers`), and `select: [{kind: route, …}]`
-    chooses. `specialised` makes a competence matrix: teacher m knows the topics m, m + teachers, … better, at the cost of the others
-    (so `human.topics` is a multiple of `teachers`).
+    If there are several teachers, they write the candidates of a question in turn, so `draw.candidates` must be a multiple of `teachers`. Use
+    `select: [{kind: route, …}]` to choose among them. With `specialised`, teacher m errs less on the topics m, m + teachers, … and more on all
+    others, so `human.topics` must be a multiple of `teachers`.
     """
 
     paper = "Feng et al., Beyond Model Collapse, ICLR 2025, arXiv 2406.07515 (verification); Odumakinde et al., arXiv 2408.14960 (routing)"
@@ -44,26 +44,29 @@ class PanelLearner(Learner):
     continues = True
 
     error: Annotated[float, Field(ge=0, le=1)] = 0.3
-    """Probability p that an answer of a teacher is wrong, in [0, 1]; with specialised teachers its mean over topics, as far as none errs always."""
+    """Probability p that an answer of a teacher is wrong, in [0, 1]. For specialised teachers it is the mean over topics, unless the formula of
+    `specialised` exceeds 1 on a topic."""
     mistakes: Mistakes = "random"
     teachers: Annotated[int, Field(ge=1, le=100)] = 1
     specialised: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """s: a teacher errs with probability p(1 − s) on topics of his own and min(1, p(1 + s/(teachers − 1))) on the others."""
+    """Degree s. A teacher errs with probability p(1 − s) on its own topics, and min(1, p(1 + s/(teachers − 1))) on the others."""
     student: Annotated[Learner, one_of(LEARNERS, "learner.student")] = field(default_factory=PluralityLearner)
-    """What learns from their answers."""
+    """The learner that is fitted to the teachers' answers."""
 
     @model_validator(mode="after")
     def _student_learns_answers(self):
         learns: tuple[str, ...] = self.student.learns
         if "answers" not in learns or isinstance(self.student, PanelLearner):
-            raise ValueError("student must be plurality or linear_answers, which learn answers to questions; choose one of them")
+            raise ValueError(
+                "student must be plurality or linear_answers, because these learn answers to questions; choose one of them"
+            )
         if self.specialised and self.teachers == 1:
-            raise ValueError("specialised needs two teachers at least; raise teachers, or write specialised: 0")
+            raise ValueError("specialised needs at least two teachers; raise teachers, or write specialised: 0")
         return self
 
     @property
     def student_has_a_law(self) -> bool:
-        """Whether what the student makes of many answers is known in closed form."""
+        """Whether the accuracy of the student after many answers is known in closed form."""
         return isinstance(self.student, LinearAnswers) or (
             isinstance(self.student, PluralityLearner) and self.student.sees == "question"
         )
@@ -74,12 +77,12 @@ class PanelLearner(Learner):
             raise BadInput("panel answers questions that a program can check; write human: {kind: sums} or {kind: halfspace}")
         if self.specialised and truth.topics % self.teachers:
             raise BadInput(
-                f"{self.teachers} specialised teachers need as many topics each, there are {truth.topics} in all; make human.topics a multiple of {self.teachers}"
+                f"{self.teachers} specialised teachers need the same number of topics each, but there are {truth.topics} in all; make human.topics a multiple of {self.teachers}"
             )
         return PanelModel(self, self._panel(truth, rng), self.student.begin(human, training, rng), None)
 
     def _panel(self, truth: Any, rng: np.random.Generator) -> TeacherPanel:
-        """The teachers of a task: their rates by topic, and which wrong answers they give where these are always the same."""
+        """Return the teachers of a task, with their error rates by topic and, if these are fixed, their wrong answers and questions."""
         is_own = np.arange(truth.topics)[None, :] % self.teachers == np.arange(self.teachers)[:, None]
         others = 1 + self.specialised / max(self.teachers - 1, 1)
         errors = np.minimum(1.0, self.error * np.where(is_own, 1 - self.specialised, others))
@@ -91,7 +94,7 @@ class PanelLearner(Learner):
         if self.mistakes == "same_questions":
             if truth.questions is None:
                 raise BadInput(
-                    "mistakes: same_questions needs a list of questions, and of these there is no end; write human: {kind: sums}"
+                    "mistakes: same_questions needs a finite list of questions, but these questions are unlimited; write human: {kind: sums}"
                 )
             topic = _topics(truth.every)
             blind = np.empty((self.teachers, truth.questions), bool)
@@ -123,29 +126,30 @@ class TeacherPanel:
     errors: np.ndarray
     """Probability that an answer is wrong, (teachers, topics)."""
     wrong: np.ndarray
-    """The wrong answer of each teacher to each question, (teachers, questions); (teachers, 0) where it is drawn anew, or where there is one alone."""
+    """The wrong answer of each teacher to each question, (teachers, questions). (teachers, 0) if wrong answers are random, or if a question has only
+    one wrong answer."""
     blind: np.ndarray
-    """Whether a teacher always errs on a question, (teachers, questions); (teachers, 0) where errors come and go."""
+    """Whether a teacher always errs on a question, (teachers, questions); (teachers, 0) if errors are random."""
     answers: int
 
     @property
     def names(self) -> list[str]:
-        """What the teachers are called."""
+        """The names of the teachers."""
         return [f"teacher {number}" for number in range(len(self.errors))]
 
     @property
     def accuracy(self) -> np.ndarray:
-        """Probability that one answer of each teacher is right, all topics alike, (teachers,)."""
+        """Probability that an answer of each teacher is right, with equal weight for all topics, (teachers,)."""
         return 1 - self.errors.mean(axis=1)
 
     def rate(self, records: TableRows, teacher: np.ndarray) -> np.ndarray:
-        """Probability that a teacher answers each question wrongly, (n,)."""
+        """Return the probability that the teacher of each row answers its question wrongly, (n,)."""
         if self.blind.shape[1]:
             return self.blind[teacher, whole(records, "question")].astype(float)
         return self.errors[teacher, _topics(records)]
 
     def likelihood(self, records: TableRows, teacher: np.ndarray) -> np.ndarray:
-        """Probability that a teacher gives the answer of each record, (n,)."""
+        """Return the probability that the teacher of each row gives the answer of its record, (n,)."""
         rate, right, answer = self.rate(records, teacher), whole(records, "right"), whole(records, "answer")
         if self.wrong.shape[1]:
             of_wrong = np.where(self.wrong[teacher, whole(records, "question")] == answer, rate, 0.0)
@@ -156,31 +160,31 @@ class TeacherPanel:
 
 @dataclass(frozen=True, eq=False)
 class PanelModel:
-    """The teachers, and the student once he has learned."""
+    """The teachers, and the student once it has learned."""
 
     learner: PanelLearner
     panel: TeacherPanel
     blank: Any
-    """The student before he has read anything."""
+    """The untrained student."""
     taught: Any
-    """The student; None at generation 0."""
+    """The trained student; None at generation 0."""
     has_taught: bool = False
 
     @property
     def best_teacher(self) -> float:
-        """Probability that one answer of the best teacher is right, in [0, 1]."""
+        """Probability that an answer of the best teacher is right, in [0, 1]."""
         return float(self.panel.accuracy.max())
 
     def accuracy(self, truth: Any) -> float:
-        """Of the student, or at generation 0 of the best teacher."""
+        """Return the accuracy of the student, or at generation 0 that of the best teacher, in [0, 1]."""
         return self.best_teacher if self.taught is None else self.taught.accuracy(truth)
 
     def sample(self, draw, prompts, rng) -> TableRows:
-        """Answers: of the student, or of the teachers in turn, one teacher after the other to all questions."""
+        """Return answers of the student, or of the teachers in turn. One teacher after the other answers all questions."""
         if self.taught is not None:
             return self.taught.sample(draw, prompts, rng)
         if draw.cuts:
-            raise BadInput("top_k and top_p cut lists of outcomes, answers are drawn whole; leave them out")
+            raise BadInput("top_k and top_p do not apply to panel, which draws whole answers; leave them out")
         asked = repeated(prompts, draw.records, "panel")
         teacher = np.arange(len(asked)) // len(prompts) % len(self.panel.errors)
         rate = _sharpened(self.panel.rate(asked, teacher), self.ways, draw.temperature)
@@ -195,11 +199,11 @@ class PanelModel:
 
     @property
     def ways(self) -> int:
-        """How many wrong answers share the probability of an error."""
+        """Number of wrong answers that share the probability of an error equally."""
         return 1 if self.learner.mistakes != "random" else self.panel.answers - 1
 
     def log_prob(self, records: TableRows) -> np.ndarray:
-        """Log-probability of each answer given its question in nats, (n,): of the student, or of a teacher drawn at random."""
+        """Return the log-probability of each answer given its question in nats, (n,), under the student, or an equal mixture of the teachers."""
         if self.taught is not None:
             return self.taught.log_prob(records)
         each = [self.panel.likelihood(records, np.full(len(records), teacher)) for teacher in range(len(self.panel.errors))]
@@ -217,17 +221,17 @@ class PanelModel:
 
 
 def _topics(records: TableRows) -> np.ndarray:
-    """The number of the topic of each question, (n,)."""
+    """Return the topic number of each question, (n,)."""
     return records.frame["topic"].str.strip_prefix("topic ").cast(int).to_numpy()
 
 
 def _is_tie(wrong: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Where a wrong answer is as likely as the right one but for rounding, as .9/9 is to 1 − .9."""
+    """Whether a wrong answer is as likely as the right answer up to rounding, as with .9/9 and 1 − .9."""
     return np.isclose(wrong, right, rtol=1e-9, atol=0)
 
 
 def _sharpened(rate: np.ndarray, ways: int, temperature: float) -> np.ndarray:
-    """The probability of an error under p^(1/temperature), where `ways` wrong answers share it alike, (n,)."""
+    """Return the probability of an error under p^(1/temperature), (n,), if `ways` wrong answers share it equally."""
     if temperature == 1:
         return rate
     each = rate / ways

@@ -17,10 +17,10 @@ from outcross.recipe import recipe
 
 @recipe
 class PluralityLearner(Learner):
-    """A student of questions with K answers: a softmax model on indicators of what it sees, fitted by maximum likelihood.
+    """A student of questions with K answers: a softmax model on indicators of the question or the sum, fitted by maximum likelihood.
 
-    With one indicator for each question the fit is the share of each answer among those it read, and what it answers is the most frequent one; equals
-    are drawn. A student that sees the sum alone shares what it reads among all questions of one sum.
+    With one indicator per question the fit is the share of each answer among the answers read. The model answers with the most frequent answer,
+    and ties are broken at random. A student that sees only the sum pools the answers to all questions with the same sum.
     """
 
     paper = "Feng et al., Beyond Model Collapse, ICLR 2025, arXiv 2406.07515 (the question; this student is our own)"
@@ -29,15 +29,15 @@ class PluralityLearner(Learner):
     takes_weights = False
 
     sees: Literal["question", "sum"] = "question"
-    """What it tells apart: every question by itself, or the sum of the two digits before the modulus."""
+    """The feature that the student distinguishes: the question itself, or only the sum of its two digits before the modulus."""
     prior: Annotated[float, Field(gt=0, le=1)] = 0.01
-    """Answers of each kind that it counts beforehand, so that no answer is impossible to it; they decide nothing that it has read of."""
+    """Pseudo-count of every answer, so that no answer is impossible. It does not change the most frequent answer to a question that was read."""
 
     def begin(self, human, training, rng):
         truth = human.known("an exact check")
         if getattr(truth, "questions", None) is None:
             raise BadInput(
-                "plurality learns questions from a list, and of these there is no end; choose the learner linear_answers"
+                "plurality learns questions from a finite list, but these questions are unlimited; choose the learner linear_answers"
             )
         return PluralityModel(
             np.zeros((_cells(self.sees, truth.answers), truth.answers)), np.zeros(0, np.int64), self.sees, self.prior
@@ -45,13 +45,13 @@ class PluralityLearner(Learner):
 
     def fit(self, records, weights, start: Any, training, rng):
         if start is None:
-            raise BadInput("plurality must be told how many answers there are; start it from human questions")
+            raise BadInput("plurality needs the number of possible answers; start it from human questions")
         size, answers = start.counts.shape
         place = _seen(self.sees, records, answers) * answers + whole(records, "answer")
         counts = np.bincount(place, minlength=size * answers).reshape(size, answers).astype(np.float64)
         best = np.argmax(
             counts + 0.5 * rng.random(counts.shape), axis=1
-        )  # counts are whole: less than one draws equals and no others
+        )  # Counts are whole numbers, so a random number below one breaks ties and nothing else.
         return PluralityModel(counts, best, self.sees, self.prior)
 
     def load(self, folder):
@@ -61,29 +61,29 @@ class PluralityLearner(Learner):
 
 @dataclass(frozen=True, eq=False)
 class PluralityModel:
-    """How often each answer was read."""
+    """The numbers of times that each answer was read."""
 
     counts: np.ndarray  # (cells, answers)
     best: np.ndarray
-    """What it answers, (cells,)."""
+    """The most frequent answer of each cell, (cells,)."""
     sees: str
     prior: float
 
     @property
     def law(self) -> np.ndarray:
-        """The probability of each answer, (cells, answers)."""
+        """The probability of each answer in each cell, (cells, answers)."""
         smoothed = self.counts + self.prior
         return smoothed / smoothed.sum(axis=1, keepdims=True)
 
     def accuracy(self, truth: Any) -> float:
-        """Share of all questions that it answers rightly, in [0, 1], by what it holds most probable. Exact."""
+        """Return the exact share of all questions whose most frequent answer is right, in [0, 1]."""
         every = truth.every
         return float(np.mean(self.best[_seen(self.sees, every, truth.answers)] == whole(every, "right")))
 
     def sample(self, draw, prompts, rng) -> TableRows:
-        """Answers to the questions, drawn from its law."""
+        """Return answers to the questions, drawn from the model's law."""
         if draw.cuts:
-            raise BadInput("top_k and top_p cut lists of outcomes, answers are drawn whole; leave them out")
+            raise BadInput("top_k and top_p do not apply to plurality, which draws whole answers; leave them out")
         asked = repeated(prompts, draw.records, "plurality")
         cell = _seen(self.sees, asked, self.counts.shape[1])
         own = self.law
@@ -96,7 +96,7 @@ class PluralityModel:
         return answered(asked, drawn, np.log(own[cell, drawn]), ["student"] * len(asked))
 
     def log_prob(self, records: TableRows) -> np.ndarray:
-        """Log-probability of each answer given its question in nats, (n,)."""
+        """Return the log-probability of each answer given its question, in nats, (n,)."""
         return np.log(self.law[_seen(self.sees, records, self.counts.shape[1]), whole(records, "answer")])
 
     def save(self, folder: Path) -> None:
@@ -104,12 +104,12 @@ class PluralityModel:
 
 
 def _cells(sees: str, answers: int) -> int:
-    """How many things it tells apart."""
+    """Return the number of cells that the student distinguishes."""
     return answers**2 if sees == "question" else 2 * answers - 1
 
 
 def _seen(sees: str, records: TableRows, answers: int) -> np.ndarray:
-    """What it sees of each question, as a number from 0, (n,)."""
+    """Return the cell of each question, numbered from 0, (n,)."""
     if "question" not in records.columns:
-        raise BadInput("plurality learns questions from a list, and these have no number; choose the learner linear_answers")
+        raise BadInput("plurality learns questions from a finite list, but these have no number; choose the learner linear_answers")
     return whole(records, "question") if sees == "question" else whole(records, "a") + whole(records, "b")

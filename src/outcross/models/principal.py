@@ -1,4 +1,4 @@
-"""Principal components in front of another learner."""
+"""Another learner applied to principal components."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from outcross.recipe import one_of, recipe
 
 @recipe
 class Principal(Learner):
-    """A learner of the first principal components of points, which writes points of as many dimensions again.
+    """A learner of the first principal components of points, whose samples have the full number of dimensions again.
 
-    What the components leave out is not written: pictures become smoother. Written values stay within those of the training set, dimension by dimension.
+    Variation outside these components is lost, so pictures become smoother. In each dimension samples stay within the range of the training set.
     """
 
     paper = "Pearson, Phil. Mag. 2:559 (1901); as a generator of pictures with a mixture: Richardson and Weiss, arXiv 1805.12462"
     learns = ("vectors",)
 
     components: Annotated[int, Field(ge=1, le=10_000)] = 20
-    """Principal components that are learned; all where points have fewer dimensions."""
+    """Number of principal components that are learned; all if points have fewer dimensions."""
     learner: Annotated[Learner, one_of(LEARNERS, "learner.learner")] = field(default_factory=Gaussian)
-    """What learns the components, in units of the deviation of the first one."""
+    """The learner of the components, which are measured in standard deviations of the first component."""
 
     @property
     def takes_weights(self) -> bool:  # type: ignore[override]
-        """Whether what learns the components can weigh them."""
+        """Whether the learner of the components can weigh records."""
         return self.learner.takes_weights
 
     def check(self, draw):
@@ -48,7 +48,7 @@ class Principal(Learner):
         values, axes = np.linalg.eigh(covariance)
         axes = axes[..., ::-1][..., : min(self.components, d)]
         largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=-2)[..., None, :], axis=-2)
-        axes = axes * np.where(largest < 0, -1.0, 1.0)  # an axis has no direction of its own: its largest number is positive
+        axes = axes * np.where(largest < 0, -1.0, 1.0)  # The sign of an axis is arbitrary, so its largest number is made positive.
         unit = np.sqrt(np.maximum(values[..., -1], 1e-300))
         scores = centred @ axes / unit[..., None, None]
         inner = self.learner.fit(Vectors(scores), weights, None, training, rng)
@@ -76,13 +76,13 @@ class PrincipalModel:
     most: np.ndarray
 
     def sample(self, draw, prompts, rng) -> Vectors:
-        """Points (chains…, n, d)."""
+        """Return points (chains…, n, d)."""
         scores = self.inner.sample(draw, None, rng).array * self.unit[..., None, None]
         points = scores @ np.swapaxes(self.axes, -1, -2) + self.centre[..., None, :]
         return Vectors(np.clip(points, self.least[..., None, :], self.most[..., None, :]))
 
     def log_prob(self, records) -> np.ndarray:
-        """Log-density of the principal components in nats, (chains…, n); what they leave out counts for nothing."""
+        """Return the log-density of the principal components in nats, (chains…, n). The other components are ignored."""
         scores = (records.array - self.centre[..., None, :]) @ self.axes / self.unit[..., None, None]
         return self.inner.log_prob(Vectors(scores)) - self.axes.shape[-1] * np.log(self.unit)[..., None]
 

@@ -1,4 +1,4 @@
-"""How long a model is trained, how its learning rate moves, and from where it starts."""
+"""The training schedule of a model: its length, its learning rate and its start."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ LearningRate = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Start:
-    """Where each generation's training begins."""
+    """The model from which the training of each generation starts."""
 
     follows: ClassVar[Literal["base", "previous", "best"]] = "base"
-    """What training begins from: the base, the model of the generation before, or the best model so far."""
+    """The start of training: the base, the model of the previous generation, or the best model so far."""
 
 
 @recipe
 class Pretrained(Start):
     """Every generation fine-tunes the same base (Shumailov et al., Nature 2024).
 
-    A learner with random weights trains the base once on all human training text, as these settings say; what is left out is the
-    learner's own. A learner that reads pretrained weights has its base, and refuses them.
+    A learner with random weights trains the base once on all human training text with these settings. A setting that is left out takes the
+    learner's default. A learner that reads pretrained weights already has a base and refuses these settings.
     """
 
     steps: Annotated[int, Field(ge=1)] | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
-    """Windows of two blocks a step."""
+    """Number of windows per step; a window has two blocks."""
     learning_rate: LearningRate | None = None
 
     @property
     def full(self) -> tuple[int, int, float]:
-        """Steps, batch and learning rate, once the learner has filled them in."""
+        """Steps, batch and learning rate, after the learner has filled them in."""
         assert self.steps is not None and self.batch is not None and self.learning_rate is not None
         return self.steps, self.batch, self.learning_rate
 
     @property
     def given(self) -> str:
-        """The first of its settings that is given; empty where none is."""
+        """The name of the first setting that is given; empty if there is none."""
         return next((field.name for field in fields(self) if getattr(self, field.name) is not None), "")  # type: ignore[arg-type]
 
 
@@ -52,17 +52,17 @@ class Scratch(Start):
 
 @recipe
 class Previous(Start):
-    """Every generation continues from the one before (Gambetta et al., arXiv 2410.12341)."""
+    """Every generation continues from the previous one (Gambetta et al., arXiv 2410.12341)."""
 
     follows = "previous"
 
 
 @recipe
 class PreviousBest(Start):
-    """Every generation continues from the best of all earlier models, judged by human validation text.
+    """Every generation continues from the best of all earlier models, as judged by human validation text.
 
-    Shumailov et al. (Nature 2024) write that the model which does best on the original task is the base of the generations that follow.
-    It leaks: people choose the model, though the policy gives it no human text.
+    Shumailov et al. (Nature 2024) write that the best model on the original task is the base of the following generations. This leaks
+    information: human text chooses the model, even if the policy gives it no human text for training.
     """
 
     follows = "best"
@@ -72,10 +72,10 @@ STARTS: Family = Family({"pretrained": Pretrained, "scratch": Scratch, "previous
 
 
 class Rate:
-    """How the learning rate moves from step to step."""
+    """The learning rate as a function of the step."""
 
     def at(self, step: int, steps: int, epochs_a_step: float, peak: float) -> float:
-        """The learning rate of a step, counted from 0, of so many; `peak` is the rate that it moves from."""
+        """Return the learning rate of step number `step`, counted from 0, of `steps` steps. `peak` is the highest rate."""
         raise NotImplementedError
 
 
@@ -85,10 +85,10 @@ Floor = Annotated[float, Field(ge=0, lt=1)]
 
 @recipe
 class ConstantRate(Rate):
-    """One learning rate, after a line up to it."""
+    """A constant learning rate, after a linear warm-up."""
 
     warmup: Warmup = 0.0
-    """Fraction of the steps."""
+    """Fraction of the steps in which the learning rate rises linearly."""
 
     def at(self, step, steps, epochs_a_step, peak):
         return peak * _rise(step, steps, self.warmup)
@@ -96,12 +96,12 @@ class ConstantRate(Rate):
 
 @recipe
 class LinearRate(Rate):
-    """A line down."""
+    """A learning rate that falls linearly."""
 
     warmup: Warmup = 0.0
-    """Fraction of the steps in which a line rises to the learning rate."""
+    """Fraction of the steps in which the learning rate rises linearly."""
     floor: Floor = 0.0
-    """Where it ends: a learning rate, not a fraction of one."""
+    """The final learning rate, as an absolute value and not as a fraction of `learning_rate`."""
 
     def at(self, step, steps, epochs_a_step, peak):
         done = _done(step, steps, self.warmup)
@@ -110,14 +110,15 @@ class LinearRate(Rate):
 
 @recipe
 class CosineRate(Rate):
-    """Half a cosine down (Loshchilov & Hutter, ICLR 2017)."""
+    """A learning rate that falls along half a cosine (Loshchilov & Hutter, ICLR 2017)."""
 
     warmup: Warmup = 0.0
-    """Fraction of the steps in which a line rises to the learning rate."""
+    """Fraction of the steps in which the learning rate rises linearly."""
     floor: Floor = 0.0
-    """Where it ends: a learning rate, not a fraction of one."""
+    """The final learning rate, as an absolute value and not as a fraction of `learning_rate`."""
     every: Literal["step", "epoch"] = "step"
-    """When it moves; by epochs it stays within each, and the last epoch is one move above the floor, as in Shumailov et al.'s code."""
+    """When the rate changes. With `epoch` it is constant within an epoch, and in the last epoch it is one change above the floor, as in Shumailov
+    et al.'s code."""
 
     def at(self, step, steps, epochs_a_step, peak):
         if self.every == "epoch":
@@ -143,65 +144,68 @@ RATES: Family = Family({"constant": ConstantRate, "linear": LinearRate, "cosine"
 
 @recipe
 class Optimizer:
-    """AdamW (Loshchilov & Hutter, ICLR 2019); the defaults are torch's, which Shumailov et al. used."""
+    """The optimizer AdamW (Loshchilov & Hutter, ICLR 2019). The defaults are those of torch, which Shumailov et al. used."""
 
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.01
-    """Of every weight, vectors included."""
+    """Weight decay of all weights, including vectors."""
     betas: Annotated[tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]], FROM_LIST] = (0.9, 0.999)
     epsilon: Annotated[float, Field(gt=0, lt=1)] = 1e-8
     clip: Annotated[float, Field(gt=0)] | None = None
-    """The largest norm of a gradient; left out: gradients are not clipped."""
+    """Maximum norm of the gradient; if left out, gradients are not clipped."""
 
 
 @recipe
 class Schedule:
-    """Compute is a variable: the same number of steps at every generation and arm, or epochs over whatever the policy gives.
+    """The amount and the settings of training: the same number of steps at every generation and arm, or epochs over the training set.
 
-    A larger training set must not win by being trained longer, so matched steps are the default. What is left out is filled in by the
-    learner, and an experiment holds the full schedule; what a learner would ignore it refuses.
+    Matched steps are the default, so that a larger training set does not win because it is trained on longer. The learner fills in all settings
+    that are left out, and the experiment records the full schedule. A learner refuses settings that it would ignore.
     """
 
     steps: Annotated[int, Field(ge=1)] | None = None
-    """Left out, with epochs and tokens: 250."""
+    """Number of steps of a fit; 250 if steps, epochs and tokens are all left out."""
     epochs: Annotated[float, Field(gt=0)] | None = None
-    """Passes over the training set, in the place of steps."""
+    """Number of passes over the training set, instead of steps."""
     tokens: Annotated[int, Field(ge=1)] | None = None
-    """Tokens that a fit reads, those of records read again included; rounded to whole steps."""
+    """Number of tokens that a fit reads, including repeated records, instead of steps. It is rounded to whole steps."""
     batch: Annotated[int, Field(ge=1)] = 32
-    """Records a step."""
+    """Number of records per step."""
     learning_rate: LearningRate | None = None
-    """Left out: the learner's own."""
+    """The highest learning rate; the learner's default if left out."""
     rate: Annotated[Rate | None, one_of(RATES, "rate", or_none=True)] = None
-    """How the learning rate moves; left out: the learner's own."""
+    """The learning rate as a function of the step; the learner's default if left out."""
     optimizer: Annotated[Optimizer | None, exactly(Optimizer, "optimizer", or_none=True)] = None
-    """Left out: the learner's own."""
+    """Settings of the optimizer; the learner's default if left out."""
     loss_after: Annotated[int, Field(ge=0)] = 0
-    """Tokens at the beginning of a record that carry no loss. 0: the whole record is learned; `draw.prefix`: the continuation alone."""
+    """Number of tokens at the beginning of a record that are excluded from the loss. With 0 the whole record is learned; with the value of
+    `draw.prefix` only the continuation is learned."""
     checkpoint: Literal["last", "best"] = "last"
-    """The network after the last step, or that of the checks on the way which is best at human validation text. `best` leaks: at every generation
-    people choose the model, though the policy gives it no human text (Shumailov et al. chose so)."""
+    """The network of the last step, or the best network of several checks on human validation text. `best` leaks information: at every
+    generation human text chooses the model, even if the policy gives it no human text for training (as in Shumailov et al.)."""
     start: Annotated[Start, one_of(STARTS, "start")] = Pretrained()
-    """Where a fit starts: pretrained, scratch, previous or previous_best."""
+    """The start of a fit: pretrained, scratch, previous or previous_best."""
 
     @model_validator(mode="after")
     def _one_budget(self):
         budgets = [name for name in ("steps", "epochs", "tokens") if getattr(self, name) is not None]
         if len(budgets) > 1:
             raise ValueError(
-                f"training has {' and '.join(budgets)}, it takes one of steps, epochs and tokens; leave the others out"
+                f"{' and '.join(budgets)} are given, but only one of steps, epochs and tokens is possible; leave the others out"
             )
         floor = getattr(self.rate, "floor", 0.0)
         if self.learning_rate is not None and floor > self.learning_rate:
-            raise ValueError(f"rate.floor must be at most learning_rate ({self.learning_rate:g}), got {floor:g}")
+            raise ValueError(
+                f"rate.floor must be at most learning_rate ({self.learning_rate:g}), got {floor:g}; write a smaller floor"
+            )
         return self
 
     @property
     def is_matched(self) -> bool:
-        """Whether every fit takes the same steps, however many records there are."""
+        """Whether every fit has the same number of steps for any number of records."""
         return self.epochs is None
 
     def steps_for(self, records: int, block: int) -> int:
-        """Optimiser steps of a fit on so many records of so many tokens."""
+        """Return the number of optimizer steps of a fit on `records` records of `block` tokens."""
         if self.epochs is not None:
             return max(1, round(self.epochs * records / self.batch))
         if self.tokens is not None:

@@ -1,4 +1,4 @@
-"""Sequential trees: a generator of tables."""
+"""A generator of tables from sequential trees."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from outcross.models import Learner
 from outcross.recipe import recipe
 
 FEW = 20
-"""Different values up to which a column is a category to its tree, and its tree a classifier."""
+"""Maximum number of distinct values of a categorical column, whose tree is a classifier."""
 NODES = ("feature", "threshold", "left", "right")
 
 
 @recipe
 class Trees(Learner):
-    """Tables column by column: a tree for each, which reads the columns before it; what is written is a value of a training record in the same leaf.
+    """A generator of tables, column by column. The tree of a column reads the previous columns.
 
-    As synthpop's CART: no value is new, and only their combinations are. Categories are whole numbers. Sampling draws a record of the leaf
-    with replacement, so that the shares of a leaf are refitted to their own samples over generations.
+    A generated value is the value of a training record in the same leaf, as in synthpop's CART. So all values are old, and only their
+    combinations are new. Categories are whole numbers. Sampling draws a record of the leaf with replacement, so over generations the shares of a
+    leaf are fitted again to their own samples.
     """
 
     paper = "Reiter, J. Official Statistics 21:441 (2005); Nowok, Raab and Dibben, synthpop, JSS 74:11 (2016)"
@@ -34,19 +35,17 @@ class Trees(Learner):
     takes_weights = False
 
     least: Annotated[int, Field(ge=1)] = 10
-    """Records of a leaf at least."""
+    """Minimum number of records in a leaf."""
     depth: Annotated[int, Field(ge=1, le=60)] = 12
 
     def check(self, draw):
         if draw.cuts or draw.temperature != 1:
-            raise BadInput(
-                "draw.temperature, top_k and top_p have no meaning for trees, which draw records of a leaf; leave them out"
-            )
+            raise BadInput("draw.temperature, top_k and top_p do not apply to trees, which draw records of a leaf; leave them out")
 
     def fit(self, records, weights, start, training, rng):
         *chains, n, d = records.array.shape
         if n < 1:
-            raise BadInput("trees need a record at least to learn from, there is none; raise the rows")
+            raise BadInput("trees need at least one training record, got none; raise the number of rows")
         fitted = [self._sequence(points, rng) for points in records.array.reshape(-1, n, d)]
         return TreesModel(tuple(chains), tuple(fitted))
 
@@ -54,7 +53,7 @@ class Trees(Learner):
         return tuple(self._column(points, j, rng) for j in range(points.shape[1]))
 
     def _column(self, points: np.ndarray, j: int, rng: np.random.Generator) -> TreeColumn:
-        """The tree of a column on those before it; the first one, and one that never differs, has a single leaf."""
+        """Return the tree of a column given the previous columns. The tree of the first column, or of a constant column, has a single leaf."""
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
         own = points[:, j]
@@ -82,28 +81,28 @@ class Trees(Learner):
 
 @dataclass(frozen=True, eq=False)
 class TreeColumn:
-    """The tree of a column, as arrays over its nodes, and the training values in every leaf."""
+    """The tree of a column, as arrays over its nodes, with the training values in every leaf."""
 
     feature: np.ndarray
     threshold: np.ndarray
     left: np.ndarray
-    """The node to the left; -1 at a leaf."""
+    """The left child of each node; -1 at a leaf."""
     right: np.ndarray
     first: np.ndarray
-    """Where the values of a node start, (nodes + 1,); inner nodes have none."""
+    """Index of the first value of each node, (nodes + 1,); inner nodes have no values."""
     values: np.ndarray
-    """Training values, leaf by leaf and rising within one."""
+    """Training values, leaf by leaf, in ascending order within a leaf."""
 
     @classmethod
     def of(cls, leaf: np.ndarray, own: np.ndarray, nodes: dict[str, np.ndarray]) -> TreeColumn:
-        """From the leaf and the value of every training record."""
+        """Return the column for the leaf and the value of every training record."""
         order = np.lexsort((own, leaf))
         first = np.concatenate([[0], np.cumsum(np.bincount(leaf, minlength=len(nodes["left"])))])
         return cls(**nodes, first=first, values=own[order])
 
     def leaf(self, points: np.ndarray) -> np.ndarray:
-        """The leaf that each point falls into, (n,)."""
-        points = points.astype(np.float32)  # as scikit-learn compares them
+        """Return the leaf of each point, (n,)."""
+        points = points.astype(np.float32)  # scikit-learn compares in float32
         node, rows = np.zeros(len(points), dtype=np.int64), np.arange(len(points))
         while (inner := self.left[node] >= 0).any():
             feature = np.maximum(self.feature[node], 0).astype(np.int64)
@@ -116,13 +115,16 @@ class TreeColumn:
         return node
 
     def drawn(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """A training value of the leaf of each point, (n,)."""
+        """Draw a training value from the leaf of each point, (n,)."""
         leaf = self.leaf(points)
         sizes = self.first[leaf + 1] - self.first[leaf]
         return self.values[self.first[leaf] + np.floor(rng.random(len(points)) * sizes).astype(np.int64)]
 
     def log_prob(self, points: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """Log-share of each value in the leaf of its point, with one record more that is spread over all values of the column, (n,)."""
+        """Return the log of the share of each value in the leaf of its point, (n,).
+
+        The leaf includes one additional record that is spread evenly over all values of the column.
+        """
         leaf = self.leaf(points)
         sizes = self.first[leaf + 1] - self.first[leaf]
         known, number = np.unique(self.values, return_inverse=True)
@@ -138,13 +140,13 @@ COLUMN = ("feature", "threshold", "left", "right", "first", "values")
 
 @dataclass(frozen=True, eq=False)
 class TreesModel:
-    """Fitted trees, one sequence a chain."""
+    """Fitted trees, one sequence per chain."""
 
     chains: tuple[int, ...]
     sequences: tuple[tuple[TreeColumn, ...], ...]
 
     def sample(self, draw, prompts, rng) -> Vectors:
-        """Rows (chains…, n, d), each column drawn after those before it."""
+        """Return rows (chains…, n, d). Each column is drawn given the previous columns."""
         written = []
         for columns in self.sequences:
             rows = np.zeros((draw.records, len(columns)))
@@ -154,7 +156,7 @@ class TreesModel:
         return Vectors(np.stack(written).reshape(*self.chains, draw.records, -1))
 
     def log_prob(self, records) -> np.ndarray:
-        """Log-probability of each row in nats, (chains…, n): a law over the values of the training set."""
+        """Return the log-probability of each row in nats, (chains…, n), under a law over the values of the training set."""
         points = records.array.reshape(-1, *records.array.shape[-2:])
         every = [
             sum(column.log_prob(own[:, :j], own[:, j]) for j, column in enumerate(columns))

@@ -1,4 +1,4 @@
-"""What a language model reads before it writes, and what it wrote, as records."""
+"""The prompts of a language model, and records of the text that it writes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from outcross.data.records import Blocks, Decoded, Rescored, blocks
 from outcross.models.draw import Draw
 
 RESCORED_TOKENS = 1000
-"""Decoded tokens of a generation that are held against the stored weights, at least; all where there are fewer."""
+"""Minimum number of decoded tokens of a generation that are checked against the stored weights; all if there are fewer."""
 MOST_DIFFERENCE = {"bf16": 0.05, "fp32": 1e-3}
-"""Mean absolute difference in nats a token between what a model says while it writes and what a plain forward pass in fp32 says of the same
-tokens, by the precision it writes in. Healthy writers stay below .02 in bf16; one that writes with stale weights is at .2."""
+"""Maximum mean absolute difference, in nats per token, between the log-probabilities recorded during sampling and those of a plain forward pass
+in fp32, for each precision of sampling. Correct models stay below .02 in bf16; a model with stale weights is at .2."""
 
 
 def prompts_of(draw: Draw, prompts: Blocks | None, first: int = 0) -> np.ndarray | None:
-    """What is read before each record, (n, prompt): the prompts in their order from number `first` on, starting over where there are too few;
-    None for nothing."""
+    """Return the tokens that are read before each record, (n, prompt); None if there are no prompts.
+
+    They are the prompts in their order from number `first` on, beginning again at number 0 if there are too few.
+    """
     if prompts is None:
         return None
     return prompts.tokens[_rows(draw, prompts, first), : draw.prefix or None]
@@ -27,7 +29,7 @@ def prompts_of(draw: Draw, prompts: Blocks | None, first: int = 0) -> np.ndarray
 def written(
     tokens: np.ndarray, read: np.ndarray | None, draw: Draw, prompts: Blocks | None, vocabulary: Any, first: int = 0
 ) -> Blocks:
-    """Records of what was written, (n, new tokens), after the prefix that is kept; each says which prompt it continues, and its group."""
+    """Return records of the written tokens (n, new tokens), after the kept prefix. Each has the number of its prompt, and the prompt's group."""
     if read is not None and draw.prefix:
         tokens = np.concatenate((read, tokens), axis=1)
     columns = {}
@@ -39,7 +41,7 @@ def written(
 
 
 def rescored(decoded: Decoded, plain: np.ndarray, precision: str) -> Rescored:
-    """What was said of decoded tokens while they were written, held against what a plain forward pass says, (m, new) nats."""
+    """Compare the recorded log-probabilities of decoded tokens with those of a plain forward pass, (m, new) in nats."""
     return Rescored(plain.size, float(np.abs(plain - decoded.log_probs).mean()), MOST_DIFFERENCE[precision])
 
 

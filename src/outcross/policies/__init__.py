@@ -1,9 +1,9 @@
-"""What to train on.
+"""Policies, which decide the training set of each generation.
 
-A policy says how many of what: `plan(inventory)` maps the numbers of records that there are to a Plan. It is asked from generation 1
-on (generation 0 always trains on the original human records), is a pure function of the inventory, and draws nothing: `mix` draws. How
-far back it reads, which human records it needs and which closed form applies to it follow from its plans, so that every generation is
-checked before the work begins.
+A policy says how many records of each kind a generation is trained on. Its `plan(inventory)` maps the numbers of available records to a Plan.
+It is called from generation 1 on, because generation 0 always trains on the original human records. It is a pure function of the inventory and
+draws nothing; `mix` draws the records. The plans show how far back a policy reads, which human records it needs and which closed form applies
+to it. Therefore every generation is checked before the run starts.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from outcross.recipe import Family
 
 
 class Policy:
-    """What the next model is trained on."""
+    """The choice of the records on which the next model is trained."""
 
     paper: ClassVar[str] = ""
-    """Where the policy is from; empty for one that is not published."""
+    """The paper that the policy comes from; empty if it was not published."""
 
     @property
     def selects(self) -> tuple[Any, ...]:
-        """Filters that choose among the records that the plan takes, as `select` of an experiment does; none as a rule."""
+        """Filters that choose among the records of the plan, like `select` of an experiment. Most policies have none."""
         return ()
 
     def plan(self, inventory: Inventory) -> Plan:
-        """How many of what the generation of this inventory learns from."""
+        """Return how many records of each kind the generation of this inventory is trained on."""
         raise NotImplementedError
 
 

@@ -7,7 +7,7 @@ from outcross.recipe import recipe
 
 @recipe
 class Accumulate(Policy):
-    """Train on the original human records and on every part that a model wrote since."""
+    """Train on the original human records and on the parts of all previous generations."""
 
     paper = "Gerstgrasser et al., Is Model Collapse Inevitable?, arXiv 2404.01413"
 
@@ -17,7 +17,7 @@ class Accumulate(Policy):
 
 @recipe
 class AccumulateSubsample(Policy):
-    """Train on a uniform subsample of all that has accumulated, as large as the newest part: accumulation at constant compute."""
+    """Train on a uniform subsample of all accumulated records, of the size of the newest part: accumulation at constant compute."""
 
     paper = "Kazdan et al., Collapse or Thrive?, arXiv 2410.16713"
 

@@ -7,7 +7,7 @@ from outcross.recipe import recipe
 
 @recipe
 class Augment(Policy):
-    """All original human records and the newest synthetic part, no older one: a fixed human set, augmented."""
+    """Train on all original human records and the newest synthetic part: a fixed human set with synthetic augmentation."""
 
     paper = "Alemohammad et al., arXiv 2307.01850 (synthetic augmentation); Seddik et al., arXiv 2404.05090 (partially synthetic)"
 

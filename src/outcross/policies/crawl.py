@@ -11,18 +11,18 @@ from outcross.recipe import recipe
 
 @recipe
 class Crawl(Policy):
-    """A web that fills up: what is crawled holds ever more of what models wrote, and the human stock is finite.
+    """Train on a crawl of a web with a growing synthetic share and a fixed stock of human records.
 
-    At generation g a share min(most, rise × g) of the training set is drawn from all that models have written so far, the rest from
-    the original human records, which nobody adds to. The size stays.
+    At generation g a share min(most, rise × g) of the training set is drawn from all records that models have written so far. The rest is drawn
+    from the original human records, to which none are added. The size of the training set is constant.
     """
 
     paper = "Kazdan et al., Collapse or Thrive?, arXiv 2410.16713; Dohmatob et al., Strong Model Collapse, arXiv 2410.04840 (small synthetic shares)"
 
     rise: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """How much the synthetic share of the web rises a generation, as a fraction."""
+    """Increase of the synthetic share per generation, as a fraction."""
     most: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """The synthetic share at which it stays, a fraction."""
+    """Maximum of the synthetic share, as a fraction."""
 
     def plan(self, inventory):
         n = min(inventory.newest, inventory.human)

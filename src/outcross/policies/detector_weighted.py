@@ -14,38 +14,39 @@ from outcross.recipe import Nested, read, recipe
 
 
 def _asked(value: object) -> Any:
-    """`oracle`, or a detector."""
+    """Read the setting, which is `oracle` or a detector."""
     return value if value == "oracle" else read(DETECTORS, value, "policy.detector")
 
 
 @recipe
 class DetectorWeighted(Policy):
-    """Human records and the newest synthetic ones, of which nobody says who wrote which: those that a detector takes for human are drawn more often.
+    """Human records and the newest synthetic records with unknown origins, resampled in favour of those that a detector considers human.
 
-    The detector is fitted once, to human text that no model learns from and to text that generation 0 writes for it alone; it reads texts and never origins.
-    A record is drawn with probability proportional to (1 − q)^power, q the chance that a model wrote it, and `max_repeats` times at most. With power: 0 as many are drawn at random.
+    The detector is fitted once, to human text that no model learns from and to text that generation 0 writes only for the detector. It reads
+    texts and never origins. A record is drawn with probability proportional to (1 − q)^power, where q is the probability that a model wrote it,
+    and at most `max_repeats` times. With power: 0 the same number of records is drawn at random.
     """
 
     paper = "Drayson, Yilmaz and Lampos, EMNLP 2025, arXiv 2502.15654"
 
     share: Annotated[float, Field(gt=0, lt=1)]
-    """Fraction of the records that people wrote before the detector chooses, in (0, 1)."""
+    """Fraction of human records before the detector chooses, in (0, 1)."""
     rows: Literal["redrawn", "fixed", "fresh"] = "redrawn"
-    """Another choice of the original human records at every generation, the same ones each time, or human records that no generation has seen."""
+    """Choice of the human records: newly drawn from the original ones at every generation, the same ones each time, or unseen human records."""
     detector: Annotated[Literal["oracle"] | Detector, Nested(_asked, family=DETECTORS)] = ClassifierDetector()
-    """How texts are told apart, as in detect; `oracle` knows who wrote what, for comparison."""
+    """The detector of generated text, as in detect. `oracle` knows the true origins, for comparison."""
     power: Annotated[float, Field(ge=0, le=1000)] = 10.0
-    """b of (1 − q)ᵇ."""
+    """The exponent b of (1 − q)ᵇ."""
     draws: Annotated[float, Field(gt=0, le=1000)] = 1.5
-    """Records drawn, as a multiple of those that there are to choose from."""
+    """Number of records drawn, as a multiple of the number of available records."""
     max_repeats: Annotated[int, Field(ge=1, le=1000)] = 3
-    """How often a record is drawn at most."""
+    """Maximum number of times that a record is drawn."""
 
     @model_validator(mode="after")
     def _can_draw_so_many(self):
         if self.draws > self.max_repeats:
             raise ValueError(
-                f"draws must be at most max_repeats, since no record is drawn more than {self.max_repeats} times, got {self.draws:g}"
+                f"draws must be at most max_repeats ({self.max_repeats}), which limits the draws of each record, got {self.draws:g}; lower draws or raise max_repeats"
             )
         return self
 

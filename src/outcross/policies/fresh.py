@@ -11,12 +11,12 @@ from outcross.recipe import recipe
 
 @recipe
 class Fresh(Policy):
-    """Newly drawn human records at every generation, beside the newest synthetic part."""
+    """Train on newly drawn human records at every generation, together with the newest synthetic part."""
 
     paper = "Alemohammad et al., Self-Consuming Generative Models Go MAD, arXiv 2307.01850 (the fresh data loop)"
 
     human: Annotated[int, Field(ge=1)]
-    """Human records drawn anew for each generation."""
+    """Number of new human records at each generation."""
 
     def plan(self, inventory):
         return Plan((Take(what="fresh", rows=self.human), Take(what="models", rows=inventory.newest, back=1)))

@@ -7,7 +7,7 @@ from outcross.recipe import recipe
 
 @recipe
 class HumanOnly(Policy):
-    """Train on the original human records at every generation: the control, at equal steps, that learns from no model."""
+    """Train on the original human records at every generation: the control with equal steps that learns from no model."""
 
     paper = "Kazdan et al., Collapse or Thrive?, arXiv 2410.16713 (the real-data baseline)"
 

@@ -11,24 +11,24 @@ from outcross.recipe import recipe
 
 @recipe
 class HumanShare(Policy):
-    """A share of the original human records takes the place of synthetic ones; the size of the training set stays.
+    """Train on a training set of constant size with a given share of original human records; the rest are the newest synthetic records.
 
-    With `align`, a human record takes the place of the synthetic continuation of the text that it continues.
+    With `align` a human record replaces the synthetic continuation of the same text.
     """
 
     paper = "Shumailov et al., Nature 631:755 (2024): 10 % of the original data kept"
 
     share: Annotated[float, Field(ge=0, le=1)]
-    """Fraction of the training records that people wrote, in [0, 1]; rounded to whole records."""
+    """Fraction of human records in the training set, in [0, 1]; rounded to whole records."""
     rows: Literal["redrawn", "fixed"] = "redrawn"
-    """Another choice of human records at every generation, or the same ones each time."""
+    """Choice of the human records: newly drawn at every generation, or the same ones each time."""
     align: bool = False
-    """Whether a human record takes the place of the synthetic continuation of the text that it continues."""
+    """Whether a human record replaces the synthetic continuation of the same text."""
 
     @model_validator(mode="after")
     def _one_way(self):
         if self.align and self.rows == "fixed":
-            raise ValueError("align: true redraws its rows; leave rows out")
+            raise ValueError("align: true draws new rows at every generation, so rows: fixed is not possible; leave rows out")
         return self
 
     def plan(self, inventory):

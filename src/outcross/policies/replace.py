@@ -7,7 +7,7 @@ from outcross.recipe import recipe
 
 @recipe
 class Replace(Policy):
-    """Train on the newest part alone: each model learns from its predecessor only."""
+    """Train on the newest part only, so that each model learns from its predecessor alone."""
 
     paper = "Shumailov et al., Nature 631:755 (2024), arXiv 2305.17493"
 

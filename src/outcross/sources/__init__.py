@@ -1,7 +1,7 @@
-"""Where human data come from.
+"""Sources of human data.
 
-A source is a recipe; `open(form, chains, rng)` reads or draws the records, splits them and returns a Human. Text is cut as the
-learner's `form` says; numbers need none. `rows` is the size of the original human training set.
+A source is a recipe. Its `open(form, chains, rng)` reads or draws the records, splits them and returns a Human. Text is cut by the
+learner's `form`; numbers need no form. `rows` is the size of the original human training set.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from outcross.recipe import Family, kind, one_of, plain, recipe
 
 
 class Source:
-    """Where human records come from."""
+    """A source of human records."""
 
     is_text: ClassVar[bool] = False
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
-    """Packages of others, as the package index names them, whose versions decide its records."""
+    """Third-party packages whose versions affect its records, by their names in the package index."""
     rows: int
     records: Literal["points", "moments"] = "points"
-    """Of numbers: one by one, or of each part their moments alone."""
+    """For sources of numbers: whether a part holds single points or only their moments."""
 
     @property
     def truth(self) -> Any:
-        """The distribution, where it is known."""
+        """The distribution of the records, if it is known; otherwise None."""
         return None
 
     def content(self) -> str:
-        """Digest of what is read, so that an edited file is other human data; empty where nothing is read (or it is not there)."""
+        """Return the digest of the files that are read, so that an edited file counts as other human data; empty if none are read or exist."""
         return ""
 
     def inputs(self) -> tuple[Path, ...]:
-        """The files and folders that it reads, which a run must not write to; none of them need exist."""
+        """Return the files and folders that it reads, which a run must not write to. They need not exist."""
         return ()
 
     def open(self, form: Any, chains: tuple[int, ...], rng: np.random.Generator) -> Human:
@@ -48,7 +48,7 @@ class Source:
 
 
 def must_name_files(value: object) -> str:
-    """What to say of human data that lie in memory: a run says what it read, and can be told again only from files."""
+    """Return the error message for human data in memory. A run records its inputs and can be repeated only from files."""
     return (
         f"must name files, got {type(value).__name__} in memory; write it to a file first, as with frame.write_parquet('human.parquet') "
         "or numpy.save('points.npy', array), and give that file"
@@ -56,7 +56,7 @@ def must_name_files(value: object) -> str:
 
 
 def is_in_memory(value: object) -> bool:
-    """Whether a value is no plain one: a frame, an array, a dataset."""
+    """Whether a value is data in memory (a frame, an array, a dataset) instead of a plain setting."""
     return not (value is None or isinstance(value, str | os.PathLike | bool | int | float | list | tuple | Mapping))
 
 
@@ -67,7 +67,7 @@ def _name(value: object) -> object:
 
 
 Named = Annotated[str, Field(min_length=1), BeforeValidator(_name)]
-"""A file, a folder of shards, or a glob."""
+"""The name of a file or a folder of shards, or a glob."""
 
 SOURCES: Family = Family({
     "stdlib": "outcross.sources.text:Stdlib",
@@ -93,32 +93,34 @@ SOURCES: Family = Family({
 
 @recipe
 class Gathering:
-    """Human data as a learner wants them: the source, the form that its text is cut to, and how many chains."""
+    """Human data in the form that a learner needs: the source, the form in which text is cut, and the number of chains."""
 
     source: Annotated[Source, one_of(SOURCES, "human")]
     form: Any = None
     chains: Annotated[int, Field(ge=1)] = 1
     content: str = ""
-    """Digest of what the source reads."""
+    """Digest of the files that the source reads."""
     tokenizer: str = ""
-    """Digest of the files that the learner's tokenizer comes from; empty where the vocabulary is learned from the human text."""
+    """Digest of the files of the learner's tokenizer; empty if the vocabulary is learned from the human text."""
 
     def open(self, rng: np.random.Generator) -> Human:
         if self.source.is_text != (self.form is not None):
             content = "text" if self.source.is_text else "numbers"
             raise BadInput(
-                f"the human data of {kind(self.source)} are {content}, which this learner does not read; choose another learner"
+                f"the human data of {kind(self.source)} are {content}, which this learner cannot read; choose another learner"
             )
         if self.source.is_text and self.chains > 1:
             raise BadInput(
-                f"chains are independent repeats of a distribution, text has one; write sweep: {{seed: [0, 1]}} instead of chains: {self.chains}"
+                f"chains are independent samples of a known distribution, which text does not have; write sweep: {{seed: [0, 1]}} instead of chains: {self.chains}"
             )
         human = self.source.open(self.form, (self.chains,) if self.chains > 1 else (), rng)
-        return replace(human, note=human.note | {"source": plain(self.source)})  # equal records of another truth are other data
+        return replace(
+            human, note=human.note | {"source": plain(self.source)}
+        )  # equal records with another true distribution are other data
 
     @property
     def given(self) -> dict[str, str]:
-        """The digest of what the source reads, by the name that people gave it."""
+        """The digest of the files that the source reads, under each name that the user gave."""
         return {str(path): self.content for path in self.source.inputs()}
 
     def load(self, folder: Path) -> Human:

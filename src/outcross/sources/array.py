@@ -21,18 +21,18 @@ from outcross.wording import amount
 class Array(Source):
     """Points in a file, a folder of shards, or a glob: an array (n, d) of .npy or .npz, the columns of a table, or pictures.
 
-    A record of more axes is flattened, and columns whose names start with `_` are left out. Pickled objects are never read.
+    Records with several axes are flattened, and columns whose names start with `_` are ignored. Pickled objects are never read.
 
-    The rows are shuffled once and dealt out: the original training set, a reference and a holdout as large where there are enough,
-    and the rest in reserve.
+    The rows are shuffled once and split: the original training set, a reference of the same size, a holdout of the same size if there are
+    enough rows, and the rest in reserve.
     """
 
     libraries = (*Source.libraries, "polars", "pillow")
 
     array: Named
-    """A file, a folder of shards, or a pattern."""
+    """A file, a folder of shards, or a glob."""
     rows: Annotated[int, Field(ge=1)] = 100
-    """Records of the human training set."""
+    """Number of records in the human training set."""
 
     def content(self):
         return content_digest(self.array)
@@ -42,11 +42,13 @@ class Array(Source):
 
     def open(self, form, chains, rng):
         if chains:
-            raise BadInput("chains are independent repeats of a distribution, a file has one; write sweep: {seed: [0, 1]} instead")
+            raise BadInput(
+                "chains are independent samples of a known distribution, which a file does not have; write sweep: {seed: [0, 1]} instead"
+            )
         every = points(replace(read(self.array), name=self.array))
         if len(every) < 2 * self.rows:
             raise BadInput(
-                f"{self.array} holds {amount(len(every), 'row')}, human.rows={self.rows} needs twice as many, half of them held out; lower human.rows"
+                f"{self.array} holds {amount(len(every), 'row')}, but human.rows={self.rows} needs twice as many, because half are held out; lower human.rows"
             )
         shuffled = every[rng.permutation(len(every))]
         cuts = np.cumsum([self.rows, self.rows, self.rows if len(every) >= 3 * self.rows else 0])

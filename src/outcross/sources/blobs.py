@@ -14,27 +14,27 @@ from outcross.sources import Source
 
 @recipe
 class Blobs(Source):
-    """Points of round normal blobs, all alike, on a square grid about the origin: the truth is a known mixture.
+    """Points of equal, round normal blobs on a square grid about the origin. The true distribution is a known mixture.
 
-    `grid: 5` is the 25 modes in the plane on which modes are seen to vanish (Alemohammad et al., arXiv 2307.01850; their spacing
-    and deviation are not known to us). `grid: 1, deviation: 1` is the single blob at the origin to which Shumailov et al.
-    (Nature 2024) fit two components again and again.
+    `grid: 5` gives the 25 modes in the plane, of which some vanish in Alemohammad et al. (arXiv 2307.01850); the paper's spacing
+    and deviation are not known to us. `grid: 1, deviation: 1` is the single blob at the origin to which Shumailov et al.
+    (Nature 2024) fit two components at every generation.
     """
 
     rows: Annotated[int, Field(ge=1)] = 1000
     dimensions: Annotated[int, Field(ge=1, le=1000)] = 2
     grid: Annotated[int, Field(ge=1, le=100)] = 5
-    """Modes along each dimension: grid ** dimensions in all."""
+    """Number of modes along each dimension; there are grid ** dimensions modes in all."""
     spacing: Annotated[float, Field(gt=0)] = 1.0
-    """From one mode to the next."""
+    """Distance between neighbouring modes."""
     deviation: Annotated[float, Field(gt=0)] = 0.05
-    """Standard deviation of a blob in every direction, in the unit of `spacing`'s numbers."""
+    """Standard deviation of a blob in every direction, in the unit of `spacing`."""
 
     @model_validator(mode="after")
     def _few_modes(self):
         if self.grid**self.dimensions > 10_000:
             raise ValueError(
-                f"grid {self.grid} in {self.dimensions} dimensions is {self.grid**self.dimensions} modes, at most 10000; lower one"
+                f"grid {self.grid} in {self.dimensions} dimensions has {self.grid**self.dimensions} modes, but at most 10000 are possible; lower grid or dimensions"
             )
         return self
 
@@ -50,7 +50,7 @@ class Blobs(Source):
 
 
 class KnownMixture(NormalMixture):
-    """A known mixture, from which human records are drawn."""
+    """A known mixture from which human records are drawn."""
 
     def draw(self, n, chains, rng) -> Vectors:
         return Vectors(self.points(n, rng, chains))

@@ -14,13 +14,13 @@ from outcross.sources import Source
 
 @recipe
 class CategoricalSource(Source):
-    """Draws of one of K states: all alike, or by Zipf's law p_i ∝ i^-exponent as words are."""
+    """Draws of one of K states, with equal probabilities or with those of Zipf's law p_i ∝ i^-exponent, as for words."""
 
     rows: Annotated[int, Field(ge=1)] = 100
     states: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     law: Literal["uniform", "zipf"] = "uniform"
     exponent: Annotated[float, Field(ge=0, le=10)] = 1.0
-    """Of Zipf's law."""
+    """Exponent of Zipf's law."""
 
     @property
     def truth(self):

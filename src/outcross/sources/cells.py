@@ -1,4 +1,4 @@
-"""Records of which only the class and the group are known."""
+"""Records that have only a class and a group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from outcross.statistics.cells import apportioned, drawn_by_group
 
 
 def _rows(value: object) -> Any:
-    """Lists of lists as YAML has them, as tuples of tuples of floats."""
+    """Convert lists of lists, as in YAML, to tuples of tuples of floats."""
     if not isinstance(value, list | tuple):
         return value
     return tuple(
@@ -32,27 +32,27 @@ Names = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...
 
 @recipe
 class CellsSource(Source):
-    """Records of which only the class and the group are known: cells of known shares, the simplest population in which fairness can be lost."""
+    """Records that have only a class and a group: cells with known shares, the simplest population in which fairness can be lost."""
 
     rows: Annotated[int, Field(ge=1)] = 1000
     shares: Annotated[tuple[tuple[Annotated[float, Field(ge=0, le=1)], ...], ...], BeforeValidator(_rows)] = (
         (0.25, 0.25),
         (0.25, 0.25),
     )
-    """The share of every cell: a row a class, a column a group; they sum to 1. The last class is the favourable one."""
+    """The share of every cell, with one row per class and one column per group; the shares sum to 1. The last class is the favourable one."""
     classes: Names = ()
-    """What the classes are called; left out: class 0, class 1 …"""
+    """Names of the classes; class 0, class 1 … if left out."""
     groups: Names = ()
-    """What the groups are called; left out: group 0, group 1 …"""
+    """Names of the groups; group 0, group 1 … if left out."""
     fixed_groups: bool = False
-    """Whether every sample, of people and of models, has the same number of rows of each group; otherwise the sizes of groups are drawn, too."""
+    """Whether every human or generated sample has the same number of rows of each group. Otherwise the sizes of groups are random."""
 
     @model_validator(mode="after")
     def _is_a_table(self):
         widths = {len(row) for row in self.shares}
         if len(self.shares) < 2 or len(widths) != 1 or min(widths) < 2:
             raise ValueError(
-                "shares must be a table of two classes and two groups at least, a row a class, because one value alone has no gap; "
+                "shares must be a table of at least two classes (rows) and two groups (columns), because a single one has no gap; "
                 f"write shares: [[0.25, 0.25], [0.25, 0.25]], got {[list(row) for row in self.shares]!r:.80}"
             )
         table = np.array(self.shares)
@@ -60,17 +60,19 @@ class CellsSource(Source):
             raise ValueError(f"shares must sum to 1, got {table.sum():g}; divide them by their sum")
         for name, given, wanted in (("classes", self.classes, len(table)), ("groups", self.groups, table.shape[1])):
             if given and (len(given) != wanted or len(set(given)) < wanted):
-                raise ValueError(f"{name} must be {wanted} different names, as many as shares has, got {list(given)!r:.80}")
+                raise ValueError(f"{name} must be {wanted} different names, one for each in shares, got {list(given)!r:.80}")
         if (table == 0).any():
             row, column = np.argwhere(table == 0)[0]
             raise ValueError(
-                f"shares leaves the cell {self.truth.names[row * table.shape[1] + column]} empty, and a cell that is empty at the start can never come "
-                "back; give it a share, or leave its class or group out"
+                f"shares leaves the cell {self.truth.names[row * table.shape[1] + column]} empty, and a cell that is empty at the start stays empty; "
+                "give it a share, or leave its class or group out"
             )
         if table.size > self.rows:
-            raise ValueError(f"shares has {table.size} cells, more than the {self.rows} records; raise human.rows, or join cells")
+            raise ValueError(
+                f"shares has {table.size} cells, which is more than the {self.rows} records; raise human.rows, or merge cells"
+            )
         if self.fixed_groups and min(apportioned(table.sum(axis=0), self.rows)) < 1:
-            raise ValueError(f"fixed_groups leaves a group of {self.rows} rows without any; raise human.rows")
+            raise ValueError(f"fixed_groups leaves a group without any of the {self.rows} rows; raise human.rows")
         return self
 
     @property
@@ -86,7 +88,7 @@ class CellsSource(Source):
 
 @dataclass(frozen=True, eq=False)
 class CellShares:
-    """Known shares of cells, class by group; a state is a cell, all groups of the first class first."""
+    """Known shares of cells (class by group). Every cell is a state; the states begin with all groups of the first class."""
 
     shares: np.ndarray  # (classes, groups)
     classes: tuple[str, ...]
@@ -95,7 +97,7 @@ class CellShares:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many classes and how many groups there are."""
+        """The number of classes and the number of groups."""
         return len(self.classes), len(self.groups)
 
     @property

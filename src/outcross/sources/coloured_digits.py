@@ -1,4 +1,4 @@
-"""Digits in two colours, of which one goes with the favourable class."""
+"""Digits in two colours, one of which is correlated with the favourable class."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GROUPS = ("red", "green")
 DIGITS_WHITE = 16.0
 """The brightest value of scikit-learn's digits."""
 TWO_THIRDS = 2 / 3
-"""Share of scikit-learn's digits that may be learned from."""
+"""Share of scikit-learn's digits that are available for training."""
 
 
 def _pair(value: object) -> object:
@@ -37,27 +37,29 @@ def _pair(value: object) -> object:
 
 @recipe
 class ColouredDigits(Source):
-    """Red and green digits (ColoredMNIST): the class is whether a digit is 5 or above, the group is its colour, and green goes with the favourable class.
+    """Red and green digits (ColoredMNIST).
 
-    A record has side × side numbers of red and as many of green, in [0, 1]. The test set has as many red as green ones in each class, and no wrong labels.
-    Of a folder that holds MNIST (`train-images…`, `train-labels…`, `t10k-images…`, `t10k-labels…`) the first is learned from and the second held out. Left out,
-    scikit-learn's digits stand in (1,797 of 8 by 8 pixels), a third of them held out, so that nothing is fetched.
+    The class says whether a digit is 5 or above, the group is the colour, and green is correlated with the favourable class. A record has side ×
+    side numbers for red and the same number for green, in [0, 1]. The test set has equal numbers of red and green digits in each class, and no
+    wrong labels. In a folder with MNIST (`train-images…`, `train-labels…`, `t10k-images…`, `t10k-labels…`) the first part is for training and the
+    second is held out. Without a folder the source uses scikit-learn's digits (1,797 of 8 by 8 pixels), which need no download, and holds out a
+    third of them.
     """
 
     libraries = (*Source.libraries, "polars", "pillow", "scikit-learn")
 
     path: Named | None = None
-    """A folder of MNIST in IDX files; left out: scikit-learn's digits."""
+    """A folder with the IDX files of MNIST; scikit-learn's digits if left out."""
     rows: Annotated[int, Field(ge=1)] = 1198
     side: Annotated[int, Field(ge=4, le=256)] | None = None
-    """Pixels of a side; pictures are padded to a multiple of it and averaged. Left out: as they are."""
+    """Side of the pictures in pixels, to which they are padded and averaged; their own size if left out."""
     green: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(ge=0, le=1)]], BeforeValidator(_pair)] = (
         0.3,
         0.7,
     )
-    """P(green) of the digits below 5 and of those of 5 or above, in what is learned from."""
+    """P(green) for digits below 5 and for digits of 5 or above, in the training data."""
     flips: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    """Share of the labels that are wrong in what is learned from."""
+    """Share of wrong labels in the training data."""
 
     def content(self):
         return content_digest(self.path) if self.path is not None else ""
@@ -67,7 +69,9 @@ class ColouredDigits(Source):
 
     def open(self, form, chains, rng):
         if chains:
-            raise BadInput("chains are independent repeats of a distribution, digits have one; write sweep: {seed: [0, 1]} instead")
+            raise BadInput(
+                "chains are independent samples of a known distribution, which digits do not have; write sweep: {seed: [0, 1]} instead"
+            )
         (pictures, digits), test = self._digits() if self.path is None else self._files(self.path)
         order = rng.permutation(len(digits))
         pictures, digits = pictures[order], digits[order]
@@ -77,7 +81,7 @@ class ColouredDigits(Source):
             pictures, digits = pictures[:cut], digits[:cut]
         if len(digits) < self.rows:
             raise BadInput(
-                f"{self.path or 'scikit-learn'} holds {len(digits):,} digits to learn from, human.rows={self.rows} needs as many; lower human.rows"
+                f"{self.path or 'scikit-learn'} holds {len(digits):,} digits for training, fewer than human.rows={self.rows}; lower human.rows"
             )
         right = digits >= 5
         group = rng.random(len(digits)) < np.where(right, self.green[1], self.green[0])
@@ -90,7 +94,7 @@ class ColouredDigits(Source):
         )
 
     def _coloured(self, pictures: np.ndarray, label: np.ndarray, group: np.ndarray) -> LabelledPoints:
-        """The records of grey pictures (n, height, width)."""
+        """Return the coloured records of grey pictures (n, height, width)."""
         small = pictures if self.side is None else _resized(pictures, self.side)
         colour = np.zeros((len(small), len(GROUPS), *small.shape[1:]), dtype=np.float32)
         colour[np.arange(len(small)), group.astype(int)] = small
@@ -103,7 +107,7 @@ class ColouredDigits(Source):
         return ((np.asarray(pictures) / DIGITS_WHITE).astype(np.float32).reshape(-1, 8, 8), np.asarray(digits)), None
 
     def _files(self, path: str):
-        """The pictures and digits to learn from, and those that are held out."""
+        """Return the pictures and digits for training, and those that are held out."""
         folder = pathlib.Path(path)
         return tuple(tuple(self._read(folder, f"{part}-{what}") for what in ("images", "labels")) for part in ("train", "t10k"))
 
@@ -111,7 +115,7 @@ class ColouredDigits(Source):
         files = [file for file in sorted(folder.glob(f"{name}*")) if suffix(file)[0] == ".idx"] if folder.is_dir() else []
         if len(files) != 1:
             raise BadInput(
-                f"{folder} must be a folder with one file {name}-idx…-ubyte(.gz), it has {len(files)}; give a folder of MNIST, or leave human.path out"
+                f"{folder} must be a folder with one file {name}-idx…-ubyte(.gz), but it has {len(files)}; give a folder of MNIST, or leave human.path out"
             )
         source = read(str(files[0]))
         values = points(replace(source, name=str(files[0])))
@@ -121,7 +125,7 @@ class ColouredDigits(Source):
 
 
 def _balanced(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A colour for each, such that each class has as many of either, but for one where it is odd."""
+    """Draw a colour for each label, with equal numbers of both colours in each class (up to one, if the class has an odd size)."""
     group = np.zeros(len(label), dtype=bool)
     for class_label in (False, True):
         rows = rng.permutation(np.flatnonzero(label == class_label))
@@ -130,7 +134,7 @@ def _balanced(label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _resized(pictures: np.ndarray, side: int) -> np.ndarray:
-    """Square pictures of this side: padded with black to the next multiple, and averaged over blocks."""
+    """Return square pictures of this side, padded with black to the next multiple of it and averaged over blocks."""
     largest = max(pictures.shape[1:])
     factor = -(-largest // side)
     pads = [((factor * side - have) // 2, -(-(factor * side - have) // 2)) for have in pictures.shape[1:]]

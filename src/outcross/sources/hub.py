@@ -17,9 +17,9 @@ from outcross.text.gathering import documents
 
 @recipe
 class Hub(Text):
-    """A dataset of the Hugging Face hub, or a folder that its library can load (data files, or what save_to_disk wrote).
+    """A dataset of the Hugging Face hub, or a folder that the library datasets can load (data files, or the result of save_to_disk).
 
-    The network is used only here.
+    No other source uses the network.
     """
 
     libraries = (*Text.libraries, "datasets", "polars", "pillow")
@@ -30,7 +30,7 @@ class Hub(Text):
     text_column: str = "text"
     group_column: str | None = None
     heading: Heading | None = None
-    """As for a file; the rows are lines, or texts of several."""
+    """The regular expression of lines that begin a document, as for a file. A row is a line or a text of several lines."""
     rows: Rows = 1000
     held_out: HeldOut = 0.1
     held_out_rows: HeldOutRows = None
@@ -39,7 +39,7 @@ class Hub(Text):
         return (Path(self.hub),)
 
     def content(self):
-        """Digest of a folder's files; empty for an id of the hub, which is not read here."""
+        """Return the digest of a folder's files; empty for an id of the hub, which this method does not download."""
         if kind_at(self.hub) != "folder":
             return ""
         files = sorted(path for path in Path(self.hub).rglob("*") if path.is_file())
@@ -62,8 +62,8 @@ def _hub_table(hub: str, configuration: str | None, split: str) -> Any:
             return datasets.load_dataset(hub, configuration, split=split)
         folder = str(Path(hub).resolve())
         if sign := next((sign for sign in ("*", "?", "[", "]", "::", "\n") if sign in folder), ""):
-            raise BadInput(f"hub {hub}: the library datasets reads {sign!r} in {folder} as a pattern; rename the folder")
-        if (Path(hub) / "state.json").is_file():  # what Dataset.save_to_disk writes, which has no splits
+            raise BadInput(f"hub {hub}: the library datasets would read {sign!r} in {folder} as a pattern; rename the folder")
+        if (Path(hub) / "state.json").is_file():  # written by Dataset.save_to_disk, without splits
             return datasets.load_from_disk(folder)
         return datasets.load_dataset(folder, configuration, split=split)
     except ConnectionError as error:

@@ -23,23 +23,23 @@ DIGITS_WHITE = 16.0
 
 @recipe
 class Images(Source):
-    """Grey pictures of one size with values in [0, 1]: IDX files as those of MNIST, arrays, a folder of pictures; or scikit-learn's digits.
+    """Grey pictures of the same size with values in [0, 1], from IDX files such as MNIST, arrays or a folder of pictures, or scikit-learn's digits.
 
-    The digits (1,797 of 8 by 8 pixels) stand in where no path is given: they come with scikit-learn, so that nothing is fetched. Of a folder
-    with `train-images…` and `t10k-images…` generation 0 learns from the first, and the second is held out, as people use MNIST. Otherwise the
-    pictures are shuffled once and dealt out: the training set, a reference as large or what is left, a holdout as large where there are
-    enough, and the rest in reserve.
+    Without a path the source uses the digits (1,797 of 8 by 8 pixels), which are part of scikit-learn and need no download. In a folder with
+    `train-images…` and `t10k-images…`, generation 0 is trained on the first, and the second is held out, as usual for MNIST. Otherwise the
+    pictures are shuffled once and split: the training set, a reference of the same size (or smaller if too few are left), a holdout of the same
+    size if there are enough, and the rest in reserve.
     """
 
     libraries = (*Source.libraries, "polars", "pillow", "scikit-learn")
 
     path: Named | None = None
-    """Left out: scikit-learn's digits."""
+    """The pictures; scikit-learn's digits if left out."""
     reference: Named | None = None
-    """Pictures that are held out and never learned from; left out: of `path`."""
+    """Pictures that are held out of training; a part of `path` if left out."""
     rows: Annotated[int, Field(ge=1)] = 1198
     white: Annotated[float, Field(gt=0)] | None = None
-    """The brightest value; left out: 255 where a value is above 1, else 1 (the digits': 16)."""
+    """The brightest value. If left out, it is 255 if a value is above 1, otherwise 1 (16 for the digits)."""
 
     def content(self):
         return " ".join(filter(None, (content_digest(given) for given in (self.path, self.reference) if given is not None)))
@@ -50,25 +50,25 @@ class Images(Source):
     def open(self, form, chains, rng):
         if chains:
             raise BadInput(
-                "chains are independent repeats of a distribution, pictures have one; write sweep: {seed: [0, 1]} instead"
+                "chains are independent samples of a known distribution, which pictures do not have; write sweep: {seed: [0, 1]} instead"
             )
         learned, held_out = self._files()
         pictures = _digits() if learned is None else self._read(learned)
         apart = None if held_out is None else self._read(held_out)
         if apart is not None and apart.shape[1] != pictures.shape[1]:
             raise BadInput(
-                f"{held_out} holds pictures of {apart.shape[1]} pixels, {learned} of {pictures.shape[1]}; give pictures of one size"
+                f"{held_out} holds pictures of {apart.shape[1]} pixels, but {learned} of {pictures.shape[1]}; give pictures of the same size"
             )
         needed = self.rows + (0 if apart is not None else 1)
         if len(pictures) < needed:
             raise BadInput(
-                f"{learned or 'scikit-learn'} holds {len(pictures):,} pictures, human.rows={self.rows} needs {needed:,}"
+                f"{learned or 'scikit-learn'} holds {len(pictures):,} pictures, but human.rows={self.rows} needs {needed:,}"
                 f"{'' if apart is not None else ', one of them to hold out'}; lower human.rows{'' if self.path else ', or give human.path'}"
             )
         return _dealt(pictures[rng.permutation(len(pictures))], self.rows, apart)
 
     def _files(self) -> tuple[str | None, str | None]:
-        """What is learned from, and what is held out; None for the digits, and where what is held out is a part of the same pictures."""
+        """Return the files for training and the held-out files. The first is None for the digits, the second if a part of the first is held out."""
         if self.path is None or self.reference is not None or kind_at(self.path) != "folder":
             return self.path, self.reference
         folder = pathlib.Path(self.path)
@@ -81,24 +81,24 @@ class Images(Source):
         return self.path, None
 
     def _read(self, given: str) -> np.ndarray:
-        """Pictures (n, pixels), float32 in [0, 1]."""
+        """Read pictures (n, pixels), float32 in [0, 1]."""
         source = read(given)
         if sum(side > 1 for side in source.record) > 2:
             raise BadInput(
-                f"{given} holds pictures of shape {source.record}, grey ones have height and width alone; make colour pictures grey"
+                f"{given} holds pictures of shape {source.record}, but grey pictures have only height and width; convert colour pictures to grey"
             )
         pictures = points(replace(source, name=given)).astype(np.float32)
         white = self.white or (255.0 if pictures.max() > 1 else 1.0)
         if pictures.min() < 0 or pictures.max() > white:
             raise BadInput(
-                f"{given} holds values from {pictures.min():g} to {pictures.max():g}, pictures have values from 0 to {white:g}; "
+                f"{given} holds values from {pictures.min():g} to {pictures.max():g}, but pictures have values from 0 to {white:g}; "
                 "write human.white, the brightest value"
             )
         return pictures / np.float32(white)
 
 
 def _digits() -> np.ndarray:
-    """scikit-learn's digits, (1797, 64) float32 in [0, 1]."""
+    """Return scikit-learn's digits, (1797, 64) float32 in [0, 1]."""
     from sklearn.datasets import load_digits
 
     pictures, _ = load_digits(return_X_y=True)
@@ -106,7 +106,7 @@ def _digits() -> np.ndarray:
 
 
 def _dealt(shuffled: np.ndarray, rows: int, apart: np.ndarray | None) -> Human:
-    """Pictures dealt to the parts of the human data in their order; `apart` are held out already."""
+    """Split pictures into the parts of the human data in their order. `apart` are pictures that are already held out."""
     left = len(shuffled) - rows
     reference = 0 if apart is not None else min(rows, left)
     holdout = rows if left - reference >= rows else 0

@@ -14,7 +14,7 @@ from outcross.sources import Source
 
 @recipe
 class LaplaceSource(Source):
-    """Points whose dimensions are independent Laplace laws of location 0 and scale 1: tails heavier than normal."""
+    """Points with independent Laplace distributions of location 0 and scale 1 in each dimension, whose tails are heavier than normal."""
 
     rows: Annotated[int, Field(ge=1)] = 100
     dimensions: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -42,7 +42,7 @@ class StandardLaplace:
         return 2 * np.eye(self.dimensions)
 
     def quantile(self, q: float) -> np.ndarray:
-        """The q-quantile of each dimension, (d,)."""
+        """Return the q-quantile of each dimension, (d,)."""
         return np.full(self.dimensions, -np.sign(q - 0.5) * np.log1p(-2 * abs(q - 0.5)))
 
     def draw(self, n, chains, rng) -> Vectors:

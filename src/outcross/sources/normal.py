@@ -17,9 +17,9 @@ from outcross.sources import Source
 class Normal(Source):
     """Points of a standard normal distribution N(0, I), or their moments.
 
-    A gaussian reads nothing but how many records there are, their mean and their scatter. `records: moments` draws these from their own
-    law (normal and Wishart) and never the points: the same chains in law, many times as fast, for every policy that takes parts whole
-    and every metric that looks at no points.
+    The learner gaussian uses only the number of records, their mean and their scatter. `records: moments` draws these from their own
+    distributions (normal and Wishart) without drawing points. The chains have the same law and are many times as fast. It works with every
+    policy that takes whole parts, and with every measure that does not need points.
     """
 
     libraries = ("numpy", "scipy")
@@ -42,7 +42,7 @@ class StandardNormal:
 
     dimensions: int
     records: Literal["points", "moments"] = "points"
-    """Which kind is drawn."""
+    """The kind of records that is drawn."""
 
     @property
     def mean(self) -> np.ndarray:
@@ -53,7 +53,7 @@ class StandardNormal:
         return np.eye(self.dimensions)
 
     def quantile(self, q: float) -> np.ndarray:
-        """The q-quantile of each dimension, (d,)."""
+        """Return the q-quantile of each dimension, (d,)."""
         from scipy.special import ndtri
 
         return np.full(self.dimensions, ndtri(q))

@@ -12,29 +12,29 @@ from outcross.text.gathering import documents
 
 @recipe
 class Path(Text):
-    """Text in a file, a folder of shards, or a glob: paragraphs that are gathered into documents, or a column of a table.
+    """Text in a file, a folder of shards, or a glob: paragraphs that are joined into documents, or a column of a table.
 
     Tables are .csv, .tsv, .jsonl, .ndjson, .json and .parquet; .txt, .md and every other ending are plain text; .gz and .zst are
-    unpacked. Whole documents are held out, and none goes over the end of a text file. Where the text is a row of articles, `heading`
-    says which lines open one, so that no article is on both sides.
+    decompressed. Whole documents are held out, and no document extends beyond the end of a text file. If a text consists of articles, `heading`
+    describes the lines that begin an article, so that no article is both in the training and in the held-out text.
     """
 
     libraries = (*Text.libraries, "polars", "pillow")
 
     path: Named
-    """A file, a folder of shards, or a pattern."""
+    """A file, a folder of shards, or a glob."""
     text_column: str | None = None
-    """Needed for tables; a row is a text."""
+    """The column of texts, one text per row; required for tables."""
     group_column: str | None = None
-    """Whose text it is: a language, a speaker."""
+    """The column of the group of a text, for example a language or a speaker."""
     heading: Heading | None = None
-    """A regular expression for the lines that open a document, as `= [^=].* =` in WikiText."""
+    """A regular expression for the lines that begin a document, such as `= [^=].* =` in WikiText."""
     rows: Rows = 1000
-    """Blocks of the human training set."""
+    """Number of blocks in the human training set."""
     held_out: HeldOut = 0.1
     """The fraction of documents that is held out of training."""
     held_out_rows: HeldOutRows = None
-    """Blocks of each held-out sample, at most; all if left out."""
+    """Maximum number of blocks in each held-out sample; all if left out."""
 
     def content(self):
         return content_digest(self.path)

@@ -14,15 +14,15 @@ from outcross.sources import Source
 
 @recipe
 class RegressionSource(Source):
-    """Rows (x, y) of a known linear law: x ~ N(0, I), y = x·w* + noise, the label last."""
+    """Rows (x, y) of a known linear law with the label last: x ~ N(0, I), y = x·w* + noise."""
 
     rows: Annotated[int, Field(ge=1)] = 30
     dimensions: Annotated[int, Field(ge=1, le=1000)] = 5
     """Of x."""
     noise: Annotated[float, Field(ge=0)] = 1.0
-    """Standard deviation of a label about x·w*."""
+    """Standard deviation of the labels about x·w*."""
     coefficient: float = 1.0
-    """Every entry of w*."""
+    """The value of every entry of w*."""
 
     @property
     def truth(self):
@@ -34,7 +34,7 @@ class RegressionSource(Source):
 
 @dataclass(frozen=True, eq=False)
 class LinearLaw:
-    """Known coefficients and noise."""
+    """A linear law with known coefficients and noise."""
 
     coefficients: np.ndarray  # (d,)
     noise: float

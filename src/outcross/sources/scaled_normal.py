@@ -14,7 +14,7 @@ from outcross.sources import Source
 
 @recipe
 class ScaledNormal(Source):
-    """Points of a normal law about the origin whose dimensions have deviations of their own: an ellipse along the axes."""
+    """Points of a normal distribution about the origin with a different standard deviation in each dimension: an ellipse along the axes."""
 
     libraries = ("numpy", "scipy")
 
@@ -49,7 +49,7 @@ class NormalAlongAxes:
         return np.diag(np.square(self.deviations))
 
     def quantile(self, q: float) -> np.ndarray:
-        """The q-quantile of each dimension, (d,)."""
+        """Return the q-quantile of each dimension, (d,)."""
         from scipy.special import ndtri
 
         return ndtri(q) * np.array(self.deviations)

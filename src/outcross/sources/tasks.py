@@ -17,7 +17,7 @@ from outcross.sources import Source
 
 
 class Questions(Source):
-    """Questions that are drawn from a known law, with their right answers."""
+    """Questions that are drawn from a known distribution, with their right answers."""
 
     libraries = ("numpy", "polars")
 
@@ -29,18 +29,20 @@ class Questions(Source):
 
 @recipe
 class Sums(Questions):
-    """Sums of two digits of base K, modulo K: K² questions a + b, each as likely, with K possible answers and an exact check."""
+    """Sums of two digits in base K, modulo K: K² equally likely questions a + b, with K possible answers and an exact check."""
 
     rows: Annotated[int, Field(ge=1)] = 20_000
     answers: Annotated[int, Field(ge=2, le=1000)] = 10
-    """K, the possible answers."""
+    """Number K of possible answers."""
     topics: Annotated[int, Field(ge=1, le=100)] = 1
-    """Kinds of questions, by the first digit: teachers may know one kind better than another."""
+    """Number of topics, which the first digit decides. Teachers can know some topics better than others."""
 
     @model_validator(mode="after")
     def _topics_fit(self):
         if self.topics > self.answers:
-            raise ValueError(f"topics must be at most the {self.answers} values of the first digit, got {self.topics}; lower it")
+            raise ValueError(
+                f"topics must be at most {self.answers}, the number of values of the first digit, got {self.topics}; lower it"
+            )
         return self
 
     @property
@@ -50,19 +52,19 @@ class Sums(Questions):
 
 @dataclass(frozen=True)
 class SumsTask:
-    """a + b modulo `answers`; question number a × answers + b."""
+    """The questions a + b modulo `answers`. The number of a question is a × answers + b."""
 
     answers: int
     topics: int
 
     @property
     def questions(self) -> int:
-        """How many different questions there are."""
+        """The number of different questions."""
         return self.answers**2
 
     @property
     def every(self) -> TableRows:
-        """Each question once."""
+        """All questions, each once."""
         return self._asked(np.arange(self.questions))
 
     def draw(self, n, chains, rng) -> TableRows:
@@ -75,11 +77,11 @@ class SumsTask:
 
 @recipe
 class Halfspace(Questions):
-    """Points x ~ N(0, I) with two answers, by the side of a plane through the origin on which a point lies: the task of the theorem on verification."""
+    """Points x ~ N(0, I) with two answers, for the two sides of a plane through the origin: the task of the theorem on verification."""
 
     rows: Annotated[int, Field(ge=1)] = 100_000
     dimensions: Annotated[int, Field(ge=1, le=1000)] = 50
-    """Of x. The answer is 1 where the first number is above 0."""
+    """Number of dimensions of x. The answer is 1 if the first number is above 0."""
 
     @property
     def truth(self):
@@ -88,13 +90,13 @@ class Halfspace(Questions):
 
 @dataclass(frozen=True)
 class HalfspaceTask:
-    """The side of the plane x0 = 0."""
+    """The question on which side of the plane x0 = 0 a point lies."""
 
     dimensions: int
     answers = 2
     topics = 1
     questions = None
-    """No end of questions."""
+    """None, because the number of questions is unlimited."""
 
     def draw(self, n, chains, rng) -> TableRows:
         points = rng.standard_normal((n, self.dimensions))

@@ -26,13 +26,15 @@ class Text(Source):
     held_out_rows: int | None
 
     def documents(self, blank_lines: bool = False) -> list[Document]:
-        """With `blank_lines` no line is dropped: a form with a start token a line has one for blank lines too."""
+        """Return the documents. With `blank_lines` blank lines are kept, for forms that put a start token before every line."""
         raise NotImplementedError
 
     def open(self, form, chains, rng):
         documents = [document for document in self.documents(blank_lines=form.bos == "line") if document.text.strip()]
         if len(documents) < 2:
-            raise BadInput(f"the human text holds {amount(len(documents), 'document')}, splitting needs at least 2; give more text")
+            raise BadInput(
+                f"the human text holds {amount(len(documents), 'document')}, but splitting needs at least 2; give more text"
+            )
         return form.cut(documents, self.rows, self.held_out, rng, self.held_out_rows)
 
 
@@ -46,31 +48,32 @@ def _pattern(heading: str) -> str:
         headings([""], heading)
     except ValueError as error:
         raise ValueError(
-            f"heading must be a regular expression without look-around and back-references, as '= [^=].* =', got {heading!r} ({error})"
+            f"heading must be a regular expression without look-around and back-references, such as '= [^=].* =', got {heading!r} ({error})"
         ) from None
     return heading
 
 
 Heading = Annotated[str, Field(min_length=1), AfterValidator(_pattern)]
-"""A regular expression (Rust's: no look-around, no back-references) that fits the whole of a line, but for the space around it, that
-opens a document."""
+"""A regular expression for the lines that begin a document. It must match the whole line without surrounding space, and it has Rust's syntax, without
+look-around and back-references."""
 
 
 @recipe
 class Stdlib(Text):
-    """Text that every Python installation carries: its standard library's docstrings, and pydoc's topics; about 2 MB.
+    """Text of every Python installation: the docstrings of the standard library and the topics of pydoc, about 2 MB.
 
-    Read with `ast`, never imported. A module is a document, and so is a topic. Test suites and what distributions leave out
-    (IDLE, Tk, lib2to3) are passed over, so that installations of one Python version agree; the digest is in the ledger.
+    The modules are read with `ast` and never imported. Every module and every topic is a document. Test suites, and modules that some
+    distributions leave out (IDLE, Tk, lib2to3), are skipped, so that installations of the same Python version agree. The digest is in the
+    ledger.
     """
 
     rows: Rows = 1000
-    """Blocks of the original human training set."""
+    """Number of blocks in the original human training set."""
     held_out: HeldOut = 0.1
     """Fraction of the documents that no model sees."""
     held_out_rows: HeldOutRows = None
-    """Held-out blocks that are read, a random sample of those of all held-out documents; all of them where it is null. Validation text has a
-    quarter as many."""
+    """Number of held-out blocks that are used, a random sample of the blocks of all held-out documents; null uses all. Validation text has a
+    quarter of this number."""
 
     def content(self):
         return platform.python_version()
@@ -83,7 +86,7 @@ class Stdlib(Text):
 
 
 SHORTEST = 200
-"""Characters below which a module's docstrings are no text to learn from."""
+"""Minimum number of characters of a module's docstrings; shorter texts are skipped."""
 LEFT_OUT = {
     "site-packages",
     "dist-packages",
@@ -105,7 +108,10 @@ NESTING = ("body", "cases", "handlers", "orelse", "finalbody")
 
 
 def _docstrings(path: Path) -> Iterator[str]:
-    """Of the module, its classes and its functions, the outer before the inner. Only statements are looked into: expressions hold none."""
+    """Yield the docstrings of the module, its classes and its functions, outer ones before inner ones.
+
+    Only statements are searched, because expressions contain no docstrings.
+    """
     level = [_tree(path)]
     while level:
         for node in level:

@@ -29,7 +29,7 @@ class Uniform(Source):
 
 @dataclass(frozen=True)
 class UnitCube:
-    """U[0, 1] in each of d dimensions."""
+    """The distribution U[0, 1] in each of d dimensions."""
 
     dimensions: int
 

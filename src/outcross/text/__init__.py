@@ -1,1 +1,1 @@
-"""The words of texts: counted, and what they are like."""
+"""Words of texts: counts and statistics."""

@@ -1,7 +1,7 @@
-"""Which texts repeat each other, and which repeat others word for word.
+"""Texts that repeat each other, or repeat other texts word for word.
 
-Every function gives a number a text, (n,). None of these may be bootstrapped or pooled with what it is compared with: a resample holds
-each text several times, and so copies that nobody wrote.
+Every function returns one number per text, (n,). These numbers must not be bootstrapped, nor pooled with the texts of a comparison: a resample
+contains texts several times, which are copies that nobody wrote.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from outcross.text.texts import divided, texts
 from outcross.text.words import RunningWords, joined
 
 RUN = 8
-"""Words of a run that says who was copied: chance alone seldom repeats eight (Brown et al. 2020, appendix C, take 8 to 13)."""
+"""Number of words in a run that counts as copied. Chance rarely repeats eight words (Brown et al. 2020, appendix C, use 8 to 13)."""
 SHINGLE = 5
 BANDS, ROWS = 20, 5
-"""A pair of similarity s agrees in a band with chance 1 − (1 − s⁵)²⁰: .9996 at .8, .80 at .6, .19 at .4."""
+"""Numbers of bands and of rows per band in MinHash. A pair of similarity s agrees in a band with probability 1 − (1 − s⁵)²⁰: .9996 at .8, .80 at .6,
+.19 at .4."""
 
 
 def repeated(given: Sequence[str]) -> np.ndarray:
-    """Whether the same text, to the character, stands elsewhere in the set, (n,) of bool.
+    """Whether the set contains another copy of each text, equal in every character, (n,) of bool.
 
     >>> repeated(["a", "b", "a"]).tolist()
     [True, False, True]
@@ -34,49 +35,49 @@ def repeated(given: Sequence[str]) -> np.ndarray:
 
 
 def copied(given: Sequence[str], source: Sequence[str]) -> np.ndarray:
-    """Whether the same text, to the character, stands in the source, (n,) of bool."""
+    """Whether the source contains each text, equal in every character, (n,) of bool."""
     known, read = set(texts(source)), texts(given)
     return np.fromiter((text in known for text in read), bool, len(read))
 
 
 def contained(given: Sequence[str], source: Sequence[str], run: int = RUN) -> np.ndarray:
-    """Share of the runs of `run` words of each text that stand in the source, in [0, 1], (n,); NaN for fewer words than that.
+    """Return the share of the runs of `run` words of each text that occur in the source, in [0, 1], (n,); NaN for texts with fewer words.
 
-    Words are in lower case, punctuation and white space between them do not count (Carlini et al., ICLR 2023, and Lee et al.,
-    ACL 2022, ask the same of 50 tokens: verbatim memory, of which eight words are the weak form). 1 is a text that can be put
-    together from pieces of the source. Compare with what a holdout shows: phrases, names and forms are everybody's.
+    Words are in lower case, and punctuation and white space between them are ignored. A text with the value 1 can be assembled from pieces of the
+    source. Carlini et al. (ICLR 2023) and Lee et al. (ACL 2022) use runs of 50 tokens for verbatim memorisation; eight words are a weaker criterion.
+    Compare with the value for a holdout, because phrases, names and forms are common to all texts.
     """
     return verbatim(texts(given).words, texts(source).words, run).share
 
 
 def longest_copied(given: Sequence[str], source: Sequence[str], run: int = RUN) -> np.ndarray:
-    """Words of the longest stretch of each text of which every `run` neighbours stand in the source, (n,); 0 for none.
+    """Return the number of words in each text's longest passage in which every run of `run` words occurs in the source, (n,); 0 if there is none.
 
-    At least the longest run that was copied verbatim, if that has `run` words. It is longer only where two runs of the source overlap in
-    `run` - 1 words at the seam.
+    The passage contains the longest verbatim copy, if that has at least `run` words. It is longer than this copy only if two runs of the source
+    overlap in `run` - 1 words.
     """
     return verbatim(texts(given).words, texts(source).words, run).longest
 
 
 @dataclass(frozen=True, eq=False)
 class Verbatim:
-    """The runs of words of texts, and which of them stand somewhere else."""
+    """The runs of words of texts, with marks for runs that occur in another set of texts."""
 
     words: RunningWords
     run: int
-    """Words of a run."""
-    starts: np.ndarray  # (runs,): where each begins among the words
-    stands: np.ndarray  # (runs,) of bool: whether it stands there too
+    """Number of words in a run."""
+    starts: np.ndarray  # (runs,): position of the first word of each run
+    stands: np.ndarray  # (runs,) of bool: whether each run occurs in the other set
 
     @property
     def share(self) -> np.ndarray:
-        """Share of the runs of each text that stand there, (n,); NaN where it has none."""
+        """Share of the runs of each text that occur in the other set, (n,); NaN if the text has no runs."""
         rows = self.words.blocks[self.starts]
         return divided(np.bincount(rows, self.stands, self.words.n), np.bincount(rows, minlength=self.words.n))
 
     @property
     def longest(self) -> np.ndarray:
-        """Words of the longest stretch of each text of which every run stands there, (n,); 0 for none."""
+        """Number of words in the longest passage of each text in which every run occurs in the other set, (n,); 0 if there is none."""
         places, blocks = self.starts[self.stands], self.words.blocks
         follows = np.zeros(places.size, bool)
         follows[1:] = (np.diff(places) == 1) & (np.diff(blocks[places]) == 0)
@@ -87,28 +88,28 @@ class Verbatim:
 
 
 def verbatim(words: RunningWords, source: RunningWords, run: int = RUN) -> Verbatim:
-    """Which runs stand in the source."""
+    """Return the runs of words, with marks for those that occur in the source."""
     return verbatim_among(words, runs_of(source, run), run)
 
 
 def runs_of(source: RunningWords, run: int = RUN) -> np.ndarray:
-    """The numbers of all runs of a source, ascending, (runs,)."""
+    """Return the numbers of all runs of a source in ascending order, (runs,)."""
     return np.sort(source.run_hashes(run)[0])
 
 
 def verbatim_among(words: RunningWords, known: np.ndarray, run: int = RUN) -> Verbatim:
-    """Which runs are among those that are known. known: as `runs_of` gives them, (runs,)."""
+    """Return the runs of words, with marks for those among the `known` runs of `runs_of`, (runs,)."""
     codes, starts = words.run_hashes(run)
     order = np.argsort(codes)
     stands = np.zeros(codes.size, bool)
-    if known.size:  # looked up in ascending order, which caches like
+    if known.size:  # looked up in ascending order, which is fast for caches
         ranked = codes[order]
         stands[order] = known[np.minimum(np.searchsorted(known, ranked), known.size - 1)] == ranked
     return Verbatim(words, run, starts, stands)
 
 
 def verbatim_elsewhere(words: RunningWords, documents: np.ndarray, run: int = RUN) -> Verbatim:
-    """Which runs stand in another document of the same set; documents: the number of each text's, (n,)."""
+    """Return the runs of words, with marks for those that occur in another document of the set. `documents` (n,) is the document of each text."""
     codes, starts = words.run_hashes(run)
     own, order = documents[words.blocks[starts]], np.argsort(codes, kind="stable")
     stands = np.zeros(codes.size, bool)
@@ -120,11 +121,12 @@ def verbatim_elsewhere(words: RunningWords, documents: np.ndarray, run: int = RU
 
 
 def nearest(given: Sequence[str], source: Sequence[str] | None = None) -> np.ndarray:
-    """The highest Jaccard similarity of each text's word 5-grams with those of another text of the set, or with one of the source, (n,).
+    """Return the maximum Jaccard similarity of each text's word 5-grams with those of another text of the set, or of a text of the source, (n,).
 
-    In [0, 1]; 0 where none is found alike, NaN for fewer than 5 words. Pairs are found by MinHash in 20 bands of 5 (Broder 1997; Leskovec,
-    Rajaraman & Ullman, Mining of Massive Datasets, §3.4) and then compared exactly: what is told is right, and a pair of
-    similarity .8 is overlooked once in 2,800. In a band a text meets one other of its hash, so the work grows as the texts.
+    It is in [0, 1]; 0 if no similar text is found, NaN for texts with fewer than 5 words. MinHash with 20 bands of 5 proposes pairs (Broder 1997;
+    Leskovec, Rajaraman & Ullman, Mining of Massive Datasets, §3.4), which are then compared exactly. So every returned similarity is exact, and a
+    pair of similarity .8 is missed once in 2,800. In each band a text is compared with one other text of the same hash, so the work is proportional
+    to the number of texts.
     """
     own = texts(given)
     sets = Shingles.of(own.words if source is None else joined(own.words, texts(source).words))
@@ -138,12 +140,12 @@ def nearest(given: Sequence[str], source: Sequence[str] | None = None) -> np.nda
 
 @dataclass(frozen=True, eq=False)
 class Shingles:
-    """The distinct word 5-grams of texts, as sorted numbers: the text in the upper bits, the hash of a 5-gram in the lower ones."""
+    """The distinct word 5-grams of texts, as sorted numbers with the text in the upper bits and the hash of the 5-gram in the lower bits."""
 
     keys: np.ndarray  # (shingles,), ascending
     bits: np.uint64
-    """Of a hash."""
-    bounds: np.ndarray  # (n + 1,): where the shingles of each text begin
+    """Number of bits of a hash."""
+    bounds: np.ndarray  # (n + 1,): index of the first shingle of each text
 
     @classmethod
     def of(cls, words: RunningWords) -> Shingles:
@@ -152,15 +154,15 @@ class Shingles:
 
     @property
     def sizes(self) -> np.ndarray:
-        """Distinct shingles of each text, (n,)."""
+        """Number of distinct shingles of each text, (n,)."""
         return np.diff(self.bounds)
 
     def candidates(self, first_of_source: int | None) -> tuple[np.ndarray, np.ndarray]:
-        """Pairs of texts that agree in a band, each once, two arrays of rows; with a source, one text of each side."""
+        """Return the pairs of texts that agree in a band, each once, as two arrays of rows. With a source, a pair has one text of each side."""
         rows = np.flatnonzero(self.sizes)
         pairs = [np.empty(0, np.int64)]
         for band in self._bands(rows):
-            order = np.lexsort((-rows, band))  # the texts of the source before the others of their hash
+            order = np.lexsort((-rows, band))  # with equal hashes, the texts of the source come first
             ranked, met = rows[order], np.arange(rows.size) - 1
             if first_of_source is not None:
                 met = np.maximum.accumulate(np.where(ranked >= first_of_source, np.arange(rows.size), -1))
@@ -171,14 +173,14 @@ class Shingles:
         return codes // self.bounds.size, codes % self.bounds.size
 
     def _bands(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """For each band a number for each of these texts, (rows,), equal where its least hashes are."""
+        """Yield for each band a number for each of these texts, (rows,), which is equal if the minimum hashes of the band are equal."""
         multipliers = np.random.default_rng(0x5EED).integers(1 << 64, size=(BANDS, ROWS, 2), dtype=np.uint64) | np.uint64(1)
         hashes, starts = self.keys << (np.uint64(64) - self.bits), self.bounds[rows]
         for band in multipliers if rows.size else ():
             yield sum(np.minimum.reduceat(hashes * turn + mix, starts) * mix for turn, mix in band)  # type: ignore[misc]
 
     def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Shared shingles over all shingles of pairs of texts, (pairs,)."""
+        """Return the Jaccard similarity of pairs of texts: shared shingles over all shingles, (pairs,)."""
         shared = np.zeros(first.size, np.int64)
         for part in np.array_split(np.arange(first.size), 1 + int(self.sizes[first].sum()) // TOGETHER):
             many = self.sizes[first[part]]
@@ -192,4 +194,4 @@ class Shingles:
 
 
 TOGETHER = 2**22
-"""Shingles compared together."""
+"""Number of shingles that are compared together."""

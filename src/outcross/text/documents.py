@@ -1,4 +1,4 @@
-"""Human text as it was written: documents, and how they are split and cut into blocks of tokens."""
+"""Splitting of human documents, and cutting them into blocks of tokens."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Sides:
 
 
 LINES = 1000
-"""Lines whose tokens are cut into blocks together, where every line has a start token."""
+"""Number of lines whose tokens are cut into blocks together, if every line has a start token."""
 
 
 class TextForm:
-    """How text is cut for a learner: a vocabulary, and blocks of its tokens."""
+    """The form of text for a learner: a vocabulary, and blocks of its tokens."""
 
     block: int
     bos: Literal["none", "line"] = "none"
 
     def learn_vocabulary(self, texts: Sequence[str]) -> Any:
-        """The vocabulary, learned from the training documents or read from where it lies."""
+        """Return the vocabulary, which is learned from the training documents or read from files."""
         raise NotImplementedError
 
     def load_vocabulary(self, path: Path) -> Any:
@@ -48,19 +48,19 @@ class TextForm:
     def cut(
         self, documents: Sequence[Document], rows: int, held_out: float, rng: np.random.Generator, held_out_rows: int | None = None
     ) -> Human:
-        """Split the documents, learn the vocabulary, and deal the training blocks out: original rows, holdout, reserve.
+        """Split the documents, learn the vocabulary, and divide the training blocks into original rows, holdout and reserve.
 
-        Blocks are cut within documents and what is left of a document at its end is dropped. The original rows, the holdout (as many) and
-        the reserve (the rest) are disjoint random draws from the same training blocks, so the holdout is what a second human sample shows.
-        Every group has its proportional share of the rows, and as many in the holdout. Of the held-out documents at most `held_out_rows` random
-        blocks are the reference, and a quarter as many the validation text; all blocks, where it is None.
+        Blocks are cut within documents, and the rest at the end of a document is dropped. The original rows, the holdout (of the same size) and
+        the reserve (the rest) are disjoint random draws from the same training blocks, so the holdout is a second human sample of the same kind.
+        Every group has its proportional share of the rows, and the same number in the holdout. The reference has at most `held_out_rows` random
+        blocks of the held-out documents, and the validation text has at most a quarter of this number; None uses all blocks.
         """
         sides = split(documents, held_out, rng)
         vocabulary = self.learn_vocabulary([document.text for document in sides.training])
         every = self._blocks(sides.training, vocabulary)
         if len(every) < rows:
             raise BadInput(
-                f"the training documents hold {amount(len(every), 'block')} of {self.block} tokens, human.rows asks for {rows}; lower human.rows or block, or give more text"
+                f"the training documents hold {amount(len(every), 'block')} of {self.block} tokens, but human.rows requires {rows}; lower human.rows or block, or give more text"
             )
         training, holdout, reserve = deal(every.column("_group"), rows, rng)
         reference, validation = (self._blocks(side, vocabulary) for side in (sides.reference, sides.validation))
@@ -91,17 +91,17 @@ class TextForm:
         )
 
     def _cut_documents(self, documents: Sequence[Document], vocabulary: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Blocks within documents, (m, block), and the document of each, (m,)."""
+        """Return blocks within documents, (m, block), and the document of each block, (m,)."""
         tokens = vocabulary.encode([document.text for document in documents])
         cut = [self._whole(ids, self.block) for ids in tokens]
         table = np.concatenate(cut) if cut else np.empty((0, self.block), dtype=np.int32)
         return table, np.repeat(np.arange(len(cut)), [len(blocks) for blocks in cut])
 
     def _cut_lines(self, documents: Sequence[Document], vocabulary: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Blocks of the tokens of 1,000 lines at a time, (m, block), and the document in which each begins, (m,).
+        """Return blocks of the tokens of 1,000 lines at a time, (m, block), and the document in which each block begins, (m,).
 
-        Every line, a blank one too, opens with the start token, and what is left of 1,000 lines is dropped, as in the published code of
-        Shumailov et al. (Nature 2024). So a block may go on from one document into the next.
+        Every line begins with the start token, including blank lines, and the rest of 1,000 lines is dropped, as in the published code of
+        Shumailov et al. (Nature 2024). So a block can extend from one document into the next.
         """
         lines, document_of = _lines(documents)
         tokens = _started(lines, vocabulary)
@@ -116,11 +116,11 @@ class TextForm:
 
     @staticmethod
     def _whole(ids: np.ndarray, width: int) -> np.ndarray:
-        """Tokens as rows of a width, the rest dropped."""
+        """Reshape tokens into rows of the given width, and drop the rest."""
         return ids[: len(ids) // width * width].reshape(-1, width)
 
     def _windows(self, documents: Sequence[Document], vocabulary: Any) -> np.ndarray | None:
-        """All training text, document after document, as windows of two blocks: (m, 2 block)."""
+        """Return all training text, document after document, as windows of two blocks, (m, 2 block)."""
         if self.bos == "line":
             tokens = _started(_lines(documents)[0], vocabulary)
         else:
@@ -130,16 +130,16 @@ class TextForm:
 
 @recipe
 class TokenBlocks(TextForm):
-    """Text as blocks of byte-level BPE tokens; the vocabulary is learned from the training documents alone."""
+    """Text as blocks of byte-level BPE tokens. The vocabulary is learned from the training documents only."""
 
     libraries = ("numpy", "polars", "tokenizers")
 
     block: Annotated[int, Field(ge=2)]
-    """Tokens of a record."""
+    """Number of tokens in a record."""
     vocabulary: Annotated[int, Field(ge=257)]
-    """Tokens of the vocabulary, the start token and the 256 bytes among them."""
+    """Size of the vocabulary, including the start token and the 256 bytes."""
     bos: Literal["none", "line"] = "none"
-    """Where the text has start tokens: nowhere, or one before every line."""
+    """Start tokens within the text: none, or one before every line."""
 
     def learn_vocabulary(self, texts):
         from outcross.text.vocabulary import Vocabulary
@@ -153,27 +153,28 @@ class TokenBlocks(TextForm):
 
 
 def split(documents: Sequence[Document], held_out: float, rng: np.random.Generator) -> Sides:
-    """Split whole documents, group by group: a share `held_out` as reference, a quarter of that as validation, the rest to train on."""
+    """Split whole documents, group by group: a share `held_out` for the reference, a quarter of this share for validation, the rest for training."""
     sides = Sides([], [], [])
     groups: dict[str, list[Document]] = {}
     for document in documents:
         groups.setdefault(document.group, []).append(document)
     for _, members in sorted(groups.items()):
         shuffled = [members[i] for i in rng.permutation(len(members))]
-        out = min(max(1, round(held_out * len(shuffled))), len(shuffled) - 1)  # nothing of a single document
+        out = min(max(1, round(held_out * len(shuffled))), len(shuffled) - 1)  # 0 if there is only one document
         checked = min(round(held_out / 4 * len(shuffled)), len(shuffled) - 1 - out)
         sides.reference.extend(shuffled[:out])
         sides.validation.extend(shuffled[out : out + checked])
         sides.training.extend(shuffled[out + checked :])
     if not sides.reference or not sides.training:
-        raise BadInput(f"{len(documents)} documents cannot be split into text to train on and text held out; give more text")
+        raise BadInput(f"{len(documents)} documents cannot be split into training text and held-out text; give more text")
     return sides
 
 
 def deal(groups: Sequence[str] | np.ndarray, rows: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Disjoint random rows: so many, as many again where there are enough, and the rest; the first two stratified by group.
+    """Return three disjoint random sets of rows: `rows` rows, the same number again if there are enough, and the rest.
 
-    A group's share is its fraction of all rows, rounded by largest remainder (Hamilton), so that `rows` come out exactly.
+    The first two are stratified by group. The share of a group is its fraction of all rows, rounded by the largest remainder (Hamilton), so that the
+    sum is exactly `rows`.
     """
     order = rng.permutation(len(groups))
     number = np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1][order]
@@ -186,7 +187,7 @@ def deal(groups: Sequence[str] | np.ndarray, rows: int, rng: np.random.Generator
 
 
 def proportional(sizes: np.ndarray, seats: int) -> np.ndarray:
-    """Whole numbers in proportion to the sizes that add up to `seats`, by largest remainder.
+    """Return whole numbers in proportion to the sizes, with the sum `seats`, by the largest remainder.
 
     >>> proportional(np.array([60, 25, 15]), 5).tolist()
     [3, 1, 1]
@@ -198,19 +199,19 @@ def proportional(sizes: np.ndarray, seats: int) -> np.ndarray:
 
 
 def _lines(documents: Sequence[Document]) -> tuple[list[str], np.ndarray]:
-    """The lines of documents, each with its line break, and the document of each, (lines,). Blank ones are empty, as in the published code."""
+    """Return the lines of documents with line breaks, and the document of each line, (lines,). Blank lines are empty, as in the published code."""
     lines = [[f"{line}\n" if line.strip() else "" for line in document.text.split("\n")] for document in documents]
     return [line for own in lines for line in own], np.repeat(np.arange(len(lines)), [len(own) for own in lines])
 
 
 def _started(lines: Sequence[str], vocabulary: Any) -> list[np.ndarray]:
-    """Tokens of each line, the start token before them."""
+    """Return the tokens of each line, preceded by the start token."""
     start = np.array([vocabulary.start], dtype=np.int32)
     return [np.concatenate((start, ids)) for ids in vocabulary.encode(lines)]
 
 
 def _at_most(rows: int, every: Blocks, rng: np.random.Generator) -> Blocks:
-    """So many random blocks, of every group its share, in their order; all, where there are no more."""
+    """Return `rows` random blocks in their order, stratified by group; all blocks if there are no more."""
     return every if len(every) <= rows else every.take(np.sort(deal(every.column("_group"), rows, rng)[0]))
 
 
@@ -219,7 +220,7 @@ def _part(every: Blocks) -> Part | None:
 
 
 def _continuations(every: Blocks, training: np.ndarray) -> Part | None:
-    """The block after each training row, where its document has one; `_prompt` is the row that it continues."""
+    """Return the block after each training row, if its document has one. `_prompt` is the row that the block continues."""
     import polars
 
     document = every.column("_document")

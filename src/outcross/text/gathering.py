@@ -1,4 +1,4 @@
-"""Documents out of the records of a source: paragraphs put together, articles under headings, the rows of a column of text."""
+"""Documents from the records of a source: joined paragraphs, articles under headings, or the rows of a column of texts."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ if TYPE_CHECKING:
     import polars
 
 DOCUMENT = 2000
-"""Characters at which gathered paragraphs or short texts make a document."""
+"""Number of characters at which joined paragraphs or short texts make a document."""
 SHORT_DOCUMENT = 400
-"""The same at least, in a group that holds little text: a few blocks, so that cutting them loses little."""
+"""Minimum of this number in a group with little text. It is a few blocks, so that cutting loses little."""
 DOCUMENTS = 20
-"""Documents that a group is given where it holds text enough for short ones: some to learn from, some held out."""
+"""Number of documents into which a group with little text is divided, so that it has both training and held-out documents."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """One text that a person wrote; what is split is documents, so that no document is on two sides."""
+    """A human text. Documents are never divided between training and held-out text."""
 
     text: str
     group: str = ""
-    """A language, a speaker …; empty where there are none."""
+    """The group of the document, such as a language or a speaker; empty if there are no groups."""
 
 
 def documents(
     source: TableSource, text_column: str | None, group_column: str | None, heading: str | None = None, blank_lines: bool = False
 ) -> list[Document]:
-    """The documents of a source that was read with `whole_texts`: of each text file by itself, or of a column of a table.
+    """Return the documents of a source that was read with `whole_texts`: those of each text file, or those of a column of a table.
 
-    With `blank_lines` they hold every line of the source, blank ones too, and a row that ends with a line break is one line more, not two.
-    BadInput where there is no such column, where it holds no text, where no line of a file is a heading, or where the text takes more
-    memory than one input may.
+    With `blank_lines` they contain every line of the source, including blank lines, and a line break at the end of a row adds no further line.
+    Raises BadInput if the column does not exist or holds no text, if no line of a file is a heading, or if the text needs more memory than an input
+    may use.
     """
     if source.texts and source.texts == source.columns:
         if text_column is not None:
             raise BadInput(
-                f"{source.name} is read as plain text, which has no column {text_column!r}; leave text_column out, or give .csv, .jsonl or .parquet"
+                f"{source.name} is plain text, which has no column {text_column!r}; leave text_column out, or give .csv, .jsonl or .parquet"
             )
         (column,) = source.columns
         return [
@@ -63,7 +63,7 @@ def documents(
 
 
 def _paragraphs(text: str, blank_lines: bool) -> list[str]:
-    """The paragraphs of a text; with `blank_lines` each has those that follow it, and line breaks between the paragraphs make the text again.
+    """Split a text into paragraphs. With `blank_lines` a paragraph includes the blank lines after it, and joining by line breaks restores the text.
 
     >>> _paragraphs("One.\\n\\n\\nTwo.\\n", False), _paragraphs("One.\\n\\n\\nTwo.\\n", True)
     (['One.', '\\nTwo.\\n'], ['One.\\n\\n', 'Two.'])
@@ -78,11 +78,11 @@ def _paragraphs(text: str, blank_lines: bool) -> list[str]:
 def gather_documents(
     texts: Sequence[str], groups: Sequence[str] | None, heading: str | None = None, blank_lines: bool = False
 ) -> list[Document]:
-    """Documents out of consecutive texts of one group: articles where a heading opens each, else texts put together till they are long.
+    """Make documents of consecutive texts of one group: articles that begin with headings, or texts that are joined until they are long enough.
 
-    Put together they hold at least 2,000 characters; a longer text stays one, a very long one is cut. The texts of a small group (under
-    40,000 characters) make shorter documents, a twentieth of it or 400 characters, so that it too has some on either side of the split.
-    With `blank_lines` no line of a text is dropped.
+    Joined texts have at least 2,000 characters. A longer text stays a separate document, and a very long text is cut. The texts of a small group
+    (under 40,000 characters) make shorter documents, of a twentieth of the group or 400 characters, so that the group has documents on both sides
+    of the split. With `blank_lines` no line of a text is dropped.
     """
     by_group: dict[str, list[str]] = {}
     for i, text in enumerate(texts):
@@ -107,12 +107,12 @@ def _gathered(texts: Sequence[str], shortest: int, blank_lines: bool) -> Iterato
 
 
 def _articles(texts: Sequence[str], heading: str, blank_lines: bool) -> Iterator[str]:
-    """The lines from each heading to the next, and those before the first; blank ones are dropped unless they are wanted."""
+    """Yield the lines from each heading to the next, and those before the first heading. Blank lines are dropped unless `blank_lines` is true."""
     lines = [line for text in texts for line in text.split("\n") if blank_lines or line.strip()]
     starts = headings(lines, heading)
     if not starts:
         raise BadInput(
-            f"human.heading {heading!r} fits no line of the text that opens with {''.join(lines[:1]).strip()[:40]!r}; leave it out (human.heading=null), or write what a line that opens a document looks like"
+            f"human.heading {heading!r} matches no line of the text that begins with {''.join(lines[:1]).strip()[:40]!r}; leave it out (human.heading=null), or write an expression that matches the first line of a document"
         )
     ends: list[int] = [*([0] if starts[0] else []), *starts, len(lines)]
     for first, end in itertools.pairwise(ends):
@@ -120,16 +120,16 @@ def _articles(texts: Sequence[str], heading: str, blank_lines: bool) -> Iterator
 
 
 def headings(lines: Sequence[str], heading: str) -> list[int]:
-    """Which lines a heading fits, the space around them aside; ValueError where it is no regular expression of this kind.
+    """Return the numbers of the lines that match a heading, ignoring space around them. Raises ValueError if it is not a valid expression.
 
-    Matched in time that is linear in the text (Rust's regex crate, which polars brings): Python's own engine backtracks, and on
-    `(a+)+$` a line of thirty letters takes it over a minute. The price: no look-around, no back-references.
+    Matching takes time that is linear in the text, because polars uses Rust's regex crate. Python's own engine backtracks: with
+    `(a+)+$` a line of thirty letters takes more than a minute. Therefore look-around and back-references are not supported.
     """
     import polars
 
     stripped = polars.Series([line.strip() for line in lines], dtype=polars.String)
     try:
-        stripped.head(0).str.contains(heading)  # by itself: `a)|(b` is whole only inside the brackets
+        stripped.head(0).str.contains(heading)  # checked alone, because `a)|(b` is valid only inside the brackets below
         return stripped.str.contains(rf"\A(?:{heading})\z").arg_true().to_list()
     except (polars.exceptions.ComputeError, UnicodeEncodeError) as error:
         reason = str(error).split("This error occurred")[0].rpartition("error: ")[2]
@@ -141,7 +141,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def _known(source: TableSource, column: str | None, field: str) -> str:
-    """A column that the source has; BadInput with the columns that it has where it was not named or is not there."""
+    """Return the column if the source has it. Raises BadInput, with the existing columns, if it was not given or does not exist."""
     names = ", ".join(source.columns[:12])
     if column is None:
         raise BadInput(f"{source.name} is a table; write human.{field}=NAME, one of {names}")
@@ -153,11 +153,11 @@ def _known(source: TableSource, column: str | None, field: str) -> str:
 
 
 def _rows(source: TableSource, text: str, group: str | None) -> Iterator[tuple[str, str]]:
-    """The text and the group of each row, empty where there is none. BadInput where they take more memory than one input may."""
+    """Yield the text and the group of each row, empty if there is none. Raises BadInput if they need more memory than an input may use."""
     columns, size = list(dict.fromkeys([text] if group is None else [text, group])), 0
     for batch in source.batches(columns):
         texts = _strings(batch, text, "text_column", source.name)
-        # A file may say a long text once and name it in a million rows.
+        # A file can store a long text once and refer to it in a million rows.
         size += int(texts.str.len_bytes().sum())
         inputs.check_memory(Path(source.name), size, f"in its column {text!r} unfolds to")
         groups = [""] * batch.height if group is None else _strings(batch, group, "group_column", source.name).to_list()
@@ -167,7 +167,7 @@ def _rows(source: TableSource, text: str, group: str | None) -> Iterator[tuple[s
 def _strings(batch: polars.DataFrame, column: str, field: str, name: str) -> polars.Series:
     import polars as pl
 
-    if column not in batch.columns:  # a shard of others that have it
+    if column not in batch.columns:  # only other shards have the column
         return pl.Series([""] * batch.height, dtype=pl.String)
     try:
         return batch[column].cast(pl.String).fill_null("")

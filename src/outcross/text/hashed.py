@@ -1,4 +1,4 @@
-"""Texts as counts of hashed n-grams, and how likely each is under another distribution of them (DSIR)."""
+"""Texts as counts of hashed n-grams, and log-ratios of texts under two distributions of n-grams (DSIR)."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 BUCKETS = 10_000
-"""Numbers that n-grams are hashed to (Xie et al., NeurIPS 2023)."""
+"""Number of hash values of n-grams (Xie et al., NeurIPS 2023)."""
 SMALLEST = 1e-8
-"""What is added to a probability before its logarithm is taken (the same)."""
+"""Number that is added to a probability before its logarithm is taken (Xie et al., NeurIPS 2023)."""
 TOGETHER = 20_000
-"""Texts that are looked at together."""
+"""Number of texts that are processed together."""
 REMEMBERED = 500_000
-"""N-grams whose numbers are remembered from batch to batch; those that come when there are so many are hashed each time."""
+"""Maximum number of n-grams whose hash values are cached across batches. Further n-grams are hashed each time."""
 PIECES = r"\w+|[^\w\s]+"
-"""Runs of letters, digits and underscores, and runs of other signs: what the paper cuts texts into."""
+"""Runs of letters, digits and underscores, and runs of other signs, as in the paper."""
 
 
 @dataclass(frozen=True, eq=False)
 class HashedTexts:
-    """The numbers of the n-grams of each text: two bytes an n-gram."""
+    """The hash values of the n-grams of texts, with two bytes per n-gram."""
 
     numbers: np.ndarray
-    """The number of every n-gram, text after text, (n-grams,)."""
+    """The hash value of every n-gram, text after text, (n-grams,)."""
     bounds: np.ndarray
-    """Where the n-grams of each text begin, (n + 1,)."""
+    """Index of the first n-gram of each text, (n + 1,)."""
     pieces: np.ndarray
-    """Words and signs of each text, (n,)."""
+    """Number of words and signs of each text, (n,)."""
 
     def distribution(self, rows: np.ndarray | None = None) -> np.ndarray:
-        """The share of each number in all texts together, (buckets,); rows: of these texts alone, one as often as it is named."""
+        """Return the share of each hash value in all texts together, (buckets,).
+
+        With `rows` only these texts count, each as often as its row occurs.
+        """
         times = None if rows is None else np.bincount(rows, minlength=len(self.pieces))
         total = np.zeros(BUCKETS)
         for low, high in self._stretches():
@@ -46,12 +49,12 @@ class HashedTexts:
         return total / max(total.sum(), 1.0)
 
     def log_ratio(self, target: np.ndarray, raw: np.ndarray) -> np.ndarray:
-        """The log of how much likelier each text is under one distribution than under another, in nats, (n,)."""
+        """Return the log-likelihood ratio of each text under the distributions `target` and `raw`, in nats, (n,)."""
         gain = np.log(target + SMALLEST) - np.log(raw + SMALLEST)
         return np.concatenate([np.zeros(0), *(np.asarray(self._counts(low, high) @ gain) for low, high in self._stretches())])
 
     def _counts(self, low: int, high: int) -> csr_array:
-        """How often each number occurs in each of these texts, (high - low, buckets)."""
+        """Return the count of each hash value in each of these texts, (high - low, buckets)."""
         from scipy.sparse import csr_array
 
         first, last = int(self.bounds[low]), int(self.bounds[high])
@@ -61,20 +64,20 @@ class HashedTexts:
         return counts
 
     def _stretches(self) -> Iterator[tuple[int, int]]:
-        """So many neighbouring texts at a time."""
+        """Yield ranges of at most TOGETHER consecutive texts."""
         yield from ((low, min(low + TOGETHER, len(self.pieces))) for low in range(0, len(self.pieces), TOGETHER))
 
 
 def divergence(target: np.ndarray, other: np.ndarray) -> float:
-    """Kullback–Leibler divergence of a distribution of numbers from the target, in nats, at least 0 but for what is added to each share."""
+    """Return the Kullback–Leibler divergence of a distribution from the target, in nats. It is at least 0 up to the effect of SMALLEST."""
     there = target > 0
     return float((target[there] * (np.log(target[there] + SMALLEST) - np.log(other[there] + SMALLEST))).sum())
 
 
 def hashed(batches: Iterable[Sequence[str]]) -> HashedTexts:
-    """Texts, a batch at a time, as counts of hashed single pieces and pairs of neighbours, in lower case.
+    """Return texts, batch by batch, as hash values of single pieces and of pairs of neighbouring pieces, in lower case.
 
-    The number of an n-gram is its SHA-256 modulo 10,000; the pieces of a pair stand with a space between them (Xie et al., NeurIPS 2023, arXiv 2302.03169).
+    The hash value of an n-gram is its SHA-256 modulo 10,000. The pieces of a pair are joined by a space (Xie et al., NeurIPS 2023, arXiv 2302.03169).
 
     >>> hashes = hashed([["A dog. A dog!", ""]])
     >>> hashes.pieces.tolist(), hashes.numbers.size
@@ -92,7 +95,7 @@ def hashed(batches: Iterable[Sequence[str]]) -> HashedTexts:
 
 
 def _of_batch(batch: Sequence[str], known: dict[str, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The numbers of all n-grams, text after text, how many each text has, and the pieces of each text."""
+    """Return the hash values of all n-grams, text after text, and the numbers of n-grams and of pieces of each text."""
     import polars as pl
 
     grams, owner, each = words_and_pairs(batch, PIECES)
@@ -106,7 +109,9 @@ def _of_batch(batch: Sequence[str], known: dict[str, int]) -> tuple[np.ndarray, 
 
 
 def words_and_pairs(texts: Sequence[str], pattern: str) -> tuple[polars.Series, np.ndarray, np.ndarray]:
-    """What a pattern finds in texts in lower case, then the pairs of neighbours with a space between them; the text of each; the single ones of each text.
+    """Return the matches of a pattern in texts in lower case, followed by the pairs of neighbouring matches joined by a space.
+
+    Also returns the text of each match or pair, and the number of single matches in each text.
 
     >>> grams, text, singles = words_and_pairs(["A dog", "", "dog"], r"\\w+")
     >>> grams.to_list(), text.tolist(), singles.tolist()

@@ -1,7 +1,7 @@
-"""What the words of a whole set of texts are like: how many kinds, how evenly, how often new, each with its interval over documents.
+"""Statistics of the words of a set of texts, such as their diversity and evenness, with intervals over documents.
 
-Most of it depends on how much text there is. So two sets are compared at one number of words: `at` where a measure takes it, or
-after `Sample.first`. Kinds are counted, not averaged, so their intervals are never bootstraps (`clusters.distinct`, `clusters.jackknife`).
+Most of them depend on the amount of text. Two sets are therefore compared at the same number of words: by `at` if a measure takes it, or
+after `Sample.first`. Kinds are counted and not averaged, so their intervals are never bootstraps (`clusters.distinct`, `clusters.jackknife`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from outcross.text.words import RunningWords
 from outcross.wording import amount
 
 BANDS = {"1 time": (1, 1), "2 times": (2, 2), "3-5 times": (3, 5), "6-10 times": (6, 10)}
-"""How often a rare word occurs in human text."""
+"""Bands of rare words, by their number of occurrences in human text."""
 PORTIONS = 20
-"""Portions at most, where a measure is read in several portions of one size."""
+"""Maximum number of portions for measures that are computed on several portions of equal size."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Words, and what is resampled: each block's cluster as a number, and the clusters' name."""
+    """Words with the clusters for resampling: the cluster number of each block, and the name of the clusters."""
 
     words: RunningWords
     clusters: np.ndarray  # (n,)
@@ -37,7 +37,7 @@ class Sample:
         return Sample(self.words.take(rows), self.clusters[np.sort(rows)], self.of)
 
     def first(self, words: int, rng: np.random.Generator) -> Sample:
-        """Texts in random order until they hold so many words, to the nearest text."""
+        """Return texts in random order with about `words` words, to the nearest text."""
         if len(self.words) < words:
             raise NotApplicable(f"the text has {amount(len(self.words), 'word')}, fewer than {words}")
         if words == 0:
@@ -47,23 +47,23 @@ class Sample:
 
     @property
     def own(self) -> Sample:
-        """The same texts without the words that stand in their own prompts."""
+        """Return the same texts without the words that occur in their own prompts."""
         return Sample(self.words.own, self.clusters, self.of)
 
     def runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of its running n-grams and the cluster of each; NotApplicable where it has none."""
+        """Return the codes of its running n-grams and the cluster of each. Raises NotApplicable if there are none."""
         runs = self.words.runs[n]
         if len(runs) == 0:
             raise NotApplicable("the text has no whole words" if n == 1 else f"no block of the text has {n} whole words")
         return runs.codes, self.clusters[runs.blocks]
 
     def spread(self, per_block: np.ndarray) -> np.ndarray:
-        """What there is in each block, added up over clusters."""
+        """Sum numbers per block over clusters."""
         return totals(per_block, self.clusters)
 
 
 def sample(given: Sequence[str], documents: np.ndarray | None = None) -> Sample:
-    """The words of texts, and the document that each is cut from, (n,); None: each is one by itself."""
+    """Return the words of texts as a sample. `documents` (n,) is the document of each text; None if every text is a separate document."""
     words = texts(given).words
     document = np.arange(words.n) if documents is None else np.unique(documents, return_inverse=True)[1]
     return Sample(words, document, "documents")
@@ -71,42 +71,42 @@ def sample(given: Sequence[str], documents: np.ndarray | None = None) -> Sample:
 
 @dataclass(frozen=True)
 class Kinds:
-    """The kinds of n-gram of a sample, and how often each cluster says each of its kinds."""
+    """The kinds of n-grams in a sample, and how often each kind occurs in each cluster."""
 
     counts: np.ndarray  # (codes,)
-    running: np.ndarray  # (clusters,): n-grams of each cluster
-    codes: np.ndarray  # (pairs,): the kind of each pair of a cluster and a kind
-    clusters: np.ndarray  # (pairs,): … its cluster
-    own: np.ndarray  # (pairs,): … how often
+    running: np.ndarray  # (clusters,): number of n-grams of each cluster
+    codes: np.ndarray  # (pairs,): the kind, for each pair of a cluster and a kind
+    clusters: np.ndarray  # (pairs,): the cluster of each pair
+    own: np.ndarray  # (pairs,): the number of occurrences of the kind in the cluster
 
     def per_cluster(self, values: np.ndarray) -> np.ndarray:
-        """Numbers of pairs, added up in each cluster, (clusters,)."""
+        """Sum the values of pairs over each cluster, (clusters,)."""
         return totals(values, self.clusters, self.running.size)
 
     def without(self) -> np.ndarray:
-        """How often the kind of each pair occurs outside the pair's cluster, (pairs,)."""
+        """Return the number of occurrences of the kind of each pair outside the pair's cluster, (pairs,)."""
         return self.counts[self.codes] - self.own
 
 
 def kinds(text: Sample, n: int = 1) -> Kinds:
-    """The kinds of n-gram of a sample; NotApplicable where there is none."""
+    """Return the kinds of n-grams in a sample. Raises NotApplicable if there are none."""
     codes, clusters = text.runs(n)
     counts, running = np.bincount(codes), np.bincount(clusters, minlength=_documents(text))
-    occurs = counts > 0  # words of some texts are numbered as those of all
+    occurs = counts > 0  # some codes can be unused, because the words of a part are numbered as in the whole
     codes, counts = (np.cumsum(occurs) - 1)[codes], counts[occurs]
     pairs, own = np.unique(clusters * counts.size + codes, return_counts=True)
     return Kinds(counts, running, pairs % counts.size, pairs // counts.size, own)
 
 
 def distinct(text: Sample, n: int, at: int | None = None) -> Estimate:
-    """Distinct n-grams of words over running ones, in [0, 1], `at` so many words (Li et al., NAACL 2016: distinct-n).
+    """Return the number of distinct n-grams of words over all n-grams, in [0, 1], at `at` words (distinct-n; Li et al., NAACL 2016).
 
-    Rarefied: what is expected in random documents that hold so many words together, in closed form. Documents are drawn, not
-    words: a document says its words in clumps, so scattered words of a large set would look richer than a small set of whole ones
+    With `at` it is rarefied: the expectation, in closed form, for random documents that have `at` words together. Documents are drawn instead of
+    words, because words cluster within documents. Single words from a large set would therefore look richer than a small set of whole documents
     (sample-based rarefaction on the scale of individuals; Gotelli & Colwell, Ecol. Lett. 4:379, 2001).
     """
     ngrams = kinds(text, n)
-    if ngrams.own.sum() == ngrams.codes.size == ngrams.counts.size:  # nothing is said twice, so the jackknife has no width
+    if ngrams.own.sum() == ngrams.codes.size == ngrams.counts.size:  # no n-gram is repeated, so the jackknife would have no width
         return share(ngrams.running, ngrams.running, "n-grams", text.of)
     if at is None:
         return counted(*text.runs(n), ngrams.running, text.of, per=float(ngrams.running.sum()), maximum=1.0)
@@ -120,7 +120,7 @@ def _documents(text: Sample) -> int:
 
 
 def _documents_for(at: int, text: Sample) -> float:
-    """How many random documents hold so many words, on average."""
+    """Return the number of random documents that have `at` words on average."""
     words, documents = len(text.words), _documents(text)
     if words < at:
         raise NotApplicable(f"the text has {amount(words, 'word')}, fewer than {at}")
@@ -130,9 +130,12 @@ def _documents_for(at: int, text: Sample) -> float:
 
 
 def _expected(ngrams: Kinds, documents: int, drawn: float | None = None) -> tuple[float, np.ndarray, float]:
-    """Kinds expected in random documents (all, unless said), the drop without each, (clusters,), and the part of all documents drawn."""
+    """Return the expected number of kinds in `drawn` random documents (by default all), and the decrease without each cluster, (clusters,).
+
+    The third value is the fraction of documents that is drawn.
+    """
     drawn = documents if drawn is None else drawn
-    inside = np.bincount(ngrams.codes, minlength=ngrams.counts.size)  # documents that say each kind
+    inside = np.bincount(ngrams.codes, minlength=ngrams.counts.size)  # number of documents with each kind
     value = _seen(inside, documents, drawn).sum()
     left = min(drawn, documents - 1)
     others = _seen(np.arange(inside.max() + 1), documents - 1, left)
@@ -141,7 +144,10 @@ def _expected(ngrams: Kinds, documents: int, drawn: float | None = None) -> tupl
 
 
 def _seen(inside: np.ndarray, documents: int, drawn: float) -> np.ndarray:
-    """The chance that so many documents drawn of all say a kind that `inside` of them say: 1 − C(documents − inside, drawn) / C(documents, drawn)."""
+    """Return the probability that `drawn` of all documents include a kind that occurs in `inside` documents.
+
+    It is 1 − C(documents − inside, drawn) / C(documents, drawn).
+    """
     from scipy.special import gammaln
 
     spare = documents - inside - drawn + 1
@@ -154,17 +160,17 @@ def _seen(inside: np.ndarray, documents: int, drawn: float) -> np.ndarray:
 
 
 def entropy(text: Sample, n: int, corrected: bool = False) -> Estimate:
-    """Entropy of n-grams of words in nats: ln N − Σ c ln c / N over counts c, as counted or `corrected` for the unseen.
+    """Return the entropy of n-grams of words in nats, ln N − Σ c ln c / N over counts c, optionally `corrected` for unseen kinds.
 
-    The correction adds (kinds − 1) / 2N (Miller 1955), which takes the leading bias away where most kinds were seen often. Words
-    are not: of English (WikiText-2), 10⁴ words read 6.18 as counted and 6.31 corrected, 1.7·10⁵ words 6.64 and 6.67. So compare at one
+    The correction adds (kinds − 1) / 2N (Miller 1955), which removes the leading bias if most kinds occur often. This does not hold for words: in
+    English (WikiText-2), 10⁴ words give 6.18 without and 6.31 with correction, and 1.7·10⁵ words give 6.64 and 6.67. So compare sets at the same
     number of words.
     """
     from scipy.special import xlogy
 
     ngrams = kinds(text, n)
     total, there, others = ngrams.counts.sum(), ngrams.counts[ngrams.codes], ngrams.without()
-    whole = np.sort(xlogy(ngrams.counts, ngrams.counts)).sum()  # sorted: the order of the blocks moves no digit
+    whole = np.sort(xlogy(ngrams.counts, ngrams.counts)).sum()  # sorted, so that the order of the blocks changes no digit
     value, left = np.log(total) - whole / total, np.maximum(total - ngrams.running, 1)
     rest = np.log(left) - (whole + ngrams.per_cluster(xlogy(others, others) - xlogy(there, there))) / left
     if corrected:
@@ -174,7 +180,7 @@ def entropy(text: Sample, n: int, corrected: bool = False) -> Estimate:
 
 
 def hapax_share(text: Sample) -> Estimate:
-    """Words that occur once, over distinct words, in [0, 1]. It grows as text gets less: compare at one number of words."""
+    """Return the share of distinct words that occur only once, in [0, 1]. It is larger for less text, so compare sets at the same number of words."""
     ngrams = kinds(text)
     others, there = ngrams.without(), ngrams.counts[ngrams.codes]
     once, distinct_words = int((ngrams.counts == 1).sum()), ngrams.counts.size
@@ -184,10 +190,10 @@ def hapax_share(text: Sample) -> Estimate:
 
 
 def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_000) -> Estimate:
-    """Bytes after zlib (level 9) over bytes before, of texts joined by line ends into portions of `size` bytes or a text more.
+    """Return the bytes after zlib (level 9) over the bytes before, for portions of `size` bytes or up to a text more.
 
-    One size, because more text compresses better (up to the 32 kB that zlib looks back on). Portions are made of texts in random order;
-    the interval is over up to 20 of them (the reciprocal of Shaib et al., arXiv 2403.00553).
+    The portions have equal size, because more text compresses better (up to 32 kB, the range of zlib). A portion consists of texts in random order,
+    joined by line ends. The interval is over up to 20 portions (the reciprocal of Shaib et al., arXiv 2403.00553).
     """
     read = texts(given)
     order = rng.permutation(len(read))
@@ -198,5 +204,5 @@ def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_
 
 
 def surviving(alive: np.ndarray, clusters: np.ndarray, inside: str) -> Estimate:
-    """The share of words alive, each in the cluster where it stands."""
+    """Return the share of words that are alive, with the cluster of each word."""
     return share(totals(alive, clusters), totals(np.ones(alive.size), clusters), "words", inside)

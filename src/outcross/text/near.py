@@ -1,4 +1,4 @@
-"""Texts that are almost the same: near duplicates, found without comparing every text with every other."""
+"""Search for near duplicates among texts, without comparing all pairs."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from outcross.text.texts import texts
 from outcross.text.words import RunningWords, count_with_numbers
 
 SHINGLE = 5
-"""Words of a run by which texts are compared."""
+"""Number of words in the runs by which texts are compared."""
 TOGETHER = 50_000
-"""Texts whose words are cut together."""
+"""Number of texts that are split into words together."""
 COMPARED = 2**20
-"""Pairs that are compared together."""
+"""Number of pairs that are compared together."""
 RANKED = 2**22
-"""Runs that are looked through together for those that stand in several texts."""
+"""Number of runs that are searched together for runs that occur in several texts."""
 CROWD = 200
-"""Texts that share one of their rarest runs: up to so many all are compared with each other, of more each with the first of each likeness."""
+"""Maximum number of texts with a common rare run that are all compared with each other. In a larger crowd each text is compared only with the first
+text of each class of similar texts."""
 LIKENESSES = 64
-"""Different likenesses that are looked for in a crowd."""
+"""Maximum number of classes of similar texts in a crowd."""
 
 
 class Twins(NamedTuple):
-    """Pairs of texts that are almost the same, each once, in the order of their numbers."""
+    """Pairs of near duplicates, each once, in the order of their numbers."""
 
     first: np.ndarray  # (pairs,)
     second: np.ndarray  # (pairs,), the larger number of each pair
@@ -40,18 +41,19 @@ def near_twins(
     shingle: int = SHINGLE,
     order: np.ndarray | None = None,
 ) -> Twins:
-    """The pairs of texts whose distinct runs of `shingle` words have a Jaccard similarity of at least `threshold`.
+    """Return the pairs of texts whose distinct runs of `shingle` words have a Jaccard similarity of at least `threshold`.
 
-    Words are in lower case, bare numbers are words too, and neither punctuation nor white space counts. A text of fewer words than a run has one run, all
-    of it; a text without a word has no twin. Similarity is exact: shared runs over all runs of both. Two texts of such a similarity share one
-    of their rarest runs, the rarest (1 − threshold) of each (prefix filtering; Chaudhuri, Ganti & Kaushik, ICDE 2006; Bayardo, Ma & Srikant,
-    WWW 2007), so nothing is overlooked and nothing is left to chance. It is a filter as MinHash is, without its misses.
+    Words are in lower case, bare numbers count as words, and punctuation and white space are ignored. A text with fewer words than a run has a single
+    run, the whole text. A text without words has no near duplicate. The similarity is exact: shared runs over all runs of both texts. Two texts of
+    such a similarity share one of the rarest runs of each, the rarest fraction (1 − threshold) (prefix filtering; Chaudhuri, Ganti & Kaushik, ICDE
+    2006; Bayardo, Ma & Srikant, WWW 2007). So no pair is missed by chance, in contrast to MinHash.
 
-    Every two twins are joined by a chain of the pairs, which need not hold all pairs: texts of the same runs are given as twins of the first
-    of them, and its other twins are not said of them again. Where more than 200 different texts share a rare run, each is compared
-    with the first of each of 64 likenesses alone, which keeps the work in proportion to the texts; there a chain can be broken.
-    Memory is some 10 bytes a word, and 40 more for each run that stands in several texts; texts may come batch by batch, and then none is held once its runs
-    are hashed. order: which of the texts is looked at first, which second, …; pairs are numbered by it. As the texts come, if left out.
+    Any two near duplicates are connected by a chain of the returned pairs, but not all pairs are returned. Texts with the same runs are paired only
+    with the first of them, and its other pairs are not repeated for them. If more than 200 different texts share a rare run, each is compared only
+    with the first text of each of 64 classes of similar texts. This keeps the work proportional to the number of texts, but it can break a chain.
+
+    Memory is about 10 bytes per word, plus 40 bytes for each run that occurs in several texts. Texts can be given in batches; then no text is kept in
+    memory after its runs are hashed. `order` is the order in which the texts are processed, and pairs are numbered by it; by default the given order.
 
     >>> said = ["the old tower fell in the night of the great storm", "a dog", "The old tower fell, in the night of the great storm!", "A dog."]
     >>> [(int(i), int(j), float(alike)) for i, j, alike in zip(*near_twins(said))]
@@ -60,7 +62,7 @@ def near_twins(
     if not 0 < threshold <= 1:
         raise BadInput(f"threshold must be above 0 and at most 1, got {threshold}; write 0.8 for eighty percent of all runs shared")
     if shingle < 1:
-        raise BadInput(f"shingle must be at least 1 word, got {shingle}")
+        raise BadInput(f"shingle must be at least 1 word, got {shingle}; write 5 for runs of five words")
     runs = RankedRuns.of(given, shingle, order)
     same_first, same_second = runs.of_the_same_runs()
     is_copy = np.zeros(runs.texts, bool)
@@ -74,7 +76,7 @@ def near_twins(
 
 
 def _over(threshold: float, runs: RankedRuns, first: np.ndarray, second: np.ndarray) -> Twins:
-    """The pairs that are as similar as that."""
+    """Return the pairs with a similarity of at least `threshold`."""
     similarity = runs.similarity(first, second)
     keep = similarity >= threshold
     return Twins(first[keep], second[keep], similarity[keep])
@@ -82,12 +84,12 @@ def _over(threshold: float, runs: RankedRuns, first: np.ndarray, second: np.ndar
 
 @dataclass(frozen=True, eq=False)
 class RankedRuns:
-    """The distinct runs of words of texts that stand in several of them, each as its rank among all of these, the rarest first."""
+    """The distinct runs of words that occur in several texts, each given by its rank; the rarest run has the lowest rank."""
 
-    keys: np.ndarray  # (runs,), ascending: the text in the upper 32 bits, the rank of a run in the lower ones
-    bounds: np.ndarray  # (texts + 1,): where the runs of each text begin
-    sizes: np.ndarray  # (texts,): distinct runs of each text, those of no other text too
-    digests: np.ndarray  # (texts,): of all runs of each text together
+    keys: np.ndarray  # (runs,), ascending: the text in the upper 32 bits, the rank of the run in the lower 32 bits
+    bounds: np.ndarray  # (texts + 1,): index of the first run of each text
+    sizes: np.ndarray  # (texts,): number of distinct runs of each text, including those of no other text
+    digests: np.ndarray  # (texts,): a digest of all runs of each text
 
     @classmethod
     def of(cls, given: Sequence[str] | Iterator[Sequence[str]], shingle: int, order: np.ndarray | None = None) -> RankedRuns:
@@ -114,7 +116,7 @@ class RankedRuns:
         return self.sizes.size
 
     def of_the_same_runs(self) -> tuple[np.ndarray, np.ndarray]:
-        """For each text that seems to have the runs of one before it the first of these, and the text."""
+        """Return, for each text whose runs seem equal to those of an earlier text, the first such text, and the text itself."""
         filled = np.flatnonzero(self.sizes)
         order = filled[np.lexsort((filled, self.sizes[filled], self.digests[filled]))]
         is_first = np.ones(order.size, bool)
@@ -123,11 +125,12 @@ class RankedRuns:
         return leader[~is_first], order[~is_first]
 
     def rarest(self, threshold: float, is_asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The rarest runs of these texts, of which two twins share one: their ranks, ascending, and the text of each; those that no other text has are left out."""
-        needed = np.ceil(threshold * self.sizes * (1 - 1e-12)).astype(
-            np.int64
-        )  # rounding may ask for a run more, never for one less
-        of_no_other = self.sizes - np.diff(self.bounds)  # the rarest of all
+        """Return the rarest runs of these texts, as ascending ranks, and the text of each run.
+
+        Two near duplicates share at least one of them. Runs that no other text has are omitted.
+        """
+        needed = np.ceil(threshold * self.sizes * (1 - 1e-12)).astype(np.int64)  # rounding can add a run, but never remove one
+        of_no_other = self.sizes - np.diff(self.bounds)  # runs of no other text are the rarest
         many = np.where(is_asked & (self.sizes > 0), np.maximum(self.sizes - needed + 1 - of_no_other, 0), 0)
         text = np.repeat(np.arange(self.texts), many)
         at = self.bounds[:-1][text] + np.arange(text.size) - np.repeat(np.cumsum(many) - many, many)
@@ -136,7 +139,7 @@ class RankedRuns:
         return ranks[order], text[order]
 
     def similarity(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Shared runs over all runs of pairs of texts, (pairs,)."""
+        """Return the Jaccard similarity of pairs of texts: shared runs over all runs, (pairs,)."""
         shared, sizes, of_several = np.zeros(first.size, np.int64), self.sizes, np.diff(self.bounds)
         work = np.cumsum(np.minimum(of_several[first], of_several[second]))
         for low, high in _pieces(work):
@@ -152,23 +155,23 @@ class RankedRuns:
 
 
 def _in_pieces(read: Sequence[str]) -> Iterator[Sequence[str]]:
-    """So many texts at a time."""
+    """Yield batches of at most TOGETHER texts."""
     yield from (read[at : at + TOGETHER] for at in range(0, len(read), TOGETHER))
 
 
 def _reordered(codes: np.ndarray, sizes: np.ndarray, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The runs of texts in another order of the texts. codes: (runs,); sizes, order: (texts,)."""
+    """Return the runs in another order of the texts. `codes` are (runs,); `sizes` and `order` are (texts,)."""
     starts, many = (np.cumsum(sizes) - sizes)[order], sizes[order]
     at = np.repeat(starts - (np.cumsum(many) - many), many) + np.arange(len(codes))
     return codes[at], many
 
 
 def _distinct(words: RunningWords, shingle: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct runs of each text as numbers that are equal in whatever text, (runs,), and how many each text has, (texts,)."""
+    """Return the distinct runs of each text as numbers, (runs,), and their count in each text, (texts,). Equal runs have equal numbers."""
     codes, starts = words.run_hashes(shingle)
     owner = words.blocks[starts]
     short = np.flatnonzero((words.per_block > 0) & (words.per_block < shingle))
-    if short.size:  # the whole text is its run
+    if short.size:  # the whole text is a single run
         few = words.take(short)
         firsts = np.cumsum(few.per_block) - few.per_block
         length = np.repeat(few.per_block, few.per_block)
@@ -187,7 +190,7 @@ def _distinct(words: RunningWords, shingle: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _digests(codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """A number for all runs of each text together, (texts,). codes: (runs,); sizes: (texts,)."""
+    """Return a digest of all runs of each text, (texts,). `codes` are (runs,); `sizes` are (texts,)."""
     digests, filled = np.zeros(len(sizes), np.uint64), np.flatnonzero(sizes)
     if filled.size:
         digests[filled] = np.add.reduceat(codes * (codes | np.uint64(1)), (np.cumsum(sizes) - sizes)[filled])
@@ -195,9 +198,12 @@ def _digests(codes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
 
 
 def _shared(codes: list[np.ndarray], sizes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The runs that stand in several texts, (runs,), and how many each text has, (texts,), of pieces whose codes are taken from the list on the way."""
+    """Return the runs that occur in several texts, (runs,), and their number in each text, (texts,).
+
+    The codes of each batch are removed from the list as they are processed, to limit the memory.
+    """
     runs = sum(part.size for part in codes)
-    bits = max(0, (runs // RANKED).bit_length())  # by their upper bits they are looked through so many at a time
+    bits = max(0, (runs // RANKED).bit_length())  # the upper bits divide the runs into parts of about RANKED
     is_shared = [np.zeros(part.size, bool) for part in codes]
     for upper in range(1 << bits):
         at = [np.flatnonzero(_upper(part, bits) == upper) for part in codes]
@@ -215,12 +221,12 @@ def _shared(codes: list[np.ndarray], sizes: Sequence[np.ndarray]) -> tuple[np.nd
 
 
 def _upper(codes: np.ndarray, bits: int) -> np.ndarray:
-    """The so many upper bits of numbers, (n,)."""
+    """Return the upper `bits` bits of numbers, (n,)."""
     return codes >> np.uint64(64 - bits) if bits else np.zeros(codes.size, np.uint64)
 
 
 def _is_repeated(codes: np.ndarray) -> np.ndarray:
-    """Whether each number stands there several times, (n,) of bool."""
+    """Whether each number occurs several times, (n,) of bool."""
     order = np.argsort(codes)
     ordered = codes[order]
     is_same = ordered[1:] == ordered[:-1]
@@ -231,7 +237,7 @@ def _is_repeated(codes: np.ndarray) -> np.ndarray:
 
 
 def _ranked(codes: np.ndarray) -> np.ndarray:
-    """The rank of each run among all, the rarest first, (runs,)."""
+    """Return the rank of each run among all runs, (runs,); the rarest run has the lowest rank."""
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
     is_first = np.ones(codes.size, bool)
@@ -247,7 +253,7 @@ def _ranked(codes: np.ndarray) -> np.ndarray:
 
 
 def _candidates(runs: RankedRuns, threshold: float, is_asked: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of texts that share one of their rarest runs and whose sizes allow the similarity, some at a time; a pair may come again."""
+    """Yield batches of pairs of texts that share one of their rarest runs and whose sizes allow the similarity. A pair can occur several times."""
     ranks, text = runs.rarest(threshold, is_asked)
     if not ranks.size:
         return
@@ -265,7 +271,7 @@ def _candidates(runs: RankedRuns, threshold: float, is_asked: np.ndarray) -> Ite
 
 
 def _all_pairs(text: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs inside each of several stretches of an array."""
+    """Return all pairs within each of several ranges of an array."""
     member = np.repeat(starts, sizes) + np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     later = np.repeat(starts + sizes, sizes) - member - 1
     first = np.repeat(member, later)
@@ -274,7 +280,7 @@ def _all_pairs(text: np.ndarray, starts: np.ndarray, sizes: np.ndarray) -> tuple
 
 
 def _of_crowd(runs: RankedRuns, threshold: float, members: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Each text of a crowd with the first of each likeness that it has not been found to be of."""
+    """Yield pairs of each text of a crowd with the first text of each class, until the text is similar to one of them."""
     for _ in range(LIKENESSES):
         if members.size < 2:
             return
@@ -284,7 +290,7 @@ def _of_crowd(runs: RankedRuns, threshold: float, members: np.ndarray) -> Iterat
 
 
 def _pieces(work: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Stretches from low to high - 1 of so much work together. work: its running sum."""
+    """Yield ranges (low, high) with about COMPARED work each. `work` is the cumulative sum of the work."""
     low = 0
     while low < work.size:
         done = int(work[low - 1]) if low else 0

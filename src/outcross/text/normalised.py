@@ -1,6 +1,7 @@
-"""Texts without what a copy, an editor or a trick leaves in them: invisible characters, letters of other scripts that look alike, typographic signs, Markdown.
+"""Normalisation of texts: it removes invisible characters, look-alike letters of other scripts, typographic signs and Markdown.
 
-A detector must not decide by them: a newline, a curly quote or a Cyrillic letter says how a file was made, and not who wrote the text.
+A detector must not use these traces of copying, editing or manipulation. A newline, a curly quote or a Cyrillic letter shows how a file was
+processed, and not who wrote the text.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from outcross.text.texts import texts
 
 INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
-"""Characters without width: joiners, marks of direction, soft hyphens."""
+"""Characters without width: joiners, direction marks, soft hyphens."""
 LOOKALIKES = dict(
     zip(
         "АВЕЅІЈКМНОРСТХЗаеѕіјорсухԁһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧοινα",
@@ -23,9 +24,9 @@ LOOKALIKES = dict(
         strict=True,
     )
 )
-"""Cyrillic and Greek letters, and the Latin letter that each looks like."""
+"""Cyrillic and Greek letters with the Latin letters that they look like."""
 PLAIN = {**dict.fromkeys("‘’‚‛′ʼ`´", "'"), **dict.fromkeys("“”„‟″«»", '"'), **dict.fromkeys("‐‑‒–—―−", "-"), "…": "..."}
-"""Typographic signs, and what stands for each on a keyboard."""
+"""Typographic signs with their replacements from a keyboard."""
 _SIGNS, _GONE = (re.compile(f"[{''.join(signs)}]") for signs in (PLAIN, INVISIBLE))
 _LATIN_WORD = re.compile(r"[^\W\d_]*[A-Za-z][^\W\d_]*")
 _ALIKE = re.compile(f"[{''.join(LOOKALIKES)}]")
@@ -37,17 +38,17 @@ _AROUND_WORDS = re.compile(r"[*_~]{1,3}(?=\S)|(?<=\S)[*_~]{1,3}|'{3}")
 
 @dataclass(frozen=True, eq=False)
 class NormalisedTexts:
-    """Texts as a detector reads them, and what was taken out."""
+    """Normalised texts for a detector, with marks for removed characters."""
 
     strings: list[str]
     has_invisible: np.ndarray
-    """Whether characters without width stood in each text, (n,)."""
+    """Whether each text had characters without width, (n,)."""
     has_lookalikes: np.ndarray
-    """Whether letters of another script stood in a Latin word of it, (n,)."""
+    """Whether each text had letters of another script in a Latin word, (n,)."""
 
 
 def normalised(given: Sequence[str]) -> NormalisedTexts:
-    """Texts in one form: NFKC, no invisible characters, look-alikes inside Latin words as Latin letters, plain quotes and dashes, no Markdown, single spaces.
+    """Normalise texts: NFKC, no invisible characters, no look-alikes in Latin words, plain quotes and dashes, no Markdown, single spaces.
 
     >>> normalised(["**Sm\\u0430rt**\\u200b  \\u201cquotes\\u201d\\n- and a list"]).strings
     ['Smart "quotes" and a list']
@@ -64,7 +65,7 @@ def normalised(given: Sequence[str]) -> NormalisedTexts:
 
 
 def _without_markdown(text: str) -> str:
-    """A text without marks at the start of a line and around words."""
+    """Remove Markdown marks at the start of lines and around words."""
     if "\n" in text:
         text = _STARTS_OF_LINES.sub("", text)
     elif mark := _START_OF_LINE.match(text):

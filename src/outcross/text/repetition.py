@@ -1,6 +1,6 @@
-"""How much a text says again: 1 − (1 − r₂)(1 − r₃)(1 − r₄), rₙ the share of its runs of n words that it has said before.
+"""Repetition within texts: 1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of a text's runs of n words that already occurred in it.
 
-One minus the diversity of Drayson et al., arXiv 2502.15654. It grows with length: compare texts of one length.
+This is one minus the diversity of Drayson et al., arXiv 2502.15654. It grows with length, so compare texts of the same length.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from outcross.text.texts import divided
 from outcross.text.words import RunningWords
 
 REPEATED = (2, 3, 4)
-"""Words of a run."""
+"""Numbers of words in the runs."""
 
 
 def repetition_of_each(words: RunningWords) -> np.ndarray:
-    """The repetition of each text, in [0, 1], (n,); NaN below four words."""
+    """Return the repetition of each text, in [0, 1], (n,); NaN for fewer than four words."""
     return 1 - np.prod([divided(*words.distinct_runs(length)) for length in REPEATED], axis=0)
 
 
 def repetition(text: Sample) -> Estimate:
-    """The repetition of texts together, in [0, 1]: each rₙ is over the runs of all texts of four words or more.
+    """Return the repetition of a set of texts, in [0, 1]. Each rₙ is over the runs of all texts with at least four words.
 
-    NotApplicable where there is no such text, or where one document holds all of them.
+    Raises NotApplicable if there is no such text, or if all of them are in one document.
     """
     words = text.words
     if not (long := words.per_block >= max(REPEATED)).any():
@@ -41,10 +41,11 @@ def repetition(text: Sample) -> Estimate:
 
 
 def repeated(counted: list[tuple[np.ndarray, np.ndarray]], unit: str) -> Estimate:
-    """1 − Π (distinct / running) of runs of each length; counted: both numbers of every independent cluster, (clusters,) each; `unit` names the clusters.
+    """Return 1 − Π (distinct / running) over the runs of each length.
 
-    To first order a cluster adds what its own runs say again. Where nothing is said again there is no scatter: the interval then comes from
-    that of a share of pairs of words that is 0.
+    `counted` has both numbers for every independent cluster, (clusters,) each. `unit` is the name of the clusters. To first order the contribution of
+    a cluster is the repetition of its own runs. If nothing is repeated, there is no scatter, and the interval comes from that of a share of 0 for
+    pairs of words.
     """
     new = [distinct.sum() / running.sum() for distinct, running in counted]
     if (value := 1 - math.prod(new)) > 0:

@@ -1,4 +1,4 @@
-"""How much the texts of a set look like each other."""
+"""Similarity of the texts of a set to each other."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from outcross.text.texts import texts
 from outcross.text.words import RunningWords
 
 LENGTHS = (1, 2, 3, 4)
-"""Words of the n-grams."""
+"""Numbers of words in the n-grams."""
 
 
 def self_bleu(given: Sequence[str], rng: np.random.Generator, many: int = 100) -> Estimate:
-    """How much each text looks like others of its set: BLEU-4 of each of `many` random texts against all others of them, in [0, 1].
+    """Return the mean BLEU-4 of each of `many` random texts against all the others, in [0, 1].
 
-    1 where all say the same (Zhu et al., SIGIR 2018). It grows with `many`, which is therefore fixed. Words are as everywhere; a
-    precision without a hit counts as a tenth of one (Chen & Cherry 2014, method 1), none for single words is 0, the closest length is the shorter
-    of two. Texts without words are left out. The interval is over up to 20 disjoint draws of `many` texts.
+    It is 1 if all texts are the same (Zhu et al., SIGIR 2018). It grows with `many`, which is therefore fixed. Words are defined as in all of
+    Outcross. A precision without a match counts as a tenth of a match (Chen & Cherry 2014, method 1), except that BLEU is 0 without a matching
+    word. Of two equally close lengths the shorter is used. Texts without words are left out. The interval is over up to 20 disjoint draws of `many`
+    texts.
     """
     words = texts(given).words
     order = rng.permutation(np.flatnonzero(words.per_block))
@@ -30,7 +31,7 @@ def self_bleu(given: Sequence[str], rng: np.random.Generator, many: int = 100) -
 
 
 def bleu(words: RunningWords) -> np.ndarray:
-    """BLEU-4 of each text against all others, (n,); every text has a word."""
+    """Return BLEU-4 of each text against all others, (n,). Every text must have a word."""
     lengths = words.per_block
     hits = np.array([_hits(words, n) for n in LENGTHS])  # (4, n)
     runs = np.maximum(lengths - np.array(LENGTHS)[:, None] + 1, 1)
@@ -41,7 +42,7 @@ def bleu(words: RunningWords) -> np.ndarray:
 
 
 def _hits(words: RunningWords, n: int) -> np.ndarray:
-    """n-grams of each text that another text has too, each at most as often as the one that has it most, (n,)."""
+    """Count the n-grams of each text that occur in another text, (n,), each at most as often as in the other text with the highest count."""
     runs = words.runs[n]
     pairs, counts = np.unique(runs.codes * words.n + runs.blocks, return_counts=True)
     codes, blocks = pairs // words.n, pairs % words.n
@@ -57,7 +58,7 @@ def _hits(words: RunningWords, n: int) -> np.ndarray:
 
 
 def _closest(lengths: np.ndarray) -> np.ndarray:
-    """The length of another text that is closest to each, the shorter of two, (n,)."""
+    """Return the closest length of another text for each text, (n,); of two equally close lengths the shorter."""
     order = np.argsort(lengths, kind="stable")
     ranked = lengths[order].astype(float)
     below, above = np.append(-np.inf, ranked[:-1]), np.append(ranked[1:], np.inf)

@@ -1,6 +1,6 @@
-"""Texts as people hand them over, and what several parts count in them, counted once.
+"""Texts from the user, with counts that several parts share.
 
-What reads texts takes any sequence of strings; handed one `Texts`, several readers share the counting.
+Readers of texts take any sequence of strings. Several readers of the same `Texts` share its counts.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from outcross.errors import BadInput
 from outcross.text.words import RunningWords, beyond, count
 
 BATCH = 2**22
-"""Characters looked at together: 16 MB of code points."""
+"""Number of characters that are processed together: 16 MB of code points."""
 TOGETHER = 50_000
-"""Texts that are given at a time."""
+"""Number of texts in a batch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,38 +41,38 @@ class Texts(Sequence[str]):
         return self.strings[at]
 
     def take(self, at: Sequence[int]) -> Texts:
-        """The texts at these places, in that order."""
+        """Return the texts at these positions, in this order."""
         return Texts([self.strings[i] for i in at])
 
     @cached_property
     def characters(self) -> np.ndarray:
-        """Code points of each text, (n,)."""
+        """Number of code points of each text, (n,)."""
         return np.fromiter(map(len, self.strings), np.int64, len(self))
 
     @cached_property
     def bytes(self) -> np.ndarray:
-        """UTF-8 bytes of each text, (n,)."""
+        """Number of UTF-8 bytes of each text, (n,)."""
         lengths = (len(text) if text.isascii() else len(text.encode()) for text in self.strings)
         return np.fromiter(lengths, np.int64, len(self))
 
     @cached_property
     def words(self) -> RunningWords:
-        """Their words, the first and the last too (outcross.text.words says what a word is)."""
+        """The words of the texts, including the first and the last (outcross.text.words defines a word)."""
         return count(self.strings)
 
     @cached_property
     def sentences(self) -> np.ndarray:
-        """Sentences of each text, (n,): the stretches between ends of sentences that hold a letter.
+        """Number of sentences of each text, (n,): the parts between sentence ends that contain a letter.
 
-        One ends at . ! ? or … before white space or the text's end, quotes and brackets closed in between, and at 。！？ anywhere.
-        So "3.14" is no end and "e.g. " is one; a heading without a stop belongs to what follows.
+        A sentence ends at . ! ? or … before white space or the end of the text, possibly with closing quotes and brackets in between, and at 。！？
+        anywhere. So "3.14" is not an end, but "e.g. " is. A heading without a stop belongs to the following sentence.
         """
         ends = re.compile(r"[.!?…]++[\"'”’»)\]]*+(?=\s|\Z)|[。！？｡]++")
         counts = (sum(any(map(str.isalpha, stretch)) for stretch in ends.split(text)) for text in self.strings)
         return np.fromiter(counts, np.int64, len(self))
 
     def characters_of(self, category: str) -> np.ndarray:
-        """Characters of a Unicode category (N numbers, P punctuation …) in each text, (n,)."""
+        """Return the number of characters of a Unicode category (N numbers, P punctuation …) in each text, (n,)."""
         counts = [np.empty(0, np.int64)]
         for first, end in self._batches():
             points = np.frombuffer("".join(self.strings[first:end]).encode("utf-32-le"), np.uint32)
@@ -81,7 +81,7 @@ class Texts(Sequence[str]):
         return np.concatenate(counts)
 
     def _batches(self) -> Iterable[tuple[int, int]]:
-        """Rows first to end - 1 that hold some `BATCH` characters together, or one long text."""
+        """Yield ranges (first, end) of texts with about `BATCH` characters together, or a single long text."""
         batch = np.cumsum(self.characters) // BATCH
         bounds = np.flatnonzero(np.diff(batch, prepend=-1, append=-2)).tolist()
         return itertools.pairwise(bounds)
@@ -89,7 +89,7 @@ class Texts(Sequence[str]):
 
 @dataclass(frozen=True, eq=False)
 class PromptedTexts(Texts):
-    """Texts beside the prompt of each, whose words are told from those of their own prompts (`words.beyond`)."""
+    """Texts with their prompts. Words that occur in a text's own prompt are marked (`words.beyond`)."""
 
     prompts: Texts
 
@@ -102,7 +102,7 @@ class PromptedTexts(Texts):
 
 
 def texts(given: Any) -> Texts:
-    """Texts from strings in any sequence (a list, an array, a polars Series). Lone surrogates, which have no bytes, become U+FFFD.
+    """Return texts from any sequence of strings (a list, an array, a polars Series). Lone surrogates, which have no bytes, become U+FFFD.
 
     >>> texts(["one", "t\\ud83dwo"]).strings
     ['one', 't\ufffdwo']
@@ -110,17 +110,17 @@ def texts(given: Any) -> Texts:
     if isinstance(given, Texts):
         return given
     if isinstance(given, str | bytes):
-        raise BadInput(f"texts must be a sequence of strings, got one: {given!r:.40}; write [text]")
+        raise BadInput(f"texts must be a sequence of strings, got a single string: {given!r:.40}; write [text]")
     strings = given.to_list() if hasattr(given, "to_list") else list(given)
     for row, text in enumerate(strings):
         if not isinstance(text, str):
-            raise BadInput(f"texts must be strings, text {row} is {text!r:.40}; leave out the missing ones first")
+            raise BadInput(f"texts must be strings, but text {row} is {text!r:.40}; remove missing texts first")
     surrogate = re.compile("[\ud800-\udfff]")
     return Texts([text if text.isascii() else surrogate.sub("\ufffd", text) for text in strings])
 
 
 def in_batches(given: Sequence[str], among: np.ndarray | None = None) -> Iterator[tuple[np.ndarray, list[str]]]:
-    """Texts that are in memory, some at a time: their places, (k,), and the texts. among: which of them, (n,) of bool; all if left out.
+    """Yield texts in batches: their positions, (k,), and the texts. `among` (n,) selects texts by truth values; by default all.
 
     >>> [(at.tolist(), own) for at, own in in_batches(["a", "b", "c"], np.array([True, False, True]))]
     [([0, 2], ['a', 'c'])]
@@ -133,12 +133,12 @@ def in_batches(given: Sequence[str], among: np.ndarray | None = None) -> Iterato
 
 
 def divided(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    """top / bottom, NaN where there is nothing below."""
+    """Return top / bottom; NaN if bottom is 0."""
     return np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom > 0)
 
 
 def _are_of(category: str, points: np.ndarray) -> np.ndarray:
-    """Whether each of these code points is of a Unicode category, (n,). Texts use few of the blocks of Unicode, so only those are looked up."""
+    """Whether each of these code points is of a Unicode category, (n,). Only the Unicode blocks that occur in the texts are looked up."""
     is_of = np.zeros((0x1100, 256), bool)  # (blocks, code points of a block)
     for block in np.flatnonzero(np.bincount(points >> 8)).tolist():
         is_of[block] = _block(category, block)

@@ -1,4 +1,4 @@
-"""Texts as weights of their words and pairs of words (TF-IDF)."""
+"""TF-IDF weights of the words and pairs of words in texts."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 WORDS = r"\b\w\w+\b"
-"""Two letters, digits or underscores at least: scikit-learn's words."""
+"""Pattern of a word in scikit-learn: at least two letters, digits or underscores."""
 
 
 def tf_idf(texts: Sequence[str], limit: int) -> csr_matrix:
-    """The weights of the `limit` words and pairs of neighbouring words that occur most often, rows of length 1, (n, at most `limit`).
+    """Return the weights of the `limit` most frequent words and pairs of neighbouring words, with rows of norm 1, (n, at most `limit`).
 
-    (1 + ln count)(1 + ln((1 + n)/(1 + texts that have it))), in lower case: scikit-learn's `TfidfVectorizer` with `sublinear_tf`. It counts
-    all texts at once and not one by one. Of those that occur equally often, the ones that come first are kept; columns are in the order of
-    how often they occur.
+    A weight is (1 + ln count)(1 + ln((1 + n)/(1 + number of texts with the word))), in lower case, as in scikit-learn's `TfidfVectorizer` with
+    `sublinear_tf`. All texts are counted together and not one by one. Of equally frequent words those that occur first are kept. Columns are in the
+    order of frequency.
 
     >>> tf_idf(["one dog", "one cat", ""], 3).toarray().round(2).tolist()
     [[0.61, 0.8, 0.0], [0.61, 0.0, 0.8], [0.0, 0.0, 0.0]]
@@ -38,6 +38,6 @@ def tf_idf(texts: Sequence[str], limit: int) -> csr_matrix:
     totals = every.group_by("gram", maintain_order=True).len("total").sort("total", descending=True, maintain_order=True)
     columns = totals.head(limit).with_row_index("column")
     kept = every.join(columns, on="gram")
-    cells = np.ones(len(kept)), (kept["text"].to_numpy(), kept["column"].to_numpy())  # those of one place are added up
+    cells = np.ones(len(kept)), (kept["text"].to_numpy(), kept["column"].to_numpy())  # cells with the same position are summed
     counts = csr_matrix(cells, shape=(len(texts), len(columns)))
     return TfidfTransformer(sublinear_tf=True).fit_transform(counts) if len(columns) else counts

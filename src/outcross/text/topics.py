@@ -1,4 +1,4 @@
-"""Texts as points: what they are about, by the words that they share."""
+"""Texts as points that represent their topics, by latent semantic analysis of their words."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import numpy as np
 from outcross.text.words import RunningWords
 
 COMMONEST = 20_000
-"""Words that are counted, at most, those of most texts first."""
+"""Maximum number of words that are counted; words in the most texts come first."""
 FEWEST = 3
-"""Texts that say a word which is counted."""
+"""Minimum number of texts with a word that is counted."""
 LARGEST = 0.5
-"""Share of texts that say a word which is counted, at most."""
+"""Maximum share of texts with a word that is counted."""
 
 
 def topics(words: RunningWords, dimensions: int, seed: int) -> np.ndarray:
-    """A point of length 1 for each text, (n, dimensions): the leading singular directions of its words, weighted by the logarithms of how often it says them and of how few
-    texts do (Deerwester et al., JASIS 41:391, 1990). A text without such words is 0.
+    """Return a point of norm 1 for each text, (n, dimensions), by the leading singular directions of its words.
+
+    The weight of a word depends on the logarithms of its count in the text and of the number of texts with it (Deerwester et al., JASIS 41:391,
+    1990). The point of a text without such words is 0.
     """
     from scipy.sparse import csr_array
     from sklearn.utils.extmath import randomized_svd

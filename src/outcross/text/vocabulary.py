@@ -1,4 +1,4 @@
-"""Text to tokens and back: a byte-level BPE trained on human text in this process."""
+"""A byte-level BPE vocabulary that is learned from human text, with encoding and decoding."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ SMALLEST = 257  # the start token and the 256 bytes
 class Vocabulary:
     """A byte-level BPE vocabulary (Sennrich et al., ACL 2016; bytes as in GPT-2).
 
-    Every text has an encoding and `decode` gives it back exactly. Text that spells the start token is ordinary text.
+    Every text has an encoding, and `decode` restores it exactly. Text that spells the start token is ordinary text.
     """
 
     start = START
 
     def __init__(self, tokenizer_json: str):
         self._tokenizer = Tokenizer.from_str(tokenizer_json)
-        self._tokenizer.encode_special_tokens = True  # not kept in the JSON
+        self._tokenizer.encode_special_tokens = True  # This setting is not stored in the JSON.
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int) -> Self:
-        """Learn `size` tokens from human texts; fewer when the texts hold too few pairs to merge.
+        """Learn `size` tokens from human texts, or fewer if the texts have too few pairs to merge.
 
         The same texts give the same vocabulary, byte for byte, in any process.
         """
@@ -52,30 +52,30 @@ class Vocabulary:
         return cls(tokenizer.to_str())
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Tokens of each text, (tokens,) each."""
+        """Return the token numbers of each text, (tokens,) each."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
     def decode(self, records: Iterable[Sequence[int] | NDArray[np.integer]]) -> list[str]:
-        """The text of each record; start tokens are silent, bytes that are no UTF-8 become U+FFFD.
+        """Return the text of each record, without start tokens. Bytes that are not UTF-8 become U+FFFD.
 
-        A block cut out of a text may begin or end inside a character, so only whole texts return exactly.
+        A block of a text can begin or end within a character, so only whole texts are restored exactly.
         """
         return [b"".join([self.token_bytes[token] for token in record]).decode("utf-8", "replace") for record in records]
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
-        """The bytes each token stands for; none for the start token."""
+        """The bytes that each token represents; none for the start token."""
         return [b"", *(bytes_of(self._tokenizer.id_to_token(token)) for token in range(1, self.size))]
 
     @cached_property
     def byte_lengths(self) -> NDArray[np.int32]:
-        """Bytes a token, (size,): the denominator of bits per byte. The start token has none."""
+        """Number of bytes of each token, (size,): the denominator of bits per byte. The start token has none."""
         return np.array([len(piece) for piece in self.token_bytes], dtype=np.int32)
 
     @property
     def size(self) -> int:
-        """Number of tokens, the start token among them."""
+        """Number of tokens, including the start token."""
         return self._tokenizer.get_vocab_size()
 
     def to_json(self) -> str:
@@ -91,7 +91,7 @@ class Vocabulary:
 
 
 def bytes_of(token: str | None) -> bytes:
-    """The bytes of a token of a byte-level BPE, as GPT-2 spells them; of one that is spelt otherwise those of its text."""
+    """Return the bytes of a token of a byte-level BPE in the spelling of GPT-2. If a token is spelt differently, return the bytes of its text."""
     assert token is not None, "token numbers of a BPE have no gaps"
     if not _BYTE_OF.keys() >= set(token):
         return token.encode()
@@ -99,7 +99,7 @@ def bytes_of(token: str | None) -> bytes:
 
 
 def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's printable stand-in for each byte: itself if it prints, else the next code point from 256 on."""
+    """Return GPT-2's printable character for each byte: the byte itself if it is printable, otherwise the next code point from 256 on."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(hidden)}

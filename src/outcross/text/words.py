@@ -1,12 +1,12 @@
-"""The words of blocks of text, counted the same way for human and model text.
+"""The words of blocks of text, counted in the same way for human and model text.
 
 A word is a maximal run of letters, combining marks and digits of any script, with apostrophes inside (don't, l’eau), in
-lower case; it holds at least one letter, so bare numbers are no words. Chinese, Japanese, Thai, Lao, Khmer and Burmese are written without
-spaces: a text that is written so is cut into words by ICU's dictionaries (the extra `words`). Without that library each Han or kana character
-is a word, and of the other scripts what stands between spaces; audits then do not read the words of such texts.
+lower case. It contains at least one letter, so bare numbers are not words. Chinese, Japanese, Thai, Lao, Khmer and Burmese are written without
+spaces. A text in such a script is split into words by ICU's dictionaries (the extra `words`). Without that library each Han or kana character
+is a word, and in the other scripts all text between two spaces is a word; audits then do not read the words of such texts.
 
-A block is cut at a token, so its first and its last piece may be a cut word: both are dropped ("block ends dropped"). A
-piece is what stands between white space, or one Han or kana character.
+A block is cut at a token, so its first and its last piece can be parts of words. Both are dropped ("block ends dropped"). A
+piece is the text between white space, or a single Han or kana character.
 """
 
 from __future__ import annotations
@@ -33,41 +33,41 @@ UNSPACED = "\u3005\u3007\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31
 SPACELESS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 """Letters of the scripts that are written without spaces."""
 SPACELESS_SHARE = 20
-"""One letter in so many of those scripts, and a text is one that is written without spaces."""
+"""A text counts as written without spaces if at least one in this number of its letters belongs to such a script."""
 
 FROM_PROMPT = ""
-"""The spelling of a word that stands in the prompt of its own block (`beyond`)."""
+"""The spelling that replaces a word from the prompt of its own block (`beyond`)."""
 
 SELECTORS = r"\x{e0100}-\x{e01ef}"
-"""Variation selectors, as in names in Japanese: they choose a shape of the same character, so that the word is the same."""
+"""Variation selectors, for example in Japanese names. They select a shape of the same character, so the word is the same."""
 
 
 @dataclass(frozen=True, eq=False)
 class RunningWords:
-    """The running words of n blocks, block after block, as numbers into their distinct spellings."""
+    """The running words of n blocks, block after block, as indices of their distinct spellings."""
 
     spellings: tuple[str, ...]
     ids: np.ndarray  # (words,)
     blocks: np.ndarray  # (words,), ascending
     n: int
-    """Blocks, with words or without."""
+    """Number of blocks, including blocks without words."""
 
     def __len__(self) -> int:
         return self.ids.size
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """How often each spelling occurs, (spellings,)."""
+        """Number of occurrences of each spelling, (spellings,)."""
         return np.bincount(self.ids, minlength=len(self.spellings))
 
     @cached_property
     def per_block(self) -> np.ndarray:
-        """Words in each block, (n,)."""
+        """Number of words in each block, (n,)."""
         return np.bincount(self.blocks, minlength=self.n)
 
     @cached_property
     def kinds_inside(self) -> KindsInside:
-        """The distinct words inside each block, and how often each occurs there."""
+        """The distinct words of each block with their counts."""
         keys = self.blocks.astype(np.int64) * max(1, len(self.spellings)) + self.ids
         order = np.argsort(keys, kind="stable")
         ranked = keys[order]
@@ -78,9 +78,9 @@ class RunningWords:
         return KindsInside(self.blocks[firsts], self.ids[firsts], np.diff(np.flatnonzero(np.append(is_first, True))), before)
 
     def run_hashes(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """A number for each run of n words that stands in one block, and where it begins: two arrays (runs,).
+        """Return a number for each run of n words within a block, and the position of its first word: two arrays (runs,).
 
-        Equal runs have equal numbers, in whatever text. Two others clash with a chance near 2⁻⁶⁴ (a sum with random odd
+        Equal runs have equal numbers in all texts. Two different runs have the same number with a probability near 2⁻⁶⁴ (a sum with random odd
         multipliers, modulo 2⁶⁴, of digests of the words).
         """
         starts = np.arange(max(0, len(self) - n + 1))
@@ -98,14 +98,15 @@ class RunningWords:
         return np.frombuffer(digests, np.uint64)
 
     def distinct_runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct runs and all runs of n words inside each block, two arrays (blocks,)."""
+        """Return the numbers of distinct runs and of all runs of n words in each block, two arrays (blocks,)."""
         keys, bits = self.distinct_keys(n)
         return np.bincount((keys >> bits).astype(np.int64), minlength=self.n), np.maximum(self.per_block - n + 1, 0)
 
     def distinct_keys(self, n: int) -> tuple[np.ndarray, np.uint64]:
-        """The distinct runs of n words of each block as ascending numbers, (runs,), and their bits below which a hash stands, the block above.
+        """Return the distinct runs of n words of each block as ascending numbers, (runs,), and the number of bits of their hashes.
 
-        One number of both sorts fastest. A hash keeps 46 bits with 200,000 blocks.
+        A number has the hash in its lower bits and the block in its upper bits, because single numbers sort fastest. With 200,000 blocks a hash has
+        46 bits.
         """
         codes, starts = self.run_hashes(n)
         bits = np.uint64(64 - max(1, int(self.n).bit_length()))
@@ -119,14 +120,14 @@ class RunningWords:
         return {self.spellings[i] for i in np.flatnonzero(self.counts)}
 
     def take(self, rows: np.ndarray) -> RunningWords:
-        """The words of these blocks, in ascending order of the rows."""
+        """Return the words of these blocks, in ascending order of the rows."""
         place = np.full(self.n, -1)
         place[np.sort(rows)] = np.arange(rows.size)
         here = place[self.blocks] >= 0
         return RunningWords(self.spellings, self.ids[here], place[self.blocks[here]], rows.size)
 
     def first_of_each(self, words: int) -> tuple[RunningWords, np.ndarray]:
-        """The first `words` words of each block that has as many, and which blocks these are."""
+        """Return the first `words` words of each block that has at least this number, and the rows of these blocks."""
         rows = np.flatnonzero(self.per_block >= words)
         chosen = self.take(rows)
         starts = np.cumsum(chosen.per_block) - chosen.per_block
@@ -140,26 +141,26 @@ class RunningWords:
 
     @property
     def own(self) -> RunningWords:
-        """The same blocks without the words that stand in their own prompts."""
+        """The same blocks without the words that occur in their own prompts."""
         if FROM_PROMPT not in self.spellings:
             return self
         here = self.ids != self.spellings.index(FROM_PROMPT)
         return RunningWords(self.spellings, self.ids[here], self.blocks[here], self.n)
 
     def first_cluster(self, clusters: np.ndarray) -> np.ndarray:
-        """The lowest cluster (a number for each block) that each spelling occurs in, (spellings,)."""
+        """Return the lowest cluster in which each spelling occurs, (spellings,). `clusters` has a number for each block."""
         return lowest(self.ids, clusters[self.blocks], len(self.spellings))
 
     @cached_property
     def runs(self) -> dict[int, Runs]:
-        """Runs of 1, 2, 3 and 4 words; none crosses the end of a block."""
+        """Runs of 1, 2, 3 and 4 words within blocks."""
         starts, codes, runs = np.arange(len(self)), self.ids, {}
         for n in range(1, LONGEST + 1):
             ends = starts + n - 1
             inside = ends < len(self)
             inside[inside] = self.blocks[starts[inside]] == self.blocks[ends[inside]]
             starts, codes = starts[inside], codes[inside]
-            # Numbered anew at every length, so that the product stays far below 2⁶³.
+            # Runs are renumbered at every length, so that the product stays far below 2⁶³.
             codes = (
                 np.unique(codes.astype(np.int64) * len(self.spellings) + self.ids[starts + n - 1], return_inverse=True)[1]
                 if n > 1
@@ -178,13 +179,13 @@ class KindsInside:
 
     blocks: np.ndarray  # (kinds,), ascending
     ids: np.ndarray  # (kinds,)
-    counts: np.ndarray  # (kinds,): how often the word occurs in the block
-    before: np.ndarray  # (words,): where the same word last stood in the block, -1 for nowhere
+    counts: np.ndarray  # (kinds,): number of occurrences of the word in the block
+    before: np.ndarray  # (words,): previous position of the same word in the block, -1 if there is none
 
 
 @dataclass(frozen=True, eq=False)
 class Runs:
-    """Running n-grams of words: equal runs have equal codes."""
+    """Running n-grams of words. Equal n-grams have equal codes."""
 
     codes: np.ndarray  # (runs,)
     blocks: np.ndarray  # (runs,)
@@ -193,14 +194,14 @@ class Runs:
         return self.codes.size
 
     def inside(self, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct runs and all runs inside each of n blocks, two arrays (n,)."""
+        """Return the numbers of distinct runs and of all runs in each of n blocks, two arrays (n,)."""
         pairs = np.unique(self.blocks.astype(np.int64) * (self.codes.max(initial=0) + 1) + self.codes)
         distinct = np.bincount(pairs // (self.codes.max(initial=0) + 1), minlength=n)
         return distinct, np.bincount(self.blocks, minlength=n)
 
 
 def lowest(ids: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
-    """The lowest value that goes with each id below n; the largest integer for one that does not occur."""
+    """Return the lowest value of each id below n; the largest integer for an id that does not occur."""
     lowest_of = np.full(n, np.iinfo(np.int64).max)
     np.minimum.at(lowest_of, ids, values)
     return lowest_of
@@ -208,12 +209,12 @@ def lowest(ids: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
 
 @remembered
 def words(blocks: Blocks) -> RunningWords:
-    """The words of every block, block ends dropped."""
+    """Return the words of every block, without the words at the ends of blocks."""
     return count(map(inner, blocks.texts))
 
 
 def count(texts: Iterable[str]) -> RunningWords:
-    """The words of texts as they are.
+    """Return the words of texts, including the first and the last word of each text.
 
     >>> words = count(["Don't don’t stop: 24 dogs", ""])
     >>> words.spellings, words.per_block.tolist()
@@ -223,7 +224,7 @@ def count(texts: Iterable[str]) -> RunningWords:
 
 
 def count_with_numbers(texts: Iterable[str]) -> RunningWords:
-    """The words of texts as they are, and bare numbers among them.
+    """Return the words of texts, including bare numbers.
 
     >>> count_with_numbers(["Don't stop: 24 dogs"]).spellings
     ("don't", 'stop', '24', 'dogs')
@@ -239,7 +240,7 @@ def count_with_numbers(texts: Iterable[str]) -> RunningWords:
 
 
 def joined(first: RunningWords, then: RunningWords) -> RunningWords:
-    """The words of two sets of texts as those of one."""
+    """Join the words of two sets of texts."""
     numbers = {spelling: number for number, spelling in enumerate(first.spellings)}
     place = np.array([numbers.setdefault(spelling, len(numbers)) for spelling in then.spellings], dtype=np.int64)
     ids, blocks = np.concatenate((first.ids, place[then.ids])), np.concatenate((first.blocks, then.blocks + first.n))
@@ -247,9 +248,9 @@ def joined(first: RunningWords, then: RunningWords) -> RunningWords:
 
 
 def beyond(written: RunningWords, prompts: RunningWords) -> RunningWords:
-    """The words of blocks, of which those that stand in the prompt of their own block have the spelling `FROM_PROMPT`.
+    """Return the words of blocks, with the spelling `FROM_PROMPT` for words that occur in the prompt of their own block.
 
-    So as many words stay as were written, and none of these is a word that people know. The prompt of block i is block i of `prompts`.
+    The number of words is unchanged, and the new spelling equals no real word. The prompt of block i is block i of `prompts`.
 
     >>> words = beyond(count(["the old tower fell", "the tower"]), count(["The tower stood", ""]))
     >>> [words.spellings[i] for i in words.ids], words.own.per_block.tolist()
@@ -264,7 +265,7 @@ def beyond(written: RunningWords, prompts: RunningWords) -> RunningWords:
 
 
 def inner(text: str) -> str:
-    """A block without its first and its last piece, which a cut may have maimed.
+    """Return a block without its first and its last piece, which can be parts of words.
 
     >>> inner("tain the dogs bar"), inner("日本語"), inner("dogs")
     (' the dogs ', '本', '')
@@ -274,9 +275,9 @@ def inner(text: str) -> str:
 
 
 def spoken(texts: Iterable[str]) -> polars.Series:
-    """The runs of each text that may be words, lower-case, as a list: bare numbers are still among them.
+    """Return the runs of each text that can be words, in lower case, as a list. They still include bare numbers.
 
-    Cut by polars (Rust's regex crate), which knows the categories of Unicode: the words are those that Python's own engine finds,
+    polars (Rust's regex crate) finds the runs by the Unicode categories. The words are the same as with Python's own engine,
     in a half to a quarter of the time.
 
     >>> spoken(["Don't stop", "犬が 24"]).to_list()
@@ -296,7 +297,7 @@ def spoken(texts: Iterable[str]) -> polars.Series:
 
 
 def are_spaceless(texts: polars.Series) -> polars.Series:
-    """Whether each text is written in a script without spaces: one in twenty of its letters is of such a script.
+    """Whether each text is written in a script without spaces, which means that at least one in twenty of its letters belongs to such a script.
 
     >>> import polars
     >>> are_spaceless(polars.Series(["犬が走る", "a dog (犬) runs through the streets of the town", None])).to_list()
@@ -308,7 +309,7 @@ def are_spaceless(texts: polars.Series) -> polars.Series:
 
 @functools.cache
 def can_cut() -> bool:
-    """Whether the library is installed that cuts texts without spaces into words."""
+    """Whether the library that splits texts without spaces into words is installed."""
     try:
         import icu4py.breakers  # type: ignore[import-not-found]  # noqa: F401
     except ImportError:
@@ -317,14 +318,14 @@ def can_cut() -> bool:
 
 
 def _cut(text: str) -> Iterable[str]:
-    """A text in words and what stands between them, by ICU's dictionaries (Unicode Standard Annex 29)."""
+    """Split a text into words and the text between them, by ICU's dictionaries (Unicode Standard Annex 29)."""
     from icu4py.breakers import WordBreaker  # type: ignore[import-not-found]
 
     return WordBreaker(text, "")
 
 
 def _worded(words: RunningWords) -> RunningWords:
-    """The words without those that hold no letter."""
+    """Return the words that contain a letter."""
     has_letter = np.fromiter((any(map(str.isalpha, spelling)) for spelling in words.spellings), bool, len(words.spellings))
     number = np.cumsum(has_letter) - 1
     here = has_letter[words.ids]
@@ -334,7 +335,7 @@ def _worded(words: RunningWords) -> RunningWords:
 
 @functools.cache
 def _run(by_character: bool = True) -> str:
-    """The pattern of a run, as Rust's regex crate reads it; each Han or kana character is a run of its own, unless words were cut."""
+    """Return the pattern of a run for Rust's regex crate. By default each Han or kana character is a separate run."""
     if not by_character:
         letters = rf"[[\p{{L}}\p{{M}}\p{{N}}]--[{SELECTORS}]]+"
         return rf"{letters}(?:['’]{letters})*"
@@ -345,7 +346,7 @@ def _run(by_character: bool = True) -> str:
 
 @functools.cache
 def _ends() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """The first piece of a text, and of a text written backwards, with the space around it."""
+    """Return patterns of the first piece of a text, and of the first piece of a reversed text, with the space around it."""
     marks = _class("M")
     return (
         re.compile(rf"\A\s*+(?:[{UNSPACED}][{marks}]*+|[^\s{UNSPACED}]++)"),
@@ -355,13 +356,13 @@ def _ends() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 @functools.cache
 def _class(categories: str) -> str:
-    """The characters of these Unicode categories as the inside of a character class, without Han and kana."""
+    """Return the characters of these Unicode categories as the content of a character class, without Han and kana."""
     unspaced = re.compile(f"[{UNSPACED}]")
     codes = [code for code in range(0x20000) if unicodedata.category(chr(code))[0] in categories and not unspaced.match(chr(code))]
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in _ranges(codes))
 
 
 def _ranges(codes: Sequence[int]) -> Iterable[tuple[int, int]]:
-    """Ascending numbers as ranges without a gap."""
+    """Group ascending numbers into ranges without gaps."""
     breaks = np.flatnonzero(np.diff(codes) > 1)
     return zip(np.asarray(codes)[[0, *(breaks + 1)]].tolist(), np.asarray(codes)[[*breaks, -1]].tolist(), strict=True)

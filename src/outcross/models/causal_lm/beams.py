@@ -1,4 +1,4 @@
-"""Let a causal language model search for the likeliest text: several beginnings at a time, the best kept at every token."""
+"""Beam search with a causal language model, which keeps the best texts at every token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def search(network: PreTrainedModel, read: NDArray[np.integer] | None, new_tokens: int, **settings: Any) -> NDArray[np.int32]:
-    """The tokens alone of what `write` writes, (n, new_tokens)."""
+    """Return only the tokens of the result of `write`, (n, new_tokens)."""
     return write(network, read, new_tokens, **settings).tokens
 
 
@@ -37,14 +37,16 @@ def write(
     precision: Precision = "bf16",
     batch: int | None = None,
 ) -> WrittenTokens:
-    """Continue each row of `read` (n, prompt) by `new_tokens` tokens: the likeliest text that a beam search of width `beams` finds.
+    """Continue each row of `read` (n, prompt) by `new_tokens` tokens, with the likeliest text that a beam search of width `beams` finds.
 
-    As in transformers' `generate(num_beams=beams, do_sample=False, min_new_tokens=max_new_tokens)`: at every token the `beams` best texts of all that are one token longer
-    stay, by their summed log-probabilities, which with `repetition_penalty` are penalised and, with it or with `suppressed` tokens, not
-    normalised again. All texts are of one length, so that no length penalty could change their order. Of equal texts the first stays.
+    The search is that of transformers' `generate(num_beams=beams, do_sample=False, min_new_tokens=max_new_tokens)`. At every token it keeps
+    the `beams` best of all texts that are one token longer, by the sum of their log-probabilities. `repetition_penalty` penalises the
+    log-probabilities. They are not normalised again after a penalty or after `suppressed` tokens. All texts have the same length, so a length
+    penalty could not change their order. Of texts with equal sums the first is kept.
 
-    `read`, `n`, `start` and `suppressed` are those of `sampling.write`. `batch` texts are held at a time, the beams of a record
-    among them; it changes the speed, and by rounding which of two texts stays that are equal to about 1e-6 nats in fp32.
+    `read`, `n`, `start` and `suppressed` are those of `sampling.write`. `batch` is the number of texts that are processed at a time, where
+    every beam of a record counts as a text. It changes the speed. By rounding it can also decide between two texts whose sums differ by no
+    more than about 1e-6 nats in fp32.
     """
     law = TokenLaw(repetition_penalty=repetition_penalty, suppressed=ends(network) if suppressed is None else suppressed)
     opened = openings(network, read, start, n)

@@ -1,7 +1,7 @@
-"""A causal language model read for writing: fused weights in one precision, a cache that never moves, several texts a record.
+"""Forward passes of causal language models for generation, with fused weights, a cache that is never moved, and several texts per record.
 
-The families that people reproduce papers with (Llama, OPT, GPT-2) have a forward pass of our own, a multiple as fast on a CPU
-as transformers' own modules and equal to it. Every other network goes through its own modules and their cache.
+The families that are common in papers (Llama, OPT, GPT-2) have their own forward pass here. On a CPU it is several times as fast
+as the modules of transformers, with equal results. Every other network uses its own modules and their cache.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from outcross.models.transformer.network import Precision, precise
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_PLACES = 64  # of a cache that grows
+_PLACES = 64  # number of places by which the cache grows
 _PREFILL = {
     "cpu": 1024,
     "cuda": 8192,
-}  # tokens of prompts that are read at a time: what a CPU keeps near, and what keeps a GPU busy
+}  # tokens of prompts per forward pass: few enough for the cache of a CPU, and enough to keep a GPU busy
 
 
 def vocabulary_of(network: PreTrainedModel) -> int:
-    """How many tokens have a score."""
+    """Return the number of tokens that have a logit."""
     head: Any = network.get_output_embeddings()
     return head.weight.shape[0]
 
 
 def reader_of(network: PreTrainedModel, precision: Precision, *, draws: bool) -> Begin:
-    """What begins to read texts with this network as it is now: weights that change later are not seen.
+    """Return a function that starts reading texts with the present weights of this network; later changes of the weights have no effect.
 
-    Where it draws by chance the scores of our own forward pass are fp32 in either precision; a search only ranks them.
+    If `draws` is true, the logits of our own forward pass are fp32 in both precisions. A search only ranks logits, so it needs no fp32.
     """
     if precision not in ("bf16", "fp32"):
         raise ValueError(f"precision must be 'bf16' or 'fp32', got {precision!r}")
@@ -51,7 +51,7 @@ def reader_of(network: PreTrainedModel, precision: Precision, *, draws: bool) ->
 
 @dataclass(frozen=True)
 class Affine:
-    """x Wᵀ + b, in the precision of the weights."""
+    """The linear map x Wᵀ + b, in the precision of the weights."""
 
     weight: Tensor
     bias: Tensor | None
@@ -69,25 +69,26 @@ class Layer:
     attended: Affine
     widening_norm: Callable[[Tensor], Tensor]
     widen: Affine
-    """Of a gated layer the gate, then what it lets through."""
+    """The first map of the feed-forward network; in a gated layer the gate and the gated values, in this order."""
     narrow: Affine
     scale: float
-    """Of queries times keys."""
+    """The factor of the products of queries and keys."""
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """A pre-norm decoder in one precision; the stream that layers add to is fp32."""
+    """A pre-norm decoder in one precision, with a residual stream in fp32."""
 
     embedding: Tensor
     positions: Callable[[Tensor], Tensor] | None
-    """Places (t,) -> what is added to the embeddings, (t, width)."""
+    """Function from positions (t,) to the vectors that are added to the embeddings, (t, width)."""
     turns: Callable[[Tensor], tuple[Tensor, Tensor]] | None
-    """Places (t,) -> cosines and sines of rotary positions, (t, head width)."""
+    """Function from positions (t,) to the cosines and sines of rotary embeddings, (t, head width)."""
     layers: tuple[Layer, ...]
     norm: Callable[[Tensor], Tensor]
     head: Affine
-    """Scores of the next token; of a network that draws in fp32, as bf16 rounds a score of 20 by up to .06 and with it the tails."""
+    """The output layer, which computes the logits of the next token. It is fp32 for a network that samples, because bf16 rounds a logit of 20
+    by up to 0.06, which changes the tails."""
     heads: int
     key_heads: int
     head_width: int
@@ -97,11 +98,11 @@ class Decoder:
 
 
 class OurReader:
-    """A decoder on its way through the texts of n records, with as many texts a record as the last `follow` named.
+    """A decoder with the state of reading the texts of n records. The last `follow` decides the number of texts per record.
 
-    The keys and values of all texts of a record lie one behind the other: first what was read at once, which they share, then one place a
-    text and token. No text's are moved or copied when another goes on: a text reads the places of its own ancestors, and `unseen` adds
-    minus infinity to all others. Room grows by _PLACES, so that matrix products are over whole arrays.
+    The cache holds the keys and values of all texts of a record one after the other: first those of the shared prompt, then one place per
+    text and token. Nothing is moved or copied when texts are continued. A text reads the places of its own ancestors, and `unseen` adds
+    minus infinity to all others. The cache grows by _PLACES places, so that matrix products are over whole arrays.
     """
 
     def __init__(self, decoder: Decoder, records: int):
@@ -135,7 +136,7 @@ class OurReader:
         self.texts = places.shape[1]
 
     def _make_room(self, places: int) -> None:
-        """Room for so many more places; those of the next token are seen by their own text."""
+        """Make room for `places` more places, and let every text see its own places of the next token."""
         missing = self.filled + places - self.unseen.shape[2]
         if missing > 0:
             room = math.ceil(missing / _PLACES) * _PLACES
@@ -146,7 +147,7 @@ class OurReader:
         self.unseen[:, own - self.filled, own] = 0
 
     def _stream(self, tokens: Tensor, records: slice) -> Tensor:
-        """The hidden state after the last of tokens (rows, t), (rows, width); their keys and values are kept."""
+        """Return the hidden state after the last of the tokens (rows, t), as (rows, width), and store their keys and values."""
         decoder = self.decoder
         places = torch.arange(self.length, self.length + tokens.shape[1], device=tokens.device)
         stream = F.embedding(tokens, decoder.embedding).float()
@@ -171,7 +172,7 @@ class OurReader:
         return decoder.norm(stream[:, -1])
 
     def _attend(self, number: int, records: slice, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """What each token reads of those before it, (rows, t, heads · head width); its own keys and values are kept."""
+        """Return the attention output of each token, (rows, t, heads · head width), and store the token's keys and values."""
         rows, t = queries.shape[:2]
         n = records.stop - records.start
         all_keys, all_values = self.keys[number][records], self.values[number][records]
@@ -183,7 +184,7 @@ class OurReader:
             is_grouped = queries.shape[1] > keys.shape[1]
             mixed = F.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=1.0, enable_gqa=is_grouped)
             return mixed.transpose(1, 2).flatten(2)
-        # Queries of all texts of a record that share a head of keys stand side by side: (n, key heads, texts · group, head width).
+        # The queries of all texts of a record that share a key head are adjacent: (n, key heads, texts · group, head width).
         asked = queries.view(n, self.texts, keys.shape[2], -1, keys.shape[3]).transpose(1, 2).flatten(2, 3)
         scores = asked @ all_keys.transpose(2, 3)
         scores.unflatten(2, (self.texts, -1)).add_(self.unseen[records, None, :, None])
@@ -192,7 +193,7 @@ class OurReader:
 
 
 class TheirReader:
-    """A network on its way through texts by its own modules and their cache."""
+    """A network that reads texts with its own modules and their cache."""
 
     def __init__(self, network: PreTrainedModel, precision: Precision):
         self.network = network
@@ -216,18 +217,18 @@ class TheirReader:
 
 
 def _turn(heads: Tensor, cosines: Tensor, sines: Tensor) -> None:
-    """Rotate (rows, t, heads, head width) in place: the first half of a head's width is turned against the second (Llama)."""
+    """Apply rotary embeddings to (rows, t, heads, head width) in place, pairing the first half of a head's width with the second (Llama)."""
     first, second = heads.float().chunk(2, dim=-1)
     cosines, sines = (part.chunk(2, dim=-1)[0][:, None] for part in (cosines, sines))
     heads.copy_(torch.cat((first * cosines - second * sines, second * cosines + first * sines), dim=-1))
 
 
 class _Unfamiliar(Exception):
-    """A network that differs from its family in something that the description below leaves out."""
+    """Raised for a network that differs from its family in a property that the descriptions below do not cover."""
 
 
 def _decoder(network: PreTrainedModel, dtype: torch.dtype, head: torch.dtype) -> Decoder | None:
-    """The decoder of a network of a family that is described below; None for every other network."""
+    """Return the decoder of a network whose family is described below; None for every other network."""
     describe = {"LlamaForCausalLM": _llama, "OPTForCausalLM": _opt, "GPT2LMHeadModel": _gpt2}.get(type(network).__name__)
     if describe is None or not type(network).__module__.startswith("transformers.models."):
         return None
@@ -239,7 +240,9 @@ def _decoder(network: PreTrainedModel, dtype: torch.dtype, head: torch.dtype) ->
 
 def _llama(network: Any, dtype: torch.dtype, head: torch.dtype) -> Decoder:
     config, model = network.config, network.model
-    _must(model.rotary_emb.rope_type in ("default", "linear", "llama3", "yarn"))  # others depend on how long the text is
+    _must(
+        model.rotary_emb.rope_type in ("default", "linear", "llama3", "yarn")
+    )  # The other types depend on the length of the text.
 
     def turns(places: Tensor) -> tuple[Tensor, Tensor]:
         cosines, sines = model.rotary_emb(model.embed_tokens.weight.new_empty(0, dtype=torch.float32), places[None])
@@ -320,7 +323,7 @@ def _of_learned_positions(
     network: Any, dtype: torch.dtype, head: torch.dtype, layers: tuple[Layer, ...], *,
     embedding: torch.Tensor, norm: Any, positions: Callable[[torch.Tensor], torch.Tensor],
 ) -> Decoder:  # fmt: skip
-    """A decoder whose positions are learned vectors and whose feed-forward layers have no gate."""
+    """Return a decoder with learned position vectors and without gates in the feed-forward layers."""
     config = network.config
     return Decoder(
         embedding=embedding,
@@ -344,7 +347,7 @@ def _must(is_familiar: bool) -> None:
 
 
 def _affine(dtype: torch.dtype, *modules: nn.Module) -> Affine:
-    """Several linear maps of one input as one."""
+    """Fuse several linear maps of the same input."""
     _must(all(type(module) is nn.Linear for module in modules))
     weights, biases = ([getattr(module, name) for module in modules] for name in ("weight", "bias"))
     return Affine(_joined(weights).to(dtype), None if biases[0] is None else _joined(biases).to(dtype))
@@ -355,7 +358,7 @@ def _joined(parts: list[Tensor]) -> Tensor:
 
 
 def _turned_affine(dtype: torch.dtype, module: Any) -> Affine:
-    """A map whose weight is kept the other way round, as GPT-2 does."""
+    """Return a map whose weight is stored transposed, as in GPT-2."""
     _must(type(module).__name__ == "Conv1D")
     return Affine(module.weight.detach().T.contiguous().to(dtype), module.bias.detach().to(dtype))
 

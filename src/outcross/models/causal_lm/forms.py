@@ -1,4 +1,4 @@
-"""Text in the tokens of a pretrained model."""
+"""Text as tokens of a pretrained model."""
 
 from __future__ import annotations
 
@@ -18,18 +18,20 @@ class ModelBlocks(TextForm):
     libraries = ("numpy", "polars", "tokenizers", "transformers", "gguf", "huggingface_hub")
 
     block: Annotated[int, Field(ge=2)]
-    """Tokens of a record."""
+    """Number of tokens in a record."""
     model: str
-    """Where the model is: a hub id, a folder, a GGUF file or `smollm2`."""
+    """The model: a hub id, a folder, a GGUF file or `smollm2`."""
     bos: Literal["none", "line"] = "none"
-    """Where the text has start tokens: nowhere, or one before every line."""
+    """Start tokens within the text: none, or one before every line."""
 
     def learn_vocabulary(self, texts):
         from outcross.models.causal_lm import folders
 
         vocabulary = folders.vocabulary(self.model)
         if self.bos == "line" and vocabulary.start is None:
-            raise BadInput(f"learner.bos line puts a start token before every line, and {self.model} has none; write bos: none")
+            raise BadInput(
+                f"learner.bos line puts a start token before every line, but {self.model} has no start token; write bos: none"
+            )
         return vocabulary
 
     def load_vocabulary(self, path):
@@ -38,5 +40,5 @@ class ModelBlocks(TextForm):
         return ModelVocabulary.load(path)
 
     def _windows(self, documents, vocabulary):
-        """None: what is pretrained needs no text to be trained on first."""
+        """Return None, because a pretrained model needs no text for pretraining."""
         return None

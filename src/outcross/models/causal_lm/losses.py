@@ -1,4 +1,4 @@
-"""The loss of a causal language model in training, with what torch does slowly on a CPU done otherwise: attention backwards, and the output layer."""
+"""The training loss of a causal language model, with faster versions for the CPU of the backward pass of attention and of the output layer."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from outcross.models.transformer.network import attend_causally
 
 _WITHOUT_PADDING = "outcross_without_padding"
 _PARTED = ("LlamaForCausalLM", "OPTForCausalLM", "GPT2LMHeadModel")
-"""Networks whose scores are their output layer's of their last hidden state, and nothing else."""
+"""Networks whose logits are exactly the output layer applied to the last hidden state."""
 _PLAIN = ("llama", "opt", "gpt2")
-"""Families whose attention is causal and nothing else. Others have windows, caps of scores or sinks, and keep transformers' own."""
+"""Families with plain causal attention. Other families have windows, caps of scores or sinks, and use the attention of transformers."""
 
 
 def loss(
     network: Any, blocks: Tensor, shares: Tensor, start: int | None, loss_after: int = 0, workspace: Workspace | None = None
 ) -> Tensor:
-    """Nats a token, each block counted by its share (n,), over n: of a block the mean over the tokens that are learned.
+    """Return the mean loss in nats per token. Each block counts by its share (n,), and the sum is divided by n.
 
-    These are all after the first `loss_after`. Without a start token the first token of a block is read alone, and never learned. With a workspace
-    the way back writes the gradient of embedding and output layer into their `grad`, for `backward` and not for `torch.autograd.grad`.
+    The loss of a block is the mean over all its tokens after the first `loss_after`. Without a start token the first token of a block is only
+    read and never predicted. With a workspace the backward pass writes the gradients of embedding and output layer into their `grad`, so it
+    works with `backward` and not with `torch.autograd.grad`.
     """
     if start is not None:
         blocks = torch.cat((blocks.new_full((len(blocks), 1), start), blocks), dim=1)
@@ -52,7 +53,7 @@ def loss(
 
 @contextmanager
 def quick_attention(network: Any) -> Iterator[None]:
-    """Attention whose way back is fast on a CPU in bf16, for as long as this lasts; for texts of one length, which need no padding."""
+    """Use attention with a backward pass that is fast on a CPU in bf16, within this context. All texts must have the same length, without padding."""
     before = network.config._attn_implementation
     if before != "sdpa" or network.config.model_type not in _PLAIN:
         yield
@@ -76,7 +77,7 @@ def _attend(
     scaling: float,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """As transformers asks of an attention function: queries (n, heads, t, head width), keys and values of as many or fewer heads."""
+    """Compute attention with the signature of transformers: queries (n, heads, t, head width), keys and values with as many or fewer heads."""
     groups = query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))
@@ -84,6 +85,8 @@ def _attend(
         mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True, scale=scaling)
     else:
         rescaled = scaling * query.shape[3] ** 0.5
-        query = query if rescaled == 1 else query * rescaled  # rotary positions make them fp32 where values are bf16
+        query = (
+            query if rescaled == 1 else query * rescaled
+        )  # Rotary embeddings make queries and keys fp32 even if the values are bf16.
         mixed = attend_causally(query.to(value.dtype), key.to(value.dtype), value)
     return mixed.transpose(1, 2), None

@@ -1,7 +1,7 @@
-"""How probable a causal language model holds texts to be.
+"""Log-probabilities of texts under a causal language model.
 
-Scores are fp32, whatever a model is trained and sampled in. bf16 rounds a fine-tuned weight by more than fine-tuning moved it: SmolLM2 after
-four steps at 2e-5 read 4.69 nats a token in bf16 and 4.63 in fp32, where its base read 4.86 in both.
+They are computed in fp32, even if a model is trained and sampled in bf16. bf16 rounds a fine-tuned weight by more than fine-tuning changed it:
+SmolLM2 after four steps at 2e-5 had 4.69 nats per token in bf16 and 4.63 in fp32, while its base had 4.86 in both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from outcross.models.causal_lm.sampling import openings
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_SCORES = 2**25  # of next tokens at a time: 128 MB in fp32
+_SCORES = 2**25  # number of logits that are computed at a time: 128 MB in fp32
 
 
 def log_probs(
@@ -27,10 +27,10 @@ def log_probs(
     *,
     start: int | None = None,
 ) -> NDArray[np.float64]:
-    """Nats of each token given those before it in its block, (n, block), by the network's own forward pass.
+    """Return the log-probability in nats of each token given the previous tokens of its block, (n, block), by the network's own forward pass.
 
-    Before each block of `tokens` (n, block) stands `start`; without it the first token of a block has nothing before it, and its nats
-    are NaN.
+    `start` precedes each block of `tokens` (n, block). Without it the first token of a block has no predecessor, and its log-probability
+    is NaN.
     """
     sequences = openings(network, tokens, start, None)
     vocabulary = vocabulary_of(network)
@@ -47,14 +47,14 @@ def log_probs(
 
 
 def _chosen(logits: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """Log-probabilities of the tokens (n, t) under logits (n, t, vocabulary), text by text, so that no more is made at a time."""
+    """Return the log-probabilities of the tokens (n, t) under logits (n, t, vocabulary), text by text to limit the memory."""
     return torch.stack(
         [row.float().log_softmax(-1).gather(1, token[:, None])[:, 0] for row, token in zip(logits, tokens, strict=True)]
     )
 
 
 def next_log_probs(network: PreTrainedModel, prefixes: NDArray[np.integer], *, start: int | None = None) -> NDArray[np.float32]:
-    """Log-probability of each token to follow each prefix (n, prefix), nats, (n, vocabulary)."""
+    """Return the log-probability of each token to follow each prefix (n, prefix), in nats, (n, vocabulary)."""
     sequences = openings(network, prefixes, start, None)
     batch = max(1, _SCORES // (vocabulary_of(network) * 4))
     scores: list[NDArray[np.float32]] = []

@@ -1,4 +1,4 @@
-"""Which weights a fit moves: all of them, or low-rank changes to some."""
+"""The weights that a fit trains: all of them, or low-rank changes to some of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from outcross.recipe import FROM_LIST, Family, recipe
 
 
 class Tuning:
-    """Which weights a fit moves."""
+    """The weights that a fit trains."""
 
 
 @recipe
@@ -20,17 +20,17 @@ class Full(Tuning):
 
 @recipe
 class Lora(Tuning):
-    """A product of two thin matrices beside each of some linear layers (Hu et al., arXiv 2106.09685).
+    """Low-rank adaptation: a product of two thin matrices is trained beside each of some linear layers (Hu et al., arXiv 2106.09685).
 
-    Every fit has new ones, which are added to the weights when it ends: what is sampled, scored and stored is one plain network.
+    Every fit starts with new matrices and merges them into the weights at its end. Sampling, scoring and storage thus use one plain network.
     """
 
     rank: Annotated[int, Field(ge=1, le=65536)] = 8
     alpha: Annotated[int, Field(ge=1)] = 16
-    """The product is added alpha / rank times."""
+    """The product is multiplied by alpha / rank before it is added."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     targets: Annotated[tuple[str, ...], FROM_LIST] = ()
-    """Names of the layers, as the architecture calls them (q_proj, v_proj …); left out: those that peft takes for it."""
+    """Names of the adapted layers in the architecture (q_proj, v_proj …). If left out, peft chooses them by the architecture."""
 
 
 TUNINGS: Family = Family({"full": Full, "lora": Lora})

@@ -1,4 +1,4 @@
-"""The vocabulary of a pretrained model, as the file of its fast tokenizer says it."""
+"""The vocabulary of a pretrained model, read from the file of its fast tokenizer."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from outcross.text.vocabulary import bytes_of
 
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 MOST_TOKENS = 2**24
-"""Tokens of a vocabulary, at most; the largest known have a million."""
+"""Maximum number of tokens in a vocabulary; the largest known vocabularies have a million."""
 SPACE = "▁"
-"""What SentencePiece writes for a space."""
+"""The character by which SentencePiece represents a space."""
 
 
 class ModelVocabulary:
-    """Byte-level BPE as in GPT-2, or pieces as SentencePiece has them; special tokens stand for no bytes and are silent in texts.
+    """A vocabulary of byte-level BPE as in GPT-2, or of SentencePiece pieces.
 
-    Text that spells a special token is ordinary text. Token numbers that the model has and the tokenizer has not stand for no bytes.
+    Special tokens represent no bytes and are omitted from decoded texts. Text that spells a special token is ordinary text. Token numbers that
+    the model has but the tokenizer lacks represent no bytes.
     """
 
     def __init__(self, tokenizer_json: str, start: int | None, size: int):
@@ -34,45 +35,45 @@ class ModelVocabulary:
             self._tokenizer = Tokenizer.from_str(tokenizer_json)
         except Exception as error:  # tokenizers raises plain Exception
             raise BadInput(
-                f"the tokenizer cannot be read ({' '.join(str(error).split())[:160]}); give its tokenizer.json whole"
+                f"the tokenizer could not be read ({' '.join(str(error).split())[:160]}); give a complete tokenizer.json"
             ) from None
-        self._tokenizer.encode_special_tokens = True  # not kept in the JSON
+        self._tokenizer.encode_special_tokens = True  # This setting is not stored in the JSON.
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self.start = start
-        """The token that opens a line or a block; None where the model has none."""
+        """The number of the start token of a line or block; None if the model has none."""
         if self.written > MOST_TOKENS:
             raise BadInput(
-                f"the tokenizer has a token of the number {self.written - 1:,}, at most {MOST_TOKENS - 1:,} can be; fetch it again"
+                f"the tokenizer has the token number {self.written - 1:,}, but the maximum is {MOST_TOKENS - 1:,}; download the tokenizer again"
             )
         self.size = max(size, self.written)
-        """Number of tokens, special ones and those that the tokenizer does not have among them."""
+        """Number of tokens, including special tokens and tokens that the tokenizer lacks."""
 
     @property
     def written(self) -> int:
-        """Tokens that the tokenizer has; the model must have them all."""
+        """Number of tokens in the tokenizer; the model must have at least as many."""
         return max(self._tokenizer.get_vocab().values(), default=-1) + 1
 
     def number(self, token: str | None) -> int | None:
-        """The number of a token; None where there is none of this spelling."""
+        """Return the number of the token with this spelling; None if there is none."""
         return None if token is None else self._tokenizer.token_to_id(token)
 
     def spelling(self, number: Any) -> str | None:
-        """The spelling of a token; None where the tokenizer has none of this number."""
+        """Return the spelling of the token with this number; None if there is none."""
         return self._tokenizer.id_to_token(number) if isinstance(number, int) else None
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Tokens of each text, (tokens,) each."""
+        """Return the token numbers of each text, (tokens,) each."""
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
     def decode(self, records: Iterable[Sequence[int] | NDArray[np.integer]]) -> list[str]:
-        """The text of each record; special tokens are silent, bytes that are no UTF-8 become U+FFFD."""
+        """Return the text of each record, without special tokens. Bytes that are not UTF-8 become U+FFFD."""
         return [b"".join([self.token_bytes[token] for token in record]).decode("utf-8", "replace") for record in records]
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
-        """The bytes that each token stands for; none for special tokens."""
+        """The bytes that each token represents; none for special tokens."""
         added = self._tokenizer.get_added_tokens_decoder()
         is_byte_level = "ByteLevel" in json.dumps(self._tokenizer_file.get("decoder")) + json.dumps(
             self._tokenizer_file.get("pre_tokenizer")
@@ -90,7 +91,7 @@ class ModelVocabulary:
 
     @cached_property
     def byte_lengths(self) -> NDArray[np.int32]:
-        """Bytes a token, (size,): the denominator of bits per byte."""
+        """Number of bytes of each token, (size,): the denominator of bits per byte."""
         return np.array([len(piece) for piece in self.token_bytes], dtype=np.int32)
 
     @property
@@ -98,7 +99,7 @@ class ModelVocabulary:
         return json.loads(self._tokenizer.to_str())
 
     def to_json(self) -> str:
-        """The tokenizer alone, as transformers reads it."""
+        """Return the tokenizer alone, in the format of transformers."""
         return json.dumps(self._tokenizer_file, ensure_ascii=True, indent=0) + "\n"
 
     def save(self, path: Path) -> None:
@@ -113,5 +114,5 @@ class ModelVocabulary:
 
     @classmethod
     def of(cls, file: Path, config: Any) -> Self:
-        """The tokenizer of a file for the model of a configuration."""
+        """Return the vocabulary of a tokenizer file, with the start token and the size of the model's configuration."""
         return cls(file.read_text(encoding="utf-8"), config.bos_token_id, config.vocab_size)

@@ -1,4 +1,4 @@
-"""Networks of transformers: read, made with random weights, held against their vocabulary, and kept."""
+"""Networks of transformers: reading, random weights, checks against the vocabulary, and storage."""
 
 from __future__ import annotations
 
@@ -30,21 +30,24 @@ SHAPES: dict[str, dict[str, Any]] = {
         "max_position_embeddings": 4096,
     },
 }  # fmt: skip
-"""Named shapes, as transformers configures them; what is not said is its default, which for opt and gpt2 are their 125 million weights."""
+"""Configurations of the named shapes in transformers. All other settings are its defaults, which give the models of 125 million weights for opt
+and gpt2."""
 
 
 def pretrained(model: str) -> PreTrainedModel:
-    """A model with its weights, in fp32; BadInput where they cannot be read, or are not all there."""
+    """Return a model with its weights in fp32. Raises BadInput if they cannot be read or are incomplete."""
     place = locate(model)
     if place.gguf is None and not list(place.folder.glob("*.safetensors")):
         pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in place.folder.glob(pattern))
-        content = f"only {pickles[0]}, a pickle, which can run code as it is read" if pickles else "no weights"
-        raise BadInput(f"{model} has {content}; give safetensors or GGUF (of a hub id perhaps another @revision, as refs/pr/1)")
+        content = f"only {pickles[0]}, a pickle, which can execute code when it is read" if pickles else "no weights"
+        raise BadInput(
+            f"{model} has {content}; give safetensors or GGUF (for a hub id, another @revision such as refs/pr/1 may have them)"
+        )
     return of_transformers(place, _read)
 
 
 def read(folder: Path) -> PreTrainedModel:
-    """What `write` wrote, in fp32."""
+    """Return the network that `write` stored, in fp32."""
     return _read(ModelFiles(str(folder), folder))
 
 
@@ -55,20 +58,22 @@ def _read(place: ModelFiles) -> PreTrainedModel:
         output_loading_info=True,
     )  # fmt: skip
     if lost := sorted(loading["missing_keys"]) or sorted(map(str, loading.get("mismatched_keys", ()))):
-        raise BadInput(f"{place.name} lacks weights, {lost[0]} among {len(lost)}; fetch it again")
+        raise BadInput(f"{place.name} lacks weights, for example {lost[0]} ({len(lost)} in all); download it again")
     network.config.name_or_path = ""
     if network.generation_config is not None and (end := network.generation_config.eos_token_id) is not None:
         tokens = end if isinstance(end, list) else [end]
         if not all(isinstance(token, int) and 0 <= token < network.get_input_embeddings().weight.shape[0] for token in tokens):  # pyright: ignore[reportIndexIssue, reportAttributeAccessIssue]
-            raise BadInput(f"{place.name} ends its texts with {str(end)[:80]!r}, which is no token of its network; fetch it again")
-        network.config.eos_token_id = end  # generation_config.json is not kept, and what ends a text must stay known
+            raise BadInput(
+                f"{place.name} ends its texts with {str(end)[:80]!r}, which is not a token of its network; download it again"
+            )
+        network.config.eos_token_id = end  # generation_config.json is not stored, but the tokens that end a text are still needed.
     if hasattr(network.config, "quantization_config"):
         del network.config.quantization_config
     return network.eval()
 
 
 def random(model: str, vocabulary: Any, rng: np.random.Generator) -> PreTrainedModel:
-    """A model of the shape of this one, and random weights, for a vocabulary that was learned."""
+    """Return a network with the shape of this model and random weights, for a learned vocabulary."""
     if model in SHAPES:
         shape = dict(SHAPES[model])
         config = AutoConfig.for_model(shape.pop("model_type"), **shape)
@@ -87,14 +92,17 @@ def _config(place: ModelFiles) -> Any:
 
 
 def fresh(config: Any, rng: np.random.Generator) -> PreTrainedModel:
-    """A network of this configuration with random weights, drawn as its architecture draws them."""
+    """Return a network of this configuration, with random weights from the initialisation of its architecture."""
     with torchs_random(rng):
         return AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False).eval()
 
 
 @contextlib.contextmanager
 def torchs_random(rng: np.random.Generator) -> Iterator[None]:
-    """Meanwhile torch draws from this stream, for what takes no generator (initial weights, dropout); afterwards as if it had not."""
+    """Seed torch's global generator from this stream within the context, and restore its state afterwards.
+
+    Initial weights and dropout need it, because they take no generator.
+    """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(int(rng.integers(2**63)))
@@ -102,17 +110,17 @@ def torchs_random(rng: np.random.Generator) -> Iterator[None]:
 
 
 def check(network: PreTrainedModel, vocabulary: ModelVocabulary | Any, block: int, model: str) -> None:
-    """Refuse a network that cannot be read on its way, a vocabulary that it has no rows for, and blocks that its context does not hold."""
+    """Raise BadInput if the network cannot generate with a cache, its embedding is smaller than the vocabulary, or a block exceeds its context."""
     rows = network.get_input_embeddings().weight.shape[0]  # pyright: ignore[reportIndexIssue, reportAttributeAccessIssue]
     ways = inspect.signature(network.forward).parameters
     if network.get_output_embeddings() is None or "logits_to_keep" not in ways or not {"cache", "past_key_values"} & ways.keys():
         raise BadInput(
-            f"{model} is a {type(network).__name__}, which transformers does not let write token by token with a cache; give a model of another architecture"
+            f"{model} is a {type(network).__name__}, which cannot generate token by token with a cache in transformers; give a model of another architecture"
         )
     written = getattr(vocabulary, "written", vocabulary.size)
     if written > rows:
         raise BadInput(
-            f"the tokenizer of {model} has {written:,} tokens and its network {rows:,}; they are of two models, give the tokenizer that belongs to it"
+            f"the tokenizer of {model} has {written:,} tokens, but its network has only {rows:,}; give the tokenizer that belongs to this network"
         )
     longest = context(network.config)
     if longest is not None and block + 1 > longest:
@@ -120,12 +128,12 @@ def check(network: PreTrainedModel, vocabulary: ModelVocabulary | Any, block: in
 
 
 def context(config: Any) -> int | None:
-    """Tokens that a model can read at once; None where its configuration names no end."""
+    """Return the number of tokens that a model can read at once; None if its configuration sets no limit."""
     return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
 
 
 def rounded(network: PreTrainedModel, stored: Literal["fp32", "bf16"]) -> PreTrainedModel:
-    """The network with its weights as they are stored, so that one in memory and one that was stored write the same."""
+    """Round the weights of a network, in place, to the stored precision. The network then writes the same before and after storage."""
     if stored == "bf16":
         with torch.no_grad():
             for weights in network.parameters():
@@ -134,9 +142,10 @@ def rounded(network: PreTrainedModel, stored: Literal["fp32", "bf16"]) -> PreTra
 
 
 def write(network: PreTrainedModel, folder: Path, stored: Literal["fp32", "bf16"]) -> None:
-    """config.json and model.safetensors, as transformers reads them; the same network gives the same bytes.
+    """Write config.json and model.safetensors in the format of transformers; the same network gives the same bytes.
 
-    Not by save_pretrained, which refuses what was read from GGUF. A matrix that two layers share is written once, under its first name.
+    save_pretrained is not used, because it refuses models that were read from GGUF. A matrix that two layers share is written once, under its
+    first name.
     """
     dtype = torch.bfloat16 if stored == "bf16" else torch.float32
     kept: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""An n-gram model of text, counted, sampled and scored with sorted arrays in NumPy: no steps, no accelerator, seconds."""
+"""An n-gram model of text, counted, sampled and scored with sorted arrays in NumPy. A fit takes seconds and needs no accelerator."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 @recipe
 class Ngram(Learner):
-    """Interpolated Kneser-Ney with three discounts an order (models/ngram/tree.py has the formula), over byte-level BPE or words.
+    """Interpolated Kneser-Ney smoothing with three discounts per order (formula in models/ngram/tree.py), over byte-level BPE or words.
 
-    A token that never occurred keeps a probability, from uniform mass below the shortest context. Kneser-Ney is defined on whole counts,
-    so it takes no weights: the loop redraws records in proportion to them, and then whole records repeat, few n-grams occur once, and
-    discounts that can no longer be estimated are 0.5, 1 and 1.5. What a model continues after is the end of its prompt.
+    A token that never occurred still has a positive probability, because the shortest context is interpolated with a uniform distribution.
+    Kneser-Ney is defined for whole counts, so the learner takes no weights. Instead the loop resamples records in proportion to the weights.
+    Whole records then repeat and few n-grams occur once. Discounts that can no longer be estimated are set to 0.5, 1 and 1.5. A model
+    continues the last tokens of its prompt.
     """
 
     paper = "Kneser & Ney, ICASSP 1995; Chen & Goodman, Computer Speech and Language 13:359 (1999); Heafield et al., ACL 2013"
@@ -43,11 +44,11 @@ class Ngram(Learner):
     takes_weights = False
 
     order: Annotated[int, Field(ge=1, le=5)] = 3
-    """Tokens of the longest n-grams: 3 predicts a token from the two before it."""
+    """Number of tokens in the longest n-grams; with 3 a token is predicted from the two tokens before it."""
     tokens: Literal["bpe", "words"] = "bpe"
-    """What is counted. Words are what stands between white space; those not in the vocabulary are spelt in bytes."""
+    """The unit that is counted. Words are separated by white space, and words that are not in the vocabulary are spelt in bytes."""
     vocabulary: Annotated[int, Field(ge=257, le=1_000_000)] = 8192
-    """Tokens, the start token and the 256 bytes among them; for `words` give enough for the words you care about."""
+    """Size of the vocabulary, including the start token and the 256 bytes. For `words` choose it large enough for all words of interest."""
 
     def form(self, block):
         if self.tokens == "words":
@@ -57,7 +58,7 @@ class Ngram(Learner):
         return TokenBlocks(block=block, vocabulary=self.vocabulary)
 
     def begin(self, human: Human, training, rng):
-        """A model that has read nothing, for which all tokens are alike; it carries the vocabulary."""
+        """Return an untrained model, in which all tokens are equally likely. It holds the vocabulary."""
         block = human.training.records.tokens.shape[1]
         return NgramModel(grow(np.empty((0, block), dtype=np.int32), 1, human.vocabulary.size), human.vocabulary, block)
 
@@ -76,36 +77,42 @@ ARRAYS = ("contexts", "followers", "counts", "firsts", "discounts")
 
 @dataclass(frozen=True, eq=False)
 class NgramModel:
-    """Counted contexts with the vocabulary that they are written in."""
+    """Counted contexts and the vocabulary of their tokens."""
 
     tree: Tree
     vocabulary: Vocabulary | WordVocabulary
     block: int
-    """Tokens of a record."""
+    """Number of tokens in a record."""
 
     def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> Blocks:
-        """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
+        """Return blocks that continue the prompts in their order, from the first one again if there are too few prompts.
+
+        A block consists of the `draw.prefix` tokens of its prompt that are kept, followed by the new tokens.
+        """
         read = prompts_of(draw, prompts)
         opens = np.empty((draw.records, 0), dtype=np.int32) if read is None else read
         return written(sample(self.tree, opens, self.block - draw.prefix, draw, rng), read, draw, prompts, self.vocabulary)
 
     def log_prob(self, records: Blocks) -> np.ndarray:
-        """Log-probability of each block in nats, (n,), without a prompt."""
+        """Return the log-probability of each block in nats, (n,), without a prompt."""
         many = max(1, POSITIONS // self.block)
         scored = [self._nats(records.tokens[first : first + many]) for first in range(0, len(records), many)]
         return np.concatenate(scored) if scored else np.empty(0)
 
     def next_log_prob(self, records: Blocks) -> np.ndarray:
-        """Log-probability of each token to follow each block, nats, (n, vocabulary); minus infinity for the start token."""
+        """Return the log-probability of each token to follow each block, in nats, (n, vocabulary); minus infinity for the start token."""
         with np.errstate(divide="ignore"):
             return np.log(self.distribution(records.tokens))
 
     def distribution(self, contexts: np.ndarray) -> np.ndarray:
-        """Probability of each next token after rows of tokens (n, any), which begin a record: (n, vocabulary); the start token's is 0."""
+        """Return the probability of each next token, (n, vocabulary), after rows of tokens (n, any) that begin a record.
+
+        The probability of the start token is 0.
+        """
         return self.tree.distribution(self.tree.deepest(opened(contexts, self.tree.reach)))
 
     def _nats(self, tokens: np.ndarray) -> np.ndarray:
-        """Log-probability of each row of tokens, (n,)."""
+        """Return the log-probability of each row of tokens, (n,)."""
         reach = self.tree.reach
         padded = np.full((len(tokens), reach + tokens.shape[1]), NOTHING, dtype=np.int32)
         padded[:, reach - 1 : reach] = START
@@ -116,7 +123,7 @@ class NgramModel:
 
     @property
     def parameters(self) -> int:
-        """Numbers that it has learned: the counts of its n-grams."""
+        """Number of learned parameters, which are the counts of n-grams."""
         return self.tree.counts.size
 
     def save(self, folder: Path) -> None:
@@ -126,4 +133,4 @@ class NgramModel:
 
 
 POSITIONS = 2**19
-"""Tokens scored at a time."""
+"""Number of tokens that are scored at a time."""

@@ -1,4 +1,4 @@
-"""Let an n-gram model write: all records at once, token after token."""
+"""Sampling from an n-gram model, for all records at once, token by token."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from outcross.models.green import GreenLists, green_lists
 from outcross.models.ngram.tree import NOTHING, START, Tree
 
 CELLS = 2**20
-"""Numbers of the tables of whole distributions, 8 bytes each: what a CPU keeps in its cache."""
+"""Size of a table of whole distributions, in numbers of 8 bytes; it fits in the cache of a CPU."""
 
 
 def sample(tree: Tree, prompts: np.ndarray, length: int, draw, rng: np.random.Generator) -> np.ndarray:
-    """Continue each prompt (n, prompt; no columns is none) by `length` tokens, (n, length), exactly as `draw` says."""
+    """Continue each prompt (n, prompt) by `length` tokens, (n, length), exactly from the law of `draw`. Prompts without columns are empty."""
     written = np.full((len(prompts), tree.reach + length), NOTHING, dtype=np.int32, order="F")
     read = opened(prompts, tree.reach)
     written[:, tree.reach - read.shape[1] : tree.reach] = read
@@ -33,7 +33,7 @@ def sample(tree: Tree, prompts: np.ndarray, length: int, draw, rng: np.random.Ge
 
 
 def opened(tokens: np.ndarray, reach: int) -> np.ndarray:
-    """The start token and these, of which the last `reach` count, (n, at most reach)."""
+    """Return the last `reach` of the start token and the given tokens, (n, at most reach)."""
     start = np.full((len(tokens), 1), START, dtype=tokens.dtype)
     both = np.concatenate((start, tokens), axis=1)
     return both[:, max(0, both.shape[1] - reach) :]
@@ -41,17 +41,17 @@ def opened(tokens: np.ndarray, reach: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class BackoffMixture:
-    """A law as what each context adds to that of the next shorter one: no table of all tokens is ever made.
+    """A law in which each context adds mass to the law of the next shorter context. No table of all tokens is needed.
 
-    A draw asks the longest known context: it names one of the tokens that followed it, or leaves the choice to the next shorter one;
-    below the empty context all tokens are alike.
+    A draw begins at the longest known context. With some probability it chooses one of the tokens that followed this context; otherwise it
+    goes on to the next shorter context. Below the empty context all tokens are equally likely.
     """
 
     tree: Tree
-    heights: np.ndarray  # (entries + 1,): the chance that its context names an entry, summed over all entries before
+    heights: np.ndarray  # (entries + 1,): the cumulative sum, over entries, of the probability that the entry's context chooses it
 
     def draw(self, nodes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The next token after each context, (n,)."""
+        """Draw the next token after each context, (n,)."""
         tree, heights = self.tree, self.heights
         next_tokens, rows = np.empty(len(nodes), dtype=np.int64), np.arange(len(nodes))
         while rows.size:
@@ -60,7 +60,7 @@ class BackoffMixture:
             names = height < end - first
             here = nodes[names]
             entry = np.searchsorted(heights, first[names] + height[names], side="right") - 1
-            entry = np.clip(entry, tree.bounds[here], tree.bounds[here + 1] - 1)  # a sum rounded past the last one
+            entry = np.clip(entry, tree.bounds[here], tree.bounds[here + 1] - 1)  # rounding of the sum can exceed the last entry
             next_tokens[rows[names]] = tree.followers[entry] - here * tree.tokens
             rows, nodes = rows[~names], nodes[~names]
             is_last = nodes == 0
@@ -70,16 +70,18 @@ class BackoffMixture:
 
 
 def mixed(tree: Tree, temperature: float) -> BackoffMixture:
-    """The law p^(1/T), normalised, at any temperature T above 0.
+    """Return the law p^(1/T), normalised, at any temperature T above 0.
 
-    As p(w | h) is no less than γ(h) p(w | h'), and equal to it where w never followed h,
-    p(w | h)^(1/T) = added + γ(h)^(1/T) p(w | h')^(1/T), with something added, never negative, for the tokens that followed h alone.
-    Powers are taken relative to the likeliest token after h, so that none vanishes however low the temperature.
+    p(w | h) is at least γ(h) p(w | h'), with equality if w never followed h. Therefore
+    p(w | h)^(1/T) = added + γ(h)^(1/T) p(w | h')^(1/T), where `added` is not negative, and is 0 for tokens that never followed h.
+    Powers are relative to the likeliest token after h, so that they do not underflow at low temperatures.
     """
     power, owners = 1 / temperature, tree.owners
     added = (tree.probabilities / tree.peaks[owners]) ** power - ((tree.probabilities - tree.kept) / tree.peaks[owners]) ** power
     added = np.maximum(added, 0)
-    sums = np.bincount(owners, weights=added, minlength=tree.nodes)  # of all tokens' powers, once the shorter's are in
+    sums = np.bincount(
+        owners, weights=added, minlength=tree.nodes
+    )  # sums of the powers of all tokens, after the shorter contexts are added below
     sums[0] += (tree.tokens - 1) * (tree.left[0] * tree.floor / tree.peaks[0]) ** power
     for first, end in itertools.pairwise(tree.firsts[1:]):
         nodes, shorter = slice(first, end), tree.parents[first:end]
@@ -88,10 +90,10 @@ def mixed(tree: Tree, temperature: float) -> BackoffMixture:
 
 
 def _written_out(tree: Tree, nodes: np.ndarray, draw, rng: np.random.Generator) -> np.ndarray:
-    """The next token after each context, (n,), from the whole distribution: any law, more slowly."""
+    """Draw the next token after each context, (n,), from its whole distribution. This supports every law, but is slower."""
     heights = rng.random(len(nodes))
     next_tokens, many = np.empty(len(nodes), dtype=np.int64), max(1, CELLS // tree.tokens)
-    order = np.argsort(nodes, kind="stable")  # so that rows of one context meet
+    order = np.argsort(nodes, kind="stable")  # so that rows of the same context are adjacent
     for first in range(0, len(nodes), many):
         rows = order[first : first + many]
         distinct, which = np.unique(nodes[rows], return_inverse=True)
@@ -106,7 +108,10 @@ def _written_out(tree: Tree, nodes: np.ndarray, draw, rng: np.random.Generator) 
 def _marked(
     tree: Tree, nodes: np.ndarray, before: np.ndarray, lists: GreenLists, temperature: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """The next token after each context, (n,), the odds of green ones raised by e to the bias; before: the token before each, (n,)."""
+    """Draw the next token after each context, (n,), with the odds of green tokens multiplied by e^bias.
+
+    `before` is the previous token of each row, (n,), which decides the green tokens.
+    """
     heights = rng.random(len(nodes))
     next_tokens, many = np.empty(len(nodes), dtype=np.int64), max(1, CELLS // tree.tokens)
     for first in range(0, len(nodes), many):
@@ -122,18 +127,20 @@ def _marked(
 
 
 def picked(probabilities: np.ndarray, which: np.ndarray, heights: np.ndarray, draw) -> np.ndarray:
-    """A token of each of the distributions named, (n,): the temperature, then top-k, then the nucleus of what is left.
+    """Draw one token for each row, (n,), after the temperature, then the cut to top-k, then the nucleus of the remaining tokens.
 
-    probabilities: (distributions, tokens); which: the distribution of each draw, (n,); heights: one of each draw, in [0, 1), (n,).
+    `probabilities` are (distributions, tokens). `which` is the distribution of each draw, (n,). `heights` are uniform numbers in [0, 1), (n,).
 
-    The law of `CategoricalModel.law` without its sort of tokens: a rank is drawn by inverting the cumulative sum at heights in [0, 1), then
-    the token of that rank is looked for; equally likely ones rank by number.
+    The law is that of `CategoricalModel.law`, without sorting the tokens. First a rank is drawn by inversion of the cumulative sum, then the
+    token with this rank is located. Equally likely tokens rank by their number.
     """
     ranked = _ranked(probabilities, draw.top_k)
     mass = np.cumsum((ranked / ranked[:, :1]) ** (1 / draw.temperature), axis=1)
     nucleus = np.argmax(mass >= draw.top_p * mass[:, -1:], axis=1)
     total = np.take_along_axis(mass, nucleus[:, None], axis=1)[which]
-    below = np.minimum(heights[:, None] * total, np.nextafter(total, 0))  # so that no token of probability 0 is drawn
+    below = np.minimum(
+        heights[:, None] * total, np.nextafter(total, 0)
+    )  # A height below the total draws no token of probability 0.
     rank = (mass[which] <= below).sum(axis=1)
     value = ranked[which, rank][:, None]
     equals_before = rank - (ranked[which] > value).sum(axis=1)
@@ -141,14 +148,14 @@ def picked(probabilities: np.ndarray, which: np.ndarray, heights: np.ndarray, dr
 
 
 def _ranked(probabilities: np.ndarray, top_k: int) -> np.ndarray:
-    """The probabilities of each row, largest first; the `top_k` largest, or all for 0."""
+    """Return the `top_k` largest probabilities of each row in descending order; 0 returns all."""
     if 0 < top_k < probabilities.shape[1]:
         probabilities = np.partition(probabilities, -top_k, axis=1)[:, -top_k:]
     return np.sort(probabilities, axis=1)[:, ::-1]
 
 
 def _nth(holds: np.ndarray, n: np.ndarray) -> np.ndarray:
-    """Where each row holds for the n-th time, counted from 0."""
+    """Return the column at which each row of `holds` is true for the n-th time, counted from 0."""
     place = holds.argmax(axis=1)
     later = np.flatnonzero(n)
     place[later] = (np.cumsum(holds[later], axis=1) > n[later, None]).argmax(axis=1)

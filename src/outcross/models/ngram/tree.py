@@ -1,13 +1,15 @@
-"""Counted contexts: what an n-gram model knows, as sorted arrays, and what it makes of them.
+"""The counted contexts of an n-gram model, as sorted arrays, and the probabilities that follow from them.
 
-Interpolated Kneser-Ney smoothing with three discounts an order ("modified"; Chen & Goodman, Computer Speech and Language 13:359, 1999):
+The model is interpolated Kneser-Ney smoothing with three discounts per order ("modified"; Chen & Goodman, Computer Speech and Language 13:359,
+1999):
 
     p(w | h) = max(a(h w) - D(a(h w)), 0) / Σ_v a(h v) + γ(h) p(w | h'),        γ(h) = Σ_v D(a(h v)) / Σ_v a(h v)
 
-h' is h without its oldest token, down to the empty context, below which every token but the start is as likely as the next. a(h w) is, at the
-highest order, how often h w occurs, and below it how many kinds of token precede h w; an n-gram that opens a record has only the start
-before it and keeps its count (Heafield et al., ACL 2013). D(a) is D₁, D₂ or D₃ for a of 1, 2, 3 or more, from how many n-grams of that
-order have a of 1, 2, 3 and 4 (`discounts`). A context that never occurred leaves all to h'.
+h' is h without its oldest token, down to the empty context. Below the empty context every token but the start is equally likely. At the
+highest order a(h w) is the number of occurrences of h w; at lower orders it is the number of distinct tokens that precede h w. An n-gram that
+opens a record is preceded only by the start, so it keeps its count (Heafield et al., ACL 2013). D(a) is D₁, D₂ or D₃ for a of 1, 2, or 3 and
+more. These follow from the numbers of n-grams of that order with a of 1, 2, 3 and 4 (`discounts`). For a context that never occurred,
+p(w | h) = p(w | h').
 """
 
 from __future__ import annotations
@@ -19,31 +21,32 @@ from functools import cached_property
 import numpy as np
 
 START = 0
-"""The token before every record, as in outcross.vocabulary (which needs an extra). Never predicted."""
+"""The token before every record, as in outcross.text.vocabulary (which needs an extra). It is never predicted."""
 NOTHING = -1
-"""What stands before the start."""
+"""The mark for positions before the start."""
 FALLBACK = (0.5, 1.0, 1.5)
-"""Discounts where the counts allow no estimate, as in KenLM (--discount_fallback): little text, or text without singletons."""
+"""Discounts if the counts allow no estimate, as in KenLM (--discount_fallback). This happens with little text, or text without singletons."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """Contexts as nodes, 0 the empty one, each the child of itself without its oldest token; and the tokens that followed each.
+    """A tree of contexts, with the tokens that followed each context.
 
-    Nodes are numbered by depth (tokens of the context), then in the order of their keys, so that both arrays of keys ascend.
+    Every context is a node. Node 0 is the empty context, and the parent of a context is the context without its oldest token. Nodes are
+    numbered by depth (the number of tokens in the context), then in the order of their keys, so that both arrays of keys are ascending.
     """
 
     tokens: int
-    """Size of the vocabulary, the start token among them."""
-    contexts: np.ndarray  # (nodes - 1,): parent × tokens + the oldest token, of nodes 1, 2, …
-    followers: np.ndarray  # (entries,): node × tokens + the token that followed
+    """Size of the vocabulary, including the start token."""
+    contexts: np.ndarray  # (nodes - 1,): for nodes 1, 2, … the key parent × tokens + oldest token
+    followers: np.ndarray  # (entries,): the key node × tokens + next token
     counts: np.ndarray  # (entries,): the adjusted counts a
     firsts: np.ndarray  # (order + 1,): the first node of each depth, and the number of nodes
     discounts: np.ndarray  # (order, 3): D₁, D₂ and D₃ for contexts of each depth
 
     @property
     def reach(self) -> int:
-        """Tokens of the longest context: the order less one."""
+        """Number of tokens in the longest context, which is the order minus one."""
         return len(self.firsts) - 2
 
     @property
@@ -52,12 +55,12 @@ class Tree:
 
     @cached_property
     def parents(self) -> np.ndarray:
-        """The context without its oldest token, (nodes,); of the empty one itself."""
+        """The parent of each node, which is the context without its oldest token, (nodes,). The empty context is its own parent."""
         return np.concatenate(([0], self.contexts // self.tokens))
 
     @cached_property
     def bounds(self) -> np.ndarray:
-        """Where each node's entries begin, and where the last one's end, (nodes + 1,)."""
+        """The first entry of each node, followed by the number of entries, (nodes + 1,)."""
         return np.searchsorted(self.followers, np.arange(self.nodes + 1) * self.tokens)
 
     @cached_property
@@ -78,7 +81,7 @@ class Tree:
 
     @cached_property
     def left(self) -> np.ndarray:
-        """γ of each node, what its discounts leave to shorter contexts, (nodes,), in (0, 1]."""
+        """γ of each node, the mass that its discounts leave to shorter contexts, (nodes,), in (0, 1]."""
         if not len(self.followers):
             return np.ones(1)
         return np.bincount(self.owners, weights=self._taken, minlength=self.nodes) / self._totals
@@ -95,7 +98,7 @@ class Tree:
 
     @cached_property
     def probabilities(self) -> np.ndarray:
-        """p(token | context) of each entry, shorter contexts counted in, (entries,)."""
+        """p(token | context) of each entry, including the mass from shorter contexts, (entries,)."""
         chances = self.kept.copy()
         for first, end in itertools.pairwise(self.bounds[self.firsts]):
             owners, tokens = np.divmod(self.followers[first:end], self.tokens)
@@ -105,7 +108,7 @@ class Tree:
 
     @cached_property
     def peaks(self) -> np.ndarray:
-        """The probability of the likeliest token after each context, (nodes,): one that followed it, or the parent's."""
+        """The probability of the likeliest token after each context, (nodes,), which followed the context itself or one of its ancestors."""
         if not len(self.followers):
             return np.full(1, self.floor)
         highest = np.maximum.reduceat(self.probabilities, self.bounds[:-1])
@@ -114,7 +117,7 @@ class Tree:
         return highest
 
     def deepest(self, before: np.ndarray) -> np.ndarray:
-        """The longest known context that ends each row of tokens (n, any), (n,). NOTHING ends a context."""
+        """Return the longest known context at the end of each row of tokens (n, any), as nodes (n,). A context does not extend past NOTHING."""
         nodes, rows = np.zeros(len(before), dtype=np.int64), np.arange(len(before))
         for back in range(1, min(self.reach, before.shape[1]) + 1):
             token = before[rows, -back]
@@ -125,7 +128,7 @@ class Tree:
         return nodes
 
     def probability(self, nodes: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """p(token | context) for pairs of them, (n,); tokens other than the start."""
+        """Return p(token | context) for pairs of a node and a token, (n,). The tokens must not be the start."""
         chances, rows, nodes = np.ones(len(nodes)), np.arange(len(nodes)), nodes.copy()
         while rows.size:
             here = nodes[rows]
@@ -138,7 +141,7 @@ class Tree:
         return chances
 
     def distribution(self, nodes: np.ndarray) -> np.ndarray:
-        """p(· | context), (n, tokens); the start token has none."""
+        """Return p(· | context), (n, tokens). The probability of the start token is 0."""
         chances = np.full((len(nodes), self.tokens), self.floor)
         chances[:, START] = 0
         for depth in range(self.reach + 1):
@@ -155,19 +158,22 @@ class Tree:
         return nodes
 
     def _entries(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All entries of these nodes, node after node, and how many each has."""
+        """Return all entries of these nodes, node after node, and the number of entries of each node."""
         many = self.bounds[nodes + 1] - self.bounds[nodes]
         within = np.arange(many.sum()) - np.repeat(np.cumsum(many) - many, many)
         return np.repeat(self.bounds[nodes], many) + within, many
 
 
 def grow(blocks: np.ndarray, order: int, tokens: int) -> Tree:
-    """Count the n-grams of blocks (n, block), each behind a start token, in n-grams of up to `order` tokens."""
+    """Count the n-grams of up to `order` tokens in blocks (n, block), each preceded by a start token."""
     return grow_running(blocks.ravel(), np.tile(np.arange(blocks.shape[1]), len(blocks)), order, tokens)
 
 
 def grow_running(running: np.ndarray, places: np.ndarray, order: int, tokens: int) -> Tree:
-    """Count the n-grams of records of any length, one after the other: their tokens, and the place 0, 1, … of each in its record."""
+    """Count the n-grams of concatenated records of any length.
+
+    `running` are the tokens, and `places` the position 0, 1, … of each token in its record.
+    """
     levels = [_first_level(running)]
     while len(levels) < order:
         levels.append(_next_level(levels[-1], running, places, tokens))
@@ -183,7 +189,7 @@ def grow_running(running: np.ndarray, places: np.ndarray, order: int, tokens: in
 
 
 def contexts_of(running: np.ndarray, places: np.ndarray, reach: int) -> np.ndarray:
-    """The `reach` tokens before each token of records that follow each other, oldest first, (tokens, reach)."""
+    """Return the `reach` tokens before each token of concatenated records, oldest first, (tokens, reach)."""
     contexts = np.full((running.size, reach), NOTHING, dtype=np.int32)
     for back in range(1, reach + 1):
         contexts[places == back - 1, -back] = START
@@ -193,9 +199,10 @@ def contexts_of(running: np.ndarray, places: np.ndarray, reach: int) -> np.ndarr
 
 
 def discounts(counts: np.ndarray) -> tuple[float, ...]:
-    """D₁, D₂ and D₃ from the counts of one order (Chen & Goodman 1999, equation 26).
+    """Return D₁, D₂ and D₃ for the counts of one order (Chen & Goodman 1999, equation 26).
 
-    With Y = n₁ / (n₁ + 2 n₂) and n_k the n-grams of count k, D_k = k - (k + 1) Y n_(k+1) / n_k; `FALLBACK` where a D_k is not in (0, k].
+    Let n_k be the number of n-grams with count k, and Y = n₁ / (n₁ + 2 n₂). Then D_k = k - (k + 1) Y n_(k+1) / n_k. The result is `FALLBACK` if
+    one of n₁ to n₄ is 0, or if a D_k is not in (0, k].
 
     >>> [round(discount, 4) for discount in discounts(np.repeat([1, 2, 3, 4], [10, 4, 2, 1]))]
     [0.5556, 1.1667, 1.8889]
@@ -210,23 +217,23 @@ def discounts(counts: np.ndarray) -> tuple[float, ...]:
 
 @dataclass(frozen=True, eq=False)
 class _Level:
-    """Contexts of one depth. An occurrence is a token of a record, record after record."""
+    """Contexts of one depth. An occurrence is a position in the concatenated records."""
 
     depth: int
     first: int
     """The number of the first node."""
     contexts: np.ndarray  # (nodes above the empty one,)
     followers: np.ndarray  # (entries,)
-    times: np.ndarray  # (entries,): how often each occurs
-    shorter: np.ndarray  # (entries,): the entry one level up, without the oldest token
-    occurrences: np.ndarray  # those that have so many tokens before them, ascending
-    nodes: np.ndarray  # … their node
-    entries: np.ndarray  # … their entry
-    opens: np.ndarray  # … and whether the oldest of those tokens is the start
+    times: np.ndarray  # (entries,): number of occurrences
+    shorter: np.ndarray  # (entries,): the entry of the level above, without the oldest token
+    occurrences: np.ndarray  # the positions with at least `depth` tokens before them, ascending
+    nodes: np.ndarray  # the node of each of these positions
+    entries: np.ndarray  # the entry of each of these positions
+    opens: np.ndarray  # whether the oldest token of each of their contexts is the start
 
     @property
     def size(self) -> int:
-        """Nodes."""
+        """Number of nodes."""
         return len(self.contexts) if self.depth else 1
 
 
@@ -237,9 +244,9 @@ def _first_level(running: np.ndarray) -> _Level:
 
 
 def _next_level(above: _Level, running: np.ndarray, places: np.ndarray, tokens: int) -> _Level:
-    """One token further back, for the occurrences that have one."""
+    """Return the level whose contexts are one token longer, for the occurrences that have such a token."""
     depth, first = above.depth + 1, above.first + above.size
-    before = places[above.occurrences] + 1  # tokens before it, the start among them
+    before = places[above.occurrences] + 1  # number of tokens before it, including the start
     has_one = before >= depth
     occurrences, opens = above.occurrences[has_one], before[has_one] == depth
     oldest = np.where(opens, START, running[occurrences - depth])
@@ -251,15 +258,18 @@ def _next_level(above: _Level, running: np.ndarray, places: np.ndarray, tokens: 
 
 
 def _kinds_before(level: _Level, longer: _Level) -> np.ndarray:
-    """Kinds of token that precede each n-gram of a level, (entries,); how often it occurs, where it opens a record."""
+    """Return the adjusted counts of the n-grams of a level, (entries,).
+
+    They are the number of distinct tokens that precede an n-gram, or its number of occurrences if it opens a record.
+    """
     size = len(level.followers)
     return np.bincount(longer.shorter, minlength=size) + np.bincount(level.entries[level.opens], minlength=size)
 
 
 def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The distinct keys, ascending; the number of each key among them; a place of each; how often each occurs.
+    """Return the distinct keys in ascending order, the index of each key among them, one position of each, and their numbers of occurrences.
 
-    What np.unique gives, without its stable sort, which is five times slower.
+    The result is that of np.unique up to the choice of positions, without its stable sort, which is five times slower.
     """
     order = np.argsort(keys)
     ranked = keys[order]
@@ -272,7 +282,7 @@ def _numbered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
 
 
 def _look_up(keys: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the wanted keys stand among ascending ones, and whether they are there."""
+    """Return the positions of the wanted keys among the ascending `keys`, and whether each is present."""
     if not len(keys):
         return np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=bool)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)

@@ -1,4 +1,4 @@
-"""Words as tokens: what stands between white space, with the white space after it."""
+"""Words as tokens. Words are separated by white space, and each includes the white space after it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from outcross.text.documents import TokenBlocks
 
 BYTES = 256
 FIRST = START + 1 + BYTES
-"""The number of the first word; before it the start token and the bytes."""
+"""The token number of the first word; the start token and the bytes have lower numbers."""
 
 
 @recipe
 class WordBlocks(TokenBlocks):
-    """Text as blocks of words; the vocabulary is the most frequent words of the training documents."""
+    """Text as blocks of words. The vocabulary consists of the most frequent words of the training documents."""
 
     def learn_vocabulary(self, texts: Iterable[str]) -> WordVocabulary:
         return WordVocabulary.train(texts, self.vocabulary)
@@ -34,17 +34,18 @@ class WordBlocks(TokenBlocks):
 
 
 class Spelling(dict[str, tuple[int, ...]]):
-    """The tokens of each word: one where it is in a vocabulary, else those of its bytes."""
+    """The tokens of each word: one token if the word is in the vocabulary, otherwise the tokens of its bytes."""
 
     def __missing__(self, word: str) -> tuple[int, ...]:
         return tuple([START + 1 + byte for byte in word.encode()])
 
 
 class WordVocabulary:
-    """A vocabulary of words and bytes: a word that is not in it is spelt, byte by byte.
+    """A vocabulary of words and bytes. A word that is not in the vocabulary is spelt byte by byte.
 
-    So there is no unknown token: every text has an encoding, `decode` gives it back exactly, and bits per byte compare with those of any
-    other vocabulary. A word is cut at white space alone and takes the white space after it along: "dog " and "dog.\\n" are two.
+    There is therefore no unknown token. Every text has an encoding, `decode` restores the text exactly, and bits per byte are comparable with
+    those of any other vocabulary. Text is split at white space only, and a word includes the white space after it: "dog " and "dog.\\n" are two
+    different words.
     """
 
     def __init__(self, words: Sequence[str]):
@@ -52,7 +53,10 @@ class WordVocabulary:
 
     @classmethod
     def train(cls, texts: Iterable[str], size: int) -> Self:
-        """The most frequent words of these texts, `size` tokens with the start and the bytes; equally frequent ones by their spelling."""
+        """Return a vocabulary of the most frequent words of these texts. Equally frequent words are ordered by their spelling.
+
+        `size` is the maximum number of tokens, including the start token and the bytes.
+        """
         counted = Counter(piece for text in texts for piece in pieces(text))
         longer = [word for word in counted if len(word.encode()) > 1]
         return cls(sorted(longer, key=lambda word: (-counted[word], word))[: max(0, size - FIRST)])
@@ -62,27 +66,27 @@ class WordVocabulary:
         return Spelling((word, (FIRST + i,)) for i, word in enumerate(self._words))
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Tokens of each text, (tokens,) each."""
+        """Return the token numbers of each text, (tokens,) each."""
         tokens_of = self._tokens.__getitem__
         return [np.fromiter(itertools.chain.from_iterable(map(tokens_of, pieces(text))), np.int32) for text in texts]
 
     def decode(self, records: Iterable[Sequence[int] | np.ndarray]) -> list[str]:
-        """The text of each record; start tokens are silent, bytes that are no UTF-8 become U+FFFD."""
+        """Return the text of each record, without start tokens. Bytes that are not UTF-8 become U+FFFD."""
         return [b"".join([self.token_bytes[token] for token in record]).decode("utf-8", "replace") for record in records]
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
-        """The bytes each token stands for; none for the start token."""
+        """The bytes that each token represents; none for the start token."""
         return [b"", *(bytes([byte]) for byte in range(BYTES)), *(word.encode() for word in self._words)]
 
     @cached_property
     def byte_lengths(self) -> np.ndarray:
-        """Bytes a token, (size,)."""
+        """Number of bytes of each token, (size,)."""
         return np.array([len(piece) for piece in self.token_bytes], dtype=np.int32)
 
     @property
     def size(self) -> int:
-        """Number of tokens, the start token and the bytes among them."""
+        """Number of tokens, including the start token and the bytes."""
         return FIRST + len(self._words)
 
     def save(self, path: Path) -> None:
@@ -95,7 +99,7 @@ class WordVocabulary:
 
 
 def pieces(text: str) -> list[str]:
-    """Words with the white space after them; white space that opens a text is a piece of its own.
+    """Split a text into words with the white space after them. White space at the beginning of the text is a separate piece.
 
     >>> pieces(" The dog,\\n\\nasleep")
     [' ', 'The ', 'dog,\\n\\n', 'asleep']

@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible server: a teacher that writes and does not learn."""
+"""A model behind an OpenAI-compatible server, which is a teacher that writes and does not learn."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from outcross.text.vocabulary import Vocabulary
 
 MOST_ANSWERS = 8
-"""Answers that a record may be made of."""
+"""Maximum number of answers that are joined into one record."""
 
 
 def _base(url: str) -> str:
-    """The address of a server; no message repeats one that may hold a secret."""
+    """Check the address of a server. Error messages do not repeat the address, because it may contain a secret."""
     rule = "must be http://HOST:PORT/v1 or https://…/v1"
     try:
         parts = urlsplit(url)
@@ -49,26 +49,26 @@ def _base(url: str) -> str:
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise ValueError(f"url {rule}, without ? and #; name the variable that holds the key: api_key_env")
     if parts.path.rstrip("/").endswith("/completions"):
-        raise ValueError(f"url {rule}, without the endpoint behind it; write endpoint: completions or chat")
+        raise ValueError(f"url {rule}, without the endpoint; write endpoint: completions or chat")
     return url.rstrip("/")
 
 
 def _variable(name: str | None) -> str | None:
-    """The name of an environment variable; the message does not repeat what may be the key itself."""
+    """Check the name of an environment variable. The error message does not repeat the value, because it may be the key itself."""
     if name is not None and not (name.isascii() and name.isidentifier() and name == name.upper() and len(name) <= 80):
         raise ValueError(
-            "api_key_env must be the name of an environment variable in capitals, as OPENAI_API_KEY, and never the key"
+            "api_key_env must be the name of an environment variable in capitals, such as OPENAI_API_KEY, and never the key itself"
         )
     return name
 
 
 @recipe
 class Server(Learner):
-    """A model behind an OpenAI-compatible server, which writes and never learns: its fit is the identity.
+    """A model behind an OpenAI-compatible server, which writes but never learns. A fit returns the same model.
 
-    What each generation would have learned from is recorded, and nothing is trained. What it writes is what the server answered: a run
-    promises the record and not the bytes. Its text is cut into the records of the run by a byte-level BPE that is learned from the human
-    training text, as for the other learners of text.
+    The training set of each generation is recorded, but nothing is trained. The server's answers are stored, but a repeated run may receive
+    other answers. A byte-level BPE that is learned from the human training text cuts the answers into records, as for the other learners of
+    text.
     """
 
     paper = "OpenAI API reference, /v1/completions and /v1/chat/completions; a teacher's text as data: Kim & Rush, arXiv 1606.07947"
@@ -77,23 +77,23 @@ class Server(Learner):
     is_remote = True
 
     url: Annotated[str, AfterValidator(_base)]
-    """The address before the endpoint: http://localhost:8000/v1."""
+    """The address without the endpoint, for example http://localhost:8000/v1."""
     model: Annotated[str, Field(min_length=1, max_length=300)]
-    """The model's name, as the server knows it."""
+    """The name of the model on the server."""
     answers_as: Annotated[str, Field(min_length=1, max_length=300)] | None = None
-    """The name that the server's answers bear, where it is another one; every other name is refused."""
+    """The model name in the server's answers, if it differs from `model`. Answers with any other name are refused."""
     api_key_env: Annotated[str | None, AfterValidator(_variable)] = None
-    """The environment variable that holds the key. The key itself is never written down."""
+    """The environment variable that holds the key. The key itself is never stored."""
     endpoint: Literal["completions", "chat"] = "completions"
-    """/v1/completions continues a prompt; /v1/chat/completions answers it, under an instruction."""
+    """`completions` continues a prompt by /v1/completions. `chat` answers a prompt under an instruction by /v1/chat/completions."""
     instruction: str = "Continue this text. Write the continuation and nothing else."
-    """What a chat is told to do with each prompt; completions have none."""
+    """The instruction of a chat for each prompt; `completions` has no instruction."""
     max_tokens: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """Tokens, of the server's own, that an answer may have; as many as a record has if left out."""
+    """Maximum length of an answer in tokens of the server; the number of tokens in a record if left out."""
     takes_top_k: bool = False
-    """Whether the server takes top_k, which is no part of the protocol. vLLM, llama.cpp and others do."""
+    """Whether the server supports top_k, which is not part of the protocol. vLLM, llama.cpp and others support it."""
     vocabulary: Annotated[int, Field(ge=257, le=1_000_000)] = 8192
-    """Tokens by which its text is cut into records, the start token and the 256 bytes among them."""
+    """Size of the vocabulary that cuts the text into records, including the start token and the 256 bytes."""
 
     def form(self, block):
         return TokenBlocks(block=block, vocabulary=self.vocabulary)
@@ -101,14 +101,14 @@ class Server(Learner):
     def check(self, draw):
         if draw.top_k and not self.takes_top_k:
             raise BadInput(
-                "draw.top_k is no part of the protocol of OpenAI; write learner.takes_top_k: true where the server takes it, or draw.top_k: 0"
+                "draw.top_k is not part of the OpenAI protocol; write learner.takes_top_k: true if the server supports it, or draw.top_k: 0"
             )
 
     def begin(self, human: Human, training, rng):
         return ServerModel(self, human.vocabulary, human.training.records.tokens.shape[1])
 
     def fit(self, records, weights, start: Any, training, rng):
-        """The model that was there before: nothing is trained."""
+        """Return the start model unchanged, because nothing is trained."""
         return start
 
     def load(self, folder):
@@ -120,12 +120,12 @@ class Server(Learner):
 
 @dataclass(frozen=True, eq=False)
 class AnsweredBlocks(Blocks):
-    """Blocks with the answers of the server that they were cut from."""
+    """Blocks with the server's answers from which they were cut."""
 
     answers: tuple[dict[str, Any], ...] = ()
-    """For each request: the record that it was for, its place among the requests for it, the text, and why the server stopped."""
+    """For each request: its record, its place among the requests for that record, the text, and the reason why the server stopped."""
     summary: dict[str, Any] | None = None
-    """How many requests and records there were, and how much text was dropped."""
+    """Numbers of requests and records, and the amount of dropped text."""
 
     def save(self, folder: Path) -> None:
         super().save(folder)
@@ -141,15 +141,15 @@ class ServerModel:
     learner: Server
     vocabulary: Vocabulary
     block: int
-    """Tokens of a record."""
+    """Number of tokens in a record."""
     is_remote = True
 
     def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator) -> AnsweredBlocks:
-        """Blocks of what the server wrote after the prompts, in their order and starting over where there are too few.
+        """Return blocks by the server that continue the prompts in their order, from the first one again if there are too few prompts.
 
-        A record is the first answer's text, and that of further ones where it is too short: after an answer that was cut off by its length
-        the server goes on from there, after one that had ended it is asked the same again, and a line break stands between the two. What is
-        left of the last answer is dropped and counted. Each answer is kept as it comes, so that a run that is stopped asks for no answer twice.
+        If the text of an answer is too short for a record, further answers are added. After a completion that was cut off by its length, the
+        server continues the text. After any other answer the same question is sent again, and a line break separates the two answers. The rest
+        of the last answer is dropped and counted. Each answer is stored as it arrives, so a run that was stopped requests no answer twice.
         """
         from outcross.models.server import asking
 
@@ -167,8 +167,8 @@ class ServerModel:
                 while len(tokens := self._tokens(answers)) < self.block - draw.prefix:
                     if len(answers) == MOST_ANSWERS:
                         raise BadInput(
-                            f"{self.learner.url} wrote {len(tokens)} tokens for record {record} in {MOST_ANSWERS} answers, "
-                            f"a record has {self.block - draw.prefix}; use shorter blocks, other prompts or another model"
+                            f"{self.learner.url} wrote only {len(tokens)} tokens for record {record} in {MOST_ANSWERS} answers, "
+                            f"but a record needs {self.block - draw.prefix}; use shorter blocks, other prompts or another model"
                         )
                     path, body = self._question(draw, opens[record], answers, seeds[record])
                     question = sha256(json.dumps([path, body], sort_keys=True).encode()).hexdigest()
@@ -194,12 +194,12 @@ class ServerModel:
         return AnsweredBlocks(answered_blocks.frame, answers=listed, summary=_summary(answered, self.block - draw.prefix))
 
     def _tokens(self, answers: Sequence[ServerAnswer]) -> np.ndarray:
-        """What the answers for a record say together, in our tokens."""
+        """Return the joined answers for a record as tokens of the run's vocabulary."""
         (tokens,) = self.vocabulary.encode([self._joined(answers)])
         return tokens
 
     def _joined(self, answers: Sequence[ServerAnswer]) -> str:
-        """The answers for a record as one text."""
+        """Join the answers for a record into one text."""
         text, goes_on = "", True
         for answer in answers:
             text += answer.text if goes_on or not text else f"\n{answer.text}"
@@ -207,11 +207,11 @@ class ServerModel:
         return text
 
     def _goes_on(self, answer: ServerAnswer) -> bool:
-        """Whether the server must continue an answer: the answer was cut off by its length, and the endpoint continues texts."""
+        """Whether the next request continues this answer: it was cut off by its length, and the endpoint is `completions`."""
         return answer.finish == "length" and self.learner.endpoint == "completions"
 
     def _question(self, draw: Draw, opens: str, answers: Sequence[ServerAnswer], seed: int) -> tuple[str, dict[str, Any]]:
-        """The endpoint and the body of the next request for a record."""
+        """Return the endpoint and the body of the next request for a record."""
         learner = self.learner
         body: dict[str, Any] = {
             "model": learner.model,
@@ -232,8 +232,8 @@ class ServerModel:
         return "chat/completions", body | {"messages": messages}
 
     def log_prob(self, records: Blocks) -> NoReturn:
-        """NotApplicable: a server does not say how probable it holds a text to be."""
-        raise NotApplicable("needs the probability of a text, which a model behind a server does not tell")
+        """Raise NotApplicable, because a server does not report the probability of a text."""
+        raise NotApplicable("needs the probability of a text, which a model behind a server does not report")
 
     def save(self, folder: Path) -> None:
         self.vocabulary.save(folder / "vocabulary.json")
@@ -247,11 +247,11 @@ class Answered:
 
     answers: tuple[ServerAnswer, ...]
     tokens: np.ndarray
-    """All that they say, in our tokens, (tokens,); a record is the first of them."""
+    """All tokens of the joined answers, (tokens,). A record consists of the first of them."""
 
 
 def _summary(answered: Sequence[Answered], size: int) -> dict[str, Any]:
-    """How many requests and records there were, and how much of the text that came was dropped."""
+    """Return the numbers of requests and records, and how much of the received text was dropped."""
     came, answers = sum(len(record.tokens) for record in answered), [answer for record in answered for answer in record.answers]
     dropped = came - size * len(answered)
     return {
@@ -267,7 +267,7 @@ def _summary(answered: Sequence[Answered], size: int) -> dict[str, Any]:
 
 
 def _kept(journal: Journal) -> str:
-    """What becomes of the answers so far."""
+    """Say whether the answers so far are stored, and how to resume."""
     if journal.path is None:
-        return "the run is in memory, so that no answer is kept; pass out="
-    return f"{len(journal.entries):,} answers are kept, run the same command again to go on"
+        return "the run is in memory, so no answer is stored; pass out= to store them"
+    return f"{len(journal.entries):,} answers are stored; run the same command again to resume"

@@ -1,6 +1,6 @@
-"""Questions to a server over HTTP, several at a time: asked again where it is busy, and refused in one line where it answers wrongly.
+"""Requests to a server over HTTP, several at a time. A busy server is asked again, and an invalid answer is an error of one line.
 
-The server is not trusted: an answer is of a bounded size and comes within a bounded time, no redirect is followed, and the key is in no message.
+The server is not trusted. Answers have a maximum size and a maximum time, no redirect is followed, and no message contains the key.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ except ImportError as error:
 T = TypeVar("T")
 
 MOST_BYTES = 4 << 20
-"""Bytes of an answer, at most: 4 MiB."""
+"""Maximum size of an answer in bytes: 4 MiB."""
 LONGEST_WAIT = 300.0
-"""Seconds before the next try, at most; a server that asks for more is asked again by the next run."""
+"""Maximum number of seconds before the next try. If the server requests a longer wait, the run ends."""
 GRACE = 1.0
-"""Seconds beyond those of a request, in which its own timeouts say what it waited for."""
+"""Additional seconds after the time limit of a request, in which the client's own timeouts can report their cause."""
 SHORTEST_SECRET = 12
-"""Characters of a key from which it is one; shorter ones (none, EMPTY) are words that local servers are given."""
+"""Minimum number of characters of a secret key. Shorter values (none, EMPTY) are placeholders for local servers."""
 BUSY = {408, 409, 425, 429, 500, 502, 503, 504, 529}
-"""Answers after which a server is asked again."""
+"""HTTP status codes after which a request is repeated."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How a server is asked: no part of what is asked. Each value can be set in the environment."""
+    """Timing and number of requests, which do not change their content. Each value can be set in the environment."""
 
     requests: int = 4
-    """At a time (OUTCROSS_SERVER_REQUESTS)."""
+    """Number of simultaneous requests (OUTCROSS_SERVER_REQUESTS)."""
     seconds: float = 120.0
-    """Until a request counts as lost (OUTCROSS_SERVER_SECONDS)."""
+    """Seconds until a request counts as lost (OUTCROSS_SERVER_SECONDS)."""
     tries: int = 6
-    """Of one request (OUTCROSS_SERVER_TRIES)."""
+    """Maximum number of tries of a request (OUTCROSS_SERVER_TRIES)."""
     wait: float = 1.0
-    """Seconds before the second try, twice as many before each one after it (OUTCROSS_SERVER_WAIT)."""
+    """Seconds before the second try; the wait doubles before each further try (OUTCROSS_SERVER_WAIT)."""
 
     @classmethod
     def of_environment(cls) -> Patience:
-        """BadInput where a value is no number that can be."""
+        """Return the values of the environment. Raises BadInput if a value is not a number in its range."""
         return cls(
             requests=int(_setting("REQUESTS", cls.requests, 1, 256, whole=True)),
             seconds=_setting("SECONDS", cls.seconds, 0.01, 86_400),
@@ -74,30 +74,30 @@ def _setting(name: str, default: float, minimum: float, maximum: float, whole: b
 
 
 def key_of(name: str | None) -> str | None:
-    """The key in an environment variable; BadInput where it is not set, or cannot stand in a header."""
+    """Return the key in an environment variable. Raises BadInput if the variable is not set, or if its value is not valid in a header."""
     if name is None:
         return None
     key = os.environ.get(name, "").strip()
     if not key:
         raise BadInput(
-            f"the environment variable {name} is not set, which learner.api_key_env names; set it, or leave api_key_env out"
+            f"the environment variable {name}, which learner.api_key_env names, is not set; set it, or leave api_key_env out"
         )
     if not (key.isascii() and key.isprintable()):
-        raise BadInput(f"the environment variable {name} holds no key: there are characters in it that no header takes")
+        raise BadInput(f"the environment variable {name} holds characters that are not valid in a header; set it to the key")
     return key
 
 
 @dataclass(frozen=True)
 class ServerAnswer:
-    """What a server wrote."""
+    """An answer of a server."""
 
     text: str
     finish: str
-    """Why it stopped, in its own word: `length` where it was allowed no more tokens."""
+    """The server's reason for stopping; `length` if the maximum number of tokens was reached."""
 
 
 class Busy(Exception):
-    """What may be had by asking again, in so many seconds if the server says so."""
+    """A failure after which the request can be repeated, after `seconds` seconds if the server says so."""
 
     def __init__(self, why: str, seconds: float | None = None):
         super().__init__(why)
@@ -105,38 +105,41 @@ class Busy(Exception):
 
 
 class Stopped(Exception):
-    """Another request has failed, so that no more is asked."""
+    """Raised when another request has failed, so no more requests are sent."""
 
 
 class ServerConnection(AbstractContextManager):
-    """A server that speaks the protocol of OpenAI. Several threads may ask it."""
+    """A connection to a server with the OpenAI protocol. Several threads may use it."""
 
     def __init__(self, url: str, named: str, key: str | None, patience: Patience):
         self.url = url
         self.named = named
-        """The name of the model that every answer must bear."""
+        """The model name that every answer must have."""
         self.key = key
         self.secret = key if key is not None and len(key) >= SHORTEST_SECRET else None
-        """What no answer that is kept and no message may hold."""
+        """The key, which no stored answer and no message may contain."""
         self.patience = patience
         self.stopping = threading.Event()
-        """Set where no more is to be asked."""
+        """Set when no more requests are to be sent."""
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         headers |= {} if key is None else {"Authorization": f"Bearer {key}"}
         limits = httpx.Limits(max_connections=patience.requests, max_keepalive_connections=patience.requests)
         try:
             httpx.URL(url)
             self.client = httpx.Client(headers=headers, timeout=patience.seconds, limits=limits, follow_redirects=False)
-        except (httpx.InvalidURL, ValueError, ImportError) as error:  # the environment may name a proxy that is none
+        except (httpx.InvalidURL, ValueError, ImportError) as error:  # The environment may name an invalid proxy.
             raise BadInput(
-                f"{url} cannot be asked: {self._shown(str(error))}; check learner.url, and HTTP_PROXY and its like"
+                f"{url} cannot be reached: {self._shown(str(error))}; check learner.url, HTTP_PROXY and similar variables"
             ) from None
 
     def __exit__(self, *error: object) -> None:
         self.client.close()
 
     def ask(self, path: str, body: dict[str, Any]) -> ServerAnswer:
-        """The answer to one question. MachineGaveOut where the server stays busy or silent, BadInput where it refuses or answers wrongly."""
+        """Return the answer to one request.
+
+        Raises MachineGaveOut if the server stays busy or silent, and BadInput if it refuses or if its answer is invalid.
+        """
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(self.patience.tries), wait=self._wait, sleep=self._sleep,
             retry=tenacity.retry_if_exception_type(Busy), reraise=True,
@@ -144,14 +147,14 @@ class ServerConnection(AbstractContextManager):
         try:
             return retrying(self._once, path, body)
         except Busy as error:
-            raise MachineGaveOut(f"{self.url} gave out after {self.patience.tries} tries ({error})") from None
+            raise MachineGaveOut(f"{self.url} failed in {self.patience.tries} tries ({error})") from None
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         assert state.outcome is not None
         busy = state.outcome.exception()
         asked = busy.seconds if isinstance(busy, Busy) and busy.seconds is not None else 0.0
         if asked > LONGEST_WAIT:
-            raise MachineGaveOut(f"{self.url} asks to be left alone for {asked:,.0f} seconds ({busy})")
+            raise MachineGaveOut(f"{self.url} requests a wait of {asked:,.0f} seconds ({busy})")
         return max(asked, min(LONGEST_WAIT, self.patience.wait * 2 ** (state.attempt_number - 1)))
 
     def _sleep(self, seconds: float) -> None:
@@ -180,10 +183,10 @@ class ServerConnection(AbstractContextManager):
             return response, self._read(response)
 
     def _in_time(self, work: Callable[[], T]) -> T:
-        """What `work` gives, which is done in a thread of its own; Busy where it takes longer than a request may.
+        """Run `work` in a separate thread and return its result. Raises Busy if it takes longer than the time limit of a request.
 
-        The timeouts of a client are those of one read. A server that sends headers byte by byte, or interim answers without an end, would hold
-        it for ever. Such a thread ends when the connections are closed.
+        The timeouts of the client apply to single reads. Without this limit, a server that sends headers byte by byte, or endless interim
+        answers, could block the client for ever. A blocked thread ends when the connections are closed.
         """
         ended: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
 
@@ -197,59 +200,69 @@ class ServerConnection(AbstractContextManager):
         try:
             value, failure = ended.get(timeout=self.patience.seconds + GRACE)
         except queue.Empty:
-            raise Busy(f"no whole answer within {self.patience.seconds:g} seconds") from None
+            raise Busy(f"no complete answer within {self.patience.seconds:g} seconds") from None
         if failure is not None:
             raise failure
         return value  # type: ignore[return-value]
 
     def _read(self, response: httpx.Response) -> bytes:
-        """The content of an answer, within its bounds."""
+        """Return the content of an answer, within the limits of size and time."""
         if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise BadInput(f"{self.url} packs its answers, which it was asked not to do; let it send them as they are")
+            raise BadInput(f"{self.url} compresses its answers although the request forbids it; turn compression off on the server")
         ends = time.monotonic() + self.patience.seconds
         pieces, size = [], 0
         for piece in response.iter_raw():
             size += len(piece)
             if size > MOST_BYTES:
-                raise BadInput(f"{self.url} answers with more than {MOST_BYTES >> 20} MiB; is it a server of a language model?")
+                raise BadInput(
+                    f"{self.url} answers with more than {MOST_BYTES >> 20} MiB; check that it is a server of a language model"
+                )
             if time.monotonic() > ends:
-                raise Busy(f"no whole answer within {self.patience.seconds:g} seconds")
+                raise Busy(f"no complete answer within {self.patience.seconds:g} seconds")
             pieces.append(piece)
         return b"".join(pieces)
 
     def _answer(self, content: bytes) -> ServerAnswer:
-        """What a whole answer says."""
+        """Return the text of a complete answer. Raises BadInput if the answer is invalid."""
         answer = _json(content)
         if not isinstance(answer, dict):
             raise BadInput(
-                f"{self.url} answers with {self._shown(_text(content)) or 'nothing'!r}, which is no JSON object; is /v1 missing?"
+                f"{self.url} answers with {self._shown(_text(content)) or 'nothing'!r}, which is not a JSON object; check that learner.url ends with /v1"
             )
         if (model := answer.get("model")) != self.named:
             says = f"as the model {self._shown(model)!r}" if isinstance(model, str) else "without the name of its model"
             raise BadInput(
-                f"{self.url} answers {says}, {self.named!r} was asked for; write learner.model or learner.answers_as as the server calls it"
+                f"{self.url} answers {says}, but {self.named!r} was requested; set learner.model or learner.answers_as to the server's name of the model"
             )
         choices = answer.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict):
-            raise BadInput(f"{self.url} answers without a choice, so that there is no text; is it an OpenAI-compatible server?")
+            raise BadInput(
+                f"{self.url} answers without a choice, so there is no text; check that it is an OpenAI-compatible server"
+            )
         message = choice.get("message")
         text = message.get("content") if isinstance(message, dict) else choice.get("text")
-        text = "" if text is None and isinstance(message, dict) else text  # a refusal has no content
+        text = "" if text is None and isinstance(message, dict) else text  # A refusal has no content.
         if not isinstance(text, str):
-            raise BadInput(f"{self.url} answers without a text; write learner.endpoint: completions or chat, whichever it speaks")
+            raise BadInput(
+                f"{self.url} answers without a text; write learner.endpoint: completions or chat, whichever the server supports"
+            )
         finish = choice.get("finish_reason")
         finish = finish[:40] if isinstance(finish, str) else ""
         if self.secret is not None and self.secret in f"{text} {finish}":
-            raise BadInput(f"{self.url} repeats the key in its answer, which must not be kept; use a server that keeps secrets")
+            raise BadInput(
+                f"{self.url} repeats the key in its answer, so the answer is not stored; use a server that keeps the key secret"
+            )
         return ServerAnswer(text.encode("utf-8", "replace").decode(), finish.encode("utf-8", "replace").decode())
 
     def _refusal(self, status: int, path: str, content: bytes, location: str) -> str:
-        """What to say of an answer that is none."""
+        """Return the error message for an answer with an error status."""
         said = self._said(content)
         sentence = f"{self.url}/{path} answers {status}{said and f': {said}'}"
         if 300 <= status < 400:
-            return f"{sentence}, a redirect to {self._shown(location)!r}, which is not followed; write learner.url as it ends up"
+            return (
+                f"{sentence}, a redirect to {self._shown(location)!r}, which is not followed; set learner.url to the final address"
+            )
         if status in (401, 403):
             return f"{sentence}; {'give a key: learner.api_key_env' if self.key is None else 'give another key'}"
         if status == 404:
@@ -257,7 +270,7 @@ class ServerConnection(AbstractContextManager):
         return f"{sentence}; change the setting that it names"
 
     def _said(self, content: bytes) -> str:
-        """The words of an answer that is an error, without the key."""
+        """Return the server's error message, without the key."""
         answer = _json(content)
         for name in ("error", "message", "detail"):
             if isinstance(answer, dict) and answer.get(name):
@@ -265,13 +278,13 @@ class ServerConnection(AbstractContextManager):
         return self._shown(answer if isinstance(answer, str) else _text(content))
 
     def _shown(self, text: str) -> str:
-        """Words from outside on one line, not too long, without the key."""
+        """Return external text on one line, shortened and without the key."""
         text = text if self.secret is None else text.replace(self.secret, "…")
         return escaped(" ".join(text.split())[:200])
 
 
 def _json(content: bytes) -> Any:
-    """The value of JSON; None where it is none."""
+    """Return the value of a JSON text; None if it is not JSON."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
@@ -283,7 +296,7 @@ def _text(content: bytes) -> str:
 
 
 def _seconds(said: str) -> float | None:
-    """The seconds of a Retry-After, which are a number or a date; None where it says neither."""
+    """Return the seconds of a Retry-After header, which is a number or a date; None if it is neither."""
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", said.strip()):
         return float(said)
     try:
@@ -293,10 +306,10 @@ def _seconds(said: str) -> float | None:
 
 
 def in_order(work: Callable[[int], T], n: int, server: ServerConnection, tell: Callable[[float], None]) -> list[T]:
-    """`work(0)` … `work(n - 1)`, as many at a time as the server is asked, in this order whatever the order of the answers.
+    """Return `work(0)` … `work(n - 1)` in this order, with as many simultaneous calls as the server allows.
 
-    The first failure ends the rest: what is under way is waited for, and nothing new is asked. Ctrl-C waits for nothing, because the threads
-    are daemons; those of concurrent.futures would be waited for until their requests time out.
+    After the first failure no new call starts, and the running calls are completed. Ctrl-C waits for nothing, because the threads
+    are daemons. The threads of concurrent.futures would have to wait until their requests time out.
     """
     numbers, lock = iter(range(n)), threading.Lock()
     ended: queue.SimpleQueue[tuple[int, T | None, Exception | None]] = queue.SimpleQueue()
@@ -319,7 +332,7 @@ def in_order(work: Callable[[int], T], n: int, server: ServerConnection, tell: C
     done: dict[int, T] = {}
     try:
         while len(done) < n:
-            try:  # polars lets waits go on after Ctrl-C, so that one without an end would never be left
+            try:  # polars lets waits continue after Ctrl-C, so an endless wait could not be interrupted.
                 number, value, failure = ended.get(timeout=0.2)
             except queue.Empty:
                 continue

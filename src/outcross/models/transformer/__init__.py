@@ -1,4 +1,4 @@
-"""A small decoder-only transformer, trained, sampled and scored by our own batched code (no hub, no tokenizer to fetch)."""
+"""A small decoder-only transformer, trained, sampled and scored by our own batched code. It needs no download of weights or tokenizers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @recipe
 class Transformer(Learner):
-    """A decoder-only transformer over byte-level BPE, any size; every token of a block has a probability."""
+    """A decoder-only transformer of any size over byte-level BPE. Every token of a block has a probability."""
 
     paper = "Vaswani et al. 2017; in the loop: Shumailov et al., Nature 2024; Gerstgrasser et al., arXiv 2404.01413"
     libraries = ("numpy", "torch", "safetensors", "tokenizers", "transformers")
@@ -41,21 +41,21 @@ class Transformer(Learner):
     exports = ("transformers",)
 
     layers: Annotated[int, Field(ge=1, le=200)] = 3
-    """How many layers it has."""
+    """Number of layers."""
     width: Annotated[int, Field(ge=2, le=65536)] = 128
-    """Numbers that stand for a token in a layer."""
+    """Dimension of the representation of a token."""
     heads: Annotated[int, Field(ge=1)] = 2
-    """Attention heads of a layer."""
+    """Number of attention heads per layer."""
     vocabulary: Annotated[int, Field(ge=257, le=1_000_000)] = 2048
-    """Tokens of the vocabulary that is learned from the human text."""
+    """Size of the vocabulary that is learned from the human text."""
     precision: Literal["bf16", "fp32"] = "bf16"
-    """Of matrix products in training and sampling; weights, norms, logits and scores are fp32 either way."""
+    """Precision of matrix products in training and sampling. Weights, norms, logits and log-probabilities are always fp32."""
 
     @model_validator(mode="after")
     def _heads_fit(self):
         if self.width % (2 * self.heads):
             raise ValueError(
-                f"width must be a multiple of twice the heads (rotary positions turn pairs), got {self.width} with {self.heads} heads"
+                f"width must be a multiple of twice the number of heads (rotary embeddings rotate pairs), got {self.width} with {self.heads} heads"
             )
         return self
 
@@ -66,7 +66,7 @@ class Transformer(Learner):
         for name in ("rate", "optimizer", "loss_after"):
             if getattr(training, name):
                 raise BadInput(
-                    f"training.{name} has no meaning for transformer, which learns whole records by AdamW and a cosine of its own; leave it out"
+                    f"training.{name} cannot be set for transformer, which learns whole records with its own AdamW and cosine; leave it out"
                 )
         start = training.start
         if isinstance(start, Pretrained):
@@ -88,7 +88,7 @@ class Transformer(Learner):
         if not isinstance(start, Pretrained):
             return model
         if human.windows is None or not len(human.windows):
-            raise BadInput("the human training text is shorter than two blocks, too little to pretrain on; give more text")
+            raise BadInput("the human training text is shorter than two blocks, which is too short for pretraining; give more text")
         return model.trained(human.windows, None, *start.full, rng)
 
     def fit(self, records, weights, start: Any, training: Any, rng, validation: Blocks | None = None):
@@ -121,12 +121,12 @@ class Transformer(Learner):
 
 @dataclass(frozen=True, eq=False)
 class TextModel:
-    """A network with the vocabulary that it reads and writes."""
+    """A network with its vocabulary."""
 
     network: Network
     vocabulary: Vocabulary
     block: int
-    """Tokens of a record."""
+    """Number of tokens in a record."""
     precision: Literal["bf16", "fp32"]
 
     def trained(
@@ -139,7 +139,10 @@ class TextModel:
         rng: np.random.Generator,
         validation: np.ndarray | None = None,
     ) -> TextModel:
-        """This model after more steps, on rows of tokens, or as it was best at `validation`; BadInput where the loss is no longer a number."""
+        """Return this model after more training on the rows of tokens.
+
+        With `validation` the result is the checkpoint with the lowest held-out loss. Raises BadInput if the loss stops being finite.
+        """
         from outcross.models.transformer import fitting
 
         tell = runtime.telling.get()
@@ -153,7 +156,10 @@ class TextModel:
         return replace(self, network=fitted.network)
 
     def sample(self, draw, prompts: Blocks | None, rng: np.random.Generator, first: int = 0) -> Blocks:
-        """Blocks written after the prompts, in their order and starting over where there are too few; what is new, after a prefix that is kept."""
+        """Return blocks that continue the prompts in their order, from the first one again if there are too few prompts.
+
+        A block consists of the `draw.prefix` tokens of its prompt that are kept, followed by the new tokens.
+        """
         from outcross.models.transformer import beams, sampling
 
         read, new_tokens = prompts_of(draw, prompts, first), self.block - draw.prefix
@@ -173,7 +179,7 @@ class TextModel:
         return replace(records, decoded=Decoded(by.scored, by.log_probs))
 
     def rescored(self, records: Blocks, draw, prompts: Blocks | None, first: int = 0) -> Rescored:
-        """What was said of the decoded tokens while they were written, held against a plain forward pass of this network in fp32."""
+        """Compare the log-probabilities that were recorded during sampling with those of a plain forward pass of this network in fp32."""
         from outcross.models.transformer import scoring
 
         decoded, read = records.decoded, prompts_of(draw, prompts, first)
@@ -183,20 +189,20 @@ class TextModel:
         return rescored(decoded, scoring.log_prob(self.network, new, before, per_token=True), self.precision)
 
     def log_prob(self, records: Blocks) -> np.ndarray:
-        """Log-probability of each block in nats, (n,), without a prompt."""
+        """Return the log-probability of each block in nats, (n,), without a prompt."""
         from outcross.models.transformer import scoring
 
         return scoring.log_prob(self.network, records.tokens)
 
     def next_log_prob(self, records: Blocks) -> np.ndarray:
-        """Log-probability of each token to follow each block, nats, (n, vocabulary); minus infinity for the start token."""
+        """Return the log-probability of each token to follow each block, in nats, (n, vocabulary); minus infinity for the start token."""
         from outcross.models.transformer import scoring
 
         return scoring.next_log_prob(self.network, records.tokens)
 
     @property
     def parameters(self) -> int:
-        """Numbers that it has learned: the weights of its network."""
+        """Number of learned parameters, which are the weights of the network."""
         return sum(weight.numel() for weight in self.network.parameters())
 
     def save(self, folder: Path) -> None:

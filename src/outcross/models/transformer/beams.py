@@ -1,4 +1,4 @@
-"""Let a network search for the likeliest text: several beginnings at a time, the best kept at every token."""
+"""Beam search with a network, which keeps the best texts at every token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from outcross.models.transformer.sampling import opened
 
 
 def search(network: Network, prompts: NDArray[np.int32] | None, new_tokens: int, **settings: Any) -> NDArray[np.int32]:
-    """The tokens alone of what `write` writes, (n, new_tokens)."""
+    """Return only the tokens of the result of `write`, (n, new_tokens)."""
     return write(network, prompts, new_tokens, **settings).tokens
 
 
@@ -32,15 +32,16 @@ def write(
     precision: Precision = "bf16",
     batch: int = 256,
 ) -> WrittenTokens:
-    """Continue each prompt by `new_tokens` tokens, (n, new_tokens): the likeliest text that a beam search of width `beams` finds.
+    """Continue each prompt by `new_tokens` tokens, (n, new_tokens), with the likeliest text that a beam search of width `beams` finds.
 
-    At every token the `beams` best texts of all texts that are one token longer stay, by their summed log-probabilities; all texts are of
-    one length, so that none is favoured by it. With `repetition_penalty` the sum is of penalised log-probabilities, which are not
-    normalised again, as in the decoding of the published runs (Shumailov et al., Nature 2024). Of equal texts the first stays. Nothing is
-    drawn. Prompts are (n, prompt); None starts `n` records from nothing. `batch` texts are held at a time, the beams of a record among them.
+    At every token the search keeps the `beams` best of all texts that are one token longer, by the sum of their log-probabilities. All texts
+    have the same length, so the length favours none. With `repetition_penalty` the sum is over penalised log-probabilities, which are not
+    normalised again, as in the decoding of the published runs (Shumailov et al., Nature 2024). Of texts with equal sums the first is kept. No
+    random numbers are used. Prompts are (n, prompt); None starts `n` records without a prompt. `batch` is the number of texts that are
+    processed at a time, where every beam of a record counts as a text.
     """
     read = opened(network, prompts, n)
     keep_freed_memory()
-    with precise(precision, network.device):  # once, so that weights are turned to bf16 once
+    with precise(precision, network.device):  # opened once, so that weights are converted to bf16 only once
         law = TokenLaw(repetition_penalty=repetition_penalty)
         return decoding.search(partial(NetworkReader, network), read, new_tokens, beams, law, batch=batch, device=network.device)

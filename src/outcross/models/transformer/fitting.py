@@ -1,4 +1,4 @@
-"""Fit a network to blocks of tokens."""
+"""Training of a network on blocks of tokens."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from outcross.models.transformer.scoring import log_prob
 from outcross.text.vocabulary import START
 
 LOGITS_AT_A_TIME = 2**18
-"""Logits whose probabilities a CPU works out at a time, so that they stay in its cache."""
+"""Number of logits whose probabilities are computed at a time on a CPU, so that they stay in its cache."""
 SCORES_AT_A_TIME = 2**26
-"""Scores that are kept at a time, 128 MB in bf16: every product of so many adds to the gradient of the whole output layer."""
+"""Number of logits in memory at a time, 128 MB in bf16. Each such group adds to the gradient of the whole output layer."""
 _LARGE = 2**23
-"""Numbers of a gradient from which on it is kept from step to step: glibc asks the system for more than 32 MB every time."""
-_STEPS_BETWEEN_CHECKS = 25  # of the loss: reading it waits for a GPU
+"""Size of a gradient, in numbers, from which its memory is reused between steps. glibc requests more than 32 MB from the system every time."""
+_STEPS_BETWEEN_CHECKS = 25  # between checks that the loss is finite, because reading the loss waits for the GPU
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What came of a fit."""
+    """The result of a fit."""
 
     network: Network
     losses: NDArray[np.float64]
-    """Training loss before each step, (steps,), nats a token."""
+    """Training loss before each step, (steps,), in nats per token."""
     validation: tuple[tuple[int, float], ...]
-    """(steps done, held-out loss in nats a token), ten times on the way and at the end; empty without validation."""
+    """Pairs of the number of steps and the held-out loss in nats per token, for every check; empty without validation."""
 
 
 def fit(
@@ -61,14 +61,15 @@ def fit(
     keep_best: bool = False,
     progress: Callable[[int, float], None] | None = None,
 ) -> Fitted:
-    """A copy of the network, trained on blocks (n, block) for exactly `steps` steps; the one given stays as it was.
+    """Train a copy of the network on blocks (n, block) for exactly `steps` steps; the given network stays unchanged.
 
-    AdamW (Loshchilov & Hutter 2019) with weight decay 0.1 on matrices, gradients clipped to norm 1, the learning rate
-    rising over `warmup` steps and falling to nothing along a cosine. Batches run through the records permutation after
-    permutation, so that all are seen equally often, give or take one. A record of weight w counts w times in the loss;
-    weights have any scale. With `keep_best` the network is that of the check with the lowest held-out loss, the first of equals. `progress` is told the steps done and the loss, now and then.
+    The optimizer is AdamW (Loshchilov & Hutter 2019) with weight decay 0.1 on matrices and gradients clipped to norm 1. The learning rate
+    rises over `warmup` steps and falls to zero along a cosine. Batches go through one random permutation of the records after another, so the
+    numbers of times that two records are seen differ by at most one. A record of weight w counts w times in the loss; weights have any scale.
+    With `keep_best` the result is the network at the check with the lowest held-out loss, the first of equals. `progress` receives the number
+    of steps and the loss now and then.
 
-    Raises FloatingPointError when the loss is no longer finite.
+    Raises FloatingPointError when the loss stops being finite.
     """
     records = checked(blocks, network.shape)
     shares = shares_of(weights, len(records))
@@ -103,9 +104,9 @@ def fit(
 
 
 class AdamW:
-    """torch's fused AdamW (Loshchilov & Hutter 2019): betas .9 and .95, weight decay 0.1 on matrices and none on vectors.
+    """torch's fused AdamW (Loshchilov & Hutter 2019) with betas .9 and .95, weight decay 0.1 on matrices and none on vectors.
 
-    The functional form, as torch's optimizer objects import its compiler when first made, three seconds of each process.
+    It uses torch's functional form. The first optimizer object of torch would import its compiler, which takes three seconds in each process.
     """
 
     def __init__(self, network: Network):
@@ -116,13 +117,13 @@ class AdamW:
         ]
 
     def step(self, learning_rate: float) -> None:
-        """Change the weights by their gradients, and let go of these."""
+        """Update the weights by their gradients, and clear the gradients."""
         for group in self.groups:
             group.step(learning_rate)
 
 
 class WeightGroup:
-    """Weights of one decay, with their running means of gradients and of squared gradients."""
+    """Weights with the same decay, with their running means of gradients and squared gradients."""
 
     def __init__(self, weights: list[Tensor], decay: float, betas: tuple[float, float] = (0.9, 0.95), epsilon: float = 1e-8):
         self.weights, self.decay, self.betas, self.epsilon = weights, decay, betas, epsilon
@@ -144,20 +145,20 @@ class WeightGroup:
 
 
 def mean_loss(network: Network, blocks: Tensor, weights: Tensor) -> Tensor:
-    """Nats a token, each block counted by its weight (n,), over n; its gradient is worked out on the way forward."""
+    """Return the loss in nats per token: the sum over blocks times their weights (n,), divided by n. The forward pass computes the gradient."""
     hidden = network(after_start(blocks)).flatten(0, 1)
     per_token = (weights / blocks.numel()).repeat_interleave(blocks.shape[1])
     return CrossEntropy.apply(hidden, network.embedding, blocks.flatten(), per_token, START, None)
 
 
 class Workspace:
-    """Large arrays that every step of a fit writes over; fresh memory costs page faults."""
+    """Large arrays that every step of a fit overwrites. New memory would cause page faults."""
 
     def __init__(self):
         self._arrays: dict[str, Tensor] = {}
 
     def array(self, name: str, like: Tensor, dtype: torch.dtype, shape: tuple[int, ...] | None = None) -> Tensor:
-        """An array of any content of this shape, or that of `like`, on its device; in the memory of the last one of this name."""
+        """Return an uninitialised array of this shape (or the shape of `like`) on the device of `like`. It reuses the memory of the same name."""
         shape = like.shape if shape is None else shape
         numbers, kept = math.prod(shape), self._arrays.get(name)
         if kept is None or kept.numel() < numbers or kept.dtype != dtype or kept.device != like.device:
@@ -166,11 +167,12 @@ class Workspace:
 
 
 class CrossEntropy(torch.autograd.Function):
-    """Weighted cross-entropy of an output layer, so that no (tokens, vocabulary) array of fp32 is ever made.
+    """Weighted cross-entropy of an output layer, without an fp32 array of shape (tokens, vocabulary).
 
-    Half the time of the plain form on a CPU at a vocabulary of 2048, two thirds of that of chunks of 432 rows at 49,152 (1,008 rows of width 576).
-    A probability under 1e-37 counts as that much. `never` is a token that has none, or None. With a workspace the way back adds the gradient of
-    the output layer to the `grad` of its weights itself, as for a gradient of 113 MB each pass of autograd's over fresh memory takes a hundredth of a step.
+    On a CPU it takes half the time of the plain form at a vocabulary of 2048, and two thirds of the time of chunks of 432 rows at 49,152 (1,008
+    rows of width 576). A probability below 1e-37 counts as 1e-37. `never` is a token with probability 0, or None. With a workspace the backward
+    pass adds the gradient of the output layer directly to the `grad` of its weights. For a gradient of 113 MB each pass of autograd over new
+    memory would take a hundredth of a step.
     """
 
     @staticmethod
@@ -232,7 +234,7 @@ class CrossEntropy(torch.autograd.Function):
 
 
 class EmbeddingRows(torch.autograd.Function):
-    """Rows of an embedding, whose gradient the way back adds to the `grad` of the weights itself; the row `never` has none."""
+    """Rows of an embedding. The backward pass adds their gradient directly to the `grad` of the weights; the row `never` has no gradient."""
 
     @staticmethod
     def forward(ctx: Any, embedding: Tensor, tokens: Tensor, never: int | None) -> Tensor:
@@ -252,16 +254,17 @@ class EmbeddingRows(torch.autograd.Function):
 
 
 def gradient_of(weights: Tensor) -> Tensor:
-    """The `grad` of weights, made where there is none."""
+    """Return the `grad` of weights, and create it as zeros if there is none."""
     if weights.grad is None:
         weights.grad = torch.zeros_like(weights)
     return weights.grad
 
 
 def batches(n: int, batch: int, steps: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """The rows of n records that each of `steps` steps learns from, (batch,) a step: drawn without replacement until all are used up, and again.
+    """Yield the rows of n records for each of `steps` steps, (batch,) per step.
 
-    So after any number of steps two records have been seen equally often, or one of them once more.
+    Rows are drawn without replacement until all are used, then again. After any number of steps the numbers of times that two records were
+    seen thus differ by at most one.
     """
     waiting = np.empty(0, dtype=np.int64)
     for _ in range(steps):
@@ -272,7 +275,7 @@ def batches(n: int, batch: int, steps: int, rng: np.random.Generator) -> Iterato
 
 
 def _schedule(step: int, steps: int, warmup: int) -> float:
-    """Share of the full learning rate at a step, in (0, 1]: a line up, then a cosine down towards 0."""
+    """Return the fraction of the full learning rate at a step, in (0, 1]. It rises linearly and then falls along a cosine towards 0."""
     if step < warmup:
         return (step + 1) / warmup
     done = (step - warmup) / max(1, steps - warmup)
@@ -280,15 +283,15 @@ def _schedule(step: int, steps: int, warmup: int) -> float:
 
 
 def shares_of(weights: NDArray[np.floating] | None, n: int) -> Tensor:
-    """Loss weights of mean 1, (n,), fp32."""
+    """Return loss weights with mean 1, (n,), fp32."""
     if n == 0:
-        raise ValueError("blocks must hold at least one record to train on, got none")
+        raise ValueError("blocks must have at least one record to train on, got none")
     if weights is None:
         return torch.ones(n)
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != (n,) or not np.isfinite(weights).all() or weights.min() < 0 or weights.sum() == 0:
         raise ValueError(
-            f"weights must be {n} finite numbers, one a block, none negative and not all zero,"
+            f"weights must be {n} finite numbers, one per block, not negative and not all zero,"
             f" got shape {weights.shape} from {weights.min(initial=0)} to {weights.max(initial=0)}"
         )
     return torch.from_numpy(weights / weights.mean()).float()
@@ -303,7 +306,7 @@ def _check(*, steps: int, batch: int, learning_rate: float, warmup: int) -> None
 
 
 def check_finite(losses: list[Tensor], learning_rate: float) -> None:
-    """Raise FloatingPointError where one of the latest losses is no number."""
+    """Raise FloatingPointError if one of the latest losses is not finite."""
     latest = torch.stack(losses[-_STEPS_BETWEEN_CHECKS:]).cpu()
     if not latest.isfinite().all():
         first = len(losses) - len(latest) + int((~latest.isfinite()).nonzero()[0])

@@ -1,13 +1,13 @@
-"""A network of ours as one of GPT-NeoX's architecture, which the library `transformers` loads: the same logits, weight by weight.
+"""Export of our network to the GPT-NeoX architecture of the library `transformers`, with the same logits.
 
-Ours is that architecture with residuals one after the other, exact GELU, rotary positions over whole heads, no biases in attention and
-biases of zero elsewhere. Three things are written differently there:
+Our network is that architecture with sequential residuals, exact GELU, rotary embeddings over whole heads, no biases in attention and zero
+biases elsewhere. GPT-NeoX differs in two ways:
 
-- Queries, keys and values stand head by head. Rotary positions turn number i with number i + half of the head, where ours turn
-  neighbours. So the rows of queries and keys are put into that order, in which no product of the two changes.
-- The start token is never written: its logit is minus infinity in ours. Theirs has no bias at the head to say so. But what leaves a
-  LayerNorm sums to zero before its gain, so the gain is moved into the head, each row of the head is centred (which then changes no logit), and
-  the norm's bias is set to 1. A row of equal numbers then gives one logit whatever was read: NEVER. All other rows sum to zero, so that the
+- Queries, keys and values are stored head by head. Rotary embeddings pair number i with number i + half of the head, while ours pair
+  neighbours. The rows of queries and keys are therefore reordered, which changes none of their products.
+- In our network the logit of the start token is minus infinity, so it is never written. GPT-NeoX has no bias at the head for this. But the
+  output of a LayerNorm sums to zero before its gain. So the gain is moved into the head, each row of the head is centred (which changes no
+  logit), and the bias of the norm is set to 1. A row of equal numbers then gives the constant logit NEVER. All other rows sum to zero, so the
   bias adds nothing to them.
 """
 
@@ -24,13 +24,14 @@ from outcross.models.transformer.network import Network, Shape
 from outcross.text.vocabulary import START, START_TEXT, Vocabulary
 
 NEVER = -1e4
-"""Logit of the start token: its probability is zero in every precision, and the number is finite in every precision."""
+"""Logit of the start token. In every precision the number is finite and the resulting probability is zero."""
 
 
 def files(network: Network, vocabulary: Vocabulary, block: int) -> dict[str, bytes]:
-    """The files of a folder that `transformers.AutoModelForCausalLM` and `AutoTokenizer` load, by name.
+    """Return the files of a folder that `transformers.AutoModelForCausalLM` and `AutoTokenizer` can load, by name.
 
-    `block` is the number of tokens of a record. `transformers` warns beyond the longest text that the network has read: two blocks.
+    `block` is the number of tokens of a record. `transformers` warns about texts that are longer than two blocks, the longest text that the
+    network has read.
     """
     length = 2 * block + 1
     return {
@@ -43,7 +44,7 @@ def files(network: Network, vocabulary: Vocabulary, block: int) -> dict[str, byt
 
 
 def config(shape: Shape, length: int) -> dict[str, Any]:
-    """The architecture, in the words of `transformers`."""
+    """Return the configuration of the architecture for `transformers`."""
     return {
         "architectures": ["GPTNeoXForCausalLM"],
         "model_type": "gpt_neox",
@@ -68,7 +69,7 @@ def config(shape: Shape, length: int) -> dict[str, Any]:
 
 
 def weights(network: Network) -> dict[str, Tensor]:
-    """The weights of a network by the names that they have in `GPTNeoXForCausalLM`, fp32."""
+    """Return the weights of a network by their names in `GPTNeoXForCausalLM`, in fp32."""
     ours = {name: tensor.detach().float().cpu() for name, tensor in network.state_dict().items()}
     theirs = {
         "gpt_neox.embed_in.weight": ours["embedding"].clone(),
@@ -96,14 +97,14 @@ def _without_bias(name: str, weight: Tensor) -> dict[str, Tensor]:
 
 
 def _by_head(read: Tensor, heads: int) -> Tensor:
-    """Rows of queries, keys and values (3 · width, width), head by head, those of queries and keys with even places before odd ones."""
+    """Reorder the rows of queries, keys and values (3 · width, width) head by head, with the even rows of queries and keys before the odd ones."""
     queries, keys, values = read.unflatten(0, (3, heads, -1))  # (heads, width / heads, width) each
     apart = [torch.cat((rows[:, 0::2], rows[:, 1::2]), dim=1) for rows in (queries, keys)]
     return torch.stack((*apart, values), dim=1).flatten(0, 2)
 
 
 def _head(embedding: Tensor, gain: Tensor) -> Tensor:
-    """The head (vocabulary, width) that reads a final norm of gain 1 and bias 1."""
+    """Return the output layer (vocabulary, width) for a final norm with gain 1 and bias 1."""
     rows = embedding.double() * gain.double()
     rows -= rows.mean(dim=1, keepdim=True)
     rows[START] = NEVER / len(gain)

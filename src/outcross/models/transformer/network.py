@@ -1,4 +1,4 @@
-"""A small decoder-only transformer: what it is made of, and how it is kept."""
+"""A small decoder-only transformer: its layers and its storage."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ class Shape:
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
         if self.vocabulary <= START + 1:
-            raise ValueError(f"vocabulary must hold a token beside the start token, got {self.vocabulary}")
+            raise ValueError(f"vocabulary must have a token beside the start token, got {self.vocabulary}")
         if self.width % (2 * self.heads):
             raise ValueError(
-                f"width must be a multiple of twice the heads (rotary positions turn pairs), got width {self.width}"
+                f"width must be a multiple of twice the number of heads (rotary embeddings rotate pairs), got width {self.width}"
                 f" with heads {self.heads}; try width {math.ceil(self.width / (2 * self.heads)) * 2 * self.heads}"
             )
 
 
 class Cache:
-    """Keys and values of the tokens a network has read, for each layer, in fp32.
+    """Keys and values, in fp32 and for each layer, of the tokens that a network has read.
 
-    Keys are (n, heads, width / heads, length), values (n, heads, length, width / heads). For one query a record, on a
-    CPU (AVX-512, no AMX) at 64 to 128 records, this layout takes a half to two thirds of the time of
-    F.scaled_dot_product_attention; a bf16 cache is slower than either.
+    Keys are (n, heads, width / heads, length), values (n, heads, length, width / heads). With one query per record on a
+    CPU (AVX-512, no AMX) and 64 to 128 records, this layout takes a half to two thirds of the time of
+    F.scaled_dot_product_attention. A bf16 cache is slower than both.
     """
 
     def __init__(self, shape: Shape, n: int, length: int, device: torch.device):
@@ -60,7 +60,10 @@ class Cache:
         self.filled = 0
 
     def keep(self, rows: Tensor, since: int) -> None:
-        """Go on with these rows, (m,), any of them as often as it is named. Rows that are exchanged share all that stands before `since`."""
+        """Continue with these rows, (m,); a row may occur several times.
+
+        If their number is unchanged, only the places from `since` on are copied, because exchanged rows share all earlier places.
+        """
         if len(rows) != len(self.keys[0]):
             self.keys, self.values = ([layer[rows] for layer in layers] for layers in (self.keys, self.values))
             return
@@ -70,10 +73,10 @@ class Cache:
 
 
 class Network(nn.Module):
-    """Pre-norm transformer with rotary positions and tied embeddings (Vaswani et al. 2017; Su et al., RoFormer 2021).
+    """Pre-norm transformer with rotary embeddings and tied token embeddings (Vaswani et al. 2017; Su et al., RoFormer 2021).
 
-    Calling it on tokens (n, t) gives the hidden state after each, (n, t, width); `logits` turns a hidden state into
-    scores of the next token. It has no longest sequence. Weights are fp32.
+    A call on tokens (n, t) returns the hidden state after each token, (n, t, width). `logits` maps a hidden state to the
+    logits of the next token. The length of a sequence has no limit. Weights are fp32.
     """
 
     def __init__(self, shape: Shape):
@@ -84,7 +87,7 @@ class Network(nn.Module):
         self.norm = nn.LayerNorm(shape.width, bias=False)
 
     def forward(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
-        """Hidden states (n, t, width). With a cache, the tokens follow those that it holds, and are added to it."""
+        """Return hidden states (n, t, width). With a cache, the tokens follow those in the cache and are added to it."""
         first = 0 if cache is None else cache.filled
         turns = _turns(first, tokens.shape[1], self.shape.width // self.shape.heads, tokens.device)
         hidden = F.embedding(tokens, self.embedding)
@@ -95,7 +98,7 @@ class Network(nn.Module):
         return self.norm(hidden)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Scores of the next token in fp32, (…, vocabulary); minus infinity for the start token, which never comes."""
+        """Return the logits of the next token in fp32, (…, vocabulary); minus infinity for the start token, which never follows."""
         with torch.autocast(hidden.device.type, enabled=False):
             scores = F.linear(hidden.float(), self.embedding)
             scores[..., START] = -math.inf
@@ -107,7 +110,7 @@ class Network(nn.Module):
 
 
 class NetworkReader:
-    """A network on its way through texts (decoding.Reader)."""
+    """A network with the cache of the texts that it reads (a decoding.Reader)."""
 
     def __init__(self, network: Network, records: int, opened: int, new_tokens: int, texts: int):
         self.network = network
@@ -168,9 +171,9 @@ class _Layer(nn.Module):
 
 
 def attend_causally(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """What each token reads of itself and of those before it, scaled by width / heads; all (n, heads, t, width / heads).
+    """Compute scaled causal attention of each token to itself and the tokens before it; all arrays are (n, heads, t, width / heads).
 
-    On a CPU bf16 has a backward pass of its own, which agrees with torch's in fp32 within the rounding of bf16.
+    In bf16 on a CPU it uses our own backward pass, which agrees with torch's in fp32 within the rounding of bf16.
     """
     if values.dtype == torch.bfloat16 and values.device.type == "cpu":
         return _CpuAttention.apply(queries, keys, values)
@@ -178,7 +181,7 @@ def attend_causally(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
 
 
 class _CpuAttention(torch.autograd.Function):
-    """Causal attention in bf16 by matrix products: torch 2.13's own backward for it is eight times slower on a CPU."""
+    """Causal attention in bf16 by matrix products. The backward pass of torch 2.13 is eight times slower on a CPU."""
 
     @staticmethod
     def forward(ctx: Any, *parts: Tensor) -> Tensor:
@@ -204,7 +207,7 @@ class _CpuAttention(torch.autograd.Function):
 
 
 def _turns(first: int, length: int, head_width: int, device: torch.device) -> Tensor:
-    """Rotary angles as unit complex numbers, (length, 1, 1, head_width / 2), for positions from `first` on."""
+    """Return rotary angles as unit complex numbers, (length, 1, 1, head_width / 2), for positions from `first` on."""
     pairs = torch.arange(0, head_width, 2, device=device, dtype=torch.float32)
     positions = torch.arange(first, first + length, device=device, dtype=torch.float32)
     angles = positions[:, None] * 10_000.0 ** (-pairs / head_width)
@@ -218,7 +221,7 @@ def _turn(vectors: Tensor, turns: Tensor) -> Tensor:
 
 
 def initial(shape: Shape, rng: np.random.Generator, device: str | torch.device = "cpu") -> Network:
-    """An untrained network: normal weights of deviation 0.02, less where a layer adds to the stream (GPT-2)."""
+    """Return an untrained network with normal weights of standard deviation 0.02, and smaller weights in maps to the residual stream (GPT-2)."""
     network = Network(shape)
     for name, weights in network.named_parameters():
         if weights.dim() == 2:
@@ -230,41 +233,41 @@ def initial(shape: Shape, rng: np.random.Generator, device: str | torch.device =
 
 
 def after_start(tokens: Tensor) -> Tensor:
-    """The tokens behind a start token, the last one left out: what a network reads to predict each of them."""
+    """Return the tokens after a start token, without the last token. A network reads these to predict each token."""
     start = tokens.new_full((len(tokens), 1), START)
     return torch.cat((start, tokens[:, :-1]), dim=1)
 
 
 def precise(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
-    """Matrix products in bf16 or in fp32; weights, norms, logits and softmax are fp32 either way."""
+    """Return a context with matrix products in bf16 or in fp32. Weights, norms, logits and softmax are always fp32."""
     if precision not in ("bf16", "fp32"):
         raise ValueError(f"precision must be 'bf16' or 'fp32', got {precision!r}")
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep up to 62 MB of freed memory for the next step, not hand it back and take page faults for it.
+    """Let glibc keep up to 62 MB of freed memory for the next step, which avoids page faults.
 
-    Freeing a mapped piece this large moves glibc's thresholds (mallopt(3), M_MMAP_THRESHOLD). Touched never, it costs
-    nothing; elsewhere it does nothing.
+    Freeing a mapped block of this size raises glibc's thresholds (mallopt(3), M_MMAP_THRESHOLD). The block is never written, so it costs
+    nothing. Without glibc it has no effect.
     """
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
 def give_back_memory() -> None:
-    """Hand glibc's fragments back to the system; without it a long fit grows by up to 2 MB a step. Elsewhere it does nothing."""
+    """Return freed memory from glibc to the system; without glibc do nothing. Otherwise a long fit would grow by up to 2 MB per step."""
     if sys.platform == "linux" and hasattr(glibc := ctypes.CDLL(None), "malloc_trim"):
         glibc.malloc_trim(0)
 
 
 def checked(blocks: NDArray[np.integer], shape: Shape, name: str = "blocks") -> Tensor:
-    """The blocks as an int64 tensor on the CPU, once they are known to be tokens of this network."""
+    """Return the blocks as an int64 tensor on the CPU. Raises ValueError if they are not tokens of this network."""
     blocks = np.asarray(blocks)
     if blocks.ndim != 2 or not np.issubdtype(blocks.dtype, np.integer):
         raise ValueError(f"{name} must be a two-dimensional array of integers, got {blocks.ndim}-d {blocks.dtype}")
     if blocks.size and (blocks.min() <= START or blocks.max() >= shape.vocabulary):
         raise ValueError(
-            f"{name} must hold tokens from {START + 1} to {shape.vocabulary - 1} (the start token is the network's own),"
+            f"{name} must consist of tokens from {START + 1} to {shape.vocabulary - 1} (the network adds the start token),"
             f" got {blocks.min()} to {blocks.max()}; encode the text with the vocabulary of this network"
         )
     return torch.from_numpy(blocks.astype(np.int64))
@@ -278,7 +281,7 @@ def save(network: Network, folder: Path) -> None:
 
 
 def load(folder: Path, device: str | torch.device = "cpu") -> Network:
-    """Read what `save` wrote."""
+    """Return the network that `save` stored in the folder."""
     network = Network(Shape(**json.loads((folder / "network.json").read_text(encoding="utf-8"))))
     network.load_state_dict(load_file(folder / "network.safetensors"))
     return network.to(device)

@@ -1,4 +1,4 @@
-"""Let a network write: batches of records, token after token."""
+"""Sampling from a network, in batches of records, token by token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from outcross.text.vocabulary import START
 
 
 def sample(network: Network, prompts: NDArray[np.int32] | None, new_tokens: int, **settings: Any) -> NDArray[np.int32]:
-    """The tokens alone of what `write` writes, (n, new_tokens)."""
+    """Return only the tokens of the result of `write`, (n, new_tokens)."""
     return write(network, prompts, new_tokens, **settings).tokens
 
 
@@ -40,20 +40,20 @@ def write(
 ) -> WrittenTokens:
     """Continue each prompt by `new_tokens` tokens, (n, new_tokens), drawn from `decoding.distribution` of the penalised logits.
 
-    Prompts are (n, prompt); None starts `n` records from nothing. Temperature 0 takes the likeliest token and draws
-    nothing from `rng`. `batch` records are written at a time, which changes the speed, not what is written.
+    Prompts are (n, prompt); None starts `n` records without a prompt. Temperature 0 takes the likeliest token and draws
+    nothing from `rng`. `batch` records are written at a time, which changes only the speed.
     """
     law = TokenLaw(temperature, top_k, top_p, repetition_penalty, marks=marks)
     read = opened(network, prompts, n)
     keep_freed_memory()
-    with precise(precision, network.device):  # once, so that weights are turned to bf16 once
+    with precise(precision, network.device):  # opened once, so that weights are converted to bf16 only once
         begin = partial(NetworkReader, network)
         return decoding.write(begin, read, new_tokens, law, rng=rng, batch=batch, device=network.device)
 
 
 def opened(network: Network, prompts: NDArray[np.int32] | None, n: int | None) -> Tensor:
-    """What is read before writing, (n, 1 + prompt): the start token, and the prompts where there are any."""
+    """Return the tokens that are read before writing, (n, 1 + prompt): the start token, and the prompts if there are any."""
     if (prompts is None) == (n is None):
-        raise ValueError("writing needs either prompts or n, the number of records, and not both")
+        raise ValueError("give either prompts or n, the number of records, and not both")
     read = torch.empty((n or 0, 0), dtype=torch.int64) if prompts is None else checked(prompts, network.shape, "prompts")
     return torch.cat((read.new_full((len(read), 1), START), read), dim=1)

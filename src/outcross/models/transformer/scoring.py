@@ -1,4 +1,4 @@
-"""How probable a network holds its records to be."""
+"""Log-probabilities of records under a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from outcross.models.transformer.network import Network, Precision, after_start, checked, precise
 from outcross.text.vocabulary import START
 
-_ROWS = 512  # logits at a time: what a CPU keeps in its cache
+_ROWS = 512  # number of rows of logits at a time, which fit in the cache of a CPU
 
 
 @torch.no_grad()
@@ -22,9 +22,9 @@ def log_prob(
     per_token: bool = False,
     batch: int = 32,
 ) -> NDArray[np.float64]:
-    """Log-probability of each block after its prompt in nats, (n,), or of each token in it, (n, block).
+    """Return the log-probability of each block after its prompt in nats, (n,), or of each of its tokens, (n, block).
 
-    It is the distribution that `sample` draws from at temperature 1: over all blocks of a length it sums to one.
+    The distribution is the one that `sample` draws from at temperature 1, and sums to one over all blocks of the same length.
     Blocks are (n, block), prompts (n, prompt). Logits and softmax are fp32, the sum over a block is float64.
     """
     targets = checked(blocks, network.shape)
@@ -41,7 +41,7 @@ def log_prob(
 def next_log_prob(
     network: Network, prefixes: NDArray[np.int32], *, precision: Precision = "fp32", batch: int = 32
 ) -> NDArray[np.float32]:
-    """Log-probability of each token to follow each prefix (n, prefix), nats, (n, vocabulary)."""
+    """Return the log-probability of each token to follow each prefix (n, prefix), in nats, (n, vocabulary)."""
     read = checked(prefixes, network.shape, "prefixes")
     scores = np.empty((len(read), network.shape.vocabulary), dtype=np.float32)
     for first in range(0, len(read), batch):
@@ -53,7 +53,7 @@ def next_log_prob(
 
 
 def _token_log_prob(network: Network, sequences: torch.Tensor, block: int, precision: Precision) -> NDArray[np.float64]:
-    """Nats of the last `block` tokens of each sequence, (n, block)."""
+    """Return the log-probabilities in nats of the last `block` tokens of each sequence, (n, block)."""
     with precise(precision, network.device):
         hidden = network(after_start(sequences))[:, -block:].flatten(0, 1)
     targets = sequences[:, -block:].flatten()

@@ -25,29 +25,30 @@ if TYPE_CHECKING:
     from outcross.models.vae.network import Autoencoder
 
 WIDTHS = (64, 128)
-"""Channels after the first and the second convolution."""
+"""Numbers of channels after the first and the second convolution."""
 KERNEL, STRIDE, PADDING = 4, 2, 1
-"""Of every convolution: each halves the sides of a picture, each transposed one doubles them."""
+"""Settings of every convolution. A convolution halves the sides of a picture, and a transposed convolution doubles them."""
 FACTOR = STRIDE * STRIDE
-"""What the sides of a picture must be multiples of."""
+"""The sides of a picture must be multiples of this number."""
 LEARNING_RATE = 1e-3
 AT_ONCE = 1024
-"""Pictures that are decoded or encoded at a time."""
+"""Number of pictures that are decoded or encoded at a time."""
 SHOWN = 10
-"""Pictures that a model shows."""
+"""Number of example pictures of a model."""
 SHOWN_STREAM = 0x5EE
-"""The stream of their latents, the same for every model: so eyes compare what generations make of them."""
+"""The random stream of their latents. It is the same for every model, so that readers can compare the pictures of generations."""
 SCORING_STREAM = 0xE1B0
-"""The stream of the latents by which pictures are scored, the same for every model."""
+"""The random stream of the latents in `log_prob`, the same for every model."""
 
 
 @recipe
 class Vae(Learner):
-    """A variational autoencoder of grey pictures: two convolutions, 20 latents, two transposed convolutions; 647,081 numbers at 28 by 28 pixels.
+    """A variational autoencoder of grey pictures.
 
-    It learns by binary cross-entropy + KL and Adam with weight decay 1e-5. Pictures are points whose numbers lie in [0, 1], row by row; both
-    sides must be multiples of 4. With `rows: online` every batch of a fit is written anew by the models of its records: no finite synthetic
-    set exists, and what is left is the error of the learning itself.
+    It has two convolutions, 20 latents and two transposed convolutions, with 647,081 parameters at 28 by 28 pixels. The loss is binary
+    cross-entropy plus KL divergence, and the optimizer is Adam with weight decay 1e-5. Pictures are points with numbers in [0, 1], row by row.
+    Both sides must be multiples of 4. With `rows: online` the models of the records generate every batch of a fit afresh. The synthetic data
+    are then unlimited, and only the error of learning remains.
     """
 
     paper = "Shumailov et al., Nature 631:755 (2024), supplement (VAE on MNIST); Kingma and Welling, arXiv 1312.6114"
@@ -57,13 +58,13 @@ class Vae(Learner):
     reads_online = True
 
     latents: Annotated[int, Field(ge=1, le=10_000)] = 20
-    """Dimensions of the latent normal law."""
+    """Number of dimensions of the latent normal distribution."""
     height: Annotated[int, Field(ge=4, le=4096)] | None = None
-    """Rows of pixels of a picture; left out, pictures are square."""
+    """Number of rows of pixels in a picture. If left out, pictures are square."""
     writes: Literal["mean", "pixels"] = "mean"
-    """What a latent is decoded to: the mean of the picture (Shumailov et al.), or pixels that are black or white, drawn with these chances."""
+    """The output of the decoder: the mean picture (Shumailov et al.), or black and white pixels that are drawn with the means as probabilities."""
     precision: Literal["bf16", "fp32"] = "bf16"
-    """Of matrix products and convolutions in training and sampling; weights, losses and what is measured are fp32 either way."""
+    """Precision of matrix products and convolutions in training and sampling. Weights, losses and measurements are always fp32."""
 
     def schedule(self, training):
         if training == Schedule():
@@ -71,22 +72,24 @@ class Vae(Learner):
         for name in ("rate", "optimizer", "loss_after", "tokens"):
             if getattr(training, name):
                 raise BadInput(
-                    f"training.{name} has no meaning for vae, which learns pictures by Adam at one learning rate; leave it out"
+                    f"training.{name} cannot be set for vae, which uses Adam with a constant learning rate; leave it out"
                 )
         if training.checkpoint == "best":
-            raise BadInput("training.checkpoint best needs human validation text, vae reads none; write training.checkpoint: last")
+            raise BadInput(
+                "training.checkpoint best needs human validation text, which vae does not use; write training.checkpoint: last"
+            )
         if not isinstance(training.start, Scratch | Previous):
             raise BadInput(
-                f"training.start {kind(training.start)} has no meaning for vae; write training.start: scratch (as published) or previous"
+                f"training.start {kind(training.start)} does not apply to vae; write training.start: scratch (as published) or previous"
             )
         return filled(training, learning_rate=LEARNING_RATE)
 
     def check(self, draw):
         if draw.cuts or draw.temperature != 1:
-            raise BadInput("draw.temperature, top_k and top_p have no exact sampler for a vae; leave them out")
+            raise BadInput("a vae has no exact sampler for draw.temperature, top_k and top_p; leave them out")
 
     def numbers(self, height: int, width: int) -> int:
-        """Numbers that are learned of pictures of this size, weights and biases of all layers.
+        """Return the number of parameters for pictures of this size, which are the weights and biases of all layers.
 
         >>> Vae().numbers(28, 28), Vae().numbers(8, 8)
         (647081, 295721)
@@ -110,7 +113,7 @@ class Vae(Learner):
             start = self._model(network.initial(shape, rng, device()))
         elif start.network.shape != shape:
             raise BadInput(
-                f"the previous model writes pictures of another size ({start.network.shape}), these are {shape}; write training.start: scratch"
+                f"the previous model writes pictures of another size ({start.network.shape}) than these ({shape}); write training.start: scratch"
             )
         known = records.array
         if online is None or (online.teacher_of_row < 0).any():
@@ -139,19 +142,19 @@ class Vae(Learner):
         from outcross.models.vae.network import PictureShape
 
         if records.chains:
-            raise BadInput("vae learns from one chain of pictures; write chains: 1, and sweep: {seed: [0, 1]} for more")
+            raise BadInput("vae learns from one chain of pictures; write chains: 1, and sweep: {seed: [0, 1]} for several runs")
         pixels = records.dimensions
         height = math.isqrt(pixels) if self.height is None else self.height
         width = pixels // height
         if height * width != pixels:
-            said = "no square" if self.height is None else f"not {amount(self.height, 'row')}"
+            said = "not a square" if self.height is None else f"not {amount(self.height, 'row')}"
             raise BadInput(
-                f"vae learns grey pictures of height × width numbers, these records have {pixels}, which is {said}; write learner.height, "
-                "or make colour pictures grey"
+                f"vae learns grey pictures of height × width numbers, but these records have {pixels}, which is {said}; write learner.height, "
+                "or convert colour pictures to grey"
             )
         if height % FACTOR or width % FACTOR:
             raise BadInput(
-                f"vae halves a picture twice, so that its sides must be multiples of {FACTOR}, got {height} by {width}; crop or pad them"
+                f"vae halves a picture twice, so its sides must be multiples of {FACTOR}, got {height} by {width}; crop or pad the pictures"
             )
         return PictureShape(height, width, self.latents)
 
@@ -166,23 +169,26 @@ class Vae(Learner):
 
 
 def _check_range(pictures: np.ndarray) -> None:
-    """Refuse numbers that are no brightness."""
+    """Raise BadInput for numbers outside [0, 1]."""
     if pictures.size and not (pictures.min() >= 0 and pictures.max() <= 1):
         raise BadInput(
-            f"vae learns pictures with values in [0, 1], these lie in [{pictures.min():g}, {pictures.max():g}]; write human: {{kind: images, …}}, which scales them"
+            f"vae learns pictures with values in [0, 1], got values in [{pictures.min():g}, {pictures.max():g}]; write human: {{kind: images, …}}, which scales them"
         )
 
 
 @dataclass(frozen=True, eq=False)
 class VaeModel:
-    """A fitted network, and how pictures are written with it."""
+    """A fitted network, with the settings of sampling."""
 
     network: Autoencoder
     writes: Literal["mean", "pixels"]
     precision: Literal["bf16", "fp32"]
 
     def sample(self, draw, prompts, rng) -> Vectors:
-        """Pictures as points (n, height × width), float32: each the decoded mean of a latent drawn from N(0, I), or pixels drawn with these chances."""
+        """Return pictures as points (n, height × width), float32.
+
+        Each picture is the decoded mean of a latent drawn from N(0, I), or black and white pixels drawn with these means as probabilities.
+        """
         shape = self.network.shape
         latents = rng.standard_normal((draw.records, shape.latents), dtype=np.float32)
         pictures = self.decode(latents, self.precision).reshape(len(latents), -1)
@@ -191,7 +197,7 @@ class VaeModel:
         return Vectors(pictures)
 
     def decode(self, latents: np.ndarray, precision: Literal["bf16", "fp32"] = "fp32") -> np.ndarray:
-        """The mean pictures of latents (n, latents), (n, height, width) float32 in [0, 1]."""
+        """Return the mean pictures of latents (n, latents), as (n, height, width) float32 in [0, 1]."""
         import torch
 
         from outcross.models.transformer.network import precise
@@ -205,7 +211,7 @@ class VaeModel:
         return pictures
 
     def encode(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and log-variance of the latents given pictures (n, height × width), (n, latents) each."""
+        """Return the mean and the log-variance of the latents given pictures (n, height × width), (n, latents) each."""
         import torch
 
         encoded = []
@@ -216,9 +222,10 @@ class VaeModel:
         return np.concatenate(mean), np.concatenate(log_variance)
 
     def elbo_parts(self, pictures: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the negative ELBO of each picture is made of, in nats, (n,) each: the cross-entropy of its pixels, and the divergence of its latents.
+        """Return the two parts of the negative ELBO of each picture, in nats, (n,) each.
 
-        Pictures are (n, height × width); `noise` (n, latents) is standard normal and draws one latent of each.
+        They are the cross-entropy of its pixels and the divergence of its latents. Pictures are (n, height × width). `noise` (n, latents) is
+        standard normal and draws one latent for each picture.
         """
         import torch
 
@@ -234,7 +241,7 @@ class VaeModel:
         return np.concatenate(entropy), np.concatenate(divergence)
 
     def _batches(self, pictures: np.ndarray):
-        """Pictures as tensors (some, height, width), some at a time."""
+        """Yield the pictures as tensors (AT_ONCE or fewer, height, width)."""
         import torch
 
         shape = self.network.shape
@@ -243,10 +250,10 @@ class VaeModel:
             yield torch.from_numpy(some.reshape(-1, shape.height, shape.width)).to(self.network.device)
 
     def log_prob(self, records: Vectors) -> np.ndarray:
-        """The ELBO of each picture in nats, (n,), by one latent from a stream that all models share.
+        """Return the ELBO of each picture in nats, (n,), for one latent from a random stream that all models share.
 
-        Of pictures whose pixels are black or white it is a lower bound of the log-probability, in expectation over the latent. Of grey ones it
-        is the loss that is published, with its sign turned, and no bound: a cross-entropy is no density of grey values.
+        For black and white pixels it is a lower bound of the log-probability, in expectation over the latent. For grey pixels it is the negative
+        of the published loss. It is then not a bound, because a cross-entropy is not a density of grey values.
         """
         _check_range(records.array)
         noise = np.random.default_rng(SCORING_STREAM).standard_normal((len(records), self.network.shape.latents), dtype=np.float32)
@@ -255,7 +262,7 @@ class VaeModel:
 
     @property
     def pictures(self) -> np.ndarray:
-        """What it makes of the same ten latents as every other model of as many, (10, height, width) of bytes, 255 is white."""
+        """Ten example pictures, (10, height, width) of bytes; 255 is white. Models with equal numbers of latents decode the same ten latents."""
         latents = np.random.default_rng(SHOWN_STREAM).standard_normal((SHOWN, self.network.shape.latents), dtype=np.float32)
         return np.rint(255 * self.decode(latents)).astype(np.uint8)
 
@@ -263,5 +270,8 @@ class VaeModel:
         from outcross.models.vae import network
 
         network.save(self.network, folder)
-        acting = {"precision": self.precision, "writes": self.writes}  # equal networks that write otherwise are other models
+        acting = {
+            "precision": self.precision,
+            "writes": self.writes,
+        }  # Equal networks with other settings of sampling are other models.
         (folder / "model.json").write_text(json.dumps(acting, sort_keys=True) + "\n", encoding="utf-8")

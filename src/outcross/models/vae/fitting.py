@@ -1,4 +1,4 @@
-"""Fit a network to pictures, or to what models write while it is fitted."""
+"""Fitting a network to pictures, or to records that models generate during the fit."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from outcross.models.transformer.network import Precision, precise
 from outcross.models.vae.network import Autoencoder, losses
 
 WEIGHT_DECAY = 1e-5
-"""Of Adam: added to the gradient, as a share of the weight."""
-_STEPS_BETWEEN_CHECKS = 25  # of the loss: reading it waits for a GPU
+"""Weight decay of Adam: this multiple of the weight is added to the gradient."""
+_STEPS_BETWEEN_CHECKS = 25  # between checks that the loss is finite, because reading the loss waits for the GPU
 
 Read = Callable[[np.ndarray], np.ndarray]
-"""(rows of a batch) -> its pictures (batch, height, width), float32, values in [0, 1]."""
+"""Function from the rows of a batch to its pictures (batch, height, width), float32, with values in [0, 1]."""
 
 
 def fit(
@@ -33,13 +33,13 @@ def fit(
     rng: np.random.Generator,
     progress: Callable[[float], None],
 ) -> Autoencoder:
-    """A copy of the network, fitted to n records as a schedule says; the one given stays as it was.
+    """Fit a copy of the network to n records by a schedule; the given network stays unchanged.
 
-    Adam (Kingma and Ba 2015) on the negative ELBO summed over a batch, one latent a picture. A record of weight w counts w times; weights
-    have any scale. Raises FloatingPointError when the loss is no longer finite.
+    Adam (Kingma and Ba 2015) minimises the negative ELBO, summed over a batch, with one latent per picture. A record of weight w counts w times;
+    weights have any scale. Raises FloatingPointError when the loss stops being finite.
     """
     network = copy.deepcopy(network)
-    assert schedule.learning_rate is not None  # the learner has filled it in
+    assert schedule.learning_rate is not None  # the learner has set it
     optimiser = Adam(list(network.parameters()), schedule.learning_rate)
     shares = torch.ones(n) if weights is None else torch.from_numpy(weights / weights.mean()).float()
     every = batches(n, schedule, rng)
@@ -62,15 +62,15 @@ def fit(
 
 
 def elbo_parts(network: Autoencoder, pictures: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """The cross-entropy and the divergence of each picture (`losses`), its latent drawn by standard normal noise (n, latents)."""
+    """Return the cross-entropy and the divergence of each picture (`losses`). Its latent is drawn with the standard normal `noise` (n, latents)."""
     mean, log_variance = network.encoded(pictures)
     return losses(network.decoded(mean + noise * (0.5 * log_variance).exp()), pictures, mean, log_variance)
 
 
 def batches(n: int, schedule: Schedule, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """The rows of n records that each step learns from, drawn without replacement until all are used up, and again.
+    """Yield the rows of n records for each step. They are drawn without replacement until all are used, then again.
 
-    Where a schedule counts epochs, each is cut on its own, so that its last batch may be smaller: 60,000 records in batches of 256 are 235.
+    If a schedule counts epochs, each epoch is split separately, so its last batch can be smaller: 60,000 records make 235 batches of at most 256.
     """
     batch = schedule.batch
     if schedule.epochs is not None:
@@ -87,21 +87,21 @@ def batches(n: int, schedule: Schedule, rng: np.random.Generator) -> Iterator[np
 
 
 def steps(n: int, schedule: Schedule) -> int:
-    """Steps of a fit to n records."""
+    """Return the number of steps of a fit to n records."""
     if schedule.epochs is None:
         return schedule.steps_for(n, block=1)
     return sum(-(-rows // schedule.batch) for rows in _epochs(n, schedule.epochs))
 
 
 def _epochs(n: int, epochs: float) -> list[int]:
-    """Records of each epoch; the last is a part of one where their number is no whole one."""
+    """Return the number of records in each epoch; the last epoch is partial if `epochs` is not a whole number."""
     whole, part = divmod(epochs, 1)
     rows = [n] * int(whole) + [round(part * n)]
     return [row for row in rows if row] or [1]
 
 
 class Adam:
-    """torch's fused Adam with weight decay. The functional form, as torch's optimizer objects import its compiler when first made."""
+    """torch's fused Adam with weight decay, in its functional form. The first optimizer object of torch would import its compiler."""
 
     def __init__(self, weights: list[Tensor], learning_rate: float):
         self.weights, self.learning_rate = weights, learning_rate
@@ -109,7 +109,7 @@ class Adam:
         self.steps = [torch.zeros((), device=weight.device) for weight in weights]
 
     def step(self) -> None:
-        """Change the weights by their gradients, and let go of these."""
+        """Update the weights by their gradients, and clear the gradients."""
         gradients = [weight.grad for weight in self.weights]
         with torch.no_grad():
             adam(
@@ -122,4 +122,4 @@ class Adam:
 
 def _check_finite(seen: list[Tensor], done: int) -> None:
     if seen and not torch.stack(seen).isfinite().all():
-        raise FloatingPointError(f"the training loss is no longer a finite number by step {done}")
+        raise FloatingPointError(f"the training loss must stay finite, but it is not at step {done}")

@@ -1,4 +1,4 @@
-"""A variational autoencoder of grey pictures: two convolutions, a latent normal law, two transposed convolutions."""
+"""The network of a variational autoencoder of grey pictures: two convolutions, latent normal variables, two transposed convolutions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class PictureShape:
     """The sizes of a network."""
 
     height: int
-    """Rows of pixels, a multiple of 4."""
+    """Number of rows of pixels, a multiple of 4."""
     width: int
     latents: int = 20
-    """Dimensions of the latent law."""
+    """Number of latent dimensions."""
 
     @property
     def inner(self) -> tuple[int, int, int]:
@@ -32,9 +32,9 @@ class PictureShape:
 
 
 class Autoencoder(nn.Module):
-    """Encoder and decoder (Kingma and Welling 2014, in the sizes of Shumailov et al. 2024); weights are fp32.
+    """Encoder and decoder (Kingma and Welling 2014, in the sizes of Shumailov et al. 2024), with weights in fp32.
 
-    Pictures are (n, height, width) with values in [0, 1]; `decoded` gives the logits of their means.
+    Pictures are (n, height, width) with values in [0, 1]. `decoded` returns the logits of their means.
     """
 
     def __init__(self, shape: PictureShape):
@@ -52,17 +52,17 @@ class Autoencoder(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def encoded(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-variance of the latents given pictures, (n, latents) each."""
+        """Return the mean and the log-variance of the latents given pictures, (n, latents) each."""
         features = self.narrow_twice(self.narrow_once(pictures[:, None]).relu()).relu().flatten(1)
         return self._precise(self.mean(features)), self._precise(self.log_variance(features))
 
     def decoded(self, latents: Tensor) -> Tensor:
-        """Logits of the mean pictures given latents, (n, height, width)."""
+        """Return the logits of the mean pictures given latents, (n, height, width)."""
         features = self.unfold(latents).unflatten(1, self.shape.inner).contiguous(memory_format=torch.channels_last)
         return self._precise(self.widen_twice(self.widen_once(features).relu())[:, 0])
 
     def _precise(self, numbers: Tensor) -> Tensor:
-        """Numbers as precise as the weights, whatever they were worked out in."""
+        """Convert numbers to the precision of the weights."""
         return numbers.to(self.mean.weight.dtype)
 
     @property
@@ -71,15 +71,15 @@ class Autoencoder(nn.Module):
 
     @property
     def parameters_in_all(self) -> int:
-        """Numbers that are learned: 647,081 at 28 by 28 pixels."""
+        """Number of parameters: 647,081 at 28 by 28 pixels."""
         return sum(weights.numel() for weights in self.parameters())
 
 
 def losses(logits: Tensor, pictures: Tensor, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each picture the binary cross-entropy of its pixels, and the divergence of its latents from N(0, I), (n,) nats each.
+    """Return, for each picture, the binary cross-entropy of its pixels and the divergence of its latents from N(0, I), in nats, (n,) each.
 
-    The cross-entropy is -Σ x ln p + (1 - x) ln(1 - p) with p = sigmoid(logit); the divergence KL(N(m, s²) ‖ N(0, 1)) =
-    (m² + s² - 1 - ln s²) / 2, summed over the latents. Their sum is the negative ELBO where one latent a picture was drawn.
+    The cross-entropy is -Σ (x ln p + (1 - x) ln(1 - p)) with p = sigmoid(logit). The divergence is KL(N(m, s²) ‖ N(0, 1)) =
+    (m² + s² - 1 - ln s²) / 2, summed over the latents. Their sum is the negative ELBO for one latent per picture.
     """
     entropy = nn.functional.binary_cross_entropy_with_logits(logits, pictures, reduction="none").flatten(1).sum(1)
     divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
@@ -87,7 +87,7 @@ def losses(logits: Tensor, pictures: Tensor, mean: Tensor, log_variance: Tensor)
 
 
 def initial(shape: PictureShape, rng: np.random.Generator, device: str | torch.device = "cpu") -> Autoencoder:
-    """An untrained network: every weight and bias uniform within 1 / sqrt(fan-in), as torch begins its layers."""
+    """Return an untrained network. Every weight and bias is uniform within ±1 / sqrt(fan-in), as in torch's layers."""
     network = Autoencoder(shape)
     for layer in network.children():
         fan_in = math.prod(layer.weight.shape[1:])  # type: ignore[union-attr, arg-type]
@@ -107,7 +107,7 @@ def save(network: Autoencoder, folder: Path) -> None:
 
 
 def load(folder: Path, device: str | torch.device = "cpu") -> Autoencoder:
-    """Read what `save` wrote."""
+    """Return the network that `save` stored in the folder."""
     network = Autoencoder(PictureShape(**json.loads((folder / "network.json").read_text(encoding="utf-8"))))
     network.load_state_dict(load_file(folder / "network.safetensors"))
     return network.to(device)

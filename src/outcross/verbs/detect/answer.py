@@ -1,4 +1,4 @@
-"""The function `detect`: from texts of unknown authors to the share of each author."""
+"""The function `detect`, which estimates the share of each author in texts of unknown authors."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ from outcross.verbs.detect.work import ENOUGH_WORDS, LENGTHS_ALONE, SIGNS_ALONE,
 from outcross.verbs.run.of_users import said_of, within
 
 HIT_RATES = (0.01, 0.05)
-"""False-positive rates at which hits are given."""
+"""False-positive rates for which the share of detected texts is given."""
 STRONG = 0.8
-"""An area under the ROC curve of a detector that reads no word, from which on the samples differ in how they were made."""
+"""Area under the ROC curve of a detector that reads no words, from which on the samples count as differently processed."""
 REMEDIES = {
     LENGTHS_ALONE: "Detectors see lengths; give samples of equal lengths.",
-    SIGNS_ALONE: "Detectors read normalised texts, from which most of these signs are taken, so that this is a remark on the samples and asks for nothing.",
+    SIGNS_ALONE: "Detectors read normalised texts, without most of these signs, so this is only a remark on the samples and needs no action.",
 }
-"""What to do about each control detector that tells the samples apart."""
+"""Advice for each control detector that distinguishes the samples."""
 NO_SHARE = "no share, because the data are unlike both calibration samples"
 BINS = 30
 CHANCE = 1e-4
-"""Texts of another language are named where so many have no greater chance among texts of the samples' kind."""
+"""A warning about texts of another language appears if their number has a smaller probability than this among texts of the samples' kind."""
 
 
 def detected(question: DetectQuestion) -> Detection:
-    """Calibrate on the samples, read the data, and say who wrote how much. BadInput where something cannot be read, or is too small."""
+    """Calibrate on the samples, read the data, and estimate the share of each author. Raises BadInput if data cannot be read or are too small."""
     _check(question)
     own_parts.load(question.imports)
     detector = detector_of(question.detector)
@@ -92,7 +92,7 @@ def _detected(question: DetectQuestion, detector: Detector) -> Detection:
 
 
 def _of_records(question: DetectQuestion, detector: Detector, by: Sequence[str]) -> Detection:
-    """The answer about tables, series and images."""
+    """Return the detection for tables, series and images."""
     sets = record_sets(question)
     if len(sets.samples) == 1:
         result = least_share(question, detector, sets.samples[0], *records_sample(question, sets))
@@ -113,9 +113,13 @@ def _check(question: DetectQuestion) -> None:
     if isinstance(question.data, str | tuple | list) and not question.data:
         raise BadInput("detect needs data; write outcross detect texts.jsonl --human people.jsonl --ai model.jsonl")
     if question.edited is not None and question.ai is None:
-        raise BadInput("--edited needs --ai: without texts that a model wrote, edited ones cannot be told from them")
+        raise BadInput(
+            "--edited needs --ai, because edited texts cannot be distinguished from models' texts without a sample; give --ai"
+        )
     if question.by and question.ai is None:
-        raise BadInput("--by needs --ai: without texts that a model wrote, no slice of the data has a share")
+        raise BadInput(
+            "--by needs --ai, because a slice of the data has no share without a sample of a model's texts; give --ai, or leave --by out"
+        )
     if not 0 < question.power <= 1000:
         raise BadInput(f"--power must be above 0 and at most 1000, got {question.power:g}")
     if not question.most_weight > 0:
@@ -124,18 +128,21 @@ def _check(question: DetectQuestion) -> None:
         raise BadInput("--add-columns needs --out: name a folder for records.parquet")
     if question.add_columns and question.entity is not None:
         raise BadInput(
-            "--add-columns writes the rows of the data, and with --entity a record is several rows; leave one of them out"
+            "--add-columns writes the rows of the data, but with --entity a record is several rows; leave one of them out"
         )
     if question.out is not None:
         results.check_folder(Path(question.out), "detect", list(_inputs(question)))
 
 
 def _without_people(question: DetectQuestion, detector: Detector) -> Detection | None:
-    """What declarations or a watermark's key say where no human sample is given; None where there is one. BadInput for another detector without."""
+    """Return the detection from declarations or from a watermark's key if there is no human sample; None if there is one.
+
+    Raises BadInput if another detector has no human sample.
+    """
     if isinstance(detector, DeclaredDetector):
         if question.human is not None:
             raise BadInput(
-                "--detector declared reads what the data declare and no samples; leave --human out, or give another --detector"
+                "--detector declared reads only the declared authors and no samples; leave --human out, or give another --detector"
             )
         return replace(declared_share(question, detector), name=_name(question.data))
     if question.human is not None:
@@ -145,12 +152,12 @@ def _without_people(question: DetectQuestion, detector: Detector) -> Detection |
 
         return replace(marked_share(question, detector), name=_name(question.data))
     raise BadInput(
-        "--human is missing: texts that people wrote, of the same kind as the data, are what the false-positive rate is held against"
+        "--human is missing, and the false-positive rate is measured on it; give human texts of the same kind as the data"
     )
 
 
 def detector_of(given: Any) -> Detector:
-    """A detector by its name, as a mapping with settings (in YAML on the command line), as a function of a list of texts, or as it is."""
+    """Return the detector that is given by its name, as a mapping with settings (YAML on the command line), as a function of texts, or as itself."""
     if isinstance(given, str) and given.lstrip().startswith("{"):
         given = read_yaml(given, "--detector")
     is_part = isinstance(given, Detector) or (isinstance(given, type) and issubclass(given, Detector))
@@ -171,20 +178,20 @@ def _answer(
         raise BadInput(f"no share can be estimated: {why}")
     in_distribution = None if fit is None else fit[0] > RATE
     if fit is None:
-        warnings.append(f"Whether the data are of the kinds that were calibrated is not known: {why_not}.")
+        warnings.append(f"It is unknown whether the data are of the same kinds as the calibration samples: {why_not}.")
     share = estimated_shares.model
     posterior = posteriors(calibrated, data, share.value)
     if in_distribution is False:
         tests = ", ".join(f"{name} p = {p:.2g}" for name, p in fit[1].items())  # type: ignore[index]
         warnings.append(
-            f"The data are unlike both calibration samples ({tests}): another generator, subject or kind of {unit}. The share is then only a lower limit: "
-            f"a model wrote at least so much. It is computed from the human sample alone, and holds only if the human {unit} among the data are like that sample. "
-            "Give samples of the data's kind."
+            f"The data are unlike both calibration samples ({tests}): another generator, subject or kind of {unit}. The share is therefore only a lower limit "
+            f"of the part that a model wrote. It is computed from the human sample alone, and is valid only if the human {unit} in the data resemble that sample. "
+            "Give samples of the same kind as the data."
         )
         share = _from_the_human_sample(calibrated, data)
         if by:
             warnings.append(
-                f"Values of {', '.join(by)} have no share of their own, because the data are unlike both calibration samples."
+                f"There are no shares for the values of {', '.join(by)}, because the data are unlike both calibration samples."
             )
     flags, is_flagged = _flags(question.fpr, calibrated, data)
     naive, adjusted = counted(calibrated, data)
@@ -235,7 +242,7 @@ def _unit(calibrated: Calibration) -> str:
 
 
 def _detector_in_plain(detector: Detector) -> dict[str, Any]:
-    """A detector as plain data; a function by its name, a part of the user's own with the digests of its source."""
+    """Return a detector as plain data: a function by its name, and a part of the user with the digests of its source."""
     if isinstance(detector, GivenDetector):
         return {"kind": kind(detector), "function": detector.name}
     files = {"files": own_source.digests(type(detector))} if own_parts.is_own(type(detector)) else {}
@@ -243,7 +250,7 @@ def _detector_in_plain(detector: Detector) -> dict[str, Any]:
 
 
 def _of_users(detector: Detector) -> Iterator[str]:
-    """A sentence on every detector of the user's own: its name and the digest of its source."""
+    """Yield a sentence on every detector that the user defined, with its name and the digest of its source."""
     for part in within([detector]):
         if own_parts.is_own(type(part)):
             yield said_of(name_in_records(part), {"files": own_source.digests(type(part))})
@@ -259,25 +266,25 @@ def _tried(make: Any) -> tuple[Any, str]:
 def _warnings(calibrated: Calibration, data: JudgedData) -> Iterator[str]:
     unit = _unit(calibrated)
     for name in calibrated.telling:
-        yield f"Column {name!r} has other values in the human sample than in the model's, so that it tells the author perfectly; the detector does not read it."
+        yield f"Column {name!r} has different values in the human sample and in the model's, so it reveals the author perfectly; the detector does not read it."
     if calibrated.linking:
         yield (
-            f"Both samples have values of column {calibrated.linking!r} in common, as {unit} have that belong together (a text and its rewrite). If they do, add --group "
-            f"{calibrated.linking}: without it a detector has seen the twin of what it is calibrated on, and the share is wrong."
+            f"Both samples have values of column {calibrated.linking!r} in common, which can mean that {unit} belong together (a text and its rewrite). If so, add --group "
+            f"{calibrated.linking}: without it a detector is calibrated on {unit} whose counterparts it was fitted to, and the share is wrong."
         )
     for name, area in calibrated.controls.items():
         if area >= STRONG:
             yield (
-                f"A detector that reads {name} has an area under the ROC curve of {area:.2f}: the samples differ in how they were made. {REMEDIES[name]}"
+                f"A detector that reads {name} has an area under the ROC curve of {area:.2f}: the samples were processed differently. {REMEDIES[name]}"
             )
     if data.invisible:
-        yield f"{data.invisible:,} texts hold invisible characters, which were taken out before they were judged."
+        yield f"{data.invisible:,} texts contain invisible characters, which were removed before the texts were judged."
     if data.lookalikes:
-        yield f"{data.lookalikes:,} texts hold letters of another script inside Latin words; they were judged as the letters that they look like."
+        yield f"{data.lookalikes:,} texts contain letters of another script inside Latin words, which were replaced by the Latin letters that they look like."
     if _other_language(data).any():
         yield (
-            f"{int(data.is_foreign.sum()):,} texts hold hardly any of the words that are frequent in the samples: another language, or another vocabulary. They are cannot_tell, "
-            "and no share counts them; give samples of their language."
+            f"{int(data.is_foreign.sum()):,} texts contain hardly any of the frequent words of the samples: another language, or another vocabulary. They are cannot_tell, "
+            "and the shares exclude them; give samples of their language."
         )
     judged = data.is_judged
     if not judged.all():
@@ -290,7 +297,10 @@ def _warnings(calibrated: Calibration, data: JudgedData) -> Iterator[str]:
 
 
 def _other_language(data: JudgedData) -> np.ndarray:
-    """The texts that are held to be of another language, (n,): those with hardly any frequent word, where there are more of them than the samples' own kind of texts explains."""
+    """Whether each text counts as text of another language, (n,).
+
+    These are the texts with hardly any frequent words, if there are more of them than texts of the samples' kind explain.
+    """
     from scipy.stats import binom
 
     able, foreign = int((data.words >= ENOUGH_WORDS).sum()), int(data.is_foreign.sum())
@@ -299,7 +309,7 @@ def _other_language(data: JudgedData) -> np.ndarray:
 
 
 def _without(data: JudgedData, rows: np.ndarray) -> JudgedData:
-    """The same texts, these not judged. rows: (n,) of truth values."""
+    """Return the data with these rows marked as not judged; `rows` are truth values, (n,)."""
     if not rows.any():
         return data
     return replace(
@@ -310,7 +320,7 @@ def _without(data: JudgedData, rows: np.ndarray) -> JudgedData:
 
 
 def _from_the_human_sample(calibrated: Calibration, data: JudgedData) -> Estimate:
-    """The least share that the human sample cannot explain."""
+    """Return the lower limit of the share that the human sample cannot explain."""
     from outcross.statistics.two_sources import ScoredSample, at_least
 
     judged = data.is_judged
@@ -335,7 +345,10 @@ def _flags(rate: float, calibrated: Calibration, data: JudgedData) -> tuple[Flag
 
 
 def _slices(calibrated: Calibration, data: JudgedData, no_share: str = "") -> Iterator[SliceOfData]:
-    """The share of each value of each column; its texts without a share, and why, where there is none for the whole. no_share: that reason."""
+    """Yield the share of each value of each column.
+
+    If the whole has no share, the slices have none either, and `no_share` is the reason.
+    """
     for column, (codes, values) in data.values.items():
         slices = []
         for code, value in enumerate(values):
@@ -346,7 +359,10 @@ def _slices(calibrated: Calibration, data: JudgedData, no_share: str = "") -> It
 
 
 def unlike_the_rest(slices: Sequence[SliceOfData]) -> Iterator[SliceOfData]:
-    """The slices of one column, each with whether its share differs from that of all others together: the difference against its standard error, Holm over the slices (95 %)."""
+    """Yield the slices of one column with a mark if their share differs from the share of all others together.
+
+    The test compares the difference with its standard error, with Holm's correction over the slices (95 %).
+    """
     from scipy.stats import norm
 
     def share_of(part: SliceOfData) -> Estimate | None:
@@ -371,7 +387,7 @@ def unlike_the_rest(slices: Sequence[SliceOfData]) -> Iterator[SliceOfData]:
 
 
 def _human_slices(rate: float, calibrated: Calibration, by: Sequence[str]) -> list[SliceOfHuman]:
-    """False-positive rates of human calibration texts by slice. A slice with too few of them has none."""
+    """Return the false-positive rates of human calibration texts by slice. Slices with too few texts are omitted."""
     from scipy.stats import fisher_exact
 
     table, parts = calibrated.human.table, []
@@ -394,7 +410,10 @@ def _human_slices(rate: float, calibrated: Calibration, by: Sequence[str]) -> li
 
 
 def _human_flags(rate: float, calibrated: Calibration) -> tuple[np.ndarray, np.ndarray]:
-    """Which human calibration texts are flagged at the longest length that they reach, against the others, and which reach one: (n,) each."""
+    """Return which human calibration texts are flagged, and which are judged, (n,) each.
+
+    A text is compared with the other texts at the maximum length that it reaches. It is judged if it reaches any length.
+    """
     n = len(calibrated.human.content)
     flagged, judged = np.zeros(n, bool), np.zeros(n, bool)
     for length in calibrated.lengths(rate):
@@ -406,7 +425,7 @@ def _human_flags(rate: float, calibrated: Calibration) -> tuple[np.ndarray, np.n
 
 
 def _weights(question: DetectQuestion, posterior: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """The weight of each text, and what it is; a text that cannot be told has none."""
+    """Return the weight of each text and a description of the weights. A text that cannot be judged has none."""
     if question.weight == "importance":
         weight = (1 - posterior) ** question.power
         described: dict[str, Any] = {"kind": "importance", "power": question.power}
@@ -426,8 +445,8 @@ def _histogram(calibrated: Calibration, data: JudgedData) -> dict[str, Sequence[
     both = np.concatenate(own)
     edges = np.linspace(float(np.quantile(both, 0.002)), float(np.quantile(both, 0.998)), BINS + 1)
     counts = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] / max(values.size, 1) for values in own]
-    # As they are stored, so that a page that is drawn again from the folder is the same one.
-    return {  # type: ignore[return-value]  # all are finite
+    # Rounded as in the stored file, so that a page from the stored result is the same page.
+    return {  # type: ignore[return-value]  # All numbers are finite.
         name: [rounded(number) for number in numbers.tolist()]
         for name, numbers in zip(("edges", "data", "human", "model"), (edges, *counts), strict=True)
     }
@@ -442,7 +461,7 @@ def _name(data: Any) -> str:
 
 
 def _inputs(question: DetectQuestion) -> Iterator[Path]:
-    """The files that are named."""
+    """Yield the files that the question names."""
     for given in (question.data, question.human, question.ai, question.edited):
         for word in given if isinstance(given, list | tuple) else (given,):
             if isinstance(word, str | Path) and str(word):

@@ -1,4 +1,4 @@
-"""Who wrote the texts by what the data declare, and where a detector contradicts that. What is declared is counted and never changed."""
+"""Declared authors of texts, and contradictions by a detector. Declared authors are counted and never changed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ DATES = ("_date", "date", "year", "created", "published", "timestamp")
 def contradicted(
     declared: Declarations, calibrated: Calibration, data: JudgedData, is_flagged: np.ndarray, rate: float
 ) -> dict[str, Any]:
-    """The counts of declared authors, and of texts that the detector holds to be another's, beside what its own errors explain.
+    """Return the counts of declared authors, and of texts for which the detector contradicts them, with the number that its errors explain.
 
-    A text that is declared human is contradicted where it is flagged. One that is declared a model's is contradicted where it looks more like a person's
-    than all but a share `rate` of the models' calibration texts, each fold's by its own detector.
+    A text that is declared human is contradicted if it is flagged. A text that is declared a model's is contradicted if it looks more human than all
+    but a share `rate` of the models' calibration texts, judged by the detector of each fold.
     """
     human, model = declared.of("human"), declared.of("model")
     can = is_flagged >= 0
@@ -53,7 +53,10 @@ def contradicted(
 
 
 def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Detection:
-    """The share of models by what is declared: exact counts, with the texts of unknown authors as the interval. BadInput where nothing declares an author."""
+    """Return the share of models by the declared authors.
+
+    It is an exact count, and the texts of unknown authors make the interval. Raises BadInput if nothing declares an author.
+    """
     source = opened(question.data, "data")
     if detector.date is not None and detector.date not in source.columns:
         raise BadInput(
@@ -70,7 +73,7 @@ def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Dete
     declared = declaring.whole
     n = declared.authors.size
     if not n:
-        raise BadInput("data hold no text; they are empty")
+        raise BadInput("the data are empty; give data with at least one text")
     phrase, early = np.concatenate(has_phrase), np.concatenate(is_early)
     unknown, human, model = (declared.of(author) for author in ("unknown", "human", "model"))
     if unknown.all() and not phrase.any() and not early.any():
@@ -82,11 +85,11 @@ def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Dete
         int(model.sum()),
         int(unknown.sum()),
         n,
-        "exact counts of what is declared; the interval holds every author of the unknown ones",
+        "exact counts of declared authors; the interval covers all possible authors of the unknown texts",
     )
     assumed = bounded(
         int((model | as_model).sum()), int((unknown & ~as_model & ~as_human).sum()), n,
-        "the same, with phrases of assistants taken for a model's and earlier dates for a person's",
+        "the same counts, with phrases of assistants counted as models and earlier dates as people",
     )  # fmt: skip
     p = np.select([model, human | declared.of("edited") | declared.of("translated")], [1.0, 0.0], np.nan)
     weight = (1 - p) ** question.power
@@ -108,28 +111,31 @@ def _size(weight: np.ndarray) -> float | None:
 
 
 def bounded(known: int, unknown: int, n: int, method: str) -> Estimate:
-    """A share of n of which some are known to be in and some are not known: from all of these out to all in; the value is the share among the known."""
+    """Return a share of n texts, some of which are unknown.
+
+    The interval reaches from none to all of the unknown texts, and the value is the share among the known texts.
+    """
     return Estimate(known / max(n - unknown, 1), known / n, (known + unknown) / n, method, n)
 
 
 def _assumed(detector: DeclaredDetector, date: str | None, phrase: np.ndarray, unknown: np.ndarray) -> tuple[str, ...]:
-    """What the numbers assume, in words."""
+    """Return sentences on the assumptions of the numbers."""
     assumptions = [
-        "The share believes what the columns _origin and _model declare. A text without them is unknown, and no share is made up for it."
+        "The share trusts the columns _origin and _model. A text without them is unknown and is not assigned to any author."
     ]
     if (unknown & phrase).any():
         assumptions.append(
-            "A phrase of an assistant is taken for a sign of a model in assumed_share alone; people who quote such a phrase are then counted as models."
+            "Only assumed_share counts a text with a phrase of an assistant as a model's; people who quote such a phrase are then counted as models."
         )
     if date is not None:
         assumptions.append(
-            f"A text of column {date!r} before {detector.before} is taken for a person's in assumed_share alone; that assumes that the date is when the text was written."
+            f"Only assumed_share counts a text as human if column {date!r} is before {detector.before}; this assumes that the date is when the text was written."
         )
     return tuple(assumptions)
 
 
 def _early(batch: polars.DataFrame, date: str | None, before: int) -> np.ndarray:
-    """Whether a year before this one stands in the column of dates, (n,)."""
+    """Whether the column of dates contains a year before this one, (n,)."""
     import polars as pl
 
     if date is None:

@@ -1,4 +1,4 @@
-"""The figures of a detection by themselves."""
+"""The single figures of a detection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXTS = {"data": "#b9c6d6", "human": "#0072b2", "model": "#d55e00"}
 
 
 def figures_of(result: Detection) -> tuple[Figure, ...]:
-    """The histogram of log-ratios, and the shares: of the whole by author, and of every slice."""
+    """Return the histogram of log-ratios, and the shares of the whole data by author and of every slice."""
     return tuple(_figures(result))
 
 
@@ -30,7 +30,10 @@ def _figures(result: Detection) -> Iterator[Figure]:
 
 
 def log_ratios_figure(result: Detection) -> Figure:
-    """The histograms of log-ratios: the data filled, what people and models wrote in the calibration samples as outlines at their estimated shares."""
+    """Return the histograms of log-ratios.
+
+    The data are a filled area. The calibration samples of people and models are lines at their estimated shares.
+    """
     edges = result.histogram["edges"]
     share = None if result.shares is None else rounded(result.share.value)
     scale = {"data": 1.0, "human": 1.0 if share is None else 1 - share, "model": 1.0 if share is None else share}
@@ -44,7 +47,7 @@ def log_ratios_figure(result: Detection) -> Figure:
     across = {
         "field": "from",
         "type": "quantitative",
-        "title": "log-ratio: more like people's ← → more like a model's",
+        "title": "log-ratio: more like people ← → more like a model",
         "axis": {"grid": False, "tickCount": 6},
         "scale": {"domain": [edges[0], edges[-1]], "nice": False},
     }
@@ -82,7 +85,7 @@ def log_ratios_figure(result: Detection) -> Figure:
         ],
     }
     at = " at their estimated shares" if share is not None else ""
-    caption = f"Filled: the data. Lines: the calibration {result.unit} of people and of models{at}, each scored by a detector that did not see it."
+    caption = f"Filled area: the data. Lines: the calibration {result.unit} of people and of models{at}, scored by detectors that were not fitted to them."
     return Figure("log-ratios", f"How the {result.unit} look to the detector", {**spec, "description": caption}, data, caption)
 
 
@@ -119,5 +122,5 @@ def _shares(result: Detection) -> Figure:
         f"Who wrote the {result.unit}",
         spec,
         data,
-        "Points: estimated shares; lines: their 95 % intervals, each for itself.",
+        "Points: estimated shares. Lines: their separate 95 % intervals.",
     )

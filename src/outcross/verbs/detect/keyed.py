@@ -1,4 +1,4 @@
-"""What a watermark says without a human sample: the exact p-value of each text, and the least share that carries the mark."""
+"""Detection by a watermark without a human sample: the exact p-value of each text, and the minimum share of watermarked texts."""
 
 from __future__ import annotations
 
@@ -16,36 +16,39 @@ from outcross.verbs.detect.result import Detection
 if TYPE_CHECKING:
     from outcross.verbs.detect.question import DetectQuestion
 
-METHOD = "(flagged − rate)/(1 − rate), Clopper-Pearson; no upper limit, since other models leave no such mark"
+METHOD = "(flagged − rate)/(1 − rate), Clopper-Pearson; no upper limit, because other models leave no such watermark"
 CAVEAT = (
-    "Each p-value is exact over keys and not over texts: with one fixed key, runs of tokens that many people write have fixed marks, so that texts full of them are flagged more "
-    "often than the rate says. Give --human, which calibrates that."
+    "Each p-value is exact over keys and not over texts: with one fixed key, runs of tokens that many people write have fixed marks, so texts with many such runs can be flagged more "
+    "often than the rate. Give --human to calibrate this."
 )
 
 
 def marked_share(question: DetectQuestion, detector: WatermarkDetector) -> Detection:
-    """The p-value of each text as it is given, unnormalised, since the marks are in its tokens; and the least share of marked ones. BadInput where the data cannot be read."""
+    """Return the p-value of each text, and the minimum share of watermarked texts.
+
+    The texts are not normalised, because the marks are in their tokens. Raises BadInput if the data cannot be read.
+    """
     source = opened(question.data, "data")
     column = text_column(source, question.text_column, "data")
     parts = [detector.p_values(batch[column].to_list()) for batch in batches(source, column, ())]
     p = np.concatenate([np.empty(0), *parts])
     if not p.size:
-        raise BadInput("data hold no text; they are empty")
+        raise BadInput("the data are empty; give data with at least one text")
     can = np.isfinite(p)
     if not can.any():
-        raise BadInput("every text is too short for the watermark to be counted; give longer texts")
+        raise BadInput("every text is too short to count the watermark; give longer texts")
     flagged = np.where(can, p <= question.fpr, -1).astype(np.int8)
     nothing = np.full(p.size, np.nan)
     return Detection(
         name="data", share=least_marked(int((flagged == 1).sum()), int(can.sum()), question.fpr), shares=None, in_distribution=None, checks={}, naive=None, adjusted=None,
-        flags=None, slices=(), human_slices=(), area=None, hits={}, weights={"kind": "none", "why": "a p-value is no chance that a model wrote a text; give --human and --ai"},
+        flags=None, slices=(), human_slices=(), area=None, hits={}, weights={"kind": "none", "why": "a p-value is not the probability that a model wrote a text; give --human and --ai"},
         warnings=(CAVEAT,), detector={"kind": "watermark", "scheme": detector.scheme, "rate": question.fpr, "flagged": int((flagged == 1).sum()), "judged": int(can.sum())},
         samples={}, states=np.where(can, 0, 2), p_ai=nothing, weight=nothing, is_flagged=flagged, histogram={}, data=question.data, p_value=p,
     )  # fmt: skip
 
 
 def least_marked(flagged: int, judged: int, rate: float) -> Estimate:
-    """The least share of marked texts, where a text without the mark is flagged at this rate at most.
+    """Return the minimum share of watermarked texts, if a text without the watermark is flagged at most at this rate.
 
     >>> least = least_marked(505, 1000, 0.01)
     >>> print(f"{least.value:.3f} {least.low:.3f} {least.high:g}")

@@ -1,4 +1,4 @@
-"""Tables, series and images: samples and data with the same columns, each of one kind on all sides, as records that a detector of records reads."""
+"""Tables, series and images as records for a detector: samples and data with the same columns, of the same kinds on all sides."""
 
 from __future__ import annotations
 
@@ -27,47 +27,47 @@ if TYPE_CHECKING:
     from outcross.verbs.detect.question import DetectQuestion
 
 OPTIONS = ("kinds", "ignore", "entity", "time")
-"""Options that say how columns are read; texts have none."""
+"""Options for the reading of columns, which do not apply to texts."""
 MOST_NOTES = 10
-"""Notes on columns that are shown."""
+"""Maximum number of notes on columns that are shown."""
 
 
 @dataclass(frozen=True, eq=False)
 class RecordSets:
-    """Samples of known authors, and how the data are read as records of the same columns."""
+    """Samples of known authors, and the data as records with the same columns."""
 
     samples: tuple[CalibrationSample, ...]
     typed: TypedAs
     shards: tuple[ShardOfData, ...]
     columns: tuple[str, ...]
-    """Of the data."""
+    """Columns of the data."""
     telling: tuple[str, ...]
-    """Columns that tell the author perfectly, which no detector reads."""
+    """Columns that reveal the author perfectly, which no detector reads."""
     notes: tuple[str, ...]
 
 
 def detector_of_records(question: DetectQuestion, detector: Detector) -> Detector | None:
-    """The detector of records, where the data are such; None where they are texts. BadInput where the detector and the data do not go together."""
+    """Return the detector of records if the data are records; None if they are texts. Raises BadInput if the detector does not fit the data."""
     from outcross.detectors.classifier import ClassifierDetector
 
     asked = [name for name in OPTIONS if getattr(question, name)]
     if detector.reads == "records":
         if question.text_column is not None:
             raise BadInput(
-                f"--text-column {question.text_column} asks for text, and the detector reads records; leave one of them out"
+                f"--text-column {question.text_column} requests text, but the detector reads records; leave one of them out"
             )
         return detector
     if detector != ClassifierDetector() or question.text_column is not None or not (asked or _hold_no_text(question)):
         if asked:
             raise BadInput(
-                f"--{asked[0]} says how columns of tables are read; leave it out, or leave --detector and --text-column out"
+                f"--{asked[0]} applies to columns of tables and not to texts; leave it out, or leave --detector and --text-column out"
             )
         return None
     return TwoSampleDetector()
 
 
 def _hold_no_text(question: DetectQuestion) -> bool:
-    """Whether no column of the data holds text, by its name or by what stands there, and one holds something else."""
+    """Whether no column of the data holds text, by its name or its content, and at least one holds other data."""
     import polars as pl
 
     source = opened(question.data, "data")
@@ -87,14 +87,16 @@ def _hold_no_text(question: DetectQuestion) -> bool:
 
 
 def record_sets(question: DetectQuestion) -> RecordSets:
-    """The samples and the data of a question about records. BadInput where they have no column in common that is read."""
+    """Return the samples and the data of a question about records. Raises BadInput if they have no readable column in common."""
     given = {"--human": question.human, "--ai": question.ai, "--edited": question.edited, "data": question.data}
     sides = {name: data for name, data in given.items() if data is not None}
     tables, columns, shards = _folded(question, sides) if question.entity else _tables(question, sides)
     comparable = alike(tables)
     own = [part.select([name for name in part.kinds if part.kinds[name] in READ]) for part in comparable.tables]
     if not own[0].kinds:
-        raise BadInput(f"no column of {own[0].name} holds {', '.join(READ)}; name a column of text with --text-column")
+        raise BadInput(
+            f"no column of {own[0].name} has one of the kinds {', '.join(READ)}; name a column of text with --text-column"
+        )
     left_out = [name for name, kind in comparable.tables[0].kinds.items() if kind not in READ]
     notes = [
         *comparable.notes,
@@ -108,7 +110,7 @@ def record_sets(question: DetectQuestion) -> RecordSets:
         stays = [name for name in own[0].kinds if name not in telling]
         if not stays:
             raise BadInput(
-                f"every column tells the author perfectly ({', '.join(telling)[:200]}); give samples that were made in the same way"
+                f"every column reveals the author perfectly ({', '.join(telling)[:200]}); give samples that were processed in the same way"
             )
         samples = [replace(sample, content=_selected(sample.content, stays)) for sample in samples]
         own = [part.select(stays) for part in own]
@@ -131,7 +133,7 @@ def _tables(question: DetectQuestion, sides: Mapping[str, Any]) -> tuple[list[Ta
 
 
 def _folded(question: DetectQuestion, sides: Mapping[str, Any]) -> tuple[list[Table], Sequence[str], list[ShardOfData]]:
-    """Long tables as one record an entity; those of the data are in memory, in the order in which entities first stand there."""
+    """Fold long tables into one record per entity. The records of the data are in memory, in the order of the first row of each entity."""
     assert question.entity is not None
     given = Given(pairs_of(question.kinds, "--kinds"), (), (), words_of(question.ignore))
     entities = Entities(question.entity, question.time, given)
@@ -142,7 +144,7 @@ def _folded(question: DetectQuestion, sides: Mapping[str, Any]) -> tuple[list[Ta
 
 
 def _sample(author: str, part: Table, seed: int) -> CalibrationSample:
-    """The records of one author; of more than 50,000 a random sample of them."""
+    """Return the records of one author; a random sample if there are more than 50,000."""
     rows = np.arange(part.frame.height)
     if rows.size > MOST:
         rows = np.sort(np.random.default_rng([seed, len(author)]).choice(rows.size, MOST, replace=False))
@@ -156,7 +158,7 @@ def _selected(content: Any, columns: Sequence[str]) -> TypedRecords:
 
 
 def _telling(samples: Sequence[CalibrationSample]) -> list[str]:
-    """Columns that tell the author perfectly: categories and texts without a value in common, and numbers whose ranges do not meet."""
+    """Return the columns that reveal the author perfectly: categories and texts without a common value, and numbers with disjoint ranges."""
     first, second = (sample.content for sample in samples[:2])
     telling = [name for name in telling_columns(samples) if name in first.table.kinds]  # type: ignore[union-attr]
     for name in first.table.of_kind("number"):  # type: ignore[union-attr]

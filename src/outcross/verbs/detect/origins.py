@@ -1,4 +1,4 @@
-"""Who wrote the texts, as columns of the data say it."""
+"""Authors of texts as declared in columns of the data."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ if TYPE_CHECKING:
 AUTHORS = ("human", "model", "edited", "translated", "unknown")
 COLUMNS = ("_origin", "_model")
 MOST_MODELS = 20
-"""Models that are named with their counts."""
+"""Maximum number of models that are listed with their counts."""
 
 
 @dataclass(frozen=True, eq=False)
 class Declarations:
-    """Who wrote each text, as the data say it."""
+    """The declared author of each text."""
 
     authors: np.ndarray
-    """(n,) of numbers of AUTHORS."""
+    """Index in AUTHORS for each text, (n,)."""
     models: Mapping[str, int]
-    """Texts by the model that is named, the most frequent first."""
+    """Number of texts for each declared model, in descending order."""
 
     def of(self, author: str) -> np.ndarray:
         """Whether each text is declared to be by this author, (n,)."""
         return self.authors == AUTHORS.index(author)
 
     def plain(self) -> dict[str, Any]:
-        """Counts as plain data."""
+        """Return the counts as plain data."""
         counts = np.bincount(self.authors, minlength=len(AUTHORS)).tolist()
         return {"authors": dict(zip(AUTHORS, counts, strict=True)), "models": dict(self.models)}
 
 
 @dataclass
 class Declaring:
-    """Declarations as they are read, batch by batch."""
+    """Declarations that are collected batch by batch."""
 
     authors: list[np.ndarray] = field(default_factory=lambda: [np.empty(0, np.int8)])
     models: Counter[str] = field(default_factory=Counter)
 
     def add(self, batch: polars.DataFrame) -> None:
-        """The author of each row. A row with a model and without an origin is the model's. BadInput where `_origin` names no author that there is."""
+        """Add the author of each row of a batch. A row with a model but without an origin is the model's. Raises BadInput for unknown origins."""
         n = batch.height
         origins = batch["_origin"].cast(str).to_list() if "_origin" in batch.columns else [None] * n
         models = batch["_model"].cast(str).to_list() if "_model" in batch.columns else [None] * n
@@ -64,5 +64,5 @@ class Declaring:
 
     @property
     def whole(self) -> Declarations:
-        """All that was read."""
+        """Return the declarations of all batches."""
         return Declarations(np.concatenate(self.authors), dict(self.models.most_common(MOST_MODELS)))

@@ -18,7 +18,7 @@ def write_page_of(result: Detection, path: Path) -> Path:
 
 
 def page(result: Detection) -> bytes:
-    """The page, rendered."""
+    """Return the rendered page."""
     text = _template().render(
         result=result,
         declared=declared_sentences(result),

@@ -1,4 +1,4 @@
-"""What a person sees while a detector is fitted and calibrated: a bar on a terminal, nothing elsewhere."""
+"""Progress of the fit and calibration of a detector: a bar on a terminal, and nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORDS = "fitting and calibrating the detector"
 
 @contextmanager
 def fit_shown() -> Iterator[None]:
-    """Show how far the fit of the detector is, while the block runs."""
+    """Show the progress of the detector's fit within this context."""
     if not sys.stderr.isatty():
         yield
         return

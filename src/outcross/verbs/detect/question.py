@@ -1,4 +1,4 @@
-"""Of which texts the authors are asked for, and what is known."""
+"""The question of a detection: the data, the samples of known authors and the settings."""
 
 from __future__ import annotations
 
@@ -42,40 +42,40 @@ class DetectQuestion:
     ai: Sample = None
     """Texts that a model wrote, of the same kind. Without it only a lower limit of the share is given."""
     edited: Sample = None
-    """Texts of people that a model edited; with --ai the share has then three parts."""
+    """Human texts that a model edited; with --ai the share then has three parts."""
     detector: Means = "classifier"
-    """The detector, as `outcross list detectors` names it. Records are judged by two_sample."""
+    """The detector, by its name in `outcross list detectors`. Records are judged by two_sample."""
     text_column: str | None = None
     """The column of text in the data and in the samples; it may be left out if there is only one. A sample without this column uses its own column of text."""
     group: str | None = None
-    """The column with the document or the author of each text. Texts with the same value are not independent: they are never on both sides of a calibration, and they count as one text in an interval."""
+    """The column with the document or the author of each text. Texts with the same value are not independent: they are never split between fit and calibration, and they count as one text in an interval."""
     kinds: Pairs = ()
-    """Of tables: what a column is, as in audit: column=number, category, vector, series, time …; may be given several times."""
+    """For tables: the kind of a column, as in audit: column=number, category, vector, series, time …; may be given several times."""
     ignore: Words = ""
-    """Of tables: columns that no detector reads, as in notes,source."""
+    """For tables: columns that no detector reads, for example notes,source."""
     entity: str | None = None
-    """Of a long table, the column that names what a series is of, as in patient_id: each entity is then one record."""
+    """For a long table: the column that names the entity of each row, for example patient_id; each entity is then one record."""
     time: str | None = None
     """With --entity: the column by which the rows of an entity are ordered."""
     by: Words = ""
-    """Columns; the share and the false-positive rate are also given for each of their values, as in language,source,year."""
+    """Columns for whose values the share and the false-positive rate are also given, for example language,source,year."""
     fpr: float = 0.01
     """The false-positive rate: the share of human texts that may be flagged."""
     weight: Literal["importance", "odds"] = "importance"
-    """How _weight is computed from the chance q that a model wrote the text: (1 − q) to the power of --power, or the odds (1 − q)/q."""
+    """How _weight is computed from the probability q that a model wrote the text: (1 − q) to the power of --power, or the odds (1 − q)/q."""
     power: float = 10.0
-    """With --weight importance: the power."""
+    """With --weight importance: the exponent."""
     most_weight: float = 100.0
-    """With --weight odds: the largest weight."""
+    """With --weight odds: the maximum weight."""
     add_columns: bool = False
-    """With --out: records.parquet holds the columns of the data too, in front of _p_ai and _weight."""
+    """With --out: records.parquet also has the columns of the data, before _p_ai and _weight."""
     seed: int = 0
     """The seed of the random streams, which assign calibration texts to folds."""
     out: Folder | None = None
     """A folder for detection.json, report.html and records.parquet."""
     workers: int | None = None
-    """Files of the data that are judged at a time, a process each; 1 if left out. The result has the same bytes for every number."""
+    """Number of files of the data that are judged at a time, each in a separate process; 1 if left out. It does not change the bytes of the result."""
     ray: str | None = None
-    """A Ray cluster's address to judge the files on, or "local" to start one here; its machines must share the files."""
+    """Address of the Ray cluster that judges the files, or "local" to start one here. Its machines must share the files."""
     imports: Annotated[Imports, Parameter(name="--import")] = ()
-    """A Python file, or an installed module, with a detector of your own; may be repeated. Nothing else imports code."""
+    """A Python file or an installed module that defines your own detector; may be repeated. No other option imports code."""

@@ -1,6 +1,7 @@
-"""The data, judged as they are read: batch by batch, file by file, in this process, in several, or on a cluster; the bytes are the same.
+"""Reading and judging of the data, batch by batch and file by file, in this process, in several, or on a cluster, with the same bytes.
 
-A file is judged by itself, with what the calibration gave, and a batch of it at a time. What comes of the files is joined in their order, so that neither the number of workers nor their speed changes the result.
+Every file is judged separately, one batch at a time, by the calibrated detectors. The results are joined in the order of the files, so neither the
+number of workers nor their speed changes the result.
 """
 
 from __future__ import annotations
@@ -40,63 +41,65 @@ if TYPE_CHECKING:
     from outcross.files.kinds import Kind
 
 TOGETHER = 1 << 20
-"""Characters of texts that are judged together."""
+"""Number of characters of texts that are judged together."""
 MOST_TOGETHER = 20_000
-"""Records that are judged together, at most."""
+"""Maximum number of records that are judged together."""
 MOST_PLAIN = 10_000
-"""Texts of the data whose plain features are kept, about, for the test that they are of the calibrated kind; of more those whose digest a power of two divides."""
+"""Approximate number of texts of the data whose plain features are stored, for the test whether the data are of the calibrated kind. If there are
+more texts, those whose digests are divisible by a power of two are used."""
 MOST_VALUES = 200
-"""Different values of a column of --by."""
+"""Maximum number of different values in a column of --by."""
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedData:
-    """What was read of the data: a row a text or record."""
+    """The judged data, one row per text or record."""
 
     words: np.ndarray
-    """(n,); of records `USUAL`."""
+    """Number of words of each text, (n,); `USUAL` for records."""
     ratios: np.ndarray
-    """(n, detectors, folds) of log-ratios; NaN where the text is too short or the detector abstains."""
+    """Log-ratios, (n, detectors, folds); NaN if the text is too short or the detector abstains."""
     chance: np.ndarray
-    """(n,): of the excerpt that is judged, the share of human ones that look at least as much like a model's; NaN where it cannot be told."""
+    """Share of human excerpts that look at least as much like a model's as the judged excerpt, (n,); NaN if the text cannot be judged."""
     values: dict[str, tuple[np.ndarray, list[str]]]
-    """By column of --by: the code of each row's value, and the values."""
+    """For each column of --by: the code of each row's value, and the values."""
     plain_rows: np.ndarray
-    """Rows whose plain features were read, (m,)."""
+    """Rows whose plain features are stored, (m,)."""
     plain: np.ndarray
     """(m, features)"""
     groups: np.ndarray
-    """(n,): equal for rows that are not independent: equal texts, or those of one value of the column of --group."""
+    """Group numbers, (n,), equal for rows that are not independent: equal texts, or texts with the same value of the column of --group."""
     invisible: int
     lookalikes: int
     declared: Declarations | None = None
-    """What the columns `_origin` and `_model` say; None where the data have neither."""
+    """The declarations of the columns `_origin` and `_model`; None if the data have neither."""
     is_foreign: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
-    """Whether each text has `ENOUGH_WORDS` words or more and hardly any frequent word of the calibration samples, (n,): another language, or another vocabulary."""
+    """Whether each text has at least `ENOUGH_WORDS` words and hardly any frequent word of the calibration samples, (n,). This indicates another
+    language or vocabulary."""
 
     def __len__(self) -> int:
         return self.words.size
 
     @property
     def is_judged(self) -> np.ndarray:
-        """Whether each row is long enough, and the detector does not abstain, (n,)."""
+        """Whether each row is long enough and the detector does not abstain, (n,)."""
         return np.asarray(np.isfinite(self.ratios).all(axis=(1, 2)))
 
 
 @dataclass(frozen=True)
 class TypedAs:
-    """How the columns of the data are typed, as those of the samples are."""
+    """Column types of the data, taken from the samples."""
 
     kinds: Mapping[str, Kind]
     empty: polars.DataFrame
-    """Their columns, of no rows."""
+    """A frame with the typed columns and no rows."""
     widths: Mapping[str, int]
-    """Of the vectors."""
+    """Widths of the vector columns."""
     forms: Mapping[str, Form]
-    """How the data write them."""
+    """The form in which the data write each column."""
 
     def __call__(self, frame: polars.DataFrame) -> TypedRecords:
-        """The records of a batch as it was read; a column that is missing there holds nothing."""
+        """Return the records of a batch. A column that the batch lacks is empty."""
         import polars as pl
 
         lacking = [pl.lit(None).alias(name) for name in self.kinds if name not in frame.columns]
@@ -106,16 +109,16 @@ class TypedAs:
 
 @dataclass(frozen=True)
 class JudgedColumns:
-    """Which columns of the data are read, and for what."""
+    """The columns of the data that are read, by their purpose."""
 
     text: str | None
-    """The column of text; None where records are judged."""
+    """The column of texts; None for records."""
     by: tuple[str, ...]
     group: str | None
     origins: tuple[str, ...]
-    """Those of `origins.COLUMNS` that are there."""
+    """The columns of `origins.COLUMNS` that the data have."""
     typed: TypedAs | None = None
-    """What makes records of rows; None where there is text."""
+    """The converter of rows to records; None for texts."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ class ShardOfData:
     number: int
     path: str | None
     source: TableSource | None = None
-    """Of data in memory; it cannot be sent to another machine."""
+    """The source of data in memory, which cannot be sent to another machine; None for a file."""
 
     def opened(self) -> TableSource:
         """Its rows."""
@@ -137,12 +140,12 @@ class ShardOfData:
 
 @dataclass(frozen=True, eq=False)
 class ShardReader:
-    """What judges a shard, wherever it is called."""
+    """A function that judges a shard in any process."""
 
     judging: Judging
     columns: JudgedColumns
     lengths: tuple[int, ...]
-    """Words at which the human sample allows a threshold."""
+    """Lengths in words at which the human sample allows a threshold."""
 
     def __call__(self, shard: ShardOfData, emit: Emit) -> None:
         every, digests = 1, np.zeros(0, np.int64)
@@ -153,7 +156,7 @@ class ShardReader:
 
 
 def _thinned(every: int, digests: np.ndarray) -> tuple[int, np.ndarray]:
-    """The least power of two, from `every` on, that divides at most twice `MOST_PLAIN` of the digests, and those."""
+    """Return the smallest power of two, from `every` on, that divides at most 2 × `MOST_PLAIN` of the digests, and these digests."""
     while digests.size > 2 * MOST_PLAIN:
         every *= 2
         digests = digests[digests % every == 0]
@@ -166,7 +169,7 @@ class _Part:
     ratios: np.ndarray
     chance: np.ndarray
     values: dict[str, list[str]]
-    """By column of --by: the value of each row."""
+    """For each column of --by: the value of each row."""
     groups: np.ndarray
     plain_rows: np.ndarray
     plain_digests: np.ndarray
@@ -186,7 +189,10 @@ def judged_texts(
     group: str | None = None,
     where: Where = Where(),  # noqa: B008
 ) -> JudgedData:
-    """Every text of the data, batch by batch; where they have the column `group`, texts of one value of it are one group. BadInput where the data cannot be read, or lack a column."""
+    """Judge every text of the data, batch by batch.
+
+    If the data have the column `group`, texts with the same value form a group. Raises BadInput if the data cannot be read or lack a column.
+    """
     source = opened(data, "data")
     columns = _columns(source, text_column(source, asked, "data"), by, group)
     return _joined(judged_parts(shards_of(data, source), calibrated, columns, rate, where), columns)
@@ -195,7 +201,7 @@ def judged_texts(
 def judged_records(
     shards: Sequence[ShardOfData], there: Sequence[str], calibrated: Calibration, typed: TypedAs, by: Sequence[str], rate: float, group: str | None, where: Where
 ) -> JudgedData:  # fmt: skip
-    """Every record of the data, as `judged_texts`. there: the columns of the data."""
+    """Judge every record of the data, like `judged_texts`. `there` are the columns of the data."""
     columns = _columns(there, None, by, group, typed)
     return _joined(judged_parts(shards, calibrated, columns, rate, where), columns)
 
@@ -212,7 +218,7 @@ def _columns(
 
 
 def shards_of(data: Any, source: TableSource) -> list[ShardOfData]:
-    """The files of the data in their order; of data in memory the one source."""
+    """Return the files of the data in their order; for data in memory a single shard."""
     given = [data] if isinstance(data, str | Path) else list(data) if isinstance(data, list | tuple) else []
     if not given or not all(isinstance(path, str | Path) for path in given):
         return [ShardOfData(0, None, source)]
@@ -222,9 +228,9 @@ def shards_of(data: Any, source: TableSource) -> list[ShardOfData]:
 def judged_parts(
     shards: Sequence[ShardOfData], calibrated: Calibration, columns: JudgedColumns, rate: float, where: Where
 ) -> Iterator[_Part]:
-    """What comes of the shards, in their order. BadInput where data in memory were to be sent to a cluster."""
+    """Judge the shards and return the results in their order. Raises BadInput for data in memory together with a cluster."""
     if where.ray is not None and any(shard.path is None for shard in shards):
-        raise BadInput("--ray reads files, and the data are in memory; write them to files, or leave --ray out")
+        raise BadInput("--ray reads files, but the data are in memory; write them to files, or leave --ray out")
     reader = ShardReader(calibrated.judging, columns, calibrated.lengths(rate))
     if where.ray is not None or (where.workers > 1 and len(shards) > 1):
         _check_can_be_sent(reader)
@@ -239,12 +245,12 @@ def judged_parts(
 
     runtime.map(reader, shards, add, where)
     if not rows:
-        raise BadInput(f"data hold no {'text' if columns.typed is None else 'record'}; they are empty")
+        raise BadInput(f"the data are empty; give data with at least one {'text' if columns.typed is None else 'record'}")
     return (part for number in sorted(parts) for part in parts[number])
 
 
 def _check_can_be_sent(reader: ShardReader) -> None:
-    """BadInput where another process cannot have the detector, as one that is a function inside of another."""
+    """Raise BadInput if the detector cannot be sent to another process, for example a function that is defined inside another."""
     try:
         pickle.dumps(reader)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -254,7 +260,7 @@ def _check_can_be_sent(reader: ShardReader) -> None:
 
 
 def _parts(source: TableSource, columns: JudgedColumns) -> Iterator[tuple[polars.DataFrame, list[str] | TypedRecords]]:
-    """Runs of rows: their other columns, and their texts as given or their records."""
+    """Yield batches of rows: their other columns, and their texts (not normalised) or records."""
     others = [*columns.by, *columns.origins, *([columns.group] if columns.group else [])]
     if columns.typed is not None:
         for batch in source.batches(None):
@@ -269,14 +275,14 @@ def _parts(source: TableSource, columns: JudgedColumns) -> Iterator[tuple[polars
 
 
 def _with(frame: polars.DataFrame, names: Sequence[str]) -> polars.DataFrame:
-    """A frame in which a column of these that it lacks is there and empty."""
+    """Return the frame with an empty column for each of these names that it lacks."""
     import polars as pl
 
     return frame.with_columns(pl.lit(None, pl.String).alias(name) for name in names if name not in frame.columns)
 
 
 def _judged(content: list[str] | TypedRecords, frame: polars.DataFrame, reader: ShardReader, every: int) -> _Part:
-    """What the detectors say of some rows, and their other columns. every: which plain features are read, those of digests that it divides."""
+    """Judge some rows, and keep their other columns. Plain features are computed for rows whose digests are divisible by `every`."""
     judging, columns = reader.judging, reader.columns
     if isinstance(content, TypedRecords):
         form, words = content, np.full(len(content), USUAL)
@@ -321,7 +327,7 @@ def _taken(content: Content, rows: np.ndarray) -> Content:
 
 
 def _excerpt_ratios(content: Content, whole: np.ndarray, rows: np.ndarray, length: int, judging: Judging) -> np.ndarray:
-    """The log-ratios of the first words of some texts, (rows, folds); of records those of the whole ones."""
+    """Return the log-ratios of the first `length` words of these texts, (rows, folds); for records those of the whole record."""
     if isinstance(content, TypedRecords):
         return whole[rows].astype(np.float64)
     return judging.detectors[0].log_ratios(cut_words([content[row] for row in rows.tolist()], length))
@@ -332,7 +338,10 @@ def _as_words(column: polars.Series) -> list[str]:
 
 
 def _groups(frame: polars.DataFrame, column: str | None, own: np.ndarray | None, n: int) -> np.ndarray:
-    """A number for each value of the column of groups; a row without a value is of its own group, which equal texts, images and series share. 0 where every row is its own."""
+    """Return the group number of each row, from the values of the column of groups.
+
+    Rows without a value are grouped only with equal texts, images or series. The number is 0 if every row is a separate group.
+    """
     if column is None:
         return np.zeros(n, np.int64) if own is None else own
     values = frame[column].to_list()
@@ -349,7 +358,7 @@ def _digest(text: str) -> int:
 
 @dataclass
 class _Values:
-    """The values of a column as numbers, in the order in which they come."""
+    """The codes of the values of a column, in the order of their first occurrence."""
 
     column: str
     names: list[str] = field(default_factory=list)
@@ -360,7 +369,7 @@ class _Values:
             if value not in self.known:
                 if len(self.names) == MOST_VALUES:
                     raise BadInput(
-                        f"--by {self.column}: the column has more than {MOST_VALUES} different values; give one with fewer"
+                        f"--by {self.column}: the column has more than {MOST_VALUES} different values; give a column with fewer"
                     )
                 self.known[value] = len(self.names)
                 self.names.append(value)
@@ -369,17 +378,17 @@ class _Values:
 
 @dataclass
 class _Kept:
-    """Plain features of some rows, chosen by their digests, so that neither order nor number decides which."""
+    """Plain features of some rows, which are chosen by their digests, so that the order of the rows has no influence."""
 
     rows: int = 0
-    """Rows read so far."""
+    """Number of rows read so far."""
     every: int = 1
     at: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     digests: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     features: list[np.ndarray] = field(default_factory=list)
 
     def add(self, part: _Part) -> None:
-        """The plain features of the next rows of the data."""
+        """Add the plain features of the next rows of the data."""
         self.at = np.concatenate((self.at, self.rows + part.plain_rows))
         self.digests = np.concatenate((self.digests, part.plain_digests))
         self.features.append(part.plain)
@@ -391,7 +400,7 @@ class _Kept:
 
 
 def _joined(parts: Iterator[_Part], columns: JudgedColumns) -> JudgedData:
-    """The parts as one, in their order."""
+    """Join the parts in their order."""
     kept, values = _Kept(), {name: _Values(name) for name in columns.by}
     codes: dict[str, list[np.ndarray]] = {name: [] for name in columns.by}
     arrays: dict[str, list[np.ndarray]] = {name: [] for name in ("words", "ratios", "chance", "groups", "is_foreign")}
@@ -411,7 +420,7 @@ def _joined(parts: Iterator[_Part], columns: JudgedColumns) -> JudgedData:
         joined[name] = np.concatenate(arrays.pop(name))
     groups = joined.pop("groups")
     alone = np.flatnonzero(groups == 0)
-    groups[alone] = alone - 2**62  # beyond every digest, of either sign
+    groups[alone] = alone - 2**62  # outside the range of digests of either sign
     return JudgedData(
         values={name: (np.concatenate(codes[name]), values[name].names) for name in columns.by},
         plain_rows=kept.at, plain=np.concatenate(kept.features), groups=groups, invisible=invisible,

@@ -1,4 +1,4 @@
-"""The file of records: a row a text, with the columns of the data where they are asked for."""
+"""The file of records: one row per text, with the columns of the data if they are requested."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADDED = ("_p_value", "_p_ai", "_weight", "_flagged", "_why")
 
 
 def records(result: Detection, question: DetectQuestion) -> polars.DataFrame:
-    """`Detection.frame`, behind the columns of the data where `add_columns` asks for it. BadInput where the data have such a column already."""
+    """Return `Detection.frame`, with `add_columns` after the columns of the data. Raises BadInput if the data already have one of its columns."""
     import polars as pl
 
     frame = result.frame()
@@ -26,7 +26,7 @@ def records(result: Detection, question: DetectQuestion) -> polars.DataFrame:
     source = opened(question.data, "data")
     if there := next((name for name in ADDED if name in source.columns and name in frame.columns), None):
         raise BadInput(
-            f"the data have a column {there!r} already, which --add-columns would write; rename it, or leave --add-columns out"
+            f"the data already have a column {there!r}, which --add-columns would write; rename it, or leave --add-columns out"
         )
     whole = pl.concat(list(source.batches(None)), how="diagonal_relaxed")
     return whole.hstack(frame.drop("_row"))

@@ -1,4 +1,4 @@
-"""Detection: who wrote how much of the data, and what each text weighs."""
+"""The result of a detection: the shares of authors in the data, and the weight of each text."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ FILE, RECORDS = "detection.json", "records.parquet"
 
 @dataclass(frozen=True)
 class SliceOfHuman:
-    """How often human calibration texts of one slice are flagged, each by a detector that did not see it."""
+    """False-positive rate of the human calibration texts of one slice, each judged by a detector that did not see it."""
 
     column: str
     value: str
     rate: Estimate
     differs: bool
-    """Whether the rate differs from that of the others (exact test, Holm over the slices)."""
+    """Whether the rate differs from that of the other slices (exact test, Holm over the slices)."""
 
 
 @dataclass(frozen=True)
 class SliceOfData:
-    """The share of one slice of the data, or why it has none."""
+    """The share of one slice of the data, or the reason why it has none."""
 
     column: str
     value: str
@@ -47,78 +47,84 @@ class SliceOfData:
     shares: Shares | None
     why: str = ""
     differs: bool = False
-    """Whether its share differs from that of the other slices of the column together (Holm over them)."""
+    """Whether its share differs from that of the other slices of the column together (Holm over the slices)."""
 
 
 @dataclass(frozen=True)
 class Flags:
-    """What is flagged at the rate that was asked for."""
+    """The flagged texts at the requested false-positive rate."""
 
     rate: float
     lengths: Mapping[int, Estimate | None]
-    """Words, and the realised false-positive rate there with the central 95 % over human samples of this size; None where the human sample is too small for the length."""
+    """For each length in words the realised false-positive rate, with the central 95 % over human samples of this size; None if the human sample is too
+    small for the length."""
     needed: int
-    """Groups of human texts that a length needs."""
+    """Number of groups of human texts that a length needs."""
     flagged: int
     judged: int
-    """Texts that are as long as the shortest length with a threshold."""
+    """Number of texts that reach the minimum length with a threshold."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Detection(Result):
-    """Who wrote how much of the data, texts or records of a table.
+    """The shares of authors in the data, which are texts or records of a table.
 
-    `share` is what models wrote, an Estimate; where the data are unlike both calibration samples it is a lower limit alone, as it is without texts of
-    models. `frame()` has a row a text: `_p_ai`, the chance that a model wrote it at the estimated share, and `_weight`. `by(column)` gives the share of each value.
+    `share` is the share that models wrote, an Estimate. It is only a lower limit if the data are unlike both calibration samples, or if there are no
+    texts of models. `frame()` has one row per text with `_p_ai`, the probability that a model wrote it given the estimated share, and `_weight`.
+    `by(column)` returns the share of each value.
     """
 
     name: str
     share: Estimate
     shares: Shares | None
-    """None where the share has no upper limit."""
+    """The shares of all authors; None if the share has no upper limit."""
     in_distribution: bool | None
-    """Whether the data could be a mixture of the calibration kinds; None where that is not known."""
+    """Whether the data are consistent with a mixture of the kinds of the calibration samples; None if that is unknown."""
     checks: Mapping[str, float]
-    """P by test."""
+    """The p-value of each test."""
     naive: float | None
-    """The share of texts that look more like a model's: biased, beside the estimate to explain the difference."""
+    """The share of texts that look more like a model's. It is biased, and is reported to explain the difference from the estimate."""
     adjusted: float | None
-    """That count, adjusted for false alarms and misses."""
+    """The naive share, adjusted for false alarms and misses."""
     flags: Flags | None
     slices: tuple[SliceOfData, ...]
     human_slices: tuple[SliceOfHuman, ...]
     area: Estimate | None
-    """The area under the ROC curve on calibration texts that the detector did not see."""
+    """The area under the ROC curve on unseen calibration texts."""
     hits: Mapping[float, float]
-    """Share of the models' calibration texts that are found, by false-positive rate."""
+    """Share of the models' calibration texts that are detected, for each false-positive rate."""
     weights: Mapping[str, Any]
-    """How `_weight` is made, and the effective sample size."""
+    """Description of `_weight`, and the effective sample size."""
     warnings: tuple[str, ...]
     detector: Mapping[str, Any]
     samples: Mapping[str, Mapping[str, int]]
     states: np.ndarray
-    """(n,): 0 judged, 1 too short, 2 the detector abstained, 3 nothing is declared, 4 another language than the samples."""
+    """State of each text, (n,): 0 judged, 1 too short, 2 the detector abstained, 3 nothing is declared, 4 another language than the samples."""
     p_ai: np.ndarray
-    """(n,), NaN where it cannot be told."""
+    """Probability that a model wrote each text, (n,); NaN if it cannot be judged."""
     weight: np.ndarray
     is_flagged: np.ndarray
-    """(n,) of 1, 0, and -1 where it cannot be told."""
+    """Whether each text is flagged, (n,): 1 or 0, and -1 if it cannot be judged."""
     histogram: Mapping[str, Sequence[float]]
-    """Shares of texts by bin of the log-ratio: the data, human and model calibration texts; and the edges."""
+    """Shares of texts in each bin of the log-ratio, for the data and for the human and models' calibration texts, and the edges of the bins."""
     folder: Path | None = None
     data: Any = None
     unit: str = "texts"
-    """What a row of the data is: texts or records."""
+    """The kind of the rows of the data: texts or records."""
     declared: Mapping[str, Any] | None = None
-    """Texts by the author that the data declare, and how many the detector contradicts; None where nothing is declared."""
+    """Number of texts for each declared author, and for how many the detector contradicts it; None if nothing is declared."""
     p_value: np.ndarray | None = None
-    """(n,): P(so many marks or more | no watermark); None without a watermark's key."""
+    """P(at least this number of marks | no watermark) for each text, (n,); None without a watermark's key."""
 
     def __len__(self) -> int:
         return self.states.size
 
     def frame(self) -> polars.DataFrame:
-        """A row a text, in the order of the data: `_row`, `_p_ai`, `_weight`, `_flagged` (missing where it cannot be told), and `_why` it cannot; with a watermark's key also `_p_value`."""
+        """Return a frame with one row per text, in the order of the data.
+
+        Its columns are `_row`, `_p_ai`, `_weight`, `_flagged` (missing if a text cannot be judged) and `_why`, the reason why it cannot be judged. With
+        a watermark's key there is also `_p_value`.
+        """
         import polars as pl
 
         abstained = f"no {self.unit} of models were given" if self.weights.get("kind") == "none" else "the detector abstained"
@@ -138,15 +144,15 @@ class Detection(Result):
         return frame.insert_column(1, pl.Series("_p_value", self.p_value).fill_nan(None))
 
     def by(self, column: str) -> dict[str, Estimate]:
-        """The share of each value of a column that was asked for with `by`; values without one are left out. BadInput for another column."""
+        """Return the share of each value of a column in the question's `by`, without values that have no share. Raises BadInput for another column."""
         known = list(dict.fromkeys(part.column for part in self.slices))
         if column not in known:
-            raise BadInput(f"no slices by {column!r}{nearest(column, known)}; ask detect for by={column!r}")
+            raise BadInput(f"there are no slices by {column!r}{nearest(column, known)}; run detect with by={column!r}")
         return {part.value: part.shares.model for part in self.slices if part.column == column and part.shares is not None}
 
     @cached_property
     def summary(self) -> str:
-        """One sentence of what was found."""
+        """The result in one sentence."""
         if self.detector.get("kind") == "declared" and self.declared is not None:
             return f"Of {amount(len(self), 'text')} the data declare {_authors(self.declared)}."
         if self.p_value is not None:
@@ -159,8 +165,8 @@ class Detection(Result):
                 else "the data are unlike both calibration samples"
             )
             if self.share.low:
-                return f"At least {_percent(self.share.low)} of the {self.unit} are not of the human sample's kind; no more can be said, because {reason}."
-            return f"Nothing can be said of who wrote the {self.unit}, because {reason}."
+                return f"At least {_percent(self.share.low)} of the {self.unit} are not of the human sample's kind; nothing more is known, because {reason}."
+            return f"The share of {self.unit} by models cannot be estimated, because {reason}."
         if self.shares.edited is not None:
             parts = (
                 ("a model wrote", self.shares.model),
@@ -171,7 +177,7 @@ class Detection(Result):
         return f"A model wrote {_with_interval(self.share)} of the {self.share.n:,} {self.unit} that can be judged."
 
     def plain(self) -> dict[str, Any]:
-        """The detection as design.md's JSON."""
+        """Return the detection as plain data for its JSON file (format in design.md)."""
         return {
             "schema": 1,
             "name": self.name,
@@ -208,24 +214,24 @@ class Detection(Result):
         }  # fmt: skip
 
     def figures(self) -> tuple[Figure, ...]:
-        """The histogram of log-ratios, and the share of each slice."""
+        """Return the histogram of log-ratios and the figure of the shares."""
         from outcross.verbs.detect.figures import figures_of
 
         return figures_of(self)
 
     def report(self, path: str | Path) -> Path:
-        """Write the page of it."""
+        """Write the page of the detection."""
         from outcross.verbs.detect.page import write_page_of
 
         return write_page_of(self, Path(path))
 
     @property
     def short(self) -> str:
-        """The share with its interval, in a sentence."""
+        """Return the name, the number of rows and the summary in two lines."""
         return f"Detection({self.name!r}, {len(self):,} {self.unit})\n{self.summary}"
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """What a terminal shows."""
+        """Return the lines for a terminal."""
         from outcross.verbs.detect.screen import detection_lines
 
         return list(detection_lines(self, width))
@@ -242,7 +248,7 @@ def _plain(estimate: Estimate) -> dict[str, Any]:
 
 
 def _percent(share: float) -> str:
-    """A share in percent with one digit behind the point.
+    """Format a share in percent with one decimal digit.
 
     >>> _percent(0.1234)
     '12.3 %'
@@ -265,13 +271,13 @@ AUTHORS = {
 
 
 def _authors(declared: Mapping[str, Any]) -> str:
-    """How many texts are declared to be whose, in words."""
+    """Return the numbers of texts of each declared author, in words."""
     counts = [f"{count:,} {AUTHORS.get(author, author)}" for author, count in declared["authors"].items() if count]
     return f"{', '.join(counts[:-1])} and {counts[-1]}" if len(counts) > 1 else "".join(counts)
 
 
 def declared_sentences(result: Detection) -> list[str]:
-    """What the data declare of their authors, and how many texts the detector contradicts, a sentence each."""
+    """Return sentences on the declared authors, and on the texts for which the detector contradicts them."""
     declared = result.declared
     if declared is None:
         return []
@@ -281,24 +287,24 @@ def declared_sentences(result: Detection) -> list[str]:
         lines.append("Models named: " + ", ".join(f"{name[:60]} ({count:,})" for name, count in declared["models"].items()) + ".")
     for key, words in (
         ("human_but_flagged", "texts that are declared human, the detector flags {}"),
-        ("model_but_in_the_human_tail", "texts that are declared a model's, {} look more like a person's than models' texts do"),
+        ("model_but_in_the_human_tail", "texts that are declared a model's, {} look more human than texts of models do"),
     ):
         if (count := declared.get(key)) and count["judged"]:
             lines.append(
-                f"Of {count['judged']:,} {words.format(format(count['texts'], ','))}; its own errors explain about {count['by_chance']:g}."
+                f"Of {count['judged']:,} {words.format(format(count['texts'], ','))}; its error rate explains about {count['by_chance']:g}."
             )
     for key, words in (
-        ("unknown_with_a_phrase", "texts of unknown authors hold a phrase of an assistant"),
-        ("unknown_and_early", "texts of unknown authors are dated before models wrote"),
-        ("human_with_a_phrase", "texts that are declared human hold a phrase of an assistant"),
-        ("model_and_early", "texts that are declared a model's are dated before models wrote"),
+        ("unknown_with_a_phrase", "texts of unknown authors contain a phrase of an assistant"),
+        ("unknown_and_early", "texts of unknown authors have dates from before language models"),
+        ("human_with_a_phrase", "texts that are declared human contain a phrase of an assistant"),
+        ("model_and_early", "texts that are declared a model's have dates from before language models"),
     ):
         if count := declared.get(key):
             lines.append(f"{count:,} {words}.")
     if assumed := declared.get("assumed_share"):
         low, high = result.share.interval
         lines.append(
-            f"The share that models wrote is between {_percent(low)} and {_percent(high)}, whoever wrote the unknown texts; with the assumptions that the warnings name, between "
+            f"The share that models wrote is between {_percent(low)} and {_percent(high)} for all possible authors of the unknown texts; with the assumptions in the warnings, between "
             f"{_percent(assumed['low'])} and {_percent(assumed['high'])}."
         )
     return lines
@@ -310,7 +316,7 @@ def is_detection(folder: Path) -> bool:
 
 
 def stored_detection(folder: Path) -> Detection | None:
-    """The detection that a folder holds; None where it holds none. BadInput where its files are damaged."""
+    """Return the detection in a folder; None if there is none. Raises BadInput if its files are damaged."""
     import json
 
     import polars as pl

@@ -1,4 +1,4 @@
-"""What a person sees of a detection in a terminal."""
+"""The lines of a detection for a terminal."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from outcross.verbs.detect.result import Detection, declared_sentences
 from outcross.verbs.terminal import wrapped
 
 MOST = 12
-"""Slices that are shown."""
+"""Maximum number of slices that are shown."""
 NAME = 30
-"""Characters of a slice's name."""
+"""Maximum number of characters of a slice's name."""
 
 
 def detection_lines(result: Detection, width: int) -> Iterator[str]:
-    """The sentence, the shares, what is flagged, slices and warnings."""
+    """Yield the summary, the shares, the flagged texts, the slices and the warnings."""
     yield from wrapped(result.summary, width)
     if result.shares is not None:
         rows = [
@@ -27,7 +27,7 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
         yield from _table([(name, *_cells(share)) for name, share in rows if share is not None])
         if result.naive is not None and result.adjusted is not None:
             yield from wrapped(
-                f"(Counting the {result.unit} that look more like a model's gives {100 * result.naive:.1f} %, which counts false alarms and overlooks misses; adjusted "
+                f"(Counting the {result.unit} that look more like a model's gives {100 * result.naive:.1f} %, which includes false alarms and excludes misses; adjusted "
                 f"for both, {100 * result.adjusted:.1f} %.)",
                 width,
             )
@@ -35,7 +35,7 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
     yield from _declared_lines(result, width)
     if result.slices:
         yield from wrapped(
-            "by slice, the share that a model wrote (intervals are of one slice each; unlike the others: at 5 % for all slices of a column, Holm):",
+            "share that a model wrote, by slice (separate intervals for each slice; unlike the others: at 5 % for all slices of a column, Holm):",
             width,
         )
         yield from _table(
@@ -55,13 +55,17 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
             ]
         )
         if len(result.slices) > MOST:
-            yield f"… and {len(result.slices) - MOST} more; --json has all"
+            yield f"… and {len(result.slices) - MOST} more; --json shows all"
     if size := result.weights.get("effective_sample_size"):
         what = f"(1 - q)^{result.weights['power']:g}" if result.weights["kind"] == "importance" else "(1 - q)/q"
-        yield from wrapped(f"weights {what}: worth {size:,.0f} equal ones of {result.weights['n']:,}", width)
+        yield from wrapped(
+            f"weights {what}: an effective sample size of {size:,.0f} for {result.weights['n']:,} {result.unit}", width
+        )
     for warning in result.warnings:
         yield from wrapped(f"warning: {warning}", width)
-    yield from wrapped(f"These are shares and chances of {result.unit}. They are no verdict about a person.", width)
+    yield from wrapped(
+        f"These are shares and probabilities for {result.unit}. They do not prove that a certain person used a model.", width
+    )
 
 
 def _flag_lines(result: Detection, width: int) -> Iterator[str]:
@@ -70,9 +74,9 @@ def _flag_lines(result: Detection, width: int) -> Iterator[str]:
         return
     known = {length: rate for length, rate in flags.lengths.items() if rate is not None}
     if not known:
-        what = "records" if result.unit == "records" else "texts of one length"
+        what = "records" if result.unit == "records" else "texts of the same length"
         yield from wrapped(
-            f"No {result.unit[:-1]} can be flagged at a false-positive rate of {100 * flags.rate:g} %: that needs {flags.needed:,} human {what}; give more, or a larger --fpr.",
+            f"No {result.unit[:-1]} can be flagged at a false-positive rate of {100 * flags.rate:g} %, which needs {flags.needed:,} human {what}; give more human {result.unit}, or a larger --fpr.",
             width,
         )
         return
@@ -80,20 +84,20 @@ def _flag_lines(result: Detection, width: int) -> Iterator[str]:
     low, high = known[shortest].interval
     if result.unit == "records":
         yield from wrapped(
-            f"flagged: {flags.flagged:,} of {flags.judged:,} records, at a false-positive rate of {100 * flags.rate:g} %. The threshold rests on {known[shortest].n:,} "
-            f"independent human records, so that the real rate may be {100 * low:.2f} to {100 * high:.2f} %.",
+            f"flagged: {flags.flagged:,} of {flags.judged:,} records, at a false-positive rate of {100 * flags.rate:g} %. The threshold comes from {known[shortest].n:,} "
+            f"independent human records, so the true rate may be {100 * low:.2f} to {100 * high:.2f} %.",
             width,
         )
         return
     yield from wrapped(
-        f"flagged: {flags.flagged:,} of {flags.judged:,} texts with at least {shortest} words, at a false-positive rate of {100 * flags.rate:g} %. The threshold rests on "
-        f"{known[shortest].n:,} independent human texts, so that the real rate may be {100 * low:.2f} to {100 * high:.2f} %. Longer texts have thresholds of their own, up to {longest} words.",
+        f"flagged: {flags.flagged:,} of {flags.judged:,} texts with at least {shortest} words, at a false-positive rate of {100 * flags.rate:g} %. The threshold comes from "
+        f"{known[shortest].n:,} independent human texts, so the true rate may be {100 * low:.2f} to {100 * high:.2f} %. Longer texts have separate thresholds, up to {longest} words.",
         width,
     )
 
 
 def _declared_lines(result: Detection, width: int) -> Iterator[str]:
-    """What the data declare, and how many texts the detector contradicts."""
+    """Yield the declared authors, and the number of texts for which the detector contradicts them."""
     for line in declared_sentences(result):
         yield from wrapped(line, width)
 

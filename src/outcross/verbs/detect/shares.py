@@ -1,4 +1,4 @@
-"""The share of texts of each author, from log-ratios of the data and of the calibration samples."""
+"""Estimates of the share of each author, from log-ratios of the data and of the calibration samples."""
 
 from __future__ import annotations
 
@@ -26,31 +26,31 @@ from outcross.verbs.detect.work import Calibration
 METHOD = "moments of the likeliest share, Fieller over groups of texts"
 SEVERAL = "moments of the likeliest shares, delta over groups of texts"
 RATE = 0.05
-"""A mixture that fits as badly as that in so few of all sets is held to be none."""
+"""Level of the test that the data are a mixture of the calibration kinds; a smaller p-value means that they are not."""
 BINS = 10
-"""Bins of the log-ratio in the test of its histogram."""
+"""Number of bins of the log-ratio in the test of its histogram."""
 TOGETHER = 1 << 17
-"""Rows of ratios that are computed with together."""
+"""Number of rows of ratios that are processed together."""
 FEWEST = 30
-"""Texts of a set whose share is estimated, at least."""
+"""Minimum number of texts for an estimate of a share."""
 
 
 @dataclass(frozen=True)
 class Shares:
-    """What is known of the authors of some texts."""
+    """Shares of the authors of a set of texts."""
 
     n: int
-    """Texts that are long enough to be judged."""
+    """Number of texts that are long enough to be judged."""
     model: Estimate
-    """Written by a model."""
+    """Share written by a model."""
     edited: Estimate | None = None
-    """Written by people and edited by a model; None where no sample of such texts is given."""
+    """Share written by people and edited by a model; None without a sample of such texts."""
     human: Estimate | None = None
-    """Written by people; None where the share of models says it (1 less)."""
+    """Share written by people; None if it is 1 minus the share of models."""
 
     @property
     def people(self) -> Estimate:
-        """Written by people."""
+        """Share written by people."""
         if self.human is not None:
             return self.human
         assert self.model.low is not None and self.model.high is not None
@@ -58,10 +58,10 @@ class Shares:
 
 
 def shares(calibrated: Calibration, data: JudgedData, rows: np.ndarray) -> Shares:
-    """The shares of some rows of the data. NotApplicable where they are too few, or where the samples do not differ."""
+    """Return the shares for these rows of the data. Raises NotApplicable if there are too few rows, or if the samples do not differ."""
     rows = rows[data.is_judged[rows]]
     if rows.size < FEWEST:
-        raise NotApplicable(f"a share needs at least {FEWEST} that can be judged, there are {rows.size}")
+        raise NotApplicable(f"a share needs at least {FEWEST} that can be judged, got {rows.size}")
     _, groups = np.unique(data.groups[rows], return_inverse=True)
     if len(calibrated.detectors) == 1:
         return Shares(rows.size, _of_one(calibrated, data.ratios[rows, 0], groups))
@@ -69,7 +69,7 @@ def shares(calibrated: Calibration, data: JudgedData, rows: np.ndarray) -> Share
 
 
 def _of_one(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray) -> Estimate:
-    """The share of models. ratios: (n, folds), in single precision."""
+    """Return the share of models. `ratios` are (n, folds), in single precision."""
     start = most_likely_share(_by_rows(lambda some: np.exp(some).mean(axis=1), ratios))
     human, ai = calibrated.ratios[0][:2]
     return share_by_moments(
@@ -81,13 +81,16 @@ def _of_one(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray) -> 
 
 
 def _by_rows(function: Callable[[np.ndarray], np.ndarray], ratios: np.ndarray) -> np.ndarray:
-    """What a function makes of each row, (n,); of many rows in runs, so that memory holds one number a row. ratios: (n, folds) in single precision."""
+    """Apply a function to all rows of `ratios` (n, folds) and return its results, (n,). It works in batches of rows to limit the memory."""
     runs = [function(ratios[at : at + TOGETHER].astype(np.float64)) for at in range(0, len(ratios), TOGETHER)]
     return np.concatenate([np.zeros(0), *runs])
 
 
 def _of_several(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray) -> Shares:
-    """The shares of models and of editors: two moments, those of the likelihood's slopes at the likeliest shares, and the delta interval. ratios: (n, detectors, folds)."""
+    """Return the shares of models and of editors, from two moments with delta intervals. `ratios` are (n, detectors, folds).
+
+    The moments are the slopes of the likelihood at the likeliest shares.
+    """
     ratio = np.exp(ratios)
     start = _likeliest(ratio.mean(axis=2))
     mixed = _slopes(ratio, start).mean(axis=2)
@@ -100,7 +103,7 @@ def _of_several(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray)
     errors = covariance_of_means(sources, [sample.groups for sample in calibrated.samples])
     across = np.stack([mean - means[1] for mean in means[2:]], axis=1)  # (moments, sources)
     if np.linalg.cond(across) > 1e8:
-        raise NotApplicable("the samples of models and of edited texts cannot be told apart")
+        raise NotApplicable("the samples of models and of edited texts cannot be distinguished")
     inverse = np.linalg.inv(across)
     unclipped = inverse @ (means[0] - means[1])
     share = np.clip(unclipped, 0, 1)
@@ -117,7 +120,10 @@ def _of_several(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray)
 
 
 def _likeliest(ratio: np.ndarray) -> np.ndarray:
-    """The shares of each source but the first that maximise the likelihood, by expectation and maximisation, kept inside. ratio: (n, sources)."""
+    """Return the maximum-likelihood shares of all sources but the first, by expectation-maximisation. `ratio` is (n, sources).
+
+    The shares are limited to the inside of their range.
+    """
     share = np.full(ratio.shape[1], 1 / (ratio.shape[1] + 1))
     for _ in range(500):
         weights = share * ratio
@@ -129,20 +135,23 @@ def _likeliest(ratio: np.ndarray) -> np.ndarray:
 
 
 def _slopes(ratio: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """(r − 1)/(1 + Σ α (r − 1)) of each source. ratio: (n, sources, folds)."""
+    """Return (r − 1)/(1 + Σ α (r − 1)) for each source. `ratio` is (n, sources, folds)."""
     excess = ratio - 1
     return excess / (1 + (share[None, :, None] * excess).sum(axis=1, keepdims=True))
 
 
 def posteriors(calibrated: Calibration, data: JudgedData, share: float) -> np.ndarray:
-    """P(a model wrote it) of each text where models wrote this share, (n,); NaN where a text cannot be judged."""
+    """Return P(a model wrote the text) for each text, (n,), if models wrote this share of texts; NaN if a text cannot be judged."""
     inside = min(max(share, 1e-6), 1 - 1e-6)
     log_ratio = _by_rows(lambda some: some.mean(axis=1), data.ratios[:, 0])
     return 1 / (1 + np.exp(-(log_ratio + math.log(inside / (1 - inside)))))
 
 
 def counted(calibrated: Calibration, data: JudgedData) -> tuple[float, float | None]:
-    """The naive count of texts that look more like a model's than like people's, and that count adjusted for false alarms and misses (Forman 2008); None where there are as many false alarms as hits."""
+    """Return the share of texts that look more like a model's than a human text, and this share adjusted for false alarms and misses (Forman 2008).
+
+    The adjusted share is None if the rate of false alarms is at least the rate of hits.
+    """
     judged = data.is_judged
     flagged = float((data.ratios[judged, 0] > 0).mean())
     human, ai = (float((own > 0).mean()) for own in calibrated.ratios[0][:2])
@@ -150,11 +159,14 @@ def counted(calibrated: Calibration, data: JudgedData) -> tuple[float, float | N
 
 
 def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, float]]:
-    """P that a mixture of the two kinds of calibration texts looks as unlike them as the data, and by test: what the detector reads, and what it does not. NotApplicable where there are too few."""
+    """Return the p-value of the hypothesis that the data are a mixture of the kinds of calibration texts, and the p-values of both tests.
+
+    One test uses the features that the detector reads, the other uses features that it does not read. Raises NotApplicable if there are too few texts.
+    """
     rows = data.plain_rows[data.is_judged[data.plain_rows]]
     where = data.is_judged[data.plain_rows]
     if rows.size < FEWEST:
-        raise NotApplicable("too few can be judged")
+        raise NotApplicable("too few texts or records can be judged")
     _, groups = np.unique(data.groups[rows], return_inverse=True)
     of_groups = [groups, *(sample.groups for sample in calibrated.samples)]
     plain = [data.plain[where], *calibrated.plain]
@@ -172,6 +184,6 @@ def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, fl
 
 
 def checked_rate(rate: float) -> None:
-    """BadInput for a false-positive rate that is none."""
+    """Raise BadInput for a false-positive rate outside (0, 0.5]."""
     if not 0 < rate <= 0.5:
         raise BadInput(f"--fpr must be above 0 and at most 0.5, got {rate:g}; write 0.01 for one human text in a hundred")

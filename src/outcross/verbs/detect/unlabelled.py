@@ -1,4 +1,4 @@
-"""What can be said without samples of models: the least share of the data that the human sample cannot explain."""
+"""Detection without samples of models: the minimum share of the data that the human sample cannot explain."""
 
 from __future__ import annotations
 
@@ -24,15 +24,18 @@ if TYPE_CHECKING:
     from outcross.verbs.detect.question import DetectQuestion
 
 MOST = 20_000
-"""Texts or records of the data that are held against the human sample; of more a random sample."""
+"""Maximum number of texts or records of the data that are compared with the human sample; a random sample is used if there are more."""
 WARNING = (
-    "Without {unit} of models the share has a lower limit alone (positive and unlabelled): {unit} of models that look like the human sample cannot be seen, "
-    "and {unit} of people of another kind count as unlike it. _p_ai is cannot_tell; give --ai."
+    "Without {unit} of models the share has only a lower limit (positive and unlabelled): {unit} of models that resemble the human sample cannot be detected, "
+    "and human {unit} of another kind count as unlike it. _p_ai is cannot_tell; give --ai."
 )
 
 
 def data_sample(question: DetectQuestion) -> tuple[CalibrationSample, np.ndarray]:
-    """Texts of the data that are long enough, a random sample of many, and the state of each text as in `Detection.states`. The data are read twice, so that memory holds the sample alone."""
+    """Return a sample of the texts of the data that are long enough, and the state of each text as in `Detection.states`.
+
+    It is a random sample if there are many texts. The data are read twice, so that only the sample is in memory.
+    """
     source = opened(question.data, "data")
     column = text_column(source, question.text_column, "data")
     words = np.concatenate(
@@ -53,7 +56,7 @@ def data_sample(question: DetectQuestion) -> tuple[CalibrationSample, np.ndarray
 
 
 def records_sample(question: DetectQuestion, sets: RecordSets) -> tuple[CalibrationSample, np.ndarray]:
-    """Records of the data, a random sample of many, and the state of each, none of which is too short."""
+    """Return the records of the data, or a random sample if there are many, and the state of each record; no record is too short."""
     sizes = [batch.height for shard in sets.shards for batch in shard.opened().batches(None)]
     rows = _some(np.arange(sum(sizes)), question.seed)
     parts, start = [], 0
@@ -62,7 +65,7 @@ def records_sample(question: DetectQuestion, sets: RecordSets) -> tuple[Calibrat
             parts.append(sets.typed(batch[rows[(rows >= start) & (rows < start + batch.height)] - start]))
             start += batch.height
     if not rows.size:
-        raise BadInput("data hold no record; they are empty")
+        raise BadInput("the data are empty; give data with at least one record")
     sample = CalibrationSample("data", (), parts[0], np.full(rows.size, USUAL), _no_columns(), 0, 0)
     return replace(sample, content=all_of([replace(sample, content=part) for part in parts])), np.full(start, 2)
 
@@ -80,9 +83,10 @@ def _no_columns():
 def least_share(
     question: DetectQuestion, detector: Detector, human: CalibrationSample, data: CalibrationSample, states: np.ndarray
 ) -> Detection:
-    """The least share of another author, from a detector that tells the data from the human sample, each text or record scored by one that did not see its group. states: of all rows of the data.
+    """Return the minimum share of other authors, from a detector that distinguishes the data from the human sample.
 
-    BadInput where either is too small.
+    Each text or record is scored by a detector that did not see its group. `states` are those of all rows of the data. Raises BadInput if either sample
+    is too small.
     """
     own = _with_groups([human, data])
     for sample, what in zip(own, ("--human", "the data"), strict=True):

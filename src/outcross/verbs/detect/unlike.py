@@ -1,4 +1,4 @@
-"""What a detector does not read, and what tells that texts are not of the kind that it was calibrated on: letters, lengths and subjects."""
+"""Features that a detector does not read, which show whether texts are of the calibrated kind: letters, lengths and subjects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from outcross.detectors.pieces import CharacterArrays, Pieces, in_runs, is_among, pieces_of, spelling_of, spellings
 
 SUBJECTS = 16
-"""Directions in which the rarer words of a text are projected."""
+"""Number of directions on which the rarer words of a text are projected."""
 SIGNS = string.ascii_lowercase + string.digits
 TELLING = 50
 """Words and signs whose rates are compared, at most."""
@@ -22,11 +22,15 @@ LATIN = 0x24F
 PLAIN = len(SIGNS) + 4 + SUBJECTS
 """Plain features of a text."""
 CONTROLS = " \n\t,.;:!?'\"-–—’“”*#()•…"
-"""Punctuation and white space, as written, that the control detector counts."""
+"""Punctuation and white space that the control detector counts, without normalisation."""
 
 
 def plain_features(texts: Sequence[str], frequent: Sequence[str]) -> np.ndarray:
-    """Shares of letters and digits, capitals, other scripts, the log of the length, letters a word, and directions of the rarer words, (n, features)."""
+    """Return the plain features of texts, (n, features).
+
+    They are the shares of letters and digits, capitals and other scripts, the log of the length, the letters per word, and directions of the rarer
+    words.
+    """
     known = spellings(frequent)
     parts = [_plain(texts[first:end], known) for first, end in in_runs(texts)]
     return np.concatenate([np.zeros((0, PLAIN)), *parts])
@@ -101,13 +105,13 @@ def _plain(texts: Sequence[str], known: np.ndarray) -> np.ndarray:
 
 
 def _directions(pieces: Pieces, rows: np.ndarray) -> np.ndarray:
-    """A number of each word, whose bits are the signs of its directions, (rows,)."""
+    """Return a number for each word, whose bits are the signs of its directions, (rows,)."""
     _, first, which = np.unique(pieces.spelling[rows], return_index=True, return_inverse=True)
     return np.array([zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in pieces.strings(rows[first])], np.int64)[which]
 
 
 def _letters(characters: CharacterArrays) -> np.ndarray:
-    """How often each of `SIGNS` stands in each text, in either case, (n, signs)."""
+    """Count each of `SIGNS` in each text, in upper and lower case, (n, signs)."""
     places = np.full(128, len(SIGNS))
     places[[ord(sign) for sign in SIGNS]] = np.arange(len(SIGNS))
     place = np.where(characters.lower < 128, places[np.minimum(characters.lower, 127)], len(SIGNS))
@@ -116,7 +120,7 @@ def _letters(characters: CharacterArrays) -> np.ndarray:
 
 
 def common_shares(texts: Sequence[str], frequent: Sequence[str]) -> np.ndarray:
-    """The share of each text's words that are frequent ones, (n,).
+    """Return the share of frequent words among the words of each text, (n,).
 
     >>> common_shares(["the cat and the dog", "der Hund"], ["the", "and"]).tolist()
     [0.6, 0.0]
@@ -133,17 +137,17 @@ def common_shares(texts: Sequence[str], frequent: Sequence[str]) -> np.ndarray:
 
 
 def lengths_alone(raw: Sequence[str]) -> np.ndarray:
-    """What the first control detector reads: the logs of the characters and of the words, (n, 2)."""
+    """Return the features of the first control detector: the logs of the numbers of characters and of words, (n, 2)."""
     return np.log1p([[len(text), len(text.split())] for text in raw]).reshape(-1, 2)
 
 
 def signs_alone(raw: Sequence[str]) -> np.ndarray:
-    """What the second control detector reads: how many of each sign of punctuation and white space stand in a hundred characters, (n, signs)."""
+    """Return the features of the second control detector: the number of each punctuation or white-space sign per hundred characters, (n, signs)."""
     return np.array([[100 * text.count(sign) / max(len(text), 1) for sign in CONTROLS] for text in raw]).reshape(-1, len(CONTROLS))
 
 
 def control_area(features: np.ndarray, is_model: np.ndarray, fold: np.ndarray) -> float:
-    """The area under the ROC curve of logistic regression on these features, each text by a fit that did not see its group."""
+    """Return the area under the ROC curve of a logistic regression on these features. Each text is scored by a fit that did not see its group."""
     from sklearn.linear_model import LogisticRegression
 
     from outcross.statistics.prediction import area_under_the_curve

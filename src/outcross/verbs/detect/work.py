@@ -1,4 +1,4 @@
-"""The work of `detect`: calibrate a detector on samples of known authors, then judge the data by it (`reading`)."""
+"""Calibration of a detector on samples of known authors. `reading` then judges the data by it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from outcross.verbs.detect.unlike import (
 )
 
 ENOUGH_WORDS = 25
-"""Words of a text from which on its language is looked at."""
+"""Minimum number of words of a text for a check of its language."""
 UNUSUAL = 0.01
-"""The share of calibration texts that hold as few frequent words as a text that is held to be of another language."""
+"""Share of calibration texts with so few frequent words that they would count as texts of another language."""
 SUBJECTS, WORDS = "letters, lengths and subjects", "words that tell the samples apart"
-"""The names of two tests that data are a mixture of the samples, of texts."""
+"""The names of two tests that texts are a mixture of the samples."""
 COLUMNS = "means of the columns"
 """The name of the test for records."""
 LENGTHS_ALONE, SIGNS_ALONE = "length alone", "punctuation and white space alone"
@@ -40,25 +40,25 @@ LENGTHS_ALONE, SIGNS_ALONE = "length alone", "punctuation and white space alone"
 
 @dataclass(frozen=True, eq=False)
 class Judging:
-    """What judges texts or records. It can be sent to another process."""
+    """The calibrated detectors with all data for judging texts or records. It can be sent to another process."""
 
     detectors: tuple[CalibratedDetector, ...]
-    """Of models (and of editors) against people."""
+    """Detectors that distinguish models (and editors) from people."""
     weights: dict[int, np.ndarray]
-    """By words: one over the size of the group of each human excerpt."""
+    """For each length in words: one over the size of the group of each human excerpt."""
     folds: dict[int, np.ndarray]
-    """By words: the fold of each human excerpt."""
+    """For each length in words: the fold of each human excerpt."""
     frequent: tuple[str, ...]
-    """The frequent words of the samples; none where they hold records."""
+    """The frequent words of the samples; empty for records."""
     telling: tuple[str, ...]
-    """The words and signs whose rates differ most between the samples; none if they hold records."""
+    """The words and signs whose rates differ most between the samples; empty for records."""
     least_common: float
-    """The share of frequent words below which so few calibration texts are that a text is held to be of another language."""
+    """Share of frequent words below which a text counts as text of another language; only the share `UNUSUAL` of calibration texts is below it."""
 
     def chances(self, ratios: np.ndarray, length: int) -> np.ndarray:
-        """The share of human excerpts of this length that look at least as much like a model's, each fold's by its own detector. ratios: (n, folds). Returns (n,).
+        """Return the share of human excerpts of this length that look at least as much like a model's as each text, (n,).
 
-        A group of texts counts as one.
+        `ratios` are (n, folds), and excerpts of a fold are compared by the detector of this fold. A group of texts counts as one text.
         """
         excerpts, _ = self.detectors[0].excerpts[length]
         weights, fold = self.weights[length], self.folds[length]
@@ -69,7 +69,10 @@ class Judging:
         return (above + 1.0) / (float(weights.sum()) + 1.0)
 
     def plain(self, content: Content) -> np.ndarray:
-        """Return the features that show whether content is of the calibrated kind, (n, features): of records their points, of texts `PLAIN` features that no detector decides by and the rates of `telling`."""
+        """Return features that show whether content is of the calibrated kind, (n, features).
+
+        For texts these are `PLAIN` features that the detector does not use, and the rates of `telling`; for records they are their points.
+        """
         if isinstance(content, TypedRecords):
             return self.detectors[0].reader(content)
         return np.concatenate([plain_features(content, self.frequent), word_rates(content, self.telling)], axis=1)
@@ -82,24 +85,24 @@ class Judging:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Detectors of models (and of editors) against people, after samples of them."""
+    """Detectors that distinguish models (and editors) from people, calibrated on samples."""
 
     samples: tuple[CalibrationSample, ...]
-    """Of people first."""
+    """The samples; the first is the human sample."""
     folds: np.ndarray
     """The fold of each group."""
     judging: Judging
-    """A detector for each sample but the first, and what they judge by."""
+    """The detectors, one for each sample but the first, with all data for judging."""
     ratios: tuple[tuple[np.ndarray, ...], ...]
-    """By detector and sample: the log-ratio of each text, by a detector that did not see its group."""
+    """For each detector and sample: the log-ratio of each text, by a detector that did not see its group."""
     plain: tuple[np.ndarray, ...]
-    """By sample: `Judging.plain` of it."""
+    """The result of `Judging.plain` for each sample."""
     controls: dict[str, float]
-    """Areas under the ROC curve of detectors that read no word; none where there are records."""
+    """Areas under the ROC curve of the control detectors, which read no words; empty for records."""
     telling: tuple[str, ...]
-    """Columns that tell the author perfectly."""
+    """Columns that reveal the author perfectly."""
     linking: str
-    """A column whose values link both samples, where no column of groups was named; empty where there is none."""
+    """A column whose values seem to link both samples, if no column of groups was given; empty if there is none."""
 
     @property
     def human(self) -> CalibrationSample:
@@ -113,17 +116,17 @@ class Calibration:
         return self.folds[self.samples[sample].groups]
 
     def human_groups(self, rows: np.ndarray) -> int:
-        """How many groups some of the human texts are of."""
+        """Return the number of groups of these human texts."""
         return int(np.unique(self.human.groups[rows]).size)
 
     def lengths(self, rate: float) -> tuple[int, ...]:
-        """The lengths at which the human sample allows a threshold at this rate."""
+        """Return the lengths at which the human sample allows a threshold at this rate."""
         excerpts = self.detectors[0].excerpts
         return tuple(length for length in excerpts if self.human_groups(excerpts[length][1]) >= least_sample(rate))
 
 
 def calibration(detector: Detector, samples: Sequence[CalibrationSample], group: str | None, seed: int) -> Calibration:
-    """Detectors after samples of people and of others. BadInput where a sample is too small."""
+    """Calibrate detectors on samples of people and of other authors. Raises BadInput if a sample is too small."""
     groups = grouped(samples, group)
     bounds = np.cumsum([0, *(len(sample.content) for sample in samples)])
     own = [replace(sample, groups=groups[first:end]) for sample, first, end in zip(samples, bounds[:-1], bounds[1:], strict=True)]
@@ -159,22 +162,22 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
 
 
 def check_enough(sample: CalibrationSample, flag: str) -> None:
-    """BadInput where a sample has fewer than `FEWEST` groups."""
+    """Raise BadInput if a sample has fewer than `FEWEST` groups."""
     if (count := int(np.unique(sample.groups).size)) < FEWEST:
         what, more = (
-            ("records", "records") if isinstance(sample.content, TypedRecords) else (f"texts of {LEAST} words or more", "texts")
+            ("records", "records") if isinstance(sample.content, TypedRecords) else (f"texts of at least {LEAST} words", "texts")
         )
-        raise BadInput(f"{flag} has {count:,} independent {what}, and at least {FEWEST} are needed; add {more}")
+        raise BadInput(f"{flag} has {count:,} independent {what}, but {FEWEST} are needed; add {more}")
 
 
 def _group_weights(groups: np.ndarray) -> np.ndarray:
-    """One over the size of each text's group."""
+    """Return one over the size of each text's group."""
     _, own, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     return 1.0 / sizes[own]
 
 
 def _controls(samples: Sequence[CalibrationSample], folds: np.ndarray) -> dict[str, float]:
-    """The areas of the control detectors on the first two samples, which hold texts."""
+    """Return the areas of the control detectors on the first two samples, which must be texts."""
     raw = [text for sample in samples[:2] for text in sample.raw]
     is_model = np.arange(len(raw)) >= len(samples[0].raw)
     fold = folds[np.concatenate([sample.groups for sample in samples[:2]])]
@@ -185,7 +188,7 @@ def _controls(samples: Sequence[CalibrationSample], folds: np.ndarray) -> dict[s
 
 
 def _least_common(samples: Sequence[CalibrationSample], frequent: Sequence[str]) -> float:
-    """The quantile `UNUSUAL` of the share of frequent words, over calibration texts that are long enough."""
+    """Return the quantile `UNUSUAL` of the share of frequent words, over calibration texts that are long enough."""
     long = [
         text
         for sample in samples
