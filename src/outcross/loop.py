@@ -302,10 +302,10 @@ def _checked_against_weights(records: Any, shard: RecordRange, stored: Any, prom
         return records
     records = replace(records, decoded=records.decoded.some(RESCORED_TOKENS * len(records) / shard.total))
     rescored = stored.rescored(records, shard.draw, None if prompts is None else prompts.records, first=shard.first)
-    if not rescored.difference <= rescored.most:
+    if not rescored.difference <= rescored.max_difference:
         raise MachineGaveOut(
             f"what was written is not by the stored model: its log-probabilities differ by {rescored.difference:.3g} nats a token from those of the weights"
-            f" in the ledger (at most {rescored.most:g}); nothing of it is kept, run the same command again, and report it where it happens twice"
+            f" in the ledger (at most {rescored.max_difference:g}); nothing of it is kept, run the same command again, and report it where it happens twice"
         )
     return replace(records, decoded=None, rescored=rescored)
 

@@ -63,8 +63,8 @@ class Course:
     errors: np.ndarray  # (seeds, generations) standard errors; NaN where a reading has no interval
     why: str = ""
     """Why readings have no interval, where they have none."""
-    least: float = 0.0
-    """How large a value is at least where its rounding is asked: 1 after a logarithm, whose argument was rounded."""
+    min_magnitude: float = 0.0
+    """The smallest magnitude that rounding errors are computed for: 1 after a logarithm, because its argument was rounded."""
 
     @property
     def generations(self) -> int:
@@ -85,7 +85,7 @@ class Course:
 
     def rounding(self, weights: np.ndarray) -> float:
         """The width of rounding of a weighted sum over generations."""
-        return rounding(*(np.abs(weights) * np.maximum(np.abs(self.values).max(axis=0), self.least)).tolist())
+        return rounding(*(np.abs(weights) * np.maximum(np.abs(self.values).max(axis=0), self.min_magnitude)).tolist())
 
     def at(self, generation: int) -> Interval:
         """The reading of one generation; -1 is the last."""
@@ -134,7 +134,7 @@ class Course:
         """The natural logarithm; NotApplicable where a value is not above 0."""
         if self.values.min() <= 0:
             raise NotApplicable(f"a value of {self.values.min():g} has no logarithm")
-        return replace(self, values=np.log(self.values), errors=self.errors / self.values, least=1.0)
+        return replace(self, values=np.log(self.values), errors=self.errors / self.values, min_magnitude=1.0)
 
     def over(self, other: Course) -> Course:
         """The ratio to another course, errors to first order."""
@@ -145,7 +145,7 @@ class Course:
 
     def minus(self, other: Course) -> Course:
         """The difference from another course, errors added as if independent; it is rounded as its larger term is."""
-        larger = max(self.least, float(np.abs(self.values).max()), float(np.abs(other.values).max()))
+        larger = max(self.min_magnitude, float(np.abs(self.values).max()), float(np.abs(other.values).max()))
         return Course(self.values - other.values, np.hypot(self.errors, other.errors), self.why or other.why, larger)
 
     def until(self, generation: int) -> Course:

@@ -65,7 +65,7 @@ class Slope:
     """What tells these arms from others that differ in the same setting (`replace`); empty where there are none."""
     quantity: str
     measure: str
-    of: str = ""
+    relation: str = ""
     """What was fitted: `ln speed against ln human.rows`."""
     is_exponent: bool = False
     """Whether both are logarithms, so that the slope is the exponent of a power law."""
@@ -261,7 +261,7 @@ def _fitted(unfitted: Slope, quantities: Sequence[Quantity]) -> Slope:
     no_exponent = None if scale.is_log and is_log_setting else why or f"{unfitted.setting} = {settings.min():g} has no logarithm"
     return replace(
         unfitted,
-        of=f"{'ln ' * scale.is_log}{name} against {'ln ' * is_log_setting}{unfitted.setting}",
+        relation=f"{'ln ' * scale.is_log}{name} against {'ln ' * is_log_setting}{unfitted.setting}",
         is_exponent=no_exponent is None,
         slope=estimate(line, quantities, scale),
         bend=estimate(bow, quantities, scale) if values > LEAST else None,

@@ -42,7 +42,7 @@ risk: how much worse the model predicts or estimates; spread: how much varies; t
 separate things (groups, modes, states); support: what of the human data is still reached; diversity: how many different things there are;
 invention: what no human data have; decoding: what the way of sampling loses."""
 
-Of = Literal["ratio", "difference"]
+MarginKind = Literal["ratio", "difference"]
 Change = Literal["mass", "variance", "scale", "association"]
 
 ASPECTS: Mapping[str, str] = {
@@ -79,9 +79,9 @@ class Page:
     worse: Worse | Literal["either"] | None = None
     """Which way is worse: either, where there is a tolerance on both sides of what is healthy; None where neither direction is worse by itself."""
     margin: float | None = None
-    """The tolerance: a factor of what real data show (`of` is "ratio"), or a distance from it (`of` is "difference").
+    """The tolerance: a factor of what real data show (`margin_kind` is "ratio"), or a distance from it (`margin_kind` is "difference").
     None where a reading is not judged."""
-    of: Of = "ratio"
+    margin_kind: MarginKind = "ratio"
     range: tuple[float, float] | None = None
     """The least and the greatest value that it can take; None where its unit says so (`values`)."""
     change: Change = "mass"
@@ -102,7 +102,7 @@ class Page:
         known = {
             "role": get_args(Role),
             "worse": (*get_args(Worse), "either", None),
-            "of": get_args(Of),
+            "margin_kind": get_args(MarginKind),
             "change": get_args(Change),
         }
         for name, allowed in known.items():
@@ -129,10 +129,10 @@ class Page:
     @property
     def values_in_words(self) -> str:
         """The range of its values, as people read it."""
-        least, most = self.values
-        if math.isinf(least) and math.isinf(most):
+        smallest, largest = self.values
+        if math.isinf(smallest) and math.isinf(largest):
             return "any number"
-        return f"{least:g} to {most:g}" if math.isfinite(most) else f"{least:g} or more"
+        return f"{smallest:g} to {largest:g}" if math.isfinite(largest) else f"{smallest:g} or more"
 
     def on_side_of(self, estimate: Estimate, null: Null | None) -> Page:
         """The page by which an estimate is judged: where either way is worse, the way in which its interval reaches farther.
@@ -143,7 +143,7 @@ class Page:
         if self.worse != "either" or healthy is None:
             return self
         low, high = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
-        reaches_up = high - healthy >= healthy - low if self.of == "difference" else high * low >= healthy**2
+        reaches_up = high - healthy >= healthy - low if self.margin_kind == "difference" else high * low >= healthy**2
         return replace(self, worse="larger" if reaches_up else "smaller")
 
     def limit(self, null: Null | None, margin: float) -> float | None:
@@ -151,7 +151,7 @@ class Page:
         healthy = self.healthy_value(null)
         if healthy is None:
             return None
-        if self.of == "ratio":
+        if self.margin_kind == "ratio":
             return healthy * (margin if self.worse == "smaller" else 1 / margin)
         return healthy - margin if self.worse == "smaller" else healthy + margin
 

@@ -35,8 +35,8 @@ class Columns(OfTables):
     sketch is told, and every other whose adjusted p is at most 5 %. Where every column is there and within the cap, there is nothing to tell.
     """
 
-    most: Annotated[int, Field(ge=1)] = 200
-    """Sketches told of, those with the smallest p first."""
+    max_sketches: Annotated[int, Field(ge=1)] = 200
+    """The largest number of sketches that are reported, those with the smallest p first."""
 
     aspect = "structure"
     by_default = False  # a run compares records of one make: no column can be absent or too many
@@ -67,7 +67,7 @@ class Columns(OfTables):
         p = parts.p
         order = np.argsort(p, kind="stable")
         adjusted = holm(p[order])
-        shown = max(1, min(self.most, int(np.searchsorted(adjusted, LEVEL, side="right"))))
+        shown = max(1, min(self.max_sketches, int(np.searchsorted(adjusted, LEVEL, side="right"))))
         for place in range(shown):
             yield parts.reading(int(order[place]), float(adjusted[place]), columns)
 

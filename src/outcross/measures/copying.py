@@ -60,17 +60,17 @@ class Copying(OfTables):
         "exact": Page(
             "CP1", "exact copies", "Share of synthetic records equal to a reference record in every column. Copies take nothing away, so they are no loss; but fresh human data have fewer, and a copy adds nothing and counts twice.",
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", records=(930, "records that people never repeat"), is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (what fresh human records repeat); Alaa et al., ICML 2022, arXiv 2102.08921 (authenticity)",
+            margin=0.01, worse="larger", margin_kind="difference", records=(930, "records that people never repeat"), is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (what fresh human records repeat); Alaa et al., ICML 2022, arXiv 2102.08921 (authenticity)",
         ),
         "near": Page(
             "CP2", "near copies", "Share of synthetic records that lie nearer to a reference record than to any of as many holdout records; one half where nothing is copied, whatever the temperature. A tenth of near copies makes it .55. No loss, as for exact copies.",
             unit="fraction", healthy=0.5, collapsed="rises towards 1",
-            margin=0.05, worse="larger", of="difference", records=(1_070, "records that are each nearest to a human one of its own"), is_invention=True, role="copying", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout)",
+            margin=0.05, worse="larger", margin_kind="difference", records=(1_070, "records that are each nearest to a human one of its own"), is_invention=True, role="copying", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout)",
         ),
         "closest": Page(
             "CP7", "near copies among the closest records", "Among the 5 % of synthetic records that lie closest to human ones, in units of that record's own distance to its nearest human neighbour: how many more lie nearer to a reference than to a holdout record, as a share of all synthetic records. No loss, as for exact copies.",
             unit="fraction", range=(-CLOSEST, CLOSEST), healthy=0.0, collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", records=(5_500, "records that are each nearest to a human one of its own"), is_invention=True, role="copying", paper="Platzer and Reutterer, 2021; Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
+            margin=0.01, worse="larger", margin_kind="difference", records=(5_500, "records that are each nearest to a human one of its own"), is_invention=True, role="copying", paper="Platzer and Reutterer, 2021; Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
         ),
     }  # fmt: skip
 

@@ -68,8 +68,8 @@ class Diversity(OfTables):
     """Records a side among which near duplicates are looked for, at most, drawn at random."""
     draws: Annotated[int, Field(ge=19, le=10_000)] = 499
     """Labels drawn over human records."""
-    most: Annotated[int, Field(ge=0)] = INSIDE
-    """Groups of a column that are looked into, those with most human records first."""
+    max_groups: Annotated[int, Field(ge=0)] = INSIDE
+    """The largest number of groups of a column that are looked into, those with most human records first."""
 
     aspect = "diversity"
     pages = {
@@ -106,7 +106,7 @@ class Diversity(OfTables):
         "copied_values": Page(
             "DI7", "values taken over", "Share of the values of a column of numbers that stand in the reference digit by digit, against what fresh human values show. Synthetic values that are all copied come from marginals that are not modelled: no loss of variance will show.",
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.1, worse="larger", of="difference", is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (what fresh human values repeat)",
+            margin=0.1, worse="larger", margin_kind="difference", is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (what fresh human values repeat)",
         ),
     }  # fmt: skip
 
@@ -127,7 +127,7 @@ class Diversity(OfTables):
             yield from self._inside(evidence, column, rng)
 
     def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
-        for value in largest(evidence, column)[: self.most]:
+        for value in largest(evidence, column)[: self.max_groups]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
             about = inside.reference.frame.height / max(1, evidence.reference.frame.height)
             for reading in _all_inside(inside, column, rng):

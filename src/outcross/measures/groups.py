@@ -32,8 +32,8 @@ class Groups(OfTables):
     Groups are the values of the columns named as such (`--groups sex,race`); a value that no human record has is no group here (tails finds it).
     """
 
-    most: Annotated[int, Field(ge=1)] = 200
-    """Groups and intersections looked at, those with most human records first."""
+    max_groups: Annotated[int, Field(ge=1)] = 200
+    """The largest number of groups, or of intersections of the same columns, that are looked at, those with most human records first."""
 
     aspect = "groups"
     pages = {
@@ -65,7 +65,7 @@ class Groups(OfTables):
     def _shares(self, columns: tuple[str, ...], synthetic: dict[tuple, int], reference: dict[tuple, int]) -> Iterator[Reading]:
         n, m = sum(synthetic.values()), sum(reference.values())
         ordered = sorted(reference, key=lambda group: (-reference[group], group))
-        for group in ordered[: self.most]:
+        for group in ordered[: self.max_groups]:
             count, human = synthetic.get(group, 0), reference[group]
             reading = read_with_null(
                 "share",
@@ -74,13 +74,15 @@ class Groups(OfTables):
                 group=named(columns, group),
             )
             yield replace(reading, about=human / m)
-        if len(ordered) > self.most:
+        if len(ordered) > self.max_groups:
             yield unread(
-                "share", f"the {len(ordered) - self.most} smallest of {len(ordered)} groups are left out", column="+".join(columns)
+                "share",
+                f"the {len(ordered) - self.max_groups} smallest of {len(ordered)} groups are left out",
+                column="+".join(columns),
             )
 
     def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
-        for value in largest(evidence, column)[: self.most]:
+        for value in largest(evidence, column)[: self.max_groups]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
             if inside.drawn.rows and inside.reference.rows:
                 about = inside.reference.rows / evidence.reference.frame.height

@@ -66,8 +66,8 @@ class LexicalDiversity(OfTexts):
     the ratio says what part of human text is missing, as for other ratios (`measures.severity`), and so it does for the likeness of texts and the variety inside one.
     """
 
-    most: Annotated[int, Field(ge=0)] = INSIDE
-    """Groups of a column whose language is read, those with most human records first."""
+    max_groups: Annotated[int, Field(ge=0)] = INSIDE
+    """The largest number of groups of a column whose language is read, those with most human records first."""
 
     aspect = "diversity"
     pages = {
@@ -114,12 +114,12 @@ class LexicalDiversity(OfTexts):
         "repetition": Page(
             "DI18", "repetition", "1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of a text's word n-grams that it has said before, over all texts; of the first 50 words of each, or fewer where half of the texts are shorter.",
             unit="fraction", healthy="what human text shows", collapsed="towards 1",
-            margin=0.02, worse="larger", of="difference", role="quality", paper="Drayson et al., arXiv 2502.15654; Welleck et al., ICLR 2020",
+            margin=0.02, worse="larger", margin_kind="difference", role="quality", paper="Drayson et al., arXiv 2502.15654; Welleck et al., ICLR 2020",
         ),
         "known_words": Page(
             "DI19", "known words", "Share of the running words that occur in human text: in the reference, or in half of it where there is no holdout, whose other half then shows what fresh human text does.",
             unit="fraction", healthy="what fresh human text shows", collapsed="falls where words are made up",
-            margin=0.02, worse="smaller", of="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1: the high tail of perplexity",
+            margin=0.02, worse="smaller", margin_kind="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1: the high tail of perplexity",
         ),
     }  # fmt: skip
     pages |= {
@@ -139,13 +139,13 @@ class LexicalDiversity(OfTexts):
     def _plain(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
         for column in evidence.reference.of_kind("text"):
             yield from _richness(column, written(evidence, column), rng)
-        yield from inside_groups(evidence, self.most, "vocabulary_ratio", lambda column, sides: _richness(column, sides, rng))
+        yield from inside_groups(evidence, self.max_groups, "vocabulary_ratio", lambda column, sides: _richness(column, sides, rng))
 
     def _beyond(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
         for column in evidence.reference.of_kind("text"):
             yield from _beyond_prompts(column, written_beside_prompts(evidence, column), rng)
         read = lambda column, sides: _beyond_prompts(column, sides, rng)  # noqa: E731
-        yield from inside_groups(evidence, self.most, "vocabulary_ratio" + BEYOND, read, prompted=True)
+        yield from inside_groups(evidence, self.max_groups, "vocabulary_ratio" + BEYOND, read, prompted=True)
 
 
 def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
@@ -260,7 +260,7 @@ def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Ge
     words, of_texts, drawn = synthetic.beside(human, size, rng)
     number = int(of_texts.max()) + 1
     if min(drawn, number - drawn) < 2:
-        raise NotApplicable(f"{drawn} and {number - drawn} {synthetic.of}, labels are drawn from 2 a side")
+        raise NotApplicable(f"{drawn} and {number - drawn} {synthetic.cluster_kind}, labels are drawn from 2 a side")
     said = words.own
     is_human = of_texts[said.blocks] >= drawn
     if not is_human.any():
@@ -281,7 +281,7 @@ def _variety(text: Writing) -> Estimate:
     if long.size < FEWEST:
         raise NotApplicable(f"{long.size} texts have {LONG} words or more, their variety needs {FEWEST}")
     chosen = text.take(long[:20_000])
-    return average(Mtld()(chosen.texts), chosen.documents, text.of)
+    return average(Mtld()(chosen.texts), chosen.documents, text.cluster_kind)
 
 
 def _span(synthetic: Writing, human: Writing) -> int:
@@ -296,7 +296,7 @@ def _repetition(synthetic: Writing, human: Writing, span: int) -> tuple[Estimate
 
 def _first_words(text: Writing, span: int) -> Sample:
     words, rows = text.texts.words.first_of_each(span)
-    return Sample(words, text.documents[rows], text.of)
+    return Sample(words, text.documents[rows], text.cluster_kind)
 
 
 def _known(sides: Mapping[str, Writing], rng: np.random.Generator) -> tuple[Estimate, Null]:
@@ -309,7 +309,10 @@ def _known_in(text: Sample, human: Writing) -> Estimate:
     words = text.words.own
     is_known = words.are_in([human.whole.texts.words])[words.ids]
     return share(
-        text.spread(np.bincount(words.blocks[is_known], minlength=words.n)), text.spread(words.per_block), "words", text.of
+        text.spread(np.bincount(words.blocks[is_known], minlength=words.n)),
+        text.spread(words.per_block),
+        "words",
+        text.cluster_kind,
     )
 
 

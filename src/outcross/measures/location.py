@@ -22,7 +22,7 @@ class Location(OfTables):
         "location": Page(
             "SP10", "location", "Share of pairs of a synthetic and a human record in which the synthetic number is the larger one, ties counted half. The tolerance is a tenth of a standard deviation of a normal column; the note has the shift of the median in the column's own unit.",
             unit="fraction", healthy=0.5, collapsed="away from a half",
-            margin=0.028, worse="either", of="difference", records=(2_203, "normal numbers"), role="spread", paper="Brunner and Munzel, Biom. J. 42:17, 2000",
+            margin=0.028, worse="either", margin_kind="difference", records=(2_203, "normal numbers"), role="spread", paper="Brunner and Munzel, Biom. J. 42:17, 2000",
         ),
     }  # fmt: skip
 

@@ -48,8 +48,8 @@ class RareWords(OfTexts):
     a text, it does not count in that text, on both sides. As many words were written on both sides, so that a model that only copies keeps nothing.
     """
 
-    most: Annotated[int, Field(ge=0)] = INSIDE
-    """Groups of a column whose rare words are looked up, those with most human records first."""
+    max_groups: Annotated[int, Field(ge=0)] = INSIDE
+    """The largest number of groups of a column whose rare words are looked up, those with most human records first."""
 
     aspect = "tails"
     pages = {
@@ -75,7 +75,7 @@ class RareWords(OfTexts):
             sides = (written_beside_prompts if beside else written)(evidence, column)
             yield from _survivals(page, column, sides, rng)
         yield from inside_groups(
-            evidence, self.most, page, lambda column, sides: _survivals(page, column, sides, rng), prompted=beside
+            evidence, self.max_groups, page, lambda column, sides: _survivals(page, column, sides, rng), prompted=beside
         )
 
 

@@ -78,8 +78,8 @@ class Regions(OfTables):
     show smaller regions, and thinner ones.
     """
 
-    most: Annotated[int, Field(ge=1, le=100)] = 20
-    """Regions that are named, at most."""
+    max_regions: Annotated[int, Field(ge=1, le=100)] = 20
+    """The largest number of regions that are named, the surest to be thinned out first."""
 
     aspect = "coverage"
     by_default = False
@@ -101,13 +101,13 @@ class Regions(OfTables):
             return
         surely = surely_thinned(every)
         note = f"{len(every)} region{'s' * (len(every) != 1)} looked at, each in a third of the records that did not propose it"
-        for region in surely[: self.most] or [_worst(every)]:
+        for region in surely[: self.max_regions] or [_worst(every)]:
             explained = f"; the change of {region.explained_by} alone explains it" if region.explained_by else ""
             yield Reading(
                 "region", region.ratio, region.null, at=region.rule, note=note + explained, about=region.human_share,
                 explained_by=region.explained_by,
             )  # fmt: skip
-        for region in surely[: self.most]:
+        for region in surely[: self.max_regions]:
             rows = _exemplars(region, evidence.reference.frame.height)
             why = f"in a region that is thinned out: {region.rule}"
             yield PointedRegion("reference", rows, np.full(rows.size, 1 - region.ratio.value), why, region)
@@ -155,7 +155,7 @@ def facets_of(reference: Table, synthetic: Table) -> Iterator[Facet]:
             yield from _some(of_categories(column, places, names.to_list()))
         elif kind == "vector":
             values = np.concatenate([_means(side) for side in both])
-            yield from _some(of_numbers(column, values, subject="mean"))
+            yield from _some(of_numbers(column, values, feature="mean"))
         elif kind == "text":
             yield from _of_texts(column, _texts(pl.concat(both)))
 
@@ -193,9 +193,9 @@ def _texts(values: Any) -> Texts:
 
 
 def _of_texts(column: str, texts: Texts) -> Iterator[Facet]:
-    yield from _some(of_numbers(column, texts.words.per_block.astype(float), subject="words"))
+    yield from _some(of_numbers(column, texts.words.per_block.astype(float), feature="words"))
     lines = np.array([text.count("\n") + 1 for text in texts], dtype=float)
-    yield from _some(of_numbers(column, lines, subject="lines"))
+    yield from _some(of_numbers(column, lines, feature="lines"))
     inside = texts.words.kinds_inside
     said = np.bincount(inside.ids, minlength=len(texts.words.spellings)) / max(1, len(texts))
     ranked = np.argsort(-said, kind="stable")
@@ -208,7 +208,7 @@ def _of_texts(column: str, texts: Texts) -> Iterator[Facet]:
 def _of_word(column: str, places: np.ndarray, word: str) -> Facet | None:
     if places.min() == places.max():
         return None
-    return Facet(column, (places + 1).astype(np.int16), 3, is_ordered=False, names=(word,), of="word")
+    return Facet(column, (places + 1).astype(np.int16), 3, is_ordered=False, names=(word,), feature="word")
 
 
 def points_of(reference: Table, synthetic: Table, rng: np.random.Generator) -> Points | None:

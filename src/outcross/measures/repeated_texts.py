@@ -35,12 +35,12 @@ class RepeatedTexts(OfTexts):
         "repeated_texts": Page(
             "DI8", "texts said again", "Share of texts that stand, to the character, elsewhere in the set, against as many human texts.",
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", role="diversity", paper="Lee et al., Deduplicating Training Data, ACL 2022, arXiv 2107.06499",
+            margin=0.01, worse="larger", margin_kind="difference", role="diversity", paper="Lee et al., Deduplicating Training Data, ACL 2022, arXiv 2107.06499",
         ),
         "alike_texts": Page(
             "DI9", "texts nearly said again", "Share of texts (of five words at least) that share 70 % of their runs of five words with another of the set (Jaccard), against as many human texts.",
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", role="diversity", paper="Broder, 1997; Lee et al., ACL 2022, arXiv 2107.06499",
+            margin=0.01, worse="larger", margin_kind="difference", role="diversity", paper="Broder, 1997; Lee et al., ACL 2022, arXiv 2107.06499",
         ),
     }  # fmt: skip
 

@@ -61,17 +61,17 @@ class Structure(OfTables):
         "correlation": Page(
             "ST1", "rank correlation", "Spearman's correlation of two columns of numbers (by tenths of the values of both sets) less the human one, in the human one's direction: below 0 it is weaker.",
             unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
-            margin=0.05, worse="smaller", of="difference", role="structure", paper="Spearman, Am. J. Psychol. 15:72, 1904; Shimabucoro et al., arXiv 2407.01490 (what is inherited is a profile)",
+            margin=0.05, worse="smaller", margin_kind="difference", role="structure", paper="Spearman, Am. J. Psychol. 15:72, 1904; Shimabucoro et al., arXiv 2407.01490 (what is inherited is a profile)",
         ),
         "correlation_ratio": Page(
             "ST2", "correlation ratio", "Square root of the share of the variance of a number's ranks that lies between the categories of another column, less the human one: below 0 the categories say less.",
             unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
-            margin=0.05, worse="smaller", of="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
+            margin=0.05, worse="smaller", margin_kind="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
         ),
         "cramer": Page(
             "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories (the human set's 12 commonest, the rest as one) less the human one, both on the human set's categories: below 0 they say less of each other.",
             unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
-            margin=0.05, worse="smaller", of="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
+            margin=0.05, worse="smaller", margin_kind="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
         ),
         "tail_dependence": Page(
             "ST4", "tail dependence", "Share of records in the outermost 5 % of both of two columns, each by its own set's ranks, ties shared out evenly (checkerboard copula), over the human share: what a copula without tail dependence loses while every column keeps its values.",
@@ -81,17 +81,17 @@ class Structure(OfTables):
         "missing": Page(
             "ST5", "missing values", "Share of missing values of a column less the human share: below 0 gaps have been filled that people leave.",
             unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
-            margin=0.02, worse="smaller", of="difference", records=(4_400, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+            margin=0.02, worse="smaller", margin_kind="difference", records=(4_400, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "gone_missing": Page(
             "ST6", "values gone missing", "Share of missing values of a column less the human share: above 0 values are gone.",
             unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
-            margin=0.02, worse="larger", of="difference", records=(5_200, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+            margin=0.02, worse="larger", margin_kind="difference", records=(5_200, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "autocorrelation": Page(
             "ST7", "autocorrelation", "Mean autocorrelation of the series at a lag less the human one, in the human one's direction: below 0 a value says less of a later one.",
             unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
-            margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970",
+            margin=0.1, worse="smaller", margin_kind="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970",
         ),
         "band": Page(
             "ST8", "power in a band", "Mean share of the power of the series in a band of frequencies over the human share: smoothing takes the fast ones, shuffling the slow ones.",
@@ -111,17 +111,17 @@ class Structure(OfTables):
         "entropy_rate": Page(
             "ST11", "entropy rate", "Mean entropy of the next fifth of a series' own values given the present one, over that of a fair die, less the human one: above 0 what comes next is less determined.",
             unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above what is healthy",
-            margin=0.05, worse="larger", of="difference", role="structure", paper="Shannon, Bell Syst. Tech. J. 27:379, 1948",
+            margin=0.05, worse="larger", margin_kind="difference", role="structure", paper="Shannon, Bell Syst. Tech. J. 27:379, 1948",
         ),
         "transitions": Page(
             "ST12", "transitions", "Total variation distance between the mean shares of moves from which fifth of a series' own values to which.",
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.05, worse="larger", of="difference", role="structure", paper="Billingsley, Ann. Math. Stat. 32:12, 1961",
+            margin=0.05, worse="larger", margin_kind="difference", role="structure", paper="Billingsley, Ann. Math. Stat. 32:12, 1961",
         ),
         "lasting": Page(
             "ST13", "autocorrelation at longer lags", "Mean autocorrelation of the series less the human one, in the human one's direction, at the lag from 3 to a third of their length at which most is lost: what shuffled stretches lose while each value still goes with the next.",
             unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below what is healthy",
-            margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970; Westfall and Young, Resampling-Based Multiple Testing, 1993 (the worst of several)",
+            margin=0.1, worse="smaller", margin_kind="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970; Westfall and Young, Resampling-Based Multiple Testing, 1993 (the worst of several)",
         ),
     }  # fmt: skip
 

@@ -45,12 +45,12 @@ class VerbatimCopies(OfTexts):
         "verbatim": Page(
             "CP3", "texts taken over", "Share of texts (of eight words at least) half of whose runs of eight words stand in the reference, against what fresh human texts show.",
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Brown et al., arXiv 2005.14165, appendix C (runs of words); Lee et al., ACL 2022, arXiv 2107.06499",
+            margin=0.01, worse="larger", margin_kind="difference", is_invention=True, role="copying", paper="Brown et al., arXiv 2005.14165, appendix C (runs of words); Lee et al., ACL 2022, arXiv 2107.06499",
         ),
         "longest_run": Page(
             "CP4", "long runs taken over", "Share of texts whose longest run of words that stands in the reference is as long as that of the 1 % of fresh human texts that take most over, at least eight words.",
             unit="fraction", healthy="what real data of this size show", collapsed="rises above what is healthy",
-            margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
+            margin=0.01, worse="larger", margin_kind="difference", is_invention=True, role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
         ),
     }  # fmt: skip
 
@@ -116,7 +116,7 @@ class Copied:
     longest: np.ndarray
     """Words of the longest stretch that stands there, (texts,)."""
     documents: np.ndarray
-    of: str
+    cluster_kind: str
     """What the documents are called."""
     worth: float
     """How many independent texts each is worth, in (0, 1]."""
@@ -129,7 +129,7 @@ class Copied:
         """The share of texts that are taken over."""
         if not len(self):
             raise NotApplicable(f"no text has {RUN} words")
-        return clusters.share(*_by_document(self.documents, self.share >= HALF), "texts", self.of)
+        return clusters.share(*_by_document(self.documents, self.share >= HALF), "texts", self.cluster_kind)
 
     def taken(self, human: Copied) -> tuple[Estimate, Null]:
         return self._more(human, self.share >= HALF, human.share >= HALF)
@@ -146,7 +146,7 @@ class Copied:
                 f"{len(self)} synthetic and {len(human)} human texts have {RUN} words, copies are compared from {FEWEST}"
             )
         (hits, sizes), (human_hits, human_sizes) = _by_document(self.documents, own), _by_document(human.documents, others)
-        estimate = clusters.share(hits, sizes, "texts", self.of)
+        estimate = clusters.share(hits, sizes, "texts", self.cluster_kind)
         n = max(1.0, clusters.effective_size(hits, sizes))
         m = max(1.0, human.worth * clusters.effective_size(human_hits, human_sizes))
         usual = float(others.mean())

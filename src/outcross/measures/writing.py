@@ -35,7 +35,7 @@ class Writing:
     texts: Texts
     documents: np.ndarray
     """The document of each text as a number 0, 1, …, (n,)."""
-    of: str
+    cluster_kind: str
     """What the documents are called: documents where the data say which, else records."""
     note: str = ""
     """What is a sample of what."""
@@ -46,11 +46,11 @@ class Writing:
     @cached_property
     def sample(self) -> Sample:
         """Its words, with what is independent."""
-        return Sample(self.texts.words, self.documents, self.of)
+        return Sample(self.texts.words, self.documents, self.cluster_kind)
 
     def take(self, at: np.ndarray) -> Writing:
         """The texts at these places, in that order."""
-        return Writing(self.rows[at], self.texts.take(at.tolist()), _numbered(self.documents[at]), self.of, self.note)
+        return Writing(self.rows[at], self.texts.take(at.tolist()), _numbered(self.documents[at]), self.cluster_kind, self.note)
 
     @cached_property
     def whole(self) -> Writing:
@@ -209,7 +209,7 @@ def notes(*sides: Writing) -> str:
 
 def called(*sides: Writing) -> str:
     """What is independent on all sides: documents if any side knows them."""
-    return "documents" if any(side.of == "documents" for side in sides) else "records"
+    return "documents" if any(side.cluster_kind == "documents" for side in sides) else "records"
 
 
 __all__: Sequence[str] = ["Writing", "called", "notes", "prompted_writings", "writings", "writings_inside"]

@@ -38,8 +38,8 @@ class Facet:
     """Of a category: what the codes from 1 stand for; the last code stands for all others."""
     values: np.ndarray | None = None
     """Of a number: the values of the records, (records,)."""
-    of: str = ""
-    """What of the column it is about: "" its value; "words", "mean" … where that is a number taken from a text or a vector."""
+    feature: str = ""
+    """The feature of the column that it is about: "" its value; "words", "mean" … where that is a number taken from a text or a vector."""
     written: Callable[[float], str] | None = None
     """How people write a value of the column, where that is not the number itself (dates)."""
 
@@ -51,8 +51,8 @@ class Condition:
     column: str
     kind: Literal["interval", "among", "none_of", "missing", "like"]
     """interval: a number from `at_least` to below `below`; among: a category that is one of `values`; none_of: one that is none of them; missing: no value."""
-    of: str = ""
-    """What of the column it is about: "" its value, "word" whether a text holds the word in `values`, else a number that is taken from a text or a vector."""
+    feature: str = ""
+    """The feature of the column that it is about: "" its value, "word" whether a text holds the word in `values`, else a number that is taken from a text or a vector."""
     at_least: float | None = None
     below: float | None = None
     values: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Condition:
     """The condition in words, as in "age < 26"."""
 
 
-def of_numbers(column: str, values: np.ndarray, subject: str = "", written: Callable[[float], str] | None = None) -> Facet | None:
+def of_numbers(column: str, values: np.ndarray, feature: str = "", written: Callable[[float], str] | None = None) -> Facet | None:
     """A number (NaN where missing) cut at quantiles, a value that many records share apart; None where all values are one."""
     is_there = np.isfinite(values)
     distinct, counts = np.unique(values[is_there], return_counts=True)
@@ -75,10 +75,10 @@ def of_numbers(column: str, values: np.ndarray, subject: str = "", written: Call
         is_full = counts >= share
         starts = distinct[(np.diff(np.floor(before / share), prepend=-1) > 0) | is_full | np.concatenate(([False], is_full[:-1]))]
     codes = np.where(is_there, np.searchsorted(starts, np.where(is_there, values, 0.0), side="right"), 0)
-    return Facet(column, codes.astype(np.int16), starts.size + 1, is_ordered=True, values=values, of=subject, written=written)
+    return Facet(column, codes.astype(np.int16), starts.size + 1, is_ordered=True, values=values, feature=feature, written=written)
 
 
-def of_categories(column: str, places: np.ndarray, names: Sequence[str], subject: str = "") -> Facet | None:
+def of_categories(column: str, places: np.ndarray, names: Sequence[str], feature: str = "") -> Facet | None:
     """Categories, the commonest with codes of their own; None where no two records can be told apart. places: (records,), which name, -1 where missing."""
     counts = np.bincount(places[places >= 0], minlength=len(names))
     ranked = np.argsort(-counts, kind="stable")
@@ -89,7 +89,7 @@ def of_categories(column: str, places: np.ndarray, names: Sequence[str], subject
     codes = code_of[places]
     if codes.size == 0 or codes.min() == codes.max():
         return None
-    return Facet(column, codes, own.size + 2, is_ordered=False, names=tuple(str(names[i]) for i in own.tolist()), of=subject)
+    return Facet(column, codes, own.size + 2, is_ordered=False, names=tuple(str(names[i]) for i in own.tolist()), feature=feature)
 
 
 def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.ndarray) -> tuple[Condition, np.ndarray]:
@@ -99,7 +99,7 @@ def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
     worths: (records,), 0 for records that say nothing; among: which records meet the other conditions of the rule, (records,).
     """
     if not chosen[1:].any():
-        return Condition(facet.column, "missing", facet.of, words=f"{_name(facet)} is missing"), facet.codes == 0
+        return Condition(facet.column, "missing", facet.feature, words=f"{_name(facet)} is missing"), facet.codes == 0
     if facet.is_ordered:
         return _interval(facet, chosen, worths, among)
     kind: Literal["among", "none_of"] = "none_of" if chosen[-1] else "among"
@@ -108,12 +108,12 @@ def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
     words = _category_words(facet, kind, values)
     if values and has_missing and bool(chosen[0]) != (kind == "none_of"):
         words += " or missing" if chosen[0] else ", not missing"
-    return Condition(facet.column, kind, facet.of, values=values, or_missing=bool(chosen[0]), words=words), chosen[facet.codes]
+    return Condition(facet.column, kind, facet.feature, values=values, or_missing=bool(chosen[0]), words=words), chosen[facet.codes]
 
 
 def meets(said: Condition, facet: Facet) -> np.ndarray:
     """Which records meet an interval of numbers, (records,); none where a condition is of another kind, whose records the codes tell apart."""
-    if said.kind != "interval" or facet.values is None or said.of != facet.of:
+    if said.kind != "interval" or facet.values is None or said.feature != facet.feature:
         return np.zeros(facet.codes.size, dtype=bool)
     at_least = -math.inf if said.at_least is None else said.at_least
     return (facet.values >= at_least) & (facet.values < (math.inf if said.below is None else said.below))
@@ -144,7 +144,7 @@ def _interval(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
     said = Condition(
         facet.column,
         "interval",
-        facet.of,
+        facet.feature,
         at_least,
         below,
         or_missing=or_missing,
@@ -208,14 +208,14 @@ def _plain(value: float) -> str:
 
 
 def _name(facet: Facet) -> str:
-    return f"{facet.of} of {facet.column}" if facet.of and facet.of != "word" else facet.column
+    return f"{facet.feature} of {facet.column}" if facet.feature and facet.feature != "word" else facet.column
 
 
 def _category_words(facet: Facet, kind: Literal["among", "none_of"], values: tuple[str, ...]) -> str:
     name, is_among = _name(facet), kind == "among"
     if not values:
         return f"{name} is not missing"
-    if facet.of == "word":
+    if facet.feature == "word":
         return f"{name} {'says' if is_among else 'does not say'} {values[0]}"
     if len(values) == 1:
         return f"{name} {'=' if is_among else '≠'} {values[0]}"

@@ -134,7 +134,7 @@ def _comparable(shares: np.ndarray, fit: _Fits, residuals: np.ndarray) -> np.nda
     Divided by √(1 − leverage) (Davison & Hinkley, Bootstrap Methods, 1997, §6.2), and widened from the normal law to Student's, because
     the size of the errors is itself estimated.
     """
-    slopes = _slopes(shares, fit.most, fit.parameters)[0]
+    slopes = _slopes(shares, fit.constant_limit, fit.parameters)[0]
     leverage = np.einsum("mp,pm->m", slopes, np.linalg.pinv(slopes, rcond=1e-8))
     free = max(len(shares) - fit.parameters.shape[1], 1)
     grown = residuals / np.sqrt(np.maximum(1 - leverage, free / len(shares) / 4))
@@ -291,17 +291,17 @@ class _Fits:
     """(sets, 1 + terms × pools): the constant on its own scale, then the pulls."""
     errors: np.ndarray
     """Sum of squared errors: (sets,)."""
-    most: np.ndarray
+    constant_limit: np.ndarray
     """The constant is below this: (sets,)."""
     pools: int
 
     def law(self, place: int) -> MixingLaw:
-        constant = float(_constant(self.parameters[place, 0], self.most[place]))
+        constant = float(_constant(self.parameters[place, 0], self.constant_limit[place]))
         return MixingLaw(constant, self.parameters[place, 1:].reshape(-1, self.pools))
 
 
 def _constant(free: np.ndarray, largest: np.ndarray) -> np.ndarray:
-    """A constant in (0, most) of any number."""
+    """A constant in (0, largest) of any number."""
     return largest / (1 + np.exp(-np.clip(free, -LARGEST, LARGEST)))
 
 

@@ -63,7 +63,7 @@ class Reliability:
 
     target: str
     learner: str
-    of: str
+    predicted: str
     """What is predicted: the chance of a class, that of the likeliest class, or the number in human standard deviations."""
     human: tuple[tuple[float, float], ...]
     """Mean prediction and what came true in each part, of the model that learned from human records."""

@@ -238,7 +238,7 @@ def _check_row(name: str, page: Any) -> str:
         page.definition,
         page.values_in_words,
         healthy,
-        f"{page.margin:g} ({page.of})",
+        f"{page.margin:g} ({page.margin_kind})",
         page.worse,
         f"{page.records[0]:,} ({page.records[1]})" if page.records else "",
         "what is invented" if page.is_invention else "what is lost",

@@ -108,8 +108,8 @@ class GrowthLaw(ABC):
     """How a reading goes on."""
 
     paper: ClassVar[str] = ""
-    least: ClassVar[int] = 3
-    """Generations that it needs."""
+    min_generations: ClassVar[int] = 3
+    """Fewest generations that it can be fitted to."""
     reads_the_level: ClassVar[bool] = False
     """Whether a constant added to all readings changes more than the locations by that constant."""
     is_baseline: ClassVar[bool] = False

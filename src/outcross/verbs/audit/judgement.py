@@ -176,7 +176,7 @@ def _by_chance(null: Null) -> str:
 
 def _enough(value: float, end: float, limit: float, page: Page, rows: int) -> str:
     """How many records would give a verdict, where that can be said."""
-    needed = records_that_tell(value, end, limit, rows, page.of == "ratio")
+    needed = records_that_tell(value, end, limit, rows, page.margin_kind == "ratio")
     if needed is None:
         return "the interval crosses the margin, and the value is within a standard error of it: too near to say how many records would tell"
     return f"the interval crosses the margin; about {_written(needed)} records a side would tell"

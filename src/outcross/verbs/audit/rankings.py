@@ -142,9 +142,9 @@ def aspects_of(audits: Sequence[Audit]) -> list[str]:
 class Difference:
     """A check in which one set surely lost more than another."""
 
-    least: tuple[str, Check]
+    smallest_loss: tuple[str, Check]
     """The set that lost least, and its check."""
-    most: tuple[str, Check]
+    greatest_loss: tuple[str, Check]
     apart: float
     """The share of records that would have to change in the one and not in the other, at the ends of their intervals that are nearest to each other."""
 

@@ -47,8 +47,8 @@ def marked_share(question: DetectQuestion, detector: WatermarkDetector) -> Detec
 def least_marked(flagged: int, judged: int, rate: float) -> Estimate:
     """The least share of marked texts, where a text without the mark is flagged at this rate at most.
 
-    >>> least = least_marked(505, 1000, 0.01)
-    >>> print(f"{least.value:.3f} {least.low:.3f} {least.high:g}")
+    >>> share = least_marked(505, 1000, 0.01)
+    >>> print(f"{share.value:.3f} {share.low:.3f} {share.high:g}")
     0.500 0.468 1
     """
     counted = clopper_pearson(flagged, judged)
