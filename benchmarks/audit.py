@@ -49,7 +49,7 @@ class Rate:
     planted: str
     aspect: str
     hits: int
-    of: int
+    sets: int
     low: float
     high: float
     """Exact binomial interval of the share, 95 %."""
@@ -73,7 +73,7 @@ def rates(table: str, seeds: Sequence[Mapping[str, Audit]], planted: Mapping[str
     rows += [_rate(table, "everything", aspect, [by_name["everything"] for by_name in seeds], ()) for aspect in every]
     for rate in rows:
         print(
-            f"  {table} {rate.planted}: {rate.aspect} in {rate.hits} of {rate.of}, cannot tell in {rate.cannot_tell}; {dict(rate.others)}",
+            f"  {table} {rate.planted}: {rate.aspect} in {rate.hits} of {rate.sets}, cannot tell in {rate.cannot_tell}; {dict(rate.others)}",
             flush=True,
         )
     return rows

@@ -364,14 +364,14 @@ class Row:
     def add(self, outcome: dict[str, Any]) -> None:
         for name in COUNTED:
             self.counts[name] += outcome[name]
-        self.counts["of"] += 1
+        self.counts["sets"] += 1
         self.counts["others"] = dict((Counter(self.counts["others"]) + Counter(outcome["others"])).most_common())
         self._bound()
 
     def _bound(self) -> None:
         from scipy.stats import beta, binomtest
 
-        hits, sets = self.counts["found"], self.counts["of"]
+        hits, sets = self.counts["found"], self.counts["sets"]
         interval = binomtest(hits, sets).proportion_ci(method="exact")
         upper = 1.0 if hits == sets else float(beta.ppf(0.95, hits + 1, sets - hits))
         self.counts |= {"low": float(interval.low), "high": float(interval.high), "upper": upper}
@@ -380,7 +380,7 @@ class Row:
 def fresh(name: str, rows: int, planted: str, damage_: Damage | None) -> dict[str, Any]:
     aspect = "any" if damage_ is None else damage_.aspect
     is_inside = damage_ is not None and damage_.is_inside
-    counts = dict.fromkeys((*COUNTED, "of"), 0)
+    counts = dict.fromkeys((*COUNTED, "sets"), 0)
     return {"table": name, "rows": rows, "planted": planted, "aspect": aspect, "is_inside": is_inside, **counts, "others": {}}
 
 
@@ -417,7 +417,7 @@ def main() -> None:
     for name, size, seed, kind in work(names, asked.seeds, asked.splits):
         harm = settings[name].get(kind)
         row = rows.setdefault((name, size, kind), Row(fresh(name, size, kind, harm)))
-        if row.counts["of"] > seed:
+        if row.counts["sets"] > seed:
             continue
         if time.monotonic() - began > asked.seconds:
             break
@@ -440,7 +440,7 @@ def main() -> None:
 
 def save(rows: Mapping[tuple[str, int, str], Row], load: tuple[float, float, float], folder: Path) -> None:
     order = {size: i for i, size in enumerate(SIZES)}
-    counts = [row.counts for row in rows.values() if row.counts["of"]]
+    counts = [row.counts for row in rows.values() if row.counts["sets"]]
     counts.sort(key=lambda row: order.get((row["table"], row["rows"]), len(order)))
     write("audit_damages", __doc__ or "", load, {"damages": counts}, folder)
 

@@ -107,11 +107,17 @@ def of_seeds(readings: polars.DataFrame) -> list[dict[str, Any]]:
     """A row a reading, arm and generation: of all teachers together, the difference from one model within a seed, and the mean over teachers by themselves."""
     rows = []
     for measure, at in READINGS:
-        of = readings.filter(measure=measure, at=at).drop_nulls("value")
+        own_readings = readings.filter(measure=measure, at=at).drop_nulls("value")
         values = {
-            (arm, g, seed): value for arm, g, seed, value in of.filter(group="").select("arm", "generation", "seed", "value").rows()
+            (arm, g, seed): value
+            for arm, g, seed, value in own_readings.filter(group="").select("arm", "generation", "seed", "value").rows()
         }
-        each = of.filter(polars.col("group") != "").group_by("arm", "generation", "seed").agg(polars.col("value").mean()).rows()
+        each = (
+            own_readings.filter(polars.col("group") != "")
+            .group_by("arm", "generation", "seed")
+            .agg(polars.col("value").mean())
+            .rows()
+        )
         alone = {(arm, g, seed): value for arm, g, seed, value in each}
         for arm, g in dict.fromkeys((arm, g) for arm, g, _ in values):
             seeds = sorted(seed for name, generation, seed in values if (name, generation) == (arm, g))

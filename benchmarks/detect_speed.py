@@ -72,7 +72,7 @@ def _judged(human: Sequence[str], calibrated: Calibration, words: int) -> dict[s
         "words": words,
         "texts": TEXTS,
         "by cpu": rates[len(rates) // 2],
-        "least": rates[0],
+        "smallest": rates[0],
         "largest": rates[-1],
         "target": TARGETS["judged"] if words == SHORT else None,
     }
@@ -108,7 +108,7 @@ def _likelihood() -> dict[str, Any]:
     shares = sorted(bound / ours for ours, bound in turns)
     row = {
         "tokens": tokens, "batches": len(batches), "ours": tokens / float(np.median([ours for ours, _ in turns])), "bound": tokens / float(np.median([bound for _, bound in turns])),
-        "share of the bound": shares[len(shares) // 2], "least": shares[0], "largest": shares[-1], "pairs": PAIRS,
+        "share of the bound": shares[len(shares) // 2], "smallest": shares[0], "largest": shares[-1], "pairs": PAIRS,
     }  # fmt: skip
     print(row, flush=True)
     return row

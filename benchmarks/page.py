@@ -124,7 +124,7 @@ def _forecasts(results: dict[str, Any]) -> str:
             row["family"],
             *(_of_interval(share) for share in (row["coverage"], row["next"], row["of_means"], row["within"])),
             "–" if row["within_said"] is None else f"{row['within_said']:.3f}",
-            *(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}]" for of in row["against"].values()),
+            *(f"{score['value']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]" for score in row["against"].values()),
         ]
         for row in results["forecasts"]
     ]  # fmt: skip
@@ -159,12 +159,14 @@ def _families(results: dict[str, Any]) -> str:
     by_family: dict[str, list[str]] = {}
     for key in ("crps", "coverage"):
         for row in results["families"]:
-            of = row[key]
-            by_family.setdefault(row["family"], []).append(f"{of['value']:.3f} [{of['interval'][0]:.3f}, {of['interval'][1]:.3f}]")
+            estimate = row[key]
+            by_family.setdefault(row["family"], []).append(
+                f"{estimate['value']:.3f} [{estimate['interval'][0]:.3f}, {estimate['interval'][1]:.3f}]"
+            )
     head = ["family", *(f"CRPS, fitted to {name}" for name in names), *(f"inside, {name}" for name in names)]
     head = [words.replace("fitted to equal weights", "equal weights") for words in head]
     first = results["families"][0]
-    worth = ", ".join(f"{law} {of:g}" for law, of in results["worth"].items())
+    worth = ", ".join(f"{law} {weight:g}" for law, weight in results["worth"].items())
     return (
         _table(head, [[family, *cells] for family, cells in by_family.items()])
         + f"\n\n{first['crps']['specs']} experiments of each family. Weights of the laws after a fit to all development experiments, relative to the random walk: {worth}."
@@ -233,9 +235,9 @@ def _interval(estimate: dict[str, Any]) -> str:
 def _damages(rows: list[dict[str, Any]]) -> str:
     """A row a kind of damage at one size; honest splits and what lies inside the tolerance last."""
     wrong = [row for row in rows if not row["is_inside"] and row["planted"] != "nothing"]
-    read_kept, sets = sum(row["kept"] for row in wrong), sum(row["of"] for row in wrong)
+    read_kept, sets = sum(row["kept"] for row in wrong), sum(row["sets"] for row in wrong)
     detected, named = (sum(row[count] for row in wrong) for count in ("found", "named"))
-    lost, inside = (sum(row[count] for row in rows if row["is_inside"]) for count in ("found", "of"))
+    lost, inside = (sum(row[count] for row in rows if row["is_inside"]) for count in ("found", "sets"))
     beyond, kept, within, called_lost = (
         sum(row[count] for row in rows) for count in ("beyond", "beyond_kept", "inside", "inside_lost")
     )
@@ -248,7 +250,7 @@ def _damages(rows: list[dict[str, Any]]) -> str:
     table = [
         [
             row["table"], _grouped(row["rows"]) if row["rows"] >= 1000 else str(row["rows"]), row["planted"] + (" (inside)" if row["is_inside"] else ""), row["aspect"],
-            f"**{row['found']} of {row['of']}** [{row['low']:.2f}, {row['high']:.2f}]" + (f", at most {row['upper']:.3f}" if row["planted"] == "nothing" else ""),
+            f"**{row['found']} of {row['sets']}** [{row['low']:.2f}, {row['high']:.2f}]" + (f", at most {row['upper']:.3f}" if row["planted"] == "nothing" else ""),
             *(str(row[count]) if row["planted"] != "nothing" else "" for count in ("named", "cannot_tell", "kept")),
             ", ".join(f"{aspect} {count}" for aspect, count in row["others"].items()),
         ]
@@ -695,8 +697,8 @@ def _rates(rates: list[dict[str, Any]]) -> str:
             _grouped(rate["rows"]) if rate["rows"] >= 1000 else str(rate["rows"]),
             rate["planted"],
             rate["aspect"],
-            f"**{rate['found']} of {rate['of']}** [{rate['low']:.2f}, {rate['high']:.2f}]",
-            str(rate["cannot_tell"]) if rate["found"] < rate["of"] and rate["planted"] != "nothing" else "",
+            f"**{rate['found']} of {rate['sets']}** [{rate['low']:.2f}, {rate['high']:.2f}]",
+            str(rate["cannot_tell"]) if rate["found"] < rate["sets"] and rate["planted"] != "nothing" else "",
             ", ".join(f"{aspect} {count}" for aspect, count in rate["others"].items()),
         ]
         for rate in rates
@@ -820,7 +822,7 @@ def _speed(speed: dict[str, Any]) -> Iterable[str]:
     rows = [
         [
             f"{row['words']} words",
-            f"**{row['by cpu']:,.0f}** [{row['least']:,.0f}, {row['largest']:,.0f}]",
+            f"**{row['by cpu']:,.0f}** [{row['smallest']:,.0f}, {row['largest']:,.0f}]",
             "–" if row["target"] is None else f"{row['target']:,.0f}",
         ]
         for row in speed["judged"]
@@ -828,7 +830,7 @@ def _speed(speed: dict[str, Any]) -> Iterable[str]:
     yield _table(["texts of", "judged by second of one core [least, largest]", "target"], rows)
     yield (
         f"Likelihood: {read['ours']:,.0f} tokens by second of processor, {read['bound']:,.0f} for the forward pass alone on the same {read['batches']} batches: "
-        f"**{100 * read['share of the bound']:.0f} %** of the bound [{100 * read['least']:.0f}, {100 * read['largest']:.0f}], {read['pairs']} pairs, {read['tokens']:,} tokens."
+        f"**{100 * read['share of the bound']:.0f} %** of the bound [{100 * read['smallest']:.0f}, {100 * read['largest']:.0f}], {read['pairs']} pairs, {read['tokens']:,} tokens."
     )
 
 

@@ -52,7 +52,7 @@ class Answers:
     """Blocks that a teacher wrote, block i after prompt i modulo their number."""
 
     blocks: Blocks
-    of: int
+    prompt_count: int
 
     def __len__(self) -> int:
         return len(self.blocks)
@@ -63,7 +63,7 @@ class Answers:
 
     @property
     def prompts(self) -> np.ndarray:
-        return np.arange(len(self)) % self.of
+        return np.arange(len(self)) % self.prompt_count
 
 
 def experiment(kind: str, seed: int, data: Path) -> Any:

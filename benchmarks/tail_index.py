@@ -86,12 +86,12 @@ def row(human: Law, synthetic: Law, true: float, n: int, repeats: int, rng: np.r
         p.append(null.p)
     known = repeats - without
     if known < repeats / 4:
-        return {"n": n, "not applicable": without, "of": repeats}
+        return {"n": n, "not applicable": without, "samples": repeats}
     settings = {
         "n": n,
         "difference": round(true, 3),
         "not applicable": without,
-        "of": repeats,
+        "samples": repeats,
         "width": round(float(np.mean(widths)), 3),
     }
     settings |= {

@@ -100,7 +100,8 @@ def test_several_sets_are_one_matrix_with_the_best_of_each_aspect_and_their_diff
     between_sets = differences(sets.every)
     assert between_sets and all(difference.apart > 0 for difference in between_sets)
     assert all(
-        difference.least[1].high < difference.most[1].low or difference.most[1].high < difference.least[1].low
+        difference.smallest_loss[1].high < difference.greatest_loss[1].low
+        or difference.greatest_loss[1].high < difference.smallest_loss[1].low
         for difference in between_sets
     )
     assert "Where the sets differ" in page(sets.every).decode()

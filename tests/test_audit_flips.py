@@ -142,5 +142,5 @@ def test_honest_splits_raise_no_alarm(people):
     assert alarms == 0
     for measure, values in p.items():
         for level in (0.01, 0.05, 0.1):
-            most = binom.isf(0.001 / (3 * len(p)), len(values), level)
-            assert (np.array(values) <= level).sum() <= most, (measure, level)
+            most_alarms = binom.isf(0.001 / (3 * len(p)), len(values), level)
+            assert (np.array(values) <= level).sum() <= most_alarms, (measure, level)

@@ -42,7 +42,7 @@ def law(rng, n):
     )
 
 
-ASPECTS = {"spread": Spread(directions=3), "tails": Tails(rare=0.05), "groups": Groups(most=6)}
+ASPECTS = {"spread": Spread(directions=3), "tails": Tails(rare=0.05), "groups": Groups(max_groups=6)}
 
 
 @pytest.mark.parametrize("name", ASPECTS)
@@ -72,8 +72,8 @@ def test_intervals_hold_what_is_true(name):
             )
     for key, values in settings.items():
         # The heavy column's kurtosis is infinite, so that no interval of its variance holds for sure.
-        least = 0.9 if key[:2] == ("variance", "heavy") else 0.93
-        assert np.mean(values) >= least - 4.5 * np.sqrt(least * (1 - least) / len(values)), key
+        lowest_coverage = 0.9 if key[:2] == ("variance", "heavy") else 0.93
+        assert np.mean(values) >= lowest_coverage - 4.5 * np.sqrt(lowest_coverage * (1 - lowest_coverage) / len(values)), key
 
 
 def test_a_column_that_seldom_varies_is_not_lost_where_by_chance_it_does_not():

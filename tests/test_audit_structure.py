@@ -72,8 +72,8 @@ def assert_honest(p_values: dict[tuple[str, str, str], list[float]]) -> None:
 
     for where, p in p_values.items():
         for level in LEVELS:
-            most = binom.isf(0.001 / (len(LEVELS) * len(p_values)), len(p), level)
-            assert (np.array(p) <= level).sum() <= most, (where, level)
+            most_alarms = binom.isf(0.001 / (len(LEVELS) * len(p_values)), len(p), level)
+            assert (np.array(p) <= level).sum() <= most_alarms, (where, level)
 
 
 def test_real_tables_seldom_look_worse_than_real_tables():

@@ -131,7 +131,9 @@ def test_groups_with_too_little_text_say_why_they_are_not_compared():
 def test_groups_that_are_left_out_are_counted():
     frame = {"text": [f"text number {i} of so many others" for i in range(400)], "who": [f"w{i % 5}" for i in range(400)]}
     for measure in ("rare_words", "lexical_diversity", "text_quality"):
-        audit = outcross.audit(frame, reference=frame, text_column="text", groups="who", aspects=({"kind": measure, "most": 2},))
+        audit = outcross.audit(
+            frame, reference=frame, text_column="text", groups="who", aspects=({"kind": measure, "max_groups": 2},)
+        )
         assert {check.group for check in audit.every if check.column == "text"} == {"", "who=w0", "who=w1"}
         assert "the 3 smallest of 5 groups are left out" in {check.why for check in audit.every}
 

@@ -91,13 +91,13 @@ def test_an_audit_reads_the_mass_of_a_tail_beyond_the_human_record_that_is_as_fa
 def human_and_drawn(rng, alike, are_even, of_prompts):
     """Scores of 40 human documents' blocks, 25 each or of lognormal number, and of honest drawn ones, alone or five a prompt."""
     sides = []
-    for sizes, of in (
+    for sizes, cluster_kind in (
         (np.full(40, 25) if are_even else np.ceil(rng.lognormal(2.7, 1, 40)).astype(int), "documents"),
         (np.full(40, 5) if of_prompts else np.ones(200, dtype=int), "prompts"),
     ):
         own = np.repeat(np.arange(sizes.size), sizes)
         scores = math.sqrt(alike) * rng.standard_normal(sizes.size)[own] + math.sqrt(1 - alike) * rng.standard_normal(own.size)
-        sides.append(Scored(scores, own, of))
+        sides.append(Scored(scores, own, cluster_kind))
     return sides
 
 

@@ -210,8 +210,8 @@ SIZES = {
 
 def clustered(rng, sizes, p, alike):
     """Hits of things in clusters that agree with correlation `alike`."""
-    of = (1 - alike) / alike
-    return rng.binomial(sizes, rng.beta(of * p, of * (1 - p), sizes.size))
+    concentration = (1 - alike) / alike
+    return rng.binomial(sizes, rng.beta(concentration * p, concentration * (1 - p), sizes.size))
 
 
 @pytest.mark.parametrize("sizes", SIZES)
@@ -438,10 +438,10 @@ DISTANCES = {
 def test_a_distance_covers_its_expected_value_also_where_nothing_is_lost(distance, scale):
     """Where nothing is lost all are degenerate, and their first-order error with it: the root's interval serves the squares."""
 
-    def of(rng):
+    def read(rng):
         return DISTANCES[distance](scale * rng.standard_normal((100, 1)), rng.standard_normal((100, 1)))
 
-    covers(of, expected(lambda rng: of(rng).value, 3000), 1500)
+    covers(read, expected(lambda rng: read(rng).value, 3000), 1500)
 
 
 @pytest.mark.parametrize("scale", [0.2, 0.5, 1.0])

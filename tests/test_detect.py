@@ -469,7 +469,7 @@ def test_a_detection_has_figures_and_is_opened(tmp_path, detection, samples):
     """Each with its data; what was drawn is what the page says."""
     assert [figure.name for figure in detection.figures()] == ["log-ratios", "shares"]
     rows = detection.plot("shares").data
-    assert rows["share"][0] == detection.share.value and rows.filter(pl.col("of").str.starts_with("source")).height == len(
+    assert rows["share"][0] == detection.share.value and rows.filter(pl.col("subset").str.starts_with("source")).height == len(
         detection.by("source")
     )
     data = detection.plot("log-ratios").data

@@ -130,13 +130,13 @@ def test_the_order_of_records_changes_nothing(detection, samples, mixed):
 
 def test_columns_that_tell_the_author_are_named_and_not_read(samples, mixed):
     marked = {
-        name: frame.with_columns(file=pl.lit(name), made=pl.Series(np.arange(500.0) + 0.5 + 1e6 * (name == "ai")))
+        name: frame.with_columns(file=pl.lit(name), saved_at=pl.Series(np.arange(500.0) + 0.5 + 1e6 * (name == "ai")))
         for name, frame in samples.items()
     }
-    data = mixed.with_columns(file=pl.lit("human"), made=pl.Series(np.arange(480.0) + 0.5))
+    data = mixed.with_columns(file=pl.lit("human"), saved_at=pl.Series(np.arange(480.0) + 0.5))
     detection = outcross.detect(data, **marked)
     warned = [warning for warning in detection.warnings if "perfectly" in warning]
-    assert ["'file'" in warned[0], "'made'" in warned[1]] == [True, True]
+    assert ["'file'" in warned[0], "'saved_at'" in warned[1]] == [True, True]
     assert detection.share.low <= 0.25 <= detection.share.high
 
 

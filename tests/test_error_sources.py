@@ -75,8 +75,10 @@ def test_the_speed_of_every_arm_and_its_slope_are_those_of_theory(sources, setti
     )
     for point, value in zip(source.points, law, strict=True):
         assert abs(point.value - value) < BOUND * (point.high - point.low) / (2 * 1.959964), f"{point} against {value}"
-    slope, *_ = np.polyfit(np.log(values), np.log(law) if source.of.startswith("ln ") else law, 1)
-    assert abs(source.slope.value - slope) < BOUND * source.slope.standard_error, f"{source.of}: {source.slope} against {slope}"
+    slope, *_ = np.polyfit(np.log(values), np.log(law) if source.relation.startswith("ln ") else law, 1)
+    assert abs(source.slope.value - slope) < BOUND * source.slope.standard_error, (
+        f"{source.relation}: {source.slope} against {slope}"
+    )
 
 
 def test_twice_the_label_noise_is_four_times_the_speed(sources):
@@ -88,7 +90,7 @@ def test_twice_the_label_noise_is_four_times_the_speed(sources):
 def test_temperature_does_not_touch_generation_0_and_sets_the_speed_at_which_labels_lose_their_spread(sources):
     start, narrowing = sources["draw.temperature", "start"], sources["draw.temperature", "narrowing"]
     assert abs(start.slope.value) < BOUND * start.slope.standard_error
-    assert narrowing.of == "narrowing against ln draw.temperature"  # above 1 labels spread out: the speed is no logarithm's
+    assert narrowing.relation == "narrowing against ln draw.temperature"  # above 1 labels spread out: the speed is no logarithm's
     assert abs(narrowing.slope.value + 1) < BOUND * narrowing.slope.standard_error < 0.05
 
 
@@ -165,7 +167,7 @@ def test_the_report_draws_every_slope_and_tells_its_interval(folder):
     page = outcross.open(folder).report().read_text()
     section = page[page.index('id="slopes"') : page.index('id="metrics"')]
     for source in chief(outcross.open(folder).slopes):
-        assert source.of in section and source.slope is not None
+        assert source.relation in section and source.slope is not None
         assert estimated(source.slope.value, source.slope.low, source.slope.high) in section
     assert len(chief(outcross.open(folder).slopes)) == section.count("<svg") == 15
 

@@ -59,9 +59,9 @@ def test_a_constant_number_chooses_as_chance_does():
 
 def test_the_least_of_f_is_the_most_of_its_negative():
     scores = np.random.default_rng(0).standard_normal(600)
-    least, most = (BestOfFilter(by={"column": "score"}, keep=keep) for keep in ("least", "most"))
-    assert np.array_equal(kept(least, scored(scores, 6)), kept(most, scored(-scores, 6)))
-    assert not (kept(least, scored(scores, 6)) & kept(most, scored(scores, 6))).any()
+    lowest, highest = (BestOfFilter(by={"column": "score"}, keep=keep) for keep in ("least", "most"))
+    assert np.array_equal(kept(lowest, scored(scores, 6)), kept(highest, scored(-scores, 6)))
+    assert not (kept(lowest, scored(scores, 6)) & kept(highest, scored(scores, 6))).any()
 
 
 def test_the_first_is_the_first_and_nothing_is_preferred_by_a_baseline():

@@ -216,8 +216,8 @@ def test_the_least_share_is_of_the_expectation_which_noise_alone_does_not_carry_
         values /= values.mean(axis=1, keepdims=True)
         policy = {"kind": "human_share", "share": share}
         arms.append(ForecastArm(str(share), outcross.experiment(recipe | {"policy": policy}), rows_of(values, str(share))))
-    curves, (least,), _ = forecasts(arms, 15, [Budget("vocabulary_ratio", 0.75)])
-    for place, curve in zip(least.places, curves, strict=True):
+    curves, (share,), _ = forecasts(arms, 15, [Budget("vocabulary_ratio", 0.75)])
+    for place, curve in zip(share.places, curves, strict=True):
         assert place.value == pytest.approx(min(point.value for point in curve.points) / curve.points[0].value, rel=0.02)
 
 
@@ -329,11 +329,15 @@ def test_the_curve_ahead_holds_the_closed_form(forecast):
 
 
 def test_the_least_share_is_told_for_each_reading_and_policy_with_an_interval(forecast):
-    (least,) = [share for share in forecast.shares if share.measure == "log_variance"]
-    assert least.policy == "redrawn rows" and [place.share for place in least.places] == [0.0, 0.2, 0.5]
+    (smallest,) = [share for share in forecast.shares if share.measure == "log_variance"]
+    assert smallest.policy == "redrawn rows" and [place.share for place in smallest.places] == [0.0, 0.2, 0.5]
     # Between shares that were run nothing is known, so that the interval ends at shares that were run.
-    assert {least.low, least.high} <= {0.0, 0.2, 0.5} and least.low <= least.value <= least.high and not least.is_at_most
-    assert least.generations == 15
+    assert (
+        {smallest.low, smallest.high} <= {0.0, 0.2, 0.5}
+        and smallest.low <= smallest.value <= smallest.high
+        and not smallest.is_at_most
+    )
+    assert smallest.generations == 15
 
 
 def test_a_forecast_is_a_result_like_any_other(forecast, place):

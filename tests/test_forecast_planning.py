@@ -17,7 +17,7 @@ from outcross.verbs.forecast.result import LeastShare, SharePlace
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
-def least(low, value, high, seen, widths=()):
+def least_share(low, value, high, seen, widths=()):
     """A least share between shares that were run; `widths` are those of the intervals of these shares, in nats."""
     places = tuple(
         SharePlace(share, f"human_share={share:g}", 1.0, 1.0, 2.718281828**wide)
@@ -34,28 +34,30 @@ def test_a_design_begins_with_both_ends_and_the_middle_with_two_seeds_each():
 
 def test_the_next_run_is_of_the_share_next_to_the_crossing():
     design, seeds = RunDesign(SHARES), {0.0: 2, 0.3: 2, 0.5: 2}
-    following = design.after(seeds, [least(0.02, 0.12, 0.28, (0.0, 0.3, 0.5))])
+    following = design.after(seeds, [least_share(0.02, 0.12, 0.28, (0.0, 0.3, 0.5))])
     assert [(run.share, run.seed) for run in following] == [(0.1, 0), (0.1, 1)]
     # Of two readings that with the wider interval is looked at.
-    following = design.after(seeds, [least(0.02, 0.12, 0.28, (0.0, 0.3, 0.5)), least(0.05, 0.38, None, (0.0, 0.3, 0.5))])
+    following = design.after(
+        seeds, [least_share(0.02, 0.12, 0.28, (0.0, 0.3, 0.5)), least_share(0.05, 0.38, None, (0.0, 0.3, 0.5))]
+    )
     assert {run.share for run in following} == {0.4}
 
 
 def test_where_all_shares_about_the_crossing_were_run_the_widest_of_them_has_another_seed():
     design, seen = RunDesign(SHARES), (0.0, 0.1, 0.2, 0.5)
     seeds = {0.0: 2, 0.1: 2, 0.2: 3, 0.5: 2}
-    (run,) = design.after(seeds, [least(0.0, 0.1, 0.2, seen, (0.1, 0.2, 0.9, 5.0))])
+    (run,) = design.after(seeds, [least_share(0.0, 0.1, 0.2, seen, (0.1, 0.2, 0.9, 5.0))])
     assert (run.share, run.seed) == (0.2, 3)  # that of 0.5 is wider, and lies beyond the interval
 
 
 def test_a_design_stops_at_its_width_at_its_number_of_runs_and_where_all_lies_beyond():
     design, seen = RunDesign(SHARES, most_runs=6, width=0.1), (0.0, 0.3, 0.5)
     seeds = dict.fromkeys(seen, 2)
-    narrow, wide, beyond = least(0.1, 0.15, 0.2, seen), least(0.1, 0.2, 0.3, seen), least(None, None, None, seen)
+    narrow, wide, beyond = least_share(0.1, 0.15, 0.2, seen), least_share(0.1, 0.2, 0.3, seen), least_share(None, None, None, seen)
     assert "at most 0.1 wide" in design.after(seeds, [narrow, beyond]).why
     assert "6 runs were made" in design.after(seeds, [narrow, wide]).why
     assert isinstance(design.after(seeds, []), DesignEnd)
-    assert width_of(beyond) == 0 and width_of(least(0.1, 0.4, None, seen)) == float("inf")
+    assert width_of(beyond) == 0 and width_of(least_share(0.1, 0.4, None, seen)) == float("inf")
     (run,) = replace(design, most_runs=7).after(seeds, [wide])  # one run is left
     assert run.share in (0.1, 0.2)
 

@@ -288,7 +288,7 @@ def test_text_that_repeats_itself_compresses_better():
 
 @given(st.lists(st.text(max_size=30), max_size=6))
 def test_any_text_has_measures_in_their_range_or_says_why_not(texts):
-    for measure, most in (
+    for measure, largest in (
         (hapax_share, 1),
         (lambda text: distinct(text, 2), 1),
         (lambda text: entropy(text, 1, corrected=True), math.inf),
@@ -300,7 +300,7 @@ def test_any_text_has_measures_in_their_range_or_says_why_not(texts):
         except NotApplicable as why:
             assert str(why)
         else:
-            assert 0 <= estimate.low <= estimate.value <= estimate.high <= most
+            assert 0 <= estimate.low <= estimate.value <= estimate.high <= largest
 
 
 def test_kinds_are_counted_once_a_document():

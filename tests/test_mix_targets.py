@@ -451,6 +451,14 @@ def test_needs_are_met_as_far_as_pools_go_and_the_rest_is_told(tmp_path):
         mix(pools=POOLS, rows=10, targets=[{"need": str(tmp_path / "needs.yaml")}])
 
 
+def test_a_condition_of_needs_with_an_unknown_key_is_refused_and_not_passed_over(tmp_path):
+    condition = {"column": "text", "kind": "interval", "featur": "words", "below": 20.0}
+    needs = [{"rule": "words of text < 20", "conditions": [condition], "missing_records": 5}]
+    (tmp_path / "needs.yaml").write_text(json.dumps({"schema": 1, "needs": needs}))
+    with pytest.raises(BadInput, match=r"'featur' of a condition is not known; did you mean 'feature'\?; write the file again"):
+        mix(pools=POOLS, rows=10, targets=[{"need": str(tmp_path / "needs.yaml")}])
+
+
 # Weights, and targets with splits.
 
 

@@ -251,17 +251,51 @@ def test_every_name_in_the_code_says_what_it_holds(folder):
     ] == []
 
 
-EMPTY_PARAMETERS = {"most", "least", "of"}
-"""Words that do not say what an argument holds: of a number they say neither what it counts nor what it bounds."""
+EMPTY_NOUNS = EMPTY_NAMES | {"most", "least", "of"}
+"""Words that do not say what a value is: of a number, most and least say neither what it counts nor what it bounds. A function may be
+called `of`, where the name of its class is the noun (`Inventory.of(pool)`)."""
+
+
+def named_values(code: str) -> Iterator[tuple[int, str]]:
+    """Line and name of everything in Python code whose name stands for a value: variables, fields, attributes, properties, parameters and
+    keyword arguments, in the examples of docstrings too. The keys of settings are the fields of parts."""
+    for node in ast.walk(ast.parse(code)):
+        match node:
+            case ast.FunctionDef(name=name, decorator_list=decorators):
+                if any(ast.unparse(decorator).endswith("property") for decorator in decorators):
+                    yield node.lineno, name
+            case ast.keyword(arg=str(name)):
+                yield node.value.lineno, name
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
+                yield node.lineno, name
+            case ast.Constant(value=str(text)) if ">>> " in text:
+                for example in doctest.DocTestParser().get_examples(text):
+                    yield from ((node.lineno + example.lineno + line - 1, name) for line, name in named_values(example.source))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "class A:\n    NAME: int = 1", "class A:\n    NAME = 1", "class A:\n    @property\n    def NAME(self): pass",
+        "class A:\n    @cached_property\n    def NAME(self): pass", "a.NAME = 1", "a(NAME=1)", "[1 for a, NAME in b]",
+        "lambda NAME: 1", "def a(NAME): pass", "'a'\ndef a():\n    '''A\n\n    >>> a(NAME=1)\n    '''",
+    ],
+)  # fmt: skip
+def test_every_name_of_a_value_is_seen(code):
+    assert "NAME" in {name for _, name in named_values(code)}
+
+
+def test_a_function_may_be_called_after_its_class_and_a_word_may_be_a_value():
+    assert not {"NAME"} & {name for _, name in named_values("class A:\n    def NAME(cls): pass\nA.NAME(keep='NAME')\nNAME.a")}
 
 
 @pytest.mark.parametrize("folder", ["src", "tests", "benchmarks", "tools"])
-def test_every_parameter_in_the_code_says_what_it_holds(folder):
+def test_every_name_of_a_value_in_the_code_is_a_noun(folder):
     assert [
-        f"{path.relative_to(ROOT)}:{node.lineno}: {node.arg}"
+        f"{path.relative_to(ROOT)}:{line}: {name}"
         for path in sorted((ROOT / folder).rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.arg) and node.arg in EMPTY_PARAMETERS
+        for line, name in named_values(path.read_text(encoding="utf-8"))
+        if name in EMPTY_NOUNS
     ] == []
 
 
@@ -270,6 +304,7 @@ def test_every_name_in_the_python_of_the_documents_says_what_it_holds():
         f"{path.relative_to(ROOT)}: {name}"
         for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
         for block in re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-        for _, name in bound_names(block)
-        if name in EMPTY_NAMES
+        for words, names in ((EMPTY_NAMES, bound_names), (EMPTY_NOUNS, named_values))
+        for _, name in names(block)
+        if name in words
     ] == []

@@ -18,11 +18,11 @@ def runs_of(text: str, size: int) -> set[tuple[str, ...]]:
 
 def families(pairs, n: int) -> list[int]:
     """The least number of each text's family, joined pair by pair."""
-    least = list(range(n))
+    smallest = list(range(n))
     for _ in range(n):
         for first, second in pairs:
-            least[first] = least[second] = min(least[first], least[second])
-    return least
+            smallest[first] = smallest[second] = min(smallest[first], smallest[second])
+    return smallest
 
 
 @settings(max_examples=60, deadline=None)

@@ -32,14 +32,14 @@ class Expecting:
             return np.tile(np.log(self.probabilities), (len(records), 1))
 
 
-def of(model, first, anchors=6, documents=(0, 1, 2, 3, 4, 5)):
+def readings(model, first, anchors=6, documents=(0, 1, 2, 3, 4, 5)):
     reference = text(*["a"] * anchors, document=list(documents), tokens=np.resize(ANY, (anchors, 2)))
     compared = evidence(text("a"), text("a"), reference, model=first).but(model=model)
     return read(NextTokens(), compared)
 
 
 def test_the_entropy_of_equally_likely_tokens_is_the_logarithm_of_their_number():
-    by_place = of(Expecting((0.0, *[1 / 8] * 8)), Expecting((0.0, *[1 / 4] * 4, *[0.0] * 4)))
+    by_place = readings(Expecting((0.0, *[1 / 8] * 8)), Expecting((0.0, *[1 / 4] * 4, *[0.0] * 4)))
     assert value(by_place, "next_token_entropy") == pytest.approx(math.log(8))
     assert value(by_place, "next_token_entropy_change") == pytest.approx(math.log(8) - math.log(4))
     assert value(by_place, "next_token_entropy_spread") == pytest.approx(0.0, abs=1e-7)
@@ -49,13 +49,13 @@ def test_the_entropy_of_equally_likely_tokens_is_the_logarithm_of_their_number()
 
 def test_models_that_share_no_token_are_ln_2_apart_and_a_model_is_nowhere_from_itself():
     first, second = Expecting((0.0, 0.5, 0.5, 0.0)), Expecting((0.0, 0.0, 0.0, 1.0))
-    assert value(of(first, second), "next_token_divergence") == pytest.approx(math.log(2))
-    assert value(of(first, first), "next_token_divergence") == 0
+    assert value(readings(first, second), "next_token_divergence") == pytest.approx(math.log(2))
+    assert value(readings(first, first), "next_token_divergence") == 0
     # M = (1/4, 1/4, 1/2): H(M) = 1.5 ln 2, of which half of H(P) = ln 2 is taken.
     third = Expecting((0.0, 0.25, 0.25, 0.5))
     between = (0.375, 0.375, 0.25)
     js = -sum(p * math.log(p) for p in between) - (math.log(2) + 1.5 * math.log(2)) / 2
-    assert value(of(first, third), "next_token_divergence") == pytest.approx(js)
+    assert value(readings(first, third), "next_token_divergence") == pytest.approx(js)
 
 
 def test_anchors_are_the_same_whatever_the_generation_and_blocks_of_a_document_are_alike():
@@ -80,7 +80,7 @@ def test_anchors_are_the_same_whatever_the_generation_and_blocks_of_a_document_a
 
 def test_a_model_that_does_not_say_what_comes_next_is_refused_in_words():
     with pytest.raises(NotApplicable, match="the probability of each next token"):
-        of(object(), object())
+        readings(object(), object())
 
 
 def learned(learner, rng):

@@ -16,7 +16,7 @@ from outcross.statistics.portraits import BARS, BINS, OTHERS, Reliability, portr
 from outcross.verbs.audit.figures import map_of_associations
 
 
-def of(drawn: dict, human: dict, **kinds):
+def portraits_of(drawn: dict, human: dict, **kinds):
     sides = alike([table(polars.DataFrame(human), "human", kinds), table(polars.DataFrame(drawn), "drawn", kinds)]).tables
     return portraits(sides[1], sides[0])
 
@@ -25,7 +25,7 @@ def test_every_value_is_in_one_bin_or_bar_or_missing():
     rng = np.random.default_rng(0)
     human = {"x": [*rng.normal(size=997), None, None, None], "c": [*rng.choice(list("abcdefghijklmnopqrst"), 999), None]}
     drawn = {"x": [*(5 * rng.normal(size=500))], "c": [*rng.choice(list("abz"), 490), *[None] * 10]}
-    columns = of(drawn, human)
+    columns = portraits_of(drawn, human)
     number, category = columns["x"], columns["c"]
     assert (sum(number.human), sum(number.synthetic), number.missing) == (997, 500, (3, 0))
     assert (sum(category.human), sum(category.synthetic), category.missing) == (999, 490, (1, 10))
@@ -35,13 +35,13 @@ def test_every_value_is_in_one_bin_or_bar_or_missing():
 
 
 def test_few_values_have_a_bin_each():
-    column = of({"x": [1.0, 1.0, 2.0, 4.0] * 20}, {"x": [1.0, 2.0, 3.0] * 20}, x="number")["x"]
+    column = portraits_of({"x": [1.0, 1.0, 2.0, 4.0] * 20}, {"x": [1.0, 2.0, 3.0] * 20}, x="number")["x"]
     assert column.places == (1.5, 2.5) and column.human == (20, 20, 20) and column.synthetic == (40, 20, 20)
 
 
 def test_quantiles_are_those_of_both_sides_at_depths_that_both_can_show():
     human, drawn = np.arange(1001.0), np.arange(201.0) * 2
-    column = of({"x": drawn}, {"x": human})["x"]
+    column = portraits_of({"x": drawn}, {"x": human})["x"]
     assert min(column.depths) == 0.005 and max(column.depths) == 0.995
     assert column.human_quantiles == pytest.approx(np.quantile(human, column.depths))
     assert column.synthetic_quantiles == pytest.approx(np.quantile(drawn, column.depths))
@@ -51,7 +51,7 @@ def test_the_order_of_the_rows_changes_nothing():
     rng = np.random.default_rng(1)
     human, drawn = ({"x": rng.normal(size=300), "c": rng.choice(["a", "b"], 300)} for _ in range(2))
     order = rng.permutation(300)
-    assert of(drawn, human) == of({name: values[order] for name, values in drawn.items()}, human)
+    assert portraits_of(drawn, human) == portraits_of({name: values[order] for name, values in drawn.items()}, human)
 
 
 HOSTILE = "\"><script>alert(1)</script>\x00\u2028'] + 1"
@@ -61,7 +61,7 @@ def test_figures_of_columns_are_whole_and_hold_what_the_data_say_as_text_alone()
     pytest.importorskip("vl_convert")
     rng = np.random.default_rng(2)
     human = {HOSTILE: rng.choice([HOSTILE, "a"], 200), "x": rng.lognormal(0, 3, 200), "one": [1.0] * 100 + [2.0] * 100}
-    portraits = of(human, human)
+    portraits = portraits_of(human, human)
     figures = [column_figure(column, portrait) for column, portrait in portraits.items()]
     figures += [figure for column, portrait in portraits.items() if (figure := quantile_figure(column, portrait)) is not None]
     assert len(figures) == 4
@@ -78,8 +78,8 @@ def test_figures_of_columns_are_whole_and_hold_what_the_data_say_as_text_alone()
 def test_equal_sides_have_nothing_lost_and_a_lost_half_is_shaded():
     values = np.random.default_rng(3).normal(size=400)
     human = {"x": values, "c": ["a", "b"] * 200}
-    assert not lost(of(human, human))
-    half = of({"x": values[values < 0], "c": ["a"] * int((values < 0).sum())}, human)
+    assert not lost(portraits_of(human, human))
+    half = portraits_of({"x": values[values < 0], "c": ["a"] * int((values < 0).sum())}, human)
     assert lost(half) == {"x", "c"}
     # Each side's shares sum to 1, and the shaded part of the categories is what human data have beyond the synthetic ones.
     data = column_figure("c", half["c"]).data
@@ -102,7 +102,7 @@ def rows_of(figure):
 
 def test_names_that_are_cut_alike_stay_apart():
     name = "x" * 60
-    portrait = of({"c": [f"{name}1"] * 50}, {"c": [f"{name}1", f"{name}2"] * 50})["c"]
+    portrait = portraits_of({"c": [f"{name}1"] * 50}, {"c": [f"{name}1", f"{name}2"] * 50})["c"]
     bars = [row for row in rows_of(column_figure("c", portrait)) if row["side"] == "human"]
     assert len({row["place"] for row in bars}) == 2 and len({row["name"] for row in bars}) == 1
 

@@ -45,10 +45,10 @@ def spec(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(spec, tmp_path_factory):
     """What a study has that ran in one go."""
-    return of(spec, tmp_path_factory.mktemp("whole")).go_on([], [0, 1], 1, lambda units: None)
+    return study_of(spec, tmp_path_factory.mktemp("whole")).go_on([], [0, 1], 1, lambda units: None)
 
 
-def of(spec, folder):
+def study_of(spec, folder):
     return Study(folder / "runs", spec, SEEDS, READINGS)
 
 
@@ -78,9 +78,9 @@ def test_a_unit_has_every_generation_with_its_readings_and_what_was_written(whol
 
 
 def test_a_later_session_without_the_runs_of_the_first_runs_only_what_is_missing(spec, whole, tmp_path):
-    first = of(spec, tmp_path).go_on([], [0], 1, lambda units: None, ["replaced"])
+    first = study_of(spec, tmp_path).go_on([], [0], 1, lambda units: None, ["replaced"])
     shutil.rmtree(tmp_path / "runs")
-    later = of(spec, tmp_path)
+    later = study_of(spec, tmp_path)
     assert (later.missing(first, 0), later.missing(first, 1)) == (["accumulated"], ["replaced"])
     units = later.go_on(json.loads(json.dumps(first)), [0, 1], 1, lambda units: None)
     assert numbers(units) == numbers(whole)
@@ -96,26 +96,26 @@ def test_a_study_that_was_stopped_keeps_the_generations_that_have_ended_and_goes
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        of(spec, tmp_path).go_on([], [0], 1, stop)
+        study_of(spec, tmp_path).go_on([], [0], 1, stop)
     (units,) = kept
     assert [(unit["arm"], unit["seed"], len(unit["generations"])) for unit in units] == [("replaced", 0, 1)]
-    assert of(spec, tmp_path).missing(units, 0) == ["replaced", "accumulated"]
-    assert numbers(of(spec, tmp_path).go_on(units, [0, 1], 1, lambda units: None)) == numbers(whole)
+    assert study_of(spec, tmp_path).missing(units, 0) == ["replaced", "accumulated"]
+    assert numbers(study_of(spec, tmp_path).go_on(units, [0, 1], 1, lambda units: None)) == numbers(whole)
 
 
 def test_an_arm_that_a_folder_holds_already_is_run_beside_the_missing_one(spec, whole, tmp_path):
-    units = of(spec, tmp_path).go_on([], [0], 1, lambda units: None, ["replaced"])
-    assert numbers(of(spec, tmp_path).go_on(units, [0, 1], 1, lambda units: None)) == numbers(whole)
+    units = study_of(spec, tmp_path).go_on([], [0], 1, lambda units: None, ["replaced"])
+    assert numbers(study_of(spec, tmp_path).go_on(units, [0, 1], 1, lambda units: None)) == numbers(whole)
 
 
 def test_more_generations_are_growth_and_another_setting_or_another_text_is_refused(spec, tmp_path):
-    settings = json.loads(json.dumps(of(spec, tmp_path).settings()))
-    check_settings(tmp_path / "results.json", settings, of(spec | {"generations": 3}, tmp_path).settings())
+    settings = json.loads(json.dumps(study_of(spec, tmp_path).settings()))
+    check_settings(tmp_path / "results.json", settings, study_of(spec | {"generations": 3}, tmp_path).settings())
     with pytest.raises(SystemExit, match="holds replaced with block=16, this study asks for 8; move that file away"):
-        check_settings(tmp_path / "results.json", settings, of(spec | {"block": 8}, tmp_path).settings())
+        check_settings(tmp_path / "results.json", settings, study_of(spec | {"block": 8}, tmp_path).settings())
     other = tmp_path / "other.txt"
     other.write_text("Another text.\n\n" + Path(spec["human"]["path"]).read_text())
-    changed = of(spec | {"human": spec["human"] | {"path": str(other)}}, tmp_path).settings()
+    changed = study_of(spec | {"human": spec["human"] | {"path": str(other)}}, tmp_path).settings()
     with pytest.raises(SystemExit, match=r"human\.content"):
         check_settings(tmp_path / "results.json", settings, changed)
     with pytest.raises(SystemExit, match="holds the arm accumulated, which this study has not"):
@@ -124,15 +124,15 @@ def test_more_generations_are_growth_and_another_setting_or_another_text_is_refu
 
 def test_the_same_text_elsewhere_has_the_same_settings(spec, tmp_path):
     copied = shutil.copy(spec["human"]["path"], tmp_path / "text.txt")
-    moved = of(spec | {"human": spec["human"] | {"path": str(copied)}}, tmp_path)
-    assert moved.settings() == of(spec, tmp_path).settings()
+    moved = study_of(spec | {"human": spec["human"] | {"path": str(copied)}}, tmp_path)
+    assert moved.settings() == study_of(spec, tmp_path).settings()
     assert str(tmp_path) not in json.dumps(moved.settings())
 
 
 def test_a_study_that_stores_readings_alone_has_the_same_readings_and_those_of_each_teacher(spec, whole, tmp_path):
-    readings_alone = of(spec | {"store": "readings"}, tmp_path).go_on([], [0], 1, lambda units: None)
+    readings_alone = study_of(spec | {"store": "readings"}, tmp_path).go_on([], [0], 1, lambda units: None)
     assert frame_of(readings_alone).equals(frame_of(whole).filter(seed=0))
-    shared = of(spec | {"store": "readings", "teachers": {"a": {}, "b": {}}, "prompts": []}, tmp_path / "shared")
+    shared = study_of(spec | {"store": "readings", "teachers": {"a": {}, "b": {}}, "prompts": []}, tmp_path / "shared")
     read = frame_of(shared.go_on([], [0], 1, lambda units: None)).filter(
         measure="held_out_perplexity", generation=1, arm="replaced"
     )

@@ -139,10 +139,12 @@ def test_men_lead_in_an_audit_of_records():
 
 
 def test_sets_that_cannot_be_told_apart_share_a_rank():
-    def of(name, *values):
+    def audit_with(name, *values):
         return audit_of(*(check(v, 0.05, column=f"c{i}", group="", about=0.4) for i, v in enumerate(values)), name=name)
 
-    places = {place.name: place for place in ranking([of("a", 0.5, 0.5), of("b", 0.52, 0.49), of("c", 0.1, 0.1)])}
+    places = {
+        place.name: place for place in ranking([audit_with("a", 0.5, 0.5), audit_with("b", 0.52, 0.49), audit_with("c", 0.1, 0.1)])
+    }
     assert (places["a"].rank, places["b"].rank, places["c"].rank) == (1, 1, 3)
     assert (places["a"].last, places["b"].last, places["c"].last) == (2, 2, 3)
 

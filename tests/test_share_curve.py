@@ -65,7 +65,7 @@ def test_the_loss_of_every_share_is_the_closed_form_and_the_best_share_is_among_
     assert (np.abs(values.mean(axis=0) - truth) < 4 * errors + 0.05 * (truth - 1)).all()
     assert sum(0.3 in curve.likely for curve in curves) >= binom.ppf(0.001, repeats, 0.95)
     covered = [
-        sum(point.loss.low <= of <= point.loss.high for point, of in zip(curve.points, truth, strict=True)) for curve in curves
+        sum(point.loss.low <= loss <= point.loss.high for point, loss in zip(curve.points, truth, strict=True)) for curve in curves
     ]
     assert sum(covered) >= binom.ppf(0.001, 3 * repeats, 0.95)
 
@@ -103,7 +103,7 @@ def test_the_group_that_is_harmed_is_named():
     assert curve.tested == 600 and "holdout" in curve.note
     frame = curve.frame()
     drawn = curve.plot("share-curve-human")
-    assert drawn.data.filter(of="all records")["loss"].to_list() == [point.loss.value for point in curve.fixed_human.points]
+    assert drawn.data.filter(records="all records")["loss"].to_list() == [point.loss.value for point in curve.fixed_human.points]
     assert curve.answer in repr(curve) and len(repr(curve).splitlines()) == 2
     assert frame.height == 4 and {"fixed", "share", "loss", "loss_low", "added_loss_high", "worst_group"} <= set(frame.columns)
 

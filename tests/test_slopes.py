@@ -66,7 +66,7 @@ def changes(at, sizes, method="chains"):
 )
 def test_a_power_law_is_recovered(exponent, factor, sign, at):
     fitted = changes(at, [exactly(sign * factor * n**exponent) for n in at])
-    assert fitted.is_exponent and fitted.of == "ln |change| against ln human.rows"
+    assert fitted.is_exponent and fitted.relation == "ln |change| against ln human.rows"
     assert fitted.slope.value == pytest.approx(exponent, abs=1e-6) and fitted.slope.n == len(at)
 
 
@@ -103,7 +103,7 @@ def test_what_has_no_exponent_says_why(at, sizes, why):
 
 def test_a_setting_of_0_has_no_exponent_and_still_a_slope():
     fitted = changes([0, 1, 2], [exactly(1), exactly(2), exactly(4)])
-    assert fitted.of == "ln |change| against human.rows" and "human.rows = 0 has no logarithm" in fitted.note
+    assert fitted.relation == "ln |change| against human.rows" and "human.rows = 0 has no logarithm" in fitted.note
     assert not fitted.is_exponent and fitted.slope.value == pytest.approx(math.log(2))
 
 
@@ -201,7 +201,7 @@ def test_seeds_that_arms_share_are_compared_within_each_seed():
 
 def test_a_speed_that_is_not_surely_above_0_has_no_logarithm():
     speed = by_quantity(*made_up({10: 0.4, 20: 0.2, 40: 0.0001}))["speed"]
-    assert speed.of == "speed against ln human.rows" and speed.bend is None  # three points have no bend of their own
+    assert speed.relation == "speed against ln human.rows" and speed.bend is None  # three points have no bend of their own
     assert not speed.is_exponent and "the speed at 40 may be zero" in speed.note
 
 

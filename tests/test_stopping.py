@@ -101,8 +101,8 @@ def test_a_change_at_its_bound_errs_no_more_often_than_its_level_however_it_goes
         ratio = Ratio(known(later - at_first, of_change), known(at_first, error), offset=1)
         lower += ratio.limit("lower", level) > bound
         upper += ratio.limit("upper", level) < bound
-    most = level * runs + 4 * math.sqrt(level * runs)
-    assert lower <= most and upper <= most, (lower, upper)
+    largest = level * runs + 4 * math.sqrt(level * runs)
+    assert lower <= largest and upper <= largest, (lower, upper)
 
 
 def known(value: float, error: float) -> Ends:

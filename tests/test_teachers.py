@@ -75,9 +75,9 @@ def test_equal_readers_partition_what_was_written_and_quotas_are_exact():
 @pytest.mark.parametrize("sizes", [{"a": 7, "b": 5}, {"a": 1, "b": 100}])
 def test_quotas_sum_to_what_a_reader_is_owed_to_the_record(sizes):
     asked = {"a": {"a": Fraction(2, 3), "b": Fraction(1, 3)}, "b": {"a": Fraction(1), "b": Fraction(1, 9)}}
-    for reader, of in quotas(sizes, asked).items():
+    for reader, quota in quotas(sizes, asked).items():
         owed = sum(asked[reader][name] * n for name, n in sizes.items())
-        assert abs(sum(of.values()) - owed) <= Fraction(1, 2) and all(n <= sizes[name] for name, n in of.items())
+        assert abs(sum(quota.values()) - owed) <= Fraction(1, 2) and all(n <= sizes[name] for name, n in quota.items())
 
 
 def test_counts_are_dealt_without_replacement_in_every_chain():

@@ -18,10 +18,10 @@ def test_no_other_change_of_three_kinds_needs_fewer_records():
     entropies = entr(grid).sum(axis=1)
     for shares in ((0.9, 0.1, 0.0), (0.7, 0.2, 0.1), (0.5, 0.5, 0.0)):
         for value, limit in ((0.6, 0.9), (0.85, 0.9)):
-            least = OfEntropy(shares)(value, limit)
+            fewest = OfEntropy(shares)(value, limit)
             target = min(float(entr(shares).sum()) + np.log(limit / value), np.log(3))
             moved = np.abs(grid - shares).sum(axis=1)[entropies >= target - 1e-9] / 2
-            assert moved.min() >= least - 1e-6 and moved.min() - least < 0.03
+            assert moved.min() >= fewest - 1e-6 and moved.min() - fewest < 0.03
 
 
 def test_two_equally_common_kinds_of_four_need_the_records_that_a_sum_by_hand_gives():

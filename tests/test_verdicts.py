@@ -56,11 +56,11 @@ def test_a_check_whose_limit_no_value_can_pass_is_not_applicable_and_says_why(me
 def test_every_page_of_an_audit_says_what_values_it_can_have_and_can_be_lost():
     for aspect in audit_aspects():
         for page in pages_of_aspect(aspect).values():
-            least, most = page.values
-            assert least < most and page.values_in_words
+            smallest, largest = page.values
+            assert smallest < largest and page.values_in_words
             if isinstance(page.healthy, float):
-                assert page.margin is not None and least <= page.healthy <= most
-                assert least <= (page.limit(None, page.margin) or 0.0) <= most
+                assert page.margin is not None and smallest <= page.healthy <= largest
+                assert smallest <= (page.limit(None, page.margin) or 0.0) <= largest
 
 
 def test_categories_of_which_every_one_is_unseen_are_not_kept():

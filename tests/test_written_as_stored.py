@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from outcross.data import Pool  # noqa: E402
-from outcross.errors import MachineGaveOut  # noqa: E402
+from outcross.errors import BadInput, MachineGaveOut  # noqa: E402
 from outcross.experiment import experiment  # noqa: E402
 from outcross.ledger import Ledger  # noqa: E402
 from outcross.loop import generate, run  # noqa: E402
@@ -44,9 +44,19 @@ def test_each_generation_says_how_far_its_writer_was_from_the_stored_weights(wri
     generation, ledger, _ = written
     rescored = generation.drawn.records.rescored
     assert rescored.tokens == generation.drawn.records.tokens.size or rescored.tokens >= 1000
-    assert 0 < rescored.difference < rescored.most == 0.05
+    assert 0 < rescored.difference < rescored.max_difference == 0.05
     stored = json.loads((ledger.folder / "steps" / generation.drawn.source.key / "rescored.json").read_text())
     assert stored == vars(rescored)
+
+
+def test_records_that_another_version_wrote_are_refused_in_one_line(written, tmp_path):
+    generation, *_ = written
+    records = generation.drawn.records
+    records.save(tmp_path)
+    assert type(records).load(tmp_path).rescored == records.rescored
+    (tmp_path / "rescored.json").write_text('{"tokens": 1000, "difference": 0.01, "largest": 0.05}')
+    with pytest.raises(BadInput, match=r"rescored\.json was written by another version of outcross; make the run again"):
+        type(records).load(tmp_path)
 
 
 @pytest.mark.parametrize(

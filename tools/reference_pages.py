@@ -264,7 +264,9 @@ def growth_page() -> str:
     lines = ["# Growth laws", "", GROWTH_INTRODUCTION, "", "| law | statement | needs | source |", "|---|---|---|---|"]
     for name in GROWTH:
         growth = growth_law(name)
-        lines.append(_row(f"`{name}`", _document(type(growth)).replace("\n\n", " "), f"{growth.least} generations", growth.paper))
+        lines.append(
+            _row(f"`{name}`", _document(type(growth)).replace("\n\n", " "), f"{growth.min_generations} generations", growth.paper)
+        )
     return "\n".join([*lines, ""])
 
 

@@ -308,10 +308,10 @@ def _checked_against_weights(records: Any, shard: RecordRange, stored: Any, prom
         return records
     records = replace(records, decoded=records.decoded.some(RESCORED_TOKENS * len(records) / shard.total))
     rescored = stored.rescored(records, shard.draw, None if prompts is None else prompts.records, first=shard.first)
-    if not rescored.difference <= rescored.most:
+    if not rescored.difference <= rescored.max_difference:
         raise MachineGaveOut(
             f"the records were not written by the stored model: their log-probabilities differ by {rescored.difference:.3g} nats per token from those of the"
-            f" weights in the ledger (at most {rescored.most:g}); none of them is kept; run the same command again, and report it if it happens twice"
+            f" weights in the ledger (at most {rescored.max_difference:g}); none of them is kept; run the same command again, and report it if it happens twice"
         )
     return replace(records, decoded=None, rescored=rescored)
 

@@ -14,7 +14,8 @@ def test_boosting_and_logistic_say_what_scikit_learn_says():
     from sklearn.linear_model import LogisticRegression
 
     boosting, logistic = (
-        read(CLASSIFIERS, settings, "classifier") for settings in ({"kind": "boosting", "trees": 8, "least": 5}, "logistic")
+        read(CLASSIFIERS, settings, "classifier")
+        for settings in ({"kind": "boosting", "trees": 8, "min_records_per_leaf": 5}, "logistic")
     )
     for classes in (2, 3):
         rows, new = examples(classes), examples(classes, seed=9).points

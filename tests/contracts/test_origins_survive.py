@@ -193,7 +193,7 @@ def test_a_run_knows_what_share_of_its_training_sets_people_wrote(policy, chains
         for generation in loop.run(experiment, outcross.Ledger(tmp_path)):
             people = generation.human.training.records.array.reshape(chains, -1)
             learned = generation.training.value.records.array.reshape(chains, -1)
-            share = np.mean([np.isin(own, of) for own, of in zip(learned, people, strict=True)])
+            share = np.mean([np.isin(own, human) for own, human in zip(learned, people, strict=True)])
             assert generation.training.value.human_share == pytest.approx(share, abs=1e-12)
             assert generation.training.value.pool.synthetic_share == pytest.approx(1 - share, abs=1e-12)
 

@@ -16,7 +16,7 @@ SMALL = {
     ("measures", "use"): {"learners": ["linear model"], "fits": 2},
     ("detectors", "blend"): {"detectors": ["ngram", "declared"]},
     ("detectors", "two_sample"): {"trees": 20},
-    ("classifiers", "boosting"): {"trees": 8, "least": 5},
+    ("classifiers", "boosting"): {"trees": 8, "min_records_per_leaf": 5},
     ("classifiers", "convolutional"): {"channels": 1, "epochs": 25, "batch": 16},
 }
 """Settings by which members are held to promises in little time, or to which the small data of their family fit."""

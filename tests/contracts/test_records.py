@@ -229,8 +229,8 @@ def test_some_records_are_drawn_without_replacement_in_every_chain(kind, chains,
     records, listed = KINDS[kind].generate(ROWS, CHAINS[chains]), KINDS[kind].listed
     taken = records.take(records.some(n, np.random.default_rng(1)))
     assert len(taken) == n and taken.kind == records.kind
-    for own, of in zip(listed(taken), listed(records), strict=True):
-        assert len(own) == n and Counter(own) <= Counter(of)
+    for own, every in zip(listed(taken), listed(records), strict=True):
+        assert len(own) == n and Counter(own) <= Counter(every)
 
 
 @pytest.mark.parametrize(("kind", "chains"), CASES)
@@ -367,8 +367,8 @@ def test_to_draw_twice_is_to_draw_without_replacement(kind, chains):
     part, listed, rng = part_with(kind, chains), KINDS[kind].listed, np.random.default_rng(6)
     taken = part.some(9, rng).some(4, rng)
     assert len(taken) == len(taken.records) == 4 and taken.origin == part.origin
-    for own, of in zip(listed(taken.records), listed(part.records), strict=True):
-        assert Counter(own) <= Counter(of)
+    for own, every in zip(listed(taken.records), listed(part.records), strict=True):
+        assert Counter(own) <= Counter(every)
 
 
 @pytest.mark.parametrize(("kind", "chains"), ROW_CASES)

@@ -84,10 +84,10 @@ def test_nucleus_is_the_smallest_set_with_the_mass():
     full = distribution(logits).double()
     kept = distribution(logits, top_p=0.9) > 0
     mass = torch.where(kept, full, 0).sum(-1)
-    least = torch.where(kept, full, 1).amin(-1)
+    smallest = torch.where(kept, full, 1).amin(-1)
     assert (mass >= 0.9 - 1e-6).all()
-    assert (mass - least < 0.9).all()
-    assert (torch.where(kept, 0, full).amax(-1) <= least).all()
+    assert (mass - smallest < 0.9).all()
+    assert (torch.where(kept, 0, full).amax(-1) <= smallest).all()
 
 
 def test_a_token_of_probability_zero_is_never_drawn():

@@ -26,8 +26,8 @@ class BoostingClassifier(Classifier):
     trees: Annotated[int, Field(ge=1, le=10_000)] = 100
     depth: Annotated[int, Field(ge=1, le=20)] = 3
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.1
-    least: Annotated[int, Field(ge=1)] = 20
-    """Minimum number of records in a leaf."""
+    min_records_per_leaf: Annotated[int, Field(ge=1)] = 20
+    """Minimum number of training records in a leaf."""
 
     def learn(self, rows: Examples, weights, start: Any, rng):
         from sklearn.ensemble import GradientBoostingClassifier
@@ -36,7 +36,7 @@ class BoostingClassifier(Classifier):
             n_estimators=self.trees,
             max_depth=self.depth,
             learning_rate=self.learning_rate,
-            min_samples_leaf=min(self.least, max(1, len(rows) // 4)),
+            min_samples_leaf=min(self.min_records_per_leaf, max(1, len(rows) // 4)),
             random_state=int(rng.integers(2**31)),
         )
         fitted.fit(rows.points, rows.labels, sample_weight=weights)

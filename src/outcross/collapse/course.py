@@ -63,8 +63,8 @@ class Course:
     errors: np.ndarray  # (seeds, generations) standard errors; NaN where a reading has no interval
     why: str = ""
     """The reason if readings have no interval."""
-    least: float = 0.0
-    """Minimum size of a value for its rounding error. It is 1 after a logarithm, because the argument was rounded."""
+    min_magnitude: float = 0.0
+    """Smallest magnitude for which rounding errors are computed. It is 1 after a logarithm, because its argument was rounded."""
 
     @property
     def generations(self) -> int:
@@ -88,7 +88,7 @@ class Course:
 
     def rounding(self, weights: np.ndarray) -> float:
         """Return the rounding error of a weighted sum over generations."""
-        return rounding(*(np.abs(weights) * np.maximum(np.abs(self.values).max(axis=0), self.least)).tolist())
+        return rounding(*(np.abs(weights) * np.maximum(np.abs(self.values).max(axis=0), self.min_magnitude)).tolist())
 
     def at(self, generation: int) -> Interval:
         """Return the reading of one generation. -1 is the last one."""
@@ -137,7 +137,7 @@ class Course:
         """Return the natural logarithm of the course. Raises NotApplicable if a value is not above 0."""
         if self.values.min() <= 0:
             raise NotApplicable(f"a value of {self.values.min():g} has no logarithm")
-        return replace(self, values=np.log(self.values), errors=self.errors / self.values, least=1.0)
+        return replace(self, values=np.log(self.values), errors=self.errors / self.values, min_magnitude=1.0)
 
     def over(self, other: Course) -> Course:
         """Return the ratio to another course, with errors to first order."""
@@ -148,7 +148,7 @@ class Course:
 
     def minus(self, other: Course) -> Course:
         """Return the difference from another course. Errors are added as if independent, and the rounding is that of the larger term."""
-        larger = max(self.least, float(np.abs(self.values).max()), float(np.abs(other.values).max()))
+        larger = max(self.min_magnitude, float(np.abs(self.values).max()), float(np.abs(other.values).max()))
         return Course(self.values - other.values, np.hypot(self.errors, other.errors), self.why or other.why, larger)
 
     def until(self, generation: int) -> Course:

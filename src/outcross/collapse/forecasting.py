@@ -168,7 +168,7 @@ def tried_on(observed: Observed) -> Tried:
     losses: dict[str, dict[int, np.ndarray]] = {}
     for name in GROWTH:
         law = growth_law(name)
-        for origin in range(max(FIRST_ORIGIN, law.least), observed.generations):
+        for origin in range(max(FIRST_ORIGIN, law.min_generations), observed.generations):
             try:
                 prediction = law.ahead(observed.until(origin), observed.generations - origin)
             except NotApplicable:

@@ -66,7 +66,7 @@ class Slope:
     """Name of this group of arms among others that differ in the same setting (`replace`). Empty if there is only one group."""
     quantity: str
     measure: str
-    of: str = ""
+    relation: str = ""
     """The fitted quantities: `ln speed against ln human.rows`."""
     is_exponent: bool = False
     """Whether both are logarithms, so that the slope is the exponent of a power law."""
@@ -262,7 +262,7 @@ def _fitted(unfitted: Slope, quantities: Sequence[Quantity]) -> Slope:
     no_exponent = None if scale.is_log and is_log_setting else why or f"{unfitted.setting} = {settings.min():g} has no logarithm"
     return replace(
         unfitted,
-        of=f"{'ln ' * scale.is_log}{name} against {'ln ' * is_log_setting}{unfitted.setting}",
+        relation=f"{'ln ' * scale.is_log}{name} against {'ln ' * is_log_setting}{unfitted.setting}",
         is_exponent=no_exponent is None,
         slope=estimate(line, quantities, scale),
         bend=estimate(bow, quantities, scale) if values > LEAST else None,

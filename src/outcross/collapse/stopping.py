@@ -125,8 +125,8 @@ class Ratio:
         end = now.value - now.below(level) if side == "lower" else now.value + now.above(level)
         if (end >= 0) == (side == "lower"):
             return end / (first.value + first.above(level))
-        least = first.value - first.below(level)
-        return end / least if least > 0 else math.copysign(math.inf, end)
+        lower_end = first.value - first.below(level)
+        return end / lower_end if lower_end > 0 else math.copysign(math.inf, end)
 
 
 def _lower(now: float, now_half: float, first: float, first_half: float) -> float:

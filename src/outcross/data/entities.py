@@ -73,7 +73,7 @@ class _Folding:
     """How each column of long tables becomes one of entities."""
 
     def __init__(self, entities: Entities, columns: dict[str, Column], sides: Sequence[tuple[str, polars.DataFrame]]):
-        self.of, self.columns = entities, columns
+        self.entities, self.columns = entities, columns
         first = sides[0][1]
         self.kinds = {
             name: column.kind for name, column in columns.items() if column.kind in ("number", "category") and name in first.columns
@@ -98,14 +98,14 @@ class _Folding:
     def _typed(self, rows: polars.DataFrame, side: int) -> polars.DataFrame:
         forms = {name: self.columns[name].forms[side] for name in self.kinds if self.columns[name].forms}
         typed = of_values.typed(rows, self.kinds, {}, forms)  # type: ignore[arg-type]
-        if missing := typed[self.of.entity].null_count():
-            raise BadInput(f"{missing:,} rows name no entity in {self.of.entity!r}; leave them out")
+        if missing := typed[self.entities.entity].null_count():
+            raise BadInput(f"{missing:,} rows name no entity in {self.entities.entity!r}; leave them out")
         return typed
 
     def table(self, name: str, rows: polars.DataFrame, side: int) -> Table:
         """The entities of a side."""
 
-        entity, time = self.of.entity, self.of.time
+        entity, time = self.entities.entity, self.entities.time
         typed = self._typed(rows, side)
         if time is not None:
             typed = typed.sort(time, maintain_order=True, nulls_last=True)
@@ -117,7 +117,7 @@ class _Folding:
         """What to make of each column that is there, and what to say of it."""
         import polars as pl
 
-        entity, time = self.of.entity, self.of.time
+        entity, time = self.entities.entity, self.entities.time
         order = "" if time is None else f" in the order of {time}"
         folds: list[pl.Expr] = []
         kinds: dict[str, str] = {}

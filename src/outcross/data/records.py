@@ -310,15 +310,23 @@ class Rescored:
     tokens: int
     difference: float
     """Mean of the absolute difference of log-probabilities, nats a token."""
-    most: float
-    """What it may be."""
+    max_difference: float
+    """The largest difference that precision explains, nats a token."""
 
     @classmethod
     def of(cls, parts: Sequence[Rescored]) -> Rescored:
         """Of several pieces of text together."""
         tokens = sum(part.tokens for part in parts)
         mean = sum(part.difference * part.tokens for part in parts) / tokens
-        return cls(tokens, mean, max(part.most for part in parts))
+        return cls(tokens, mean, max(part.max_difference for part in parts))
+
+
+def _rescored(file: Path) -> Rescored:
+    """What a step stored. BadInput where a version of outcross with other fields wrote it."""
+    try:
+        return Rescored(**json.loads(file.read_text()))
+    except (TypeError, ValueError):
+        raise BadInput(f"{file} was written by another version of outcross; make the run again") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -393,7 +401,7 @@ class Blocks:
     @classmethod
     def load(cls, folder: Path) -> Blocks:
         stored, rescored_file = cls.of_frame(read_parquet(folder / "text.parquet"), {}), folder / "rescored.json"
-        return replace(stored, rescored=Rescored(**json.loads(rescored_file.read_text()))) if rescored_file.exists() else stored
+        return replace(stored, rescored=_rescored(rescored_file)) if rescored_file.exists() else stored
 
     @property
     def described(self) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Store:
     """The records of a folder of shards. Opening it reads the manifest alone; a shard is read, and its digest checked, when touched."""
 
     folder: Path
-    of: str
+    kind: str
     """The kind of its records: text, rows or series."""
     described: dict[str, Any]
     """What their frame alone does not say."""
@@ -79,11 +79,6 @@ class Store:
                     f"{file} is missing or not of {shard.bytes:,} bytes, as {path} says; restore the file, or write the store again"
                 )
         return cls(Path(folder), content["records"], content["described"], shards, digest)
-
-    @property
-    def kind(self) -> str:
-        """The kind of its records."""
-        return self.of
 
     def __len__(self) -> int:
         return sum(shard.rows for shard in self.shards)
@@ -141,10 +136,10 @@ class Store:
     load = open
 
     def _records(self, shard: Shard) -> Any:
-        return record_type(self.of).of_frame(read_parquet(self._whole(shard)), self.described)
+        return record_type(self.kind).of_frame(read_parquet(self._whole(shard)), self.described)
 
     def _joined(self, many: list[Any]) -> Any:
-        return record_type(self.of).concat(many)
+        return record_type(self.kind).concat(many)
 
     def _whole(self, shard: Shard) -> Path:
         """The file of a shard, once it is known to have its digest."""

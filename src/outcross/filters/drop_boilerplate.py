@@ -59,10 +59,10 @@ class DropBoilerplateFilter(Filter):
         shares = divided(np.bincount(owner, length * in_shared, minlength=n), total)
         shares[total == 0] = 0.0
         reason = np.where(says, 0, np.where(shares >= self.share, 1, -1))
-        most = np.lexsort((line, -times))[:3]
+        commonest = np.lexsort((line, -times))[:3]
         said = [
             f"{_read_again(candidates, int(line[at]), int(holder[at]))!r:.80} ({times[at]:,})"
-            for at in most.tolist()
+            for at in commonest.tolist()
             if is_shared[at]
         ]
         return Selection(

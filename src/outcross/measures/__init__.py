@@ -49,7 +49,7 @@ things there are; copying: how much is copied; groups: how groups of records far
 trained on the data predict; quality: how close single records are to human records; invention: how much occurs in no human data;
 decoding: how much the way of sampling loses."""
 
-Of = Literal["ratio", "difference"]
+MarginKind = Literal["ratio", "difference"]
 Change = Literal["mass", "variance", "scale", "association"]
 
 ASPECTS: Mapping[str, str] = {
@@ -87,9 +87,9 @@ class Page:
     worse: Worse | Literal["either"] | None = None
     """The direction that is worse. "either": there is a tolerance on both sides of the healthy value. None: neither direction is worse by itself."""
     margin: float | None = None
-    """The tolerance: a factor of the healthy value (`of` is "ratio"), or a distance from it (`of` is "difference").
+    """The tolerance: a factor of the healthy value (`margin_kind` is "ratio"), or a distance from it (`margin_kind` is "difference").
     None if the reading is not judged."""
-    of: Of = "ratio"
+    margin_kind: MarginKind = "ratio"
     range: tuple[float, float] | None = None
     """The smallest and the largest possible value. None: the unit decides (`values`)."""
     change: Change = "mass"
@@ -110,7 +110,7 @@ class Page:
         known = {
             "role": get_args(Role),
             "worse": (*get_args(Worse), "either", None),
-            "of": get_args(Of),
+            "margin_kind": get_args(MarginKind),
             "change": get_args(Change),
         }
         for name, allowed in known.items():
@@ -137,10 +137,10 @@ class Page:
     @property
     def values_in_words(self) -> str:
         """The range of possible values as text."""
-        least, most = self.values
-        if math.isinf(least) and math.isinf(most):
+        smallest, largest = self.values
+        if math.isinf(smallest) and math.isinf(largest):
             return "any number"
-        return f"{least:g} to {most:g}" if math.isfinite(most) else f"{least:g} or more"
+        return f"{smallest:g} to {largest:g}" if math.isfinite(largest) else f"{smallest:g} or more"
 
     def on_side_of(self, estimate: Estimate, null: Null | None) -> Page:
         """Return the page by which an estimate is judged. If either direction is worse, it is the page for the side on which the interval reaches
@@ -153,7 +153,7 @@ class Page:
         if self.worse != "either" or healthy is None:
             return self
         low, high = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
-        reaches_up = high - healthy >= healthy - low if self.of == "difference" else high * low >= healthy**2
+        reaches_up = high - healthy >= healthy - low if self.margin_kind == "difference" else high * low >= healthy**2
         return replace(self, worse="larger" if reaches_up else "smaller")
 
     def limit(self, null: Null | None, margin: float) -> float | None:
@@ -161,7 +161,7 @@ class Page:
         healthy = self.healthy_value(null)
         if healthy is None:
             return None
-        if self.of == "ratio":
+        if self.margin_kind == "ratio":
             return healthy * (margin if self.worse == "smaller" else 1 / margin)
         return healthy - margin if self.worse == "smaller" else healthy + margin
 

@@ -36,7 +36,7 @@ class Columns(OfTables):
     present and within the cap, there is no reading.
     """
 
-    most: Annotated[int, Field(ge=1)] = 200
+    max_sketches: Annotated[int, Field(ge=1)] = 200
     """Maximum number of sketches that are reported, those with the smallest p first."""
 
     aspect = "structure"
@@ -68,7 +68,7 @@ class Columns(OfTables):
         p = parts.p
         order = np.argsort(p, kind="stable")
         adjusted = holm(p[order])
-        shown = max(1, min(self.most, int(np.searchsorted(adjusted, LEVEL, side="right"))))
+        shown = max(1, min(self.max_sketches, int(np.searchsorted(adjusted, LEVEL, side="right"))))
         for place in range(shown):
             yield parts.reading(int(order[place]), float(adjusted[place]), columns)
 

@@ -64,17 +64,17 @@ class Copying(OfTables):
         "exact": Page(
             "CP1", "exact copies", "Share of synthetic records that equal a reference record in every column. Copies are no loss, but fresh human data have fewer of them, and a copy adds no information.",
             unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
-            margin=0.01, worse="larger", of="difference", records=(930, "records that people never repeat"), is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (records that fresh human data repeat); Alaa et al., ICML 2022, arXiv 2102.08921 (authenticity)",
+            margin=0.01, worse="larger", margin_kind="difference", records=(930, "records that people never repeat"), is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (records that fresh human data repeat); Alaa et al., ICML 2022, arXiv 2102.08921 (authenticity)",
         ),
         "near": Page(
             "CP2", "near copies", "Share of synthetic records that lie nearer to a reference record than to any of equally many holdout records. It is one half if nothing is copied, at any temperature. If a tenth of the records are near copies it is .55. Like exact copies, near copies are no loss.",
             unit="fraction", healthy=0.5, collapsed="rises towards 1",
-            margin=0.05, worse="larger", of="difference", records=(1_070, "records that are each nearest to a different human record"), is_invention=True, role="copying", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout)",
+            margin=0.05, worse="larger", margin_kind="difference", records=(1_070, "records that are each nearest to a different human record"), is_invention=True, role="copying", paper="Platzer and Reutterer, Front. Big Data 4:679939, 2021 (distance to the closest record, against a holdout)",
         ),
         "closest": Page(
             "CP7", "near copies among the closest records", "Of the 5 % of synthetic records closest to a human record: the number nearer to a reference record less the number nearer to a holdout record, as a share of all synthetic records. Distances are in units of the human record's distance to its own nearest human neighbour. Like exact copies, near copies are no loss.",
             unit="fraction", range=(-CLOSEST, CLOSEST), healthy=0.0, collapsed="rises above the healthy value",
-            margin=0.01, worse="larger", of="difference", records=(5_500, "records that are each nearest to a different human record"), is_invention=True, role="copying", paper="Platzer and Reutterer, 2021; Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
+            margin=0.01, worse="larger", margin_kind="difference", records=(5_500, "records that are each nearest to a different human record"), is_invention=True, role="copying", paper="Platzer and Reutterer, 2021; Alaa et al., ICML 2022, arXiv 2102.08921 (against the record's own neighbour)",
         ),
     }  # fmt: skip
 

@@ -69,7 +69,7 @@ class Diversity(OfTables):
     """Maximum number of records per side among which near duplicates are searched, drawn at random."""
     draws: Annotated[int, Field(ge=19, le=10_000)] = 499
     """Number of random labellings of human records for the null distribution of near duplicates."""
-    most: Annotated[int, Field(ge=0)] = INSIDE
+    max_groups: Annotated[int, Field(ge=0)] = INSIDE
     """Maximum number of groups of a column that are examined, those with the most human records first."""
 
     aspect = "diversity"
@@ -107,7 +107,7 @@ class Diversity(OfTables):
         "copied_values": Page(
             "DI7", "copied values", "Share of the values of a column of numbers that also occur in the reference, digit by digit, compared with that of fresh human values. If all synthetic values are copied, the generator does not model the distribution of the column, and no loss of variance can show.",
             unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
-            margin=0.1, worse="larger", of="difference", is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (values that fresh human data repeat)",
+            margin=0.1, worse="larger", margin_kind="difference", is_invention=True, role="copying", paper="Good, Biometrika 40:237, 1953 (values that fresh human data repeat)",
         ),
     }  # fmt: skip
 
@@ -128,7 +128,7 @@ class Diversity(OfTables):
             yield from self._inside(evidence, column, rng)
 
     def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
-        for value in largest(evidence, column)[: self.most]:
+        for value in largest(evidence, column)[: self.max_groups]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
             about = inside.reference.frame.height / max(1, evidence.reference.frame.height)
             for reading in _all_inside(inside, column, rng):

@@ -33,7 +33,7 @@ class Groups(OfTables):
     `tails` reports such values.
     """
 
-    most: Annotated[int, Field(ge=1)] = 200
+    max_groups: Annotated[int, Field(ge=1)] = 200
     """Maximum number of groups, and of intersections of each set of columns, that are read, those with the most human records first."""
 
     aspect = "groups"
@@ -66,7 +66,7 @@ class Groups(OfTables):
     def _shares(self, columns: tuple[str, ...], synthetic: dict[tuple, int], reference: dict[tuple, int]) -> Iterator[Reading]:
         n, m = sum(synthetic.values()), sum(reference.values())
         ordered = sorted(reference, key=lambda group: (-reference[group], group))
-        for group in ordered[: self.most]:
+        for group in ordered[: self.max_groups]:
             count, human = synthetic.get(group, 0), reference[group]
             reading = read_with_null(
                 "share",
@@ -75,13 +75,15 @@ class Groups(OfTables):
                 group=named(columns, group),
             )
             yield replace(reading, about=human / m)
-        if len(ordered) > self.most:
+        if len(ordered) > self.max_groups:
             yield unread(
-                "share", f"the {len(ordered) - self.most} smallest of {len(ordered)} groups are left out", column="+".join(columns)
+                "share",
+                f"the {len(ordered) - self.max_groups} smallest of {len(ordered)} groups are left out",
+                column="+".join(columns),
             )
 
     def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
-        for value in largest(evidence, column)[: self.most]:
+        for value in largest(evidence, column)[: self.max_groups]:
             inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
             if inside.drawn.rows and inside.reference.rows:
                 about = inside.reference.rows / evidence.reference.frame.height

@@ -67,7 +67,7 @@ class LexicalDiversity(OfTexts):
     severity is the part of the human value that is missing, as for other ratios (`measures.severity`).
     """
 
-    most: Annotated[int, Field(ge=0)] = INSIDE
+    max_groups: Annotated[int, Field(ge=0)] = INSIDE
     """Maximum number of groups of a column whose language is read, those with the most human records first."""
 
     aspect = "diversity"
@@ -115,12 +115,12 @@ class LexicalDiversity(OfTexts):
         "repetition": Page(
             "DI18", "repetition", "1 − (1 − r₂)(1 − r₃)(1 − r₄), where rₙ is the share of word n-grams, over all texts, that occurred earlier in the same text. The first 50 words of each text are read, or fewer if half of the texts are shorter.",
             unit="fraction", healthy="the value of human text", collapsed="towards 1",
-            margin=0.02, worse="larger", of="difference", role="quality", paper="Drayson et al., arXiv 2502.15654; Welleck et al., ICLR 2020",
+            margin=0.02, worse="larger", margin_kind="difference", role="quality", paper="Drayson et al., arXiv 2502.15654; Welleck et al., ICLR 2020",
         ),
         "known_words": Page(
             "DI19", "known words", "Share of the running words that occur in human text, compared with fresh human text. The human text is the reference, and the fresh text the holdout. Without a holdout they are two halves of the reference.",
             unit="fraction", healthy="the value of fresh human text", collapsed="falls if words are made up",
-            margin=0.02, worse="smaller", of="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1: the high tail of perplexity",
+            margin=0.02, worse="smaller", margin_kind="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1: the high tail of perplexity",
         ),
     }  # fmt: skip
     pages |= {
@@ -140,13 +140,13 @@ class LexicalDiversity(OfTexts):
     def _plain(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
         for column in evidence.reference.of_kind("text"):
             yield from _richness(column, written(evidence, column), rng)
-        yield from inside_groups(evidence, self.most, "vocabulary_ratio", lambda column, sides: _richness(column, sides, rng))
+        yield from inside_groups(evidence, self.max_groups, "vocabulary_ratio", lambda column, sides: _richness(column, sides, rng))
 
     def _beyond(self, evidence: Evidence, rng: np.random.Generator) -> Iterator[Reading]:
         for column in evidence.reference.of_kind("text"):
             yield from _beyond_prompts(column, written_beside_prompts(evidence, column), rng)
         read = lambda column, sides: _beyond_prompts(column, sides, rng)  # noqa: E731
-        yield from inside_groups(evidence, self.most, "vocabulary_ratio" + BEYOND, read, prompted=True)
+        yield from inside_groups(evidence, self.max_groups, "vocabulary_ratio" + BEYOND, read, prompted=True)
 
 
 def _richness(column: str, sides: Mapping[str, Writing], rng: np.random.Generator) -> Iterator[Reading]:
@@ -261,7 +261,7 @@ def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Ge
     words, of_texts, drawn = synthetic.beside(human, size, rng)
     number = int(of_texts.max()) + 1
     if min(drawn, number - drawn) < 2:
-        raise NotApplicable(f"{drawn} synthetic and {number - drawn} human {synthetic.of}, but a permutation needs 2 per side")
+        raise NotApplicable(f"{drawn} synthetic and {number - drawn} human {synthetic.cluster_kind}, but a permutation needs 2 per side")
     said = words.own
     is_human = of_texts[said.blocks] >= drawn
     if not is_human.any():
@@ -282,7 +282,7 @@ def _variety(text: Writing) -> Estimate:
     if long.size < FEWEST:
         raise NotApplicable(f"{long.size} texts have {LONG} words or more, but at least {FEWEST} are needed")
     chosen = text.take(long[:20_000])
-    return average(Mtld()(chosen.texts), chosen.documents, text.of)
+    return average(Mtld()(chosen.texts), chosen.documents, text.cluster_kind)
 
 
 def _span(synthetic: Writing, human: Writing) -> int:
@@ -297,7 +297,7 @@ def _repetition(synthetic: Writing, human: Writing, span: int) -> tuple[Estimate
 
 def _first_words(text: Writing, span: int) -> Sample:
     words, rows = text.texts.words.first_of_each(span)
-    return Sample(words, text.documents[rows], text.of)
+    return Sample(words, text.documents[rows], text.cluster_kind)
 
 
 def _known(sides: Mapping[str, Writing], rng: np.random.Generator) -> tuple[Estimate, Null]:
@@ -310,7 +310,10 @@ def _known_in(text: Sample, human: Writing) -> Estimate:
     words = text.words.own
     is_known = words.are_in([human.whole.texts.words])[words.ids]
     return share(
-        text.spread(np.bincount(words.blocks[is_known], minlength=words.n)), text.spread(words.per_block), "words", text.of
+        text.spread(np.bincount(words.blocks[is_known], minlength=words.n)),
+        text.spread(words.per_block),
+        "words",
+        text.cluster_kind,
     )
 
 

@@ -99,7 +99,7 @@ def _share_between(text: Scored, low: float, high: float) -> Estimate:
     """Return the share of blocks whose perplexity lies in [low, high)."""
     perplexity = np.exp(text.nats)
     is_between = (perplexity >= low) & (perplexity < high)
-    return share(totals(is_between.astype(float), text.clusters, text.units), text.sizes, "blocks", text.of)
+    return share(totals(is_between.astype(float), text.clusters, text.units), text.sizes, "blocks", text.cluster_kind)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Scored:
 
     nats: np.ndarray  # (n,)
     clusters: np.ndarray  # (n,)
-    of: str
+    cluster_kind: str
 
     def quantile(self, q: float) -> float:
         """Return the q-quantile of the blocks, at rank q (n + 1), interpolated linearly between whole ranks."""
@@ -122,7 +122,7 @@ class Scored:
         The ends are the quantiles at the ends of the interval of the share below the quantile (Woodruff, JASA 47:635, 1952).
         """
         value = self.quantile(q)
-        below = share(self._first(math.floor(q * (self.nats.size + 1) + 1e-9)), self.sizes, "blocks", self.of)
+        below = share(self._first(math.floor(q * (self.nats.size + 1) + 1e-9)), self.sizes, "blocks", self.cluster_kind)
         share_low, share_high = below.interval
         low, high = self.quantile(share_low), self.quantile(share_high)
         blocks = self.nats.size + 1
@@ -175,7 +175,7 @@ def _scored(model, blocks: Blocks, clusters: tuple[np.ndarray, str]) -> Scored:
 
 
 def _mean(text: Scored) -> Estimate:
-    return exp(ratio_of_sums(totals(text.nats, text.clusters), np.bincount(text.clusters).astype(float), text.of))
+    return exp(ratio_of_sums(totals(text.nats, text.clusters), np.bincount(text.clusters).astype(float), text.cluster_kind))
 
 
 def quantile_of_perplexity(text: Scored, q: float) -> Estimate:
@@ -186,9 +186,9 @@ def quantile_of_perplexity(text: Scored, q: float) -> Estimate:
     value, low, high = text.bounded(q)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise NotApplicable(
-            f"{amount(text.nats.size, 'block')} in {text.units} {text.of} are too few for an interval of their {q:.0%} quantile"
+            f"{amount(text.nats.size, 'block')} in {text.units} {text.cluster_kind} are too few for an interval of their {q:.0%} quantile"
         )
-    return exp(Estimate(value, low, high, f"order statistics over {text.of}", text.units))
+    return exp(Estimate(value, low, high, f"order statistics over {text.cluster_kind}", text.units))
 
 
 def beyond_human_quantile(text: Scored, human: Scored, depth: float, end: End) -> tuple[Estimate, Null]:
@@ -201,14 +201,14 @@ def beyond_human_quantile(text: Scored, human: Scored, depth: float, end: End) -
     10 %.
     """
     _enough(human, depth)
-    student_quantile_over(text.units, text.of)
+    student_quantile_over(text.units, text.cluster_kind)
     ordered = np.sort(human.nats)
     limit, m = limit_or_farthest(ordered, depth, end), human.nats.size
     hits, human_hits = text.beyond(limit, end), human.beyond(limit, end)
     fresh = float(human_hits.sum()) / (m + 1)
     _, *ends = human.bounded(fresh if end == "lower" else 1 - fresh)
     low, high = (float(text.beyond(at, end).sum()) / text.nats.size for at in ends)
-    estimate = widened(share(hits, text.sizes, "blocks", text.of), (low, high))
+    estimate = widened(share(hits, text.sizes, "blocks", text.cluster_kind), (low, high))
     n, independent = round(text.independent(hits)), human.independent(human_hits)
     set_by = max(1, round(float(human_hits.sum()) / m * independent))
     is_tied = human_hits.sum() > max(1, farthest(depth, m))
@@ -223,4 +223,4 @@ def _enough(human: Scored, depth: float) -> None:
         raise NotApplicable(
             f"the outermost {depth:.1%} of human text needs at least {0.5 / depth:.0f} blocks, got {human.nats.size}"
         )
-    student_quantile_over(human.units, human.of)
+    student_quantile_over(human.units, human.cluster_kind)

@@ -22,7 +22,7 @@ class Location(OfTables):
         "location": Page(
             "SP10", "location", "Share of pairs of a synthetic and a human record in which the synthetic number is larger; ties count half. The tolerance corresponds to a shift by a tenth of a standard deviation of a normal column. The note gives the shift of the median in the column's own unit.",
             unit="fraction", healthy=0.5, collapsed="away from a half",
-            margin=0.028, worse="either", of="difference", records=(2_203, "normal numbers"), role="spread", paper="Brunner and Munzel, Biom. J. 42:17, 2000",
+            margin=0.028, worse="either", margin_kind="difference", records=(2_203, "normal numbers"), role="spread", paper="Brunner and Munzel, Biom. J. 42:17, 2000",
         ),
     }  # fmt: skip
 

@@ -31,7 +31,7 @@ class PromptCopying(OfTexts):
         "prompt_copying": Page(
             "CP6", "words of the own prompt", f"Share of the written words that also occur in the prompt of their own text. {HUMAN_SIDE}",
             unit="fraction", healthy="the share of people who continue the same text", collapsed="towards 1",
-            margin=0.02, worse="larger", of="difference", role="copying", preference=1,
+            margin=0.02, worse="larger", margin_kind="difference", role="copying", preference=1,
             paper="Grusky, Naaman and Artzi, NAACL 2018, arXiv 1804.11283 (coverage, of single words)",
         ),
     }  # fmt: skip
@@ -62,4 +62,4 @@ def _copied(text: Writing) -> Estimate:
         raise NotApplicable("the texts were written without prompts")
     sample: Sample = text.sample
     written, new = (sample.spread(words.per_block) for words in (sample.words, sample.words.own))
-    return share(np.asarray(written - new), written, "words", text.of)
+    return share(np.asarray(written - new), written, "words", text.cluster_kind)

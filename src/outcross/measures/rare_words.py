@@ -49,7 +49,7 @@ class RareWords(OfTexts):
     word.
     """
 
-    most: Annotated[int, Field(ge=0)] = INSIDE
+    max_groups: Annotated[int, Field(ge=0)] = INSIDE
     """Maximum number of groups of a column whose rare words are read, those with the most human records first."""
 
     aspect = "tails"
@@ -76,7 +76,7 @@ class RareWords(OfTexts):
             sides = (written_beside_prompts if beside else written)(evidence, column)
             yield from _survivals(page, column, sides, rng)
         yield from inside_groups(
-            evidence, self.most, page, lambda column, sides: _survivals(page, column, sides, rng), prompted=beside
+            evidence, self.max_groups, page, lambda column, sides: _survivals(page, column, sides, rng), prompted=beside
         )
 
 

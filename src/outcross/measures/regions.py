@@ -79,7 +79,7 @@ class Regions(OfTables):
     number of records in memory is the only cap.
     """
 
-    most: Annotated[int, Field(ge=1, le=100)] = 20
+    max_regions: Annotated[int, Field(ge=1, le=100)] = 20
     """Maximum number of regions that are reported."""
 
     aspect = "coverage"
@@ -102,13 +102,13 @@ class Regions(OfTables):
             return
         surely = surely_thinned(every)
         note = f"{len(every)} region{'s' * (len(every) != 1)} tested, each on the third of the records that did not propose it"
-        for region in surely[: self.most] or [_worst(every)]:
+        for region in surely[: self.max_regions] or [_worst(every)]:
             explained = f"; the change of {region.explained_by} alone explains it" if region.explained_by else ""
             yield Reading(
                 "region", region.ratio, region.null, at=region.rule, note=note + explained, about=region.human_share,
                 explained_by=region.explained_by,
             )  # fmt: skip
-        for region in surely[: self.most]:
+        for region in surely[: self.max_regions]:
             rows = _exemplars(region, evidence.reference.frame.height)
             why = f"in a region with missing synthetic records: {region.rule}"
             yield PointedRegion("reference", rows, np.full(rows.size, 1 - region.ratio.value), why, region)
@@ -165,7 +165,7 @@ def facets_of(reference: Table, synthetic: Table) -> Iterator[Facet]:
             yield from _some(of_categories(column, places, names.to_list()))
         elif kind == "vector":
             values = np.concatenate([_means(side) for side in both])
-            yield from _some(of_numbers(column, values, subject="mean"))
+            yield from _some(of_numbers(column, values, feature="mean"))
         elif kind == "text":
             yield from _of_texts(column, _texts(pl.concat(both)))
 
@@ -206,9 +206,9 @@ def _texts(values: Any) -> Texts:
 
 
 def _of_texts(column: str, texts: Texts) -> Iterator[Facet]:
-    yield from _some(of_numbers(column, texts.words.per_block.astype(float), subject="words"))
+    yield from _some(of_numbers(column, texts.words.per_block.astype(float), feature="words"))
     lines = np.array([text.count("\n") + 1 for text in texts], dtype=float)
-    yield from _some(of_numbers(column, lines, subject="lines"))
+    yield from _some(of_numbers(column, lines, feature="lines"))
     inside = texts.words.kinds_inside
     said = np.bincount(inside.ids, minlength=len(texts.words.spellings)) / max(1, len(texts))
     ranked = np.argsort(-said, kind="stable")
@@ -221,7 +221,7 @@ def _of_texts(column: str, texts: Texts) -> Iterator[Facet]:
 def _of_word(column: str, places: np.ndarray, word: str) -> Facet | None:
     if places.min() == places.max():
         return None
-    return Facet(column, (places + 1).astype(np.int16), 3, is_ordered=False, names=(word,), of="word")
+    return Facet(column, (places + 1).astype(np.int16), 3, is_ordered=False, names=(word,), feature="word")
 
 
 def points_of(reference: Table, synthetic: Table, rng: np.random.Generator) -> Points | None:

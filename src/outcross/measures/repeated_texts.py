@@ -35,12 +35,12 @@ class RepeatedTexts(OfTexts):
         "repeated_texts": Page(
             "DI8", "repeated texts", "Share of texts that occur again in the set, character by character, compared with equally many human texts.",
             unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
-            margin=0.01, worse="larger", of="difference", role="diversity", paper="Lee et al., Deduplicating Training Data, ACL 2022, arXiv 2107.06499",
+            margin=0.01, worse="larger", margin_kind="difference", role="diversity", paper="Lee et al., Deduplicating Training Data, ACL 2022, arXiv 2107.06499",
         ),
         "alike_texts": Page(
             "DI9", "nearly repeated texts", "Share of texts (of at least five words) whose runs of five words have a Jaccard similarity of at least 0.7 with those of another text of the set, compared with equally many human texts.",
             unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
-            margin=0.01, worse="larger", of="difference", role="diversity", paper="Broder, 1997; Lee et al., ACL 2022, arXiv 2107.06499",
+            margin=0.01, worse="larger", margin_kind="difference", role="diversity", paper="Broder, 1997; Lee et al., ACL 2022, arXiv 2107.06499",
         ),
     }  # fmt: skip
 

@@ -61,17 +61,17 @@ class Structure(OfTables):
         "correlation": Page(
             "ST1", "rank correlation", "Spearman's correlation of two columns of numbers (binned by tenths of the values of both sets) less the human correlation, in the direction of the human correlation. Below 0: the correlation is weaker.",
             unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
-            margin=0.05, worse="smaller", of="difference", role="structure", paper="Spearman, Am. J. Psychol. 15:72, 1904; Shimabucoro et al., arXiv 2407.01490 (what is inherited is a profile)",
+            margin=0.05, worse="smaller", margin_kind="difference", role="structure", paper="Spearman, Am. J. Psychol. 15:72, 1904; Shimabucoro et al., arXiv 2407.01490 (what is inherited is a profile)",
         ),
         "correlation_ratio": Page(
             "ST2", "correlation ratio", "Square root of the share of the variance of a number's ranks that lies between the categories of another column, less the human value. Below 0: the categories explain less.",
             unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
-            margin=0.05, worse="smaller", of="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
+            margin=0.05, worse="smaller", margin_kind="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
         ),
         "cramer": Page(
             "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories less the human value. Both use the 12 commonest human categories, and all others as one. Below 0: the association is weaker.",
             unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
-            margin=0.05, worse="smaller", of="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
+            margin=0.05, worse="smaller", margin_kind="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
         ),
         "tail_dependence": Page(
             "ST4", "tail dependence", "Share of records in the outermost 5 % of both of two columns, divided by the human share. Ranks are within each set, and ties are shared evenly (checkerboard copula). A copula without tail dependence loses it although every column keeps its values.",
@@ -81,17 +81,17 @@ class Structure(OfTables):
         "missing": Page(
             "ST5", "missing values", "Share of missing values of a column less the human share. Below 0: values that people leave out have been filled in.",
             unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
-            margin=0.02, worse="smaller", of="difference", records=(4_400, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+            margin=0.02, worse="smaller", margin_kind="difference", records=(4_400, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "gone_missing": Page(
             "ST6", "values gone missing", "Share of missing values of a column less the human share. Above 0: values have gone missing.",
             unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above the healthy value",
-            margin=0.02, worse="larger", of="difference", records=(5_200, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
+            margin=0.02, worse="larger", margin_kind="difference", records=(5_200, "a column of which people leave out 10 %"), role="structure", paper="Little and Rubin, Statistical Analysis with Missing Data, 2019",
         ),
         "autocorrelation": Page(
             "ST7", "autocorrelation", "Mean autocorrelation of the series at a lag less the human value, in the direction of the human value. Below 0: a value predicts later values less well.",
             unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
-            margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970",
+            margin=0.1, worse="smaller", margin_kind="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970",
         ),
         "band": Page(
             "ST8", "power in a band", "Mean share of the power of the series in a band of frequencies, divided by the human share. Smoothing removes high frequencies, shuffling removes low ones.",
@@ -111,17 +111,17 @@ class Structure(OfTables):
         "entropy_rate": Page(
             "ST11", "entropy rate", "Mean entropy of the next state of a series given the present state, divided by the largest possible entropy, less the human value. A state is a fifth of the series' own values. Above 0: the next state is less predictable.",
             unit="fraction", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above the healthy value",
-            margin=0.05, worse="larger", of="difference", role="structure", paper="Shannon, Bell Syst. Tech. J. 27:379, 1948",
+            margin=0.05, worse="larger", margin_kind="difference", role="structure", paper="Shannon, Bell Syst. Tech. J. 27:379, 1948",
         ),
         "transitions": Page(
             "ST12", "transitions", "Total variation distance between the mean shares of transitions in synthetic and in human series. A transition is a step between states, and a state is a fifth of the series' own values.",
             unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
-            margin=0.05, worse="larger", of="difference", role="structure", paper="Billingsley, Ann. Math. Stat. 32:12, 1961",
+            margin=0.05, worse="larger", margin_kind="difference", role="structure", paper="Billingsley, Ann. Math. Stat. 32:12, 1961",
         ),
         "lasting": Page(
             "ST13", "autocorrelation at longer lags", "Mean autocorrelation of the series less the human value, in the direction of the human value, at the lag with the largest loss among lags from 3 to a third of the length. Shuffled stretches lose it although neighbouring values keep their correlation.",
             unit="difference", change="association", range=(-2.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
-            margin=0.1, worse="smaller", of="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970; Westfall and Young, Resampling-Based Multiple Testing, 1993 (the worst of several)",
+            margin=0.1, worse="smaller", margin_kind="difference", role="structure", paper="Box and Jenkins, Time Series Analysis, 1970; Westfall and Young, Resampling-Based Multiple Testing, 1993 (the worst of several)",
         ),
     }  # fmt: skip
 

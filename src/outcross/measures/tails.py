@@ -52,7 +52,7 @@ class Tails(OfTables):
         "tail_index": Page(
             "TA2", "tail index", "Tail index of the synthetic data beyond the human 95 % quantile less that of the reference beyond the same point. The tail index is that of the generalised Pareto law with the largest likelihood, at least -½. Below 0: the far tail is cut or lighter.",
             unit="difference", range=(LIGHTEST - HEAVIEST, HEAVIEST - LIGHTEST), healthy=0.0, collapsed="falls below the healthy value",
-            margin=0.25, worse="smaller", of="difference", role="tail", paper="Davison and Smith, J. R. Stat. Soc. B 52:393, 1990; Janssen, Stat. Probab. Lett. 36:9, 1997 (studentised permutation)",
+            margin=0.25, worse="smaller", margin_kind="difference", role="tail", paper="Davison and Smith, J. R. Stat. Soc. B 52:393, 1990; Janssen, Stat. Probab. Lett. 36:9, 1997 (studentised permutation)",
         ),
         "rare_categories": Page(
             "TA3", "rare categories", "Share of the rare human categories (each below 1 % of human records) that occur in the synthetic data.",
@@ -67,12 +67,12 @@ class Tails(OfTables):
         "beyond_range": Page(
             "TA5", "beyond the human range", "Share of synthetic records below the smallest or above the largest human value.",
             unit="fraction", healthy=0.0, collapsed="rises above the healthy value",
-            margin=0.01, worse="larger", records=(1_000, "any numbers"), of="difference", is_invention=True, role="tail", paper="Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv 2503.03150",
+            margin=0.01, worse="larger", records=(1_000, "any numbers"), margin_kind="difference", is_invention=True, role="tail", paper="Schaeffer et al., Position: Model Collapse Does Not Mean What You Think, arXiv 2503.03150",
         ),
         "unseen_categories": Page(
             "TA6", "unseen categories", "Share of synthetic records in categories that no human record has.",
             unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
-            margin=0.01, worse="larger", records=(930, "a column without rare categories"), of="difference", is_invention=True, role="tail", paper="Good, Biometrika 40:237, 1953 (the unseen share that human data themselves show)",
+            margin=0.01, worse="larger", records=(930, "a column without rare categories"), margin_kind="difference", is_invention=True, role="tail", paper="Good, Biometrika 40:237, 1953 (the unseen share that human data themselves show)",
         ),
     }  # fmt: skip
 

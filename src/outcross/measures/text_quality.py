@@ -58,7 +58,7 @@ class TextQuality(OfTables):
 
     attributes: Annotated[tuple[str, ...], FROM_LIST, Field(min_length=1)] = tuple(ATTRIBUTES)
     """Names of the attributes that are read."""
-    most: Annotated[int, Field(ge=0)] = INSIDE
+    max_groups: Annotated[int, Field(ge=0)] = INSIDE
     """Maximum number of groups of a column that are read, those with the most human records first."""
 
     aspect = "text_quality"
@@ -77,12 +77,12 @@ class TextQuality(OfTables):
         "attribute_beyond_range": Page(
             "TQ3", "beyond the human range", "Share of texts whose attribute is below the smallest or above the largest value of human texts.",
             unit="fraction", healthy=0.0, collapsed="rises above the healthy value",
-            margin=0.01, worse="larger", records=(1_000, "texts of any attribute"), of="difference", is_invention=True, role="quality", paper="Schaeffer et al., arXiv 2503.03150",
+            margin=0.01, worse="larger", records=(1_000, "texts of any attribute"), margin_kind="difference", is_invention=True, role="quality", paper="Schaeffer et al., arXiv 2503.03150",
         ),
         "unlikely": Page(
             "TQ4", "less likely than human text", "Share of texts whose perplexity under a model of the reference is above that of 99 % of human texts that the model did not see.",
             unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
-            margin=0.01, worse="larger", of="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1 (the long tail of later generations)",
+            margin=0.01, worse="larger", margin_kind="difference", is_invention=True, role="quality", paper="Shumailov et al., Nature 631:755, 2024, Fig. 1 (the long tail of later generations)",
         ),
         "surprise": Page(
             "TQ5", "surprise", "Mean logarithm of the perplexity under a model of the reference (nats per byte), divided by that of human texts. It is smaller if only likely texts are left.",
@@ -115,13 +115,13 @@ class TextQuality(OfTables):
             yield _of_texts(reading, column, (len(synthetic), len(human)), more)
         for group_column in (group_column for group_column, own in written_by(evidence) if own == column):
             groups = largest(evidence, group_column)
-            for value in groups[: self.most]:
+            for value in groups[: self.max_groups]:
                 masks = (
                     is_group(side, group_column, value)[written.rows]
                     for side, written in ((evidence.drawn, synthetic), (evidence.reference, human))
                 )
                 yield from _inside(readings, tuple(masks), column, named((group_column,), (value,)), more, rng)
-            if why := left_out(groups, self.most):
+            if why := left_out(groups, self.max_groups):
                 yield unread("spread", why, at=group_column, column=column)
 
     def _read(self, synthetic: Writing, human: Writing) -> tuple[Readings, dict[str, str]]:

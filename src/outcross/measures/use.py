@@ -79,7 +79,7 @@ class Use(OfTables):
         "discrimination": Page(
             "US2", "discrimination", "Area under the ROC curve (for a numeric target, R²) on human test records of a model trained on synthetic records, less that of a model trained on equally many human records.",
             unit="difference", healthy=0.0, collapsed="falls below the healthy value",
-            margin=0.02, worse="smaller", of="difference", role="use", paper=f"{ESG}; DeLong et al., Biometrics 44:837, 1988",
+            margin=0.02, worse="smaller", margin_kind="difference", role="use", paper=f"{ESG}; DeLong et al., Biometrics 44:837, 1988",
         ),
         "mixed_loss": Page(
             "US3", "loss after half synthetic data", "Loss on human test records of a model trained on half synthetic, half human records, divided by that of a model trained on equally many human records.",
@@ -94,12 +94,12 @@ class Use(OfTables):
         "parity": Page(
             "US5", "demographic parity", "Demographic parity difference (largest less smallest share of a group with the second class predicted) of a model trained on synthetic records, less that of a model trained on human records.",
             unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above the healthy value",
-            margin=0.05, worse="larger", of="difference", role="use", paper=f"{WYLLIE}; Agarwal et al., ICML 2018",
+            margin=0.05, worse="larger", margin_kind="difference", role="use", paper=f"{WYLLIE}; Agarwal et al., ICML 2018",
         ),
         "equalized_odds": Page(
             "US6", "equalized odds", "Equalized odds difference (the larger of the differences between groups in the true and in the false positive rate) of a model trained on synthetic records, less that of a model trained on human records.",
             unit="difference", range=(-1.0, 1.0), healthy=0.0, collapsed="rises above the healthy value",
-            margin=0.05, worse="larger", of="difference", role="use", paper=f"{WYLLIE}; Hardt, Price and Srebro, NeurIPS 2016",
+            margin=0.05, worse="larger", margin_kind="difference", role="use", paper=f"{WYLLIE}; Hardt, Price and Srebro, NeurIPS 2016",
         ),
         "brier": Page(
             "US8", "Brier score", "Mean squared distance between predicted probabilities and outcomes, on human test records, of a model trained on synthetic records, divided by that of a model trained on equally many human records.",
@@ -233,7 +233,7 @@ def _detectable(estimate: Estimate, page: Page) -> str:
     low, high = estimate.interval
     sign = 1.0 if page.worse == "larger" else -1.0
     far = 1 + FOUR_IN_FIVE / NORMAL_QUANTILE
-    if page.of == "ratio":
+    if page.margin_kind == "ratio":
         loss = limit * math.exp(sign * far * math.log(max(high, 1e-12) / max(low, 1e-12)) / 2)
     else:
         loss = limit + sign * far * (high - low) / 2

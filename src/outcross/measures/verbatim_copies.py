@@ -46,12 +46,12 @@ class VerbatimCopies(OfTexts):
         "verbatim": Page(
             "CP3", "copied texts", "Share of texts (of at least eight words) of which at least half of the runs of eight words occur in the reference, compared with fresh human texts.",
             unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
-            margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Brown et al., arXiv 2005.14165, appendix C (runs of words); Lee et al., ACL 2022, arXiv 2107.06499",
+            margin=0.01, worse="larger", margin_kind="difference", is_invention=True, role="copying", paper="Brown et al., arXiv 2005.14165, appendix C (runs of words); Lee et al., ACL 2022, arXiv 2107.06499",
         ),
         "longest_run": Page(
             "CP4", "long copied runs", "Share of texts whose longest copied run of words is at least as long as that of the 1 % of fresh human texts with the longest copied runs, and at least eight words. A copied run occurs in the reference.",
             unit="fraction", healthy="the value for real data of this size", collapsed="rises above the healthy value",
-            margin=0.01, worse="larger", of="difference", is_invention=True, role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
+            margin=0.01, worse="larger", margin_kind="difference", is_invention=True, role="copying", paper="Carlini et al., Quantifying Memorization, ICLR 2023, arXiv 2202.07646",
         ),
     }  # fmt: skip
 
@@ -120,7 +120,7 @@ class Copied:
     longest: np.ndarray
     """Number of words of the longest run that occurs in the source, (texts,)."""
     documents: np.ndarray
-    of: str
+    cluster_kind: str
     """The name of the independent units."""
     worth: float
     """Effective number of independent texts per text, in (0, 1]."""
@@ -133,7 +133,7 @@ class Copied:
         """The share of copied texts."""
         if not len(self):
             raise NotApplicable(f"no text has {RUN} words")
-        return clusters.share(*_by_document(self.documents, self.share >= HALF), "texts", self.of)
+        return clusters.share(*_by_document(self.documents, self.share >= HALF), "texts", self.cluster_kind)
 
     def taken(self, human: Copied) -> tuple[Estimate, Null]:
         return self._more(human, self.share >= HALF, human.share >= HALF)
@@ -150,7 +150,7 @@ class Copied:
                 f"{len(self)} synthetic and {len(human)} human texts have {RUN} words, but copies are compared only from {FEWEST} per side on"
             )
         (hits, sizes), (human_hits, human_sizes) = _by_document(self.documents, own), _by_document(human.documents, others)
-        estimate = clusters.share(hits, sizes, "texts", self.of)
+        estimate = clusters.share(hits, sizes, "texts", self.cluster_kind)
         n = max(1.0, clusters.effective_size(hits, sizes))
         m = max(1.0, human.worth * clusters.effective_size(human_hits, human_sizes))
         usual = float(others.mean())

@@ -38,7 +38,7 @@ class Writing:
     texts: Texts
     documents: np.ndarray
     """The document of each text as a number 0, 1, …, (n,)."""
-    of: str
+    cluster_kind: str
     """The name of the independent units: documents if the data name them, else records."""
     note: str = ""
     """A note on what was sampled or cut."""
@@ -49,11 +49,11 @@ class Writing:
     @cached_property
     def sample(self) -> Sample:
         """The words of the texts, with the documents as independent units."""
-        return Sample(self.texts.words, self.documents, self.of)
+        return Sample(self.texts.words, self.documents, self.cluster_kind)
 
     def take(self, at: np.ndarray) -> Writing:
         """Return the texts at these places, in that order."""
-        return Writing(self.rows[at], self.texts.take(at.tolist()), _numbered(self.documents[at]), self.of, self.note)
+        return Writing(self.rows[at], self.texts.take(at.tolist()), _numbered(self.documents[at]), self.cluster_kind, self.note)
 
     @cached_property
     def whole(self) -> Writing:
@@ -215,7 +215,7 @@ def notes(*sides: Writing) -> str:
 
 def called(*sides: Writing) -> str:
     """Return the name of the independent units of all sides: documents if any side has them, else records."""
-    return "documents" if any(side.of == "documents" for side in sides) else "records"
+    return "documents" if any(side.cluster_kind == "documents" for side in sides) else "records"
 
 
 __all__: Sequence[str] = ["Writing", "called", "notes", "prompted_writings", "writings", "writings_inside"]

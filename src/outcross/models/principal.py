@@ -60,7 +60,7 @@ class Principal(Learner):
         return PrincipalModel(self.learner, self.learner.load(folder / "components"), *parts)
 
 
-PARTS = ("centre", "axes", "unit", "least", "most")
+PARTS = ("centre", "axes", "unit", "lowest", "highest")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +72,14 @@ class PrincipalModel:
     centre: np.ndarray  # (chains…, d)
     axes: np.ndarray  # (chains…, d, components)
     unit: np.ndarray  # (chains…,)
-    least: np.ndarray
-    most: np.ndarray
+    lowest: np.ndarray  # (chains…, d)
+    highest: np.ndarray  # (chains…, d)
 
     def sample(self, draw, prompts, rng) -> Vectors:
         """Return points (chains…, n, d)."""
         scores = self.inner.sample(draw, None, rng).array * self.unit[..., None, None]
         points = scores @ np.swapaxes(self.axes, -1, -2) + self.centre[..., None, :]
-        return Vectors(np.clip(points, self.least[..., None, :], self.most[..., None, :]))
+        return Vectors(np.clip(points, self.lowest[..., None, :], self.highest[..., None, :]))
 
     def log_prob(self, records) -> np.ndarray:
         """Return the log-density of the principal components in nats, (chains…, n). The other components are ignored."""

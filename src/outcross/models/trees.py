@@ -34,8 +34,8 @@ class Trees(Learner):
     learns = ("vectors",)
     takes_weights = False
 
-    least: Annotated[int, Field(ge=1)] = 10
-    """Minimum number of records in a leaf."""
+    min_records_per_leaf: Annotated[int, Field(ge=1)] = 10
+    """Minimum number of training records in a leaf."""
     depth: Annotated[int, Field(ge=1, le=60)] = 12
 
     def check(self, draw):
@@ -61,7 +61,7 @@ class Trees(Learner):
         if j == 0 or len(values) == 1:
             return TreeColumn.of(np.zeros(len(own), dtype=np.int64), own, {name: np.full(1, -1.0) for name in NODES})
         kind = DecisionTreeClassifier if len(values) <= FEW else DecisionTreeRegressor
-        tree = kind(min_samples_leaf=self.least, max_depth=self.depth, random_state=int(rng.integers(2**31)))
+        tree = kind(min_samples_leaf=self.min_records_per_leaf, max_depth=self.depth, random_state=int(rng.integers(2**31)))
         tree.fit(points[:, :j], np.searchsorted(values, own) if len(values) <= FEW else own)
         inner = tree.tree_
         nodes = (inner.feature, inner.threshold, inner.children_left, inner.children_right)

@@ -78,9 +78,9 @@ def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
         for point, sentence in points
         if sentence is not None
     ]
-    data = polars.DataFrame(rows, schema=["fixed", "share", "of", "group", "loss", "low", "high", "method", "n"], orient="row")
+    data = polars.DataFrame(rows, schema=["fixed", "share", "records", "group", "loss", "low", "high", "method", "n"], orient="row")
     colour = {
-        "field": "of",
+        "field": "records",
         "type": "nominal",
         "scale": {"domain": [*lines], "range": [COLOURS[1], COLOURS[0]]},
         "legend": {"title": None, "orient": "top"},
@@ -99,7 +99,7 @@ def share_curve_figure(design: ShareDesign, loss: str) -> Figure:
     first, last = design.interval
     apart = {"all records": -0.005, "worst group": 0.005}  # so that the intervals of the two lines do not overlap
     reach = max(point.share for point in design.points) or 1.0
-    shown = [{**row, "share": row["share"] + apart[row["of"]] * reach} for row in data.to_dicts()]
+    shown = [{**row, "share": row["share"] + apart[row["records"]] * reach} for row in data.to_dicts()]
     spec = {
         **canvas(WIDTH, HEIGHT, right=4),
         "data": {"values": shown},
@@ -148,14 +148,14 @@ def counts_figure(name: str, title: str, counts: Mapping[str, int]) -> Figure:
 
     total = sum(counts.values()) or 1
     rows = [(value, "rows", rows, rows / total) for value, rows in counts.items()]
-    data = polars.DataFrame(rows, schema=["value", "of", "rows", "share"], orient="row")
-    spec = _bars(list(counts), data, "of", {"rows": SYNTHETIC}, "share", "share of rows")
+    data = polars.DataFrame(rows, schema=["value", "series", "rows", "share"], orient="row")
+    spec = _bars(list(counts), data, "series", {"rows": SYNTHETIC}, "share", "share of rows")
     spec = {**spec, "encoding": {**spec["encoding"], "color": {"value": SYNTHETIC}}}
     return Figure(
         file_word(name),
         title,
         spec,
-        data.drop("of"),
+        data.drop("series"),
         f"All {total:,} rows are counted, so the numbers are exact and have no interval.",
     )
 

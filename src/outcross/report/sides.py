@@ -344,7 +344,7 @@ def calibration_figure(reliability: Reliability) -> Figure:
     data = table(rows, {"side": str, "predicted": float, "came_true": float})
     ends = [value for _, *point in rows for value in point]
     encoding = _square("predicted", "came_true", {"type": "linear", "zero": False})
-    encoding["x"]["title"], encoding["y"]["title"] = f"predicted: {cut(visible(reliability.of), 32)}", "observed"
+    encoding["x"]["title"], encoding["y"]["title"] = f"predicted: {cut(visible(reliability.predicted), 32)}", "observed"
     sides = _sides()
     sides["scale"] = {"domain": ["human", "synthetic"], "range": [HUMAN, SYNTHETIC]}
     spec = {

@@ -27,7 +27,7 @@ SIZE = Size(250, 170)
 class SlopeRow:
     """One slope, in words."""
 
-    of: str
+    quantity: str
     among: str
     look: Look
     slope: str
@@ -136,7 +136,7 @@ def _data(chart_slopes: Sequence[Slope]) -> Any:
 
 
 def _row(slope: Slope, look: Look) -> SlopeRow:
-    quantity = f"{slope.of.partition(' against ')[0] or slope.quantity} of {slope.measure}"
+    quantity = f"{slope.relation.partition(' against ')[0] or slope.quantity} of {slope.measure}"
     closed_form = "" if slope.closed_form is None else decimal(slope.closed_form)
     n = slope.slope.n if slope.slope else len(slope.points)
     return SlopeRow(quantity, slope.among or "all", look, _interval(slope.slope), closed_form, _interval(slope.bend), n, slope.note)
@@ -150,7 +150,7 @@ def _table(chosen: Iterable[Slope]) -> FigureTable:
     """The table of the points to which lines are fitted."""
     groups = tuple(
         Rows(
-            ", ".join(filter(None, (slope.among, slope.measure, slope.of or slope.quantity))),
+            ", ".join(filter(None, (slope.among, slope.measure, slope.relation or slope.quantity))),
             tuple(
                 (visible(point.arm), number(point.setting), *map(number, (point.value, point.low, point.high, point.closed_form)))
                 for point in slope.points
@@ -163,7 +163,7 @@ def _table(chosen: Iterable[Slope]) -> FigureTable:
 
 def chart(chosen: Sequence[Slope], styles: Sequence[Look], size: Size = SIZE, title: str = "") -> Specification:
     """Points with their intervals, fitted lines with their slopes, and dotted closed forms, on scales on which the lines are straight."""
-    is_log = chosen[0].of.startswith("ln ")
+    is_log = chosen[0].relation.startswith("ln ")
     upright = replace(axis([point for slope in chosen for point in _sizes(slope)], is_log=is_log), title=title)
     names = [visible(slope.among) for slope in chosen]
     colours = {"scale": {"domain": names, "range": [look.colour for look in styles]}, "legend": None}
@@ -230,7 +230,7 @@ def _lines(chosen: Sequence[Slope], upright: Axis, dashes: Specification) -> lis
 def _fitted(slope: Slope, upright: Axis) -> list[Specification]:
     """The two ends of a fitted line, at the smallest and the largest setting. It is straight on the scales of the chart."""
     assert slope.slope is not None
-    is_log_setting, is_log_value = min(point.setting for point in slope.points) > 0, slope.of.startswith("ln ")
+    is_log_setting, is_log_value = min(point.setting for point in slope.points) > 0, slope.relation.startswith("ln ")
     settings = np.array([point.setting for point in slope.points])
     values = np.array([_size(slope, point.value) for point in slope.points])
     at, heights = np.log(settings) if is_log_setting else settings, np.log(values) if is_log_value else values

@@ -38,7 +38,7 @@ class Facet:
     """The names of the codes from 1, for categories. The last code stands for all other categories."""
     values: np.ndarray | None = None
     """The values of the records, (records,), for numbers."""
-    of: str = ""
+    feature: str = ""
     """The property of the column: "" for its value; "words", "mean" … for a number computed from a text or a vector."""
     written: Callable[[float], str] | None = None
     """A function that writes a value of the column as people do, if that is not the number itself (dates)."""
@@ -52,7 +52,7 @@ class Condition:
     kind: Literal["interval", "among", "none_of", "missing", "like"]
     """interval: a number from `at_least` to below `below`. among: a category in `values`. none_of: a category not in `values`. missing: no value.
     like: a record similar to those named in `values`."""
-    of: str = ""
+    feature: str = ""
     """The property of the column: "" for its value, "word" for whether a text contains the word in `values`, else a number computed from a text or a
     vector."""
     at_least: float | None = None
@@ -64,7 +64,7 @@ class Condition:
     """The condition as text, such as "age < 26"."""
 
 
-def of_numbers(column: str, values: np.ndarray, subject: str = "", written: Callable[[float], str] | None = None) -> Facet | None:
+def of_numbers(column: str, values: np.ndarray, feature: str = "", written: Callable[[float], str] | None = None) -> Facet | None:
     """Return the facet of a column of numbers (NaN for missing), cut at quantiles. A value that many records share is an interval of its own.
 
     Returns None if all values are equal.
@@ -80,10 +80,10 @@ def of_numbers(column: str, values: np.ndarray, subject: str = "", written: Call
         is_full = counts >= share
         starts = distinct[(np.diff(np.floor(before / share), prepend=-1) > 0) | is_full | np.concatenate(([False], is_full[:-1]))]
     codes = np.where(is_there, np.searchsorted(starts, np.where(is_there, values, 0.0), side="right"), 0)
-    return Facet(column, codes.astype(np.int16), starts.size + 1, is_ordered=True, values=values, of=subject, written=written)
+    return Facet(column, codes.astype(np.int16), starts.size + 1, is_ordered=True, values=values, feature=feature, written=written)
 
 
-def of_categories(column: str, places: np.ndarray, names: Sequence[str], subject: str = "") -> Facet | None:
+def of_categories(column: str, places: np.ndarray, names: Sequence[str], feature: str = "") -> Facet | None:
     """Return the facet of a column of categories. The commonest categories have codes of their own.
 
     places: the index of each record's name, (records,), -1 for missing. Returns None if all records have the same code.
@@ -97,7 +97,7 @@ def of_categories(column: str, places: np.ndarray, names: Sequence[str], subject
     codes = code_of[places]
     if codes.size == 0 or codes.min() == codes.max():
         return None
-    return Facet(column, codes, own.size + 2, is_ordered=False, names=tuple(str(names[i]) for i in own.tolist()), of=subject)
+    return Facet(column, codes, own.size + 2, is_ordered=False, names=tuple(str(names[i]) for i in own.tolist()), feature=feature)
 
 
 def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.ndarray) -> tuple[Condition, np.ndarray]:
@@ -108,7 +108,7 @@ def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
     (records,).
     """
     if not chosen[1:].any():
-        return Condition(facet.column, "missing", facet.of, words=f"{_name(facet)} is missing"), facet.codes == 0
+        return Condition(facet.column, "missing", facet.feature, words=f"{_name(facet)} is missing"), facet.codes == 0
     if facet.is_ordered:
         return _interval(facet, chosen, worths, among)
     kind: Literal["among", "none_of"] = "none_of" if chosen[-1] else "among"
@@ -117,7 +117,7 @@ def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
     words = _category_words(facet, kind, values)
     if values and has_missing and bool(chosen[0]) != (kind == "none_of"):
         words += " or missing" if chosen[0] else ", not missing"
-    return Condition(facet.column, kind, facet.of, values=values, or_missing=bool(chosen[0]), words=words), chosen[facet.codes]
+    return Condition(facet.column, kind, facet.feature, values=values, or_missing=bool(chosen[0]), words=words), chosen[facet.codes]
 
 
 def meets(said: Condition, facet: Facet) -> np.ndarray:
@@ -125,7 +125,7 @@ def meets(said: Condition, facet: Facet) -> np.ndarray:
 
     It is False for all records if the condition is of another kind, because then the codes alone determine which records meet it.
     """
-    if said.kind != "interval" or facet.values is None or said.of != facet.of:
+    if said.kind != "interval" or facet.values is None or said.feature != facet.feature:
         return np.zeros(facet.codes.size, dtype=bool)
     at_least = -math.inf if said.at_least is None else said.at_least
     return (facet.values >= at_least) & (facet.values < (math.inf if said.below is None else said.below))
@@ -156,7 +156,7 @@ def _interval(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.nd
     said = Condition(
         facet.column,
         "interval",
-        facet.of,
+        facet.feature,
         at_least,
         below,
         or_missing=or_missing,
@@ -221,14 +221,14 @@ def _plain(value: float) -> str:
 
 
 def _name(facet: Facet) -> str:
-    return f"{facet.of} of {facet.column}" if facet.of and facet.of != "word" else facet.column
+    return f"{facet.feature} of {facet.column}" if facet.feature and facet.feature != "word" else facet.column
 
 
 def _category_words(facet: Facet, kind: Literal["among", "none_of"], values: tuple[str, ...]) -> str:
     name, is_among = _name(facet), kind == "among"
     if not values:
         return f"{name} is not missing"
-    if facet.of == "word":
+    if facet.feature == "word":
         return f"{name} {'contains' if is_among else 'does not contain'} {values[0]}"
     if len(values) == 1:
         return f"{name} {'=' if is_among else '≠'} {values[0]}"

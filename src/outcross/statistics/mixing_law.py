@@ -134,7 +134,7 @@ def _comparable(shares: np.ndarray, fit: _Fits, residuals: np.ndarray) -> np.nda
     Residuals are divided by √(1 − leverage) (Davison & Hinkley, Bootstrap Methods, 1997, §6.2), and widened from the normal law to Student's, because
     the size of the errors is itself estimated.
     """
-    slopes = _slopes(shares, fit.most, fit.parameters)[0]
+    slopes = _slopes(shares, fit.constant_limit, fit.parameters)[0]
     leverage = np.einsum("mp,pm->m", slopes, np.linalg.pinv(slopes, rcond=1e-8))
     free = max(len(shares) - fit.parameters.shape[1], 1)
     grown = residuals / np.sqrt(np.maximum(1 - leverage, free / len(shares) / 4))
@@ -291,12 +291,12 @@ class _Fits:
     """The constant on its unbounded scale, then the pulls, (sets, 1 + terms × pools)."""
     errors: np.ndarray
     """Sum of squared errors, (sets,)."""
-    most: np.ndarray
+    constant_limit: np.ndarray
     """Upper bound of the constant, (sets,)."""
     pools: int
 
     def law(self, place: int) -> MixingLaw:
-        constant = float(_constant(self.parameters[place, 0], self.most[place]))
+        constant = float(_constant(self.parameters[place, 0], self.constant_limit[place]))
         return MixingLaw(constant, self.parameters[place, 1:].reshape(-1, self.pools))
 
 

@@ -64,7 +64,7 @@ class Reliability:
 
     target: str
     learner: str
-    of: str
+    predicted: str
     """The predicted quantity: the probability of a class, that of the most likely class, or the number in human standard deviations."""
     human: tuple[tuple[float, float], ...]
     """Mean prediction and mean outcome in each part, for the model that learned from human records."""

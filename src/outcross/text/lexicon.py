@@ -31,10 +31,10 @@ class Sample:
 
     words: RunningWords
     clusters: np.ndarray  # (n,)
-    of: str
+    cluster_kind: str
 
     def take(self, rows: np.ndarray) -> Sample:
-        return Sample(self.words.take(rows), self.clusters[np.sort(rows)], self.of)
+        return Sample(self.words.take(rows), self.clusters[np.sort(rows)], self.cluster_kind)
 
     def first(self, words: int, rng: np.random.Generator) -> Sample:
         """Return texts in random order with about `words` words, to the nearest text."""
@@ -48,7 +48,7 @@ class Sample:
     @property
     def own(self) -> Sample:
         """Return the same texts without the words that occur in their own prompts."""
-        return Sample(self.words.own, self.clusters, self.of)
+        return Sample(self.words.own, self.clusters, self.cluster_kind)
 
     def runs(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the codes of its running n-grams and the cluster of each. Raises NotApplicable if there are none."""
@@ -107,12 +107,12 @@ def distinct(text: Sample, n: int, at: int | None = None) -> Estimate:
     """
     ngrams = kinds(text, n)
     if ngrams.own.sum() == ngrams.codes.size == ngrams.counts.size:  # no n-gram is repeated, so the jackknife would have no width
-        return share(ngrams.running, ngrams.running, "n-grams", text.of)
+        return share(ngrams.running, ngrams.running, "n-grams", text.cluster_kind)
     if at is None:
-        return counted(*text.runs(n), ngrams.running, text.of, per=float(ngrams.running.sum()), maximum=1.0)
+        return counted(*text.runs(n), ngrams.running, text.cluster_kind, per=float(ngrams.running.sum()), maximum=1.0)
     value, drops, part = _expected(ngrams, _documents(text), _documents_for(at, text))
     running = float(ngrams.running.sum()) * part
-    return jackknife(value / running, drops / running, ngrams.running, text.of, maximum=1.0)
+    return jackknife(value / running, drops / running, ngrams.running, text.cluster_kind, maximum=1.0)
 
 
 def _documents(text: Sample) -> int:
@@ -125,7 +125,9 @@ def _documents_for(at: int, text: Sample) -> float:
     if words < at:
         raise NotApplicable(f"the text has {amount(words, 'word')}, fewer than {at}")
     if at * documents < words:
-        raise NotApplicable(f"{at} words are less than one of the {text.of}, which have {words / documents:.0f} on average")
+        raise NotApplicable(
+            f"{at} words are less than one of the {text.cluster_kind}, which have {words / documents:.0f} on average"
+        )
     return at * documents / words
 
 
@@ -176,7 +178,7 @@ def entropy(text: Sample, n: int, corrected: bool = False) -> Estimate:
     if corrected:
         value += (ngrams.counts.size - 1) / (2 * total)
         rest += (ngrams.counts.size - ngrams.per_cluster(others == 0) - 1) / (2 * left)
-    return jackknife(max(0.0, float(value)), value - rest, ngrams.running, text.of)
+    return jackknife(max(0.0, float(value)), value - rest, ngrams.running, text.cluster_kind)
 
 
 def hapax_share(text: Sample) -> Estimate:
@@ -186,7 +188,9 @@ def hapax_share(text: Sample) -> Estimate:
     once, distinct_words = int((ngrams.counts == 1).sum()), ngrams.counts.size
     new_once = ngrams.per_cluster((others == 1).astype(float)) - ngrams.per_cluster((there == 1).astype(float))
     left = np.maximum(distinct_words - ngrams.per_cluster(others == 0), 1)
-    return jackknife(once / distinct_words, once / distinct_words - (once + new_once) / left, ngrams.running, text.of, maximum=1.0)
+    return jackknife(
+        once / distinct_words, once / distinct_words - (once + new_once) / left, ngrams.running, text.cluster_kind, maximum=1.0
+    )
 
 
 def compression(given: Sequence[str], rng: np.random.Generator, size: int = 100_000) -> Estimate:

@@ -36,7 +36,7 @@ def repetition(text: Sample) -> Estimate:
     documents = np.unique(text.clusters[long], return_inverse=True)[1]
     inside = (words.distinct_runs(length) for length in REPEATED)
     return repeated(
-        [(totals(distinct[long], documents), totals(running[long], documents)) for distinct, running in inside], text.of
+        [(totals(distinct[long], documents), totals(running[long], documents)) for distinct, running in inside], text.cluster_kind
     )
 
 

@@ -28,7 +28,7 @@ def zipf_slope(text: Sample, smallest: int = 5) -> Estimate:
     exponent = likeliest_exponent(total / many, smallest)
     slope = 1 / (exponent - 1)
     change = (rest - total / many) / _mean_log(exponent, smallest)[1]
-    return jackknife(slope, slope - 1 / (np.maximum(exponent + change, 1 + 1e-9) - 1), counted.running, text.of)
+    return jackknife(slope, slope - 1 / (np.maximum(exponent + change, 1 + 1e-9) - 1), counted.running, text.cluster_kind)
 
 
 def likeliest_exponent(mean_log: float, smallest: int) -> float:

@@ -151,8 +151,8 @@ def checks_page() -> str:
             "",
             " ".join([ASPECTS[aspect], *map(first_line, measures)]),
             "",
-            "| code | check | definition | values | healthy | margin | worse | records that see it | finds | paper |",
-            "|---|---|---|---|---|---|---|---|---|---|",
+            "| check | what it compares | healthy | margin | worse | records that see it |",
+            "|---|---|---|---|---|---|",
         ]
         lines += [_check_row(name, page) for part in measures for name, page in part.pages.items()] + [""]
     return "\n".join([*lines, SEVERITY, *_severities(), ""])
@@ -195,6 +195,7 @@ def _settings(cls: type) -> Iterator[str]:
 
 
 CHECKS_INTRODUCTION = """Each check compares a number of the synthetic data with the same number of the human reference. It is one-sided, unless the column *worse* says "either".
+A check finds what is lost, unless its entry says that it finds what is invented.
 
 - *Healthy* is the value where nothing is lost. "real against real" means the value that human data of the same size have against other human data.
 - *Margin* is the tolerance: a factor of the healthy value (ratio) or a distance from it (difference). `--margins aspect.check=value` changes it.
@@ -236,16 +237,13 @@ def _severities() -> list[str]:
 
 def _check_row(name: str, page: Any) -> str:
     healthy = "real against real" if isinstance(page.healthy, str) else f"{page.healthy:g}"
+    invented = " Finds what is invented." if page.is_invention else ""
     cells = (
-        page.code,
-        f"`{name}`: {page.title}",
-        page.definition,
-        page.values_in_words,
+        f"{page.code} `{name}`",
+        f"**{page.title}**. {page.definition} Values: {page.values_in_words}.{invented} *From*: {page.paper}",
         healthy,
-        f"{page.margin:g} ({page.of})",
+        f"{page.margin:g} ({page.margin_kind})",
         page.worse,
         f"{page.records[0]:,} ({page.records[1]})" if page.records else "",
-        "inventions" if page.is_invention else "losses",
-        page.paper,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

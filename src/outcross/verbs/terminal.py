@@ -170,7 +170,7 @@ def order_lines(profile: Any, width: int) -> Iterator[str]:
 
 def _fit(slope: Slope) -> str:
     """The arms, the reading and the scales of a slope: `replace, w2, ln speed against ln human.rows`."""
-    return ", ".join(filter(None, (slope.among, slope.measure, slope.of or slope.quantity)))
+    return ", ".join(filter(None, (slope.among, slope.measure, slope.relation or slope.quantity)))
 
 
 FAMILY_WORDS = {

@@ -21,7 +21,7 @@ class ShareKept:
     has_floor: bool
 
     @property
-    def of(self) -> str:
+    def compared_with(self) -> str:
         return "the value of other human data" if self.has_floor else "generation 0, so losses of the first fit are not counted"
 
     def parts(self) -> tuple[int, list[Interval]]:
@@ -52,7 +52,7 @@ def lost_modes(readings: Readings, limits: Thresholds) -> Answer:
     when = since([part.high < 1 for part in parts], first)
     is_whole = all(part.low > 1 - limits.margin for part in parts)
     note = (
-        f"{kept.name} of the last generation is {parts[-1]} of {kept.of}: yes if surely below 1, "
+        f"{kept.name} of the last generation is {parts[-1]} of {kept.compared_with}: yes if surely below 1, "
         f"no if every generation is surely above {1 - limits.margin:g}."
     )
     return answer("yes" if when is not None else "no" if is_whole else "cannot_tell", parts[-1], when, note)
@@ -67,7 +67,7 @@ def lost_tails(readings: Readings, limits: Thresholds) -> Answer:
     is_kept = all(part.low > 1 - limits.margin for part in parts)
     each = ", ".join(f"{band.name}: {band.share.at(kept.share.generations - 1).value:.2f}" for band in bands)
     note = (
-        f"{kept.name} of the last generation is {parts[-1]} of {kept.of}, mean of the bands ({each}): "
+        f"{kept.name} of the last generation is {parts[-1]} of {kept.compared_with}, mean of the bands ({each}): "
         f"no if every generation is surely above {1 - limits.margin:g}, else yes if surely below 1."
     )
     return answer("no" if is_kept else "yes" if when is not None else "cannot_tell", parts[-1], when, note)

@@ -107,7 +107,7 @@ class GrowthLaw(ABC):
     """A law that predicts how a reading continues."""
 
     paper: ClassVar[str] = ""
-    least: ClassVar[int] = 3
+    min_generations: ClassVar[int] = 3
     """Minimum number of generations."""
     reads_the_level: ClassVar[bool] = False
     """Whether adding a constant to all readings changes more than adding it to the locations."""

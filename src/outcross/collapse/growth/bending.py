@@ -23,7 +23,7 @@ class PullToALevel(GrowthLaw):
     """All runs move towards one level. Each generation keeps the same share of the distance to it, errors included: x′ = a + r x."""
 
     paper = "a first-order autoregression; Hamilton, Time Series Analysis (1994), section 3.4"
-    least = 4
+    min_generations = 4
 
     def ahead(self, observed: Observed, generations: int) -> Ahead:
         before, after = observed.values[:, :-1].ravel(), observed.values[:, 1:].ravel()

@@ -183,7 +183,7 @@ def _by_chance(null: Null) -> str:
 
 def _enough(value: float, end: float, limit: float, page: Page, rows: int) -> str:
     """Return a sentence with the number of records that would give a verdict, if it can be estimated."""
-    needed = records_that_tell(value, end, limit, rows, page.of == "ratio")
+    needed = records_that_tell(value, end, limit, rows, page.margin_kind == "ratio")
     if needed is None:
         return "the interval crosses the margin, and the value is within one standard error of it, so the number of records for a verdict cannot be estimated"
     return f"the interval crosses the margin; about {_written(needed)} records on each side would give a verdict"

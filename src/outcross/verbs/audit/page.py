@@ -241,7 +241,7 @@ def _curves(audits: Sequence[Audit]) -> str:
 def _page(audit: Audit, share: float, is_alone: bool, drawn: Drawn) -> AuditPage:
     aspects = [_aspect(audit, standing, share, is_alone, drawn) for standing in scorecard(audit)]
     columns = sorted(audit.columns, key=lambda column: (not column.is_guess, column.is_compared))
-    most, curve = max(8, int(COLUMNS * share)), audit.share_curve
+    shown_columns, curve = max(8, int(COLUMNS * share)), audit.share_curve
     return AuditPage(
         name=audit.name,
         summary=audit.summary,
@@ -250,8 +250,8 @@ def _page(audit: Audit, share: float, is_alone: bool, drawn: Drawn) -> AuditPage
         aspects=aspects,
         pointed=[_pointed(side, audit.pointed[side]) for side in SIDES if side in audit.pointed and audit.pointed[side].height],
         notes=list(audit.notes),
-        columns=[replace(column, column=shortened(column.column)) for column in columns[:most]],
-        left_columns=max(0, len(columns) - most),
+        columns=[replace(column, column=shortened(column.column)) for column in columns[:shown_columns]],
+        left_columns=max(0, len(columns) - shown_columns),
         read_as=dict(Counter(column.kind for column in columns)),
         share_curve=curve,
         curves=[] if curve is None else [(design, share_curve_figure(design, curve.loss).svg()) for design in curve.designs],
@@ -395,7 +395,7 @@ def margin_of(page: Page) -> str:
     healthy = page.healthy if isinstance(page.healthy, str) else written(page.healthy)
     if page.worse == "either":
         return f"Healthy: {healthy}. Margin: {written(page.margin)} on either side of that."
-    if page.of == "ratio":
+    if page.margin_kind == "ratio":
         return f"Healthy: {healthy}. Margin: {'below' if page.worse == 'smaller' else 'above'} {written(page.margin if page.worse == 'smaller' else 1 / page.margin)} times that."
     return f"Healthy: {healthy}. Margin: {written(page.margin)} {'below' if page.worse == 'smaller' else 'above'} that."
 

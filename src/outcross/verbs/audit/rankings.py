@@ -143,9 +143,9 @@ def aspects_of(audits: Sequence[Audit]) -> list[str]:
 class Difference:
     """A check in which one set lost significantly more than another."""
 
-    least: tuple[str, Check]
+    smallest_loss: tuple[str, Check]
     """The set with the smallest loss, and its check."""
-    most: tuple[str, Check]
+    greatest_loss: tuple[str, Check]
     """The set with the largest loss, and its check."""
     apart: float
     """Difference of the shares of records that would have to change, computed at the closest ends of the two intervals."""

@@ -99,10 +99,10 @@ def _shares(result: Detection) -> Figure:
     rows += [(f"{part.column} = {part.value}", "model", part.shares.model) for part in result.slices if part.shares is not None]
     data = table(
         [(subset, author, estimate.value, estimate.low, estimate.high, estimate.n) for subset, author, estimate in rows],
-        {"of": str, "author": str, "share": float, "low": float, "high": float, "n": int},
+        {"subset": str, "author": str, "share": float, "low": float, "high": float, "n": int},
     )
     there = [author for author in AUTHORS if any(author == own for _, own, _ in rows)]
-    y = {"field": "of", "type": "nominal", "sort": None, "title": None}
+    y = {"field": "subset", "type": "nominal", "sort": None, "title": None}
     colour = {
         "field": "author",
         "type": "nominal",
@@ -110,7 +110,7 @@ def _shares(result: Detection) -> Figure:
         "scale": {"domain": there, "range": [AUTHORS[author] for author in there]},
     }
     spec = {
-        **canvas(WIDTH, 24 * len({of for of, _, _ in rows}), right=4),
+        **canvas(WIDTH, 24 * len({subset for subset, _, _ in rows}), right=4),
         "data": {"values": data.to_dicts()},
         "layer": [
             {"mark": {"type": "rule", "strokeWidth": 2}, "encoding": {"y": y, "x": {"field": "low", "type": "quantitative", "title": f"share of the {result.unit}", "scale": {"domain": [0, 1]}}, "x2": {"field": "high"}, "color": colour}},

@@ -50,8 +50,8 @@ def marked_share(question: DetectQuestion, detector: WatermarkDetector) -> Detec
 def least_marked(flagged: int, judged: int, rate: float) -> Estimate:
     """Return the minimum share of watermarked texts, if a text without the watermark is flagged at most at this rate.
 
-    >>> least = least_marked(505, 1000, 0.01)
-    >>> print(f"{least.value:.3f} {least.low:.3f} {least.high:g}")
+    >>> share = least_marked(505, 1000, 0.01)
+    >>> print(f"{share.value:.3f} {share.low:.3f} {share.high:g}")
     0.500 0.468 1
     """
     counted = clopper_pearson(flagged, judged)

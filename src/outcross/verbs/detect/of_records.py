@@ -163,7 +163,7 @@ def _telling(samples: Sequence[CalibrationSample]) -> list[str]:
     telling = [name for name in telling_columns(samples) if name in first.table.kinds]  # type: ignore[union-attr]
     for name in first.table.of_kind("number"):  # type: ignore[union-attr]
         low, high = first.frame[name].min(), first.frame[name].max()  # type: ignore[union-attr]
-        least, largest = second.frame[name].min(), second.frame[name].max()  # type: ignore[union-attr]
-        if None not in (low, least) and (high < least or largest < low) and name not in telling:  # type: ignore[operator]
+        smallest, largest = second.frame[name].min(), second.frame[name].max()  # type: ignore[union-attr]
+        if None not in (low, smallest) and (high < smallest or largest < low) and name not in telling:  # type: ignore[operator]
             telling.append(name)
     return telling

@@ -250,9 +250,9 @@ def _notes(runs: Sequence[Run], curves: tuple[Any, ...]) -> Iterator[str]:
     yield (
         "The forecast assumes that these runs continue with the same data, sizes and policy. On average over experiments, 95 of 100 intervals include the mean reading of the continued runs."
     )
-    least = min(curve.observed for curve in curves)
-    if (far := max(curve.points[-1].generation + 1 - curve.observed for curve in curves)) > FARTHEST * least:
-        yield f"Some arms were observed for {least} generations and are forecast {far} ahead, but the width of the intervals was calibrated only up to {FARTHEST * least} ahead."
+    fewest = min(curve.observed for curve in curves)
+    if (far := max(curve.points[-1].generation + 1 - curve.observed for curve in curves)) > FARTHEST * fewest:
+        yield f"Some arms were observed for {fewest} generations and are forecast {far} ahead, but the width of the intervals was calibrated only up to {FARTHEST * fewest} ahead."
     for run in runs:
         if run.unfinished:
             yield run.unfinished

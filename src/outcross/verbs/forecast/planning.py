@@ -218,9 +218,9 @@ def all_runs(planned: SmallRuns, first: Run, ahead: int, budgets: Mapping[str, f
             runs[small.share, small.seed] = planned.finished(small)
         arms = together(list(runs.values()))
         there = {name for arm in arms for name in arm.readings["measure"].unique().to_list()}
-        least, refused = least_shares(arms, ahead, budgets_of(budgets, there))
-        following = design.after(_seeds(runs), least)
-        if isinstance(following, DesignEnd) and not least and refused:
+        estimated_shares, refused = least_shares(arms, ahead, budgets_of(budgets, there))
+        following = design.after(_seeds(runs), estimated_shares)
+        if isinstance(following, DesignEnd) and not estimated_shares and refused:
             following = DesignEnd(f"{following.why}: {refused[0].why}")
     return PlannedRuns(tuple(runs[key] for key in sorted(runs)), _seeds(runs), following.why)
 

@@ -123,15 +123,15 @@ class NumberTarget:
 
     def __post_init__(self):
         if self.at_least is None and self.at_most is None and self.mean is None:
-            raise BadInput(f"a target of {self.of!r} needs shares, parity, mean, at_least or at_most")
+            raise BadInput(f"a target of {self.quantity!r} needs shares, parity, mean, at_least or at_most")
         low, high = (-math.inf if self.at_least is None else self.at_least), (math.inf if self.at_most is None else self.at_most)
         if low > high:
-            raise BadInput(f"{self.of}: at_least {low:g} is above at_most {high:g}, so that no row fits; change one of them")
+            raise BadInput(f"{self.quantity}: at_least {low:g} is above at_most {high:g}, so that no row fits; change one of them")
         if self.mean is not None and not low <= self.mean <= high:
-            raise BadInput(f"{self.of}: the mean {self.mean:g} does not lie between at_least and at_most; change one of them")
+            raise BadInput(f"{self.quantity}: the mean {self.mean:g} does not lie between at_least and at_most; change one of them")
 
     @property
-    def of(self) -> str:
+    def quantity(self) -> str:
         """What the number is, in words."""
         if self.attribute is None:
             return str(self.column)
@@ -142,7 +142,7 @@ class NumberTarget:
 
     @property
     def name(self) -> str:
-        return f"{'bounds' if self.mean is None else 'mean'} of {self.of}"
+        return f"{'bounds' if self.mean is None else 'mean'} of {self.quantity}"
 
 
 @recipe

@@ -285,9 +285,9 @@ class MixRecipe:
         asked = [unit for unit in UNITS if getattr(self, unit) is not None]
         if len(asked) > 1:
             raise BadInput(f"{asked[0]} and {asked[1]} contradict each other; give one budget")
-        for name, least in (*((unit, 1) for unit in asked), ("max_repeats", 1), ("seed", 0), ("shards", 1)):
-            if (number := getattr(self, name)) is not None and not least <= number <= LARGEST:
-                raise BadInput(f"{name} must be from {least} to {LARGEST:,}, got {number:,}")
+        for name, smallest in (*((unit, 1) for unit in asked), ("max_repeats", 1), ("seed", 0), ("shards", 1)):
+            if (number := getattr(self, name)) is not None and not smallest <= number <= LARGEST:
+                raise BadInput(f"{name} must be from {smallest} to {LARGEST:,}, got {number:,}")
         if (self.tokens is not None or self.match == "tokens") and self.tokenizer is None:
             raise BadInput("tokens are counted by a tokenizer; name its file, as in tokenizer: tokenizer.json")
         if self.match is not None and not any(pool.is_human for pool in self.pools):

@@ -203,11 +203,11 @@ def _selected(store: CandidateStore, number: int, recipe: MixFilter, at: np.ndar
         check_selection(recipe.filter, selection, at.shape)
     except (BadInput, NotApplicable) as error:
         raise BadInput(f"filter {number} {recipe.name}: {error}") from None
-    most = int(selection.times.max(initial=0))
-    if selection.times.shape != at.shape or most > MOST_TIMES or (selection.times < 0).any():
+    largest_times = int(selection.times.max(initial=0))
+    if selection.times.shape != at.shape or largest_times > MOST_TIMES or (selection.times < 0).any():
         raise BadInput(
             f"filter {number} {recipe.name} must say of each of {len(at):,} rows how often it is kept, from 0 to {MOST_TIMES:,}; "
-            f"it gave an array of shape {selection.times.shape} of at most {most:,}"
+            f"it gave an array of shape {selection.times.shape} of at most {largest_times:,}"
         )
     return selection
 
@@ -218,11 +218,11 @@ def bounds_of(asked: MixRecipe, rows: Sequence[int]) -> Iterator[tuple[MixFilter
     for recipe in asked.filters:
         looks = [place for place, pool in enumerate(asked.pools) if not recipe.pools or pool.name in recipe.pools]
         seen = sum(high[place] for place in looks)
-        fewest, most = recipe.filter.bounds(sum(low[place] for place in looks))[0], recipe.filter.bounds(seen)[1]
-        yield recipe, seen, fewest, most
+        fewest_left, most_left = recipe.filter.bounds(sum(low[place] for place in looks))[0], recipe.filter.bounds(seen)[1]
+        yield recipe, seen, fewest_left, most_left
         for place in looks:
-            low[place] = 0 if len(looks) > 1 else fewest
-            high[place] = min(most, max(high[place], most - seen + high[place]))
+            low[place] = 0 if len(looks) > 1 else fewest_left
+            high[place] = min(most_left, max(high[place], most_left - seen + high[place]))
 
 
 def _earlier(rows: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from outcross.files.whole import read_text
 from outcross.ledger import stream
 from outcross.recipe import nearest
 from outcross.statistics.density_ratio import density_ratio
+from outcross.statistics.facets import Condition
 from outcross.text.hashed import HashedTexts, hashed
 from outcross.text.texts import texts
 from outcross.verbs.mix.aims import GroupTarget, LikeTarget, NeedTarget, NumberTarget, needs_place
@@ -155,11 +156,11 @@ def _bounds(numbers: Sequence[Numbers]) -> Iterator[tuple[str, list[np.ndarray]]
     for number in numbers:
         target = number.target
         complaint = f" ({number.complaint})" if number.complaint else ""
-        yield f"no {target.of}{complaint}", [np.isnan(values) for values in number.values]
+        yield f"no {target.quantity}{complaint}", [np.isnan(values) for values in number.values]
         if target.at_least is not None:
-            yield f"{target.of} below {target.at_least:g}", [values < target.at_least for values in number.values]
+            yield f"{target.quantity} below {target.at_least:g}", [values < target.at_least for values in number.values]
         if target.at_most is not None:
-            yield f"{target.of} above {target.at_most:g}", [values > target.at_most for values in number.values]
+            yield f"{target.quantity} above {target.at_most:g}", [values > target.at_most for values in number.values]
 
 
 def _too_short(likenesses: Sequence[Likeness]) -> Iterator[tuple[str, list[np.ndarray]]]:
@@ -174,7 +175,7 @@ def _check_failures(asked: MixRecipe, numbers: Sequence[Numbers], scans: Sequenc
         if failed > number.target.failures * rows:
             complaint = f" ({number.complaint})" if number.complaint else ""
             raise BadInput(
-                f"{failed:,} of {rows:,} rows have no {number.target.of}{complaint}, and at most {number.target.failures:.3g} of them may; "
+                f"{failed:,} of {rows:,} rows have no {number.target.quantity}{complaint}, and at most {number.target.failures:.3g} of them may; "
                 f"give another attribute or column, or failures: {min(1.0, math.ceil(100 * failed / rows) / 100):g}"
             )
 
@@ -385,7 +386,7 @@ class _RowReader:
         """For each pool which rows meet a condition of an audit; None where it cannot be told of rows."""
         import polars as pl
 
-        kind, name, label = condition["kind"], condition["column"], condition.get("of", "")
+        kind, name, label = condition["kind"], condition["column"], condition.get("feature", "")
         if name not in self.schema or kind == "like" or label not in ("", "word", "words", "lines"):
             return None
         values = self.column(name)
@@ -416,6 +417,16 @@ def _needs_file(target: NeedTarget) -> list[dict[str, Any]]:
         isinstance(need, dict) and isinstance(need.get("missing_records"), int) for need in needs
     ):
         raise BadInput(f"{place} is no needs.yaml of an audit; write it again with outcross audit DATA --reference HUMAN --out DIR")
+    known = {field.name for field in fields(Condition)}
+    for need in needs:
+        conditions = need.get("conditions")
+        for condition in conditions if isinstance(conditions, list) else []:
+            # A key that is passed over would change which rows meet the rule.
+            if isinstance(condition, dict) and (unknown := sorted({str(key) for key in condition} - known)):
+                raise BadInput(
+                    f"{place}: {unknown[0]!r:.80} of a condition is not known{nearest(unknown[0], known)}; "
+                    "write the file again with outcross audit DATA --reference HUMAN --out DIR"
+                )
     return needs
 
 

@@ -50,18 +50,18 @@ def sampled_plan(asked: MixRecipe, pools: Sequence[OpenPool], schema: dict[str, 
     text = text_column(asked, schema)
     tokenizer = tokenizer_of(asked.tokenizer) if asked.unit == "tokens" else None
     samples = [pool_sample(pool, asked, text, tokenizer) for pool in pools]
-    least, most = ([max(0, round(sample.amount.interval[end])) for sample in samples] for end in (0, 1))
+    fewest, largest = ([max(0, round(sample.amount.interval[end])) for sample in samples] for end in (0, 1))
     usual = [round(sample.amount.value) for sample in samples]
 
-    def of(amounts: Sequence[int]) -> MixPlan | BadInput:
+    def plan_of(amounts: Sequence[int]) -> MixPlan | BadInput:
         try:
             return planned(asked, [Supply(sample.rows, amount) for sample, amount in zip(samples, amounts, strict=True)])
         except BadInput as error:
             return error
 
-    plan, is_sure = of(usual), not isinstance(of(least), BadInput) and not isinstance(of(most), BadInput)
+    plan, is_sure = plan_of(usual), not isinstance(plan_of(fewest), BadInput) and not isinstance(plan_of(largest), BadInput)
     if isinstance(plan, BadInput) and is_last:
-        plan = of(most)
+        plan = plan_of(largest)
     if isinstance(plan, BadInput):
         if is_last:
             raise BadInput(f"by a sample of the pools, {plan}") from None

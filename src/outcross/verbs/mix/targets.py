@@ -183,7 +183,7 @@ class Aimed:
             if judged.likenesses
             else None,
             means=tuple(
-                (number.target.of, number.target.mean, training.of(number.values))
+                (number.target.quantity, number.target.mean, training.of(number.values))
                 for number in judged.numbers
                 if number.target.mean is not None
             ),
