@@ -4,8 +4,8 @@ The texts are the human and AI texts of ../shared/data (l2r_12domains): 2,400 gr
 domains. Groups are split at random into calibration and test; calibration samples, detector and mixtures are drawn anew in each split. There are
 three settings. In-domain: calibration and test have the same generators and domains. Held-out generator: the calibration sample has no text of the
 generator that wrote the AI texts of the test. Held-out domain: the calibration sample has none of the three domains of the test. Mixtures of 1,000
-texts are drawn with replacement from the test side, with shares of 0 to 75 %. The error is relative to the share that was realised; coverage is that
-of the 95 % interval. Where detect says that the data are unlike the samples, it gives only a lower limit. The table counts how often this happens,
+texts are drawn with replacement from the test side. Each text is a model's with a chance of 0 to 75 %. The error is relative to the share of the
+mixture that was drawn. Coverage is that of the 95 % interval: of this chance, which the interval is for, since the data are a sample, and beside it of the share that was drawn, which scatters less. Where detect says that the data are unlike the samples, it gives only a lower limit. The table counts how often this happens,
 and shows the errors that these estimates would have had beside the errors of those that were given. The second table shows the coverage of the interval
 and how often detect says "unlike", for each true share.
 
@@ -77,7 +77,8 @@ def estimates(
     place[read.plain_rows] = np.arange(read.plain_rows.size)
     for mixture in range(count):
         rng = stream("mixture", kind, number, mixture)
-        many = round(SHARES[mixture % len(SHARES)] * TEXTS)
+        chance = SHARES[mixture % len(SHARES)]
+        many = int(rng.binomial(TEXTS, chance))
         rows = np.concatenate([rng.choice(human, TEXTS - many), rng.choice(model, many)])
         drawn = JudgedData(
             read.words[rows],
@@ -91,7 +92,7 @@ def estimates(
             0,
         )
         naive, adjusted = counted(calibrated, drawn)
-        line = {"kind": kind, "split": number, "truth": many / TEXTS, "naive": naive, "adjusted": adjusted}
+        line = {"kind": kind, "split": number, "chance": chance, "truth": many / TEXTS, "naive": naive, "adjusted": adjusted}
         try:
             p, _ = fits(calibrated, drawn)
             estimate = shares(calibrated, drawn, np.arange(TEXTS)).model
@@ -116,20 +117,21 @@ def summary(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
     }
     if not there:
         return counts
-    every, fires, inside = np.ones(truth.size, bool), p <= RATE, (low <= truth) & (truth <= high)
-    asked = np.array(SHARES)[np.abs(truth[:, None] - SHARES).argmin(axis=1)]
+    chance = np.array([line["chance"] for line in there])
+    every, fires, inside = np.ones(truth.size, bool), p <= RATE, (low <= chance) & (chance <= high)
     row = counts | {
         "detect": errors(value, every),
         "naive": errors(np.array([line["naive"] for line in there]), every),
         "adjusted count": errors(np.array([line["adjusted"] for line in there], float), every),
         "coverage": float(inside.mean()),
+        "coverage of the drawn share": float(((low <= truth) & (truth <= high)).mean()),
         "median width": float(np.median(high - low)),
         "said to be unlike": float(fires.mean()),
     }
     row["by share"] = [
         {"share": share, "n": int(own.sum()), "coverage": float(inside[own].mean()), "said to be unlike": float(fires[own].mean())}
         for share in SHARES
-        if (own := asked == share).any()
+        if (own := chance == share).any()
     ]
     if (~fires).any():
         row["where it answers"] = errors(value, ~fires) | {

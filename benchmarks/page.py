@@ -778,13 +778,14 @@ def _of_shares(rows: list[dict[str, Any]]) -> Iterable[str]:
     for row in rows:
         counts = f"{row['mixtures']} of {row['splits']} splits ({row['estimated']} with a share)"
         if "detect" not in row:
-            table.append([row["kind"], counts, *["–"] * 7])
+            table.append([row["kind"], counts, *["–"] * 8])
             continue
         answers = row.get("where it answers")
         table.append(
             [
                 row["kind"], counts, *(f"{row['detect'][name]:+.3f}" if name == "bias" else f"{row['detect'][name]:.3f}" for name in ("bias", "rmse", "largest")),
-                f"**{100 * row['coverage']:.1f} %**", f"{row['median width']:.3f}", f"{100 * row['said to be unlike']:.1f} %",
+                f"**{100 * row['coverage']:.1f} %**", f"{100 * row['coverage of the drawn share']:.1f} %" if "coverage of the drawn share" in row else "–",
+                f"{row['median width']:.3f}", f"{100 * row['said to be unlike']:.1f} %",
                 "–" if answers is None else f"{100 * answers['coverage']:.1f} % of {answers['n']}",
             ]
         )  # fmt: skip
@@ -796,6 +797,7 @@ def _of_shares(rows: list[dict[str, Any]]) -> Iterable[str]:
             "root mean square error",
             "largest",
             "coverage",
+            "of the drawn share",
             "median width",
             "said to be unlike",
             "coverage of the others",
