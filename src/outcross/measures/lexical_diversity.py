@@ -261,7 +261,9 @@ def _vocabulary(synthetic: Writing, human: Writing, size: int, rng: np.random.Ge
     words, of_texts, drawn = synthetic.beside(human, size, rng)
     number = int(of_texts.max()) + 1
     if min(drawn, number - drawn) < 2:
-        raise NotApplicable(f"{drawn} synthetic and {number - drawn} human {synthetic.cluster_kind}, but a permutation needs 2 per side")
+        raise NotApplicable(
+            f"{drawn} synthetic and {number - drawn} human {synthetic.cluster_kind}, but a permutation needs 2 per side"
+        )
     said = words.own
     is_human = of_texts[said.blocks] >= drawn
     if not is_human.any():
