@@ -22,7 +22,8 @@ from over_seeds import RUNS, over_seeds
 from sessions import Study, Unit, check_settings, frame_of, stored
 
 from outcross.experiment.file import load
-from outcross.statistics.sign_flip import holm, sign_flip
+from outcross.statistics.holm import holm
+from outcross.statistics.sign_flip import sign_flip
 
 MNIST = f"human.path={DATA / 'images' / 'mnist'}"
 SIZES = {

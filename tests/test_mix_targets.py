@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross import BadInput, audit, mix
-from outcross.statistics.density_ratio import density_ratio, effective_size
+from outcross.statistics.density_ratio import density_ratio
+from outcross.statistics.two_sources import effective_size
 from outcross.text.hashed import divergence, hashed
 from outcross.verbs.mix.weights import golden
 

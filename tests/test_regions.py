@@ -16,7 +16,8 @@ from outcross.estimate import NotApplicable, Reading
 from outcross.measures import Evidence, Pointed
 from outcross.measures.regions import Regions, facets_of, missing_regions, regions_of
 from outcross.statistics.facets import between, of_numbers
-from outcross.statistics.regions import holm, looked_at
+from outcross.statistics.holm import holm
+from outcross.statistics.regions import looked_at
 from outcross.statistics.scan import best_codes
 
 ROWS = 1_500

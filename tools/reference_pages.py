@@ -195,7 +195,7 @@ def family_page(title: str, introduction: str, family: Family) -> str:
         if page is not None and getattr(page, "definition", ""):
             lines += [page.definition, ""]
         if paper := getattr(cls, "paper", None) or getattr(page, "paper", None):
-            lines += [f"*From*: {paper}", ""]
+            lines += [f"*Source*: {paper}", ""]
         if exports := getattr(cls, "exports", ()):
             lines += [f"*Can be exported to*: {', '.join(exports)}", ""]
     return "\n".join(lines)
@@ -231,12 +231,10 @@ def _reading(name: str, page: Page, measured_by: str, taken_by: tuple[str, ...])
     yield ""
     direction = {"either": "either direction", None: "neither direction by itself"}.get(page.worse, page.worse)
     if page.worse is None and (side := side_of(name, page)) is not None:
-        direction = (
-            f"{side}, as data collapse (a bound of stop_when or a budget is on this side; an audit judges neither direction)"
-        )
+        direction = f"{side} as data collapse; an audit judges neither direction. A bound of `stop_when` or of a budget limits the reading on this side"
     yield f"Unit: {page.unit}. Healthy: {page.healthy_words}. Collapsed: {page.collapsed}. Worse: {direction}. Role: {page.role}."
     yield ""
-    yield f"Measure [`{measured_by}`](measures.md#{measured_by}), in {' and in '.join(f'an {verb}' if verb == 'audit' else f'a {verb}' for verb in taken_by)}. *From*: {page.paper}"
+    yield f"Read by the measure [`{measured_by}`](measures.md#{measured_by}), in {' and in '.join(f'an {verb}' if verb == 'audit' else f'a {verb}' for verb in taken_by)}. *Source*: {page.paper}"
 
 
 def laws_page() -> str:

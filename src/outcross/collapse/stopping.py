@@ -118,8 +118,9 @@ class Ratio:
     def _limit_of_change(self, side: Literal["lower", "upper"], level: float) -> float:
         """Return the limit r of `now` / `first` for any correlation of their errors.
 
-        It solves now - r first = half of now + |r| half of first, each half on the relevant side. By the Cauchy-Schwarz inequality the standard error
-        of now - r first is at most the sum of both, so the limit is more cautious than that of Fieller's paired test.
+        It solves now − r · first = half of now + |r| · half of first, where each half is that half of an interval that lies on the relevant side. By
+        the Cauchy-Schwarz inequality the standard error of now − r · first is at most that of now plus |r| times that of first. So the limit is more
+        cautious than that of Fieller's paired test.
         """
         now, first = self.now, self.first
         end = now.value - now.below(level) if side == "lower" else now.value + now.above(level)

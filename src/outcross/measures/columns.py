@@ -15,6 +15,7 @@ from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.floors import SMALLEST, fewer
+from outcross.statistics.holm import holm
 from outcross.statistics.ratios import ratio_of_shares
 
 FEWEST = 20
@@ -143,15 +144,6 @@ def exact_share(count: int, n: int, level: float) -> tuple[float, float]:
     low = float(betaincinv(count, n - count + 1, level / 2)) if count else 0.0
     high = float(betaincinv(count + 1, n - count, 1 - level / 2)) if count < n else 1.0
     return low, high
-
-
-def holm(ordered: np.ndarray) -> np.ndarray:
-    """Return Holm's adjusted p-values for p-values in ascending order, (tests,). They control the probability of any false discovery.
-
-    >>> holm(np.array([0.01, 0.02, 0.5])).tolist()
-    [0.03, 0.04, 0.5]
-    """
-    return np.minimum(1.0, np.maximum.accumulate(ordered * np.arange(ordered.size, 0, -1)))
 
 
 def sketched(drawn: Table, reference: Table) -> PartCounts:

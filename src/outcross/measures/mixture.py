@@ -12,7 +12,7 @@ from outcross.recipe import recipe
 
 @recipe
 class MixtureDistance(Measure):
-    """Squared L2 distance of the fitted mixture to the true one, and to the mixture fitted at generation 0, which Shumailov et al. plot."""
+    """Squared L2 distance of the fitted mixture to the true one, and the same distance to the mixture fitted at generation 0 (this second distance is the one in the figure of Shumailov et al.)."""
 
     aspect = "risk"
     needs = ("blobs",)

@@ -67,7 +67,7 @@ class SelectionMeasure(Measure):
         ),
         "selected_human": Page(
             "SE12", "human share that a selection leaves", "Human share of the training set of the next model, after the filters; at `before`, as the policy mixed it.",
-            unit="fraction", healthy="1 if the filters recognise every human record", collapsed="the share before the filters",
+            unit="fraction", healthy="1 if the filters reject every record that a model wrote", collapsed="the share before the filters",
             role="decoding", paper=DRAYSON,
         ),
         "fill_in": Page(

@@ -120,7 +120,7 @@ class Pen:
         return self.early.pop((reading.measure, reading.at), None) or self.draw(figure)
 
     def draw(self, figure: Figure) -> str:
-        """A figure as SVG; empty if there is no ink left or no library."""
+        """Return a figure as SVG. Return an empty text if the page has reached its limit of bytes for charts, or if the library that draws is not installed."""
         if self.is_missing:
             return ""
         if self.ink <= 0:

@@ -14,6 +14,7 @@ import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable, Null
 from outcross.statistics.floors import LEVEL, SMALLEST
+from outcross.statistics.holm import holm
 
 Way = Literal["fewer", "more"]
 """Whether a category is tested for a loss (fewer) or for a gain (more)."""
@@ -154,7 +155,9 @@ def worst(counts: ComparedCounts, way: Way) -> Worst:
         p=float(min(1.0, max(SMALLEST, members * p[place]))),
         method="exact binomial of both counts, Bonferroni over the categories",
     )
-    others = tuple(at for at in _holm(p, is_member, members) if at != place)
+    tested = np.flatnonzero(is_member)
+    tested = tested[np.argsort(p[tested], kind="stable")]
+    others = tuple(at for at in tested[holm(p[tested], members) <= LEVEL].tolist() if at != place)
     return Worst(place, estimate, null, members, least_known, others)
 
 
@@ -192,11 +195,3 @@ def _floor(counts: ComparedCounts, place: int, members: int, *, fewer: bool) -> 
     level = LEVEL / members
     synthetic = float(binom.ppf(level, both, counts.chance()) if fewer else binom.isf(level, both, counts.chance()))
     return synthetic / max(0.5, both - synthetic) * n / m
-
-
-def _holm(p: np.ndarray, is_member: np.ndarray, members: int) -> list[int]:
-    """Return the indices of the categories that differ by Holm's step-down test at 5 % (Scand. J. Stat. 6:65, 1979), the smallest p first."""
-    order = np.flatnonzero(is_member)
-    order = order[np.argsort(p[order], kind="stable")]
-    passed = p[order] * (members - np.arange(order.size)) <= LEVEL
-    return order[: order.size if passed.all() else int(np.argmin(passed))].tolist()

@@ -47,12 +47,6 @@ def density_ratio(source: np.ndarray, target: np.ndarray, rng: np.random.Generat
     return np.maximum(np.concatenate([np.zeros(0), *parts]), 0.0)
 
 
-def effective_size(weights: np.ndarray) -> float:
-    """Return the effective number of records with these weights: (Σw)²/Σw², from 1 to the number of records."""
-    squares = float((weights**2).sum())
-    return float(weights.sum()) ** 2 / squares if squares else 0.0
-
-
 def _some(records: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return records[rng.permutation(len(records))[:FITTED]]
 

@@ -33,7 +33,7 @@ def superiority(synthetic: np.ndarray, human: np.ndarray) -> tuple[Estimate, Nul
 
     n, m = synthetic.size, human.size
     if min(n, m) < FEWEST:
-        raise NotApplicable(f"{amount(min(n, m), 'value')}, but a location needs at least {FEWEST}")
+        raise NotApplicable(f"{amount(min(n, m), 'value')}, but comparing locations needs at least {FEWEST} on each side")
     value, error, freedom = _superiority(synthetic, human)
     if error == 0 and value == 0.5:
         raise NotApplicable("all values of both sets are equal")

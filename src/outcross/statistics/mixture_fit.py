@@ -33,8 +33,8 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
     the set are numbered on their own. The groups of the sources have one numbering: rows of different sources that have the same number belong to
     one group, and the covariance between the means of the sources is taken from them.
 
-    Of d features and k sources, d − k + 1 degrees of freedom are left after the shares are fitted. T² is scaled to F with as many degrees of
-    freedom as the smallest sample has groups. Raises NotApplicable if there are too few groups.
+    Of d features and k sources, d − k + 1 degrees of freedom are left after the shares are fitted. With p of these and G groups in the
+    smallest sample, T² (G − p) / (p (G − 1)) is compared with F(p, G − p). Raises NotApplicable if there are too few groups.
     """
     from scipy.special import fdtrc
 

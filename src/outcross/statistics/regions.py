@@ -22,6 +22,7 @@ from outcross.estimate import Estimate, Null
 from outcross.statistics.categories import ComparedCounts, chance_of_fewer, ratios
 from outcross.statistics.facets import Condition, Facet, condition, meets
 from outcross.statistics.floors import LEVEL, SMALLEST
+from outcross.statistics.holm import holm
 from outcross.statistics.likeness import Points, alike
 from outcross.statistics.scan import PRICE, Scan, worth
 
@@ -239,19 +240,6 @@ def apart(regions: Sequence[Region], is_human: np.ndarray) -> list[Region]:
     return kept
 
 
-def holm(p: np.ndarray) -> np.ndarray:
-    """Return Holm's adjusted p-values (Scand. J. Stat. 6:65, 1979).
-
-    >>> holm(np.array([0.01, 0.04, 0.03])).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * (p.size - np.arange(p.size)))
-    adjusted = np.empty_like(stepped)
-    adjusted[order] = np.minimum(1.0, stepped)
-    return adjusted
-
-
 def _floor(x: int, y: int, n: int, m: int, level: float) -> float:
     """Return the ratio that 5 % of pairs of samples of the same law reach in at least one of the regions."""
     from scipy.stats import binom
@@ -260,4 +248,4 @@ def _floor(x: int, y: int, n: int, m: int, level: float) -> float:
     return few * n / ((x + y - few) * m) if few < x + y else 1.0
 
 
-__all__ = ["LEAST_SHARE", "Region", "holm", "looked_at"]
+__all__ = ["LEAST_SHARE", "Region", "looked_at"]

@@ -27,18 +27,3 @@ def sign_flip(differences: Sequence[float]) -> float:
     signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(values))))
     sums = np.abs(signs @ values)
     return float(np.mean(sums >= abs(values.sum()) - 1e-12 * np.abs(values).sum()))
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values with Holm's correction: of m p-values the smallest is multiplied by m, the next by m − 1, and so on, without decreasing.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p_values, kind="stable")
-    many = len(order)
-    corrected, largest = [0.0] * many, 0.0
-    for place, number in enumerate(order):
-        largest = max(largest, min(1.0, (many - place) * p_values[number]))
-        corrected[number] = largest
-    return corrected

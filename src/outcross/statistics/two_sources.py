@@ -15,10 +15,6 @@ from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, without_interval
 from outcross.statistics.clusters import covariance_of_means
 
-STEPS = 200
-"""Maximum number of steps of EM."""
-ENOUGH = 1e-7
-"""EM ends if the share changes by less than this."""
 INSIDE = 0.02
 """Minimum distance from 0 and 1 of the share for which the moments are most efficient."""
 

@@ -26,7 +26,8 @@ def repetition_of_each(words: RunningWords) -> np.ndarray:
 
 
 def repetition(text: Sample) -> Estimate:
-    """Return the repetition of a set of texts, in [0, 1]. Each rₙ is over the runs of all texts with at least four words.
+    """Return the repetition of a set of texts, in [0, 1]. Each rₙ is computed from the n-word sequences of all texts together;
+    texts of fewer than four words are left out.
 
     Raises NotApplicable if there is no such text, or if all of them are in one document.
     """

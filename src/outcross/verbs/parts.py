@@ -166,7 +166,7 @@ def filters_page() -> str:
         lines += [f"## {name}", "", f"{first_line(cls)}", "", cls.page.definition, ""]
         if settings := list(_settings(cls)):
             lines += ["| setting | if left out | |", "|---|---|---|", *settings, ""]
-        lines += [f"*How it can harm*: {cls.page.misleads}", "", f"*From*: {cls.page.paper}", ""]
+        lines += [f"*How it can harm*: {cls.page.misleads}", "", f"*Source*: {cls.page.paper}", ""]
     return "\n".join(lines)
 
 
@@ -240,7 +240,7 @@ def _check_row(name: str, page: Any) -> str:
     invented = " Finds what is invented." if page.is_invention else ""
     cells = (
         f"{page.code} `{name}`",
-        f"**{page.title}**. {page.definition} Values: {page.values_in_words}.{invented} *From*: {page.paper}",
+        f"**{page.title}**. {page.definition} Values: {page.values_in_words}.{invented} *Source*: {page.paper}",
         healthy,
         f"{page.margin:g} ({page.margin_kind})",
         page.worse,

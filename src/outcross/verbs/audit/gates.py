@@ -39,7 +39,7 @@ class Gate:
 
 
 def gate_of(word: Any) -> Gate:
-    """Read a gate that is written as `tails` or `tails=5%`. Raises BadInput, with the word, if it cannot be read.
+    """Read a gate that is written as `tails` or `tails=5%`. Raises BadInput, which repeats the text, if it is not a gate.
 
     >>> gate_of("lost=5%"), gate_of("tails=0.01"), gate_of("any")
     (Gate(what='lost', severity=0.05), Gate(what='tails', severity=0.01), Gate(what='any', severity=0.0))

@@ -171,7 +171,9 @@ def _paths(
             try:
                 path = _path(measure, at, arm, readings, ahead)
                 if is_bounded and measure not in LOGARITHMS and path.first <= 0:
-                    raise NotApplicable(f"a budget is a ratio to generation 0, but the reading is {path.first:.3g} there")
+                    raise NotApplicable(
+                        f"a budget is a ratio to generation 0, and no ratio exists because the reading is {path.first:.3g} there; give a budget for another reading"
+                    )
                 paths.append(path)
             except NotApplicable as why:
                 refused.append(NotForecast(measure, at, arm.name, str(why)))

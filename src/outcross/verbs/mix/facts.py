@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outcross.recipe import plain
-from outcross.statistics.density_ratio import effective_size
+from outcross.statistics.two_sources import effective_size
 from outcross.text.hashed import divergence
 from outcross.verbs.mix.judged import Likeness, Needs, Numbers, RowGroups
 

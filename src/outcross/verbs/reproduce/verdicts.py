@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from outcross.statistics.sign_flip import holm
+from outcross.statistics.holm import holm
 from outcross.verbs.reproduce.claim import UNVERIFIED, Claim, ClaimPart, Protocol
 from outcross.verbs.reproduce.rules import LEVEL, ClaimComparison, print_error
 
