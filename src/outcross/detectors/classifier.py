@@ -28,7 +28,7 @@ class ClassifierDetector(Detector):
 
     page = DetectorPage(
         "classifier",
-        "Logistic regression on TF-IDF of words, pairs of words, skeleton runs of 1 to 3 and character runs of 3 and 4, fitted to the two samples. The weight of a feature is |ln(q/p)|^0.3, where p and q are the shares of human and models' texts that have it.",
+        "Logistic regression on TF-IDF of words, pairs of words, skeleton runs of 1 to 3 and character runs of 3 and 4, fitted to the two samples. The TF-IDF of a feature is multiplied by |ln(q/p)|^0.3, where p and q are the shares of human and models' texts that have it.",
         "It knows only the generators of its sample. It detects less text of a new generator or on another subject, and the false-positive rate applies to people who write like the human sample.",
         "Manning, Raghavan and Schütze, Introduction to Information Retrieval (2008), §6.2, §14; Wang and Manning, ACL 2012 (weights by the log-ratio)",
     )
@@ -37,7 +37,7 @@ class ClassifierDetector(Detector):
     strength: Annotated[float, Field(gt=0, le=1e6)] = 30.0
     """The inverse of the penalty on squared weights (scikit-learn's C)."""
     contrast: Annotated[float, Field(ge=0, le=4)] = 0.3
-    """Exponent of the absolute log-ratio in the weight of a feature; with 0 all features have the same weight."""
+    """Exponent of the absolute log-ratio by which a feature is multiplied; with 0 it has no effect."""
 
     def reader(self, given: Sequence[str]) -> Reader:
         return HashedFeatures(frequent_words(given))
