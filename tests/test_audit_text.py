@@ -285,7 +285,7 @@ def test_hostile_text_is_audited_either_way_round(case):
     hostile = {"text": HOSTILE[case]}
     for synthetic, reference in ((hostile, plain), (plain, hostile), (hostile, hostile)):
         if case == "empty" and synthetic is hostile:
-            with pytest.raises(BadInput, match="column 'text' is left out: it holds no value"):
+            with pytest.raises(BadInput, match="column 'text' is left out: it has no value"):
                 outcross.audit(synthetic, reference=reference, text_column="text")
             continue
         audit = outcross.audit(synthetic, reference=reference, text_column="text")

@@ -259,7 +259,7 @@ def test_fresh_human_records_that_run_out_are_refused_with_the_count(tmp_path, c
         spec.replace("{distribution: normal, rows: 20}", f"{{array: {tmp_path}/points.npy, rows: 20}}")
     )
     line = refused(capsys, "run", tmp_path / "g.yaml", "--out", tmp_path / "run", "--quiet")
-    assert "takes 30 more for generation 2, 10 in reserve are left then" in line
+    assert "takes 30 more for generation 2, when 10 in reserve are left" in line
     verbs = {json.loads(entry).get("verb") for entry in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()}
     assert verbs - {None} == {"gather"}  # refused before the work begins
 

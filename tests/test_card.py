@@ -275,7 +275,7 @@ def test_a_card_is_the_same_bytes_twice(mix_and_card):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda folder: (folder / "manifest.json").write_text('{"pools": 3, "sha256": 1}'), "no manifest of a mix"),
+        (lambda folder: (folder / "manifest.json").write_text('{"pools": 3, "sha256": 1}'), "not a manifest of a mix"),
         (lambda folder: next((folder / "data").iterdir()).unlink(), "missing or damaged"),
     ],
 )
@@ -301,7 +301,7 @@ def test_rows_that_are_not_what_the_manifest_says_are_refused(tmp_path):
     ("folder", "options", "said"),
     [
         ("none", {}, "no folder"),
-        (".", {}, "none of the columns _origin"),
+        (".", {}, "none of the columns of provenance"),
         ("mix/human-only", {}, "is part of a mix"),
         ("mix", {"groups": "lnag"}, "has no column 'lnag'; did you mean 'lang'"),
         ("mix", {"out": "h.parquet"}, "is a file"),

@@ -199,7 +199,7 @@ def test_long_tables_need_columns_that_are_there(tmp_path):
     for more, why in (
         ({"entity": "wh"}, "did you mean 'who'"),
         ({"time": "when"}, "--entity"),
-        ({"entity": "who", "time": "says"}, "holds no times"),
+        ({"entity": "who", "time": "says"}, "contains no times"),
         ({"entity": "who", "key": "who"}, "both used and left out"),
         ({"entity": "when", "time": "x", "ignore": "nothing"}, "no column 'nothing'"),
     ):

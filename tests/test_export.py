@@ -265,7 +265,8 @@ GAUSSIAN = {
 def test_a_model_that_cannot_be_exported_is_refused_with_those_that_can(tmp_path):
     outcross.run(GAUSSIAN, out=tmp_path / "run").finish()
     with pytest.raises(
-        BadInput, match=r"gaussian makes no model that transformers can load; export a run whose learner is .*transformer"
+        BadInput,
+        match=r"the learner gaussian gives a model that transformers cannot load; export a run whose learner is .*transformer",
     ):
         outcross.export(tmp_path / "run", to="transformers", out=tmp_path / "model")
     assert not (tmp_path / "model").exists()

@@ -92,7 +92,9 @@ def test_no_smaller_change_than_the_ones_that_a_refusal_names_would_do():
 
 def test_the_bound_on_repeats_wins_over_weights_and_the_refusal_says_so():
     pools = [pool("a", 20, weight=1), pool("b", 500, weight=1)]
-    with pytest.raises(BadInput, match=r"so this mix is impossible.*rows: 40;.*weight by pool, with the same total: a 20, b 80"):
+    with pytest.raises(
+        BadInput, match=r"so that this mix is impossible.*rows: 40;.*weight by pool, with the same total: a 20, b 80"
+    ):
         mix(pools=pools, rows=100)
     pools = [pool("a", 20, weight=20), pool("b", 500, weight=80)]
     assert [pool.target for pool in mix(pools=pools, rows=100).plan.pools] == [20, 80]
@@ -109,7 +111,7 @@ def test_absurd_repeats_are_shown_before_work_begins():
     assert (
         mixed.plan.pools[0].repeats == 3000
         and "drawn up to 3,000 times" in mixed.plan.warnings[0]
-        and "guide" in mixed.plan.warnings[0]
+        and "rule of thumb" in mixed.plan.warnings[0]
     )
     assert mixed.plain()["pools"][0] | {"unique": 10, "repeated": 29_990} == mixed.plain()["pools"][0]
 
@@ -129,10 +131,10 @@ def test_repeats_are_warned_of_above_four_for_human_rows_alone_and_above_fifteen
 
 def test_a_weight_that_would_receive_nothing_is_refused_with_the_smallest_rows_that_serve_it():
     pools = [pool("a", 100, weight=1e-3), pool("b", 5000, weight=1)]
-    with pytest.raises(BadInput, match=r"'a' would receive nothing.*rows: 501,"):
+    with pytest.raises(BadInput, match=r"'a' would contribute no record.*rows: 501,"):
         mix(pools=pools, rows=100)
     assert [pool.target for pool in mix(pools=pools, rows=501).plan.pools] == [1, 500]
-    with pytest.raises(BadInput, match="would receive nothing"):
+    with pytest.raises(BadInput, match="would contribute no record"):
         mix(pools=pools, rows=500)
 
 
@@ -310,7 +312,7 @@ def test_every_row_says_where_it_comes_from():
 def test_what_nobody_said_stays_unknown():
     mixed = mix(pools=[pool("h", 10), pool("web", 10, None)], human_share=0.5)
     assert mixed.manifest["realised"]["unknown_share"] == 0.5 and mixed.plain()["origins"]["unknown"]["rows"] == 10
-    assert "nobody knows who wrote web" in mixed.plan.warnings[0]
+    assert "the origin of web is unknown" in mixed.plan.warnings[0]
 
 
 def test_the_rows_of_an_earlier_mix_keep_who_wrote_them_and_are_the_parents_of_the_new_ones(tmp_path):
@@ -327,7 +329,7 @@ def test_the_rows_of_an_earlier_mix_keep_who_wrote_them_and_are_the_parents_of_t
         and (joined["text"] == joined["text_former"]).all()
         and (joined["_origin"] == joined["_origin_former"]).all()
     )
-    with pytest.raises(BadInput, match=r"said to be of origin human, and 70 of its rows say 'model'"):
+    with pytest.raises(BadInput, match=r"has origin: human, and 70 of its rows have 'model'"):
         mix(pools=[{"name": "again", "path": str(tmp_path / "first"), "origin": "human"}]).frame()
 
 
@@ -428,18 +430,18 @@ def test_what_a_refusal_names_can_be_had(human, model, share, rows, repeats):
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"pools": []}, "needs from 1 to 1,000 pools"),
+        ({"pools": []}, "needs 1 to 1,000 pools"),
         ({"rows": 3}, "names no pools"),
         (two(human_share=30), "write 0.3 for thirty percent"),
         (two(rows=3, characters=4), "contradict each other"),
         (two(row=3), "did you mean 'rows'"),
         ({"pools": [pool("a", 3), pool("a", 3)]}, "two pools are called 'a'"),
-        ({"pools": [pool("a", 3), pool("b", 3, weight=1)]}, "has no weight, others beside it have"),
+        ({"pools": [pool("a", 3), pool("b", 3, weight=1)]}, "has no weight, and other pools of its side have one"),
         ({"pools": [pool("a", 3)], "human_share": 0.5}, "every pool has origin: human"),
         ({"pools": [pool("a", 3, "unknown")], "human_share": 0.5}, "no pool has origin: human"),
         ({"pools": [pool("a", 0)], "rows": 3}, "there are no records"),
         ({"pools": [pool("a", 3, weight=0)], "rows": 3}, "every weight is 0"),
-        ({"pools": [pool("a", 3, "gpt-4")]}, "name a model as in {model: gpt-x}"),
+        ({"pools": [pool("a", 3, "gpt-4")]}, "name a model, as in {model: gpt-x}"),
         ({"pools": [pool("a", 3, {"model": "g", "author": "human"})]}, "a human origin has no model"),
         ({"pools": [pool("a", 3, prompt_column="tex")]}, "has no column 'tex'; did you mean 'text'"),
         ({"pools": [pool("a", 3)], "groups": ["language"]}, "the mix has no column 'language'"),
@@ -448,7 +450,7 @@ def test_what_a_refusal_names_can_be_had(human, model, share, rows, repeats):
         ({"pools": [pool("a", 3), {"name": "b", "data": {"words": ["x"]}}]}, "columns: union"),
         ({"pools": [pool("a", 3), {"name": "b", "data": {"text": [1]}}]}, "is String in pool 'a' and Int64 in 'b'"),
         ({"pools": [{"name": "a", "data": {"n": [1], "m": [2]}}], "characters": 3}, "name it as text_column"),
-        ({"pools": [pool("a", 3, generation_column="text")]}, "must hold generations"),
+        ({"pools": [pool("a", 3, generation_column="text")]}, "must contain generations"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(asked, said):
@@ -469,7 +471,7 @@ def test_columns_that_one_pool_lacks_are_null_where_that_is_asked():
 
 def test_a_folder_that_holds_something_else_or_another_mix_is_refused(tmp_path):
     mixed = mix(two(30, 70), out=tmp_path / "mix")
-    with pytest.raises(BadInput, match=f"holds another mix .sha256 {mixed.manifest['sha256'][:16]}"):
+    with pytest.raises(BadInput, match=f"contains another mix .sha256 {mixed.manifest['sha256'][:16]}"):
         mix(two(30, 70, seed=1), out=tmp_path / "mix")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
@@ -524,7 +526,7 @@ def test_a_damaged_shard_or_manifest_is_refused(tmp_path):
         show(tmp_path / "mix").frame()
     stored = json.loads((tmp_path / "mix" / "manifest.json").read_text())
     (tmp_path / "mix" / "manifest.json").write_text(json.dumps(stored | {"pools": 3}))
-    with pytest.raises(BadInput, match="no manifest of a mix"):
+    with pytest.raises(BadInput, match="not a manifest of a mix"):
         show(tmp_path / "mix").plain()
 
 

@@ -165,9 +165,9 @@ def test_every_rejected_row_stands_in_the_folder_with_its_reason(tmp_path):
 def test_a_folder_that_holds_what_other_filters_kept_is_refused(tmp_path):
     spec = {"pools": pools(), "rows": 40}
     mix(**spec, filters=[{"best_of": {"by": lambda texts: [len(text) for text in texts]}}], out=tmp_path / "mix")
-    with pytest.raises(BadInput, match="holds another mix"):  # another function of the same name
+    with pytest.raises(BadInput, match="contains another mix"):  # another function of the same name
         mix(**spec, filters=[{"best_of": {"by": lambda texts: [-len(text) for text in texts]}}], out=tmp_path / "mix")
-    with pytest.raises(BadInput, match="holds another mix"):
+    with pytest.raises(BadInput, match="contains another mix"):
         mix(**spec, out=tmp_path / "mix")
 
 
@@ -217,7 +217,7 @@ def test_a_plan_asks_filters_where_rows_are_few_and_gives_bounds_where_they_are_
         "high": 60,
     }
     assert few.filters[1].low == few.filters[1].high == few.total
-    assert any("prefers" in warning and "can collapse, even where they accumulate" in warning for warning in few.warnings)
+    assert any("prefers" in warning and "can collapse, even if they accumulate" in warning for warning in few.warnings)
     rows = 30_000
     many = [
         {"name": "human", "data": {"text": ["a"] * 10}, "origin": "human"},
@@ -243,7 +243,7 @@ def test_a_filter_is_told_beside_a_random_selection_of_as_many():
     settings = {line["what"]: line for line in longest["costs"]}
     assert settings["_model = a"]["verdict"] == "lost" and settings["_model = b"]["verdict"] == "more"
     assert settings["standard deviation of characters of text"]["verdict"] == "less"
-    assert settings["words that one candidate alone says"]["n"] == 400
+    assert settings["words that only one candidate uses"]["n"] == 400
     line = {entry["what"]: entry for entry in random["costs"]}["_model = a"]
     assert line["rows"]["random"] == [int(hypergeom.ppf(q, 800, 400, 400)) for q in (0.025, 0.975)]
 
@@ -255,7 +255,7 @@ def test_an_order_of_filters_that_lost_a_group_is_seen_in_one_table():
     row = next(line for line in said.splitlines() if line.startswith("lang") and " mt " in line)
     assert row.split() == ["lang", "mt", "60", "60", "0", "0", "0", "2", "best_of"]
     assert any(
-        "no row of lang = mt is left: filter 2 best_of took the last of 60" in warning for warning in mixed.manifest["warnings"]
+        "no row of lang = mt is left: filter 2 best_of removed the last of 60" in warning for warning in mixed.manifest["warnings"]
     )
 
 
@@ -325,7 +325,7 @@ def test_chats_answer_the_prompt_that_their_users_say():
 @pytest.mark.parametrize(
     ("filters", "why"),
     [
-        ("best_of", "filters must be a list of filters, in their order"),
+        ("best_of", r"filters must be a list of filters, as in \[drop_duplicates\]"),
         ([{"best_of": {"by": "words"}, "pools": ["d"]}], "a filter names the pool 'd'; there are human, a, b, c"),
         ([{"best_of": {"by": {"column": "scroe"}}}], r"filter 1 best_of: there is no column 'scroe'"),
         ([{"best_of": {"by": {"column": "lang"}}}], r"filter 1 best_of: lang has no number for 240 of 240 candidates.*as 'en'"),
@@ -337,7 +337,7 @@ def test_chats_answer_the_prompt_that_their_users_say():
         (["drop_duplicates", {"best_of": {"by": "words", "most": 1}}], r"filters\.most is not known; known: by, keep, k"),
         (["drop_duplicate"], "unknown filter 'drop_duplicate'; did you mean 'drop_duplicates'"),
         ([{"best_of": "words"}], r"best_of must be a mapping of its settings, as in \{best_of: \{…\}\}, got 'words'"),
-        ([{"best_of": {"by": "words"}, "pool": "a"}], "beside best_of only pools may stand, got 'pool'; did you mean 'pools'"),
+        ([{"best_of": {"by": "words"}, "pool": "a"}], "only pools is allowed beside best_of, got 'pool'; did you mean 'pools'"),
         ([3], "filters must be one of best_of"),
     ],
 )
@@ -364,7 +364,10 @@ def test_a_column_that_a_pool_lacks_and_texts_that_are_missing_are_no_error():
 
 def test_filters_that_leave_nothing_or_know_no_prompt_say_so():
     own = [replace_prompt(pool) for pool in pools()]
-    with pytest.raises(BadInput, match="filter 1 best_of: no row says which prompt it answers; name prompt_column in its pool"):
+    with pytest.raises(
+        BadInput,
+        match="filter 1 best_of: needs the prompt that each row answers, and no row names one; name prompt_column in its pool",
+    ):
         mix(pools=own, filters=[{"best_of": {"by": "words"}}])
     phrase = {"drop_boilerplate": {"phrases": ["a", "person"]}}
     with pytest.raises(BadInput, match=r"filter 1 drop_boilerplate leaves no row: it contains one of the named phrases \(240\)"):

@@ -95,12 +95,12 @@ def test_a_plan_of_many_rows_in_tokens_takes_them_from_a_sample_and_says_how_sur
     given, truth = worded_pools(15_000)
     asked = {"pools": given, "tokens": 100_000, "human_share": 0.3, "tokenizer": tokenizer, "lineage": {"near": None}} | more
     said = outcross.mix(asked, plan=True).plain()
-    (warning,) = [warning for warning in said["warnings"] if "tokens a character" in warning]
+    (warning,) = [warning for warning in said["warnings"] if "tokens per character" in warning]
     assert "from a sample of 10,000 rows" in warning and "it may be refused" in warning
     built = outcross.mix(asked)
     for pool, planned in zip(built.manifest["pools"], said["pools"], strict=True):
         assert planned["used"] == pytest.approx(pool["tokens"]["used"], rel=0.02)
-    with pytest.raises(BadInput, match=r"by an estimate: human has 0\.5"):
+    with pytest.raises(BadInput, match=r"based on an estimate: human has 0\.5"):
         outcross.mix(asked | {"tokens": 3 * sum(truth.values())}, plan=True)
 
 
@@ -121,13 +121,13 @@ def test_a_plan_of_many_rows_asks_filters_about_a_sample_alone_whatever_the_budg
     asked |= {"tokenizer": tokenizer} if unit == "tokens" else {}
     said = outcross.mix(asked, plan=True).plain()
     assert len(ASKED) == 2 * 20_000 and said["sample"]["human"]["rows_read"] == 10_000
-    assert "is a bound, as if the filters left every row" in " ".join(said["warnings"])
+    assert "are bounds, as if the filters kept every row" in " ".join(said["warnings"])
     whole = 2 * sum(truth.values()) if unit == "characters" else sum(truth.values())
-    with pytest.raises(BadInput, match="by a sample of the pools"):
+    with pytest.raises(BadInput, match="according to a sample of the pools"):
         outcross.mix(asked | {unit: 2 * whole}, plan=True)
     human = truth["human"] * (2 if unit == "characters" else 1)
     close = outcross.mix(asked | {unit: human, "human_share": 0.999}, plan=True).plain()
-    assert any("the sample cannot tell whether the mix can be had" in warning for warning in close["warnings"])
+    assert any("the sample cannot tell whether the mix is possible" in warning for warning in close["warnings"])
 
 
 def test_a_mix_counts_every_text(pools):
@@ -233,8 +233,8 @@ def test_a_plan_says_which_counts_are_bounds_and_estimates_what_filters_leave():
         assert (filtered["low"], filtered["high"]) == (0, 60_000) and filtered["estimate"]["n"] == 40_000
         inside += filtered["estimate"]["low"] <= truth <= filtered["estimate"]["high"]
     assert inside >= 9  # of 12 intervals of 95 %: fewer once in 500 times
-    assert "is a bound, as if the filters left every row" in said["warnings"][0]
-    assert "by the sample the mix cannot be had" in said["warnings"][-1]
+    assert "are bounds, as if the filters kept every row" in said["warnings"][0]
+    assert "according to the sample the mix is impossible" in said["warnings"][-1]
 
 
 def test_a_plan_samples_whole_prompts_where_candidates_of_one_compete_and_says_what_no_sample_tells():
@@ -244,7 +244,7 @@ def test_a_plan_samples_whole_prompts_where_candidates_of_one_compete_and_says_w
     truth = polars.concat(frames).filter(polars.col("x") > 0.5)["p"].n_unique()
     low, high = (said["filters"][1]["estimate"][end] for end in ("low", "high"))
     assert low <= truth <= high < 1.2 * low and "estimate" not in said["filters"][2]
-    assert any("a sample says nothing of drop_duplicates" in warning for warning in said["warnings"])
+    assert any("drop_duplicates cannot be estimated from a sample" in warning for warning in said["warnings"])
 
 
 def test_a_plan_of_many_rows_with_targets_and_splits_reads_the_columns_that_are_named_and_plans_what_is_built(tmp_path):
@@ -281,4 +281,4 @@ def test_a_plan_of_many_rows_with_targets_and_splits_reads_the_columns_that_are_
         )
         assert planned["available"] == pytest.approx(built["available"], rel=0.01)  # the cut is another random one
     assert [target["values"]["de"]["realised"] for target in plan["targets"] if "values" in target] == [0.3]
-    assert any("near twins are not looked for in a plan" in warning for warning in plan["warnings"])
+    assert any("does not search for near twins" in warning for warning in plan["warnings"])

@@ -88,7 +88,11 @@ def test_a_plan_with_a_folder_keeps_what_it_tried_and_the_mix_tries_nothing_agai
 
 def test_people_see_the_proposal_and_its_rivals(searched):
     said = " ".join(mix_lines(searched[-1], 100))
-    assert "proposed shares of rows [95 %]" in said and "loss above the best found" in said and "the law errs by" in said
+    assert (
+        "proposed shares of rows [95 %]" in said
+        and "loss above the lowest measured loss" in said
+        and "the mean error of the law is" in said
+    )
 
 
 def test_the_number_of_files_changes_no_share_and_no_row(searched, tmp_path):
@@ -107,7 +111,7 @@ def test_two_pools_of_one_law_have_no_best_share_and_keep_what_was_asked(tmp_pat
     ]
     mixed = outcross.mix(pools=pools, rows=100, search=SMALL | {"validation": str(tmp_path / "v.parquet")}, plan=True)
     said = mixed.plain()["search"]
-    assert said["proposal"] is None and "none is better" in said["note"]
+    assert said["proposal"] is None and "do not differ beyond the error" in said["note"]
     assert said["share_curve"]["fixed_total"]["likely"] == [
         point["share"] for point in said["share_curve"]["fixed_total"]["points"]
     ]
@@ -151,7 +155,7 @@ def test_a_search_reads_what_filters_leave_and_measures_on_people_whom_they_have
     plain, kept = (outcross.mix(asked | more, plan=True).plain()["search"] for more in ({}, {"filters": [rule]}))
     law = [search["law"]["human"]["t"]["mixed"]["value"] for search in (kept, plain)]
     assert law[0] < law[1] and kept["proposal"]["shares"]["bad"]["value"] == 0
-    assert kept["measured_on"] == "a tenth of the human pools, before any filter; no small mix holds these rows"
+    assert kept["measured_on"] == "a tenth of the human pools, before any filter; no small mix contains these rows"
 
 
 def test_a_search_beside_splits_measures_on_the_validation_split_and_leaves_the_test_split_as_it_is(tmp_path):
@@ -234,14 +238,14 @@ def test_a_table_is_searched_by_what_predicts_a_column(tmp_path):
         ({"search": {"training": {"steps": 3}}}, "write learner: transformer"),
         ({"search": {"learner": "transformer", "training": {"epochs": 3}}}, "leave epochs out"),
         ({"search": {"learner": "ngram", "column": "y"}}, "give one of them"),
-        ({"search": {"column": "y"}}, "no column of the mix"),
+        ({"search": {"column": "y"}}, "not a column of the mix"),
         ({"search": {"validation": 3}}, "validation must be pools, a path"),
         ({"search": {"validation": "nowhere.jsonl"}}, "nowhere.jsonl"),
         ({"search": {"weights": {"human": -1}}}, "must be 0 or more"),
         ({"search": SMALL | {"weights": {"humn": 1}}}, "did you mean 'human'"),
         ({"search": 3}, "search must be a mapping"),
         ({"targets": [{"mean": 300.0, "attribute": "words"}]}, "mean"),
-        ({"pools": POOLS[:2], "human_share": 0.3}, "leave one share alone"),
+        ({"pools": POOLS[:2], "human_share": 0.3}, "allow only one share"),
         ({"pools": [*POOLS[:2], {"name": "few", "data": {"text": ["one"]}, "origin": {"model": "m"}}]}, "tokens for small mixes"),
     ],
 )  # fmt: skip

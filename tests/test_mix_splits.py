@@ -71,7 +71,7 @@ def test_rows_of_one_id_are_of_one_family_with_all_that_was_made_from_them():
     for row, parent in enumerate(parents):
         assert len(place.get(parent, set()) | place.get(f"gpt-{row}", set())) <= 1
     assert mixed.manifest["splits"]["families"]["pairs"]["ids"] == 50
-    assert any("50 rows have an id in 'id' that a row before them has" in warning for warning in mixed.manifest["warnings"])
+    assert any("50 rows repeat an earlier id in 'id'" in warning for warning in mixed.manifest["warnings"])
 
 
 def test_the_parents_of_a_record_may_be_the_ids_that_an_earlier_mix_gave(tmp_path):
@@ -130,7 +130,7 @@ def test_the_test_split_is_of_human_rows_alone_unless_it_is_told_otherwise():
         assert result.frame(split)["_origin"].eq("human").mean() == pytest.approx(0.25, abs=1 / 40)
     mixed = mix(pools=pools, rows=400, human_share=0.25, splits=SPLITS | {"test": {"share": 0.1, "synthetic": True}})
     assert mixed.frame("test")["_origin"].eq("human").sum() == 10
-    with pytest.raises(BadInput, match=r"of human rows alone, and no pool has any.*synthetic: true"):
+    with pytest.raises(BadInput, match=r"needs human rows, and no pool has any.*synthetic: true"):
         mix(pools=pools[1:], rows=400, splits=SPLITS)
 
 
@@ -197,7 +197,7 @@ def test_what_families_do_not_allow_is_refused_with_the_nearest_size_that_they_d
     with pytest.raises(BadInput) as refused:
         mix(pools=pools, rows=500, human_share=0.3, splits=SPLITS)
     said = str(refused.value)
-    assert "of what is left to train on, pool 'human' must give 120 rows" in said and "\n" not in said
+    assert "in the training rows that remain, pool 'human' must give 120 rows" in said and "\n" not in said
     rows = int(said.partition("Nearest: rows: ")[2].partition(";")[0])
     assert mix(pools=pools, rows=rows, human_share=0.3, splits=SPLITS).frame().height == round(0.8 * rows)
     with pytest.raises(BadInput):
@@ -249,13 +249,13 @@ def test_any_families_are_kept_whole_and_every_split_is_exact_or_all_is_refused(
 @pytest.mark.parametrize(
     ("splits", "said"),
     [
-        ({"train": 0.9, "test": 0.2}, "must add up to 1, they add up to 1.1"),
+        ({"train": 0.9, "test": 0.2}, "must add up to 1, got 1.1"),
         ({"train": 0.9, "tets": 0.1}, "did you mean 'test'"),
         ({"test": 1.0}, "splits needs train"),
         ({"train": 0.9, "test": 10}, "write 0.05 for five percent"),
         ({"train": 0.9, "test": {"share": 0.1, "synthetics": True}}, "did you mean 'synthetic'"),
         ({"train": {"share": 0.9, "synthetic": False}, "test": 0.1}, "write human_share: 1"),
-        ({"train": 0.999, "test": 0.001}, "splits.test would receive nothing of 30 rows; the smallest that serves it is rows: 501"),
+        ({"train": 0.999, "test": 0.001}, "splits.test would have no record of 30 rows; write at least rows: 501"),
         ("test", "splits must be a mapping"),
     ],
 )

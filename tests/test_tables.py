@@ -278,7 +278,7 @@ def test_an_unknown_column_is_refused_with_the_nearest(people):
     for ask in (lambda: read.numbers("agee"), lambda: read.select(["agee"]), lambda: list(read.batches(["agee"]))):
         with pytest.raises(BadInput, match="did you mean 'age'"):
             ask()
-    with pytest.raises(BadInput, match="not a number"):
+    with pytest.raises(BadInput, match="must be a number"):
         read.numbers("sex")
 
 
@@ -382,10 +382,10 @@ HOSTILE = {
     "zero.csv": (b"a,b\nx\0y,2\n", "zero byte"),
     "empty.csv": (b"", "is empty"),
     "blank.csv": (b"\n\n\n", "is empty"),
-    "header.csv": (b"a,b\n", "holds no rows"),
+    "header.csv": (b"a,b\n", "has no rows"),
     "ragged.csv": (b"a,b\n1,2,3\n", "more fields than its header"),
     "quote.csv": (b'a,b\n"x,2\n3,4\n', "not a whole .csv"),
-    "missing.csv": (b"a,b\n,\n,\n", "holds no value"),
+    "missing.csv": (b"a,b\n,\n,\n", "has no value"),
     "cut.csv.gz": (gzip.compress(np.random.default_rng(0).bytes(9_000).hex().encode())[:5_000], "not a whole gzip file"),
     "junk.csv.zst": (b"(\xb5/\xfdjunkjunk", "not a whole .zst file"),
     "cut.parquet": (b"PAR1" + bytes(100), "not a whole .parquet"),
@@ -400,10 +400,10 @@ HOSTILE = {
     "latin.jsonl": ('{"a":"é"}\n'.encode("latin-1"), "byte 6, line 1"),
     "empty.jsonl": (b"", "is empty"),
     "cut.json": (b'[{"a":1},', "not a whole .json"),
-    "empty.json": (b"[]", "holds no rows"),
+    "empty.json": (b"[]", "has no rows"),
     "latin.txt": ("é\n".encode("latin-1"), "byte 0, line 1"),
     "zero.txt": (b"a\0b\n", "zero byte"),
-    "blank.txt": (b"\n\n", "holds no rows"),
+    "blank.txt": (b"\n\n", "has no rows"),
     "cut.npy": (b"\x93NUMPY\x01", "not a whole .npy"),
     "cut.npz": (b"PK\3\4", "not a whole .npy or .npz"),
     "cut-idx3-ubyte": (bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2]) + b"123", "cut off"),
@@ -440,8 +440,8 @@ def test_a_hostile_file_is_refused_in_one_line(tmp_path, name):
         ({"a": [1], "b": [1, 2]}, "one length"),
         ({"a": 3}, "not a list of values"),
         ({"a": [object()]}, "no column to compare"),
-        ({"a": [None]}, "holds no value"),
-        ({"a": [[], []]}, "empty lists"),
+        ({"a": [None]}, "has no value"),
+        ({"a": [[], []]}, "all its lists are empty"),
         ({"a": [["x"], ["y"]]}, "no column to compare"),
         (np.array([1j]), "must hold numbers"),
         (np.zeros((0, 3)), "no rows"),
@@ -464,7 +464,7 @@ def test_a_wrong_override_is_refused():
         table({"age": [1.5]}, kinds={"age": "float"})  # type: ignore[dict-item]
     with pytest.raises(BadInput, match="cannot be a vector"):
         table({"age": [1.5]}, kinds={"age": "vector"})
-    with pytest.raises(BadInput, match="no value of 'note' can be a number"):
+    with pytest.raises(BadInput, match="no value of 'note' is a number"):
         table({"note": ["a cat", "a dog", None], "age": [1.5, 2.0, 3.0]}, kinds={"note": "number"})
 
 

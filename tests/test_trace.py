@@ -89,7 +89,7 @@ def test_parents_that_a_column_names_are_followed_into_the_earlier_mix_or_said_t
     assert all(parent.mix == str(folder / "first") and "people wrote it" in parent.ends for parent in both.parents)
     (nowhere,) = show(folder / "second", id=own["p 1"]).parents
     assert nowhere.id == "h-17" and "in none of the files" in nowhere.ends
-    assert "it was edited by q, and nobody said from which records" in show(folder / "second", id=own["p 2"]).ends
+    assert "it was edited by q, and its parents are unknown" in show(folder / "second", id=own["p 2"]).ends
 
 
 def test_the_beginning_of_an_id_is_enough_where_one_row_has_it(place):
@@ -106,7 +106,7 @@ def test_a_beginning_that_several_rows_have_is_refused_with_them(tmp_path):
     counts = frame.group_by(frame["_id"].str.head(4).alias("start")).len().sort("len", descending=True)
     start, several = counts.row(0)
     assert several > 1  # 3,000 ids over 65,536 beginnings: a repeat is all but certain
-    with pytest.raises(BadInput, match=rf"{several} rows begin with {start}: {start}.*give more signs"):
+    with pytest.raises(BadInput, match=rf"{several} rows starts with {start}: {start}.*give more characters"):
         show(tmp_path / "mix", id=start)
 
 

@@ -95,11 +95,11 @@ def test_an_inventory_counts_back_from_the_newest_generation():
     [
         (
             {"policy": {"kind": "human_share", "share": 0.5}, "rows": 300},
-            "needs 150 original human records for 300 .* at generation 1, there are 100",
+            "needs 150 original human records for 300 .* at generation 1, and there are 100",
         ),
         (
             {"policy": {"kind": "human_share", "share": 0.5}, "rows": {"grow": 1.3}},
-            r"needs 110 original .* at generation 3, there are 100",
+            r"needs 110 original .* at generation 3, and there are 100",
         ),
         ({"policy": {"kind": "human_share", "share": 0.9}, "rows": 112}, "needs 101 original human records for 112"),
     ],
@@ -116,13 +116,13 @@ def test_fresh_only_reads_no_human_record_twice_and_ends_with_the_reserve(tmp_pa
     run = outcross.run(outcross.experiment(settings | {"generations": 3}))
     values = np.concatenate([generation.training.value.records.array.ravel() for generation in run])
     assert len(values) == 60 and len(np.unique(values)) == 60
-    with pytest.raises(BadInput, match="policy fresh_only takes 20 more for generation 3, 2 in reserve are left"):
+    with pytest.raises(BadInput, match="policy fresh_only takes 20 more for generation 3, when 2 in reserve are left"):
         list(outcross.run(outcross.experiment(settings | {"generations": 4})))
 
 
 def test_a_plan_that_takes_more_than_there_is_cannot_be_drawn():
     pool, human = pool_of(1)
-    with pytest.raises(BadInput, match="41 records were asked of 20"):
+    with pytest.raises(BadInput, match="41 records were requested of 20"):
         mix(Plan((Take(what="human", rows=41, max_repeats=2),)), pool, human, np.random.default_rng(0))
 
 

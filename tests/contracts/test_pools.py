@@ -97,7 +97,7 @@ def test_weights_are_stored_to_the_bit(weights, tmp_path):
 def test_counts_are_weighed_by_one_number_a_part():
     part = part_of(HUMAN, counts(1))
     assert np.array_equal(Pool((part.weighted(0.5),)).records.array, part.records.array * 0.5)
-    with pytest.raises(BadInput, match="counts have no rows to weigh"):
+    with pytest.raises(BadInput, match="counts have no rows, so that their weights cannot differ"):
         _ = Pool((Part(HUMAN, part.source, ROWS, None, np.arange(1.0, ROWS + 1)),)).records
 
 
@@ -222,5 +222,5 @@ def test_the_shares_of_a_blind_pool_are_not_applicable(share):
 
 
 def test_a_weighted_pool_cannot_be_blind():
-    with pytest.raises(BadInput, match="weights tell"):
+    with pytest.raises(BadInput, match="weights show who wrote a record"):
         Pool((part_of(HUMAN, points(1)).weighted(0.5),)).blind()

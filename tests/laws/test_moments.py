@@ -122,7 +122,7 @@ def test_points_cannot_be_taken_out_of_their_moments():
     part = part_of(HUMAN, sampled(np.zeros((4, 1)), np.eye(1), 6, np.random.default_rng(0)))
     assert part.some(6, np.random.default_rng(0)) is part
     for taken in (lambda: part.some(3, np.random.default_rng(0)), lambda: part.take(np.arange(2)).records):
-        with pytest.raises(BadInput, match=r"of 6 points cannot be taken .* human\.records: points"):
+        with pytest.raises(BadInput, match=r"of 6 points cannot be taken, .* human\.records: points"):
             taken()
 
 
@@ -146,7 +146,7 @@ def test_a_metric_that_looks_at_points_says_that_it_needs_them():
     settings = {name: measured.value for name, measured in first.readings.items()}
     assert all(reading.estimate is not None for reading in settings.pop("fitted_law"))
     assert {reading.note for readings in settings.values() for reading in readings} >= {
-        "needs points, of which only the moments are here; write human.records: points"
+        "needs points, and only their moments are stored; write human.records: points"
     }
     assert all(reading.estimate is None for readings in settings.values() for reading in readings)
 

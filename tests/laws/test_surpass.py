@@ -272,7 +272,7 @@ def test_an_experiment_that_is_written_wrongly_is_refused_in_one_line(more, why)
             "same_questions needs a finite list of questions",
         ),
         ({"human": {"distribution": "normal", "rows": 50}}, "panel learns rows or answers, but the human data are vectors"),
-        ({"draw": {"prompts": "none"}}, "panel answers questions, and none is asked"),
+        ({"draw": {"prompts": "none"}}, "panel answers questions, and there are none"),
         ({"draw": {"top_k": 2}}, "top_k and top_p do not apply to panel"),
         ({"chains": 2}, "write chains: 1"),
         ({"select": [{"kind": "noisy_check", "truth": "anwser = right"}]}, "no column 'anwser'; did you mean 'answer'"),

@@ -1,4 +1,4 @@
-"""Records that know where they came from."""
+"""Records with their origins: parts, pools, human data, plans and training sets."""
 
 from outcross.data.human import HUMAN_PARTS, Human, Truth
 from outcross.data.mixing import mix

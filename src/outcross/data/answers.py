@@ -1,4 +1,4 @@
-"""Answers to questions with an exact check: rows of a table with a column for the question, the right answer and the answer given."""
+"""Answers to questions with an exact check: rows of a table with columns for the question, the right answer and the given answer."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from outcross.data.framed import TableRows, with_provenance
 from outcross.errors import BadInput
 
 GIVEN = ("answer", "log_prob")
-"""The columns that whoever answers fills in: the number of the answer, and its log-probability in nats under his own law."""
+"""The columns that are filled in by an answer: its number, and its log-probability under the distribution of the author, in nats."""
 
 
 def questions(numbers: Mapping[str, np.ndarray], topic: np.ndarray, right: np.ndarray) -> TableRows:
-    """Questions with their right answers, answered rightly: by people. `numbers` are columns that describe a question, `topic` its kind, both (n,)."""
+    """Return questions with correct answers, as people give them.
+
+    numbers: columns that describe a question, (n,) each. topic: the number of its topic, (n,). right: the right answer, (n,).
+    """
     import polars as pl
 
     frame = pl.DataFrame({name: np.asarray(values, dtype=np.float64) for name, values in numbers.items()}).with_columns(
@@ -29,7 +32,7 @@ def questions(numbers: Mapping[str, np.ndarray], topic: np.ndarray, right: np.nd
 
 
 def answered(asked: TableRows, answer: np.ndarray, log_prob: np.ndarray, writers: list[str] | None = None) -> TableRows:
-    """The same questions with other answers, the log-probability of each, and who gave it; all (n,)."""
+    """Return the same questions with other answers, their log-probabilities in nats, and the models that gave them, (n,) each."""
     import polars as pl
 
     columns: list[Any] = [pl.Series("answer", np.asarray(answer, dtype=np.float64)), pl.Series("log_prob", log_prob)]
@@ -39,12 +42,12 @@ def answered(asked: TableRows, answer: np.ndarray, log_prob: np.ndarray, writers
 
 
 def repeated(asked: Any, n: int, who: str) -> TableRows:
-    """n questions: those asked, from the top again where more answers are wanted. BadInput where none is asked."""
+    """Return n questions. If n is larger than the number of questions, they are repeated in order. Raises BadInput if there are none."""
     if asked is None:
-        raise BadInput(f"{who} answers questions, and none is asked; write draw.prompts: human")
+        raise BadInput(f"{who} answers questions, and there are none; write draw.prompts: human")
     return asked.take(np.arange(n) % len(asked))
 
 
 def whole(records: TableRows, name: str) -> np.ndarray:
-    """A column of whole numbers, (n,)."""
+    """Return a column as whole numbers, (n,)."""
     return records.column(name).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Whole numbers whose bits are spread over all of them, so that near numbers become far ones and unlike ones stay unlike."""
+"""Bit mixing of whole numbers: similar numbers become very different ones, and different numbers stay different."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def spread(numbers: np.ndarray) -> np.ndarray:
-    """Every bit of 64-bit numbers spread over all of each: the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014). One to one, (n,).
+    """Mix the bits of 64-bit numbers with the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), which is one-to-one, (n,).
 
     >>> spread(np.array([0, 1], np.uint64)).tolist()
     [0, 6238072747940578789]

@@ -1,7 +1,7 @@
-"""What a column holds and how it is written, inferred from its values on all sides at once; each guess is said with its reason.
+"""Infer the kind and the notation of each column from its values on all sides (data sets) at once. Each guess comes with its reason.
 
-A guess from one side alone goes wrong where the other is written otherwise: whole numbers in one and 3.02 in the other, True against 1, a date
-of which the other side shows that the day comes first, keys that no two sides share.
+A guess from one side alone fails if another side is written differently: whole numbers on one side and 3.02 on the other, True and 1, a date
+whose order of day and month only the other side shows, or keys that no two sides share.
 """
 
 from __future__ import annotations
@@ -27,39 +27,39 @@ if TYPE_CHECKING:
     import polars
 
 SAYABLE = (*KINDS, "time", "time:dmy", "time:mdy", "number:comma", "number:point")
-"""What a user may say that a column is; a time is a number, counted in days."""
+"""The kinds that a user may give to a column. A time is a number, counted in days."""
 FEW = 20
-"""Distinct whole numbers up to which a column of them is a category."""
+"""The maximum number of distinct whole numbers of a column that is read as a category."""
 REPEATS = 5
-"""Times that each of them occurs on average, at least: fewer, and the column is too short to tell."""
+"""The minimum mean number of occurrences of each of these numbers. With fewer, the column is too short to tell."""
 WORDS = 5
-"""Words a value, on average, from which strings are text."""
+"""The minimum mean number of words of a value for which strings are text."""
 NO_CATEGORY = frozenset(["nan", "none", "null", "na", "n/a", "<na>", "nat", "nil", "#n/a"])
-"""Strings, in small letters, that stand for a missing category where the sides write missing values in different ways."""
+"""Strings, in lower case, that mean a missing category if the sides write missing values in different ways."""
 MANY = 100_000
-"""Distinct categories from which a column's notes say how many there are."""
+"""The number of distinct categories above which the notes give their number."""
 FIRST = 50
-"""Values that are looked at first, as they often show that a column does not hold truth values."""
+"""The number of values that are checked first, since they often show that a column does not contain truth values."""
 UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-"""Letters of scripts that are written without spaces; two of them are about a word."""
+"""Letters of scripts without spaces. Two of them count as about one word."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """What the user says of columns, which goes before all that is inferred."""
+    """The user's statements about columns, which override everything that is inferred."""
 
     kinds: Mapping[str, str] = field(default_factory=dict)
-    """Column → one of `SAYABLE`."""
+    """{column: kind}, with kinds out of `SAYABLE`."""
     texts: tuple[str, ...] = ()
-    """Columns that are text by the format of the file."""
+    """Columns that are text because of the format of the file."""
     keys: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    """Columns that are asked about by name, so that they are never taken for keys."""
+    """Columns that other options name, so that they are never read as keys."""
     reasons: Mapping[str, str] = field(default_factory=dict)
-    """Why a column is what `kinds` says, where somebody else than the user said it."""
+    """The reasons for kinds that were not given by the user, by column."""
     others: tuple[Column, ...] = ()
-    """Columns of the file of which these were made."""
+    """Columns of the original file that are not columns of this table."""
 
     def kind(self, column: str) -> str | None:
         return self.kinds.get(column, "text" if column in self.texts else None)
@@ -67,37 +67,38 @@ class Given:
 
 @dataclass(frozen=True)
 class Column:
-    """What was understood of a column."""
+    """The inferred kind and notation of a column."""
 
     name: str
     kind: Kind | None
-    """None where it is left out."""
+    """The kind of the column; None if it is left out."""
     shown: str
-    """What people call it: number, time, category, truth, text, key …"""
+    """The word for the kind that users see: number, time, category, truth, text, key …"""
     why: str
+    """The reason for the kind."""
     example: str = ""
-    """A value as it stands, and as it is read."""
+    """A value as it is written, and as it is read."""
     change: str = ""
-    """The option that would make something else of it."""
+    """The option that changes the kind."""
     is_said: bool = False
-    """Whether the notes say it: a guess that may be wrong."""
+    """Whether the notes mention the column, because the guess may be wrong."""
     forms: tuple[Form, ...] = ()
-    """How each side writes it."""
+    """The notation of the column on each side."""
 
     @property
     def note(self) -> str:
-        """What the notes say of it; nothing where it is plain."""
+        """The note about the column; empty if the guess is certain."""
         if self.kind is None:
             return f"column {self.name!r} is left out: {self.why}"
         return f"column {self.name!r}: {self.shown}, {self.why}" if self.is_said else ""
 
     def plain(self) -> dict[str, str]:
-        """As JSON."""
+        """Return the column as plain data."""
         return {"column": self.name, "kind": self.shown, "why": self.why, "example": self.example, "change": self.change}
 
 
 def check_given(given: Given, columns: Iterable[str], name: str) -> None:
-    """BadInput where the user names a column that is not there, or a kind that there is not."""
+    """Raise BadInput if the user names a column or a kind that does not exist."""
     columns = list(columns)
     for column in (*given.kinds, *given.texts, *given.keys, *given.ignored):
         if column not in columns:
@@ -108,13 +109,13 @@ def check_given(given: Given, columns: Iterable[str], name: str) -> None:
 
 
 def understood(sides: Sequence[Side], given: Given) -> dict[str, Column]:
-    """What the columns of the first side hold (of the others too, where they have them); the first is the reference."""
+    """Infer the columns of all sides, by name. The first side is the reference."""
     names = dict.fromkeys(name for side in sides for name in side.records.columns)
     columns = {name: _understood(Values(name, sides), given) for name in names}
     if _prefer_comma(columns):
         columns = {name: _with_comma(Values(name, sides), column, given) for name, column in columns.items()}
     if all(column.kind is None for column in columns.values()):
-        # A table of keys alone: what was taken for a key by its values is all that there is to compare.
+        # If all columns look like keys, those that were recognised by their values are compared after all.
         unkeyed = replace(given, kept=tuple(names))
         columns = {
             name: _understood(Values(name, sides), unkeyed) if column.shown == "key" else column for name, column in columns.items()
@@ -134,10 +135,10 @@ def _understood(values: Values, given: Given) -> Column:
         return Column(name, None, "provenance", "its name starts with _", _example(values), "rename it")
     if not values.there:
         if named_kind is None:
-            return Column(name, None, "empty", "it holds no value")
+            return Column(name, None, "empty", "it has no value")
         return Column(name, _kind_of(named_kind), named_kind, given.reasons.get(name, "--kinds says so"), forms=plain)
     if named_kind is not None:
-        why = given.reasons.get(name, "--kinds says so" if name in given.kinds else "the file holds text")
+        why = given.reasons.get(name, "--kinds says so" if name in given.kinds else "the file contains text")
         change = "" if name in given.reasons else f"leave {name} out of --kinds"
         return replace(_of_named_kind(values, named_kind, why), change=change)
     column = _inferred(values)
@@ -149,7 +150,7 @@ def _understood(values: Values, given: Given) -> Column:
 
 
 def _kinds(name: str, kind: str) -> str:
-    """The option that makes this kind of a column, as a shell takes it."""
+    """Return the option that gives a column this kind, quoted for a shell."""
     return f"--kinds {shlex.quote(f'{name}={kind}')}"
 
 
@@ -198,7 +199,7 @@ def _forms_of_named_kind(values: Values, kind_name: str) -> list[Form]:
 
 
 def _inferred(values: Values) -> Column:
-    """What a column holds that nobody has said anything about."""
+    """Infer the kind of a column for which the user gave none."""
     import polars as pl
 
     dtype, name = values.lead.dtype, values.name
@@ -206,7 +207,7 @@ def _inferred(values: Values) -> Column:
     if dtype.is_nested() and of_values.inner_type(dtype) is not None:
         return _lists(values)
     if dtype.is_nested() or not (dtype == pl.Boolean or dtype.is_temporal() or dtype.is_numeric() or is_text(values.lead)):
-        return Column(name, None, "nested", f"it holds {dtype}, which is neither a value nor a list of numbers")
+        return Column(name, None, "nested", f"its type is {dtype}, which is neither a value nor a list of numbers")
     forms, is_mixed = _truths(values)
     if is_mixed:
         why = "the sides write true and false in different ways"
@@ -221,29 +222,29 @@ def _inferred(values: Values) -> Column:
     if is_text(values.lead):
         return _of_words(values)
     if dtype.is_numeric():
-        return Column(name, None, "empty", "it holds no finite number")
-    return Column(name, None, "empty", "it holds no value")
+        return Column(name, None, "empty", "it has no finite number")
+    return Column(name, None, "empty", "it has no value")
 
 
 def _lists(values: Values) -> Column:
     lengths = [of_values.flat_lists(column).list.len() for column in values.there if of_values.inner_type(column.dtype) is not None]
     dtype, name, plain = values.lead.dtype, values.name, (PLAIN,) * len(values.sides)
     if max(int(side.max()) for side in lengths) == 0:  # type: ignore[arg-type]
-        return Column(name, None, "empty", "it holds empty lists")
+        return Column(name, None, "empty", "all its lists are empty")
     if lengths[0].min() == lengths[0].max():
         return Column(name, "vector", "vector", f"lists of {lengths[0].max()} numbers", change=_kinds(name, "series"), forms=plain)
     if dtype.inner.is_nested():  # type: ignore[attr-defined]
-        return Column(name, None, "nested", "it holds lists of lists of several lengths")
-    return Column(name, "series", "series", "lists of numbers of several lengths", forms=plain)
+        return Column(name, None, "nested", "its values are lists of lists of different lengths")
+    return Column(name, "series", "series", "lists of numbers of different lengths", forms=plain)
 
 
 def _prefer_comma(columns: Mapping[str, Column]) -> bool:
-    """Whether a column of the table shows that it has a comma before the decimals."""
+    """Whether a column of the table shows that the decimal mark is a comma."""
     return any(form.decimal == "," for column in columns.values() for form in column.forms)
 
 
 def _with_comma(values: Values, column: Column, given: Given) -> Column:
-    """The same column in a table that has a comma before the decimals: 1.234 is then a thousand and more."""
+    """Return the column as read in a table whose decimal mark is a comma, where 1.234 means 1234."""
     has_texts = any(text is not None for text in values.texts)
     if (
         column.kind != "number"
@@ -262,14 +263,14 @@ def _with_comma(values: Values, column: Column, given: Given) -> Column:
     ):
         return column
     forms = tuple(Form(is_decorated=True, decimal=",") for _ in values.sides)
-    why = "read with a comma before the decimals, as other columns are written"
+    why = "read with a decimal comma, because other columns have one"
     return replace(
         _of_numbers(values, WrittenNumbers(forms, "number", why, True)), change=_kinds(values.name, "number:point"), is_said=True
     )
 
 
 def _of_numbers(values: Values, family: WrittenNumbers) -> Column:
-    """Numbers, or a category where they are whole and few on all sides together."""
+    """Return a column of numbers, or a category if they are whole and few on all sides together."""
     import polars as pl
 
     name = values.name
@@ -290,13 +291,13 @@ def _of_numbers(values: Values, family: WrittenNumbers) -> Column:
         forms = family.forms if is_plain else (PLAIN,) * len(values.sides)
         return Column(name, "category", "category", why, _example(values, "category", forms), _kinds(name, "number"), False, forms)
     if is_lead_few and len(read) > 1:
-        why = "few whole numbers in the first set, and others or fractions in another"
+        why = "few whole numbers in the first set, and other numbers or fractions in another set"
         return Column(name, "number", "number", why, example, change, True, family.forms)
     return Column(name, "number", family.shown, family.why, example, change, family.is_said, family.forms)
 
 
 def _are_few(finite: polars.Series, present: int) -> bool:
-    """Whether numbers are whole, and few beside the values held."""
+    """Whether numbers are whole, and few compared with the number of values."""
     if finite.is_empty() or not are_whole(finite):
         return False
     distinct = finite.n_unique()
@@ -310,13 +311,13 @@ def _of_words(values: Values) -> Column:
     name, plain = values.name, (PLAIN,) * len(values.sides)
     texts = [text for text in values.texts if text is not None and len(text)]
     if not texts:
-        return Column(name, None, "empty", "it holds no value")
+        return Column(name, None, "empty", "it has no value")
     if any(map(_are_text, texts)):
         return Column(
             name,
             "text",
             "text",
-            "five words and more a value, most of them different",
+            "at least five words per value on average, and most values are different",
             _example(values),
             _kinds(name, "category"),
             forms=plain,
@@ -340,13 +341,13 @@ def _of_words(values: Values) -> Column:
 
 
 def _are_text(text: polars.Series) -> bool:
-    """Whether strings have five words on average, and most are distinct. Two letters of a script without spaces are about a word."""
+    """Whether strings have at least five words on average, and at least half of them are distinct. Two letters of a script without spaces count as a word."""
     words = text.str.count_matches(r"\S+") + text.str.count_matches(UNSPACED) / 2
     return float(words.mean()) >= WORDS and 2 * text.n_unique() >= len(text)  # type: ignore[arg-type]
 
 
 def _truths(values: Values) -> tuple[list[Form], bool]:
-    """The forms of truth values where the sides write them in different ways, and whether they do."""
+    """Return the notation of truth values on each side, and whether the sides write them in different ways."""
     forms = [PLAIN] * len(values.sides)
     if len(values.there) < 2 or any(column.dtype.is_nested() for column in values.there):
         return forms, False
@@ -371,7 +372,7 @@ def _missing_as(writings: Sequence[str]) -> str:
 
 
 def _forms_of_categories(values: Values) -> tuple[list[Form], list[str]]:
-    """Which words stand for a missing category, and how missing values are written; none where the sides write them alike."""
+    """Return the notation of categories on each side, and the ways in which missing values are written; none if all sides write them in the same way."""
     plain = [PLAIN] * len(values.sides)
     writings: list[set[str]] = []
     for raw, text in zip(values.raw, values.texts, strict=True):
@@ -394,7 +395,7 @@ def _forms_of_categories(values: Values) -> tuple[list[Form], list[str]]:
 
 
 def _example(values: Values, kind: Kind | None = None, forms: Sequence[Form] = ()) -> str:
-    """A value as it stands, and as it is read where that differs."""
+    """Return a value as it is written, and as it is read if that differs."""
     if not values.there:
         return ""
     first = values.lead.head(1)
@@ -412,7 +413,7 @@ def _example(values: Values, kind: Kind | None = None, forms: Sequence[Form] = (
 
 
 def _moment(days: float, form: Form) -> str:
-    """A number of days since 1970 as a date and time."""
+    """Return a number of days since 1970 as a date and time."""
     from datetime import UTC, datetime, timedelta
 
     if form.layouts == ("clock",) or not math.isfinite(days) or abs(days) > 700_000:

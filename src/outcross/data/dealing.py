@@ -1,4 +1,4 @@
-"""What several teachers wrote, dealt out to those who learn from it."""
+"""Distribute the records of several writers (teachers) to the readers that learn from them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from outcross.data.records import Counts, Subcounts
 from outcross.data.shares import largest_remainder
 
 Fractions = Mapping[str, Mapping[str, Fraction]]
-"""Which fraction of the records of every writer each reader takes, by reader and writer."""
+"""The fraction of every writer's records that each reader takes, by reader and writer."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dealt:
-    """What each reader gets, by its name: records by reference."""
+    """The records of each reader, by its name, as references."""
 
     pools: Mapping[str, Pool]
 
@@ -36,14 +36,14 @@ class Dealt:
 
     @classmethod
     def load(cls, folder: Path, readers: tuple[str, ...], sources: dict[str, Made[Any]]) -> Dealt:
-        """What was dealt to these readers; `sources` are the steps it may refer to, by digest."""
+        """Load the records of these readers. sources: the steps that they may refer to, by digest."""
         return cls({name: Training.load(folder / str(number), sources).pool for number, name in enumerate(readers)})
 
 
 def quotas(written: Mapping[str, int], fractions: Fractions) -> dict[str, dict[str, int]]:
-    """How many records each reader takes of each writer's, by reader and writer, where the writers have so many.
+    """Return the number of records that each reader takes from each writer, by reader and writer. written: the number of records of each writer.
 
-    A reader gets the sum of its fractions of all, to the nearest whole record, and of each writer its part of that by the largest remainders.
+    A reader gets the sum of its fractions of all records, rounded to a whole number. It is divided between the writers by largest remainders.
 
     >>> half = Fraction(1, 2)
     >>> quotas({"a": 5, "b": 5}, {"a": {"a": half, "b": half}, "b": {"a": half, "b": half}})
@@ -59,9 +59,9 @@ def quotas(written: Mapping[str, int], fractions: Fractions) -> dict[str, dict[s
 
 
 def deal(written: Mapping[str, Part], fractions: Fractions, rng: np.random.Generator) -> Dealt:
-    """Deal the records of every writer out to the readers, at random and by exact quotas.
+    """Distribute the records of every writer to the readers, at random and by exact quotas.
 
-    A record goes to two readers only where they ask for more of a writer's records together than it wrote.
+    Two readers get the same record only if together they take more records of a writer than there are.
     """
     asked = quotas({writer: len(part) for writer, part in written.items()}, fractions)
     decks = {
@@ -73,7 +73,7 @@ def deal(written: Mapping[str, Part], fractions: Fractions, rng: np.random.Gener
 
 
 class _Deck:
-    """The records of a writer in random order, dealt from the top; once it is empty it is dealt again in the same order."""
+    """The records of a writer in random order. When all are dealt, it starts again in the same order."""
 
     def __init__(self, part: Part, rng: np.random.Generator):
         self.part, self.order, self.at = part, rng.permutation(len(part)), 0
@@ -87,7 +87,7 @@ class _Deck:
 
 
 class _CountsDeck:
-    """Counts of states, from which records are drawn without replacement in every chain; once none is left all are there again."""
+    """Counts of states, from which records are drawn without replacement in every chain. When none is left, all are available again."""
 
     def __init__(self, part: Part, rng: np.random.Generator):
         self.part, self.rng, self.left = part, rng, part.records.array

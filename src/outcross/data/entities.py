@@ -1,4 +1,4 @@
-"""Long tables, with a row a value in time, as one record an entity: what stays is a value, what changes is a series."""
+"""Read long tables, with one row per point in time, as one record per entity. A column that stays constant becomes a value, and one that changes a series."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     import polars
 
 STEADY = 0.99
-"""Share of the entities of the first set in which a column has one value, from which it is a value of the entity and no series."""
+"""The minimum share of entities of the first set in which a column is constant, so that it is a value of the entity and not a series."""
 
 
 @dataclass(frozen=True)
 class Entities:
-    """How long tables are read: which column names the entity, and which orders its rows."""
+    """The settings for long tables: the column that names the entity, and the column that orders its rows."""
 
     entity: str
     time: str | None
     given: Given
 
     def long(self, data: Any, name: str) -> polars.DataFrame:
-        """All rows of a long table: a sample of rows would tear series apart. BadInput where they are too many to hold, or a column is missing."""
+        """Read all rows of a long table, since a sample of rows would break series. Raises BadInput if they do not fit into memory, or a column is missing."""
         from pathlib import Path
 
         source, batches, size = unfolded(read(data)), [], 0
         for batch in source.batches(None):
             batches.append(batch)
             size += int(batch.estimated_size())
-            check_memory(Path(name), size, "holds series, which are read whole, of")
+            check_memory(Path(name), size, "has series, which are read as a whole, of")
         rows = of_values.stacked(batches) if batches else None
         if rows is None or not rows.height:
-            raise BadInput(f"{name} holds no rows; give a table with records")
+            raise BadInput(f"{name} has no rows; give a table with records")
         for option, column in (("--entity", self.entity), ("--time", self.time)):
             if column is not None and column not in rows.columns:
                 raise BadInput(
@@ -54,10 +54,10 @@ class Entities:
         return rows
 
     def tables(self, sides: Sequence[tuple[str, polars.DataFrame]]) -> list[Table]:
-        """A table a side with a record an entity; what columns hold is inferred from all sides at once.
+        """Return one table per side, with one record per entity. The kinds of columns are inferred from all sides at once.
 
-        A number that changes in time is a series and its mean over the rows; a category that changes is the commonest of the entity. The number of rows of an
-        entity is a column where it differs.
+        A number that changes in time becomes a series, and a second column with its mean over the rows. A category that changes becomes the most common value of
+        the entity. If entities have different numbers of rows, that number becomes a column.
         """
         kinds = {self.entity: "category", **({} if self.time is None else {self.time: "number"})}
         given = replace(
@@ -70,7 +70,7 @@ class Entities:
 
 
 class _Folding:
-    """How each column of long tables becomes one of entities."""
+    """Converts the columns of long tables to columns of entities."""
 
     def __init__(self, entities: Entities, columns: dict[str, Column], sides: Sequence[tuple[str, polars.DataFrame]]):
         self.entities, self.columns = entities, columns
@@ -83,7 +83,7 @@ class _Folding:
             self.kinds.get(entities.time) != "number" or typed[entities.time].null_count() == typed.height
         ):
             raise BadInput(
-                f"--time {entities.time!r} holds no times or numbers; name the column that orders the rows of {entities.entity!r}"
+                f"--time {entities.time!r} contains no times or numbers; name the column that orders the rows of {entities.entity!r}"
             )
         import polars as pl
 
@@ -99,11 +99,11 @@ class _Folding:
         forms = {name: self.columns[name].forms[side] for name in self.kinds if self.columns[name].forms}
         typed = of_values.typed(rows, self.kinds, {}, forms)  # type: ignore[arg-type]
         if missing := typed[self.entities.entity].null_count():
-            raise BadInput(f"{missing:,} rows name no entity in {self.entities.entity!r}; leave them out")
+            raise BadInput(f"{missing:,} rows have no entity in {self.entities.entity!r}; leave them out")
         return typed
 
     def table(self, name: str, rows: polars.DataFrame, side: int) -> Table:
-        """The entities of a side."""
+        """Return the table of the entities of a side."""
 
         entity, time = self.entities.entity, self.entities.time
         typed = self._typed(rows, side)
@@ -114,7 +114,7 @@ class _Folding:
         return table_of(in_memory(folded.drop(entity)), name, given)
 
     def _folds(self, there: Sequence[str]) -> tuple[list[polars.Expr], Given]:
-        """What to make of each column that is there, and what to say of it."""
+        """Return the expressions that convert the present columns, and the kinds and reasons of the results."""
         import polars as pl
 
         entity, time = self.entities.entity, self.entities.time
@@ -123,7 +123,9 @@ class _Folding:
         kinds: dict[str, str] = {}
         reasons: dict[str, str] = {}
         others = [
-            replace(self.columns[entity], kind=None, shown="entity", why="names what a record is of", change="leave out --entity")
+            replace(
+                self.columns[entity], kind=None, shown="entity", why="names the entity of a record", change="leave out --entity"
+            )
         ]
         if time is not None:
             others.append(
@@ -135,7 +137,7 @@ class _Folding:
             if name in (entity, time) or name not in there:
                 continue
             if name not in self.kinds:
-                why = column.why if column.kind is None else f"a {column.kind} that may change in time is not looked at"
+                why = column.why if column.kind is None else f"a {column.kind} that may change in time is not compared"
                 others.append(replace(column, kind=None, why=why))
             elif name in self.steady:
                 folds.append(pl.col(name).drop_nulls().first())
@@ -147,10 +149,10 @@ class _Folding:
             else:
                 common = f"{name} (commonest)"
                 folds.append(pl.col(name).drop_nulls().mode().sort().first().alias(common))
-                kinds[common], reasons[common] = "category", f"the commonest of each {entity}"
+                kinds[common], reasons[common] = "category", f"the most common value of each {entity}"
         if not self.are_of_one_length:
             rows = f"rows of {entity}"
             folds.append(pl.len().cast(pl.Float64).alias(rows))
-            reasons[rows] = f"how many rows each {entity} has"
+            reasons[rows] = f"the number of rows of each {entity}"
             kinds[rows] = "number"
         return folds, Given(kinds, reasons=reasons, others=tuple(others))

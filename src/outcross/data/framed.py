@@ -1,4 +1,4 @@
-"""Records that stand in a polars frame, one a row: rows of a table, and series by entity."""
+"""Records in a polars frame, one record per row: rows of a table, and series by entity."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
     import polars
 
 PROVENANCE = ("_id", "_source", "_model", "_generation", "_parents", "_weight")
-"""Columns that say where a record comes from, beside the user's own: its name, who wrote it, the model, its generation, the records that it
-was made from, and its weight. They are missing where nobody knows."""
+"""The columns of provenance, in addition to the user's columns: the id of a record, its source, its model, its generation, the records that it
+was made from, and its weight. Unknown values are missing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Framed:
-    """Records of a frame, one a row, with columns of provenance beside the user's own. There are no chains."""
+    """Records of a frame, one record per row, with the user's columns and those of provenance. There are no chains."""
 
     frame: Any
     kind: ClassVar[str]
 
     @property
     def described(self) -> dict[str, Any]:
-        """What the frame alone does not say, as plain data: equal for records that can be joined."""
+        """The description that the frame does not contain, as plain data. It is equal for records that can be joined."""
         raise NotImplementedError
 
     @classmethod
     def of_frame(cls, frame: Any, described: Mapping[str, Any]) -> Self:
-        """The records of a frame that was stored, BadInput where a column is missing or there is another."""
+        """Return the records of a stored frame. Raises BadInput if a column is missing or unexpected."""
         records = cls(frame, **described)
         missing = set(records.columns) | set(PROVENANCE)
         if missing != set(frame.columns):
-            raise BadInput(f"the columns are {', '.join(frame.columns)[:200]}, they must be {', '.join(sorted(missing))[:200]}")
+            raise BadInput(f"the columns must be {', '.join(sorted(missing))[:200]}, got {', '.join(frame.columns)[:200]}")
         return records
 
     @property
     def columns(self) -> list[str]:
-        """The user's own columns."""
+        """The user's columns."""
         return [name for name in self.frame.columns if name not in PROVENANCE]
 
     def __len__(self) -> int:
@@ -62,7 +62,7 @@ class Framed:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of every column, and of what is said about them."""
+        """The SHA-256 of every column and of the description."""
         return digest_of_frame(f"{self.kind} {json.dumps(self.described, sort_keys=True)}", self.frame)
 
     def column(self, name: str) -> np.ndarray:
@@ -75,14 +75,14 @@ class Framed:
         return self if rows is None else replace(self, frame=self.frame[row_numbers(rows, self.kind)])
 
     def blinded(self) -> Self:
-        """The user's own columns alone, in an order that their content decides."""
+        """Return the records without provenance, in an order that depends only on their content."""
         own = self.frame.select(self.columns)
         order = own.hash_rows(seed=0).arg_sort()
         return replace(self, frame=with_provenance(own[order]))
 
     @classmethod
     def concat(cls, many: Sequence[Self]) -> Self:
-        """The records, one after the other; BadInput where they have not the same columns of the same types and meanings."""
+        """Join records, one after the other. Raises BadInput if they differ in columns, types or descriptions."""
         import polars as pl
 
         first = many[0]
@@ -107,11 +107,11 @@ class Framed:
 
 @dataclass(frozen=True, eq=False)
 class TableRows(Framed):
-    """Rows of a table, with a kind for every column of the user's own and the column that others predict, if there is one."""
+    """Rows of a table, with the kind of every column of the user and optionally the target, the column that others predict."""
 
     frame: Any
     kinds: Mapping[str, Kind]
-    """Column → number (Float64), category or text (String), vector (Array of Float32), series (List of Float64)."""
+    """{column: kind}: number (Float64), category or text (String), vector (Array of Float32), series (List of Float64)."""
     target: str | None = None
     kind: ClassVar[str] = "rows"
 
@@ -126,13 +126,13 @@ class TableRows(Framed):
 
 @dataclass(frozen=True, eq=False)
 class EntitySeries(Framed):
-    """Series by entity: a record is an entity, with a list of numbers a variable, all lists of an entity being of one length."""
+    """Series by entity. A record is an entity, with one list of numbers per variable. All lists of an entity have the same length."""
 
     frame: Any
     entity: str
     """The column that names the entity."""
     time: str | None = None
-    """The column of times, rising within an entity; None where values stand in their order alone."""
+    """The column of times, ascending within an entity; None if only the order of the values is known."""
     kind: ClassVar[str] = "series"
 
     @property
@@ -148,7 +148,7 @@ class EntitySeries(Framed):
         return super().of_frame(frame, described)
 
     def long(self) -> polars.DataFrame:
-        """A row a value in time: the entity, and its variables. Entities without a value have no row."""
+        """Return a frame with one row per point in time: the entity and its variables. Entities without a value have no row."""
         import polars as pl
 
         lists = [name for name in self.columns if name != self.entity]
@@ -156,10 +156,10 @@ class EntitySeries(Framed):
 
 
 def table_rows(data: polars.DataFrame, kinds: Mapping[str, Kind] | None = None, target: str | None = None) -> TableRows:
-    """Rows of a table from a frame: what a column holds is inferred, `kinds` overrides (as in `data.tables.table`).
+    """Return rows of a table from a frame. The kind of a column is inferred unless `kinds` gives it (as in `data.tables.table`).
 
-    Columns of provenance that are there stay, the others are missing. BadInput where another column starts with `_`, no column can be
-    compared, or the target is no column.
+    Existing columns of provenance are kept, and the others are filled with missing values. Raises BadInput if another column starts with `_`, if no
+    column can be compared, or if the target is not a column.
 
     >>> import polars
     >>> table_rows(polars.DataFrame({"age": [31.5, 47.0, None], "sex": ["f", "m", "f"]}), target="sex").described
@@ -177,18 +177,18 @@ def table_rows(data: polars.DataFrame, kinds: Mapping[str, Kind] | None = None, 
     chosen: dict[str, Kind] = {name: column.kind for name, column in columns.items() if column.kind is not None}
     forms = {name: columns[name].forms[0] for name in chosen if columns[name].forms}
     if not chosen:
-        raise BadInput("no column holds a value; give a table with records")
+        raise BadInput("no column has a value; give a table with records")
     if target is not None and target not in chosen:
-        raise BadInput(f"the target {target!r} is no column{nearest(target, chosen)}; there are {', '.join(chosen)[:200]}")
+        raise BadInput(f"the target {target!r} is not a column{nearest(target, chosen)}; there are {', '.join(chosen)[:200]}")
     widths = {column: of_values.width(data[column]) for column, kind in chosen.items() if kind == "vector"}
     return TableRows(with_provenance(of_values.typed(data, chosen, widths, forms), data), chosen, target)
 
 
 def entity_series(data: polars.DataFrame, entity: str, time: str | None = None) -> EntitySeries:
-    """Series by entity from a frame with a row a value in time. Every column but the entity's is made a number.
+    """Return series by entity from a frame with one row per point in time. Every column except the entity is converted to numbers.
 
-    Entities stand in the order in which they first occur. Values are sorted by time, and stay in their order where there is none. Of a
-    column of provenance an entity keeps its first value. BadInput where a column is missing.
+    Entities are in the order of their first occurrence. Values are sorted by time; without a time they stay in their order. An entity keeps the first
+    value of each column of provenance. Raises BadInput if a column is missing.
     """
     import polars as pl
 
@@ -199,10 +199,10 @@ def entity_series(data: polars.DataFrame, entity: str, time: str | None = None) 
             )
     variables = [column for column in _own(data) if column != entity]
     if not variables:
-        raise BadInput(f"there is no column of values beside {entity!r}; give one")
+        raise BadInput(f"there is no column of values except {entity!r}; give one")
     typed = of_values.typed(data, {entity: "category", **dict.fromkeys(variables, "number")}, {})
     if typed[entity].null_count():
-        raise BadInput(f"{typed[entity].null_count():,} rows name no entity in {entity!r}; leave them out")
+        raise BadInput(f"{typed[entity].null_count():,} rows have no entity in {entity!r}; leave them out")
     typed = typed.with_columns(data[column] for column in data.columns if column in PROVENANCE)
     if time is not None:
         typed = typed.sort(time, maintain_order=True)
@@ -215,7 +215,7 @@ def entity_series(data: polars.DataFrame, entity: str, time: str | None = None) 
 
 
 def with_provenance(own: polars.DataFrame, known: polars.DataFrame | None = None) -> polars.DataFrame:
-    """The user's own columns, and beside them every column of provenance: as it is known, or missing."""
+    """Return the user's columns with every column of provenance, from `known` or filled with missing values."""
     import polars as pl
 
     types = (pl.String, pl.String, pl.String, pl.Int32, pl.List(pl.String), pl.Float64)
@@ -227,15 +227,15 @@ def with_provenance(own: polars.DataFrame, known: polars.DataFrame | None = None
         try:
             columns.append(known[name].cast(dtype))
         except pl.exceptions.PolarsError:
-            raise BadInput(
-                f"column {name!r} holds {known[name].dtype}, it must be {dtype}; rename it if it is no provenance"
-            ) from None
+            raise BadInput(f"column {name!r} must be {dtype}, got {known[name].dtype}; rename it if it is not provenance") from None
     return own.with_columns(columns)
 
 
 def _own(data: polars.DataFrame) -> list[str]:
-    """The user's own columns; BadInput where one has a name that is kept for provenance."""
+    """Return the names of the user's columns. Raises BadInput if one of them is reserved for provenance."""
     own = [column for column in data.columns if column not in PROVENANCE]
     if reserved := [column for column in own if column.startswith("_")]:
-        raise BadInput(f"column {reserved[0]!r} starts with _, which is kept for provenance ({', '.join(PROVENANCE)}); rename it")
+        raise BadInput(
+            f"column {reserved[0]!r} starts with _, which is reserved for provenance ({', '.join(PROVENANCE)}); rename it"
+        )
     return own

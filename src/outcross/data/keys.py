@@ -1,4 +1,4 @@
-"""Columns that name records and say nothing of them: keys, recognised by what they hold on all sides at once."""
+"""Recognise keys, columns that only identify records, by their values on all sides (data sets) at once."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     import polars
 
 INDEX = ("", "index", "id", "unnamed: 0")
-"""Names (in any case) under which whole numbers that count the rows are nothing to compare."""
+"""Names, in any case, of columns whose whole numbers count the rows and are not compared."""
 KEYED = 50
-"""Values a side from which a column without a telling name is taken for a key."""
+"""The minimum number of values per side for which a column without the name of a key is read as a key."""
 UNIQUE = 0.95
-"""Share of strings that are distinct, or of one pattern, from which they name the records."""
+"""The minimum share of strings that are distinct, or match a pattern, so that they identify records."""
 ENTITIES = 20
-"""Different values a side, at least, that name entities."""
+"""The minimum number of different values per side for names of entities."""
 EVEN = 1.63
-"""√n times the largest distance from an even spread, below which whole numbers that never repeat look drawn as keys are: one in a hundred
-such keys passes it (Kolmogorov)."""
+"""The limit of √n times the largest distance from an even spread. Below it, whole numbers that never repeat are read as keys. One in a hundred
+keys that are drawn evenly exceeds it (Kolmogorov)."""
 PATTERNS = {
     "a UUID": r"(?i)^\{?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\}?$",
     "an e-mail address": r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
 }
-"""What a key looks like, whatever its column is called."""
+"""Patterns of keys, which are recognised whatever the name of the column."""
 _NAMED_KEY = re.compile(r"(?:^|[_\W])(?i:id|uuid|guid|key|pk|index|rowid)$|[a-z](?:Id|ID|Key)$")
 
 
 def key(values: Values, forms: Sequence[Form], is_number: bool) -> str:
-    """Why values (numbers, or categories) name records and are nothing to compare; nothing where they may be values."""
+    """Return the reason why values (numbers or categories) are keys; empty if they may be ordinary values."""
     if is_number:
         return _key_of_numbers(values, forms)
     return _key_of_words(values) if is_text(values.lead) else _index(values, forms)
@@ -49,12 +49,12 @@ def _key_of_words(values: Values) -> str:
     are_strings = len(sides) == len(values.there) and min(map(len, sides)) >= KEYED
     if are_strings and all(side.n_unique() >= UNIQUE * len(side) for side in sides):
         where = "on all sides" if len(sides) > 1 else "in this set"
-        return f"nearly every value is different {where}: they name the records"
+        return f"nearly every value is different {where}, so that the values identify records"
     return _entities(values, [side.alias("") for side in sides])
 
 
 def _look_like(text: polars.Series, pattern: str) -> bool:
-    """Whether strings are nearly all of a pattern, and half of them different."""
+    """Whether nearly all strings match a pattern, and at least half of them are different."""
     if not text.head(200).str.contains(pattern).all() or 2 * text.n_unique() < len(text):
         return False
     return float(text.str.contains(pattern).mean()) >= UNIQUE  # type: ignore[arg-type]
@@ -70,19 +70,19 @@ def _key_of_numbers(values: Values, forms: Sequence[Form]) -> str:
     if lead.n_unique() < len(lead):
         return _entities(values, read)
     if is_named and len(lead) >= 2 and lead.n_unique() == len(lead):
-        return "whole numbers that never repeat, under the name of a key" if len(lead) >= 10 else ""
+        return "whole numbers that never repeat, in a column with the name of a key" if len(lead) >= 10 else ""
     is_key = all(len(side) >= KEYED and side.n_unique() == len(side) and are_whole(side) for side in read)
     if not is_key or len(read) < 2:
         return ""
     if all(float(side.max() - side.min()) < 1.5 * len(side) for side in read):  # type: ignore[operator]
-        return "whole numbers on all sides that never repeat and leave few gaps: they number the records"
+        return "whole numbers on all sides that never repeat and have few gaps, so that they number the records"
     if all(_is_even(side) for side in read):
         return "whole numbers on all sides that never repeat, spread evenly over a wide range as keys are"
     return ""
 
 
 def _is_even(numbers: polars.Series) -> bool:
-    """Whether whole numbers of five digits and more are spread evenly over a range far wider than they are many."""
+    """Whether whole numbers, the largest with at least five digits, are spread evenly over a range at least ten times their number."""
     low, high = float(numbers.min()), float(numbers.max())  # type: ignore[arg-type]
     if high < 10_000 or high - low < 10 * len(numbers):
         return False
@@ -91,7 +91,7 @@ def _is_even(numbers: polars.Series) -> bool:
 
 
 def _index(values: Values, forms: Sequence[Form]) -> str:
-    """Why whole numbers count the rows; nothing where they do not. An index may begin anew, as where shards were put together."""
+    """Return the reason why whole numbers count the rows; empty if they do not. An index may restart, as when shards were joined."""
     is_named = values.name.strip().lower() in INDEX
     if not is_named and (len(values.there) < 2 or min(map(len, values.there)) < 2 * KEYED):
         return ""
@@ -104,7 +104,7 @@ def _index(values: Values, forms: Sequence[Form]) -> str:
 
 
 def _counts_rows(values: Values, side: int, form: Form, is_named: bool) -> bool:
-    """Whether the numbers of a side count its rows, or never repeat under the name of an index."""
+    """Whether the numbers of a side count its rows, or never repeat in a column with the name of an index."""
     numbers, rows = values.numbers_of(side, form), values.sides[side]
     if len(numbers) < max(2, rows.places.size) or not are_whole(numbers):
         return False
@@ -117,7 +117,10 @@ def _counts_rows(values: Values, side: int, form: Form, is_named: bool) -> bool:
 
 
 def _entities(values: Values, read: Sequence[polars.Series]) -> str:
-    """Why values that repeat name entities: each stands in one block of rows, or the name says so, and no two sides share one."""
+    """Return the reason why repeated values name entities; empty if they do not.
+
+    The first side must share no value with another. In addition, each value must form one block of rows, or the column must have the name of a key.
+    """
     if len(read) < 2:
         return ""
     distinct = [side.unique() for side in read]
@@ -129,10 +132,10 @@ def _entities(values: Values, read: Sequence[polars.Series]) -> str:
     ):
         return ""
     rows = len(read[0]) / len(distinct[0])
-    return f"names {len(distinct[0]):,} entities of about {rows:.0f} rows, and the sides share none; --entity {values.name} audits them as series"
+    return f"it names {len(distinct[0]):,} entities with about {rows:.0f} rows each, and no side shares any of them; --entity {values.name} audits them as series"
 
 
 def _is_blocked(in_order: polars.Series) -> bool:
-    """Whether equal values stand together."""
+    """Whether equal values are always in adjacent rows, and some value repeats."""
     blocks = int((in_order != in_order.shift(1)).fill_null(True).sum())
     return blocks == in_order.n_unique() < len(in_order)

@@ -18,20 +18,20 @@ FILE = "labelled.npz"
 
 @dataclass(frozen=True, eq=False)
 class LabelledPoints:
-    """Points (n, d), the class and the group of each, and what classes and groups are called. There are no chains.
+    """Points (n, d) with the class and the group of each, and the names of classes and groups. There are no chains.
 
-    The last class is the favourable one: a rate of selection is the share of it.
+    The last class is the favourable one: the selection rate is its share.
     """
 
     array: np.ndarray
     label: np.ndarray
-    """Number of the class, (n,)."""
+    """The number of the class, (n,)."""
     group: np.ndarray
-    """Number of the group, (n,)."""
+    """The number of the group, (n,)."""
     classes: tuple[str, ...]
     groups: tuple[str, ...]
     columns: tuple[str, ...] = ()
-    """What the numbers of a point are called, (d,); empty where they have no names."""
+    """The names of the dimensions, (d,); empty if they have no names."""
     kind = "labelled"
 
     def __len__(self) -> int:
@@ -47,17 +47,17 @@ class LabelledPoints:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of points, classes and groups."""
+        """The SHA-256 of points, classes and groups."""
         return digest_of_arrays(f"{self.kind} {json.dumps(self.described, sort_keys=True)}", self.array, self.label, self.group)
 
     @property
     def described(self) -> dict[str, Any]:
-        """What the arrays do not say, as plain data: equal for records that can be joined."""
+        """The names of classes, groups and columns, as plain data. They are equal for records that can be joined."""
         return {"classes": list(self.classes), "groups": list(self.groups), "columns": list(self.columns)}
 
     @property
     def cell(self) -> np.ndarray:
-        """Number of the cell of each, class by group, (n,)."""
+        """The number of the cell (class and group) of each point, (n,)."""
         return self.label * len(self.groups) + self.group
 
     @property
@@ -67,13 +67,13 @@ class LabelledPoints:
 
     @property
     def counts(self) -> np.ndarray:
-        """How many records every cell has, (classes, groups)."""
+        """The number of records of every cell, (classes, groups)."""
         many = np.bincount(self.cell, minlength=len(self.classes) * len(self.groups))
         return many.reshape(len(self.classes), len(self.groups))
 
     @property
     def frame(self) -> Any:
-        """A polars frame of the numbers (x0, x1, … where they have no names), `label` and `group` in words."""
+        """A polars frame of the dimensions (x0, x1, … if they have no names), and of `label` and `group` in words."""
         import polars
 
         names = self.columns or tuple(f"x{i}" for i in range(self.dimensions))
@@ -93,16 +93,18 @@ class LabelledPoints:
         return LabelledPoints(self.array[rows], self.label[rows], self.group[rows], self.classes, self.groups, self.columns)
 
     def blinded(self) -> LabelledPoints:
-        """The records in an order that their content alone decides."""
+        """Return the records in an order that depends only on their content."""
         return self.take(np.lexsort((*self.array.T[::-1], self.group, self.label)))
 
     @classmethod
     def concat(cls, many: Sequence[LabelledPoints]) -> LabelledPoints:
-        """The records, one after the other; BadInput where they have not the same classes and groups."""
+        """Join records, one after the other. Raises BadInput if they differ in classes, groups or columns."""
         first = many[0]
         for other in many[1:]:
             if other.described != first.described:
-                raise BadInput(f"labelled records of {other.described!r:.80} cannot be joined to those of {first.described!r:.80}")
+                raise BadInput(
+                    f"labelled records with {other.described!r:.80} cannot be joined to those with {first.described!r:.80}"
+                )
         if len(many) == 1:
             return first
         array, label, group = (np.concatenate([getattr(part, name) for part in many]) for name in ("array", "label", "group"))

@@ -1,4 +1,4 @@
-"""Draw what a plan says."""
+"""Draw the training set of a plan."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from outcross.data.pools import AnyPart, Pool, Training
 from outcross.errors import BadInput
 
 FIXED = 0x0C
-"""The stream of a choice that is the same at every generation."""
+"""The random stream of a choice that is the same at every generation."""
 
 
 def mix(plan: Plan, pool: Pool, human: Human, rng: np.random.Generator) -> Training:
-    """The training set that a plan says, drawn from a pool and from fresh human records: every record keeps its origin.
+    """Draw the training set of a plan from a pool and from fresh human records. Every record keeps its origin.
 
-    The takes are drawn in their order from one stream. BadInput where there are fewer records than a take asks for.
+    The takes are drawn in order from one random stream. Raises BadInput if there are fewer records than a take requests.
     """
     if any(take.align for take in plan.takes):
         return Training(Pool(_aligned(plan, pool, human, rng), pool.generation))
@@ -25,7 +25,7 @@ def mix(plan: Plan, pool: Pool, human: Human, rng: np.random.Generator) -> Train
 
 
 def _aligned(plan: Plan, pool: Pool, human: Human, rng: np.random.Generator) -> tuple[AnyPart, ...]:
-    """Human continuations in place of as many of the newest records."""
+    """Return the newest records, with human continuations in place of as many of them as the plan requests."""
     wanted = sum(take.rows for take in plan.takes if take.what == "human")
     written, others = human.aligned(pool.newest, wanted, rng)
     return (written, *others.parts)
@@ -49,15 +49,15 @@ def _candidates(take: Take, pool: Pool) -> Pool:
 
 
 def _drawn(take: Take, there: Pool, rng: np.random.Generator) -> tuple[AnyPart, ...]:
-    """So many records of what there is: each as often as the others, up to once, and without replacement."""
+    """Draw records without replacement. If more are requested than there are, all records are used equally often, to within one."""
     if take.rows > len(there) * take.max_repeats:
-        raise BadInput(f"{take.rows} records were asked of {len(there)}; lower the share or the rows, or add data")
+        raise BadInput(f"{take.rows} records were requested of {len(there)}; lower the share or the rows, or add data")
     copies, rest = divmod(take.rows, len(there))
     whole = there.parts * copies
     if rest == 0:
         return whole
     if len(there.parts) == 1 and (take.what == "human" or take.back == 1):
-        return (*whole, there.parts[0].some(rest, rng))  # one part keeps the order in which its rows were drawn
+        return (*whole, there.parts[0].some(rest, rng))  # a single part keeps the order of the draw
     return (*whole, *there.some(rest, rng).parts)
 
 

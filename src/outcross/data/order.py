@@ -1,4 +1,4 @@
-"""Orders in which every beginning holds each share: the chairman assignment (Tijdeman, The chairman assignment problem, Discrete Mathematics 1980)."""
+"""Orders in which every beginning has the shares of the whole: the chairman assignment (Tijdeman, The chairman assignment problem, Discrete Mathematics 1980)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from fractions import Fraction
 import numpy as np
 
 CHUNK = 500_000
-"""Records that are taken from arrays to lists at a time."""
+"""The number of records that are converted from arrays to lists at a time."""
 PIECE = 1 << 16
-"""Places that are looked at at a time: their numbers fit into a processor's cache."""
+"""The number of positions that are processed at a time, so that they fit into a processor's cache."""
 
 
 def even_order(counts: Sequence[int]) -> np.ndarray:
-    """Which of several pools stands at each place, where pool i has `counts[i]` places: (sum of counts,).
+    """Return the pool at each position, (sum of counts,), for pools with `counts[i]` positions each.
 
-    For P pools every beginning holds of each pool as many places as its share says, to within 1 − 1/(2P − 2) (half a place for two
-    pools, .833 for four). So every stretch does to within twice that. The k-th place of a pool then has an earliest and a latest number.
-    Tijdeman's theorem says that all of these windows can be kept, and serving the earliest end first keeps them.
+    For P pools every beginning has the share of each pool to within 1 − 1/(2P − 2) positions (1/2 for two pools, .833 for four). Every interval
+    therefore has it to within twice that. This bound gives the k-th position of a pool an earliest and a latest value. By Tijdeman's theorem all of
+    these windows can be met together, and filling each position with the open window that ends first meets them.
 
     >>> even_order([3, 7]).tolist()
     [1, 0, 1, 1, 0, 1, 1, 1, 0, 1]
@@ -32,11 +32,11 @@ def even_order(counts: Sequence[int]) -> np.ndarray:
 
 
 def _period(counts: Sequence[int]) -> np.ndarray:
-    """One period of the order, of counts without a common factor, all of them above 0."""
+    """Return one period of the order, for positive counts without a common factor."""
     pools, total = len(counts), sum(counts)
     if pools < 2:
         return np.zeros(total, dtype=np.int64)
-    if pools == 2:  # the number of the first pool's places is its exact share, rounded
+    if pools == 2:  # the first pool has its exact share of every beginning, rounded
         served = (2 * counts[0] * np.arange(total + 1) + total) // (2 * total)
         return 1 - np.diff(served)
     windows = [_windows(count, total, pools) for count in counts]
@@ -48,7 +48,7 @@ def _period(counts: Sequence[int]) -> np.ndarray:
 
 
 def _windows(count: int, total: int, pools: int) -> tuple[np.ndarray, np.ndarray]:
-    """The earliest and the latest place, from 1, of each of a pool's records: beyond them some beginning deviates by more than the bound."""
+    """Return the earliest and the latest position, from 1, of each record of a pool. Outside of them some beginning deviates by more than the bound."""
     step = 2 * pools - 2
     k = np.arange(count, dtype=np.int64 if total * count * step < 2**62 else object)
     firsts = -((-total * (step * k + 1)) // (step * count))
@@ -57,7 +57,7 @@ def _windows(count: int, total: int, pools: int) -> tuple[np.ndarray, np.ndarray
 
 
 def _earliest_end_first(firsts: np.ndarray, ends: np.ndarray, pools: int) -> np.ndarray:
-    """At each place the waiting record whose window ends first; records come by their first place, `ends` are last place × pools + pool."""
+    """Return the pool at each position: that of the open window that ends first. firsts: ascending first positions. ends: last position × pools + pool."""
     waiting: list[int] = []
     parts: list[np.ndarray] = []
     place = 0
@@ -73,12 +73,12 @@ def _earliest_end_first(firsts: np.ndarray, ends: np.ndarray, pools: int) -> np.
 
 
 def bound(pools: int) -> Fraction:
-    """The largest deviation of a beginning from a share, in places: 1 − 1/(2P − 2); 0 for a single pool."""
+    """Return the upper bound of the deviation of a beginning from a share, in positions: 1 − 1/(2P − 2); 0 for a single pool."""
     return Fraction(0) if pools < 2 else 1 - Fraction(1, 2 * pools - 2)
 
 
 def deviation(order: np.ndarray, counts: Sequence[int]) -> Fraction:
-    """The largest deviation of any beginning of an order from any pool's share, in places, exactly."""
+    """Return the largest deviation of any beginning of an order from any pool's share, in positions, exactly."""
     total, worst = len(order), 0
     for pool, count in enumerate(counts):
         before = 0

@@ -1,4 +1,4 @@
-"""Who wrote a record."""
+"""The origins of records."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Origin:
-    """Who wrote the records of a part."""
+    """The origin of the records of a part."""
 
     author: Literal["human", "model", "edited", "translated", "unknown"]
     model: str | None = None
     """The digest or the name of the model that wrote them."""
     generation: int | None = None
-    """The generation of models in which they were written."""
+    """The generation of the model that wrote them."""
     decoding: str | None = None
-    """How they were sampled, as canonical JSON of the Draw."""
+    """The sampling settings, as canonical JSON of the Draw."""
 
 
 HUMAN = Origin("human")

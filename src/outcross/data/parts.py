@@ -1,4 +1,4 @@
-"""Records by reference: what made them, which of its rows they are, and who wrote them."""
+"""Records by reference: the source that made them, the rows of the source, and their origin."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ T = TypeVar("T")
 
 
 class Made(Generic[T]):
-    """What a step made: its digest and size (records per chain; 0 for what holds none) at once, its value when touched.
+    """The output of a step. Its digest and size (records per chain; 0 without records) are known at once, and its value is loaded on first use.
 
-    Without a digest, which only what no step made lacks, the digest is that of the value's content.
+    A value that no step made has no digest of its own. Its digest is then that of its content.
     """
 
     def __init__(self, digest: str, size: int, load: Callable[[], T], key: str = ""):
         self._digest = digest
         self.key = key
-        """The step that made it."""
+        """The key of the step that made it."""
         self.size = size
         self._load: Callable[[], T] | None = load
 
     @classmethod
     def at_hand(cls, value: T, digest: str = "") -> Made[T]:
-        """A value that is there already. It can be pickled where the value can."""
+        """Wrap a value that is already in memory. The result can be pickled if the value can."""
         ready = cls(digest, len(value), lambda: value)  # type: ignore[arg-type]
         ready._value, ready._load = value, None
         return ready
 
     @property
     def is_named(self) -> bool:
-        """Whether a step made it, so that others can refer to it by its digest."""
+        """Whether a step made it, so that other steps can refer to it by its digest."""
         return bool(self._digest)
 
     @property
@@ -52,22 +52,22 @@ class Made(Generic[T]):
     @property
     def value(self) -> T:
         if self._load is not None:
-            self._value, self._load = self._load(), None  # let go of what the loader holds
+            self._value, self._load = self._load(), None  # releases the memory of the loader
         return self._value
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Records of one origin, by reference: what made them, which of its rows (None: all) and their weights. Loaded when touched."""
+    """Records of one origin, by reference: their source, its rows (None: all) and their weights. They are loaded on first use."""
 
     origin: Origin
     source: Made[Any]
     size: int
-    """Records of a chain."""
+    """The number of records per chain."""
     rows: Reference | None = None
-    """Row numbers, (n,) for all chains alike or (chains…, n) for each chain its own; of counts, Subcounts."""
+    """Row numbers: (n,) for the same rows in all chains, or (chains…, n) for different rows. Subcounts for counts."""
     weights: np.ndarray | None = None
-    """The weight of each record in the fit, (n,); None where the policy does not weigh."""
+    """The weight of each record in the fit, (n,); None if the policy gives no weights."""
 
     def __len__(self) -> int:
         return self.size
@@ -78,7 +78,7 @@ class Part:
 
     @property
     def leaves(self) -> tuple[Part, ...]:
-        """The parts of one origin of which it consists: itself."""
+        """The parts of one origin that it consists of, which is only itself."""
         return (self,)
 
     @cached_property
@@ -87,42 +87,42 @@ class Part:
 
     @cached_property
     def digest(self) -> str:
-        """Of the origin, the step, the rows and the weights; of records that no step made, their content stands for step and rows."""
+        """The digest of the origin, the step, the rows and the weights. For records that no step made, their content replaces the step and the rows."""
         if not self.source.is_named:
             return _digest_of([str(self.origin), self.records.digest], None, self.weights)
         return _digest_of([str(self.origin), self.source.digest], self.rows, self.weights)
 
     def by_origin(self) -> dict[Origin, float]:
-        """Records of a chain by who wrote them."""
+        """Return the number of records per chain, by origin."""
         return {self.origin: float(self.size)}
 
     def some(self, n: int, rng: np.random.Generator) -> Part:
-        """n of its records, drawn without replacement, in every chain on its own."""
+        """Draw n of its records without replacement, in every chain separately."""
         _check_there(n, self.size)
         return self if n == self.size else self.take(self.records.some(n, rng))
 
     def take(self, rows: Reference) -> Part:
-        """These of its records: to take of what was taken is to take the composition."""
+        """Return a part with these of its records. The rows of the result refer directly to the source."""
         taken = composed(self.rows, rows)
         return replace(self, rows=taken, size=size_of(rows), weights=_weights_at(self.weights, rows))
 
     def weighted(self, each: float) -> Part:
-        """The same records, each of this weight."""
+        """Return the same records, each with this weight."""
         return replace(self, weights=np.broadcast_to(np.float64(each), (self.size,)))
 
 
 @dataclass(frozen=True, eq=False)
 class Subsample:
-    """Records drawn from several parts in every chain on its own, so that chains differ in who wrote their records.
+    """Records drawn from several parts in every chain separately, so that chains differ in the origins of their records.
 
-    `rows` count through the parts, one after the other: (chains…, n). States of counts do not say which part a record came from. There
-    the parts are drawn afterwards, given the states: multivariate hypergeometric, from the stream of `seed`.
+    `rows` number the records of all parts, one part after the other, (chains…, n). For counts the states do not show from which part a record comes.
+    Then the parts are drawn afterwards, given the states, from a multivariate hypergeometric distribution with the stream of `seed`.
     """
 
     parts: tuple[Part | Subsample, ...]
     rows: Reference
     seed: int = 0
-    """The stream that tells the authors of equal states apart."""
+    """The random stream that assigns records of equal states to authors."""
     weights: np.ndarray | None = None
     """The weight of each record in the fit, (n,)."""
 
@@ -131,17 +131,17 @@ class Subsample:
 
     @property
     def size(self) -> int:
-        """Records of a chain."""
+        """The number of records per chain."""
         return size_of(self.rows)
 
     @property
     def origins(self) -> tuple[Origin, ...]:
-        """Who wrote its records, in some chain or other."""
+        """The origins of its records in any chain."""
         return tuple(dict.fromkeys(origin for part in self.parts for origin in part.origins))
 
     @property
     def origin(self) -> Origin:
-        """The one origin of all its records; NotApplicable where there are several."""
+        """The origin of all its records. Raises NotApplicable if there are several."""
         first, *others = self.origins
         if others:
             raise NotApplicable(f"has no single origin: its records have {1 + len(others)} origins, which differ between chains")
@@ -149,7 +149,7 @@ class Subsample:
 
     @property
     def leaves(self) -> tuple[Part, ...]:
-        """The parts of one origin from which it was drawn."""
+        """The parts of one origin that it was drawn from."""
         return tuple(leaf for part in self.parts for leaf in part.leaves)
 
     @cached_property
@@ -162,9 +162,11 @@ class Subsample:
 
     @cached_property
     def authors(self) -> np.ndarray:
-        """Which of `origins` wrote each record, (chains…, n). NotApplicable for counts, which have no rows."""
+        """The index in `origins` of the origin of each record, (chains…, n). Raises NotApplicable for counts, which have no rows."""
         if isinstance(self.rows, Subcounts):
-            raise NotApplicable("counts have no rows, so that no row has an author; ask by_origin() how many records each wrote")
+            raise NotApplicable(
+                "counts have no rows, so that no row has an author; by_origin() gives the number of records of each origin"
+            )
         number = {origin: i for i, origin in enumerate(self.origins)}
         ends = np.cumsum([len(part) for part in self.parts])
         part_of_row = np.searchsorted(ends, self.rows, side="right")
@@ -177,7 +179,7 @@ class Subsample:
         return authors
 
     def by_origin(self) -> dict[Origin, float]:
-        """Records of a chain by who wrote them, averaged over the chains."""
+        """Return the number of records per chain, by origin, averaged over the chains."""
         if isinstance(self.rows, Subcounts):
             counted: dict[Origin, float] = {}
             for origin, counts in self.counts:
@@ -188,7 +190,7 @@ class Subsample:
 
     @cached_property
     def counts(self) -> tuple[tuple[Origin, np.ndarray], ...]:
-        """Of counts: how many records of every state each part wrote, (chains…, K)."""
+        """For counts: the number of records of every state from each part, with its origin, (chains…, K)."""
         assert isinstance(self.rows, Subcounts)
         written = [pair for part in self.parts for pair in _counts(part)]
         return tuple(
@@ -196,34 +198,36 @@ class Subsample:
         )
 
     def some(self, n: int, rng: np.random.Generator) -> Subsample:
-        """n of its records, drawn without replacement, in every chain on its own."""
+        """Draw n of its records without replacement, in every chain separately."""
         _check_there(n, self.size)
         return self if n == self.size else self.take(self.records.some(n, rng))
 
     def take(self, rows: Reference) -> Subsample:
-        """These of its records: to take of what was taken is to take the composition."""
+        """Return a subsample with these of its records."""
         if isinstance(rows, Subcounts) and isinstance(self.rows, Subcounts):
-            return Subsample((self,), rows, self.seed + 1, _weights_at(self.weights, rows))  # the authors that are known stay so
+            return Subsample(
+                (self,), rows, self.seed + 1, _weights_at(self.weights, rows)
+            )  # keeps the authors that are already drawn
         return replace(self, rows=composed(self.rows, rows), weights=_weights_at(self.weights, rows))
 
     def weighted(self, each: float) -> Subsample:
-        """The same records, each of this weight."""
+        """Return the same records, each with this weight."""
         return replace(self, weights=np.broadcast_to(np.float64(each), (self.size,)))
 
 
 def part_of(origin: Origin, records: Any, digest: str = "") -> Part:
-    """A part whose records are at hand. Without a digest it is known by its content."""
+    """Return a part whose records are in memory. Without a digest it is identified by its content."""
     return Part(origin, Made.at_hand(records, digest), len(records))
 
 
 def joined(parts: tuple[Part | Subsample, ...]) -> Any:
-    """The records of the parts, one part after the other."""
+    """Return the records of the parts, one part after the other."""
     many = [part.records for part in parts]
     return type(many[0]).concat(many)
 
 
 def split_counts(written: list[np.ndarray], taken: np.ndarray, seed: int) -> list[np.ndarray]:
-    """How many of the records `taken` from counts came from each of the counts in `written`: multivariate hypergeometric, state by state.
+    """Draw how many of the records `taken` came from each of the counts in `written`: multivariate hypergeometric, state by state.
 
     `taken` and each of `written` are (chains…, K).
     """
@@ -244,24 +248,24 @@ def _counts(part: Part | Subsample) -> tuple[tuple[Origin, np.ndarray], ...]:
 
 def _check_there(n: int, size: int) -> None:
     if n > size:
-        raise BadInput(f"{n} records were asked of a part of {size}; lower the share or add data")
+        raise BadInput(f"{n} records were requested of a part of {size}; lower the share or add data")
 
 
 def _weights_at(weights: np.ndarray | None, rows: Reference) -> np.ndarray | None:
-    """The weights of these records. Where each chain or state has its own rows, only equal weights can be had for all chains."""
+    """Return the weights of these records. If each chain or state has its own rows, all weights must be equal."""
     if weights is None:
         return None
     if not isinstance(rows, Subcounts) and rows.ndim == 1:
         return weights[rows]
     if weights.size and equal_weight(weights) is None:
         raise BadInput(
-            "records whose weights differ were taken in each chain on its own; give a part's records one weight, or take first"
+            "records with different weights cannot be taken in each chain separately; give all records of a part one weight, or take records before weighting"
         )
     return np.broadcast_to(weights[:1] if weights.size else np.float64(1.0), (size_of(rows),))
 
 
 def equal_weight(weights: np.ndarray) -> float | None:
-    """The weight of every record where all have the same, without a look at each where they are one number repeated; None elsewhere."""
+    """Return the common weight of all records; None if weights differ. A broadcast number is recognised without a comparison of all records."""
     if weights.size and (weights.strides == (0,) or (weights == weights[0]).all()):
         return float(weights[0])
     return None

@@ -1,4 +1,4 @@
-"""How many of what a training set takes: an inventory of what there is, and a plan of what is taken of it."""
+"""The inventory of available records, and the plan of what a training set takes from it."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ _WORDS = (("what", get_args(What)), ("choice", get_args(Choice)))
 
 @dataclass(frozen=True, eq=False)
 class Inventory:
-    """How many records of what there are when a generation is about to learn: numbers, no rows."""
+    """The numbers of available records, by origin, when a generation is about to learn."""
 
     generation: int
-    """The generation that is about to learn. That many generations of models have written."""
+    """The generation that is about to learn, which is also the number of generations of models that have written."""
     human: int
-    """Original human records."""
+    """The number of original human records."""
     totals: np.ndarray
-    """Records that models wrote before generation 0, 1, 2 …, (generation + 1 or more,), rising from 0."""
+    """The number of records that models wrote before generation 0, 1, 2 …, (generation + 1 or more,), increasing from 0."""
     fresh: int | None = None
-    """Human records that no generation has seen; None where there is no end of them, or it is not known yet."""
+    """The number of human records that no generation has seen; None if there is no limit, or if it is not known yet."""
 
     @classmethod
     def of(cls, pool: Pool, human: int, fresh: int | None = None) -> Inventory:
-        """What a pool holds beside so many original human and fresh records."""
+        """Return the inventory of a pool, with these numbers of original human records and fresh records."""
         sizes = np.zeros(pool.generation + 1, dtype=np.int64)
         for part in pool.models.parts:
             sizes[1 + (part.origin.generation or 0)] += len(part)
         return cls(pool.generation, human, np.cumsum(sizes), fresh)
 
     def written(self, back: int | None = None) -> int:
-        """Records that the last so many generations of models wrote; None for all of them."""
+        """Return the number of records that the last `back` generations of models wrote; None for all generations."""
         first = 0 if back is None else max(0, self.generation - back)
         return int(self.totals[self.generation] - self.totals[first])
 
     @property
     def newest(self) -> int:
-        """Records of the last generation that wrote; before any model wrote, the original human records."""
+        """The number of records of the last generation of models; before any model wrote, that of the original human records."""
         return self.written(1) if self.generation else self.human
 
     def available(self, take: Take) -> int | None:
-        """How many records there are of what a take asks for; None where there is no end of them."""
+        """Return the number of available records for a take; None if there is no limit."""
         if take.what == "fresh":
             return self.fresh
         people = 0 if take.what == "models" else self.human
@@ -58,22 +58,22 @@ class Inventory:
 
 @dataclass(frozen=True, kw_only=True)
 class Take:
-    """So many records of one thing, drawn without replacement."""
+    """A number of records of one kind, drawn without replacement."""
 
     what: What
-    """`human` (the original ones), `fresh` (human ones that no generation has seen), `models`, or `all` (human and models' alike)."""
+    """`human` (original human records), `fresh` (human records that no generation has seen), `models`, or `all` (original human and model records)."""
     rows: int
-    """Records of a chain that are taken."""
+    """The number of records per chain."""
     back: int | None = None
-    """How many generations back models' records are taken, 1 for the newest alone; None: all."""
+    """The number of generations of models to take records from, 1 for only the newest; None: all."""
     choice: Choice = "whole"
-    """Every record there is; another choice at every generation; or the same choice each time."""
+    """whole: every available record; redrawn: another choice at every generation; fixed: the same choice each time."""
     weight: float | None = None
-    """The weight of these records together in the fit; None where the plan does not weigh."""
+    """The total weight of these records in the fit; None if the plan gives no weights."""
     align: bool = False
-    """Whether human records take the place of those model records that continue the same text."""
+    """Whether human records replace those model records that continue the same text."""
     max_repeats: int = 1
-    """How often one record may be taken, at most."""
+    """The maximum number of times that one record is taken."""
 
     def __post_init__(self) -> None:
         for name, allowed in _WORDS:
@@ -89,10 +89,10 @@ class Take:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one generation learns from: a tuple of takes, in the order in which they are drawn."""
+    """The training set of one generation, as a tuple of takes in the order in which they are drawn."""
 
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
-    """Packages of others, as the package index names them, whose versions decide what is drawn."""
+    """The third-party packages, by their names in the package index, whose versions affect the draws."""
     takes: tuple[Take, ...]
 
     def __len__(self) -> int:
@@ -100,30 +100,30 @@ class Plan:
 
     @property
     def reach(self) -> int | None:
-        """How many generations of models it reads, counted back from the newest; None for all."""
+        """The number of generations of models that it reads, counted back from the newest; None for all."""
         backs = [take.back for take in self.takes if take.what in ("models", "all")]
         return None if None in backs else max(backs, default=0)  # type: ignore[type-var]
 
     @property
     def human_rows(self) -> int:
-        """Original human records that it takes."""
+        """The number of original human records that it takes."""
         return sum(take.rows for take in self.takes if take.what == "human")
 
     @property
     def fresh_rows(self) -> int:
-        """Unseen human records that it uses up."""
+        """The number of fresh human records that it uses."""
         return sum(take.rows for take in self.takes if take.what == "fresh")
 
     @property
     def is_whole(self) -> bool:
-        """Whether it takes parts whole and weighs none of them, so that the moments of a part are enough for it."""
+        """Whether it takes only whole parts without weights, so that the moments of each part are sufficient."""
         return all(take.choice == "whole" and take.weight is None and take.max_repeats == 1 for take in self.takes)
 
     def check(self, there: Inventory, policy: str) -> None:
-        """Refuse, with the generation and the count, what cannot be had of the inventory."""
+        """Raise BadInput if the inventory has too few records, with the generation and the numbers."""
         if len(self) == 0:
             raise BadInput(
-                f"the policy {policy} leaves no training records at generation {there.generation}; raise its shares or rows"
+                f"the policy {policy} takes no training records at generation {there.generation}; raise its shares or rows"
             )
         for take in self.takes:
             available = there.available(take)
@@ -131,17 +131,17 @@ class Plan:
                 continue
             if take.what == "fresh":
                 raise BadInput(
-                    f"fresh human records run out: policy {policy} takes {take.rows:,} more for generation {there.generation}, {available:,} in "
-                    "reserve are left then; lower human.rows, the share or the generations"
+                    f"fresh human records run out: policy {policy} takes {take.rows:,} more for generation {there.generation}, when {available:,} in "
+                    "reserve are left; lower human.rows, the share or the generations"
                 )
             kind = "original human records" if take.what == "human" else "records"
             raise BadInput(
-                f"policy {policy} needs {take.rows:,} {kind} for {there.newest:,} that are drawn at generation {there.generation}, there are "
+                f"policy {policy} needs {take.rows:,} {kind} for {there.newest:,} that are drawn at generation {there.generation}, and there are "
                 f"{available:,}; lower the share or rows, or raise human.rows"
             )
 
     def __str__(self) -> str:
-        """The plan in words, as `900 newest model records (redrawn), 100 original human records`."""
+        """Return the plan in words, such as `900 newest model records (redrawn), 100 original human records`."""
         return ", ".join(_phrase(take) for take in self.takes)
 
 
@@ -161,7 +161,7 @@ def _phrase(take: Take) -> str:
 
 
 def lines(plans: Iterable[tuple[int, Plan]], limit: int = 6) -> list[str]:
-    """The plans of generations, a line for every run of equal ones; of more than `limit` lines the first ones and the last.
+    """Return the plans of generations as text, one line for every run of equal plans. Of more than `limit` lines, only the first ones and the last are kept.
 
     >>> plan = Plan((Take(what="models", rows=900, back=1, choice="redrawn"), Take(what="human", rows=100)))
     >>> lines([(1, plan), (2, plan)])
@@ -179,5 +179,5 @@ def lines(plans: Iterable[tuple[int, Plan]], limit: int = 6) -> list[str]:
 
 
 def whole_or(choice: Literal["redrawn", "fixed"], rows: int, available: int) -> Literal["whole", "redrawn", "fixed"]:
-    """The choice of so many records, which is no choice where all that there are are taken."""
+    """Return the given choice, or `whole` if all available records are taken."""
     return "whole" if rows == available else choice

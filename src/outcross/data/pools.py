@@ -1,4 +1,4 @@
-"""Parts, grouped by generation: what there is to train on, and what is trained on."""
+"""Pools of parts, grouped by generation: the available records, and the training sets."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ AnyPart = Part | Subsample
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Parts, oldest first: what there is to train on, and also what is trained on."""
+    """Parts, oldest first: the available records, or the records of a training set."""
 
     parts: tuple[AnyPart, ...]
     generation: int = 0
-    """How many generations of models have written into it."""
+    """The number of generations of models that have written into it."""
 
     def __len__(self) -> int:
         return self._size
@@ -38,34 +38,34 @@ class Pool:
         return sum(map(len, self.parts))
 
     def __add__(self, written: Part | Pool) -> Pool:
-        """The pool after one more generation, in which one model wrote a part, or several models a part each."""
+        """Return the pool after one more generation, in which one model wrote a part, or several models wrote one part each."""
         parts = (written,) if isinstance(written, Part) else written.parts
         return Pool((*self.parts, *(_stamped(part, self.generation) for part in parts)), self.generation + 1)
 
     @cached_property
     def human(self) -> Pool:
-        """What people wrote: the original human records."""
+        """The parts that people wrote: the original human records."""
         return self._of(part for part in self.parts if _author(part) == "human")
 
     @cached_property
     def models(self) -> Pool:
-        """What models wrote, in all generations."""
+        """The parts that are not human, of all generations."""
         return self._of(part for part in self.parts if _author(part) != "human")
 
     @property
     def newest(self) -> Pool:
-        """Every part of the last generation that wrote: one of each teacher. Before any model wrote, the human records."""
+        """The parts of the last generation of models, one for each teacher; before any model wrote, the human records."""
         return self.back(1) if self.models.parts else self.human
 
     def back(self, generations: int | None) -> Pool:
-        """What the last so many generations of models wrote; None for all of them."""
+        """Return the parts that the last `generations` generations of models wrote; None for all generations."""
         if generations is None or generations >= self.generation:
             return self.models
         oldest = self.generation - generations
         return self._of(part for part in self.models.parts if (part.origin.generation or 0) >= oldest)
 
     def newest_only(self, reach: int | None) -> Pool:
-        """The pool without the model-written parts that no policy of this reach will read again (None: all stay)."""
+        """Return the pool without the parts of models that a policy with this reach will not read again (None: all stay)."""
         if reach is None or reach >= self.generation:
             return self
         oldest = self.generation - reach
@@ -76,28 +76,28 @@ class Pool:
 
     @cached_property
     def by_author(self) -> dict[str, float]:
-        """The fraction of records that each kind of author wrote, in [0, 1], averaged over chains where they differ.
+        """The fraction of records that each kind of author wrote, in [0, 1], averaged over chains.
 
-        NotApplicable where the author of a record is unknown, or there is no record.
+        Raises NotApplicable if the author of a record is unknown, or if there is no record.
         """
         if len(self) == 0:
-            raise NotApplicable("needs records, the pool is empty")
+            raise NotApplicable("needs records, and the pool is empty")
         records: dict[str, float] = {}
         for part in self.parts:
             for origin, n in part.by_origin().items():
                 records[origin.author] = records.get(origin.author, 0.0) + n
         if unknown := records.get("unknown"):
-            raise NotApplicable(f"needs to know who wrote every record, the author of {unknown:,.0f} of {len(self):,} is unknown")
+            raise NotApplicable(f"needs the author of every record, and the author of {unknown:,.0f} of {len(self):,} is unknown")
         return {author: n / len(self) for author, n in records.items()}
 
     @property
     def synthetic_share(self) -> float:
-        """Fraction of records that a model wrote, in [0, 1]; NotApplicable where an author is unknown."""
+        """The fraction of records that a model wrote, in [0, 1]. Raises NotApplicable if an author is unknown."""
         return self.by_author.get("model", 0.0)
 
     @property
     def human_share(self) -> float:
-        """Fraction of records that people wrote, in [0, 1]; NotApplicable where an author is unknown."""
+        """The fraction of records that people wrote, in [0, 1]. Raises NotApplicable if an author is unknown."""
         return self.by_author.get("human", 0.0)
 
     @cached_property
@@ -105,9 +105,9 @@ class Pool:
         return hashlib.sha256(" ".join([part.digest for part in self.parts]).encode()).hexdigest()
 
     def take(self, rows: Reference) -> Pool:
-        """These records of the pool, whose rows count through the parts: (n,) for all chains alike. Parts keep their origin.
+        """Return a pool with these records. `rows` number the records of all parts, (n,), and are the same for all chains. Parts keep their origin.
 
-        They stand part after part, within a part in the order of `rows`.
+        The records are sorted by part, and within a part they have the order of `rows`.
         """
         rows = row_numbers(rows, "records of a pool")
         ends = np.cumsum([len(part) for part in self.parts])
@@ -118,19 +118,19 @@ class Pool:
         return self._of(part.take(own) for part, own in taken if len(own))
 
     def some(self, n: int, rng: np.random.Generator) -> Pool:
-        """n records of the pool, uniformly and without replacement; every record keeps its origin.
+        """Draw n records of the pool, uniformly and without replacement. Every record keeps its origin.
 
-        One chain gets a part of each origin, its rows in rising order. In several chains every chain draws on its own, so that the
-        origins of a row differ: one Subsample.
+        Without chains the result has the parts of the pool, with ascending rows. With several chains every chain draws separately, so that
+        the origins of a row differ between chains. The result is then one Subsample.
         """
         if n > len(self):
-            raise BadInput(f"{n} records were asked of a pool of {len(self)}; lower the rows or add data")
+            raise BadInput(f"{n} records were requested of a pool of {len(self)}; lower the rows or add data")
         records = joined(self.parts)
         rows = records.some(n, rng)
         if records.chains:
             seed = int(rng.integers(2**62)) if isinstance(rows, Subcounts) else 0
             drawn = Subsample(self.parts, rows, seed)
-            drawn.__dict__["records"] = records.take(rows)  # so that the parts are not joined a second time
+            drawn.__dict__["records"] = records.take(rows)  # avoids joining the parts a second time
             return self._of((drawn,))
         if isinstance(rows, Subcounts):
             split = split_counts([part.records.array for part in self.parts], rows.array, int(rng.integers(2**62)))
@@ -140,9 +140,9 @@ class Pool:
 
     @property
     def records(self) -> Any:
-        """All records, oldest first. Weighted counts hold their weights themselves: each part's counts times its weight."""
+        """All records, oldest first. Weights of counts are included in them: each part's counts are multiplied by its weight."""
         if not self.parts:
-            raise BadInput("the pool holds no part, so that its records are of no kind; add a part")
+            raise BadInput("the pool has no part, so that the kind of its records is unknown; add a part")
         many = [part.records for part in self.parts]
         if self.is_weighted and isinstance(many[0], Counts):
             weights = [_weight_of_counts(part) for part in self.parts]
@@ -155,27 +155,29 @@ class Pool:
 
     @property
     def weights(self) -> np.ndarray | None:
-        """The weight of every record, (n,), with mean 1; None where no part is weighted or the records are counts."""
+        """The weight of every record, (n,), with mean 1; None if no part is weighted, or if the records are counts."""
         if not self.is_weighted or isinstance(self.parts[-1].records, Counts):
             return None
         weights = np.concatenate([np.ones(len(part)) if part.weights is None else part.weights for part in self.parts])
         return weights / weights.mean()
 
     def blind(self) -> Pool:
-        """The same records as one part of unknown origin, in an order that their content alone decides.
+        """Return the same records as one part of unknown origin, in an order that depends only on their content.
 
-        Nothing that tells who wrote a record is left: no origin, no reference to a step, no border between parts, no column of
-        provenance. BadInput where records are weighted, since weights tell the parts apart.
+        Nothing shows any more who wrote a record: no origin, no reference to a step, no border between parts, no column of
+        provenance. Raises BadInput if records are weighted, since weights distinguish the parts.
         """
         if self.is_weighted:
-            raise BadInput("a weighted pool cannot be blind, its weights tell who wrote a record; use a policy that does not weigh")
+            raise BadInput(
+                "a weighted pool cannot be blind, because its weights show who wrote a record; use a policy without weights"
+            )
         many = sorted((part.records for part in self.parts), key=lambda records: records.digest)
         return Pool((part_of(UNKNOWN, type(many[0]).concat(many).blinded()),))
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What one fit learns from: a pool of row references, with weights where the policy weighs."""
+    """The training set of one fit: a pool of row references, with weights if the policy gives any."""
 
     pool: Pool
 
@@ -192,16 +194,16 @@ class Training:
 
     @property
     def human_share(self) -> float:
-        """Fraction of records that people wrote, in [0, 1], averaged over chains; NotApplicable where an author is unknown."""
+        """The fraction of records that people wrote, in [0, 1], averaged over chains. Raises NotApplicable if an author is unknown."""
         return self.pool.human_share
 
     @property
     def synthetic_share(self) -> float:
-        """Fraction of records that a model wrote, in [0, 1], averaged over chains; NotApplicable where an author is unknown."""
+        """The fraction of records that a model wrote, in [0, 1], averaged over chains. Raises NotApplicable if an author is unknown."""
         return self.pool.synthetic_share
 
     def save(self, folder: Path) -> None:
-        """One file: rows by reference, and the rest of the description of the parts as JSON. Records have files only where no step made them."""
+        """Write one file with the rows by reference and the description of the parts as JSON. Records that no step made are written to folders."""
         arrays: dict[str, np.ndarray] = {}
         parts = [_saved(part, f"{i}", folder, arrays) for i, part in enumerate(self.pool.parts)]
         description = json.dumps({"generation": self.pool.generation, "parts": parts}, separators=(",", ":"))
@@ -209,7 +211,7 @@ class Training:
 
     @classmethod
     def load(cls, folder: Path, sources: dict[str, Made[Any]]) -> Training:
-        """The training set stored in a folder; `sources` are the steps it may refer to, by digest."""
+        """Load the training set in a folder. sources: the steps that it may refer to, by digest."""
         arrays = packed.load(folder / "training.npz")
         stored = json.loads(arrays["description"].tobytes())
         parts = [_loaded(part, f"{i}", folder, arrays, sources) for i, part in enumerate(stored["parts"])]
@@ -217,7 +219,7 @@ class Training:
 
 
 def _author(part: AnyPart) -> str:
-    """Who wrote a part; `unknown` where chains differ in it."""
+    """Return the author of a part; `unknown` if its records have several authors."""
     if isinstance(part, Part):
         return part.origin.author
     authors = {origin.author for origin in part.origins}
@@ -225,23 +227,23 @@ def _author(part: AnyPart) -> str:
 
 
 def _stamped(part: AnyPart, generation: int) -> AnyPart:
-    """The part with its generation, where a model wrote it and it does not say in which."""
+    """Return the part with this generation, if it is not human and has no generation yet."""
     if isinstance(part, Part) and part.origin.author != "human" and part.origin.generation is None:
         return replace(part, origin=replace(part.origin, generation=generation))
     return part
 
 
 def _weight_of_counts(part: AnyPart) -> float:
-    """The weight of every record of a part of counts, which have no rows to weigh one by one."""
+    """Return the common weight of the records of a part of counts. Raises BadInput if their weights differ, since counts have no rows."""
     if part.weights is None:
         return 1.0
     if (weight := equal_weight(part.weights)) is None:
-        raise BadInput("counts have no rows to weigh one by one; give all records of a part one weight")
+        raise BadInput("counts have no rows, so that their weights cannot differ; give all records of a part one weight")
     return weight
 
 
 def _saved(part: AnyPart, name: str, folder: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """A part as plain data; its rows and weights go into `arrays`, its records into a folder where no step made them."""
+    """Return a part as plain data. Its rows and weights are added to `arrays`. Records that no step made are written to a folder."""
     rows, weights = part.rows, part.weights
     stored: dict[str, Any] = {"size": len(part), "counts": isinstance(rows, Subcounts), "weight": None}
     if weights is not None:

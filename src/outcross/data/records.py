@@ -1,4 +1,4 @@
-"""Kinds of records: points, their moments, counts of states, blocks of text; with leading axes for independent chains where they have them."""
+"""Kinds of records: points, moments of points, counts of states, blocks of text. All but text may have leading axes for independent chains."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from outcross.files.names import literal, read_parquet
 
 @dataclass(frozen=True, eq=False)
 class Subcounts:
-    """A reference to some of the records that counts hold: how many of every state, an array (chains…, K) of integers.
+    """A reference to some records of counts: their number in every state, an array (chains…, K) of integers.
 
-    Counts have no rows. This type keeps a number of records apart from the number of a row.
+    Counts have no rows. This type distinguishes numbers of records from row numbers.
     """
 
     array: np.ndarray
@@ -33,15 +33,14 @@ class Subcounts:
 
 
 Reference = np.ndarray | Subcounts
-"""Which records are meant: row numbers, (n,) for all chains alike or (chains…, n) for each chain its own; or counts of states."""
+"""A reference to records: row numbers, (n,) for the same rows in all chains or (chains…, n) for different rows; or counts of states."""
 
 
 class Records(Protocol):
-    """Records of one kind. Leading axes, where there are any, are independent chains.
+    """Records of one kind. Leading axes, if there are any, are independent chains.
 
-    `some` returns a reference to n records drawn without replacement, in every chain on its own. `take` resolves a reference; None
-    means all records. `blinded` gives the same records in an order that their content alone decides, without any column that says
-    where a record comes from.
+    `some` returns a reference to n records that are drawn without replacement, in every chain separately. `take` resolves a reference; None
+    means all records. `blinded` returns the same records in an order that depends only on their content, without columns of provenance.
     """
 
     kind: str
@@ -81,12 +80,12 @@ class Vectors:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the points."""
+        """The SHA-256 of the points."""
         return digest_of_arrays(self.kind, self.array)
 
     @cached_property
     def moments(self) -> Moments:
-        """Their number, mean and scatter; zeros where there is no point."""
+        """The number, the mean and the scatter of the points; zeros if there is no point."""
         if len(self) == 0:
             return Moments(0, np.zeros((*self.chains, self.dimensions)), np.zeros((*self.chains, self.dimensions, self.dimensions)))
         mean = self.array.mean(axis=-2)
@@ -109,7 +108,7 @@ class Vectors:
         return Vectors(np.take_along_axis(self.array, rows[..., None], axis=-2))
 
     def blinded(self) -> Vectors:
-        """The points in rising order, compared number by number."""
+        """Return the points in ascending order, compared dimension by dimension."""
         return self.take(np.lexsort(np.moveaxis(self.array, -1, 0)[::-1]))
 
     @classmethod
@@ -126,7 +125,7 @@ class Vectors:
 
 
 class JoinedVectors(Vectors):
-    """Vectors one after the other, put into one array only when it is touched: a pool that grows is not copied at every generation."""
+    """Several Vectors in a row. They are joined to one array only on first use, so that a growing pool is not copied at every generation."""
 
     pieces: tuple[Vectors, ...]
 
@@ -150,15 +149,15 @@ class JoinedVectors(Vectors):
 
     @cached_property
     def moments(self) -> Moments:
-        """Those of the pieces, joined; each piece works out its own once."""
+        """The joined moments of the pieces. Each piece computes its own moments once."""
         return Moments.concat([piece.moments for piece in self.pieces])
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """How many points there are, their mean and their scatter about it: all that the fit of a normal distribution reads of them.
+    """The number of points, their mean and their scatter about it, which are all that the fit of a normal distribution needs.
 
-    One by one the points are not there: parts are taken whole, and what looks at points says that it needs them.
+    The points themselves are not stored. Parts can only be taken whole, and methods that need points raise an error.
     """
 
     n: int
@@ -179,7 +178,7 @@ class Moments:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the moments."""
+        """The SHA-256 of the moments."""
         return digest_of_arrays(self.kind, np.array(self.n), self.mean, self.scatter)
 
     @property
@@ -188,11 +187,11 @@ class Moments:
 
     @property
     def array(self) -> NoReturn:
-        raise NotApplicable("needs points, of which only the moments are here; write human.records: points")
+        raise NotApplicable("needs points, and only their moments are stored; write human.records: points")
 
     def some(self, n: int, rng: np.random.Generator) -> NoReturn:
         raise BadInput(
-            f"{n} of {self.n} points cannot be taken where only their moments are here; "
+            f"{n} of {self.n} points cannot be taken, because only their moments are stored; "
             "write human.records: points, or a policy that takes parts whole"
         )
 
@@ -200,14 +199,14 @@ class Moments:
         return self if rows is None else self.some(size_of(rows), np.random.default_rng(0))
 
     def blinded(self) -> Moments:
-        """The same moments, which know nothing of the parts that they were joined from."""
+        """Return the same moments without the reference to the parts that they were joined from."""
         return Moments(self.n, self.mean.copy(), self.scatter.copy())
 
     @staticmethod
     def concat(many: Sequence[Moments]) -> Moments:
-        """The moments of all points, part after part.
+        """Return the moments of all points, part after part.
 
-        The first part keeps the last result at hand: a pool that grows is joined to its newest part at every generation, not all over again.
+        The first part stores the last result. For a growing pool only the newest part is then joined at every generation.
         """
         first, rest = many[0], tuple(many[1:])
         known, joined = first.__dict__.get("_joined", ((), first))
@@ -220,7 +219,7 @@ class Moments:
         return joined
 
     def _beside(self, other: Moments) -> Moments:
-        """The moments of the points of both (Chan, Golub and LeVeque 1979)."""
+        """Return the moments of the points of both (Chan, Golub and LeVeque 1979)."""
         n, m = self.n, other.n
         if n == 0 or m == 0:
             return self if m == 0 else other
@@ -253,11 +252,11 @@ class Counts:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the counts."""
+        """The SHA-256 of the counts."""
         return digest_of_arrays(self.kind, self.array)
 
     def some(self, n: int, rng: np.random.Generator) -> Subcounts:
-        """Multivariate hypergeometric, state by state, vectorised over chains."""
+        """Draw n records without replacement: multivariate hypergeometric, state by state, vectorised over chains."""
         left, wanted = self.array.sum(axis=-1), np.full(self.array.shape[:-1], n)
         taken = np.empty_like(self.array)
         for state in range(self.array.shape[-1]):
@@ -270,11 +269,13 @@ class Counts:
         if rows is None:
             return self
         if not isinstance(rows, Subcounts):
-            raise BadInput(f"counts have no rows, {size_of(rows)} row numbers were given; draw records of counts with some(n, rng)")
+            raise BadInput(
+                f"counts have no rows, and {size_of(rows)} row numbers were given; draw records of counts with some(n, rng)"
+            )
         return Counts(rows.array)
 
     def blinded(self) -> Counts:
-        """The same counts: they have no order."""
+        """Return the same counts, which have no order."""
         return Counts(self.array.copy())
 
     @classmethod
@@ -291,31 +292,31 @@ class Counts:
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """How probable a model held some of the tokens to be that it wrote, while it wrote them."""
+    """The log-probabilities that a model gave to some of its tokens while it wrote them."""
 
-    rows: np.ndarray  # (m,), records of the block
+    rows: np.ndarray  # (m,), row numbers of the records
     log_probs: np.ndarray
-    """Nats of each new token of those records, (m, new): raw, before temperature, cuts and penalty."""
+    """The log-probability of each new token of those records, in nats, (m, new), before temperature, cuts and penalty."""
 
     def some(self, tokens: float) -> Decoded:
-        """Records that hold at least so many new tokens; all where there are fewer."""
+        """Return the first records that have at least this number of new tokens together; all if they have fewer."""
         few = slice(0, max(1, math.ceil(tokens / max(1, self.log_probs.shape[1]))))
         return Decoded(self.rows[few], self.log_probs[few])
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """How far what a model said while it wrote is from what its stored weights say."""
+    """The difference between the log-probabilities of a model while it wrote and those of its stored weights."""
 
     tokens: int
     difference: float
-    """Mean of the absolute difference of log-probabilities, nats a token."""
+    """The mean absolute difference of log-probabilities, in nats per token."""
     max_difference: float
     """The largest difference that precision explains, nats a token."""
 
     @classmethod
     def of(cls, parts: Sequence[Rescored]) -> Rescored:
-        """Of several pieces of text together."""
+        """Combine the differences of several pieces of text."""
         tokens = sum(part.tokens for part in parts)
         mean = sum(part.difference * part.tokens for part in parts) / tokens
         return cls(tokens, mean, max(part.max_difference for part in parts))
@@ -331,18 +332,18 @@ def _rescored(file: Path) -> Rescored:
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Text: a polars frame, one row a block of tokens.
+    """Text: a polars frame with one row per block of tokens.
 
-    Columns: `tokens` (Array of Int32), `text` (decoded, for people and word metrics), `_bytes` (UTF-8 bytes of the
-    block), `_document` (which document a human block is cut from; -1 for model text), `_prompt` (the row of the
-    human training set that a model's block continues, -1 for none), `_group` (empty where there are none).
+    Columns: `tokens` (Array of Int32), `text` (decoded, for readers and word metrics), `_bytes` (UTF-8 bytes of the
+    block), `_document` (the number of the document of a human block; -1 for model text), `_prompt` (the row of the
+    human training set that a model's block continues; -1 for none), `_group` (empty if there are no groups).
     """
 
     frame: Any
     decoded: Decoded | None = None
-    """Of what a model has just written, where it says so; not stored."""
+    """The log-probabilities of blocks that a model has just written, if it reports them. They are not stored."""
     rescored: Rescored | None = None
-    """Of all that one model wrote in a step, where it was held against the stored weights; for people, no part of the records."""
+    """The comparison with the stored weights for all blocks that one model wrote in a step, for information. It is not part of the records."""
     kind = "text"
 
     def __len__(self) -> int:
@@ -354,12 +355,12 @@ class Blocks:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of every column."""
+        """The SHA-256 of every column."""
         return digest_of_frame(self.kind, self.frame)
 
     @cached_property
     def tokens(self) -> np.ndarray:
-        """Token ids, (n, block), int32."""
+        """The token ids, (n, block), int32."""
         width = self.frame.schema["tokens"].shape[0]
         return np.ascontiguousarray(self.frame["tokens"].to_numpy()).reshape(len(self), width)
 
@@ -377,7 +378,7 @@ class Blocks:
         return self if rows is None else Blocks(self.frame[row_numbers(rows, self.kind)])
 
     def blinded(self) -> Blocks:
-        """Tokens, text and length alone, in the order of the tokens: documents, prompts and groups tell people from models."""
+        """Return only tokens, text and length, sorted by tokens, since documents, prompts and groups distinguish human from model text."""
         order = np.lexsort(self.tokens.T[::-1]) if len(self) else np.arange(0)
         return blocks(self.tokens[order], [self.texts[row] for row in order], self.column("_bytes")[order])
 
@@ -389,7 +390,7 @@ class Blocks:
 
     @classmethod
     def pieced(cls, pieces: Sequence[Blocks]) -> Blocks:
-        """The blocks that one model wrote in several pieces, equal to those that it writes in one."""
+        """Join the blocks that one model wrote in several pieces. The result equals the blocks that it would write in one piece."""
         rescored = [piece.rescored for piece in pieces if piece.rescored is not None]
         return replace(cls.concat(pieces), rescored=Rescored.of(rescored) if rescored else None)
 
@@ -405,12 +406,12 @@ class Blocks:
 
     @property
     def described(self) -> dict[str, Any]:
-        """What the frame alone does not say: nothing."""
+        """The description that the frame does not contain, which is empty."""
         return {}
 
     @classmethod
     def of_frame(cls, frame: Any, described: Mapping[str, Any]) -> Blocks:
-        """The blocks of a frame that was stored."""
+        """Return the blocks of a stored frame. Raises ValueError if its columns differ from those of blocks."""
         like = blocks(np.zeros((0, 1), dtype=np.int32), [], np.zeros(0)).frame.schema
         types = {name: kind.base_type() for name, kind in frame.schema.items()}
         if types != {name: kind.base_type() for name, kind in like.items()}:
@@ -419,7 +420,7 @@ class Blocks:
 
 
 WRITTEN_BY = "written by "
-"""How the group of a block begins that names which of several models wrote it."""
+"""The beginning of the group of a block if the group names the model that wrote it."""
 
 
 def names_its_writer(group: str) -> bool:
@@ -428,7 +429,7 @@ def names_its_writer(group: str) -> bool:
 
 
 def blocks(tokens: np.ndarray, texts: Sequence[str], lengths: np.ndarray, **columns: np.ndarray) -> Blocks:
-    """Blocks from token ids (n, block), their text and their length in bytes; other columns by keyword."""
+    """Return blocks from token ids (n, block), their texts and their lengths in bytes. Other columns are given by keyword."""
     import polars
 
     n = len(tokens)
@@ -444,23 +445,23 @@ def blocks(tokens: np.ndarray, texts: Sequence[str], lengths: np.ndarray, **colu
 
 
 def size_of(rows: Reference) -> int:
-    """How many records of a chain a reference names."""
+    """Return the number of records per chain of a reference."""
     return len(rows) if isinstance(rows, Subcounts) else rows.shape[-1]
 
 
 def row_numbers(rows: Reference, kind: str) -> np.ndarray:
-    """A reference as row numbers; BadInput where it is one of counts."""
+    """Return a reference as row numbers. Raises BadInput if it refers to counts."""
     if isinstance(rows, Subcounts):
-        raise BadInput(f"{kind} are taken by row numbers, counts of states were given; draw them with some(n, rng)")
+        raise BadInput(f"{kind} are taken by row numbers, and counts of states were given; draw them with some(n, rng)")
     return rows
 
 
 def composed(outer: Reference | None, inner: Reference, kind: str = "records") -> Reference:
-    """The reference by which the records `inner` of the records `outer` are taken at once."""
+    """Return one reference that is equal to taking `outer` first and then `inner` of the result."""
     if outer is None or isinstance(outer, Subcounts):
         if outer is not None and not isinstance(inner, Subcounts):
             raise BadInput(
-                f"counts have no rows, {size_of(inner)} row numbers were given; draw records of counts with some(n, rng)"
+                f"counts have no rows, and {size_of(inner)} row numbers were given; draw records of counts with some(n, rng)"
             )
         return inner
     inner = row_numbers(inner, kind)
@@ -470,7 +471,7 @@ def composed(outer: Reference | None, inner: Reference, kind: str = "records") -
 
 
 def digest_of_arrays(kind: str, *arrays: np.ndarray) -> str:
-    """SHA-256 of the kind and of the type, shape and content of every array."""
+    """Return the SHA-256 of the kind and of the type, shape and content of every array."""
     content = hashlib.sha256(kind.encode())
     for array in arrays:
         content.update(f" {array.dtype.str} {array.shape} ".encode())
@@ -479,7 +480,7 @@ def digest_of_arrays(kind: str, *arrays: np.ndarray) -> str:
 
 
 def digest_of_frame(kind: str, frame: Any) -> str:
-    """SHA-256 of the kind and of the name, type, missing values and content of every column of a polars frame."""
+    """Return the SHA-256 of the kind and of the name, type, missing values and content of every column of a polars frame."""
     content = hashlib.sha256(kind.encode())
     for column in frame.get_columns():
         content.update(f" {column.name!r} {column.dtype} {len(column)} ".encode())
@@ -489,7 +490,7 @@ def digest_of_frame(kind: str, frame: Any) -> str:
 
 
 def _pieces(values: Any) -> Iterator[bytes]:
-    """The content of a polars series as bytes that depend on nothing else."""
+    """Yield the content of a polars series as bytes that depend on nothing else."""
     import polars
 
     yield values.is_null().to_numpy().tobytes()
@@ -515,11 +516,11 @@ FILES = {
     "series": "series.parquet",
     "store": "manifest.json",
 }
-"""The file by which a folder is known to hold records of a kind."""
+"""The file by which a folder with records of each kind is recognised."""
 
 
 def record_type(kind: str) -> Any:
-    """The class of a kind of records."""
+    """Return the class of a kind of records."""
     from outcross.data.framed import EntitySeries, TableRows
     from outcross.data.labelled import LabelledPoints
     from outcross.data.store import Store
@@ -538,15 +539,15 @@ def record_type(kind: str) -> Any:
 
 
 def load_records(folder: Path) -> Any:
-    """The records that a folder holds, whichever kind they are."""
+    """Load the records in a folder, of any kind."""
     for kind, file in FILES.items():
         if (folder / file).exists():
             try:
                 return record_type(kind).load(folder)
             except MemoryError:
                 raise
-            except Exception as error:  # read late, when touched, so that no caller can say what is wrong
+            except Exception as error:  # records are read on first use, where no caller can explain the error
                 raise BadInput(
-                    f"{folder / file} holds no {kind} ({type(error).__name__}); delete the step's folder and run again"
+                    f"{folder / file} does not contain {kind} ({type(error).__name__}); delete the step's folder and run again"
                 ) from None
-    raise BadInput(f"{folder} holds no records")
+    raise BadInput(f"{folder} contains no records")

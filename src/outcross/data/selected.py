@@ -1,4 +1,4 @@
-"""What filters kept of the records that were drawn, and why not the others."""
+"""The records that filters kept and rejected, with the reasons."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from outcross.files import packed
 
 @dataclass(frozen=True, eq=False)
 class JudgedCandidates:
-    """What filters said of every candidate."""
+    """The result of the filters for every candidate."""
 
     times: np.ndarray
-    """How often each is kept, (chains…, n); 0 where it is rejected. Of counts, how many of every state are kept, (chains…, K)."""
+    """How often each candidate is kept, (chains…, n); 0 if it is rejected. For counts, how many of every state are kept, (chains…, K)."""
     reason: np.ndarray
-    """The number of each one's reason in `reasons`, (chains…, n); -1 where it is kept."""
+    """The index in `reasons` of each candidate's reason, (chains…, n); -1 if it is kept."""
     values: np.ndarray
-    """The number by which each filter judged it, (filters, chains…, n); NaN where the filter used none or never saw it."""
+    """The number by which each filter judged each candidate, (filters, chains…, n); NaN if the filter used none or did not see the candidate."""
     reasons: tuple[str, ...]
-    """Why candidates are rejected: the filter's name, and its reason in words."""
+    """The reasons for rejecting candidates: the filter's name, and its reason in words."""
     notes: tuple[str, ...] = ()
-    """What the filters found out of themselves, a sentence each."""
+    """The filters' findings about themselves, one sentence each."""
     facts: dict[str, Any] = field(default_factory=dict)
-    """The same as plain data, by filter."""
+    """The same findings as plain data, by filter."""
 
     @property
     def rejected(self) -> np.ndarray:
-        """The numbers of the rejected candidates, (m,) or (chains…, m) in rising order; as many in every chain."""
+        """The ascending indices of the rejected candidates, (m,) or (chains…, m), the same number in every chain."""
         return chosen((self.times == 0).astype(np.int64))
 
     def save(self, folder: Path) -> None:
@@ -57,7 +57,7 @@ SELECTION = "selection.npz"
 
 @dataclass(frozen=True, eq=False)
 class Selected:
-    """The records that filters kept, and what they said of all."""
+    """The records that filters kept, and the result of the filters for all candidates."""
 
     records: Any
     judged: JudgedCandidates
@@ -80,19 +80,19 @@ class Rejected:
 
     records: Any
     reason: np.ndarray
-    """The number of each one's reason in `reasons`, (chains…, m)."""
+    """The index in `reasons` of each record's reason, (chains…, m)."""
     values: np.ndarray
-    """The number by which each filter judged it, (filters, chains…, m)."""
+    """The number by which each filter judged each record, (filters, chains…, m)."""
     reasons: tuple[str, ...]
     facts: dict[str, Any] = field(default_factory=dict)
-    """What the filters found out of themselves, plain data by filter."""
+    """The filters' findings about themselves, as plain data by filter."""
 
     def __len__(self) -> int:
         return len(self.records)
 
     @classmethod
     def of(cls, drawn: Any, judged: JudgedCandidates) -> Rejected:
-        """Those of the drawn records. Of counts, what is left once the kept ones are taken away, and no single reasons."""
+        """Return the rejected records of those that were drawn. For counts these are the drawn minus the kept counts, without single reasons."""
         if isinstance(drawn, Counts):
             left = Counts(np.maximum(drawn.array - judged.times, 0))
             return cls(left, judged.reason, judged.values, judged.reasons, judged.facts)
@@ -105,9 +105,9 @@ class Rejected:
 
 
 def chosen(times: np.ndarray) -> np.ndarray:
-    """The numbers of the candidates that are kept, each as often as it is, in rising order: (kept,) or (chains…, kept).
+    """Return the ascending indices of the kept candidates, each repeated as often as it is kept, (kept,) or (chains…, kept).
 
-    times: (chains…, n), of one sum in every chain.
+    times: how often each candidate is kept, (chains…, n), with the same sum in every chain.
     """
     if times.ndim == 1:
         return np.repeat(np.arange(len(times)), times)

@@ -1,4 +1,4 @@
-"""How many records each of several shares gets of a whole number of them, exactly."""
+"""Divide whole numbers of records exactly between several shares."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 SAFE = 2**62
-"""Products up to this size fit the whole numbers of NumPy; larger ones are computed as whole numbers of Python."""
+"""Products up to this size fit into the integers of NumPy. Larger ones are computed with the integers of Python."""
 CHUNK = 4096
-"""Totals that are tried at a time."""
+"""A sixteenth of the maximum number of totals that are tried at a time."""
 TRIED = 5_000_000
-"""Totals that are tried, at most."""
+"""The maximum number of totals that are tried."""
 
 
 def exact(number: float) -> Fraction:
-    """The fraction that a number was written as: 0.3 is 3/10, not the nearest sum of powers of two.
+    """Return the fraction that a number was written as: 0.3 is 3/10, and not the nearest binary fraction.
 
     >>> exact(0.3)
     Fraction(3, 10)
@@ -27,7 +27,7 @@ def exact(number: float) -> Fraction:
 
 
 def whole(weights: Sequence[Fraction | int]) -> tuple[int, ...]:
-    """Whole numbers in the same proportions as the weights, without a common factor.
+    """Return whole numbers in the same proportions as the weights, without a common factor.
 
     >>> whole([Fraction(3, 10), Fraction(7, 10)])
     (3, 7)
@@ -39,10 +39,10 @@ def whole(weights: Sequence[Fraction | int]) -> tuple[int, ...]:
 
 
 def largest_remainder(weights: Sequence[Fraction | int], totals: Sequence[int] | np.ndarray) -> np.ndarray:
-    """How many of each total every weight gets (Hamilton's method): its share rounded down, and the rest by the largest remainders.
+    """Divide each total between the weights (Hamilton's method): each gets its share rounded down, and the rest goes to the largest remainders.
 
-    Of equal remainders the first is served. Every row sums to its total, and no number is a whole one away from its exact share.
-    totals: (m,); returns (m, weights).
+    Of equal remainders the first has priority. Every row sums to its total, and every number differs from its exact share by less than 1.
+    totals: (m,). Returns (m, weights).
 
     >>> largest_remainder([Fraction(3, 10), Fraction(7, 10)], [10, 11, 1]).tolist()
     [[3, 7], [3, 8], [0, 1]]
@@ -61,15 +61,15 @@ def largest_remainder(weights: Sequence[Fraction | int], totals: Sequence[int] |
 
 
 def smallest_total(quotas: Callable[[np.ndarray], Any], fits: Callable[[np.ndarray], Any], low: int, high: int) -> int | None:
-    """The smallest total from `low` to `high` whose quotas fit; None where there is none among the first five million.
+    """Return the smallest total from `low` to `high` whose quotas fit; None if there is none among the first five million.
 
-    `quotas` gives (m, weights) for (m,) totals, `fits` says for each row whether it will do.
+    quotas: returns (m, weights) for totals (m,). fits: returns for each row of quotas whether it fits.
     """
     return _first(quotas, fits, range(low, min(high, low + TRIED) + 1))
 
 
 def largest_total(quotas: Callable[[np.ndarray], Any], fits: Callable[[np.ndarray], Any], low: int, high: int) -> int | None:
-    """The largest total from `high` down to `low` whose quotas fit; None where there is none among the first five million."""
+    """Return the largest total from `high` down to `low` whose quotas fit; None if there is none among the first five million."""
     return _first(quotas, fits, range(high, max(low, high - TRIED) - 1, -1))
 
 
@@ -82,7 +82,7 @@ def _first(quotas: Callable[[np.ndarray], Any], fits: Callable[[np.ndarray], Any
 
 
 def _chunks(totals: range) -> Iterator[np.ndarray]:
-    """The totals, a few first and then more at a time."""
+    """Yield the totals in chunks, small ones first and then larger ones."""
     start, size = 0, 16
     while start < len(totals):
         part = totals[start : start + size]

@@ -1,7 +1,7 @@
-"""Records on disk: a folder of shards and a manifest, written shard by shard and read beyond memory.
+"""Records on disk: a folder of shards and a manifest, which is written shard by shard and may be larger than memory.
 
-`manifest.json` says the kind of the records, and of every shard its rows, bytes and SHA-256; its own digest covers it all. A store is there
-once its manifest is, which is written last.
+`manifest.json` contains the kind of the records, the rows, bytes and SHA-256 of every shard, and its own digest, which covers all of this. A store
+exists once its manifest exists, which is written last.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 FORMAT = 1
 STORED = ("text", "rows", "series")
-"""Kinds of records that stand in a frame, which a store can hold."""
+"""The kinds of records that a store can contain: those in a frame."""
 
 
 @dataclass(frozen=True)
@@ -43,25 +43,25 @@ class Shard:
 
 @dataclass(frozen=True, eq=False)
 class Store:
-    """The records of a folder of shards. Opening it reads the manifest alone; a shard is read, and its digest checked, when touched."""
+    """The records of a folder of shards. Opening it reads only the manifest. A shard is read, and its digest is checked, on first use."""
 
     folder: Path
     kind: str
     """The kind of its records: text, rows or series."""
     described: dict[str, Any]
-    """What their frame alone does not say."""
+    """The description of the records that their frame does not contain."""
     shards: tuple[Shard, ...]
     digest: str
-    """SHA-256 of the manifest, and so of every shard."""
+    """The SHA-256 of the manifest, which covers every shard."""
     _checked: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def open(cls, folder: Path) -> Store:
-        """The store in a folder; BadInput where there is none, or its manifest is damaged, or a shard is missing or cut short."""
+        """Open the store in a folder. Raises BadInput if there is none, if its manifest is damaged, or if a shard is missing or truncated."""
         path = Path(folder) / MANIFEST
         if not path.exists():
             raise BadInput(
-                f"{folder} holds no store: there is no {MANIFEST} in it; name a folder that outcross wrote, or write the store again"
+                f"{folder} is not a store, because it has no {MANIFEST}; name a folder that outcross wrote, or write the store again"
             )
         try:
             manifest = json.loads(read_text(path))
@@ -71,12 +71,12 @@ class Store:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             is_whole = False
         if not is_whole:
-            raise BadInput(f"{path} is damaged: it does not fit its own digest; restore the file, or write the store again")
+            raise BadInput(f"{path} is damaged: it does not match its own digest; restore the file, or write the store again")
         for shard in shards:
             file = Path(folder) / shard.file
             if Path(shard.file).name != shard.file or not file.is_file() or file.is_symlink() or file.stat().st_size != shard.bytes:
                 raise BadInput(
-                    f"{file} is missing or not of {shard.bytes:,} bytes, as {path} says; restore the file, or write the store again"
+                    f"{file} is missing or does not have {shard.bytes:,} bytes, as {path} says; restore the file, or write the store again"
                 )
         return cls(Path(folder), content["records"], content["described"], shards, digest)
 
@@ -88,20 +88,20 @@ class Store:
         return ()
 
     def scan(self) -> polars.LazyFrame:
-        """All records as a lazy polars frame, which holds no more in memory than a query needs; every shard's digest is checked before."""
+        """Return all records as a lazy polars frame, which loads only what a query needs. The digest of every shard is checked first."""
         import polars as pl
 
         return pl.scan_parquet([literal(self._whole(shard)) for shard in self.shards], glob=False, hive_partitioning=False)
 
     def batches(self) -> Iterator[Any]:
-        """The records of one shard after the other."""
+        """Return an iterator over the records of the shards, one shard at a time."""
         return (self._records(shard) for shard in self.shards)
 
     def some(self, n: int, rng: np.random.Generator) -> np.ndarray:
         return rng.permutation(len(self))[:n]
 
     def take(self, rows: Reference | None) -> Any:
-        """These records in memory, of the kind that the store holds; only shards that hold one of them are read. None: all records."""
+        """Load these records into memory, as records of the store's kind. Only the shards that contain them are read. None: all records."""
         if rows is None:
             return self._joined(list(self.batches()))
         rows = row_numbers(rows, self.kind)
@@ -118,12 +118,12 @@ class Store:
         return self._joined(taken).take(np.argsort(np.concatenate(places)))
 
     def blinded(self) -> Any:
-        """The records in memory, without provenance."""
+        """Load the records into memory, without provenance."""
         return self.take(None).blinded()
 
     @classmethod
     def concat(cls, many: Sequence[Any]) -> Any:
-        """The records of stores, and of others of their kind, in memory, one after the other."""
+        """Load and join the records of stores, and of other records of the same kind, one after the other."""
         records = [part.take(None) for part in many]
         return type(records[0]).concat(records)
 
@@ -142,7 +142,7 @@ class Store:
         return record_type(self.kind).concat(many)
 
     def _whole(self, shard: Shard) -> Path:
-        """The file of a shard, once it is known to have its digest."""
+        """Return the file of a shard, after its digest was checked. Raises BadInput if it is damaged."""
         path = self.folder / shard.file
         if shard.file not in self._checked:
             try:
@@ -154,7 +154,7 @@ class Store:
                 ) from None
             if not is_whole:
                 raise BadInput(
-                    f"{path} is damaged: it has not the digest that {MANIFEST} gives; restore the file, or write the store again"
+                    f"{path} is damaged: its digest differs from that in {MANIFEST}; restore the file, or write the store again"
                 )
             self._checked.add(shard.file)
         return path
@@ -163,7 +163,7 @@ class Store:
 class StoreWriter:
     """Writes a store shard by shard: `with StoreWriter(folder) as writer: writer.write(records)`. The manifest is written at the end.
 
-    BadInput where the folder holds something, the records are of a kind that stands in no frame, or those of two shards cannot be joined.
+    Raises BadInput if the folder is not empty, if the records are not in a frame, or if those of two shards cannot be joined.
     """
 
     def __init__(self, folder: Path):
@@ -171,19 +171,19 @@ class StoreWriter:
         self.shards: list[Shard] = []
         self._first: Any = None
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            raise BadInput(f"{self.folder} holds something already; choose another folder for the store, or delete it")
+            raise BadInput(f"{self.folder} is not empty; choose another folder for the store, or delete it")
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, records: Any) -> None:
         """Write these records as one shard."""
         if records.kind not in STORED:
-            raise BadInput(f"a store holds {', '.join(STORED)}, not {records.kind}; keep these records in memory")
+            raise BadInput(f"a store can contain {', '.join(STORED)}, got {records.kind}; keep these records in memory")
         none = records.take(np.zeros(0, dtype=np.int64))
         if self._first is None:
             self._first = none
         elif type(none) is not type(self._first):
             raise BadInput(f"a store of {self._first.kind} cannot take {records.kind}; write another store")
-        type(none).concat([self._first, none])  # refuses what cannot be joined
+        type(none).concat([self._first, none])  # raises an error if they cannot be joined
         content = io.BytesIO()
         records.frame.write_parquet(content, compression="zstd", statistics=True)
         file = f"shard-{len(self.shards):05}.parquet"

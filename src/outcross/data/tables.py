@@ -1,6 +1,6 @@
-"""A table: one set of records, typed, whatever it was read from and however many they are.
+"""A table: one set of typed records, from any source and of any size.
 
-`table` makes one from a file, a glob, or an object in memory; `alike` makes several comparable.
+`table` reads a table from a file, a glob, or an object in memory. `alike` makes several tables comparable.
 """
 
 from __future__ import annotations
@@ -30,51 +30,51 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "SAMPLE", "Absent", "Alike", "Kind", "Table", "alike", "table", "table_of"]
 
 SAMPLE = 200_000
-"""Rows that a table holds in memory, at most."""
+"""The maximum number of rows of a table in memory."""
 BYTES = 1 << 30
-"""Bytes that they take as read, about: rows of long texts or large vectors are fewer."""
+"""The approximate maximum size of these rows as read, in bytes. If rows have long texts or large vectors, fewer are in memory."""
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Records of one kind a column; `frame` holds them all where there are at most 200,000, else a uniform sample of that size.
+    """Records with one kind for each column. `frame` contains all records if there are at most 200,000, otherwise a uniform sample of that size.
 
-    In `frame`: a number is Float64 (what is not finite is missing), a category and a text are String, a vector is
-    Array(Float32, d), a series is List(Float64); missing is null. Its rows are ordered by what they hold, so that the order in
-    which they were read changes nothing.
+    In `frame` a number is Float64 (values that are not finite are missing), a category and a text are String, a vector is
+    Array(Float32, d), and a series is List(Float64). Missing values are null. The rows are ordered by their content, so that the order of
+    reading has no effect.
     """
 
     name: str
     rows: int
-    """Rows in all, of which `frame` may hold a sample."""
+    """The number of all rows, of which `frame` may contain a sample."""
     kinds: Mapping[str, Kind]
-    """Column → kind, of the columns that are compared."""
+    """{column: kind} of the columns that are compared."""
     frame: polars.DataFrame
     notes: tuple[str, ...]
-    """What was taken as missing, left out or capped, in words."""
+    """Notes on values that were read as missing, and on columns that were left out or sampled, in words."""
     records: polars.DataFrame = field(repr=False)
-    """The rows of `frame` as they were read, with every column (those of provenance, `_id` and the like, too)."""
+    """The rows of `frame` as they were read, with every column, including provenance such as `_id`."""
     places: np.ndarray = field(repr=False)
-    """Where each row of `frame` stood among the rows read, from 0. (rows in frame,)"""
+    """The position of each row of `frame` among all rows in reading order, from 0, (rows in frame,)."""
     _read: Callable[[Sequence[str] | None], Iterator[polars.DataFrame]] = field(repr=False)
     unread: tuple[str, ...] = ()
-    """Columns that were not read, as there are too many."""
+    """The columns that were not read, because there are too many."""
     forms: Mapping[str, Form] = field(default_factory=dict, repr=False)
-    """How the columns that are compared are written in `records`."""
+    """The notation in `records` of the columns that are compared."""
     columns: Mapping[str, Column] = field(default_factory=dict, repr=False)
-    """What was understood of every column, those that are left out too."""
+    """The inferred kind and notation of every column, including those that are left out."""
     given: Given = field(default_factory=Given, repr=False)
-    """What the user said of columns."""
+    """The user's statements about columns."""
     facts: tuple[str, ...] = ()
     """Notes on the file itself."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether `frame` holds every row."""
+        """Whether `frame` contains every row."""
         return self.frame.height == self.rows
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[polars.DataFrame]:
-        """Every row, some 100,000 at a time, typed as in `frame`; each call reads anew, in memory that the rows do not change."""
+        """Yield every row, about 100,000 at a time, typed as in `frame`. Each call reads the source again, with memory that does not depend on the rows."""
         wanted = self._known(self.kinds if columns is None else columns)
         if self.is_whole:
             return self.frame.select(wanted).iter_slices(BATCH)
@@ -83,24 +83,24 @@ class Table:
         return (of_values.typed(batch, kinds, widths, self.forms) for batch in self._read(wanted))
 
     def numbers(self, column: str) -> np.ndarray:
-        """The values of a column of numbers in `frame`, NaN where missing; not to be written to. (rows in frame,)"""
+        """Return the values of a numeric column in `frame`, NaN if missing, (rows in frame,). The array must not be changed."""
         (column,) = self._known([column])
         if self.kinds[column] != "number":
             raise BadInput(
-                f"column {column!r} of {self.name} is a {self.kinds[column]}, not a number; pass kinds={{{column!r}: 'number'}}"
+                f"column {column!r} of {self.name} must be a number, got a {self.kinds[column]}; pass kinds={{{column!r}: 'number'}}"
             )
         return self.frame[column].to_numpy()
 
     def of_kind(self, *kinds: Kind) -> list[str]:
-        """The columns of these kinds, in order."""
+        """Return the columns of these kinds, in order."""
         return [column for column, kind in self.kinds.items() if kind in kinds]
 
     def where(self, mask: np.ndarray) -> Table:
-        """The rows of `frame` for which the mask holds, as a table of their own. mask: (rows in frame,) of truth values"""
+        """Return a table with the rows of `frame` for which the mask is true. mask: (rows in frame,) of bool."""
         return self.take(np.flatnonzero(mask))
 
     def take(self, rows: np.ndarray) -> Table:
-        """These rows of `frame`, by number, as a table of their own; a row may be taken twice."""
+        """Return a table with these rows of `frame`, by number. A row may be taken more than once."""
         rows = np.asarray(rows, dtype=np.int64)
         records = self.records[rows]
         return replace(
@@ -108,7 +108,7 @@ class Table:
         )
 
     def select(self, columns: Sequence[str]) -> Table:
-        """The same rows with these columns alone to compare."""
+        """Return the same rows with only these columns to compare."""
         wanted = self._known(columns)
         return replace(self, kinds={column: self.kinds[column] for column in wanted}, frame=self.frame.select(wanted))
 
@@ -116,7 +116,7 @@ class Table:
         for column in columns:
             if column not in self.kinds:
                 raise BadInput(
-                    f"{self.name} compares no column {column!r}{nearest(column, self.kinds)}; it has {', '.join(self.kinds)[:200]}"
+                    f"{self.name} has no column {column!r} to compare{nearest(column, self.kinds)}; it has {', '.join(self.kinds)[:200]}"
                 )
         return list(columns)
 
@@ -132,19 +132,20 @@ def table(
     ignored: Collection[str] = (),
     kept: Collection[str] = (),
 ) -> Table:
-    """The records of `data` as a table: files, globs, lists of them, frames, arrays, dicts of columns; what a column holds is inferred.
+    """Read the records of `data` as a table. `data` may be files, globs, lists of them, frames, arrays, or dicts of columns.
 
-    `kinds` overrides (column → "number", "category", "text", "vector", "series", or how a number or a time is written: "time", "time:dmy",
-    "time:mdy", "number:comma", "number:point"), `text_column` names a column of text. `keys` and `ignored` name columns that are left out,
-    `kept` columns that are never taken for keys. Columns whose names start with `_` are provenance and not compared. BadInput where there is no record, or no column to compare.
+    The kind of a column is inferred. `kinds` overrides it: {column: "number", "category", "text", "vector", "series"}, or the notation of a number or a
+    time: "time", "time:dmy", "time:mdy", "number:comma", "number:point". `text_column` names a text column. `keys` and `ignored` name columns that are
+    left out, and `kept` names columns that are never read as keys. Columns whose names start with `_` are provenance and are not compared. Raises
+    BadInput if there is no record, or no column to compare.
 
-    Where the caller looks at `most_columns` at most, a table of more than twice as many is not read whole: only the columns that `kinds`
-    and `columns` name, and as many of the first as make twice `most_columns`.
+    If the caller compares at most `most_columns` columns, a table with more than twice as many is not read completely. Only the columns that `kinds`
+    and `columns` name are read, and the first of the others up to twice `most_columns`.
 
-    Above 200,000 rows the frame holds those whose numbers (from 0) have the smallest keys, a fixed random number each: every set of
-    200,000 rows is as likely as another whatever the rows hold, and the same rows are drawn from the same file in any format. Then the
-    order of the rows says which are drawn; at 200,000 rows or fewer it changes nothing. What is inferred, and what notes count,
-    is so in the frame.
+    Of more than 200,000 rows the frame contains those whose row numbers (from 0) have the smallest keys. The key of a row number is a fixed
+    pseudo-random number. Therefore all sets of 200,000 rows are equally likely, whatever their content, and the same rows are drawn from the same file
+    in any format. In this case the order of the rows decides which are drawn; with at most 200,000 rows it has no effect. Kinds are inferred, and values
+    for notes are counted, in the frame.
 
     >>> table({"age": [31.5, 47.0, None], "sex": ["f", "m", "f"]}).kinds
     {'age': 'number', 'sex': 'category'}
@@ -163,12 +164,12 @@ def table(
 
 
 def table_of(source: TableSource, called: str, given: Given = Given()) -> Table:  # noqa: B008
-    """The records of a source as a table that is called so (see `table`)."""
+    """Read the records of a source as a table with this name (see `table`)."""
     import polars
 
     records, places, rows = _sample(source)
     if rows == 0:
-        raise BadInput(f"{called} holds no rows; give a table with records")
+        raise BadInput(f"{called} has no rows; give a table with records")
     check_given(given, records.columns, called)
     columns = understood([Side(records, places)], given)
     chosen, forms, notes = _chosen(columns, records.columns)
@@ -178,11 +179,13 @@ def table_of(source: TableSource, called: str, given: Given = Given()) -> Table:
     for column in (column for column in given.kinds if chosen.get(column) == "number"):
         words = records[column]
         if words.dtype == polars.String and frame[column].null_count() == frame.height > words.null_count():
-            raise BadInput(f"{called}: no value of {column!r} can be a {given.kinds[column]}; leave its kind out, or name another")
+            raise BadInput(
+                f"{called}: no value of {column!r} is a {given.kinds[column]}; leave its kind out, or write another kind"
+            )
     order = frame.hash_rows(seed=0).arg_sort().to_numpy() if frame.height == rows else np.arange(frame.height)
     facts = source.notes
     if frame.height < rows:
-        facts = (*facts, f"{frame.height:,} of {rows:,} rows are held, a uniform sample")
+        facts = (*facts, f"a uniform sample of {frame.height:,} of {rows:,} rows is used")
     notes = (*facts, *notes, *lost)
     return Table(
         called,
@@ -202,40 +205,40 @@ def table_of(source: TableSource, called: str, given: Given = Given()) -> Table:
 
 @dataclass(frozen=True)
 class Absent:
-    """A column of human data that another table has not, or of which none of its values can be made of the kind."""
+    """A column of human data that another table lacks, or of which no value in that table has the kind."""
 
     column: str
     kind: Kind
     filled: int
-    """Human records in memory that hold a value of it."""
+    """The number of human records in memory with a value of it."""
     rows: int
-    """Human records in memory."""
+    """The number of human records in memory."""
     why: str
 
     @property
     def share(self) -> float:
-        """The share of human records that hold a value, in [0, 1]."""
+        """The share of human records with a value, in [0, 1]."""
         return self.filled / self.rows if self.rows else 0.0
 
 
 @dataclass(frozen=True, eq=False)
 class Alike:
-    """Several tables with the same columns, each of the same kind in all, and what was left out."""
+    """Several tables with the same columns and kinds, and the columns that were left out."""
 
     tables: list[Table]
     notes: list[str]
     absent: tuple[Absent, ...]
-    """Columns of the first table that the second has not."""
+    """The columns of the first table that the second lacks."""
     uncompared: Mapping[str, str]
-    """Columns that the first two have and a third has not, with the reason."""
+    """The columns that the first two tables have and another lacks, with the reason."""
 
 
 def alike(tables: Sequence[Table]) -> Alike:
-    """The tables with the columns that they share, each of the kind that the first table gives it, and what was left out and why.
+    """Return the tables with their common columns, each with the kind that the first table gives it, and the columns that were left out, with reasons.
 
-    The first is the reference, the second what is held against it. What a column holds, and how each table writes it, is inferred from all
-    tables at once. A value of another table that cannot be made of its kind becomes missing, counted in the notes; a column of which no value
-    can is left out. BadInput where nothing is left.
+    The first table is the reference, and the second is compared with it. The kind of a column and its notation in each table are inferred from all
+    tables at once. A value of another table that does not have the kind becomes missing and is counted in the notes. A column without any such value
+    is left out. Raises BadInput if no column is left.
     """
     tables = _jointly(tables)
     first, others = tables[0], tables[1:]
@@ -251,7 +254,7 @@ def alike(tables: Sequence[Table]) -> Alike:
     kept: dict[str, Kind] = {column: kind for column, kind in first.kinds.items() if column not in left_out}
     for other in others:
         if extra := [column for column in other.kinds if column not in first.kinds]:
-            notes.append(f"{other.name} has columns that {first.name} has not: {', '.join(map(repr, extra))[:300]}")
+            notes.append(f"{other.name} has columns that {first.name} does not have: {', '.join(map(repr, extra))[:300]}")
     if not kept:
         names = ", ".join(other.name for other in others)
         raise BadInput(f"no column of {first.name} ({', '.join(first.kinds)[:120]}) is in all of {names[:120]}; check their names")
@@ -264,7 +267,7 @@ def alike(tables: Sequence[Table]) -> Alike:
 
 
 def _as_kinds(other: Table, kinds: Mapping[str, Kind], widths: Mapping[str, int]) -> polars.DataFrame:
-    """The columns of a table that are among these kinds, made so."""
+    """Return the columns of a table that are named in `kinds`, converted to these kinds."""
     columns = set(other.records.columns)
     return of_values.typed(
         other.records, {column: kind for column, kind in kinds.items() if column in columns}, widths, other.forms
@@ -276,23 +279,23 @@ def _absent(first: Table, column: str, why: str) -> Absent:
 
 
 def _lacking(other: Table, frame: polars.DataFrame, kinds: Mapping[str, Kind], widths: Mapping[str, int]) -> dict[str, str]:
-    """The columns that a table has not, or whose values it has none of that can be of the kind (as in `frame`), each with the reason."""
+    """Return the columns that a table lacks, or of which it has no value of the kind (as in `frame`), each with the reason."""
     lacking: dict[str, str] = {}
     of_frame = {series.name: series for series in frame}
     for column, kind in kinds.items():
         if column not in of_frame:
-            lacking[column] = f"{other.name} has it not{nearest(column, other.kinds)}"
+            lacking[column] = f"{other.name} does not have it{nearest(column, other.kinds)}"
         elif (
             of_frame[column].null_count() == frame.height
             and not _is_missing(raw := other.records[column], other.forms.get(column)).all()
         ):
             of_numbers = f" of {widths[column]} numbers" if kind == "vector" else ""
-            lacking[column] = f"none of its values in {other.name} ({raw.dtype}) can be a {kind}{of_numbers}"
+            lacking[column] = f"none of its values in {other.name} ({raw.dtype}) is a {kind}{of_numbers}"
     return lacking
 
 
 def _narrowed(source: TableSource, named: Collection[str], limit: int) -> TableSource:
-    """Of a table that is far wider than what is looked at, only columns that may be: some hold nothing, so twice as many are read."""
+    """Limit a table that has far more columns than are compared. Twice `limit` columns are read, since some may be empty."""
     if len(source.columns) <= 2 * limit:
         return source
     there = set(source.columns)
@@ -304,14 +307,14 @@ def _narrowed(source: TableSource, named: Collection[str], limit: int) -> TableS
         batches=lambda wanted: source.batches(columns if wanted is None else wanted),
         notes=(
             *source.notes,
-            f"{len(source.columns) - len(columns):,} of {len(source.columns):,} columns are not read, at most {limit} are looked at",
+            f"{len(source.columns) - len(columns):,} of {len(source.columns):,} columns are not read, because at most {limit} are compared",
         ),
         texts=tuple(column for column in source.texts if column in chosen),
     )
 
 
 def _jointly(tables: Sequence[Table]) -> list[Table]:
-    """The tables, each column read as the values of all of them say."""
+    """Return the tables with each column read according to its values in all tables."""
     columns = understood([Side(table.records, table.places) for table in tables], tables[0].given)
     read = []
     for i, table in enumerate(tables):
@@ -332,9 +335,9 @@ def _jointly(tables: Sequence[Table]) -> list[Table]:
 def _chosen(
     columns: Mapping[str, Column], names: Sequence[str], side: int = 0
 ) -> tuple[dict[str, Kind], dict[str, Form], list[str]]:
-    """The kind of each column that is compared and how this side writes it, and what to say of columns."""
+    """Return the kind of each column that is compared, its notation on this side, and the notes on columns."""
     provenance = [name for name in names if columns[name].shown == "provenance"]
-    notes = [f"not compared, as their names start with _: {', '.join(provenance)[:200]}"] if provenance else []
+    notes = [f"not compared, because their names start with _: {', '.join(provenance)[:200]}"] if provenance else []
     notes += [note for name in names if name not in provenance and (note := columns[name].note)]
     chosen: dict[str, Kind] = {name: kind for name in names if (kind := columns[name].kind) is not None}
     return chosen, {name: columns[name].forms[side] for name in chosen if columns[name].forms}, notes
@@ -343,7 +346,7 @@ def _chosen(
 def _typed(
     records: polars.DataFrame, kinds: Mapping[str, Kind], widths: Mapping[str, int], forms: Mapping[str, Form]
 ) -> tuple[polars.DataFrame, list[str]]:
-    """The records made of these kinds, and how many values of each column could not be."""
+    """Return the records converted to these kinds, and notes on the values that could not be converted."""
     widths = {column: widths.get(column) or of_values.width(records[column]) for column, kind in kinds.items() if kind == "vector"}
     frame = of_values.typed(records, kinds, widths, forms)
     return frame, _lost_values(records, frame, kinds, forms)
@@ -352,14 +355,14 @@ def _typed(
 def _lost_values(
     records: polars.DataFrame, frame: polars.DataFrame, kinds: Mapping[str, Kind], forms: Mapping[str, Form]
 ) -> list[str]:
-    """How many values of each column could not be made of its kind."""
+    """Return notes on the number of values of each column that could not be converted to its kind."""
     with_missing = [column for column in kinds if frame[column].null_count()]
     counted = ((column, frame[column].is_null() & ~_is_missing(records[column], forms.get(column))) for column in with_missing)
     return [_lost(records[column], lost, kinds[column]) for column, lost in counted if lost.any()]
 
 
 def _is_missing(values: polars.Series, form: Form | None) -> polars.Series:
-    """Where a column as read holds nothing, or a word that its form takes for a missing value."""
+    """Return the mask of values that are empty, or a word that means a missing value in this notation."""
     is_empty = of_values.is_empty(values)
     if form is None or not form.missing or values.dtype.is_nested():
         return is_empty
@@ -368,7 +371,7 @@ def _is_missing(values: polars.Series, form: Form | None) -> polars.Series:
 
 
 def _lost(values: polars.Series, lost: polars.Series, kind: Kind) -> str:
-    said = f"column {values.name!r}: {amount(int(lost.sum()), 'value')} that are no {kind} are missing"
+    said = f"column {values.name!r}: {amount(int(lost.sum()), 'value')} that cannot be read as {kind} are missing"
     if values.dtype.is_nested() or (distinct := values.filter(lost).unique()).len() > 3:
         return said
     return f"{said} ({', '.join(map(repr, sorted(map(str, distinct.to_list()))))[:100]})"
@@ -385,7 +388,7 @@ def _slices(records: polars.DataFrame) -> Callable[[Sequence[str] | None], Itera
 
 
 def _sample(source: TableSource) -> tuple[polars.DataFrame, np.ndarray, int]:
-    """The rows of the smallest keys, in the order in which they were read, their places, and how many rows were read."""
+    """Return the rows with the smallest keys in reading order, their positions, and the number of all rows."""
     import polars as pl
 
     wanted, largest, rows, waiting, size = SAMPLE, np.uint64(2**64 - 1), 0, 0, 0
@@ -411,7 +414,7 @@ def _sample(source: TableSource) -> tuple[polars.DataFrame, np.ndarray, int]:
 def _smallest(
     batches: Sequence[polars.DataFrame], places: Sequence[np.ndarray], wanted: int
 ) -> tuple[polars.DataFrame, np.ndarray]:
-    """The rows of the smallest keys, as many as are wanted and take no more than the bytes allowed; at least one."""
+    """Return the rows with the smallest keys, at most `wanted` and at most as many as the limit of bytes allows, but at least one."""
     frame, place = of_values.stacked(batches), np.concatenate(places)
     wanted = min(wanted, max(1, int(place.size * min(1.0, BYTES / max(frame.estimated_size(), 1)))))
     if place.size > wanted:
@@ -425,6 +428,6 @@ def _keys(places: np.ndarray) -> np.ndarray:
 
 
 def mixed(numbers: np.ndarray) -> np.ndarray:
-    """A random-looking 64-bit number for each (SplitMix64); unlike for unlike."""
+    """Return a pseudo-random 64-bit number for each number (SplitMix64). Different numbers give different results."""
     with np.errstate(over="ignore"):
         return spread((numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))

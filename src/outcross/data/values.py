@@ -1,4 +1,4 @@
-"""The values of one column on every side that has it."""
+"""The values of one column on every side (data set) that has it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """The records of one side as they were read, and where each stood in its file."""
+    """The records of one side as they were read, with the position of each in its file."""
 
     records: polars.DataFrame
     places: np.ndarray
@@ -34,7 +34,7 @@ class Side:
 
     @cached_property
     def steps(self) -> np.ndarray:
-        """How far each row stood behind the one before it. (rows - 1,)"""
+        """The differences of the positions of successive rows in file order, (rows - 1,)."""
         return np.diff(self.places[self.order])
 
 
@@ -51,17 +51,17 @@ class Values:
 
     @property
     def lead(self) -> polars.Series:
-        """Of the first side that holds any."""
+        """The values of the first side that has any."""
         return self.there[0]
 
     @property
     def first(self) -> int:
-        """Which side that is."""
+        """The number of the first side that has any value."""
         return next(i for i, column in enumerate(self.known) if column is not None and len(column))
 
     @cached_property
     def texts(self) -> list[polars.Series | None]:
-        """The strings of each side, without spaces around and without empty ones; None for a side whose values are no strings."""
+        """The strings of each side, stripped and without empty ones; None for a side whose values are not strings."""
         return [None if column is None or not is_text(column) else stripped(column) for column in self.known]
 
     @cached_property
@@ -72,13 +72,13 @@ class Values:
         return pl.concat([text.alias("") for text in self.texts if text is not None])
 
     def in_order(self, side: int) -> polars.Series:
-        """The values of a side in the order of its file."""
+        """Return the values of a side in the order of its file."""
         raw = self.raw[side]
         assert raw is not None
         return raw[self.sides[side].order]
 
     def numbers(self, forms: Sequence[Form]) -> list[polars.Series]:
-        """The numbers that each side holds."""
+        """Return the numbers of each side that has values."""
         return [
             self.numbers_of(side, form)
             for side, (column, form) in enumerate(zip(self.known, forms, strict=True))
@@ -86,7 +86,7 @@ class Values:
         ]
 
     def numbers_of(self, side: int, form: Form = PLAIN) -> polars.Series:
-        """The numbers that one side holds; each form is read once."""
+        """Return the numbers of one side, read in this notation. Each notation is read only once."""
         column = self.known[side]
         assert column is not None
         if (side, form) not in self._numbers:
@@ -95,12 +95,12 @@ class Values:
 
 
 def without_missing(values: polars.Series) -> polars.Series:
-    """The values that are there."""
+    """Return the values without missing ones."""
     return values.drop_nulls() if values.null_count() else values
 
 
 def are_whole(numbers: polars.Series) -> bool:
-    """Whether all numbers are whole. numbers: Float64 without missing values"""
+    """Whether all numbers are whole. numbers: Float64 without missing values."""
     values = numbers.to_numpy()
     return bool((np.floor(values) == values).all())
 
@@ -120,9 +120,9 @@ def stripped(values: polars.Series) -> polars.Series:
 
 
 def places_in(values: polars.Series, names: Sequence[str] | polars.Series) -> np.ndarray:
-    """Which of the names each value is, -1 where it is none of them or missing. (values,) of whole numbers, to be written to
+    """Return the index in `names` of each value, (values,) of whole numbers in a writable array; -1 for a value that is missing or not in `names`.
 
-    values: strings; names: distinct strings.
+    values: strings. names: distinct strings.
     """
     import polars as pl
 

@@ -1,4 +1,4 @@
-"""How the numbers and the times of a column are written: inferred from all sides together, and side by side where those differ."""
+"""Infer the notation of the numbers and times of a column, from all sides together, or for each side if they differ."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     import polars
 
 NEARLY_ALL = 0.95
-"""Share of strings that are numbers (or times) from which the others are codes for a missing value."""
+"""The minimum share of strings that are numbers (or times), so that the others are read as codes for a missing value."""
 CODES = 3
-"""Distinct codes for a missing value, at most, among strings that are nearly all numbers."""
+"""The maximum number of distinct codes for a missing value among strings that are nearly all numbers."""
 LED_BY_ZERO = 0.01
-"""Share of strings that a needless zero leads ("01301") from which they are codes, not numbers."""
+"""The minimum share of strings with a leading zero ("01301") for which they are read as codes and not as numbers."""
 MISSING = frozenset(["", "?", "-", "--", ".", "n", "na", "n/a", "nan", "nil", "none", "null", "missing", "unknown", "inf", "-inf"])
-"""Strings that stand for a missing value among numbers, in any share and any case."""
+"""Strings that mean a missing value among numbers, in any share and any case."""
 
 
 BEGINS = r"^[^\p{L}0-9]*(?:[A-Z]{0,3}\p{Sc}|[A-Z]{3}|[A-Za-z]{3,9}\.?,?)?[\s\x{a0}]*[+\-−–]?[0-9.,]"
-"""How a number or a time may begin: what begins otherwise is a word, and need not be looked at further."""
+"""Matches the beginning of a number or a time. A string with another beginning is a word and is not examined further."""
 
 
 @dataclass(frozen=True)
 class WrittenNumbers:
-    """How the numbers or times of a column are written on each side."""
+    """The notation of the numbers or times of a column on each side."""
 
     forms: tuple[Form, ...]
     shown: str
@@ -41,14 +41,14 @@ class WrittenNumbers:
 
 
 def family_of(values: Values) -> WrittenNumbers | None:
-    """Numbers or times, and how each side writes them; None where the first side holds neither."""
+    """Infer whether a column has numbers or times, and the notation of each side; None if the first side has neither."""
     import polars as pl
 
     dtype = values.lead.dtype
     if is_text(values.lead):
         return _family_of_texts(values)
     if dtype == pl.Boolean:
-        return WrittenNumbers((PLAIN,) * len(values.sides), "number", "truth as 1 and 0")
+        return WrittenNumbers((PLAIN,) * len(values.sides), "number", "truth values as 1 and 0")
     if not (dtype.is_numeric() or dtype.is_temporal()):
         return None
     if dtype.is_numeric() and all(
@@ -59,7 +59,7 @@ def family_of(values: Values) -> WrittenNumbers | None:
         form = Form(layouts=("ymd8",))
         texts = [PLAIN if text is None else (_form_of(text) or _WrittenForm(form)).form for text in values.texts]
         forms = [form if text is None else texts[i] for i, text in enumerate(values.texts)]
-        return WrittenNumbers(tuple(forms), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
+        return WrittenNumbers(tuple(forms), "time", "each is a day from 1900 to 2100, written YYYYMMDD", True, "number")
     if not len(values.numbers_of(values.first)):
         return None
     shown, why = ("time", "dates and times, as days since 1970") if dtype.is_temporal() else ("number", "numbers")
@@ -70,7 +70,7 @@ def family_of(values: Values) -> WrittenNumbers | None:
 
 
 def _are_dates(finite: polars.Series) -> bool:
-    """Whether all whole numbers of eight digits are days of 1900 to 2100."""
+    """Whether all numbers are days from 1900 to 2100, written as whole numbers with eight digits."""
     import polars as pl
 
     if finite.is_empty() or float(finite.min()) < 19_000_101 or float(finite.max()) > 21_001_231:  # type: ignore[arg-type]
@@ -100,7 +100,7 @@ def _family_of_texts(values: Values) -> WrittenNumbers | None:
         if not len(values.numbers_of(values.first, pooled.form)):
             return None
         return WrittenNumbers(tuple(pooled.form for _ in values.sides), pooled.shown, pooled.why, pooled.is_said, pooled.change)
-    # Each side is written in its own way: the first says what they are, another how it writes that.
+    # The sides use different notations. The first side decides whether these are numbers or times, and each side has its own notation.
     forms = []
     for text in values.texts:
         read = None if text is None or text.is_empty() else _form_of(text)
@@ -111,7 +111,7 @@ def _family_of_texts(values: Values) -> WrittenNumbers | None:
 
 
 def _form_of(text: polars.Series) -> _WrittenForm | None:
-    """How strings are written that are all numbers or all times, but for codes for a missing value; None where they are not."""
+    """Infer the notation of strings that are all numbers or all times, except codes for a missing value; None if they are not."""
     distinct = text.unique(maintain_order=True)
     if text.is_empty() or not _hold_any(text, distinct):
         return None
@@ -123,7 +123,9 @@ def _form_of(text: polars.Series) -> _WrittenForm | None:
         if compact.str.contains(r"^(?:19|20)[0-9]{6}(?:[0-9]{4}(?:[0-9]{2})?)?$").all() and _is_read(
             text, of_forms.days_of(text, "ymd8")
         ):
-            return _WrittenForm(Form(layouts=("ymd8",)), "time", "each is a day of 1900 to 2100 written YYYYMMDD", True, "number")
+            return _WrittenForm(
+                Form(layouts=("ymd8",)), "time", "each is a day from 1900 to 2100, written YYYYMMDD", True, "number"
+            )
         return _WrittenForm(PLAIN, "number", "numbers")
     if not _may_be_written(distinct):
         return None
@@ -131,14 +133,14 @@ def _form_of(text: polars.Series) -> _WrittenForm | None:
 
 
 def _hold_any(text: polars.Series, distinct: polars.Series) -> bool:
-    """Whether any of the strings may be a number or a time. Categories are few different words, and soon seen to hold none."""
+    """Whether any of the strings may be a number or a time. For categories this is fast, since they have few distinct words."""
     if of_values.parsed_number(distinct).is_not_null().any():
         return True
     return _may_be_written(distinct) and bool(_layouts_of(text) or of_forms.parts_of_numbers(distinct)["body"].is_not_null().any())
 
 
 def _is_read(text: polars.Series, parsed: polars.Series) -> bool:
-    """Whether all but codes for a missing value could be read."""
+    """Whether all strings except codes for a missing value could be read."""
     missing = parsed.is_null()
     if missing.all():
         return False
@@ -153,7 +155,7 @@ def _are_codes(others: polars.Series, among: int) -> bool:
 
 
 def _may_be_written(distinct: polars.Series) -> bool:
-    """Whether the first thousand distinct strings look like numbers or times: most hold a digit and are short."""
+    """Whether at least half of the first thousand distinct strings contain a digit and are short, like numbers or times."""
     some = distinct.head(1_000)
     is_short = (some.str.len_chars() <= of_forms.LONGEST) & some.str.contains("[0-9]")
     return float(is_short.mean()) >= 0.5  # type: ignore[arg-type]
@@ -170,7 +172,7 @@ def _times(text: polars.Series) -> _WrittenForm | None:
         slashed = ["mdy" if month_first > day_first or (month_first == day_first and is_american) else "dmy"]
         if day_first == month_first:
             other, change = ("dmy", "time:dmy") if slashed == ["mdy"] else ("mdy", "time:mdy")
-            why = f"no day is above 12; taken as {of_forms.SAID[slashed[0]]}, it could be {of_forms.SAID[other]}"
+            why = f"no day is above 12; read as {of_forms.SAID[slashed[0]]}, but it could be {of_forms.SAID[other]}"
         else:
             why = f"{of_forms.SAID[slashed[0]]}, as days above 12 show; as days since 1970"
     for layouts in (tuple(named + slashed), ("clock",) if read.get("clock") else ()):
@@ -182,7 +184,7 @@ def _times(text: polars.Series) -> _WrittenForm | None:
 
 
 def _layouts_of(text: polars.Series) -> list[str]:
-    """The layouts in which one of the first or the last hundred strings is."""
+    """Return the layouts that match any of the first or the last hundred strings."""
     import polars as pl
 
     some = pl.DataFrame({"t": pl.concat([text.head(100), text.tail(100)])})
@@ -191,7 +193,7 @@ def _layouts_of(text: polars.Series) -> list[str]:
 
 
 def _decorated(text: polars.Series) -> _WrittenForm | None:
-    """Numbers with a currency, a unit, groups of thousands or a decimal comma."""
+    """Infer the notation of numbers with a currency, a unit, groups of thousands or a decimal comma; None if there is none."""
     import polars as pl
 
     parts = of_forms.parts_of_numbers(text)
@@ -206,7 +208,7 @@ def _decorated(text: polars.Series) -> _WrittenForm | None:
         return None
     grouped = present["body"].str.contains(r"[ ']")
     if grouped.any() and bool((present["body"].filter(grouped).str.contains(r"^[0-9]{3}[ '][0-9]{3}(?:[ '][0-9]{3})*$")).all()):
-        return None  # 555 123 456 is rather the number of a telephone
+        return None  # 555 123 456 is more likely a telephone number
     units, currencies = (sorted({unit for unit in present[name].unique() if unit}) for name in ("unit", "before"))
     money = currencies + [unit for unit in units if re.fullmatch(r"[A-Z]{3}", unit) or _is_sign_of_money(unit)]
     plain_units = [unit for unit in units if unit not in money]
@@ -216,16 +218,16 @@ def _decorated(text: polars.Series) -> _WrittenForm | None:
     form = Form(is_decorated=True, decimal="," if is_comma else ".", are_multiples=multiples)
     why = [f"written with {' and '.join(map(repr, [*dict.fromkeys(money), *plain_units]))}"] if money or plain_units else []
     if is_comma:
-        why.append("a comma before the decimals")
+        why.append("a decimal comma")
     if present["body"].str.contains(r"[ ']|,[0-9]{3}[.,]|\.[0-9]{3}[.,]").any() or (
         not is_comma and present["body"].str.contains(",").any()
     ):
-        why.append("thousands in groups")
+        why.append("groups of thousands")
     if plain_units == ["%"]:
         bare = present.filter(present["unit"] == "")["body"].str.replace(",", ".").cast(pl.Float64, strict=False)
         if len(bare) and bool((bare <= 1).all()):
             form = replace(form, percent=0.01)
-            why.append("12 % is read as 0.12, as others are written as shares")
+            why.append("12 % is read as 0.12, because other values are written as shares")
         else:
             why.append("read in percent")
     return _WrittenForm(form, "number", "; ".join(why) or "numbers", True, f"number:{'point' if is_comma else 'comma'}")

@@ -211,7 +211,7 @@ def verifier_facts(verifier: Verified, answers: int | None) -> tuple[tuple[str, 
         except NotApplicable as why:
             notes.append(f"The share of wrong labels at which verification breaks down is not known: it {why}.")
         else:
-            law = "1/(1 + ψ/φ)" if answers == 2 else f"(K − 1)φ/((K − 1)φ + ψ), K = {answers}, wrong answers alike"
+            law = "1/(1 + ψ/φ)" if answers == 2 else f"(K − 1)φ/((K − 1)φ + ψ), K = {answers}, all wrong answers equally likely"
             notes.append(f"Selection no longer helps if more than {_interval(breakdown)} of the labels are wrong ({law}).")
             facts["breakdown"] = _plain(breakdown)
     return tuple(notes), facts

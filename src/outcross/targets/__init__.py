@@ -1,9 +1,9 @@
-"""The tools that a result can be handed to (`outcross export RESULT --to NAME`).
+"""The targets of exports: tools that can read a result (`outcross export RESULT --to NAME`).
 
-A target is a recipe. `takes` names the kinds of results that it takes: a `model` of a run, or a whole `run`, `audit`, `mix` or `reproduction`. `files(handed, place, out)`
-returns the files of the folder that its tool reads, by name: what each holds, or a file to copy. A target whose tool writes files by itself lets it write
-into `place`, an empty folder, and `out` is where the files will lie. The name by which the tool knows the folder comes last. It raises BadInput
-where the tool can do nothing with what it was handed, or where it is not installed. The verb writes the folder, whole or not at all.
+A target is a recipe. `takes` names the kinds of results that it accepts: a `model` of a run, or a whole `run`, `audit`, `mix` or `reproduction`.
+`files(handed, place, out)` returns the files of the folder that the tool reads, by name: the content of each, or the path of a file to copy. If the tool
+writes its files itself, it writes into the empty folder `place`. `out` is the final folder of the files. The file by which the tool recognises the folder
+comes last. `files` raises BadInput if the tool cannot use the result, or is not installed. The verb writes the whole folder or nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from outcross.recipe import Family
 
 
 class Target:
-    """A tool, and how a result is written for it."""
+    """A tool, and the way in which a result is written for it."""
 
     takes: ClassVar[tuple[str, ...]] = ()
-    """Of `model`, `run`, `audit`, `mix` and `reproduction` those that the tool can do something with."""
+    """The kinds of results that the tool accepts, out of `model`, `run`, `audit`, `mix` and `reproduction`."""
 
     def files(self, handed: Any, place: Path, out: Path) -> Mapping[str, Any]:
         raise NotImplementedError
@@ -38,4 +38,4 @@ TARGETS: Family = Family(
     }
 )
 TRACKERS = ("mlflow", "tensorboard", "wandb", "trackio")
-"""The targets that can take a run while it goes on (`outcross run SPEC --track NAME`)."""
+"""The targets that can follow a run in progress (`outcross run SPEC --track NAME`)."""

@@ -14,7 +14,7 @@ from outcross.wording import amount
 
 @recipe
 class Croissant(Target):
-    """Croissant 1.1 (MLCommons): the tables as Parquet, and croissant.json that describes every column of them, with the SHA-256 of each file."""
+    """Croissant 1.1 (MLCommons): the tables as Parquet, and a croissant.json that describes all their columns, with the SHA-256 of each file."""
 
     takes = ("run", "audit")
 
@@ -50,7 +50,7 @@ def _parquet(table: Any) -> bytes:
 
 
 def _records(name: str, table: Any) -> dict[str, Any]:
-    """A table: a field a column."""
+    """Return the description of a table, with one field per column."""
     fields = [
         terms.field(name, number, column, dtype, {"fileObject": {"@id": f"{name}.parquet"}, "extract": {"column": column}})
         for number, (column, dtype) in enumerate(table.schema.items())

@@ -9,7 +9,7 @@ from outcross.targets import Target
 
 @recipe
 class Csv(Target):
-    """Tables as CSV in UTF-8: of a run its readings, texts, profile and closed forms; of an audit its checks; of a mix its rows; of a reproduction its comparisons. An empty field is a missing value."""
+    """Tables as CSV in UTF-8: the readings, texts, profile and closed forms of a run, the checks of an audit, the rows of a mix, or the comparisons of a reproduction. An empty field is a missing value."""
 
     takes = ("run", "audit", "mix", "reproduction")
 
@@ -18,7 +18,7 @@ class Csv(Target):
 
 
 def flat(table: Any) -> Any:
-    """A table with lists and records as JSON, which CSV has no other place for."""
+    """Return a table with its lists and records as JSON text, since CSV has no nested values."""
     import json
 
     import polars as pl

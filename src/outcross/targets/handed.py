@@ -1,4 +1,4 @@
-"""A whole result as targets take it: the runs of a tracker with their numbers, and tables."""
+"""A whole result in the form that targets accept: the runs of a tracker with their numbers, and tables."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 from outcross.estimate import Reading
 
 LONGEST = 240
-"""Characters of the name of a metric; MLflow takes 250, and `_high` may follow."""
+"""The maximum number of characters of the name of a metric. MLflow accepts 250, and `_high` may be appended."""
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """One run of a tracker: an arm with a seed, a set of data that was audited, or a claim."""
+    """One run of a tracker: an arm with a seed, an audited data set, or a claim."""
 
     name: str
     group: str
-    """The arm; seeds of an arm share it."""
+    """The arm, which all its seeds share."""
     settings: Mapping[str, Any]
     """Every setting by its dotted key."""
     varied: tuple[str, ...] = ()
-    """Keys of the settings in which the arms differ."""
+    """The keys of the settings in which the arms differ."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +36,17 @@ class Handed:
     """`run`, `audit`, `mix` or `reproduction`."""
     name: str
     tables: Mapping[str, Any]
-    """Polars frames by name; the chief one comes first."""
+    """The polars frames by name, the main frame first."""
     points: Mapping[Series, Iterable[tuple[int, Mapping[str, float]]]] = field(default_factory=dict)
-    """Of each series its steps in order: generations of a run, and 0 for an audited set. The numbers go by the names of their metrics."""
+    """The steps of each series, in order, with their numbers by the names of metrics. Steps are the generations of a run, or 0 for an audited set."""
     report: Callable[[Path], Path] | None = None
-    """Writes the page of the result into a file."""
+    """Writes the page of the result to a file."""
     description: str = ""
-    """What it is, in a sentence."""
+    """The description of the result, in a sentence."""
 
 
 def metrics(readings: Iterable[Reading]) -> dict[str, float]:
-    """The numbers of readings by the names of their metrics, each with the ends of its interval under `NAME_low` and `NAME_high`.
+    """Return the numbers of readings by the names of their metrics, each with the ends of its interval under `NAME_low` and `NAME_high`.
 
     Readings that do not apply have no number and are left out.
 
@@ -63,16 +63,16 @@ def metrics(readings: Iterable[Reading]) -> dict[str, float]:
 
 
 def with_ends(name: str, value: float, low: float | None, high: float | None) -> dict[str, float]:
-    """A number and the ends of its interval, where it has one, by the names of their metrics."""
+    """Return a number and the ends of its interval, if it has one, by the names of their metrics."""
     ends = {} if low is None or high is None else {f"{name}_low": low, f"{name}_high": high}
     return {name: value} | ends
 
 
 def metric_name(measure: str, column: str = "", at: str = "", group: str = "") -> str:
-    """The name of a metric: the measure, then the column, the place and the group where it has them. It depends on its own reading alone.
+    """Return the name of a metric: the measure, then the column, the place and the group if it has them. It depends only on its own reading.
 
-    Trackers take letters, digits, spaces and `_ - . : /`. `%` is written out, any other sign becomes `_`; then a digest of the whole name follows,
-    so that two readings never share a name.
+    Trackers accept letters, digits, spaces and `_ - . : /`. `%` is written as a word, and any other character becomes `_`. In the latter case a digest of
+    the whole name is appended, so that two readings never share a name.
 
     >>> metric_name("group_spread", "age", "upper 1 %", "sex: Female")
     'group_spread/column age/at upper 1 percent/group sex: Female'
@@ -86,7 +86,7 @@ def metric_name(measure: str, column: str = "", at: str = "", group: str = "") -
 
 
 def plain_name(text: str) -> str:
-    """A name of the signs that every tracker takes, the same text always giving the same name and another text another one.
+    """Return a name made of the characters that every tracker accepts. Equal texts give equal names, and different texts give different names.
 
     >>> plain_name("a/b"), plain_name("50 %")
     ('a_b-c14cdd', '50 percent')
@@ -102,6 +102,6 @@ def _marked(short: str, whole: str) -> str:
 
 
 def folder_name(text: str) -> str:
-    """A name as that of a folder: no separator, no colon, and short."""
+    """Return a name that is valid for a folder: without separators and colons, and short."""
     plain = re.sub(r"[^\w=.,+ -]", "_", text)[:100]
     return plain if plain == text and not plain.startswith(".") else _marked(f"_{plain}" if plain.startswith(".") else plain, text)

@@ -16,12 +16,12 @@ from outcross.targets.tracker import Log, Tracker
 
 Item = TypeVar("Item")
 METRICS, PARAMETERS, LONGEST = 1000, 100, 6000
-"""Metrics and parameters of one request, and characters of a parameter: what MLflow takes."""
+"""The limits of MLflow: metrics and parameters of one request, and characters of a parameter."""
 
 
 @recipe
 class Mlflow(Tracker):
-    """MLflow: a SQLite store with an experiment and a run for every arm and seed, its page as an artefact. `mlflow ui --backend-store-uri sqlite:///FOLDER/mlflow.db` opens it."""
+    """MLflow: a SQLite store with one experiment, which has a run for every arm and seed, with the report as an artefact. `mlflow ui --backend-store-uri sqlite:///FOLDER/mlflow.db` opens it."""
 
     def opened(self, folder, project, out):
         return MlflowStore(folder, project, out)
@@ -33,7 +33,7 @@ class MlflowStore(Log):
     def __init__(self, folder: Path, project: str, out: Path):
         if odd := next((sign for sign in "?#%" if sign in f"{folder.absolute()}{out.absolute()}"), ""):
             raise BadInput(
-                f"{out} has {odd!r} in its path, which MLflow cannot have in the address of a store; choose another folder"
+                f"the path {out} contains {odd!r}, which MLflow does not allow in the address of a store; choose another folder"
             )
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
         try:
@@ -42,7 +42,7 @@ class MlflowStore(Log):
             from mlflow.tracking import MlflowClient  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise missing_extra(error.name or "mlflow", "mlflow") from None
-        for name in ("mlflow", "alembic"):  # they say how they make their tables
+        for name in ("mlflow", "alembic"):  # they log how they create their tables
             logging.getLogger(name).setLevel(logging.WARNING)
         address = f"sqlite:///{folder.absolute() / 'mlflow.db'}"
         self.folder, self.out = folder.absolute(), out.absolute()
@@ -51,8 +51,8 @@ class MlflowStore(Log):
         self.open: dict[Series, str] = {}
 
     def _experiment(self, project: str) -> str:
-        """The experiment of a project, without a run. A server may have the store open, so that runs which are written again are deleted as MLflow does it,
-        and not with the file."""
+        """Return the id of the experiment of a project, without runs. A server may have the store open. Therefore earlier runs are deleted through MLflow,
+        and not together with the file."""
         there = self.client.get_experiment_by_name(project)
         if there is None:
             return self.client.create_experiment(project, artifact_location=str(self.out / "artifacts"))
@@ -80,7 +80,7 @@ class MlflowStore(Log):
 
     def end(self, series: Series, report: Path | None) -> None:
         run = self.open.pop(series)
-        if report is not None:  # what MLflow's own copy would do, were the folder at its place already
+        if report is not None:  # MLflow itself would copy the file to the final folder, which does not exist yet
             place = Path(url2pathname(str(self.client.get_run(run).info.artifact_uri).removeprefix("file://")))
             artefacts = self.folder / place.relative_to(self.out)
             artefacts.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from outcross.targets import Target
 
 @recipe
 class Parquet(Target):
-    """Tables as Parquet: of a run its readings, texts, profile and closed forms; of an audit its checks; of a mix its rows; of a reproduction its comparisons."""
+    """Tables as Parquet: the readings, texts, profile and closed forms of a run, the checks of an audit, the rows of a mix, or the comparisons of a reproduction."""
 
     takes = ("run", "audit", "mix", "reproduction")
 

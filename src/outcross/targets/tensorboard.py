@@ -13,7 +13,7 @@ from outcross.targets.tracker import Log, Tracker
 
 @recipe
 class Tensorboard(Tracker):
-    """TensorBoard: event files, a folder for every arm and seed, with scalars (in single precision) and the settings as hyperparameters."""
+    """TensorBoard: event files, with a folder for every arm and seed, scalars in single precision, and the settings as hyperparameters."""
 
     owns = ("*/events.out.tfevents.*",)
 

@@ -1,4 +1,4 @@
-"""What all trackers share: a folder is opened, runs are begun in it, and their numbers are logged step by step."""
+"""The common part of all trackers: a folder is opened, runs are started in it, and their numbers are logged step by step."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from outcross.targets.handed import Handed, Series
 
 
 class Log(AbstractContextManager):
-    """The open folder of a tracker. Leaving it ends every run that was begun."""
+    """The open folder of a tracker, as a context manager that ends every open run on exit."""
 
     @abstractmethod
     def begin(self, series: Series) -> None:
-        """Begin a run with its settings."""
+        """Start a run with its settings."""
 
     @abstractmethod
     def add(self, series: Series, step: int, numbers: Mapping[str, float]) -> None:
-        """Log the numbers of one step; they reach the disk before it returns, so that who watches sees them."""
+        """Log the numbers of one step. They are on disk when the method returns, so that an observer sees them."""
 
     @abstractmethod
     def end(self, series: Series, report: Path | None) -> None:
-        """End a run. The page goes with it, where the tool takes files."""
+        """End a run, and add the page to it if the tool accepts files."""
 
 
 class Tracker(Target):
-    """A tracker of experiments: a run in it for every arm and seed, settings as its parameters, readings as metrics with the generation as step."""
+    """A tracker of experiments, with a run for every arm and seed, settings as parameters, and readings as metrics with the generation as step."""
 
     takes: ClassVar[tuple[str, ...]] = ("run", "audit", "reproduction")
     owns: ClassVar[tuple[str, ...]] = ()
-    """Patterns of the files and folders that the tool makes at the top of its folder."""
+    """Patterns of the files and folders that the tool creates at the top of its folder."""
 
     @abstractmethod
     def opened(self, folder: Path, project: str, out: Path) -> Log:
-        """The folder, opened for the runs of a project. `out` is where the folder will lie. BadInput where the tool is not installed."""
+        """Open the folder for the runs of a project. `out` is the final folder. Raises BadInput if the tool is not installed."""
 
     def files(self, handed: Handed, place: Path, out: Path) -> Mapping[str, Any]:
         report = None if handed.report is None else handed.report(place / "report.html")
@@ -59,11 +59,11 @@ class Tracker(Target):
             }
 
     def keeps(self, path: Path) -> bool:
-        """Whether a file that the tool made belongs to what is handed out; links and the tool's own notes on its work do not."""
+        """Whether a file of the tool belongs to the export. The tool's lock files and logs do not."""
         return path.name != ".lock" and path.suffix not in (".lock", ".log")
 
     def cleared(self, folder: Path) -> None:
-        """Remove what the tool made in its folder."""
+        """Remove the files and folders that the tool created in its folder."""
         for pattern in self.owns:
             for path in folder.glob(pattern):
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -71,14 +71,14 @@ class Tracker(Target):
 
 @contextmanager
 def complaining(name: str, folder: Path) -> Iterator[None]:
-    """An error of the tool's own in one line."""
+    """Turn an error of the tool into a MachineGaveOut with one line."""
     try:
         yield
     except (OutcrossError, KeyboardInterrupt, MemoryError):
         raise
     except OSError as error:
         raise MachineGaveOut(
-            f"{folder} could not be written for {name}: {error.strerror or first_words(error)}; make room or choose another folder"
+            f"{folder} could not be written for {name}: {error.strerror or first_words(error)}; free space or choose another folder"
         ) from None
     except Exception as error:
         raise MachineGaveOut(f"{name} could not write {folder}: {type(error).__name__}: {first_words(error)}") from None

@@ -14,7 +14,7 @@ from outcross.targets.tracker import Log, Tracker
 
 @recipe
 class Trackio(Tracker):
-    """trackio: its SQLite database, a project with a run for every arm and seed. `TRACKIO_DIR=FOLDER trackio show` opens it."""
+    """trackio: a SQLite database with one project, which has a run for every arm and seed. `TRACKIO_DIR=FOLDER trackio show` opens it."""
 
     owns = ("*.db", "*.db-wal", "*.db-shm", "*.lock", "media", "report.html")
 
@@ -33,7 +33,7 @@ class Database(Log):
 
     @contextmanager
     def _pointed(self) -> Iterator[type]:
-        """trackio's own storage, which meanwhile keeps its databases in this folder: it reads the variable TRACKIO_DIR as it is loaded, and never again."""
+        """Yield trackio's storage with its databases in this folder. trackio reads the variable TRACKIO_DIR only on import, so that its modules are changed."""
         os.environ.setdefault("TRACKIO_DIR", str(self.folder))
         try:
             from trackio import sqlite_storage, utils
@@ -73,4 +73,4 @@ class Database(Log):
             shutil.copyfile(report, self.folder / "report.html")
 
     def __exit__(self, *error: object) -> None:
-        """Nothing is left open: trackio closes its database after every step."""
+        """Do nothing, since trackio closes its database after every step."""

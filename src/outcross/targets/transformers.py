@@ -8,7 +8,7 @@ from outcross.targets import Target
 
 @recipe
 class Transformers(Target):
-    """The library `transformers`: weights as safetensors, a configuration, a tokenizer with the same ids, and a model card."""
+    """A model folder for the library `transformers`: weights as safetensors, a configuration, a tokenizer with the same ids, and a model card."""
 
     takes = ("model",)
 
@@ -17,6 +17,6 @@ class Transformers(Target):
         if "transformers" not in learner.exports:
             able = [name for name in LEARNERS if "transformers" in member(LEARNERS, name, "learner").exports]
             raise BadInput(
-                f"{kind(learner)} makes no model that transformers can load; export a run whose learner is {' or '.join(able)}"
+                f"the learner {kind(learner)} gives a model that transformers cannot load; export a run whose learner is {' or '.join(able)}"
             )
         return {"README.md": chosen.card, **learner.as_transformers(chosen.folder)}

@@ -16,7 +16,7 @@ from outcross.targets.tracker import Log, Tracker
 
 @recipe
 class Wandb(Tracker):
-    """Weights & Biases, offline: a run for every arm and seed, grouped by arm, its page as a file. `wandb sync FOLDER/wandb/offline-run-*` uploads them when you say so."""
+    """Weights & Biases, offline: a run for every arm and seed, grouped by arm, with the report as a file. The command `wandb sync FOLDER/wandb/offline-run-*` uploads the runs."""
 
     owns = ("wandb",)
 
@@ -28,11 +28,11 @@ class Wandb(Tracker):
 
 
 USED: Counter[str] = Counter()
-"""How often this process has begun a run of W&B, by its name."""
+"""How often this process has started each run of W&B, by the digest of its name."""
 
 
 class OfflineRuns(Log):
-    """A folder with runs of W&B that nobody has uploaded."""
+    """A folder with offline runs of W&B."""
 
     def __init__(self, folder: Path, project: str):
         os.environ.update(WANDB_ERROR_REPORTING="false", WANDB_SILENT="true")
@@ -66,8 +66,8 @@ class OfflineRuns(Log):
         )
 
     def _identity(self, series: Series) -> str:
-        """The name by which W&B knows a run: the same for what is written again after a stop, so that it is no second run there. In one process W&B takes
-        such a name once."""
+        """Return the id of a run in W&B. A run that is written again after a stop has the same id, so that W&B does not show it twice. Within one process
+        W&B accepts an id only once, so that a number is appended."""
         digest = hashlib.sha256(f"{self.project}\0{series.name}".encode()).hexdigest()[:16]
         USED[digest] += 1
         return digest if USED[digest] == 1 else f"{digest}-{USED[digest]}"
@@ -79,7 +79,7 @@ class OfflineRuns(Log):
         run = self.open.pop(series)
         if report is not None:
             place = Path(run.dir)
-            shutil.copyfile(report, place / "report.html")  # W&B itself would leave a link to it there
+            shutil.copyfile(report, place / "report.html")  # W&B itself would create only a link
             run.save(str(place / "report.html"), base_path=str(place), policy="now")
         run.finish()
 

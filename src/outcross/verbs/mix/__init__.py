@@ -1,1 +1,1 @@
-"""Build a training set out of human and synthetic pools."""
+"""The verb `mix`: build a training set out of human and synthetic pools."""

@@ -1,4 +1,4 @@
-"""What a mix file says of targets and weights, as checked values."""
+"""The targets and weights of a mix file, as checked values."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from outcross.recipe import exactly, kind, nearest, read, recipe
 
 Among = Literal["human", "synthetic"]
 LEAST_TEXT = 100
-"""Words and signs of a text below which its n-grams say too little (Xie et al., NeurIPS 2023)."""
+"""The number of words and punctuation marks below which the n-grams of a text carry too little information (Xie et al., NeurIPS 2023)."""
 
 
 @recipe
 class Between:
-    """Bounds of a share."""
+    """The bounds of a share, in [0, 1]."""
 
     at_least: Annotated[float, Field(ge=0, le=1)] | None = None
     at_most: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -55,20 +55,20 @@ def _shares(value: object) -> dict[str, float | Between]:
 
 @recipe
 class GroupTarget:
-    """Shares by the values of a column."""
+    """A target for the shares of the values of a column."""
 
     column: str
     """A column of the pools, or one of _origin, _model, _generation, _source, _prompt."""
     shares: Annotated[dict[str, float | Between], PlainValidator(_shares)] = field(default_factory=dict)
-    """The share of each value, exact, or between bounds. What is left of 1 goes to all other values as they come."""
+    """The share of each value: exact, or between bounds. The rest goes to all other values in their natural proportions."""
     parity: bool = False
-    """Every value has the same share; rows without a value are not drawn."""
+    """Give every value the same share. Rows without a value are not drawn."""
     among: Among | None = None
-    """The rows of which these are shares: those that people wrote, or all others. All rows if left out."""
+    """The rows that the shares refer to: those that people wrote (human), or all others (synthetic). All rows if left out."""
 
     def __post_init__(self):
         if self.parity == bool(self.shares):
-            raise BadInput(f"a target of {self.column!r} needs shares or parity: true, and not both")
+            raise BadInput(f"a target of {self.column!r} needs either shares or parity: true; write one of them")
         fixed = sum(exact(share) for share in self.shares.values() if not isinstance(share, Between))
         floors = sum(exact(share.at_least) for share in self.shares.values() if isinstance(share, Between) and share.at_least)
         if fixed + floors > 1:
@@ -93,33 +93,33 @@ class GroupTarget:
 
 
 def attribute_of(value: object) -> Any:
-    """An attribute by its name, with its settings, one that is learned from labels, or in Python a function. BadInput where it is none."""
+    """Read an attribute: its name, a mapping with its settings, an attribute learned from labels, or in Python a function. Raises BadInput for others."""
     if isinstance(value, GivenAttribute):
         return value
     if callable(value) and not is_dataclass(value) and not isinstance(value, type):
         return GivenAttribute(getattr(value, "__qualname__", type(value).__name__), value)
     every = ATTRIBUTES | LEARNED
     if isinstance(value, str) and not every.may_have(value):
-        raise BadInput(f"{value!r} is no attribute{nearest(value, every)}; it must be one of {', '.join(every)}")
+        raise BadInput(f"{value!r} is not an attribute{nearest(value, every)}; write one of {', '.join(every)}")
     return read(every, value, "attribute")
 
 
 @recipe
 class NumberTarget:
-    """Bounds or a mean of a number: of a column, or of an attribute of the texts."""
+    """A target for the bounds or the mean of a number, from a column or from an attribute of the texts."""
 
     column: str | None = None
-    """The column that holds the number; beside an attribute the column of its texts."""
+    """The column that contains the number. With an attribute, the column that contains its texts."""
     attribute: Annotated[Any, PlainValidator(lambda value: None if value is None else attribute_of(value))] = None
-    """The attribute of the texts that gives the number; left out where the column holds the number."""
+    """The attribute of the texts that gives the number. Leave it out if a column contains the number."""
     at_least: Annotated[float | None, BeforeValidator(_number)] = None
-    """Rows below are not drawn."""
+    """Rows with a lower number are not drawn."""
     at_most: Annotated[float | None, BeforeValidator(_number)] = None
-    """Rows above are not drawn."""
+    """Rows with a higher number are not drawn."""
     mean: Annotated[float | None, BeforeValidator(_number)] = None
-    """The mean over the rows that are drawn."""
+    """The mean over the drawn rows."""
     failures: Annotated[Annotated[float, Field(ge=0, le=1)], BeforeValidator(_number)] = 0.1
-    """Fraction of all rows that may have no such number; of more nothing is mixed."""
+    """The maximum fraction of all rows that may lack the number, in [0, 1]. If more lack it, the mix is refused."""
 
     def __post_init__(self):
         if self.at_least is None and self.at_most is None and self.mean is None:
@@ -132,7 +132,7 @@ class NumberTarget:
 
     @property
     def quantity(self) -> str:
-        """What the number is, in words."""
+        """The name of the number, in words."""
         if self.attribute is None:
             return str(self.column)
         if isinstance(self.attribute, GivenAttribute):
@@ -147,38 +147,40 @@ class NumberTarget:
 
 @recipe
 class LikeTarget:
-    """Rows that are distributed as those of another file are."""
+    """A target for rows with the same distribution as the rows of another file."""
 
     like: str
-    """A table of the target's rows."""
+    """The file with the rows to resemble."""
     method: Literal["dsir", "ulsif"] = "dsir"
-    """dsir: by hashed n-grams of the text; ulsif: by a ratio of densities of numbers."""
+    """dsir: by hashed n-grams of the text; ulsif: by the density ratio of numeric columns."""
     column: str | None = None
-    """The column of text, for dsir; the text of the mix if left out."""
+    """The text column, for dsir; the text column of the mix if left out."""
     columns: Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)] = ()
-    """The columns of numbers, for ulsif."""
+    """The numeric columns, for ulsif."""
     shortest: Annotated[int, Field(ge=0)] = LEAST_TEXT
-    """Texts of fewer words and signs are not drawn (dsir)."""
+    """Texts with fewer words and punctuation marks are not drawn (dsir)."""
 
     def __post_init__(self):
         if self.method == "ulsif" and not self.columns:
-            raise BadInput(f"a target like {self.like} by ulsif needs columns of numbers; write columns: [age, income]")
+            raise BadInput(f"the target like {self.like} with method ulsif needs numeric columns; write columns: [age, income]")
         if self.method == "dsir" and self.columns:
-            raise BadInput(f"a target like {self.like} by dsir compares one column of text; write column: text, or method: ulsif")
+            raise BadInput(
+                f"the target like {self.like} with method dsir compares one text column; write column: text, or method: ulsif"
+            )
 
     @property
     def name(self) -> str:
-        return f"likeness to {self.like} ({self.method})"
+        return f"similarity to {self.like} ({self.method})"
 
 
 @recipe
 class NeedTarget:
-    """More rows of the regions and groups that an audit found too few of."""
+    """A target for more rows of the regions and groups of which an audit found too few."""
 
     need: str
-    """The needs.yaml of an audit, or the folder that it lies in."""
+    """The needs.yaml of an audit, or the folder that contains it."""
     rows: Annotated[int, Field(ge=1)] | None = None
-    """How many rows are spent on it at most; as many as the audit said are missing if left out."""
+    """The maximum number of rows to use for it; the number that the audit reported as missing if left out."""
 
     @property
     def name(self) -> str:
@@ -192,7 +194,7 @@ def _target(value: object) -> Target:
     if isinstance(value, Target):
         return value
     if not isinstance(value, Mapping):
-        raise BadInput(f"a target must be a mapping as {{column: sex, shares: {{male: 0.5, female: 0.5}}}}, got {value!r:.80}")
+        raise BadInput(f"a target must be a mapping, as in {{column: sex, shares: {{male: 0.5, female: 0.5}}}}, got {value!r:.80}")
     given = {str(key): inner for key, inner in value.items()}
     for key, cls in (("need", NeedTarget), ("like", LikeTarget), ("attribute", NumberTarget)):
         if key in given:
@@ -204,7 +206,7 @@ def _target(value: object) -> Target:
 
 
 def targets_of(value: object) -> tuple[Target, ...]:
-    """A list of targets. BadInput where two contradict each other by what they say."""
+    """Read a list of targets. Raises BadInput if two targets are about the same column or number."""
     if value is None:
         return ()
     if not isinstance(value, list | tuple):
@@ -217,7 +219,7 @@ def targets_of(value: object) -> tuple[Target, ...]:
 
 
 def without_paths(target: Target) -> Target:
-    """A target without where its files lie; what they hold stands for that in the key of a step."""
+    """Return the target without the paths of its files. In a step key, the digests of their content stand in place of the paths."""
     if isinstance(target, LikeTarget):
         return replace(target, like="like")
     if isinstance(target, NeedTarget):
@@ -229,7 +231,7 @@ def without_paths(target: Target) -> Target:
 
 
 def paths_of(target: Target) -> tuple[str, ...]:
-    """The files that a target reads."""
+    """Return the paths that a target reads."""
     if isinstance(target, LikeTarget):
         return (target.like,)
     if isinstance(target, NeedTarget):
@@ -238,7 +240,7 @@ def paths_of(target: Target) -> tuple[str, ...]:
 
 
 def files_of_target(target: Target) -> list[Path]:
-    """Every file that a target reads. BadInput where there is none."""
+    """Return every file that a target reads. Raises BadInput if there is no such file."""
     if isinstance(target, NeedTarget):
         return [needs_place(target)]
     return (
@@ -249,17 +251,17 @@ def files_of_target(target: Target) -> list[Path]:
 
 
 def needs_place(target: NeedTarget) -> Path:
-    """The needs.yaml itself, or that in the folder of an audit."""
+    """Return the path of the needs.yaml: the given file, or the one in the given folder of an audit."""
     place = Path(target.need)
     return place / "needs.yaml" if place.is_dir() else place
 
 
 def weights_of(value: object) -> str | dict[str, float] | None:
-    """`golden`, or a weight for each pool."""
+    """Read the setting `weights`: `golden`, or a weight for each pool."""
     if value is None or value == "golden":
         return value  # pyright: ignore[reportReturnType]
     if not isinstance(value, Mapping):
-        raise BadInput(f"weights must be golden, or a mapping from pools to weights as {{gpt: 0.5}}, got {value!r:.80}")
+        raise BadInput(f"weights must be golden, or a mapping from pools to weights, as in {{gpt: 0.5}}, got {value!r:.80}")
     weights: dict[str, float] = {}
     for name, weight in value.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:

@@ -1,4 +1,4 @@
-"""The function `mix`: from a question to a training set."""
+"""The function `mix`, which turns a question into a training set."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from outcross.verbs.mix.work import Mixing
 
 
 def mixed(question: MixQuestion) -> Mix:
-    """The mix that a question asks for: written where it names a folder, else drawn when its rows are asked for.
+    """Return the requested mix. If the question names a folder the mix is written; otherwise its rows are drawn on first use.
 
-    Raises BadInput, before anything is written, where the request cannot be had; it says which are the nearest that can.
+    Raises BadInput, before anything is written, if the request is impossible. The message names the nearest possible requests.
     """
     own_parts.load(question.imports)
     with own_parts.beside(question.spec), own_parts.blaming():
@@ -32,7 +32,7 @@ def mixed(question: MixQuestion) -> Mix:
         if function is not None:
             own_parts.check_function(function)
     if question.plan and question.out is not None and asked.search is None:
-        raise BadInput("--plan writes nothing; leave out --out, or leave out --plan")
+        raise BadInput("--plan writes nothing, and --out names a folder to write; leave out one of them")
     check_workers(question.workers)
     mixing = Mixing(asked, data, question.plan, Where(question.workers or 1, question.ray))
     mix = Mix(mixing if asked.search is None else _with_shares(mixing, question), is_plan=question.plan)
@@ -44,7 +44,7 @@ def mixed(question: MixQuestion) -> Mix:
 
 
 def _with_shares(mixing: Mixing, question: MixQuestion) -> Mixing:
-    """A mix with the shares that a search finds. What it tries is kept in the folder of the mix, where one is named, also for a plan."""
+    """Return the mix with the shares that a search finds. Its trials are stored in the folder of the mix, if one is named, also for a plan."""
     from outcross.verbs.mix.search import searched
 
     if question.out is None:
@@ -55,15 +55,15 @@ def _with_shares(mixing: Mixing, question: MixQuestion) -> Mixing:
 
 
 SETTINGS = tuple(field.name for field in fields(MixRecipe))
-"""What a mix file says; in Python each may be given by name."""
+"""The keys of a mix file. In Python each may be given as a keyword."""
 
 
 def mix(spec: Any = None, **keywords: Any) -> Mix:
-    """A training set out of human and synthetic pools, with the origin of every row.
+    """Build a training set out of human and synthetic pools, with the origin of every row.
 
-    `spec` is a mix file or a mapping of what one says; or what it says is given by name: `pools=`, `rows=`, `human_share=`, `max_repeats=`,
-    `order=`, `seed=` … A pool's `data` may be a frame, a Hugging Face dataset or a list of records in the place of its `path`. With `out` the mix
-    is written into that folder. Raises BadInput where it cannot be had, with the nearest requests that can.
+    `spec` is a mix file, or a mapping with the same keys. The keys may also be given as keywords: `pools=`, `rows=`, `human_share=`,
+    `max_repeats=`, `order=`, `seed=` … In place of its `path`, a pool may have `data`: a frame, a Hugging Face dataset or a list of records. With
+    `out` the mix is written into that folder. Raises BadInput if the request is impossible, with the nearest possible requests.
 
     >>> human, model = {"text": ["a", "b", "c"]}, {"text": ["d", "e", "f", "g", "h", "i", "j"]}
     >>> pools = [{"name": "human", "data": human, "origin": "human"}, {"name": "gpt", "data": model, "origin": {"model": "gpt-x"}}]
@@ -78,7 +78,7 @@ def mix(spec: Any = None, **keywords: Any) -> Mix:
         if word not in known:
             raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
     if settings and spec is not None and not isinstance(spec, Mapping):
-        raise BadInput(f"{spec} says what is to be mixed, and so does {next(iter(settings))}=; give one of them")
+        raise BadInput(f"the mix file {spec} and the keyword {next(iter(settings))}= both describe the mix; give only one of them")
     if spec is None and not settings:
         raise BadInput("mix needs pools; write mix(pools=[…], rows=…), or name a mix file")
     question = MixQuestion(settings if spec is None else {**spec, **settings} if settings else spec, **asked)
@@ -90,9 +90,9 @@ mix.__signature__ = inspect.signature(MixQuestion)  # type: ignore[attr-defined]
 
 
 def for_command(question: MixQuestion) -> Mix:
-    """The mix of a command, which needs a folder, or writes nothing. BadInput where it has neither."""
+    """Return the mix of a command. Raises BadInput unless the command has --out or --plan."""
     if question.out is None and not question.plan:
-        raise BadInput("mix needs a folder to write; pass --out DIR, or --plan to write nothing")
+        raise BadInput("mix needs a folder to write to; pass --out DIR, or --plan to write nothing")
     if question.out is not None and Path(question.out).resolve() == Path(str(question.spec)).resolve():
         raise BadInput(f"--out {question.out} is the mix file; name a folder")
     return mixed(question)

@@ -1,7 +1,7 @@
-"""A mix whose files are read by several processes, or by the machines of a cluster: each reads whole files, and the bytes are the same.
+"""A mix whose files are read by several processes, or by the machines of a cluster. Each reads whole files, and the result has the same bytes.
 
-What is known of a row (digest, label, amounts) is found file by file and joined in the order of the files. The rows that are drawn of a file are put aside for the
-shards that they belong to; each shard is then put together here. The machines must share the folder of the mix and the paths of the pools.
+The digest, the label and the amounts of each row are computed file by file and joined in the order of the files. The drawn rows of a file are written to temporary
+files, one for each shard. This process then assembles each shard. The machines must share the folder of the mix and the paths of the pools.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from outcross.verbs.mix.rows import RowSet, Waiting, drawn_rows, wanted
 
 
 def is_apart(where: Where, pools: Sequence[OpenPool]) -> bool:
-    """Whether files are read elsewhere: several workers or a cluster are asked for, and every pool is made of files."""
+    """Whether other processes read the files: several workers or a cluster are requested, and every pool consists of files."""
     asked = where.ray is not None or where.workers > 1
     return asked and all(Path(source.name).is_file() for pool in pools for source in pool.sources)
 
 
 @dataclass(frozen=True)
 class FileOfPool:
-    """One file of a pool, as another process opens it."""
+    """One file of a pool, in a form that another process can open."""
 
     recipe: MixPool
     path: str
     schema: Schema
-    """Of the pool."""
+    """The schema of the pool."""
 
     def opened(self) -> OpenPool:
         return OpenPool(self.recipe, (from_file(Path(self.path)),), self.schema)
@@ -41,23 +41,23 @@ class FileOfPool:
 
 @dataclass(frozen=True)
 class ScanItem:
-    """A file to be scanned."""
+    """A file to scan."""
 
     number: int
     file: FileOfPool
     asked: MixRecipe
     schema: Schema
-    """Of the mix."""
+    """The schema of the mix."""
 
 
 def scan_file(item: ScanItem, emit: Emit) -> None:
-    """What is known of every row of a file."""
+    """Scan a file and emit its number with the digests, labels and amounts of its rows."""
     tokenizer = tokenizer_of(item.asked.tokenizer) if "tokens" in item.asked.counted else None
     emit((item.number, scanned(item.file.opened(), item.asked, item.schema, tokenizer)))
 
 
 def scanned_apart(pools: Sequence[OpenPool], asked: MixRecipe, schema: Schema, where: Where) -> tuple[ScannedPool, ...]:
-    """What is known of every row of every pool, each file scanned by itself. `schema` is that of the mix."""
+    """Return the scan of every pool, with each file scanned separately. `schema` is that of the mix."""
     items: list[ScanItem] = []
     for pool in pools:
         for source in pool.sources:
@@ -72,7 +72,7 @@ def scanned_apart(pools: Sequence[OpenPool], asked: MixRecipe, schema: Schema, w
 
 
 def _joined(scans: Sequence[ScannedPool], asked: MixRecipe) -> ScannedPool:
-    """The scans of the files of a pool as that of the pool."""
+    """Join the scans of the files of a pool into the scan of the pool."""
     labels = {name: label for scan in scans for name, label in zip(_names(scan), scan.labels, strict=True)}
     order = {name: place for place, name in enumerate(sorted(labels))}
     strata = [np.zeros(0, np.int32)]
@@ -93,7 +93,7 @@ def _joined(scans: Sequence[ScannedPool], asked: MixRecipe) -> ScannedPool:
 
 
 def _names(scan: ScannedPool) -> list[str]:
-    """The labels of a scan as it sorts them: as text that polars writes."""
+    """Return the labels of a scan as JSON text from polars, by which they are sorted."""
     import polars as pl
 
     if not scan.labels:
@@ -104,23 +104,24 @@ def _names(scan: ScannedPool) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class RowsItem:
-    """A file whose drawn rows are to be put aside for their shards."""
+    """A file whose drawn rows are written to temporary files for their shards."""
 
     pool: int
     """The number of its pool."""
     file: FileOfPool
     columns: tuple[str, ...]
     rows: np.ndarray
-    """The rows that are drawn of it, by their numbers in the file: (n,)."""
+    """The indices in the file of its drawn rows, (n,)."""
     at: np.ndarray
-    """The number of the draw of each: (n,)."""
+    """The number of the draw of each row, (n,)."""
     bounds: np.ndarray
-    """The draw with which each shard begins, and how many draws of the pool there are: (shards + 1,)."""
+    """The first draw of each shard, and the number of draws of the pool, (shards + 1,)."""
     aside: str
+    """The folder for the temporary files."""
 
 
 def put_rows_aside(item: RowsItem, emit: Emit) -> None:
-    """Write the drawn rows of a file into a file for each shard; tells which."""
+    """Write the drawn rows of a file into one temporary file per shard, and emit their paths."""
     waiting = Waiting(Path(item.aside))
     for rows in drawn_rows(item.file.opened(), item.rows, item.at, item.columns):
         waiting.add(item.pool, rows, item.bounds)
@@ -129,7 +130,7 @@ def put_rows_aside(item: RowsItem, emit: Emit) -> None:
 
 
 def placed_apart(rows: RowSet, skip: Sequence[bool], aside: Path, where: Where) -> dict[tuple[int, int], list[Path]]:
-    """The files of the rows that wait for each shard, of each pool, in the order of its files."""
+    """Return the temporary files with the rows for each shard and pool, in the order of the pool's files."""
     items = []
     for place, (pool, draws, bounds) in enumerate(zip(rows.pools, rows.draws.pools, rows.bounds, strict=True)):
         draws_wanted, start = wanted(bounds, skip), 0

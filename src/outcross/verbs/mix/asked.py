@@ -1,4 +1,4 @@
-"""What a mix file says, as a checked value."""
+"""The content of a mix file, as a checked value."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Author = Literal["human", "model", "edited", "translated", "unknown"]
 Unit = Literal["rows", "characters", "tokens"]
 UNITS: tuple[Unit, ...] = ("rows", "characters", "tokens")
 AUTHORS = ("human", "unknown", "edited", "translated")
-"""Origins that are one word; a model is named, as in {model: gpt-x}."""
+"""The origins that are written as one word. A model is written as a mapping, as in {model: gpt-x}."""
 MOST_POOLS = 1000
 LARGEST = 2**40
-"""Rows, characters or tokens of a mix, at most."""
+"""The maximum number of rows, characters or tokens of a mix."""
 
 
 def _paths(value: object) -> tuple[str, ...]:
-    """One path, or a list of them."""
+    """Read one path, or a list of paths."""
     given = [value] if isinstance(value, str | Path) else value
     if not isinstance(given, list | tuple) or not all(isinstance(path, str | Path) and str(path) for path in given):
         raise BadInput(f"path must be a file, a folder, a pattern, or a list of them, got {value!r:.80}")
@@ -40,14 +40,14 @@ def _names(value: object) -> object:
 
 
 def _decoding(value: object) -> object:
-    """How records were sampled, as canonical JSON."""
+    """Return the decoding settings as canonical JSON."""
     import json
 
     return json.dumps(value, sort_keys=True, ensure_ascii=False) if isinstance(value, Mapping) else value
 
 
 def _columns(value: object) -> str | tuple[str, ...]:
-    """One of two words, or the columns that are kept."""
+    """Read the setting `columns`: same, union, or a list of the columns to keep."""
     if isinstance(value, list | tuple) and value and all(isinstance(column, str) for column in value):
         return tuple(value)
     if value in ("same", "union"):
@@ -61,7 +61,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 
 @recipe
 class MixOrigin:
-    """Who wrote the records of a pool."""
+    """The origin of the records of a pool."""
 
     author: Author
     """Who wrote the records."""
@@ -70,11 +70,13 @@ class MixOrigin:
     revision: str | None = None
     """The revision of the model."""
     generation: int | None = None
-    """The generation of models in which they were written, from 0; people have none."""
+    """The generation of models that wrote them, from 0. Human records have none."""
 
     def __post_init__(self):
         if self.author == "human" and (self.model, self.revision, self.generation) != (None, None, None):
-            raise BadInput("a human origin has no model, revision or generation; write {model: NAME} for what a model wrote")
+            raise BadInput(
+                "a human origin has no model, revision or generation; write {model: NAME} for records that a model wrote"
+            )
         if self.revision is not None and self.model is None:
             raise BadInput("an origin with a revision needs its model; write {model: NAME, revision: …}")
         if self.generation is not None and self.generation < 0:
@@ -82,22 +84,22 @@ class MixOrigin:
 
     @property
     def name(self) -> str | None:
-        """The model with its revision, as the column `_model` says it."""
+        """The model with its revision, as in the column `_model`."""
         return f"{self.model}@{self.revision}" if self.revision else self.model
 
 
 def _origin(value: object) -> MixOrigin | None:
-    """`human`, `unknown`, or a mapping that names a model; None where nothing is said."""
+    """Read an origin: a word such as `human` or `unknown`, or a mapping that names a model; None if it is not given."""
     if value is None or isinstance(value, MixOrigin):
         return value
     if isinstance(value, str):
         if value not in AUTHORS:
             raise BadInput(
-                f"origin must be one of {', '.join(AUTHORS)}, or name a model as in {{model: gpt-x}}, got {value!r:.80}{nearest(value, AUTHORS)}"
+                f"origin must be one of {', '.join(AUTHORS)}, or name a model, as in {{model: gpt-x}}, got {value!r:.80}{nearest(value, AUTHORS)}"
             )
         return MixOrigin(author=value)  # pyright: ignore[reportArgumentType]
     if not isinstance(value, Mapping):
-        raise BadInput(f"origin must be a word or name a model as in {{model: gpt-x}}, got {value!r:.80}")
+        raise BadInput(f"origin must be one of {', '.join(AUTHORS)}, or name a model, as in {{model: gpt-x}}, got {value!r:.80}")
     given = {str(key): inner for key, inner in value.items()}
     if given.get("model") is not None:
         given.setdefault("author", "model")
@@ -106,36 +108,36 @@ def _origin(value: object) -> MixOrigin | None:
 
 @recipe
 class MixPool:
-    """Records that a mix draws from."""
+    """A pool: records that a mix draws from."""
 
     name: str
-    """What the pool is called in this file and in the column `_source`."""
+    """The name of the pool in this file and in the column `_source`."""
     path: Paths = ()
     """A file, a folder, a pattern, or a list of them; in Python `data` may be given instead."""
     origin: Annotated[MixOrigin | None, PlainValidator(_origin)] = None
-    """Who wrote them; where nothing is said, what their columns `_origin` and `_model` say, else unknown."""
+    """Who wrote the records. If left out, the columns `_origin` and `_model` of the pool decide; without these columns it is unknown."""
     weight: float | None = None
-    """How much of the mix it is, relative to the other pools of its side (people, or not) where a human share is asked, else to all."""
+    """The share of the pool in the mix, relative to the other pools. If human_share is given, the weight is relative to the pools of the same side (human, or all others)."""
     max_repeats: int | None = None
-    """How often one of its rows may be drawn; what the mix says if left out."""
+    """The maximum number of times that one of its rows is drawn; the value of the mix if left out."""
     decoding: Annotated[str | None, BeforeValidator(_decoding)] = None
     """How the records were sampled."""
     model_column: str | None = None
     """The column that names the model that wrote a record."""
     generation_column: str | None = None
-    """The column that holds the generation of a record."""
+    """The column with the generation of a record."""
     decoding_column: str | None = None
     """The column that says how a record was sampled."""
     prompt_column: str | None = None
-    """The column that holds the prompt of a record."""
+    """The column with the prompt of a record."""
     parents_column: str | None = None
     """The column that names the records that a record was made from."""
     id_column: str | None = None
-    """The column that names a record, by which others name their parents."""
+    """The column with the name of a record, which other records use to name their parents."""
     fresh: bool = False
-    """Whether its records are new in every generation; golden weights need that of human pools."""
+    """Whether its records are new in every generation. Golden weights require this of human pools."""
     rename: dict[str, str] = field(default_factory=dict)
-    """Columns under other names: {old: new}."""
+    """New names of columns: {old: new}."""
 
     def __post_init__(self):
         if not self.name.strip() or len(self.name) > 200:
@@ -145,23 +147,23 @@ class MixPool:
         if self.max_repeats is not None and self.max_repeats < 1:
             raise BadInput(f"max_repeats of pool {self.name!r} must be at least 1, got {self.max_repeats}")
         if any(new.startswith("_") for new in self.rename.values()):
-            raise BadInput(f"rename of pool {self.name!r}: names that start with _ are of provenance; choose another")
+            raise BadInput(f"rename of pool {self.name!r}: names that start with _ are reserved for provenance; choose another")
 
     @property
     def is_human(self) -> bool:
-        """Whether people wrote it, as far as is said."""
+        """Whether the setting `origin` is human."""
         return self.origin is not None and self.origin.author == "human"
 
 
 @recipe
 class AtLeast:
-    """A floor of the human share."""
+    """A minimum of the human share."""
 
     at_least: float
 
 
 def _share(value: object) -> float | AtLeast | None:
-    """A fraction, or a floor of one."""
+    """Read the setting `human_share`: a fraction, or a minimum."""
     floor = exactly(AtLeast, "human_share").read(value) if isinstance(value, Mapping) else value
     number = floor.at_least if isinstance(floor, AtLeast) else floor
     if number is None:
@@ -182,12 +184,12 @@ def _pools(value: object) -> tuple[MixPool, ...]:
 
 @recipe
 class MixFilter:
-    """A filter, and the pools whose rows it looks at."""
+    """A filter, and the pools that it is applied to."""
 
     filter: Annotated[Filter, one_of(FILTERS, "filter")]
-    """The filter, by its name or with its settings."""
+    """The name of the filter, or a mapping with its settings."""
     pools: Names = ()
-    """Their names; all pools if left out."""
+    """The names of the pools; all pools if left out."""
 
     @property
     def name(self) -> str:
@@ -195,7 +197,7 @@ class MixFilter:
 
 
 def _filter(value: object) -> MixFilter:
-    """A filter by its name, or a mapping with its settings and `pools` beside them or among them."""
+    """Read a filter: its name, or a mapping with its settings and optionally `pools`."""
     if isinstance(value, MixFilter):
         return value
     if not isinstance(value, Mapping):
@@ -209,7 +211,7 @@ def _filter(value: object) -> MixFilter:
             own = next((name for name in given if name in FILTERS), "best_of")
             beside = next((name for name in given if name != own), "nothing")
             raise BadInput(
-                f"filters: beside {own} only pools may stand, got {beside!r:.80}{nearest(beside, ['pools'])}; write {{{own}: {{…}}, pools: […]}}"
+                f"filters: only pools is allowed beside {own}, got {beside!r:.80}{nearest(beside, ['pools'])}; write {{{own}: {{…}}, pools: […]}}"
             )
         ((name, settings),) = given.items()
         if not (settings is None or isinstance(settings, Mapping)):
@@ -222,62 +224,62 @@ def _filter(value: object) -> MixFilter:
 def _member(value: Any) -> Filter:
     name = value.get("kind") if isinstance(value, Mapping) else value
     if isinstance(name, str) or (isinstance(value, Mapping) and name is not None):
-        member(FILTERS, str(name), "filter")  # a name that is not known is refused in these words
+        member(FILTERS, str(name), "filter")  # raises the error for an unknown name
     return read(FILTERS, value, "filters")
 
 
 def _filters(value: object) -> tuple[MixFilter, ...]:
     if not isinstance(value, list | tuple):
-        raise BadInput(f"filters must be a list of filters, in their order, got {value!r:.80}")
+        raise BadInput(f"filters must be a list of filters, as in [drop_duplicates], got {value!r:.80}")
     return tuple(map(_filter, value))
 
 
 @recipe
 class MixRecipe:
-    """A training set to be built out of pools."""
+    """The settings of a training set that is built out of pools."""
 
     pools: Annotated[tuple[MixPool, ...], PlainValidator(_pools)]
-    """What the mix draws from."""
+    """The pools that the mix draws from."""
     rows: int | None = None
-    """Records of the mix; with no budget at all as many as the shares allow."""
+    """The number of rows of the mix. Without any budget, the mix is as large as the shares allow."""
     characters: int | None = None
     """A budget in characters of text, in place of rows."""
     tokens: int | None = None
     """A budget in tokens of `tokenizer`, in place of rows."""
     tokenizer: str | None = None
-    """A tokenizer.json, or a folder that holds one."""
+    """A tokenizer.json, or a folder that contains one."""
     human_share: Annotated[float | AtLeast | None, PlainValidator(_share)] = None
-    """Fraction that people wrote, in [0, 1], of the budget's unit: exact, or {at_least: 0.3}."""
+    """The human fraction of the budget, in [0, 1], in the budget's unit: exact, or {at_least: 0.3}."""
     max_repeats: int = 1
-    """How often one row may be drawn. It is a bound: where a share would need more, the mix is refused."""
+    """The maximum number of times that one row is drawn. If a share needs more repeats, the mix is refused."""
     order: Literal["even", "shuffled"] = "even"
-    """even: every beginning keeps every pool's share to within one row; shuffled: every order is as likely as another."""
+    """even: every beginning of the mix has the share of every pool to within one row; shuffled: all orders are equally likely."""
     seed: int = 0
     """The seed of every random stream."""
     groups: Names = ()
-    """Columns by whose values each pool is sampled in proportion, and by which the manifest counts."""
+    """Columns of groups. Each pool is sampled in proportion to its groups, and the manifest counts the rows of each group."""
     columns: Annotated[str | tuple[str, ...], PlainValidator(_columns)] = "same"
-    """same: pools must have the same columns; union: what a pool has not is null; or a list of the columns to keep."""
+    """same: all pools must have the same columns; union: a column that a pool lacks is null in its rows; or a list of the columns to keep."""
     text_column: str | None = None
-    """The column of text that characters and tokens are counted in; `text` or `messages` if left out."""
+    """The text column in which characters and tokens are counted; `text` or `messages` if left out."""
     shards: int | None = None
-    """Files of the mix; one for each 500,000 rows or 256 MB of text if left out."""
+    """The number of files of the mix; one for each 500,000 rows or 256 MB of text if left out."""
     match: Literal["rows", "tokens"] | None = None
-    """Write a set of human records alone of as many rows, or tokens, beside the mix."""
+    """Also write a set of human records alone, with the same number of rows or tokens as the mix."""
     search: Search = None
-    """Try small mixes, and take the shares that a mixing law finds best, in the place of weights."""
+    """Train on small mixes, and use the shares that a mixing law predicts to be best, in place of weights."""
     splits: Annotated[Splits | None, PlainValidator(splits_of)] = None
-    """Parts that are held back from training, as in {train: 0.9, validation: 0.05, test: 0.05}: no family of rows is in two of them."""
+    """The shares of the splits, as in {train: 0.9, validation: 0.05, test: 0.05}. A family of related rows is never in two splits."""
     targets: Annotated[tuple[Target, ...], PlainValidator(targets_of)] = ()
-    """What the training rows are to be: shares by the values of a column, bounds and means of numbers, like another file, or what an audit found missing."""
+    """Requirements on the training rows: shares of the values of a column, bounds and means of numbers, similarity to another file, or rows that an audit found missing."""
     weights: Annotated[str | dict[str, float] | None, PlainValidator(weights_of)] = None
-    """`_weight` of the rows of each pool, as in {gpt: 0.5}, beside 1 for all others; or golden, where human data are new in every generation."""
+    """The `_weight` of the rows of each pool, as in {gpt: 0.5}; 1 for pools that are not named. Or golden, if human data are new in every generation."""
     lineage: Annotated[Lineage, PlainValidator(lineage_of)] = field(default_factory=lambda: Lineage())
-    """What makes rows of one family."""
+    """The columns that link rows into one family."""
     filters: Annotated[tuple[MixFilter, ...], PlainValidator(_filters)] = ()
-    """What is kept of the pools, in this order, before anything is planned."""
+    """The filters that the pools go through, in this order, before the mix is planned."""
     audit: Names = ()
-    """Aspects in which the finished mix is audited against its human pools."""
+    """The aspects in which the finished mix is audited against its human pools."""
 
     def __post_init__(self):
         _check_pools(self.pools)
@@ -291,7 +293,7 @@ class MixRecipe:
         if (self.tokens is not None or self.match == "tokens") and self.tokenizer is None:
             raise BadInput("tokens are counted by a tokenizer; name its file, as in tokenizer: tokenizer.json")
         if self.match is not None and not any(pool.is_human for pool in self.pools):
-            raise BadInput("match writes a set of human records alone, and no pool has origin: human; name one, or leave match out")
+            raise BadInput("match needs a human pool, and no pool has origin: human; name one, or leave match out")
         _check_weights(self.weights, self.pools)
         names = [pool.name for pool in self.pools]
         for name in (name for mix_filter in self.filters for name in mix_filter.pools):
@@ -300,7 +302,7 @@ class MixRecipe:
 
     @property
     def unit(self) -> Unit:
-        """What the budget and the shares are counted in."""
+        """The unit of the budget and of the shares."""
         asked: list[Unit] = [unit for unit in UNITS if getattr(self, unit) is not None]
         return asked[0] if asked else "rows"
 
@@ -310,17 +312,17 @@ class MixRecipe:
 
     @property
     def counted(self) -> tuple[Unit, ...]:
-        """What is counted of every record beside that it is one."""
+        """The units other than rows in which every record is counted."""
         wanted = {self.unit} | ({"tokens"} if self.match == "tokens" else set())
         return tuple(unit for unit in UNITS[1:] if unit in wanted)
 
     def repeats_of(self, pool: MixPool) -> int:
-        """How often one row of a pool may be drawn."""
+        """Return the maximum number of times that one row of a pool is drawn."""
         return self.max_repeats if pool.max_repeats is None else pool.max_repeats
 
     @property
     def identity(self) -> MixRecipe:
-        """The recipe without where its data lie: what they hold stands for that."""
+        """The recipe without the paths of its data. In a step key, the digests of their content stand in place of the paths."""
         return replace(
             self,
             pools=tuple(replace(pool, path=()) for pool in self.pools),
@@ -334,11 +336,11 @@ class MixRecipe:
 def _check_pools(pools: Sequence[MixPool]) -> None:
     if not pools or len(pools) > MOST_POOLS:
         raise BadInput(
-            f"a mix needs from 1 to {MOST_POOLS:,} pools, got {len(pools):,}; write pools: [{{name: human, path: h.jsonl, origin: human}}]"
+            f"a mix needs 1 to {MOST_POOLS:,} pools, got {len(pools):,}; write pools: [{{name: human, path: h.jsonl, origin: human}}]"
         )
     names = [pool.name for pool in pools]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise BadInput(f"two pools are called {twice!r}; give each a name of its own")
+        raise BadInput(f"two pools are called {twice!r}; give each pool its own name")
 
 
 def _check_weights(weights: str | dict[str, float] | None, pools: Sequence[MixPool]) -> None:
@@ -350,18 +352,18 @@ def _check_weights(weights: str | dict[str, float] | None, pools: Sequence[MixPo
         for pool in pools:
             if pool.origin is None or pool.origin.author not in ("human", "model"):
                 raise BadInput(
-                    f"golden weights are of human and model rows, and pool {pool.name!r} is neither; name its origin, or write a weight for each pool"
+                    f"golden weights need pools of human or model origin, and pool {pool.name!r} has neither; name its origin, or write a weight for each pool"
                 )
             if pool.is_human and not pool.fresh:
                 raise BadInput(
-                    f"golden weights hold where human data are new in every generation; write fresh: true for pool {pool.name!r} if they are, or a weight for each pool"
+                    f"golden weights are valid only if human data are new in every generation; write fresh: true for pool {pool.name!r} if they are, or a weight for each pool"
                 )
         if len({pool.is_human for pool in pools}) < 2:
-            raise BadInput("golden weights are of human rows beside a model's; give pools of both, or leave weights out")
+            raise BadInput("golden weights need both human and model pools; give pools of both, or leave weights out")
 
 
 def read_asked(spec: Any) -> tuple[MixRecipe, tuple[Any, ...]]:
-    """What a mix file or a mapping asks for, and the data of each pool: its paths, or what was given as `data`. BadInput in one line."""
+    """Read a mix file or a mapping. Returns the recipe, and the data of each pool: its paths, or the value of `data`. Raises BadInput in one line."""
     given, where = (dict(spec), "the mix") if isinstance(spec, Mapping) else (_of_file(Path(str(spec))), str(spec))
     pools = given.get("pools")
     if isinstance(pools, Mapping):
@@ -390,7 +392,7 @@ def read_asked(spec: Any) -> tuple[MixRecipe, tuple[Any, ...]]:
 
 
 MOST_BYTES = 1_000_000
-"""Bytes of a mix file."""
+"""The maximum size of a mix file, in bytes."""
 
 
 def _of_file(path: Path) -> dict[str, Any]:
@@ -399,5 +401,5 @@ def _of_file(path: Path) -> dict[str, Any]:
 
     given = plain_yaml.read(read_text(path, "give a mix file, which is a page of YAML", MOST_BYTES), str(path))
     if not isinstance(given, dict):
-        raise BadInput(f"{path} holds no mix; it must be a YAML mapping with pools, rows, human_share, …")
+        raise BadInput(f"{path} is not a mix file; it must be a YAML mapping with pools, rows, human_share, …")
     return given

@@ -1,4 +1,4 @@
-"""The rows of the pools as filters see them: in an order of their content, and of their columns those alone that are asked for."""
+"""The rows of the pools, in the form that filters read: ordered by their content, and with only those columns that a filter uses."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     import polars
 
 CHAT = ("system", "user", "assistant")
-"""Roles of messages; the last one answers."""
+"""The roles of messages. The last role gives the answers."""
 
 
 @dataclass(frozen=True, eq=False)
 class CandidateStore:
-    """All rows of the pools, pool after pool, those of a pool by their digests. A column is read when it is first asked for, and then kept."""
+    """All rows of the pools, pool after pool, sorted by digest within a pool. A column is read on first use and then kept in memory."""
 
     asked: MixRecipe
     pools: tuple[OpenPool, ...]
     scans: tuple[ScannedPool, ...]
     schema: Schema
-    """Of the mix, without the columns of provenance."""
+    """The schema of the mix, without the columns of provenance."""
     in_memory: dict[str, Any] = field(default_factory=dict)
-    """The columns that were asked for so far, by name."""
+    """The columns that have been read so far, by name."""
 
     def __len__(self) -> int:
         return len(self.pool)
@@ -45,13 +45,13 @@ class CandidateStore:
 
     @cached_property
     def row(self) -> np.ndarray:
-        """The number of each candidate in the order in which its pool was read, (n,)."""
+        """The index of each candidate in the reading order of its pool, (n,)."""
         orders = [np.lexsort((scan.occurrences, scan.of_rows[:, 1], scan.of_rows[:, 0])) for scan in self.scans]
         return np.concatenate([np.zeros(0, np.int64), *orders])
 
     @cached_property
     def schemas(self) -> Schema:
-        """The type of every column that a pool has, those of provenance among them; one that pools have of types without a common one is left out."""
+        """The type of every column of any pool, including provenance. A column whose types in the pools have no common type is left out."""
         dtypes: Schema = {}
         for pool in self.pools:
             for name, dtype in pool.schema.items():
@@ -60,13 +60,13 @@ class CandidateStore:
         return {name: dtype for name, dtype in dtypes.items() if dtype is not None} | self.schema
 
     def column(self, name: str) -> polars.Series:
-        """A column of all candidates; null where a pool has not got it."""
+        """Return a column of all candidates, with nulls for pools that lack it."""
         if name not in self.in_memory:
             self.in_memory[name] = self.frame([name]).to_series()
         return self.in_memory[name]
 
     def frame(self, names: Sequence[str], at: np.ndarray | None = None) -> polars.DataFrame:
-        """Some columns of all candidates, or of those at these places, ascending, in their order. Pools that none of them is of are not read."""
+        """Return some columns of all candidates, or of those at the ascending indices `at`. Pools without such a candidate are not read."""
         import polars as pl
 
         schema = {name: self.schemas[name] for name in names}
@@ -83,7 +83,7 @@ class CandidateStore:
 
     @cached_property
     def text_column(self) -> tuple[str, Any] | None:
-        """The column of texts and its type; None where it is not clear which that is."""
+        """The text column and its type; None if it is not clear which column that is."""
         try:
             return text_column(self.asked, self.schema)
         except BadInput:
@@ -91,7 +91,7 @@ class CandidateStore:
 
     @cached_property
     def texts(self) -> list[str]:
-        """The text of each, all in memory."""
+        """The text of each candidate, all in memory."""
         texts = [""] * len(self)
         for at, own in self.batches_of_texts(np.arange(len(self))):
             for place, text in zip(at.tolist(), own, strict=True):
@@ -99,16 +99,19 @@ class CandidateStore:
         return texts
 
     def batches_of_texts(self, chosen: np.ndarray) -> Iterator[tuple[np.ndarray, list[str]]]:
-        """The texts of candidates, read from the pools batch by batch; of a chat, what its assistant says. A missing one is empty.
+        """Yield the texts of candidates, read from the pools batch by batch. The text of a chat is what its assistant says. A missing text is empty.
 
-        chosen: their numbers, ascending, (n,). With each batch come the places of its texts among these, (k,). BadInput where no column is surely that of texts.
+        chosen: the ascending indices of the candidates, (n,). Each batch starts with the positions of its texts in `chosen`, (k,). Raises BadInput if it is
+        not clear which column contains the texts.
         """
         import polars as pl
 
         if not len(self):
             return
         if self.text_column is None:
-            raise BadInput(f"it reads texts; name their column as text_column, of {', '.join(self.schema)[:200]}")
+            raise BadInput(
+                f"it reads texts, and their column is not clear; name it as text_column, one of {', '.join(self.schema)[:200]}"
+            )
         name, dtype = self.text_column
         for number, pool in enumerate(self.pools):
             own = np.flatnonzero(self.pool[chosen] == number)
@@ -127,12 +130,12 @@ class CandidateStore:
 
     @property
     def has_texts(self) -> bool:
-        """Whether a filter reads the texts, so that it is said which column they are."""
+        """Whether a filter reads the texts, which means that the text column is known."""
         return self.text_column is not None and any("texts" in mix_filter.filter.needs for mix_filter in self.asked.filters)
 
     @cached_property
     def prompt_texts(self) -> list[str | None]:
-        """The prompt of each, as its pool or itself names it; of a chat without one, what others than the assistant say."""
+        """The prompt of each candidate, from `_prompt` or the pool's prompt_column; for a chat without a prompt, what the other roles say."""
         import polars as pl
 
         prompts_of_pools = []
@@ -154,7 +157,7 @@ class CandidateStore:
         return said.to_list()
 
     def labels(self, name: str) -> np.ndarray:
-        """A part of each candidate's label (origin, model, group), empty where it is missing, (n,) of words."""
+        """Return one part of each candidate's label (origin, model or group), (n,) of words; an empty word if it is missing."""
         parts = [np.zeros(0, object)]
         for scan, rows in zip(self.scans, np.split(self.row, np.cumsum([scan.rows for scan in self.scans])[:-1]), strict=True):
             words = np.array(["" if label[name] is None else str(label[name]) for label in scan.labels], dtype=object)
@@ -171,7 +174,7 @@ class CandidateStore:
 
     @cached_property
     def prompts(self) -> np.ndarray:
-        """The number of each candidate's prompt, (n,); what has none competes with nothing and has a number of its own."""
+        """The number of each candidate's prompt, (n,). A candidate without a prompt has a number of its own and competes with no other."""
         said = self.prompt_texts
         known = {prompt: number for number, prompt in enumerate(sorted({prompt for prompt in said if prompt is not None}))}
         numbers = np.array([-1 if prompt is None else known[prompt] for prompt in said], dtype=np.int64)
@@ -181,7 +184,7 @@ class CandidateStore:
 
 
 def _said(chats: polars.Series, roles: Sequence[str]) -> list[str]:
-    """What these roles say in each chat, line after line."""
+    """Return the messages of these roles in each chat, joined by line breaks."""
     return [
         "\n".join(str(message["content"]) for message in chat or [] if message and message.get("role") in roles and message.get("content"))
         for chat in chats.to_list()
@@ -190,13 +193,13 @@ def _said(chats: polars.Series, roles: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class PoolCandidates:
-    """Some rows of the pools, as filters see them."""
+    """Some rows of the pools, as the candidates of a filter."""
 
     store: CandidateStore
     at: np.ndarray
-    """Which of all rows these are, ascending, (n,)."""
+    """The ascending indices of these rows in the store, (n,)."""
     detectors: Mapping[Any, Any] = field(default_factory=dict)
-    """Detectors that are fitted already, by what filters ask for."""
+    """The detectors that are already fitted, keyed by the items of a filter's `detectors`."""
 
     def __len__(self) -> int:
         return len(self.at)
@@ -212,7 +215,7 @@ class PoolCandidates:
 
     @property
     def points(self) -> np.ndarray:
-        raise NotApplicable("rows of a mix are no points; name a column")
+        raise NotApplicable("needs points, and rows of a mix are not points; name a column")
 
     @property
     def columns(self) -> Sequence[str]:
@@ -235,7 +238,7 @@ class PoolCandidates:
 
     def _check_prompts(self) -> None:
         if len(self) and all(prompt is None for prompt in self._some(self.store.prompt_texts)):
-            raise NotApplicable("no row says which prompt it answers; name prompt_column in its pool")
+            raise NotApplicable("needs the prompt that each row answers, and no row names one; name prompt_column in its pool")
 
     @property
     def authors(self) -> np.ndarray:
@@ -249,7 +252,7 @@ class PoolCandidates:
     def human(self) -> PoolCandidates:
         people = np.flatnonzero(self.store.authors == "human")
         if not people.size:
-            raise NotApplicable("no pool holds human rows to compare with; give one of origin: human")
+            raise NotApplicable("needs human rows to compare with, and no pool has any; give one of origin: human")
         return PoolCandidates(self.store, people)
 
     def _some(self, values: list) -> list:

@@ -1,4 +1,4 @@
-"""Rows as text, one way only: what digests are of, whatever file or shard a row came from."""
+"""The canonical text of rows. Digests are computed from it, so that they do not depend on the file or shard of a row."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     import polars
 
 WIDTH = 16
-"""Bytes of a digest: the first half of a SHA-256."""
+"""The number of bytes of a digest: the first half of a SHA-256."""
 LINES = 10_000
-"""Rows that are written as text at a time."""
+"""The number of rows that are written as text at a time."""
 AHEAD = 4
-"""How many times as many are written before they are digested."""
+"""The number of such parts that are written ahead of the digest."""
 
 
 def canonical(frame: polars.DataFrame) -> polars.Series:
-    """Each row as JSON: its columns in the order of their names, numbers as polars writes them, missing values as null.
+    """Return each row as JSON, with columns sorted by name, numbers in the notation of polars, and null for missing values.
 
-    NaN and infinity are words, dates and decimals text, bytes hexadecimal. Inside lists and structs NaN and infinity are null.
-    BadInput where a column holds what has no text: bytes inside lists, objects.
+    NaN and infinity are words, dates and decimals are text, and bytes are hexadecimal. Inside lists and structs NaN and infinity are null.
+    Raises BadInput if a column contains values without a text form: bytes inside lists or structs, objects.
     """
     import polars as pl
     from polars.exceptions import PanicException
@@ -39,14 +39,14 @@ def canonical(frame: polars.DataFrame) -> polars.Series:
     for name, dtype in frame.schema.items():
         if _holds(dtype, (pl.Object,)) or (dtype.is_nested() and _holds(dtype, (pl.Binary,))):
             raise BadInput(
-                f"column {name!r} holds {dtype}, which has no canonical text; leave it out (columns: […]), or write it as text"
+                f"column {name!r} has the type {dtype}, which has no canonical text; leave it out (columns: […]), or write it as text"
             )
     cells = [_cell(name, frame.schema[name]) for name in sorted(frame.columns)]
     try:
         return frame.select(pl.struct(cells).struct.json_encode().alias("row")).to_series()
-    except (pl.exceptions.PolarsError, PanicException) as error:  # a panic of polars is no Exception
+    except (pl.exceptions.PolarsError, PanicException) as error:  # PanicException is not a subclass of Exception
         raise BadInput(
-            f"rows with the columns {', '.join(frame.columns)[:200]} cannot be written as text: {first_words(error)}; leave the odd one out (columns: […])"
+            f"rows with the columns {', '.join(frame.columns)[:200]} cannot be written as text: {first_words(error)}; leave out the column that fails (columns: […])"
         ) from None
 
 
@@ -60,7 +60,7 @@ def _cell(name: str, dtype: polars.DataType) -> polars.Expr:
 
 
 def _holds(dtype: polars.DataType, kinds: tuple) -> bool:
-    """Whether a type is one of these, or holds one inside."""
+    """Whether a type is one of these, or contains one of them."""
     import polars as pl
 
     if isinstance(dtype, pl.List | pl.Array):
@@ -71,7 +71,10 @@ def _holds(dtype: polars.DataType, kinds: tuple) -> bool:
 
 
 def digests(rows: polars.Series, pool: str) -> np.ndarray:
-    """The digest of each row of a pool, as two whole numbers: (n, 2). It is of the content and the pool's name alone. rows: their canonical text"""
+    """Return the digest of each row of a pool as two whole numbers, (n, 2). It depends only on the content and the pool's name.
+
+    rows: the canonical text of the rows.
+    """
     opening = hashlib.sha256(f"outcross row\0{pool}\0".encode())
     joined = bytearray()
     for row in rows.to_list():
@@ -82,14 +85,14 @@ def digests(rows: polars.Series, pool: str) -> np.ndarray:
 
 
 def ids(of_rows: np.ndarray, occurrences: np.ndarray) -> list[str]:
-    """The `_id` of records, as `id_column`."""
+    """Return the `_id` of records as a list (see `id_column`)."""
     return id_column(of_rows, occurrences).to_list()
 
 
 def id_column(of_rows: np.ndarray, occurrences: np.ndarray) -> polars.Series:
-    """The `_id` of records: the digest of the row for its first occurrence, of that and the number of the occurrence for a later one.
+    """Return the `_id` of records: the digest of the row for its first occurrence, and a digest of that and the occurrence number for later ones.
 
-    of_rows: (n, 2) digests; occurrences: (n,) from 0.
+    of_rows: digests, (n, 2). occurrences: occurrence numbers from 0, (n,).
     """
     import polars as pl
 
@@ -107,12 +110,12 @@ def id_column(of_rows: np.ndarray, occurrences: np.ndarray) -> polars.Series:
 
 
 def order_of_digests(first: np.ndarray, second: np.ndarray, occurrences: np.ndarray) -> np.ndarray:
-    """The order of records by their first number, then their second, then their occurrence: (n,). The later ones are looked at only where first numbers are close.
+    """Return the order of records by their first number, then the second, then the occurrence, (n,). The later keys are used only for close first numbers.
 
     >>> order_of_digests(np.array([2, 1, 1, 2]), np.array([0, 9, 3, 0]), np.array([1, 0, 0, 0])).tolist()
     [2, 1, 3, 0]
     """
-    # Sorted whole, a number whose last bits are its place is sorted in half the time of an order.
+    # Each number gets its index in its last bits. Sorting these numbers takes half the time of an argsort.
     bits = np.uint64(max(1, len(first).bit_length()))
     packed = first.astype(np.uint64) >> bits << bits | np.arange(len(first), dtype=np.uint64)
     packed.sort()
@@ -126,7 +129,7 @@ def order_of_digests(first: np.ndarray, second: np.ndarray, occurrences: np.ndar
 
 
 def update(content: Any, frame: polars.DataFrame) -> None:
-    """Add rows, in their order, to the SHA-256 of a whole set: a line of canonical text each."""
+    """Add rows, in their order, to the SHA-256 of a whole set, as one line of canonical text per row."""
     parts = iter(frame.iter_slices(LINES))
     with ThreadPoolExecutor(2) as writers:
         waiting = deque(writers.submit(_lines, part) for part in islice(parts, AHEAD))
@@ -136,13 +139,13 @@ def update(content: Any, frame: polars.DataFrame) -> None:
 
 
 def _lines(frame: polars.DataFrame) -> io.BytesIO:
-    """Rows as lines of canonical text. JSON has no bare line break, so that lines need no quotes; polars writes them faster than it joins them."""
+    """Return rows as lines of canonical text. JSON contains no bare line break, so that CSV needs no quotes. polars writes CSV faster than it joins strings."""
     lines = io.BytesIO()
     canonical(frame).to_frame().write_csv(lines, include_header=False, quote_style="never")
     return lines
 
 
 def scrambled(numbers: np.ndarray) -> np.ndarray:
-    """Whole numbers of 64 bits, each replaced by one that looks random (SplitMix64)."""
+    """Hash whole numbers of 64 bits to pseudo-random ones (SplitMix64)."""
     with np.errstate(over="ignore"):
         return spread(numbers + np.uint64(0x9E3779B97F4A7C15))

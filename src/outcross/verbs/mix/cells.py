@@ -1,4 +1,4 @@
-"""How many rows of each cell a mix draws, where cells are crossed by pools and by what targets ask of columns."""
+"""The number of rows that a mix draws of each cell. Cells are the combinations of pools and of the column values that targets name."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ from outcross.data.shares import exact, largest_remainder
 from outcross.errors import BadInput
 
 MOST_CELLS = 20_000
-"""Cells that targets may cross into."""
+"""The maximum number of cells."""
 ROUNDS = 200
-"""Rounds of proportional fitting, at most."""
+"""The maximum number of rounds of proportional fitting."""
 DEAR = 1e4
-"""What a row that is lacking of a need costs, in rows that are moved."""
+"""The cost of one row that a need lacks, in units of one moved row."""
 CLOSE = 1e-9
+"""The relative error up to which a sum of cells counts as met."""
 
 
 @dataclass(frozen=True, eq=False)
 class Demand:
-    """What is asked of the rows of some cells together."""
+    """A requested share: some cells together, as a fraction of other cells."""
 
     target: str
-    """The target that asks it, by name."""
+    """The name of the target that requests it."""
     value: str
-    """The value of its column."""
+    """The value of the target's column."""
     cells: np.ndarray
     """The cells that count, (cells,) of bool."""
     among: np.ndarray
-    """The cells of which they are a share, (cells,) of bool."""
+    """The cells that the share refers to, (cells,) of bool."""
     low: Fraction
+    """The minimum share, in [0, 1]."""
     high: Fraction
+    """The maximum share, in [0, 1]."""
 
     @property
     def is_exact(self) -> bool:
@@ -43,7 +46,7 @@ class Demand:
 
 @dataclass(frozen=True, eq=False)
 class Need:
-    """Rows of some cells, of which there should be some number more than usual."""
+    """Cells of which the mix should have a given number of rows more than usual."""
 
     rule: str
     cells: np.ndarray
@@ -52,32 +55,32 @@ class Need:
 
 @dataclass(frozen=True, eq=False)
 class CellProblem:
-    """The cells, what there is in each, and what is asked of them."""
+    """The cells, the supply of each, and the requests for them."""
 
     pool: np.ndarray
     """The pool of each cell, (cells,)."""
     available: np.ndarray
-    """What each holds, in the budget's unit, (cells,)."""
+    """The supply of each cell, in the budget's unit, (cells,)."""
     repeats: np.ndarray
-    """How often a row of each may be drawn, (cells,)."""
+    """The maximum number of times that a row of each cell is drawn, (cells,)."""
     fixed: tuple[Demand, ...]
-    """What the shares of pools and of people ask."""
+    """The requested shares of pools and of human records."""
     demands: tuple[Demand, ...]
-    """What targets ask, value by value."""
+    """The requests of the targets, one for each value."""
     needs: tuple[Need, ...]
     unit: str
     names: tuple[str, ...]
-    """Of the pools."""
+    """The names of the pools."""
 
     @property
     def caps(self) -> np.ndarray:
         return self.available * self.repeats
 
     def solved(self, total: int, usual: np.ndarray, slacks: Sequence[int] = (0, 1)) -> tuple[np.ndarray, np.ndarray] | None:
-        """How much of each cell is drawn, near what would be usual, and what each need lacks; None where it cannot be.
+        """Return the amount to draw of each cell, close to the usual amounts, and the amount that each need lacks; None if there is no solution.
 
-        The counts are whole numbers that meet every demand exactly, as largest remainders say. Where more than two ways are crossed and there are no such
-        numbers, a positive count may be one record off; slacks: by how much counts may be off, one after the other.
+        The counts are whole numbers that meet every demand exactly, rounded by largest remainders. If more than two columns are crossed and no such
+        numbers exist, a positive count may differ by one record. slacks: the differences that are allowed, tried in this order.
         """
         rows, low, high = self._constraints(total)
         wanted = [int(usual @ need.cells) + need.more for need in self.needs]
@@ -101,7 +104,7 @@ class CellProblem:
         return None
 
     def largest(self, high: int | None = None, repeats: np.ndarray | None = None) -> int | None:
-        """The largest total that there is enough for; None where there is none."""
+        """Return the largest total, at most `high`, that the supply allows; None if there is none."""
         rows, low, up = self._ratios()
         caps = (self.available * (self.repeats if repeats is None else repeats)).astype(float)
         counts = _linear(-np.ones(len(caps)), rows, low, up, caps)
@@ -111,7 +114,7 @@ class CellProblem:
         return min(total, high) if high is not None and total > 0 else total or None
 
     def contradiction(self) -> tuple[str, ...]:
-        """The fewest targets that cannot be had together however many rows there are of each cell; none where all can."""
+        """Return a smallest set of targets that contradict each other, however many rows each cell has; empty if they do not contradict."""
         every = list(dict.fromkeys([demand.target for demand in (*self.fixed, *self.demands)]))
         if self._can_be_of_any_supply(every):
             return ()
@@ -141,7 +144,7 @@ class CellProblem:
         )
 
     def nearest_shares(self, total: int) -> dict[str, dict[str, float]] | None:
-        """The shares nearest to those asked for, by target and value, that there is enough for; None where pools lack rows whatever the shares."""
+        """Return the shares nearest to the requested ones that the supply allows, by target and value; None if no shares are possible."""
         asked = [demand for demand in self.demands if demand.is_exact]
         fixed = replace(self, demands=tuple(demand for demand in self.demands if not demand.is_exact))
         rows, low, high = fixed._constraints(total)
@@ -171,7 +174,7 @@ class CellProblem:
         return shares
 
     def with_shares(self, shares: dict[str, dict[str, float]]) -> CellProblem:
-        """The same problem with other shares asked for."""
+        """Return the same problem with other requested shares."""
         asked = [
             replace(demand, low=exact(share), high=exact(share))
             if (share := shares.get(demand.target, {}).get(demand.value)) is not None
@@ -181,7 +184,7 @@ class CellProblem:
         return replace(self, demands=tuple(asked))
 
     def _ratios(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Every demand as a bound of a sum of cells that does not depend on the total."""
+        """Return every demand as bounds of a weighted sum of cells that do not depend on the total."""
         rows, low, high = [np.zeros((0, len(self.available)))], [], []
         for demand in (*self.fixed, *self.demands):
             for share, ends in ((demand.low, (0.0, np.inf)), (demand.high, (-np.inf, 0.0))):
@@ -191,7 +194,7 @@ class CellProblem:
         return np.concatenate(rows), np.array(low), np.array(high)
 
     def _constraints(self, total: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Every demand in the budget's unit, the total first: rows of a matrix over the cells, and the bounds of each."""
+        """Return the total and every demand, in the budget's unit: rows of a matrix over the cells, and the lower and upper bound of each."""
         cells = len(self.available)
         rows, low, high = [np.ones(cells)], [float(total)], [float(total)]
         known = {}
@@ -223,30 +226,30 @@ class CellProblem:
 
 
 def refusal(problem: CellProblem, total: int, usual: np.ndarray) -> BadInput:
-    """Why so much cannot be had, and the nearest that can. Each of those is tried before it is named."""
+    """Return the error that says why the request is impossible and names the nearest possible ones. Each of these is tried before it is named."""
     if names := problem.contradiction():
         listed = " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
-        why = "contradict each other" if len(names) > 1 else "cannot be had of these pools"
+        why = "contradict each other" if len(names) > 1 else "is impossible with these pools"
         return BadInput(
-            f"{listed} {why}: no rows of the pools would meet {'all of them' if len(names) > 1 else 'it'}; change one of them, or give other pools"
+            f"{listed} {why}: no selection of rows meets {'all of them' if len(names) > 1 else 'it'}; change {'one of them' if len(names) > 1 else 'it'}, or give other pools"
         )
     options = [*_options(problem, total, usual)]
     short = "; ".join(_lacking(problem, total))
     return BadInput(
-        f"there are too few rows for the targets{f': {short}' if short else ''}. No row is repeated more often than max_repeats allows, whatever the shares ask, so this mix is impossible."
+        f"there are too few rows for the targets{f': {short}' if short else ''}. No row is repeated more often than max_repeats, so that this mix is impossible."
         + (f" Nearest: {'; or '.join(options)}" if options else "")
     )
 
 
 def _lacking(problem: CellProblem, total: int) -> Iterator[str]:
-    """Values of which more is asked than there is, whatever else is asked."""
+    """Yield the values of which more is requested than the pools have, at most three."""
     said = 0
     for demand in problem.demands:
         needed = float(demand.low) * total if demand.among.all() else 0.0
         there = int(problem.available[demand.cells].sum())
         if needed > int(problem.caps[demand.cells].sum()) and said < 3:
             said += 1
-            yield f"{demand.target.split(' of ', 1)[1]} = {demand.value} must give {int(np.ceil(needed)):,} {problem.unit}, there are {there:,}"
+            yield f"{demand.target.split(' of ', 1)[1]} = {demand.value} must give {int(np.ceil(needed)):,} {problem.unit}, and there are {there:,}"
 
 
 def _options(problem: CellProblem, total: int, usual: np.ndarray) -> Iterator[str]:
@@ -280,7 +283,7 @@ def _asked(problem: CellProblem, name: str) -> dict[str, float]:
 
 
 def _rounded(shares: dict[str, float], decimals: int) -> dict[str, float]:
-    """Shares in decimals that add up to what they did, to within as many decimals."""
+    """Round shares to this number of decimals so that their sum stays the same, rounded to as many decimals."""
     scale = 10**decimals
     whole = round(sum(shares.values()) * scale)
     parts = (
@@ -292,7 +295,7 @@ def _rounded(shares: dict[str, float], decimals: int) -> dict[str, float]:
 
 
 def _smallest(largest: Callable[[int], int | None], total: int) -> int | None:
-    """The smallest number of repeats for which there is enough, up to 10,000."""
+    """Return the smallest number of repeats for which the supply is sufficient, up to 10,000; None if there is none."""
     low, high = 0, 10_000
     if (largest(high) or 0) < total:
         return None
@@ -315,9 +318,9 @@ def _fitted(
     high: np.ndarray,
     needs: Sequence[tuple[np.ndarray, int]],
 ) -> np.ndarray:
-    """What is usual, scaled until it meets sums of cells that are asked for, as far as there is enough (iterative proportional fitting).
+    """Scale the usual amounts until the sums of cells meet the requests, as far as the supply allows (iterative proportional fitting).
 
-    Where nothing is lacking this is what has the smallest Kullback–Leibler divergence from what is usual (Csiszár, Ann. Probab. 3:146, 1975).
+    If the supply is sufficient, the result has the smallest Kullback–Leibler divergence from the usual amounts (Csiszár, Ann. Probab. 3:146, 1975).
     """
     counts = np.minimum(np.where((usual <= 0) & (caps > 0), 1e-6, usual), caps)
     sums = [(row > 0, bottom, top) for row, bottom, top in zip(rows, low, high, strict=True) if ((row == 0) | (row == 1)).all()]
@@ -336,7 +339,7 @@ def _fitted(
 
 
 def _scaled(values: np.ndarray, caps: np.ndarray, goal: float) -> np.ndarray:
-    """Values times one factor, none above its cap, that add up to a goal, or as near to it as the caps allow."""
+    """Multiply values by one factor, each limited by its cap, so that their sum is the goal, or as close to it as the caps allow."""
     if goal >= caps.sum():
         return caps.copy()
     low, high = 0.0, 1.0
@@ -349,7 +352,7 @@ def _scaled(values: np.ndarray, caps: np.ndarray, goal: float) -> np.ndarray:
 
 
 def _linear(cost: np.ndarray, rows: np.ndarray, low: np.ndarray, high: np.ndarray, upper: np.ndarray) -> Any:
-    """The cheapest amounts from 0 to `upper` whose sums lie between bounds; None where there are none."""
+    """Return the amounts from 0 to `upper` with the lowest cost whose sums lie between the bounds; None if there are none."""
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     constraints = [LinearConstraint(rows, low, high)] if len(rows) else []  # pyright: ignore[reportArgumentType]
@@ -367,9 +370,9 @@ def _nearest_whole(
     wanted: Sequence[int],
     is_whole: bool,
 ) -> np.ndarray | None:
-    """Whole numbers near these whose sums lie between bounds, with as little as can be lacking of the needs; None where there are none.
+    """Return whole numbers close to `near` whose sums lie between the bounds, with the needs met as far as possible; None if there are none.
 
-    Of two-way tables such numbers always exist where fractions do (controlled rounding; Cox, J. Am. Stat. Assoc. 82:520, 1987).
+    For two-way tables such whole numbers exist whenever fractions do (controlled rounding; Cox, J. Am. Stat. Assoc. 82:520, 1987).
     """
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import block_array, csr_array, eye_array

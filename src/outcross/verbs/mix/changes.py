@@ -1,4 +1,4 @@
-"""What changed from one mix to another: who wrote the rows, the groups, the values that are gone, and the tails."""
+"""The changes from one mix to another: origins, groups, values that are lost, and tails."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from outcross.report.figure import Figure
 
 CATEGORIES = 200
-"""Different values up to which a column of text is one of categories; of more, its texts are as long as they are."""
+"""The maximum number of distinct values of a column of categories. For a text column with more values, the lengths of its texts are compared."""
 LONGEST = 100
-"""Characters of the name of a category, at most."""
+"""The maximum number of characters of the name of a category."""
 FIRST = 20_000
-"""Rows by which most columns of text are known not to be of categories."""
+"""The number of rows that are read first. Most text columns already show in them that they do not contain categories."""
 LEVELS = (0.01, 0.05)
-"""Shares of human rows beyond the bounds of a tail, on either side."""
+"""The shares of human rows beyond the bounds of a tail, on either side."""
 SAMPLE = 1 / min(LEVELS)
-"""Human values from which both bounds can be told: one is beyond each."""
+"""The minimum number of human values for which both bounds are defined, with one value beyond each."""
 MOST = 60
-"""Values of a table that a page shows; those that changed most come first."""
+"""The maximum number of values of a table on a page. Of more values, those with the largest changes are shown."""
 CENSUS = "Every row of both mixes is counted, so that the numbers are exact and have no interval."
 
 
 @dataclass(frozen=True)
 class ShareChange:
-    """A value, and how many rows have it before and after."""
+    """A value, and the number of rows that have it before and after."""
 
     value: str
     before: int
@@ -55,7 +55,7 @@ class ShareChange:
 
     @property
     def difference(self) -> float:
-        """Of the shares, after less before."""
+        """The share after minus the share before."""
         return self.share_after - self.share_before
 
     @property
@@ -81,19 +81,19 @@ class TailChange:
 
     column: str
     what: str
-    """What is measured: the numbers of the column, or the length of its texts in characters."""
+    """The measured quantity: the numbers of the column, or the lengths of its texts or messages in characters."""
     side: str
     """below or above"""
     level: float
     bound: float
     human: ShareChange
-    """Beyond the bound among the human rows that gave it, of all of these."""
+    """The human rows beyond the bound, out of the human rows that define it."""
     rows: ShareChange
-    """Beyond it in the two mixes, of the rows that have a value."""
+    """The rows beyond the bound in the two mixes, out of those that have a value."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing lies beyond the bound anywhere: it is the end of what there is."""
+        """Whether no row lies beyond the bound, since the bound is the minimum or the maximum of all values."""
         return not (self.human.before or self.rows.before or self.rows.after)
 
     def plain(self) -> dict[str, Any]:
@@ -111,24 +111,24 @@ class TailChange:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Changes(Result):
-    """What changed from one mix to another."""
+    """The changes from one mix to another."""
 
     before: Composition
     after: Composition
     tables: Mapping[str, Sequence[ShareChange]]
-    """By origin, teacher, generation, pool, each group, and each column of categories."""
+    """The changes by origin, teacher, generation, pool, each group, and each column of categories."""
     tails: Sequence[TailChange]
     notes: Sequence[str]
-    """What could not be compared, and why."""
+    """The comparisons that were not possible, with the reasons."""
 
     @property
     def lost(self) -> dict[str, list[str]]:
-        """Values that the first mix has and the second has not, by what they are of."""
+        """The values that only the first mix has, by table."""
         return self._values("is_lost")
 
     @property
     def summary(self) -> str:
-        """What changed first, in one sentence."""
+        """The main changes, in one sentence."""
         human = [side.share(side.origins.get("human", 0)) for side in (self.before, self.after)]
         said = [
             f"the human share stays {human[0]:.4g}"
@@ -146,12 +146,12 @@ class Changes(Result):
 
     @property
     def thinner(self) -> list[TailChange]:
-        """Tails of which the second mix has a smaller share."""
+        """The tails of which the second mix has a smaller share."""
         return [tail for tail in self.tails if tail.rows.difference < 0]
 
     @property
     def new(self) -> dict[str, list[str]]:
-        """Values that the second mix has and the first has not."""
+        """The values that only the second mix has, by table."""
         return self._values("is_new")
 
     def _values(self, claim: str) -> dict[str, list[str]]:
@@ -160,11 +160,11 @@ class Changes(Result):
 
     @property
     def short(self) -> str:
-        """What changed first."""
+        """A title, and the main changes in one sentence."""
         return f"Changes from {self.before.folder} to {self.after.folder}\n{self.summary}"
 
     def frame(self) -> Any:
-        """A row a value or a tail (polars): what it is by, the value, rows and shares before and after, their difference."""
+        """Return a polars frame with one row for each value or tail: the table, the value, rows and shares before and after, and the difference of the shares."""
         import polars
 
         named = [(by, change.value, change) for by, changes in self.tables.items() for change in changes]
@@ -188,13 +188,13 @@ class Changes(Result):
         return polars.DataFrame(rows, schema={"by": str, "value": str} | types, orient="row")
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """What a terminal shows."""
+        """Return the lines for a terminal."""
         from outcross.verbs.mix.screen import changes_lines
 
         return list(changes_lines(self, width))
 
     def figures(self) -> tuple[Figure, ...]:
-        """Shares before and after: a figure a table of the page, and one of the tails."""
+        """Return figures of the shares before and after: one for each table of the page, and one for the tails."""
         from outcross.report.shapes import changes_figure
 
         tables = {
@@ -218,7 +218,7 @@ class Changes(Result):
         return tuple(changes_figure(by, f"Shares by {by}", rows, CENSUS) for by, rows in named.items() if rows)
 
     def most_changed(self, by: str) -> Sequence[ShareChange]:
-        """The values of a table that a page shows: all, or of many those that changed most."""
+        """Return the values of a table that a page shows: all, or of many values those with the largest changes."""
         rows = self.tables[by]
         return sorted(rows, key=lambda row: -abs(row.difference))[:MOST] if len(rows) > MOST else rows
 
@@ -229,7 +229,7 @@ class Changes(Result):
         return write_changes(self, Path(path))
 
     def plain(self) -> dict[str, Any]:
-        """The changes as plain data."""
+        """Return the changes as plain data."""
         return {
             "before": str(self.before.folder),
             "after": str(self.after.folder),
@@ -243,16 +243,16 @@ class Changes(Result):
 
 
 def compared(before: Path, after: Path) -> Changes:
-    """What changed from one mix to another. BadInput where one of them is no mix, or is damaged."""
+    """Return the changes from one mix to another. Raises BadInput if a folder is not a mix, or if it is damaged."""
     for folder in (before, after):
         if not is_stored(folder):
-            raise BadInput(f"{folder} holds no mix, the other does; give two mixes")
+            raise BadInput(f"{folder} does not contain a mix, and the other folder does; give two mixes")
     sides = composed(before), composed(after)
     named = [side.tables for side in sides]
     tables = {by: _changes(named[0].get(by, {}), named[1].get(by, {}), sides) for by in _names(*named)}
     schemas = [{name: dtype for name, dtype in side.schema.items() if name not in PROVENANCE} for side in sides]
     notes = [
-        f"column {name} is in one of the mixes alone" for name in _names(*schemas) if not all(name in schema for schema in schemas)
+        f"column {name} is in only one of the mixes" for name in _names(*schemas) if not all(name in schema for schema in schemas)
     ]
     tails: list[TailChange] = []
     for name in (name for name in schemas[0] if name in schemas[1] and f"group {name}" not in tables):
@@ -264,7 +264,7 @@ def compared(before: Path, after: Path) -> Changes:
         tails += [tail for tail in own_tails if not tail.is_empty]
         if empty := list(dict.fromkeys(f"{tail.side} {tail.bound:.4g}" for tail in own_tails if tail.is_empty)):
             notes.append(
-                f"column {name} {' or '.join(empty)}: no human row and no row of either mix lies there, because values repeat"
+                f"column {name} {' or '.join(empty)}: no human row and no row of either mix lies there, because many values are equal"
             )
         if not own_tails:
             notes.append(_why_not(sides, name))
@@ -292,7 +292,7 @@ def _scanned(side: Composition, columns: Sequence[str]) -> Any:
 
 
 def _categories(side: Composition, name: str) -> dict[str, int] | None:
-    """How many rows have each value of a column of categories: few, short, and repeated; None where it is none."""
+    """Return how many rows have each value of a column of categories, whose values are few, short and repeated; None for other columns."""
     import polars as pl
 
     if side.schema[name] not in (pl.String, pl.Boolean, pl.Categorical, pl.Enum):
@@ -307,7 +307,7 @@ def _categories(side: Composition, name: str) -> dict[str, int] | None:
 
 
 def _measured(side: Composition, name: str) -> tuple[np.ndarray, np.ndarray, str] | None:
-    """The numbers of a column or the lengths of its texts, which of them are of human rows, and what they are; None where it holds neither."""
+    """Return the numbers of a column or the lengths of its texts, whether each is of a human row, and the name of the quantity; None for other columns."""
     import polars as pl
 
     dtype = side.schema[name]
@@ -330,7 +330,7 @@ def _measured(side: Composition, name: str) -> tuple[np.ndarray, np.ndarray, str
 
 
 def _tails(sides: tuple[Composition, Composition], name: str) -> Iterator[TailChange]:
-    """The rows beyond the quantiles of the human rows of the first mix, or of the second where it has none."""
+    """Yield the tails beyond quantiles of human rows: those of the first mix, or those of the second if the first has none."""
     measured = [_measured(side, name) for side in sides]
     if measured[0] is None or measured[1] is None:
         return
@@ -358,6 +358,6 @@ def _tails(sides: tuple[Composition, Composition], name: str) -> Iterator[TailCh
 def _why_not(sides: tuple[Composition, Composition], name: str) -> str:
     measured = _measured(sides[0], name)
     if measured is None or _measured(sides[1], name) is None:
-        return f"column {name} holds {sides[0].schema[name]}, which has no tails to compare"
+        return f"column {name} has the type {sides[0].schema[name]}, which has no tails to compare"
     largest = max(side.origins.get("human", 0) for side in sides)
     return f"tails of column {name}: {largest:,} human rows are too few for quantiles at {min(LEVELS)}; {SAMPLE:.0f} are needed"

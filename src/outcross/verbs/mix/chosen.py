@@ -1,4 +1,4 @@
-"""Which rows of each cell are drawn: at random, or with a preference that is as weak as what is asked allows."""
+"""The choice of the rows of each cell: at random, or with the weakest preference that meets the request."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from outcross.verbs.mix.draws import PoolDraws, nearest_amount, scrambled, seque
 from outcross.verbs.mix.pools import ScannedPool
 
 STEPS = 80
-"""Halvings of a search for the strength of a preference."""
+"""The maximum number of steps of the search for the strength of a preference."""
 ROUNDS = 30
-"""Rounds over several means, at most."""
+"""The maximum number of rounds over several means."""
 STRONGEST = 2.0**40
-"""Of a preference, in standard deviations of its number."""
+"""The maximum strength of a preference, per standard deviation of its number."""
 
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """Rows that may be drawn, all pools together, and what is asked of them."""
+    """The rows of all pools that may be drawn, and the requests for them."""
 
     asked: MixRecipe
     scans: tuple[ScannedPool, ...]
     cell: np.ndarray
-    """(rows,)"""
+    """The cell of each row, (rows,)."""
     pool: np.ndarray
-    """(rows,)"""
+    """The pool of each row, (rows,)."""
     amounts: np.ndarray
-    """In the budget's unit, (rows,)."""
+    """The amount of each row, in the budget's unit, (rows,)."""
     counts: np.ndarray
-    """How much of each cell is drawn, (cells,)."""
+    """The amount to draw of each cell, (cells,)."""
     log_weights: np.ndarray | None
-    """How much likelier each should be than usual, in nats, (rows,); None where none is preferred."""
+    """The logarithm of the factor by which each row should be more likely than usual, in nats, (rows,); None if no row is preferred."""
     means: tuple[tuple[str, float, np.ndarray], ...]
-    """Names, goals and numbers (rows,) of the means that are asked for."""
+    """The names, goals and numbers (rows,) of the requested means."""
 
     @property
     def repeats(self) -> tuple[np.ndarray, np.ndarray]:
-        """How often each row must be drawn at most for its cell to have enough, and how often it may be, (rows,)."""
+        """The number of draws of each row that fill its cell, and the maximum that is allowed, (rows,) each."""
         limit = np.array([self.asked.repeats_of(pool) for pool in self.asked.pools], dtype=np.int64)[self.pool]
         there = np.bincount(self.cell, self.amounts, minlength=len(self.counts))
         needed = np.ceil(self.counts / np.maximum(there, 1)).astype(np.int64)
@@ -51,30 +51,30 @@ class Entries:
 
     @property
     def starts(self) -> np.ndarray:
-        """The number of the first row of each pool."""
+        """The index of the first row of each pool, with the number of all rows at the end, (pools + 1,)."""
         return np.concatenate([[0], np.cumsum([scan.rows for scan in self.scans])])
 
 
 @dataclass(frozen=True, eq=False)
 class ChosenRows:
-    """The rows that are drawn of each pool."""
+    """The drawn rows of each pool."""
 
     of_pools: tuple[PoolDraws, ...]
 
     def rows(self, entries_start: np.ndarray) -> np.ndarray:
-        """Every draw by the number of its row among all pools, (draws,)."""
+        """Return the index of the row of every draw among the rows of all pools, (draws,)."""
         return np.concatenate(
             [np.zeros(0, np.int64), *(own.rows + start for own, start in zip(self.of_pools, entries_start[:-1], strict=True))]
         )
 
 
 def chosen(entries: Entries) -> ChosenRows:
-    """The rows of each cell.
+    """Return the drawn rows of each cell.
 
-    Where no row is preferred they begin the cell's own random sequence. Else each row has a Gumbel-distributed random number, which its content decides, plus the
-    log of its weight, and those with the largest sums are drawn: a random sample without replacement in proportion to the weights (Efraimidis & Spirakis,
-    Inf. Process. Lett. 97:181, 2006). A mean is reached by weights exp(λ·number), which of all that reach it change the distribution least (minimum
-    Kullback–Leibler divergence); λ is searched with the random numbers held, where the mean only grows with it, one row after the other.
+    If no row is preferred, they are the beginning of the cell's own random sequence. Otherwise each row gets a Gumbel-distributed random number, which depends on
+    its content, plus the logarithm of its weight. The rows with the largest sums are drawn. This is a random sample without replacement in proportion to the
+    weights (Efraimidis & Spirakis, Inf. Process. Lett. 97:181, 2006). A mean is reached by weights exp(λ·number). Of all weights that reach it, these change the
+    distribution least (minimum Kullback–Leibler divergence). λ is searched with fixed random numbers, for which the mean never decreases with λ.
     """
     if entries.log_weights is None and not entries.means:
         return ChosenRows(tuple(_at_random(entries)))
@@ -115,11 +115,11 @@ def _at_random(entries: Entries) -> list[PoolDraws]:
 
 
 EXACT = 4
-"""Parts of what one record changes a mean by: nearer than one of them the strength of a mean is not searched."""
+"""The search for the strength of a mean stops when the mean is known to this fraction (1/4) of the change that one record can cause."""
 
 
 class _Preferred:
-    """Rows that are drawn with a preference. Each row stands here as often as it may be drawn."""
+    """Draws rows with a preference. Each row has one entry for each time that it may be drawn."""
 
     def __init__(self, entries: Entries, repeats: np.ndarray):
         self.entries = entries
@@ -143,7 +143,7 @@ class _Preferred:
         return self._draws(self._taken(self._strengths()))
 
     def _taken(self, strengths: Sequence[float], only: tuple[int, float] | None = None) -> np.ndarray:
-        """Which entries are drawn at these strengths of the means, (entries,) of bool; `only`: by one number alone, up or down."""
+        """Return which entries are drawn at these strengths of the means, (entries,) of bool. only: sort by this number alone, with this sign."""
         keys = self.base + sum(
             (strength * values for strength, values in zip(strengths, self.values, strict=True)), np.zeros(len(self.base))
         )
@@ -163,12 +163,12 @@ class _Preferred:
 
     @cached_property
     def is_in_rows(self) -> bool:
-        """Whether every entry counts as one, so that none need be sorted to be counted."""
+        """Whether every entry has the amount 1, so that entries need not be sorted to reach an amount."""
         return bool((self.amounts == 1).all())
 
     @cached_property
     def _cells(self) -> list[tuple[int, np.ndarray]]:
-        """How many entries are drawn of each cell, and which entries are of it."""
+        """The number of entries to draw of each cell, and the indices of its entries."""
         order = np.argsort(self.cell, kind="stable")
         bounds = np.searchsorted(self.cell[order], np.arange(len(self.entries.counts) + 1))
         return [
@@ -177,7 +177,7 @@ class _Preferred:
         ]
 
     def _largest(self, keys: np.ndarray) -> np.ndarray:
-        """Of each cell as many entries as are drawn of it: those of the largest keys. (entries,) of bool"""
+        """Return a mask of the entries with the largest keys in each cell, as many as are to be drawn, (entries,) of bool."""
         taken = np.zeros(len(keys), bool)
         for wanted, own in self._cells:
             if wanted >= len(own):
@@ -195,15 +195,15 @@ class _Preferred:
         return [float(values.std()) or 1.0 for values in self.values]
 
     def _strengths(self) -> list[float]:
-        """The strengths at which every mean is what is asked, to within one record. BadInput where there are none."""
+        """Return the strengths at which every mean has the requested value, to within one record. Raises BadInput if there are none."""
         means = self.entries.means
         strengths = [0.0] * len(means)
         for number, (name, goal, _) in enumerate(means):
             low, high = (self._mean(self._taken(strengths, (number, sign)), number) for sign in (-1.0, 1.0))
             if not low - 1e-9 * abs(low) <= goal <= high + 1e-9 * abs(high):
                 raise BadInput(
-                    f"the mean of {name} cannot be {goal:.6g}: rows in the shares that are asked for reach from {low:.6g} to {high:.6g}; ask for a mean between them, for "
-                    "fewer rows, or for a larger max_repeats"
+                    f"the mean of {name} cannot be {goal:.6g}: with the requested shares it can be from {low:.6g} to {high:.6g}; write a mean between them, "
+                    "fewer rows, or a larger max_repeats"
                 )
         for _ in range(ROUNDS if len(means) > 1 else 1):
             for number in range(len(means)):
@@ -214,12 +214,12 @@ class _Preferred:
         if not all(self._is_met(taken, number) for number in range(len(means))):
             nearest = ", ".join(f"{name} {self._mean(taken, number):.6g}" for number, (name, _, _) in enumerate(means))
             raise BadInput(
-                f"the means of {' and '.join(name for name, _, _ in means)} cannot be had together of these rows; the nearest found are {nearest}"
+                f"the means of {' and '.join(name for name, _, _ in means)} cannot be reached together with these rows; write other means, the nearest found are {nearest}"
             )
         return strengths
 
     def _is_met(self, taken: np.ndarray, number: int) -> bool:
-        """Whether a mean is right to within what one record can change it by."""
+        """Whether a mean differs from its goal by no more than one record can change it."""
         values = self.values[number]
         return (
             abs(self._mean(taken, number) - self.entries.means[number][1])
@@ -227,7 +227,7 @@ class _Preferred:
         )
 
     def _search(self, strengths: Sequence[float], number: int) -> float:
-        """The strength of one number at which its mean is nearest to its goal, the others held."""
+        """Return the strength of one number at which its mean is nearest to its goal, with the other strengths fixed."""
         goal, scale = self.entries.means[number][1], self.scales[number]
 
         def mean(strength: float) -> float:
@@ -247,9 +247,7 @@ class _Preferred:
         tried = [(abs(here - goal), abs(start), start), (abs(at_near - goal), abs(near), near), (abs(at_far - goal), abs(far), far)]
         values = self.values[number]
         a_record = (float(values.max()) - float(values.min())) / max(int(self._taken(strengths).sum()), 1)
-        is_straight = (
-            True  # the mean is nearly a straight line over a short stretch, whose halving would take four times as many trials
-        )
+        is_straight = True  # the mean is nearly linear over a short interval, where bisection would take four times as many trials
         for _ in range(STEPS):
             if abs(at_far - at_near) <= a_record / EXACT:
                 break
@@ -270,7 +268,7 @@ class _Preferred:
         return min(tried)[2]
 
     def _draws(self, taken: np.ndarray) -> ChosenRows:
-        """The entries that are taken, in a random order of their own in each pool."""
+        """Return the drawn entries of each pool, in a random order."""
         starts = self.entries.starts
         at = np.flatnonzero(taken)
         order = at[np.argsort(scrambled(self.bits[at] ^ self._salt("order of weighted rows")), kind="stable")]
@@ -283,7 +281,7 @@ class _Preferred:
 
 
 def _times_before(rows: np.ndarray) -> np.ndarray:
-    """How often each number came before, (n,)."""
+    """Return how often each number occurred earlier in the array, (n,)."""
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     is_first = np.ones(len(rows), bool)

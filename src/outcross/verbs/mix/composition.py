@@ -1,4 +1,4 @@
-"""What a set of rows is made of: how many are of whom, of which model, generation, pool and group, counted from the rows themselves."""
+"""The composition of a set of rows: the numbers by author, model, generation, pool and group, counted from the rows themselves."""
 
 from __future__ import annotations
 
@@ -25,28 +25,29 @@ if TYPE_CHECKING:
     from outcross.report.figure import Figure
 
 TELLING = ("_origin", "_model", "_generation", "_source")
-"""Columns of which a folder has at least one where its rows say where they come from."""
+"""The columns of provenance. A folder has at least one of them if its rows name their origin."""
 MOST = 100_000
-"""Different authors, pools or values of a group that are counted."""
+"""The maximum number of different authors, pools or values of a group."""
 UNNAMED = "not said"
-"""What stands for a model or a generation that nobody named."""
+"""The name for an unknown model or generation in tables."""
 MISSING = "missing"
-"""What stands for a missing value of a group, as in a manifest."""
+"""The name for a missing value of a group, as in a manifest."""
 
 
 @dataclass(frozen=True)
 class AuthorRows:
-    """The rows of one author: who wrote them, by which model, in which generation."""
+    """The number of rows with one origin, model and generation."""
 
     origin: str
     model: str | None
     generation: int | None
     rows: int
     with_decoding: int
-    """Rows that say how they were sampled."""
+    """The number of rows that say how they were sampled."""
     with_prompt: int
+    """The number of rows that have a prompt."""
     with_parents: int
-    """Rows that name what they were made from."""
+    """The number of rows that name the records they were made from."""
 
     @property
     def is_synthetic(self) -> bool:
@@ -56,43 +57,43 @@ class AuthorRows:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Composition(Result):
-    """What the rows of a folder are made of. It is a census: every row is counted, so that no number has an interval."""
+    """The composition of the rows of a folder. It is a census: every row is counted, so that no number has an interval."""
 
     folder: Path
     rows: int
     authors: tuple[AuthorRows, ...]
     sources: Mapping[str, int]
-    """Rows by the pool that they were drawn from, as `_source` says."""
+    """The number of rows drawn from each pool, from the column `_source`."""
     groups: Mapping[str, Mapping[str, int]]
     schema: Mapping[str, Any]
     """The polars type of each column."""
     files: tuple[Path, ...]
     manifest: Mapping[str, Any] | None
-    """Of a mix; None for another folder."""
+    """The manifest of a mix; None for another folder."""
 
     @property
     def origins(self) -> dict[str, int]:
-        """Rows by who wrote them."""
+        """The number of rows by origin."""
         return self._by(lambda written: written.origin, self.authors)
 
     @property
     def teachers(self) -> dict[str, int]:
-        """Rows that models wrote, edited or translated, by the model."""
+        """The number of rows that models wrote, edited or translated, by model."""
         return self._by(lambda written: written.model or UNNAMED, self.synthetic)
 
     @property
     def generations(self) -> dict[str, int]:
-        """Rows that models wrote, edited or translated, by the generation."""
+        """The number of rows that models wrote, edited or translated, by generation."""
         counts = self._by(lambda written: UNNAMED if written.generation is None else str(written.generation), self.synthetic)
         return dict(sorted(counts.items(), key=lambda item: (item[0] == UNNAMED, int(item[0]) if item[0] != UNNAMED else 0)))
 
     @cached_property
     def synthetic(self) -> tuple[AuthorRows, ...]:
-        """The authors that are models, or worked with one."""
+        """The entries of rows that models wrote, edited or translated."""
         return tuple(author for author in self.authors if author.is_synthetic)
 
     def share(self, rows: int) -> float:
-        """Rows as a fraction of all, in [0, 1]."""
+        """Return a number of rows as a fraction of all rows, in [0, 1]."""
         return rows / self.rows if self.rows else 0.0
 
     @property
@@ -105,7 +106,7 @@ class Composition(Result):
 
     @property
     def tables(self) -> dict[str, Mapping[str, int]]:
-        """Every count by what it is by: origin, teacher, generation, pool, and each group."""
+        """The counts of every table: origin, teacher, generation, pool, and each group."""
         tables: dict[str, Mapping[str, int]] = {"origin": self.origins}
         tables |= {"teacher": self.teachers, "generation": self.generations} if self.synthetic else {}
         tables |= {"pool": self.sources} if self.sources else {}
@@ -113,31 +114,31 @@ class Composition(Result):
 
     @property
     def short(self) -> str:
-        """How many rows there are, and of whom."""
+        """The number of rows and the share of each origin, in one line."""
         parts = ", ".join(f"{100 * self.share(rows):.4g} % {author}" for author, rows in self.origins.items())
         return f"Composition of {self.rows:,} rows in {self.folder}: {parts}"
 
     def frame(self) -> polars.DataFrame:
-        """A row a count (polars): what it is by, the value, rows, share."""
+        """Return a polars frame with one row per count: the table, the value, rows, share."""
         import polars
 
         rows = [(by, value, count, self.share(count)) for by, counts in self.tables.items() for value, count in counts.items()]
         return polars.DataFrame(rows, schema={"by": str, "value": str, "rows": int, "share": float}, orient="row")
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """What a terminal shows: a table each by origin, teacher, generation, pool and group."""
+        """Return the lines for a terminal: tables by origin, teacher, generation, pool and group."""
         from outcross.verbs.mix.screen import composition_lines
 
         return list(composition_lines(self, width))
 
     def figures(self) -> tuple[Figure, ...]:
-        """Its rows by origin, teacher, generation, pool and group."""
+        """Return figures of the rows by origin, teacher, generation, pool and group."""
         from outcross.report.shapes import counts_figure
 
         return tuple(counts_figure(by, f"Rows by {by}", counts) for by, counts in self.tables.items())
 
     def plain(self) -> dict[str, Any]:
-        """The composition as plain data."""
+        """Return the composition as plain data."""
 
         def counted(counts: Mapping[str, int]) -> dict[str, Any]:
             return {value: {"rows": rows, "share": self.share(rows)} for value, rows in counts.items()}
@@ -161,7 +162,7 @@ class Composition(Result):
 
 
 def tells(folder: Path) -> bool:
-    """Whether a folder holds data whose rows say where they come from, be they of a mix or not."""
+    """Whether a folder contains data whose rows name their origin, from a mix or from elsewhere."""
     if names.kind_at(folder) != "folder":
         return False
     if is_stored(folder):
@@ -173,18 +174,18 @@ def tells(folder: Path) -> bool:
 
 
 def composed(folder: Path, groups: Sequence[str] = ()) -> Composition:
-    """The composition of a mix, or of a folder of data with columns of provenance. BadInput where it is neither, or where a mix is damaged.
+    """Return the composition of a mix, or of a folder of data with columns of provenance. Raises BadInput for another folder, or for a damaged mix.
 
-    `groups` are columns to count by beside those of the mix.
+    groups: columns to count by in addition to those of the mix.
     """
     if names.kind_at(folder) != "folder":
-        raise BadInput(f"no folder {folder}; give the folder of a mix, or of data with columns such as _origin and _model")
+        raise BadInput(f"there is no folder {folder}; give the folder of a mix, or of data with columns such as _origin and _model")
     manifest = read_manifest(folder) if is_stored(folder) else None
     files = shards(folder, manifest) if manifest is not None else files_of(str(folder))
     source = read([str(file) for file in files])
     if manifest is None and not any(name in source.columns for name in TELLING):
         raise BadInput(
-            f"{folder} holds no mix, and its data have none of the columns {', '.join(TELLING)} that say where rows come from; "
+            f"{folder} does not contain a mix, and its data have none of the columns of provenance ({', '.join(TELLING)}); "
             "build it with outcross mix, or add such columns"
         )
     of_mix = manifest.get("groups") if manifest is not None else None
@@ -240,7 +241,7 @@ def _counted(
 
 
 def _authors(batch: polars.DataFrame) -> polars.DataFrame:
-    """Rows by origin, model and generation, and how many of them name decoding, prompt and parents. BadInput where a row names no origin that there is."""
+    """Return the number of rows by origin, model and generation, and of those with decoding, prompt and parents. Raises BadInput for an unknown origin."""
     import polars as pl
 
     def text(name: str) -> pl.Expr:
@@ -260,7 +261,7 @@ def _authors(batch: polars.DataFrame) -> polars.DataFrame:
         raise BadInput(f"column '_origin' must be one of {', '.join(AUTHORS)}, got {odd[0]!r:.80}; rename the column")
     numbers = own["_generation"].cast(pl.Int64, strict=False)
     if wrong := own["_generation"].filter(numbers.is_null() & own["_generation"].is_not_null()).head(1).to_list():
-        raise BadInput(f"column '_generation' must hold generations (0, 1, …), got {wrong[0]!r:.80}")
+        raise BadInput(f"column '_generation' must contain generations (0, 1, …), got {wrong[0]!r:.80}; rename the column")
     unsaid = pl.when(pl.col("_model").is_not_null()).then(pl.lit("model")).otherwise(pl.lit("unknown"))
     return (
         own.with_columns(pl.coalesce("_origin", unsaid), numbers)
@@ -282,13 +283,13 @@ def _values(batch: polars.DataFrame, name: str, missing: str) -> dict[str, int]:
     import polars as pl
 
     if batch.schema[name].is_nested():
-        raise BadInput(f"column {name!r} holds {batch.schema[name]}; groups are columns of plain values")
+        raise BadInput(f"column {name!r} has the type {batch.schema[name]}, and groups need plain values; name another column")
     counts = batch.select(pl.col(name).cast(pl.String).fill_null(missing)).group_by(name).len()
     return dict(counts.iter_rows())
 
 
 def _check(composition: Composition, manifest: Mapping[str, Any]) -> None:
-    """BadInput where the rows are not what the manifest says."""
+    """Raise BadInput if the rows differ from the manifest."""
     origins = manifest.get("origins")
     said = (
         {value: facts.get("rows") for value, facts in origins.items() if isinstance(facts, dict)}

@@ -1,4 +1,4 @@
-"""What a filter costs: what it does to spread, tails and groups, beside a random selection of as many."""
+"""The costs of a filter: its effect on spread, tails and groups, compared with a random selection of the same size."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from outcross.verbs.mix.candidates import CandidateStore
 from outcross.verbs.mix.filtering import FilteredPools, FilterOutcome
 
 MOST_COLUMNS = 20
-"""Columns of numbers that are looked at."""
+"""The maximum number of numeric columns that are examined."""
 REDRAWN, DRAWS = 20_000, 200
-"""Candidates up to which a random selection is drawn so many times; of more the interval is that of large samples."""
+"""Up to REDRAWN candidates, the interval comes from DRAWS random selections. For more candidates the large-sample formula is used."""
 MOST_TEXTS = 200_000
-"""Candidates whose words are counted, at most."""
+"""The maximum number of candidates whose words are counted."""
 FEWEST_HUMAN = 40
-"""Human rows from which the ends of human data are known."""
+"""The minimum number of human rows for tail bounds from human rows alone."""
 MOST_VALUES = 50
-"""Values of a group that are reported: those of the most rows."""
+"""The maximum number of reported values of a group: those with the most rows."""
 LEVEL = 0.95
 
 
 def costs(filtered: FilteredPools) -> list[list[dict[str, Any]]]:
-    """What each filter costs, as plain data, a line a number.
+    """Return the costs of each filter as plain data, one entry for each number.
 
-    `value` is of what was kept, `random` the 95 % interval of a random selection of as many of the same candidates; a row counts once, however
-    often it is kept.
+    `value` is the number of the kept rows. `random` is the 95 % interval of a random selection of the same size from the same candidates. A row
+    counts once, however often it is kept.
     """
     store = filtered.store
     measured = {"characters of text": lengths} if (lengths := _lengths(store)) is not None else {}
@@ -67,7 +67,7 @@ def _of_filter(
 
 
 def _spread(name: str, values: np.ndarray, kept: np.ndarray, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
-    """The standard deviation of what is kept over that of all."""
+    """Yield the standard deviation of the kept values divided by that of all values."""
     count, n = int(kept.sum()), len(values)
     if count < 2 or not (whole := float(values.std(ddof=1))):
         return
@@ -83,7 +83,7 @@ def _spread(name: str, values: np.ndarray, kept: np.ndarray, rng: np.random.Gene
 
 
 def _counted(kind: str, what: str, is_of: np.ndarray, kept: np.ndarray) -> Iterator[dict[str, Any]]:
-    """The share of a part among what is kept, over its share of all: beside the exact law of a random selection."""
+    """Yield the share of a part in the kept rows divided by its share in all rows, with the exact interval of a random selection."""
     from scipy.stats import hypergeom
 
     n, of_part, count = len(kept), int(is_of.sum()), int(kept.sum())
@@ -101,7 +101,7 @@ def _counted(kind: str, what: str, is_of: np.ndarray, kept: np.ndarray) -> Itera
 
 
 def _own_words(store: CandidateStore, outcome: FilterOutcome) -> Iterator[dict[str, Any]]:
-    """Of the words that one candidate alone says, how many are kept: they are the far tail of the vocabulary."""
+    """Yield the share of words used by only one candidate that are kept. They are the far tail of the vocabulary."""
     from outcross.text.texts import texts
 
     said = [""] * len(outcome.at)
@@ -115,10 +115,10 @@ def _own_words(store: CandidateStore, outcome: FilterOutcome) -> Iterator[dict[s
     count, total = int(kept.sum()), float(own.sum())
     if not total or not count or n < 2:
         return
-    # The sum over a random selection of count rows: a linear statistic, whose mean and variance are exact.
+    # The sum over a random selection of `count` rows is a linear statistic, so that its mean and variance are exact.
     error = 1.96 * math.sqrt(count * (1 - count / n) * float(own.var(ddof=1)))
     expected = total * count / n
-    yield _line("tail", "words that one candidate alone says", float(own[kept].sum()) / expected, (1 - error / expected, 1 + error / expected), count, "normal, exact variance")  # fmt: skip
+    yield _line("tail", "words that only one candidate uses", float(own[kept].sum()) / expected, (1 - error / expected, 1 + error / expected), count, "normal, exact variance")  # fmt: skip
 
 
 def _line(kind: str, what: str, value: float, random: tuple[float, float], n: int, method: str) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _line(kind: str, what: str, value: float, random: tuple[float, float], n: in
 
 
 def lost_groups(filtered: FilteredPools) -> Iterator[str]:
-    """A sentence for each value of a group of which the filters together leave nothing, and which of them took the last."""
+    """Yield a sentence for each value of a group of which the filters leave no row. It names the filter that removed the last row."""
     store = filtered.store
     for name in ("_origin", "_model", *store.asked.groups):
         labels = store.labels(name)
@@ -140,16 +140,16 @@ def lost_groups(filtered: FilteredPools) -> Iterator[str]:
                 (outcome for outcome in filtered.outcomes if np.isin(own, outcome.rejected).any()),
                 key=lambda outcome: outcome.number,
             )
-            yield f"no row of {name} = {value!s:.80} is left: filter {last.step} took the last of {own.size:,}"
+            yield f"no row of {name} = {value!s:.80} is left: filter {last.step} removed the last of {own.size:,}"
 
 
 def losses(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The lines where a filter keeps less than a random selection would: what is lost altogether first, then by how much is left."""
+    """Return the entries where a filter keeps less than a random selection would, sorted by the kept share, so that complete losses come first."""
     return sorted((line for line in trials if line["verdict"] in ("lost", "less")), key=lambda line: line["value"])
 
 
 def _ends(store: CandidateStore, values: np.ndarray) -> tuple[float, float, str]:
-    """Where the lowest and the highest 5 % of human rows begin; of all rows where too few are human."""
+    """Return the 5 % and 95 % quantiles of human rows, or of all rows if too few are human, and the name of these rows."""
     there = ~np.isnan(values)
     people = there & (store.authors == "human")
     among = "human rows" if people.sum() >= FEWEST_HUMAN else "all rows"
@@ -161,7 +161,7 @@ def _ends(store: CandidateStore, values: np.ndarray) -> tuple[float, float, str]
 
 
 def _lengths(store: CandidateStore) -> np.ndarray | None:
-    """Characters of each text, (n,); NaN for a missing one, None where no column is surely that of texts."""
+    """Return the number of characters of each text, (n,), NaN for a missing text; None if it is not clear which column contains the texts."""
     from outcross.verbs.mix.pools import counted
 
     if store.text_column is None:
@@ -176,7 +176,7 @@ def _lengths(store: CandidateStore) -> np.ndarray | None:
 
 
 def _numbers(store: CandidateStore) -> dict[str, np.ndarray]:
-    """The columns of numbers, (n,) each; what names a prompt or a generation is none."""
+    """Return the numeric columns, (n,) each, without those that name prompts, parents, generations or models."""
     import polars as pl
 
     recipes = [pool.recipe for pool in store.pools]
@@ -190,7 +190,7 @@ def _numbers(store: CandidateStore) -> dict[str, np.ndarray]:
 
 
 def _numbers_of(store: CandidateStore, name: str, read: Any) -> np.ndarray:
-    """A number of each candidate read from a column, batch by batch, so that the column itself is not held."""
+    """Return a number of each candidate, read from a column batch by batch, so that the column itself is never in memory as a whole."""
     from outcross.verbs.mix.pools import fitted
 
     schema, parts = {name: store.schema[name]}, [np.zeros(0)]

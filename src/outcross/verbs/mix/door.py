@@ -1,8 +1,8 @@
-"""The audit at the door: the finished mix against its human pools, as its targets ask for them.
+"""The audit of the finished mix against its human pools, adjusted to the targets of the mix.
 
-A share that a target raised on purpose is no loss, and neither is what goes with it: with more women there are fewer husbands. So the mix is held against human rows that a draw
-by the same shares, bounds and means would bring: each human row is kept with a chance that makes them so. What targets like another file ask for, and attributes of texts, is in no
-column that a person could read, so that the human rows stay as they are and the audit says it.
+A share that a target changes on purpose is not a loss, and neither are its consequences: with more women there are fewer husbands. Therefore the mix is compared with
+human rows that have the same shares, bounds and means. Each human row is kept with a probability that gives them these. Targets of similarity to another file and
+targets of text attributes do not refer to a column, so that human rows are not adjusted to them. The audit names these targets.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     import polars
 
 RAKED = 30
-"""Times that the weights go through several targets."""
+"""The number of rounds of raking over several targets."""
 STREAM = 0xD002
-"""The random stream of the human rows that are kept."""
+"""The random stream that selects the human rows."""
 
 
 def at_the_door(asked: MixRecipe, store: CandidateStore, mixed: polars.DataFrame) -> dict[str, Any]:
-    """What the mix has lost of what its human pools hold, before any filter and as its targets ask for it: the sentence, and the checks that are lost.
+    """Audit the mix against its human pools, before any filter and adjusted to its targets. Returns the summary and the checks that are lost.
 
-    BadInput where there are too few human rows, or an aspect is not known. The human rows of the mix are among those that it is held against.
+    Raises BadInput if there are too few human rows, or if an aspect is unknown. The human rows of the mix are among the human rows that it is compared with.
     """
 
     from outcross.verbs.audit.answer import audit
@@ -38,7 +38,7 @@ def at_the_door(asked: MixRecipe, store: CandidateStore, mixed: polars.DataFrame
     human = store.frame([*store.schema], np.flatnonzero(store.authors == "human"))
     if not human.height:
         raise BadInput(
-            "audit holds the mix against its human rows, and no pool has any; give one of origin: human, or leave audit out"
+            "audit compares the mix with human rows, and no pool has any; give a pool of origin: human, or leave audit out"
         )
     own = mixed.drop(PROVENANCE, strict=False)
     people = as_asked(human, asked.targets, np.random.default_rng([STREAM, asked.seed]))
@@ -59,10 +59,10 @@ def at_the_door(asked: MixRecipe, store: CandidateStore, mixed: polars.DataFrame
 
 
 def as_asked(human: polars.DataFrame, targets: Sequence[Target], rng: np.random.Generator) -> polars.DataFrame:
-    """Human rows as a draw by the targets would bring them: by shares of a column, and bounds and a mean of a column of numbers.
+    """Return human rows that meet the targets: shares of a column, and bounds and the mean of a numeric column.
 
-    Each row has a weight under which every share and mean is as asked (raking, Deming and Stephan 1940; a mean by a weight exp(t x)), and is kept with a
-    chance of that weight over the greatest. Rows kept so are a sample of the law that was asked for. Shares within their bounds, and values that no human row has, ask for nothing.
+    Each row gets a weight under which every share and mean has the requested value (raking, Deming and Stephan 1940; a mean by the weight exp(t x)). The row is
+    kept with the probability weight / largest weight. The kept rows are a sample of the requested distribution. Shares that lie within their bounds need no change, and values that no human row has are ignored.
     """
     followed = [target for target in targets if _is_followed(target, human.columns)]
     weights = np.ones(human.height)
@@ -75,12 +75,15 @@ def as_asked(human: polars.DataFrame, targets: Sequence[Target], rng: np.random.
 
 
 def not_followed(targets: Sequence[Target], columns: Sequence[str]) -> list[str]:
-    """The targets that the human rows do not follow, by their names."""
+    """Return the names of the targets to which the human rows are not adjusted."""
     return [target.name for target in targets if not _is_followed(target, columns)]
 
 
 def _is_followed(target: Target, columns: Sequence[str]) -> bool:
-    """Whether a target asks for shares of all rows or for numbers of a column that human rows have; what an audit found missing is brought up to the human share, so that human rows are as it asks."""
+    """Whether human rows can be adjusted to a target: shares of all rows, or numbers, in a column of theirs.
+
+    A target of needs raises missing rows to the human share, so that human rows meet it without a change.
+    """
     if isinstance(target, GroupTarget):
         return target.among is None and target.column in columns
     if isinstance(target, NumberTarget):
@@ -89,7 +92,7 @@ def _is_followed(target: Target, columns: Sequence[str]) -> bool:
 
 
 def _factors(target: Target, human: polars.DataFrame, weights: np.ndarray) -> np.ndarray:
-    """By how much the weight of each row is to be multiplied, (rows,)."""
+    """Return the factor for the weight of each row, (rows,)."""
     if isinstance(target, GroupTarget):
         return _of_shares(target, human[target.column], weights)
     if isinstance(target, NumberTarget):
@@ -120,7 +123,7 @@ def _of_shares(target: GroupTarget, values: polars.Series, weights: np.ndarray) 
 
 
 def _of_numbers(target: NumberTarget, values: polars.Series, weights: np.ndarray) -> np.ndarray:
-    """1 for rows within the bounds, 0 for others, times exp(t x) where a mean is asked that some of them can bring."""
+    """Return 1 for rows within the bounds and 0 for others, times exp(t x) if a mean is requested that these rows can reach."""
     import polars as pl
     from scipy.optimize import brentq
 

@@ -1,4 +1,4 @@
-"""Which rows of each pool a mix draws, and where each stands: numbers alone, no row is read."""
+"""The indices of the rows that a mix draws of each pool, and their order. No row is read here."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from outcross.verbs.mix.pools import ScannedPool
 
 
 def number_type(count: int) -> type[np.signedinteger]:
-    """The smaller type of whole numbers that holds the numbers of so many rows: a mix of ten million rows holds several such arrays."""
+    """Return the smallest integer type for the indices of this many rows. A mix of ten million rows has several such arrays in memory."""
     return np.int32 if count < 2**31 else np.int64
 
 
 @dataclass(frozen=True, eq=False)
 class PoolDraws:
-    """The rows that are drawn of one pool, in the order in which they come."""
+    """The drawn rows of one pool, in the order of the mix."""
 
     rows: np.ndarray
-    """Numbers of rows, in the order in which the pool was read: (n,)."""
+    """The index of each drawn row in the reading order of the pool, (n,)."""
     passes: np.ndarray
-    """How many times each was drawn before: (n,)."""
+    """The number of times that the row was drawn before, (n,)."""
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -43,39 +43,39 @@ class PoolDraws:
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """All that a set is made of, and its order."""
+    """The draws of all pools that make up a set, and their order."""
 
     pools: tuple[PoolDraws, ...]
     order: np.ndarray
-    """The pool of each row of the set: (rows,)."""
+    """The pool of each row of the set, (rows,)."""
 
     def __len__(self) -> int:
         return len(self.order)
 
     def of(self, rows: Sequence[np.ndarray]) -> Draws:
-        """The same draws by other numbers: rows says for each pool which of more rows its rows are, (rows,)."""
+        """Return the same draws with other indices. rows: for each pool, the new index of each of its rows, (rows,)."""
         return Draws(
             tuple(PoolDraws(own[pool_draws.rows], pool_draws.passes) for own, pool_draws in zip(rows, self.pools, strict=True)),
             self.order,
         )
 
     def places(self, pool: int) -> np.ndarray:
-        """Where in the set each draw of a pool stands. (n,)"""
+        """Return the position in the set of each draw of a pool, (n,)."""
         return np.flatnonzero(self.order == pool).astype(number_type(len(self)))
 
 
 def drawn(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool]) -> Draws:
-    """The rows of a mix. BadInput where a positive share of characters or tokens would receive no record."""
+    """Draw the rows of a mix. Raises BadInput if a pool with a positive share of characters or tokens would receive no record."""
     return sampled(asked, scans, [pool.target for pool in plan.pools], "order")
 
 
 def sampled(asked: MixRecipe, scans: Sequence[ScannedPool], targets: Sequence[int], name: str) -> Draws:
-    """So much of each pool, in the budget's unit, in the order that is asked for; `name` is that of its random stream."""
+    """Draw the target amount of each pool, in the budget's unit, in the requested order. name: the name of the random stream."""
     return arranged(asked, _up_to(asked, scans, asked.unit, targets), name)
 
 
 def twin(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool], mix: Draws) -> Draws | None:
-    """A set of human rows alone of the size of the mix, which begins each pool as the mix does. BadInput where people wrote too little."""
+    """Draw a set of human rows alone of the size of the mix, with the same first rows of each pool. Raises BadInput if there are too few human rows."""
     if asked.match is None:
         return None
     unit: Unit = asked.match
@@ -90,7 +90,7 @@ def twin(asked: MixRecipe, plan: MixPlan, scans: Sequence[ScannedPool], mix: Dra
 
 
 def _human_targets(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, total: int) -> list[int]:
-    """How much of each human pool makes the total. BadInput where that is more than there is."""
+    """Return the amount of each human pool that adds up to the total. Raises BadInput if a pool has too little."""
     people = [place for place, pool in enumerate(asked.pools) if pool.is_human]
     available = [scan.rows if unit == "rows" else int(scan.amounts[unit].sum()) for scan in scans]
     weights = [asked.pools[place].weight for place in people]
@@ -106,14 +106,14 @@ def _human_targets(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, t
         if targets[place] > available[place] * asked.repeats_of(asked.pools[place]) or not any(parts):
             needed = math.ceil(Fraction(targets[place], available[place])) if available[place] else "more"
             raise BadInput(
-                f"match: {unit} needs {targets[place]:,} {unit} of pool {asked.pools[place].name!r}, it has {available[place]:,} and max_repeats is "
+                f"match: {unit} needs {targets[place]:,} {unit} of pool {asked.pools[place].name!r}, which has {available[place]:,}, and max_repeats is "
                 f"{asked.repeats_of(asked.pools[place])}. Nearest: max_repeats: {needed}; or a smaller budget; or leave match out"
             )
     return targets
 
 
 def _up_to(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, targets: Sequence[int]) -> list[PoolDraws]:
-    """Of each pool as many rows as make its target, to the nearest record; what one pool gives too much the next gives less."""
+    """Draw the rows of each pool up to its target, to the nearest record. The excess of one pool is subtracted from the next."""
     if unit == "rows":
         wanted_rows = [*zip(scans, targets, (recipe.name for recipe in asked.pools), strict=True)]
         return runtime.side_by_side(lambda of_pool: sequence(of_pool[0], of_pool[1], asked.seed, of_pool[2]), wanted_rows)
@@ -130,8 +130,8 @@ def _up_to(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, targets: 
         if nearest_amount(reached, target) == 0:
             fewest = math.ceil(int(reached[1]) / Fraction(target, sum(targets)))
             raise BadInput(
-                f"pool {recipe.name!r} would receive no record: {target:,} {unit} are asked of it, and its first record has {int(reached[1]):,}; "
-                f"the smallest that serves it is {unit}: {fewest}, or write weight: 0 for it"
+                f"pool {recipe.name!r} would contribute no record: its target is {target:,} {unit}, and its first record has {int(reached[1]):,}; "
+                f"write at least {unit}: {fewest}, or weight: 0 for this pool"
             )
         surplus += int(reached[count]) - target
         parts.append(draws.first(count))
@@ -139,7 +139,7 @@ def _up_to(asked: MixRecipe, scans: Sequence[ScannedPool], unit: Unit, targets: 
 
 
 def nearest_amount(reached: np.ndarray, wanted: int) -> int:
-    """How many records come nearest to an amount. reached: the amount of the first 0, 1, 2, … records."""
+    """Return the number of records whose total is nearest to an amount. reached: the total of the first 0, 1, 2, … records."""
     above = min(int(np.searchsorted(reached, wanted)), len(reached) - 1)
     return above - 1 if above and wanted - reached[above - 1] < reached[above] - wanted else above
 
@@ -149,20 +149,20 @@ def _amount(scan: ScannedPool, unit: Unit, draws: PoolDraws) -> int:
 
 
 def arranged(asked: MixRecipe, sequences: Sequence[PoolDraws], name: str) -> Draws:
-    """The draws of all pools in the order that is asked for; `name` is that of its random stream."""
+    """Return the draws of all pools in the requested order. name: the name of the random stream."""
     counts = [len(draws) for draws in sequences]
     if asked.order == "even":
         return Draws(tuple(sequences), even_order(counts))
-    # Where equal marks of pools stand is as likely as any other arrangement of them, and within a pool the order is random already.
+    # All arrangements of the pools are equally likely. Within a pool the order is already random.
     order = np.repeat(np.arange(len(counts), dtype=np.min_scalar_type(len(counts))), counts)
     return Draws(tuple(sequences), stream(asked.seed, "mix", name).permutation(order))
 
 
 def sequence(scan: ScannedPool, count: int, seed: int, pool: str) -> PoolDraws:
-    """The first so many rows of a pool's endless sequence: pass after pass over all its rows, each in a random order of its own.
+    """Return the first `count` rows of a pool's endless sequence: repeated passes over all its rows, each in another random order.
 
-    A row's place follows from its digest and the seed, never from where it was read. In each pass the strata are merged
-    evenly, so every beginning holds each in proportion, to within one row.
+    The position of a row depends on its digest and the seed, never on the file that it was read from. In each pass the strata are merged
+    evenly, so that every beginning has each stratum in proportion, to within one row.
     """
     rows, passes = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
     for number, size in enumerate(_passes(count, scan.rows)):
@@ -179,7 +179,7 @@ def _passes(count: int, rows: int) -> Iterator[int]:
 
 
 def _pass(scan: ScannedPool, salt: int) -> np.ndarray:
-    """A random order of all rows of a pool. (rows,)"""
+    """Return a random order of all rows of a pool, (rows,)."""
     keys = scrambled(scan.of_rows[:, 0] ^ np.uint64(salt))
     again = np.flatnonzero(scan.occurrences)
     keys[again] = scrambled(keys[again] + scrambled(scan.occurrences[again].astype(np.uint64)))

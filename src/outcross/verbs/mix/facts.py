@@ -1,4 +1,4 @@
-"""What each target asked and what it has: of the rows that are drawn, as plain data of the plan and the manifest."""
+"""The requested and the realised values of each target, computed from the drawn rows, as plain data for the plan and the manifest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def facts_of(aimed: Aimed) -> list[dict[str, Any]]:
-    """A mapping for each target, in the order of their kinds."""
+    """Return one mapping for each target, sorted by the kind of target."""
     training = aimed.training
     starts = np.concatenate([[0], np.cumsum([scan.rows for scan in training.scans])])
     drawn = aimed.rows.rows(starts)

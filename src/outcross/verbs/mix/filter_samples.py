@@ -1,8 +1,8 @@
-"""How many rows filters leave, from a sample of each pool: for a plan over more rows than filters are asked about.
+"""Estimates of the number of rows that filters keep, from a sample of each pool. A plan over very many rows uses them.
 
-Where a filter judges each row by itself, runs of neighbouring rows are read at random places; where candidates of one prompt compete, all rows of random prompts are. Runs and
-prompts are what is independent, so that the interval is that of a ratio over them. What a filter leaves that looks for likeness between rows cannot be told from a sample, which holds few of the
-pairs: from such a filter on there are bounds alone.
+If every filter judges each row by itself, runs of neighbouring rows are read at random positions. If candidates of one prompt compete, all rows of random prompts
+are read. Runs and prompts are the independent units, so that the interval is that of a ratio over them. A filter that compares all rows with each other cannot be
+estimated, since a sample contains few of the pairs. From such a filter on there are only bounds.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ if TYPE_CHECKING:
     import polars
 
 SAMPLED = 20_000
-"""Rows that are read of a pool."""
+"""The number of rows that are read of a pool."""
 LENGTH = 250
-"""Rows of a run."""
+"""The number of rows of a run."""
 HALF = 2**63
-"""Hashes of prompts lie below twice this."""
+"""Half of the range of the hashes of prompts."""
 
 
 @dataclass(frozen=True)
 class FilterEstimate:
-    """What a sample says of the filters."""
+    """The estimates of what filters keep, from a sample."""
 
     steps: tuple[Estimate | None, ...]
-    """The rows that each filter leaves, in their order; None where a sample cannot tell."""
+    """The number of rows after each filter, in order; None if a sample cannot tell."""
     pools: tuple[Estimate, ...] | None
-    """The rows of each pool that are left after all of them; None where a sample cannot tell."""
+    """The number of rows of each pool after all filters; None if a sample cannot tell."""
     read: int
-    """Rows of the sample."""
+    """The number of rows of the sample."""
     note: str = ""
-    """Which filter a sample says nothing of, and why."""
+    """The filter that cannot be estimated from a sample, with the reason."""
 
 
 def estimated(asked: MixRecipe, pools: Sequence[OpenPool], schema: Schema) -> FilterEstimate:
-    """What filters leave of pools, from a sample. Where they cannot be asked, the note says why."""
+    """Estimate from a sample what filters keep of the pools. If they cannot be applied, the note gives the reason."""
     estimable = _estimable(asked, pools)
     note = "" if len(estimable) == len(asked.filters) else _why(asked.filters[len(estimable)])
     if not estimable:
@@ -86,7 +86,7 @@ def estimated(asked: MixRecipe, pools: Sequence[OpenPool], schema: Schema) -> Fi
 
 
 def _with(asked: MixRecipe, filters: Sequence[MixFilter]) -> MixRecipe:
-    """The same mix with these filters alone, of which rows are counted."""
+    """Return the same mix with only these filters, counted in rows."""
     from dataclasses import replace
 
     rows = asked.budget if asked.unit == "rows" else None
@@ -94,7 +94,7 @@ def _with(asked: MixRecipe, filters: Sequence[MixFilter]) -> MixRecipe:
 
 
 def _estimable(asked: MixRecipe, pools: Sequence[OpenPool]) -> list[MixFilter]:
-    """The first filters, as far as a sample says what they leave."""
+    """Return the first filters, up to the first one that cannot be estimated from a sample."""
     places = []
     have_prompts = all({"_prompt", pool.recipe.prompt_column} & {*pool.schema} for pool in pools)
     for mix_filter in asked.filters:
@@ -106,12 +106,12 @@ def _estimable(asked: MixRecipe, pools: Sequence[OpenPool]) -> list[MixFilter]:
 
 def _why(mix_filter: MixFilter) -> str:
     if mix_filter.filter.samples == "prompts":
-        return f"a sample says nothing of {kind(mix_filter.filter)}: its prompts are in no column that a pool names"
-    return f"a sample says nothing of {kind(mix_filter.filter)}, which compares all rows with each other or keeps a fixed number"
+        return f"{kind(mix_filter.filter)} cannot be estimated from a sample, because no column of prompts is named"
+    return f"{kind(mix_filter.filter)} cannot be estimated from a sample, because it compares all rows or keeps a fixed number"
 
 
 def _of_runs(pool: OpenPool, seed: int) -> tuple[polars.DataFrame, np.ndarray]:
-    """Rows of a pool in runs, and the run of each; all of them, each a run of its own, where they are few."""
+    """Return rows of a pool in runs, and the run of each row. If the pool is small, return all rows, each as a run of its own."""
     import polars as pl
 
     if pool.rows <= SAMPLED:
@@ -122,7 +122,7 @@ def _of_runs(pool: OpenPool, seed: int) -> tuple[polars.DataFrame, np.ndarray]:
 
 
 def _of_prompts(pool: OpenPool, share: float, seed: int) -> tuple[polars.DataFrame, np.ndarray]:
-    """The rows of random prompts, the same in all pools, and the prompt of each."""
+    """Return the rows of random prompts, which are the same in all pools, and the prompt of each row."""
     import polars as pl
 
     limit, frames, prompts = int(share * 2 * HALF), [pl.DataFrame(schema=pool.schema)], [np.zeros(0, np.uint64)]
@@ -135,7 +135,10 @@ def _of_prompts(pool: OpenPool, share: float, seed: int) -> tuple[polars.DataFra
 
 
 def _left(times: np.ndarray, cluster: np.ndarray, rows: int) -> Estimate:
-    """How many of all rows of a pool are left: a ratio over clusters. times: how often each row of the sample is kept; cluster: (n,)."""
+    """Estimate how many rows of a pool are kept, as a ratio over clusters.
+
+    times: how often each row of the sample is kept, (n,). cluster: the cluster of each row, (n,).
+    """
     n = len(times)
     if n >= rows:
         return exact(float(times.sum()))
@@ -145,7 +148,7 @@ def _left(times: np.ndarray, cluster: np.ndarray, rows: int) -> Estimate:
     kept, there = np.bincount(cluster, times, minlength=many), np.bincount(cluster, minlength=many)
     ratio = float(kept.sum()) / n
     error = math.sqrt(float(((kept - ratio * there) ** 2).sum()) * many / (many - 1)) / n
-    # Where every row of the sample has one fate, three in n may have another (the rule of three).
+    # If all or none of the sample is kept, the interval follows the rule of three.
     half = max(student_quantile(many - 1) * error, 3 / many if ratio in (0.0, 1.0) else 0.0)
     largest = float(times.max(initial=1)) or 1.0
     return Estimate(
@@ -158,7 +161,7 @@ def _left(times: np.ndarray, cluster: np.ndarray, rows: int) -> Estimate:
 
 
 def _sum(parts: Sequence[Estimate]) -> Estimate:
-    """The sum of independent numbers."""
+    """Return the sum of independent estimates."""
     value = sum(part.value for part in parts)
     below = math.sqrt(sum((part.value - part.interval[0]) ** 2 for part in parts))
     above = math.sqrt(sum((part.interval[1] - part.value) ** 2 for part in parts))
@@ -166,11 +169,11 @@ def _sum(parts: Sequence[Estimate]) -> Estimate:
 
 
 def notes_of(asked: MixRecipe, estimates: FilterEstimate) -> Iterator[str]:
-    """What the sample says of each pool, in words."""
+    """Yield what the sample shows of each pool, as sentences."""
     for pool, left in zip(asked.pools, estimates.pools or (), strict=bool(estimates.pools)):
         low, high = left.interval
         if low < high:
-            yield f"of {pool.name} about {left.value:,.0f} rows [{low:,.0f}, {high:,.0f}] are left after the filters, estimated from a sample of {left.n:,} of its rows"
+            yield f"the filters leave about {left.value:,.0f} rows [{low:,.0f}, {high:,.0f}] of {pool.name}, estimated from a sample of {left.n:,} of its rows"
     if estimates.note:
         yield estimates.note
     if said := verdict(asked, estimates):
@@ -178,7 +181,7 @@ def notes_of(asked: MixRecipe, estimates: FilterEstimate) -> Iterator[str]:
 
 
 def verdict(asked: MixRecipe, estimates: FilterEstimate) -> str:
-    """Whether the mix can be had, as far as the sample says, in a sentence; empty where it says nothing of that."""
+    """Return a sentence that says whether the mix is possible according to the sample; empty if this is not estimated."""
     if estimates.pools is None or asked.unit != "rows" or asked.targets or asked.splits is not None:
         return ""
     try:
@@ -187,9 +190,9 @@ def verdict(asked: MixRecipe, estimates: FilterEstimate) -> str:
     except BadInput:
         pass
     else:
-        return "by the sample the mix can be had"
+        return "according to the sample the mix is possible"
     try:
         planned(asked, [Supply(round(pool.interval[1]), round(pool.interval[1])) for pool in estimates.pools])
     except BadInput as error:
-        return f"by the sample the mix cannot be had: {error}"
-    return "the sample cannot tell whether the mix can be had"
+        return f"according to the sample the mix is impossible: {error}"
+    return "the sample cannot tell whether the mix is possible"

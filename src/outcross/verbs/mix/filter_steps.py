@@ -1,7 +1,7 @@
-"""What each filter keeps, as a step of the ledger: a mix that was stopped does not judge again what was judged.
+"""The filters of a mix as steps of the ledger, so that a mix that was stopped does not apply a finished filter again.
 
-The key of the step covers the files of the pools, what the filters before it left, the filter with its settings, the files that it reads, and the code of functions of a user's own. A function
-without Python code (an object that is called) is asked again each time, since nobody can know whether it is the same.
+The key of a step covers the files of the pools, the rows that earlier filters kept, the filter with its settings, the files that it reads, and the code of the user's functions. A filter with
+a function that has no Python code (a callable object) is applied again each time, because nobody can know whether the function is the same.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from outcross.recipe import plain, recipe
 from outcross.verbs.mix.asked import MixFilter, MixRecipe
 
 Judge = Callable[[Sequence[Any]], Selection]
-"""From the fitted detectors of a filter to what it says; where none are given it fits its own."""
+"""Applies a filter with the given fitted detectors. The filter fits those that are not given."""
 ARRAYS, WORDS = "selection.npz", "selection.json"
 
 
 @recipe
 class FilterAsked:
-    """A filter at its place among those of a mix, without where the files that it reads lie."""
+    """A filter with its number in the mix, without the paths of the files that it reads."""
 
     number: int
     filter: MixFilter
 
 
 class KeptSelection:
-    """What a filter said of each candidate, on disk."""
+    """The selection of a filter, which can be saved and loaded."""
 
     def __init__(self, selection: Selection):
         self.selection = selection
@@ -72,7 +72,7 @@ class KeptSelection:
 
 @verb(("numpy", "polars"), 0, load=lambda folder, digest, asked, judge, detectors: KeptSelection.load(folder))
 def mix_filter(asked: FilterAsked, judge: Judge, detectors: dict[str, Any], *, rng: np.random.Generator) -> KeptSelection:
-    """Ask a filter, which has its detectors by their place. Its random stream is named by its place, so that `rng` is not needed."""
+    """Apply a filter with its detectors, sorted by their keys. The filter's own random stream is named by its number, so that `rng` is not used."""
     return KeptSelection(judge([detectors[name] for name in sorted(detectors)]))
 
 
@@ -83,12 +83,12 @@ class FilterSteps:
     ledger: Ledger
     asked: MixRecipe
     read: str
-    """The digest of what all pools are read from, in their order."""
+    """The digest of the data of all pools, in order."""
     keys: list[str] = field(default_factory=list)
-    """The steps that were done or found."""
+    """The keys of the steps that were done or loaded."""
 
     def __call__(self, number: int, recipe: MixFilter, at: np.ndarray, judge: Judge) -> Selection:
-        """What a filter says of its candidates: as it said before, where it was asked the same. at: the candidates, (n,)."""
+        """Return the selection of a filter. It is loaded if the same step was done before. at: the indices of the candidates, (n,)."""
         codes = [_code_of(function) for function in _functions(recipe.filter)]
         if not all(codes):
             return judge(())
@@ -112,14 +112,14 @@ class FilterSteps:
 
     @property
     def _pools(self) -> Any:
-        """What says how the rows of the pools are seen."""
+        """The settings that affect how the rows of the pools are read."""
         asked = self.asked
         pools = tuple(replace(pool, path=(), weight=None, max_repeats=None) for pool in asked.pools)
         return [plain(pools), list(asked.groups), plain(asked.columns), asked.text_column]
 
 
 def _functions(part: Any) -> Iterator[Any]:
-    """The Python functions that a filter calls."""
+    """Yield the Python functions that a filter calls."""
     if isinstance(part, GivenAttribute):
         yield part.function_called
     elif is_dataclass(part):
@@ -141,14 +141,14 @@ def _named(place: str) -> Any:
 
 
 def _code_of(function: Any) -> str:
-    """The digest of what a function does, of the functions written inside it and of the plain values that it holds on to; empty where it has no Python code."""
+    """Return the digest of a function's code, its inner functions and the plain values that it refers to; empty if it has no Python code or other values."""
     code = getattr(function, "__code__", None)
     if not isinstance(code, CodeType):
         return ""
     closed_over = [cell.cell_contents for cell in function.__closure__ or ()]
     values = [*closed_over, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
     if not all(isinstance(value, str | int | float | bool | bytes | None | tuple) for value in values):
-        return ""  # what it holds on to may say anything
+        return ""  # such a value may change without a change of the code
     return digest_of([function.__module__, function.__qualname__, [*_of_code(code)], [repr(value) for value in values]])
 
 

@@ -1,4 +1,4 @@
-"""What filters keep of the pools: between the first reading and the plan. Each filter sees what those before it left."""
+"""Apply the filters to the pools, between the first reading and the plan. Each filter sees the rows that the filters before it kept."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     import polars
 
 MOST_TIMES = 1000
-"""How often a filter may keep one row."""
+"""The maximum number of times that a filter keeps one row."""
 
 
 @dataclass(frozen=True, eq=False)
 class FilterOutcome:
-    """What one filter did."""
+    """The result of one filter."""
 
     number: int
-    """Its place among the filters, from 1."""
+    """The number of the filter in the mix, from 1."""
     recipe: MixFilter
     at: np.ndarray
-    """The candidates that it looked at, by their numbers among all rows, ascending: (n,)."""
+    """The ascending indices of its candidates among all rows, (n,)."""
     selection: Selection
 
     @property
@@ -46,7 +46,7 @@ class FilterOutcome:
 
     @property
     def kept(self) -> np.ndarray:
-        """The candidates that it kept."""
+        """The indices of the kept candidates among all rows."""
         return self.at[self.selection.kept]
 
     @property
@@ -55,7 +55,7 @@ class FilterOutcome:
 
     @cached_property
     def reasons(self) -> np.ndarray:
-        """The number of the reason of each that it rejected, in `selection.reasons`."""
+        """The index in `selection.reasons` of the reason for each rejected candidate."""
         reason = self.selection.reason
         gone = ~self.selection.kept
         return np.zeros(int(gone.sum()), np.int64) if reason is None else np.asarray(reason)[gone]
@@ -63,19 +63,19 @@ class FilterOutcome:
 
 @dataclass(frozen=True, eq=False)
 class FilteredPools:
-    """What all filters left of the pools."""
+    """The pools after all filters."""
 
     store: CandidateStore
     outcomes: tuple[FilterOutcome, ...]
     times: np.ndarray
     """How often each row is kept, (rows of all pools,)."""
     weights: np.ndarray | None
-    """The weight that filters give each row, (rows of all pools,); None where they give none."""
+    """The weight that filters give each row, (rows of all pools,); None if they give none."""
     keys: tuple[str, ...] = ()
-    """The steps of a ledger that say what each filter kept."""
+    """The keys of the ledger steps with the selection of each filter."""
 
     def times_of(self, pool: int) -> np.ndarray:
-        """How often each row of a pool is kept, in the order in which it was read."""
+        """Return how often each row of a pool is kept, in the reading order of the pool."""
         return self._as_read(pool, self.times)
 
     def weights_of(self, pool: int) -> np.ndarray | None:
@@ -89,11 +89,11 @@ class FilteredPools:
 
     @cached_property
     def kept(self) -> tuple[tuple[np.ndarray, ScannedPool], ...]:
-        """Of each pool the rows that are kept, as often as they are, and what is known of them."""
+        """The kept rows of each pool, repeated as often as they are kept, and their scan."""
         return tuple(scan.kept(self.times_of(pool)) for pool, scan in enumerate(self.store.scans))
 
     def as_read(self, draws: Draws) -> Draws:
-        """Draws of what is kept as draws of the pools as they were read."""
+        """Convert draws from the kept rows into draws from all rows of the pools."""
         pools = []
         for own, (rows, _), pool in zip(draws.pools, self.kept, range(len(draws.pools)), strict=True):
             rows_read = rows[own.rows]
@@ -103,7 +103,7 @@ class FilteredPools:
 
     @cached_property
     def digest(self) -> str:
-        """What tells one outcome of filters from another: what they kept, how often and with what weight."""
+        """The digest of the result of the filters: the kept rows, how often each is kept, and their weights."""
         content = hashlib.sha256()
         for values in (self.store.pool, self.row_digests, self.times, *([] if self.weights is None else [self.weights])):
             content.update(np.ascontiguousarray(values).tobytes())
@@ -115,12 +115,12 @@ class FilteredPools:
         return np.concatenate([np.zeros((0, 2), np.uint64), *parts])
 
     def ids(self, at: np.ndarray) -> list[str]:
-        """The `_id` of some rows: the one that a row has where it is drawn first."""
+        """Return the `_id` of some rows, which is that of their first draw."""
         occurrences = [scan.occurrences[self.store.row[self.store.pool == pool]] for pool, scan in enumerate(self.store.scans)]
         return ids(self.row_digests[at], np.concatenate([np.zeros(0, np.uint32), *occurrences])[at])
 
     def rejected(self) -> polars.DataFrame:
-        """Every rejected row: its id and pool, the filter, its reason in words, the number by which it was judged, and the row for whose sake it went."""
+        """Return a frame of all rejected rows: id, pool, filter, reason, the number by which the row was judged, and the id of the kept row that it matches."""
         import polars as pl
 
         words = {
@@ -155,7 +155,7 @@ class FilteredPools:
 
 
 def filter_pools(store: CandidateStore, steps: FilterSteps | None = None) -> FilteredPools:
-    """The pools after all filters, each asked once where there are steps to keep what it said. BadInput where a filter lacks what it judges by, or keeps nothing."""
+    """Apply all filters to the pools. With `steps` each selection is stored in the ledger. Raises BadInput if a filter cannot judge the rows or keeps none."""
     check_columns(store)
     times, outcomes, weights = np.ones(len(store), np.int64), [], None
     for number, recipe in enumerate(store.asked.filters, 1):
@@ -173,7 +173,7 @@ def filter_pools(store: CandidateStore, steps: FilterSteps | None = None) -> Fil
 
 
 def check_columns(store: CandidateStore) -> None:
-    """BadInput where a filter names a column that no pool has."""
+    """Raise BadInput if a filter names a column that no pool has."""
     for number, recipe in enumerate(store.asked.filters, 1):
         try:
             recipe.filter.reads(tuple(store.schemas))
@@ -182,13 +182,13 @@ def check_columns(store: CandidateStore) -> None:
 
 
 def reasons_of(outcome: FilterOutcome) -> dict[str, int]:
-    """How many a filter rejected for each of its reasons."""
+    """Return the number of candidates that a filter rejected for each of its reasons."""
     counts = np.bincount(outcome.reasons, minlength=len(outcome.selection.reasons)).tolist()
     return {reason: count for reason, count in zip(outcome.selection.reasons, counts, strict=True) if count}
 
 
 def _of_pools(store: CandidateStore, recipe: MixFilter) -> np.ndarray:
-    """Whether a filter looks at the rows of each one's pool, (rows of all pools,) of bool."""
+    """Return the mask of the rows in pools that a filter is applied to, (rows of all pools,) of bool."""
     looks = np.array([not recipe.pools or pool.name in recipe.pools for pool in store.asked.pools], dtype=bool)
     return looks[store.pool]
 
@@ -206,14 +206,14 @@ def _selected(store: CandidateStore, number: int, recipe: MixFilter, at: np.ndar
     largest_times = int(selection.times.max(initial=0))
     if selection.times.shape != at.shape or largest_times > MOST_TIMES or (selection.times < 0).any():
         raise BadInput(
-            f"filter {number} {recipe.name} must say of each of {len(at):,} rows how often it is kept, from 0 to {MOST_TIMES:,}; "
-            f"it gave an array of shape {selection.times.shape} of at most {largest_times:,}"
+            f"filter {number} {recipe.name} must return how often each of {len(at):,} rows is kept, from 0 to {MOST_TIMES:,}, "
+            f"got an array of shape {selection.times.shape} with values up to {largest_times:,}"
         )
     return selection
 
 
 def bounds_of(asked: MixRecipe, rows: Sequence[int]) -> Iterator[tuple[MixFilter, int, int, int]]:
-    """Of each filter the most rows that it can see, and the fewest and the most that it leaves of them. rows: of each pool."""
+    """Yield each filter with the maximum number of rows that it can see, and the minimum and maximum that it keeps. rows: the rows of each pool."""
     low, high = list(rows), list(rows)
     for recipe in asked.filters:
         looks = [place for place, pool in enumerate(asked.pools) if not recipe.pools or pool.name in recipe.pools]
@@ -226,7 +226,7 @@ def bounds_of(asked: MixRecipe, rows: Sequence[int]) -> Iterator[tuple[MixFilter
 
 
 def _earlier(rows: np.ndarray) -> np.ndarray:
-    """How many times each row stands earlier in the sequence, (n,)."""
+    """Return how often each row occurs earlier in the sequence, (n,)."""
     order = np.argsort(rows, kind="stable")
     starts = np.flatnonzero(np.diff(rows[order], prepend=-1))
     earlier = np.empty(len(rows), np.int32)

@@ -1,4 +1,4 @@
-"""How many rows each step leaves and rejects, by pool and by group: whatever goes in comes out on one side or the other."""
+"""The number of rows that each step keeps and rejects, by pool and by group. Every row that enters a step is either kept or rejected."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def funnel(
     draws: Draws,
     passed_over: Sequence[tuple[str, Sequence[np.ndarray]]] = (),
 ) -> list[dict[str, Any]]:
-    """The steps from the rows that there are to those that are written. Of each step `rows` is what it leaves, `rejected` what it does not.
+    """Return the steps from the available rows to the written rows. For each step `rows` counts the kept rows and `rejected` the others.
 
-    passed_over: why rows that filters leave are not drawn, and which of each pool.
+    passed_over: reasons why rows that passed the filters are not drawn, with the indices of these rows in each pool.
     """
     names = [pool.name for pool in asked.pools]
     counts = [np.ones(scan.rows, np.uint32) for scan in scans]
@@ -46,7 +46,7 @@ def funnel(
 
 
 def _by(names: Sequence[str], scans: Sequence[ScannedPool], groups: Sequence[str], counts: Sequence[np.ndarray]) -> dict[str, Any]:
-    """How many rows, by pool and by the values of each group. counts: how often each row of each pool counts."""
+    """Count rows by pool and by the values of each group. counts: how often each row of each pool counts."""
     of_groups: dict[str, dict[str, int]] = {name: {} for name in groups}
     for scan, own in zip(scans, counts, strict=True):
         of_strata = (

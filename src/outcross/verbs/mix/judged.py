@@ -1,4 +1,4 @@
-"""What targets read of every row: its group, its numbers, how like another file it is, and which needs it meets."""
+"""The properties of every row that targets use: its group, its numbers, its similarity to another file, and the needs that it meets."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
 
 OF_LABELS = ("_origin", "_model", "_generation")
 MOST_VALUES = 1000
-"""Values of a column whose shares are asked for, at most."""
+"""The maximum number of values of a column with requested shares."""
 OTHER = -1
-"""The code of a row whose value nothing is asked of."""
+"""The code of a row whose value has no requested share."""
 MOST_BYTES = 10_000_000
-"""Bytes of a needs.yaml."""
+"""The maximum size of a needs.yaml, in bytes."""
 
 
 @dataclass(frozen=True, eq=False)
 class RowGroups:
-    """The value that each row has in a column, as far as something is asked of it."""
+    """The value of each row in a column, as far as a share of it is requested."""
 
     target: GroupTarget
     values: tuple[str, ...]
     codes: tuple[np.ndarray, ...]
-    """For each pool the place of each row's value, `OTHER` where nothing is asked of it: (rows,)."""
+    """For each pool the index of each row's value in `values`, or `OTHER` if no share of it is requested, (rows,)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,18 +56,18 @@ class Numbers:
 
     target: NumberTarget
     values: tuple[np.ndarray, ...]
-    """For each pool: (rows,), NaN where there is none."""
+    """For each pool the number of each row, (rows,); NaN if it has none."""
     complaint: str = ""
-    """What a function of yours complained of first."""
+    """The first error message of a user's function."""
 
 
 @dataclass(frozen=True, eq=False)
 class Likeness:
-    """How much likelier each row is in the target's file than among all rows."""
+    """How much more likely each row is in the target's file than among all rows."""
 
     target: LikeTarget
     log_weights: tuple[np.ndarray, ...]
-    """For each pool in nats, −inf where a row is too short to be judged: (rows,)."""
+    """For each pool the logarithm of this ratio for each row, in nats, (rows,); −inf if a text is too short to be judged."""
     hashed: HashedTexts | None = None
     """The texts of all pools, for dsir."""
     wanted: np.ndarray | None = None
@@ -76,46 +76,46 @@ class Likeness:
 
 @dataclass(frozen=True, eq=False)
 class Needs:
-    """Which rows lie in the regions and groups that an audit found too few of."""
+    """The rows in the regions and groups of which an audit found too few."""
 
     target: NeedTarget
     rules: tuple[str, ...]
     missing: tuple[int, ...]
-    """Records that the audit said are missing of each."""
+    """The number of missing records of each rule, from the audit."""
     inside: tuple[np.ndarray, ...]
-    """For each pool: (rows, rules) of bool."""
+    """For each pool, whether each row meets each rule, (rows, rules) of bool."""
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedRows:
-    """Everything that targets read of the rows of all pools."""
+    """All properties of the rows of all pools that targets use."""
 
     groups: tuple[RowGroups, ...] = ()
     numbers: tuple[Numbers, ...] = ()
     likenesses: tuple[Likeness, ...] = ()
     needs: tuple[Needs, ...] = ()
     reasons: tuple[str, ...] = ()
-    """Why rows are rejected."""
+    """The reasons for which rows are rejected."""
     reason: tuple[np.ndarray, ...] = ()
-    """For each pool the number of each row's reason, −1 where it is kept: (rows,)."""
+    """For each pool the index of each row's reason, (rows,); −1 if it is kept."""
     funnel: dict[str, dict[str, int]] = field(default_factory=dict)
-    """How many rows of each pool each reason rejected."""
+    """The number of rejected rows by reason and pool."""
 
     @property
     def functions(self) -> list[Numbers]:
-        """The numbers that functions of yours gave."""
+        """The numbers that come from a user's functions."""
         return [numbers for numbers in self.numbers if isinstance(numbers.target.attribute, GivenAttribute)]
 
     def digest(self) -> str:
-        """The digest of the numbers that functions of yours gave: nobody else can know what they do."""
+        """Return the digest of the numbers from the user's functions, which stands for these functions in step keys."""
         content = hashlib.sha256()
         for values in (values for numbers in self.functions for values in numbers.values):
             content.update(values.tobytes())
         return content.hexdigest()
 
     def facts(self) -> Iterator[dict[str, Any]]:
-        """What is to be known of the classifiers that were fitted."""
+        """Yield the held-out AUROC of each fitted classifier, with its interval."""
         for numbers in self.numbers:
             if isinstance(attribute := numbers.target.attribute, Labelled):
                 area = attribute.area
@@ -130,7 +130,7 @@ class JudgedRows:
 
 
 def judged(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[ScannedPool], schema: Schema) -> JudgedRows:
-    """Read of every row what targets ask. BadInput where a column is not there, or too many rows have no number."""
+    """Compute the properties of every row that targets use. Raises BadInput if a column is missing, or if too many rows have no number."""
     reader = _RowReader(asked, pools, scans, schema)
     groups = tuple(reader.groups(target) for target in asked.targets if isinstance(target, GroupTarget))
     numbers = tuple(reader.numbers(target) for target in asked.targets if isinstance(target, NumberTarget))
@@ -152,7 +152,7 @@ def judged(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[ScannedP
 
 
 def _bounds(numbers: Sequence[Numbers]) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """What numbers reject, and why."""
+    """Yield each reason for which numbers reject rows, with masks of these rows for each pool."""
     for number in numbers:
         target = number.target
         complaint = f" ({number.complaint})" if number.complaint else ""
@@ -165,7 +165,10 @@ def _bounds(numbers: Sequence[Numbers]) -> Iterator[tuple[str, list[np.ndarray]]
 
 def _too_short(likenesses: Sequence[Likeness]) -> Iterator[tuple[str, list[np.ndarray]]]:
     for likeness in likenesses:
-        yield f"fewer than {likeness.target.shortest} words and signs", [np.isneginf(weights) for weights in likeness.log_weights]
+        yield (
+            f"fewer than {likeness.target.shortest} words and punctuation marks",
+            [np.isneginf(weights) for weights in likeness.log_weights],
+        )
 
 
 def _check_failures(asked: MixRecipe, numbers: Sequence[Numbers], scans: Sequence[ScannedPool]) -> None:
@@ -175,19 +178,19 @@ def _check_failures(asked: MixRecipe, numbers: Sequence[Numbers], scans: Sequenc
         if failed > number.target.failures * rows:
             complaint = f" ({number.complaint})" if number.complaint else ""
             raise BadInput(
-                f"{failed:,} of {rows:,} rows have no {number.target.quantity}{complaint}, and at most {number.target.failures:.3g} of them may; "
-                f"give another attribute or column, or failures: {min(1.0, math.ceil(100 * failed / rows) / 100):g}"
+                f"{failed:,} of {rows:,} rows have no {number.target.quantity}{complaint}, more than the fraction {number.target.failures:.3g}; "
+                f"write another attribute or column, or failures: {min(1.0, math.ceil(100 * failed / rows) / 100):g}"
             )
 
 
 def _of_prompts(pool: OpenPool) -> list[str]:
-    """The columns that say which prompt a row answers; where there is none any one, so that rows are counted."""
+    """Return the columns of prompts. If there are none, return any one column, so that rows are still counted."""
     return [name for name in ("_prompt", pool.recipe.prompt_column) if name in pool.schema] or [*pool.schema][:1]  # type: ignore[misc]
 
 
 @dataclass(frozen=True, eq=False)
 class _RowReader:
-    """The pools, and what is read of them."""
+    """Reads the pools for the targets."""
 
     asked: MixRecipe
     pools: Sequence[OpenPool]
@@ -195,7 +198,7 @@ class _RowReader:
     schema: Schema
 
     def column(self, name: str) -> list[polars.Series]:
-        """A column of each pool, of one type."""
+        """Return a column of each pool, converted to the type of the mix."""
         import polars as pl
 
         if name not in self.schema:
@@ -210,7 +213,7 @@ class _RowReader:
         return parts
 
     def batches_of_texts(self, pool: OpenPool, column: str | None) -> Iterator[list[str]]:
-        """The texts of a pool, batch by batch."""
+        """Yield the texts of a pool, batch by batch."""
         name, dtype = self._text(column)
         names = [name] if name in pool.schema else [*pool.schema][:1]
         for batch in pool.batches(names) if pool.schema else ():
@@ -237,7 +240,7 @@ class _RowReader:
             values = [*target.shares]
         if len(values) > MOST_VALUES:
             raise BadInput(
-                f"{target.name}: {target.column!r} has {amount(len(values), 'value')}, {MOST_VALUES:,} are possible; name a column of fewer"
+                f"{target.name}: {target.column!r} has {amount(len(values), 'value')}, and at most {MOST_VALUES:,} are possible; name another column"
             )
         known = {value for labels in said for value in labels.drop_nulls().unique().to_list()}
         for value, share in target.shares.items():
@@ -254,7 +257,7 @@ class _RowReader:
         return RowGroups(target, tuple(values), codes)
 
     def _labels(self, column: str) -> list[polars.Series]:
-        """A column of each pool as words: of the user's own, or of provenance."""
+        """Return a column of each pool as words: a column of the data, or one of provenance."""
         import polars as pl
 
         if column == "_source":
@@ -285,7 +288,7 @@ class _RowReader:
             return [series.cast(pl.String) for series in self.column(column)]
         except pl.exceptions.PolarsError as error:
             raise BadInput(
-                f"column {column!r} holds no plain values ({first_words(error)}); targets are of words, numbers and truths"
+                f"column {column!r} cannot be read as words ({first_words(error)}); name a column of words, numbers or truth values"
             ) from None
 
     def numbers(self, target: NumberTarget) -> Numbers:
@@ -307,14 +310,14 @@ class _RowReader:
         return Numbers(target, tuple(values), complaint)
 
     def _reader_of(self, target: NumberTarget) -> Any:
-        """What reads an attribute; one that compares has read the human pools."""
+        """Return the attribute of a target. An attribute that compares texts is fitted to the human pools first."""
         if not getattr(target.attribute, "compares", False):
             return target.attribute
         people = [pool for pool in self.pools if pool.recipe.is_human]
         human = [text for pool in people for batch in self.batches_of_texts(pool, target.column) for text in batch]
         if not human:
             raise BadInput(
-                f"{target.name} compares with human texts, and no pool has origin: human; name one, or leave the target out"
+                f"{target.name} needs human texts to compare with, and no pool has origin: human; name one, or leave the target out"
             )
         return target.attribute.fit(texts(human))
 
@@ -330,7 +333,7 @@ class _RowReader:
         long_enough = own.pieces >= target.shortest
         if not long_enough.any():
             raise BadInput(
-                f"{target.name}: every text has fewer than {target.shortest} words and signs, of which n-grams say too little; write shortest: 0 to draw by them all the same"
+                f"{target.name}: every text has fewer than {target.shortest} words and punctuation marks, too few to compare n-grams; write shortest: 0 to compare them nevertheless"
             )
         weights = own.log_ratio(wanted, own.distribution(np.flatnonzero(long_enough)))
         weights[~long_enough] = -np.inf
@@ -349,7 +352,7 @@ class _RowReader:
             [np.concatenate([_as_numbers(series, name) for series in self.column(name)]) for name in target.columns], axis=1
         )
         if not np.isfinite(wanted).all() or not np.isfinite(own).all():
-            raise BadInput(f"{target.name}: columns of numbers must have no missing values; drop those rows, or name other columns")
+            raise BadInput(f"{target.name}: numeric columns must have no missing values; drop those rows, or name other columns")
         ratio = density_ratio(own, wanted, stream(self.asked.seed, "mix", "ulsif"))
         with np.errstate(divide="ignore"):
             weights = np.log(np.maximum(ratio, 1e-12))
@@ -369,7 +372,7 @@ class _RowReader:
             except (KeyError, TypeError, ValueError, AttributeError):
                 masks = None
             if masks is None or any(mask is None for mask in masks):
-                notes.append(f"{rule[:100]}: no rule by columns that the mix has, so that no row is looked for")
+                notes.append(f"{rule[:100]}: the columns of the mix cannot express this rule, so that it is ignored")
                 continue
             rules.append(rule)
             missing.append(int(need["missing_records"]))
@@ -383,7 +386,7 @@ class _RowReader:
         return Needs(target, tuple(rules), tuple(missing), by_pool, tuple(notes))
 
     def _holds(self, condition: dict[str, Any]) -> list[np.ndarray] | None:
-        """For each pool which rows meet a condition of an audit; None where it cannot be told of rows."""
+        """Return for each pool which rows meet a condition of an audit, (rows,) of bool; None if the condition cannot be checked on the rows of the mix."""
         import polars as pl
 
         kind, name, label = condition["kind"], condition["column"], condition.get("feature", "")
@@ -409,14 +412,16 @@ class _RowReader:
 
 
 def _needs_file(target: NeedTarget) -> list[dict[str, Any]]:
-    """What a needs.yaml says. BadInput where it says nothing that is known."""
+    """Return the needs in a needs.yaml. Raises BadInput if the file has another format."""
     place = needs_place(target)
     said = plain_yaml.read(read_text(place, "give the needs.yaml that outcross audit --out wrote", MOST_BYTES), str(place))
     needs = said.get("needs") if isinstance(said, dict) and said.get("schema") == 1 else None
     if not isinstance(needs, list) or not all(
         isinstance(need, dict) and isinstance(need.get("missing_records"), int) for need in needs
     ):
-        raise BadInput(f"{place} is no needs.yaml of an audit; write it again with outcross audit DATA --reference HUMAN --out DIR")
+        raise BadInput(
+            f"{place} is not a needs.yaml of an audit; write it again with outcross audit DATA --reference HUMAN --out DIR"
+        )
     known = {field.name for field in fields(Condition)}
     for need in needs:
         conditions = need.get("conditions")
@@ -436,23 +441,23 @@ def _check_there(target: LikeTarget, name: str, columns: Sequence[str]) -> None:
 
 
 def _as_numbers(values: polars.Series, name: str) -> np.ndarray:
-    """A column as numbers, NaN where there is none. BadInput where no value is a number."""
+    """Return a column as numbers, NaN if a value is not a number. Raises BadInput if no value is a number."""
     import polars as pl
 
     try:
         cast = values.cast(pl.Float64, strict=False)
     except pl.exceptions.PolarsError:
-        raise BadInput(f"column {name!r} is {values.dtype} and holds no numbers; name another") from None
+        raise BadInput(f"column {name!r} is {values.dtype} and contains no numbers; name another") from None
     if values.len() > values.null_count() and cast.null_count() == cast.len():
         raise BadInput(
-            f"column {name!r} holds no numbers, as {values.drop_nulls()[0]!r:.40}; name another, or ask for shares of its values"
+            f"column {name!r} contains no numbers, but values such as {values.drop_nulls()[0]!r:.40}; name another, or write shares of its values"
         )
     numbers = cast.fill_null(float("nan")).to_numpy()
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def _of_text(values: polars.Series, label: str) -> np.ndarray:
-    """The words or the lines of each text, as an audit counts them."""
+    """Return the number of words or of lines of each text, as an audit counts them."""
     read_ = texts(contents(values))
     return (
         read_.words.per_block.astype(float) if label == "words" else np.array([text.count("\n") + 1 for text in read_], dtype=float)
@@ -460,7 +465,7 @@ def _of_text(values: polars.Series, label: str) -> np.ndarray:
 
 
 def _says(values: polars.Series, word: str) -> np.ndarray:
-    """Whether each text says a word."""
+    """Whether each text contains a word, (n,) of bool."""
     read_ = texts(contents(values))
     inside = read_.words.kinds_inside
     holds = np.zeros(len(read_), bool)

@@ -1,4 +1,4 @@
-"""Which rows of the pools belong together: families by lineage, which no split may part."""
+"""Families of rows that are related by lineage. All rows of a family go into the same split."""
 
 from __future__ import annotations
 
@@ -19,37 +19,37 @@ if TYPE_CHECKING:
     import polars
 
 Pairs = tuple[np.ndarray, np.ndarray]
-"""Rows that are joined, and what each is joined with: two arrays."""
+"""Pairs as two arrays: rows, and the rows or names that they are joined with."""
 
 
 @dataclass(frozen=True, eq=False)
 class Families:
-    """The family of every row of the pools. Its number follows from what its rows hold, never from where they were read."""
+    """The family of every row of the pools. The number of a family depends on the content of its rows, never on the files that they come from."""
 
     of_rows: tuple[np.ndarray, ...]
-    """For each pool the family of each of its rows: (rows,)."""
+    """For each pool the family of each of its rows, (rows,)."""
     keys: np.ndarray
-    """A number of each family that its content alone decides, (families,)."""
+    """A key of each family that depends only on its content, (families,)."""
     joined: dict[str, int]
-    """How many pairs each reason joined."""
+    """The number of joined pairs for each reason."""
     notes: tuple[str, ...] = ()
-    """What was not looked at, and why."""
+    """Remarks about relations that were not examined, and about repeated ids."""
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def take(self, rows: Sequence[np.ndarray]) -> Families:
-        """The families of some rows of each pool."""
+        """Return the families of some rows of each pool."""
         return replace(self, of_rows=tuple(own[some] for own, some in zip(self.of_rows, rows, strict=True)))
 
     @property
     def sizes(self) -> np.ndarray:
-        """Rows of each family, (families,)."""
+        """The number of rows of each family, (families,)."""
         return sum((np.bincount(rows, minlength=len(self)) for rows in self.of_rows), np.zeros(len(self), np.int64))
 
 
 def families(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[ScannedPool], schema: Schema) -> Families:
-    """The families of all rows: joined by parents, by the same text, by nearly the same, and by the same prompt where that is asked, transitively."""
+    """Return the families of all rows. Rows are joined transitively by parents, equal text, nearly equal text and, on request, equal prompts."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -79,7 +79,7 @@ def families(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
 
 
 def _keyed(label: np.ndarray, digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The key of each family, ascending, and the family of each row by the place of its key. digests: (rows, 2)."""
+    """Return the key of each family, in the order of the families' smallest digests, and the family of each row. digests: (rows, 2)."""
     order = np.lexsort((digests[:, 1], digests[:, 0]))
     place = np.empty(len(label), np.int64)
     place[order] = np.arange(len(label))
@@ -93,22 +93,22 @@ def _keyed(label: np.ndarray, digests: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 @dataclass(frozen=True, eq=False)
 class _Reading:
-    """What joins rows, as numbers that are equal where what they stand for is equal. Rows of all pools, pool after pool."""
+    """Linkage keys of the rows of all pools, pool after pool. Two rows have the same key if they have the same content, prompt or name."""
 
     contents: np.ndarray
-    """(rows,)"""
+    """The key of the content of each row, (rows,)."""
     prompts: np.ndarray
-    """(rows,); each row without a prompt has a number of its own."""
+    """The key of the prompt of each row, (rows,). Each row without a prompt has a key of its own."""
     text: tuple[str, Any] | None
-    """The column of texts, which are read again for near twins, so that none is held; None where there is none."""
+    """The text column and its type. Texts are read again for near twins, so that they need not stay in memory. None if there is no text column."""
     names: Pairs
-    """A row and a name that it has."""
+    """Pairs of a row that is a parent and the key of its name."""
     same_id: Pairs
-    """Rows of one pool whose ids are equal."""
+    """Pairs of rows of one pool with equal ids."""
     children: Pairs
-    """A row and the name of a parent."""
+    """Pairs of a row and the key of the name of its parent."""
     parents: np.ndarray
-    """The names of parents, ascending."""
+    """The keys of the names of parents, ascending."""
     notes: tuple[str, ...]
 
 
@@ -135,10 +135,10 @@ def _reading(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
         same_id.append((row[first], row[second]))
         if first.size:
             notes += (
-                f"pool {pool.recipe.name!r}: {first.size:,} rows have an id in {pool.recipe.id_column!r} that a row before them has; rows of one id are of one family",
+                f"pool {pool.recipe.name!r}: {first.size:,} rows repeat an earlier id in {pool.recipe.id_column!r}; rows with the same id form one family",
             )
     child, parent = (np.concatenate(parts) for parts in zip(*children, strict=True))
-    if parent.size:  # a record that an earlier mix gave an _id is known by it
+    if parent.size:  # a parent may be named by the _id that an earlier mix gave to it
         names += _given_names(scans)
     named, name = (np.concatenate(parts) for parts in zip(*names, strict=True))
     known = np.unique(parent)
@@ -156,14 +156,14 @@ def _reading(asked: MixRecipe, pools: Sequence[OpenPool], scans: Sequence[Scanne
 
 
 def _named(pool: OpenPool, compared: Schema) -> list[str] | None:
-    """The columns of a pool that join rows, which are all that is read of it; None where it has no columns."""
+    """Return the columns of a pool that link rows. No other column is read. None if the pool has no columns."""
     recipe = pool.recipe
     names = [*compared, recipe.prompt_column, recipe.id_column, recipe.parents_column, "_prompt", "_id", "_parents"]
     return [name for name in dict.fromkeys(names) if name in pool.schema] or [*pool.schema][:1] or None
 
 
 def _text(asked: MixRecipe, schema: Schema) -> tuple[tuple[str, Any] | None, tuple[str, ...]]:
-    """The column of text that twins are looked for in, and what is to be said where there is none."""
+    """Return the text column in which twins are searched, and notes that explain why there is none."""
     import polars as pl
 
     try:
@@ -182,7 +182,7 @@ def _no_pairs() -> Pairs:
 
 
 def _numbers(words: polars.Series) -> np.ndarray:
-    """A number for each word, equal where words are; two others share one with a chance of 2⁻⁶⁴."""
+    """Return a hash of each word. Equal words have equal hashes; two different words share a hash with probability 2⁻⁶⁴."""
     return words.hash(seed=0).to_numpy()
 
 
@@ -191,7 +191,7 @@ def _prompts(batch: polars.DataFrame, pool: MixPool, start: int) -> np.ndarray:
 
 
 def _numbers_or_own(words: polars.Series, start: int) -> np.ndarray:
-    """A number for each word, as `_numbers` gives; what says nothing has a number of its own, and so no twin."""
+    """Return a hash of each word (see `_numbers`). An empty or missing word gets a number of its own, so that it has no twin."""
     numbers = _numbers(words).copy()
     empty = words.is_null().to_numpy() | (words == "").fill_null(False).to_numpy()
     numbers[empty] = np.arange(start, start + words.len(), dtype=np.uint64)[empty]
@@ -199,7 +199,7 @@ def _numbers_or_own(words: polars.Series, start: int) -> np.ndarray:
 
 
 def _names(batch: polars.DataFrame, columns: Sequence[str | None], start: int) -> Pairs:
-    """The names that rows have in some columns: what they were called in another mix, or what the pool's column says."""
+    """Return pairs of a row and the hash of a name that it has in one of these columns (`_id` of another mix, or the pool's id_column)."""
     import polars as pl
 
     rows, names = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
@@ -213,7 +213,7 @@ def _names(batch: polars.DataFrame, columns: Sequence[str | None], start: int) -
 
 
 def _parents(batch: polars.DataFrame, pool: MixPool, start: int) -> Pairs:
-    """Rows and the names of their parents."""
+    """Return pairs of a row and the hash of the name of one of its parents."""
     import polars as pl
 
     said = batch.select(parents_of(batch, pool).alias("parents")).to_series()
@@ -225,7 +225,7 @@ def _parents(batch: polars.DataFrame, pool: MixPool, start: int) -> Pairs:
 
 
 def _given_names(scans: Sequence[ScannedPool]) -> Iterator[Pairs]:
-    """The `_id` that each row has in this mix, which it had in every earlier mix of the same pool."""
+    """Yield pairs of each row and the hash of its `_id` in this mix. It had the same `_id` in every earlier mix of the same pool."""
     import polars as pl
 
     start = 0
@@ -236,21 +236,21 @@ def _given_names(scans: Sequence[ScannedPool]) -> Iterator[Pairs]:
 
 
 def _by_parents(reading: _Reading) -> Pairs:
-    """Each child and each row that is a parent, with the parent's name, which stands behind all rows."""
+    """Return pairs of each child and each parent row with a node for the parent's name. These nodes are numbered after all rows."""
     rows = len(reading.contents)
     owner, name = (np.concatenate(parts) for parts in zip(reading.children, reading.names, strict=True))
     return owner, rows + np.searchsorted(reading.parents, name)
 
 
 def _by_value(numbers: np.ndarray) -> Pairs:
-    """Each row whose number another before it has, with that."""
+    """Return pairs of neighbouring rows with the same number, the earlier row first."""
     order = np.argsort(numbers, kind="stable")
     same = np.flatnonzero(numbers[order][1:] == numbers[order][:-1])
     return order[same], order[same + 1]
 
 
 def _batches_of_texts(pools: Sequence[OpenPool], text: tuple[str, Any]) -> Iterator[list[str]]:
-    """The texts of all pools, batch by batch."""
+    """Yield the texts of all pools, batch by batch."""
     name, dtype = text
     for pool in pools:
         names = [name] if name in pool.schema else [*pool.schema][:1]
@@ -259,7 +259,7 @@ def _batches_of_texts(pools: Sequence[OpenPool], text: tuple[str, Any]) -> Itera
 
 
 def _by_nearness(texts: Iterator[list[str]], scans: Sequence[ScannedPool], threshold: float) -> Pairs:
-    """Near twins, looked for in an order that the content of the rows decides."""
+    """Return pairs of near twins. They are searched in an order that depends only on the content of the rows."""
     digests = np.concatenate([scan.of_rows for scan in scans])
     order = np.lexsort((digests[:, 1], digests[:, 0]))
     twins = near_twins(texts, threshold, order=order)

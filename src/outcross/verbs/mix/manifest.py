@@ -1,4 +1,4 @@
-"""What is in a mix: counted from the rows that were drawn, by pool, origin, model, generation and group."""
+"""The content of a mix, counted from the drawn rows by pool, origin, model, generation and group."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from outcross.verbs.mix.rows import RowSet
 
 
 def realised(rows: RowSet) -> dict[str, Any]:
-    """What a set holds, as plain data of the manifest (design.md), without its files and their digests."""
+    """Return the content of a set as plain data of the manifest (design.md), without its files and their digests."""
     asked, draws, scans = rows.asked, rows.draws, rows.scans
     total = len(draws)
     weight = _amounts_of(rows, asked.unit)
@@ -75,7 +75,7 @@ def _pool(rows: RowSet, place: int) -> dict[str, Any]:
 
 
 def filters_in(filtered: FilteredPools) -> list[dict[str, Any]]:
-    """What each filter did and what it costs, as plain data."""
+    """Return the result and the costs of each filter as plain data."""
     return [
         {
             "filter": outcome.step,
@@ -94,7 +94,7 @@ def filters_in(filtered: FilteredPools) -> list[dict[str, Any]]:
 
 
 def finite(value: Any) -> Any:
-    """Plain data in which a number that is none is null."""
+    """Return plain data in which NaN and infinity are replaced by null."""
     if isinstance(value, dict):
         return {str(key): finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -105,12 +105,12 @@ def finite(value: Any) -> Any:
 
 
 def _unique(drawn: np.ndarray) -> int:
-    """How many different rows are drawn."""
+    """Return the number of different drawn rows."""
     return int(np.count_nonzero(np.bincount(drawn)))
 
 
 def _order(rows: RowSet) -> dict[str, Any]:
-    """How far the share of any pool is from that of the whole, in rows: at most in a beginning, and in a shard."""
+    """Return the largest deviation of a pool's share from its share of the whole, in rows, over all beginnings and over all shards."""
     asked, draws = rows.asked, rows.draws
     counts = [len(own) for own in draws.pools]
     present = sum(count > 0 for count in counts)
@@ -129,14 +129,14 @@ def _order(rows: RowSet) -> dict[str, Any]:
 
 
 def _human_deviation(asked: MixRecipe, draws: Draws) -> float:
-    """How far the human pools together are from their share of the rows, in rows, at most in any beginning."""
+    """Return the largest deviation of the share of all human pools from their share of the whole, in rows, over all beginnings."""
     is_human = np.array([pool.is_human for pool in asked.pools])
     order = (~is_human[draws.order]).astype(np.int32)
     return float(deviation(order, np.bincount(order, minlength=2).tolist()))
 
 
 def _amounts_of(rows: RowSet, unit: Unit) -> list[int]:
-    """How much of the unit each pool gives."""
+    """Return the amount that each pool contributes, in this unit."""
     return [
         len(own) if unit == "rows" else int(scan.amounts[unit][own.rows].sum())
         for scan, own in zip(rows.scans, rows.draws.pools, strict=True)
@@ -144,7 +144,7 @@ def _amounts_of(rows: RowSet, unit: Unit) -> list[int]:
 
 
 def _share(rows: RowSet, is_counted: Callable[[dict[str, Any]], bool], weight: Sequence[int]) -> float:
-    """The fraction of the set, in the budget's unit, whose label is so."""
+    """Return the fraction of the set, in the budget's unit, whose labels satisfy `is_counted`."""
     unit, counted = rows.asked.unit, 0
     for scan, own in zip(rows.scans, rows.draws.pools, strict=True):
         chosen = np.array([is_counted(label) for label in scan.labels], dtype=bool)
@@ -155,7 +155,7 @@ def _share(rows: RowSet, is_counted: Callable[[dict[str, Any]], bool], weight: S
 
 
 def _by(rows: RowSet, name: str) -> dict[str, Any]:
-    """Rows and their share by a part of the label; what is not known under the word unknown."""
+    """Return rows and their share by a part of the label. A missing group counts as `missing`; a missing model or generation is left out."""
     counts: dict[str, int] = {}
     for scan, own in zip(rows.scans, rows.draws.pools, strict=True):
         for label, count in zip(scan.labels, np.bincount(scan.strata[own.rows], minlength=len(scan.labels)).tolist(), strict=True):
@@ -168,6 +168,6 @@ def _by(rows: RowSet, name: str) -> dict[str, Any]:
 
 
 def requested(asked: MixRecipe) -> dict[str, Any]:
-    """What is asked, as plain data, without where the data lie."""
+    """Return the request as plain data, without the paths of the data."""
     pools = [{key: value for key, value in plain(pool).items() if value not in (None, [], {})} for pool in asked.identity.pools]
     return {name: value for name, value in plain(asked.identity).items() if name != "pools"} | {"pools": pools}

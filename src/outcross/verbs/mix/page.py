@@ -1,4 +1,4 @@
-"""What changed from one mix to another, as one HTML file that opens offline."""
+"""The changes from one mix to another, as one HTML file that opens offline."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from outcross.report.templates import template
 from outcross.verbs.mix.changes import CENSUS, MOST, Changes
 
 LONGEST = 300
-"""Characters of one piece of text on the page."""
+"""The maximum number of characters of one piece of text on the page."""
 LEFT, RIGHT = 3.0, 97.0
-"""Where the lines begin and end, in hundredths of their width."""
+"""The start and the end of the lines, in percent of their width."""
 
 
 def write_changes(changes: Changes, path: Path) -> Path:
-    """Write the page."""
+    """Write the page. Returns its path."""
     return write_page(path, page(changes))
 
 
 def page(changes: Changes) -> bytes:
-    """The page, rendered."""
+    """Return the rendered page."""
     tables = []
     for by, rows in changes.tables.items():
         tables.append(
@@ -48,7 +48,7 @@ def page(changes: Changes) -> bytes:
 
 
 def _largest(shares: list[tuple[float, ...]]) -> float:
-    """The end of the scale of a table."""
+    """Return the largest share, which is the end of the scale of a table."""
     return max((share for row_shares in shares for share in row_shares), default=0.0) or 1.0
 
 
@@ -66,5 +66,5 @@ def _signed(difference: float) -> str:
 
 
 def _place(share: float, largest: float) -> str:
-    """Where a share stands on a line that ends at the largest."""
+    """Return the position of a share on a line whose scale ends at `largest`."""
     return f"{LEFT + (RIGHT - LEFT) * share / largest:.4g}%"

@@ -1,4 +1,7 @@
-"""The plan of a mix: what was asked against what there is, before a row is drawn; what cannot be is refused with what can."""
+"""The plan of a mix, which compares the request with the supply before a row is drawn.
+
+An impossible request is refused, and the error names the nearest possible requests.
+"""
 
 from __future__ import annotations
 
@@ -17,38 +20,41 @@ from outcross.estimate import Estimate
 from outcross.verbs.mix.asked import AtLeast, MixRecipe, Unit
 
 HUMAN_ALONE, MIXTURE = 4, 15
-"""Repeats above which a warning is given: of human rows in a set of human rows alone, and in a mixture."""
-GUIDE = "a guide from the pre-training of language models, no law"
+"""The numbers of repeats above which a warning is given: in a set of human rows alone, and in a mixture."""
+GUIDE = "a rule of thumb from the pre-training of language models"
 ORDERED = 2_000_000
-"""Rows up to which the plan works out where each pool ends; of more it gives the place before which it cannot."""
+"""Up to this number of rows the plan computes where each pool ends. For more rows it gives a lower and an upper bound."""
 
 
 @dataclass(frozen=True)
 class Supply:
-    """What a pool has: its rows, and how many of the budget's unit they hold."""
+    """The supply of a pool: its rows, and their amount in the budget's unit."""
 
     rows: int
     available: int
     copies: int = 1
-    """How often one row is among them, at most."""
+    """The maximum number of copies of one row among them."""
 
 
 @dataclass(frozen=True)
 class OriginSide:
-    """Pools that share a part of the mix: people, or all others; all pools where no human share is asked."""
+    """A side of the mix: the human pools, or all other pools. If no human share is requested, all pools form one side."""
 
     share: Fraction
+    """The share of the side in the mix, in [0, 1]."""
     pools: tuple[int, ...]
+    """The numbers of its pools."""
     weights: tuple[Fraction, ...]
+    """The weights of its pools, relative to each other."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Who gets how much of a mix of any size."""
+    """The division of a mix of any size between the pools."""
 
     sides: tuple[OriginSide, ...]
     count: int
-    """Pools in all."""
+    """The number of all pools."""
 
     @property
     def shares(self) -> tuple[Fraction, ...]:
@@ -60,7 +66,7 @@ class Split:
         return tuple(shares)
 
     def quotas(self, totals: np.ndarray) -> np.ndarray:
-        """How much of each total every pool gets, by largest remainders, first between the sides and then within each. (m, pools)"""
+        """Return the amount of every pool for each total, (m, pools), by largest remainders, first between the sides and then within each."""
         quotas = np.zeros((len(totals), self.count), dtype=np.int64)
         of_sides = largest_remainder([side.share for side in self.sides], totals)
         for place, side in enumerate(self.sides):
@@ -71,18 +77,19 @@ class Split:
 
 @dataclass(frozen=True)
 class PoolPlan:
-    """What a mix takes of one pool, in the budget's unit."""
+    """The amount that a mix draws from one pool, in the budget's unit."""
 
     name: str
     origin: str
     share: Fraction
-    """Of the mix, as asked, in [0, 1]."""
+    """The requested share of the mix, in [0, 1]."""
     target: int
+    """The amount to draw."""
     available: int
     repeats: int
-    """How often one row is drawn, at most."""
+    """The maximum number of times that one row is drawn."""
     ends: tuple[int, int] | None
-    """The rows of the mix, from 1, between which the last row of the pool stands; None where it is not known before rows are drawn."""
+    """Bounds of the position of the pool's last row in the mix, from 1; None if they are not known before rows are drawn."""
 
     @property
     def unique(self) -> int:
@@ -109,21 +116,22 @@ class PoolPlan:
 
 @dataclass(frozen=True)
 class FilterPlan:
-    """How many rows a filter sees and leaves."""
+    """The numbers of rows that a filter sees and keeps."""
 
     step: str
     prefers: str
     seen: int
-    """At most."""
+    """The maximum number of rows that it sees."""
     low: int
+    """The minimum number of rows that it keeps."""
     high: int
-    """Equal where the filter was asked."""
+    """The maximum number of rows that it keeps. It equals `low` if the filter was applied."""
     estimate: Estimate | None = None
-    """What a sample says that it leaves; None where it was asked, or where a sample cannot tell."""
+    """The estimate of the kept rows from a sample; None if the filter was applied, or if a sample cannot tell."""
 
 
 def plain_filter(plan: FilterPlan) -> dict[str, Any]:
-    """What is known of a filter before it is asked, as plain data."""
+    """Return the plan of a filter as plain data."""
     described = {"filter": plan.step, "prefers": plan.prefers, "seen": plan.seen, "low": plan.low, "high": plan.high}
     if plan.estimate is None:
         return described
@@ -134,35 +142,35 @@ def plain_filter(plan: FilterPlan) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class MixPlan:
-    """What a mix will be, in the budget's unit."""
+    """The planned content of a mix, in the budget's unit."""
 
     unit: Unit
     total: int
     order: str
     human_share: float | None
-    """As asked; None where nothing was."""
+    """The requested human share, in [0, 1]; None if none was requested."""
     human: Fraction
-    """The share of pools that people wrote, in [0, 1]."""
+    """The share of the human pools, in [0, 1]."""
     unknown: Fraction
-    """The share of pools of which nothing is said."""
+    """The share of the pools of unknown origin, in [0, 1]."""
     pools: tuple[PoolPlan, ...]
     max_repeats: int
     twin: tuple[int, ...] | None
-    """Of a twin of as many rows, how many of each pool; None where no such twin was asked for."""
+    """The rows of each pool in the set of human rows alone of equal size; None if no such set was requested."""
     warnings: tuple[str, ...]
     samples: tuple[Any, ...] = ()
-    """What a sample says of each pool, where not every text was read."""
+    """The estimate of each pool's amount from a sample; empty if every text was read."""
     targets: Sequence[Mapping[str, Any]] = ()
-    """What each target asks and has, as plain data."""
+    """The requested and the planned values of each target, as plain data."""
     splits: Mapping[str, Any] | None = None
-    """How the pools are cut, as plain data; None where no splits are asked for. All else is of the training rows."""
+    """The division into splits, as plain data; None if no splits are requested. All other numbers of the plan are of the training rows."""
     read_as_numbers: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Of each pool of .csv files the columns whose fields are read as numbers, because they are numbers in the other pools."""
+    """For each pool of .csv files, the columns whose fields are read as numbers because they are numbers in the other pools."""
     filters: tuple[FilterPlan, ...] = ()
-    """How many rows each filter leaves."""
+    """The number of rows that each filter keeps."""
 
     def plain(self) -> dict[str, Any]:
-        """The plan as plain data."""
+        """Return the plan as plain data."""
         return {
             "schema": 1,
             "plan": True,
@@ -182,7 +190,7 @@ class MixPlan:
 
     @property
     def _splits_and_sample(self) -> dict[str, Any]:
-        """How the pools are cut, and what each holds of the budget's unit as estimated, where there is such a thing."""
+        """The division into splits and the estimated amount of each pool, as far as the plan has them."""
         described = {} if self.splits is None else {"splits": dict(self.splits)}
         if self.samples:
             described["sample"] = {}
@@ -194,7 +202,7 @@ class MixPlan:
 
     @property
     def teachers(self) -> dict[str, dict[str, float]]:
-        """How much of the mix each origin has: its amount and its share, by the origin's name."""
+        """The amount and the share of each origin in the mix, by the origin's name."""
         amounts: dict[str, int] = {}
         for pool in self.pools:
             amounts[pool.origin] = amounts.get(pool.origin, 0) + pool.target
@@ -202,7 +210,7 @@ class MixPlan:
 
 
 def planned(asked: MixRecipe, supplies: Sequence[Supply]) -> MixPlan:
-    """The plan of a mix over pools of these supplies. BadInput where it cannot be had, with the nearest that can, spelled out."""
+    """Return the plan of a mix from pools with these supplies. Raises BadInput if it is impossible, with the nearest possible requests."""
     split, _ = split_of(asked, supplies)
     caps = np.array([supply.available * asked.repeats_of(pool) for supply, pool in zip(supplies, asked.pools, strict=True)])
     total = asked.budget or _as_many_as_there_are(asked, split, supplies)
@@ -214,7 +222,7 @@ def planned(asked: MixRecipe, supplies: Sequence[Supply]) -> MixPlan:
 
 
 def plan_of(asked: MixRecipe, supplies: Sequence[Supply], targets: np.ndarray) -> MixPlan:
-    """The plan of a mix that takes so much of each pool. targets: (pools,)."""
+    """Return the plan of a mix with a given amount of each pool. targets: the amounts, (pools,)."""
     split, human_share = split_of(asked, supplies)
     total = int(targets.sum())
     pools = tuple(
@@ -248,14 +256,14 @@ def plan_of(asked: MixRecipe, supplies: Sequence[Supply], targets: np.ndarray) -
 
 
 def origin_word(pool: Any) -> str:
-    """The origin of a pool in a word: the model's name, or who wrote it."""
+    """Return the origin of a pool in a word: the name of the model, or the author."""
     if pool.origin is None:
         return "unknown"
     return pool.origin.name or pool.origin.author
 
 
 def split_of(asked: MixRecipe, supplies: Sequence[Supply]) -> tuple[Split, float | None]:
-    """The shares that are asked for, and the human share among them. BadInput where they contradict each other."""
+    """Return the requested division between the pools, and the requested human share. Raises BadInput if the requests contradict each other."""
     every = tuple(range(len(supplies)))
     people = tuple(pool for pool in every if asked.pools[pool].is_human)
     others = tuple(pool for pool in every if pool not in people)
@@ -277,33 +285,33 @@ def split_of(asked: MixRecipe, supplies: Sequence[Supply]) -> tuple[Split, float
 
 
 def _side(asked: MixRecipe, supplies: Sequence[Supply], share: Fraction, pools: tuple[int, ...]) -> OriginSide:
-    """Pools with their weights; where none has one, what each has of the budget's unit is its weight."""
+    """Return a side with the weights of its pools. If no pool has a weight, the weight of each is its amount in the budget's unit."""
     given = [asked.pools[pool].weight for pool in pools]
     lacking = [asked.pools[pool].name for pool, weight in zip(pools, given, strict=True) if weight is None]
     if 0 < len(lacking) < len(pools):
-        raise BadInput(f"pool {lacking[0]!r} has no weight, others beside it have; give each a weight, or none")
+        raise BadInput(f"pool {lacking[0]!r} has no weight, and other pools of its side have one; give each a weight, or none")
     weights = [
         Fraction(supplies[pool].available) if weight is None else exact(weight) for pool, weight in zip(pools, given, strict=True)
     ]
     if not any(weights):
         names = ", ".join(repr(asked.pools[pool].name) for pool in pools)[:200]
         raise BadInput(
-            f"nothing can be drawn of {names}: {'every weight is 0' if not lacking else 'there are no records'}; give records or a weight"
+            f"no record can be drawn from {names}: {'every weight is 0' if not lacking else 'there are no records'}; give records or a weight"
         )
     return OriginSide(share, pools, tuple(weights))
 
 
 def _as_many_as_there_are(asked: MixRecipe, split: Split, supplies: Sequence[Supply]) -> int:
-    """The largest total for which no row repeats; BadInput where that is none."""
+    """Return the largest total for which no row repeats; 1 if there is none."""
     caps = np.array([supply.available for supply in supplies])
     total = _largest(split, caps)
     if total is None:
-        total = 1  # whatever cannot be had of one row is said by the checks that follow
+        total = 1  # the checks that follow say why even one row is impossible
     return total
 
 
 def _largest(split: Split, caps: np.ndarray, limit: int | None = None) -> int | None:
-    """The largest total, up to `limit`, that serves every positive share and takes no more than the caps; None where there is none."""
+    """Return the largest total, up to `limit`, that gives a record to every positive share and stays within the caps; None if there is none."""
     positive = [(pool, share) for pool, share in enumerate(split.shares) if share]
     high = min(math.floor((int(caps[pool]) + 2) / share) for pool, share in positive)
     high = high if limit is None else min(high, limit)
@@ -312,19 +320,19 @@ def _largest(split: Split, caps: np.ndarray, limit: int | None = None) -> int | 
 
 
 def _served(counts: np.ndarray, wanted: list[int]) -> np.ndarray:
-    """For each quota whether its pool gets something, where it should. (m, pools)"""
+    """Return for each quota whether it is positive, or its pool is not in `wanted`, (m, pools) of bool."""
     served = np.ones(counts.shape, dtype=bool)
     served[:, wanted] = counts[:, wanted] > 0
     return served
 
 
 def _check_served(asked: MixRecipe, split: Split, supplies: Sequence[Supply], targets: np.ndarray, total: int) -> None:
-    """Refuse a positive share that would receive nothing, with the smallest total that serves it."""
+    """Raise BadInput if a pool with a positive share would get no record. The message names the smallest total that gives it one."""
     positive = [pool for pool, share in enumerate(split.shares) if share]
     for pool in positive:
         if supplies[pool].available == 0:
             raise BadInput(
-                f"pool {asked.pools[pool].name!r} has no records, and a share of {float(split.shares[pool]):.3g} is asked of it; give it records, or weight: 0"
+                f"pool {asked.pools[pool].name!r} has no records, and its share is {float(split.shares[pool]):.3g}; give it records, or weight: 0"
             )
     lacking = [pool for pool in positive if targets[pool] == 0]
     if not lacking:
@@ -334,13 +342,13 @@ def _check_served(asked: MixRecipe, split: Split, supplies: Sequence[Supply], ta
     enough = smallest_total(split.quotas, lambda counts: _served(counts, positive).all(axis=1), max(1, low), high) or high
     name, share = asked.pools[lacking[0]].name, split.shares[lacking[0]]
     raise BadInput(
-        f"pool {name!r} would receive nothing: its share of {total:,} {asked.unit} is {float(share * total):.3g}; the smallest that serves every "
-        f"pool is {asked.unit}: {enough}, or write weight: 0 for it"
+        f"pool {name!r} would contribute no record: its share of {total:,} {asked.unit} is {float(share * total):.3g}; write at least "
+        f"{asked.unit}: {enough}, so that every pool contributes, or weight: 0 for this pool"
     )
 
 
 def _infeasible(asked: MixRecipe, split: Split, supplies: Sequence[Supply], caps: np.ndarray, total: int) -> str:
-    """What is lacking, that the bound on repeats wins over the shares, and the nearest requests that can be had."""
+    """Return the message for an impossible request: which pools have too little, and the nearest possible requests."""
     targets = split.quotas(np.array([total]))[0]
     short = [pool for pool in range(len(caps)) if targets[pool] > caps[pool]]
     said = []
@@ -350,7 +358,7 @@ def _infeasible(asked: MixRecipe, split: Split, supplies: Sequence[Supply], caps
             f"pool {recipe.name!r} must give {targets[pool]:,} {asked.unit}, but has {supply.available:,}, and max_repeats is {asked.repeats_of(recipe)}"
         )
     options = "; or ".join(_options(asked, split, supplies, caps, total, targets, short))
-    return f"{'; '.join(said)}. No row is repeated more often than max_repeats allows, whatever the shares ask, so this mix is impossible. Nearest: {options}"
+    return f"{'; '.join(said)}. No row is repeated more often than max_repeats, so that this mix is impossible. Nearest: {options}"
 
 
 def _options(
@@ -377,7 +385,7 @@ def _options(
 
 
 def _nearest_share(asked: MixRecipe, split: Split, caps: np.ndarray, total: int) -> str | None:
-    """The human share nearest to the one asked for that pools of these weights can give, in decimals; None where there is none."""
+    """Return the possible human share nearest to the requested one, for these weights of pools, as a decimal number; None if there is none."""
     people = [pool for pool in range(split.count) if asked.pools[pool].is_human]
     both = split.sides
     if len(both) < 2:
@@ -408,7 +416,10 @@ def _nearest_share(asked: MixRecipe, split: Split, caps: np.ndarray, total: int)
 
 
 def _filled(split: Split, caps: np.ndarray, total: int) -> list[int] | None:
-    """Amounts near the asked ones within the caps: what a pool lacks the others of its side give. None where a side has too little."""
+    """Return amounts close to the requested ones that respect the caps. If a pool has too little, the other pools of its side supply the rest.
+
+    Returns None if a side as a whole has too little.
+    """
     filled = [0] * split.count
     of_sides = largest_remainder([side.share for side in split.sides], [total])[0]
     for side, wanted in zip(split.sides, of_sides.tolist(), strict=True):
@@ -428,7 +439,7 @@ def _filled(split: Split, caps: np.ndarray, total: int) -> list[int] | None:
 
 
 def _ends(asked: MixRecipe, targets: list[int]) -> list[tuple[int, int] | None]:
-    """Between which rows of the mix each pool ends."""
+    """Return for each pool the bounds of the position of its last row in the mix, from 1."""
     if asked.unit != "rows":
         return [None] * len(targets)
     total = sum(targets)
@@ -443,7 +454,7 @@ def _ends(asked: MixRecipe, targets: list[int]) -> list[tuple[int, int] | None]:
 
 
 def _twin(asked: MixRecipe, supplies: Sequence[Supply], total: int) -> tuple[int, ...]:
-    """How many rows a set of human rows alone takes of each pool. BadInput where people wrote too few."""
+    """Return the number of rows of each pool in the set of human rows alone. Raises BadInput if there are too few human rows."""
     people = tuple(pool for pool in range(len(supplies)) if asked.pools[pool].is_human)
     split = Split((_side(asked, supplies, Fraction(1), people),), len(supplies))
     caps = np.array([supply.available * asked.repeats_of(pool) for supply, pool in zip(supplies, asked.pools, strict=True)])
@@ -452,7 +463,7 @@ def _twin(asked: MixRecipe, supplies: Sequence[Supply], total: int) -> tuple[int
         needed = max(math.ceil(Fraction(int(targets[pool]), supplies[pool].available)) for pool in people if targets[pool])
         fewer = _largest(split, caps)
         raise BadInput(
-            f"match: rows needs {total:,} human rows, {sum(supplies[pool].rows for pool in people):,} there are and max_repeats is {asked.max_repeats}. "
+            f"match: rows needs {total:,} human rows, there are {sum(supplies[pool].rows for pool in people):,}, and max_repeats is {asked.max_repeats}. "
             f"Nearest: {f'rows: {fewer}; or ' if fewer else ''}max_repeats: {needed}; or leave match out"
         )
     return tuple(targets.tolist())
@@ -469,4 +480,4 @@ def _warnings(asked: MixRecipe, pools: Sequence[PoolPlan]) -> Iterator[str]:
         if plan.target == 0 and plan.available:
             yield f"no row of {plan.name} is used (its share is 0)"
     if asked.human_share is not None and (unsaid := [plan.name for plan in pools if plan.origin == "unknown" and plan.target]):
-        yield f"nobody knows who wrote {', '.join(unsaid)[:200]}; the human share counts only what is known to be human"
+        yield f"the origin of {', '.join(unsaid)[:200]} is unknown; the human share counts only records that are known to be human"

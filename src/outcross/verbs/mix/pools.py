@@ -1,4 +1,4 @@
-"""The pools of a mix, opened: their columns made alike, their rows counted, and each row known by its digest."""
+"""The opened pools of a mix: their columns are brought to common types, their rows are counted, and each row is identified by its digest."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 """The polars type of each column."""
 LABEL = ("_origin", "_model", "_generation")
-"""Columns that say who wrote a row."""
+"""The columns with the origin of a row."""
 MOST_LABELS = 100_000
-"""Different combinations of origin, model, generation and groups in a pool."""
+"""The maximum number of combinations of origin, model, generation and groups in a pool."""
 
 
 @dataclass(frozen=True, eq=False)
 class OpenPool:
-    """A pool whose files are known, and what their columns are."""
+    """A pool with its sources and its columns."""
 
     recipe: MixPool
     sources: tuple[TableSource, ...]
     schema: Schema
-    """Of its own columns, under their new names; empty where it has no rows."""
+    """The schema of its own columns, under their new names; empty if it has no rows."""
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[polars.DataFrame]:
-        """Its rows, as they are read, all of the same columns and types."""
+        """Yield its rows in batches with the same columns and types. columns: the columns to read; all if left out."""
         former = {new: old for old, new in self.recipe.rename.items()}
         schema = self.schema if columns is None else {name: self.schema[name] for name in columns}
         for source in self.sources:
@@ -56,21 +56,21 @@ class OpenPool:
 
     @cached_property
     def rows(self) -> int:
-        """How many rows it has, counted from the metadata of its files where they have any."""
+        """The number of its rows, from the metadata of its files if they have any."""
         return sum(self.sizes) if self.schema else 0
 
     @cached_property
     def sizes(self) -> tuple[int, ...]:
-        """How many rows each of its files has."""
+        """The number of rows of each of its files."""
         return tuple(rows_of(source) for source in self.sources)
 
     @property
     def is_delimited(self) -> bool:
-        """Whether it is read from .csv or .tsv files, whose fields are text."""
+        """Whether all its files are .csv or .tsv files, whose fields are text."""
         return bool(self.sources) and all(suffix(Path(source.name))[0] in (".csv", ".tsv") for source in self.sources)
 
     def number_type(self, column: str) -> polars.DataType | None:
-        """The type of numbers that keeps every field of a column as it is written; None where one would be changed."""
+        """Return the numeric type that keeps every field of a column as it is written; None if no type does."""
         import polars as pl
 
         widest = pl.Int64()
@@ -89,41 +89,41 @@ class OpenPool:
 
 @dataclass(frozen=True)
 class ContentSize:
-    """How many bytes of canonical text so many rows have."""
+    """The size of the canonical text of some rows, in bytes."""
 
     rows: int = 0
     bytes: int = 0
 
     def of(self, rows: int) -> int:
-        """About how many bytes so many rows like these have."""
+        """Estimate the size of another number of such rows, in bytes."""
         return rows * self.bytes // max(self.rows, 1)
 
 
 @dataclass(frozen=True, eq=False)
 class ScannedPool:
-    """Every row of a pool, in the order in which it was read, by what decides whether and where it is drawn."""
+    """The properties of every row of a pool that decide whether and where it is drawn, in reading order."""
 
     of_rows: np.ndarray
-    """(n, 2) digests of content and pool."""
+    """The digests of content and pool, (n, 2)."""
     occurrences: np.ndarray
-    """How many rows of the same content came before: (n,)."""
+    """The number of earlier rows with the same content, (n,)."""
     alike: np.ndarray | None
-    """How many rows have the content of each, itself among them: (n,); None where no two are alike."""
+    """The number of rows with the same content, including the row itself, (n,); None if all rows differ."""
     strata: np.ndarray
-    """The number of each row's label: (n,)."""
+    """The number of each row's label, (n,)."""
     labels: tuple[dict[str, Any], ...]
-    """Origin, model, generation and groups, in an order that the reading does not change."""
+    """The labels (origin, model, generation and groups), in an order that does not depend on the order of reading."""
     amounts: Mapping[Unit, np.ndarray] = field(default_factory=dict)
-    """Characters or tokens of each row: (n,)."""
+    """The characters or tokens of each row, (n,)."""
     content: ContentSize = ContentSize()
-    """The size of all rows that were read; nothing where only columns that are named were."""
+    """The size of all rows that were read; 0 if only some columns were read."""
 
     @property
     def rows(self) -> int:
         return len(self.strata)
 
     def take(self, rows: np.ndarray) -> ScannedPool:
-        """What is known of some of its rows; those of the same content still count all that there are."""
+        """Return the scan of some of its rows. `alike` still counts all rows of the pool."""
         return ScannedPool(
             of_rows=self.of_rows[rows],
             occurrences=self.occurrences[rows],
@@ -135,7 +135,7 @@ class ScannedPool:
         )
 
     def kept(self, times: np.ndarray) -> tuple[np.ndarray, ScannedPool]:
-        """The rows that filters keep, and what is known of them; one that is kept several times is there as often. times: (n,)"""
+        """Return the indices of the kept rows, and their scan. A row that is kept several times is repeated. times: how often each row is kept, (n,)."""
         rows = np.repeat(np.arange(self.rows), times)
         copies = np.arange(len(rows)) - np.repeat(np.cumsum(times) - times, times)
         steps = 1 if self.alike is None else self.alike[rows]
@@ -151,7 +151,7 @@ class ScannedPool:
 
 
 def opened(recipe: MixPool, data: Any) -> OpenPool:
-    """A pool whose first rows are read, to know its columns. BadInput where it cannot be read, or lacks a column that it names."""
+    """Open a pool and read its first rows to find its columns. Raises BadInput if it cannot be read, or lacks a column that it names."""
     sources = _sources(data)
     schema: Schema = {}
     for source in sources:
@@ -160,7 +160,7 @@ def opened(recipe: MixPool, data: Any) -> OpenPool:
             shared = common(schema[name], dtype) if name in schema else dtype
             if shared is None:
                 raise BadInput(
-                    f"pool {recipe.name!r}: column {name!r} is {schema[name]} in one file and {dtype} in {source.name}; write it alike"
+                    f"pool {recipe.name!r}: column {name!r} is {schema[name]} in one file and {dtype} in {source.name}; give it the same type in all files"
                 )
             schema[name] = shared
     for old in recipe.rename:
@@ -174,7 +174,7 @@ def opened(recipe: MixPool, data: Any) -> OpenPool:
 
 
 def shared_schema(asked: MixRecipe, pools: Sequence[OpenPool]) -> Schema:
-    """The columns of the mix, without those of provenance. BadInput where pools have other columns or types, unless told."""
+    """Return the columns of the mix, without provenance. Raises BadInput if pools differ in columns or types and `columns` does not allow it."""
     with_rows = [pool for pool in pools if pool.schema]
     if not with_rows:
         return {}
@@ -193,15 +193,15 @@ def shared_schema(asked: MixRecipe, pools: Sequence[OpenPool]) -> Schema:
                 if asked.columns != "union":
                     other = next(other for other in with_rows if name in other.schema)
                     raise BadInput(
-                        f"pool {pool.recipe.name!r} has no column {name!r}, which {other.recipe.name!r} has; write columns: union for nulls there, "
-                        "columns: […] to keep some, or rename: {old: new} in a pool"
+                        f"pool {pool.recipe.name!r} has no column {name!r}, and pool {other.recipe.name!r} has it; write columns: union to fill it with nulls, "
+                        "columns: […] to keep some columns, or rename: {old: new} in a pool"
                     )
                 continue
             shared = common(schema[name], dtypes[pool, name]) if name in schema else dtypes[pool, name]
             if shared is None:
                 other = next(other for other in with_rows if name in other.schema)
                 raise BadInput(
-                    f"column {name!r} is {schema[name]} in pool {other.recipe.name!r} and {dtypes[pool, name]} in {pool.recipe.name!r}; write it alike in both "
+                    f"column {name!r} is {schema[name]} in pool {other.recipe.name!r} and {dtypes[pool, name]} in {pool.recipe.name!r}; give it the same type in both "
                     "(fields of a .csv are text unless each of them is a number that can be kept as it is written), or leave it out with columns: […]"
                 )
             schema[name] = shared
@@ -212,7 +212,10 @@ def shared_schema(asked: MixRecipe, pools: Sequence[OpenPool]) -> Schema:
 
 
 def _as_numbers(name: str, pools: Sequence[OpenPool]) -> dict[tuple[OpenPool, str], Any]:
-    """The types of a column in the pools of delimited files, where it holds numbers in every other pool, and in these what can be read as such without a loss."""
+    """Return the numeric types of a column in the pools of .csv and .tsv files, if it is numeric in all other pools.
+
+    A pool is included only if all fields of its column can be read as numbers without a loss.
+    """
     written = [pool for pool in pools if pool.is_delimited and pool.schema[name] == _string()]
     others = [pool.schema[name] for pool in pools if pool not in written]
     if not written or not others or not all(dtype.is_numeric() for dtype in others):
@@ -227,12 +230,12 @@ def _string() -> Any:
 
 
 def read_as_numbers(pool: OpenPool, schema: Schema) -> list[str]:
-    """The columns of a pool whose fields are text and are read as numbers in the mix."""
+    """Return the columns of a pool whose fields are text and are read as numbers in the mix."""
     return [name for name, dtype in schema.items() if dtype.is_numeric() and pool.schema.get(name) == _string()]
 
 
 def text_column(asked: MixRecipe, schema: Schema) -> tuple[str, Any]:
-    """The column that characters and tokens are counted in, with its type. BadInput where it is not clear."""
+    """Return the text column, in which characters and tokens are counted, and its type. Raises BadInput if it is not clear which column that is."""
     import polars as pl
 
     texts = [name for name, dtype in schema.items() if dtype == pl.String]
@@ -240,14 +243,16 @@ def text_column(asked: MixRecipe, schema: Schema) -> tuple[str, Any]:
         (name for name in ("text", "messages") if name in schema), texts[0] if len(texts) == 1 else None
     )
     if column is None:
-        raise BadInput(f"characters and tokens are of one column; name it as text_column, of {', '.join(schema)[:200]}")
+        raise BadInput(f"it is not clear which column contains the text; name it as text_column, one of {', '.join(schema)[:200]}")
     if schema[column] != pl.String and not _is_chat(schema[column]):
-        raise BadInput(f"text_column {column!r} is {schema[column]}; it must be text, or messages: a list of {{role, content}}")
+        raise BadInput(
+            f"text_column {column!r} is {schema[column]}; it must be text, or messages (a list of {{role, content}}); name another"
+        )
     return column, schema[column]
 
 
 def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) -> ScannedPool:
-    """One pass over a pool: the digest, the label and the amounts of every row. BadInput where a row contradicts its pool.
+    """Read a pool once and return the digest, the label and the amounts of every row. Raises BadInput if a row contradicts its pool.
 
     `schema` is that of the mix.
     """
@@ -279,9 +284,9 @@ def scanned(pool: OpenPool, asked: MixRecipe, schema: Schema, tokenizer: Any) ->
 
 
 def counted_pool(pool: OpenPool, asked: MixRecipe, schema: Schema, place: int, tokens_a_character: float = 0.0) -> ScannedPool:
-    """What a plan needs to know of every row: its label and its amounts, from the columns that are named alone.
+    """Return the label and the amounts of every row, which is all that a plan needs, from the columns that are named.
 
-    In the place of a digest a row has a number that looks random, and in the place of its tokens its characters times what each is worth.
+    In place of a digest a row gets a pseudo-random number. In place of its tokens it gets its characters times `tokens_a_character`.
     """
     text = text_column(asked, schema) if asked.counted else None
     recipe = pool.recipe
@@ -310,7 +315,7 @@ def counted_pool(pool: OpenPool, asked: MixRecipe, schema: Schema, place: int, t
 
 
 def _in_order(codes: Mapping[str, int]) -> tuple[list[str], np.ndarray]:
-    """Labels in an order that the reading does not change, and the place of each code in it."""
+    """Return the labels sorted by name, so that they do not depend on the order of reading, and the index of each code among them."""
     names = sorted(codes)
     order = np.empty(len(names), dtype=np.int32)
     order[[codes[name] for name in names]] = np.arange(len(names))
@@ -318,7 +323,7 @@ def _in_order(codes: Mapping[str, int]) -> tuple[list[str], np.ndarray]:
 
 
 def tokenizer_of(path: str | None) -> Any:
-    """The tokenizer of a file, or of the folder that holds it. BadInput where there is none."""
+    """Load the tokenizer from a file, or from the folder that contains it. Raises BadInput if it cannot be read."""
     if path is None:
         return None
     try:
@@ -333,20 +338,20 @@ def tokenizer_of(path: str | None) -> Any:
     try:
         tokenizer = Tokenizer.from_str(content.decode())
     except Exception as error:  # tokenizers raises plain Exception
-        raise BadInput(f"tokenizer {path} cannot be read ({first_words(error)}); give its tokenizer.json whole") from None
+        raise BadInput(f"tokenizer {path} cannot be read ({first_words(error)}); give its complete tokenizer.json") from None
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
 
 
 def tokenizer_file(path: str) -> Path:
-    """The file of a tokenizer: the path itself, or tokenizer.json in it."""
+    """Return the file of a tokenizer: the path itself, or tokenizer.json in it."""
     place = Path(path)
     return place / "tokenizer.json" if place.is_dir() else place
 
 
 def common(first: polars.DataType, second: polars.DataType) -> polars.DataType | None:
-    """The type that holds every value of two types as it is, whole numbers as numbers; None where there is none, as of text and numbers."""
+    """Return the common type of two types, which keeps the values of both; None if there is none, as for text and numbers."""
     import polars as pl
 
     if first == second or second == pl.Null:
@@ -375,7 +380,7 @@ def common(first: polars.DataType, second: polars.DataType) -> polars.DataType |
 
 
 def fitted(frame: polars.DataFrame, schema: Schema) -> polars.DataFrame:
-    """Rows with the columns of the mix; what they have not is null."""
+    """Return rows with the columns and types of this schema. A missing column is filled with nulls."""
     return _alike(frame, schema, "the mix")
 
 
@@ -388,14 +393,14 @@ def _sources(data: Any) -> list[TableSource]:
 
 
 def _first(source: TableSource) -> polars.DataFrame:
-    """The first rows of a source; without any, a frame without columns."""
+    """Return the first rows of a source; a frame without columns if it has no rows."""
     import polars as pl
 
     return next((batch for batch in source.batches(None) if batch.height), pl.DataFrame())
 
 
 def rows_of(source: TableSource) -> int:
-    """How many rows a source has, from the metadata of a Parquet file, else by reading it."""
+    """Return the number of rows of a source, from the metadata of a Parquet file, otherwise by reading it."""
     import polars as pl
 
     path = Path(source.name)
@@ -407,7 +412,7 @@ def rows_of(source: TableSource) -> int:
 def _renamed(batch: polars.DataFrame, recipe: MixPool) -> polars.DataFrame:
     rename = {old: new for old, new in recipe.rename.items() if old in batch.columns}
     if clash := [new for new in rename.values() if new in batch.columns and new not in rename]:
-        raise BadInput(f"pool {recipe.name!r}: rename makes two columns of the name {clash[0]!r}; choose another")
+        raise BadInput(f"pool {recipe.name!r}: rename would give two columns the name {clash[0]!r}; choose another")
     return batch.rename(rename) if rename else batch
 
 
@@ -428,7 +433,7 @@ def _alike(batch: polars.DataFrame, schema: Schema, where: str) -> polars.DataFr
         return batch.select(cells) if cells else batch.select([])
     except pl.exceptions.PolarsError as error:
         raise BadInput(
-            f"{where}: rows differ from those before them in the type of a column: {first_words(error)}; write it alike in all files"
+            f"{where}: the type of a column changes between rows: {first_words(error)}; give it the same type in all files"
         ) from None
 
 
@@ -439,7 +444,7 @@ def _no_column(recipe: MixPool, column: str, there: list[str], setting: str) -> 
 
 
 def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Schema, codes: dict[str, int]) -> np.ndarray:
-    """The number of each row's label; new labels are numbered as they come. `groups` are columns with their types in the mix."""
+    """Return the code of each row's label, and add new labels to `codes` in the order in which they occur. groups: columns with their types in the mix."""
     import polars as pl
 
     varies = bool(groups) or any(name in batch.columns for name in (recipe.model_column, recipe.generation_column, *LABEL))
@@ -461,13 +466,13 @@ def _coded(batch: polars.DataFrame, recipe: MixPool, groups: Schema, codes: dict
         codes.setdefault(name, len(codes))
     if len(codes) > MOST_LABELS:
         raise BadInput(
-            f"pool {recipe.name!r} has more than {MOST_LABELS:,} combinations of model, generation and groups; name columns of fewer values"
+            f"pool {recipe.name!r} has more than {MOST_LABELS:,} combinations of model, generation and groups; name columns with fewer values"
         )
     return label.replace_strict(list(codes), list(codes.values()), return_dtype=pl.Int32).to_numpy()
 
 
 def counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
-    """Characters or tokens of each text, or of the contents of its messages; a missing one has none."""
+    """Return the number of characters or tokens of each text, or of the contents of its messages; 0 for a missing text."""
     texts = contents(texts)
     if unit == "characters":
         return texts.str.len_chars().to_numpy().astype(np.int64)
@@ -479,7 +484,7 @@ def counted(texts: polars.Series, unit: Unit, tokenizer: Any) -> np.ndarray:
 
 
 def contents(texts: polars.Series) -> polars.Series:
-    """Texts, or the contents of messages, a line each; empty where one is missing."""
+    """Return the texts, or the contents of messages joined by line breaks; empty for a missing text."""
     import polars as pl
 
     if texts.dtype != pl.String:
@@ -499,7 +504,7 @@ def _is_chat(dtype: Any) -> bool:
 
 
 def occurrences_of(digest: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """How many rows of the same digest came before each, (n,), and how many there are in all; None where no two are alike."""
+    """Return the number of earlier rows with the same digest, (n,), and of all rows with the same digest, (n,), or None if all digests differ."""
     occurrences = np.zeros(len(digest), dtype=np.uint32)
     first = np.sort(digest[:, 0])
     if not (first[1:] == first[:-1]).any():

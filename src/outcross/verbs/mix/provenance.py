@@ -1,4 +1,4 @@
-"""Who wrote each row, by which model, from what: the columns that every row of a mix carries."""
+"""The columns of provenance that every row of a mix has: its author, its model and the records that it was made from."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PROVENANCE = ("_id", "_origin", "_source", "_model", "_generation", "_parents", 
 
 
 def with_provenance(frame: polars.DataFrame, pool: MixPool, ids: polars.Series) -> polars.DataFrame:
-    """The rows of a pool with their columns of provenance in the place of those that they came with.
+    """Return the rows of a pool with the columns of provenance of this mix.
 
-    What a row said of itself is kept: its former `_id` leads its `_parents`, its former `_source` stands behind the pool's name, and its
-    other columns stay; the pool fills in what it did not say.
+    The provenance that a row already has is kept. Its former `_id` becomes the first of its `_parents`. Its former `_source` is appended to the
+    pool's name. Its other columns of provenance stay, and the settings of the pool fill in what is missing.
     """
     import polars as pl
 
@@ -40,13 +40,13 @@ def with_provenance(frame: polars.DataFrame, pool: MixPool, ids: polars.Series) 
 
 
 def columns_read(pool: MixPool) -> tuple[str, ...]:
-    """The columns of a pool that its provenance is read from, where it has them."""
+    """Return the names of the columns from which the provenance of a pool is read. A pool need not have all of them."""
     named = (pool.model_column, pool.generation_column, pool.prompt_column, pool.decoding_column, pool.parents_column)
     return (*PROVENANCE, *(name for name in named if name is not None))
 
 
 def authors(frame: polars.DataFrame, pool: MixPool) -> dict[str, polars.Expr]:
-    """`_origin`, `_model` and `_generation` of each row of a pool, as expressions over it."""
+    """Return expressions for `_origin`, `_model` and `_generation` of the rows of a pool."""
     import polars as pl
 
     origin = pool.origin
@@ -64,17 +64,17 @@ def authors(frame: polars.DataFrame, pool: MixPool) -> dict[str, polars.Expr]:
 
 
 def prompt_of(frame: polars.DataFrame, pool: MixPool) -> polars.Expr:
-    """`_prompt` of each row of a pool, as an expression over it."""
+    """Return the expression for `_prompt` of the rows of a pool."""
     return _text(frame, "_prompt", pool.prompt_column, None)
 
 
 def parents_of(frame: polars.DataFrame, pool: MixPool) -> polars.Expr:
-    """The records that each row of a pool was made from, as an expression over it: what it says of itself, and the column that the pool names."""
+    """Return the expression for the parents of the rows of a pool, from `_parents` and from the pool's parents_column."""
     return _listed(frame, ("_parents", pool.parents_column))
 
 
 def check_rows(frame: polars.DataFrame, pool: MixPool) -> None:
-    """BadInput where rows say that another wrote them than their pool says, or a generation that is no whole number."""
+    """Raise BadInput if rows contradict the origin of their pool, name an unknown origin, or have a generation that is not a whole number from 0."""
     import polars as pl
 
     for column in (pool.generation_column, "_generation" if "_generation" in frame.columns else None):
@@ -83,7 +83,7 @@ def check_rows(frame: polars.DataFrame, pool: MixPool) -> None:
             bad = frame[column].filter(numbers.is_null() & frame[column].is_not_null())
             if bad.len() or (numbers < 0).any():
                 raise BadInput(
-                    f"pool {pool.name!r}: column {column!r} must hold generations (0, 1, …), got {(bad.to_list() or [numbers.min()])[0]!r:.80}"
+                    f"pool {pool.name!r}: column {column!r} must contain generations (0, 1, …), got {(bad.to_list() or [numbers.min()])[0]!r:.80}"
                 )
     if "_origin" not in frame.columns:
         return
@@ -98,8 +98,8 @@ def check_rows(frame: polars.DataFrame, pool: MixPool) -> None:
     other = said.filter((said != pool.origin.author) & (said != "unknown"))
     if other.len():
         raise BadInput(
-            f"pool {pool.name!r} is said to be of origin {pool.origin.author}, and {other.len():,} of its rows say {other[0]!r} in '_origin'; "
-            "leave origin out to keep what rows say, or part the pool by origin"
+            f"pool {pool.name!r} has origin: {pool.origin.author}, and {other.len():,} of its rows have {other[0]!r} in '_origin'; "
+            "leave origin out to keep the origins of the rows, or split the pool by origin"
         )
 
 
@@ -111,7 +111,7 @@ def _filled(own: set[str], name: str, default: float | str | None, dtype: type[p
 
 
 def _text(frame: polars.DataFrame, name: str, column: str | None, constant: str | None) -> polars.Expr:
-    """What a row says of itself, else the column that the pool names, else what the pool says; lists and structs as JSON."""
+    """Return the expression for a column of provenance: its own value, else that of the pool's column, else the constant. Lists and structs become JSON."""
     import polars as pl
 
     said = [name] if name in frame.columns else []
@@ -129,12 +129,12 @@ def _as_text(column: str, dtype: polars.DataType) -> polars.Expr:
 
 
 def _parents(frame: polars.DataFrame, pool: MixPool) -> polars.Expr:
-    """The records that a row comes from, the nearest first."""
+    """Return the expression for the records that a row was made from, the nearest first."""
     return _listed(frame, ("_id", "_parents", pool.parents_column))
 
 
 def _listed(frame: polars.DataFrame, columns: tuple[str | None, ...]) -> polars.Expr:
-    """What stands in several columns, words or lists of them, as one list."""
+    """Return the expression that joins several columns, of words or of lists of words, into one list."""
     import polars as pl
 
     pieces = []

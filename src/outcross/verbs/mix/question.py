@@ -1,4 +1,4 @@
-"""What is to be mixed, and where it goes."""
+"""The question of the verb `mix`: the mix file, and the folder to write."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ else:  # what the command line gives
 class MixQuestion:
     """Build a training set out of human and synthetic pools, with exact shares and the origin of every row.
 
-    Where the shares cannot be had from these pools, nothing is written, and the error names requests near it that are possible.
+    If the shares are impossible with these pools, nothing is written, and the error names the nearest possible requests.
     """
 
     spec: Spec
     """A mix file (YAML): pools with their origins, rows (or characters, or tokens of a tokenizer), human_share, max_repeats, order, seed."""
     _: KW_ONLY
     out: Folder | None = None
-    """The folder to write; it must be new, empty, or hold this very mix. Needed unless --plan is given."""
+    """The folder to write. It must be new, empty, or contain the same mix. Needed unless --plan is given."""
     plan: bool = False
-    """Write nothing: say what was asked, what is possible, how often rows repeat and what stays unused. With `search` in the mix file and --out, the small mixes that are tried are kept there."""
+    """Write nothing, and show the requested and the possible shares, how often rows repeat, and which rows are not used. With `search` in the mix file and --out, the trials of the search are stored there."""
     workers: int | None = None
-    """Files of pools that are read at a time, a process each; 1 if left out. The result has the same bytes for every number."""
+    """The number of processes that read the files of the pools; 1 if left out. The result has the same bytes for every number."""
     imports: Annotated[Imports, Parameter(name="--import")] = ()
     """A Python file, or an installed module, whose filters and attributes the mix may use (kind: "my_parts.py:Short"); its code is run. May be repeated."""
     ray: str | None = None
-    """A Ray cluster's address to read the files on, or "local" to start one here; its machines must share the folder and the files."""
+    """The address of a Ray cluster that reads the files, or "local" to start a cluster here. Its machines must share the folder and the files."""

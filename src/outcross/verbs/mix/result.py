@@ -1,4 +1,4 @@
-"""Mix: a training set that was built out of pools, or its plan."""
+"""The result of the verb `mix`: a training set that was built out of pools, or its plan."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
 class Mix(Result):
     """A training set with the origin of every row.
 
-    `frame()` gives its rows in their order, `to_hf()` a Hugging Face dataset, `manifest` what was asked and what is in it, `write(folder)`
-    puts it on the disk. Rows are drawn when they are first asked for; `plan` says before that what will be drawn.
+    `frame()` returns its rows in order, and `to_hf()` a Hugging Face dataset. `manifest` contains the request and the content. `write(folder)`
+    writes it to disk. Rows are drawn on first use. Before that, `plan` shows what will be drawn.
     """
 
     mixing: work.Mixing | None
-    """What is asked, over open pools; None for a mix that was found in a folder."""
+    """The request with the opened pools; None for a mix that was loaded from a folder."""
     folder: Path | None = None
-    """Where it is written; None where it is not."""
+    """The folder of the mix; None if it is not written."""
     is_plan: bool = False
-    """Whether the plan alone was asked for."""
+    """Whether only the plan was requested."""
 
     @property
     def plan(self) -> MixPlan:
-        """What is drawn of each pool. BadInput for a mix that was found in a folder, whose manifest says it."""
+        """The plan of the mix: the amount of each pool. Raises BadInput for a mix that was loaded from a folder, which has a manifest instead."""
         if self.mixing is None:
-            raise BadInput(f"{self.folder} is written; its manifest says what was drawn")
+            raise BadInput(f"the mix in {self.folder} is already written and has no plan; read its manifest")
         return self.mixing.plan
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """What is in it, as design.md's JSON."""
+        """The request and the content of the mix, as the JSON of design.md."""
         if self.folder is not None:
             return read_manifest(self.folder)
         assert self.mixing is not None
@@ -67,15 +67,15 @@ class Mix(Result):
 
     @property
     def _held_back(self) -> list[str]:
-        """The splits that are not trained on and have rows."""
+        """The splits other than train that have rows."""
         if self.mixing is not None:
             return [name for name in work.EVALUATED if name in self.mixing.sets]
         return [name for name in work.EVALUATED if "shards" in self.manifest.get("splits", {}).get(name, {})]
 
     def frame(self, split: str | None = None) -> polars.DataFrame:
-        """Its rows in their order, with the columns of provenance (polars); the training rows, or those of another split.
+        """Return the training rows, or the rows of another split, as a polars frame in order, with the columns of provenance.
 
-        BadInput where a shard is not what the manifest says, or where there is no such split.
+        Raises BadInput if a shard differs from the manifest, or if there is no such split.
         """
         if split in (None, "train"):
             return self._frame
@@ -97,7 +97,7 @@ class Mix(Result):
         return pl.concat([read_parquet(path) for path in shards(self.folder, manifest)])
 
     def twin(self) -> polars.DataFrame:
-        """The human rows alone of equal size, where `match` asked for them (polars)."""
+        """Return the set of human rows alone of equal size, as a polars frame. Raises BadInput if `match` did not request it."""
         import polars as pl
 
         if self.folder is not None:
@@ -105,11 +105,11 @@ class Mix(Result):
             return pl.concat([read_parquet(path) for path in shards(place, read_manifest(place))])
         assert self.mixing is not None
         if work.TWIN not in self.mixing.sets:
-            raise BadInput("no set of human rows alone was asked for; write match: rows, or match: tokens")
+            raise BadInput("the mix has no set of human rows alone; write match: rows, or match: tokens")
         return pl.concat([rows for rows in self.mixing.sets[work.TWIN].frames() if rows is not None])
 
     def to_hf(self) -> Any:
-        """Its rows as a Hugging Face dataset, or a dataset of splits where it has any. BadInput where `datasets` is not installed."""
+        """Return the rows as a Hugging Face Dataset, or a DatasetDict if there are splits. Raises BadInput if `datasets` is not installed."""
         try:
             from datasets import Dataset, DatasetDict  # pyright: ignore[reportMissingImports]
         except ImportError:
@@ -119,15 +119,15 @@ class Mix(Result):
         return DatasetDict({name: Dataset.from_polars(self.frame(name)) for name in ("train", *self._held_back)})
 
     def write(self, out: str | Path) -> Mix:
-        """Write it into a folder, which must be new, empty, or hold this very mix. Returns the mix that lies there."""
+        """Write the mix into a folder, which must be new, empty, or contain the same mix. Returns the written mix."""
         if self.mixing is None:
-            raise BadInput(f"{self.folder} is written already; copy the folder")
+            raise BadInput(f"the mix in {self.folder} is already written; copy the folder")
         work.write(self.mixing, Path(out))
         return Mix(self.mixing, Path(out))
 
     @property
     def short(self) -> str:
-        """How many rows it has, of whom, and where it is."""
+        """The number of rows, the share of each origin, and the folder, in one line."""
         if self.is_plan:
             return f"Mix, planned: {self.plan.plain()['rows']:,} rows"
         manifest = self.manifest
@@ -135,13 +135,13 @@ class Mix(Result):
         return f"Mix of {manifest['rows']:,} rows ({parts}), {'not written' if self.folder is None else f'in {self.folder}'}"
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """What a terminal shows: what was asked and what is in it, a line a pool."""
+        """Return the lines for a terminal: the request and the content, with one line per pool."""
         from outcross.verbs.mix.screen import mix_lines
 
         return list(mix_lines(self, width))
 
     def figures(self) -> tuple[Figure, ...]:
-        """Its rows by origin, teacher, generation, pool and group; none of a plan."""
+        """Return figures of the rows by origin, teacher, generation, pool and group. A plan has none."""
         from outcross.report.shapes import counts_figure
 
         if self.is_plan:
@@ -159,13 +159,13 @@ class Mix(Result):
         return tuple(counts_figure(by, f"Rows by {by}", counted) for by, counted in counts.items() if counted)
 
     def report(self, path: str | Path) -> Path:
-        """Write what is in it as one HTML file that opens offline. Returns the path."""
+        """Write the content of the mix as one HTML file that opens offline. Returns the path."""
         if self.is_plan:
-            raise BadInput("a plan writes nothing; mix without plan=True, then report")
+            raise BadInput("a plan has no rows to report; mix without plan=True, then report")
         return super().report(path)
 
     def plain(self) -> dict[str, Any]:
-        """Its manifest, or its plan where that alone was asked for, as plain data."""
+        """Return the manifest as plain data, or the plan if only the plan was requested."""
         if not self.is_plan:
             return self.manifest
         searched = None if self.mixing is None else self.mixing.searched
@@ -189,16 +189,16 @@ KEYS = {
     "shards": list,
     "warnings": list,
 }
-"""What a manifest of ours says, and of what type."""
+"""The keys that every manifest has, with their types."""
 
 
 def stored_mix(folder: Path) -> Mix | None:
-    """The mix that a folder holds; None where it holds none."""
+    """Return the mix in a folder; None if there is none."""
     return Mix(None, folder) if is_stored(folder) else None
 
 
 def is_stored(folder: Path) -> bool:
-    """Whether a folder holds a mix, be it whole or damaged."""
+    """Whether a folder contains a mix, complete or damaged."""
     path = folder / work.MANIFEST
     if names.kind_at(path) != "file":
         return False
@@ -210,7 +210,7 @@ def is_stored(folder: Path) -> bool:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of a mix. BadInput where it is none."""
+    """Read the manifest of a mix. Raises BadInput if it is not valid."""
     path = folder / work.MANIFEST
     try:
         manifest = json.loads(read_text(path))
@@ -219,12 +219,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         is_one, manifest = False, {}
     if not is_one:
-        raise BadInput(f"{path} is no manifest of a mix; build the mix again")
+        raise BadInput(f"{path} is not a manifest of a mix; build the mix again")
     return manifest
 
 
 def shards(folder: Path, manifest: dict[str, Any]) -> list[Path]:
-    """The files of a mix. BadInput where one is missing, or does not have the digest that the manifest gives."""
+    """Return the files of a mix. Raises BadInput if one is missing, or differs from the digest in the manifest."""
     paths = []
     for shard in manifest["shards"]:
         name = shard.get("file") if isinstance(shard, dict) else None
@@ -232,7 +232,7 @@ def shards(folder: Path, manifest: dict[str, Any]) -> list[Path]:
             raise BadInput(f"{folder / work.MANIFEST} names a shard {name!r:.80} outside its folder; build the mix again")
         if digest([folder / name]) != shard.get("sha256"):
             raise BadInput(
-                f"{folder / name} is missing or damaged: it has not the digest that {work.MANIFEST} gives; build the mix again"
+                f"{folder / name} is missing or damaged: its digest differs from that in {work.MANIFEST}; build the mix again"
             )
         paths.append(folder / name)
     return paths

@@ -1,4 +1,4 @@
-"""The rows of a set, written shard by shard: a second pass over the pools, in memory that their size does not change."""
+"""Write the rows of a set shard by shard, in a second pass over the pools. The memory needed does not depend on the size of the pools."""
 
 from __future__ import annotations
 
@@ -30,66 +30,66 @@ if TYPE_CHECKING:
     import polars
 
 ROWS = 500_000
-"""Rows of a shard at most, where nothing is said."""
+"""The default maximum number of rows of a shard."""
 BYTES = 1 << 28
-"""Bytes of their canonical text at most, about, where nothing is said: a shard is in memory as a whole."""
+"""The default approximate maximum size of a shard, in bytes of canonical text. A whole shard is in memory at once."""
 MEMORY = 1 << 27
-"""Bytes of rows that wait for their shard in memory; beyond them all that wait are put aside in files."""
+"""The maximum size of rows that wait in memory for their shard, in bytes. Beyond it all waiting rows are written to temporary files."""
 IDS = 100_000
-"""Ids that are made at a time."""
+"""The number of ids that are computed at a time."""
 DRAW = "\0draw"
-"""The column of a row's number among the draws of its pool, while it waits: a name that no column of a file has."""
+"""The temporary column with the number of a row's draw in its pool. No column of a file has this name."""
 ASIDE = "aside"
-"""The folder of rows that wait in files."""
+"""The name of the folder of temporary files."""
 
 
 @dataclass(frozen=True, eq=False)
 class RowSet:
-    """A set that is to be written: the mix, or its twin."""
+    """A set of rows to write: a split of the mix, or the set of human rows alone."""
 
     asked: MixRecipe
     pools: tuple[OpenPool, ...]
     scans: tuple[ScannedPool, ...]
     draws: Draws
     schema: Schema
-    """Of the mix, without the columns of provenance."""
+    """The schema of the mix, without the columns of provenance."""
     split: str = "train"
     filtered: FilteredPools | None = None
-    """What filters left of the pools; None where none was asked for."""
+    """The pools after the filters; None if there are no filters."""
     factors: tuple[float, ...] = ()
-    """By what the weight of each pool's rows is multiplied; nothing where there are none."""
+    """The factor for the weights of each pool's rows; empty if there are no weights."""
     passed_over: tuple[tuple[str, tuple[np.ndarray, ...]], ...] = ()
-    """Rows that filters leave and that are not drawn all the same: why, and which of each pool."""
+    """The reasons for which rows that passed the filters are not drawn, with the indices of these rows in each pool."""
 
     @property
     def ends(self) -> list[int]:
-        """The number of the row behind the last of each shard; an empty shard is not written."""
+        """The position after the last row of each shard. An empty shard is not written."""
         size = sum(scan.content.of(len(own)) for scan, own in zip(self.scans, self.draws.pools, strict=True))
         shards = self.asked.shards or max(1, -(-len(self.draws) // ROWS), -(-size // BYTES))
         return sorted({(number + 1) * len(self.draws) // shards for number in range(shards)} - {0})
 
     @property
     def names(self) -> list[str]:
-        """The files of the shards, as Hugging Face datasets finds them."""
+        """The file names of the shards, in the pattern that Hugging Face datasets recognises."""
         return [f"{self.split}-{number:05}-of-{len(self.ends):05}.parquet" for number in range(len(self.ends))]
 
     @cached_property
     def places(self) -> tuple[np.ndarray, ...]:
-        """Where in the set the draws of each pool stand, ascending: (n,) of each."""
+        """The ascending positions in the set of the draws of each pool, (n,) each."""
         return tuple(self.draws.places(pool) for pool in range(len(self.pools)))
 
     @property
     def bounds(self) -> tuple[np.ndarray, ...]:
-        """With which draw of each pool each shard begins, and how many draws there are: (shards + 1,) of each."""
+        """For each pool the number of its first draw in each shard, and the number of its draws, (shards + 1,) each."""
         return tuple(np.searchsorted(places, [0, *self.ends]) for places in self.places)
 
     @cached_property
     def weights(self) -> tuple[np.ndarray | None, ...]:
-        """The weight that filters give each row of each pool, (rows,) of each; None where they give none."""
+        """The weight that filters give each row of each pool, (rows,) each; None if they give none."""
         return tuple(None if self.filtered is None else self.filtered.weights_of(pool) for pool in range(len(self.pools)))
 
     def columns_of(self, pool: int) -> list[str]:
-        """The columns of a pool that the set needs: those of the mix, and those that say where a row comes from."""
+        """Return the columns of a pool that the set needs: those of the mix, and those from which provenance is read."""
         opened = self.pools[pool]
         needed = {*self.schema, *columns_read(opened.recipe)}
         return [name for name in opened.schema if name in needed] or [*opened.schema][:1]
@@ -100,7 +100,7 @@ class RowSet:
         aside: Path | None = None,
         where: Where = Where(),  # noqa: B008
     ) -> Iterator[polars.DataFrame | None]:
-        """The rows of each shard, in order; None for those to be skipped, whose rows are not read."""
+        """Yield the rows of each shard, in order. A skipped shard gives None, and its rows are not read."""
         from outcross.verbs.mix.apart import is_apart, placed_apart
 
         skip = skip or [False] * len(self.ends)
@@ -116,7 +116,7 @@ class RowSet:
             yield None if is_skipped else self._put_together(shard, waiting)
 
     def _put_together(self, shard: int, waiting: Waiting) -> polars.DataFrame:
-        """The rows of a shard, each with its provenance and in its place."""
+        """Return the rows of a shard, with provenance and in the order of the set."""
         import polars as pl
 
         frames, places = [], []
@@ -127,18 +127,18 @@ class RowSet:
                 frames.append(self._finished(pool, rows.drop(DRAW), at))
                 places.append(self.places[pool][at])
         whole = pl.concat(frames, rechunk=True)
-        frames.clear()  # rows are in memory three times at most
+        frames.clear()  # at most three copies of the rows are in memory
         order = np.empty(whole.height, dtype=np.int64)
         order[np.concatenate(places) - [0, *self.ends][shard]] = np.arange(whole.height)
         return whole[order]
 
     def _finished(self, pool: int, rows: polars.DataFrame, at: np.ndarray) -> polars.DataFrame:
-        """Rows of a pool as they stand in the set. at: the number of the draw of each, (n,)."""
+        """Return rows of a pool with the columns of the set. at: the number of the draw of each row, (n,)."""
         import polars as pl
 
         scan, draws, weights = self.scans[pool], self.draws.pools[pool], self.weights[pool]
         own = draws.rows[at]
-        # A row that is drawn again follows all rows of its content, so that every record has an occurrence of its own.
+        # The occurrence of a row that is drawn again comes after all rows with the same content, so that every record has its own occurrence.
         occurrences = scan.occurrences[own] + draws.passes[at] * (1 if scan.alike is None else scan.alike[own])
         frame = with_provenance(rows, self.pools[pool].recipe, id_column(scan.of_rows[own], occurrences))
         if self.factors and self.factors[pool] != 1.0:
@@ -149,15 +149,15 @@ class RowSet:
 
 
 def wanted(bounds: np.ndarray, skip: Sequence[bool]) -> np.ndarray:
-    """The draws of a pool that are of shards that are not skipped, by their numbers. bounds: (shards + 1,)"""
+    """Return the numbers of the draws of a pool in shards that are not skipped. bounds: (shards + 1,)."""
     is_wanted = np.repeat(~np.asarray(skip, dtype=bool), np.diff(bounds))
     return np.flatnonzero(is_wanted).astype(number_type(len(is_wanted)))
 
 
 def drawn_rows(pool: OpenPool, rows: np.ndarray, at: np.ndarray, columns: Sequence[str]) -> Iterator[polars.DataFrame]:
-    """Rows of a pool with the numbers of their draws, batch by batch as they are read; those of a batch in the order of their draws.
+    """Yield rows of a pool with the numbers of their draws, in the batches in which they are read. Each batch is sorted by the number of the draw.
 
-    rows: the number of each as it was read, (n,); at: the number of its draw, (n,).
+    rows: the index of each row in reading order, (n,). at: the number of its draw, (n,).
     """
     import polars as pl
 
@@ -176,16 +176,16 @@ def drawn_rows(pool: OpenPool, rows: np.ndarray, at: np.ndarray, columns: Sequen
 
 @dataclass(eq=False)
 class Waiting:
-    """Rows that have been read and wait for their shard, by the numbers of their shard and their pool."""
+    """Rows that have been read and wait for their shard, by the numbers of shard and pool."""
 
     aside: Path | None
-    """A folder for them where memory is not enough; None where all stay in memory."""
+    """The folder for temporary files if memory is not sufficient; None if all rows stay in memory."""
     frames: dict[tuple[int, int], list[Any]] = field(default_factory=dict)
     size: int = 0
     files: dict[tuple[int, int], list[Path]] = field(default_factory=dict)
 
     def add(self, pool: int, rows: polars.DataFrame, bounds: np.ndarray) -> None:
-        """Let rows of a pool wait, which are in the order of their draws. bounds: the draw with which each shard begins, and their number, (shards + 1,)."""
+        """Add rows of a pool, sorted by the number of their draw. bounds: the first draw of each shard, and the number of draws, (shards + 1,)."""
         places = np.searchsorted(rows[DRAW].to_numpy(), bounds)
         for shard, (low, high) in enumerate(pairwise(places.tolist())):
             if low < high:
@@ -195,7 +195,7 @@ class Waiting:
             self.put_aside()
 
     def put_aside(self) -> None:
-        """Write the rows that wait in memory into files."""
+        """Write the rows that wait in memory to temporary files."""
         import polars as pl
 
         folder = self.aside
@@ -205,7 +205,7 @@ class Waiting:
             for (shard, pool), frames in self.frames.items():
                 files = self.files.setdefault((shard, pool), [])
                 path = folder / f"{shard:05}-{pool:05}-{len(files):05}.arrow"
-                packed = io.BytesIO()  # polars itself would not say that the disk is full, but that it could not compute
+                packed = io.BytesIO()  # if polars wrote the file, a full disk would be reported as a ComputeError
                 pl.concat(frames).write_ipc(packed, compression="lz4")
                 path.write_bytes(packed.getbuffer())
                 files.append(path)
@@ -214,7 +214,7 @@ class Waiting:
         self.frames, self.size = {}, 0
 
     def taken(self, shard: int, pool: int) -> polars.DataFrame | None:
-        """The rows of a pool that wait for a shard, which wait no longer; None where there are none."""
+        """Remove and return the rows of a pool that wait for a shard; None if there are none."""
         import polars as pl
 
         files = self.files.pop((shard, pool), [])
@@ -225,13 +225,13 @@ class Waiting:
 
 
 def write_shards(rows: RowSet, folder: Path, where: Where, beside: Executor) -> Callable[[], str]:
-    """Write the shards of a set into a folder, those that are there already left as they are; returns what waits for the SHA-256 of its canonical rows.
+    """Write the shards of a set into a folder, except those that exist. Returns a function that waits for the SHA-256 of all canonical rows.
 
-    Each shard is written whole or not at all, so that a killed process leaves whole shards, and the next goes on from them.
+    Each shard is written atomically, so that a killed process leaves complete shards, and the next process resumes from them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     aside = folder / f"{ASIDE}-{rows.split}"
-    shutil.rmtree(aside, ignore_errors=True)  # of a killed process
+    shutil.rmtree(aside, ignore_errors=True)  # left by a killed process
     paths = [folder / name for name in rows.names]
     there = [path.is_file() for path in paths]
     content = hashlib.sha256()
@@ -243,7 +243,7 @@ def write_shards(rows: RowSet, folder: Path, where: Where, beside: Executor) -> 
             write_whole(path, frame)
         if under_way is not None:
             under_way.result()
-        under_way = beside.submit(update, content, frame)  # rows are digested while the next shard is put together
+        under_way = beside.submit(update, content, frame)  # rows are digested while the next shard is assembled
     shutil.rmtree(aside, ignore_errors=True)
 
     def finished() -> str:
@@ -255,9 +255,10 @@ def write_shards(rows: RowSet, folder: Path, where: Where, beside: Executor) -> 
 
 
 def draws_of_rows(sets: Sequence[RowSet], splits: Sequence[np.ndarray] | None = None) -> polars.LazyFrame:
-    """How often each row of each pool was drawn, by the `_id` that it has where it is drawn first; in the order of pools and ids. Made piece by piece as it is written.
+    """Return a frame of how often each row of each pool was drawn, with the `_id` of its first draw, sorted by pool and id.
 
-    `sets` are the splits of one mix. splits: for each pool the name of the split that each of its rows belongs to, (rows,) of words.
+    The frame is lazy and is computed piece by piece as it is written.
+    sets: the splits of one mix. splits: for each pool the name of the split of each row, (rows,) of words.
     """
     import polars as pl
     from polars.io.plugins import register_io_source

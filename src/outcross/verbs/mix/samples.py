@@ -1,7 +1,7 @@
-"""How many characters or tokens a pool holds, from a sample of its rows: for a plan, which is to be had in seconds.
+"""Estimates of the characters or tokens of a pool from a sample of its rows, for a plan, which should take only seconds.
 
-Runs of neighbouring rows are read at random places. Each run's mean is an unbiased estimate of the mean of all rows, so that their scatter gives the error, however alike
-neighbours are (Hansen & Hurwitz, Annals of Mathematical Statistics 14:333, 1943).
+Runs of neighbouring rows are read at random positions. Each run's mean is an unbiased estimate of the mean of all rows. Therefore the scatter of these means gives the error,
+however similar neighbouring rows are (Hansen & Hurwitz, Annals of Mathematical Statistics 14:333, 1943).
 """
 
 from __future__ import annotations
@@ -26,26 +26,27 @@ from outcross.verbs.mix.pools import OpenPool, counted, fitted, text_column, tok
 from outcross.wording import amount
 
 RUNS, LENGTH = 40, 250
-"""Runs that are read of a pool, and rows of each."""
-CANNOT_TELL = "the sample cannot tell whether the mix can be had; the mix itself counts every text and may be refused"
+"""The number of runs that are read of a pool, and the number of rows of each."""
+CANNOT_TELL = "the sample cannot tell whether the mix is possible; the mix itself counts every text and may be refused"
 
 
 @dataclass(frozen=True)
 class PoolSample:
-    """What a sample says of a pool."""
+    """The estimate of a pool's amount from a sample."""
 
     rows: int
-    """In all."""
+    """The number of all rows of the pool."""
     read: int
+    """The number of rows in the sample."""
     amount: Estimate
-    """Characters or tokens in all; exact where every row was read."""
+    """The number of all characters or tokens of the pool. It is exact if every row was read."""
 
 
 def sampled_plan(asked: MixRecipe, pools: Sequence[OpenPool], schema: dict[str, Any], is_last: bool = False) -> MixPlan | None:
-    """The plan of a mix whose budget is in characters or tokens, from samples; None where they cannot tell whether it is to be had.
+    """Return the plan of a mix whose budget is in characters or tokens, from samples; None if they cannot tell whether the mix is possible.
 
-    It can be had where it can be had of the least and of the most that each pool may hold. is_last: nobody will count the pools, so that a plan is made of what they may hold and
-    says that the sample cannot tell; BadInput where they surely hold too little.
+    The mix is possible if it is possible both with the lower and with the upper ends of the pools' intervals. is_last: the pools will not be counted afterwards. The
+    plan is then made from the estimates and warns that the sample cannot tell. In this case BadInput is raised if even the upper ends are too small.
     """
     text = text_column(asked, schema)
     tokenizer = tokenizer_of(asked.tokenizer) if asked.unit == "tokens" else None
@@ -64,7 +65,7 @@ def sampled_plan(asked: MixRecipe, pools: Sequence[OpenPool], schema: dict[str, 
         plan = plan_of(largest)
     if isinstance(plan, BadInput):
         if is_last:
-            raise BadInput(f"by a sample of the pools, {plan}") from None
+            raise BadInput(f"according to a sample of the pools, {plan}") from None
         return None
     if not is_sure and not is_last:
         return None
@@ -77,13 +78,13 @@ def _notes(asked: MixRecipe, samples: Sequence[PoolSample]) -> Iterator[str]:
         if sample.read < sample.rows:
             low, high = sample.amount.interval
             yield (
-                f"{pool.name} holds about {sample.amount.value:,.0f} {asked.unit} [{low:,.0f}, {high:,.0f}], estimated from a sample of "
-                f"{sample.read:,} of its {amount(sample.rows, 'row')}; the mix itself counts every one"
+                f"{pool.name} has about {sample.amount.value:,.0f} {asked.unit} [{low:,.0f}, {high:,.0f}], estimated from a sample of "
+                f"{sample.read:,} of its {amount(sample.rows, 'row')}; the mix itself counts every row"
             )
 
 
 def pool_sample(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any], tokenizer: Any) -> PoolSample:
-    """How many characters or tokens a pool holds, with a 95 % interval. A pool of few rows is read whole."""
+    """Estimate the number of characters or tokens of a pool, with a 95 % interval. A small pool is read completely."""
     assert asked.unit != "rows"
     if pool.rows <= RUNS * LENGTH:
         batches = pool.batches([text[0]] if text[0] in pool.schema else [])
@@ -99,7 +100,7 @@ def pool_sample(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any], tokeniz
 
 
 def tokens_a_character(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any], tokenizer: Any) -> Estimate:
-    """How many tokens a character of a pool's texts is worth: a ratio over runs of neighbouring rows, with a 95 % interval. A pool of few rows is read whole."""
+    """Estimate the tokens per character of a pool's texts, as a ratio over runs of neighbouring rows, with a 95 % interval. A small pool is read completely."""
     is_whole = pool.rows <= RUNS * LENGTH
     rng = stream(asked.seed, "mix", pool.recipe.name, "tokens")
     runs = (
@@ -123,7 +124,7 @@ def tokens_a_character(pool: OpenPool, asked: MixRecipe, text: tuple[str, Any], 
 
 
 def runs_of_pool(pool: OpenPool, names: Sequence[str], rng: np.random.Generator, runs: int, length: int) -> Iterator[Any]:
-    """So many runs of neighbouring rows at random places of a pool, with the columns of these names that it has."""
+    """Yield runs of neighbouring rows at random positions of a pool, with those of the named columns that it has."""
     bounds = np.concatenate([[0], np.cumsum(pool.sizes)])
     places = np.sort(rng.integers(bounds[-1], size=runs))
     for source, (start, end) in zip(pool.sources, pairwise(bounds.tolist()), strict=True):
@@ -132,7 +133,7 @@ def runs_of_pool(pool: OpenPool, names: Sequence[str], rng: np.random.Generator,
 
 
 def _runs(source: TableSource, pool: OpenPool, names: Sequence[str], starts: Sequence[int], length: int) -> Iterator[Any]:
-    """Runs of rows of a source that begin at these places, ascending; of a Parquet file without reading what lies between."""
+    """Yield runs of rows of a source that start at these ascending positions. In a Parquet file the rows between runs are not read."""
     import polars as pl
 
     former = {new: old for old, new in pool.recipe.rename.items()}
@@ -155,7 +156,7 @@ def _runs(source: TableSource, pool: OpenPool, names: Sequence[str], starts: Seq
     waiting, first, before = list(starts), 0, None
     for batch in source.batches(there):
         rows = batch.select(pl.col(there)).rename({column: columns[column] for column in there})
-        # A run may begin in the batch before, whose last rows are kept.
+        # A run may start in the previous batch, whose last rows are kept.
         rows = rows if before is None else pl.concat([before, rows], how="vertical_relaxed")
         while waiting and waiting[0] + length <= first + rows.height:
             yield rows[waiting[0] - first : waiting.pop(0) - first + length]

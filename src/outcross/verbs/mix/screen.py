@@ -1,4 +1,4 @@
-"""What a person sees of a mix, or of its plan, in a terminal."""
+"""The terminal output of a mix, a plan, a composition, a trace and of changes."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ from outcross.verbs.terminal import wrapped
 from outcross.wording import amount
 
 NAME = 20
-"""Characters of a pool's name or a model's."""
+"""The maximum number of characters of a cell, such as the name of a pool or a model."""
 MOST_COSTS = 6
-"""Costs of a filter that are shown."""
+"""The maximum number of costs of a filter that are shown."""
 MOST = 12
-"""Values of a group that are shown."""
+"""The maximum number of values of a group that are shown."""
 
 
 def mix_lines(mix: Mix, width: int) -> Iterator[str]:
-    """What was asked and what is in it, a line a pool."""
+    """Yield the lines of a mix or of its plan: the request and the content, with one line per pool."""
     yield from plan_lines(mix.plan, width) if mix.is_plan else manifest_lines(mix.manifest, width)
     if mix.is_plan and mix.mixing is not None and mix.mixing.searched is not None:
         yield from search_lines(mix.mixing.searched.plain, width)
 
 
 def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
-    """The plan of a mix; nothing is written yet."""
-    human = f", human share {float(plan.human):.4g}" + (f" (asked {plan.human_share:g})" if plan.human_share is not None else "")
+    """Yield the lines of a plan."""
+    human = f", human share {float(plan.human):.4g}" + (
+        f" (requested {plan.human_share:g})" if plan.human_share is not None else ""
+    )
     unsaid = f", {float(plan.unknown):.4g} of unknown origin" if plan.unknown else ""
     yield from wrapped(f"plan: {plan.total:,} {plan.unit}{human}{unsaid}, order {plan.order}; nothing is written", width)
-    cells = [("pool", "origin", "asked", plan.unit, "unique", "repeats", "unused", "ends")]
+    cells = [("pool", "origin", "requested", plan.unit, "unique", "repeats", "unused", "ends")]
     cells += [
         (
             pool.name,
@@ -69,7 +71,7 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
             width,
         )
     if plan.twin is not None:
-        yield from wrapped(f"beside it: {sum(plan.twin):,} human rows alone (match)", width)
+        yield from wrapped(f"in addition: a set of {sum(plan.twin):,} human rows alone (match)", width)
     for pool, columns in plan.read_as_numbers.items():
         yield from wrapped(f"read as numbers, as in the other pools: {', '.join(map(escaped, columns))} of {escaped(pool)}", width)
     for warning in plan.warnings:
@@ -77,7 +79,7 @@ def plan_lines(plan: MixPlan, width: int) -> Iterator[str]:
 
 
 def manifest_lines(manifest: dict[str, Any], width: int) -> Iterator[str]:
-    """What a manifest says. It may have been written by others, so that what it says is shown as words."""
+    """Yield the lines of a manifest. Others may have written it, so that its content is escaped."""
     realised, order = manifest["realised"], manifest["order"]
     yield from wrapped(
         f"{_number(manifest['rows'])} rows, human share {_number(realised.get('human_share'))} of {realised.get('unit')}, unknown "
@@ -92,7 +94,7 @@ def manifest_lines(manifest: dict[str, Any], width: int) -> Iterator[str]:
         cells.append((pool["name"], str(pool.get("origin")), _number(share), *map(_number, facts_of_pool)))
     yield from table_lines(cells)
     yield from wrapped(
-        f"order {order.get('kind')}: the shares of every beginning are right to within {_number(order.get('largest_in_a_beginning'))} rows, those of every "
+        f"order {order.get('kind')}: the shares of every beginning are exact to within {_number(order.get('largest_in_a_beginning'))} rows, those of every "
         f"shard to within {_number(order.get('largest_in_a_shard'))}",
         width,
     )
@@ -114,7 +116,7 @@ def manifest_lines(manifest: dict[str, Any], width: int) -> Iterator[str]:
 
 
 def target_lines(targets: Any, unit: str, width: int) -> Iterator[str]:
-    """What each target asked and what it has. It may have been written by others."""
+    """Yield the requested and the realised values of each target. Others may have written them, so that they are escaped."""
     for target in targets if isinstance(targets, list | tuple) else ():
         if isinstance(target, dict):
             yield from wrapped(
@@ -123,7 +125,7 @@ def target_lines(targets: Any, unit: str, width: int) -> Iterator[str]:
 
 
 def _of_target(target: Mapping[str, Any], unit: str) -> Iterator[str]:
-    """What is said of one target, part by part."""
+    """Yield the parts of the text about one target."""
     values, rules, realised = target.get("values"), target.get("rules"), target.get("realised")
     for value, facts in list(values.items())[:MOST] if isinstance(values, dict) else ():
         if isinstance(facts, dict):
@@ -133,9 +135,9 @@ def _of_target(target: Mapping[str, Any], unit: str) -> Iterator[str]:
         usual = _number(available.get("mean")) if isinstance(available, dict) else "–"
         yield f"mean {_number(realised.get('mean'))} (of all {usual}), from {_number(realised.get('lowest'))} to {_number(realised.get('highest'))}"
     if "effective_rows" in target:
-        yield f"{_number(target.get('rows'))} rows are worth {_number(target.get('effective_rows'))} of equal weight"
+        yield f"{_number(target.get('rows'))} weighted rows are worth {_number(target.get('effective_rows'))} rows of equal weight"
     if isinstance(apart := target.get("divergence_from_the_target"), dict):
-        yield f"{_number(apart.get('realised'))} nats an n-gram from the target (a random selection of as many {_number(apart.get('random'))}, all rows {_number(apart.get('available'))})"
+        yield f"divergence from the target {_number(apart.get('realised'))} nats per n-gram (random selection of the same size {_number(apart.get('random'))}, all rows {_number(apart.get('available'))})"
     for facts in rules[:MOST] if isinstance(rules, list) else ():
         if isinstance(facts, dict):
             yield f"{shortened(str(facts.get('rule')), 60)} {_number(facts.get(unit))} {unit} (usual {_number(facts.get('usual'))}, lacking {_number(facts.get('lacking'))})"
@@ -143,7 +145,7 @@ def _of_target(target: Mapping[str, Any], unit: str) -> Iterator[str]:
 
 
 def split_lines(splits: Mapping[str, Any], width: int) -> Iterator[str]:
-    """How the pools are cut. It may have been written by others."""
+    """Yield the lines of the splits. Others may have written them, so that they are escaped."""
     unit, families = str(splits.get("unit")), splits.get("families")
     if isinstance(families, dict):
         yield from wrapped(
@@ -155,13 +157,13 @@ def split_lines(splits: Mapping[str, Any], width: int) -> Iterator[str]:
         if isinstance(split := splits.get(name), dict):
             human = "" if split.get("synthetic") else ", human rows alone"
             yield from wrapped(
-                f"{name}: {_number(split.get(unit))} {escaped(unit)}, share {_number(split.get('share'))} (asked {_number(split.get('requested_share'))}){human}",
+                f"{name}: {_number(split.get(unit))} {escaped(unit)}, share {_number(split.get('share'))} (requested {_number(split.get('requested_share'))}){human}",
                 width,
             )
 
 
 def filter_lines(manifest: dict[str, Any], width: int) -> Iterator[str]:
-    """What each filter kept and what it costs beside a random selection of as many, and a table of what each left of every group."""
+    """Yield the result of each filter, its costs compared with a random selection of the same size, and a table of the rows that each keeps of every group."""
     filters, steps = manifest.get("filters"), manifest.get("funnel")
     if not isinstance(filters, list) or not filters or not isinstance(steps, list):
         return
@@ -181,19 +183,19 @@ def filter_lines(manifest: dict[str, Any], width: int) -> Iterator[str]:
         for line in dear[:MOST_COSTS]:
             low, high = (line.get("random") or [None, None])[:2]
             yield from wrapped(
-                f"  {line.get('verdict')}: {escaped(str(line.get('what')))}: {_number(line.get('value'))} times as much is left (a random selection of as many: {_number(low)} to {_number(high)})",
+                f"  {line.get('verdict')}: {escaped(str(line.get('what')))}: {_number(line.get('value'))} times the value before (random selection of the same size: {_number(low)} to {_number(high)})",
                 width,
                 hang=4,
             )
         if len(dear) > MOST_COSTS:
             yield f"  and {len(dear) - MOST_COSTS} more"
         elif lines and not dear:
-            yield "  it leaves nothing less than a random selection of as many would"
+            yield "  no cost is larger than that of a random selection of the same size"
     yield from _funnel_table([step for step in steps if isinstance(step, dict)])
 
 
 def _funnel_table(steps: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """What each step leaves, a line a pool and a value of a group."""
+    """Yield a table of the rows that each step keeps, with one line for each pool and each value of a group."""
     cells: list[tuple[str, ...]] = [("rows left", "", *(str(step.get("step")) for step in steps), "lost at")]
     cells.append(("all", "", *(_number(step.get("rows")) for step in steps), ""))
     first = steps[0] if steps else {}
@@ -228,7 +230,7 @@ def _number(value: Any) -> str:
 
 
 def table_lines(cells: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Rows in columns: words to the left, numbers to the right."""
+    """Yield the lines of a table, with the first two columns aligned to the left and the others to the right."""
     cells = [[shortened(escaped(cell), NAME) for cell in row] for row in cells]
     widths = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
     for row in cells:
@@ -239,8 +241,8 @@ def table_lines(cells: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def composition_lines(composition: Composition, width: int) -> Iterator[str]:
-    """What rows are made of, a table each by origin, teacher, generation, pool and group."""
-    of_mix = "" if composition.manifest is not None else ", of no mix: counted from their columns of provenance"
+    """Yield the lines of a composition: a table each by origin, teacher, generation, pool and group."""
+    of_mix = "" if composition.manifest is not None else ", not from a mix: counted from their columns of provenance"
     yield from wrapped(f"{amount(composition.rows, 'row')} in {escaped(str(composition.folder))}{of_mix}", width)
     for by, counts in composition.tables.items():
         shown = list(counts.items())[:MOST]
@@ -252,7 +254,7 @@ def composition_lines(composition: Composition, width: int) -> Iterator[str]:
 
 
 def trace_lines(trace: Trace, width: int, depth: int = 0) -> Iterator[str]:
-    """Where a record comes from, what it comes from further in."""
+    """Yield the lines of a trace: where a record comes from, with its parents indented."""
     for inner, line in _of_record(trace):
         indent = 2 * (depth + inner)
         yield from wrapped(escaped(line), max(width, indent + 40), indent=indent, hang=indent + 2)
@@ -266,7 +268,7 @@ def _of_record(trace: Trace) -> Iterator[tuple[int, str]]:
     if trace.shard is not None and trace.row is not None:
         yield 1, f"in the mix {trace.mix}: row {trace.row:,} of {trace.shard}"
     elif trace.mix is not None and trace.source is not None:
-        yield 1, f"in no row of the mix {trace.mix}: it was not drawn"
+        yield 1, f"not in the rows of the mix {trace.mix}, because it was not drawn"
     if trace.pool is not None:
         yield 1, f"pool {trace.pool}" + (f" (_source {trace.source})" if trace.source not in (None, trace.pool) else "")
     if trace.decoding is not None:
@@ -280,16 +282,16 @@ def _of_record(trace: Trace) -> Iterator[tuple[int, str]]:
 
 
 def _author(trace: Trace) -> str:
-    """Who wrote a record, as far as somebody said."""
+    """Return the author of a record in words, as far as it is known."""
     if trace.origin is None:
         return ""
-    by = trace.model or "a model that nobody named"
-    words = {"model": by, "edited": f"edited by {by}", "translated": f"translated by {by}", "unknown": "nobody said who wrote it"}
+    by = trace.model or "an unnamed model"
+    words = {"model": by, "edited": f"edited by {by}", "translated": f"translated by {by}", "unknown": "of unknown origin"}
     return f": {words.get(trace.origin, trace.origin)}" + ("" if trace.generation is None else f", generation {trace.generation}")
 
 
 def changes_lines(difference: Changes, width: int) -> Iterator[str]:
-    """What changed from one mix to another: a table each by origin, teacher, generation, pool, group and category, and the tails."""
+    """Yield the lines of the changes from one mix to another: a table each by origin, teacher, generation, pool, group and category, and the tails."""
     yield from wrapped(
         f"{escaped(str(difference.before.folder))} → {escaped(str(difference.after.folder))}: {escaped(difference.summary)}", width
     )

@@ -1,7 +1,7 @@
-"""Which mix? Small mixes are tried, a mixing law is fitted to their losses, and the shares that it finds best are measured beside their rivals.
+"""Search for the best shares of a mix. Small mixes are tried, a mixing law is fitted to their losses, and its best shares are measured beside their rivals.
 
-The design, the mixes that the law is tested on, and the regret against the best found, a linear model and the best observed mix are as
-science/oracles.md B3 asks. Every small mix is a step of the ledger.
+The design, the mixes for testing the law, and the regret against the best mix, a linear model and the best observed mix follow
+science/oracles.md B3. Every small mix is a step of the ledger.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from outcross.verbs.mix.two_pools import of_two_pools
 from outcross.verbs.mix.work import Mixing
 
 PROPOSED = 100
-"""Resampled laws of which the best shares are found, for their interval."""
+"""The number of resampled laws whose best shares give the interval of the proposal."""
 
 
 def searched(mixing: Mixing, ledger: Ledger) -> Searched:
-    """What a search finds for a mix. BadInput where its pools cannot be searched."""
+    """Return the result of a search for a mix. Raises BadInput if its pools cannot be searched."""
     trial = MixTrial(mixing, ledger)
     return of_two_pools(trial) if trial.has_a_curve else of_many_pools(trial)
 
 
 def of_many_pools(trial: MixTrial) -> Searched:
-    """Try a design of mixes, fit the law, test it on others, and measure what it proposes beside its rivals."""
+    """Try a design of mixes, fit the law, test it on other mixes, and measure its proposal beside the rivals."""
     count = trial.search.mixes or least_mixes(len(trial.names))
     if not len(trial.region.corners):
         raise BadInput(
-            "search: no shares keep the human share that is asked for; give a pool of origin human, or another human_share"
+            "search: no shares of the pools give the requested human share; give a pool of origin human, or another human_share"
         )
     points = design(trial.region, count)
     tests = held_out_design(trial.region, trial.search.held_out, points)
@@ -78,7 +78,7 @@ def of_many_pools(trial: MixTrial) -> Searched:
     }
     test = _held_out(trial, fitted, held_out, laws, line)
     if chance > ALPHA:
-        note = f"the shares change the loss no more than chance does (p = {chance:.2g}): no share is better than another, and those that were asked for stay"
+        note = f"the shares change the loss no more than chance does (p = {chance:.2g}): no shares are better than others, so that the requested shares stay"
         return Searched(described | _of(trial, tried, None, {"held_out": test, "regret": None}, note), None, tuple(keys))
     rivals, steps = _rivals(trial, tried, laws, line)
     regret = _regret(trial, tried, rivals)
@@ -101,7 +101,7 @@ def of_many_pools(trial: MixTrial) -> Searched:
 
 
 def _best(trial: MixTrial, laws: Sequence[MixingLaw]) -> np.ndarray:
-    """The allowed shares of what a learner reads at which laws of all domains lose least. (pools,)"""
+    """Return the allowed shares of what a learner reads with the lowest weighted loss over all domains, according to their laws, (pools,)."""
     counted = [(law, weight) for law, weight in zip(laws, trial.weights, strict=True) if weight]
     return best_shares(Objective(tuple(law for law, _ in counted), np.array([weight for _, weight in counted])), trial.capped)
 
@@ -109,7 +109,7 @@ def _best(trial: MixTrial, laws: Sequence[MixingLaw]) -> np.ndarray:
 def _rivals(
     trial: MixTrial, tried: Sequence[TriedMix], laws: Mapping[str, FittedMixingLaw], line: LossPlane
 ) -> tuple[list[TriedMix], list[str]]:
-    """The law's best mix, the linear model's, the best that was observed and the one that was asked for, each on samples that nothing was fitted to."""
+    """Measure the best mix of the law and of the linear model, the best observed mix and the requested mix, each on samples that were not used for fitting."""
     asked = {"law": _best(trial, [law.law for law in laws.values()]), "linear": least_corner(line.slopes, trial.capped)}
     can_be_had = [
         tried_mix for tried_mix in tried if bool(trial.capped.holds(tried_mix.shares)) or _nearly(trial, tried_mix.shares)
@@ -129,7 +129,7 @@ def _rivals(
 
 
 def _nearly(trial: MixTrial, shares: np.ndarray) -> bool:
-    """Whether shares are allowed but for the rounding to whole blocks."""
+    """Whether shares are allowed up to the rounding to whole blocks."""
     region, size = trial.capped, 2.0 / trial.small.encoded.size
     is_kept = region.caps is None or bool((shares @ region.caps.T >= -size * np.abs(region.caps).max()).all())
     if region.floor is None:
@@ -139,9 +139,9 @@ def _nearly(trial: MixTrial, shares: np.ndarray) -> bool:
 
 
 def _regret(trial: MixTrial, tried: Sequence[TriedMix], rivals: Sequence[TriedMix]) -> dict[str, Estimate]:
-    """How much more each rival loses than the one that loses least, with the interval of a difference of two mixes.
+    """Return the regret of each rival: its loss above the lowest loss, with the interval of a difference of two mixes.
 
-    The error of a difference is that of all mixes over their samples, what all mixes of one sample share left out.
+    The error of a difference is the scatter of all mixes over their samples, without the part that all mixes of one sample have in common.
     """
     losses = trial.loss(tried)
     left = losses - losses.mean(axis=1, keepdims=True) - losses.mean(axis=0, keepdims=True) + losses.mean()
@@ -162,18 +162,18 @@ def _regret(trial: MixTrial, tried: Sequence[TriedMix], rivals: Sequence[TriedMi
 
 
 def _chosen(regret: Mapping[str, Estimate]) -> str:
-    """Which rival is proposed: the law's, but where another is better beyond the error."""
+    """Return the role of the proposed mix: the law's mix, unless another one is better beyond the error."""
     return "law" if regret["law"].interval[0] <= 0 else min(regret, key=lambda name: regret[name].value)
 
 
 def _proposal(trial: MixTrial, laws: Mapping[str, FittedMixingLaw], weights: Sequence[int], by: str) -> dict[str, Any]:
-    """The shares that are proposed, with the interval that the resampled laws give them."""
+    """Return the proposed shares, with their intervals from resampled laws."""
     if by == "law":
         again = [_best(trial, [law.replicates[place] for law in laws.values()]) for place in range(PROPOSED)]
         low, high = np.quantile(trial.in_units(np.array(again)), [0.025, 0.975], axis=0)
         method, ends = "resampled laws", [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
     else:
-        method, ends = "a mix that was measured: no interval", [(None, None)] * len(weights)
+        method, ends = "a measured mix: no interval", [(None, None)] * len(weights)
     return {
         "by": by,
         "unit": trial.asked.unit,
@@ -196,7 +196,7 @@ def _held_out(
     laws: Mapping[str, FittedMixingLaw],
     line: LossPlane,
 ) -> dict[str, Any]:
-    """How well the law and a linear model predict mixes that they were not fitted to, and what choosing among these by each would have cost."""
+    """Return how well the law and a linear model predict held-out mixes, and the regret of choosing among these mixes by each prediction."""
     shares, truth = np.array([tried_mix.shares for tried_mix in held_out]), trial.loss(held_out).mean(axis=1)
     predicted = {"law": np.column_stack([law.law(shares) for law in laws.values()]) @ trial.weights, "linear": line(shares)}
     spread = float(((truth - trial.loss(fitted).mean()) ** 2).sum())
@@ -265,17 +265,17 @@ def _of(
 
 def _note(trial: MixTrial, by: str, regret: Mapping[str, Estimate]) -> str:
     if by != "law":
-        return f"the law's best mix loses {regret['law'].value:.3g} more than {_RIVALS[by]}, which is proposed in its place"
+        return f"the loss of the law's best mix is {regret['law'].value:.3g} higher than that of {_RIVALS[by]}, which is proposed instead"
     rival = min((name for name in regret if name != "law"), key=lambda name: regret[name].value)
     difference = regret["law"].value - regret[rival].value
-    how = "as much as" if difference == 0 else f"{abs(difference):.3g} {'less' if difference < 0 else 'more'} than"
-    return f"the law's best mix is proposed; it loses {how} {_RIVALS[rival]}, its nearest rival"
+    how = "equal to" if difference == 0 else f"{abs(difference):.3g} {'lower' if difference < 0 else 'higher'} than"
+    return f"the law's best mix is proposed; its loss is {how} that of its nearest rival, {_RIVALS[rival]}"
 
 
 _RIVALS = {
     "linear": "the best mix of a linear model",
-    "observed": "the best mix that was observed",
-    "asked": "the mix that was asked for",
+    "observed": "the best observed mix",
+    "asked": "the requested mix",
 }
 
 

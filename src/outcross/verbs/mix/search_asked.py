@@ -1,4 +1,4 @@
-"""What a mix file says under `search`: how the best shares are looked for."""
+"""The settings under `search` in a mix file, and the result of a search."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from outcross.models.schedule import Schedule
 from outcross.recipe import Family, exactly, one_of, recipe
 
 SMALL: Family = Family({"ngram": "outcross.models.ngram:Ngram", "transformer": "outcross.models.transformer:Transformer"})
-"""Learners of text that are small enough to be trained some fifty times."""
+"""The learners of text that are small enough to be trained about fifty times."""
 MOST_POOLS = 12
 HELD_OUT = 10
-"""Mixes that a law is tested on, at least (science/oracles.md B3)."""
+"""The minimum number of mixes for testing a law (science/oracles.md B3)."""
 OF_EACH_POOL = "pools"
 
 
 def least_mixes(pools: int) -> int:
-    """The mixes that a law is fitted to, at least (science/oracles.md B3).
+    """Return the minimum number of mixes for fitting a law (science/oracles.md B3).
 
     >>> least_mixes(3)
     15
@@ -33,12 +33,12 @@ def least_mixes(pools: int) -> int:
 
 
 def _validation(value: object) -> tuple[tuple[str, str], ...] | Literal["pools"] | None:
-    """Nothing, `pools`, a path, or a path for each domain by its name."""
+    """Read the setting `validation`: None, `pools`, a path, or a path for each domain by its name."""
     if value is None or value == OF_EACH_POOL:
         return value  # pyright: ignore[reportReturnType]
     given = {"human": value} if isinstance(value, str | Path) else dict(value) if isinstance(value, Mapping | tuple) else None
     if not given or not all(isinstance(path, str | Path) and str(path) for path in given.values()):
-        raise BadInput(f"validation must be pools, a path, or a path for each domain as in {{news: n.jsonl}}, got {value!r:.80}")
+        raise BadInput(f"validation must be pools, a path, or a path for each domain, as in {{news: n.jsonl}}, got {value!r:.80}")
     return tuple((str(name), str(path)) for name, path in given.items())
 
 
@@ -51,56 +51,58 @@ def _learner(value: object) -> Learner | None:
 
 @recipe
 class MixSearch:
-    """Small mixes are tried, a mixing law is fitted to what they lose, and its best shares are taken."""
+    """The settings of a search: small mixes are tried, a mixing law is fitted to their losses, and its best shares are used."""
 
     learner: Annotated[Learner | None, PlainValidator(_learner)] = None
-    """What is trained on each small mix of text: ngram (if left out) or transformer."""
+    """The learner that is trained on each small mix of text: ngram (if left out) or transformer."""
     training: Annotated[Schedule | None, exactly(Schedule, "training", or_none=True)] = None
-    """How long a transformer trains; once over the small mix if left out. Every mix takes the same steps."""
+    """The training length of a transformer; one pass over the small mix if left out. Every mix is trained with the same number of steps."""
     column: str | None = None
-    """The column that a table's other columns predict; then no text is read."""
+    """For tables: the column that is predicted from the other columns. No text is read then."""
     predictor: Literal["boosted trees", "linear model"] = "boosted trees"
-    """What predicts it."""
+    """The model that predicts `column`."""
     size: Annotated[int, Field(ge=500, le=100_000_000)] | None = None
-    """Tokens of a small mix (records of a table); if left out 200,000 (2,000 records), or what the smallest pool holds."""
+    """The size of a small mix in tokens, or in records for a table; if left out 200,000 tokens (2,000 records), or the size of the smallest pool if that is less."""
     block: Annotated[int, Field(ge=8, le=4096)] = 64
-    """Tokens of a record of text."""
+    """The length of a record of text, in tokens."""
     mixes: int | None = None
-    """Mixes that the law is fitted to; 3 P + 6 for P pools if left out, which is the least."""
+    """The number of mixes that the law is fitted to, at least 3 P + 6 for P pools; this minimum if left out."""
     held_out: Annotated[int, Field(ge=HELD_OUT, le=1000)] = HELD_OUT
-    """Mixes that the law is tested on."""
+    """The number of mixes that the law is tested on."""
     seeds: Annotated[int, Field(ge=2, le=100)] = 2
-    """Samples of each mix; the proposal and its rivals are measured on as many new ones."""
+    """The number of samples of each mix. The proposal and its rivals are measured on as many new samples."""
     validation: Annotated[tuple[tuple[str, str], ...] | Literal["pools"] | None, PlainValidator(_validation)] = None
-    """Human records that losses are measured on: a path, or one for each domain by its name; `pools`: those of each human pool by itself. Left out:
-    a tenth of the human pools, which no small mix reads."""
+    """The human records on which losses are measured: a path, or {domain: path}; `pools`: records of each human pool, as a domain of its own. If left
+    out: a tenth of the human pools, which no small mix reads."""
     weights: dict[str, float] = field(default_factory=dict)
-    """How much the loss in each domain counts; alike if left out."""
+    """The weight of the loss in each domain; equal weights if left out."""
 
     def __post_init__(self):
         if self.column is not None and self.learner is not None:
-            raise BadInput("search.learner is of text and search.column of a table; give one of them")
+            raise BadInput("search.learner is for text and search.column for tables; give only one of them")
         if self.training is not None and getattr(self.learner, "trains", False) is False:
-            raise BadInput("search.training is how long a transformer trains; write learner: transformer, or leave training out")
+            raise BadInput("search.training is only for a transformer; write learner: transformer, or leave training out")
         if self.training is not None and not self.training.is_matched:
-            raise BadInput("search.training must be steps or tokens, so that every small mix is trained alike; leave epochs out")
+            raise BadInput(
+                "search.training must be in steps or tokens, so that every small mix is trained equally; leave epochs out"
+            )
         for name, weight in self.weights.items():
             if not 0 <= weight < math.inf:
                 raise BadInput(f"search.weights of {name!r} must be 0 or more, got {weight}")
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The domains that files are named for."""
+        """The names of the domains for which files are given."""
         return tuple(name for name, _ in self.validation) if isinstance(self.validation, tuple) else ()
 
     @property
     def identity(self) -> MixSearch:
-        """The recipe without where its files lie: what they hold stands for that."""
+        """The recipe without the paths of its files. In a step key, the digests of their content stand in place of the paths."""
         return replace(self, validation=tuple((name, name) for name in self.domains)) if self.domains else self
 
 
 def _search(value: object) -> MixSearch | None:
-    """A mapping of settings; `true` or nothing behind the key for all that is left out."""
+    """Read the setting `search`: a mapping of settings, `true` for the defaults, or None or `false` for no search."""
     if value is None or value is False:
         return None
     return MixSearch() if value is True else exactly(MixSearch, "search").read(value)
@@ -110,7 +112,7 @@ Search = Annotated[MixSearch | None, PlainValidator(_search)]
 
 
 def check_search(search: MixSearch | None, pools: Any) -> None:
-    """BadInput where these pools cannot be searched so."""
+    """Raise BadInput if these pools cannot be searched with these settings."""
     if search is None:
         return
     count = len(pools)
@@ -122,17 +124,17 @@ def check_search(search: MixSearch | None, pools: Any) -> None:
         )
     if not search.domains and not any(pool.is_human for pool in pools):
         raise BadInput(
-            "search measures losses on human records, and no pool has origin: human; name one, or give search.validation: FILE"
+            "search needs human records to measure losses, and no pool has origin: human; name one, or give search.validation: FILE"
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Searched:
-    """What a search found."""
+    """The result of a search."""
 
     plain: dict[str, Any]
-    """Design, losses, law, proposal and back-test, as plain data of the manifest."""
+    """Design, losses, law, proposal and back-test, as plain data for the manifest."""
     weights: tuple[int, ...] | None
-    """The weight of each pool, in millionths of the mix; None where no shares are better than others: then those that were asked for stay."""
+    """The weight of each pool, in millionths of the mix. None if no shares are better than others, so that the requested shares stay."""
     keys: tuple[str, ...]
-    """The steps of the ledger that it is made of."""
+    """The keys of its steps in the ledger."""

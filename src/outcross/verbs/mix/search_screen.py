@@ -1,4 +1,4 @@
-"""What a person sees in a terminal of a search for the best shares."""
+"""The terminal output of a search for the best shares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from outcross.verbs.terminal import wrapped
 
 
 def search_lines(search: Any, width: int) -> Iterator[str]:
-    """The proposal, what was tried for it, and how it did beside its rivals. It may have been written by others, so that it is shown as words."""
+    """Yield the lines of a search: its trials, the proposal, and its loss beside the rivals. Others may have written it, so that it is escaped."""
     if not isinstance(search, dict):
         return
     mixes, proposal = search.get("mixes"), search.get("proposal")
@@ -28,8 +28,8 @@ def search_lines(search: Any, width: int) -> Iterator[str]:
     held_out, regret = (test.get("held_out"), test.get("regret")) if isinstance(test, dict) else (None, None)
     if isinstance(held_out, dict) and all(isinstance(held_out.get(name), dict) for name in ("law", "linear")):
         yield from wrapped(
-            f"on {_number(held_out.get('mixes'))} mixes that nothing was fitted to the law errs by {_number(held_out['law'].get('mean_error'))} "
-            f"{escaped(str(search.get('loss')))}, a linear model by {_number(held_out['linear'].get('mean_error'))}",
+            f"on {_number(held_out.get('mixes'))} held-out mixes the mean error of the law is {_number(held_out['law'].get('mean_error'))} "
+            f"{escaped(str(search.get('loss')))}, that of a linear model {_number(held_out['linear'].get('mean_error'))}",
             width,
         )
     if isinstance(regret, dict):
@@ -38,7 +38,7 @@ def search_lines(search: Any, width: int) -> Iterator[str]:
             for name, estimate in regret.items()
             if isinstance(estimate, dict)
         ]
-        yield from wrapped(f"loss above the best found [95 %]: {', '.join(said)}", width, hang=4)
+        yield from wrapped(f"loss above the lowest measured loss [95 %]: {', '.join(said)}", width, hang=4)
 
 
 def _share(share: dict[str, Any]) -> str:

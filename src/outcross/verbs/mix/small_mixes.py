@@ -1,7 +1,7 @@
-"""Small mixes: what they are drawn from, and the loss of a learner that is trained on one.
+"""Small mixes: the pools that they are drawn from, and the loss of a learner that is trained on a small mix.
 
-All mixes are of one size and are learned from in equal steps. Each draws its own sample of every pool: were samples shared, a lucky one would look like a
-good share in all mixes at once. No mix holds a record that losses are measured on.
+All small mixes have the same size, and learners take the same number of steps on each. Every mix draws its own sample of each pool. If mixes shared their samples,
+a lucky sample would look like a good share in all mixes at once. No small mix contains a record on which losses are measured.
 """
 
 from __future__ import annotations
@@ -42,51 +42,53 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("numpy", "polars", "scikit-learn", "scipy", "tokenizers")
 TOKENS, RECORDS = 200_000, 2_000
-"""Of a small mix of text, and of a table."""
+"""The default size of a small mix of text (in tokens) and of a table (in records)."""
 LEAST_BLOCKS, LEAST_RECORDS = 30, 200
-"""Of the smallest pool, below which small mixes say nothing."""
+"""The minimum size of a pool for small mixes, in blocks of text and in records of a table."""
 TESTED_BLOCKS = 500
-"""Blocks of text that they are measured on, at most, a domain."""
+"""The maximum number of blocks of text on which losses are measured, for each domain."""
 BYTES_A_TOKEN = 4
+"""The assumed number of bytes of a token."""
 HELD = 3
-"""Times the size of a mix that is held of a pool, at most, for samples to be drawn from."""
+"""The maximum amount of a pool from which samples are drawn, as a multiple of the size of a small mix."""
 
 
 @recipe
 class SmallMix:
-    """One mix that is tried: whole blocks, or records, of each pool."""
+    """One small mix to try, as whole blocks or records of each pool."""
 
     search: MixSearch
     counts: tuple[int, ...]
+    """The number of blocks or records of each pool."""
     seed: int
     """The number of the sample."""
     shares: tuple[float, ...] = ()
-    """With targets the shares before they were rounded to blocks: what targets ask may leave no room for rounding."""
+    """With targets, the shares before they are rounded to blocks, since targets may be too tight for rounded shares."""
 
 
 @dataclass(frozen=True, eq=False)
 class SmallPools:
-    """What small mixes are made of and tested on: `text` or `table`."""
+    """The pools of small mixes and the records on which losses are measured, of text or of a table."""
 
     mixing: Mixing
     text: tuple[str, Any] | None
-    """The column of text with its type; None for tables."""
+    """The text column with its type; None for tables."""
     domains: Mapping[str, Any]
-    """Human records that losses are measured on, by the domain that a file is named for: frames."""
+    """The frames of human records from files on which losses are measured, by domain."""
     is_cross_fitted: bool = False
-    """Whether losses are measured on the human records that a fit has left out."""
+    """Whether losses are measured on the human records that each fit leaves out."""
 
     @cached_property
     def records(self) -> PoolRecords:
         return PoolRecords(self.mixing, self.is_cross_fitted)
 
     def planner(self, samples: Sequence[np.ndarray]) -> RowPlanner | None:
-        """Who chooses rows by targets; None where there are no targets."""
+        """Return the planner that chooses rows by targets; None if there are no targets."""
         return RowPlanner(self.records, tuple(samples)) if self.mixing.asked.targets else None
 
     @cached_property
     def tests(self) -> dict[str, Any]:
-        """Human records that losses are measured on, by domain: frames. None where a curve is cross-fitted."""
+        """The frames of human records on which losses are measured, by domain; empty if a curve is cross-fitted."""
         return _tests(self)
 
     @cached_property
@@ -96,35 +98,35 @@ class SmallPools:
 
 @dataclass(frozen=True, eq=False)
 class TextPools:
-    """Samples of texts, as blocks of tokens."""
+    """Samples of the pools' texts, as blocks of tokens."""
 
     learner: Learner
     training: Schedule | None
     start: Any
-    """The learner's model before it has read anything."""
+    """The learner's model before training."""
     samples: tuple[np.ndarray, ...]
-    """By pool: (n, block)."""
+    """The sample of each pool, (n, block)."""
     tests: Mapping[str, np.ndarray]
-    """By domain: (n, block)."""
+    """The blocks on which losses are measured, by domain, (n, block)."""
     a_row: np.ndarray
-    """Tokens a row of each pool: (pools,)."""
+    """The mean number of tokens in a row of each pool, (pools,)."""
     texts: tuple[tuple[str, ...], ...]
-    """Texts of each pool, by which its tokens are counted in other units."""
+    """The texts of each pool, with which tokens are converted to other units."""
     size: int
-    """Blocks of a small mix."""
+    """The number of blocks of a small mix."""
     records: PoolRecords
     a_unit: np.ndarray
-    """Tokens of one row, character or token, whichever the mix counts, of each pool: (pools,)."""
+    """The learner's tokens in one unit of the mix's budget (row, character or token) of each pool, (pools,)."""
     planner: RowPlanner | None = None
     of_rows: tuple[list[np.ndarray], ...] = ()
-    """With targets the tokens of every row of each sample."""
+    """With targets, the tokens of every row of each sample."""
 
     @property
     def tokens(self) -> int:
         return self.size * self.samples[0].shape[1]
 
     def budget(self, units: np.ndarray) -> int:
-        """How much of the mix's unit makes a small mix of these shares of it, a little more than needed. units: (pools,)"""
+        """Return the budget of a small mix with these shares, in the mix's unit, with a margin. units: the shares, (pools,)."""
         return math.ceil(MARGIN * self.tokens / float(units @ self.a_unit)) + 1
 
     def losses_of(self, asked: SmallMix, rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
@@ -133,7 +135,7 @@ class TextPools:
             yield domain, -np.asarray(model.log_prob(as_blocks(tokens)), dtype=float) / tokens.shape[1]
 
     def _learned(self, asked: SmallMix, rng: np.random.Generator) -> np.ndarray:
-        """The blocks of a small mix: (size, block)."""
+        """Return the blocks of a small mix, (size, block)."""
         if self.planner is not None:
             return self._aimed(asked, self.planner, rng)
         counts = np.array(asked.counts)
@@ -144,7 +146,7 @@ class TextPools:
         return np.concatenate([sample[_drawn(len(sample), count, rng)] for sample, count in zip(self.samples, counts, strict=True)])
 
     def _aimed(self, asked: SmallMix, planner: RowPlanner, rng: np.random.Generator) -> np.ndarray:
-        """The blocks of a small mix whose rows targets choose."""
+        """Return the blocks of a small mix whose rows are chosen by targets, (size, block)."""
         amounts = np.array(asked.shares) / self.a_unit
         units = amounts / amounts.sum()
         rows = planner(units, self.budget(units), int(rng.integers(2**40)))
@@ -153,10 +155,10 @@ class TextPools:
         parts = [self.of_rows[place][row] for (place, row), often in zip(rows, times.tolist(), strict=True) for _ in range(often)]
         joined = np.concatenate(parts)
         block = self.samples[0].shape[1]
-        return np.resize(joined, (self.size, block))  # the few tokens that are too many are left out
+        return np.resize(joined, (self.size, block))  # surplus tokens at the end are dropped
 
     def _times(self, pool: np.ndarray) -> np.ndarray:
-        """How often each row is read, as the weights of its pool say. pool: (rows,)"""
+        """Return how often each row is read, according to the weights of its pool. pool: the pool of each row, (rows,)."""
         if not self.records.has_weights:
             return np.ones(len(pool), np.int64)
         rows = np.bincount(pool, minlength=len(self.samples)) / len(pool)
@@ -166,21 +168,21 @@ class TextPools:
 
 
 MARGIN = 1.1
-"""How much more of a mix than its tokens are planned, since rows are of many lengths."""
+"""The factor by which a small mix is planned larger than its tokens, because rows differ in length."""
 
 
 @dataclass(frozen=True, eq=False)
 class TablePools:
-    """Samples of records of tables, as a learner sees them."""
+    """Samples of the pools' records of a table, encoded for a learner."""
 
     classes: int
     predictor: str
     samples: tuple[EncodedRecords, ...]
-    """By pool."""
+    """The sample of each pool."""
     tests: Mapping[str, EncodedRecords]
-    """By domain."""
+    """The records on which losses are measured, by domain."""
     size: int
-    """Records of a small mix."""
+    """The number of records of a small mix."""
     records: PoolRecords
     planner: RowPlanner | None = None
 
@@ -194,7 +196,7 @@ class TablePools:
             yield domain, losses(predict(records), records)
 
     def _learned(self, asked: SmallMix, rng: np.random.Generator) -> list[np.ndarray]:
-        """Of each pool the records of a small mix, by their places in its sample."""
+        """Return for each pool the indices in its sample of the records of a small mix."""
         shares = np.array(asked.counts) / sum(asked.counts)
         counts: Sequence[int] = asked.counts
         if self.records.has_weights:
@@ -205,14 +207,14 @@ class TablePools:
         fits = []
         for place, count in enumerate(counts):
             own = rows[rows[:, 0] == place, 1]
-            # Drawn again as often as the weights of the pools say.
+            # Rows are drawn again until their number follows the weights of the pools.
             fits.append(own if len(own) == count else own[_drawn(len(own), count if own.size else 0, rng)])
         return fits
 
 
 @dataclass(frozen=True)
 class MixLosses:
-    """The mean loss on each domain of a learner that was trained on one small mix."""
+    """The mean loss in each domain of a learner that was trained on one small mix."""
 
     by_domain: Mapping[str, float]
 
@@ -232,24 +234,24 @@ FILE = "losses.json"
 
 @verb(LIBRARIES, 0, load=lambda folder, digest, asked, pools: MixLosses.load(folder), learns=True)
 def small_mix(asked: SmallMix, pools: SmallPools, *, rng: np.random.Generator) -> MixLosses:
-    """Train on one small mix: nats a token, nats a record, or squared errors in human variances."""
+    """Train on one small mix and return its losses, in nats per token, nats per record, or squared errors in human variances."""
     return MixLosses({domain: float(np.mean(values)) for domain, values in pools.encoded.losses_of(asked, rng)})
 
 
 def _drawn(there: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """So many of the numbers below `there`, at random: each as often as another, to within one. (count,)"""
+    """Draw `count` numbers below `there` at random, all equally often to within one, (count,)."""
     passes = [rng.permutation(there)[: count - start] for start in range(0, count, there)]
     return np.concatenate([np.zeros(0, np.int64), *passes])
 
 
 def counts_of(shares: np.ndarray, size: int) -> tuple[int, ...]:
-    """How many of so many blocks each share gets, by largest remainders."""
+    """Divide `size` blocks between shares by largest remainders."""
     weights = [exact(round(float(share), 9)) for share in np.clip(shares, 0.0, 1.0)]
     return tuple(largest_remainder(weights, [size])[0].tolist())
 
 
 def text_pools(pools: SmallPools) -> TextPools:
-    """Texts of every pool, and those that losses are measured on, in one vocabulary, which is learned from as much text of each pool."""
+    """Encode the texts of every pool and those for the losses in one vocabulary, which is learned from equal amounts of text from each pool."""
     records, search = pools.records, pools.records.search
     assert pools.text is not None
     learner = search.learner or Ngram(vocabulary=2048)
@@ -266,7 +268,7 @@ def text_pools(pools: SmallPools) -> TextPools:
     fewest = len(samples[shortest])
     if fewest < LEAST_BLOCKS:
         raise BadInput(
-            f"search: pool {records.asked.pools[shortest].name!r} holds {fewest * search.block:,} tokens for small mixes, at least "
+            f"search: pool {records.asked.pools[shortest].name!r} has {fewest * search.block:,} tokens for small mixes, and at least "
             f"{LEAST_BLOCKS * search.block:,} are needed; give more text, or leave the pool out"
         )
     size = max(LEAST_BLOCKS, wanted // search.block) if search.size else min(wanted // search.block, fewest)
@@ -274,7 +276,7 @@ def text_pools(pools: SmallPools) -> TextPools:
     for name, tokens in tested.items():
         if len(tokens) < LEAST_BLOCKS:
             raise BadInput(
-                f"search: the human records of {name!r} hold {len(tokens) * search.block:,} tokens to measure a loss on, at least "
+                f"search: the human records of {name!r} have {len(tokens) * search.block:,} tokens to measure a loss on, and at least "
                 f"{LEAST_BLOCKS * search.block:,} are needed; give more text"
             )
     human = Human(training=part_of(HUMAN, as_blocks(samples[0][:1])), vocabulary=vocabulary)
@@ -298,7 +300,7 @@ def text_pools(pools: SmallPools) -> TextPools:
 
 
 def _of_one_unit(asked: MixRecipe, pools: TextPools) -> np.ndarray:
-    """Tokens that a learner reads of one row, character or token of each pool: (pools,)."""
+    """Return the learner's tokens in one unit of the budget (row, character or token) of each pool, (pools,)."""
     if asked.unit == "rows":
         return pools.a_row
     if asked.unit == "characters":
@@ -313,7 +315,7 @@ def _of_one_unit(asked: MixRecipe, pools: TextPools) -> np.ndarray:
 
 
 def _training(learner: Learner, search: MixSearch, size: int) -> Schedule | None:
-    """Equal steps for every mix, from random weights; None for a learner that has no steps."""
+    """Return the training schedule with equal steps for every mix, from random weights; None for a learner without steps."""
     if not learner.trains:
         return None
     training = search.training or Schedule(tokens=size * search.block, batch=min(32, size))
@@ -321,7 +323,7 @@ def _training(learner: Learner, search: MixSearch, size: int) -> Schedule | None
 
 
 def table_pools(pools: SmallPools) -> TablePools:
-    """Records of every pool, and those that losses are measured on, encoded as the human ones say."""
+    """Encode the records of every pool and those for the losses, with an encoding that is fitted to the human records."""
     import polars as pl
 
     records, search = pools.records, pools.records.search
@@ -343,7 +345,7 @@ def table_pools(pools: SmallPools) -> TablePools:
     if fewest < LEAST_RECORDS:
         name = records.asked.pools[min(range(len(samples)), key=lambda place: len(samples[place]))].name
         raise BadInput(
-            f"search: pool {name!r} holds {amount(fewest, 'record')} with {search.column!r} for small mixes, at least {LEAST_RECORDS} are needed; give more, or leave the pool out"
+            f"search: pool {name!r} has {amount(fewest, 'record')} with {search.column!r} for small mixes, and at least {LEAST_RECORDS} are needed; give more, or leave the pool out"
         )
     size = search.size or min(wanted, fewest)
     rows = [own[known] for own, known in zip(drawn, places[len(tests) :], strict=True)]
@@ -359,13 +361,13 @@ def table_pools(pools: SmallPools) -> TablePools:
 
 
 def _in_order(records: EncodedRecords, rows: np.ndarray, places: np.ndarray) -> tuple[EncodedRecords, np.ndarray]:
-    """Records that have a target, in the order in which they were read, and their places in it."""
+    """Return the records that have a target, sorted by reading order, and their indices in that order."""
     order = np.argsort(places[rows], kind="stable")
     return records.take(order), places[rows][order]
 
 
 def _tests(pools: SmallPools) -> dict[str, Any]:
-    """Human records that losses are measured on, by domain: frames."""
+    """Return the frames of human records on which losses are measured, by domain."""
     import polars as pl
 
     if pools.domains:
@@ -377,14 +379,14 @@ def _tests(pools: SmallPools) -> dict[str, Any]:
         records.asked.pools[place].name: records.read_frame(place, np.sort(rows), columns) for place, rows in records.tested.items()
     }
     if not frames and not records.is_cross_fitted:
-        raise BadInput("search: no human row is left to measure a loss on; give more, or name search.validation: FILE")
+        raise BadInput("search: no human row is left to measure a loss on; give more human rows, or search.validation: FILE")
     if not frames:
         return {}
     return frames if records.search.validation == OF_EACH_POOL else {"human": pl.concat(list(frames.values()))}
 
 
 def domain_frame(path: str, schema: Schema, columns: Sequence[str], seed: int) -> polars.DataFrame:
-    """Human records of a file that losses are measured on: at most 2,000 random ones, the columns of the mix. BadInput where it lacks one."""
+    """Read human records from a file for the losses: at most 2,000 random records, with the columns of the mix. Raises BadInput if a column is missing."""
     import polars as pl
 
     source = read(path)
@@ -399,7 +401,7 @@ def domain_frame(path: str, schema: Schema, columns: Sequence[str], seed: int) -
 
 
 def _texts_of(frame: polars.DataFrame, text: tuple[str, Any]) -> list[str]:
-    """The text of every row, or the contents of its messages; an empty one where it is missing."""
+    """Return the text of every row, or the contents of its messages; empty for a missing text."""
     import polars as pl
 
     column = frame[text[0]]
@@ -410,7 +412,7 @@ def _texts_of(frame: polars.DataFrame, text: tuple[str, Any]) -> list[str]:
 
 
 def _texts_of_pool(pools: SmallPools, place: int, tokens: int, known: set[str]) -> tuple[list[str], np.ndarray]:
-    """Random texts of a pool that make about so many tokens, or all that it has; and their rows among those that may be trained on."""
+    """Return random texts of a pool with about this number of tokens, or all its texts, and their indices among the rows that may be trained on."""
     records, text = pools.records, pools.text
     assert text is not None
     needed, rows = tokens * BYTES_A_TOKEN, 1_000
@@ -427,22 +429,22 @@ def _texts_of_pool(pools: SmallPools, place: int, tokens: int, known: set[str]) 
 
 
 LONGEST = 200_000
-"""Characters of one text that a small mix reads."""
+"""The maximum number of characters of one text that a small mix reads."""
 
 
 def _beginning(texts: Sequence[str], characters: int) -> list[str]:
-    """The first texts that make so many characters; all, where they make fewer."""
+    """Return the first texts that have this number of characters together; all if they have fewer."""
     reached = np.cumsum([len(text) for text in texts])
     return list(texts[: int(np.searchsorted(reached, characters)) + 1])
 
 
 def _stream(texts: Sequence[str], vocabulary: Any, block: int) -> np.ndarray:
-    """Texts one after the other, each with a line break, as blocks of tokens: (n, block). What is left at the end is dropped."""
+    """Join texts, each with a line break, and return them as blocks of tokens, (n, block). An incomplete last block is dropped."""
     tokens = vocabulary.encode([f"{text}\n" for text in texts])
     joined = np.concatenate([np.zeros(0, np.int32), *tokens])
     return joined[: len(joined) // block * block].reshape(-1, block)
 
 
 def as_blocks(tokens: np.ndarray) -> Blocks:
-    """Blocks of which the tokens alone are looked at."""
+    """Return Blocks of which only the tokens are used."""
     return blocks(tokens, [""] * len(tokens), np.zeros(len(tokens), np.int32))

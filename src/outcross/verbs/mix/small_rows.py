@@ -1,4 +1,4 @@
-"""The rows that small mixes are drawn from: those that the mix itself may train on, after its filters, bounds and splits; and the human rows that losses are measured on."""
+"""The rows of small mixes: those that the mix itself may train on, after filters, bounds and splits, and the human rows on which losses are measured."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     import polars
 
 TESTED = 0.1
-"""Share of the human rows that losses are measured on where no file is named and no validation split is cut."""
+"""The share of the human rows on which losses are measured if there is no validation file and no validation split, in [0, 1]."""
 MOST_TESTED = 2_000
-"""Records that they are measured on, at most, a domain."""
+"""The maximum number of records on which losses are measured, for each domain."""
 MILLION = 1_000_000
-"""Parts in which shares are written as weights of pools."""
+"""The denominator of shares that are written as weights of pools."""
 REPEATS = 20
-"""How often a small mix may repeat a row of a group that is rare in a pool, beyond what the size of the pool asks."""
+"""The factor by which a small mix may repeat a row more often than the size of its pool requires, for groups that are rare in a pool."""
 
 
 @dataclass(frozen=True, eq=False)
 class PoolRecords:
-    """Rows of pools that small mixes are drawn from."""
+    """The rows of the pools from which small mixes are drawn."""
 
     mixing: Mixing
     is_cross_fitted: bool = False
-    """Whether losses are measured on the rows that a fit has left out, so that none are held out beforehand."""
+    """Whether losses are measured on the rows that each fit leaves out, so that no rows are held out beforehand."""
 
     @property
     def asked(self) -> MixRecipe:
@@ -52,17 +52,17 @@ class PoolRecords:
 
     @cached_property
     def scans(self) -> tuple[ScannedPool, ...]:
-        """What is known of the rows of each pool that may be trained on."""
+        """The scan of the rows of each pool that may be trained on."""
         return self.mixing.training[0]
 
     @cached_property
     def rows(self) -> tuple[np.ndarray, ...]:
-        """Which rows these are, in the order in which each pool was read; one that a filter keeps several times stands there as often. (n,)"""
+        """The indices of these rows in the reading order of each pool, (n,) each. A row that a filter keeps several times is repeated."""
         return tuple(read[own] for read, own in zip(self.mixing.read_rows, self.mixing.training[1], strict=True))
 
     @cached_property
     def tested(self) -> dict[int, np.ndarray]:
-        """The rows of human pools that losses are measured on, in the order in which each pool was read, by the pool: (n,)."""
+        """For each human pool the indices in reading order of the rows on which losses are measured, (n,) each."""
         if self.search.domains or self.is_cross_fitted:
             return {}
         rows_by_pool = {place: self._tested(place) for place, pool in enumerate(self.asked.pools) if pool.is_human}
@@ -70,7 +70,7 @@ class PoolRecords:
 
     def _tested(self, place: int) -> np.ndarray:
         mixing, name = self.mixing, f"{self.asked.pools[place].name} validation"
-        if mixing.cut is None:  # of all rows, before any filter: what a filter takes away shows in the loss
+        if mixing.cut is None:  # from all rows, before any filter, so that the loss shows what a filter removes
             every = mixing.scans[place]
             return sequence(every, self._tenth(every.rows), self.asked.seed, name).rows
         if "validation" in mixing.cut.eligible:
@@ -87,7 +87,7 @@ class PoolRecords:
 
     @cached_property
     def kept_out(self) -> tuple[np.ndarray, ...]:
-        """Which of the rows that may be trained on no small mix may hold: those that losses are measured on, with their families where these are known. (n,) of bool."""
+        """The masks of the rows that no small mix may contain: those on which losses are measured, and their families if known, (n,) of bool each."""
         mixing = self.mixing
         is_tested = [np.isin(rows, self.tested.get(place, np.zeros(0, np.int64))) for place, rows in enumerate(self.rows)]
         if mixing.cut is None or not self.tested:
@@ -98,27 +98,27 @@ class PoolRecords:
 
     @property
     def held_out(self) -> str:
-        """What losses are measured on, and what no small mix holds, in words."""
+        """The records on which losses are measured and the rows that no small mix contains, in words."""
         search, mixing = self.search, self.mixing
         if search.domains:
             said = "the human records that search.validation names"
         elif self.is_cross_fitted:
-            said = "the human records that a fit has left out, each part in turn"
+            said = "the human records that each fit leaves out"
         elif mixing.cut is None:
-            said = "a tenth of the human pools, before any filter; no small mix holds these rows"
+            said = "a tenth of the human pools, before any filter; no small mix contains these rows"
         elif "validation" in mixing.cut.eligible:
-            said = "the human rows of the validation split; no small mix holds a row of their families"
+            said = "the human rows of the validation split; no small mix contains a row of their families"
         else:
-            said = "a tenth of the human training rows; no small mix holds a row of their families"
+            said = "a tenth of the human training rows; no small mix contains a row of their families"
         if mixing.cut is not None and "test" in mixing.cut.eligible:
-            said += "; neither they nor a small mix hold a row of the test split"
+            said += "; no row of the test split is used"
         return said + (
-            "; targets and weights are of the small mixes, not of these" if self.asked.targets or self.asked.weights else ""
+            "; targets and weights apply to the small mixes, not to these rows" if self.asked.targets or self.asked.weights else ""
         )
 
     @cached_property
     def loudness(self) -> np.ndarray:
-        """The mean weight that filters give the rows of each pool: (pools,)."""
+        """The mean weight that filters give the rows of each pool, (pools,)."""
         return np.array([1.0 if own is None or not own.size else float(own.mean()) for own in self._weights])
 
     @cached_property
@@ -134,7 +134,7 @@ class PoolRecords:
         return tuple(by_pool)
 
     def weighed(self, rows: np.ndarray) -> np.ndarray:
-        """Shares of rows as the shares of what is learned from, where the rows of pools have weights. rows: (pools,), summing to 1; returns the same."""
+        """Convert shares of rows to shares of the training weight. rows: the shares of rows, (pools,), with sum 1. The result has the same form."""
         counts = np.round(rows * MILLION).astype(np.int64).tolist()
         weighted = rows * np.array(weights_of_pools(self.asked, counts)) * self.loudness
         return weighted / weighted.sum() if weighted.sum() else rows
@@ -144,7 +144,10 @@ class PoolRecords:
         return self.asked.weights is not None or any(own is not None for own in self._weights)
 
     def sample_of(self, pool: int, rows: int) -> np.ndarray:
-        """About so many random rows of a pool, by their numbers among those that may be trained on, as often as their weight says; fewer where it has fewer. (n,)"""
+        """Return about this number of random rows of a pool, as indices among those that may be trained on, (n,).
+
+        Each row is repeated in proportion to its weight. There are fewer rows if the pool has fewer.
+        """
         out, name = self.kept_out[pool], self.asked.pools[pool].name
         count = min(self.scans[pool].rows, rows + int(out.sum()))
         drawn = sequence(self.scans[pool], count, self.asked.seed, f"{name} search").rows
@@ -152,16 +155,16 @@ class PoolRecords:
         weights = self._weights[pool]
         if weights is None or not drawn.size or not weights[drawn].sum():
             return drawn
-        # Row after row, so that each comes as often as its weight says, to within one.
+        # The number of copies of each row is proportional to its weight, to within one.
         reached = np.floor(np.cumsum(weights[drawn]) * len(drawn) / weights[drawn].sum() + 0.5).astype(np.int64)
         return np.repeat(drawn, np.diff(reached, prepend=0))
 
     def frame_of(self, pool: int, wanted: np.ndarray, columns: Sequence[str]) -> polars.DataFrame:
-        """Rows of a pool by their numbers among those that may be trained on, in this order. wanted: (n,)"""
+        """Return rows of a pool in this order. wanted: their indices among those that may be trained on, (n,)."""
         return self.read_frame(pool, self.rows[pool][wanted], columns)
 
     def read_frame(self, pool: int, wanted: np.ndarray, columns: Sequence[str]) -> polars.DataFrame:
-        """Rows of a pool by their numbers as they were read, in this order. wanted: (n,)"""
+        """Return rows of a pool in this order. wanted: their indices in reading order, (n,)."""
         import polars as pl
 
         opened = self.mixing.pools[pool]
@@ -178,11 +181,11 @@ class PoolRecords:
 
 @dataclass(frozen=True, eq=False)
 class RowPlanner:
-    """Chooses the rows of a small mix as the mix itself chooses its own: by the same targets, among a sample of each pool."""
+    """Chooses the rows of a small mix from a sample of each pool, by the targets of the mix and in the same way as the mix itself."""
 
     records: PoolRecords
     samples: tuple[np.ndarray, ...]
-    """The sample of each pool, by the numbers of its rows among those that may be trained on: (n,)."""
+    """The sample of each pool, as indices among the rows that may be trained on, (n,) each."""
 
     @cached_property
     def _scans(self) -> tuple[ScannedPool, ...]:
@@ -193,9 +196,9 @@ class RowPlanner:
         return tuple(rows[own] for rows, own in zip(self.records.rows, self.samples, strict=True))
 
     def __call__(self, shares: np.ndarray, budget: int, seed: int) -> list[tuple[int, int]]:
-        """The pool and the place in its sample of each row of a small mix, in its order. BadInput where targets and shares contradict each other.
+        """Return the pool and the index in its sample of each row of a small mix, in order. Raises BadInput if targets and shares contradict each other.
 
-        shares: of the mix's budget, (pools,); budget: in its unit.
+        shares: the share of each pool in the budget, (pools,). budget: the budget in the mix's unit.
         """
         draws = aimed(self._training(shares, budget, seed)).draws
         places = np.empty(len(draws), np.int64)
@@ -204,7 +207,7 @@ class RowPlanner:
         return list(zip(draws.order.tolist(), places.tolist(), strict=True))
 
     def can(self, shares: np.ndarray, budget: int) -> bool:
-        """Whether a small mix of these shares can meet the targets."""
+        """Whether a small mix with these shares can meet the targets."""
         training = aimed_or_none(self._training(shares, budget, 0), budget)
         if training is None:
             return False
@@ -228,7 +231,7 @@ class RowPlanner:
         return TrainingRows(asked, self._scans, self._rows, self._judged(budget), budget)
 
     def _judged(self, budget: int) -> JudgedRows:
-        """What targets read of every row; what an audit found missing, in proportion to the size of the small mix."""
+        """Return the properties of every row, with the missing records of needs scaled to the size of the small mix."""
         judged, whole = self.records.mixing.judged, self.records.mixing.training_budget
         if not judged.needs or not whole:
             return judged

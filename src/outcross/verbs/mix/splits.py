@@ -1,4 +1,4 @@
-"""How a mix is cut into splits: whole families of rows at a time, before anything is repeated or drawn."""
+"""Divide the pools of a mix into splits, by whole families of rows, before any row is drawn or repeated."""
 
 from __future__ import annotations
 
@@ -26,49 +26,49 @@ from outcross.verbs.mix.wanted import SPLITS
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 TRIED = 48
-"""Sizes that are tried for the nearest that can be had, at most."""
+"""The maximum number of sizes that are tried to find the nearest possible size."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """Which rows each split may draw from, and how much it draws of each pool."""
+    """The rows that each split may draw, and the amount that it draws from each pool."""
 
     split: np.ndarray
-    """The number of the split of each family: (families,)."""
+    """The number of the split of each family, (families,)."""
     eligible: dict[str, tuple[np.ndarray, ...]]
-    """Of each split and pool the rows that may be drawn, in the order in which the pool was read."""
+    """For each split and pool the indices of the rows that may be drawn, in the reading order of the pool."""
     targets: dict[str, tuple[int, ...]]
-    """Of each split but train how much of each pool is drawn, in the budget's unit."""
+    """For each split other than train the amount that is drawn from each pool, in the budget's unit."""
     plan: MixPlan
-    """Of the training rows."""
+    """The plan of the training rows."""
     total: int
-    """Of all splits together, in the budget's unit."""
+    """The amount of all splits together, in the budget's unit."""
     left_out: int
-    """Rows that no split may draw: synthetic ones of families whose human rows are in a split of human rows alone."""
+    """The number of rows that no split may draw: synthetic rows of families that are in a split of human rows alone."""
 
     @cached_property
     def digest(self) -> str:
-        """What tells one cut from another."""
+        """The digest of the splits, the eligible rows and the amounts."""
         content = hashlib.sha256(self.split.tobytes())
         for rows in self.eligible.values():
             content.update(b"".join(own.tobytes() for own in rows))
         return digest_of([content.hexdigest(), [[*target] for target in self.targets.values()], self.total])
 
     def scans(self, split: str, scans: Sequence[ScannedPool]) -> tuple[ScannedPool, ...]:
-        """The pools as a split sees them."""
+        """Return the scans of the pools, limited to the rows that a split may draw."""
         return tuple(scan.take(rows) for scan, rows in zip(scans, self.eligible[split], strict=True))
 
     def draws(self, split: str, asked: MixRecipe, scans: Sequence[ScannedPool]) -> Draws:
-        """The rows of a split that is held back, by their numbers in the pools."""
+        """Draw the rows of a split other than train, as indices in the pools."""
         once = replace(asked, max_repeats=1, pools=tuple(replace(pool, max_repeats=None) for pool in asked.pools))
         return sampled(once, self.scans(split, scans), self.targets[split], split).of(self.eligible[split])
 
 
 def cut(asked: MixRecipe, families: Families, scans: Sequence[ScannedPool]) -> Cut:
-    """The pools cut into splits. BadInput where they cannot be, with the nearest requests that can.
+    """Divide the pools into splits. Raises BadInput if this is impossible, with the nearest possible requests.
 
-    Families are taken in a random order, which their content and the seed decide, for the test split first and then for the validation split;
-    one that would bring a split more of a pool than it needs is passed over. All that is left is trained on.
+    Families are taken in a random order, which depends on their content and the seed, first for the test split and then for the validation split.
+    A family that would give a split more of a pool than it needs is skipped. All remaining families are for training.
     """
     cutter = _Cutter(asked, families, scans)
     if asked.budget is not None:
@@ -78,11 +78,11 @@ def cut(asked: MixRecipe, families: Families, scans: Sequence[ScannedPool]) -> C
             raise BadInput(_with_nearest(str(error), asked, cutter)) from None
     whole = sum(cutter.available)
     largest = cutter.largest(whole)
-    return cutter(whole) if largest is None else cutter(largest)  # what cannot be had at all is said by the cut
+    return cutter(whole) if largest is None else cutter(largest)  # cutter(whole) raises the error that says why
 
 
 def replanned(part: Cut, asked: MixRecipe, scans: Sequence[ScannedPool]) -> Cut:
-    """The same cut with the training rows planned anew, by other shares. BadInput where these cannot be had."""
+    """Return the same cut with a new plan of the training rows, for other shares. Raises BadInput if these are impossible."""
     return replace(part, plan=_training_plan(asked, _amounts(asked, scans), part.plan.total, part.eligible["train"]))
 
 
@@ -100,7 +100,7 @@ def _with_nearest(said: str, asked: MixRecipe, cutter: _Cutter) -> str:
 
 
 class _Cutter:
-    """Cuts for a mix of any size. What does not depend on the size is worked out once."""
+    """Makes cuts for a mix of any size. The parts that do not depend on the size are computed once."""
 
     def __init__(self, asked: MixRecipe, families: Families, scans: Sequence[ScannedPool]):
         assert asked.splits is not None
@@ -112,7 +112,7 @@ class _Cutter:
         self.order = np.argsort(scrambled(keys), kind="stable")
 
     def largest(self, limit: int) -> int | None:
-        """The largest size up to `limit` that can be cut, as halving finds it; None where not even few records can be."""
+        """Return the largest size up to `limit` that can be cut, found by bisection; None if no size can be cut."""
         low, high = 0, limit + 1
         for _ in range(TRIED):
             if high - low <= 1:
@@ -141,7 +141,7 @@ class _Cutter:
                     math.ceil(2 / min(shares)),
                 )
                 raise BadInput(
-                    f"splits.{name} would receive nothing of {total:,} {self.asked.unit}; the smallest that serves it is {self.asked.unit}: {smallest}"
+                    f"splits.{name} would have no record of {total:,} {self.asked.unit}; write at least {self.asked.unit}: {smallest}"
                 )
         split = np.zeros(len(self.families), np.int8)
         targets: dict[str, tuple[int, ...]] = {}
@@ -157,7 +157,7 @@ class _Cutter:
         )
 
     def _quotas(self, name: str, size: int) -> tuple[list[int], list[np.ndarray]]:
-        """How much a split takes of each pool, and which of its rows it may take."""
+        """Return the amount that a split draws from each pool, and the masks of the rows that it may draw."""
         asked = replace(self.asked, max_repeats=1)
         if self.splits.each[name].synthetic:
             shares, _ = split_of(
@@ -170,7 +170,7 @@ class _Cutter:
         weights = [Fraction(human[place]) if (weight := asked.pools[place].weight) is None else exact(weight) for place in served]
         if not any(weights):
             raise BadInput(
-                f"the {name} split is of human rows alone, and no pool has any; give one of origin: human, or write {name}: {{share: "
+                f"the {name} split needs human rows, and no pool has any; give a pool of origin: human, or write {name}: {{share: "
                 f"{self.splits.each[name].share:g}, synthetic: true}}"
             )
         quotas = [0] * len(self.scans)
@@ -179,7 +179,7 @@ class _Cutter:
         return quotas, self.is_human
 
     def _assign(self, number: int, quotas: list[int], is_allowed: list[np.ndarray], split: np.ndarray) -> None:
-        """Give families that have none yet to a split until it has its quotas."""
+        """Assign free families to a split until it has its quotas. Raises BadInput if there are too few rows."""
         brings = np.stack(
             [
                 np.bincount(rows, np.where(mask, amounts, 0), minlength=len(split)).astype(np.int64)
@@ -191,7 +191,7 @@ class _Cutter:
         wanted = np.array(quotas, dtype=np.int64)
         chosen, left = first_fit(brings[free], wanted)
         split[free[chosen]] = number
-        for pool in np.flatnonzero(left > 0).tolist():  # nothing fits any more: what brings least beyond the need
+        for pool in np.flatnonzero(left > 0).tolist():  # no family fits exactly: take the one with the smallest surplus
             rest = free[(split[free] == TRAIN) & (brings[free, pool] > 0)]
             while left[pool] > 0 and rest.size:
                 surplus = np.maximum(brings[rest] - np.maximum(left, 0), 0).sum(axis=1)
@@ -200,8 +200,8 @@ class _Cutter:
             if left[pool] > 0:
                 name = self.asked.pools[pool].name
                 raise BadInput(
-                    f"the {SPLITS[number]} split needs {quotas[pool]:,} {self.asked.unit} of pool {name!r}, and there are "
-                    f"{quotas[pool] - int(left[pool]):,} that it may hold."
+                    f"the {SPLITS[number]} split needs {quotas[pool]:,} {self.asked.unit} of pool {name!r}, and only "
+                    f"{quotas[pool] - int(left[pool]):,} are available for it."
                 )
 
     def _eligible(self, split: np.ndarray, names: Sequence[str]) -> tuple[dict[str, tuple[np.ndarray, ...]], int]:
@@ -218,7 +218,7 @@ class _Cutter:
 
 
 def _amounts(asked: MixRecipe, scans: Sequence[ScannedPool]) -> list[np.ndarray]:
-    """What each row of each pool holds in the budget's unit."""
+    """Return the amount of each row of each pool, in the budget's unit."""
     return [scan.amounts[asked.unit] if asked.unit != "rows" else np.ones(scan.rows, np.int64) for scan in scans]
 
 
@@ -227,13 +227,14 @@ def _training_plan(asked: MixRecipe, amounts: Sequence[np.ndarray], size: int, r
     try:
         return planned(replace(asked, **{asked.unit: size}), supplies)
     except BadInput as error:
-        raise BadInput(f"of what is left to train on, {error}") from None
+        raise BadInput(f"in the training rows that remain, {error}") from None
 
 
 def first_fit(brings: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which families are taken, one after the other, each where it brings no pool more than is still wanted of it; and what is wanted in the end.
+    """Take families one after the other, each if it gives no pool more than is still wanted. Returns the taken families and the remaining amounts.
 
-    brings: (families, pools); wanted: (pools,). Returns the places of those taken, ascending, and (pools,).
+    brings: the amount of each pool in each family, (families, pools). wanted: the amounts to reach, (pools,). Returns the ascending indices of the
+    taken families, and the remaining amounts, (pools,).
 
     >>> first_fit(np.array([[2, 0], [3, 1], [1, 1], [0, 0], [0, 1]]), np.array([3, 2]))
     (array([0, 2, 4]), array([0, 0]))
@@ -255,17 +256,17 @@ def first_fit(brings: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 WINDOW = 1 << 16
-"""Families that are looked at together."""
+"""The number of families that are examined together."""
 
 
 def _are_human(scan: ScannedPool) -> np.ndarray:
-    """Which rows people wrote, as far as they or their pool say, (rows,)."""
+    """Return the mask of rows that are known to be human, (rows,) of bool."""
     of_labels = np.array([label["_origin"] == "human" for label in scan.labels], dtype=bool)
     return of_labels[scan.strata] if scan.rows else np.zeros(0, bool)
 
 
 def described(part: Cut, families: Families, asked: MixRecipe, scans: Sequence[ScannedPool]) -> dict[str, Any]:
-    """How the pools were cut, as plain data of the plan and the manifest."""
+    """Return the division into splits as plain data for the plan and the manifest."""
     assert asked.splits is not None
     sizes = families.sizes
     of_rows = [part.split[rows] for rows in families.of_rows]

@@ -1,4 +1,4 @@
-"""The training rows of a mix with targets: so much of each cell, and of each cell those rows that bring means and distributions to what is asked."""
+"""The training rows of a mix with targets: the amount of each cell, and the rows within each cell that give the requested means and distributions."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from outcross.verbs.mix.pools import ScannedPool
 
 @dataclass(frozen=True, eq=False)
 class TrainingRows:
-    """The pools as the training rows see them."""
+    """The rows of the pools that may be used for training."""
 
     asked: MixRecipe
     scans: tuple[ScannedPool, ...]
     rows: tuple[np.ndarray, ...]
-    """For each pool which of all its rows these are."""
+    """For each pool the indices of these rows among all its rows."""
     judged: JudgedRows
     budget: int | None
 
     @cached_property
     def amounts(self) -> np.ndarray:
-        """What each row holds in the budget's unit, pool after pool, (rows,)."""
+        """The amount of each row in the budget's unit, pool after pool, (rows,)."""
         unit = self.asked.unit
         return np.concatenate([np.ones(scan.rows, np.int64) if unit == "rows" else scan.amounts[unit] for scan in self.scans])
 
@@ -52,7 +52,7 @@ class TrainingRows:
 
     @cached_property
     def is_human(self) -> np.ndarray:
-        """Which rows people wrote, as far as is said, (rows,)."""
+        """The mask of rows that are known to be human, (rows,) of bool."""
         by_pool = [
             np.array([label["_origin"] == "human" for label in scan.labels], dtype=bool)[scan.strata]
             for scan in self.scans
@@ -61,12 +61,12 @@ class TrainingRows:
         return np.concatenate([np.zeros(0, bool), *by_pool])
 
     def of(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        """What was read of the rows of all pools, of these rows alone, (rows, …)."""
+        """Return the values of these rows from the values of all rows of each pool, (rows, …)."""
         return np.concatenate([own[rows] for own, rows in zip(values, self.rows, strict=True)])
 
     @cached_property
     def cells(self) -> tuple[np.ndarray, np.ndarray]:
-        """The cell of each row, (rows,), and one row of each cell, (cells,)."""
+        """The cell of each row, (rows,), and the index of one row of each cell, (cells,)."""
         keys = [self.pool, self.is_human, *(self.of(group.codes) - OTHER for group in self.judged.groups)]
         keys += [column for need in self.judged.needs for column in self.of(need.inside).T]
         cell = np.zeros(len(self.pool), np.int64)
@@ -74,12 +74,12 @@ class TrainingRows:
             crossed = cell * (int(key.max(initial=0)) + 1) + key
             _, first, cell = np.unique(crossed, return_index=True, return_inverse=True)
             if len(first) > MOST_CELLS:
-                raise BadInput(f"the targets cross into more than {MOST_CELLS:,} cells; name columns of fewer values")
+                raise BadInput(f"the targets give more than {MOST_CELLS:,} combinations of values; name columns with fewer values")
         return cell, np.unique(cell, return_index=True)[1]
 
     @cached_property
     def problem(self) -> CellProblem:
-        """How much there is of each cell, and what is asked of cells."""
+        """The supply of each cell, and the requests for cells."""
         cell, row = self.cells
         pool = self.pool[row]
         repeats = np.array([self.asked.repeats_of(recipe) for recipe in self.asked.pools], dtype=np.int64)
@@ -95,7 +95,7 @@ class TrainingRows:
         )
 
     def _fixed(self, pool: np.ndarray) -> Iterator[Demand]:
-        """What the human share and the weights of pools ask. Where a pool has no weight, targets may move what it gives."""
+        """Yield the requests of the human share and of the weights of pools. If a pool of a side has no weight, targets may change its amount."""
         split, wanted = split_of(self.asked, self.supplies)
         every = np.ones(len(pool), bool)
         people = np.array([recipe.is_human for recipe in self.asked.pools])[pool]
@@ -120,7 +120,7 @@ class TrainingRows:
                 )
 
     def _demands(self, groups: RowGroups) -> Iterator[Demand]:
-        """What a target asks of each value of its column."""
+        """Yield the request of a target for each value of its column."""
         row, target = self.cells[1], groups.target
         code = self.of(groups.codes)[row]
         among = {None: np.ones(len(row), bool), "human": self.is_human[row], "synthetic": ~self.is_human[row]}[target.among]
@@ -134,13 +134,13 @@ class TrainingRows:
                 )
             else:
                 low = high = share if isinstance(share, Fraction) else exact(share)
-            total += low if low == high else 2  # between bounds nothing follows for the others
+            total += low if low == high else 2  # bounds do not determine the share of the other values
             yield Demand(target.name, value, (code == place) & among, among, low, high)
         if total == 1 and (code == OTHER).any():
             yield Demand(target.name, "any other", (code == OTHER) & among, among, Fraction(0), Fraction(0))
 
     def usual(self, total: int) -> np.ndarray:
-        """What a mix without targets would draw of each cell: of a pool's cells in proportion. (cells,)"""
+        """Return the amount of each cell in a mix without targets, which draws the cells of a pool in proportion to their supply, (cells,)."""
         shares = np.array([float(share) for share in split_of(self.asked, self.supplies)[0].shares]) * total
         problem = self.problem
         whole = np.array([supply.available for supply in self.supplies])
@@ -149,24 +149,24 @@ class TrainingRows:
 
 @dataclass(frozen=True, eq=False)
 class Aimed:
-    """What is drawn of each cell, and which rows these are."""
+    """The amount that is drawn of each cell, and the drawn rows."""
 
     training: TrainingRows
     plan: MixPlan
     counts: np.ndarray
-    """In the budget's unit, (cells,)."""
+    """The amount that is drawn of each cell, in the budget's unit, (cells,)."""
     lacking: np.ndarray
-    """What each need lacks."""
+    """The amount that each need lacks."""
     problem: CellProblem
 
     @cached_property
     def rows(self) -> ChosenRows:
-        """The rows, cell by cell. BadInput where no rows have the means that are asked for."""
+        """The drawn rows. Raises BadInput if no rows have the requested means."""
         return chosen(self._entries)
 
     @property
     def at_random(self) -> ChosenRows:
-        """As many rows of each cell without any preference."""
+        """The same number of rows of each cell, drawn without any preference."""
         return chosen(replace(self._entries, log_weights=None, means=()))
 
     @cached_property
@@ -191,11 +191,11 @@ class Aimed:
 
     @cached_property
     def draws(self) -> Draws:
-        """The rows by their numbers among those that training sees, in the order that is asked for."""
+        """The drawn rows, as indices among the training rows, in the requested order."""
         return arranged(self.training.asked, [self._merged(pool, own) for pool, own in enumerate(self.rows.of_pools)], "order")
 
     def _merged(self, pool: int, draws: PoolDraws) -> PoolDraws:
-        """The draws of a pool, its cells merged evenly."""
+        """Return the draws of a pool with its cells merged evenly."""
         own = self.training.cells[0][self.training.pool == pool]
         cells = np.unique(own[draws.rows], return_inverse=True)[1]
         counts = np.bincount(cells).tolist()
@@ -209,16 +209,19 @@ class Aimed:
 
     @cached_property
     def facts(self) -> list[dict[str, Any]]:
-        """What each target asked, and what it has, as plain data."""
+        """The requested and the realised values of each target, as plain data."""
         from outcross.verbs.mix.facts import facts_of
 
         return facts_of(self)
 
 
 def aimed(training: TrainingRows) -> Aimed:
-    """How much is drawn of each cell. BadInput where targets contradict each other, or there are too few rows for them, with the nearest that can be had."""
+    """Compute how much is drawn of each cell.
+
+    Raises BadInput if targets contradict each other, or if there are too few rows for them, with the nearest possible requests.
+    """
     if not len(training.pool):
-        raise BadInput("no row of the pools meets the bounds of the targets; widen them")
+        raise BadInput("no row of the pools lies within the bounds of the targets; widen the bounds")
     total = _as_many_as_there_are(training) if training.budget is None else training.budget
     problem = replace(training.problem, needs=tuple(_needs(training, total)))
     usual = training.usual(total)
@@ -229,7 +232,7 @@ def aimed(training: TrainingRows) -> Aimed:
 
 
 def aimed_or_none(training: TrainingRows, total: int) -> Aimed | None:
-    """The same for so much in all; None where it cannot be had, without a search for what can."""
+    """Compute how much is drawn of each cell for this total. Returns None if it is impossible, without a search for possible requests."""
     if not len(training.pool):
         return None
     problem = replace(training.problem, needs=tuple(_needs(training, total)))
@@ -243,7 +246,7 @@ def _aimed(training: TrainingRows, problem: CellProblem, counts: np.ndarray, lac
 
 
 def _as_many_as_there_are(training: TrainingRows) -> int:
-    """The largest total for which no row repeats."""
+    """Return the largest total for which no row repeats."""
     once = replace(training.problem, repeats=np.ones_like(training.problem.repeats))
     largest = once.largest() or 0
     for slacks in ((0,), (0, 1)):
@@ -254,13 +257,13 @@ def _as_many_as_there_are(training: TrainingRows) -> int:
 
 
 ROUNDING = 4
-"""Rows beyond the largest total of unrounded shares that are tried."""
+"""The number of totals that are tried above the largest total for unrounded shares."""
 TRIED = 50
-"""Smaller totals that are tried."""
+"""The number of totals that are tried below it."""
 
 
 def _needs(training: TrainingRows, total: int) -> Iterator[Need]:
-    """How many rows more than usual each rule of an audit gets, of what is to be spent on them."""
+    """Yield the number of additional rows for each rule of an audit, within the rows to be spent on needs."""
     row = training.cells[1]
     for need in training.judged.needs:
         wanted = sum(need.missing)

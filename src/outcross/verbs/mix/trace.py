@@ -1,4 +1,4 @@
-"""Back from a row of a mix to the file that it was read from, to its parents, and through a mix of a mix; where the chain ends it says why."""
+"""Trace a row of a mix back to the file that it was read from and to its parents, also through earlier mixes. Where the chain ends, the reason is given."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from outcross.verbs.results import WIDTH, Result
 from outcross.wording import amount
 
 SHORTEST = 4
-"""Signs of an `_id` that are taken for its beginning, at least."""
+"""The minimum number of characters of the beginning of an `_id`."""
 DEEPEST = 50
-"""Mixes of mixes that are followed."""
+"""The maximum number of steps that are followed."""
 MOST_PARENTS = 20
-"""Parents of a row that are followed; the others are named."""
+"""The maximum number of parents of a row that are followed. The others are only named."""
 SHOWN = 5
-"""Ids that a refusal names."""
+"""The number of ids that an error names."""
 
 
 @dataclass(frozen=True)
@@ -39,54 +39,54 @@ class FileRow:
     """A row of a file that a pool was read from."""
 
     file: str
-    """Where it lies now."""
+    """The present path of the file."""
     row: int
-    """Its number in the file, from 1; a header is no row."""
+    """The number of the row in the file, from 1. A header is not counted."""
     sha256: str
-    """Of the file, as the manifest of the mix gives it."""
+    """The SHA-256 of the file, from the manifest of the mix."""
 
 
 @dataclass(frozen=True, repr=False)
 class Trace(Result):
-    """A record and what it comes from. What nobody said is None."""
+    """A record and the records that it comes from. Unknown values are None."""
 
     id: str
     mix: str | None = None
-    """The folder of the mix that the record is of; None for a parent that was found in none."""
+    """The folder of the mix that contains the record; None for a parent that is in no mix."""
     shard: str | None = None
-    """The file of the mix that holds it; None for a record that was not drawn."""
+    """The file of the mix that contains the record; None if the record was not drawn."""
     row: int | None = None
-    """Its number in that file, from 1."""
+    """The number of the row in that file, from 1."""
     pool: str | None = None
     source: str | None = None
-    """What its column `_source` says: the pool, and the pool that it was of in an earlier mix."""
+    """The value of its column `_source`: the pool, followed by its pool in an earlier mix."""
     digest: str | None = None
-    """Of its content and the name of its pool: the `_id` of the first record of that content."""
+    """The digest of its content and the name of its pool, which is the `_id` of the first record with that content."""
     origin: str | None = None
     model: str | None = None
     generation: int | None = None
     decoding: str | None = None
     file: FileRow | None = None
-    """Where it was read from; None where that cannot be said, as `ends` explains."""
+    """The file row that it was read from; None if it is unknown, as `ends` explains."""
     parents: tuple[Trace, ...] = ()
-    """What it was made from, or the same record in an earlier mix; the nearest first."""
+    """The records that it was made from, or the same record in an earlier mix, the nearest first."""
     ends: str = ""
-    """Why the chain ends here; empty where a parent continues it."""
+    """The reason why the chain ends here; empty if a parent continues it."""
 
     @property
     def short(self) -> str:
-        """Which record it is, and how far back it goes."""
+        """The id and the origin of the record, and the number of records that it comes from, in one line."""
         back = sum(1 for _ in self._records()) - 1
-        return f"Trace of {self.id}: {self.origin or 'origin not said'}{f', {self.model}' if self.model else ''}, back over {amount(back, 'record')}"
+        return f"Trace of {self.id}: {self.origin or 'origin unknown'}{f', {self.model}' if self.model else ''}, back over {amount(back, 'record')}"
 
     def _records(self) -> Iterator[tuple[int, Trace]]:
-        """The record and all that it comes from, each with how many steps back it lies."""
+        """Yield the record and all records that it comes from, each with its number of steps back."""
         yield 0, self
         for parent in self.parents:
             yield from ((depth + 1, record) for depth, record in parent._records())
 
     def frame(self) -> Any:
-        """A row a record (polars): how far back it lies, and what is known of it."""
+        """Return a polars frame with one row per record: its number of steps back, and its properties."""
         import polars
 
         names = [name for name in self.__dataclass_fields__ if name not in ("file", "parents")]
@@ -97,13 +97,13 @@ class Trace(Result):
         return polars.DataFrame(rows, infer_schema_length=None)
 
     def lines(self, width: int = WIDTH) -> list[str]:
-        """What a terminal shows."""
+        """Return the lines for a terminal."""
         from outcross.verbs.mix.screen import trace_lines
 
         return list(trace_lines(self, width))
 
     def plain(self) -> dict[str, Any]:
-        """The trace as plain data."""
+        """Return the trace as plain data."""
         return {"schema": 1, **self._plain()}
 
     def _plain(self) -> dict[str, Any]:
@@ -113,22 +113,24 @@ class Trace(Result):
 
 
 def traced(folder: Path, beginning: str) -> Trace:
-    """Where the record with this `_id`, or the one record whose `_id` begins so, comes from. BadInput where there is none, or more than one."""
+    """Trace the record whose `_id` starts with `beginning`. Raises BadInput if there is no such record, or more than one."""
     if not re.fullmatch("[0-9a-f]{1,32}", beginning):
         raise BadInput(
             f"--id must be an _id or the beginning of one: up to 32 of the characters 0-9 and a-f, got {beginning!r:.80}"
         )
     if len(beginning) < SHORTEST:
-        raise BadInput(f"--id {beginning} is too short to mean one row; give {SHORTEST} signs or more")
+        raise BadInput(f"--id {beginning} is too short to identify a row; give at least {SHORTEST} characters")
     mix = _Mix(folder)
     ids = mix.beginning_with(beginning)
     if not ids:
         raise BadInput(
-            f"{folder} has no row, drawn or not, whose _id begins with {beginning}; the column _id of {folder / work.DATA} names them"
+            f"{folder} has no row, drawn or not, whose _id starts with {beginning}; see the column _id in {folder / work.DATA}"
         )
     if len(ids) > 1:
         more = f" and {len(ids) - SHOWN:,} more" if len(ids) > SHOWN else ""
-        raise BadInput(f"{amount(len(ids), 'row')} begin with {beginning}: {', '.join(ids[:SHOWN])}{more}; give more signs")
+        raise BadInput(
+            f"the _id of {amount(len(ids), 'row')} starts with {beginning}: {', '.join(ids[:SHOWN])}{more}; give more characters"
+        )
     trace = mix.trace(ids[0], DEEPEST)
     assert trace is not None
     return trace
@@ -136,11 +138,11 @@ def traced(folder: Path, beginning: str) -> Trace:
 
 @dataclass(frozen=True, eq=False)
 class _Mix:
-    """A mix in a folder, through which rows are followed."""
+    """A mix in a folder, in which rows are traced."""
 
     folder: Path
     digests: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    """Of the rows of each file of a pool, once they were worked out."""
+    """The digests of the rows of each file, by pool, as far as they have been computed."""
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -158,7 +160,7 @@ class _Mix:
 
     @cached_property
     def recipe(self) -> MixRecipe | None:
-        """What was asked; None where the manifest says it in a way that cannot be read."""
+        """The recipe of the mix; None if the manifest does not contain a valid one."""
         try:
             return MixRecipe(**self.manifest["requested"])
         except (OutcrossError, TypeError):
@@ -166,7 +168,7 @@ class _Mix:
 
     @cached_property
     def pools(self) -> dict[str, tuple[OpenPool, dict[str, str]] | str]:
-        """Each pool, open, with the digest of each of its files by where it lies; or why it cannot be read again."""
+        """For each pool the opened pool with the digest of each of its files by path, or the reason why it cannot be read again."""
         pools: dict[str, tuple[OpenPool, dict[str, str]] | str] = {}
         for recipe in self.recipe.pools if self.recipe else ():
             pools[recipe.name] = self._opened(recipe)
@@ -192,7 +194,7 @@ class _Mix:
             return str(error)
 
     def _place(self, name: str, sha256: str) -> Path | str:
-        """Where a file of this content lies, by its name from here or from a folder around the mix; or why it cannot be found."""
+        """Return the path of the file with this content, searched from the working folder and the folders around the mix, or the reason why it is not found."""
         is_there = False
         for around in ("", self.folder.resolve(), *self.folder.resolve().parents):
             place = Path(around, name)
@@ -202,10 +204,10 @@ class _Mix:
                     return place
         if is_there:
             return f"{name} has been changed since the mix was made (its SHA-256 is not {sha256[:16]}…)"
-        return f"{name} is no longer there; it was looked for from here and from the folders around {self.folder}"
+        return f"{name} is no longer there; it was searched from the working folder and from the folders around {self.folder}"
 
     def beginning_with(self, beginning: str) -> list[str]:
-        """The ids that begin so, of rows of the mix first, else of rows that were not drawn."""
+        """Return the ids with this beginning: those of rows in the mix, or if there are none those of rows that were not drawn."""
         import polars as pl
 
         ids: list[str] = []
@@ -222,7 +224,7 @@ class _Mix:
         return [path] if names.kind_at(path) == "file" else []
 
     def row(self, record: str) -> tuple[str, int, dict[str, Any]] | None:
-        """The file and the number of a row of the mix, from 1, with its columns of provenance; None where it was not drawn."""
+        """Return the file of a row of the mix, its number in it from 1, and its columns of provenance; None if it was not drawn."""
         import polars as pl
 
         for path in self.shards:
@@ -234,7 +236,7 @@ class _Mix:
         return None
 
     def undrawn(self, record: str) -> str | None:
-        """The pool of a row that was not drawn; None where no pool has it."""
+        """Return the pool of a row that was not drawn; None if no pool has it."""
         import polars as pl
 
         for path in self._draws:
@@ -244,7 +246,7 @@ class _Mix:
         return None
 
     def trace(self, record: str, depth: int) -> Trace | None:
-        """Where a record comes from; None where the mix does not know it."""
+        """Return the trace of a record; None if the mix does not contain it."""
         place = self.row(record)
         if place is None:
             pool = self.undrawn(record)
@@ -269,8 +271,8 @@ class _Mix:
         return self._read(trace, sorted(of_source, key=len, reverse=True), own["_parents"] or [], depth)
 
     def _read(self, trace: Trace, pools: Sequence[str], parents: Sequence[str] | None, depth: int) -> Trace:
-        """The record in the file that it was read from, and its parents."""
-        why = f"no pool of the manifest is called as _source says ({trace.source})"
+        """Add to a trace the file that the record was read from, and its parents."""
+        why = f"the manifest has no pool with the name in _source ({trace.source})"
         for name in pools:
             opened = self.pools.get(name, f"the manifest does not say how pool {name!r} was read")
             if isinstance(opened, str):
@@ -285,11 +287,11 @@ class _Mix:
                 file, digest, own = row
                 trace = replace(trace, pool=name, file=file, digest=digest)
                 return self._with_parents(trace, own, parents, depth)
-            why = f"the files of pool {name!r} hold no row with this _id, as they are read now"
+            why = f"the files of pool {name!r}, as they are read now, contain no row with this _id"
         return self._with_parents(replace(trace, ends=why), {}, parents, depth)
 
     def _digests(self, name: str) -> list[np.ndarray]:
-        """The digests of the rows of each file of a pool, worked out once."""
+        """Return the digests of the rows of each file of a pool. They are computed once."""
         opened = self.pools[name]
         assert not isinstance(opened, str)
         if name not in self.digests:
@@ -298,32 +300,32 @@ class _Mix:
 
     @cached_property
     def earlier(self) -> list[_Mix]:
-        """The mixes that pools of this one were read from, as far as they are still there."""
+        """The mixes from which pools of this mix were read, as far as they still exist."""
         folders = [_folder_of(file) for opened in self.pools.values() if not isinstance(opened, str) for file in opened[1]]
         return [
             _Mix(folder) for folder in dict.fromkeys(folders) if folder is not None and folder.resolve() != self.folder.resolve()
         ]
 
     def parent(self, record: str, depth: int) -> Trace:
-        """A record that another was made from: in this mix, or in one that a pool was read from."""
+        """Return the trace of a parent, from this mix or from a mix that a pool was read from."""
         if depth <= 1:
-            return Trace(record, ends=f"{DEEPEST} steps are followed, and no more")
+            return Trace(record, ends=f"only {DEEPEST} steps are followed")
         for mix in (self, *self.earlier):
             try:
                 trace = mix.trace(record, depth - 1)
-            except OutcrossError:  # a mix whose files are damaged holds nothing that can be believed
+            except OutcrossError:  # the content of a damaged mix cannot be trusted
                 continue
             if trace is not None:
                 return trace
         return Trace(record, ends="it names a record that is in none of the files of this mix")
 
     def _repeats(self, pool: str) -> int:
-        """How often a row of a pool was drawn, at most."""
+        """Return the maximum number of times that a row of a pool was drawn."""
         times = next((pool_facts.get("max_repeats") for pool_facts in self.manifest["pools"] if pool_facts["name"] == pool), 1)
         return times if isinstance(times, int) and times > 0 else 1
 
     def _with_parents(self, trace: Trace, own: Mapping[str, Any], parents: Sequence[str] | None, depth: int) -> Trace:
-        """The record with what it comes from: itself in an earlier mix, then the records that it was made from."""
+        """Add the parents to a trace: first the same record in an earlier mix, then the records that it was made from."""
         traces: list[Trace] = []
         rest = list(parents or [])
         former = own.get("_id")
@@ -334,7 +336,7 @@ class _Mix:
         elif trace.ends and rest and trace.pool is not None and trace.source not in (None, trace.pool):
             pool = str(trace.source).removeprefix(f"{trace.pool}/")
             traces.append(
-                Trace(rest.pop(0), source=pool, ends=f"it was a record of pool {pool} in an earlier mix, whose files are not there")
+                Trace(rest.pop(0), source=pool, ends=f"it was a record of pool {pool} in an earlier mix, whose files are missing")
             )
         traces += [
             self.parent(parent, depth) if parent != trace.id else Trace(parent, ends="it names itself")
@@ -347,42 +349,42 @@ class _Mix:
 
 
 def _end(trace: Trace, is_drawn: bool) -> str:
-    """Why nothing comes before a record whose file was found."""
+    """Return the reason why the chain ends at a record whose file was found."""
     if not is_drawn:
-        return "the record was not drawn; this is the file that holds it"
+        return "the record was not drawn; this is the file that contains it"
     if trace.origin == "human":
-        return "people wrote it, as its pool says; this is the file that it was read from"
+        return "people wrote it, according to its pool; this is the file that it was read from"
     if trace.origin == "unknown":
-        return "nobody said who wrote it; this is the file that it was read from"
-    by = trace.model or "a model that nobody named"
+        return "its origin is unknown; this is the file that it was read from"
+    by = trace.model or "an unnamed model"
     what = {"edited": f"it was edited by {by}", "translated": f"it was translated by {by}"}.get(str(trace.origin), f"{by} wrote it")
-    return f"{what}, and nobody said from which records (parents_column); this is the file that it was read from"
+    return f"{what}, and its parents are unknown (parents_column); this is the file that it was read from"
 
 
 def _earlier(former: str, file: FileRow | None, depth: int) -> Trace:
-    """A record in the mix that it was of before."""
+    """Return the trace of a record in the earlier mix that it comes from."""
     if depth <= 1:
-        return Trace(former, ends=f"{DEEPEST} mixes of mixes are followed, and no more")
+        return Trace(former, ends=f"only {DEEPEST} steps are followed")
     assert file is not None
     folder = _folder_of(file.file)
     if folder is None:
-        return Trace(former, ends=f"{file.file} carries this _id from an earlier mix, and lies in no folder of a mix")
+        return Trace(former, ends=f"{file.file} contains this _id from an earlier mix, and is not in the folder of a mix")
     try:
         trace = _Mix(folder).trace(former, depth - 1)
     except OutcrossError as error:
         return Trace(former, str(folder), ends=str(error))
-    return trace or Trace(former, str(folder), ends=f"{folder} holds a mix without this record")
+    return trace or Trace(former, str(folder), ends=f"the mix in {folder} does not contain this record")
 
 
 def _folder_of(file: str) -> Path | None:
-    """The folder of the mix that a file is of; None where it is of none."""
+    """Return the folder of the mix that a file belongs to; None if there is none."""
     return next((folder for folder in [*Path(file).parents][:2] if is_stored(folder)), None)
 
 
 def _row_of_pool(
     pool: OpenPool, files: Mapping[str, str], by_file: Sequence[np.ndarray], record: str, repeats: int
 ) -> tuple[FileRow, str, dict[str, Any]] | None:
-    """The row of the files of a pool that became a record, the digest of its content, and what it says of itself; None where none did.
+    """Find the row of a pool's files that became a record. Returns the row, the digest of its content and its own provenance; None if there is no such row.
 
     by_file: the digests of the rows of each file, (n, 2).
     """
@@ -392,7 +394,7 @@ def _row_of_pool(
         return None
     digest, occurrence = wanted
     alike = np.flatnonzero((whole == digest).all(axis=1))
-    place = int(alike[occurrence % len(alike)])  # a row that is drawn again follows all rows of its content
+    place = int(alike[occurrence % len(alike)])  # the occurrence of a repeated draw comes after all rows with the same content
     ends = np.cumsum([len(part) for part in by_file])
     number = int(np.searchsorted(ends, place, side="right"))
     row = place - int(ends[number] - len(by_file[number]))
@@ -408,7 +410,10 @@ def _digests(pool: OpenPool, number: int) -> np.ndarray:
 
 
 def _occurrence(whole: np.ndarray, record: str, repeats: int) -> tuple[np.ndarray, int] | None:
-    """The digest of a record and which of the records of its content it is, from 0. whole: the digest of each row of a pool, (n, 2)."""
+    """Return the digest of a record and the number of its occurrence, from 0; None if the pool has no such record.
+
+    whole: the digest of each row of a pool, (n, 2).
+    """
     own = np.frombuffer(bytes.fromhex(record), dtype=">u8").astype(np.uint64)
     if len(own) == 2 and (whole == own).all(axis=1).any():
         return own, 0
@@ -422,7 +427,7 @@ def _occurrence(whole: np.ndarray, record: str, repeats: int) -> tuple[np.ndarra
 
 
 def _cells(pool: OpenPool, number: int, row: int) -> dict[str, Any]:
-    """The columns of provenance that a row of a file came with."""
+    """Return the values of `_id` and `_parents` of a row in its file, as far as the file has these columns."""
     start = 0
     for batch in replace(pool, sources=(pool.sources[number],)).batches():
         if row < start + batch.height:

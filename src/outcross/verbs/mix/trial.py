@@ -1,4 +1,4 @@
-"""A search under way: which shares are allowed, and what is tried."""
+"""The trials of a search: the allowed shares, and the small mixes that are tried."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from outcross.verbs.mix.small_rows import MILLION, RowPlanner
 from outcross.verbs.mix.work import Mixing
 
 SMALLEST = 1e-3
-"""Shares below this are none."""
+"""Smaller shares are set to 0."""
 
 
 @dataclass(frozen=True, eq=False)
 class TriedMix:
-    """A mix that was tried."""
+    """The result of a small mix that was tried."""
 
     role: str
     """fit, held out, or the name of a rival of the proposal."""
     shares: np.ndarray
-    """Of what the learner reads: (pools,)."""
+    """The shares of the pools in what the learner reads, (pools,)."""
     losses: np.ndarray
-    """(seeds, domains)."""
+    """The loss for each sample and domain, (seeds, domains)."""
 
 
 @dataclass(frozen=True, eq=False)
 class MixTrial:
-    """A search under way: what is asked, and what is tried."""
+    """The trials of a search for a mix."""
 
     mixing: Mixing
     ledger: Ledger
@@ -62,7 +62,7 @@ class MixTrial:
 
     @cached_property
     def pools(self) -> External[SmallPools]:
-        """The pools as small mixes are drawn from them, told apart by what they hold and by what decides the samples."""
+        """The pools of small mixes as an input of steps. The digest covers their content and the settings that affect the samples."""
         asked, mixing = self.asked, self.mixing
         files = [external(path) for _, path in self.search.validation] if self.search.domains else []
         settings = [plain(replace(asked.identity, search=None, order="even", shards=None, match=None, audit=())), self.has_a_curve]
@@ -79,16 +79,16 @@ class MixTrial:
         if search.column is not None:
             if search.column not in mixing.schema:
                 raise BadInput(
-                    f"search.column {search.column!r} is no column of the mix{nearest(search.column, mixing.schema)}; it has {', '.join(mixing.schema)[:200]}"
+                    f"search.column {search.column!r} is not a column of the mix{nearest(search.column, mixing.schema)}; it has {', '.join(mixing.schema)[:200]}"
                 )
             if self.asked.unit != "rows":
-                raise BadInput(f"search.column compares shares of rows, and the budget is in {self.asked.unit}; give rows")
+                raise BadInput(f"search.column needs a budget in rows, and the budget is in {self.asked.unit}; write rows instead")
             text = None
         else:
             try:
                 text = text_column(self.asked, mixing.schema)
             except BadInput as error:
-                raise BadInput(f"search trains on one column of text, or predicts search.column of a table: {error}") from None
+                raise BadInput(f"search needs a text column, or search.column for a table: {error}") from None
         columns = [text[0]] if text else list(mixing.schema)
         domains = {
             name: domain_frame(path, mixing.schema, columns, self.asked.seed)
@@ -98,7 +98,7 @@ class MixTrial:
 
     @property
     def has_a_curve(self) -> bool:
-        """Whether one share is all that there is to search, and one loss all that is measured: that is the share curve of an audit."""
+        """Whether there is only one share to search and only one loss to measure, so that the share curve of an audit can be used."""
         validation = self.search.validation
         domains = (
             len(validation)
@@ -111,24 +111,27 @@ class MixTrial:
 
     @property
     def is_cross_fitted(self) -> bool:
-        """Whether a curve is tested on the human records that each fit leaves out: where nothing else says on what, and those are all that people wrote."""
+        """Whether a curve is tested on the human records that each fit leaves out.
+
+        This is so for one human pool without a validation file, filters and splits.
+        """
         asked = self.asked
         are_human = [pool.is_human for pool in asked.pools]
         return self.has_a_curve and sum(are_human) == 1 and not (self.search.domains or asked.filters or asked.splits)
 
     @cached_property
     def a_unit(self) -> np.ndarray:
-        """How much a learner reads of one row, character or token of each pool: (pools,)."""
+        """The amount that a learner reads in one unit of the budget (row, character or token) of each pool, (pools,)."""
         small_pools = self.small.encoded
         return small_pools.a_unit if isinstance(small_pools, TextPools) else np.ones(len(self.names))
 
     def in_units(self, shares: np.ndarray) -> np.ndarray:
-        """Shares of what a learner reads as shares of the mix's budget. shares: (…, pools)"""
+        """Convert shares of what a learner reads to shares of the mix's budget. shares: (…, pools)."""
         amounts = shares / self.a_unit
         return amounts / amounts.sum(axis=-1, keepdims=True)
 
     def as_read(self, shares: np.ndarray) -> np.ndarray:
-        """Shares of the mix's budget as shares of what a learner reads. (pools,)"""
+        """Convert shares of the mix's budget to shares of what a learner reads, (pools,)."""
         amounts = shares * self.a_unit
         return amounts / amounts.sum()
 
@@ -140,7 +143,7 @@ class MixTrial:
 
     @cached_property
     def region(self) -> ShareRegion:
-        """The shares of what a learner reads that keep the human share that is asked for."""
+        """The region of shares, of what a learner reads, with the requested human share."""
         share = self.asked.human_share
         if share is None:
             return ShareRegion(len(self.names))
@@ -151,7 +154,7 @@ class MixTrial:
 
     @cached_property
     def capped(self) -> ShareRegion:
-        """Those among them that the pools can give, within the bound on repeats."""
+        """The part of `region` that the pools can supply within the bound on repeats."""
         budget = self.mixing.training_budget
         if budget is None:
             return self.region
@@ -165,19 +168,19 @@ class MixTrial:
 
     @cached_property
     def natural(self) -> np.ndarray:
-        """The shares of what a learner reads that the mix would have without a search. (pools,)"""
-        if self.mixing.aimed is not None:  # targets move what pools without a weight give
+        """The shares, of what a learner reads, that the mix would have without a search, (pools,)."""
+        if self.mixing.aimed is not None:  # targets change the amounts of pools without a weight
             plan = self.mixing.aimed.plan
             return self.as_read(np.array([pool.target / plan.total for pool in plan.pools]))
         return self.as_read(np.array([float(share) for share in split_of(self.asked, self.supplies)[0].shares]))
 
     @property
     def planner(self) -> RowPlanner | None:
-        """Who chooses the rows of small mixes by targets; None where there are no targets."""
+        """The planner that chooses the rows of small mixes by targets; None if there are no targets."""
         return self.small.encoded.planner
 
     def reachable(self, shares: np.ndarray) -> np.ndarray:
-        """The shares nearest to these, on the line to those that the mix would have without a search, of which a small mix can meet the targets. (pools,)"""
+        """Return the nearest shares with which a small mix can meet the targets, on the line to the shares of the mix without a search, (pools,)."""
         planner, small_pools = self.planner, self.small.encoded
         if planner is None:
             return shares
@@ -189,7 +192,7 @@ class MixTrial:
         return _nearest(shares, self.natural, can)
 
     def affordable(self, shares: np.ndarray) -> tuple[int, ...]:
-        """The weights of pools, in millionths of the mix's budget, nearest to these shares that the whole mix can have. (pools,)"""
+        """Return the possible weights of the pools nearest to these shares, in millionths of the mix's budget, (pools,)."""
         weights = in_millionths(self, shares)
         if not self.asked.targets:
             return weights
@@ -204,7 +207,7 @@ class MixTrial:
         return in_millionths(self, _nearest(shares, self.natural, can))
 
     def measured(self, role: str, shares: np.ndarray, first_seed: int = 0) -> tuple[TriedMix, list[str]]:
-        """What a learner loses that is trained on this mix, on as many samples as are asked for, and the steps that say so."""
+        """Train a learner on each sample of a small mix with these shares. Returns its losses, and the keys of the steps."""
         counts = counts_of(shares, self.small.encoded.size)
         exact = tuple(round(float(share), 9) for share in shares) if self.planner is not None else ()
         steps = self.ledger.steps(self.asked.seed)
@@ -227,7 +230,7 @@ class MixTrial:
 
     @cached_property
     def weights(self) -> np.ndarray:
-        """How much each domain counts: (domains,), summing to 1."""
+        """The weight of each domain, (domains,), with sum 1."""
         for name in self.search.weights:
             if name not in self.domains:
                 raise BadInput(
@@ -239,12 +242,12 @@ class MixTrial:
         return weights / weights.sum()
 
     def loss(self, measured: Sequence[TriedMix]) -> np.ndarray:
-        """The loss of each mix, domains weighed, in each of its samples: (mixes, seeds)."""
+        """Return the loss of each mix in each of its samples, weighted over domains, (mixes, seeds)."""
         return np.array([reading.losses for reading in measured]) @ self.weights
 
 
 def _nearest(shares: np.ndarray, natural: np.ndarray, can: Callable[[np.ndarray], bool]) -> np.ndarray:
-    """The last point on the way from shares that can be had to others, as halving finds it. What can be had is convex."""
+    """Return the last possible point on the line from `natural`, which is possible, to `shares`, by bisection. The set of possible shares is convex."""
     if can(shares):
         return shares
     low, high = 0.0, 1.0
@@ -255,11 +258,11 @@ def _nearest(shares: np.ndarray, natural: np.ndarray, can: Callable[[np.ndarray]
 
 
 HALVED = 6
-"""How often the way to shares that cannot be had is halved."""
+"""The number of bisection steps towards shares that are impossible."""
 
 
 def in_millionths(trial: MixTrial, shares: np.ndarray) -> tuple[int, ...]:
-    """Shares of what a learner reads as whole millionths of the mix's budget; a share too small for a row is none, and the human share is kept."""
+    """Convert shares of what a learner reads to whole millionths of the mix's budget. A share too small for a row becomes 0, and the human share is kept."""
     units = trial.in_units(shares)
     budget = trial.mixing.training_budget
     smallest = max(SMALLEST, 2 / budget) if budget else SMALLEST

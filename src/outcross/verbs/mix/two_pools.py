@@ -1,4 +1,4 @@
-"""Two pools have one share, and the loss over it is the share curve of an audit: the same function, on the rows that the mix may train on."""
+"""The search for two pools, which have only one share. The loss over this share is the share curve of an audit, computed on the rows that the mix may train on."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from outcross.verbs.share_curve import SHARES, CurveWords, ShareCurve, curve_bet
 
 CURVE = "curve.json"
 STEPS = 1000
-"""Parts in which the ends of the shares that are allowed are looked for."""
+"""The number of parts of [0, 1] in which the bounds of the allowed shares are searched."""
 
 
 @recipe
 class CurveAsked:
-    """A curve of the share that one of two pools has of what is learned from."""
+    """The settings of a share curve of two pools."""
 
     search: MixSearch
     base: int
-    """The pool in whose place records of the other are put: the human one, or the first."""
+    """The number of the pool whose records are replaced by records of the other pool: the human pool, or the first."""
     shares: tuple[float, ...]
-    """Those of the other pool, in [0, 1]; where rows have weights, of all weight."""
+    """The shares of the other pool in the training records, in [0, 1]. If rows have weights, they are shares of the weight."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class MadeCurve:
 
 @verb(LIBRARIES, 0, load=lambda folder, digest, asked, pools: MadeCurve.load(folder), learns=True)
 def mix_curve(asked: CurveAsked, pools: SmallPools, *, rng: np.random.Generator) -> MadeCurve:
-    """The share curve of two pools. BadInput where it cannot be had."""
+    """Compute the share curve of two pools. Raises BadInput if it cannot be computed."""
     try:
         curve = _of_tables(asked, pools, rng) if pools.text is None else _of_texts(asked, pools.encoded, rng)
     except NotApplicable as why:
@@ -71,7 +71,7 @@ def _of_tables(asked: CurveAsked, pools: SmallPools, rng: np.random.Generator) -
     records, search, schema = pools.records, asked.search, pools.mixing.schema
     columns = [name for name in schema if schema[name] != pl.Null]
     wanted = search.size or RECORDS
-    # Of the other pool each fit takes its own records out of more, so that no lucky sample speaks for it.
+    # Each fit draws its own records of the other pool from a larger sample, so that no lucky sample decides the result.
     sizes = {asked.base: wanted, 1 - asked.base: HELD * wanted}
     frames = [records.frame_of(place, records.sample_of(place, size), columns) for place, size in sizes.items()]
     names = [records.asked.pools[place].name for place in (asked.base, 1 - asked.base)]
@@ -95,7 +95,7 @@ class BlockSample:
     """Blocks of tokens that a learner is fitted to and tested on."""
 
     tokens: np.ndarray
-    """(n, block)."""
+    """The tokens, (n, block)."""
 
     def take(self, rows: np.ndarray) -> BlockSample:
         return BlockSample(self.tokens[rows])
@@ -109,7 +109,7 @@ class BlockSample:
 
 def _of_texts(asked: CurveAsked, pools: Any, rng: np.random.Generator) -> ShareCurve:
     assert isinstance(pools, TextPools)
-    # Of the other pool each fit takes its own records out of more, so that no lucky sample speaks for it.
+    # Each fit draws its own records of the other pool from a larger sample, so that no lucky sample decides the result.
     base, other = BlockSample(pools.samples[asked.base][: pools.size]), BlockSample(pools.samples[1 - asked.base])
     tests = [BlockSample(tokens) for tokens in pools.tests.values()]
 
@@ -123,7 +123,7 @@ def _of_texts(asked: CurveAsked, pools: Any, rng: np.random.Generator) -> ShareC
 
 
 def of_two_pools(trial: MixTrial) -> Searched:
-    """The share at which the curve at a fixed number of records in all is least, among those that the mix may have."""
+    """Propose the allowed share with the lowest loss on the curve at a fixed total number of records."""
     are_human = [pool.is_human for pool in trial.asked.pools]
     base = are_human.index(True) if any(are_human) else 0
     allowed = _allowed(trial, base)
@@ -135,13 +135,13 @@ def of_two_pools(trial: MixTrial) -> Searched:
     losses = {point["share"]: point["loss"] for point in curve["points"]}
     of_weight = {share: own for share, own in zip(allowed, weighed, strict=True) if own in losses}
     if not of_weight:
-        raise BadInput(f"search: no share that the mix may have could be tried: {'; '.join(curve['left_out'].values())[:300]}")
+        raise BadInput(f"search: none of the allowed shares could be tried: {'; '.join(curve['left_out'].values())[:300]}")
     likely = [share for share, own in of_weight.items() if own in curve["likely"]]
     best = min(of_weight, key=lambda share: losses[of_weight[share]]["value"])
     name, answer = trial.names[1 - base], step.value.plain["answer"]
     described = _description(trial, step.value.plain, of_weight, name)
     if len(likely) == len(of_weight):
-        note = "no share of those that the mix may have loses more than another beyond the error: none is better, and those that were asked for stay"
+        note = "the losses of the allowed shares do not differ beyond the error, so that the requested shares stay"
         return Searched(described | {"proposal": None, "note": f"{answer} {note[0].upper()}{note[1:]}."}, None, (step.key,))
     shares = np.zeros(2)
     shares[base], shares[1 - base] = 1 - best, best
@@ -162,29 +162,29 @@ def of_two_pools(trial: MixTrial) -> Searched:
             pool_name: {"value": weight / 1_000_000, "low": rounded(low), "high": rounded(high)}
             for pool_name, weight, (low, high) in zip(trial.names, weights, ends, strict=True)
         },
-        "method": "shares that cannot be told from the best one"
+        "method": "shares whose loss is not significantly higher than the lowest"
         if likely
-        else "no interval: shares that the mix may not have lose less than every share that it may",
+        else "no interval: the lowest loss is at a share that is not allowed",
     }
-    note = f"{answer} A share of {best:.3g} of {name} loses least of those that the mix may have, and is proposed."
+    note = f"{answer} A share of {best:.3g} of {name} has the lowest loss of the allowed shares, and is proposed."
     return Searched(described | {"proposal": proposal, "note": note}, weights, (step.key,))
 
 
 def _allowed(trial: MixTrial, base: int) -> list[float]:
-    """The shares of the other pool, of what a learner reads, that keep the human share and that the pools can give. BadInput where that is one alone."""
+    """Return the possible shares of the other pool, of what a learner reads, with the requested human share. Raises BadInput if there is only one."""
     every = np.linspace(0, 1, STEPS + 1)
     shares = np.stack([1 - every, every][:: 1 if base == 0 else -1], axis=1)
     can = every[trial.capped.holds(shares)]
     if not can.size or can[0] == can[-1]:
         raise BadInput(
-            "search: human_share and what the pools hold leave one share alone, so that there is nothing to search; write human_share: {at_least: …}, or leave search out"
+            "search: human_share and the sizes of the pools allow only one share; write human_share: {at_least: …}, or leave search out"
         )
     ends = float(can[0]), float(can[-1])
     return sorted({round(share, 9) for share in (*ends, *(share for share in SHARES if ends[0] <= share <= ends[1]))})
 
 
 def _weighed(trial: MixTrial, base: int, share: float) -> float:
-    """The share of the other pool in all weight, where rows of pools have weights."""
+    """Convert a share of the other pool to its share of the weight; unchanged if rows have no weights."""
     records = trial.small.records
     if not records.has_weights:
         return share
@@ -198,7 +198,7 @@ def _weighed(trial: MixTrial, base: int, share: float) -> float:
 
 
 def _description(trial: MixTrial, curve: dict[str, Any], of_weight: dict[float, float], name: str) -> dict[str, Any]:
-    """What was tried, as plain data of the manifest."""
+    """Return the description of the search as plain data for the manifest."""
     small = trial.small
     learner = (
         plain(small.encoded.learner)

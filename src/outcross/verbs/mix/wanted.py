@@ -1,4 +1,4 @@
-"""What a mix file says of splits and lineage, as checked values."""
+"""The settings `splits` and `lineage` of a mix file, as checked values."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from outcross.recipe import exactly, nearest, recipe
 
 SPLITS = ("train", "validation", "test")
 EVALUATED = SPLITS[1:]
-"""The splits that are not trained on: no row of theirs is repeated."""
+"""The splits that are not used for training. None of their rows is repeated."""
 
 
 @recipe
 class SplitShare:
-    """How much of a mix a split is."""
+    """The settings of one split."""
 
     share: float
-    """Of the budget, in [0, 1]."""
+    """The share of the budget, in [0, 1]."""
     synthetic: bool = False
-    """Whether it may hold rows that people did not write."""
+    """Whether the split may contain rows that are not human."""
 
 
 def _split(value: object, name: str) -> SplitShare | None:
-    """A share, or a mapping that says more. A test split is of human rows alone unless it says otherwise; the others hold what the mix does."""
+    """Read a split: a share, or a mapping. By default a test split has human rows alone, and the other splits have all rows."""
     if value is None or isinstance(value, SplitShare):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | Mapping):
@@ -43,44 +43,44 @@ def _split(value: object, name: str) -> SplitShare | None:
 
 @recipe
 class Splits:
-    """The parts of a mix: what is trained on, and what is held back."""
+    """The splits of a mix."""
 
     train: Annotated[SplitShare, PlainValidator(lambda value: _split(value, "train"))]
-    """The share that is trained on."""
+    """The share for training."""
     validation: Annotated[SplitShare | None, PlainValidator(lambda value: _split(value, "validation"))] = None
-    """The share that is held back for choosing a model."""
+    """The share for choosing a model. It is not used for training."""
     test: Annotated[SplitShare | None, PlainValidator(lambda value: _split(value, "test"))] = None
-    """The share that is held back for the final test; of human rows alone unless it says otherwise."""
+    """The share for the final test, not used for training. It has human rows alone unless `synthetic: true` is given."""
 
     def __post_init__(self):
         total = sum(exact(split.share) for split in self.each.values())
         if total != 1:
-            raise BadInput(f"the shares of splits must add up to 1, they add up to {float(total):.12g}; change one of them")
+            raise BadInput(f"the shares of splits must add up to 1, got {float(total):.12g}; change one of them")
         if self.train.share == 0:
-            raise BadInput("splits.train must be above 0; a mix is what is trained on")
+            raise BadInput("splits.train must be above 0, got 0; a mix needs training rows")
         if not self.train.synthetic:
-            raise BadInput("splits.train holds what the mix does; leave synthetic out of it, or write human_share: 1")
+            raise BadInput("splits.train cannot have synthetic: false; leave synthetic out, or write human_share: 1")
 
     @property
     def each(self) -> dict[str, SplitShare]:
-        """The splits that are asked for, by name."""
+        """The requested splits, by name."""
         return {name: split for name in SPLITS if (split := getattr(self, name)) is not None}
 
     @property
     def held_back(self) -> dict[str, SplitShare]:
-        """Those that are not trained on and get something."""
+        """The splits with a positive share that are not used for training, by name."""
         return {name: split for name, split in self.each.items() if name in EVALUATED and split.share > 0}
 
 
 def splits_of(value: object) -> Splits | None:
-    """`{train: 0.9, validation: 0.05, test: 0.05}`; None where nothing is said."""
+    """Read the setting `splits`, such as `{train: 0.9, validation: 0.05, test: 0.05}`; None if it is not given."""
     if value is None or isinstance(value, Splits):
         return value
     if not isinstance(value, Mapping):
-        raise BadInput(f"splits must be a mapping as {{train: 0.9, validation: 0.05, test: 0.05}}, got {value!r:.80}")
+        raise BadInput(f"splits must be a mapping, as in {{train: 0.9, validation: 0.05, test: 0.05}}, got {value!r:.80}")
     for name in map(str, value):
         if name not in SPLITS:
-            raise BadInput(f"splits knows {', '.join(SPLITS)}, got {name!r}{nearest(name, SPLITS)}")
+            raise BadInput(f"splits must be named {', '.join(SPLITS)}, got {name!r}{nearest(name, SPLITS)}")
     if value.get("train") is None:
         raise BadInput("splits needs train, as in {train: 0.9, validation: 0.05, test: 0.05}")
     return Splits(**{str(name): inner for name, inner in value.items()})
@@ -88,16 +88,16 @@ def splits_of(value: object) -> Splits | None:
 
 @recipe
 class Lineage:
-    """What makes two rows of one family, which no split parts."""
+    """The relations that put two rows into one family. All rows of a family go into the same split."""
 
     parents: bool = True
-    """A row is of the family of the records that it was made from, and of all that were made from them."""
+    """A row belongs to the family of its parents, and therefore to that of all other records made from them."""
     twins: bool = True
-    """Rows of the same text are of one family; without a column of text, rows of the same columns."""
+    """Rows with the same text form a family. Without a text column, rows with the same values in all columns do."""
     near: Annotated[float, Field(gt=0, le=1)] | None = 0.8
-    """Texts whose runs of five words have this Jaccard similarity are of one family; None where near twins do not count."""
+    """Texts whose runs of five words have at least this Jaccard similarity form a family; None to ignore near twins."""
     prompts: bool = False
-    """Rows that answer the same prompt are of one family."""
+    """Rows that answer the same prompt form a family."""
 
 
 def lineage_of(value: object) -> Lineage:

@@ -1,4 +1,4 @@
-"""The weight of each pool's rows in training, in the place of copies."""
+"""The training weights of the rows of each pool, as an alternative to repeated rows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from outcross.verbs.mix.asked import MixRecipe
 
 
 def golden(human: int, synthetic: int) -> float:
-    """The weight of the human part, of 1 for both parts, that makes the error of what is learned smallest where human data are new in every generation.
+    """Return the share of the total weight for human rows that minimises the error of the learned model, if human data are new in every generation.
 
-    (√(k² + 4k) − k)/2 for k = human over synthetic rows: the golden ratio .618 where there are as many of both (He, Xu & Cheng, arXiv 2502.18049). The
-    error is then that share of the error of human rows alone.
+    It is (√(k² + 4k) − k)/2 for k = human / synthetic rows. For equal numbers this is the golden ratio .618 (He, Xu & Cheng, arXiv 2502.18049).
+    The error is then this fraction of the error with human rows alone.
 
     >>> [round(golden(*rows), 4) for rows in ((100, 100), (100, 400), (100, 50))]
     [0.618, 0.3904, 0.7321]
@@ -22,7 +22,7 @@ def golden(human: int, synthetic: int) -> float:
 
 
 def weights_of_pools(asked: MixRecipe, rows: Sequence[int]) -> tuple[float, ...]:
-    """By what the `_weight` of each pool's rows is multiplied. rows: how many of each are drawn.
+    """Return the factor for the `_weight` of each pool's rows. rows: the number of drawn rows of each pool.
 
     Golden weights have a mean of 1 over all rows.
     """

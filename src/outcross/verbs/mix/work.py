@@ -1,4 +1,4 @@
-"""How a mix is built: its pools opened, its plan made, its rows drawn, and its shards written as one step of a ledger."""
+"""Build a mix: open its pools, make its plan, draw its rows, and write its shards as one step of a ledger."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     import polars
 
 LIBRARIES = ("PyYAML", "icu4py", "numpy", "pillow", "polars", "scikit-learn", "scipy", "tokenizers", "torch", "transformers")
-"""Packages whose versions decide what is drawn and written."""
+"""The packages whose versions affect the drawn and the written rows."""
 DATA = "data"
 """The folder of the shards of a set."""
 TWIN = "human-only"
@@ -73,44 +73,44 @@ MANIFEST = "manifest.json"
 DRAWS = "draws.parquet"
 REJECTED = "rejected.parquet"
 KEPT = "what the filters kept"
-"""The name under which its digest stands among those of the inputs."""
+"""The name of the digest of the filtered pools among the digests of the inputs."""
 CUT = "how the pools were cut before the search"
-"""The same for the splits of a mix whose shares were searched."""
+"""The name of the digest of the splits, for a mix whose shares were searched."""
 UNCHANGED = ("pools", "schema", "scans", "externals", "store", "filtered", "judged", "admitted", "admitted_scans", "families")
-"""What does not depend on the shares of a mix."""
+"""The attributes that do not depend on the shares of a mix."""
 ASKED = 20_000
-"""Rows up to which a plan asks the filters; of more it says within what bounds they leave rows."""
-NO_NEAR = "near twins are not looked for in a plan of so many rows: the mix itself joins their families, so that the number of families is a bound here"
-PREFERS = "Data that are selected by one preference again and again can collapse, even where they accumulate; the manifest says what the filter costs"
-"""What a plan says of every filter that prefers (science/oracles.md B1)."""
+"""The maximum number of rows for which a plan applies the filters. For more rows it gives bounds of what they keep."""
+NO_NEAR = "a plan of this many rows does not search for near twins; the mix itself joins their families, so that the number of families here is an upper bound"
+PREFERS = "Data that are selected repeatedly by the same preference can collapse, even if they accumulate; the manifest gives the costs of the filter"
+"""The warning of a plan for every filter with a preference (science/oracles.md B1)."""
 
 
 @dataclass(frozen=True, eq=False)
 class Mixing:
-    """A mix that is asked for, over pools that are open. What is asked of it is worked out once, when it is asked."""
+    """A requested mix with its pools. Every property is computed once, on first use."""
 
     asked: MixRecipe
     data: tuple[Any, ...]
-    """What each pool is read from."""
+    """The data of each pool."""
     is_plan: bool = False
-    """Whether the plan alone is asked for."""
+    """Whether only the plan is requested."""
     where: runtime.Where = field(default_factory=runtime.Where)
-    """Where its files are read; no byte depends on it."""
+    """The processes or machines that read the files. The result does not depend on them."""
     searched: Searched | None = None
-    """What a search for the best shares found; None before, and where none is asked for."""
+    """The result of a search for the best shares; None before the search, or without one."""
 
     def with_shares(self, searched: Searched) -> Mixing:
-        """The same mix with the shares that a search proposes, over the same open pools."""
+        """Return the same mix with the shares that a search proposes, and with the same opened pools."""
         asked = self.asked
         if searched.weights is not None:
             pools = zip(asked.pools, searched.weights, strict=True)
             asked = replace(asked, pools=tuple(replace(pool, weight=float(weight)) for pool, weight in pools))
         mixing = replace(self, asked=asked, searched=searched)
         mixing.__dict__.update({name: self.__dict__[name] for name in UNCHANGED if name in self.__dict__})
-        before = self.external  # the same files, read for another request
+        before = self.external  # the same files with another request
         digest, names_of = before.digest, before.names
         if self.cut is not None:
-            # Splits are cut before the search, so that no row of the test split has a part in it.
+            # Splits are made before the search, so that no row of the test split is used in it.
             mixing.__dict__["cut"] = replanned(self.cut, asked, self.admitted_scans)
             names_of = {**names_of, CUT: self.cut.digest}
             digest = digest_of([digest, self.cut.digest])
@@ -127,19 +127,19 @@ class Mixing:
 
     @cached_property
     def judged(self) -> JudgedRows:
-        """What targets read of every row."""
+        """The properties of every row that targets use."""
         return judged(self.asked, self.pools, self.scans, self.schema) if self.asked.targets else JudgedRows()
 
     @property
     def read_rows(self) -> tuple[np.ndarray, ...]:
-        """Of each pool the rows that filters keep, as often as they do, by their numbers as they were read."""
+        """For each pool the indices in reading order of the rows that filters keep, repeated as often as they are kept."""
         if self.filtered is None:
             return tuple(np.arange(scan.rows) for scan in self.scans)
         return tuple(rows for rows, _ in self.filtered.kept)
 
     @cached_property
     def admitted(self) -> tuple[np.ndarray, ...]:
-        """Which of the rows that filters keep targets do not reject."""
+        """For each pool the indices, among the rows that filters keep, of those that targets do not reject."""
         if not self.judged.reasons:
             return tuple(np.arange(scan.rows) for scan in self.available)
         return tuple(np.flatnonzero(reason[rows] < 0) for reason, rows in zip(self.judged.reason, self.read_rows, strict=True))
@@ -152,7 +152,7 @@ class Mixing:
 
     @cached_property
     def families(self) -> Families:
-        """Which of the admitted rows belong together; what they share with others counts too."""
+        """The families of the admitted rows. Links through rows that are not admitted count too."""
         rows = [read[own] for read, own in zip(self.read_rows, self.admitted, strict=True)]
         if self.is_counted and self.asked.lineage.near is not None:
             asked = replace(self.asked, lineage=replace(self.asked.lineage, near=None))
@@ -162,12 +162,12 @@ class Mixing:
 
     @cached_property
     def cut(self) -> Cut | None:
-        """The pools cut into splits; None where no splits are asked for. BadInput where they cannot be."""
+        """The division of the pools into splits; None if no splits are requested. Raises BadInput if it is impossible."""
         return None if self.asked.splits is None else cut(self.asked, self.families, self.admitted_scans)
 
     @cached_property
     def training(self) -> tuple[tuple[ScannedPool, ...], tuple[np.ndarray, ...]]:
-        """The pools as the training rows see them, and for each which of the rows that filters keep these are."""
+        """The scans of the training rows of each pool, and their indices among the rows that filters keep."""
         if self.cut is None:
             return self.admitted_scans, self.admitted
         rows = tuple(own[eligible] for own, eligible in zip(self.admitted, self.cut.eligible["train"], strict=True))
@@ -175,12 +175,12 @@ class Mixing:
 
     @property
     def training_budget(self) -> int | None:
-        """How much is trained on, in the budget's unit; None where that is as much as the shares allow."""
+        """The budget of the training rows, in the budget's unit; None if the mix is as large as the shares allow."""
         return self.asked.budget if self.cut is None else self.cut.plan.total
 
     @cached_property
     def aimed(self) -> Aimed | None:
-        """What targets ask of the training rows; None where there are none. BadInput where it cannot be had."""
+        """The training rows that meet the targets; None if there are no targets. Raises BadInput if this is impossible."""
         if not self.asked.targets:
             return None
         scans, rows = self.training
@@ -190,12 +190,12 @@ class Mixing:
             result = aimed(TrainingRows(self.asked, scans, as_read, self.judged, budget))
             _ = result.rows
         except BadInput as error:
-            raise BadInput(str(error) if self.cut is None else f"of what is left to train on, {error}") from None
+            raise BadInput(str(error) if self.cut is None else f"in the training rows that remain, {error}") from None
         return result
 
     @cached_property
     def plan(self) -> MixPlan:
-        """What will be drawn of each pool, of the training rows where there are splits. BadInput where that cannot be."""
+        """The plan of the mix, or of its training rows if there are splits. Raises BadInput if the mix is impossible."""
         schema, unit = self.schema, self.asked.unit
         if self.filters_are_bounded:
             check_columns(self.store_of_schema)
@@ -230,13 +230,13 @@ class Mixing:
 
     @property
     def _plan_of_training(self) -> MixPlan:
-        """The plan of the training rows, with what targets and splits say of them."""
+        """The plan of the training rows, with the facts of targets and splits."""
         try:
             return self._plan_of_parts
         except BadInput as error:
             if not self.tokens_are_estimated:
                 raise
-            raise BadInput(f"{error}; this is by an estimate: {self._tokens_in_words}") from None
+            raise BadInput(f"{error}; this is based on an estimate: {self._tokens_in_words}") from None
 
     @property
     def _plan_of_parts(self) -> MixPlan:
@@ -252,42 +252,42 @@ class Mixing:
 
     @property
     def is_counted(self) -> bool:
-        """Whether a plan reads of the rows only the columns that are named, and does not look for near twins: it is to be had in seconds."""
+        """Whether a plan reads only the named columns and does not search for near twins, so that it takes only seconds."""
         asked = self.asked
         has_parents = any(
             pool.recipe.parents_column or "_parents" in pool.schema for pool in self.pools
-        )  # who are named by digests
+        )  # parents are named by digests, which need all columns
         is_plain = not asked.filters and asked.search is None and not has_parents
         return self.is_plan and is_plain and sum(pool.rows for pool in self.pools) > ASKED
 
     @property
     def tokens_are_estimated(self) -> bool:
-        """Whether a plan takes the tokens of each row from its characters and a sample of the pool: a tokenizer takes minutes for a million texts."""
+        """Whether a plan estimates the tokens of each row from its characters and a sample of the pool. Tokenizing a million texts takes minutes."""
         return self.is_counted and "tokens" in self.asked.counted
 
     @cached_property
     def token_rates(self) -> tuple[Estimate, ...]:
-        """Tokens a character of each pool, from a sample."""
+        """The estimated tokens per character of each pool, from a sample."""
         tokenizer, text = tokenizer_of(self.asked.tokenizer), text_column(self.asked, self.schema)
         return tuple(tokens_a_character(pool, self.asked, text, tokenizer) for pool in self.pools)
 
     @property
     def _tokens_in_words(self) -> str:
         rates = [
-            f"{pool.recipe.name} has {rate.value:.4g} [{rate.interval[0]:.4g}, {rate.interval[1]:.4g}] tokens a character, from a sample of {rate.n:,} rows"
+            f"{pool.recipe.name} has {rate.value:.4g} [{rate.interval[0]:.4g}, {rate.interval[1]:.4g}] tokens per character, from a sample of {rate.n:,} rows"
             for pool, rate in zip(self.pools, self.token_rates, strict=True)
         ]
         return f"{'; '.join(rates)}; the mix itself counts every token, so that its shares and rows can differ from the plan, and it may be refused"
 
     @property
     def filters_are_bounded(self) -> bool:
-        """Whether the plan says of filters how many rows they leave at most, and does not ask them: it is to be had in seconds."""
+        """Whether the plan gives bounds of what filters keep without applying them, so that it takes only seconds."""
         is_asked = self.searched is not None or "filtered" in self.__dict__
         return self.is_plan and bool(self.asked.filters) and not is_asked and sum(pool.rows for pool in self.pools) > ASKED
 
     @cached_property
     def sampled(self) -> FilterEstimate:
-        """What a sample says of the filters, where a plan does not ask them."""
+        """The estimate of what the filters keep, from a sample, for a plan that does not apply them."""
         return estimated(self.asked, self.pools, self.schema)
 
     def _filter_plans(self) -> Iterator[FilterPlan]:
@@ -310,8 +310,8 @@ class Mixing:
         if self.filters_are_bounded:
             rows = sum(pool.rows for pool in self.pools)
             yield (
-                f"what is available, unique, repeated and unused of each pool is a bound, as if the filters left every row: a plan asks them of {ASKED:,} rows at most, and "
-                f"there are {rows:,}; the mix itself asks them of all and may be refused"
+                f"available, unique, repeated and unused rows of each pool are bounds, as if the filters kept every row: a plan applies filters to at most {ASKED:,} rows, and "
+                f"there are {rows:,}; the mix itself applies them to all rows and may be refused"
             )
             yield from notes_of(self.asked, self.sampled)
         elif self.filtered is not None:
@@ -319,21 +319,21 @@ class Mixing:
 
     @cached_property
     def store(self) -> CandidateStore:
-        """All rows of the pools, as filters and the audit see them."""
+        """All rows of the pools, in the form that filters and the audit read."""
         return CandidateStore(self.asked, self.pools, self.scans, self.schema)
 
     @property
     def store_of_schema(self) -> CandidateStore:
-        """The pools by their columns alone: no row is read."""
+        """The columns of the pools without their rows, which are not read."""
         return CandidateStore(self.asked, self.pools, (), self.schema)
 
     @cached_property
     def filtered(self) -> FilteredPools | None:
-        """What filters leave of the pools; None where none is asked for."""
+        """The pools after the filters; None if there are no filters."""
         return filter_pools(self.store) if self.asked.filters else None
 
     def filtered_by(self, ledger: Ledger) -> None:
-        """Ask the filters now, or find in a ledger what they said before. BadInput where one cannot be asked, or keeps nothing."""
+        """Apply the filters, or load their selections from a ledger. Raises BadInput if a filter cannot be applied, or keeps no row."""
         if self.asked.filters and "filtered" not in self.__dict__:
             steps = FilterSteps(ledger, self.asked, digest_of([external.digest for external in self.externals]))
             self.__dict__["filtered"] = filter_pools(self.store, steps)
@@ -344,7 +344,7 @@ class Mixing:
         return self.scans if self.filtered is None else tuple(scan for _, scan in self.filtered.kept)
 
     def _rejections(self) -> Iterator[str]:
-        """How many rows targets reject, and why."""
+        """Yield the number of rows that targets reject, with the reasons."""
         rows = sum(scan.rows for scan in self.scans)
         for reason, of_pools in self.judged.funnel.items():
             yield f"{sum(of_pools.values()):,} of {rows:,} rows are not drawn: {reason}"
@@ -365,7 +365,7 @@ class Mixing:
 
     @cached_property
     def sets(self) -> dict[str, RowSet]:
-        """The mix, the splits that are held back, and its twin, each where it is asked for."""
+        """The requested sets by name: the training rows (""), the other splits, and the set of human rows alone."""
         for pool, target, scan in zip(self.asked.pools, self.plan.pools, self.scans, strict=True):
             if (
                 self.asked.unit == "rows"
@@ -375,7 +375,7 @@ class Mixing:
                 and scan.rows != target.available
             ):
                 raise BadInput(
-                    f"pool {pool.name!r} had {amount(target.available, 'row')} and has {scan.rows:,}; give files that nothing writes to"
+                    f"pool {pool.name!r} had {amount(target.available, 'row')} and now has {scan.rows:,}; give files that do not change while they are read"
                 )
         scans, rows = self.training
         mix_draws = self.aimed.draws if self.aimed is not None else drawn(self.asked, self.plan, scans)
@@ -396,7 +396,7 @@ class Mixing:
         )
 
     def _passed_over(self, split: str) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
-        """The rows that are not drawn for a split: those that targets reject, and those of other splits, by their numbers as they were read."""
+        """Yield the rows that are not drawn for a split, as indices in reading order: those that targets reject, and those of other splits."""
         for number, reason in enumerate(self.judged.reasons):
             yield f"target: {reason}", tuple(np.flatnonzero(own == number) for own in self.judged.reason)
         if self.cut is not None:
@@ -409,12 +409,12 @@ class Mixing:
             yield "other splits", tuple(of_others)
 
     def described(self, summary: dict[str, Any]) -> dict[str, Any]:
-        """What the mix itself holds, with what targets asked and have."""
+        """Return the summary of the mix, with the requested and the realised values of targets."""
         return summary if self.aimed is None else summary | {"targets": self.aimed.facts}
 
     @property
     def split_of_rows(self) -> list[np.ndarray] | None:
-        """For each pool the name of the split that the family of each row is of, (rows,); None where there are no splits."""
+        """For each pool the name of the split of each row's family, (rows,); None if there are no splits."""
         if self.cut is None:
             return None
         splits = []
@@ -425,7 +425,7 @@ class Mixing:
         return splits
 
     def inputs(self) -> Iterator[Path]:
-        """Every file and folder that is named."""
+        """Yield every file and folder that the mix names."""
         given = [
             path
             for data in self.data
@@ -439,12 +439,12 @@ class Mixing:
 
     @cached_property
     def externals(self) -> tuple[External[Any], ...]:
-        """What each pool is read from, with the digest of every file."""
+        """The data of each pool, with the digest of every file."""
         return tuple(external(list(data) if isinstance(data, tuple) else data) for data in self.data)
 
     @property
     def read(self) -> dict[str, Any]:
-        """What each pool is read from: its files by the names that were given, or that it was in memory, with their SHA-256."""
+        """The sources of each pool: the given names of its files, or that it was in memory, with SHA-256."""
         return {
             recipe.name: {"files" if _is_of_files(data) else "memory": source.names}
             for recipe, data, source in zip(self.asked.pools, self.data, self.externals, strict=True)
@@ -452,13 +452,13 @@ class Mixing:
 
     @cached_property
     def external(self) -> External[Mixing]:
-        """The pools as a step reads them, told apart by what they hold and in their order."""
+        """The pools as an input of a step. The digest covers their content and their order."""
         of_pools = self.externals
         digests = {name: digest for external in self.externals for name, digest in external.names.items()}
         if self.asked.tokenizer is not None:
             digests[self.asked.tokenizer] = digest_file(tokenizer_file(self.asked.tokenizer))
         if self.filtered is not None:
-            # What filters kept is in the key as they kept it, so that it does not matter by what they judged.
+            # The key contains the result of the filters, so that it does not depend on how they judged.
             digests |= {
                 name: digest
                 for mix_filter in self.asked.filters
@@ -481,7 +481,7 @@ def _is_of_files(data: Any) -> bool:
 
 
 class Mixed:
-    """What the step of a mix made: shards, how often each row was drawn, and what they hold in all."""
+    """The output of the step of a mix: shards, how often each row was drawn, and a summary of the content."""
 
     def __init__(self, folder: Path, summary: Mapping[str, Any]):
         self.folder, self.summary = folder, summary
@@ -490,7 +490,7 @@ class Mixed:
         return self.summary[""]["rows"]
 
     def save(self, folder: Path) -> None:
-        """Move what was written into a folder: it lies on the same file system."""
+        """Move the written files into a folder on the same file system, and write the summary."""
         for path in sorted(self.folder.iterdir()):
             os.replace(path, folder / path.name)
         write_whole(folder / SUMMARY, json.dumps(self.summary, allow_nan=False, ensure_ascii=False))
@@ -501,7 +501,7 @@ class Mixed:
 
     @property
     def files(self) -> dict[str, Path]:
-        """Every file of the mix but its manifests, by its path in the folder of the result."""
+        """Every file of the mix except its manifests, by its path in the folder of the result."""
         paths = [self.folder / name for name in (DRAWS, REJECTED) if (self.folder / name).is_file()]
         for name, summary in self.summary.items():
             paths += [self.folder / folder_of(name) / DATA / shard for shard in summary["files"]]
@@ -509,16 +509,16 @@ class Mixed:
 
 
 def folder_of(name: str) -> str:
-    """The folder of a set: splits lie beside each other, the twin in one of its own."""
+    """Return the folder of a set. All splits share a folder, and the set of human rows alone has its own."""
     return TWIN if name == TWIN else ""
 
 
 @verb(LIBRARIES, 0, load=lambda folder, digest, asked, mixing: Mixed.load(folder))
 def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
-    """Write the shards of a mix and of its twin. Its random streams are named by its pools, so that `rng` is not needed."""
+    """Write the shards of all sets of a mix. Its random streams are named by its pools, so that `rng` is not used."""
     folder = runtime.working.get()
     assert folder is not None
-    sets = mixing.sets  # what cannot be drawn is told before anything is written
+    sets = mixing.sets  # raises errors before anything is written
     split_of_rows = mixing.split_of_rows
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -534,7 +534,7 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
                 for name, rows in sets.items()
             }
             draws.result()
-    except BadInput:  # what is there cannot become this mix
+    except BadInput:  # the files that are there cannot become this mix
         shutil.rmtree(folder, ignore_errors=True)
         raise
     if mixing.filtered is not None:
@@ -543,14 +543,14 @@ def mix(asked: MixRecipe, mixing: Mixing, *, rng: np.random.Generator) -> Mixed:
 
 
 def write(mixing: Mixing, out: Path) -> None:
-    """Write a mix into a folder. BadInput where it holds something else, another mix too; what is there of this mix is kept."""
+    """Write a mix into a folder. Existing parts of this mix are kept. Raises BadInput if the folder contains something else, such as another mix."""
     inputs = [*mixing.inputs()]
     results.check_folder(out, "mix", inputs)
     if not mixing.asked.filters:
-        _ = mixing.plan  # what cannot be had is told before anything is written
+        _ = mixing.plan  # raises the error of an impossible mix before anything is written
     with results.opened(out, "mix", inputs) as ledger:
         mixing.filtered_by(ledger)
-        _ = mixing.plan  # what the filters said is kept even where the mix cannot be had
+        _ = mixing.plan  # the selections of the filters are stored even if the mix is impossible
         _check_same(ledger, mixing, out)
         step = ledger.steps(mixing.asked.seed)(mix, mixing.asked.identity, mixing.external)
         judged = () if mixing.filtered is None else mixing.filtered.keys
@@ -559,7 +559,7 @@ def write(mixing: Mixing, out: Path) -> None:
 
 
 def manifest(facts: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixing: Mixing) -> dict[str, Any]:
-    """The manifest of a set: what is in it, what was asked, what it was read from, and its files."""
+    """Return the manifest of a set: its content, the request, its sources and its files."""
     return {
         "schema": 1,
         **{key: value for key, value in facts.items() if key != "files"},
@@ -573,23 +573,23 @@ def manifest(facts: Mapping[str, Any], shards: Sequence[Mapping[str, Any]], mixi
 
 
 def _splits_and_search(mixing: Mixing) -> dict[str, Any]:
-    """How the pools are cut, and what a search found, where they were asked for."""
+    """Return the division into splits and the result of a search, as far as they were requested."""
     facts = {} if mixing.plan.splits is None else {"splits": json.loads(json.dumps(mixing.plan.splits))}
     return facts | ({"search": mixing.searched.plain} if mixing.searched else {})
 
 
 def held_back(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What is in a split that is not trained on."""
+    """Return the content of a split that is not used for training."""
     return {key: facts[key] for key in ("rows", "sha256", "realised", "origins", "teachers", "groups")}
 
 
 def audited(mixing: Mixing, mixed: polars.DataFrame) -> dict[str, Any]:
-    """What the audit at the door found, for the manifest; nothing where none was asked for."""
+    """Return the result of the audit of the mix, for the manifest; empty if no audit was requested."""
     return {"audit": at_the_door(mixing.asked, mixing.store, mixed)} if mixing.asked.audit else {}
 
 
 def _files(mixed: Mixed, digests: Mapping[str, str], mixing: Mixing) -> dict[str, Any]:
-    """Every file of a mix; its manifest, by which it is known, comes last. digests: the SHA-256 of each file that the step wrote, by its path."""
+    """Return every file of a mix. The manifest, by which a mix is recognised, comes last. digests: the SHA-256 of each file of the step, by its path."""
     files = {
         name: [_shard(mixed.folder, Path(folder_of(name)) / DATA / shard, digests) for shard in split_facts["files"]]
         for name, split_facts in mixed.summary.items()
@@ -613,7 +613,7 @@ def _files(mixed: Mixed, digests: Mapping[str, str], mixing: Mixing) -> dict[str
 
 
 def _shard(folder: Path, place: Path, digests: Mapping[str, str]) -> dict[str, Any]:
-    """A shard as the manifest lists it. place: its path in the folder of the step."""
+    """Return the entry of a shard in the manifest. place: its path in the folder of the step."""
     import polars as pl
 
     path = folder / place
@@ -622,12 +622,12 @@ def _shard(folder: Path, place: Path, digests: Mapping[str, str]) -> dict[str, A
 
 
 def _check_same(ledger: Ledger, mixing: Mixing, out: Path) -> None:
-    """BadInput where the folder holds another mix: a training set is not replaced by the way."""
+    """Raise BadInput if the folder contains another mix, since a training set is never replaced silently."""
     if ledger.result is None or not ledger.result.files or not (out / MANIFEST).is_file():
         return
     stored = json.loads(read_text(out / MANIFEST))
     asked = json.loads(json.dumps(requested(mixing.asked)))
     if stored.get("requested") != asked or sorted(stored.get("inputs", {}).values()) != sorted(mixing.external.names.values()):
         raise BadInput(
-            f"{out} holds another mix (sha256 {str(stored.get('sha256'))[:16]}…); choose another --out, or remove that folder first"
+            f"{out} contains another mix (sha256 {str(stored.get('sha256'))[:16]}…); choose another --out, or remove that folder first"
         )
