@@ -312,7 +312,7 @@ class Rescored:
     difference: float
     """The mean absolute difference of log-probabilities, in nats per token."""
     max_difference: float
-    """The largest difference that precision explains, nats a token."""
+    """The largest difference that rounding at this precision explains, in nats per token."""
 
     @classmethod
     def of(cls, parts: Sequence[Rescored]) -> Rescored:
