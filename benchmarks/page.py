@@ -741,12 +741,24 @@ def _sizes(results: dict[str, Any]) -> str:
 
 
 def _detectors(rows: list[dict[str, Any]]) -> str:
-    """A row a form of the texts, a family of features and a generator that is held out."""
+    """A row for each form of the texts, family of features and generator that is held out."""
+    return _hits(["generator held out"], rows, lambda row: [row["held_out"] or "none"])
+
+
+def _lock_box(rows: list[dict[str, Any]]) -> str:
+    """A row for each form of the texts, detector, domain and generator."""
+    return _hits(
+        ["domain", "generator", "texts of models"], rows, lambda row: [row["domain"], row["generator"], f"{row['model texts']:,}"]
+    )
+
+
+def _hits(names: list[str], rows: list[dict[str, Any]], of_test: Callable[[dict[str, Any]], list[str]]) -> str:
+    """How well detectors find texts of models. `names` are the columns that say which texts were tested, and `of_test` gives their cells."""
     table = [
         [
             row["form"],
             row["features"],
-            row["held_out"] or "none",
+            *of_test(row),
             f"{row['area']:.3f}",
             f"{row['hits at 0.01']:.3f}",
             _ends_of([row["hits at 0.05"], *row["interval at 0.05"]]),
@@ -754,18 +766,8 @@ def _detectors(rows: list[dict[str, Any]]) -> str:
         ]
         for row in rows
     ]
-    return _table(
-        [
-            "texts",
-            "features",
-            "generator held out",
-            "area",
-            "hits at 1 %",
-            "hits at 5 % [95 %]",
-            "gain over the baseline at 5 % [95 %]",
-        ],
-        table,
-    )
+    columns = ["area", "hits at 1 %", "hits at 5 % [95 %]", "gain over the baseline at 5 % [95 %]"]
+    return _table(["texts", "features", *names, *columns], table)
 
 
 def _ends_of(numbers: list[float]) -> str:
@@ -905,6 +907,7 @@ BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
     "claims": lambda results: [_claims(results["claims"]), _beside(results["beside"]), _unbiased(results["unbiased"])],
     "sizes": lambda results: [_sizes(results)],
     "detectors": lambda results: [_detectors(results["detectors"])],
+    "lock_box": lambda results: [_lock_box(results["lock_box"])],
     "shares": lambda results: _of_shares(results["shares"]),
     "speed": lambda results: _speed(results["speed"]),
     "files": lambda results: [_memory_of_texts(results["files"])],

@@ -30,6 +30,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "audit_speed": lambda: sys.executable,
     "audit_scale": lambda: sys.executable,
     "detectors": lambda: sys.executable,
+    "lock_box": lambda: sys.executable,
     "detect_shares": lambda: sys.executable,
     "detect_records": lambda: sys.executable,
     "detect_speed": lambda: sys.executable,
