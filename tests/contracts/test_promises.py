@@ -91,7 +91,7 @@ BROKEN = {
     "UpsideDown": ("do not get lower scores than human texts", "UpsideDown.fit (", "scores must be higher for a model's texts"),
     "OneScore": ("OneScoreForAll.score (", "for each of", "got an array of shape ()"),
     "ComparesNeighbours": ("does not depend on the texts beside it", "ComparesNeighbours.reader (", "beside others and"),
-    "LosesTexts": ("a row for every text", "LosesTexts.reader (", "texts, got shape"),
+    "LosesTexts": ("a row for every text", "LosesTexts.reader (", "rows, got shape"),
     "ForgetsItsFit": ("is stored as plain arrays", "ForgetsItsFit.fit (", "which a loop needs"),
     "FitsNothing": ("FitsNothing.fit (", "must return a fitted detector, which has score(features), got None"),
     "GivesVotes": ("GivesVotes.learn (", "gives no probabilities", "a row sums to 2"),

@@ -145,7 +145,7 @@ def test_what_is_not_known_of_the_humans_or_the_model_is_told():
     assert reading.estimate.value == pytest.approx(1 / 3)
     with pytest.raises(NotApplicable, match="known distribution"):
         read(Human(training=training), model)
-    with pytest.raises(NotApplicable, match="one by one"):
+    with pytest.raises(NotApplicable, match="a probability for each state"):
         read(Human(training=training, truth=CategoricalSource(states=3).truth), None)
     with pytest.raises(BadInput, match=r"learner\.writes=frequencies"):
         Hutter(writes="truth").begin(Human(training=training), None, np.random.default_rng(0))

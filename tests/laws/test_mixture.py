@@ -145,7 +145,7 @@ def test_a_mixture_refuses_what_it_cannot_sample_or_fit():
     with pytest.raises(BadInput, match="raise regularisation"):
         points = Vectors(np.repeat(np.arange(4.0), 5).reshape(1, 20, 1))
         GaussianMixture(components=4, regularisation=0).fit(points, None, None, None, np.random.default_rng(0))
-    with pytest.raises(BadInput, match="as many records"):
+    with pytest.raises(BadInput, match="needs at least 4 records"):
         GaussianMixture(components=4).fit(Vectors(np.zeros((3, 1))), None, None, None, np.random.default_rng(0))
     with pytest.raises(BadInput, match="modes"):
         Blobs(grid=50, dimensions=3)
