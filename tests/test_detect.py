@@ -289,10 +289,10 @@ BAD = [
     ({"group": "document"}, "no sample has a column 'document'"),
     ({"by": "sauce"}, "did you mean 'source'"),
     ({"detector": "clasifier"}, "did you mean 'classifier'"),
-    ({"human": pl.DataFrame({"text": ["one two"] * 300})}, "no text of 10 words or more"),
+    ({"human": pl.DataFrame({"text": ["one two"] * 300})}, "--human has no text of at least 10 words"),
     ({"ai": pl.DataFrame({"text": ["one two three four five six seven eight nine ten eleven"] * 300})}, "1 independent texts"),
     ({"human": pl.DataFrame({"number": [1, 2]})}, "no column holds text"),
-    ({"human": pl.DataFrame({"first": ["a"], "second": ["b"]})}, "which of first, second"),
+    ({"human": pl.DataFrame({"first": ["a"], "second": ["b"]})}, "could be in any of the columns first, second"),
 ]
 
 

@@ -165,9 +165,9 @@ def test_a_folder_of_records_is_written_and_opened(tmp_path, samples, mixed):
 
 
 BAD = [
-    ({"text_column": "job"}, "--text-column|text of 10 words"),
+    ({"text_column": "job"}, "--text-column|text of at least 10 words"),
     ({"detector": "two_sample", "text_column": "job"}, "reads records"),
-    ({"detector": "ngram"}, "which of|no column holds text|text of 10 words"),
+    ({"detector": "ngram"}, "any of the columns|no column holds text|text of at least 10 words"),
     ({"human": pl.DataFrame({"text": ["a b c d e f g h i j"] * 60})}, "no column"),
     ({"human": people(40, 0)}, "40 independent records"),
     ({"kinds": ["age=nummer"]}, "kind of 'age' must be"),

@@ -95,7 +95,7 @@ def test_what_is_swept_beside_has_a_chart_of_its_own():
         ({"by": "polic"}, "policy"),
         ({"by": "seed"}, "do not differ in 'seed'"),
         ({"against": "policy.shar"}, "policy.share"),
-        ({"by": "policy", "against": "share"}, "by= or against="),
+        ({"by": "policy", "against": "share"}, "(by=) or against a setting (against=), not both"),
     ],
 )
 def test_what_is_not_there_is_one_line_with_the_nearest(run, asked, near):

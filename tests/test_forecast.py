@@ -443,7 +443,7 @@ def test_a_reading_that_rises_and_falls_is_refused_with_the_generation_and_one_t
     curves, _, refused = forecasts([ForecastArm("replace", experiment, rows_of(hill))], 5, budgets)
     assert not curves and "rises until generation 2 and falls after it" in refused[0].why
     _, _, refused = forecasts([ForecastArm("replace", experiment, rows_of(0 * hill))], 5, budgets)
-    assert "but the reading is 0" in refused[0].why
+    assert "because the reading is 0" in refused[0].why
 
 
 def test_arms_that_learn_from_different_numbers_of_records_are_not_compared():
