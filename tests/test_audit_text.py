@@ -326,7 +326,7 @@ def test_the_generations_of_a_run_are_audited_against_its_human_text(tiny_run, c
 def test_a_run_brings_its_own_human_data(tiny_run, capsys):
     with pytest.raises(SystemExit):
         main(["audit", str(tiny_run), "--reference", "human.csv"])
-    assert "brings its own human data" in capsys.readouterr().err
+    assert "has its own human data" in capsys.readouterr().err
     with pytest.raises(BadInput, match="has no arm 'replac'; did you mean 'replace'"):
         lines(tiny_run, "replac")
 
