@@ -175,6 +175,15 @@ class Centres(PointLearner):
         return Point(middle)
 
 
+@recipe
+class Sorts(PointLearner):
+    """It sorts the records where they lie, so that a second fit changes nothing more."""
+
+    def fit(self, records, weights, start, training, rng):
+        records.array.sort(axis=-2)
+        return Point(records.array.mean(axis=-2))
+
+
 class UnseededModel(Point):
     def sample(self, draw, prompts, rng):
         return super().sample(draw, prompts, np.random.default_rng())
@@ -212,6 +221,20 @@ class ReadsNaN(Measure):
 
     def __call__(self, evidence, rng):
         yield Reading("breadth", Estimate(float("nan"), None, None, "no interval", len(evidence.drawn)), None)
+
+
+@recipe
+class CentresWhatItReads(Measure):
+    """It centres the drawn records where they lie, so that a second reading changes nothing more."""
+
+    aspect = "spread"
+    needs = ("vectors",)
+    pages = {"breadth": page("XB7")}
+
+    def __call__(self, evidence, rng):
+        points = evidence.drawn.array
+        points -= points.mean(axis=-2, keepdims=True)
+        yield Reading("breadth", Estimate(float(points.std()), None, None, "no interval", len(evidence.drawn)), None)
 
 
 @recipe

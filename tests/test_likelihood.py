@@ -152,7 +152,7 @@ def test_a_blend_does_not_weigh_a_detector_by_rewrites_of_what_it_learned():
 
 
 def test_bad_settings_are_one_line(tmp_path):
-    with pytest.raises(BadInput, match="two or more"):
+    with pytest.raises(BadInput, match="at least two"):
         BlendDetector(detectors=["classifier"])
     with pytest.raises(BadInput, match="did you mean 'classifier'"):
         BlendDetector(detectors=["clasifier", "ngram"])

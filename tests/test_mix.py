@@ -478,7 +478,7 @@ def test_a_folder_that_holds_something_else_or_another_mix_is_refused(tmp_path):
     with pytest.raises(BadInput, match=r"holds notes\.txt"):
         mix(two(30, 70), out=tmp_path / "other")
     pools = [{"name": "a", "path": str(tmp_path / "mix"), "origin": None}]
-    with pytest.raises(BadInput, match="is an input"):
+    with pytest.raises(BadInput, match="is both an input and --out"):
         mix(pools=pools, out=tmp_path / "mix")
     again = mix(two(30, 70), out=tmp_path / "mix")
     assert again.manifest == mixed.manifest and show(tmp_path / "mix").frame().equals(mixed.frame())

@@ -237,7 +237,7 @@ def test_a_table_is_searched_by_what_predicts_a_column(tmp_path):
         ({"search": {"learner": "causal_lm"}}, "unknown learner 'causal_lm'"),
         ({"search": {"training": {"steps": 3}}}, "write learner: transformer"),
         ({"search": {"learner": "transformer", "training": {"epochs": 3}}}, "leave epochs out"),
-        ({"search": {"learner": "ngram", "column": "y"}}, "give one of them"),
+        ({"search": {"learner": "ngram", "column": "y"}}, "search.learner is for text and column for tables; give only one of them"),
         ({"search": {"column": "y"}}, "not a column of the mix"),
         ({"search": {"validation": 3}}, "validation must be pools, a path"),
         ({"search": {"validation": "nowhere.jsonl"}}, "nowhere.jsonl"),

@@ -473,7 +473,7 @@ def test_golden_weights_are_the_golden_ratio_and_only_where_human_data_are_fresh
     )
     with pytest.raises(BadInput, match="write fresh: true for pool 'human' if they are"):
         mix(pools=POOLS[:2], rows=400, weights="golden")
-    with pytest.raises(BadInput, match="'web' is neither"):
+    with pytest.raises(BadInput, match="pool 'web' has neither"):
         mix(pools=[*pools, {"name": "web", "data": {"text": ["a"]}}], weights="golden")
 
 

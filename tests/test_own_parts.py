@@ -315,6 +315,58 @@ def test_what_is_no_part_is_refused(kind, said, place):
         outcross.run("my.yaml", policy=kind, imports=["parts_of_mine.py"])
 
 
+MODEL = """
+import numpy as np
+from outcross.data.records import Vectors
+from outcross.models import Learner
+from outcross.recipe import recipe
+
+class Still:
+    def sample(self, draw):
+        return Vectors(np.zeros((draw.records, 1)))
+
+    def log_prob(self, records):
+        return np.zeros(records.array.shape[:-1])
+
+    def save(self, folder):
+        np.savez(folder / "still.npz", zero=np.zeros(1))
+
+@recipe
+class AlwaysZero(Learner):
+    '''Zeros.'''
+
+    learns = ("vectors",)
+    takes_weights = False
+
+    def fit(self, records, weights, start, training, rng):
+        return Still()
+
+    def load(self, folder):
+        return Still()
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_model_that_does_not_take_the_arguments_is_named_with_its_line(place, workers):
+    """Python raises before the first line of the method, so that no frame of the traceback is the user's."""
+    (place / "zeros.py").write_text(MODEL)
+    with pytest.raises(BadInput, match=r"^Still\.sample \(zeros\.py, line 8\) raised TypeError: .*takes 2 positional arguments"):
+        outcross.run(
+            "my.yaml", learner="zeros.py:AlwaysZero", imports=["parts_of_mine.py", "zeros.py"], out="r", workers=workers
+        ).finish()
+
+
+def test_a_number_in_the_place_of_an_estimate_is_one_line(place):
+    (place / "parts_of_mine.py").write_text(
+        PARTS.replace('Estimate(float(np.ptp(evidence.drawn.array)), None, None, "one sample", len(evidence.drawn))', "0.5")
+    )
+    with pytest.raises(
+        BadInput,
+        match=r"^Breadth\.__call__ \(parts_of_mine\.py, line \d+\) yields breadth with the estimate 0\.5, which must be an",
+    ):
+        outcross.run("my.yaml", imports=["parts_of_mine.py"], out="r").finish()
+
+
 def test_a_part_that_raises_while_it_works_is_one_line(place):
     (place / "parts_of_mine.py").write_text(PARTS.replace("float(np.ptp(evidence.drawn.array))", "float('a')"))
     with pytest.raises(

@@ -11,8 +11,10 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import keyword
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -388,9 +390,30 @@ def blame(error: BaseException) -> str:
         if is_called and (file in files or file.resolve() in files):
             place = f"{code.co_qualname} ({own_source.shown(file)}, line {trace.tb_lineno})"
         trace = trace.tb_next
+    place = place or _wrongly_called(error)
     if not place:
         return ""
     return f"{place}: {error}" if isinstance(error, BadInput) else f"{place} raised {type(error).__name__}: {first_words(error)}"
+
+
+_CALL = re.compile(r"^([\w.]+)\(\) (?:takes|missing|got)")
+"""How Python names the method that was called with the wrong arguments."""
+
+
+def _wrongly_called(error: BaseException) -> str:
+    """The user's method, file and line that Outcross called with arguments that the method does not take. Empty if there is no such method.
+
+    Python raises this TypeError before the first line of the method, so no frame of the traceback is the user's.
+    """
+    called = _CALL.match(str(error)) if isinstance(error, TypeError) else None
+    for module in {cls.__module__ for cls in _known.values()} if called else ():
+        found: Any = sys.modules.get(module)
+        for name in called[1].split("."):  # type: ignore[index]
+            found = getattr(found, name, None)
+        code = getattr(inspect.unwrap(found), "__code__", None) if callable(found) else None
+        if code is not None:
+            return f"{called[1]} ({own_source.shown(code.co_filename)}, line {code.co_firstlineno})"  # type: ignore[index]
+    return ""
 
 
 class Unimported:

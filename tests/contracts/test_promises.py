@@ -76,6 +76,8 @@ BROKEN = {
     "TooFew": ("writes the requested number of records", "TooFewModel.sample ("),
     "KeepsAPickle": ("no saved file is a pickle", "PickledModel.save (", "Python objects"),
     "Centres": ("A fit changes no record", "Centres.fit ("),
+    "Sorts": ("A fit changes no record", "Sorts.fit ("),
+    "CentresWhatItReads": ("It changes no evidence", "CentresWhatItReads.__call__ (", "changes the records that it reads"),
     "Unseeded": ("Equal streams give equal fits", "UnseededModel.sample ("),
     "ReadsNaN": ("ReadsNaN.__call__ (", "NaN"),
     "NoPage": ("A reading has a page", "NoPage.__call__ (", "the reading breadth has no page"),

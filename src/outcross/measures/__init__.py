@@ -418,6 +418,13 @@ def check_readings(part: Measure, every: Iterable[Any]) -> None:
             raise BadInput(
                 f"{place} yields the reading {reading.measure!r:.80}, which has no page; add it to pages, or yield one of {', '.join(part.pages)}"
             )
+        if isinstance(reading, Reading) and not isinstance(reading.estimate, Estimate | None):
+            raise BadInput(
+                f"{place} yields {reading.measure} with the estimate {reading.estimate!r:.60}, which must be an Estimate or None; "
+                "write without_interval(value, method, n) from outcross.estimate if it has no interval"
+            )
+        if isinstance(reading, Reading) and not isinstance(reading.null, Null | None):
+            raise BadInput(f"{place} yields {reading.measure} with the null {reading.null!r:.60}, which must be a Null or None")
 
 
 def read_with_null(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from outcross.experiment import experiment
 from outcross.loop import run
 from outcross.measures import Evidence
 from outcross.statistics.sketches import gather
+from outcross.testing.promises import arrays_of, unchanged
 
 RUNS: dict[str, dict[str, Any]] = {
     "vectors": {"human": {"distribution": "normal", "rows": 60, "dimensions": 2}, "learner": "gaussian"},
@@ -93,7 +95,7 @@ def tables() -> Evidence:
 @cache
 def of_kind(kind: str) -> Evidence:
     """The evidence of one generation of a run with records of this kind."""
-    return _of_run(RUNS[kind])
+    return _watched(_of_run(RUNS[kind]))
 
 
 @cache
@@ -105,7 +107,26 @@ def texts() -> Evidence:
         path.write_text(frame.select("text", "language").write_ndjson())
         human = {"path": str(path), "text_column": "text", "group_column": "language", "rows": 60, "held_out": 0.2}
         learner = {"kind": "ngram", "tokens": "words"}
-        return _of_run({"human": human, "learner": learner, "block": 14, "draw": {"prompts": "human"}})
+        return _watched(_of_run({"human": human, "learner": learner, "block": 14, "draw": {"prompts": "human"}}))
+
+
+_is_as_made: dict[int, Callable[[], bool]] = {}
+"""For each evidence that is kept, by its identity: whether its records are those that the run made."""
+
+
+def _watched(evidence: Evidence) -> Evidence:
+    sides = (evidence.drawn, evidence.kept, evidence.human.training.records)
+    _is_as_made[id(evidence)] = unchanged([array for side in sides for array in arrays_of(side)])
+    return evidence
+
+
+def is_as_made(evidence: Evidence) -> bool:
+    """Whether the records of kept evidence are those that the run made. If a part has changed them, the evidence is made anew for the next part."""
+    same = _is_as_made[id(evidence)]()
+    if not same:
+        of_kind.cache_clear()
+        texts.cache_clear()
+    return same
 
 
 def _of_run(more: dict[str, Any]) -> Evidence:

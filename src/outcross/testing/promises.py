@@ -117,6 +117,11 @@ def of_every_part(family: Family) -> tuple[Promise, ...]:
     return says_what_it_is, is_frozen, survives_plain_data, refuses_unknown_settings
 
 
+def arrays_of(records: Any) -> list[np.ndarray]:
+    """The arrays that records consist of."""
+    return [value for value in vars(records).values() if isinstance(value, np.ndarray)]
+
+
 def unchanged(arrays: Iterable[np.ndarray]) -> Callable[[], bool]:
     """A function that returns whether these arrays still have their present values."""
     arrays = list(arrays)

@@ -79,7 +79,7 @@ class MixSearch:
 
     def __post_init__(self):
         if self.column is not None and self.learner is not None:
-            raise BadInput("search.learner is for text and search.column for tables; give only one of them")
+            raise BadInput("learner is for text and column for tables; give only one of them")
         if self.training is not None and getattr(self.learner, "trains", False) is False:
             raise BadInput("search.training is only for a transformer; write learner: transformer, or leave training out")
         if self.training is not None and not self.training.is_matched:
