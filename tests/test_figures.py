@@ -229,3 +229,13 @@ def test_every_result_is_short_in_a_line_or_three(run, tmp_path):
             and result.plain()
             and list(result.lines(80))
         )
+
+
+def test_a_setting_that_one_arm_has_is_no_axis():
+    human = {"distribution": "normal", "rows": 50}
+    run = outcross.run(
+        {"name": "mine", "human": human, "learner": "gaussian", "generations": 2, "metrics": ["fitted_law"], "draw": {"prompts": "none"},
+         "sweep": {"policy": ["replace", {"kind": "human_share", "share": 0.2}]}}
+    ).finish()  # fmt: skip
+    with pytest.raises(BadInput, match="'policy.share' has one value, and only in .*human_share.*; name a setting that differs"):
+        run.plot("log_variance", by="policy.share")

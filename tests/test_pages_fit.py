@@ -59,5 +59,5 @@ def test_a_page_of_an_audit_that_is_drawn_again_has_the_records_that_were_pointe
     capsys.readouterr()
     assert code_of("report", out) == 2
     err = capsys.readouterr().err
-    assert "synthetic-records.parquet is not a whole Parquet file" in err and err.count("\n") == 1
+    assert "synthetic-records.parquet is not a valid Parquet file" in err and err.count("\n") == 1
     assert (out / "report.html").read_bytes() == before
