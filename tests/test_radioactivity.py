@@ -191,7 +191,7 @@ def test_a_network_writes_green_tokens_as_often_as_the_mark_says(folder):
         ({"draw": {"watermark": {}, "temperature": 0}}, "temperature above 0"),
         ({"draw": {"watermark": {"green": 1}}}, "green"),
         ({"draw": {"watermark": {"key": -1}}}, "key"),
-        ({"learner": "causal_lm"}, "causal_lm leaves none"),
+        ({"learner": "causal_lm"}, "but not with causal_lm"),
     ],
 )
 def test_a_watermark_that_cannot_be_left_is_refused(marked_loop, changes, words):

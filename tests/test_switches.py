@@ -35,7 +35,7 @@ def test_a_prefix_of_the_prompt_opens_the_record_and_is_trained_on(tmp_path, lea
     ("more", "why"),
     [
         ({"draw": {"prefix": 16}}, "shorter than a block of 16"),
-        ({"draw": {"prefix": 4, "prompts": "none"}}, "part of a text prompt"),
+        ({"draw": {"prefix": 4, "prompts": "none"}}, "the length of a text prompt"),
         ({"draw": {"prefix": 4}, "policy": {"kind": "human_share", "share": 0.5, "align": True}}, "choose one"),
     ],
 )

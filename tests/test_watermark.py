@@ -136,7 +136,7 @@ def test_bad_settings_are_one_line(folder, tmp_path):
     with pytest.raises(BadInput, match=r"no tokenizer\.json"):
         WatermarkDetector(tokenizer=str(tmp_path)).p_values(["a"])
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(BadInput, match="no tokenizer"):
+    with pytest.raises(BadInput, match="is not a tokenizer"):
         replace(WatermarkDetector(tokenizer=folder), tokenizer=str(tmp_path)).p_values(["a"])
     (tmp_path / "config.json").write_text('{"vocab_size": "many"}')
     (tmp_path / "tokenizer.json").write_bytes(__import__("pathlib").Path(folder, "tokenizer.json").read_bytes())
