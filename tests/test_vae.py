@@ -471,7 +471,7 @@ def finished(tmp_path_factory):
     (folder / "pictures.yaml").write_text(YAML)
     ended = outcross("run", folder / "pictures.yaml", "--out", folder / "run", "--workers", 1, **WITHOUT_CHARTS)
     assert ended.returncode == 0, ended.stderr
-    assert "295,721 numbers at 8 by 8 pixels" in " ".join((ended.stdout + ended.stderr).split())
+    assert "295,721 parameters at 8 by 8 pixels" in " ".join((ended.stdout + ended.stderr).split())
     return folder
 
 
@@ -500,7 +500,7 @@ def test_the_page_shows_what_every_generation_makes_of_the_same_latents(finished
     page = (finished / "run" / "report.html").read_text()
     shown = re.findall(r'<img src="data:image/png;base64,([^"]+)" alt="([^"]+)"', page)
     assert [alt.split(" pictures ")[0] for _, alt in shown] == ["10"] * 4  # people, and three generations
-    assert "img-src data:" in page and "295,721 numbers at 8 by 8 pixels" in page
+    assert "img-src data:" in page and "295,721 parameters at 8 by 8 pixels" in page
     run = package.open(finished / "run")
     for g, (content, alt) in enumerate(shown[1:]):
         pixels = unpacked(base64.b64decode(content))
