@@ -39,6 +39,7 @@ from outcross.verbs.detect.shares import RATE, Shares, checked_rate, counted, fi
 from outcross.verbs.detect.unlabelled import data_sample, least_share, records_sample
 from outcross.verbs.detect.work import ENOUGH_WORDS, LENGTHS_ALONE, SIGNS_ALONE, UNUSUAL, Calibration, calibration
 from outcross.verbs.run.of_users import said_of, within
+from outcross.wording import amount
 
 HIT_RATES = (0.01, 0.05)
 """False-positive rates for which the share of detected texts is given."""
@@ -278,22 +279,22 @@ def _warnings(calibrated: Calibration, data: JudgedData) -> Iterator[str]:
                 f"A detector that reads {name} has an area under the ROC curve of {area:.2f}: the samples were processed differently. {REMEDIES[name]}"
             )
     if data.invisible:
-        yield f"{data.invisible:,} texts contain invisible characters, which were removed before the texts were judged."
+        yield f"Invisible characters were removed from {amount(data.invisible, 'text')} before judging."
     if data.lookalikes:
-        yield f"{data.lookalikes:,} texts contain letters of another script inside Latin words, which were replaced by the Latin letters that they look like."
+        yield f"Letters of another script inside Latin words were replaced by the Latin letters that they look like, in {amount(data.lookalikes, 'text')}."
     if _other_language(data).any():
         yield (
-            f"{int(data.is_foreign.sum()):,} texts contain hardly any of the frequent words of the samples: another language, or another vocabulary. They are cannot_tell, "
-            "and the shares exclude them; give samples of their language."
+            f"Hardly any frequent word of the samples occurs in {amount(int(data.is_foreign.sum()), 'text')}: another language, or another vocabulary. Such texts are "
+            "cannot_tell, and the shares exclude them; give samples of their language."
         )
     judged = data.is_judged
     if not judged.all():
         short = int((data.words < LEAST).sum())
         other = int((~judged).sum()) - short
-        parts = [f"{short:,} are shorter than {LEAST} words"] * bool(short) + [f"the detector abstained from {other:,}"] * bool(
-            other
-        )
-        yield f"Of {len(data):,} {unit} {' and '.join(parts)}: cannot_tell."
+        parts = [f"{short:,} {'is' if short == 1 else 'are'} shorter than {LEAST} words"] * bool(short) + [
+            f"the detector abstained from {other:,}"
+        ] * bool(other)
+        yield f"Of {len(data):,} {unit}, {' and '.join(parts)}: cannot_tell."
 
 
 def _other_language(data: JudgedData) -> np.ndarray:
