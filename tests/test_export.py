@@ -157,6 +157,12 @@ def test_nothing_that_is_exported_is_a_pickle_and_every_file_is_listed(run, tmp_
         "README.md", "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
     }  # fmt: skip
     assert export.plain()["files"] == sorted(there)
+    assert repr(export).startswith("Export to transformers: generation 2 of replace")
+
+
+def test_an_export_of_a_whole_run_names_no_generation(run, tmp_path):
+    export = outcross.export(run.folder, to="csv", out=tmp_path / "tables")
+    assert repr(export).startswith("Export to csv: ") and "None" not in repr(export)
 
 
 def test_the_card_says_what_the_model_was_trained_on(run, tmp_path):

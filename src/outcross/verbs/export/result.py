@@ -48,8 +48,8 @@ class Export(Result):
 
     @property
     def short(self) -> str:
-        """The tool, the exported model, and the folder."""
-        return f"Export to {self.to}: generation {self.generation} of {self.arm}, seed {self.seed}, {amount(len(self.files), 'file')} in {self.folder}"
+        """The tool, the exported object, and the folder."""
+        return f"Export to {self.to}: {self.what}, {amount(len(self.files), 'file')} in {self.folder}"
 
     def frame(self) -> Any:
         """One row per file that was written (polars)."""
