@@ -153,3 +153,18 @@ def test_no_tracker_calls_home(run, tmp_path, monkeypatch):
     outcross.export(run.folder, to="mlflow", out=tmp_path / "mlflow")
     outcross.export(run.folder, to="wandb", out=tmp_path / "wandb")
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true" and os.environ["WANDB_ERROR_REPORTING"] == "false"
+
+
+def test_a_run_file_of_wandb_without_its_last_record_has_not_ended(run, tmp_path):
+    """W&B's own process writes the end of the file a moment after it has said that the run is finished."""
+    pytest.importorskip("wandb", reason="wandb is not installed: make test-exports installs it")
+    from outcross.targets.wandb import has_ended
+
+    outcross.export(run.folder, to="wandb", out=tmp_path / "store")
+    for path in (tmp_path / "store").glob("wandb/offline-run-*/run-*.wandb"):
+        content, cut = path.read_bytes(), tmp_path / "cut.wandb"
+        assert has_ended(path)
+        for length in (0, 6, 7, 100, len(content) // 2, len(content) - 1):
+            cut.write_bytes(content[:length])
+            assert not has_ended(cut)
+    assert not has_ended(tmp_path / "nowhere.wandb")

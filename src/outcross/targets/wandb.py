@@ -3,12 +3,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import struct
+import time
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from outcross.errors import missing_extra
+from outcross.errors import MachineGaveOut, missing_extra
 from outcross.recipe import recipe
 from outcross.targets.handed import Series, folder_name
 from outcross.targets.tracker import Log, Tracker
@@ -29,6 +31,44 @@ class Wandb(Tracker):
 
 USED: Counter[str] = Counter()
 """How often this process has started each run of W&B, by the digest of its name."""
+
+
+WAIT = 60.0
+"""Seconds that the process of W&B may take to write the end of a run, after it has said that the run is finished."""
+BLOCK, FRAME = 32_768, struct.Struct("<IHB")
+"""A run file of W&B is a log of LevelDB: blocks with frames of a checksum, a length and a kind (1 whole; 2, 3 and 4 the parts of a record)."""
+START = 7
+"""Bytes before the first frame."""
+
+
+def _wait_for(store: Path) -> None:
+    """Wait until the file of a finished run holds its last record, which W&B's own process writes a moment later. Raises MachineGaveOut after `WAIT` seconds."""
+    limit = time.monotonic() + WAIT
+    while not has_ended(store):
+        if time.monotonic() > limit:
+            raise MachineGaveOut(
+                f"W&B has not written {store} to its end after {WAIT:g} s; run the command again when the machine is less busy"
+            )
+        time.sleep(0.02)
+
+
+def has_ended(store: Path) -> bool:
+    """Whether the last whole record of a run file is that of the exit."""
+    from wandb.proto.wandb_internal_pb2 import Record  # pyright: ignore[reportMissingImports]
+
+    content, place, record, last = store.read_bytes() if store.is_file() else b"", START, b"", b""
+    while place + FRAME.size <= len(content):
+        if BLOCK - place % BLOCK < FRAME.size:
+            place += BLOCK - place % BLOCK
+            continue
+        _, length, kind = FRAME.unpack_from(content, place)
+        piece = content[place + FRAME.size : place + FRAME.size + length]
+        if len(piece) < length:
+            return False
+        record = piece if kind in (1, 2) else record + piece
+        last = record if kind in (1, 4) else last
+        place += FRAME.size + length
+    return bool(last) and Record.FromString(last).WhichOneof("record_type") == "exit"
 
 
 class OfflineRuns(Log):
@@ -81,7 +121,9 @@ class OfflineRuns(Log):
             place = Path(run.dir)
             shutil.copyfile(report, place / "report.html")  # W&B itself would create only a link
             run.save(str(place / "report.html"), base_path=str(place), policy="now")
+        store = Path(run.dir).parent / f"run-{run.id}.wandb"
         run.finish()
+        _wait_for(store)
 
     def __exit__(self, *error: object) -> None:
         for series in [*self.open]:
