@@ -407,10 +407,10 @@ def _wrongly_called(error: BaseException) -> str:
     """
     called = _CALL.match(str(error)) if isinstance(error, TypeError) else None
     for module in {cls.__module__ for cls in _known.values()} if called else ():
-        found: Any = sys.modules.get(module)
+        member: Any = sys.modules.get(module)
         for name in called[1].split("."):  # type: ignore[index]
-            found = getattr(found, name, None)
-        code = getattr(inspect.unwrap(found), "__code__", None) if callable(found) else None
+            member = getattr(member, name, None)
+        code = getattr(inspect.unwrap(member), "__code__", None) if callable(member) else None
         if code is not None:
             return f"{called[1]} ({own_source.shown(code.co_filename)}, line {code.co_firstlineno})"  # type: ignore[index]
     return ""
