@@ -103,8 +103,9 @@ def test_word_rates_are_counts_over_the_root_of_the_length(texts):
 def test_the_words_that_tell_samples_apart_are_those_whose_rates_differ_most():
     human = [f"it was a day of rain {number % 7}, and we went home; nobody saw us" for number in range(200)]
     model = [f"it was a day of rain {number % 7}, and furthermore we went home" for number in range(200)]
-    telling = telling_words([human, model], frequent_words([*human, *model]))
-    assert len(telling) == TELLING or len(telling) < TELLING + len(CONTROLS)
+    frequent = frequent_words([*human, *model])
+    telling = telling_words([human, model], frequent)
+    assert len({*telling}) == len(telling) == min(TELLING, len(frequent) + sum(not sign.isspace() for sign in CONTROLS))
     rates = [word_rates(texts, telling).mean(axis=0) for texts in (human, model)]
     differs = dict(zip(telling, rates[1] - rates[0], strict=True))
     assert differs["furthermore"] > 0.2 and differs["nobody"] < -0.2 and differs[";"] < -0.2

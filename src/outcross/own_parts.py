@@ -405,14 +405,16 @@ def _wrongly_called(error: BaseException) -> str:
 
     Python raises this TypeError before the first line of the method, so no frame of the traceback is the user's.
     """
-    called = _CALL.match(str(error)) if isinstance(error, TypeError) else None
-    for module in {cls.__module__ for cls in _known.values()} if called else ():
+    call = _CALL.match(str(error)) if isinstance(error, TypeError) else None
+    if call is None:
+        return ""
+    for module in {cls.__module__ for cls in _known.values()}:
         member: Any = sys.modules.get(module)
-        for name in called[1].split("."):  # type: ignore[index]
+        for name in call[1].split("."):
             member = getattr(member, name, None)
         code = getattr(inspect.unwrap(member), "__code__", None) if callable(member) else None
         if code is not None:
-            return f"{called[1]} ({own_source.shown(code.co_filename)}, line {code.co_firstlineno})"  # type: ignore[index]
+            return f"{call[1]} ({own_source.shown(code.co_filename)}, line {code.co_firstlineno})"
     return ""
 
 

@@ -44,7 +44,7 @@ def covariance_of_means(samples: Sequence[np.ndarray], groups: Sequence[np.ndarr
     """Return the covariance of the means of several samples whose groups may be the same ones, (samples, samples, features, features).
 
     samples: (n, features) each. groups: (n,) each, whole numbers; rows of different samples that have the same number belong to one group, and
-    means of such samples are not independent. Groups are drawn, and rows within them are not.
+    the means of such samples are not independent. The groups are the independent units, not the rows.
 
     >>> once = np.array([[1.0], [2.0], [3.0], [4.0]])
     >>> covariance_of_means([once, once], [np.arange(4), np.arange(4)]).ravel().round(4).tolist()
