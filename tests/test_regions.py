@@ -60,6 +60,8 @@ def test_a_region_of_two_columns_is_named_in_natural_units():
     assert (age.kind, age.at_least, age.below, age.or_missing) == ("interval", None, 30.0, False)
     assert (job.kind, job.values) == ("among", ("student",))
     assert region.ratio.value == 0 and region.weight is None and region.p < 1e-6
+    counted = ((reference.frame["age"] < 30) & (reference.frame["job"] == "student")).fill_null(False).mean()
+    assert region.human_share == pytest.approx(counted, rel=1e-12)
     assert region.missing_share == pytest.approx(region.human_share, rel=1e-12)
     refilled = region.missing_records / (synthetic.rows + region.missing_records)
     assert refilled == pytest.approx(region.human_share, abs=1e-3)

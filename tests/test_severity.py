@@ -19,6 +19,7 @@ from outcross.measures.severity import WORKED, records_to_change, severity
 from outcross.verbs.audit.judgement import judge
 from outcross.verbs.audit.rankings import ranking, surely_less
 from outcross.verbs.audit.result import Audit, Check
+from outcross.verbs.audit.scorecard import standing
 from outcross.verbs.audit.sentences import clause
 
 
@@ -131,6 +132,14 @@ def test_men_who_fell_from_40_to_5_percent_come_before_a_category_of_one_and_a_h
         "Male (sex) fell from 40 % to 5 % of records; records with default = yes fell from 22 % to 13 %; rare categories of job never occur"
     )
     assert audited.of("lost")[0].group == "sex=Male" and audited.worst(2).frame()["group"].to_list() == ["sex=Male", "default=yes"]
+
+
+def test_the_line_of_an_aspect_counts_losses_and_inventions_apart():
+    lost = [check(value, 0.02, "tails", "mass", column="income", group="", about=0.05, at="upper 5 %") for value in (0.1, 0.2, 0.3)]
+    invented = check(0.1, 0.02, "tails", "unseen_categories", column="job", group="", about=1.0, typical=0.0)
+    assert standing(audit_of(*lost, invented), "tails").said.endswith("; 2 more; 1 invented")
+    assert standing(audit_of(lost[0], invented), "tails").said.endswith("; 1 invented")
+    assert standing(audit_of(*lost), "tails").said.endswith("; 2 more") and ";" not in standing(audit_of(invented), "tails").said
 
 
 def test_a_number_that_moved_is_said_in_its_own_unit():
