@@ -13,6 +13,7 @@ from outcross.errors import BadInput
 from outcross.ledger import Ledger, results
 from outcross.recipe import nearest
 from outcross.runtime import Where
+from outcross.runtime.threads import one_thread_each
 from outcross.verbs.asking import check_not_empty, check_workers
 from outcross.verbs.mix.asked import MixRecipe, read_asked
 from outcross.verbs.mix.question import MixQuestion
@@ -20,6 +21,7 @@ from outcross.verbs.mix.result import Mix
 from outcross.verbs.mix.work import Mixing
 
 
+@one_thread_each()
 def mixed(question: MixQuestion) -> Mix:
     """Return the requested mix. If the question names a folder the mix is written; otherwise its rows are drawn on first use.
 
