@@ -13,6 +13,7 @@ log variance falls about twice as fast. `temperature` is the sampling bias lambd
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -432,7 +433,7 @@ def best_weight(ratio: float) -> float:
     >>> round(best_weight(1.0), 6)
     0.618034
     """
-    return float((np.sqrt(ratio**2 + 4 * ratio) - ratio) / 2)
+    return (math.sqrt(ratio * ratio + 4 * ratio) - ratio) / 2
 
 
 def w2(mean: ArrayLike, covariance: ArrayLike, true_mean: ArrayLike, true_covariance: ArrayLike) -> float:
