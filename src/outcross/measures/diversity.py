@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from outcross.data.bits import hashes_of
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, around, share
 from outcross.measures import Evidence, Page, read_with_null
@@ -30,7 +31,6 @@ from outcross.statistics.repeats import (
     distinct_at,
     equal_pairs,
     found_in,
-    hashes_of,
     occurrences,
     seen_again,
 )

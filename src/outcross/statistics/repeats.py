@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from outcross.data.tables import mixed
+from outcross.data.bits import hashes_of
 from outcross.estimate import Estimate, NotApplicable
 from outcross.estimate import share as independent
 from outcross.statistics.clusters import share
@@ -66,11 +66,6 @@ def alike(*sides: Occurrences) -> tuple[Occurrences, ...]:
 def occurrences(hashes: np.ndarray) -> Occurrences:
     """Count the occurrences of hashes of records, or of values themselves, (n,)."""
     return Occurrences(*np.unique(hashes, return_counts=True))
-
-
-def hashes_of(frame: polars.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """Return a uniform 64-bit hash of each record, (n,). It depends only on the values of the record."""
-    return mixed(frame.select(columns).hash_rows(seed=0).to_numpy())
 
 
 class Repeats:

@@ -14,11 +14,11 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
+from outcross.data.bits import hashes_of
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.statistics.embedding import Embedding, embedding
 from outcross.statistics.neighbours import nearest
-from outcross.statistics.repeats import hashes_of
 from outcross.wording import amount
 
 MOST = 25_000
