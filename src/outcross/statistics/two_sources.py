@@ -40,9 +40,9 @@ def independent(*values: np.ndarray) -> list[ScoredSample]:
     return [ScoredSample(own, np.arange(own.size) + start) for own, start in zip(values, starts, strict=False)]
 
 
-def count_and_classify(chances: np.ndarray, threshold: float = 0.5) -> float:
-    """Return the share of records with a probability above the threshold: the naive estimate, which is biased."""
-    return float((chances > threshold).mean())
+def count_and_classify(chances: np.ndarray) -> float:
+    """Return the share of records with a probability above a half: the naive estimate, which is biased."""
+    return float((chances > 0.5).mean())
 
 
 def expected_share(chances: np.ndarray, prior: float) -> float:

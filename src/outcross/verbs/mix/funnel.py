@@ -12,8 +12,6 @@ from outcross.verbs.mix.draws import Draws
 from outcross.verbs.mix.filtering import FilteredPools, reasons_of
 from outcross.verbs.mix.pools import ScannedPool
 
-BY = ("pools", "groups")
-
 
 def funnel(
     asked: MixRecipe,
