@@ -91,6 +91,11 @@ class Table:
             )
         return self.frame[column].to_numpy()
 
+    def known_numbers(self, column: str) -> np.ndarray:
+        """Return the values of a numeric column in `frame` that are not missing, (known values,)."""
+        numbers = self.numbers(column)
+        return numbers[np.isfinite(numbers)]
+
     def of_kind(self, *kinds: Kind) -> list[str]:
         """Return the columns of these kinds, in order."""
         return [column for column, kind in self.kinds.items() if kind in kinds]

@@ -161,10 +161,7 @@ def _kinds(evidence: Evidence, rng: np.random.Generator, but: str = "") -> Itera
 
 
 def _values(evidence: Evidence, column: str) -> Iterator[Reading]:
-    occurring = {
-        side: occurrences(values[np.isfinite(values)])
-        for side, values in ((side, table.numbers(column)) for side, table in evidence.sides().items())
-    }
+    occurring = {side: occurrences(table.known_numbers(column)) for side, table in evidence.sides().items()}
     synthetic, reference, holdout = occurring["synthetic"], occurring["reference"], occurring.get("holdout")
     yield _read("distinct_values", lambda: _distinct(synthetic.counts, reference.counts), column=column)
     yield read_with_null("copied_values", lambda: _copied(synthetic, reference, holdout), column=column)

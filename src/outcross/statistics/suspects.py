@@ -179,7 +179,7 @@ def outside(table: Table, human: Table, near: Nearness) -> Finding:
         raise NotApplicable("no column of numbers")
     why: dict[int, list[str]] = {}
     for column in columns:
-        known = human.numbers(column)[np.isfinite(human.numbers(column))]
+        known = human.known_numbers(column)
         if not known.size:
             continue
         values, low, high = table.numbers(column), float(known.min()), float(known.max())
