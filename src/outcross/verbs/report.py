@@ -17,7 +17,7 @@ from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
-    from outcross.verbs.mix.changes import Changes
+    from outcross.verbs.mix.finished.changes import Changes
 
     Results = str | Path | Sequence[str | Path]
     File = str | Path
@@ -169,7 +169,7 @@ def _of_mixes(
     folders: Sequence[Path], mixes: Sequence[Path], page: Path, question: ReportQuestion
 ) -> tuple[Report, Iterable[Figure]]:
     """The changes from one mix to another, or the figures of one mix. Raises BadInput if a folder contains something else."""
-    from outcross.verbs.mix.changes import compared
+    from outcross.verbs.mix.finished.changes import compared
     from outcross.verbs.mix.result import Mix
 
     if other := next((folder for folder in folders if folder not in mixes), None):

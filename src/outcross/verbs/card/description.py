@@ -11,10 +11,10 @@ from typing import Any
 from outcross.files.inputs import digest
 from outcross.verbs.mix import work
 from outcross.verbs.mix.asked import AUTHORS
-from outcross.verbs.mix.composition import UNNAMED, Composition
+from outcross.verbs.mix.finished.composition import UNNAMED, Composition
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import read_manifest, shards
-from outcross.verbs.mix.wanted import EVALUATED
+from outcross.verbs.mix.splits.settings import EVALUATED
 from outcross.wording import amount
 
 WORDS = {

@@ -45,7 +45,7 @@ def mixed(question: MixQuestion) -> Mix:
 
 def _with_shares(mixing: Mixing, question: MixQuestion) -> Mixing:
     """Return the mix with the shares that a search finds. Its trials are stored in the folder of the mix, if one is named, also for a plan."""
-    from outcross.verbs.mix.search import searched
+    from outcross.verbs.mix.search.work import searched
 
     if question.out is None:
         return mixing.with_shares(searched(mixing, Ledger(None)))

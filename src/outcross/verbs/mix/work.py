@@ -23,18 +23,15 @@ from outcross.files.whole import read_text, write_whole
 from outcross.ledger import External, Ledger, results, verb
 from outcross.ledger.digests import digest_file, digest_of
 from outcross.ledger.external import external
-from outcross.verbs.mix.aims import files_of_target, paths_of
 from outcross.verbs.mix.apart import is_apart, scanned_apart
 from outcross.verbs.mix.asked import MixRecipe
-from outcross.verbs.mix.candidates import CandidateStore
-from outcross.verbs.mix.costs import lost_groups
 from outcross.verbs.mix.door import at_the_door
 from outcross.verbs.mix.draws import Draws, drawn, twin
-from outcross.verbs.mix.filter_samples import FilterEstimate, estimated, notes_of
-from outcross.verbs.mix.filter_steps import FilterSteps
-from outcross.verbs.mix.filtering import FilteredPools, bounds_of, check_columns, filter_pools
-from outcross.verbs.mix.judged import JudgedRows, judged
-from outcross.verbs.mix.lineage import Families, families
+from outcross.verbs.mix.filtering.candidates import CandidateStore
+from outcross.verbs.mix.filtering.costs import lost_groups
+from outcross.verbs.mix.filtering.estimates import FilterEstimate, estimated, notes_of
+from outcross.verbs.mix.filtering.filtered import FilteredPools, bounds_of, check_columns, filter_pools
+from outcross.verbs.mix.filtering.steps import FilterSteps
 from outcross.verbs.mix.manifest import realised, requested
 from outcross.verbs.mix.plan import FilterPlan, MixPlan, Supply, planned
 from outcross.verbs.mix.pools import (
@@ -52,10 +49,13 @@ from outcross.verbs.mix.pools import (
 )
 from outcross.verbs.mix.rows import RowSet, draws_of_rows, write_shards
 from outcross.verbs.mix.samples import sampled_plan, tokens_a_character
-from outcross.verbs.mix.search_asked import Searched
-from outcross.verbs.mix.splits import Cut, cut, described, replanned
-from outcross.verbs.mix.targets import Aimed, TrainingRows, aimed
-from outcross.verbs.mix.wanted import EVALUATED, SPLITS
+from outcross.verbs.mix.search.settings import Searched
+from outcross.verbs.mix.splits.cut import Cut, cut, described, replanned
+from outcross.verbs.mix.splits.families import Families, families
+from outcross.verbs.mix.splits.settings import EVALUATED, SPLITS
+from outcross.verbs.mix.targets.aimed import Aimed, TrainingRows, aimed
+from outcross.verbs.mix.targets.judged import JudgedRows, judged
+from outcross.verbs.mix.targets.settings import files_of_target, paths_of
 from outcross.verbs.mix.weights import weights_of_pools
 from outcross.wording import amount
 
