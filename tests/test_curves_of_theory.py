@@ -10,7 +10,7 @@ from outcross.laws import LAWS, expected
 from outcross.laws.expectations import name_of
 from outcross.report.charts import LEADER, Size, axis, chart, draw, looks
 from outcross.report.curves import Curve, CurvePoint, Measured
-from outcross.report.figures import bands_of
+from outcross.report.sections import bands_of
 
 POLICIES = {
     "replace": {}, "human_only": {}, "accumulate": {}, "accumulate_subsample": {}, "augment": {}, "human_share": {"human_share": 0.5},

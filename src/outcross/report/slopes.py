@@ -16,8 +16,8 @@ from outcross.report.characters import visible
 from outcross.report.charts import FONT_SIZE, Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
 from outcross.report.curves import CurvePoint
 from outcross.report.figure import Figure, table
-from outcross.report.figures import FigureTable, Panel, Pen, Rows
 from outcross.report.numerals import decimal, estimated, number
+from outcross.report.sections import Panel, Pen, Rows, SectionTable
 from outcross.report.study import Study
 
 SIZE = Size(250, 170)
@@ -46,7 +46,7 @@ class SettingSlopes:
     lines: tuple[tuple[str, Look], ...]
     rows: tuple[SlopeRow, ...]
     methods: tuple[str, ...]
-    table: FigureTable
+    table: SectionTable
 
 
 def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[SettingSlopes, ...]:
@@ -146,7 +146,7 @@ def _interval(estimate: Estimate | None) -> str:
     return number(None) if estimate is None else estimated(estimate.value, *estimate.interval)
 
 
-def _table(chosen: Iterable[Slope]) -> FigureTable:
+def _table(chosen: Iterable[Slope]) -> SectionTable:
     """The table of the points to which lines are fitted."""
     groups = tuple(
         Rows(
@@ -158,7 +158,7 @@ def _table(chosen: Iterable[Slope]) -> FigureTable:
         )
         for slope in chosen
     )
-    return FigureTable(("arm", "setting", "value", "low", "high", "closed form"), groups)
+    return SectionTable(("arm", "setting", "value", "low", "high", "closed form"), groups)
 
 
 def chart(chosen: Sequence[Slope], styles: Sequence[Look], size: Size = SIZE, title: str = "") -> Specification:
