@@ -11,9 +11,8 @@ from typing import Any
 from outcross import own_parts
 from outcross.errors import BadInput
 from outcross.ledger import Ledger, results
-from outcross.recipe import nearest
 from outcross.runtime import Where
-from outcross.verbs.asking import check_not_empty, check_workers
+from outcross.verbs.asking import check_not_empty, check_workers, settings_apart
 from outcross.verbs.mix.asked import MixRecipe, read_asked
 from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.mix.result import Mix
@@ -71,12 +70,7 @@ def mix(spec: Any = None, **keywords: Any) -> Mix:
     >>> mixed.manifest["realised"]["human_share"], mixed.frame()["_source"].head(4).to_list()
     (0.3, ['gpt', 'human', 'gpt', 'gpt'])
     """
-    settings = {name: value for name, value in keywords.items() if name in SETTINGS}
-    asked = {name: value for name, value in keywords.items() if name not in SETTINGS}
-    known = [*inspect.signature(MixQuestion).parameters, *SETTINGS]
-    for word in asked:
-        if word not in known:
-            raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+    settings, asked = settings_apart(keywords, SETTINGS, MixQuestion)
     if settings and spec is not None and not isinstance(spec, Mapping):
         raise BadInput(f"the mix file {spec} and the keyword {next(iter(settings))}= both describe the mix; give only one of them")
     if spec is None and not settings:
