@@ -21,9 +21,10 @@ from outcross.cli import app
 from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.collapse.growth import GROWTH, growth_law
 from outcross.detectors import DETECTORS
-from outcross.experiment import Experiment, Growth
+from outcross.experiment import Experiment
 from outcross.experiment.bounds import side_of
 from outcross.experiment.file import builtin
+from outcross.experiment.rows import Growth
 from outcross.experiment.teachers import Teacher
 from outcross.filters import FILTERS
 from outcross.laws import LAWS, law
