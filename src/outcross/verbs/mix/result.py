@@ -19,6 +19,7 @@ from outcross.verbs.mix.canonical import update
 from outcross.verbs.mix.manifest import realised
 from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import in_percent
 
 if TYPE_CHECKING:
     import polars
@@ -131,7 +132,7 @@ class Mix(Result):
         if self.is_plan:
             return f"Mix, planned: {self.plan.plain()['rows']:,} rows"
         manifest = self.manifest
-        parts = ", ".join(f"{100 * facts['share']:.4g} % {author}" for author, facts in manifest.get("origins", {}).items())
+        parts = ", ".join(f"{in_percent(facts['share'], 4)} {author}" for author, facts in manifest.get("origins", {}).items())
         return f"Mix of {manifest['rows']:,} rows ({parts}), {'not written' if self.folder is None else f'in {self.folder}'}"
 
     def lines(self, width: int = WIDTH) -> list[str]:
