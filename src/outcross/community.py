@@ -136,7 +136,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Commun
         for line, rows in zip(lines, experiment.dealt_rows(g).values(), strict=True):
             own = TeacherSteps.of(do, line.name)
             inventory = Inventory(g, len(line.pool.human), line.rows, left(human, spent))
-            plan = _plan(line, inventory)
+            plan = _plan(line.experiment, line.name, inventory)
             training = own(mix, plan, line.pool.newest_only(plan.reach), unspent(human, spent))
             line.start = start_of(own, line.task, line.start, line.model, line.human)
             line.model = own(train, line.task, training, line.start, human)
@@ -219,11 +219,7 @@ def _lines(do: Steps, experiment: Experiment, human: Made[Human]) -> list[Teache
     for g in range(experiment.generations):
         for name in experiment.teachers:
             inventory = Inventory(g, len(pools[name]), totals[name], fresh)
-            plan = experiment.plan(inventory)
-            try:
-                plan.check(inventory, kind(experiment.policy))
-            except BadInput as error:
-                raise BadInput(f"teachers.{name}: {error}") from None
+            plan = _plan(experiment, name, inventory)
             fresh = None if fresh is None else fresh - plan.fresh_rows
             known = reaches[name]
             reaches[name] = None if known is None or plan.reach is None else max(known, plan.reach)  # type: ignore[assignment]
@@ -292,12 +288,13 @@ def _human_of(experiment: Experiment, name: str, human: Made[Human], pool: Pool)
     return human if whole else Made(f"{human.digest} of {name} {pool.digest} {shares[place]:.9g}", human.size, own)
 
 
-def _plan(line: TeacherLine, inventory: Inventory) -> Plan:
-    plan = line.experiment.plan(inventory)
+def _plan(experiment: Experiment, teacher: str, inventory: Inventory) -> Plan:
+    """The plan of a teacher's training set. Raises BadInput, with the teacher's name, if it requests more records than there are."""
+    plan = experiment.plan(inventory)
     try:
-        plan.check(inventory, kind(line.experiment.policy))
+        plan.check(inventory, kind(experiment.policy))
     except BadInput as error:
-        raise BadInput(f"teachers.{line.name}: {error}") from None
+        raise BadInput(f"teachers.{teacher}: {error}") from None
     return plan
 
 

@@ -31,8 +31,8 @@ from outcross.statistics.repeats import (
     distinct_at,
     equal_pairs,
     found_in,
+    fresh_in,
     occurrences,
-    seen_again,
 )
 from outcross.statistics.variety import OfDistinctThings, OfEntropy, OfEqualPairs
 from outcross.wording import amount
@@ -388,7 +388,7 @@ def _entropy_variance(counts: np.ndarray) -> float:
 def _copied(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences | None) -> tuple[Estimate, Null]:
     _enough(synthetic.counts, reference.counts)
     count, n, estimate = found_in(synthetic, reference)
-    human, size = seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
+    human, size = fresh_in(reference, holdout)
     if human > MOST_TAKEN_OVER * size:
         raise NotApplicable(
             f"{human / size:.0%} of fresh human values also occur in the reference: the column has few distinct values"
