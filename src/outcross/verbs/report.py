@@ -137,7 +137,7 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
     """Write the page of some folders. Return it with its figures, which are not drawn yet."""
     from outcross.report import join
     from outcross.report.plots import figures
-    from outcross.verbs.audit.result import joined, stored
+    from outcross.verbs.audit.stored import joined, stored
     from outcross.verbs.detect.result import is_detection, stored_detection
     from outcross.verbs.forecast.result import is_forecast, stored_forecast
     from outcross.verbs.mix.result import is_stored

@@ -106,7 +106,7 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast |
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
     from outcross.verbs.audit.generations import is_run
-    from outcross.verbs.audit.result import stored
+    from outcross.verbs.audit.stored import stored
     from outcross.verbs.detect.result import stored_detection
     from outcross.verbs.forecast.result import stored_forecast
     from outcross.verbs.mix.finished.composition import composed, tells

@@ -13,7 +13,8 @@ from outcross.recipe import nearest
 from outcross.verbs.audit.judgement import Verdict
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 FAILS: Sequence[Verdict] = ("lost", "invented")
 WAY_OUT = "write tails, lost=5% or any=0.01"

@@ -12,7 +12,8 @@ from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.measures import Page
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 NAMED = 3
 """Maximum number of losses that the first sentence names."""
