@@ -16,11 +16,10 @@ from outcross.files import names
 from outcross.files.names import literal, read_parquet
 from outcross.files.whole import read_text
 from outcross.ledger import Ledger, results
-from outcross.measures import measure
 from outcross.statistics.portraits import Portrait, Reliability
 from outcross.verbs.audit.check import Check, Unseen, frame_of
-from outcross.verbs.audit.gates import Gate, failing, gate_of
-from outcross.verbs.audit.judgement import NOTE, Verdict
+from outcross.verbs.audit.gates import failures, gate_of
+from outcross.verbs.audit.judgement import Verdict
 from outcross.verbs.audit.losses import Losses, as_pandas
 from outcross.verbs.audit.plan import ReadColumn
 from outcross.verbs.audit.rankings import onsets, ranking
@@ -345,7 +344,7 @@ class Audits(Result):
         for arm, audits in self.by_arm.items():
             for audit in audits:
                 name = " ".join(filter(None, (arm, audit.name)))
-                for what, why in _failures(audit, read):
+                for what, why in failures(audit, read):
                     failed.setdefault(what, []).append(f"{name} {why}")
         if failed:
             reasons = "; ".join(f"{what}: {', '.join(whys)}" for what, whys in failed.items())
@@ -353,37 +352,6 @@ class Audits(Result):
 
     def _repr_html_(self) -> str:
         return "".join(audit._repr_html_() for audit in self)
-
-
-def _failures(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[str, str]]:
-    """Yield the reasons for which an audit fails its gates, as pairs of the problem and its place."""
-    if audit.is_human:
-        return
-
-    def is_asked(aspect: str) -> bool:
-        return any(gate.what in ("any", "lost", "invented", aspect) for gate in gates)
-
-    yield from failing(audit, gates)
-    absent = [check.column for check in audit.of("lost") if check.metric == "column"]
-    if absent:
-        yield "missing columns", _some(absent)
-    if audit.unseen.columns:
-        yield "not compared in full (raise --most-columns, or name them in --allow-missing)", _some([*audit.unseen.columns])
-    if measures := [name for name in audit.unseen.measures if is_asked(measure(name).aspect)]:
-        yield "left out because the time limit was reached (raise --most-seconds)", _some(measures)
-    asked = [check for check in audit.every if is_asked(check.aspect)]
-    if not any(check.verdict in ("lost", "invented", "kept") for check in asked):
-        untold = [check for check in asked if check.verdict == "cannot_tell"] or asked
-        whys = [shortened(check.why, NOTE) for check in untold if check.why]
-        yield "no check could answer", f"({max(whys, key=whys.count) if whys else 'these aspects have no checks'})"
-
-
-def _some(words: Sequence[str], limit: int = 5) -> str:
-    """
-    >>> _some(["a", "b", "c"], 2)
-    'a b and 1 more'
-    """
-    return " ".join(map(shortened, words[:limit])) + (f" and {len(words) - limit:,} more" if len(words) > limit else "")
 
 
 def openings_of(audits: Sequence[Audit]) -> dict[str, str]:
