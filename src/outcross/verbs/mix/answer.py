@@ -14,9 +14,9 @@ from outcross.ledger import Ledger, results
 from outcross.runtime import Where
 from outcross.verbs.asking import check_not_empty, check_workers, settings_apart
 from outcross.verbs.mix.asked import MixRecipe, read_asked
+from outcross.verbs.mix.mixing import Mixing
 from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.mix.result import Mix
-from outcross.verbs.mix.work import Mixing
 
 
 def mixed(question: MixQuestion) -> Mix:
