@@ -12,8 +12,9 @@ from outcross.experiment.settings import Level, families, settings, word
 from outcross.measures import Page
 from outcross.recipe import nearest
 from outcross.report.characters import visible
-from outcross.report.charts import LABEL_HEIGHT, Look, Size, Specification, looks
+from outcross.report.charts import LABEL_HEIGHT, Look, Size, looks
 from outcross.report.curves import Measured, measured, pooled
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure, together
 from outcross.report.headline import chiefs
 from outcross.report.histograms import HISTOGRAMS, histogram_figures

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from outcross.experiment.settings import ArmFamily, families, word
+from outcross.report.axes import Axis, across, axis, vertical
 from outcross.report.characters import visible
-from outcross.report.charts import Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
+from outcross.report.charts import Look, Size, canvas, looks
 from outcross.report.crossings import CHANGES, Crossing, crossing
 from outcross.report.curves import CurvePoint, Measured
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure, table
 from outcross.report.frontier import frontier_sentences
 from outcross.report.headline import chiefs, tail_band

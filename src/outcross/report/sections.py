@@ -9,8 +9,10 @@ from typing import Any
 
 from outcross.experiment.teachers import TEACHER
 from outcross.measures import standing_for
-from outcross.report.charts import FEW_LAWS, Axis, Look, Size, axis, chart, draw
+from outcross.report.axes import Axis, axis
+from outcross.report.charts import FEW_LAWS, Look, Size, chart
 from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, standard_error
+from outcross.report.drawing import draw
 from outcross.report.figure import Figure, table
 from outcross.report.headline import words_of
 from outcross.report.numerals import number

@@ -9,7 +9,8 @@ from typing import Any
 
 from outcross.escapes import RULE, shortened
 from outcross.report.characters import cut, visible
-from outcross.report.charts import COLOURS, INK, Specification, canvas
+from outcross.report.charts import COLOURS, INK, canvas
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure, table
 from outcross.report.numerals import number, percent
 from outcross.report.shapes import HUMAN, SYNTHETIC, file_word

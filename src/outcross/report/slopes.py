@@ -12,9 +12,11 @@ import numpy as np
 from outcross.collapse import slopes
 from outcross.collapse.slopes import CHANGE, Slope
 from outcross.estimate import Estimate
+from outcross.report.axes import Axis, across, axis, vertical
 from outcross.report.characters import visible
-from outcross.report.charts import FONT_SIZE, Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
+from outcross.report.charts import FONT_SIZE, Look, Size, canvas, looks
 from outcross.report.curves import CurvePoint
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure, table
 from outcross.report.numerals import decimal, estimated, number
 from outcross.report.sections import Panel, Pen, Rows, SectionTable
