@@ -14,9 +14,10 @@ from outcross.ledger import results
 from outcross.runtime.threads import one_thread_each
 from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.baseline import since
+from outcross.verbs.audit.check import Check
 from outcross.verbs.audit.plan import ColumnPlan
 from outcross.verbs.audit.question import AuditQuestion
-from outcross.verbs.audit.result import Audit, Audits, Check
+from outcross.verbs.audit.result import Audit, Audits
 from outcross.verbs.audit.scored import Cleaned, check_clean, clean_frame, write_clean
 from outcross.verbs.audit.sentences import phrase
 from outcross.verbs.audit.sets import inputs_of, sets_of

@@ -27,8 +27,8 @@ from outcross.runtime import Where
 from outcross.runtime.threads import one_thread_each
 from outcross.statistics.false_alarms import least_sample, realised
 from outcross.statistics.prediction import area_under_the_curve
+from outcross.statistics.rates import clopper_pearson
 from outcross.statistics.two_sources import effective_size
-from outcross.statistics.verification import clopper_pearson
 from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.question import words_of
 from outcross.verbs.detect.declared import contradicted, declared_share

@@ -353,7 +353,7 @@ class Run(Result):
     @property
     def audits(self) -> Mapping[Path, Audits]:
         """The audits that are stored in the folder of the run, and in folders beside it whose names begin with its name, by their folder."""
-        from outcross.verbs.audit.result import stored
+        from outcross.verbs.audit.stored import stored
 
         if self.folder is None:
             return {}
