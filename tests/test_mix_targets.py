@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross import BadInput, audit, mix
+from outcross.laws.gaussian import best_weight
 from outcross.statistics.density_ratio import density_ratio
 from outcross.statistics.two_sources import effective_size
 from outcross.text.hashed import divergence, hashed
-from outcross.verbs.mix.weights import golden
 
 HUMAN, GPT, CLAUDE = "human", {"model": "gpt"}, {"model": "claude"}
 
@@ -476,7 +476,11 @@ def test_a_condition_of_needs_with_an_unknown_key_is_refused_and_not_passed_over
 
 
 def test_golden_weights_are_the_golden_ratio_and_only_where_human_data_are_fresh():
-    assert [round(golden(*rows), 4) for rows in ((100, 100), (100, 400), (200, 100))] == [0.618, 0.3904, 0.7321]
+    assert [round(best_weight(human / synthetic), 4) for human, synthetic in ((100, 100), (100, 400), (200, 100))] == [
+        0.618,
+        0.3904,
+        0.7321,
+    ]
     pools = [POOLS[0] | {"fresh": True}, POOLS[1]]
     frame = mix(pools=pools, rows=400, human_share=0.5, weights="golden").frame()
     of_human = frame.filter(polars.col("_origin") == "human")["_weight"].sum()
@@ -492,7 +496,8 @@ def test_golden_weights_are_the_golden_ratio_and_only_where_human_data_are_fresh
 def test_the_golden_weight_makes_the_error_of_a_mean_smallest():
     """V(w) = (w² + k(1−w)²)/(w(2−w)) of the error of human rows alone, least at w* and w* there (He, Xu & Cheng 2025)."""
     for rows in ((100, 100), (100, 400), (200, 100)):
-        k, best = rows[0] / rows[1], golden(*rows)
+        k = rows[0] / rows[1]
+        best = best_weight(k)
         error = [(w * w + k * (1 - w) ** 2) / (w * (2 - w)) for w in (best - 0.01, best, best + 0.01)]
         assert error[1] == pytest.approx(best) and error[1] < min(error[0], error[2])
 

@@ -20,13 +20,15 @@ from outcross.experiment.settings import flat_settings
 from outcross.measures import Page
 from outcross.measures.likelihood import BINS, named_bin
 from outcross.report import Law, Making, PolicyPage, ShownAnswer, ShownReading, ShownSample, Study, join, write
-from outcross.report.charts import Size, axis, chart, draw, looks
+from outcross.report.axes import axis
+from outcross.report.charts import Size, chart, looks
 from outcross.report.curves import Curve, CurvePoint, mean_over_seeds, measured
-from outcross.report.figures import Pen, page_of
+from outcross.report.drawing import draw
 from outcross.report.headline import chief, sentence, warnings
 from outcross.report.histograms import histogram
 from outcross.report.multiples import multiples
 from outcross.report.numerals import estimated, number
+from outcross.report.sections import Pen, page_of
 from outcross.verbs.run.page import study as study_of
 from outcross.verbs.run.study import from_tables
 

@@ -16,9 +16,10 @@ from outcross import audits
 from outcross.estimate import Estimate, Null, Reading
 from outcross.measures import audit_aspects, pages_of_aspect
 from outcross.measures.severity import WORKED, records_to_change, severity
+from outcross.verbs.audit.check import Check
 from outcross.verbs.audit.judgement import judge
 from outcross.verbs.audit.rankings import ranking, surely_less
-from outcross.verbs.audit.result import Audit, Check
+from outcross.verbs.audit.result import Audit
 from outcross.verbs.audit.scorecard import standing
 from outcross.verbs.audit.sentences import clause
 

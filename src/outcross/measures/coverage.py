@@ -260,7 +260,7 @@ def _apart(inside: Table, whole: Table, column: str) -> tuple[float, str] | None
         usual = int(all_counts.filter(all_counts[column] == name)["count"][0]) / all_counts["count"].sum()
         share = counts["count"][0] / counts["count"].sum()
         return (share - usual, f"{column}={name}") if share > usual else None
-    values, every = (numbers[np.isfinite(numbers)] for numbers in (inside.numbers(column), whole.numbers(column)))
+    values, every = inside.known_numbers(column), whole.known_numbers(column)
     if not values.size:
         return None
     median = float(np.median(values))

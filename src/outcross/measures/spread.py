@@ -88,7 +88,7 @@ class Spread(OfTables):
         yield from variances(evidence, rng)
         places = functools.cache(lambda n, m: permuted_ranks(QUARTILES, n, m, rng, RANGES_PERMUTED))
         for column in evidence.reference.of_kind("number"):
-            ours, theirs = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
+            ours, theirs = (side.known_numbers(column) for side in (evidence.drawn, evidence.reference))
             yield read_with_null(
                 "interquartile_range", lambda ours=ours, theirs=theirs: _range_ratio(ours, theirs, places, rng), column=column
             )

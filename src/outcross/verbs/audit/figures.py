@@ -22,7 +22,8 @@ from outcross.verbs.audit.rankings import ranking
 from outcross.verbs.audit.sentences import title, where
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 CHECKS = 20
 """Maximum number of checks in one figure, the most severe first."""

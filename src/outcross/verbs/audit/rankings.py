@@ -14,7 +14,8 @@ from outcross.measures import pages_of_aspect
 from outcross.measures.severity import Direction, most_to_change, records_to_change
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 DRAWS = 2_000
 """Number of random draws of every check from its interval."""

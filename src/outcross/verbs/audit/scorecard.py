@@ -14,7 +14,8 @@ from outcross.verbs.audit.sentences import capitalised
 from outcross.wording import amount
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 MARKS: Mapping[Verdict, str] = {"lost": "✗", "invented": "!", "cannot_tell": "?", "kept": "✓", "not_applicable": "·"}
 """The mark of each verdict, the worst first."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross.targets.handed import Handed, Series, metric_name, with_ends
-from outcross.verbs.audit.result import stored
+from outcross.verbs.audit.stored import stored
 from outcross.verbs.mix.result import Mix, stored_mix
 from outcross.verbs.reproduce.result import stored_reproduction
 from outcross.verbs.run.answer import open as open_run
@@ -15,7 +15,8 @@ from outcross.verbs.run.tracking import points_of
 from outcross.wording import amount
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Audits, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit, Audits
     from outcross.verbs.reproduce.result import Reproduction
     from outcross.verbs.run.result import Run
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from outcross.escapes import escaped, shortened
-from outcross.verbs.mix.changes import CENSUS, Changes
-from outcross.verbs.mix.composition import Composition
-from outcross.verbs.mix.costs import losses
+from outcross.verbs.mix.filtering.costs import losses
+from outcross.verbs.mix.finished.changes import CENSUS, Changes
+from outcross.verbs.mix.finished.composition import Composition
+from outcross.verbs.mix.finished.trace import Trace
 from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.mix.result import Mix
-from outcross.verbs.mix.search_screen import search_lines
-from outcross.verbs.mix.trace import Trace
-from outcross.verbs.mix.wanted import SPLITS
+from outcross.verbs.mix.search.screen import search_lines
+from outcross.verbs.mix.splits.settings import SPLITS
 from outcross.verbs.terminal import wrapped
 from outcross.wording import amount
 

@@ -10,10 +10,10 @@ import numpy as np
 from outcross.recipe import plain
 from outcross.statistics.two_sources import effective_size
 from outcross.text.hashed import divergence
-from outcross.verbs.mix.judged import Likeness, Needs, Numbers, RowGroups
+from outcross.verbs.mix.targets.judged import Likeness, Needs, Numbers, RowGroups
 
 if TYPE_CHECKING:
-    from outcross.verbs.mix.targets import Aimed
+    from outcross.verbs.mix.targets.aimed import Aimed
 
 
 def facts_of(aimed: Aimed) -> list[dict[str, Any]]:

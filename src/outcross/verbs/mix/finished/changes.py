@@ -11,7 +11,7 @@ import numpy as np
 
 from outcross.errors import BadInput
 from outcross.files.names import literal
-from outcross.verbs.mix.composition import MISSING, Composition, composed
+from outcross.verbs.mix.finished.composition import MISSING, Composition, composed
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import is_stored
 from outcross.verbs.results import WIDTH, Result
@@ -224,7 +224,7 @@ class Changes(Result):
 
     def report(self, path: str | Path) -> Path:
         """Write the changes as one HTML file that opens offline. Returns the path."""
-        from outcross.verbs.mix.page import write_changes
+        from outcross.verbs.mix.finished.page import write_changes
 
         return write_changes(self, Path(path))
 
