@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from outcross import own_parts, own_source
 from outcross.detectors import DETECTORS, Detector
+from outcross.detectors.calibrated import FEWEST
 from outcross.detectors.declared import DeclaredDetector
 from outcross.detectors.given import GivenDetector
 from outcross.detectors.records import TypedRecords
@@ -33,9 +35,10 @@ from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.question import words_of
 from outcross.verbs.detect.declared import contradicted, declared_share
 from outcross.verbs.detect.of_records import detector_of_records, record_sets
+from outcross.verbs.detect.origins import MODEL, MOST_MODELS
 from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.detect.reading import JudgedData, judged_records, judged_texts
-from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, SliceOfData, SliceOfHuman
+from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, ShareIfGenerator, SliceOfData, SliceOfHuman
 from outcross.verbs.detect.shares import RATE, Shares, checked_rate, counted, fits, posteriors, shares
 from outcross.verbs.detect.unlabelled import data_sample, least_share, records_sample
 from outcross.verbs.detect.work import ENOUGH_WORDS, LENGTHS_ALONE, SIGNS_ALONE, UNUSUAL, Calibration, calibration
@@ -236,6 +239,7 @@ def _answer(
         histogram=_histogram(calibrated, data),
         data=question.data,
         unit=unit,
+        generators=() if in_distribution is False else tuple(_generators(calibrated, data)),
         declared=None if declared is None else contradicted(declared, calibrated, data, is_flagged, question.fpr),
     )  # fmt: skip
 
@@ -359,6 +363,25 @@ def _slices(calibrated: Calibration, data: JudgedData, no_share: str = "") -> It
             own_shares, why = (None, no_share) if no_share else _tried(lambda rows=rows: shares(calibrated, data, rows))
             slices.append(SliceOfData(column, value, rows.size, own_shares, why))
         yield from unlike_the_rest(slices)
+
+
+def _generators(calibrated: Calibration, data: JudgedData) -> Iterator[ShareIfGenerator]:
+    """Yield the shares for each generator that the column `_model` of the sample of models names, in descending order of their texts.
+
+    They are what the data would say if this generator alone had written the texts of models. There are none if the sample names fewer than two
+    generators.
+    """
+    sample = calibrated.samples[1]
+    names = sample.table[MODEL].cast(str).to_list() if MODEL in sample.table.columns else []
+    counts = Counter(name for name in names if name).most_common(MOST_MODELS)
+    if len(counts) < 2:
+        return
+    for name, n in counts:
+        rows = np.flatnonzero([other == name for other in names])
+        own_shares, why = None, f"the sample has fewer than {FEWEST} independent {_unit(calibrated)} of this generator"
+        if np.unique(sample.groups[rows]).size >= FEWEST:
+            own_shares, why = _tried(lambda rows=rows: shares(calibrated, data, np.arange(len(data)), rows))
+        yield ShareIfGenerator(name, n, own_shares, why)
 
 
 def unlike_the_rest(slices: Sequence[SliceOfData]) -> Iterator[SliceOfData]:
