@@ -91,6 +91,18 @@ def test_parity_leaves_out_rows_without_a_value_and_all_else_goes_on_as_usual():
     assert counted(part.frame(), "race") == {"b": 50, "a": 30, None: 20}
 
 
+def test_the_usual_share_is_that_of_the_mix_without_the_target_and_not_that_of_all_rows():
+    """Half of 100 human and a tenth of 400 model rows are women: a mix with 40 % human rows has .4 · .5 + .6 · .1 = .26 of them, all rows have .18."""
+    pools = [
+        {"name": name, "data": {"text": [f"{name} {row}" for row in range(rows)], "sex": ["f"] * women + ["m"] * (rows - women)}, "origin": origin}
+        for name, rows, women, origin in (("h", 100, 50, "human"), ("g", 400, 40, {"model": "g"}))
+    ]  # fmt: skip
+    asked = {"pools": pools, "rows": 100, "human_share": 0.4}
+    (target,) = mix(asked | {"targets": [{"column": "sex", "shares": {"f": 0.5, "m": 0.5}}]}).manifest["targets"]
+    assert [target["values"][sex]["usual"] for sex in "fm"] == pytest.approx([0.26, 0.74])
+    assert counted(mix(asked | {"groups": ["sex"]}).frame(), "sex") == {"f": 26, "m": 74}
+
+
 def test_a_mix_without_a_budget_is_as_large_as_the_targets_allow():
     mixed = mix(pools=POOLS, human_share=0.3, targets=[{"column": "sex", "parity": True}])
     for rows in (mixed.plan.total, mixed.plan.total + 9):

@@ -373,12 +373,20 @@ def test_several_seeds_keep_every_number(tmp_path):
 def test_a_closed_form_is_compared_point_by_point(gaussian_study, tmp_path):
     words = " ".join(page_of_study(gaussian_study, tmp_path).words)
     inside = sum(
-        abs(reading.value - slope * reading.generation) <= 2 * 0.04 / 3.92
+        abs(reading.value - slope * reading.generation) <= 0.02
         for arm, slope in (("replace", -0.011),)
         for reading in gaussian_study.readings
         if reading.arm == arm
     )
     assert f"in the grey band: {inside} of 31 (replace)" in words
+
+
+def test_means_over_three_seeds_are_compared_with_a_closed_form_by_students_interval(tmp_path):
+    """Seeds 1, 2 and 3 with a closed form of 4: the mean is 2 and half of its interval 4.303 / √3, so that it is 0.8 half widths away."""
+    readings = [reading("replace", g, "log_variance", float(seed), n=10, seed=seed) for seed in (1, 2, 3) for g in (0, 1)]
+    laws = [{"arm": "replace", "measure": "log_variance", "generation": g, "value": 4.0} for g in (0, 1)]
+    page = page_of_study(study_of_tables("seeds", readings, METRICS, laws=laws), tmp_path)
+    assert "-0.8" in [cell.strip() for cell in page.cells] and "in the grey band: 2 of 2 (replace)" in " ".join(page.words)
 
 
 def test_joined_studies_keep_their_arms_apart(text_study, gaussian_study, tmp_path):

@@ -8,11 +8,13 @@ import pytest
 from scipy.stats import t as student
 
 from outcross.cli import main
+from outcross.estimate import Estimate, share
 from outcross.report import ShownReading, Study, write
 from outcross.report.charts import BASELINE, COLOURS, INK
 from outcross.report.curves import CurvePoint, mean_over_seeds, measured, pooled
 from outcross.report.response import responses
 from outcross.report.templates import resource
+from outcross.verbs.run.progress import _short
 
 SWEEP = """
 name: rows
@@ -97,6 +99,11 @@ def test_a_run_of_quick_arms_ends_with_one_row_an_arm_and_the_response(tmp_path,
     ]  # fmt: skip
     assert all("±" in line for line in rows.splitlines()[1:-1])
     assert [line.split()[0] for line in response.splitlines()[:3]] == ["10", "20", "50"]
+
+
+def test_no_end_of_an_interval_lies_outside_of_what_a_row_says():
+    """None of 50 chains: the interval is [0, .071], and ±.036, half of its width, would leave its upper half out."""
+    assert _short(share(0, 50)) == "0.000 ±0.071" and _short(Estimate(1.0, 0.9, 1.1, "chains", 9)) == "1.000 ±0.100"
 
 
 def test_the_page_draws_means_and_bands_and_keeps_single_seeds_in_details(run):

@@ -50,7 +50,7 @@ trained on the data predict; quality: how close single records are to human reco
 decoding: how much the way of sampling loses."""
 
 MarginKind = Literal["ratio", "difference"]
-Change = Literal["mass", "variance", "scale", "association"]
+Change = Literal["mass", "excess", "variance", "scale", "association"]
 
 ASPECTS: Mapping[str, str] = {
     "spread": "Have the numbers moved, or do they vary less?",

@@ -14,7 +14,8 @@ from outcross.estimate import Estimate, Null, Reading
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
-from outcross.statistics.floors import SMALLEST, fewer
+from outcross.statistics.beyond import fewer
+from outcross.statistics.floors import LEVEL, SMALLEST
 from outcross.statistics.holm import holm
 from outcross.statistics.rates import exact_ends
 from outcross.statistics.ratios import ratio_of_shares
@@ -23,8 +24,6 @@ FEWEST = 20
 """Minimum number of values of a column per side for a sketch."""
 TOGETHER = 100
 """Number of columns of numbers that are sorted at a time, which limits the memory."""
-LEVEL = 0.05
-"""Largest adjusted p-value at which a sketch is reported in addition to the worst one."""
 
 
 @recipe
@@ -128,7 +127,8 @@ class PartCounts:
         (low, high), (human_low, human_high) = exact_ends(count, n, error), exact_ends(human, m, error)
         value = count / n * m / human
         estimate = Estimate(value, low / human_high, high / max(human_low, 1e-12), "exact shares, Bonferroni", n)
-        null = Null(typical=1.0, floor=fewer(count, n, human, m).floor, p=p, method="Fisher's exact test, Holm")
+        floor = fewer(count, n, human, m, LEVEL / self.n.size).floor  # one set in twenty reaches it in at least one part
+        null = Null(typical=1.0, floor=floor, p=p, method="Fisher's exact test, Holm")
         note = f"from {self.n.size:,} sketches of {columns:,} columns that are not examined in full"
         return Reading("sketch", estimate, null, self.names[i], self.columns[i], note=note, about=human / m)
 

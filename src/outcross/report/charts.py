@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from outcross.escapes import shortened
 from outcross.report.axes import Axis, vertical
 from outcross.report.characters import visible
-from outcross.report.curves import Curve, CurvePoint, standard_error
+from outcross.report.curves import Curve, CurvePoint, half_width
 from outcross.report.drawing import Specification
 from outcross.report.headline import is_baseline
 from outcross.report.numerals import number, percent
@@ -276,7 +276,7 @@ def _floor_row(point: CurvePoint, generation: float, axis: Axis) -> Specificatio
 
 
 def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]], axis: Axis) -> list[Specification]:
-    """Closed forms as dark dotted lines, each with a band of two standard errors of the measured curve."""
+    """Closed forms as dark dotted lines, each with a band of half the width of the measured intervals on either side."""
     rows = [_law_row(curve, generation, value, axis) for curve in curves for generation, value in laws.get(curve.arm, {}).items()]
     banded = [row for row in rows if "low" in row]
     if not rows:
@@ -292,12 +292,12 @@ def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]]
 
 
 def _law_row(curve: Curve, generation: int, value: float, axis: Axis) -> Specification:
-    """A value of a closed form. If the measured value has an interval, with a band of two of its standard errors."""
+    """A value of a closed form. If the measured value has an interval, with a band of half the width of that interval on either side."""
     point = curve.at(generation)
     row = {"generation": generation, "arm": visible(curve.arm), "segment": "0", "value": axis.hold(value)}
-    if (error := standard_error(point) if point else None) is None:
+    if (half := half_width(point) if point else None) is None:
         return row
-    return row | {"low": axis.hold(value - 2 * error), "high": axis.hold(value + 2 * error)}
+    return row | {"low": axis.hold(value - half), "high": axis.hold(value + half)}
 
 
 def _law_ends(laws: Mapping[str, Mapping[int, float]], names: Mapping[str, str], axis: Axis, size: Size) -> list[tuple[float, str]]:

@@ -11,7 +11,7 @@ from outcross.experiment.teachers import TEACHER
 from outcross.measures import standing_for
 from outcross.report.axes import Axis, axis
 from outcross.report.charts import FEW_LAWS, Look, Size, chart
-from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, standard_error
+from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, half_width
 from outcross.report.drawing import draw
 from outcross.report.figure import Figure, table
 from outcross.report.headline import words_of
@@ -84,8 +84,8 @@ class Section:
 
 
 EXPLAINED = (
-    "Dotted: the closed form. Grey: the closed form plus and minus two standard errors of the measured value. If the closed form holds, about "
-    "95 % of the values lie in the grey band. Each generation inherits the error of the one before it, so several values in a row outside the band are "
+    "Dotted: the closed form. Grey: the closed form plus and minus half the width of the measured value's 95 % interval. If the closed form "
+    "holds, about 95 % of the values lie in the grey band: they are less than one half width away. Each generation inherits the error of the one before it, so several values in a row outside the band are "
     "weaker evidence against the formula than the same number of independent values."
 )
 
@@ -378,7 +378,7 @@ def table_of(study: Study, measure: str, every: int) -> SectionTable:
     return _without_empty(SectionTable(_COLUMNS, _merged(groups), every))
 
 
-_COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "standard errors away", "method", "n", "note")
+_COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "half widths away", "method", "n", "note")
 _KEPT = {"generation", "value", "low", "high", "method", "n"}
 
 
@@ -425,8 +425,8 @@ def _agreements(curve: Measured, laws: Laws) -> str:
 
 
 def _agreement(line: Curve, law: Mapping[int, float]) -> str:
-    tested = [(point, error) for point in line.known if point.generation in law and (error := standard_error(point))]
-    inside = sum(abs((point.value or 0.0) - law[point.generation]) <= 2 * error for point, error in tested)
+    tested = [(point, half) for point in line.known if point.generation in law and (half := half_width(point))]
+    inside = sum(abs((point.value or 0.0) - law[point.generation]) <= half for point, half in tested)
     return f"{inside} of {len(tested)}" if tested else ""
 
 
@@ -501,10 +501,10 @@ def interval_cells(point: CurvePoint) -> tuple[str, str, str]:
 def _away(point: CurvePoint, law: float | None) -> tuple[str, str]:
     if law is None:
         return "", ""
-    error = standard_error(point)
-    if error is None or point.value is None:
+    half = half_width(point)
+    if half is None or point.value is None:
         return number(law), ""
-    return number(law), f"{round((point.value - law) / error, 1) + 0.0:+.1f}"  # never -0.0, since its sign depends on the last bit
+    return number(law), f"{round((point.value - law) / half, 1) + 0.0:+.1f}"  # never -0.0, since its sign depends on the last bit
 
 
 def _count(n: int | None) -> str:

@@ -268,21 +268,17 @@ def _diagonal(across: str, upward: str, values: Sequence[float], encoding: Speci
     }
 
 
-ShownRegion = tuple[str, int, int, float, float]
-"""A region of the data: its rule, its numbers of human and synthetic records, and their shares of all records."""
+ShownRegion = tuple[str, float, float]
+"""A region of the data: its rule, its human and its synthetic share."""
 
 
 def regions_figure(regions: Sequence[ShownRegion]) -> Figure:
     """A figure of regions of the data, with the share of each side in each region."""
     data = table(
-        [
-            (rule, side, records, share)
-            for rule, *both in regions
-            for side, records, share in zip(("human", "synthetic"), both[:2], both[2:], strict=True)
-        ],
-        {"value": str, "side": str, "records": int, "share": float},
+        [(rule, side, share) for rule, *shares in regions for side, share in zip(("human", "synthetic"), shares, strict=True)],
+        {"value": str, "side": str, "share": float},
     )
-    caption = "The share of the records of each side in the region: human, then synthetic. The mark is human, the filled area is synthetic, and the shaded area between them is a loss."
+    caption = "The share of the records of each side in the region: human, then synthetic. The human share is counted; the synthetic share is its part that is left, measured on the third of the records that did not propose the region, as a count of all records would exaggerate the loss. The mark is human, the filled area is synthetic, and the shaded area between them is a loss."
     return Figure("regions", "Regions of the data that are lost", _spoken(_regions_drawn(regions), caption), data, caption)
 
 
@@ -337,7 +333,7 @@ def _regions_laid_out(regions: Sequence[ShownRegion]) -> tuple[list[dict[str, An
     words: list[dict[str, Any]] = []
     bars: list[dict[str, Any]] = []
     y = 0.0
-    for rule, _, _, human, synthetic in regions:
+    for rule, human, synthetic in regions:
         for line in textwrap.wrap(visible(rule), RULE_LINE, break_on_hyphens=False)[:RULE_LINES]:
             y += 13
             words.append({"y": y, "words": line})

@@ -111,7 +111,7 @@ def _reproduction(folder: Path, reproduction: Reproduction) -> tuple[Handed, str
         points[Series(claim.id, str(said), settings)] = [(0, numbers)]
     described = f"{reproduction.short}, made with Outcross."
     absent = len(reproduction.entries) - len(points)
-    note = f"{absent} claims were not compared and have no run in a tracker; the verdicts say why" if absent else ""
+    note = f"{absent} claims were not compared and have no numbers; the verdicts say why" if absent else ""
     return Handed(
         "reproduction", folder.resolve().name, {"verdicts": reproduction.frame()}, points, reproduction.report, described
     ), note
@@ -120,7 +120,7 @@ def _reproduction(folder: Path, reproduction: Reproduction) -> tuple[Handed, str
 def _absent(count: int, what: str, where: str) -> str:
     """A note that some numbers are missing, and where their reasons are."""
     return (
-        f"{count:,} {what}{'s do' if count != 1 else ' does'} not apply and {'have' if count != 1 else 'has'} no number in a tracker; {where} why"
+        f"{count:,} {what}{'s do' if count != 1 else ' does'} not apply and {'have' if count != 1 else 'has'} no number; {where} why"
         if count
         else ""
     )

@@ -129,7 +129,7 @@ def _of_target(target: Mapping[str, Any], unit: str) -> Iterator[str]:
     values, rules, realised = target.get("values"), target.get("rules"), target.get("realised")
     for value, facts in list(values.items())[:MOST] if isinstance(values, dict) else ():
         if isinstance(facts, dict):
-            yield f"{shortened(str(value), NAME)} {_number(facts.get('realised'))} (usual {_number(facts.get('usual'))}, {_number(facts.get('available'))} {unit} there)"
+            yield f"{shortened(str(value), NAME)} {_number(facts.get('realised'))} (without targets {_number(facts.get('usual'))}, {_number(facts.get('available'))} {unit} there)"
     if isinstance(realised, dict):
         available = target.get("available")
         usual = _number(available.get("mean")) if isinstance(available, dict) else "–"
@@ -140,7 +140,7 @@ def _of_target(target: Mapping[str, Any], unit: str) -> Iterator[str]:
         yield f"divergence from the target {_number(apart.get('realised'))} nats per n-gram (random selection of the same size {_number(apart.get('random'))}, all rows {_number(apart.get('available'))})"
     for facts in rules[:MOST] if isinstance(rules, list) else ():
         if isinstance(facts, dict):
-            yield f"{shortened(str(facts.get('rule')), 60)} {_number(facts.get(unit))} {unit} (usual {_number(facts.get('usual'))}, lacking {_number(facts.get('lacking'))})"
+            yield f"{shortened(str(facts.get('rule')), 60)} {_number(facts.get(unit))} {unit} (without targets {_number(facts.get('usual'))}, lacking {_number(facts.get('lacking'))})"
     yield from map(str, target.get("notes") or ())
 
 

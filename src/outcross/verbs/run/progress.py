@@ -216,6 +216,7 @@ def _mean(of_seeds: list[Estimate | None]) -> Estimate | None:
 
 
 def _short(estimate: Estimate | None) -> str:
+    """Return a value with ± the distance to the farther end of its interval, which therefore lies within the two numbers that this names."""
     if estimate is None:
         return "–"
     digits = 0 if abs(estimate.value) >= 1000 else 1 if abs(estimate.value) >= 100 else 3
@@ -224,5 +225,5 @@ def _short(estimate: Estimate | None) -> str:
         low, high = estimate.interval
     except NotApplicable:
         return value
-    half = (high - low) / 2
-    return value if half <= rounding(estimate.value) else f"{value} ±{half:,.{digits}f}"
+    reach = max(high - estimate.value, estimate.value - low)
+    return value if reach <= rounding(estimate.value) else f"{value} ±{reach:,.{digits}f}"
