@@ -157,7 +157,7 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
         if there := [folder for folder in folders if is_there(folder)]:
             if len(folders) != 1:
                 raise BadInput(f"{there[0]} holds a {noun}, which shares no page with other results; give it alone")
-            result = read(folders[0])
+            result: Any = read(folders[0])
             return Report(result.report(page)), result.figures() if question.figures is not None else ()
     if not audits:
         runs = [open_run(folder) for folder in folders]

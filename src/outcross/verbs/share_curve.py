@@ -16,6 +16,7 @@ from outcross.estimate import Estimate, rounded
 from outcross.measures import Evidence
 from outcross.measures.groups import is_group, named, subsets
 from outcross.recipe import nearest
+from outcross.runtime.threads import one_thread_each
 from outcross.statistics.prediction import LEARNERS, EncodedRecords, PredictionTask, task
 from outcross.statistics.share_curves import ShareData, ShareDesign, SharePoint, designs
 from outcross.verbs.results import WIDTH, Result
@@ -123,6 +124,7 @@ def _cells(value: Any, is_estimate: bool) -> Iterator[tuple[str, Any]]:
         yield end, None if value is None else getattr(value, name)
 
 
+@one_thread_each()
 def share_curve(
     data: Any,
     *,

@@ -11,6 +11,7 @@ from typing import Any
 
 from outcross.errors import BadInput
 from outcross.ledger import results
+from outcross.runtime.threads import one_thread_each
 from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.baseline import since
 from outcross.verbs.audit.check import Check
@@ -48,6 +49,7 @@ def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
     return result[0]
 
 
+@one_thread_each()
 def answered(question: AuditQuestion, watching: Callable[[int], Any] = lambda sets: Silence()) -> Audits:
     """Return what each of several sets has lost, compared with one human reference. Each process reads the reference once.
 

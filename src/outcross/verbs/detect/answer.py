@@ -24,6 +24,7 @@ from outcross.files.plain_yaml import read as read_yaml
 from outcross.ledger import results
 from outcross.recipe import kind, name_in_records, plain, read
 from outcross.runtime import Where
+from outcross.runtime.threads import one_thread_each
 from outcross.statistics.false_alarms import least_sample, realised
 from outcross.statistics.prediction import area_under_the_curve
 from outcross.statistics.rates import clopper_pearson
@@ -56,6 +57,7 @@ CHANCE = 1e-4
 """A warning about texts of another language appears if their number has a smaller probability than this among texts of the samples' kind."""
 
 
+@one_thread_each()
 def detected(question: DetectQuestion) -> Detection:
     """Calibrate on the samples, read the data, and estimate the share of each author. Raises BadInput if data cannot be read or are too small."""
     _check(question)

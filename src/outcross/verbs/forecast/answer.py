@@ -14,6 +14,7 @@ from outcross.experiment.file import builtin, given_settings
 from outcross.files.names import kind_at
 from outcross.ledger import results
 from outcross.recipe import nearest
+from outcross.runtime.threads import one_thread_each
 from outcross.verbs.asking import asks
 from outcross.verbs.forecast.arms import together
 from outcross.verbs.forecast.budgets import budgets_of, words_of
@@ -33,6 +34,7 @@ SHARES = "0:0.5:0.1"
 """Default of the human shares that may be tried."""
 
 
+@one_thread_each()
 def forecasted(question: ForecastQuestion, watch: Watch = lambda line: None) -> Forecast | ForecastPlan:
     """Forecast the readings of runs over the coming generations.
 

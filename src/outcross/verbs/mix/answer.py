@@ -12,6 +12,7 @@ from outcross import own_parts
 from outcross.errors import BadInput
 from outcross.ledger import Ledger, results
 from outcross.runtime import Where
+from outcross.runtime.threads import one_thread_each
 from outcross.verbs.asking import check_not_empty, check_workers, settings_apart
 from outcross.verbs.mix.asked import MixRecipe, read_asked
 from outcross.verbs.mix.mixing import Mixing
@@ -19,6 +20,7 @@ from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.mix.result import Mix
 
 
+@one_thread_each()
 def mixed(question: MixQuestion) -> Mix:
     """Return the requested mix. If the question names a folder the mix is written; otherwise its rows are drawn on first use.
 
