@@ -158,11 +158,12 @@ def correlation_ratio(counts: np.ndarray) -> np.ndarray:
     return np.where(whole > 0, np.sqrt(np.maximum(0.0, 1 - within * (n - 1) / np.maximum(1, n - k))), 0.0)
 
 
-def cramer(counts: np.ndarray) -> np.ndarray:
+def cramer(counts: np.ndarray, categories: tuple[np.ndarray, np.ndarray] | None = None) -> np.ndarray:
     """Return the bias-corrected Cramér's V, Ṽ of Bergsma (J. Korean Stat. Soc. 42:323, 2013), in [0, 1]. It is 0 if one column is constant.
 
-    The categories of a column are those that occur in the table. Two sets are compared on the categories of one of them (`on_human_categories`),
-    because otherwise a category that vanished would change the scale.
+    `categories` are the numbers of categories of the first and of the second column, (…) each. If they are not given, they are those that occur in
+    the table. Two sets are compared on the categories of one of them (`on_human_categories`), because otherwise a category that vanished would change
+    the scale.
 
     >>> print(f"{float(cramer(np.array([[30, 10], [10, 30]]))):.6f}")
     0.490290
@@ -172,7 +173,7 @@ def cramer(counts: np.ndarray) -> np.ndarray:
     n = rows.sum(axis=-1)
     expected = rows[..., :, None] * columns[..., None, :]
     square = (counts**2 / np.where(expected > 0, expected, 1.0)).sum(axis=(-2, -1)) - 1
-    r, c = _categories(counts)
+    r, c = _categories(counts) if categories is None else categories
     fewer = np.maximum(1.0, n - 1)
     chance = (r - 1) * (c - 1) / fewer
     shape = np.minimum(*(size - 1 - (size - 1) ** 2 / fewer for size in (r, c)))
