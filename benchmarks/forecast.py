@@ -351,15 +351,15 @@ def resampled(values: np.ndarray, statistic: Any, draws: int = 2000) -> list[flo
 
 
 def coverage(rows: Sequence[dict[str, Any]], step: int = -1, key: str = "inside") -> dict[str, Any]:
-    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs, and how many there are; None where there are none."""
+    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs, and how many there are; None where there are none. Specs without a case do not count."""
     specs: dict[str, list[int]] = {}
     for row in rows:
         inside = row[key][step]
         hits = inside if isinstance(inside, list) else [inside]
         specs.setdefault(row["spec"], []).extend(hits)
-    counts = np.array([[sum(hits), len(hits)] for hits in specs.values()], dtype=float)
-    if not counts[:, 1].any():
-        return {"value": None, "interval": None, "n": 0, "specs": len(counts)}
+    counts = np.array([[sum(hits), len(hits)] for hits in specs.values() if hits], dtype=float)
+    if not counts.size:
+        return {"value": None, "interval": None, "n": 0, "specs": 0}
     share = lambda some: some[:, 0].sum() / some[:, 1].sum()  # noqa: E731
     return {
         "value": round(float(share(counts)), 4),
@@ -503,7 +503,7 @@ def share_spec(
 
 
 def share_pairs() -> list[dict[str, Any]]:
-    """A row for each pair of spec and budget: the least share that was forecast from five generations of five shares, and that found by running every share to the end.
+    """A row for each pair of spec and budget: the least share that was forecast from five generations of the shares SHARES, and that found by running every share to the end.
 
     What was worked out for a spec is kept beside its runs.
     """
