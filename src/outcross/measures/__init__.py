@@ -220,6 +220,11 @@ def pages_of_runs() -> Mapping[str, Page]:
     return _pages_of_runs(tuple(MEASURES.of_users.values()))
 
 
+def readings_of_users() -> frozenset[str]:
+    """Return the readings that only the user's own measures give, which were imported in this process."""
+    return frozenset(pages_of_runs()) - frozenset(_pages_of_runs(()))
+
+
 @cache
 def _pages_of_runs(of_users: tuple[type[Measure], ...]) -> Mapping[str, Page]:
     built_in = {
@@ -253,5 +258,5 @@ def leading() -> tuple[str, ...]:
 
 __all__ = [
     "ASPECTS", "BEYOND", "MEASURES", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects", "check_readings",
-    "leading", "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "standing_for", "unread",
+    "leading", "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "readings_of_users", "standing_for", "unread",
 ]  # fmt: skip
