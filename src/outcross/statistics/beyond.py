@@ -171,7 +171,7 @@ def fewer(count: int, rows: int, reference_count: int, reference_rows: int, leve
 
     >>> null = fewer(80, 1000, 100, 1000)
     >>> print(f"{null.floor:.2f}, p = {null.p:.3f}")
-    0.80, p = 0.069
+    0.79, p = 0.069
     """
     if rows == 0 or reference_rows == 0:
         raise NotApplicable("a share of no records")
