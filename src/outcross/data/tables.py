@@ -36,6 +36,16 @@ BYTES = 1 << 30
 
 
 @dataclass(frozen=True, eq=False)
+class Coded:
+    """The strings of a column as numbers."""
+
+    names: tuple[str, ...]
+    """The different strings, in ascending order. Some of them may occur in no record."""
+    codes: np.ndarray
+    """The index of the name of each record, -1 if it is missing, (rows,) of integers."""
+
+
+@dataclass(frozen=True, eq=False)
 class Table:
     """Records with one kind for each column. `frame` contains all records if there are at most 200,000, otherwise a uniform sample of that size.
 
@@ -67,6 +77,9 @@ class Table:
     """The user's statements about columns."""
     facts: tuple[str, ...] = ()
     """Notes on the file itself."""
+    _parent: tuple[Table, np.ndarray | slice] | None = field(init=False, default=None, repr=False)
+    """The table that the rows were taken from, and their numbers there. None if the table was made in another way."""
+    _coded: dict[str, Coded] = field(init=False, default_factory=dict, repr=False)
 
     @property
     def is_whole(self) -> bool:
@@ -96,6 +109,29 @@ class Table:
         numbers = self.numbers(column)
         return numbers[np.isfinite(numbers)]
 
+    def coded(self, column: str) -> Coded:
+        """Return the strings of a column of categories or text in `frame` as numbers. It is read once for all tables that are taken from one table."""
+        if column not in self._coded:
+            if self._parent is None:
+                self._coded[column] = _coded(self.frame[column])
+            else:
+                parent, rows = self._parent
+                whole = parent.coded(column)
+                self._coded[column] = Coded(whole.names, whole.codes[rows])
+        return self._coded[column]
+
+    def counts(self, column: str) -> dict[str, int]:
+        """Return the number of records in `frame` with each category of a column, the commonest first, equally common ones in ascending order."""
+        coded = self.coded(column)
+        counts = np.bincount(coded.codes + 1, minlength=len(coded.names) + 1)[1:]
+        order = np.argsort(-counts, kind="stable")
+        return {coded.names[i]: count for i, count in zip(order.tolist(), counts[order].tolist(), strict=True) if count}
+
+    def places_of(self, column: str, names: Sequence[str]) -> np.ndarray:
+        """Return the index in `names` of the category of each record in `frame`, (rows in frame,); -1 if it is missing or not in `names`."""
+        coded, index = self.coded(column), {name: place for place, name in enumerate(names)}
+        return np.array([*(index.get(name, -1) for name in coded.names), -1], dtype=np.int64)[coded.codes]
+
     def of_kind(self, *kinds: Kind) -> list[str]:
         """Return the columns of these kinds, in order."""
         return [column for column, kind in self.kinds.items() if kind in kinds]
@@ -108,14 +144,18 @@ class Table:
         """Return a table with these rows of `frame`, by number. A row may be taken more than once."""
         rows = np.asarray(rows, dtype=np.int64)
         records = self.records[rows]
-        return replace(
+        taken = replace(
             self, rows=rows.size, frame=self.frame[rows], records=records, places=self.places[rows], _read=_slices(records)
         )
+        object.__setattr__(taken, "_parent", (self, rows))
+        return taken
 
     def select(self, columns: Sequence[str]) -> Table:
         """Return the same rows with only these columns to compare."""
         wanted = self._known(columns)
-        return replace(self, kinds={column: self.kinds[column] for column in wanted}, frame=self.frame.select(wanted))
+        selected = replace(self, kinds={column: self.kinds[column] for column in wanted}, frame=self.frame.select(wanted))
+        object.__setattr__(selected, "_parent", (self, slice(None)))
+        return selected
 
     def _known(self, columns: Sequence[str] | Mapping[str, Kind]) -> list[str]:
         for column in columns:
@@ -386,6 +426,14 @@ def _widths(frame: polars.DataFrame) -> dict[str, int]:
     import polars as pl
 
     return {column: dtype.shape[0] for column, dtype in frame.schema.items() if isinstance(dtype, pl.Array)}
+
+
+def _coded(values: polars.Series) -> Coded:
+    import polars as pl
+
+    names = values.drop_nulls().unique().sort()
+    codes = values.cast(pl.Enum(names)).to_physical().cast(pl.Int32).fill_null(-1)
+    return Coded(tuple(names.to_list()), codes.to_numpy())
 
 
 def _slices(records: polars.DataFrame) -> Callable[[Sequence[str] | None], Iterator[polars.DataFrame]]:

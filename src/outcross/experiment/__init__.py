@@ -96,7 +96,8 @@ class Experiment:
         else:
             self._complete("training", schedule_of(self))
         self._complete("metrics", listed(self.metrics, self._default_metrics))
-        check_teachers(self) if self.teachers else check_parts(self)
+        check = check_teachers if self.teachers else check_parts
+        check(self)
         return self
 
     def _complete(self, name: str, value: Any) -> None:

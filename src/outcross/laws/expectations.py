@@ -213,7 +213,7 @@ def _of_regression(loop: KnownLoop) -> np.ndarray | None:
     if loop.policy_kind == "replace":
         return regression.coefficient_error_replace(loop.n, loop.generations, dimensions=loop.dimensions, noise=noises)
     if loop.policy_kind == "accumulate" and is_same and loop.temperature == 1.0 and not loop.noise_is_fitted:
-        return regression.coefficient_error_accumulate(loop.n, loop.generations, dimensions=loop.dimensions, noise=noises[0])
+        return regression.coefficient_error_accumulate(loop.size, loop.generations, dimensions=loop.dimensions, noise=noises[0])
     return None
 
 

@@ -186,8 +186,7 @@ def _of_categories(column: str, drawn: Table, reference: Table):
     values = drawn.frame[column].drop_nulls()
     if min(len(human), len(values)) < FEWEST:
         return
-    commonest = human.value_counts().sort(["count", column], descending=[True, False])
-    category, of_human = commonest[column][0], int(commonest["count"][0])
+    category, of_human = next(iter(reference.counts(column).items()))
     count = int((values == category).sum())
     yield [column], f"in {category}", [count], [len(values)], [of_human], [len(human)]
     if of_human < len(human):

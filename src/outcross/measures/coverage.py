@@ -250,15 +250,11 @@ def described(inside: Table, whole: Table, columns: int = 2) -> str:
 def _apart(inside: Table, whole: Table, column: str) -> tuple[float, str] | None:
     """Return how much some records differ from all records in a column, in [0, 1], and a description of their values. None if they do not differ."""
     if whole.kinds[column] == "category":
-        counts, all_counts = (
-            side.frame[column].drop_nulls().value_counts().sort("count", column, descending=[True, False])
-            for side in (inside, whole)
-        )
-        if not counts.height:
+        counts, all_counts = inside.counts(column), whole.counts(column)
+        if not counts:
             return None
-        name = counts[column][0]
-        usual = int(all_counts.filter(all_counts[column] == name)["count"][0]) / all_counts["count"].sum()
-        share = counts["count"][0] / counts["count"].sum()
+        name = next(iter(counts))
+        usual, share = (of_side[name] / sum(of_side.values()) for of_side in (all_counts, counts))
         return (share - usual, f"{column}={name}") if share > usual else None
     values, every = inside.known_numbers(column), whole.known_numbers(column)
     if not values.size:

@@ -341,7 +341,7 @@ def spectrum(points: np.ndarray) -> Spectrum:
 
 
 def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Generator) -> _Compared:
-    tallies = [_tally(side, column) for side in (synthetic, reference)]
+    tallies = [side.counts(column) for side in (synthetic, reference)]
     counts = np.array(
         [[tally.get(name, 0) for name in sorted(tallies[0].keys() | tallies[1].keys())] for tally in tallies], dtype=np.int64
     )
@@ -359,18 +359,21 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     return _Compared(*ratio, OfEntropy(tuple((counts[0] / n[0]).tolist())), math.exp(entropies[1]), math.exp(entropies[0]))
 
 
-def _tally(table: Table, column: str) -> dict[str, int]:
-    """Return the number of records of each category."""
-    names, counts = table.frame[column].drop_nulls().value_counts(name="_count").get_columns()
-    return dict(zip(names.to_list(), counts.to_list(), strict=True))
-
-
 def corrected_entropy(counts: np.ndarray) -> np.ndarray:
     """Return −Σ p ln p in nats of counts (…, categories), plus the correction (categories seen − 1) / 2n (Miller 1955; Madow 1948)."""
+    n = counts.sum(axis=-1)
+    return np.log(n) - _times_logarithm(counts).sum(axis=-1) / n + ((counts > 0).sum(axis=-1) - 1) / (2 * n)
+
+
+def _times_logarithm(counts: np.ndarray) -> np.ndarray:
+    """Return k ln k of each count k. The logarithm of each number is computed once if there are more counts than numbers."""
     from scipy.special import xlogy
 
-    n = counts.sum(axis=-1)
-    return np.log(n) - xlogy(counts, counts).sum(axis=-1) / n + ((counts > 0).sum(axis=-1) - 1) / (2 * n)
+    largest = int(counts.max(initial=0))
+    if counts.size <= largest:
+        return xlogy(counts, counts)
+    every = np.arange(largest + 1)
+    return xlogy(every, every)[counts]
 
 
 def _entropy_variance(counts: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from outcross.experiment.teachers import TEACHER
 from outcross.measures import standing_for
 from outcross.report.axes import Axis, axis
 from outcross.report.charts import FEW_LAWS, Look, Size, chart
-from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, half_width
+from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, cut, half_width
 from outcross.report.drawing import draw
 from outcross.report.figure import Figure, table
 from outcross.report.headline import words_of
@@ -389,16 +389,7 @@ def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[
     points += [
         CurvePoint(generation, value) for closed_forms in laws for arm in closed_forms.values() for generation, value in arm.items()
     ]
-    points = [within(point, page) for point in points]
     return axis(points, is_log=page.log, is_fraction=page.unit == "fraction")
-
-
-def within(point: CurvePoint, page: Page | None) -> CurvePoint:
-    """A point whose interval is cut to the possible values of its measure. For example, that of a squared distance does not go below 0."""
-    if page is None or point.low is None or point.high is None:
-        return point
-    lowest, highest = page.values
-    return replace(point, low=max(point.low, lowest), high=min(point.high, highest))
 
 
 def place_title(curve: Measured, places: Sequence[Measured]) -> str:
@@ -462,7 +453,7 @@ def _group(
         of_seeds = list(group)
         law = None if is_floor or at else laws.get((arm, generation))
         if len(of_seeds) > 1:
-            rows.append(_mean_row(curve(arm, of_seeds).points[0], law, page))
+            rows.append(_mean_row(curve(arm, of_seeds, page).points[0], law))
         rows += [_row(reading, law if len(of_seeds) == 1 else None, page, is_seeded=is_seeded) for reading in of_seeds]
     title = " · ".join(
         part
@@ -472,13 +463,13 @@ def _group(
     return Rows(title, tuple(rows), is_floor)
 
 
-def _mean_row(point: CurvePoint, law: float | None, page: Page | None) -> tuple[str, ...]:
+def _mean_row(point: CurvePoint, law: float | None) -> tuple[str, ...]:
     if point.value is None:
         return (str(point.generation), "mean", number(None), *[""] * 7)
     return (
         str(point.generation),
         "mean",
-        *interval_cells(within(point, page)),
+        *interval_cells(point),
         *_away(point, law),
         point.method,
         _count(point.n),
@@ -487,11 +478,11 @@ def _mean_row(point: CurvePoint, law: float | None, page: Page | None) -> tuple[
 
 
 def _row(reading: ShownReading, law: float | None, page: Page | None, *, is_seeded: bool) -> tuple[str, ...]:
-    point = CurvePoint(reading.generation, reading.value, reading.low, reading.high)
+    point = cut(CurvePoint(reading.generation, reading.value, reading.low, reading.high), page)
     seed = str(reading.seed) if is_seeded else ""
     why = "" if reading.value is not None else "not applicable" + (": " if reading.note else "")
     method, n = reading.method, _count(reading.n)
-    return (str(reading.generation), seed, *interval_cells(within(point, page)), *_away(point, law), method, n, why + reading.note)
+    return (str(reading.generation), seed, *interval_cells(point), *_away(point, law), method, n, why + reading.note)
 
 
 def interval_cells(point: CurvePoint) -> tuple[str, str, str]:

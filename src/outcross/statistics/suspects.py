@@ -225,8 +225,6 @@ class _Levels:
 
 
 def _levels(human: Table, column: str) -> _Levels:
-    import polars as pl
-
     if human.kinds[column] == "number":
         values = human.numbers(column)
         edges = (
@@ -243,13 +241,11 @@ def _levels(human: Table, column: str) -> _Levels:
             return np.where(is_inside & (len(names) > 0), place, len(names))
 
         return _Levels(names, codes)
-    counts = human.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
-    known = counts[column].head(LEVELS).to_list()
-    place = {value: i for i, value in enumerate(known)}
+    known = list(human.counts(column))[:LEVELS]
 
     def codes_of(table: Table) -> np.ndarray:
-        places = table.frame[column].replace_strict(place, default=None, return_dtype=pl.Int64)
-        return places.fill_null(len(known)).to_numpy()
+        places = table.places_of(column, known)
+        return np.where(places < 0, len(known), places)
 
     return _Levels([f"{column} = {value}" for value in known], codes_of)
 

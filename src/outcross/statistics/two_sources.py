@@ -169,7 +169,7 @@ def at_least(mixed: np.ndarray, human: ScoredSample, bins: int = 10) -> Estimate
     value, low = 0.0, 0.0
     for edge in edges:
         for in_mixed, in_human in ((mixed <= edge, human.values <= edge), (mixed > edge, human.values > edge)):
-            k, share = float(in_mixed.reshape(n, -1).mean(axis=1).sum()), float(in_human.mean())
+            k, share = float(in_mixed.sum()) * n / in_mixed.size, float(in_human.mean())
             hits = share * groups
             upper = exact_ends(k, n, alpha)[1]
             lower = exact_ends(hits, groups, alpha)[0]
