@@ -9,13 +9,15 @@ from scipy.stats import t as student
 
 import outcross
 from outcross.cli import main
+from outcross.estimate import Estimate, share
 from outcross.measures import audit_aspects, pages_of_aspect, pages_of_runs
 from outcross.report import ShownReading, Study, write
 from outcross.report.charts import BASELINE, COLOURS, INK
-from outcross.report.curves import Curve, CurvePoint, cut, mean_over_seeds, measured, pooled, standard_error
+from outcross.report.curves import Curve, CurvePoint, cut, half_width, mean_over_seeds, measured, pooled
 from outcross.report.differences import over_time
 from outcross.report.response import responses
 from outcross.report.templates import resource
+from outcross.verbs.run.progress import cell
 from outcross.verbs.run.study import from_tables
 
 SWEEP = """
@@ -103,6 +105,11 @@ def test_a_run_of_quick_arms_ends_with_one_row_an_arm_and_the_response(tmp_path,
     assert [line.split()[0] for line in response.splitlines()[:3]] == ["10", "20", "50"]
 
 
+def test_no_end_of_an_interval_lies_outside_of_what_a_row_says():
+    """None of 50 chains: the interval is [0, .071], and ±.036, half of its width, would leave its upper half out."""
+    assert cell(share(0, 50)) == "0.000 ±0.071" and cell(Estimate(1.0, 0.9, 1.1, "chains", 9)) == "1.000 ±0.100"
+
+
 def test_the_page_draws_means_and_bands_and_keeps_single_seeds_in_details(run):
     page = (run / "report.html").read_text()
     thin = 'stroke-width="0.8"'
@@ -179,7 +186,7 @@ def test_an_interval_over_seeds_ends_where_the_possible_values_do(name):
         assert not lowest <= whole.low <= whole.high <= highest
         assert (shown.low, shown.high) == (max(whole.low, lowest), min(whole.high, highest))
         assert (shown.value, shown.method, shown.n) == (whole.value, whole.method, whole.n)
-        assert standard_error(shown) == standard_error(whole)
+        assert half_width(shown) == half_width(whole)
         inside = [CurvePoint(3, (end + inward * width * share)) for share in (0.4, 0.4001, 0.4002)]
         assert mean_over_seeds(inside, page) == mean_over_seeds(inside)
 

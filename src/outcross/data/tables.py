@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from outcross.data.bits import spread
+from outcross.data.bits import pseudo_random
 from outcross.data.columns import Column, Given, check_given, understood
 from outcross.data.values import Side
 from outcross.errors import BadInput
@@ -103,6 +103,11 @@ class Table:
                 f"column {column!r} of {self.name} must be a number, got a {self.kinds[column]}; pass kinds={{{column!r}: 'number'}}"
             )
         return self.frame[column].to_numpy()
+
+    def known_numbers(self, column: str) -> np.ndarray:
+        """Return the values of a numeric column in `frame` that are not missing, (known values,)."""
+        numbers = self.numbers(column)
+        return numbers[np.isfinite(numbers)]
 
     def coded(self, column: str) -> Coded:
         """Return the strings of a column of categories or text in `frame` as numbers. It is read once for all tables that are taken from one table."""
@@ -472,10 +477,4 @@ def _smallest(
 
 
 def _keys(places: np.ndarray) -> np.ndarray:
-    return mixed(places.astype(np.uint64))
-
-
-def mixed(numbers: np.ndarray) -> np.ndarray:
-    """Return a pseudo-random 64-bit number for each number (SplitMix64). Different numbers give different results."""
-    with np.errstate(over="ignore"):
-        return spread((numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
+    return pseudo_random(places.astype(np.uint64))

@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from outcross.data.bits import hashes_of
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, around, share
 from outcross.measures import Evidence, Page, read_with_null
@@ -30,9 +31,8 @@ from outcross.statistics.repeats import (
     distinct_at,
     equal_pairs,
     found_in,
-    hashes_of,
+    fresh_in,
     occurrences,
-    seen_again,
 )
 from outcross.statistics.variety import OfDistinctThings, OfEntropy, OfEqualPairs
 from outcross.wording import amount
@@ -161,10 +161,7 @@ def _kinds(evidence: Evidence, rng: np.random.Generator, but: str = "") -> Itera
 
 
 def _values(evidence: Evidence, column: str) -> Iterator[Reading]:
-    occurring = {
-        side: occurrences(values[np.isfinite(values)])
-        for side, values in ((side, table.numbers(column)) for side, table in evidence.sides().items())
-    }
+    occurring = {side: occurrences(table.known_numbers(column)) for side, table in evidence.sides().items()}
     synthetic, reference, holdout = occurring["synthetic"], occurring["reference"], occurring.get("holdout")
     yield _read("distinct_values", lambda: _distinct(synthetic.counts, reference.counts), column=column)
     yield read_with_null("copied_values", lambda: _copied(synthetic, reference, holdout), column=column)
@@ -394,7 +391,7 @@ def _entropy_variance(counts: np.ndarray) -> float:
 def _copied(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences | None) -> tuple[Estimate, Null]:
     _enough(synthetic.counts, reference.counts)
     count, n, estimate = found_in(synthetic, reference)
-    human, size = seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
+    human, size = fresh_in(reference, holdout)
     if human > MOST_TAKEN_OVER * size:
         raise NotApplicable(
             f"{human / size:.0%} of fresh human values also occur in the reference: the column has few distinct values"

@@ -73,7 +73,7 @@ class Use(OfTables):
     pages = {
         "loss": Page(
             "US1", "loss on human data", "Loss (log loss, or squared error) on human test records of a model trained on synthetic records, divided by that of a model trained on equally many human records.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="use", paper=ESG,
         ),
         "discrimination": Page(
@@ -83,12 +83,12 @@ class Use(OfTables):
         ),
         "mixed_loss": Page(
             "US3", "loss after half synthetic data", "Loss on human test records of a model trained on half synthetic, half human records, divided by that of a model trained on equally many human records.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.95, worse="larger", role="use", paper=GERSTGRASSER,
         ),
         "loss_inside": Page(
             "US4", "loss inside a group", "Loss on the human test records of a group, of a model trained on synthetic records, divided by that of a model trained on equally many human records.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="use", paper=WYLLIE,
         ),
         "parity": Page(
@@ -103,12 +103,12 @@ class Use(OfTables):
         ),
         "brier": Page(
             "US8", "Brier score", "Mean squared distance between predicted probabilities and outcomes, on human test records, of a model trained on synthetic records, divided by that of a model trained on equally many human records.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="use", paper=f"{ESG}; Brier, Mon. Weather Rev. 78:1, 1950",
         ),
         "timid": Page(
             "US9", "calibration slope, too timid", "Cox's calibration slope on human test records (for a numeric target, the slope of its values on its predictions) of a model trained on synthetic records, divided by that of a model trained on equally many human records. Above 1: its predictions are underconfident, for instance because labels are noisy.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.8, worse="larger", role="use", paper=f"{ESG}; {COX}",
         ),
         "overconfident": Page(

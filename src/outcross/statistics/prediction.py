@@ -104,7 +104,7 @@ def task(training: Table, target: str | None, columns: Collection[str] | None = 
             f"the target {target!r} has {what} in the reference; a target must have 2 to {MOST_CLASSES} classes or be a number"
         )
     scaled = numbers if classes else (*numbers, target)
-    values = [column[np.isfinite(column)] for column in map(training.numbers, scaled)]
+    values = [training.known_numbers(column) for column in scaled]
     centre, scale = (np.array([statistic(column) if column.size else 0.0 for column in values]) for statistic in (np.mean, np.std))
     if not classes and scale[-1] <= 1e-12 * max(1.0, abs(centre[-1])):
         raise NotApplicable(f"the target {target!r} is constant or missing in the reference")

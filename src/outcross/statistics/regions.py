@@ -61,7 +61,7 @@ class Region:
     inside: np.ndarray
     """Whether each record of both sides lies in the region, (records,)."""
     human_share: float
-    """Share of the testing human records that lie in the region, in [0, 1]."""
+    """Share of all human records that lie in the region, in [0, 1]. It can be counted; only the ratio needs records that did not propose the region."""
     ratio: Estimate
     """Synthetic share of the region divided by its human share, with an interval that is simultaneous over all regions tested."""
     null: Null
@@ -231,7 +231,8 @@ def tested(proposals: Sequence[Proposal], is_human: np.ndarray, among: np.ndarra
         null = Null(
             typical=1.0, floor=_floor(x, y, n, m, level), p=float(min(1.0, max(SMALLEST, p))), method="exact binomial, Holm"
         )
-        regions.append(Region(proposal.conditions, proposal.inside, x / n, ratio, null))
+        human_share = float((proposal.inside & is_human).sum() / is_human.sum())
+        regions.append(Region(proposal.conditions, proposal.inside, human_share, ratio, null))
     return regions
 
 

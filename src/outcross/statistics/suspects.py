@@ -14,11 +14,11 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
+from outcross.data.bits import hashes_of
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.statistics.embedding import Embedding, embedding
 from outcross.statistics.neighbours import nearest
-from outcross.statistics.repeats import hashes_of
 from outcross.wording import amount
 
 MOST = 25_000
@@ -179,7 +179,7 @@ def outside(table: Table, human: Table, near: Nearness) -> Finding:
         raise NotApplicable("no column of numbers")
     why: dict[int, list[str]] = {}
     for column in columns:
-        known = human.numbers(column)[np.isfinite(human.numbers(column))]
+        known = human.known_numbers(column)
         if not known.size:
             continue
         values, low, high = table.numbers(column), float(known.min()), float(known.max())

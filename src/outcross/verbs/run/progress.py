@@ -103,7 +103,7 @@ class Lines(AbstractContextManager):
         if not self.columns:
             self.columns = shown_columns(readings)
             self.write(self.row(["arm", "g", *self.columns.values()]))
-        values = [_short(readings.get(place)) for place in self.columns]
+        values = [cell(readings.get(place)) for place in self.columns]
         self.write(self.row([self.name(arm, seed), str(generation), *values]))
 
     def __exit__(self, *error: object) -> None:
@@ -240,7 +240,8 @@ def _mean(of_seeds: list[Estimate | None], page: Page | None) -> Estimate | None
     return None if point.value is None else Estimate(point.value, point.low, point.high, point.method, point.n or 1)
 
 
-def _short(estimate: Estimate | None) -> str:
+def cell(estimate: Estimate | None) -> str:
+    """Return a value with ± the distance to the farther end of its interval, which therefore lies within the two numbers that this names."""
     if estimate is None:
         return "–"
     digits = 0 if abs(estimate.value) >= 1000 else 1 if abs(estimate.value) >= 100 else 3
@@ -249,5 +250,5 @@ def _short(estimate: Estimate | None) -> str:
         low, high = estimate.interval
     except NotApplicable:
         return value
-    half = (high - low) / 2
-    return value if half <= rounding(estimate.value) else f"{value} ±{half:,.{digits}f}"
+    reach = max(high - estimate.value, estimate.value - low)
+    return value if reach <= rounding(estimate.value) else f"{value} ±{reach:,.{digits}f}"
