@@ -1,7 +1,6 @@
 """What several tests share: a transformer experiment small enough to run in seconds."""
 
 import functools
-import gc
 import itertools
 import json
 import os
@@ -20,8 +19,6 @@ from hypothesis import settings
 from parsed_once import parse_commands_once
 from threadpoolctl import threadpool_limits
 
-from outcross.supervisor import FEWER_COLLECTIONS
-
 settings.register_profile("fixed", derandomize=True, deadline=None)  # fixed streams, and no clock in an outcome
 settings.load_profile("fixed")
 
@@ -34,7 +31,6 @@ threadpool_limits(1, user_api="blas")  # NumPy is there already: pytest imports 
 
 parse_commands_once(pytest.MonkeyPatch())
 draw_charts_once(pytest.MonkeyPatch())
-gc.set_threshold(*FEWER_COLLECTIONS)  # as a command does
 
 AT_START = dict(os.environ)
 """The environment before any test or fixture changes it."""
@@ -177,12 +173,6 @@ class Ready:
 
 
 _ready = functools.cache(Ready)
-
-
-def pytest_collection_finish() -> None:
-    """What is there before the first test stays to the end: no collection of garbage need look at it."""
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
