@@ -42,6 +42,7 @@ def _spelt(number):
 
 
 HUMAN, EDITED, MODEL = 0.0, 0.8, 1.6
+NEAR = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +154,45 @@ def test_three_authors(samples):
     for estimate, truth in ((parts.model, 0.25), (parts.edited, 0.25), (parts.people, 0.5)):
         assert estimate.low <= truth <= estimate.high
     assert parts.model.value + parts.edited.value + parts.people.value == pytest.approx(1)
+
+
+@pytest.fixture(scope="module")
+def two_generators():
+    """A sample of 300 texts of a generator that is nearer to people, 300 of another, and 20 of a third."""
+    rng = np.random.default_rng(14)
+    texts = [*written(rng, 300, NEAR), *written(rng, 300, MODEL), *written(rng, 20, MODEL)]
+    return pl.DataFrame({"text": texts, "_model": ["near"] * 300 + ["far"] * 300 + ["few"] * 20})
+
+
+def test_a_sample_of_several_generators_gives_a_share_for_each(tmp_path, samples, two_generators):
+    rng = np.random.default_rng(15)
+    data = pl.DataFrame({"text": [*written(rng, 300, HUMAN), *written(rng, 50, NEAR), *written(rng, 50, MODEL)]})
+    human = frames(samples)["human"]
+    detected = outcross.detect(data, human=human, ai=two_generators, out=tmp_path / "out")
+    assert [(part.name, part.n) for part in detected.generators] == [("near", 300), ("far", 300), ("few", 20)]
+    near, far, few = detected.generators
+    assert far.shares.model.value < detected.share.value < near.shares.model.value
+    assert few.shares is None and "fewer than 50 independent texts" in few.why
+    assert any(re.match(r"  near +\d+\.\d % .* 300 texts in the sample", line) for line in detected.lines())
+    assert outcross.show(tmp_path / "out").plain() == detected.plain()
+    assert "If one generator wrote all texts of models" in (tmp_path / "out" / "report.html").read_text()
+    assert outcross.detect(data, human=human, ai=two_generators.drop("_model")).generators == ()
+
+
+def test_the_share_for_a_generator_holds_where_it_wrote_all(samples, two_generators):
+    """A quarter of the data is by the generator near people. The whole sample of models says less, since its other half is easier to tell."""
+    rng = np.random.default_rng(16)
+    authors = [
+        sample_of_texts(author, texts)
+        for author, texts in (("human", samples["human"]), ("model", two_generators["text"].to_list()))
+    ]
+    calibrated = calibration(ClassifierDetector(), authors, None, 0)
+    data = pl.DataFrame({"text": [*written(rng, 900, HUMAN), *written(rng, 300, NEAR)]})
+    judged = judged_texts(data, calibrated, "text", (), 0.01)
+    every = np.arange(len(judged))
+    of_near, of_both = (shares(calibrated, judged, every, rows).model for rows in (np.arange(300), None))
+    assert of_near.low <= 0.25 <= of_near.high
+    assert of_both.high < 0.25
 
 
 def test_the_order_of_the_data_changes_nothing(detection, samples, mixed):

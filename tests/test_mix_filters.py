@@ -14,9 +14,9 @@ from scipy.stats import hypergeom
 from outcross import BadInput, mix, show
 from outcross.filters import FILTERS, Filter, FilterPage, Selection
 from outcross.recipe import recipe
-from outcross.verbs.mix.aims import targets_of
 from outcross.verbs.mix.door import as_asked
 from outcross.verbs.mix.screen import mix_lines
+from outcross.verbs.mix.targets.settings import targets_of
 
 pytestmark = pytest.mark.usefixtures("without_charts")
 

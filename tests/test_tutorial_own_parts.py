@@ -47,6 +47,7 @@ def test_every_snippet_runs(snippets, place):
     assert "shape: (3," in python("-c", f"{checked}\n{run}")
     assert python("-c", swept) == "['old_and_new=0', 'old_and_new=0.5']\n"
     said = [python("-m", *shlex.split(line)) for line in snippets["sh"][0].splitlines()]
+    assert next(line for line in said[0].splitlines() if line.startswith("arm")).split()[-1] == "breadth"
     assert "my_parts.py:OldAndNew" in said[1] and "SHA-256" in said[1]
     assert "breadth" in said[2]
     assert "my_parts.py:OldAndNew" in said[3] and "A share of the original human records" in said[3].replace("\n" + " " * 25, " ")

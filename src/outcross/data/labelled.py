@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross.data.records import Reference, digest_of_arrays, row_numbers
+from outcross.data.records import Reference, digest_of_arrays, read_only, row_numbers
 from outcross.errors import BadInput
 
 FILE = "labelled.npz"
@@ -33,6 +33,10 @@ class LabelledPoints:
     columns: tuple[str, ...] = ()
     """The names of the dimensions, (d,); empty if they have no names."""
     kind = "labelled"
+
+    def __post_init__(self) -> None:
+        for name in ("array", "label", "group"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     def __len__(self) -> int:
         return len(self.array)

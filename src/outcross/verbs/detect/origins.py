@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import polars
 
 AUTHORS = ("human", "model", "edited", "translated", "unknown")
-COLUMNS = ("_origin", "_model")
+ORIGIN, MODEL = "_origin", "_model"
+COLUMNS = (ORIGIN, MODEL)
 MOST_MODELS = 20
 """Maximum number of models that are listed with their counts."""
 
@@ -50,14 +51,14 @@ class Declaring:
     def add(self, batch: polars.DataFrame) -> None:
         """Add the author of each row of a batch. A row with a model but without an origin is the model's. Raises BadInput for unknown origins."""
         n = batch.height
-        origins = batch["_origin"].cast(str).to_list() if "_origin" in batch.columns else [None] * n
-        models = batch["_model"].cast(str).to_list() if "_model" in batch.columns else [None] * n
+        origins = batch[ORIGIN].cast(str).to_list() if ORIGIN in batch.columns else [None] * n
+        models = batch[MODEL].cast(str).to_list() if MODEL in batch.columns else [None] * n
         said = [
             origin if origin is not None else "model" if model else "unknown" for origin, model in zip(origins, models, strict=True)
         ]
         if odd := next((origin for origin in said if origin not in AUTHORS), None):
             raise BadInput(
-                f"column '_origin' must be one of {', '.join(AUTHORS)}, got {odd!r:.80}{nearest(odd, AUTHORS)}; rename the column"
+                f"column {ORIGIN!r} must be one of {', '.join(AUTHORS)}, got {odd!r:.80}{nearest(odd, AUTHORS)}; rename the column"
             )
         self.authors.append(np.array([AUTHORS.index(origin) for origin in said], np.int8))
         self.models.update(model for model in models if model)

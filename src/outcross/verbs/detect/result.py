@@ -51,6 +51,18 @@ class SliceOfData:
 
 
 @dataclass(frozen=True)
+class ShareIfGenerator:
+    """The shares if one generator of the sample of models wrote all texts of models in the data, or the reason why there are none."""
+
+    name: str
+    """The value of the column `_model` of the sample."""
+    n: int
+    """Number of texts of the generator in the sample."""
+    shares: Shares | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Flags:
     """The flagged texts at the requested false-positive rate."""
 
@@ -113,6 +125,8 @@ class Detection(Result):
     """The kind of the rows of the data: texts or records."""
     declared: Mapping[str, Any] | None = None
     """Number of texts for each declared author, and for how many the detector contradicts it; None if nothing is declared."""
+    generators: tuple[ShareIfGenerator, ...] = ()
+    """The shares for each generator in the sample of models; empty if its column `_model` has fewer than two values, or if the data have no share."""
     p_value: np.ndarray | None = None
     """P(at least this number of marks | no watermark) for each text, (n,); None without a watermark's key."""
 
@@ -188,6 +202,10 @@ class Detection(Result):
                 "model": _plain(self.shares.model), "human": _plain(self.shares.people),
                 "edited": None if self.shares.edited is None else _plain(self.shares.edited),
             },
+            "generators": [
+                {"name": part.name, "n": part.n, "why": part.why, "share": None if part.shares is None else _plain(part.shares.model)}
+                for part in self.generators
+            ],
             "naive": {"count": rounded(self.naive), "adjusted_count": rounded(self.adjusted)},
             "slices": [
                 {"column": part.column, "value": part.value, "n": part.n, "why": part.why, "differs": part.differs}
@@ -367,6 +385,10 @@ def stored_detection(folder: Path) -> Detection | None:
             histogram=content["histogram"],
             folder=folder,
             unit=content.get("unit", "texts"),
+            generators=tuple(
+                ShareIfGenerator(part["name"], part["n"], None if part["share"] is None else Shares(part["share"]["n"], estimate(part["share"])), part["why"])
+                for part in content.get("generators", ())
+            ),
             declared=content["declared"],
             p_value=frame["_p_value"].cast(pl.Float64).fill_null(float("nan")).to_numpy() if "_p_value" in frame.columns else None,
         )  # fmt: skip

@@ -31,6 +31,7 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
                 f"for both, {100 * result.adjusted:.1f} %.)",
                 width,
             )
+    yield from _generator_lines(result, width)
     yield from _flag_lines(result, width)
     yield from _declared_lines(result, width)
     if result.slices:
@@ -66,6 +67,28 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
     yield from wrapped(
         f"These are shares and probabilities for {result.unit}. They do not prove that a certain person used a model.", width
     )
+
+
+def _generator_lines(result: Detection, width: int) -> Iterator[str]:
+    """Yield the share for each generator of the sample of models."""
+    if not result.generators:
+        return
+    yield from wrapped(f"share that a model wrote, if all {result.unit} of models in the data were written by:", width)
+    yield from _table(
+        [
+            (
+                part.name[:NAME],
+                *(
+                    ("–", "", part.why)
+                    if part.shares is None
+                    else (*_cells(part.shares.model), f"{part.n:,} {result.unit} in the sample")
+                ),
+            )
+            for part in result.generators[:MOST]
+        ]
+    )
+    if len(result.generators) > MOST:
+        yield f"… and {len(result.generators) - MOST} more; --json shows all"
 
 
 def _flag_lines(result: Detection, width: int) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,36 +57,51 @@ class Shares:
         return Estimate(1 - self.model.value, 1 - self.model.high, 1 - self.model.low, self.model.method, self.model.n)
 
 
-def shares(calibrated: Calibration, data: JudgedData, rows: np.ndarray) -> Shares:
-    """Return the shares for these rows of the data. Raises NotApplicable if there are too few rows, or if the samples do not differ."""
+def shares(calibrated: Calibration, data: JudgedData, rows: np.ndarray, models_rows: np.ndarray | None = None) -> Shares:
+    """Return the shares for these rows of the data. Raises NotApplicable if there are too few rows, or if the samples do not differ.
+
+    With `models_rows` the shares are those that result if all texts of models in the data are like these rows of the sample of models.
+    """
     rows = rows[data.is_judged[rows]]
     if rows.size < FEWEST:
         raise NotApplicable(f"a share needs at least {FEWEST} that can be judged, got {rows.size}")
-    _, groups = np.unique(data.groups[rows], return_inverse=True)
-    if len(calibrated.detectors) == 1:
-        return Shares(rows.size, _of_one(calibrated, data.ratios[rows, 0], groups))
-    return _of_several(calibrated, data.ratios[rows].astype(np.float64), groups)
+    groups = data.groups[rows]
+    sources = [
+        SourceRatios(np.stack([detector[number] for detector in calibrated.ratios], axis=1), sample.groups)
+        for number, sample in enumerate(calibrated.samples)
+    ]
+    if models_rows is not None:
+        sources[1] = SourceRatios(sources[1].ratios[models_rows], sources[1].groups[models_rows])
+    if len(sources) == 2:
+        return Shares(rows.size, _of_one(sources, data.ratios[:, 0], rows, groups))
+    return _of_several(sources, data.ratios[rows].astype(np.float64), groups)
 
 
-def _of_one(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray) -> Estimate:
-    """Return the share of models. `ratios` are (n, folds), in single precision."""
-    start = most_likely_share(_by_rows(lambda some: np.exp(some).mean(axis=1), ratios))
-    human, ai = calibrated.ratios[0][:2]
-    return share_by_moments(
-        ScoredSample(_by_rows(lambda some: efficient_moment(some, start).mean(axis=1), ratios), groups),
-        ScoredSample(efficient_moment(human, start), calibrated.samples[0].groups),
-        ScoredSample(efficient_moment(ai, start), calibrated.samples[1].groups),
-        METHOD,
-    )
+@dataclass(frozen=True, eq=False)
+class SourceRatios:
+    """The log-ratios of the calibration texts of one author."""
+
+    ratios: np.ndarray
+    """(n, detectors)"""
+    groups: np.ndarray
+    """(n,), which are common to the texts of all authors."""
 
 
-def _by_rows(function: Callable[[np.ndarray], np.ndarray], ratios: np.ndarray) -> np.ndarray:
-    """Apply a function to all rows of `ratios` (n, folds) and return its results, (n,). It works in batches of rows to limit the memory."""
-    runs = [function(ratios[at : at + TOGETHER].astype(np.float64)) for at in range(0, len(ratios), TOGETHER)]
+def _of_one(sources: Sequence[SourceRatios], ratios: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> Estimate:
+    """Return the share of models among these rows of `ratios`, (n, folds), in single precision. `groups` are those of the rows."""
+    start = most_likely_share(_by_rows(lambda some: np.exp(some).mean(axis=1), ratios, rows))
+    human, ai = (ScoredSample(efficient_moment(source.ratios[:, 0], start), source.groups) for source in sources)
+    mixed = ScoredSample(_by_rows(lambda some: efficient_moment(some, start).mean(axis=1), ratios, rows), groups)
+    return share_by_moments(mixed, human, ai, METHOD)
+
+
+def _by_rows(function: Callable[[np.ndarray], np.ndarray], ratios: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Apply a function to rows of `ratios` (n, folds) and return its results, (rows,). It works in batches of rows to limit the memory."""
+    runs = [function(ratios[rows[at : at + TOGETHER]].astype(np.float64)) for at in range(0, len(rows), TOGETHER)]
     return np.concatenate([np.zeros(0), *runs])
 
 
-def _of_several(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray) -> Shares:
+def _of_several(sources: Sequence[SourceRatios], ratios: np.ndarray, groups: np.ndarray) -> Shares:
     """Return the shares of models and of editors, from two moments with delta intervals. `ratios` are (n, detectors, folds).
 
     The moments are the slopes of the likelihood at the likeliest shares.
@@ -94,13 +109,10 @@ def _of_several(calibrated: Calibration, ratios: np.ndarray, groups: np.ndarray)
     ratio = np.exp(ratios)
     start = _likeliest(ratio.mean(axis=2))
     mixed = _slopes(ratio, start).mean(axis=2)
-    sources = []
-    for number in range(len(calibrated.samples)):
-        own = np.stack([detector[number] for detector in calibrated.ratios], axis=1)
-        sources.append(_slopes(np.exp(own)[:, :, None], start)[:, :, 0])
-    means = [values.mean(axis=0) for values in (mixed, *sources)]
+    slopes = [_slopes(np.exp(source.ratios)[:, :, None], start)[:, :, 0] for source in sources]
+    means = [values.mean(axis=0) for values in (mixed, *slopes)]
     own_error = covariance_of_means([mixed], [groups])[0, 0]
-    errors = covariance_of_means(sources, [sample.groups for sample in calibrated.samples])
+    errors = covariance_of_means(slopes, [source.groups for source in sources])
     across = np.stack([mean - means[1] for mean in means[2:]], axis=1)  # (moments, sources)
     if np.linalg.cond(across) > 1e8:
         raise NotApplicable("the samples of models and of edited texts cannot be distinguished")
@@ -143,8 +155,8 @@ def _slopes(ratio: np.ndarray, share: np.ndarray) -> np.ndarray:
 def posteriors(calibrated: Calibration, data: JudgedData, share: float) -> np.ndarray:
     """Return P(a model wrote the text) for each text, (n,), if models wrote this share of texts; NaN if a text cannot be judged."""
     inside = min(max(share, 1e-6), 1 - 1e-6)
-    log_ratio = _by_rows(lambda some: some.mean(axis=1), data.ratios[:, 0])
-    return 1 / (1 + np.exp(-(log_ratio + math.log(inside / (1 - inside)))))
+    prior = math.log(inside / (1 - inside))
+    return _by_rows(lambda some: 1 / (1 + np.exp(-(some.mean(axis=1) + prior))), data.ratios[:, 0], np.arange(len(data)))
 
 
 def counted(calibrated: Calibration, data: JudgedData) -> tuple[float, float | None]:
