@@ -13,7 +13,7 @@ from outcross.estimate import Estimate, share
 from outcross.measures import audit_aspects, pages_of_aspect, pages_of_runs
 from outcross.report import ShownReading, Study, write
 from outcross.report.charts import BASELINE, COLOURS, INK
-from outcross.report.curves import Curve, CurvePoint, cut, half_width, mean_over_seeds, measured, pooled
+from outcross.report.curves import Curve, CurvePoint, half_width, mean_over_seeds, measured, pooled, within_range
 from outcross.report.differences import over_time
 from outcross.report.response import responses
 from outcross.report.templates import resource
@@ -197,11 +197,11 @@ def test_a_difference_from_a_cut_interval_has_the_error_of_the_whole_interval():
     whole = CurvePoint(0, 0.02, -0.05, 0.09, "seeds", 5)
     later = CurvePoint(1, 0.5, 0.4, 0.6, "chains", 9)
     by_hand = math.hypot(0.07, 0.1)
-    apart = over_time(Curve("a", (cut(whole, page), later)), is_ratio=False)
+    apart = over_time(Curve("a", (within_range(whole, page), later)), is_ratio=False)
     assert apart.high - apart.value == pytest.approx(by_hand)
-    assert over_time(Curve("a", (cut(whole, page), later)), is_ratio=True) is None
+    assert over_time(Curve("a", (within_range(whole, page), later)), is_ratio=True) is None
     # By hand, to first order: the errors of the logarithms are .2 / 1.96 / .9 and, from the ends, (ln .6 - ln .4) / 3.92.
-    high = cut(CurvePoint(0, 0.9, 0.7, 1.1, "seeds", 5), page)
+    high = within_range(CurvePoint(0, 0.9, 0.7, 1.1, "seeds", 5), page)
     ratio = over_time(Curve("a", (high, later)), is_ratio=True)
     assert math.log(ratio.high / ratio.value) == pytest.approx(math.hypot(0.2 / 0.9, (math.log(0.6) - math.log(0.4)) / 2))
 

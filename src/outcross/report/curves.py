@@ -30,7 +30,7 @@ class CurvePoint:
     method: str = ""
     n: int | None = None
     whole_error: float | None = None
-    """The standard error behind the interval before it was cut to the possible values (`cut`). None if it was not cut."""
+    """The standard error behind the interval before it was cut to the possible values (`within_range`). None if it was not cut."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def curve(arm: str, readings: Iterable[ShownReading], page: Page | None = None) 
     """The curve of one arm's readings of one place. Several seeds are averaged. Every interval is cut to the possible values of the page."""
     ordered = sorted(readings, key=lambda reading: (reading.seed, reading.generation))
     by_seed = {
-        seed: tuple(cut(_point(reading), page) for reading in group)
+        seed: tuple(within_range(_point(reading), page) for reading in group)
         for seed, group in groupby(ordered, lambda reading: reading.seed)
     }
     threads = tuple(by_seed.values())
@@ -127,22 +127,22 @@ def mean_over_seeds(points: Sequence[CurvePoint], page: Page | None = None) -> C
     if not known:
         return CurvePoint(points[0].generation, None)
     if len(known) == 1:
-        return cut(known[0], page)
+        return within_range(known[0], page)
     values = [point.value for point in known if point.value is not None]
     if max(values) - min(values) <= rounding(*values) / len(values):
         return _alike(known, math.fsum(values) / len(values))
     seeds = mean(np.array(values), "seeds")
-    return cut(CurvePoint(known[0].generation, seeds.value, seeds.low, seeds.high, seeds.method, seeds.n), page)
+    return within_range(CurvePoint(known[0].generation, seeds.value, seeds.low, seeds.high, seeds.method, seeds.n), page)
 
 
-def cut(point: CurvePoint, page: Page | None) -> CurvePoint:
+def within_range(point: CurvePoint, page: Page | None) -> CurvePoint:
     """The point with its interval cut to the possible values of its reading, such as 0 to 1 for a share.
 
     The value stays as it is, and so does the coverage: the true value is a possible one, so the cut interval contains it whenever the whole one does.
     The half width stays that of the whole interval. A point without an interval, or of a reading without a page, is unchanged.
 
     >>> page = Page("X1", "share", "A share.", unit="fraction", healthy=1.0, collapsed="0", role="support", paper="")
-    >>> point = cut(CurvePoint(0, 0.2, -0.1, 0.5), page)
+    >>> point = within_range(CurvePoint(0, 0.2, -0.1, 0.5), page)
     >>> point.value, point.low, point.high, round(half_width(point), 3)
     (0.2, 0.0, 0.5, 0.3)
     """

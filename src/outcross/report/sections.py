@@ -11,7 +11,7 @@ from outcross.experiment.teachers import TEACHER
 from outcross.measures import standing_for
 from outcross.report.axes import Axis, axis
 from outcross.report.charts import FEW_LAWS, Look, Size, chart
-from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, cut, half_width
+from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, half_width, within_range
 from outcross.report.drawing import draw
 from outcross.report.figure import Figure, table
 from outcross.report.headline import words_of
@@ -478,7 +478,7 @@ def _mean_row(point: CurvePoint, law: float | None) -> tuple[str, ...]:
 
 
 def _row(reading: ShownReading, law: float | None, page: Page | None, *, is_seeded: bool) -> tuple[str, ...]:
-    point = cut(CurvePoint(reading.generation, reading.value, reading.low, reading.high), page)
+    point = within_range(CurvePoint(reading.generation, reading.value, reading.low, reading.high), page)
     seed = str(reading.seed) if is_seeded else ""
     why = "" if reading.value is not None else "not applicable" + (": " if reading.note else "")
     method, n = reading.method, _count(reading.n)
