@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -66,6 +66,20 @@ class Estimate:
         Raises NotApplicable with the reason if there is no interval.
         """
         return error_behind(*self.interval)
+
+    def plain(self) -> dict[str, Any]:
+        """The estimate as plain data for JSON, with rounded numbers (`rounded`).
+
+        >>> Estimate(1 / 3, None, None, "one chain: no interval", 1).plain()
+        {'value': 0.3333333333, 'low': None, 'high': None, 'method': 'one chain: no interval', 'n': 1}
+        """
+        return {
+            "value": rounded(self.value),
+            "low": rounded(self.low),
+            "high": rounded(self.high),
+            "method": self.method,
+            "n": self.n,
+        }
 
     def on_scale(self, scale: Callable[[float], float]) -> Estimate:
         """The estimate on another scale: the increasing function `scale` is applied to the value and both ends.

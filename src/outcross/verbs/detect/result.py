@@ -197,30 +197,30 @@ class Detection(Result):
             "name": self.name,
             "n": len(self),
             "unit": self.unit,
-            "share": _plain(self.share) | {"in_distribution": self.in_distribution, "checks": {name: rounded(p) for name, p in self.checks.items()}},
+            "share": self.share.plain() | {"in_distribution": self.in_distribution, "checks": {name: rounded(p) for name, p in self.checks.items()}},
             "shares": None if self.shares is None else {
-                "model": _plain(self.shares.model), "human": _plain(self.shares.people),
-                "edited": None if self.shares.edited is None else _plain(self.shares.edited),
+                "model": self.shares.model.plain(), "human": self.shares.people.plain(),
+                "edited": None if self.shares.edited is None else self.shares.edited.plain(),
             },
             "generators": [
-                {"name": part.name, "n": part.n, "why": part.why, "share": None if part.shares is None else _plain(part.shares.model)}
+                {"name": part.name, "n": part.n, "why": part.why, "share": None if part.shares is None else part.shares.model.plain()}
                 for part in self.generators
             ],
             "naive": {"count": rounded(self.naive), "adjusted_count": rounded(self.adjusted)},
             "slices": [
                 {"column": part.column, "value": part.value, "n": part.n, "why": part.why, "differs": part.differs}
-                | {"share": None if part.shares is None else _plain(part.shares.model)}
+                | {"share": None if part.shares is None else part.shares.model.plain()}
                 for part in self.slices
             ],
             "fpr": {} if self.flags is None else {
                 "asked": self.flags.rate, "flagged": self.flags.flagged, "judged": self.flags.judged, "groups_needed": self.flags.needed,
-                "lengths": {str(length): None if rate is None else _plain(rate) for length, rate in self.flags.lengths.items()},
+                "lengths": {str(length): None if rate is None else rate.plain() for length, rate in self.flags.lengths.items()},
                 "slices": [
-                    {"column": part.column, "value": part.value, "differs": part.differs, "rate": _plain(part.rate)} for part in self.human_slices
+                    {"column": part.column, "value": part.value, "differs": part.differs, "rate": part.rate.plain()} for part in self.human_slices
                 ],
             },
             "detector": dict(self.detector) | {
-                "area": None if self.area is None else _plain(self.area), "hits": {str(rate): rounded(hit) for rate, hit in self.hits.items()},
+                "area": None if self.area is None else self.area.plain(), "hits": {str(rate): rounded(hit) for rate, hit in self.hits.items()},
             },
             "weights": dict(self.weights),
             "declared": None if self.declared is None else dict(self.declared),
@@ -253,16 +253,6 @@ class Detection(Result):
         from outcross.verbs.detect.screen import detection_lines
 
         return list(detection_lines(self, width))
-
-
-def _plain(estimate: Estimate) -> dict[str, Any]:
-    return {
-        "value": rounded(estimate.value),
-        "low": rounded(estimate.low),
-        "high": rounded(estimate.high),
-        "method": estimate.method,
-        "n": estimate.n,
-    }
 
 
 def _percent(share: float) -> str:

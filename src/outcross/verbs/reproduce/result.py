@@ -265,17 +265,12 @@ class Reproduction(Result):
 
 
 def _plain(comparison: ClaimComparison) -> dict[str, Any]:
-    ours = comparison.ours
     return {
         "what": comparison.what,
         "published": comparison.published,
         "published_error": None if comparison.published is None else comparison.error,
         "no_effect": comparison.none,
-        "value": rounded(ours.value),
-        "low": rounded(ours.low),
-        "high": rounded(ours.high),
-        "method": ours.method,
-        "n": ours.n,
+        **comparison.ours.plain(),
     }
 
 

@@ -94,7 +94,7 @@ def of_many_pools(trial: MixTrial) -> Searched:
         trial,
         [*tried, *rivals],
         proposal,
-        {"held_out": test, "regret": {name: _plain(estimate) for name, estimate in regret.items()}},
+        {"held_out": test, "regret": {name: estimate.plain() for name, estimate in regret.items()}},
         note,
     )
     return Searched(described, weights, (*keys, *steps))
@@ -214,9 +214,9 @@ def _law(trial: MixTrial, law: FittedMixingLaw) -> dict[str, Any]:
     return {
         "formula": "loss = c + sum of k exp(t · shares), sum of t = 0",
         "terms": len(law.law.pulls),
-        "c": _plain(law.constant),
-        "k": _plain(law.scale),
-        "t": {name: _plain(exponent) for name, exponent in zip(trial.names, law.exponents, strict=True)},
+        "c": law.constant.plain(),
+        "k": law.scale.plain(),
+        "t": {name: exponent.plain() for name, exponent in zip(trial.names, law.exponents, strict=True)},
         "pulls": [[rounded(value) for value in row] for row in law.law.pulls.tolist()],
     }
 
@@ -277,13 +277,3 @@ _RIVALS = {
     "observed": "the best observed mix",
     "asked": "the requested mix",
 }
-
-
-def _plain(estimate: Estimate) -> dict[str, Any]:
-    return {
-        "value": rounded(estimate.value),
-        "low": rounded(estimate.low),
-        "high": rounded(estimate.high),
-        "method": estimate.method,
-        "n": estimate.n,
-    }
