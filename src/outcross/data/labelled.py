@@ -16,6 +16,15 @@ from outcross.errors import BadInput
 FILE = "labelled.npz"
 
 
+def cell_names(classes: Sequence[str], groups: Sequence[str]) -> list[str]:
+    """Return the name of every cell, all groups of the first class first.
+
+    >>> cell_names(["yes", "no"], ["a", "b"])
+    ['yes × a', 'yes × b', 'no × a', 'no × b']
+    """
+    return [f"{class_name} × {group}" for class_name in classes for group in groups]
+
+
 @dataclass(frozen=True, eq=False)
 class LabelledPoints:
     """Points (n, d) with the class and the group of each, and the names of classes and groups. There are no chains.
@@ -67,7 +76,7 @@ class LabelledPoints:
     @property
     def cells(self) -> list[str]:
         """The name of every cell."""
-        return [f"{class_name} × {group}" for class_name in self.classes for group in self.groups]
+        return cell_names(self.classes, self.groups)
 
     @property
     def counts(self) -> np.ndarray:
