@@ -279,6 +279,18 @@ def test_a_report_is_under_a_megabyte_and_the_same_bytes_twice(text_study, tmp_p
     assert write(text_study, tmp_path / "b.html").read_bytes() == first
 
 
+def test_the_engine_draws_the_same_chart_alike():
+    vl_convert = pytest.importorskip("vl_convert")
+    draw = vl_convert.vegalite_to_svg.__wrapped__  # which tests/drawn_once.py asks for a chart once
+    data = {"values": [{"x": 1, "y": 2.5, "arm": "a"}, {"x": 2, "y": 1.25, "arm": "a"}, {"x": 1, "y": 3.0, "arm": "b"}]}
+    encoding = {
+        name: {"field": field, "type": kind}
+        for name, field, kind in (("x", "x", "quantitative"), ("y", "y", "quantitative"), ("color", "arm", "nominal"))
+    }
+    specification = {"data": data, "mark": {"type": "line", "point": True}, "encoding": encoding}
+    assert draw(specification) == draw(specification)
+
+
 def test_nothing_is_fetched_and_only_papers_are_linked(text_study, gaussian_study, tmp_path):
     for study in (text_study, gaussian_study):
         for tag, attributes in page_of_study(study, tmp_path).tags:
