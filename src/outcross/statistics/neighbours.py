@@ -143,7 +143,8 @@ class _Parts:
         widest = max((kind.stop - kind.start for kind in kinds), default=0)
         codes = np.empty((len(kinds), len(points) + len(among)), dtype=np.uint8 if widest <= IN_A_BYTE else np.int64)
         for own, kind in zip(codes, kinds, strict=True):
-            own[: len(points)], own[len(points) :] = points[:, kind].argmax(axis=1), among[:, kind].argmax(axis=1)
+            own[: len(points)] = points[:, kind].argmax(axis=1)
+            own[len(points) :] = own[: len(points)] if among is points else among[:, kind].argmax(axis=1)
         return cls(numbers, (codes[:, : len(points)], codes[:, len(points) :]))
 
     def of_the_same_kinds(self, k: int) -> np.ndarray:

@@ -238,17 +238,26 @@ class Search:
     def _improved(self, box: Box, price: float) -> tuple[float, Box]:
         """Return the worth and the improved box: its conditions are optimised in turn, and one is added or removed if that increases the worth less
         the cost."""
-        box, value = dict(box), self._value(box, price)
+        value = self._value(box, price)
         for _ in range(ROUNDS):
             before = value
+            value, box = self._after_a_round(box, price)
+            if value <= before + 1e-9:
+                break
+        return value, box
+
+    def _after_a_round(self, box: Box, price: float) -> tuple[float, Box]:
+        """Return the worth and the box after one round. Several beginnings reach the same boxes, so the results are kept."""
+        key = price, tuple((i, codes.tobytes()) for i, codes in box.items())
+        if key not in self._known_rounds:
+            value = self._value(box, price)
             for change in (self._moved, self._longer, self._shorter):
                 for candidate in change(box, price):
                     candidate_value = self._value(candidate, price)
                     if candidate_value > value + 1e-9:
                         box, value = candidate, candidate_value
-            if value <= before + 1e-9:
-                break
-        return value, box
+            self._known_rounds[key] = value, box
+        return self._known_rounds[key]
 
     def _moved(self, box: Box, price: float) -> Iterator[Box]:
         """Yield the box with each condition optimised in turn, given the current other conditions."""
@@ -299,6 +308,11 @@ class Search:
             return price * (math.log(columns) + _ways(facet.levels, int(codes.sum())))
         ends = 2 if not codes[1:].any() else int(not codes[1]) + int(not codes[-1])
         return price * (math.log(columns) + ends * math.log(facet.levels))
+
+    @cached_property
+    def _known_rounds(self) -> dict[tuple[float, tuple[tuple[int, bytes], ...]], tuple[float, Box]]:
+        """The results of `_after_a_round`, by the price and the conditions of the box in their order."""
+        return {}
 
     @cached_property
     def _known_best(self) -> dict[frozenset[tuple[int, bytes]], list[tuple[float, int, np.ndarray]]]:

@@ -114,7 +114,7 @@ class Nearness:
     def humans(self, side: Table) -> np.ndarray:
         """Return the distance of each record of a side to the nearest human record, (n,)."""
         people = self._points[0]
-        among = people[self._some(len(people), MOST)]
+        among = _rows_of(people, self._some(len(people), MOST))
         return nearest(self._points[self._place(side)], among, 1, self._kinds)[0][:, 0]
 
     def _place(self, side: Table) -> int:
@@ -126,10 +126,15 @@ class Nearness:
 
     def _alone(self, points: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self._some(len(points), size)
-        distances, places = nearest(points, points[chosen], 2, self._kinds)
+        distances, places = nearest(points, _rows_of(points, chosen), 2, self._kinds)
         row = np.arange(len(points))
         second = np.where(chosen[places[:, 0]] == row, distances.shape[1] - 1, 0)
         return distances[row, second], chosen[places[row, second]]
+
+
+def _rows_of(points: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return some points. rows: in ascending order. If they are all rows, the points themselves are returned, not a copy."""
+    return points if rows.size == len(points) else points[rows]
 
 
 def suspects(drawn: Table, human: Table, holdout: Table | None, rng: np.random.Generator) -> Suspects:
