@@ -39,7 +39,7 @@ from planted import planted
 
 from outcross import Audit, audit
 from outcross.measures import pages_of_aspect
-from outcross.verbs.audit.result import Check
+from outcross.verbs.audit.check import Check
 
 RESULT = RESULTS / "audit_damages.json"
 SIZES = (("acs", 500), ("compas", 1_000), ("adult", 1_000), ("compas", 3_600), ("adult", 5_000), ("adult", 12_000))

@@ -22,6 +22,7 @@ from figures import DATA, here, write
 
 from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.samples import calibration as sample_of
+from outcross.runtime.threads import one_thread_each
 from outcross.verbs.detect.reading import judged_texts
 from outcross.verbs.detect.work import Calibration, calibration
 
@@ -55,7 +56,8 @@ def _calibrated(human: Sequence[str], model: Sequence[str]) -> Calibration:
         sample_of(author, pl.DataFrame({"text": texts}), author, "text", 0)
         for author, texts in (("human", human), ("model", model))
     ]
-    return calibration(ClassifierDetector(), samples, None, 0)
+    with one_thread_each():  # as detect does
+        return calibration(ClassifierDetector(), samples, None, 0)
 
 
 def _judged(human: Sequence[str], calibrated: Calibration, words: int) -> dict[str, Any]:

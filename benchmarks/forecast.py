@@ -2,6 +2,7 @@
 
 python benchmarks/forecast.py             # run the held-out specs (resumes) and write results/forecast.json
 python benchmarks/forecast.py text        # run the development specs of n-gram models and score them
+python benchmarks/forecast.py networks    # run the held-out specs of transformers (most of an hour; resumes), and score nothing
 python benchmarks/forecast.py calibrate   # from the development runs alone: coverage, and the stretch of the intervals
 python benchmarks/forecast.py shares      # the least share beside brute force
 python benchmarks/forecast.py freeze      # list the held-out specs with their digests; refused where runs of them are there already
@@ -45,9 +46,10 @@ class Spec:
         return hashlib.sha256(json.dumps(self.settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
-TEXT = "n-gram"
+TEXT, NETWORK = "n-gram", "transformer"
 TEXT_READINGS = ("held_out_perplexity",)
 FROZEN_TEXT = RESULTS / "forecast_held_out_text.json"
+FROZEN_NETWORKS = RESULTS / "forecast_held_out_networks.json"
 
 
 TEXTS, DEVELOPMENT_TEXTS = 40, 60
@@ -58,18 +60,44 @@ def text_specs(which: str, count: int = TEXTS) -> Iterator[Spec]:
     """Specs of n-gram models on the standard library's text, five seeds each, drawn from one distribution by two streams. A longer list begins with the shorter one."""
     rng = np.random.default_rng([2026, {"develop": 3, "held out": 4}[which]])
     for at in range(count):
-        policies = (
-            {"kind": "replace"},
-            {"kind": "human_share", "share": round(float(rng.uniform(0.05, 0.4)), 3)},
-            {"kind": "accumulate"},
-        )
-        settings = {
-            "name": f"{TEXT}-{at}", "human": {"text": "stdlib", "held_out": 0.1, "rows": int(rng.integers(100, 300))}, "block": 32,
-            "learner": {"kind": "ngram", "order": int(rng.integers(2, 4)), "vocabulary": 1024}, "draw": {"temperature": round(float(rng.uniform(0.7, 1.0)), 2)},
-            "policy": policies[at % 3], "generations": GENERATIONS, "store": "readings", "metrics": ["held_out"],
-            "sweep": {"seed": list(range(RUNS_A_SPEC))},
+        policy, rows = _text_policies(rng)[at % 3], int(rng.integers(100, 300))
+        learner = {"kind": "ngram", "order": int(rng.integers(2, 4)), "vocabulary": 1024}
+        draw = {"temperature": round(float(rng.uniform(0.7, 1.0)), 2)}
+        yield Spec(TEXT, _text_settings(f"{TEXT}-{at}", rows, 0.1, learner, draw, policy, RUNS_A_SPEC))
+
+
+NETWORKS, RUNS_A_NETWORK = 36, 3
+"""Specs of transformers that are held out, and runs of each. There are none to develop on: no law, weight or width was chosen with a transformer."""
+
+
+def network_specs() -> Iterator[Spec]:
+    """Specs of small transformers on the standard library's text, which are fine-tuned from a base model in every generation."""
+    rng = np.random.default_rng([2026, 5])
+    for at in range(NETWORKS):
+        policy, rows = _text_policies(rng)[at % 3], int(rng.integers(100, 300))
+        learner = {
+            "kind": "transformer", "layers": int(rng.integers(1, 3)), "width": int(rng.choice([32, 64])), "heads": 2, "vocabulary": 512,
         }  # fmt: skip
-        yield Spec(TEXT, settings)
+        training = {
+            "steps": int(rng.integers(30, 90)), "batch": 16, "learning_rate": 0.003,
+            "start": {"pretrained": {"steps": 300, "batch": 16, "learning_rate": 0.004}},
+        }  # fmt: skip
+        draw = {"temperature": round(float(rng.uniform(0.7, 1.0)), 2)}
+        settings = _text_settings(f"{NETWORK}-{at}", rows, 0.03, learner, draw, policy, RUNS_A_NETWORK)
+        yield Spec(NETWORK, {**settings, "training": training})
+
+
+def _text_policies(rng: np.random.Generator) -> tuple[dict[str, Any], ...]:
+    return {"kind": "replace"}, {"kind": "human_share", "share": round(float(rng.uniform(0.05, 0.4)), 3)}, {"kind": "accumulate"}
+
+
+def _text_settings(
+    name: str, rows: int, held_out: float, learner: dict[str, Any], draw: dict[str, Any], policy: dict[str, Any], runs: int
+) -> dict[str, Any]:
+    return {
+        "name": name, "human": {"text": "stdlib", "held_out": held_out, "rows": rows}, "block": 32, "learner": learner, "draw": draw, "policy": policy,
+        "generations": GENERATIONS, "store": "readings", "metrics": ["held_out"], "sweep": {"seed": list(range(runs))},
+    }  # fmt: skip
 
 
 POLICIES = (
@@ -166,7 +194,7 @@ def run(spec: Spec) -> dict[str, np.ndarray]:
     if path.is_file():
         with np.load(path) as stored:
             return dict(stored)
-    if spec.family == TEXT:
+    if spec.family in (TEXT, NETWORK):
         return _stored(path, text_readings(spec))
     rows: dict[str, list[np.ndarray]] = {}
     for generation in outcross.run(spec.settings):
@@ -180,7 +208,7 @@ def run(spec: Spec) -> dict[str, np.ndarray]:
 
 
 def text_readings(spec: Spec) -> dict[str, np.ndarray]:
-    """The readings of a spec of n-gram models, (seeds, generations). They have no errors of their own: each seed reads all its generations on one set of held-out text."""
+    """The readings of a spec of language models, (seeds, generations). They have no errors of their own: each seed reads all its generations on one set of held-out text."""
     import outcross
     from outcross.collapse.course import Readings
 
@@ -193,7 +221,7 @@ def text_readings(spec: Spec) -> dict[str, np.ndarray]:
 
 @cache
 def read_text_once() -> None:
-    """Keep what runs of n-gram models share, for as long as this process lasts: the documents, and of each split its vocabulary and its tokens.
+    """Keep what runs of language models share, for as long as this process lasts: the documents, and of each split its vocabulary and its tokens.
 
     Reading the standard library, learning a vocabulary and encoding take nine tenths of such a run, and are the same in every spec. The readings stay the same to the digit.
     """
@@ -323,15 +351,15 @@ def resampled(values: np.ndarray, statistic: Any, draws: int = 2000) -> list[flo
 
 
 def coverage(rows: Sequence[dict[str, Any]], step: int = -1, key: str = "inside") -> dict[str, Any]:
-    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs, and how many there are; None where there are none."""
+    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs, and how many there are; None where there are none. Specs without a case do not count."""
     specs: dict[str, list[int]] = {}
     for row in rows:
         inside = row[key][step]
         hits = inside if isinstance(inside, list) else [inside]
         specs.setdefault(row["spec"], []).extend(hits)
-    counts = np.array([[sum(hits), len(hits)] for hits in specs.values()], dtype=float)
-    if not counts[:, 1].any():
-        return {"value": None, "interval": None, "n": 0, "specs": len(counts)}
+    counts = np.array([[sum(hits), len(hits)] for hits in specs.values() if hits], dtype=float)
+    if not counts.size:
+        return {"value": None, "interval": None, "n": 0, "specs": 0}
     share = lambda some: some[:, 0].sum() / some[:, 1].sum()  # noqa: E731
     return {
         "value": round(float(share(counts)), 4),
@@ -407,8 +435,13 @@ def calibrate() -> None:
 
 def freeze() -> None:
     """Write the lists of held-out specs with their digests. What is listed stays, and specs are added after it; refused where one of these was run before."""
-    for path, listed in ((FROZEN, specs("held out")), (FROZEN_TEXT, text_specs("held out"))):
-        _freeze(path, list(listed))
+    for path, listed in _lists():
+        _freeze(path, listed)
+
+
+def _lists() -> tuple[tuple[Path, list[Spec]], ...]:
+    """The files of held-out specs, and the specs of each."""
+    return (FROZEN, list(specs("held out"))), (FROZEN_TEXT, list(text_specs("held out"))), (FROZEN_NETWORKS, list(network_specs()))
 
 
 def _freeze(path: Path, several: Sequence[Spec]) -> None:
@@ -424,14 +457,19 @@ def _freeze(path: Path, several: Sequence[Spec]) -> None:
     print(f"{len(listed)} specs, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
-def held_out() -> list[Spec]:
-    """The frozen list, but for the texts. Stops where the list of today is another."""
-    frozen = [row for path in (FROZEN, FROZEN_TEXT) for row in json.loads(path.read_text(encoding="utf-8"))]
-    listed = list(specs("held out"))
-    digests = [spec.digest for spec in (*listed, *text_specs("held out"))]
-    if [row["digest"] for row in frozen] != digests:
-        raise SystemExit("the held-out specs are not those that were frozen")
-    return listed
+def held_out() -> tuple[list[Spec], ...]:
+    """The frozen lists: of numbers, of n-gram models, of transformers. Stops where a list of today is another."""
+    for path, listed in _lists():
+        if [row["digest"] for row in json.loads(path.read_text(encoding="utf-8"))] != [spec.digest for spec in listed]:
+            raise SystemExit(f"the held-out specs are not those that were frozen in {path.name}")
+    return tuple(listed for _, listed in _lists())
+
+
+def networks() -> None:
+    """Run the held-out specs of transformers; what is finished stays."""
+    for spec in held_out()[2]:
+        courses = run(spec)
+        print(spec.settings["name"], {name: values.shape for name, values in courses.items()}, flush=True)
 
 
 SHARES = tuple(round(0.05 * at, 2) for at in range(11))
@@ -465,7 +503,7 @@ def share_spec(
 
 
 def share_pairs() -> list[dict[str, Any]]:
-    """A row for each pair of spec and budget: the least share that was forecast from five generations of five shares, and that found by running every share to the end.
+    """A row for each pair of spec and budget: the least share that was forecast from five generations of the shares SHARES, and that found by running every share to the end.
 
     What was worked out for a spec is kept beside its runs.
     """
@@ -544,16 +582,17 @@ def _least(means: np.ndarray, shares: np.ndarray, reading: str, ratio: float) ->
 def main() -> None:
     """The families in which a run takes seconds, then the shares, then texts; what is there is written after each."""
     load = os.getloadavg()
-    numbers = scored(held_out())
+    of_numbers, of_text, of_networks = held_out()
+    numbers = scored(of_numbers)
     _write(load, numbers, [])
     pairs = share_pairs()
     _write(load, numbers, pairs)
-    _write(load, [*numbers, *scored(list(text_specs("held out")))], pairs)
+    _write(load, [*numbers, *scored([*of_text, *of_networks])], pairs)
 
 
 def _write(load: tuple[float, float, float], rows: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> None:
     known = [row["losses"] for row in rows if "true law" in row["losses"]]
-    families = [(family, [row for row in rows if row["family"] == family]) for family in (*FAMILIES, TEXT)]
+    families = [(family, [row for row in rows if row["family"] == family]) for family in (*FAMILIES, TEXT, NETWORK)]
     results: dict[str, Any] = {
         "forecasts": [
             {
@@ -564,7 +603,7 @@ def _write(load: tuple[float, float, float], rows: Sequence[dict[str, Any]], pai
             if own
         ],
         "true_law": {"ratio": round(sum(losses["forecast"] for losses in known) / sum(losses["true law"] for losses in known), 4), "specs": len(known)},
-        "frozen": hashlib.sha256(FROZEN.read_bytes() + FROZEN_TEXT.read_bytes()).hexdigest(),
+        "frozen": hashlib.sha256(b"".join(path.read_bytes() for path, _ in _lists())).hexdigest(),
         "share_pairs": list(pairs),
     }  # fmt: skip
     write("forecast", PAGE, load, results)
@@ -575,10 +614,10 @@ def _write(load: tuple[float, float, float], rows: Sequence[dict[str, Any]], pai
 PAGE = """Do forecasts hold on runs that they were not made for?
 
 Runs are observed for five generations (g0 to g4) and forecast for ten more generations. Then they are run, and one reading of one run counts as one number. Five runs of one experiment
-are forecast together, as seeds are. The experiments are drawn at random (rows, dimensions, states, bandwidth, learner, one of eight policies). The held-out experiments were listed with their
-digests (results/forecast_held_out.json) before the first of them was run. Everything that the forecast takes from other runs (the weights of the laws, the widths of the intervals) comes from
+(three of a transformer) are forecast together, as seeds are. The experiments are drawn at random (rows, dimensions, states, bandwidth, learner, one of eight policies). The held-out experiments were listed with their
+digests (results/forecast_held_out*.json) before the first of them was run. Everything that the forecast takes from other runs (the weights of the laws, the widths of the intervals) comes from
 another list. Intervals are from the bootstrap over experiments. *CRPS over* is the continuous ranked probability score of the forecast ten generations ahead, divided by that of a baseline which
-is given the same runs; below 1 the forecast is better. *Generations within a fifth* is the number of generations for which the mean over five runs stays within 1.2 times generation 0, and within
+is given the same runs; below 1 the forecast is better. *Generations within a fifth* is the number of generations for which the mean over the runs stays within 1.2 times generation 0, and within
 .8 times (in nats where the reading is a logarithm). The column shows how often its interval holds the true number, and the next column how many of the forecast's own paths lie in that interval on
 average. The number is whole and the interval may have an open end, so that more than 95 % are expected. A case counts where the observed generations do not decide it, and where the budget is left
 in truth or may be left by the forecast.
@@ -586,4 +625,6 @@ in truth or may be left by the forecast.
 
 
 if __name__ == "__main__":
-    {"": main, "calibrate": calibrate, "freeze": freeze, "shares": share_pairs, "text": text}[sys.argv[1] if sys.argv[1:] else ""]()
+    {"": main, "calibrate": calibrate, "freeze": freeze, "networks": networks, "shares": share_pairs, "text": text}[
+        sys.argv[1] if sys.argv[1:] else ""
+    ]()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from outcross.report.charts import COLOURS, DASHES, STYLE, draw
+from outcross.report.charts import COLOURS, DASHES, STYLE
+from outcross.report.drawing import draw
 
 WIDTH, HEIGHT, LABELS = 460, 300, 270
 

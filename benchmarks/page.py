@@ -183,7 +183,7 @@ def _share_pairs(rows: list[dict[str, Any]]) -> str:
     count = sum(row["holds"] for row in known)
     wide = sum(row["width"] > 0.15 for row in known)
     return (
-        "The least human share that keeps a reading within its budget for 15 generations, forecast from five generations of five shares (0, 10, 20, 35 and 50 %, redrawn rows, three seeds of 200 "
+        "The least human share that keeps a reading within its budget for 15 generations, forecast from five generations of eleven shares (0 to 50 % in steps of 5 %, redrawn rows, six seeds of 200 "
         "chains), beside the share found by running all shares in steps of 2 % to the end (four seeds of 1,000 chains; interval by the bootstrap over seeds):\n\n"
         + _table(["spec", "reading", "budget", "forecast [95 %]", "by brute force [95 %]", "inside"], words)
         + f"\n\nIn {count} of {len(known)} pairs the share found by brute force lies in the interval; {wide} of the intervals are wider than .15. "

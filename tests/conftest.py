@@ -1,6 +1,7 @@
 """What several tests share: a transformer experiment small enough to run in seconds."""
 
 import functools
+import itertools
 import json
 import os
 import signal
@@ -8,10 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from drawn_once import draw_charts_once
 from hypothesis import settings
 from parsed_once import parse_commands_once
 from threadpoolctl import threadpool_limits
@@ -27,6 +30,7 @@ for name, threads in ONE_THREAD.items():
 threadpool_limits(1, user_api="blas")  # NumPy is there already: pytest imports it for a filter of warnings
 
 parse_commands_once(pytest.MonkeyPatch())
+draw_charts_once(pytest.MonkeyPatch())
 
 AT_START = dict(os.environ)
 """The environment before any test or fixture changes it."""
@@ -64,24 +68,43 @@ def outcross(*arguments: object, **environment: str) -> subprocess.CompletedProc
     if "PYTHONHASHSEED" in environment or not hasattr(os, "fork"):
         command, given = [sys.executable, "-m", "outcross", *map(str, arguments)], {**os.environ, **environment}
         return subprocess.run(command, capture_output=True, text=True, env=given, timeout=300, check=False)
-    command = started(*arguments, **environment)
-    command.wait()
-    return subprocess.CompletedProcess(["outcross", *map(str, arguments)], command.returncode or 0, command.stdout, command.stderr)
+    return started(*arguments, **environment).completed()
 
 
 def started(*arguments: object, **environment: str) -> "Started":
     """The command line under way in a process of its own that `ready_command` forks, the first of its session."""
-    return Started([*map(str, arguments)], {**os.environ, **environment})
+    return Started("outcross", *arguments, environment=environment)
+
+
+def script(
+    *words: object, folder: Path | None = None, modules: Sequence[str] = (), **environment: str
+) -> subprocess.CompletedProcess:
+    """Python with these words, `-c CODE …` or `FILE …`, in a process of its own that `ready_command` forks. It has imported these modules."""
+    return Started(*words, environment=environment, folder=folder, modules=modules).completed()
 
 
 class Started:
-    """A command under way, with what `subprocess.Popen` says of one; its output is read once it has ended."""
+    """A command or a script under way, with what `subprocess.Popen` says of one; its output is read once it has ended."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        *words: object,
+        environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
+        modules: Sequence[str] = (),
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
+        """`limits` are those of the module `resource`, by name."""
         self._out, self._err = (tempfile.NamedTemporaryFile("r+") for _ in range(2))  # noqa: SIM115 (they end with it)
-        asked = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
+        self.words = [*map(str, words)]
+        asked = {"words": self.words, "environment": {**os.environ, **(environment or {})}, "folder": str(folder or Path.cwd())}
+        asked |= {"modules": [*modules], "limits": {**(limits or {})}}
         self.pid: int = _ready().ask(asked | {"out": self._out.name, "err": self._err.name})
         self.returncode: int | None = None
+
+    def completed(self) -> subprocess.CompletedProcess:
+        """What has been said, once it has ended."""
+        return subprocess.CompletedProcess(self.words, self.wait(), self.stdout, self.stderr)
 
     def poll(self) -> int | None:
         """Its exit code, minus the signal that ended it; None while it is under way."""
@@ -90,15 +113,20 @@ class Started:
         return self.returncode
 
     def wait(self, seconds: float | None = None) -> int:
-        """Its exit code, once it has ended. TimeoutExpired after so many seconds."""
+        """Its exit code, once it has ended, and the processes of its session too if it was killed. TimeoutExpired after so many seconds."""
         if self.returncode is None and seconds is None:
             self.returncode = _ready().ask({"end": self.pid})
         until = time.monotonic() + (seconds or 0.0)
         while self.poll() is None:
             if time.monotonic() > until:
-                raise subprocess.TimeoutExpired("outcross", seconds or 0.0)
+                raise subprocess.TimeoutExpired(self.words, seconds or 0.0)
             time.sleep(0.02)
         assert self.returncode is not None
+        until = time.monotonic() + 60
+        while self.returncode < 0 and any(map(is_at_work, Path("/proc").glob("[0-9]*/stat"), itertools.repeat(self.pid))):
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired(self.words, 60)
+            time.sleep(0.01)  # what follows a kill may ask for the locks of the processes of its session, which end with it
         return self.returncode
 
     def kill(self, number: int = signal.SIGKILL, *, is_alone: bool = True) -> None:
@@ -116,12 +144,21 @@ class Started:
         return self._err.read()
 
 
+def is_at_work(status: Path, session: int) -> bool:
+    """Whether a process, by its file `stat` in /proc, belongs to a session and is no zombie."""
+    try:
+        state, _, _, its_session = status.read_text().rpartition(")")[2].split()[:4]
+    except (OSError, ValueError):
+        return False
+    return int(its_session) == session and state not in "ZX"
+
+
 class Ready:
-    """A process that forks one for each command."""
+    """A process that forks one for each command or script."""
 
     def __init__(self) -> None:
-        script = [sys.executable, Path(__file__).with_name("ready_command.py")]
-        self.process = subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=AT_START)
+        command = [sys.executable, Path(__file__).with_name("ready_command.py")]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=AT_START)
 
     def ask(self, question: dict) -> Any:
         assert self.process.stdin is not None and self.process.stdout is not None
@@ -143,6 +180,11 @@ def pytest_sessionfinish() -> None:
         _ready().end()
 
 
+NETWORKS = (
+    *(f"outcross.models.causal_lm.{name}" for name in ("weights", "fitting", "sampling", "scoring")),
+    "transformers.models.llama.modeling_llama",
+)
+"""Modules that a command imports for a small network of transformers."""
 WITHOUT_CHARTS = {
     "PYTHONPATH": os.pathsep.join(filter(None, [str(Path(__file__).parent / "without_charts"), os.environ.get("PYTHONPATH")]))
 }

@@ -68,7 +68,8 @@ def test_what_is_missing_is_written_with_bounds_of_zero_and_lost_groups(tmp_path
     group = rules["sex = woman"]
     assert group["conditions"] == [{"column": "sex", "kind": "among", "values": ["woman"], "words": "sex = woman"}]
     assert group["missing_records"] == pytest.approx((0.5 - group["synthetic_share"]) * 3000 / 0.5, rel=0.1)
-    assert group["weight"] == pytest.approx(group["human_share"] / group["synthetic_share"], rel=1e-3)
+    inside = group["synthetic_share"] * group["weight"]  # all other records keep the weight 1
+    assert inside / (inside + 1 - group["synthetic_share"]) == pytest.approx(group["human_share"], rel=1e-3)
     bounds = [condition for need in needs["needs"] for condition in need["conditions"] if condition["kind"] == "interval"]
     assert bounds and all("at_least" in bound or "below" in bound for bound in bounds)
 

@@ -17,6 +17,8 @@ from outcross.measures import Evidence, Pointed
 from outcross.measures.copying import Copying
 from outcross.statistics.sketches import gather
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 ADULT = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data") / "tabular_synthetic" / "adult"
 
 

@@ -12,7 +12,8 @@ from outcross.measures import Evidence
 from outcross.measures.groups import Groups
 from outcross.measures.spread import Spread, variances
 from outcross.measures.tails import Tails
-from outcross.statistics.floors import fewer, from_draws, larger_share, permuted_ranks, permuted_sums
+from outcross.statistics.beyond import fewer
+from outcross.statistics.floors import from_draws, larger_share, permuted_ranks, permuted_sums
 from outcross.statistics.ratios import ratio_of_shares
 from outcross.statistics.sketches import gather
 
@@ -124,10 +125,24 @@ def test_fishers_p_is_scipys():
 
 
 def test_the_floor_of_a_share_is_reached_by_one_real_set_in_twenty():
+    """Both counts are drawn. The floor is computed from the human count alone."""
     rng = np.random.default_rng(8)
-    floor = fewer(0, 5000, 250, 5000).floor
-    real = rng.hypergeometric(500, 9500, 5000, size=20_000) / 250
-    assert np.mean(real <= floor) == pytest.approx(0.05, abs=0.02)
+    human, count = rng.binomial(5000, 0.05, size=(2, 2000))
+    reached = [reads / own <= fewer(0, 5000, int(own), 5000).floor for own, reads in zip(human, count, strict=True)]
+    assert np.mean(reached) == pytest.approx(0.05, abs=0.02)
+    assert fewer(0, 5000, 250, 5000).floor == pytest.approx(
+        np.exp(-1.645 * np.sqrt(2 * 0.95 / 250)), abs=0.01
+    )  # both counts scatter
+
+
+def test_the_floor_of_the_worst_of_many_parts_is_reached_by_one_real_set_in_twenty():
+    rng = np.random.default_rng(9)
+    human, count = rng.binomial(2000, 0.1, size=(2, 400, 20))
+    reached = [
+        any(reads / own <= fewer(0, 2000, int(own), 2000, 0.05 / 20).floor for own, reads in zip(*some, strict=True))
+        for some in zip(human, count, strict=True)
+    ]
+    assert np.mean(reached) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
 
 
 def test_the_tail_of_draws_is_extrapolated_to_the_safe_side():

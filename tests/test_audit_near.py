@@ -22,6 +22,8 @@ from outcross.statistics.neighbours import cloud, graph, nearest, wide_graph
 from outcross.statistics.repeats import Repeats, distinct_at, equal_pairs, found_in, occurrences, seen_again
 from outcross.statistics.sketches import gather
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 NEAR = ("coverage", "copying", "diversity")
 
 

@@ -18,6 +18,8 @@ from outcross.verbs.audit.sets import sets_of
 from outcross.verbs.audit.several import Auditor
 from outcross.verbs.audit.work import resolve
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 LOOKED_AT = "--aspects=tails,groups,copying"
 
 

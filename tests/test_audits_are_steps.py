@@ -2,19 +2,15 @@
 
 import importlib.metadata
 import json
-import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import polars
 import pytest
-from conftest import outcross
+from conftest import outcross, script, started
 
 from outcross.attributes import ATTRIBUTES
 from outcross.cli import main
@@ -27,6 +23,8 @@ from outcross.measures import audit_aspects, measure
 from outcross.recipe import member
 from outcross.verbs.audit.asked import Asked
 from outcross.verbs.audit.steps import audit as audit_of_a_set
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 ASKED = ["--aspects", "copying,coverage", "--workers", 1, "--quiet"]
 GAUSSIAN = (
@@ -314,10 +312,7 @@ for moment in moments:
 
 def killed(data: Path, *moments: int) -> str:
     """Run `KILLED`; what it printed."""
-    script = [sys.executable, "-c", KILLED, str(data), *map(str, moments)]
-    ended = subprocess.run(
-        script, capture_output=True, text=True, check=False, timeout=120, env=os.environ | {"OUTCROSS_DEBUG": "1"}
-    )
+    ended = script("-c", KILLED, data, *moments, OUTCROSS_DEBUG="1")
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
@@ -349,11 +344,11 @@ def test_a_killed_audit_of_several_sets_goes_on_with_what_has_ended(data):
         1,
     ]
     words += ["--aspects", "coverage,structure"]
-    process = subprocess.Popen([sys.executable, "-m", "outcross", *map(str, words), "--quiet"], start_new_session=True)
+    process = started(*words, "--quiet")
     ledger = data / "out" / ".outcross" / "ledger.jsonl"
     while process.poll() is None and not (ledger.exists() and b'"type":"step"' in ledger.read_bytes()):
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
+    process.kill(is_alone=False)
     process.wait()
     first = {key: at for key, at in steps(data / "out").items() if not key.startswith(".")}
     assert len(first) == 1 and not (data / "out" / "audit.json").exists()

@@ -2,19 +2,18 @@
 
 import gzip
 import json
-import resource
-import subprocess
-import sys
 
 import numpy as np
 import polars
 import pytest
+from conftest import Started, write_tiny
 from conftest import outcross as in_a_process
-from conftest import write_tiny
 
 import outcross
 from outcross.cli import main
 from outcross.errors import BadInput
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 GAUSSIAN = """
 name: g
@@ -273,25 +272,10 @@ def test_a_folder_that_is_no_run_is_left_alone(tmp_path, capsys):
 
 def test_a_full_disk_is_one_clear_error_and_the_run_goes_on_afterwards(tmp_path):
     write_tiny(tmp_path)
-    command = [
-        sys.executable,
-        "-m",
-        "outcross",
-        "run",
-        str(tmp_path / "tiny.yaml"),
-        "--out",
-        str(tmp_path / "run"),
-        "--workers",
-        "1",
-        "--quiet",
-    ]
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))  # the text fits, the network does not
-
-    full = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False)
+    command = ["run", tmp_path / "tiny.yaml", "--out", tmp_path / "run", "--workers", 1, "--quiet"]
+    full = Started("outcross", *command, limits={"RLIMIT_FSIZE": 60_000}).completed()  # the text fits, the network does not
     assert full.returncode == 3, full.stderr
     assert full.stderr.startswith("outcross: ") and full.stderr.count("\n") == 1 and "free space" in full.stderr
     assert not list((tmp_path / "run" / "steps").glob(".writing-*"))
-    freed = in_a_process(*command[3:])
+    freed = in_a_process(*command)
     assert freed.returncode == 0, freed.stderr

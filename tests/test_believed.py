@@ -4,15 +4,14 @@ import json
 import os
 import random
 import shutil
-import subprocess
-import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars
 import pytest
-from conftest import WITHOUT_CHARTS, outcross
+from conftest import WITHOUT_CHARTS, outcross, script, started
 
 from outcross.cli import main
 from outcross.errors import BadInput, MachineGaveOut
@@ -116,8 +115,7 @@ for moment in moments:
 
 def stopped(spec: Path, out: Path, *moments: int) -> str:
     """Run `KILLED`; what it printed."""
-    command = [sys.executable, "-c", KILLED, str(spec), str(out), *map(str, moments)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=os.environ | WITHOUT_CHARTS)
+    ended = script("-c", KILLED, spec, out, *moments, **WITHOUT_CHARTS)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
@@ -156,7 +154,7 @@ def runs(tmp_path_factory) -> dict[str, Path]:
     (folder / "numbers.yaml").write_text(NUMBERS)
     (folder / "words.yaml").write_text(WORDS.replace("TEXT", str(folder / "text.txt")))
     for name in ("numbers", "words"):
-        finished = outcross("run", folder / f"{name}.yaml", "--out", folder / name, "--workers", 1)
+        finished = outcross("run", folder / f"{name}.yaml", "--out", folder / name, "--workers", 1, **WITHOUT_CHARTS)
         assert finished.returncode == 0, finished.stderr
     cut(folder / "numbers", folder / "killed", 1)
     return {name: folder / name for name in ("numbers", "words", "killed")}
@@ -279,15 +277,15 @@ def test_a_run_killed_at_any_call_of_the_system_goes_on_to_the_same_bytes(experi
 
 def test_a_run_whose_folder_is_deleted_says_so_and_ends_with_3(tmp_path):
     (tmp_path / "numbers.yaml").write_text(NUMBERS.replace("generations: 2", "generations: 400"))
-    command = [sys.executable, "-m", "outcross", "run", str(tmp_path / "numbers.yaml"), "--out", str(tmp_path / "run"), "--quiet"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = started("run", tmp_path / "numbers.yaml", "--out", tmp_path / "run", "--quiet")
     timing = tmp_path / "run" / "timing.jsonl"
     while not timing.exists() or timing.stat().st_size < 30_000:
         assert process.poll() is None
+        time.sleep(0.01)
     while (tmp_path / "run").exists():
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 3 and is_one_line(error), (process.returncode, error)
+    code, error = process.wait(60), process.stderr
+    assert code == 3 and is_one_line(error), (code, error)
     assert not (tmp_path / "run").exists()
 
 

@@ -26,6 +26,8 @@ from outcross.sources.path import Path as TextFile
 from outcross.verbs.audit.page import page
 from outcross.verbs.audit.sentences import markdown
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 
 def refused(capsys, *arguments) -> str:
     with pytest.raises(SystemExit) as stopped:

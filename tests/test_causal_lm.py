@@ -4,14 +4,12 @@ import importlib.util
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from conftest import write_tiny
+from conftest import NETWORKS, script, write_tiny
 
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.experiment import experiment
@@ -453,9 +451,7 @@ for _ in run(experiment(json.loads(sys.argv[2])), Ledger(Path(sys.argv[1])).over
 def test_a_run_killed_within_training_or_writing_ends_as_an_uninterrupted_one(tmp_path, verb):
     settings = recipe(tmp_path, generations=2)
     settings["learner"] |= {"shard": 16}
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path / "killed", json.dumps(settings), verb], check=False, capture_output=True
-    )
+    killed = script("-c", KILLED, tmp_path / "killed", json.dumps(settings), verb, modules=NETWORKS)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     contents = []
     for name in ("killed", "whole"):

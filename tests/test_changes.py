@@ -52,6 +52,22 @@ def mixed_frame(folder):
     return polars.read_parquet([str(path) for path in sorted((folder / "data").iterdir())])
 
 
+def test_a_group_of_one_mix_is_counted_in_the_rows_of_the_other(place, tmp_path):
+    """A mix that was not grouped by a column still has its values; a group whose column the other mix lacks is compared with nothing."""
+    human = pool("human", "human", ["en", "de"], 1.0)
+    bare = {**human, "data": {name: values for name, values in human["data"].items() if name != "lang"}}
+    mix(pools=[human], rows=1000, groups=["lang"], out=tmp_path / "grouped")
+    mix(pools=[bare], rows=1000, out=tmp_path / "bare")
+    for pair in ((place / "first", tmp_path / "grouped"), (tmp_path / "grouped", place / "first")):
+        changes = report(list(pair), out=tmp_path / "changes.html").changes
+        counts = [Counter(mixed_frame(folder)["lang"]) for folder in pair]
+        assert {change.value: (change.before, change.after) for change in changes.tables["group lang"]} == {
+            value: (counts[0][value], counts[1][value]) for value in ("en", "de", "sw")
+        }
+    changes = report([tmp_path / "grouped", tmp_path / "bare"]).changes
+    assert "group lang" not in changes.tables and not changes.lost and "column lang is in only one of the mixes" in changes.notes
+
+
 def test_what_is_gone_and_what_is_new_is_named(written):
     assert written.changes.lost == {"column lang": ["sw"]}
     assert written.changes.new == {"teacher": ["<script>alert(1)</script>"], "pool": ["<i>"], "column lang": ["fr"]}

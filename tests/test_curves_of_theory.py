@@ -8,9 +8,11 @@ import pytest
 from outcross.cli import main
 from outcross.laws import LAWS, expected
 from outcross.laws.expectations import name_of
-from outcross.report.charts import LEADER, Size, axis, chart, draw, looks
+from outcross.report.axes import axis
+from outcross.report.charts import LEADER, Size, chart, looks
 from outcross.report.curves import Curve, CurvePoint, Measured
-from outcross.report.figures import bands_of
+from outcross.report.drawing import draw
+from outcross.report.sections import bands_of
 
 POLICIES = {
     "replace": {}, "human_only": {}, "accumulate": {}, "accumulate_subsample": {}, "augment": {}, "human_share": {"human_share": 0.5},

@@ -23,7 +23,7 @@ from outcross.cli import main
 from outcross.data.tables import table
 from outcross.errors import OutcrossError
 from outcross.files import arrays
-from outcross.verbs.audit.result import stored
+from outcross.verbs.audit.stored import stored
 
 GAUSSIAN = (
     "name: g\nhuman: {distribution: normal, rows: 20}\nlearner: gaussian\ndraw: {prompts: none}\ngenerations: 2\nchains: 10\n"

@@ -1,11 +1,10 @@
 """The benchmark for a machine with a GPU runs here at a tiny size, every line of it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from conftest import NETWORKS, script
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu_causal_lm.py"
 
@@ -13,9 +12,7 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "gpu_causal_lm.py"
 def test_the_benchmark_for_a_gpu_answers_every_question_on_a_processor():
     for package in ("torch", "transformers"):
         pytest.importorskip(package)
-    ended = subprocess.run(
-        [sys.executable, SCRIPT, "--tiny", "--device", "cpu"], capture_output=True, text=True, check=False, timeout=600
-    )
+    ended = script(SCRIPT, "--tiny", "--device", "cpu", modules=NETWORKS)
     assert ended.returncode == 0, ended.stderr
     results = json.loads(ended.stdout)
     assert results["device"] == "cpu" and results["mean difference of log-probabilities, nats"] < 0.05

@@ -18,6 +18,8 @@ from outcross.models.gaussian import Gaussian
 from outcross.models.labelling import Labelling, star_batch
 from outcross.models.trees import Trees
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 N = 240
 
 

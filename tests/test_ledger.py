@@ -9,6 +9,8 @@ from outcross.experiment import experiment
 from outcross.ledger import Ledger
 from outcross.loop import run
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 GAUSSIAN = {"name": "g", "human": {"distribution": "normal", "rows": 20}, "learner": "gaussian", "draw": {"prompts": "none"}}
 
 

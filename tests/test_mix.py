@@ -2,14 +2,13 @@
 
 import json
 import math
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import polars
 import pytest
+from conftest import Started, script
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -486,8 +485,9 @@ def test_a_folder_that_holds_something_else_or_another_mix_is_refused(tmp_path):
 
 def test_a_mix_that_is_killed_and_killed_again_leaves_no_half_shard_and_loses_no_row(tmp_path):
     """20 moments over all changes of the file system; the second time it is killed at half that many of its own."""
-    script = Path(__file__).with_name("killed_mixes.py")
-    stored = json.loads(subprocess.run([sys.executable, script, tmp_path, "20"], capture_output=True, text=True, check=True).stdout)
+    ended = script(Path(__file__).with_name("killed_mixes.py"), tmp_path, 20)
+    assert ended.returncode == 0, ended.stderr
+    stored = json.loads(ended.stdout)
     whole = stored["whole"]
     assert "manifest.json" in whole and len(stored["killed"]) == 20
     for stopped, stopped_again, ended in stored["killed"]:
@@ -498,20 +498,10 @@ def test_a_mix_that_is_killed_and_killed_again_leaves_no_half_shard_and_loses_no
     assert any(ended[1] < stored["changes"] // 2 for *_, ended in stored["killed"])  # what was done is not done again
 
 
-FULL = """
-import resource, signal, sys
-from outcross.cli import main
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
-main(sys.argv[2:])
-"""
-
-
 def test_a_full_disk_is_one_line_and_the_next_try_goes_on(tmp_path):
     asked = {"pools": write_pools(tmp_path / "pools", 1), "rows": 900, "human_share": 0.3, "shards": 3}
     (tmp_path / "mix.yaml").write_text(json.dumps(asked))
-    words = [sys.executable, "-c", FULL, "6000", "mix", tmp_path / "mix.yaml", "--out", tmp_path / "mix"]
-    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    ended = Started("outcross", "mix", tmp_path / "mix.yaml", "--out", tmp_path / "mix", limits={"RLIMIT_FSIZE": 6000}).completed()
     assert ended.returncode == 3 and ended.stderr.count("\n") == 1 and "could not be written" in ended.stderr, ended.stderr
     assert [path.name for path in (tmp_path / "mix").iterdir()] == [".outcross"]
     mixed = mix(asked, out=tmp_path / "mix")

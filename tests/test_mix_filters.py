@@ -2,13 +2,11 @@
 
 import itertools
 import json
-import subprocess
-import sys
 
 import numpy as np
 import polars
 import pytest
-from conftest import outcross
+from conftest import outcross, script
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.stats import hypergeom
@@ -16,9 +14,11 @@ from scipy.stats import hypergeom
 from outcross import BadInput, mix, show
 from outcross.filters import FILTERS, Filter, FilterPage, Selection
 from outcross.recipe import recipe
-from outcross.verbs.mix.aims import targets_of
 from outcross.verbs.mix.door import as_asked
 from outcross.verbs.mix.screen import mix_lines
+from outcross.verbs.mix.targets.settings import targets_of
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 WORDS = ["tower", "night", "storm", "river", "stone", "bread", "window", "garden", "letter", "winter"]
 
@@ -429,7 +429,7 @@ def test_a_mix_that_was_killed_does_not_ask_its_filters_again(tmp_path):
     (tmp_path / "judges.py").write_text(JUDGES)
 
     def run(out: str, stop: str = "") -> int:
-        return subprocess.run([sys.executable, "judges.py", out, stop], cwd=tmp_path, capture_output=True).returncode
+        return script("judges.py", out, stop, folder=tmp_path).returncode
 
     assert run("whole") == 0
     (tmp_path / "first.log").unlink()

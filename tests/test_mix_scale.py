@@ -1,12 +1,11 @@
 """A mix of large pools: a plan from a sample, and the same bytes wherever the files are read."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import polars
 import pytest
+from conftest import script
 
 import outcross
 from outcross.errors import BadInput
@@ -140,22 +139,22 @@ def test_a_script_without_a_guard_is_told_what_to_write(tmp_path):
     for name in ("human", "gpt"):
         for file in range(2):
             (tmp_path / f"{name}-{file}.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n')
-    script = tmp_path / "script.py"
-    script.write_text(
+    file = tmp_path / "script.py"
+    file.write_text(
         "import outcross\n"
         "pools = [{'name': n, 'path': f'{n}-*.jsonl', 'origin': o} for n, o in (('human', 'human'), ('gpt', {'model': 'g'}))]\n"
         "try:\n    outcross.mix(pools=pools, rows=2, out='out', workers=2)\n"
         "except Exception as error:\n    print(type(error).__name__, error)\n"
     )
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    done = script(file, folder=tmp_path)
     assert done.stdout == (
         "BadInput several workers are processes that import your script again, but the script has no guard; put its code under "
         "if __name__ == '__main__': or use workers=1\n"
     )
     assert done.stderr == ""
-    guarded = script.read_text().replace("try:", "if __name__ == '__main__':", 1).replace("except Exception as error:\n    print(type(error).__name__, error)\n", "")  # fmt: skip
-    script.write_text(guarded)
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    guarded = file.read_text().replace("try:", "if __name__ == '__main__':", 1).replace("except Exception as error:\n    print(type(error).__name__, error)\n", "")  # fmt: skip
+    file.write_text(guarded)
+    done = script(file, folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "") and (tmp_path / "out" / "manifest.json").is_file()
 
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outcross import BadInput, audit, mix
+from outcross.laws.gaussian import best_weight
 from outcross.statistics.density_ratio import density_ratio
 from outcross.statistics.two_sources import effective_size
 from outcross.text.hashed import divergence, hashed
-from outcross.verbs.mix.weights import golden
 
 HUMAN, GPT, CLAUDE = "human", {"model": "gpt"}, {"model": "claude"}
 
@@ -89,6 +89,18 @@ def test_parity_leaves_out_rows_without_a_value_and_all_else_goes_on_as_usual():
     pools = [{"name": "h", "data": data, "origin": "human"}]
     part = mix(pools=pools, rows=100, groups=["race"], targets=[{"column": "race", "shares": {"b": 0.5}}])
     assert counted(part.frame(), "race") == {"b": 50, "a": 30, None: 20}
+
+
+def test_the_usual_share_is_that_of_the_mix_without_the_target_and_not_that_of_all_rows():
+    """Half of 100 human and a tenth of 400 model rows are women: a mix with 40 % human rows has .4 · .5 + .6 · .1 = .26 of them, all rows have .18."""
+    pools = [
+        {"name": name, "data": {"text": [f"{name} {row}" for row in range(rows)], "sex": ["f"] * women + ["m"] * (rows - women)}, "origin": origin}
+        for name, rows, women, origin in (("h", 100, 50, "human"), ("g", 400, 40, {"model": "g"}))
+    ]  # fmt: skip
+    asked = {"pools": pools, "rows": 100, "human_share": 0.4}
+    (target,) = mix(asked | {"targets": [{"column": "sex", "shares": {"f": 0.5, "m": 0.5}}]}).manifest["targets"]
+    assert [target["values"][sex]["usual"] for sex in "fm"] == pytest.approx([0.26, 0.74])
+    assert counted(mix(asked | {"groups": ["sex"]}).frame(), "sex") == {"f": 26, "m": 74}
 
 
 def test_a_mix_without_a_budget_is_as_large_as_the_targets_allow():
@@ -464,7 +476,11 @@ def test_a_condition_of_needs_with_an_unknown_key_is_refused_and_not_passed_over
 
 
 def test_golden_weights_are_the_golden_ratio_and_only_where_human_data_are_fresh():
-    assert [round(golden(*rows), 4) for rows in ((100, 100), (100, 400), (200, 100))] == [0.618, 0.3904, 0.7321]
+    assert [round(best_weight(human / synthetic), 4) for human, synthetic in ((100, 100), (100, 400), (200, 100))] == [
+        0.618,
+        0.3904,
+        0.7321,
+    ]
     pools = [POOLS[0] | {"fresh": True}, POOLS[1]]
     frame = mix(pools=pools, rows=400, human_share=0.5, weights="golden").frame()
     of_human = frame.filter(polars.col("_origin") == "human")["_weight"].sum()
@@ -480,7 +496,8 @@ def test_golden_weights_are_the_golden_ratio_and_only_where_human_data_are_fresh
 def test_the_golden_weight_makes_the_error_of_a_mean_smallest():
     """V(w) = (w² + k(1−w)²)/(w(2−w)) of the error of human rows alone, least at w* and w* there (He, Xu & Cheng 2025)."""
     for rows in ((100, 100), (100, 400), (200, 100)):
-        k, best = rows[0] / rows[1], golden(*rows)
+        k = rows[0] / rows[1]
+        best = best_weight(k)
         error = [(w * w + k * (1 - w) ** 2) / (w * (2 - w)) for w in (best - 0.01, best, best + 0.01)]
         assert error[1] == pytest.approx(best) and error[1] < min(error[0], error[2])
 

@@ -2,9 +2,10 @@
 
 import ast
 import doctest
+import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from outcross.cli import main
 from outcross.data.tables import table
 from outcross.errors import BadInput
 from outcross.files.names import file_names, fitting
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 NAMES = [
     "j[2]", "q?", "*", "**", "[", "[!a]", "{a,b}", "a b", " space first", "-dash", "~", "~root", "$HOME", "%20", "new\nline", "ünï",
@@ -162,11 +165,18 @@ def test_every_reader_of_polars_is_told_to_take_names_literally():
     """The readers of polars that take a path: each says glob=False or gets an escaped pattern, or reads bytes."""
     for path in Path(outcross.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-            if isinstance(node, ast.Call) and re.fullmatch(r"(pl|polars)\.(scan|read)_\w+", called):
+            if isinstance(node, ast.Call) and re.fullmatch(r"(pl|polars)\.(scan|read)_\w+", dotted(node.func)):
                 is_of_bytes = "BytesIO" in ast.unparse(node.args[0])
                 is_literal = any(argument.arg == "glob" for argument in node.keywords) or ast.unparse(node.args[0]) == "pattern"
                 assert is_of_bytes or is_literal, f"{path.name}:{node.lineno}: {ast.unparse(node)}"
+
+
+def dotted(function: ast.expr) -> str:
+    """The name of a module's function as it is called, `module.function`; empty for anything else."""
+    match function:
+        case ast.Attribute(value=ast.Name(id=module), attr=name):
+            return f"{module}.{name}"
+    return ""
 
 
 def test_different_names_give_different_file_names_whatever_the_order():
@@ -203,10 +213,14 @@ EMPTY_NAMES = {"told", "one", "found", "made", "held"}
 """Names that do not say what they hold; a variable, parameter, field, function, class or alias is called by the noun of its content."""
 
 
-def bound_names(code: str) -> Iterator[tuple[int, str]]:
+def nodes_of(code: str) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(code)))
+
+
+def bound_names(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Line and name of everything that Python code gives a name to: variables, fields, attributes, parameters, functions, classes and
     aliases, in the examples of docstrings too."""
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes:
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
                 yield node.lineno, name
@@ -220,7 +234,9 @@ def bound_names(code: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name
             case ast.Constant(value=str(text)) if ">>> " in text:
                 for example in doctest.DocTestParser().get_examples(text):
-                    yield from ((node.lineno + example.lineno + line - 1, name) for line, name in bound_names(example.source))
+                    yield from (
+                        (node.lineno + example.lineno + line - 1, name) for line, name in bound_names(nodes_of(example.source))
+                    )
 
 
 @pytest.mark.parametrize(
@@ -234,21 +250,27 @@ def bound_names(code: str) -> Iterator[tuple[int, str]]:
     ],
 )  # fmt: skip
 def test_every_way_to_give_a_name_is_seen(code):
-    assert "NAME" in {name for _, name in bound_names(code)}
+    assert "NAME" in {name for _, name in bound_names(nodes_of(code))}
 
 
 def test_using_a_name_gives_none():
-    assert not {"NAME"} & {name for _, name in bound_names("a = NAME + b.NAME(NAME=1)['NAME']\ndel a.NAME\n'NAME'")}
+    assert not {"NAME"} & {name for _, name in bound_names(nodes_of("a = NAME + b.NAME(NAME=1)['NAME']\ndel a.NAME\n'NAME'"))}
+
+
+@functools.cache
+def emptily_named(folder: str) -> tuple[list[str], list[str]]:
+    """Place and name of everything in the code of a folder with a name that does not say what it holds, and of every value with such a name."""
+    bound, values = [], []
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        nodes, file = nodes_of(path.read_text(encoding="utf-8")), path.relative_to(ROOT)
+        bound += [f"{file}:{line}: {name}" for line, name in bound_names(nodes) if name in EMPTY_NAMES]
+        values += [f"{file}:{line}: {name}" for line, name in named_values(nodes) if name in EMPTY_NOUNS]
+    return bound, values
 
 
 @pytest.mark.parametrize("folder", ["src", "tests", "benchmarks", "tools"])
 def test_every_name_in_the_code_says_what_it_holds(folder):
-    assert [
-        f"{path.relative_to(ROOT)}:{line}: {name}"
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        for line, name in bound_names(path.read_text(encoding="utf-8"))
-        if name in EMPTY_NAMES
-    ] == []
+    assert emptily_named(folder)[0] == []
 
 
 EMPTY_NOUNS = EMPTY_NAMES | {"most", "least", "of"}
@@ -256,10 +278,10 @@ EMPTY_NOUNS = EMPTY_NAMES | {"most", "least", "of"}
 called `of`, where the name of its class is the noun (`Inventory.of(pool)`)."""
 
 
-def named_values(code: str) -> Iterator[tuple[int, str]]:
+def named_values(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Line and name of everything in Python code whose name stands for a value: variables, fields, attributes, properties, parameters and
     keyword arguments, in the examples of docstrings too. The keys of settings are the fields of parts."""
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes:
         match node:
             case ast.FunctionDef(name=name, decorator_list=decorators):
                 if any(ast.unparse(decorator).endswith("property") for decorator in decorators):
@@ -270,7 +292,9 @@ def named_values(code: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, name
             case ast.Constant(value=str(text)) if ">>> " in text:
                 for example in doctest.DocTestParser().get_examples(text):
-                    yield from ((node.lineno + example.lineno + line - 1, name) for line, name in named_values(example.source))
+                    yield from (
+                        (node.lineno + example.lineno + line - 1, name) for line, name in named_values(nodes_of(example.source))
+                    )
 
 
 @pytest.mark.parametrize(
@@ -282,21 +306,18 @@ def named_values(code: str) -> Iterator[tuple[int, str]]:
     ],
 )  # fmt: skip
 def test_every_name_of_a_value_is_seen(code):
-    assert "NAME" in {name for _, name in named_values(code)}
+    assert "NAME" in {name for _, name in named_values(nodes_of(code))}
 
 
 def test_a_function_may_be_called_after_its_class_and_a_word_may_be_a_value():
-    assert not {"NAME"} & {name for _, name in named_values("class A:\n    def NAME(cls): pass\nA.NAME(keep='NAME')\nNAME.a")}
+    assert not {"NAME"} & {
+        name for _, name in named_values(nodes_of("class A:\n    def NAME(cls): pass\nA.NAME(keep='NAME')\nNAME.a"))
+    }
 
 
 @pytest.mark.parametrize("folder", ["src", "tests", "benchmarks", "tools"])
 def test_every_name_of_a_value_in_the_code_is_a_noun(folder):
-    assert [
-        f"{path.relative_to(ROOT)}:{line}: {name}"
-        for path in sorted((ROOT / folder).rglob("*.py"))
-        for line, name in named_values(path.read_text(encoding="utf-8"))
-        if name in EMPTY_NOUNS
-    ] == []
+    assert emptily_named(folder)[1] == []
 
 
 def test_every_name_in_the_python_of_the_documents_says_what_it_holds():
@@ -305,6 +326,6 @@ def test_every_name_in_the_python_of_the_documents_says_what_it_holds():
         for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
         for block in re.findall(r"^```python\n(.*?)^```$", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
         for words, names in ((EMPTY_NAMES, bound_names), (EMPTY_NOUNS, named_values))
-        for _, name in names(block)
+        for _, name in names(nodes_of(block))
         if name in words
     ] == []

@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars
 import pytest
+from conftest import script
 
 import outcross
 from outcross.cli import main
@@ -17,6 +16,8 @@ from outcross.errors import BadInput, MachineGaveOut
 from outcross.files.outputs import write_page
 from outcross.ledger.entries import sealed
 from outcross.ledger.results import check_folder, write_folder
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 ASKED = ["--aspects", "copying,coverage", "--quiet"]
 GAUSSIAN = "name: g\nhuman: {array: HUMAN, rows: 20}\nlearner: gaussian\ndraw: {prompts: none}\ngenerations: 2\n"
@@ -226,7 +227,7 @@ def test_a_kill_at_any_rename_never_leaves_files_of_two_results_and_the_next_com
     for step in range(30):
         out = tmp_path / str(step)
         write_folder(out, "audit", {"a.txt": "old", "old/x.txt": "old", "audit.json": "old"})
-        ended = subprocess.run([sys.executable, "-c", KILLED, str(out), str(step)], env=os.environ, check=False)
+        ended = script("-c", KILLED, out, step)
         left = {path.read_text() for path in out.rglob("*.*") if path.is_file() and ".outcross" not in str(path.relative_to(out))}
         assert len(left) <= 1
         if (out / "audit.json").exists():

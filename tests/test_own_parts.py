@@ -11,9 +11,15 @@ import pytest
 import outcross
 from outcross import own_parts
 from outcross.cli import main
+from outcross.data import Inventory
+from outcross.data.labelled import LabelledPoints
+from outcross.data.records import Counts, Moments, Vectors, blocks
 from outcross.errors import BadInput
+from outcross.estimate import Estimate
+from outcross.filters.of_records import RecordCandidates
 from outcross.policies import POLICIES
 from outcross.recipe import recipe
+from outcross.verbs.run.progress import shown_columns
 
 PARTS = '''
 from pathlib import Path
@@ -158,6 +164,104 @@ def test_run_imports_what_the_command_line_names_and_nothing_imports_it_afterwar
     assert any("parts_of_mine.py:OldAndNew" in note and "near_by.py" in note for note in run.notes)
     with pytest.raises(BadInput, match="its code was not imported; run it"):
         run.arms[0].experiment.policy.plan(None)
+
+
+def test_the_lines_of_a_run_show_the_readings_of_the_users_measures(place, capsys):
+    code, printed, _ = command("run", "my.yaml", "--import", "parts_of_mine.py", "--out", "out", capsys=capsys)
+    heading, line = (next(text for text in printed.splitlines() if text.startswith(start)) for start in ("arm", "old_and_new"))
+    assert code == 0 and heading.split()[-1] == "breadth"
+    run = outcross.open("out")
+    last = run.frame(pooled=True).filter(measure="breadth", generation=1)["value"].item()
+    assert f"{last:,.3f}" in line
+    number = Estimate(0.5, 0.4, 0.6, "chains", 10)
+    of_text = ["held_out_perplexity", "prompt_copying", "known_words"]
+    several = dict.fromkeys([*((name, "") for name in of_text), ("distinct_n", "2 words"), ("rare_words", "1 time")], number)
+    headings = ["perplexity", "copied", "distinct-2", "known words", "all words 1×"]
+    assert list(shown_columns(several).values()) == headings
+    # One of the five columns is that of the user's measure, and its readings of single places have none.
+    own = several | {("breadth", ""): number, ("breadth", "upper half"): number}
+    assert list(shown_columns(own).values()) == [*headings[:4], "breadth"]
+    assert list(shown_columns(own | {("breadth", ""): None}).values()) == headings
+    assert list(shown_columns({("spread_of_everything", ""): number}).values()) == ["spread…ything"]
+
+
+CHANGES = {
+    "measure": ("yield Reading(", "evidence.drawn.array.sort(axis=-2)\n        yield Reading(", r"^Breadth\.__call__"),
+    "policy": ("human = share_of(", "inventory.totals[0] = 1\n        human = share_of(", r"^OldAndNew\.plan"),
+    "learner": (
+        "class Loose(Policy):",
+        """@recipe
+class Doubled(Gaussian):
+    def fit(self, records, *given):
+        records.array.__imul__(2)
+        return super().fit(records, *given)
+
+
+class Loose(Policy):""",
+        r"^Doubled\.fit",
+    ),
+    "filter": (
+        "class Loose(Policy):",
+        """@recipe
+class Clipped(Filter):
+    page = FilterPage("clipped", "Keeps all.", "Nothing.", "ours")
+
+    @property
+    def needs(self):
+        return ("points",)
+
+    def select(self, candidates, rng):
+        np.clip(candidates.points, -1, 1, out=candidates.points)
+        return Selection(np.ones(len(candidates.points), dtype=int), reasons=())
+
+
+class Loose(Policy):""",
+        r"^Clipped\.select",
+    ),
+}
+"""What a part does to its input, as an edit of `PARTS`, and the method that is named."""
+TAKEN = {"learner": {"learner": "parts_of_mine.py:Doubled"}, "filter": {"select": ["parts_of_mine.py:Clipped"]}}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_a_part_that_changes_its_input_in_a_run_is_one_line(kind, place):
+    before, after, method = CHANGES[kind]
+    imports = "from outcross.measures import Measure, Page\nfrom outcross.models.gaussian import Gaussian\n"
+    text = PARTS.replace("from outcross.measures import Measure, Page\n", imports).replace(before, after, 1)
+    (place / "parts_of_mine.py").write_text(text)
+    said = (
+        method
+        + r" \(parts_of_mine\.py, line \d+\) raised ValueError: .*read-only; a part may not change what it is given, so work on a copy$"
+    )
+    with pytest.raises(BadInput, match=said):
+        outcross.run("my.yaml", imports=["parts_of_mine.py"], out="r", settings=TAKEN.get(kind, {})).finish()
+
+
+def test_no_array_of_records_can_be_changed():
+    points = Vectors(np.zeros((4, 2)))
+    text = blocks(np.zeros((2, 3), dtype=np.int32), ["a", "b"], np.ones(2))
+    labelled = LabelledPoints(np.zeros((2, 1)), np.zeros(2, int), np.zeros(2, int), ("no", "yes"), ("a",))
+    arrays = {
+        "points": points.array,
+        "joined points": Vectors.concat([points, points]).array,
+        "some points": points.take(np.array([1, 2])).array,
+        "mean": points.moments.mean,
+        "scatter": Moments.concat([points.moments, points.moments]).scatter,
+        "counts": Counts(np.array([1, 2])).array,
+        "tokens": text.tokens,
+        "labelled points": labelled.array,
+        "classes": labelled.label,
+        "groups": labelled.take(np.array([1])).group,
+        "totals": Inventory(1, 5, np.array([0, 5])).totals,
+        "authors": RecordCandidates(points, author=np.array(["human"] * 4)).authors,
+    }
+    for name, array in arrays.items():
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = array[:1]
+        assert not array.flags.writeable, name
+    # The caller's own array stays as it was.
+    own = np.zeros((4, 2))
+    assert Vectors(own) is not None and own.flags.writeable
 
 
 def test_workers_give_the_bytes_of_one_process(place):

@@ -65,7 +65,7 @@ def test_figures_of_columns_are_whole_and_hold_what_the_data_say_as_text_alone()
     figures = [column_figure(column, portrait) for column, portrait in portraits.items()]
     figures += [figure for column, portrait in portraits.items() if (figure := quantile_figure(column, portrait)) is not None]
     assert len(figures) == 4
-    figures.append(regions_figure([(HOSTILE, 10, 5, 0.1, 0.05)]))
+    figures.append(regions_figure([(HOSTILE, 0.1, 0.05)]))
     figures.append(calibration_figure(Reliability(HOSTILE, "boosting", HOSTILE, ((0.1, 0.1),), ((0.1, 0.1),))))
     figures.append(map_of_associations({(HOSTILE, "x"): -0.5, (HOSTILE, "one"): 0.2, ("x", "one"): 0.1}))
     for figure in figures:

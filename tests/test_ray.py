@@ -12,6 +12,8 @@ from test_sweeps import CHAINS, MOMENTS
 import outcross
 from outcross import own_parts
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 PARTS = '''
 from beside_ray import half
 from outcross.data import Plan, Take

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import polars
 import pytest
-from conftest import outcross
+from conftest import WITHOUT_CHARTS, outcross
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,9 +46,10 @@ def needs(path: Path) -> pytest.MarkDecorator:
     return pytest.mark.skipif(not path.exists(), reason=f"there is no {path}; set OUTCROSS_DATA to the folder that holds it")
 
 
-def run(name: str, data: Path, out: Path, *settings: str) -> polars.DataFrame:
+def run(name: str, data: Path, out: Path, *settings: str, **environment: str) -> polars.DataFrame:
     """The readings of a built-in experiment, run small through the command line."""
-    ended = outcross("run", name, f"human.path={data}", *SMALL, *settings, "--out", out, "--workers", 1, "--quiet")
+    words = "run", name, f"human.path={data}", *SMALL, *settings, "--out", out, "--workers", 1, "--quiet"
+    ended = outcross(*words, **environment)
     assert ended.returncode == 0, ended.stderr
     assert (out / "report.html").stat().st_size > 10_000
     return polars.read_parquet(out / "readings.parquet")
@@ -82,7 +83,8 @@ def test_nature_lm_from_scratch_keeps_a_tenth_of_the_human_blocks(tmp_path):
         SMALL[0],
         "training.start.steps=8",
     )
-    ended = outcross("run", "nature-lm", f"human.path={ARTICLES}", *settings, "--out", tmp_path / "run", "--workers", 1, "--quiet")
+    words = "run", "nature-lm", f"human.path={ARTICLES}", *settings, "--out", tmp_path / "run", "--workers", 1, "--quiet"
+    ended = outcross(*words, **WITHOUT_CHARTS)
     assert ended.returncode == 0, ended.stderr
     readings = polars.read_parquet(tmp_path / "run" / "readings.parquet")
     assert_told(readings, "held_out_loss", arms=4)
@@ -100,7 +102,13 @@ def languages(tmp_path_factory) -> tuple[Path, polars.DataFrame]:
     folder = tmp_path_factory.mktemp("languages") / "run"
     arms = "arms=[{policy: replace}, {policy: {kind: human_share, share: 1.0}}]"
     return folder, run(
-        "languages", SENTENCES, folder, "human.rows=1500", "metrics=[{kind: text_groups, each: true}, held_out]", arms
+        "languages",
+        SENTENCES,
+        folder,
+        "human.rows=1500",
+        "metrics=[{kind: text_groups, each: true}, held_out]",
+        arms,
+        **WITHOUT_CHARTS,
     )
 
 

@@ -12,9 +12,9 @@ from outcross.measures.copying import NearestHumans
 from outcross.measures.groups import Groups
 from outcross.measures.spread import Spread
 from outcross.measures.tails import Tails
-from outcross.statistics.beyond import farthest, fewer_beyond
+from outcross.statistics.beyond import farthest, fewer, fewer_beyond
 from outcross.statistics.categories import ComparedCounts, chance_of_fewer, worst
-from outcross.statistics.floors import fewer, larger_share
+from outcross.statistics.floors import larger_share
 from outcross.statistics.location import superiority
 from outcross.statistics.sketches import gather
 

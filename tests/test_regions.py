@@ -60,6 +60,8 @@ def test_a_region_of_two_columns_is_named_in_natural_units():
     assert (age.kind, age.at_least, age.below, age.or_missing) == ("interval", None, 30.0, False)
     assert (job.kind, job.values) == ("among", ("student",))
     assert region.ratio.value == 0 and region.weight is None and region.p < 1e-6
+    counted = ((reference.frame["age"] < 30) & (reference.frame["job"] == "student")).fill_null(False).mean()
+    assert region.human_share == pytest.approx(counted, rel=1e-12)
     assert region.missing_share == pytest.approx(region.human_share, rel=1e-12)
     refilled = region.missing_records / (synthetic.rows + region.missing_records)
     assert refilled == pytest.approx(region.human_share, abs=1e-3)
@@ -109,7 +111,11 @@ def test_a_region_that_is_thinned_out_is_found_with_what_is_left_of_it():
     kept = other.filter(~(inside & (rng.random(inside.size) < 0.6)))[:4_000]
     region = surest(table(kept), table(reference))[0]
     assert region.ratio.low < 0.45 < region.ratio.high < 0.8
-    assert "job = nurse" in region.rule and region.weight == pytest.approx(1 / region.ratio.value)
+    assert "job = nurse" in region.rule
+    left = region.ratio.value * region.human_share
+    weighted = region.weight * left / (region.weight * left + 1 - left)
+    added = (left * 4_000 + region.missing_records) / (4_000 + region.missing_records)
+    assert weighted == pytest.approx(region.human_share) and added == pytest.approx(region.human_share, abs=1e-4)
 
 
 def test_missing_values_dates_and_many_categories_are_said_as_people_do():

@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -15,7 +13,7 @@ from email.utils import format_datetime
 import numpy as np
 import pytest
 from conftest import outcross as command
-from conftest import write_tiny
+from conftest import script, write_tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -290,9 +288,7 @@ def test_kill_9_loses_no_answer_and_asks_for_none_twice(server, asked, tmp_path)
     server.fault = kills
     (tmp_path / "run").mkdir()
     killed = KILLED.replace("SPEC", str(spec)).replace("RUN", str(tmp_path / "run"))
-    ended = subprocess.run(
-        [sys.executable, "-c", killed], env={**os.environ, "OUTCROSS_SERVER_REQUESTS": "1"}, timeout=120, check=False
-    )
+    ended = script("-c", killed, OUTCROSS_SERVER_REQUESTS="1")
     assert ended.returncode == -signal.SIGKILL and sum(server.answered.values()) == 7
     again = command("run", spec, "--out", tmp_path / "run", "--quiet", "--workers", 1)
     assert again.returncode == 0, again.stderr

@@ -14,11 +14,13 @@ from scipy.stats import binom, norm
 import outcross
 from outcross import audits
 from outcross.estimate import Estimate, Null, Reading
-from outcross.measures import pages_of_aspect
+from outcross.measures import audit_aspects, pages_of_aspect
 from outcross.measures.severity import WORKED, records_to_change, severity
+from outcross.verbs.audit.check import Check
 from outcross.verbs.audit.judgement import judge
 from outcross.verbs.audit.rankings import ranking, surely_less
-from outcross.verbs.audit.result import Audit, Check
+from outcross.verbs.audit.result import Audit
+from outcross.verbs.audit.scorecard import standing
 from outcross.verbs.audit.sentences import clause
 
 
@@ -48,6 +50,49 @@ def test_a_share_is_inside_its_tolerance_once_so_many_records_have_changed():
     page = pages_of_aspect("groups")["share"]
     share = records_to_change(0.125, 0.8, page, 0.4, "smaller")
     assert (50 + 1000 * share) / 400 == pytest.approx(0.8)
+
+
+def test_a_category_that_grew_is_inside_its_tolerance_once_so_many_records_have_changed():
+    """By counting: of 1,000 records 90 are in a category with 30 of 1,000 human ones; without 52.5 of them it is at its limit of 37.5. That is more than
+    the category's share of human records."""
+    page = pages_of_aspect("groups")["category_growth"]
+    share = records_to_change(3.0, page.limit(Null(1.0), page.margin), page, 0.03, "larger")
+    assert share == pytest.approx(0.0525) and (90 - 1000 * share) / 30 == pytest.approx(1.25)
+    assert records_to_change(1e9, 1.25, page, 0.03, "larger") == 1.0
+
+
+def test_the_loss_of_a_model_counts_the_same_inside_a_group_for_the_share_of_the_group():
+    pages = pages_of_aspect("use")
+    for value in (1.2, 2.0, 50.0):
+        whole, inside = (
+            records_to_change(value, 1 / 0.9, pages[name], about, "larger") for name, about in (("loss", 1.0), ("loss_inside", 0.3))
+        )
+        assert inside == pytest.approx(0.3 * whole) and whole == pytest.approx(0.9 - 1 / value)
+
+
+def test_only_the_growth_of_a_category_counts_records_where_a_ratio_is_worse_the_larger_it_is():
+    rules = {
+        name: page.change
+        for aspect in audit_aspects()
+        for name, page in pages_of_aspect(aspect).items()
+        if page.unit == "ratio" and page.worse == "larger" and page.margin is not None
+    }
+    assert rules.pop("category_growth") == "mass" and set(rules.values()) == {"excess"} and len(rules) >= 6
+
+
+def test_the_severity_of_what_is_gone_is_a_lower_bound_of_what_would_have_to_change():
+    for value, high in ((0.0, 0.1), (0.0, 0.9), (0.2, 0.3)):
+        reading = Reading(
+            "share",
+            Estimate(value, 0.0, high, "exact", 1000),
+            Null(1.0, floor=0.9, p=1e-9),
+            column="sex",
+            group="sex=Male",
+            about=0.02,
+        )
+        (judged,) = judge({"groups": [reading]}, {}, 0.05, 1000, 1000)
+        assert judged.severity is not None and judged.to_change is not None and judged.severity <= judged.to_change
+        assert judged.to_change == pytest.approx(0.02 if value == 0 else 0.02 * 0.6)
 
 
 def test_nothing_within_the_tolerance_is_severe_and_severity_grows_as_the_value_falls():
@@ -88,6 +133,14 @@ def test_men_who_fell_from_40_to_5_percent_come_before_a_category_of_one_and_a_h
         "Male (sex) fell from 40 % to 5 % of records; records with default = yes fell from 22 % to 13 %; rare categories of job never occur"
     )
     assert audited.of("lost")[0].group == "sex=Male" and audited.worst(2).frame()["group"].to_list() == ["sex=Male", "default=yes"]
+
+
+def test_the_line_of_an_aspect_counts_losses_and_inventions_apart():
+    lost = [check(value, 0.02, "tails", "mass", column="income", group="", about=0.05, at="upper 5 %") for value in (0.1, 0.2, 0.3)]
+    invented = check(0.1, 0.02, "tails", "unseen_categories", column="job", group="", about=1.0, typical=0.0)
+    assert standing(audit_of(*lost, invented), "tails").said.endswith("; 2 more; 1 invented")
+    assert standing(audit_of(lost[0], invented), "tails").said.endswith("; 1 invented")
+    assert standing(audit_of(*lost), "tails").said.endswith("; 2 more") and ";" not in standing(audit_of(invented), "tails").said
 
 
 def test_a_number_that_moved_is_said_in_its_own_unit():

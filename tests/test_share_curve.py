@@ -13,8 +13,8 @@ from outcross.estimate import NotApplicable
 from outcross.report.shapes import share_curve_figure
 from outcross.statistics.prediction import EncodedRecords
 from outcross.statistics.share_curves import ShareData, designs
-from outcross.verbs.audit.result import stored
 from outcross.verbs.audit.screen import audit_lines
+from outcross.verbs.audit.stored import stored
 from outcross.verbs.share_curve import shares_of
 
 LINEAR = {"learner": "linear model", "target": "y"}

@@ -8,6 +8,8 @@ from outcross.errors import BadInput
 from outcross.experiment.arms import arms
 from outcross.experiment.file import load
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 TOLD = {
     "name": "mine",
     "notes": ["It is an example."],

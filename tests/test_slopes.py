@@ -21,6 +21,8 @@ from outcross.experiment.settings import flat_settings
 from outcross.loop import run
 from outcross.verbs.run.tables import tabulate
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 BOUND = 4.5
 """Standard errors: a false alarm in 150,000 comparisons."""
 DRIFT = """

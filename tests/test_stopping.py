@@ -15,6 +15,8 @@ from outcross.estimate import NORMAL_QUANTILE, Estimate, Reading
 from outcross.experiment.bounds import LOGARITHMS, WORSE, side_of
 from outcross.measures import MEASURES, measure, pages_of_runs
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 ONE_ARM = {
     "name": "g", "human": {"distribution": "normal", "rows": 10}, "learner": "gaussian", "policy": "replace", "draw": {"prompts": "none"},
     "generations": 8, "chains": 300, "metrics": ["fitted_law"],

@@ -7,12 +7,18 @@ from dataclasses import replace
 import pytest
 from scipy.stats import t as student
 
+import outcross
 from outcross.cli import main
+from outcross.estimate import Estimate, share
+from outcross.measures import audit_aspects, pages_of_aspect, pages_of_runs
 from outcross.report import ShownReading, Study, write
 from outcross.report.charts import BASELINE, COLOURS, INK
-from outcross.report.curves import CurvePoint, mean_over_seeds, measured, pooled
+from outcross.report.curves import Curve, CurvePoint, half_width, mean_over_seeds, measured, pooled, within_range
+from outcross.report.differences import over_time
 from outcross.report.response import responses
 from outcross.report.templates import resource
+from outcross.verbs.run.progress import cell
+from outcross.verbs.run.study import from_tables
 
 SWEEP = """
 name: rows
@@ -99,6 +105,11 @@ def test_a_run_of_quick_arms_ends_with_one_row_an_arm_and_the_response(tmp_path,
     assert [line.split()[0] for line in response.splitlines()[:3]] == ["10", "20", "50"]
 
 
+def test_no_end_of_an_interval_lies_outside_of_what_a_row_says():
+    """None of 50 chains: the interval is [0, .071], and ±.036, half of its width, would leave its upper half out."""
+    assert cell(share(0, 50)) == "0.000 ±0.071" and cell(Estimate(1.0, 0.9, 1.1, "chains", 9)) == "1.000 ±0.100"
+
+
 def test_the_page_draws_means_and_bands_and_keeps_single_seeds_in_details(run):
     page = (run / "report.html").read_text()
     thin = 'stroke-width="0.8"'
@@ -150,6 +161,77 @@ def test_seeds_that_agree_are_no_certainty():
     assert (alike.value, alike.low, alike.method) == (0.0, None, "5 seeds agree: no interval")
     exact = mean_over_seeds([CurvePoint(0, 2.0, 2.0, 2.0, "exact", 1)] * 5)
     assert (exact.value, exact.low, exact.method) == (2.0, 2.0, "exact")
+
+
+def pages_with_a_range():
+    """The pages of all readings, of runs and of audits, whose possible values end somewhere."""
+    pages = dict(pages_of_runs()) | {name: page for aspect in audit_aspects() for name, page in pages_of_aspect(aspect).items()}
+    return {name: page for name, page in pages.items() if any(map(math.isfinite, page.values))}
+
+
+BOUNDED = pages_with_a_range()
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_an_interval_over_seeds_ends_where_the_possible_values_do(name):
+    """Three seeds near each end of the range: Student's interval crosses that end. It is cut there, and nothing else changes."""
+    page = BOUNDED[name]
+    lowest, highest = page.values
+    width = highest - lowest if math.isfinite(highest - lowest) else 1.0
+    for end, inward in ((lowest, 1.0), (highest, -1.0)):
+        if math.isinf(end):
+            continue
+        points = [CurvePoint(3, end + inward * width * share) for share in (0.0, 0.02, 0.1)]
+        whole, shown = mean_over_seeds(points), mean_over_seeds(points, page)
+        assert not lowest <= whole.low <= whole.high <= highest
+        assert (shown.low, shown.high) == (max(whole.low, lowest), min(whole.high, highest))
+        assert (shown.value, shown.method, shown.n) == (whole.value, whole.method, whole.n)
+        assert half_width(shown) == half_width(whole)
+        inside = [CurvePoint(3, (end + inward * width * share)) for share in (0.4, 0.4001, 0.4002)]
+        assert mean_over_seeds(inside, page) == mean_over_seeds(inside)
+
+
+def test_a_difference_from_a_cut_interval_has_the_error_of_the_whole_interval():
+    page = BOUNDED["cell_share"]
+    assert page.values == (0.0, 1.0)
+    whole = CurvePoint(0, 0.02, -0.05, 0.09, "seeds", 5)
+    later = CurvePoint(1, 0.5, 0.4, 0.6, "chains", 9)
+    by_hand = math.hypot(0.07, 0.1)
+    apart = over_time(Curve("a", (within_range(whole, page), later)), is_ratio=False)
+    assert apart.high - apart.value == pytest.approx(by_hand)
+    assert over_time(Curve("a", (within_range(whole, page), later)), is_ratio=True) is None
+    # By hand, to first order: the errors of the logarithms are .2 / 1.96 / .9 and, from the ends, (ln .6 - ln .4) / 3.92.
+    high = within_range(CurvePoint(0, 0.9, 0.7, 1.1, "seeds", 5), page)
+    ratio = over_time(Curve("a", (high, later)), is_ratio=True)
+    assert math.log(ratio.high / ratio.value) == pytest.approx(math.hypot(0.2 / 0.9, (math.log(0.6) - math.log(0.4)) / 2))
+
+
+CELLS = {
+    "name": "rare", "learner": "cells", "policy": "replace", "draw": {"prompts": "none"}, "generations": 6, "chains": 1, "sweep": {"seed": [0, 1, 2]},
+    "human": {"distribution": "cells", "rows": 40, "shares": [[0.5, 0.3], [0.15, 0.05]], "classes": ["no", "yes"], "groups": ["a", "b"]},
+}  # fmt: skip
+
+
+def test_no_pooled_interval_of_a_run_leaves_the_possible_values(tmp_path):
+    run = outcross.run(CELLS, out=tmp_path / "run").finish()
+    pages = pages_of_runs()
+    of_seeds = run.frame(pooled=True).filter(method="seeds")
+    assert of_seeds.height
+    cut_intervals = 0
+    for row in of_seeds.iter_rows(named=True):
+        lowest, highest = pages[row["measure"]].values
+        assert lowest <= row["low"] <= row["value"] <= row["high"] <= highest, row
+        cut_intervals += row["low"] == lowest or row["high"] == highest
+    assert cut_intervals  # three seeds of a share of a few records: some interval reaches an end
+    shown = measured(from_tables(run.name, run.readings, pages=pages))
+    of_page = {
+        (reading.measure, reading.at, point.generation): (point.low, point.high)
+        for reading in shown
+        for point in reading.curves["replace"].points
+    }
+    for row in of_seeds.iter_rows(named=True):
+        at = ", ".join(filter(None, (row["column"], row["at"], row["group"])))
+        assert of_page[row["measure"], at, row["generation"]] == (row["low"], row["high"])
 
 
 def luminance(colour: str) -> float:

@@ -1,10 +1,6 @@
 """Several teachers in one loop: who reads what, what routing keeps, what a run keeps, and what is refused."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from fractions import Fraction
 
@@ -12,6 +8,7 @@ import numpy as np
 import polars
 import pytest
 from conftest import outcross as command
+from conftest import started
 
 import outcross
 from outcross.cli import main
@@ -228,13 +225,12 @@ def test_a_run_that_was_stopped_or_killed_goes_on_to_the_same_bytes(texts, tmp_p
     spec.write_text(json.dumps(texts | {"arms": arms}))
     whole = command("run", spec, "--out", tmp_path / "whole", "--workers", 1)
     assert whole.returncode == 0, whole.stderr
-    again = [sys.executable, "-m", "outcross", "run", str(spec), "--out", str(tmp_path / "killed"), "--workers", "2"]
-    running = subprocess.Popen(again, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    running = started("run", spec, "--out", tmp_path / "killed", "--workers", 2)
     ledger = tmp_path / "killed/ledger.jsonl"
     until = time.monotonic() + 120
     while time.monotonic() < until and not (ledger.exists() and ledger.read_bytes().count(b"\n") > 12):
         time.sleep(0.02)
-    os.killpg(running.pid, signal.SIGKILL)
+    running.kill(is_alone=False)
     running.wait()
     done = command("run", spec, "--out", tmp_path / "killed", "--workers", 1)
     assert done.returncode == 0, done.stderr

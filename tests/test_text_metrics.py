@@ -35,6 +35,8 @@ from outcross.text.lexicon import Sample
 from outcross.text.repetition import repetition, repetition_of_each
 from outcross.text.words import SPACELESS, UNSPACED, can_cut, count, inner, spoken, words
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 TEXT = [name for name in MEASURES if "text" in measure(name).needs]
 BLOCK = 16
 ENDLESS = math.log(1 - math.exp(-1))

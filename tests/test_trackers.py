@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import WITHOUT_CHARTS
+from conftest import WITHOUT_CHARTS, started
+from conftest import outcross as command_line
 
 import outcross
 from outcross.errors import BadInput
@@ -219,14 +219,14 @@ def test_a_killed_run_that_is_resumed_is_logged_once(tmp_path):
     pytest.importorskip("tensorboard")
     spec = tmp_path / "long.yaml"
     spec.write_text(json.dumps(GAUSSIAN | {"generations": 100, "sweep": {"seed": [0]}, "policy": "replace"}))
-    command = [sys.executable, "-m", "outcross", "run", str(spec), "--out", str(tmp_path / "long"), "--track", "tensorboard", "-q"]
-    process = subprocess.Popen(command, env={**os.environ, **WITHOUT_CHARTS})
+    command = "run", spec, "--out", tmp_path / "long", "--track", "tensorboard", "-q"
+    process = started(*command, **WITHOUT_CHARTS)
     events = tmp_path / "long-tensorboard" / "replace"
     while process.poll() is None and not (events.is_dir() and any(path.stat().st_size > 8_000 for path in events.iterdir())):
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
-    subprocess.run(command, check=True, env={**os.environ, **WITHOUT_CHARTS})
+    assert command_line(*command, **WITHOUT_CHARTS).returncode == 0
     _, logged = scalars(tmp_path / "long-tensorboard", "replace")
     assert sorted(tag for tag in logged if tag.startswith("log_variance")) == [
         "log_variance",

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from outcross.models import networks  # noqa: E402
 from outcross.models.transformer import fitting, network  # noqa: E402
 from outcross.models.transformer.fitting import fit, mean_loss  # noqa: E402
-from outcross.models.transformer.network import Shape, initial  # noqa: E402
+from outcross.models.transformer.network import Network, Shape, initial  # noqa: E402
 from outcross.models.transformer.sampling import sample  # noqa: E402
 from outcross.models.transformer.scoring import log_prob  # noqa: E402
 from outcross.text.vocabulary import SMALLEST, START, START_TEXT, Vocabulary  # noqa: E402
@@ -154,7 +155,7 @@ def test_attention_in_bf16_has_the_gradient_of_attention_in_fp32():
     rng = np.random.default_rng(0)
     parts = [torch.from_numpy(rng.normal(size=(2, 2, 9, 8)).astype(np.float32)).bfloat16().requires_grad_() for _ in range(3)]
     exact = [part.detach().float().requires_grad_() for part in parts]
-    ours = network.attend_causally(*parts)
+    ours = networks.attend_causally(*parts)
     plain = torch.nn.functional.scaled_dot_product_attention(*exact, is_causal=True)
     assert torch.allclose(ours.float(), plain, atol=0.03)
     upstream = torch.ones_like(plain)
@@ -248,9 +249,9 @@ def test_tokens_of_another_vocabulary_are_refused(untrained):
 
 
 def test_a_network_is_kept_to_the_byte(untrained, tmp_path):
-    network.save(untrained, tmp_path / "one")
-    loaded = network.load(tmp_path / "one")
-    network.save(loaded, tmp_path / "two")
+    networks.save(untrained, tmp_path / "one")
+    loaded = networks.load(Network, Shape, tmp_path / "one")
+    networks.save(loaded, tmp_path / "two")
     assert loaded.shape == untrained.shape
     assert largest_difference(loaded, untrained) == 0
     for name in ("network.json", "network.safetensors"):
@@ -285,6 +286,7 @@ import hashlib, sys
 from pathlib import Path
 import numpy as np, torch
 from outcross.text import vocabulary
+from outcross.models import networks
 from outcross.models.transformer import fitting, network, sampling, scoring
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
@@ -296,7 +298,7 @@ learnt.save(folder / "vocabulary.json")
 blocks = np.concatenate([tokens[: len(tokens) // 16 * 16].reshape(-1, 16) for tokens in learnt.encode(texts)])
 start = network.initial(network.Shape(learnt.size, 2, 32, 2), rng)
 model = fitting.fit(start, blocks, steps=20, batch=8, learning_rate=1e-2, warmup=2, rng=rng).network
-network.save(model, folder)
+networks.save(model, folder)
 written = sampling.sample(model, blocks[:20], 16, rng=rng, temperature=0.7, top_p=0.9)
 np.save(folder / "written.npy", written)
 np.save(folder / "scores.npy", scoring.log_prob(model, written, precision="bf16"))

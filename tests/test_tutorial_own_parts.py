@@ -3,12 +3,11 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import script
 
 import outcross
 
@@ -38,19 +37,20 @@ def place(snippets, tmp_path_factory):
 
 
 def test_every_snippet_runs(snippets, place):
-    def python(*words):
-        ended = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=place, timeout=200, check=False)
-        assert ended.returncode == 0, ended.stderr[-2000:]
-        return ended.stdout
+    def output(*words):
+        process = script(*words, folder=place)
+        assert process.returncode == 0, process.stderr[-2000:]
+        return process.stdout
 
     checked, run, swept = snippets["python"][1:4]
-    assert "shape: (3," in python("-c", f"{checked}\n{run}")
-    assert python("-c", swept) == "['old_and_new=0', 'old_and_new=0.5']\n"
-    said = [python("-m", *shlex.split(line)) for line in snippets["sh"][0].splitlines()]
+    assert "shape: (3," in output("-c", f"{checked}\n{run}")
+    assert output("-c", swept) == "['old_and_new=0', 'old_and_new=0.5']\n"
+    said = [output(*shlex.split(line)) for line in snippets["sh"][0].splitlines()]
+    assert next(line for line in said[0].splitlines() if line.startswith("arm")).split()[-1] == "breadth"
     assert "my_parts.py:OldAndNew" in said[1] and "SHA-256" in said[1]
     assert "breadth" in said[2]
     assert "my_parts.py:OldAndNew" in said[3] and "A share of the original human records" in said[3].replace("\n" + " " * 25, " ")
-    judged = [python("-m", *shlex.split(line)) for line in snippets["sh"][1].splitlines()]
+    judged = [output(*shlex.split(line)) for line in snippets["sh"][1].splitlines()]
     assert "my_judges.py:Variety is a user-defined part (SHA-256 of its source: my_judges.py " in " ".join(judged[0].split())
     run = outcross.open(place / "labels")
     assert (
@@ -58,7 +58,7 @@ def test_every_snippet_runs(snippets, place):
         and "accuracy" in run.readings["measure"].to_list()
     )
     assert any("my_judges.py:NearestMean is a user-defined part" in note for note in run.notes)
-    python("-c", "from my_judges import NearestMean, Variety\nfrom outcross.testing import check\ncheck(Variety(), NearestMean())")
+    output("-c", "from my_judges import NearestMean, Variety\nfrom outcross.testing import check\ncheck(Variety(), NearestMean())")
     run = outcross.open(place / "mine")
     assert {arm.name for arm in run.arms} == {"old_and_new=0.2"} and not run.unfinished
 

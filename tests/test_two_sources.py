@@ -5,7 +5,7 @@ import pytest
 
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
-from outcross.statistics.false_alarms import least_sample, rank_of, realised, sure_sample, weight_above
+from outcross.statistics.false_alarms import least_sample, rank_of, realised, weight_above
 from outcross.statistics.mixture_fit import mixture_fit
 from outcross.statistics.two_sources import (
     ScoredSample,
@@ -134,7 +134,6 @@ def test_the_least_share_is_a_lower_limit(share):
 
 
 def test_thresholds_at_a_rate():
-    assert [sure_sample(rate) for rate in (0.05, 0.01, 0.001)] == [59, 299, 2995]
     assert rank_of(0.01, 1000) == 991
     rate = realised(0.01, 1000)
     assert (round(100 * rate.low, 2), round(100 * rate.high, 2)) == (0.48, 1.70)

@@ -4,18 +4,14 @@ import base64
 import gzip
 import itertools
 import json
-import os
 import re
-import signal
 import struct
-import subprocess
-import sys
 import time
 import zlib
 
 import numpy as np
 import pytest
-from conftest import WITHOUT_CHARTS, outcross
+from conftest import WITHOUT_CHARTS, outcross, started
 from numpy.lib.stride_tricks import sliding_window_view
 
 torch = pytest.importorskip("torch")
@@ -535,28 +531,16 @@ def contents(run):
 
 
 def test_a_run_killed_while_it_learns_ends_as_an_uninterrupted_one(finished, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "outcross",
-        "run",
-        str(finished / "pictures.yaml"),
-        "--workers",
-        "1",
-        "--quiet",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    environment = {**os.environ, **WITHOUT_CHARTS}
-    killed = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment)
+    command = "run", finished / "pictures.yaml", "--workers", 1, "--quiet", "--out", tmp_path / "run"
+    killed = started(*command, **WITHOUT_CHARTS)
     timing = tmp_path / "run" / "timing.jsonl"
     while not timing.exists() or "generate" not in timing.read_text():  # generation 0 has written: the next fit is under way soon
         assert killed.poll() is None
         time.sleep(0.02)
     time.sleep(0.3)
-    killed.send_signal(signal.SIGKILL)
+    killed.kill()
     killed.wait()
-    assert subprocess.run(command, check=False, env=environment).returncode == 0
+    assert outcross(*command, **WITHOUT_CHARTS).returncode == 0
     assert contents(tmp_path / "run") == contents(finished / "run")
     done = [json.loads(line)["key"] for line in timing.read_text().splitlines()]
     assert len(done) == len(set(done))

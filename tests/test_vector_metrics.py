@@ -29,6 +29,8 @@ from outcross.recipe import kind
 from outcross.sources.normal import StandardNormal
 from outcross.statistics.neighbours import graph
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 OURS = (TailMass, Modes, Neighbours, W1, SlicedW2, EnergyDistance, HeldOutNats)
 
 

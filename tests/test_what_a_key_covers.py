@@ -69,9 +69,11 @@ def run(source, folder, recipe=GAUSSIAN):
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A folder with a copy of the package."""
+    """A folder with a copy of the package, and of the bytecode of what is not edited: to compile it again takes a second in each process."""
     folder = tmp_path_factory.mktemp("source")
-    shutil.copytree(PACKAGE, folder / "outcross", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        PACKAGE, folder / "outcross"
+    )  # with the times of change, by which Python knows that bytecode is that of a source
     return folder
 
 

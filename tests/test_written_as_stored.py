@@ -2,15 +2,13 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 
 import numpy as np
 import pytest
 import yaml
-from conftest import outcross, write_tiny
+from conftest import NETWORKS, Started, write_tiny
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -21,6 +19,8 @@ from outcross.experiment import experiment  # noqa: E402
 from outcross.ledger import Ledger  # noqa: E402
 from outcross.loop import generate, run  # noqa: E402
 from outcross.models.draw import Draw  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("without_charts")
 
 CAUSAL = {"kind": "causal_lm", "model": "tiny", "weights": "random", "vocabulary": 300, "shard": 16}
 LEARNERS = {"transformer": None, "causal_lm": CAUSAL}
@@ -94,6 +94,11 @@ def test_a_stored_model_that_was_changed_on_the_disk_is_refused(written, tmp_pat
         file.write_bytes(before)
 
 
+def run_into(spec, out):
+    """The words of a command that runs an experiment file."""
+    return "outcross", "run", spec, "--out", out, "--workers", 1, "--quiet"
+
+
 def sharded(folder):
     """The file of a run whose generation is written in steps of 16 records."""
     spec = recipe(folder, "causal_lm", name="sharded", rows=100, generations=1)
@@ -103,18 +108,18 @@ def sharded(folder):
 
 def test_a_generation_killed_while_it_is_written_goes_on_where_it_was(tmp_path):
     spec = sharded(tmp_path)
-    whole = outcross("run", spec, "--out", tmp_path / "whole", "--workers", 1, "--quiet")
+    whole = Started(*run_into(spec, tmp_path / "whole"), modules=NETWORKS).completed()
     assert whole.returncode == 0, whole.stderr
-    command = [sys.executable, "-m", "outcross", "run", str(spec), "--out", str(tmp_path / "killed"), "--workers", "1", "--quiet"]
+    command = run_into(spec, tmp_path / "killed")
     timing, kills = tmp_path / "killed" / "timing.jsonl", 0
     for ended in (2, 4):  # killed once two shards have ended, and once four have
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        process = Started(*command)
         while process.poll() is None and verbs(timing)["write"] < ended:
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
+        process.kill(is_alone=False)
         kills += process.wait() == -signal.SIGKILL
     assert kills == 2 and verbs(timing)["join"] == 0, "the kills came while the generation was written"
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    finished = Started(*command).completed()
     assert finished.returncode == 0, finished.stderr
     done = Counter(json.loads(line)["key"] for line in timing.read_text().splitlines())
     assert set(done.values()) == {1}, "nothing is written twice"

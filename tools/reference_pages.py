@@ -21,9 +21,10 @@ from outcross.cli import app
 from outcross.collapse.definitions import DEFINITIONS, definition
 from outcross.collapse.growth import GROWTH, growth_law
 from outcross.detectors import DETECTORS
-from outcross.experiment import Experiment, Growth
+from outcross.experiment import Experiment
 from outcross.experiment.bounds import side_of
 from outcross.experiment.file import builtin
+from outcross.experiment.rows import Growth
 from outcross.experiment.teachers import Teacher
 from outcross.filters import FILTERS
 from outcross.laws import LAWS, law
@@ -35,10 +36,10 @@ from outcross.policies import POLICIES
 from outcross.recipe import Family, Nested, member, plain
 from outcross.sources import SOURCES
 from outcross.targets import TARGETS
-from outcross.verbs.mix.aims import Target
 from outcross.verbs.mix.asked import MixFilter, MixOrigin, MixPool, MixRecipe
-from outcross.verbs.mix.search_asked import MixSearch
-from outcross.verbs.mix.wanted import Lineage, Splits, SplitShare
+from outcross.verbs.mix.search.settings import MixSearch
+from outcross.verbs.mix.splits.settings import Lineage, Splits, SplitShare
+from outcross.verbs.mix.targets.settings import Target
 from outcross.verbs.parts import SCHAEFFER, checks_page, filters_page
 from outcross.verbs.reproduce.answer import listed
 from outcross.verbs.reproduce.page import claims_page, markdown

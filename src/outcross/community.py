@@ -105,6 +105,16 @@ class TeacherLine:
 
 
 @dataclass(frozen=True)
+class TeacherTurn:
+    """What a teacher learned from and wrote in one generation, before any selection."""
+
+    training: Made[Training]
+    drawn: Part
+    prompts: Pool | None
+    shown: Made[Any] | None
+
+
+@dataclass(frozen=True)
 class TeacherSteps(Steps):
     """The steps of one teacher. The names of their random streams contain the teacher's name."""
 
@@ -132,23 +142,13 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Commun
     spent = 0
     for g in range(experiment.generations):
         do = ledger.steps(experiment.seed, g, store)
-        written: dict[str, tuple[Made[Training], Part, Pool | None, Made[Any] | None]] = {}
+        turns: dict[str, TeacherTurn] = {}
         for line, rows in zip(lines, experiment.dealt_rows(g).values(), strict=True):
-            own = TeacherSteps.of(do, line.name)
-            inventory = Inventory(g, len(line.pool.human), line.rows, left(human, spent))
-            plan = _plan(line, inventory)
-            training = own(mix, plan, line.pool.newest_only(plan.reach), unspent(human, spent))
-            line.start = start_of(own, line.task, line.start, line.model, line.human)
-            line.model = own(train, line.task, training, line.start, human)
+            plan = _plan(line.experiment, line.name, Inventory(g, len(line.pool.human), line.rows, left(human, spent)))
+            turns[line.name] = _turn(TeacherSteps.of(do, line.name), experiment, line, plan, human, spent, rows)
             spent += plan.fresh_rows
-            draw = step_draw(experiment.draw, rows)
-            prompts = _prompts(experiment, line, human, rows)
-            asked = replace(draw, prompts="newest") if prompts is not None and draw.prompts == "human" else draw
-            records = generated(own, line.task.learner, asked, line.model, prompts)
-            shown = _shown(own, experiment, line, human, draw)
-            written[line.name] = training, _stamped(records, line, draw, g), prompts, shown
-        drawn = {name: part for name, (_, part, _, _) in written.items()}
-        prompts_of = {name: prompts for name, (_, _, prompts, _) in written.items() if prompts is not None}
+        drawn = {name: turn.drawn for name, turn in turns.items()}
+        prompts_of = {name: turn.prompts for name, turn in turns.items() if turn.prompts is not None}
         kept, selection = _selected(do, experiment, drawn, human, prompts_of, g)
         dealt = do(share_out, _exchange(experiment), kept)
         firsts = firsts or {line.name: line.model for line in lines}
@@ -156,7 +156,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Commun
         together = _evidence(
             drawn,
             kept,
-            {name: steps_of_teacher[0] for name, steps_of_teacher in written.items()},
+            {name: turn.training for name, turn in turns.items()},
             human,
             prompts_of,
             experiment.draw,
@@ -167,7 +167,7 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Commun
         readings = {
             kind(metric): do(measure, metric, together, part=metric.stream or kind(metric)) for metric in experiment.measured
         }
-        readings |= _of_teachers(do, experiment, lines, drawn, kept, written, human, firsts)
+        readings |= _of_teachers(do, experiment, lines, turns, kept, human, firsts)
         for line in lines:
             read = dealt.value.pools[line.name]
             line.pool, line.rows[g + 1] = (line.pool + read).newest_only(line.reach), line.rows[g] + len(read)
@@ -184,17 +184,32 @@ def run(experiment: Experiment, ledger: Ledger | None = None) -> Iterator[Commun
             readings=readings,
             teachers={
                 line.name: TeacherGeneration(
-                    training=written[line.name][0],
+                    training=turns[line.name].training,
                     model=line.model,
                     drawn=drawn[line.name],
                     kept=kept.get(line.name, drawn[line.name].take(np.arange(0))),
                     read=dealt.value.pools[line.name],
-                    shown=written[line.name][3],
+                    shown=turns[line.name].shown,
                 )
                 for line in lines
             },
             together=do(pool_up, Writers(names=tuple(drawn)), drawn) if store else None,
         )
+
+
+def _turn(
+    own: TeacherSteps, experiment: Experiment, line: TeacherLine, plan: Plan, human: Made[Human], spent: int, rows: int
+) -> TeacherTurn:
+    """Let a teacher learn and write its records of a generation. Its line then holds the new model."""
+    training = own(mix, plan, line.pool.newest_only(plan.reach), unspent(human, spent))
+    line.start = start_of(own, line.task, line.start, line.model, line.human)
+    line.model = own(train, line.task, training, line.start, human)
+    draw = step_draw(experiment.draw, rows)
+    prompts = _prompts(experiment, line, human, rows)
+    asked = replace(draw, prompts="newest") if prompts is not None and draw.prompts == "human" else draw
+    records = generated(own, line.task.learner, asked, line.model, prompts)
+    shown = _shown(own, experiment, line, human, draw)
+    return TeacherTurn(training, _stamped(records, line, draw, own.generation), prompts, shown)
 
 
 def _gathering(experiment: Experiment) -> Gathering:
@@ -219,11 +234,7 @@ def _lines(do: Steps, experiment: Experiment, human: Made[Human]) -> list[Teache
     for g in range(experiment.generations):
         for name in experiment.teachers:
             inventory = Inventory(g, len(pools[name]), totals[name], fresh)
-            plan = experiment.plan(inventory)
-            try:
-                plan.check(inventory, kind(experiment.policy))
-            except BadInput as error:
-                raise BadInput(f"teachers.{name}: {error}") from None
+            plan = _plan(experiment, name, inventory)
             fresh = None if fresh is None else fresh - plan.fresh_rows
             known = reaches[name]
             reaches[name] = None if known is None or plan.reach is None else max(known, plan.reach)  # type: ignore[assignment]
@@ -292,12 +303,13 @@ def _human_of(experiment: Experiment, name: str, human: Made[Human], pool: Pool)
     return human if whole else Made(f"{human.digest} of {name} {pool.digest} {shares[place]:.9g}", human.size, own)
 
 
-def _plan(line: TeacherLine, inventory: Inventory) -> Plan:
-    plan = line.experiment.plan(inventory)
+def _plan(experiment: Experiment, teacher: str, inventory: Inventory) -> Plan:
+    """The plan of a teacher's training set. Raises BadInput, with the teacher's name, if it requests more records than there are."""
+    plan = experiment.plan(inventory)
     try:
-        plan.check(inventory, kind(line.experiment.policy))
+        plan.check(inventory, kind(experiment.policy))
     except BadInput as error:
-        raise BadInput(f"teachers.{line.name}: {error}") from None
+        raise BadInput(f"teachers.{teacher}: {error}") from None
     return plan
 
 
@@ -510,22 +522,21 @@ def _of_teachers(
     do: Steps,
     experiment: Experiment,
     lines: list[TeacherLine],
-    drawn: Mapping[str, Part],
+    turns: Mapping[str, TeacherTurn],
     kept: Mapping[str, Part],
-    written: Mapping[str, Any],
     human: Made[Human],
     firsts: Mapping[str, Made[Any]],
 ) -> dict[str, Made[tuple[Reading, ...]]]:
     """The readings of each teacher alone."""
     readings = {}
     for line in lines:
-        training, _, prompts, _ = written[line.name]
-        evidence = {"drawn": drawn[line.name], "training": training, "human": human, "model": line.model}
+        turn = turns[line.name]
+        evidence = {"drawn": turn.drawn, "training": turn.training, "human": human, "model": line.model}
         evidence["first_model"] = firsts[line.name]
         if line.name in kept:
             evidence["kept"] = kept[line.name]
-        if experiment.draw.prompts == "newest" and prompts is not None:
-            evidence["prompts"] = prompts
+        if experiment.draw.prompts == "newest" and turn.prompts is not None:
+            evidence["prompts"] = turn.prompts
         for metric in experiment.measured:
             asked = OfTeacher(measure=metric, teacher=line.name)
             part = f"{line.name} {metric.stream or kind(metric)}"

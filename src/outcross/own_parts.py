@@ -393,7 +393,15 @@ def blame(error: BaseException) -> str:
     place = place or _wrongly_called(error)
     if not place:
         return ""
-    return f"{place}: {error}" if isinstance(error, BadInput) else f"{place} raised {type(error).__name__}: {first_words(error)}"
+    if isinstance(error, BadInput):
+        return f"{place}: {error}"
+    way_out = "; a part may not change what it is given, so work on a copy" if _is_change_of_input(error) else ""
+    return f"{place} raised {type(error).__name__}: {first_words(error)}{way_out}"
+
+
+def _is_change_of_input(error: BaseException) -> bool:
+    """Whether an error is NumPy's refusal to change an array that may only be read, as those of records (`data.records.read_only`)."""
+    return isinstance(error, ValueError) and "read-only" in str(error)
 
 
 _CALL = re.compile(r"^([\w.]+)\(\) (?:takes|missing|got)")

@@ -570,9 +570,6 @@ def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-_ABSENT = object()
-
-
 def nearest(name: str, known: Any) -> str:
     """A hint that names the nearest known word; empty if no word is near."""
     close = difflib.get_close_matches(name, list(known), n=1)

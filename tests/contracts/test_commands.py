@@ -23,11 +23,11 @@ from outcross.verbs.export.question import ExportQuestion
 from outcross.verbs.export.result import Export
 from outcross.verbs.forecast.question import ForecastQuestion
 from outcross.verbs.list import ListQuestion, Parts
-from outcross.verbs.mix.changes import Changes
-from outcross.verbs.mix.composition import Composition
+from outcross.verbs.mix.finished.changes import Changes
+from outcross.verbs.mix.finished.composition import Composition
+from outcross.verbs.mix.finished.trace import Trace
 from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.mix.result import Mix
-from outcross.verbs.mix.trace import Trace
 from outcross.verbs.report import Report, ReportQuestion
 from outcross.verbs.reproduce.question import ReproduceQuestion
 from outcross.verbs.results import Result

@@ -20,6 +20,8 @@ from outcross.models.ngram.sampling import picked, sample
 from outcross.models.ngram.tree import FALLBACK, START, discounts, grow
 from outcross.models.ngram.words import FIRST, WordBlocks, WordVocabulary
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 FALSE_ALARM = 1e-5  # of each chi-square below; with fixed streams a pass stays a pass
 BOUND = 4.5  # standard errors
 

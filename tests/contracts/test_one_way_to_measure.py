@@ -18,6 +18,8 @@ from outcross.measures import BEYOND, Evidence
 from outcross.measures.of_tables import as_tables
 from outcross.measures.tabular import as_dealt_table, as_table
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 ROWS = 600
 TEMPERATURE = 0.8
 TIGHT = 1e-9

@@ -21,7 +21,8 @@ from outcross.laws.selection import variance_accumulate_selected, variance_kept,
 from outcross.laws.verifier import kept_error, plurality_breakdown, verifier_breakdown
 from outcross.loop import run
 from outcross.recipe import read
-from outcross.statistics.verification import clopper_pearson, error_of_kept, verified
+from outcross.statistics.rates import clopper_pearson
+from outcross.statistics.verification import error_of_kept, verified
 
 
 @dataclass

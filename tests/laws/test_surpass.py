@@ -25,6 +25,8 @@ from outcross.report.curves import Curve, CurvePoint, Measured
 from outcross.report.response import Response, dealt_to_charts
 from outcross.sources.tasks import Halfspace, Sums
 
+pytestmark = pytest.mark.usefixtures("without_charts")
+
 ERRORS = 3
 """Standard errors within which one classifier must lie, as science/mitigation.md §6.5 asks."""
 RATES = ((1.0, 1.0), (0.9, 0.3), (0.7, 0.05))

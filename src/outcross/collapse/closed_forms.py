@@ -45,16 +45,10 @@ def curves(arms: tuple[Arm, ...], readings: Any) -> Any:
         measures = readings.filter(arm=arm.name)["measure"].unique(maintain_order=True) if arguments else ()
         for measure in measures:
             curve = expected(measure=measure, **arguments)
-            rows += (
-                []
-                if curve is None
-                else [(arm.name, measure, g, float(value)) for g, value in enumerate(curve) if math.isfinite(value)]
-            )
-    return (
-        polars.DataFrame(rows, schema={"arm": str, "measure": str, "generation": int, "value": float}, orient="row")
-        if rows
-        else None
-    )
+            if curve is not None:
+                rows += [(arm.name, measure, g, float(value)) for g, value in enumerate(curve) if math.isfinite(value)]
+    schema = {"arm": str, "measure": str, "generation": int, "value": float}
+    return polars.DataFrame(rows, schema=schema, orient="row") if rows else None
 
 
 def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -66,28 +60,15 @@ def law_arguments(experiment: Experiment, policy: dict[str, Any] | None = None) 
     if any(own_parts.is_own(type(part)) or isinstance(part, own_parts.Unimported) for part in others):
         return {}
     human, learner = experiment.human, plain(experiment.learners[0])
-    known, policy = (
-        {} if learner["kind"] == "panel" else _known_to_laws(human, learner),
-        law_policy(experiment) if policy is None else policy,
-    )
-    if (
-        known is None
-        or policy is None
-        or experiment.draw.cuts
-        or experiment.draw.temperature == 0
-        or experiment.training is not None
-    ):
+    policy = law_policy(experiment) if policy is None else policy
+    if policy is None or experiment.draw.cuts or experiment.draw.temperature == 0 or experiment.training is not None:
         return {}
     if learner["kind"] == "panel":
         answers = answers_of(experiment)
-        return (
-            {}
-            if answers is None
-            else {"learner_kind": "panel", "n": human.rows, "generations": experiment.generations}
-            | policy
-            | {"known_answers": answers}
-        )
-    if (selected := selection_of(experiment)) is None:
+        of_panel = {"learner_kind": "panel", "n": human.rows, "generations": experiment.generations, "known_answers": answers}
+        return {} if answers is None else of_panel | policy
+    known, selected = _known_to_laws(human, learner), selection_of(experiment)
+    if known is None or selected is None:
         return {}
     sizes = [human.rows, *(experiment.kept(g) for g in range(experiment.generations - 1))]
     arguments = {

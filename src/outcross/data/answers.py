@@ -10,9 +10,6 @@ import numpy as np
 from outcross.data.framed import TableRows, with_provenance
 from outcross.errors import BadInput
 
-GIVEN = ("answer", "log_prob")
-"""The columns that are filled in by an answer: its number, and its log-probability under the distribution of the author, in nats."""
-
 
 def questions(numbers: Mapping[str, np.ndarray], topic: np.ndarray, right: np.ndarray) -> TableRows:
     """Return questions with correct answers, as people give them.

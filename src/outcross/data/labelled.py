@@ -10,10 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from outcross.data.records import Reference, digest_of_arrays, row_numbers
+from outcross.data.records import Reference, digest_of_arrays, read_only, row_numbers
 from outcross.errors import BadInput
 
 FILE = "labelled.npz"
+
+
+def cell_names(classes: Sequence[str], groups: Sequence[str]) -> list[str]:
+    """Return the name of every cell, all groups of the first class first.
+
+    >>> cell_names(["yes", "no"], ["a", "b"])
+    ['yes × a', 'yes × b', 'no × a', 'no × b']
+    """
+    return [f"{class_name} × {group}" for class_name in classes for group in groups]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +42,10 @@ class LabelledPoints:
     columns: tuple[str, ...] = ()
     """The names of the dimensions, (d,); empty if they have no names."""
     kind = "labelled"
+
+    def __post_init__(self) -> None:
+        for name in ("array", "label", "group"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     def __len__(self) -> int:
         return len(self.array)
@@ -63,7 +76,7 @@ class LabelledPoints:
     @property
     def cells(self) -> list[str]:
         """The name of every cell."""
-        return [f"{class_name} × {group}" for class_name in self.classes for group in self.groups]
+        return cell_names(self.classes, self.groups)
 
     @property
     def counts(self) -> np.ndarray:

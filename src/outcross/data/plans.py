@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 
 from outcross.data.pools import Pool
+from outcross.data.records import read_only
 from outcross.errors import BadInput, check_word
 
 What = Literal["human", "fresh", "models", "all"]
@@ -29,6 +30,9 @@ class Inventory:
     """The number of records that models wrote before generation 0, 1, 2 …, (generation + 1 or more,), increasing from 0."""
     fresh: int | None = None
     """The number of human records that no generation has seen; None if there is no limit, or if it is not known yet."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "totals", read_only(self.totals))
 
     @classmethod
     def of(cls, pool: Pool, human: int, fresh: int | None = None) -> Inventory:

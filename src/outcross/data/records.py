@@ -19,6 +19,16 @@ from outcross.files import packed
 from outcross.files.names import literal, read_parquet
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Return a view of an array that raises ValueError if it is changed.
+
+    Several parts of a run read the same records. If one of them changed them in place, all later ones would read other records than the ledger names.
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True, eq=False)
 class Subcounts:
     """A reference to some records of counts: their number in every state, an array (chains…, K) of integers.
@@ -62,10 +72,13 @@ class Records(Protocol):
 
 @dataclass(frozen=True)
 class Vectors:
-    """Points: an array (chains…, n, d) of floats."""
+    """Points: an array (chains…, n, d) of floats, which cannot be changed."""
 
     array: np.ndarray
     kind = "vectors"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "array", read_only(self.array))
 
     def __len__(self) -> int:
         return self.array.shape[-2]
@@ -134,7 +147,7 @@ class JoinedVectors(Vectors):
 
     @cached_property
     def array(self) -> np.ndarray:  # type: ignore[override]
-        return np.concatenate([piece.array for piece in self.pieces], axis=-2)
+        return read_only(np.concatenate([piece.array for piece in self.pieces], axis=-2))
 
     def __len__(self) -> int:
         return sum(map(len, self.pieces))
@@ -164,6 +177,10 @@ class Moments:
     mean: np.ndarray  # (chains…, d)
     scatter: np.ndarray  # (chains…, d, d), sum of (x - mean)(x - mean)ᵀ
     kind = "moments"
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "scatter"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     def __len__(self) -> int:
         return self.n
@@ -238,10 +255,13 @@ class Moments:
 
 @dataclass(frozen=True)
 class Counts:
-    """How often each of K states occurs among n records: an array (chains…, K) of integers, the same n in every chain."""
+    """How often each of K states occurs among n records: an array (chains…, K) of integers, the same n in every chain. It cannot be changed."""
 
     array: np.ndarray
     kind = "counts"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "array", read_only(self.array))
 
     def __len__(self) -> int:
         return int(self.array[(0,) * (self.array.ndim - 1)].sum())
@@ -362,7 +382,7 @@ class Blocks:
     def tokens(self) -> np.ndarray:
         """The token ids, (n, block), int32."""
         width = self.frame.schema["tokens"].shape[0]
-        return np.ascontiguousarray(self.frame["tokens"].to_numpy()).reshape(len(self), width)
+        return read_only(np.ascontiguousarray(self.frame["tokens"].to_numpy()).reshape(len(self), width))
 
     @property
     def texts(self) -> list[str]:

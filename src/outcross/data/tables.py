@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from outcross.data.bits import spread
+from outcross.data.bits import pseudo_random
 from outcross.data.columns import Column, Given, check_given, understood
 from outcross.data.values import Side
 from outcross.errors import BadInput
@@ -33,6 +33,16 @@ SAMPLE = 200_000
 """The maximum number of rows of a table in memory."""
 BYTES = 1 << 30
 """The approximate maximum size of these rows as read, in bytes. If rows have long texts or large vectors, fewer are in memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """The strings of a column as numbers."""
+
+    names: tuple[str, ...]
+    """The different strings, in ascending order. Some of them may occur in no record."""
+    codes: np.ndarray
+    """The index of the name of each record, -1 if it is missing, (rows,) of integers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +77,9 @@ class Table:
     """The user's statements about columns."""
     facts: tuple[str, ...] = ()
     """Notes on the file itself."""
+    _parent: tuple[Table, np.ndarray | slice] | None = field(init=False, default=None, repr=False)
+    """The table that the rows were taken from, and their numbers there. None if the table was made in another way."""
+    _coded: dict[str, Coded] = field(init=False, default_factory=dict, repr=False)
 
     @property
     def is_whole(self) -> bool:
@@ -91,6 +104,34 @@ class Table:
             )
         return self.frame[column].to_numpy()
 
+    def known_numbers(self, column: str) -> np.ndarray:
+        """Return the values of a numeric column in `frame` that are not missing, (known values,)."""
+        numbers = self.numbers(column)
+        return numbers[np.isfinite(numbers)]
+
+    def coded(self, column: str) -> Coded:
+        """Return the strings of a column of categories or text in `frame` as numbers. It is read once for all tables that are taken from one table."""
+        if column not in self._coded:
+            if self._parent is None:
+                self._coded[column] = _coded(self.frame[column])
+            else:
+                parent, rows = self._parent
+                whole = parent.coded(column)
+                self._coded[column] = Coded(whole.names, whole.codes[rows])
+        return self._coded[column]
+
+    def counts(self, column: str) -> dict[str, int]:
+        """Return the number of records in `frame` with each category of a column, the commonest first, equally common ones in ascending order."""
+        coded = self.coded(column)
+        counts = np.bincount(coded.codes + 1, minlength=len(coded.names) + 1)[1:]
+        order = np.argsort(-counts, kind="stable")
+        return {coded.names[i]: count for i, count in zip(order.tolist(), counts[order].tolist(), strict=True) if count}
+
+    def places_of(self, column: str, names: Sequence[str]) -> np.ndarray:
+        """Return the index in `names` of the category of each record in `frame`, (rows in frame,); -1 if it is missing or not in `names`."""
+        coded, index = self.coded(column), {name: place for place, name in enumerate(names)}
+        return np.array([*(index.get(name, -1) for name in coded.names), -1], dtype=np.int64)[coded.codes]
+
     def of_kind(self, *kinds: Kind) -> list[str]:
         """Return the columns of these kinds, in order."""
         return [column for column, kind in self.kinds.items() if kind in kinds]
@@ -103,14 +144,18 @@ class Table:
         """Return a table with these rows of `frame`, by number. A row may be taken more than once."""
         rows = np.asarray(rows, dtype=np.int64)
         records = self.records[rows]
-        return replace(
+        taken = replace(
             self, rows=rows.size, frame=self.frame[rows], records=records, places=self.places[rows], _read=_slices(records)
         )
+        object.__setattr__(taken, "_parent", (self, rows))
+        return taken
 
     def select(self, columns: Sequence[str]) -> Table:
         """Return the same rows with only these columns to compare."""
         wanted = self._known(columns)
-        return replace(self, kinds={column: self.kinds[column] for column in wanted}, frame=self.frame.select(wanted))
+        selected = replace(self, kinds={column: self.kinds[column] for column in wanted}, frame=self.frame.select(wanted))
+        object.__setattr__(selected, "_parent", (self, slice(None)))
+        return selected
 
     def _known(self, columns: Sequence[str] | Mapping[str, Kind]) -> list[str]:
         for column in columns:
@@ -383,6 +428,14 @@ def _widths(frame: polars.DataFrame) -> dict[str, int]:
     return {column: dtype.shape[0] for column, dtype in frame.schema.items() if isinstance(dtype, pl.Array)}
 
 
+def _coded(values: polars.Series) -> Coded:
+    import polars as pl
+
+    names = values.drop_nulls().unique().sort()
+    codes = values.cast(pl.Enum(names)).to_physical().cast(pl.Int32).fill_null(-1)
+    return Coded(tuple(names.to_list()), codes.to_numpy())
+
+
 def _slices(records: polars.DataFrame) -> Callable[[Sequence[str] | None], Iterator[polars.DataFrame]]:
     return lambda wanted: (records if wanted is None else records.select(wanted)).iter_slices(BATCH)
 
@@ -424,10 +477,4 @@ def _smallest(
 
 
 def _keys(places: np.ndarray) -> np.ndarray:
-    return mixed(places.astype(np.uint64))
-
-
-def mixed(numbers: np.ndarray) -> np.ndarray:
-    """Return a pseudo-random 64-bit number for each number (SplitMix64). Different numbers give different results."""
-    with np.errstate(over="ignore"):
-        return spread((numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))
+    return pseudo_random(places.astype(np.uint64))

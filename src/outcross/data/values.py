@@ -117,13 +117,3 @@ def stripped(values: polars.Series) -> polars.Series:
 
     text = values.cast(pl.String).str.strip_chars()
     return text.filter(text != "")
-
-
-def places_in(values: polars.Series, names: Sequence[str] | polars.Series) -> np.ndarray:
-    """Return the index in `names` of each value, (values,) of whole numbers in a writable array; -1 for a value that is missing or not in `names`.
-
-    values: strings. names: distinct strings.
-    """
-    import polars as pl
-
-    return values.cast(pl.Enum(names), strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy(writable=True)

@@ -93,7 +93,8 @@ def _family_of_texts(values: Values) -> WrittenNumbers | None:
     if not may_be:
         return None
     pooled = _form_of(values.pooled)
-    own = _form_of(values.texts[values.first]) if pooled is None else pooled  # type: ignore[arg-type]
+    is_alone = sum(text is not None for text in values.texts) == 1  # then the strings of the first side are all there are
+    own = _form_of(values.texts[values.first]) if pooled is None and not is_alone else pooled  # type: ignore[arg-type]
     if own is None:
         return None
     if pooled is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from outcross.data.bits import spread
+from outcross.data.bits import mixed_bits
 from outcross.detectors.pieces import CharacterArrays, Pieces, in_runs, is_among, pieces_of, spellings
 
 BITS = 18
@@ -84,13 +84,13 @@ class HashedFeatures:
             run = np.full(codes.size, np.uint64(salt), np.uint64)
             for length in range(1, longest + 1):
                 last = codes[length - 1 :]
-                run = spread(run[: last.size] * _MIX + last + np.uint64(salt + length))
+                run = mixed_bits(run[: last.size] * _MIX + last + np.uint64(salt + length))
                 whole = owner[: last.size] == owner[length - 1 :]
                 yield owner[: last.size][whole], _bucket(run[whole])
 
     def _skeleton(self, pieces: Pieces) -> np.ndarray:
         """Return the skeleton of each word or sign as a number, (m,)."""
-        ending = spread(pieces.ending + np.where(pieces.is_capital, _CAPITAL, _ENDING))
+        ending = mixed_bits(pieces.ending + np.where(pieces.is_capital, _CAPITAL, _ENDING))
         bone = np.where(pieces.is_word, ending, np.where(pieces.is_number, _NUMBER, pieces.spelling))
         return np.where(is_among(pieces.spelling, self._known), pieces.spelling, bone)
 

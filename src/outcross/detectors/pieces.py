@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from outcross.data.bits import spread
+from outcross.data.bits import mixed_bits
 
 TOGETHER = 1 << 19
 """Approximate number of characters of texts that are read together."""
@@ -66,7 +66,7 @@ class CharacterArrays:
     def spelling(self, first: np.ndarray, end: np.ndarray) -> np.ndarray:
         """Return a number for the characters from `first` up to `end`, (m,), which is equal for equal spellings in lower case."""
         sums, inverses = self._sums
-        return spread((sums[end] - sums[first]) * inverses[first])
+        return mixed_bits((sums[end] - sums[first]) * inverses[first])
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,9 @@ from typing import Any
 
 from outcross.data.plans import lines
 from outcross.errors import BadInput
-from outcross.experiment import Experiment, experiment, identity, names_a_source
+from outcross.experiment import Experiment, experiment, identity
 from outcross.experiment.file import override
+from outcross.experiment.human import names_a_source
 from outcross.experiment.teachers import teacher_lines
 from outcross.recipe import flatten, kind, name_in_records, short_kind, unflatten
 from outcross.wording import amount

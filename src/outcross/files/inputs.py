@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import gzip
 import hashlib
 import os
@@ -34,6 +35,11 @@ def check(path: Path) -> int:
     except FileNotFoundError:
         raise BadInput(f"no file {path}; check the path") from None
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ENAMETOOLONG:
+            raise BadInput(
+                f"{str(path)[:60]}… is too long for a path; strings name files, and texts are given as a column of a table: "
+                "{'text': […]}"
+            ) from None
         kind = MachineGaveOut if is_of_the_machine(error) else BadInput
         raise kind(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if not stat.S_ISREG(status.st_mode):

@@ -27,7 +27,7 @@ def write_whole(path: Path, content: Any) -> None:
     writing = temporary.with_name(f"{temporary.name}.{os.getpid()}")
     try:
         with writing.open("wb") as file:
-            if isinstance(content, str | bytes):
+            if isinstance(content, str | bytes | memoryview):
                 file.write(content.encode() if isinstance(content, str) else content)
             elif isinstance(content, Path):
                 with content.open("rb") as source:

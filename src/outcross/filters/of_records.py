@@ -11,7 +11,7 @@ import numpy as np
 
 from outcross.data.framed import TableRows
 from outcross.data.labelled import LabelledPoints
-from outcross.data.records import Blocks, Vectors, names_its_writer
+from outcross.data.records import Blocks, Vectors, names_its_writer, read_only
 from outcross.errors import BadInput
 from outcross.estimate import NotApplicable
 from outcross.recipe import nearest
@@ -40,6 +40,11 @@ class RecordCandidates:
     """The detectors that are already fitted, keyed by the items of a filter's `detectors`."""
     slots: int | None = None
     """The number of records to keep. A candidate without a prompt of its own competes for the slot with its index modulo this number."""
+
+    def __post_init__(self) -> None:
+        for name in ("author", "model", "number"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, read_only(getattr(self, name)))
 
     def __len__(self) -> int:
         return len(self.records)

@@ -13,6 +13,7 @@ log variance falls about twice as fast. `temperature` is the sampling bias lambd
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -232,6 +233,14 @@ def accumulate(sizes: Sizes, fits: int, *, divisor: Divisor = "n", temperature: 
     >>> np.round(accumulate(10, 2, divisor="n-1").variance, 6).tolist()
     [1.0, 0.973684]
     """
+    return accumulated(sizes, fits, lambda variance, rows: variance * _correction(rows, divisor), temperature)
+
+
+def accumulated(sizes: Sizes, fits: int, widened: Widened, temperature: float = 1.0) -> FitMoments:
+    """Return `accumulate` for any model that samples about the mean of its rows.
+
+    `widened` gives the variance of the samples from the variance and the number of the rows.
+    """
     rows = rows_of_fits(sizes, fits)
     variance, error = np.empty(fits), np.empty(fits)
     total, pooled, wander = rows[0], 1 - 1 / rows[0], 1 / rows[0]
@@ -242,7 +251,7 @@ def accumulate(sizes: Sizes, fits: int, *, divisor: Divisor = "n", temperature: 
             pooled = (total * pooled + new * sampled * (1 - 1 / new) + total / (total + new) * sampled) / (total + new)
             wander += (new / (total + new)) ** 2 * sampled / new
             total += new
-        variance[fit] = pooled * _correction(total, divisor)
+        variance[fit] = widened(pooled, total)
         error[fit] = wander
     return FitMoments(variance, error)
 
@@ -432,7 +441,7 @@ def best_weight(ratio: float) -> float:
     >>> round(best_weight(1.0), 6)
     0.618034
     """
-    return float((np.sqrt(ratio**2 + 4 * ratio) - ratio) / 2)
+    return (math.sqrt(ratio * ratio + 4 * ratio) - ratio) / 2
 
 
 def w2(mean: ArrayLike, covariance: ArrayLike, true_mean: ArrayLike, true_covariance: ArrayLike) -> float:

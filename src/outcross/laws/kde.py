@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.laws.gaussian import FitMoments, HumanRows, Sizes, Widened, beside_human, rows_of_fits, subsampled
+from outcross.laws.gaussian import FitMoments, HumanRows, Sizes, Widened, accumulated, beside_human, rows_of_fits, subsampled
 
 Bandwidth = float | Literal["scott", "silverman"]
 
@@ -65,18 +65,7 @@ def kde_accumulate(sizes: Sizes, fits: int, *, bandwidth: Bandwidth, dimensions:
     >>> np.round(kde_accumulate(10, 3, bandwidth=0.5).variance, 4).tolist()
     [1.15, 1.2462, 1.3157]
     """
-    rows = rows_of_fits(sizes, fits)
-    variance, error = np.empty(fits), np.empty(fits)
-    total, pooled, wander = rows[0], 1 - 1 / rows[0], 1 / rows[0]
-    for fit in range(fits):
-        if fit > 0:
-            new, sampled = rows[fit], variance[fit - 1]
-            pooled = (total * pooled + new * sampled * (1 - 1 / new) + total / (total + new) * sampled) / (total + new)
-            wander += (new / (total + new)) ** 2 * sampled / new
-            total += new
-        variance[fit] = pooled + kernel_variance(pooled, total, bandwidth, dimensions)
-        error[fit] = wander
-    return FitMoments(variance, error)
+    return accumulated(sizes, fits, _with_kernel(bandwidth, dimensions))
 
 
 def kde_accumulate_subsample(n: int, fits: int, *, bandwidth: Bandwidth, dimensions: int = 1) -> FitMoments:

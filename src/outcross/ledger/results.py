@@ -130,16 +130,16 @@ def _linked(source: Path, target: Path) -> bool:
     return True
 
 
-def _bytes(content: Any) -> bytes:
-    """Return text as UTF-8, bytes unchanged, and a polars frame as Parquet."""
+def _bytes(content: Any) -> bytes | memoryview:
+    """Return text as UTF-8, bytes unchanged, and a polars frame as Parquet, of which there is no second copy."""
     if isinstance(content, str | bytes):
         return content.encode() if isinstance(content, str) else content
     written = io.BytesIO()
     content.write_parquet(written)
-    return written.getvalue()
+    return written.getbuffer()
 
 
-def _digest(content: bytes | Path) -> str:
+def _digest(content: bytes | memoryview | Path) -> str:
     return digest_file(content) if isinstance(content, Path) else hashlib.sha256(content).hexdigest()
 
 

@@ -16,41 +16,24 @@ The contract of a measure:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from outcross import own_parts, own_source
-from outcross.data import Human, Part, Pool, Training
-from outcross.data.records import Blocks
-from outcross.data.tables import Absent, Table
 from outcross.errors import BadInput, check_word
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
+from outcross.measures.evidence import Evidence
+from outcross.measures.pages import Page, Role
 from outcross.recipe import Family, member
-from outcross.statistics.floors import Worse
 from outcross.statistics.portraits import Reliability
 from outcross.statistics.sketches import Sketch
 
 BEYOND = "_beyond_prompt"
 """The suffix in the name of a reading that leaves out the words of each text's own prompt."""
-
-Role = Literal[
-    "risk", "spread", "tail", "modes", "support", "diversity", "copying", "groups", "structure", "use", "quality", "invention", "decoding"
-]  # fmt: skip
-"""The subject of a reading. Definitions of collapse, slopes and reports find readings by it.
-
-risk: how much worse the model predicts or estimates; spread: how much the data vary; tail: how much of the tails and of rare things is left;
-modes: how many separate things (groups, modes, states) are left; support: how much of the human data is still reached; diversity: how many different
-things there are; copying: how much is copied; groups: how groups of records fare; structure: how values go together; use: how well models
-trained on the data predict; quality: how close single records are to human records; invention: how much occurs in no human data;
-decoding: how much the way of sampling loses."""
-
-MarginKind = Literal["ratio", "difference"]
-Change = Literal["mass", "variance", "scale", "association"]
 
 ASPECTS: Mapping[str, str] = {
     "spread": "Have the numbers moved, or do they vary less?",
@@ -65,298 +48,6 @@ ASPECTS: Mapping[str, str] = {
     "risk": "Are models farther from the truth?",
 }
 """The groups of measures. Each has the question that its measures answer together."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """The description of one reading: its definition, unit, healthy and collapsed values, tolerance and source."""
-
-    code: str
-    """A short code that never changes, such as TA1."""
-    title: str
-    definition: str
-    unit: str
-    """The unit: ratio, fraction (in [0, 1], shown in percent), nats, words …"""
-    healthy: float | str
-    """The value if nothing is lost: a number, or words if it depends on the data. In that case the typical value of the null distribution is the
-    number."""
-    collapsed: str
-    """The value or the direction that the reading moves to as data collapse."""
-    role: Role
-    paper: str
-    worse: Worse | Literal["either"] | None = None
-    """The direction that is worse. "either": there is a tolerance on both sides of the healthy value. None: neither direction is worse by itself."""
-    margin: float | None = None
-    """The tolerance: a factor of the healthy value (`margin_kind` is "ratio"), or a distance from it (`margin_kind` is "difference").
-    None if the reading is not judged."""
-    margin_kind: MarginKind = "ratio"
-    range: tuple[float, float] | None = None
-    """The smallest and the largest possible value. None: the unit decides (`values`)."""
-    change: Change = "mass"
-    """The rule that turns a value beyond the tolerance into a share of records that would have to change (`measures.severity`)."""
-    is_invention: bool = False
-    """Whether the reading finds things that human data do not have, rather than a loss."""
-    log: bool = False
-    """Whether the reading is drawn on a logarithmic axis."""
-    preference: int | None = None
-    """Rank among the readings of its role when one reading represents the role, 1 first. None if it never does."""
-    records: tuple[int, str] | None = None
-    """Records per side at which a loss of exactly the margin is detected (two-sided at 5 %) in 90 % of sets, and the law that this holds for. None if
-    this number is not known."""
-    lead: int | None = None
-    """Rank among the readings that a report may open with, 1 first. None if no report opens with it."""
-
-    def __post_init__(self) -> None:
-        known = {
-            "role": get_args(Role),
-            "worse": (*get_args(Worse), "either", None),
-            "margin_kind": get_args(MarginKind),
-            "change": get_args(Change),
-        }
-        for name, allowed in known.items():
-            check_word(getattr(self, name), allowed, f"{name} of the page {self.title!r:.80}")
-
-    def healthy_value(self, null: Null | None) -> float | None:
-        """Return the healthy value as a number: that of the page, else the typical value of the null. None if there is neither."""
-        if not isinstance(self.healthy, str):
-            return self.healthy
-        return null.typical if null else None
-
-    @property
-    def healthy_words(self) -> str:
-        """The healthy value as text."""
-        return self.healthy if isinstance(self.healthy, str) else f"{self.healthy:g}"
-
-    @property
-    def values(self) -> tuple[float, float]:
-        """The smallest and the largest possible value. Unless the page has a range, a ratio is at least 0 and a fraction lies in [0, 1]."""
-        if self.range is not None:
-            return self.range
-        return {"ratio": (0.0, math.inf), "fraction": (0.0, 1.0)}.get(self.unit, (-math.inf, math.inf))
-
-    @property
-    def values_in_words(self) -> str:
-        """The range of possible values as text."""
-        smallest, largest = self.values
-        if math.isinf(smallest) and math.isinf(largest):
-            return "any number"
-        return f"{smallest:g} to {largest:g}" if math.isfinite(largest) else f"{smallest:g} or more"
-
-    def on_side_of(self, estimate: Estimate, null: Null | None) -> Page:
-        """Return the page by which an estimate is judged. If either direction is worse, it is the page for the side on which the interval reaches
-        farther.
-
-        An interval that is within the tolerance on that side is also within the tolerance on the other side. An interval that is wholly beyond a
-        tolerance is beyond it on that side.
-        """
-        healthy = self.healthy_value(null)
-        if self.worse != "either" or healthy is None:
-            return self
-        low, high = (estimate.value if end is None else end for end in (estimate.low, estimate.high))
-        reaches_up = high - healthy >= healthy - low if self.margin_kind == "difference" else high * low >= healthy**2
-        return replace(self, worse="larger" if reaches_up else "smaller")
-
-    def limit(self, null: Null | None, margin: float) -> float | None:
-        """Return the tolerance as a value. A check reports a loss beyond it. None if the healthy value is not known."""
-        healthy = self.healthy_value(null)
-        if healthy is None:
-            return None
-        if self.margin_kind == "ratio":
-            return healthy * (margin if self.worse == "smaller" else 1 / margin)
-        return healthy - margin if self.worse == "smaller" else healthy + margin
-
-
-class Evidence:
-    """The data that a measure may read: the results of one generation of a loop, or the tables of an audit.
-
-    Keywords are the names of the properties. `drawn`, `kept`, `rejected`, `reference` and `holdout` are given as records, or as parts that
-    load on first use; `training` is given as a training set. They are read as records: text blocks, vectors, counts, or a table.
-    Reading a property that was not given raises NotApplicable with the reason.
-    """
-
-    def __init__(self, **given: Any):
-        assert given.keys() <= _WHAT.keys(), given.keys() - _WHAT.keys()
-        self._given = {name: value for name, value in given.items() if value is not None}
-
-    def but(self, **changes: Any) -> Evidence:
-        """Return the same evidence with some properties replaced. None removes a property."""
-        return Evidence(**{**self._given, **changes})
-
-    @property
-    def drawn(self) -> Any:
-        """The records that a model wrote: those of this generation, or the audited data."""
-        return self._records("drawn")
-
-    @property
-    def kept(self) -> Any:
-        """The drawn records that the filters kept."""
-        return self._records("kept")
-
-    @property
-    def rejected(self) -> Any:
-        """The drawn records that the filters rejected."""
-        return self._records("rejected")
-
-    @property
-    def decoding(self) -> str | None:
-        """The sampling settings of the records, as canonical JSON of the Draw. None if they are not known."""
-        drawn = self._known("drawn")
-        return drawn.origin.decoding if isinstance(drawn, Part) else None
-
-    @property
-    def training(self) -> Any:
-        """The training set of this generation's model."""
-        return self._records("training")
-
-    @property
-    def mixed(self) -> Any:
-        """The training set as the policy mixed it, before filters selected from it."""
-        return self._records("mixed")
-
-    @property
-    def human_shares(self) -> tuple[float, float]:
-        """The human share of the training set before and after the filters. Raises NotApplicable if the origin of a record is unknown."""
-        before, after = (self._known(name).pool.human_share for name in ("mixed", "training"))
-        return before, after
-
-    @property
-    def human(self) -> Human:
-        """The human data of a run, with the true distribution if it is known."""
-        return self._known("human")
-
-    @property
-    def reference(self) -> Any:
-        """Human records to compare with: in a run those of held-out documents, in an audit the reference."""
-        return self._of_human("reference")
-
-    @property
-    def holdout(self) -> Any:
-        """Further human records that no model saw. In a run they are as many as the training records and are drawn in the same way."""
-        return self._of_human("holdout")
-
-    @property
-    def model(self) -> Any:
-        """The model of this generation."""
-        return self._known("model")
-
-    @property
-    def first_model(self) -> Any:
-        """The model of generation 0, fitted on human data."""
-        return self._known("first_model")
-
-    @property
-    def prompts(self) -> Any:
-        """The prompts that the model continued, if they are not human training blocks.
-
-        Record i was written after prompt i, modulo the number of prompts.
-        """
-        return self._records("prompts")
-
-    @property
-    def beside_prompts(self) -> Evidence:
-        """Tables in which each text has the prompt that it was written after. They may hold other records than the tables without prompts."""
-        return self._known("beside_prompts")()
-
-    @property
-    def human_side(self) -> str:
-        """A description of the human texts that have prompts, for notes."""
-        return self._given.get("human_side", "human text after its own prompts")
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of the columns that hold the group of each record. Empty if none were named."""
-        return self._given.get("groups", ())
-
-    @property
-    def target(self) -> str:
-        """The target column of prediction tasks."""
-        return self._known("target")
-
-    @property
-    def absent(self) -> tuple[Absent, ...]:
-        """Columns of the human data that the drawn records lack. Empty if the columns were not compared."""
-        return self._given.get("absent", ())
-
-    @property
-    def over_cap(self) -> Evidence:
-        """Tables of the columns beyond the cap, which are too many to be examined one by one."""
-        return self._known("over_cap")
-
-    @property
-    def counted(self) -> Mapping[str, tuple[Any, Any]]:
-        """The counts over every row: the name of each sketch (`Measure.sketches`) with its results for (drawn, reference)."""
-        return _Counted(self._given.get("counted", {}))
-
-    def has(self, name: str) -> bool:
-        """Whether a property can be read."""
-        try:
-            getattr(self, name)
-        except NotApplicable:
-            return False
-        return True
-
-    def sides(self) -> dict[str, Any]:
-        """Return the sets of records of an audit by name: synthetic, reference and, if there is one, holdout."""
-        sides = {"synthetic": self.drawn, "reference": self.reference}
-        return sides | ({"holdout": self.holdout} if self.has("holdout") else {})
-
-    def inside(self, group: Callable[[Table], np.ndarray]) -> Evidence:
-        """Return evidence with the records of one group on every side. It has no counts yet."""
-        kept = {side: table.where(group(table)) for side, table in self.sides().items()}
-        return self.but(
-            drawn=kept["synthetic"],
-            reference=kept["reference"],
-            holdout=kept.get("holdout"),
-            counted=None,
-            absent=None,
-            over_cap=None,
-        )
-
-    def _known(self, name: str) -> Any:
-        if name not in self._given:
-            raise NotApplicable(f"needs {_WHAT[name]}, not available here")
-        return self._given[name]
-
-    def _records(self, name: str) -> Any:
-        value = self._known(name)
-        return value.records if isinstance(value, Part | Pool | Training) else value
-
-    def _of_human(self, name: Literal["reference", "holdout"]) -> Any:
-        if name in self._given:
-            return self._records(name)
-        part = getattr(self._given.get("human"), name, None)
-        if part is None:
-            raise NotApplicable(f"needs {_WHAT[name]}, but the human data have none")
-        return part.records
-
-
-class _Counted(dict):
-    """Counts by the name of their sketch. A missing sketch raises NotApplicable."""
-
-    def __missing__(self, name: str) -> Any:
-        raise NotApplicable(f"needs the sketch {name} over every row, but it was not counted")
-
-
-_WHAT = {
-    "drawn": "records that a model wrote",
-    "kept": "records that a filter kept",
-    "mixed": "training records before the filters",
-    "rejected": "records that a filter rejected",
-    "training": "the records that the model learned from",
-    "human": "the human data of a run",
-    "reference": "held-out human records",
-    "holdout": "a second human sample",
-    "model": "the model that wrote the records",
-    "first_model": "the model of generation 0",
-    "prompts": "the prompts of the records",
-    "beside_prompts": "the prompt of each text: a column _prompt of text in both sets",
-    "human_side": "a description of the human texts",
-    "groups": "columns that name groups",
-    "target": "a target column",
-    "absent": "columns that the records lack",
-    "over_cap": "columns over the cap",
-    "counted": "counts over every row",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -529,6 +220,11 @@ def pages_of_runs() -> Mapping[str, Page]:
     return _pages_of_runs(tuple(MEASURES.of_users.values()))
 
 
+def readings_of_users() -> frozenset[str]:
+    """Return the readings that only the user's own measures give, which were imported in this process."""
+    return frozenset(pages_of_runs()) - frozenset(_pages_of_runs(()))
+
+
 @cache
 def _pages_of_runs(of_users: tuple[type[Measure], ...]) -> Mapping[str, Page]:
     built_in = {
@@ -561,6 +257,6 @@ def leading() -> tuple[str, ...]:
 
 
 __all__ = [
-    "ASPECTS", "BEYOND", "MEASURES", "Blocks", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects", "check_readings",
-    "leading", "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "standing_for", "unread",
+    "ASPECTS", "BEYOND", "MEASURES", "Evidence", "Measure", "Page", "Pointed", "Role", "askers", "audit_aspects", "check_readings",
+    "leading", "measure", "pages_of_aspect", "pages_of_runs", "read_with_null", "readings_of_users", "standing_for", "unread",
 ]  # fmt: skip

@@ -14,16 +14,16 @@ from outcross.estimate import Estimate, Null, Reading
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
-from outcross.statistics.floors import SMALLEST, fewer
+from outcross.statistics.beyond import fewer
+from outcross.statistics.floors import LEVEL, SMALLEST
 from outcross.statistics.holm import holm
+from outcross.statistics.rates import exact_ends
 from outcross.statistics.ratios import ratio_of_shares
 
 FEWEST = 20
 """Minimum number of values of a column per side for a sketch."""
 TOGETHER = 100
 """Number of columns of numbers that are sorted at a time, which limits the memory."""
-LEVEL = 0.05
-"""Largest adjusted p-value at which a sketch is reported in addition to the worst one."""
 
 
 @recipe
@@ -123,27 +123,14 @@ class PartCounts:
     def reading(self, i: int, p: float, columns: int) -> Reading:
         """Return the reading of one part, with an interval that is simultaneous over all parts."""
         count, n, human, m = (int(numbers[i]) for numbers in (self.count, self.n, self.human, self.m))
-        level = 0.05 / (2 * self.n.size)  # Bonferroni's level, half of it for each of the two shares
-        (low, high), (human_low, human_high) = exact_share(count, n, level), exact_share(human, m, level)
+        error = 0.05 / (4 * self.n.size)  # Bonferroni's level over all parts, both shares and both ends
+        (low, high), (human_low, human_high) = exact_ends(count, n, error), exact_ends(human, m, error)
         value = count / n * m / human
         estimate = Estimate(value, low / human_high, high / max(human_low, 1e-12), "exact shares, Bonferroni", n)
-        null = Null(typical=1.0, floor=fewer(count, n, human, m).floor, p=p, method="Fisher's exact test, Holm")
+        floor = fewer(count, n, human, m, LEVEL / self.n.size).floor  # one set in twenty reaches it in at least one part
+        null = Null(typical=1.0, floor=floor, p=p, method="Fisher's exact test, Holm")
         note = f"from {self.n.size:,} sketches of {columns:,} columns that are not examined in full"
         return Reading("sketch", estimate, null, self.names[i], self.columns[i], note=note, about=human / m)
-
-
-def exact_share(count: int, n: int, level: float) -> tuple[float, float]:
-    """Return Clopper and Pearson's interval (Biometrika 26:404, 1934) of a share. Its coverage is at least 1 - level.
-
-    >>> low, high = exact_share(0, 100, 0.05)
-    >>> print(f"{low:.4f} {high:.4f}")
-    0.0000 0.0362
-    """
-    from scipy.special import betaincinv
-
-    low = float(betaincinv(count, n - count + 1, level / 2)) if count else 0.0
-    high = float(betaincinv(count + 1, n - count, 1 - level / 2)) if count < n else 1.0
-    return low, high
 
 
 def sketched(drawn: Table, reference: Table) -> PartCounts:
@@ -199,8 +186,7 @@ def _of_categories(column: str, drawn: Table, reference: Table):
     values = drawn.frame[column].drop_nulls()
     if min(len(human), len(values)) < FEWEST:
         return
-    commonest = human.value_counts().sort(["count", column], descending=[True, False])
-    category, of_human = commonest[column][0], int(commonest["count"][0])
+    category, of_human = next(iter(reference.counts(column).items()))
     count = int((values == category).sum())
     yield [column], f"in {category}", [count], [len(values)], [of_human], [len(human)]
     if of_human < len(human):

@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from outcross.data.bits import hashes_of
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, share_within, student_quantile, without_interval
 from outcross.measures import Evidence, Page, Pointed, read_with_null, unread
@@ -18,7 +19,7 @@ from outcross.recipe import recipe
 from outcross.statistics.embedding import embedding
 from outcross.statistics.floors import PERMUTATIONS, from_draws, larger_share
 from outcross.statistics.neighbours import nearest
-from outcross.statistics.repeats import Occurrences, Repeats, found_in, hashes_of, seen_again
+from outcross.statistics.repeats import Occurrences, Repeats, found_in, fresh_in
 from outcross.statistics.sketches import gather
 
 CLOSEST = 0.05
@@ -242,7 +243,7 @@ def _places(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _exact(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences | None) -> tuple[Estimate, Null]:
     count, n, estimate = found_in(synthetic, reference)
-    human, size = seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
+    human, size = fresh_in(reference, holdout)
     return estimate, larger_share(count, n, human, size)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from outcross.data.bits import hashes_of
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, around, share
 from outcross.measures import Evidence, Page, read_with_null
@@ -30,9 +31,8 @@ from outcross.statistics.repeats import (
     distinct_at,
     equal_pairs,
     found_in,
-    hashes_of,
+    fresh_in,
     occurrences,
-    seen_again,
 )
 from outcross.statistics.variety import OfDistinctThings, OfEntropy, OfEqualPairs
 from outcross.wording import amount
@@ -161,10 +161,7 @@ def _kinds(evidence: Evidence, rng: np.random.Generator, but: str = "") -> Itera
 
 
 def _values(evidence: Evidence, column: str) -> Iterator[Reading]:
-    occurring = {
-        side: occurrences(values[np.isfinite(values)])
-        for side, values in ((side, table.numbers(column)) for side, table in evidence.sides().items())
-    }
+    occurring = {side: occurrences(table.known_numbers(column)) for side, table in evidence.sides().items()}
     synthetic, reference, holdout = occurring["synthetic"], occurring["reference"], occurring.get("holdout")
     yield _read("distinct_values", lambda: _distinct(synthetic.counts, reference.counts), column=column)
     yield read_with_null("copied_values", lambda: _copied(synthetic, reference, holdout), column=column)
@@ -344,7 +341,7 @@ def spectrum(points: np.ndarray) -> Spectrum:
 
 
 def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Generator) -> _Compared:
-    tallies = [_tally(side, column) for side in (synthetic, reference)]
+    tallies = [side.counts(column) for side in (synthetic, reference)]
     counts = np.array(
         [[tally.get(name, 0) for name in sorted(tallies[0].keys() | tallies[1].keys())] for tally in tallies], dtype=np.int64
     )
@@ -362,18 +359,21 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     return _Compared(*ratio, OfEntropy(tuple((counts[0] / n[0]).tolist())), math.exp(entropies[1]), math.exp(entropies[0]))
 
 
-def _tally(table: Table, column: str) -> dict[str, int]:
-    """Return the number of records of each category."""
-    names, counts = table.frame[column].drop_nulls().value_counts(name="_count").get_columns()
-    return dict(zip(names.to_list(), counts.to_list(), strict=True))
-
-
 def corrected_entropy(counts: np.ndarray) -> np.ndarray:
     """Return −Σ p ln p in nats of counts (…, categories), plus the correction (categories seen − 1) / 2n (Miller 1955; Madow 1948)."""
+    n = counts.sum(axis=-1)
+    return np.log(n) - _times_logarithm(counts).sum(axis=-1) / n + ((counts > 0).sum(axis=-1) - 1) / (2 * n)
+
+
+def _times_logarithm(counts: np.ndarray) -> np.ndarray:
+    """Return k ln k of each count k. The logarithm of each number is computed once if there are more counts than numbers."""
     from scipy.special import xlogy
 
-    n = counts.sum(axis=-1)
-    return np.log(n) - xlogy(counts, counts).sum(axis=-1) / n + ((counts > 0).sum(axis=-1) - 1) / (2 * n)
+    largest = int(counts.max(initial=0))
+    if counts.size <= largest:
+        return xlogy(counts, counts)
+    every = np.arange(largest + 1)
+    return xlogy(every, every)[counts]
 
 
 def _entropy_variance(counts: np.ndarray) -> float:
@@ -391,7 +391,7 @@ def _entropy_variance(counts: np.ndarray) -> float:
 def _copied(synthetic: Occurrences, reference: Occurrences, holdout: Occurrences | None) -> tuple[Estimate, Null]:
     _enough(synthetic.counts, reference.counts)
     count, n, estimate = found_in(synthetic, reference)
-    human, size = seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
+    human, size = fresh_in(reference, holdout)
     if human > MOST_TAKEN_OVER * size:
         raise NotApplicable(
             f"{human / size:.0%} of fresh human values also occur in the reference: the column has few distinct values"

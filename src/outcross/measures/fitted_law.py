@@ -35,7 +35,7 @@ class FittedLaw(Measure):
         ),
         "mean_error": Page(
             "FL3", "squared error of the mean", "Squared distance between the fitted and the true mean, divided by the true variance per dimension.",
-            unit="variances", range=(0.0, inf), healthy="1/n", collapsed="grows, then stays constant once the variance has vanished",
+            unit="variances", range=(0.0, inf), healthy="d/n for n records of d dimensions", collapsed="grows, then stays constant once the variance has vanished",
             role="risk", preference=6, paper=SCHAEFFER,
         ),
         "w2": Page(

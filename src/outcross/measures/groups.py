@@ -16,8 +16,8 @@ from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.measures.spread import variances
 from outcross.recipe import recipe
+from outcross.statistics.beyond import fewer
 from outcross.statistics.categories import ERROR, ComparedCounts, ratios
-from outcross.statistics.floors import fewer
 from outcross.statistics.sketches import Tally
 
 INSIDE = 20

@@ -94,7 +94,7 @@ class LexicalDiversity(OfTexts):
         ),
         "zipf_slope": Page(
             "DI14", "Zipf's slope", "Slope with which the frequency of words falls with their rank, divided by that of human text, for equal numbers of words. It is steeper if few words make up most of the text.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="diversity", paper="Clauset et al., SIAM Rev. 51:661, 2009, eq. 3.5",
         ),
         "compression": Page(
@@ -104,7 +104,7 @@ class LexicalDiversity(OfTexts):
         ),
         "self_bleu": Page(
             "DI16", "similarity of texts", "Self-BLEU-4 of random texts, divided by that of equally many human texts. It is larger if texts are similar to each other.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.8, worse="larger", role="diversity", paper="Zhu et al., Texygen, SIGIR 2018",
         ),
         "mtld": Page(

@@ -31,17 +31,13 @@ class Location(OfTables):
         if not columns:
             yield unread("location", "no column of numbers")
         for column in columns:
-            synthetic, human = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
+            synthetic, human = (side.known_numbers(column) for side in (evidence.drawn, evidence.reference))
             note = _shift(synthetic, human)
             reading = read_with_null(
                 "location", lambda ours=synthetic, theirs=human: superiority(ours, theirs), column=column, note=note
             )
             medians = [float(np.median(values)) if values.size else None for values in (human, synthetic)]
             yield replace(reading, before=medians[0], after=medians[1])
-
-
-def _there(values: np.ndarray) -> np.ndarray:
-    return values[np.isfinite(values)]
 
 
 def _shift(synthetic: np.ndarray, human: np.ndarray) -> str:

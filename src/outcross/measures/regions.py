@@ -56,7 +56,8 @@ class MissingRegion:
     p: float
     """Probability that a comparison of human with human records finds a region this empty, adjusted for all regions tested."""
     weight: float | None
-    """The weight of each synthetic record inside that would restore the human share. None if the region has no synthetic record."""
+    """The weight of each synthetic record inside, where all others have the weight 1, that would restore the human share. None if the region has no
+    synthetic record."""
     missing_records: int
     """Number of records inside the region to add to the synthetic data, so that the region has its human share."""
 
@@ -306,7 +307,8 @@ def as_data(region: Region, synthetic_rows: int) -> MissingRegion:
         missing_share=max(0.0, share - left),
         ratio=region.ratio,
         p=1.0 if region.null.p is None else region.null.p,
-        weight=1 / ratio if ratio > 0 else None,
+        # Only the records inside get the weight, so that the total weight grows with it.
+        weight=share * (1 - left) / (left * max(1 - share, 1e-9)) if left > 0 else None,
         # Adding records inside raises both the number inside and the total number.
         missing_records=round(max(0.0, share - left) * synthetic_rows / max(1 - share, 1e-9)),
     )

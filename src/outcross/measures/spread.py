@@ -16,9 +16,9 @@ from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, Null
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
+from outcross.statistics.beyond import fewer
 from outcross.statistics.floors import (
     LEVEL,
-    fewer,
     from_draws,
     percentile_interval,
     permuted_ranks,
@@ -69,7 +69,7 @@ class Spread(OfTables):
             margin=0.9, worse="smaller", records=(3_800, "normal numbers"), role="spread", paper=SHUMAILOV,
         ),
         "interquartile_range": Page(
-            "SP2", "interquartile range", "Third less first quartile of a column, divided by that of the reference. It is the width of the middle half and does not depend on the tails. Tied values are spread over the cell that reaches half-way to the neighbouring values (quartiles of grouped data).",
+            "SP2", "interquartile range", "Third less first quartile of a column, divided by that of the reference. It is the width of the middle half and does not depend on the tails. Tied values are spread over the cell that reaches half-way to the neighbouring values of both sets (quartiles of grouped data).",
             unit="ratio", change="scale", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(2_600, "normal numbers"), role="spread", paper="Tukey, Exploratory Data Analysis, 1977",
         ),
@@ -88,7 +88,7 @@ class Spread(OfTables):
         yield from variances(evidence, rng)
         places = functools.cache(lambda n, m: permuted_ranks(QUARTILES, n, m, rng, RANGES_PERMUTED))
         for column in evidence.reference.of_kind("number"):
-            ours, theirs = (_there(side.numbers(column)) for side in (evidence.drawn, evidence.reference))
+            ours, theirs = (side.known_numbers(column) for side in (evidence.drawn, evidence.reference))
             yield read_with_null(
                 "interquartile_range", lambda ours=ours, theirs=theirs: _range_ratio(ours, theirs, places, rng), column=column
             )

@@ -101,10 +101,7 @@ class Tails(OfTables):
             yield from self._categories(column, synthetic, reference, rng)
 
     def _numbers(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
-        values = [
-            np.sort(numbers[np.isfinite(numbers)])
-            for numbers in (side.numbers(column) for side in (evidence.drawn, evidence.reference))
-        ]
+        values = [np.sort(side.known_numbers(column)) for side in (evidence.drawn, evidence.reference)]
         for depth in self.depths:
             for end in ENDS:
                 reading = read_with_null(

@@ -19,7 +19,7 @@ from outcross.recipe import FROM_LIST, recipe
 from outcross.statistics.associations import classes, strongest_with
 from outcross.statistics.clusters import resamples
 from outcross.statistics.portraits import Reliability, reliability
-from outcross.statistics.prediction import EncodedRecords, PredictionTask, task
+from outcross.statistics.prediction import task
 from outcross.statistics.trials import Predictions, Scores, Trial, gap, ratio, variance_of_fits, with_t
 from outcross.wording import amount
 
@@ -73,7 +73,7 @@ class Use(OfTables):
     pages = {
         "loss": Page(
             "US1", "loss on human data", "Loss (log loss, or squared error) on human test records of a model trained on synthetic records, divided by that of a model trained on equally many human records.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="use", paper=ESG,
         ),
         "discrimination": Page(
@@ -83,12 +83,12 @@ class Use(OfTables):
         ),
         "mixed_loss": Page(
             "US3", "loss after half synthetic data", "Loss on human test records of a model trained on half synthetic, half human records, divided by that of a model trained on equally many human records.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.95, worse="larger", role="use", paper=GERSTGRASSER,
         ),
         "loss_inside": Page(
             "US4", "loss inside a group", "Loss on the human test records of a group, of a model trained on synthetic records, divided by that of a model trained on equally many human records.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="use", paper=WYLLIE,
         ),
         "parity": Page(
@@ -103,12 +103,12 @@ class Use(OfTables):
         ),
         "brier": Page(
             "US8", "Brier score", "Mean squared distance between predicted probabilities and outcomes, on human test records, of a model trained on synthetic records, divided by that of a model trained on equally many human records.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.9, worse="larger", role="use", paper=f"{ESG}; Brier, Mon. Weather Rev. 78:1, 1950",
         ),
         "timid": Page(
             "US9", "calibration slope, too timid", "Cox's calibration slope on human test records (for a numeric target, the slope of its values on its predictions) of a model trained on synthetic records, divided by that of a model trained on equally many human records. Above 1: its predictions are underconfident, for instance because labels are noisy.",
-            unit="ratio", healthy=1.0, collapsed="grows",
+            unit="ratio", change="excess", healthy=1.0, collapsed="grows",
             margin=0.8, worse="larger", role="use", paper=f"{ESG}; {COX}",
         ),
         "overconfident": Page(
@@ -248,13 +248,17 @@ def _trial(evidence: Evidence, rows: int, fits: int, rng: np.random.Generator) -
     if target is not None and len(columns) - 1 > MOST_PREDICTORS:
         predictors = strongest_of(evidence, target, [column for column in columns if column != target])
         prediction = task(reference, target, predictors)
-    (human, _), (synthetic, _) = prediction.records(reference), prediction.records(evidence.drawn)
+    (human, rows_of_human), (synthetic, _) = prediction.records(reference), prediction.records(evidence.drawn)
     size = min(rows // (fits - 1), len(human) // fits, len(synthetic) // fits)
     has_holdout = evidence.has("holdout")
     order = rng.permutation(len(human))
     part = np.full(len(human), -1)
     part[order[: fits * size]] = np.arange(fits * size) // max(1, size)
-    tests, test, own = _tests(evidence.holdout if has_holdout else reference, prediction, None if has_holdout else part, rng)
+    tested = evidence.holdout if has_holdout else reference
+    records, rows_of_tests = prediction.records(tested) if has_holdout else (human, rows_of_human)
+    chosen = np.sort(rng.choice(len(records), min(len(records), MOST_TESTED), replace=False))
+    tests, test = records.take(chosen), tested.take(rows_of_tests[chosen])
+    own = np.full(chosen.size, -1) if has_holdout else part[chosen]
     if size * (fits - 1) < FEWEST or len(tests) < FEWEST:
         raise NotApplicable(
             f"{amount(size * (fits - 1), 'record')} for training and {len(tests)} for testing have the target {prediction.target!r}, but {FEWEST} of each are needed for {fits} fits per side"
@@ -276,15 +280,6 @@ def strongest_of(evidence: Evidence, target: str, columns: list[str]) -> list[st
     sides = evidence.drawn, evidence.reference
     chosen = strongest_with(classes(target, *sides), [classes(column, *sides) for column in columns], MOST_PREDICTORS)
     return [column.column for column in chosen]
-
-
-def _tests(
-    table: Table, prediction: PredictionTask, part: np.ndarray | None, rng: np.random.Generator
-) -> tuple[EncodedRecords, Table, np.ndarray]:
-    """Return the test records as encoded records and as a table, and the part of the training records that each belongs to (-1 for none)."""
-    records, rows = prediction.records(table)
-    chosen = np.sort(rng.choice(len(records), min(len(records), MOST_TESTED), replace=False))
-    return records.take(chosen), table.take(rows[chosen]), np.full(chosen.size, -1) if part is None else part[chosen]
 
 
 def _members(test: Table, columns: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], np.ndarray]]:

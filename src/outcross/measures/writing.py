@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from outcross.data.tables import Table, mixed
+from outcross.data.bits import pseudo_random
+from outcross.data.tables import Table
 from outcross.measures.groups import is_group
 from outcross.measures.tabular import DOCUMENT, PROMPT
 from outcross.runtime.remembered import remembered
@@ -170,13 +171,13 @@ def _scattered(strings: Sequence[str], documents: Sequence[str | None] | None) -
     """
     keys = _digests(strings)
     if documents is not None:
-        keys = mixed(keys) + _digests([document or "" for document in documents])
+        keys = pseudo_random(keys) + _digests([document or "" for document in documents])
     order = np.argsort(keys, kind="stable")
     ranked = keys[order]
     first = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1])) if ranked.size else np.empty(0, int)
     before = np.empty(keys.size, np.uint64)
     before[order] = np.arange(keys.size) - np.repeat(first, np.diff(np.append(first, keys.size)))
-    return np.argsort(mixed(mixed(keys + mixed(keys.sum(keepdims=True))) + before), kind="stable")
+    return np.argsort(pseudo_random(pseudo_random(keys + pseudo_random(keys.sum(keepdims=True))) + before), kind="stable")
 
 
 def _digests(strings: Sequence[str]) -> np.ndarray:

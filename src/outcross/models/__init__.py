@@ -2,7 +2,9 @@
 
 A learner is a recipe of frozen values. Its `fit` returns a model, which is a separate type. A model's `sample(draw, prompts, rng)` writes
 records, exactly from the law that `draw` describes. Its `log_prob(records)` returns their log-likelihood in nats. `save(folder)` of the model
-and `load(folder)` of the learner store it without pickle. A language model also has `next_log_prob(records)`.
+and `load(folder)` of the learner store it without pickle. A language model also has `next_log_prob(records)`: the
+log-probability of each token to follow each block of text, in nats, (n, vocabulary), under the law that `sample` draws from at temperature 1. It returns
+all rows at once, so the caller limits the number of blocks to what its memory can hold.
 
 A learner's `learns` names the kinds of records that it takes. `takes_weights` says whether it can weigh records; if it cannot, the loop
 resamples them. `trains` says whether it has steps, batches and a start. `searches` says whether its models have beam search.
@@ -32,18 +34,6 @@ class Model(Protocol):
     def sample(self, draw: Draw, prompts: Any, rng: np.random.Generator) -> Any: ...
     def log_prob(self, records: Any) -> np.ndarray: ...
     def save(self, folder: Path) -> None: ...
-
-
-class LanguageModel(Model, Protocol):
-    """A model of text, which gives the probabilities of the next token."""
-
-    def next_log_prob(self, records: Any) -> np.ndarray:
-        """Return the log-probability of each token to follow each block of text, in nats, (n, vocabulary).
-
-        This is the law that `sample` draws from at temperature 1. A token that can never follow has minus infinity. All rows are returned at
-        once, so the caller limits the number of blocks to what its memory can hold.
-        """
-        ...
 
 
 class Learner:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from outcross.data import Plan, Take
+from outcross.laws.gaussian import best_weight
 from outcross.policies import Policy
 from outcross.recipe import recipe
 
@@ -44,19 +44,10 @@ class Weighted(Policy):
 
     def plan(self, inventory):
         people, written = self.human or inventory.human, inventory.newest
-        weight = golden(people / written) if self.weight == "golden" else self.weight
+        weight = best_weight(people / written) if self.weight == "golden" else self.weight
         return Plan(
             (
                 Take(what="human" if self.human is None else "fresh", rows=people, weight=weight),
                 Take(what="models", rows=written, back=1, weight=1 - weight),
             )
         )
-
-
-def golden(k: float) -> float:
-    """Return the optimal weight of n fresh human records beside m = n / k synthetic ones (He et al., arXiv 2502.18049).
-
-    >>> round(golden(1), 6)
-    0.618034
-    """
-    return (math.sqrt(k * k + 4 * k) - k) / 2

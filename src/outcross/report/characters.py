@@ -9,6 +9,9 @@ import re
 _SHOWN_BY_CODE = re.compile("[\x80-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]")
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
 
+COMMON_WORDS = 3
+"""Smallest number of consecutive words that two texts have in common."""
+
 
 def visible(text: str) -> str:
     """Replace control characters by their pictures or codes. Newlines and tabs stay.
@@ -67,8 +70,8 @@ def repeats(text: str, words: int = 3) -> list[tuple[str, bool]]:
     return runs
 
 
-def shared(before: str, text: str, words: int = 3) -> list[bool]:
-    """For every character of a text, whether it belongs to `words` or more consecutive words that also occur, in the same order, in an earlier text.
+def shared(before: str, text: str) -> list[bool]:
+    """For every character of a text, whether it belongs to at least COMMON_WORDS consecutive words that also occur, in the same order, in an earlier text.
 
     >>> kept = shared("the cat sat on the mat", "a cat sat on the log")
     >>> "".join(letter for letter, is_kept in zip("a cat sat on the log", kept) if is_kept)
@@ -80,7 +83,7 @@ def shared(before: str, text: str, words: int = 3) -> list[bool]:
     )
     is_shared = [False] * len(text)
     for block in difflib.SequenceMatcher(None, first, second, autojunk=False).get_matching_blocks():
-        if block.size >= words:
+        if block.size >= COMMON_WORDS:
             start, end = places[1][block.b][0], places[1][block.b + block.size - 1][1]
             is_shared[start:end] = [True] * (end - start)
     return is_shared

@@ -1,22 +1,18 @@
-"""Vega-Lite specifications of curves, and inline SVG from specifications."""
+"""Vega-Lite specifications of curves, and the style of all charts."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from outcross.errors import MachineGaveOut, first_words, is_of_the_machine
 from outcross.escapes import shortened
+from outcross.report.axes import Axis, vertical
 from outcross.report.characters import visible
-from outcross.report.curves import Curve, CurvePoint, standard_error
+from outcross.report.curves import Curve, CurvePoint, half_width
+from outcross.report.drawing import Specification
 from outcross.report.headline import is_baseline
 from outcross.report.numerals import number, percent
-
-Specification = dict[str, Any]
 
 # The colours of Okabe and Ito without yellow, which is hard to see in print. The human baseline is grey.
 COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#332288", "#882255", "#808000")
@@ -28,12 +24,9 @@ INK, FAINT = "#3a3a38", "#e9e8e4"
 LABEL_HEIGHT = 14  # pixels
 LABEL_INDENT, LETTER = 20, 6  # pixels before the name of a line, and per letter of the name
 LEADER = 15  # pixels of the thin line from the end of a line to its name
-LARGEST = 700.0  # largest natural logarithm whose exponential is finite
-LARGE_SHARE = 0.5  # above this value, the axis of a share goes from 0 to 1
 CLEAR_BANDS = 5  # if there are more bands, each is paler, so that lines stay visible under all of them
 CROWD = 25  # a line has no dots if there are more generations than this …
 DOTS = 120  # … or if the chart would have more dots than this
-REACH = 0.06  # margin of an axis on either side, as a share of the span of the settings (in logarithms on a logarithmic axis)
 NARROWEST = 0.58  # minimum share of a chart's width for its lines, however long their names are
 FEW_LAWS = 3  # maximum number of closed forms that are named at their ends; if there are more, the name of each arm has the value
 CLEAR_LAWS = 3  # if there are more closed forms, their bands are paler
@@ -56,35 +49,6 @@ class Size:
     labels: int = 0
 
 
-@dataclass(frozen=True)
-class Axis:
-    """The vertical axis: its range, its ticks, and whether it is logarithmic or in percent.
-
-    Ticks are set here because those of Vega are too few on a short logarithmic axis (a single label, 100, for 50 to 600, although four fit), and because Vega
-    labels a generation twice if there are only two.
-    """
-
-    low: float
-    high: float
-    ticks: tuple[float, ...]
-    is_log: bool = False
-    is_fraction: bool = False
-    title: str = ""
-    """The title of the axis; empty if the words above the chart name the quantity."""
-
-    def pixel(self, value: float, height: int) -> float:
-        """The distance of a value from the top of a chart, in pixels."""
-
-        def scaled(level: float) -> float:
-            return math.log(level) if self.is_log else level
-
-        share = (scaled(value) - scaled(self.low)) / (scaled(self.high) - scaled(self.low))
-        return height * (1 - share)
-
-    def hold(self, value: float) -> float:
-        return min(max(value, self.low), self.high)
-
-
 def looks(arms: Sequence[str]) -> dict[str, Look]:
     """A colour and dashes for each arm. They are distinct for up to 45 arms."""
     styles, colours_used = {}, 0
@@ -95,28 +59,6 @@ def looks(arms: Sequence[str]) -> dict[str, Look]:
             styles[arm] = Look(COLOURS[colours_used % len(COLOURS)], DASHES[colours_used % len(DASHES)])
             colours_used += 1
     return styles
-
-
-def axis(points: Sequence[CurvePoint], *, is_log: bool = False, is_fraction: bool = False) -> Axis:
-    """An axis that includes every value. Intervals are included up to the span of the values on either side."""
-    values = [point.value for point in points if point.value is not None]
-    is_log = is_log and min(values) > 0
-    reach = [math.log(value) for value in values] if is_log else values
-    low, high = min(reach), max(reach)
-    bounds = [bound for point in points for bound in (point.low, point.high) if bound is not None and (bound > 0 or not is_log)]
-    bounds = [math.log(bound) for bound in bounds] if is_log else bounds
-    slack = high - low if high > low else math.inf
-    low = max(min([low, *bounds]), low - slack)
-    high = min(max([high, *bounds]), high + slack)
-    if low == high:
-        around = 0.1 if is_log else 0.1 * abs(high) or 1.0
-        low, high = low - around, high + around
-    if is_log:
-        margin = 0.04 * (high - low)
-        return _log_axis(math.exp(max(low - margin, -LARGEST)), math.exp(min(high + margin, LARGEST)))
-    if is_fraction and min(values) >= 0 and max(values) <= 1:
-        return _share_axis(max(values), high)
-    return _linear_axis(low, high, is_fraction)
 
 
 def canvas(width: int, height: int, *, right: int) -> Specification:
@@ -181,63 +123,6 @@ def chart(
     }
 
 
-def draw(specification: Specification, key: str) -> str:
-    """The SVG of a specification. `key` makes its inner ids unique on the page.
-
-    Raises ModuleNotFoundError if vl-convert is missing, and MachineGaveOut if it lacks memory, files or threads.
-    """
-    svg = converted(specification).decode()
-    for count, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg))):
-        svg = svg.replace(f'id="{name}"', f'id="{key}-{count}"').replace(f"url(#{name})", f"url(#{key}-{count})")
-    svg = _DOT.sub(r'<circle aria-label="\1" cx="\2" cy="\3" r="\4" fill="\5"/>', _NOISE.sub("", svg))
-    return _COORDINATES.sub(lambda attribute: _LONG_DECIMAL.sub(_shorter, attribute[0]), svg)
-
-
-def converted(specification: Specification, form: str = "svg", dots_an_inch: int = 72) -> bytes:
-    """A specification as the bytes of an SVG, PDF or PNG. Raises the same errors as `draw`."""
-    try:
-        import vl_convert
-
-        if form == "png":  # a pixel of a specification is a point, 1/72 inch
-            return vl_convert.vegalite_to_png(specification, ppi=dots_an_inch)
-        if form == "pdf":
-            return _NAMES_OF_A_PDF.sub(_sorted_lines, vl_convert.vegalite_to_pdf(specification))
-        return vl_convert.vegalite_to_svg(specification).encode()
-    except (ModuleNotFoundError, KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # a panic in Rust is a BaseException
-        # After a panic of its worker, the engine reports that its channel was cancelled.
-        if is_of_the_machine(error) or "cancel" in str(error) or not isinstance(error, Exception):
-            raise MachineGaveOut(
-                f"the chart engine failed ({first_words(error)}); free memory, or raise the limit of open files (ulimit -n), and "
-                "write the report again"
-            ) from None
-        raise
-
-
-# The engine lists the names of a page in the order of a hash that differs from call to call.
-_NAMES_OF_A_PDF = re.compile(rb"(?: {6}/\w+ \d+ 0 R\n)+")
-
-
-def _sorted_lines(match: re.Match[bytes]) -> bytes:
-    return b"".join(sorted(match[0].splitlines(keepends=True)))
-
-
-_NOISE = re.compile(r' (?:aria-roledescription|xmlns:xlink|version|pointer-events)="[^"]*"|<path class="\w+"[^>]*display="none"/>')
-# The engine draws a dot as a path of arcs, which is three times as long as a circle element.
-_DOT = re.compile(
-    r'<path aria-label="([^"]*)" role="graphics-symbol" transform="translate\(([\d.-]+),([\d.-]+)\)" '
-    r'd="M([\d.]+),0A[^"]*" fill="([^"]*)" stroke-width="2" (?:stroke-dasharray="1,0" )?opacity="1"/>'
-)
-# Only path data and translations are shortened. Numbers in the text of a chart keep their decimals.
-_COORDINATES = re.compile(r' (?:d|transform)="[^"]*"')
-_LONG_DECIMAL = re.compile(r"-?\d+\.\d{3,}")
-
-
-def _shorter(match: re.Match[str]) -> str:
-    return f"{float(match[0]):.2f}".rstrip("0").rstrip(".")
-
-
 STYLE: Specification = {
     "font": FONT,
     "view": {"stroke": None},
@@ -256,36 +141,6 @@ STYLE: Specification = {
 }
 
 
-def _log_axis(low: float, high: float) -> Axis:
-    decades = math.log10(high) - math.log10(low)
-    steps = (1, 2, 5) if decades < 4 else (1,)
-    every = max(1, math.ceil(decades / 6)) if decades >= 4 else 1
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = tuple(step * 10.0**power for power in powers if power % every == 0 for step in steps)
-    inside = tuple(tick for tick in ticks if low <= tick <= high)
-    if len(inside) < 2:  # less than a factor of two
-        inside = tuple(tick for tick in _linear_axis(low, high, is_fraction=False).ticks if low <= tick <= high)
-    return Axis(low, high, inside if len(inside) > 1 else (low, high), is_log=True)
-
-
-def _linear_axis(low: float, high: float, is_fraction: bool) -> Axis:
-    slack = 0.04 * (high - low)
-    low, high = low - slack, high + slack
-    rough = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
-    first, last = math.ceil(low / step), math.floor(high / step)
-    return Axis(low, high, tuple(index * step for index in range(first, last + 1)), is_fraction=is_fraction)
-
-
-def _share_axis(largest: float, high: float) -> Axis:
-    """An axis from 0: to 1 if a share is large, otherwise to the largest value or interval."""
-    if largest > LARGE_SHARE:
-        return Axis(0.0, 1.0, (0.0, 0.25, 0.5, 0.75, 1.0), is_fraction=True)
-    own = _linear_axis(0.0, min(high, 1.0), is_fraction=True)
-    return replace(own, low=0.0)
-
-
 def _span(curves: Sequence[Curve]) -> list[float]:
     generations = [point.generation for curve in curves for point in curve.points]
     first, last = min(generations), max(generations)
@@ -298,34 +153,6 @@ def _generation_ticks(curves: Sequence[Curve], size: Size) -> list[int]:
     rough = (generations[-1] - generations[0]) / room
     step = next(step for power in range(12) for step in (10**power, 2 * 10**power, 5 * 10**power) if step >= rough)
     return [generation for generation in generations if (generation - generations[0]) % step == 0]
-
-
-def vertical(axis: Axis) -> Specification:
-    """The encoding of a vertical channel on an axis, without its field."""
-    labels = {"labelExpr": "format(datum.value * 100, '.3~g') + ' %'"} if axis.is_fraction else {"format": ",.4~g"}
-    if not axis.is_fraction and max(abs(axis.low), abs(axis.high)) >= 1e6:
-        labels = {"format": ".1~e"}
-    scale = {"type": "log" if axis.is_log else "linear", "domain": [axis.low, axis.high], "nice": False, "zero": False}
-    ticks = {"values": list(axis.ticks), "tickCount": len(axis.ticks)}  # without a count, Vega leaves out some of the values
-    return {"type": "quantitative", "title": visible(axis.title) or None, "scale": scale, "axis": {**ticks, **labels}}
-
-
-def across(settings: Sequence[float], title: str, *, is_even: bool = False) -> Specification:
-    """The encoding of a horizontal channel over the values of a setting, with the field `setting`.
-
-    It is logarithmic if all values are above 0, unless `is_even`. `settings` are at least two different numbers, smallest first.
-    """
-    is_log = settings[0] > 0 and not is_even
-    low, high = (math.log(end) if is_log else end for end in (settings[0], settings[-1]))
-    reach = (low - REACH * (high - low), high + REACH * (high - low))
-    scale = {
-        "type": "log" if is_log else "linear",
-        "domain": [math.exp(end) for end in reach] if is_log else list(reach),
-        "nice": False,
-        "zero": False,
-    }
-    ticks = {"values": list(settings), "tickCount": len(settings), "format": ",.4~g", "grid": False, "labelOverlap": True}
-    return {"field": "setting", "type": "quantitative", "title": visible(title), "scale": scale, "axis": ticks}
 
 
 def _shown(arms: Sequence[str]) -> list[str]:
@@ -449,7 +276,7 @@ def _floor_row(point: CurvePoint, generation: float, axis: Axis) -> Specificatio
 
 
 def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]], axis: Axis) -> list[Specification]:
-    """Closed forms as dark dotted lines, each with a band of two standard errors of the measured curve."""
+    """Closed forms as dark dotted lines, each with a band of half the width of the measured intervals on either side."""
     rows = [_law_row(curve, generation, value, axis) for curve in curves for generation, value in laws.get(curve.arm, {}).items()]
     banded = [row for row in rows if "low" in row]
     if not rows:
@@ -465,12 +292,12 @@ def _law_layers(curves: Sequence[Curve], laws: Mapping[str, Mapping[int, float]]
 
 
 def _law_row(curve: Curve, generation: int, value: float, axis: Axis) -> Specification:
-    """A value of a closed form. If the measured value has an interval, with a band of two of its standard errors."""
+    """A value of a closed form. If the measured value has an interval, with a band of half the width of that interval on either side."""
     point = curve.at(generation)
     row = {"generation": generation, "arm": visible(curve.arm), "segment": "0", "value": axis.hold(value)}
-    if (error := standard_error(point) if point else None) is None:
+    if (half := half_width(point) if point else None) is None:
         return row
-    return row | {"low": axis.hold(value - 2 * error), "high": axis.hold(value + 2 * error)}
+    return row | {"low": axis.hold(value - half), "high": axis.hold(value + half)}
 
 
 def _law_ends(laws: Mapping[str, Mapping[int, float]], names: Mapping[str, str], axis: Axis, size: Size) -> list[tuple[float, str]]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from outcross.estimate import Estimate, NotApplicable, mean
+from outcross.estimate import Estimate, NotApplicable
+from outcross.measures import Page
+from outcross.report.curves import CurvePoint, mean_over_seeds
 from outcross.report.numerals import NONE, decimal, estimated
 from outcross.report.study import Chooser, Study
 from outcross.statistics.ratios import ratio_of_paired_means
@@ -58,8 +60,8 @@ class ChoosingPage:
 
 def choosing_of(study: Study) -> tuple[ChoosingPage, ...]:
     """The results of every chooser that was measured at some generation."""
-    pages = (_page(chooser, _values(study)) for chooser in study.choosers)
-    return tuple(page for page in pages if page.gains)
+    choosers = (_page(chooser, _values(study), study.pages) for chooser in study.choosers)
+    return tuple(page for page in choosers if page.gains)
 
 
 def _values(study: Study) -> Values:
@@ -73,7 +75,7 @@ def _values(study: Study) -> Values:
     return values
 
 
-def _page(chooser: Chooser, values: Values) -> ChoosingPage:
+def _page(chooser: Chooser, values: Values, pages: Mapping[str, Page]) -> ChoosingPage:
     rows, last, seeds = [], None, 0
     generations = sorted({key[3] for key in values if key[:3] == (LOSS, "", chooser.arm) and key[3] > 0})
     for generation in generations:
@@ -88,10 +90,10 @@ def _page(chooser: Chooser, values: Values) -> ChoosingPage:
         loss = {name: np.array([own[seed] for seed in shared]) for name, own in losses.items()}
         gains = loss["random"] - loss["detector"], loss["random"] - loss["oracle"]
         last = share_of_gain(*gains)
-        rows.append(GainRow(generation, _shown(gains[0]), _shown(gains[1]), last[1]))
+        rows.append(GainRow(generation, _shown(gains[0].tolist()), _shown(gains[1].tolist()), last[1]))
     step = max(1, -(-len(rows) // MOST_ROWS))
     shown = [row for place, row in enumerate(reversed(rows)) if place % step == 0][::-1]
-    return ChoosingPage(chooser, _sentence(rows, last), tuple(shown), tuple(_effects(chooser, values)), seeds)
+    return ChoosingPage(chooser, _sentence(rows, last), tuple(shown), tuple(_effects(chooser, values, pages)), seeds)
 
 
 def share_of_gain(detector: np.ndarray, oracle: np.ndarray) -> tuple[Estimate | None, str]:
@@ -127,7 +129,7 @@ def _sentence(rows: Sequence[GainRow], last: tuple[Estimate | None, str] | None)
     return f"{at} the detector has {words} of the oracle's gain over a random choice (95 % interval over {share.n} seeds)."
 
 
-def _effects(chooser: Chooser, values: Values) -> Iterator[EffectRow]:
+def _effects(chooser: Chooser, values: Values, pages: Mapping[str, Page]) -> Iterator[EffectRow]:
     """Yield the effects of each choice, averaged over generations, with their intervals over seeds."""
     for (measure, at), what in EFFECTS.items():
         cells = []
@@ -137,16 +139,15 @@ def _effects(chooser: Chooser, values: Values) -> Iterator[EffectRow]:
                 if (name, place, own) == (measure, at, arm) and generation > 0:
                     for seed, value in seeds.items():
                         by_seed.setdefault(seed, []).append(value)
-            cells.append(_shown(np.array([np.mean(own) for own in by_seed.values()])))
+            cells.append(_shown([float(np.mean(own)) for own in by_seed.values()], pages.get(measure)))
         if cells != [NONE, NONE]:
             yield EffectRow(what, *cells)
 
 
-def _shown(values: np.ndarray) -> str:
+def _shown(values: Sequence[float], page: Page | None = None) -> str:
     """The mean over seeds with its interval in words. For a single seed, or if all seeds agree, only the value."""
-    if not values.size:
+    if not values:
         return NONE
-    if np.ptp(values) < 1e-9:
-        return f"{float(values[0]):.3f}"
-    estimate = mean(values, "seeds")
-    return estimated(estimate.value, *estimate.interval)
+    point = mean_over_seeds([CurvePoint(0, value) for value in values], page)
+    assert point.value is not None
+    return f"{point.value:.3f}" if point.low is None or point.high is None else estimated(point.value, point.low, point.high)

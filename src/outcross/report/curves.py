@@ -10,7 +10,8 @@ from itertools import groupby
 
 import numpy as np
 
-from outcross.estimate import error_behind, mean, rounding
+from outcross.estimate import NORMAL_QUANTILE, error_behind, mean, rounding
+from outcross.measures import Page
 from outcross.report.study import ShownReading, Study
 from outcross.wording import amount
 
@@ -28,6 +29,8 @@ class CurvePoint:
     high: float | None = None
     method: str = ""
     n: int | None = None
+    whole_error: float | None = None
+    """The standard error behind the interval before it was cut to the possible values (`within_range`). None if it was not cut."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,9 @@ def measured(study: Study) -> list[Measured]:
         readings[reading.measure, reading.at][reading.arm, reading.is_floor].append(reading)
     every = []
     for (measure, at), of_arms in readings.items():
-        curves = {arm: curve(arm, of_arms[arm, False]) for arm in study.arms if (arm, False) in of_arms}
-        floors = {arm: curve(arm, of_arms[arm, True]) for arm in study.arms if (arm, True) in of_arms}
+        page = study.pages.get(measure)
+        curves = {arm: curve(arm, of_arms[arm, False], page) for arm in study.arms if (arm, False) in of_arms}
+        floors = {arm: curve(arm, of_arms[arm, True], page) for arm in study.arms if (arm, True) in of_arms}
         curves = {arm: line for arm, line in curves.items() if line.known}
         if curves:
             every.append(Measured(measure, at, curves, {arm: line for arm, line in floors.items() if line.known}))
@@ -93,23 +97,27 @@ def pooled(curve: Measured) -> Measured:
     return replace(curve, curves=curves)
 
 
-def curve(arm: str, readings: Iterable[ShownReading]) -> Curve:
-    """The curve of one arm's readings of one place. Several seeds are averaged."""
+def curve(arm: str, readings: Iterable[ShownReading], page: Page | None = None) -> Curve:
+    """The curve of one arm's readings of one place. Several seeds are averaged. Every interval is cut to the possible values of the page."""
     ordered = sorted(readings, key=lambda reading: (reading.seed, reading.generation))
-    by_seed = {seed: tuple(map(_point, group)) for seed, group in groupby(ordered, lambda reading: reading.seed)}
+    by_seed = {
+        seed: tuple(within_range(_point(reading), page) for reading in group)
+        for seed, group in groupby(ordered, lambda reading: reading.seed)
+    }
     threads = tuple(by_seed.values())
     if len(threads) == 1:
         return Curve(arm, threads[0])
     by_generation: dict[int, list[CurvePoint]] = defaultdict(list)
     for point in (point for thread in threads for point in thread):
         by_generation[point.generation].append(point)
-    return Curve(arm, tuple(mean_over_seeds(by_generation[g]) for g in sorted(by_generation)), threads, tuple(by_seed))
+    return Curve(arm, tuple(mean_over_seeds(by_generation[g], page) for g in sorted(by_generation)), threads, tuple(by_seed))
 
 
-def mean_over_seeds(points: Sequence[CurvePoint]) -> CurvePoint:
+def mean_over_seeds(points: Sequence[CurvePoint], page: Page | None = None) -> CurvePoint:
     """The mean of one generation's seeds with a 95 % t-interval. A single seed keeps its own interval, and seeds that agree have none.
 
     If every seed reads 0, there is no scatter to compute an interval from. This does not mean certainty: 0 of 50 records may be 1 of 100.
+    With the page of the reading, the interval is cut to its possible values, since Student's interval of a few shares may reach below 0 or above 1.
 
     >>> point = mean_over_seeds([CurvePoint(0, 1.0), CurvePoint(0, 2.0), CurvePoint(0, 3.0)])
     >>> point.value, round(point.low, 3), round(point.high, 3), point.method, point.n
@@ -119,12 +127,32 @@ def mean_over_seeds(points: Sequence[CurvePoint]) -> CurvePoint:
     if not known:
         return CurvePoint(points[0].generation, None)
     if len(known) == 1:
-        return known[0]
+        return within_range(known[0], page)
     values = [point.value for point in known if point.value is not None]
     if max(values) - min(values) <= rounding(*values) / len(values):
         return _alike(known, math.fsum(values) / len(values))
     seeds = mean(np.array(values), "seeds")
-    return CurvePoint(known[0].generation, seeds.value, seeds.low, seeds.high, seeds.method, seeds.n)
+    return within_range(CurvePoint(known[0].generation, seeds.value, seeds.low, seeds.high, seeds.method, seeds.n), page)
+
+
+def within_range(point: CurvePoint, page: Page | None) -> CurvePoint:
+    """The point with its interval cut to the possible values of its reading, such as 0 to 1 for a share.
+
+    The value stays as it is, and so does the coverage: the true value is a possible one, so the cut interval contains it whenever the whole one does.
+    The half width stays that of the whole interval. A point without an interval, or of a reading without a page, is unchanged.
+
+    >>> page = Page("X1", "share", "A share.", unit="fraction", healthy=1.0, collapsed="0", role="support", paper="")
+    >>> point = within_range(CurvePoint(0, 0.2, -0.1, 0.5), page)
+    >>> point.value, point.low, point.high, round(half_width(point), 3)
+    (0.2, 0.0, 0.5, 0.3)
+    """
+    if page is None or point.value is None or point.low is None or point.high is None:
+        return point
+    lowest, highest = page.values
+    low, high = min(max(point.low, lowest), point.value), max(min(point.high, highest), point.value)
+    if (low, high) == (point.low, point.high):
+        return point
+    return replace(point, low=low, high=high, whole_error=error_of(point))
 
 
 def _alike(known: Sequence[CurvePoint], value: float) -> CurvePoint:
@@ -134,12 +162,23 @@ def _alike(known: Sequence[CurvePoint], value: float) -> CurvePoint:
     return CurvePoint(known[0].generation, value, None, None, f"{amount(len(known), 'seed')} agree: no interval", len(known))
 
 
-def standard_error(point: CurvePoint) -> float | None:
-    """The standard error behind a 95 % interval; None if there is no interval, or if the error is no more than rounding."""
-    if point.value is None or point.low is None or point.high is None:
+def error_of(point: CurvePoint) -> float | None:
+    """The standard error behind a 95 % interval, before it was cut to the possible values; None if there is no interval."""
+    if point.whole_error is not None:
+        return point.whole_error
+    return None if point.low is None or point.high is None else error_behind(point.low, point.high)
+
+
+def half_width(point: CurvePoint) -> float | None:
+    """Half the width of the 95 % interval before it was cut to the possible values; None if there is no interval, or if it is no wider than rounding.
+
+    It is not a multiple of the standard error of the mean over seeds, since Student's quantile over three seeds is 4.3 and over many chains 1.96.
+    """
+    error = error_of(point)
+    if error is None or point.value is None:
         return None
-    error = error_behind(point.low, point.high)
-    return error if error > rounding(point.value) else None
+    half = NORMAL_QUANTILE * error
+    return half if half > rounding(point.value) else None
 
 
 def _point(reading: ShownReading) -> CurvePoint:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from outcross.estimate import NORMAL_QUANTILE, error_behind, mean, rounding
-from outcross.report.curves import Curve, CurvePoint
+from outcross.report.curves import Curve, CurvePoint, error_of
 from outcross.report.numerals import number, times
 
 INDEPENDENT = "as if the two were independent"
@@ -88,14 +88,22 @@ def _difference(
             return None
         estimate = mean(apart, "seeds")
         return _of(estimate.value, *estimate.interval, f"over {len(known)} paired seeds", is_ratio)
-    ends = [(point.value, point.low, point.high) for point in (first, second)]
-    if any(number is None or (is_ratio and number <= 0) for numbers in ends for number in numbers):
+    errors = [_error(point, is_ratio) for point in (first, second)]
+    if first.value is None or second.value is None or errors[0] is None or errors[1] is None:
         return None
-    scaled = [[math.log(number) if is_ratio else number for number in numbers if number is not None] for numbers in ends]
-    error = math.hypot(*(error_behind(low, high) for _, low, high in scaled))
-    apart_by = scaled[1][0] - scaled[0][0]
-    half = NORMAL_QUANTILE * error
+    apart_by = math.log(second.value) - math.log(first.value) if is_ratio else second.value - first.value
+    half = NORMAL_QUANTILE * math.hypot(errors[0], errors[1])
     return _of(apart_by, apart_by - half, apart_by + half, INDEPENDENT, is_ratio)
+
+
+def _error(point: CurvePoint, is_ratio: bool) -> float | None:
+    """The standard error of a value, or of its logarithm for a ratio; None if it is unknown."""
+    if not is_ratio or point.value is None or point.low is None or point.high is None:
+        return error_of(point)
+    if min(point.value, point.low) <= 0:
+        return None
+    # The ends of an interval that was cut do not tell the error of the logarithm, so it is computed to first order.
+    return error_behind(math.log(point.low), math.log(point.high)) if point.whole_error is None else point.whole_error / point.value
 
 
 def _of(value: float, low: float, high: float, how: str, is_ratio: bool) -> CurveDifference:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from outcross.report.axes import Axis, axis, vertical
 from outcross.report.characters import visible
-from outcross.report.charts import COLOURS, FAINT, INK, Axis, Size, Specification, axis, canvas, vertical
+from outcross.report.charts import COLOURS, FAINT, INK, Size, canvas
 from outcross.report.curves import CurvePoint
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure, table, together
 from outcross.report.shapes import file_word
 

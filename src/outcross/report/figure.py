@@ -15,7 +15,8 @@ from outcross.files.outputs import check_name
 from outcross.files.whole import write_whole
 from outcross.recipe import nearest
 from outcross.report.characters import visible
-from outcross.report.charts import FONT_SIZE, STYLE, Specification, converted, draw
+from outcross.report.charts import FONT_SIZE, STYLE
+from outcross.report.drawing import Specification, converted, draw
 from outcross.wording import amount
 
 FORMATS = ("svg", "pdf", "png")

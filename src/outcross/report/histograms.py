@@ -9,10 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 from outcross.measures.likelihood import BINS, named_bin
-from outcross.report.charts import INK, Look, Size, Specification, axis, canvas, vertical
+from outcross.report.axes import axis, vertical
+from outcross.report.charts import INK, Look, Size, canvas
 from outcross.report.curves import Curve, Measured
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure
-from outcross.report.figures import Panel, Pen, Section, curve_data, table_of
+from outcross.report.sections import Panel, Pen, Section, curve_data, table_of
 from outcross.report.study import Page, Study
 
 HISTOGRAMS = ("perplexity_histogram",)

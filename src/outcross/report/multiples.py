@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from outcross.experiment.settings import Level, Setting, is_crossed, settings
 from outcross.report.charts import Look, Size, looks
 from outcross.report.curves import Measured
-from outcross.report.figures import (
+from outcross.report.sections import (
     Canvas,
-    FigureTable,
     Panel,
     Pen,
     Rows,
     Section,
+    SectionTable,
     axis_of,
     bands_of,
     curves_figure,
@@ -127,10 +127,10 @@ def _cells(panels: Sequence[Setting], lines: Setting, arms: Sequence[str]) -> li
     ]
 
 
-def _table(cells: Sequence[Cell], lines: Setting, main: Measured) -> FigureTable:
+def _table(cells: Sequence[Cell], lines: Setting, main: Measured) -> SectionTable:
     """The table of the first and the last value of each line."""
     columns = (lines.name, "generation", "value", "low", "high", "method", "n")
-    return FigureTable(columns, tuple(Rows(cell.title, tuple(_ends(cell, lines, main))) for cell in cells))
+    return SectionTable(columns, tuple(Rows(cell.title, tuple(_ends(cell, lines, main))) for cell in cells))
 
 
 def _ends(cell: Cell, lines: Setting, main: Measured):

@@ -19,7 +19,6 @@ from outcross.report.choosing import choosing_of
 from outcross.report.crossings import crossed
 from outcross.report.curves import Measured, measured, pooled
 from outcross.report.differences import INDEPENDENT, CurveDifference, between
-from outcross.report.figures import CROWDED, EXPLAINED, Pen, Section, draw_whole, every_seed, figure, main_figure, page_of
 from outcross.report.headline import (
     Change,
     Tail,
@@ -38,7 +37,8 @@ from outcross.report.multiples import multiples
 from outcross.report.pictures import grids as grids_of
 from outcross.report.profile import PAPER, profile_of, said_by
 from outcross.report.response import leads as leading_of
-from outcross.report.response import response_figures
+from outcross.report.response import response_sections
+from outcross.report.sections import CROWDED, EXPLAINED, Pen, Section, draw_whole, every_seed, main_section, page_of, places_section
 from outcross.report.slopes import slopes_of
 from outcross.report.study import Page, PolicyPage, Study
 from outcross.report.templates import resource, template
@@ -108,10 +108,10 @@ def render(study: Study, allowance: Allowance) -> bytes:
     names = {(law.measure, law.arm): law.name for law in study.laws}
     pen = Pen(looks(study.arms), allowance.charts, "human text" if study.samples else "human data", names)
     every = _every(study, allowance.rows)
-    answers = response_figures(study, seeded, pen)
+    answers = response_sections(study, seeded, pen)
     compared = [reading for reading in chiefs(seeded, study.closed_forms) if not answers or _has_a_course(reading)]
     leads = [(pooled(reading), page_of(study, reading.measure, readings)) for reading in compared]
-    mains = [main_figure(study, lead, page, pen, every) for lead, page in leads]
+    mains = [main_section(study, lead, page, pen, every) for lead, page in leads]
     grids = [
         grid
         for lead in leading_of(readings, study.closed_forms)
@@ -214,7 +214,7 @@ def _rest(study: Study, readings: Sequence[Measured], leads: Sequence[Measured],
             draw_whole(study, places[measure], page_of(study, measure, readings), pen)
 
     def section(measure: str) -> Section:
-        draw = histogram if measure in HISTOGRAMS else figure
+        draw = histogram if measure in HISTOGRAMS else places_section
         return draw(study, measure, places[measure], page_of(study, measure, readings), pen, every)
 
     return [section(measure) for measure in order]

@@ -12,13 +12,14 @@ from outcross.experiment.settings import Level, families, settings, word
 from outcross.measures import Page
 from outcross.recipe import nearest
 from outcross.report.characters import visible
-from outcross.report.charts import LABEL_HEIGHT, Look, Size, Specification, looks
+from outcross.report.charts import LABEL_HEIGHT, Look, Size, looks
 from outcross.report.curves import Measured, measured, pooled
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure, together
-from outcross.report.figures import Canvas, axes_of, axis_of, bands_of, curves_figure, laws_of, named_laws, page_of, place_words
 from outcross.report.headline import chiefs
 from outcross.report.histograms import HISTOGRAMS, histogram_figures
 from outcross.report.response import response_figure, responses, responses_of
+from outcross.report.sections import Canvas, axes_of, axis_of, bands_of, curves_figure, laws_of, named_laws, page_of, place_words
 from outcross.report.shapes import file_word
 from outcross.report.slopes import drawn_slopes, shown_slopes, slope_figure
 from outcross.report.study import Study

@@ -8,19 +8,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from outcross.experiment.settings import ArmFamily, families, word
+from outcross.report.axes import Axis, across, axis, vertical
 from outcross.report.characters import visible
-from outcross.report.charts import Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
+from outcross.report.charts import Look, Size, canvas, looks
 from outcross.report.crossings import CHANGES, Crossing, crossing
 from outcross.report.curves import CurvePoint, Measured
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure, table
-from outcross.report.figures import (
+from outcross.report.frontier import frontier_sentences
+from outcross.report.headline import chiefs, tail_band
+from outcross.report.numerals import number
+from outcross.report.sections import (
     NARROW,
     WIDE,
-    FigureTable,
     NamedLaw,
     Panel,
     Pen,
     Rows,
+    SectionTable,
     interval_cells,
     interval_words,
     laws_of,
@@ -28,9 +33,6 @@ from outcross.report.figures import (
     page_of,
     place_words,
 )
-from outcross.report.frontier import frontier_sentences
-from outcross.report.headline import chiefs, tail_band
-from outcross.report.numerals import number
 from outcross.report.study import Page, Study
 
 GOAL = "goal"
@@ -76,7 +78,7 @@ class ResponseSection:
     panel: Panel
     lines: tuple[tuple[str, Look], ...]
     """The looks of the lines, if there are several."""
-    table: FigureTable
+    table: SectionTable
     bars: str
     laws: tuple[NamedLaw, ...]
     crossings: tuple[Crossing, ...] = ()
@@ -134,7 +136,7 @@ def _answer(reading: Measured, setting: float, arm: str, laws: Laws) -> ArmRespo
     return ArmResponse(setting, arm, end, laws.get((reading.measure, arm), {}).get(end.generation))
 
 
-def response_figures(study: Study, readings: Sequence[Measured], pen: Pen) -> tuple[ResponseSection, ...]:
+def response_sections(study: Study, readings: Sequence[Measured], pen: Pen) -> tuple[ResponseSection, ...]:
     """One section for each setting and measure. If there is only one, its chart is wide."""
     laws = {(reading.measure, arm): closed_forms for reading in readings for arm, closed_forms in laws_of(study, reading).items()}
     groups: dict[tuple[str, str, str], list[Response]] = {}
@@ -142,7 +144,7 @@ def response_figures(study: Study, readings: Sequence[Measured], pen: Pen) -> tu
         groups.setdefault((response.setting, response.measured.measure, response.measured.at), []).append(response)
     dealt = [(measure, kinds) for (_, measure, _), group in groups.items() for kinds in dealt_to_charts(group)]
     return tuple(
-        _figure(study, kinds, page_of(study, measure, readings), pen, readings, is_alone=len(groups) == 1)
+        _section(study, kinds, page_of(study, measure, readings), pen, readings, is_alone=len(groups) == 1)
         for measure, kinds in dealt
     )
 
@@ -160,7 +162,7 @@ def dealt_to_charts(group: Sequence[Response]) -> list[list[Response]]:
     return [*by_word.values()]
 
 
-def _figure(
+def _section(
     study: Study, group: Sequence[Response], page: Page, pen: Pen, every: Sequence[Measured], *, is_alone: bool
 ) -> ResponseSection:
     styles = looks([response.among for response in group])
@@ -293,9 +295,9 @@ def _why_none(points: Sequence[CurvePoint]) -> str:
     return next((point.method for point in points if point.method), "no value here has an interval")
 
 
-def _table(group: Sequence[Response]) -> FigureTable:
+def _table(group: Sequence[Response]) -> SectionTable:
     columns = ("setting", "arm", "generation", "value", "low", "high", "closed form", "method", "n")
-    return FigureTable(
+    return SectionTable(
         columns, tuple(Rows(response.among or response.setting, tuple(map(_cells, response.answers))) for response in group)
     )
 

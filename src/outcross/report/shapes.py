@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from outcross.report.characters import cut, visible
-from outcross.report.charts import COLOURS, INK, Specification, canvas
+from outcross.report.charts import COLOURS, INK, canvas
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure
 from outcross.report.numerals import number, percent
 from outcross.statistics.share_curves import ShareDesign

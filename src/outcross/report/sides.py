@@ -9,7 +9,8 @@ from typing import Any
 
 from outcross.escapes import RULE, shortened
 from outcross.report.characters import cut, visible
-from outcross.report.charts import COLOURS, INK, Specification, canvas
+from outcross.report.charts import COLOURS, INK, canvas
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure, table
 from outcross.report.numerals import number, percent
 from outcross.report.shapes import HUMAN, SYNTHETIC, file_word
@@ -267,28 +268,30 @@ def _diagonal(across: str, upward: str, values: Sequence[float], encoding: Speci
     }
 
 
-def regions_figure(regions: Sequence[tuple[str, int, int, float, float]]) -> Figure:
-    """A figure of regions of the data. A region has its rule, its numbers of human and synthetic records, and their shares of all records."""
+ShownRegion = tuple[str, float, float]
+"""A region of the data: its rule, its human and its synthetic share."""
+
+
+def regions_figure(regions: Sequence[ShownRegion]) -> Figure:
+    """A figure of regions of the data, with the share of each side in each region."""
+    data = table(
+        [(rule, side, share) for rule, *shares in regions for side, share in zip(("human", "synthetic"), shares, strict=True)],
+        {"value": str, "side": str, "share": float},
+    )
+    caption = "The share of the records of each side in the region: human, then synthetic. The human share is counted; the synthetic share is its part that is left, measured on the third of the records that did not propose the region, as a count of all records would exaggerate the loss. The mark is human, the filled area is synthetic, and the shaded area between them is a loss."
+    return Figure("regions", "Regions of the data that are lost", _spoken(_regions_drawn(regions), caption), data, caption)
+
+
+def _regions_drawn(regions: Sequence[ShownRegion]) -> Specification:
+    """The bars of the regions, one below the other, on one scale of shares."""
     largest = max(share for *_, human, synthetic in regions for share in (human, synthetic)) or 1.0
-    words: list[dict[str, Any]] = []
-    bars: list[dict[str, Any]] = []
-    y = 0.0
-    for rule, _, _, human, synthetic in regions:
-        for line in textwrap.wrap(visible(rule), RULE_LINE, break_on_hyphens=False)[:RULE_LINES]:
-            y += 13
-            words.append({"y": y, "words": line})
-        shares = {"human": human, "words": f"{percent(human)} → {percent(synthetic)}", "middle": y + 4 + LINE / 2}
-        for side, first, last in (("synthetic", 0.0, synthetic), ("lost", synthetic, human)):
-            if last > first:
-                bars.append({**shares, "side": side, "first": first, "last": last, "y": y + 6, "foot": y + LINE})
-        bars.append({**shares, "side": "human", "y": y + 3, "foot": y + LINE + 3})
-        y += LINE + 10
+    words, bars, height = _regions_laid_out(regions)
     room = WIDTH + 40 - SHARES_WIDTH
     across = {"type": "quantitative", "axis": None, "scale": {"domain": [0, largest], "range": [0, room], "nice": False}}
-    upright = {"type": "quantitative", "axis": None, "scale": {"domain": [0, y], "range": [0, y], "nice": False}}
+    upright = {"type": "quantitative", "axis": None, "scale": {"domain": [0, height], "range": [0, height], "nice": False}}
     human = [row for row in bars if row["side"] == "human"]
-    spec = {
-        **canvas(WIDTH + 40, max(1, round(y)), right=4),
+    return {
+        **canvas(WIDTH + 40, max(1, round(height)), right=4),
         "layer": [
             {
                 "data": {"values": [row for row in bars if row["side"] != "human"]},
@@ -323,16 +326,24 @@ def regions_figure(regions: Sequence[tuple[str, int, int, float, float]]) -> Fig
             },
         ],
     }
-    data = table(
-        [
-            (rule, side, records, share)
-            for rule, *both in regions
-            for side, records, share in zip(("human", "synthetic"), both[:2], both[2:], strict=True)
-        ],
-        {"value": str, "side": str, "records": int, "share": float},
-    )
-    caption = "The share of the records of each side in the region: human, then synthetic. The mark is human, the filled area is synthetic, and the shaded area between them is a loss."
-    return Figure("regions", "Regions of the data that are lost", _spoken(spec, caption), data, caption)
+
+
+def _regions_laid_out(regions: Sequence[ShownRegion]) -> tuple[list[dict[str, Any]], list[dict[str, Any]], float]:
+    """The lines of words and the bars with their places in pixels below the top, and the height of all of them."""
+    words: list[dict[str, Any]] = []
+    bars: list[dict[str, Any]] = []
+    y = 0.0
+    for rule, human, synthetic in regions:
+        for line in textwrap.wrap(visible(rule), RULE_LINE, break_on_hyphens=False)[:RULE_LINES]:
+            y += 13
+            words.append({"y": y, "words": line})
+        shares = {"human": human, "words": f"{percent(human)} → {percent(synthetic)}", "middle": y + 4 + LINE / 2}
+        for side, first, last in (("synthetic", 0.0, synthetic), ("lost", synthetic, human)):
+            if last > first:
+                bars.append({**shares, "side": side, "first": first, "last": last, "y": y + 6, "foot": y + LINE})
+        bars.append({**shares, "side": "human", "y": y + 3, "foot": y + LINE + 3})
+        y += LINE + 10
+    return words, bars, y
 
 
 def calibration_figure(reliability: Reliability) -> Figure:

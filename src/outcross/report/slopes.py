@@ -12,12 +12,14 @@ import numpy as np
 from outcross.collapse import slopes
 from outcross.collapse.slopes import CHANGE, Slope
 from outcross.estimate import Estimate
+from outcross.report.axes import Axis, across, axis, vertical
 from outcross.report.characters import visible
-from outcross.report.charts import FONT_SIZE, Axis, Look, Size, Specification, across, axis, canvas, looks, vertical
+from outcross.report.charts import FONT_SIZE, Look, Size, canvas, looks
 from outcross.report.curves import CurvePoint
+from outcross.report.drawing import Specification
 from outcross.report.figure import Figure, table
-from outcross.report.figures import FigureTable, Panel, Pen, Rows
 from outcross.report.numerals import decimal, estimated, number
+from outcross.report.sections import Panel, Pen, Rows, SectionTable
 from outcross.report.study import Study
 
 SIZE = Size(250, 170)
@@ -46,7 +48,7 @@ class SettingSlopes:
     lines: tuple[tuple[str, Look], ...]
     rows: tuple[SlopeRow, ...]
     methods: tuple[str, ...]
-    table: FigureTable
+    table: SectionTable
 
 
 def slopes_of(study: Study, leads: Iterable[str], pen: Pen) -> tuple[SettingSlopes, ...]:
@@ -146,7 +148,7 @@ def _interval(estimate: Estimate | None) -> str:
     return number(None) if estimate is None else estimated(estimate.value, *estimate.interval)
 
 
-def _table(chosen: Iterable[Slope]) -> FigureTable:
+def _table(chosen: Iterable[Slope]) -> SectionTable:
     """The table of the points to which lines are fitted."""
     groups = tuple(
         Rows(
@@ -158,7 +160,7 @@ def _table(chosen: Iterable[Slope]) -> FigureTable:
         )
         for slope in chosen
     )
-    return FigureTable(("arm", "setting", "value", "low", "high", "closed form"), groups)
+    return SectionTable(("arm", "setting", "value", "low", "high", "closed form"), groups)
 
 
 def chart(chosen: Sequence[Slope], styles: Sequence[Look], size: Size = SIZE, title: str = "") -> Specification:

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from outcross.data import HUMAN, Human, part_of
+from outcross.data.labelled import cell_names
 from outcross.data.records import Counts
 from outcross.recipe import FROM_LIST, recipe
 from outcross.sources import Source
@@ -103,7 +104,7 @@ class CellShares:
     @property
     def names(self) -> list[str]:
         """The name of every state."""
-        return [f"{class_name} × {group}" for class_name in self.classes for group in self.groups]
+        return cell_names(self.classes, self.groups)
 
     @property
     def probabilities(self) -> np.ndarray:

@@ -161,6 +161,26 @@ def fewer_beyond(count: int, rows: int, k: int, human: int) -> tuple[Estimate, N
     return ratio, Null(typical=1.0, floor=law.quantile(LEVEL) / law.mean, p=p, method="beta-binomial")
 
 
+def fewer(count: int, rows: int, reference_count: int, reference_rows: int, level: float = LEVEL) -> Null:
+    """Return the null of a ratio of shares (count / rows) / (reference_count / reference_rows): Fisher's exact test for a smaller share.
+
+    If nothing is lost, the labels of all rows are exchangeable, and the count has the law of records beyond a limit with `reference_count` human
+    records beyond it (`Honest`), which includes the chance of the human count. The test is also valid if a threshold is an order statistic of the
+    reference: the exact law then has one more record in its total, and its p is at most this p. The floor depends on the human share and not on the
+    count. It is the ratio that a share `level` of real samples reach.
+
+    >>> null = fewer(80, 1000, 100, 1000)
+    >>> print(f"{null.floor:.2f}, p = {null.p:.3f}")
+    0.79, p = 0.069
+    """
+    if rows == 0 or reference_rows == 0:
+        raise NotApplicable("a share of no records")
+    law = Honest(k=reference_count, human=reference_rows, rows=rows)
+    expected = rows * reference_count / reference_rows
+    floor = law.quantile(level) / expected if expected else 1.0
+    return Null(typical=1.0, floor=floor, p=min(1.0, max(SMALLEST, law.at_most(count))), method="Fisher's exact test")
+
+
 def more_beyond(count: int, rows: int, k: int, human: int, *, is_tied: bool = False) -> tuple[Estimate, Null]:
     """Return the share of `rows` records beyond the limit, which is not a ratio, and the null for a larger share.
 

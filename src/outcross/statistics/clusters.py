@@ -57,7 +57,7 @@ def covariance_of_means(samples: Sequence[np.ndarray], groups: Sequence[np.ndarr
     count = int(numbers.max()) + 1
     parts = []
     for sample, clusters in zip(samples, own, strict=True):
-        several = np.unique(clusters).size
+        several = np.count_nonzero(np.bincount(clusters, minlength=count))
         away = (sample - sample.mean(axis=0)) * (math.sqrt(several / max(several - 1, 1)) / len(sample))
         parts.append(np.stack([totals(column, clusters, count) for column in away.T], axis=1))
     return np.array([[first.T @ second for second in parts] for first in parts])

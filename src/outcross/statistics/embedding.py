@@ -7,14 +7,14 @@ rare categories into one, so that different rare categories would have distance 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from outcross.data.tables import Table
-from outcross.data.values import places_in
 from outcross.estimate import NotApplicable
 
 EMBEDDED = ("number", "category", "vector")
@@ -73,9 +73,12 @@ def embedding(*human: Table, beside: tuple[Table, ...] = ()) -> Embedding:
         raise NotApplicable("no column of numbers, categories or vectors")
     if fitted.frame.height == 0:
         raise NotApplicable("the reference has no records")
-    makers = {"number": _number, "category": _category, "vector": _vector}
-    parts = (makers[kind](every if kind == "vector" else fitted, column) for column in columns for kind in [fitted.kinds[column]])
-    return Embedding(tuple(columns), tuple(parts))
+    makers: Mapping[str, Callable[[str], Part]] = {
+        "number": lambda column: _number(fitted, column),
+        "category": lambda column: _category(human, column),
+        "vector": lambda column: _vector(every, column),
+    }
+    return Embedding(tuple(columns), tuple(makers[fitted.kinds[column]](column) for column in columns))
 
 
 def _together(tables: tuple[Table, ...]) -> Table:
@@ -110,17 +113,18 @@ def _number(reference: Table, column: str) -> Part:
     return part
 
 
-def _category(reference: Table, column: str) -> Part:
-    counts = reference.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
-    levels = counts[column].head(LEVELS)
-    known, buckets = len(levels), BUCKETS if counts.height > LEVELS else 1
+def _category(human: tuple[Table, ...], column: str) -> Part:
+    counts: Counter[str] = Counter()
+    for table in human:
+        counts.update(table.counts(column))
+    levels = sorted(counts, key=lambda name: (-counts[name], name))[:LEVELS]
+    known, buckets = len(levels), BUCKETS if len(counts) > LEVELS else 1
 
     def part(table: Table) -> np.ndarray:
-        values = table.frame[column]
-        place = places_in(values, levels)
+        place = table.places_of(column, levels)
         rare = np.flatnonzero(place < 0)
         if rare.size:
-            others = values[rare]
+            others = table.frame[column][rare]
             place[rare] = known + np.where(others.is_null().to_numpy(), buckets, (others.hash(seed=0) % buckets).to_numpy())
         # With w = √½, two categories have distance √(w² + w²) = 1.
         indicators = np.zeros((table.frame.height, known + buckets + 1))

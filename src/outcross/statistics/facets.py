@@ -83,7 +83,7 @@ def of_numbers(column: str, values: np.ndarray, feature: str = "", written: Call
     return Facet(column, codes.astype(np.int16), starts.size + 1, is_ordered=True, values=values, feature=feature, written=written)
 
 
-def of_categories(column: str, places: np.ndarray, names: Sequence[str], feature: str = "") -> Facet | None:
+def of_categories(column: str, places: np.ndarray, names: Sequence[str]) -> Facet | None:
     """Return the facet of a column of categories. The commonest categories have codes of their own.
 
     places: the index of each record's name, (records,), -1 for missing. Returns None if all records have the same code.
@@ -97,7 +97,7 @@ def of_categories(column: str, places: np.ndarray, names: Sequence[str], feature
     codes = code_of[places]
     if codes.size == 0 or codes.min() == codes.max():
         return None
-    return Facet(column, codes, own.size + 2, is_ordered=False, names=tuple(str(names[i]) for i in own.tolist()), feature=feature)
+    return Facet(column, codes, own.size + 2, is_ordered=False, names=tuple(str(names[i]) for i in own.tolist()))
 
 
 def condition(facet: Facet, chosen: np.ndarray, worths: np.ndarray, among: np.ndarray) -> tuple[Condition, np.ndarray]:

@@ -32,15 +32,6 @@ def least_sample(rate: float) -> int:
     return math.ceil(1 / rate - 1 - 1e-9)
 
 
-def sure_sample(rate: float, level: float = 0.95) -> int:
-    """Return the minimum number of human records whose largest score bounds the rate with this confidence: ln(1 − level)/ln(1 − α).
-
-    >>> [sure_sample(rate) for rate in (0.05, 0.01, 0.001)]
-    [59, 299, 2995]
-    """
-    return math.ceil(math.log(1 - level) / math.log1p(-rate))
-
-
 def rank_of(rate: float, n: int) -> int:
     """Return ⌈(n + 1)(1 − α)⌉, the rank of the human score that is the threshold. Raises NotApplicable if n is too small.
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from outcross.estimate import NotApplicable, Null
+from outcross.estimate import Null
 
 Worse = Literal["smaller", "larger"]
 """The direction in which a statistic moves if something is lost."""
@@ -81,21 +81,6 @@ def normal(value: float, standard_error: float, worse: Worse, method: str, typic
     return Null(typical=typical, floor=typical + sign * float(ndtri(LEVEL)) * standard_error, p=max(SMALLEST, p), method=method)
 
 
-def fewer(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:
-    """Return the null of a ratio of shares (count / rows) / (reference_count / reference_rows): Fisher's exact test for a smaller share.
-
-    If nothing is lost, the labels of all rows are exchangeable and the count is hypergeometric. The test is also valid if a threshold is an
-    order statistic of the reference, as for the mass beyond a real quantile: the exact law is then negative hypergeometric, whose
-    p is at most this p. The floor depends only on the human share, not on the count.
-    """
-    if rows == 0 or reference_rows == 0:
-        raise NotApplicable("a share of no records")
-    p = chance_of_at_most(count, rows + reference_rows, count + reference_count, rows)
-    expected = rows * reference_count / reference_rows
-    floor = _fewest(rows + reference_rows, round(expected) + reference_count, rows) / expected if expected else 1.0
-    return Null(typical=1.0, floor=floor, p=min(1.0, max(SMALLEST, p)), method="Fisher's exact test")
-
-
 @lru_cache(1 << 16)
 def chance_of_at_most(count: int, rows: int, marked: int, drawn: int) -> float:
     """Return the hypergeometric P(at most `count` of the drawn rows are marked).
@@ -118,14 +103,6 @@ def chance_of_more(count: int, rows: int, marked: int, drawn: int) -> float:
 def _number(chance: float) -> float:
     """Return a probability from SciPy, with 0 in place of NaN. SciPy returns NaN if a probability is below the smallest number."""
     return 0.0 if math.isnan(chance) else chance
-
-
-@lru_cache(1 << 16)
-def _fewest(rows: int, marked: int, drawn: int) -> float:
-    """Return the hypergeometric 5 % quantile of the number of marked rows among the drawn rows."""
-    from scipy.stats import hypergeom
-
-    return float(hypergeom.ppf(LEVEL, rows, marked, drawn))
 
 
 def larger_share(count: int, rows: int, reference_count: int, reference_rows: int) -> Null:

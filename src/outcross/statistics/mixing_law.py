@@ -18,6 +18,8 @@ from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, rounding, student_quantile, without_interval
 from outcross.statistics.simplex import ShareRegion
 
+MOST_TERMS = 2
+"""The largest number of exponential terms of a law."""
 REPLICATES = 200
 """Number of resamples for an interval."""
 STEPS = 200
@@ -102,9 +104,9 @@ class FittedMixingLaw:
 
 
 def fit_mixing_law(
-    shares: np.ndarray, losses: np.ndarray, rng: np.random.Generator, most_terms: int = 2, replicates: int = REPLICATES
+    shares: np.ndarray, losses: np.ndarray, rng: np.random.Generator, replicates: int = REPLICATES
 ) -> FittedMixingLaw:
-    """Fit a law to losses at shares by least squares. The number of terms, up to `most_terms`, minimises AICc.
+    """Fit a law to losses at shares by least squares. The number of terms, up to MOST_TERMS, minimises AICc.
 
     shares: (mixes, pools); losses: (mixes,), each a mean over seeds. Raises BadInput for losses that are not above 0, and NotApplicable if there
     are fewer mixes than a law of one term needs.
@@ -116,7 +118,7 @@ def fit_mixing_law(
         raise NotApplicable(f"a mixing law of {pools} pools needs at least {pools + 3} mixes, got {mixes}")
     one_term = _fitted(shares, losses[None], _starts_of_one(shares, losses[None]))
     fits = [one_term]
-    for terms in range(2, most_terms + 1):
+    for terms in range(2, MOST_TERMS + 1):
         if mixes > terms * pools + 3:
             fits.append(_fitted(shares, losses[None], _starts_of_more(fits[-1], pools, terms)))
     best = min(fits, key=lambda fit: _aicc(float(fit.errors[0]), mixes, fit.parameters.shape[1], losses))

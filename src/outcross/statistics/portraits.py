@@ -161,7 +161,7 @@ def _edges(values: np.ndarray) -> np.ndarray:
 
 
 def _category(drawn: Table, human: Table, column: str) -> Portrait:
-    counts = [_counted(side, column) for side in (human, drawn)]
+    counts = [side.counts(column) for side in (human, drawn)]
     totals = {name: counts[0].get(name, 0) + counts[1].get(name, 0) for name in counts[0] | counts[1]}
     ordered = sorted(totals, key=lambda name: (-totals[name], name))
     shown = ordered[:BARS] if len(ordered) > BARS + 1 else ordered
@@ -170,11 +170,6 @@ def _category(drawn: Table, human: Table, column: str) -> Portrait:
     bars = [(*(own.get(name, 0) for name in shown), *([sum(own.get(name, 0) for name in rest)] if rest else [])) for own in counts]
     missing = (human.frame[column].null_count(), drawn.frame[column].null_count())
     return Portrait("category", (), names, bars[0], bars[1], missing)
-
-
-def _counted(side: Table, column: str) -> dict[str, int]:
-    counts = side.frame[column].drop_nulls().value_counts()
-    return dict(zip(map(str, counts[column].to_list()), counts["count"].to_list(), strict=True))
 
 
 def _plain(counts: np.ndarray) -> tuple[int, ...]:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from outcross.data.tables import Table
-from outcross.data.values import places_in
 from outcross.estimate import Estimate, NotApplicable
 
 MOST_CLASSES = 30
@@ -73,10 +72,10 @@ class PredictionTask:
 
     def records(self, table: Table) -> tuple[EncodedRecords, np.ndarray]:
         """Return the encoded records with a known target, and their rows."""
-        target = _codes(table, self.target, self.classes) if self.classes else table.numbers(self.target)
+        target = table.places_of(self.target, self.classes) if self.classes else table.numbers(self.target)
         rows = np.flatnonzero(target >= 0 if self.classes else np.isfinite(target))
         values = np.column_stack([table.numbers(column) for column in self.numbers]) if self.numbers else np.empty((len(target), 0))
-        codes = [_codes(table, column, names) for column, names in self.categories.items()]
+        codes = [table.places_of(column, names) for column, names in self.categories.items()]
         numbers = (values - self.centre[: len(self.numbers)]) / self.scale[: len(self.numbers)]
         if not self.classes:
             target = (target - self.centre[-1]) / self.scale[-1]
@@ -95,31 +94,21 @@ def task(training: Table, target: str | None, columns: Collection[str] | None = 
         raise NotApplicable(f"the target {target!r} is a {kind}, but only numbers and categories can be predicted")
     others = [column for column in training.kinds if column != target and (columns is None or column in columns)]
     numbers = tuple(column for column in others if training.kinds[column] == "number")
-    categories = {column: _names(training, column)[:COMMONEST] for column in others if training.kinds[column] == "category"}
+    categories = {column: tuple(training.counts(column))[:COMMONEST] for column in others if training.kinds[column] == "category"}
     if not numbers and not categories:
         raise NotApplicable(f"there is no other column of numbers or categories to predict {target!r} from")
-    classes = tuple(sorted(_names(training, target))) if kind == "category" else ()
+    classes = tuple(sorted(training.counts(target))) if kind == "category" else ()
     if kind == "category" and not 2 <= len(classes) <= MOST_CLASSES:
         what = "no value" if not classes else "one value" if len(classes) == 1 else f"{len(classes):,} classes"
         raise NotApplicable(
             f"the target {target!r} has {what} in the reference; a target must have 2 to {MOST_CLASSES} classes or be a number"
         )
     scaled = numbers if classes else (*numbers, target)
-    values = [column[np.isfinite(column)] for column in map(training.numbers, scaled)]
+    values = [training.known_numbers(column) for column in scaled]
     centre, scale = (np.array([statistic(column) if column.size else 0.0 for column in values]) for statistic in (np.mean, np.std))
     if not classes and scale[-1] <= 1e-12 * max(1.0, abs(centre[-1])):
         raise NotApplicable(f"the target {target!r} is constant or missing in the reference")
     return PredictionTask(target, classes, numbers, categories, centre, np.where(scale > 0, scale, 1.0))
-
-
-def _names(table: Table, column: str) -> tuple[str, ...]:
-    """Return the categories of a column, the commonest first."""
-    counted = table.frame[column].drop_nulls().value_counts(name="_count").sort(["_count", column], descending=[True, False])
-    return tuple(counted[column].to_list())
-
-
-def _codes(table: Table, column: str, names: tuple[str, ...]) -> np.ndarray:
-    return places_in(table.frame[column], names)
 
 
 Predict = Callable[[EncodedRecords], np.ndarray]

@@ -1,4 +1,4 @@
-"""Rates of groups and the gaps between them, with intervals that are valid at 0, and the null distribution of a gap."""
+"""Rates of groups and the gaps between them, with intervals that are valid at 0, exact intervals of shares, and the null distribution of a gap."""
 
 from __future__ import annotations
 
@@ -87,6 +87,29 @@ def rate(count: int, n: int) -> Estimate:
     if n == 0:
         raise NotApplicable("the group has no record of this kind")
     return share(count, n)
+
+
+def clopper_pearson(count: int, n: int) -> Estimate | None:
+    """Return a share with Clopper and Pearson's interval, whose coverage is at least 95 %. Returns None if n is 0.
+
+    >>> print(f"{clopper_pearson(0, 59).high:.4f}")
+    0.0606
+    """
+    return None if n == 0 else Estimate(count / n, *exact_ends(count, n, 0.025), "Clopper-Pearson", n)
+
+
+def exact_ends(count: float, n: int, error: float) -> tuple[float, float]:
+    """Return the ends of Clopper and Pearson's interval of a share (Biometrika 26:404, 1934). Each end is wrong in at most the share `error` of samples.
+
+    >>> low, high = exact_ends(0, 100, 0.025)
+    >>> print(f"{low:.4f} {high:.4f}")
+    0.0000 0.0362
+    """
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(count, n - count + 1, error)) if count > 0 else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - error)) if count < n else 1.0
+    return low, high
 
 
 def _quantile(pairs: int) -> float:

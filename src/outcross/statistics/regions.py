@@ -24,7 +24,7 @@ from outcross.statistics.facets import Condition, Facet, condition, meets
 from outcross.statistics.floors import LEVEL, SMALLEST
 from outcross.statistics.holm import holm
 from outcross.statistics.likeness import Points, alike
-from outcross.statistics.scan import PRICE, Scan, worth
+from outcross.statistics.scan import PRICES, Scan, worth
 
 PARTS = 3
 """Number of parts into which the records are divided."""
@@ -61,7 +61,7 @@ class Region:
     inside: np.ndarray
     """Whether each record of both sides lies in the region, (records,)."""
     human_share: float
-    """Share of the testing human records that lie in the region, in [0, 1]."""
+    """Share of all human records that lie in the region, in [0, 1]. It can be counted; only the ratio needs records that did not propose the region."""
     ratio: Estimate
     """Synthetic share of the region divided by its human share, with an interval that is simultaneous over all regions tested."""
     null: Null
@@ -146,7 +146,7 @@ def boxes(
     if not facets:
         return
     every = np.stack([facet.codes for facet in facets])
-    scans = [Scan(facets, every[:, rows], price) for price in (PRICE, 1.0)]
+    scan = Scan(facets, every[:, rows])
     human = is_human[rows]
     is_left = np.ones(rows.size, dtype=bool)
     proposed = 0
@@ -154,7 +154,7 @@ def boxes(
         says = worth(human, share_left)
         while proposed < MOST:
             worths = np.where(is_left, says, 0.0)
-            value, box = _best(scans, facets, every, rows, worths, is_left & human, fewest, rng)
+            value, box = _best(scan, every, rows, worths, is_left & human, fewest, rng)
             if (box is None or value <= 0) and (proposed or share_left != LEFT[-1]):
                 break
             if box is None:
@@ -170,18 +170,24 @@ def boxes(
 
 
 def _best(
-    scans: Sequence[Scan], facets: Sequence[Facet], every: np.ndarray, rows: np.ndarray, worths: np.ndarray, is_human: np.ndarray, fewest: float,
+    scan: Scan,
+    every: np.ndarray,
+    rows: np.ndarray,
+    worths: np.ndarray,
+    is_human: np.ndarray,
+    fewest: float,
     rng: np.random.Generator,
-) -> tuple[float, Proposal | None]:  # fmt: skip
-    """Return the worth and the best box of the first search with enough human records in its box, or else of the last search. The box is None if
+) -> tuple[float, Proposal | None]:
+    """Return the worth and the best box at the first price at which enough human records lie in it, or else at the last price. The box is None if
     there is none.
 
     At a low price, chance alone outlines small boxes. If the best box is too small, a simpler box may be large enough.
     """
     value, best = 0.0, None
-    for scan in scans:
-        value, box = scan.best(worths, rng)
-        best = _with_ends(facets, every, box, rows, worths) if box else None
+    search = scan.search(worths, rng)
+    for price in PRICES:
+        value, box = search.best(price)
+        best = _with_ends(scan.facets, every, box, rows, worths) if box else None
         if best is not None and (best.inside[rows] & is_human).sum() >= fewest:
             break
     return value, best
@@ -225,7 +231,8 @@ def tested(proposals: Sequence[Proposal], is_human: np.ndarray, among: np.ndarra
         null = Null(
             typical=1.0, floor=_floor(x, y, n, m, level), p=float(min(1.0, max(SMALLEST, p))), method="exact binomial, Holm"
         )
-        regions.append(Region(proposal.conditions, proposal.inside, x / n, ratio, null))
+        human_share = float((proposal.inside & is_human).sum() / is_human.sum())
+        regions.append(Region(proposal.conditions, proposal.inside, human_share, ratio, null))
     return regions
 
 

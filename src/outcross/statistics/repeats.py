@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from outcross.data.tables import mixed
+from outcross.data.bits import hashes_of
 from outcross.estimate import Estimate, NotApplicable
 from outcross.estimate import share as independent
 from outcross.statistics.clusters import share
@@ -66,11 +66,6 @@ def alike(*sides: Occurrences) -> tuple[Occurrences, ...]:
 def occurrences(hashes: np.ndarray) -> Occurrences:
     """Count the occurrences of hashes of records, or of values themselves, (n,)."""
     return Occurrences(*np.unique(hashes, return_counts=True))
-
-
-def hashes_of(frame: polars.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """Return a uniform 64-bit hash of each record, (n,). It depends only on the values of the record."""
-    return mixed(frame.select(columns).hash_rows(seed=0).to_numpy())
 
 
 class Repeats:
@@ -134,9 +129,7 @@ def distinct_at(counts: np.ndarray, size: int) -> tuple[float, float]:
     value = float(of_each @ (1 - now))
     whole = float(of_each @ (1 - left_out))
     without = whole + left_out - one_fewer  # when one record of a thing with `each` records is left out
-    records = of_each * each
-    spread = without - records @ without / n
-    return value, math.sqrt((n - 1) / n * float(records @ np.square(spread)))
+    return value, _jackknife_error(without, of_each * each)
 
 
 def _missed(count: np.ndarray, n: int, size: int) -> np.ndarray:
@@ -159,8 +152,14 @@ def equal_pairs(counts: np.ndarray) -> tuple[float, float]:
     pairs = float(np.sum(counts * (counts - 1.0)))
     value = pairs / (n * (n - 1.0))
     without = (pairs - 2 * (counts - 1.0)) / ((n - 1.0) * (n - 2.0))
-    spread = without - counts @ without / n
-    return value, math.sqrt((n - 1) / n * float(counts @ np.square(spread)))
+    return value, _jackknife_error(without, counts)
+
+
+def _jackknife_error(without: np.ndarray, records: np.ndarray) -> float:
+    """Return the jackknife standard error over records, from the value without one record of each thing and the number of such records, (things,)."""
+    n = int(records.sum())
+    spread = without - records @ without / n
+    return math.sqrt((n - 1) / n * float(records @ np.square(spread)))
 
 
 def found_in(first: Occurrences, second: Occurrences) -> tuple[int, int, Estimate]:
@@ -176,6 +175,11 @@ def found_in(first: Occurrences, second: Occurrences) -> tuple[int, int, Estimat
     if hits.size == 1:  # many copies of one record have the information of one record
         return count, n, replace(independent(count // n, 1), method="Wilson over distinct records", n=n)
     return count, n, share(hits.astype(float), first.counts.astype(float), "records", "distinct records")
+
+
+def fresh_in(reference: Occurrences, holdout: Occurrences | None) -> tuple[int, int]:
+    """Return how many of a number of fresh human records occur in the reference, from a holdout, or without one from the reference itself."""
+    return seen_again(reference.counts) if holdout is None else found_in(holdout, reference)[:2]
 
 
 def seen_again(counts: np.ndarray) -> tuple[int, int]:

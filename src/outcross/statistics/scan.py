@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
@@ -25,8 +25,8 @@ from outcross.statistics.facets import Facet
 
 Box = Mapping[int, np.ndarray]
 """The conditions of a box: for the index of each facet, whether each code is inside, (codes,)."""
-PRICE = 0.25
-"""The cost of a condition, as a share of its description length."""
+PRICES = (0.25, 1.0)
+"""The cost of a condition, as a share of its description length: first the low price, then the full one."""
 DEPTH = 3
 """Maximum number of conditions of a box."""
 BEGINNINGS = 16
@@ -59,92 +59,39 @@ def worth(is_first: np.ndarray, share_left: float) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A search for boxes among some records."""
+    """Some records in which boxes are searched for."""
 
     facets: Sequence[Facet]
     codes: np.ndarray
     """The codes of the records, (facets, records)."""
-    price: float = PRICE
 
-    def best(self, worths: np.ndarray, rng: np.random.Generator) -> tuple[float, Box]:
-        """Return the best box and its worth less its cost. worths: the worth of each record in nats, (records,)."""
-        best, box = -math.inf, {}
-        for beginning in self._beginnings(worths, rng):
-            value, improved = self._improved(beginning, worths)
-            if value > best:
-                best, box = value, improved
-        return best, self._plainer(box, worths) if box else box
+    def search(self, worths: np.ndarray, rng: np.random.Generator) -> Search:
+        """Return a search for the box with the highest worth. worths: the worth of each record in nats, (records,)."""
+        return Search(self, worths, tuple(self._pairs(worths, rng)))
 
     def inside(self, box: Box, but: int | None = None) -> np.ndarray:
         """Return whether each record lies in a box, (records,). The condition on the facet `but` is ignored."""
         return inside(self.codes, box, but)
 
-    def _beginnings(self, worths: np.ndarray, rng: np.random.Generator) -> list[Box]:
-        """Return the best boxes of one column and of two columns, from which the search starts."""
-        boxes = [
-            (value, {i: codes})
-            for value, i, codes in self._best_of_each(np.arange(len(self.facets)), np.arange(worths.size), worths)
-        ]
-        boxes += self._best_of_pairs(list(self._pairs(worths, rng)), worths)
-        boxes = [box for box in boxes if all(codes.any() for codes in box[1].values())]
-        return [box for _, box in sorted(boxes, key=lambda scored_box: -scored_box[0])[:BEGINNINGS]]
-
-    def _best_of_each(self, which: np.ndarray, rows: np.ndarray, worths: np.ndarray) -> Iterator[tuple[float, int, np.ndarray]]:
-        """Yield the best set of codes of each facet among these rows, as (worth less cost, index of the facet, whether each code is inside)."""
-        of_codes, codes = self._worth_of_each(which, rows, worths), np.zeros((which.size, self._widest), dtype=bool)
-        values = np.empty(which.size)
-        # Codes that a facet does not have are worth 0, so no set contains them. An interval could, so intervals are cut to the facet's codes.
-        for (is_ordered, levels), some in self._groups(which).items():
-            width = levels if is_ordered else self._widest
-            codes[some, :width], values[some] = best_codes(of_codes[some, :width], is_ordered)
-        for i, own, value in zip(which.tolist(), codes, values.tolist(), strict=True):
-            chosen = own[: self.facets[i].levels]
-            yield value - self._cost(i, chosen), i, chosen
-
-    def _worth_of_each(self, which: np.ndarray, rows: np.ndarray, worths: np.ndarray) -> np.ndarray:
-        """Return the worth of each code of some facets among these rows, (facets, largest number of codes)."""
-        several = max(1, COUNTED // max(1, rows.size))
+    def worth_of_each(self, rows: np.ndarray, worths: np.ndarray) -> np.ndarray:
+        """Return the worth of each code of every facet among these rows, (facets, largest number of codes)."""
+        facets, several = len(self.facets), max(1, COUNTED // max(1, rows.size))
         parts = []
-        for some in (which[start : start + several] for start in range(0, which.size, several)):
-            places = self._rows[some][:, rows] + self._widest * np.arange(some.size)[:, None]
-            weights = np.tile(worths[rows], some.size)
-            parts.append(np.bincount(places.ravel(), weights=weights, minlength=self._widest * some.size))
-        return np.concatenate(parts).reshape(which.size, -1)
+        for start in range(0, facets, several):
+            places = self._places[:, start : start + several][rows]
+            width = places.shape[1]
+            parts.append(
+                np.bincount(
+                    places.ravel() - start * self.widest, weights=np.repeat(worths[rows], width), minlength=self.widest * width
+                )
+            )
+        return np.concatenate(parts).reshape(facets, -1)
 
-    def _groups(self, which: np.ndarray) -> dict[tuple[bool, int], np.ndarray]:
-        """Group the facets that are searched together: ordered facets with the same number of codes, and all facets of categories.
-
-        Returns the positions of each group in `which`.
-        """
-        kinds: dict[tuple[bool, int], list[int]] = {}
-        for place, i in enumerate(which):
-            facet = self.facets[i]
-            kinds.setdefault((facet.is_ordered, facet.levels if facet.is_ordered else 0), []).append(place)
-        return {kind: np.array(places) for kind, places in kinds.items()}
-
-    def _best_of_pairs(self, pairs: Sequence[tuple[int, int]], worths: np.ndarray) -> list[tuple[float, Box]]:
-        """Return the best box of each pair of columns, from alternating searches that start at intervals or codes of the first column."""
-        boxes: list[tuple[float, Box]] = [(0.0, {})] * len(pairs)
-        alike: dict[tuple[bool, int, bool, int], list[int]] = {}
-        for place, (i, j) in enumerate(pairs):
-            of_i, of_j = self.facets[i], self.facets[j]
-            alike.setdefault((of_i.is_ordered, of_i.levels, of_j.is_ordered, of_j.levels), []).append(place)
-        for (is_ordered, levels, is_other_ordered, other_levels), places in alike.items():
-            cells = np.stack([self._cells(*pairs[place], worths) for place in places]).reshape(-1, levels, other_levels)
-            first: np.ndarray = _starts_of(levels, is_ordered)
-            for _ in range(3):
-                second, _value = best_codes(first.astype(float) @ cells, is_other_ordered)
-                first, value = best_codes(second.astype(float) @ cells.transpose(0, 2, 1), is_ordered)
-            best = value.argmax(axis=1)
-            for k, (place, at) in enumerate(zip(places, best, strict=True)):
-                box = dict(zip(pairs[place], (first[k, at], second[k, at]), strict=True))
-                boxes[place] = float(value[k, at]) - sum(self._cost(i, codes) for i, codes in box.items()), box
-        return boxes
-
-    def _cells(self, i: int, j: int, worths: np.ndarray) -> np.ndarray:
+    def worth_of_pair(self, i: int, j: int, worths: np.ndarray) -> np.ndarray:
         """Return the worth of each pair of codes of two facets, (codes of the first × codes of the second,)."""
         of_i, of_j = self.facets[i], self.facets[j]
-        return np.bincount(self._rows[i] * of_j.levels + self._rows[j], weights=worths, minlength=of_i.levels * of_j.levels)
+        places = np.multiply(self.codes[i], of_j.levels, dtype=np.int64) + self.codes[j]
+        return np.bincount(places, weights=worths, minlength=of_i.levels * of_j.levels)
 
     def _pairs(self, worths: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
         n = len(self.facets)
@@ -156,16 +103,14 @@ class Scan:
         """Yield the pairs of columns whose cells of coarse codes have the highest worth."""
         n, records = self.codes.shape
         rows = rng.permutation(records)[:SCREENED] if records > SCREENED else np.arange(records)
-        coarse = np.stack([coarser(facet)[codes[rows]] for facet, codes in zip(self.facets, self.codes, strict=True)])
-        some = worths[rows]
+        coarse, some = self._coarse[:, rows], worths[rows]
         first, second = np.triu_indices(n, 1)
-        cells = np.zeros((first.size, COARSE, COARSE), dtype=np.float32)
+        cells = np.zeros((COARSE, COARSE, first.size), dtype=np.float32)
         # There are two different worths, one per side, and records in boxes that were already found are worth 0.
         for number in np.unique(some[some != 0]):
-            cells += np.float32(number) * self._counted(coarse, rows, some == number, bool(number > 0))[first, second]
+            cells += np.float32(number) * self._counted(coarse, rows, some == number, bool(number > 0))[:, :, first, second]
         # Three by three neighbouring codes contain most of any box.
-        value = np.maximum(0, _squares(cells)).max(axis=1)
-        chosen = np.argsort(-value, kind="stable")[:PAIRS]
+        chosen = np.argsort(-_best_square(cells), kind="stable")[:PAIRS]
         return zip(first[chosen].tolist(), second[chosen].tolist(), strict=True)
 
     def _counted(self, coarse: np.ndarray, rows: np.ndarray, is_in: np.ndarray, is_second: bool) -> np.ndarray:
@@ -192,85 +137,173 @@ class Scan:
         """The last counts of each side."""
         return {}
 
-    def _improved(self, box: Box, worths: np.ndarray) -> tuple[float, Box]:
+    @cached_property
+    def _coarse(self) -> np.ndarray:
+        """The coarse codes of the records, (facets, records)."""
+        return np.stack([coarser(facet)[codes] for facet, codes in zip(self.facets, self.codes, strict=True)]).astype(np.int8)
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """The place of each code among the codes of all facets, (records, facets). The codes of a record stand together in memory."""
+        return np.ascontiguousarray(self.codes.T, dtype=np.int64) + self.widest * np.arange(len(self.facets))
+
+    @cached_property
+    def widest(self) -> int:
+        """The largest number of codes of a facet."""
+        return max(facet.levels for facet in self.facets)
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A search for the box with the highest worth. Whatever does not depend on the price of conditions is computed once for all prices."""
+
+    scan: Scan
+    worths: np.ndarray
+    """The worth of each record in nats, (records,)."""
+    pairs: tuple[tuple[int, int], ...]
+    """The pairs of facets that are searched jointly."""
+
+    def best(self, price: float) -> tuple[float, Box]:
+        """Return the best box and its worth less its cost. price: the cost of a condition, as a share of its description length."""
+        best, box = -math.inf, {}
+        for beginning in self._beginnings(price):
+            value, improved = self._improved(beginning, price)
+            if value > best:
+                best, box = value, improved
+        return best, self._plainer(box) if box else box
+
+    def _beginnings(self, price: float) -> list[Box]:
+        """Return the best boxes of one column and of two columns, from which the search starts."""
+        boxes = [(value - self._cost({i: codes}, price), {i: codes}) for value, i, codes in self._best_of_each({})]
+        boxes += [(value - self._cost(box, price), box) for value, box in self._best_of_pairs]
+        boxes = [box for box in boxes if all(codes.any() for codes in box[1].values())]
+        return [box for _, box in sorted(boxes, key=lambda scored_box: -scored_box[0])[:BEGINNINGS]]
+
+    def _best_of_each(self, box: Box) -> list[tuple[float, int, np.ndarray]]:
+        """Return the best set of codes of each facet that has no condition, among the records in a box.
+
+        Each is (worth, index of the facet, whether each code is inside).
+        """
+        key = frozenset((i, codes.tobytes()) for i, codes in box.items())
+        if key not in self._known_best:
+            self._known_best[key] = list(self._found_best_of_each(box))
+        return self._known_best[key]
+
+    def _found_best_of_each(self, box: Box) -> Iterator[tuple[float, int, np.ndarray]]:
+        scan = self.scan
+        which = np.array([i for i in range(len(scan.facets)) if i not in box], dtype=np.int64)
+        if not which.size:
+            return
+        of_codes = scan.worth_of_each(np.flatnonzero(scan.inside(box)), self.worths)[which]
+        codes, values = np.zeros((which.size, scan.widest), dtype=bool), np.empty(which.size)
+        # Codes that a facet does not have are worth 0, so no set contains them. An interval could, so intervals are cut to the facet's codes.
+        for (is_ordered, levels), some in self._groups(which).items():
+            width = levels if is_ordered else scan.widest
+            codes[some, :width], values[some] = best_codes(of_codes[some, :width], is_ordered)
+        for i, own, value in zip(which.tolist(), codes, values.tolist(), strict=True):
+            yield value, i, own[: scan.facets[i].levels]
+
+    def _groups(self, which: np.ndarray) -> dict[tuple[bool, int], np.ndarray]:
+        """Group the facets that are searched together: ordered facets with the same number of codes, and all facets of categories.
+
+        Returns the positions of each group in `which`.
+        """
+        kinds: dict[tuple[bool, int], list[int]] = {}
+        for place, i in enumerate(which):
+            facet = self.scan.facets[i]
+            kinds.setdefault((facet.is_ordered, facet.levels if facet.is_ordered else 0), []).append(place)
+        return {kind: np.array(places) for kind, places in kinds.items()}
+
+    @cached_property
+    def _best_of_pairs(self) -> list[tuple[float, Box]]:
+        """The best box of each pair of columns with its worth, from alternating searches that start at intervals or codes of the first column."""
+        facets = self.scan.facets
+        boxes: list[tuple[float, Box]] = [(0.0, {})] * len(self.pairs)
+        alike: dict[tuple[bool, int, bool, int], list[int]] = {}
+        for place, (i, j) in enumerate(self.pairs):
+            of_i, of_j = facets[i], facets[j]
+            alike.setdefault((of_i.is_ordered, of_i.levels, of_j.is_ordered, of_j.levels), []).append(place)
+        for (is_ordered, levels, is_other_ordered, other_levels), places in alike.items():
+            cells = np.stack([self.scan.worth_of_pair(*self.pairs[place], self.worths) for place in places])
+            cells = cells.reshape(-1, levels, other_levels)
+            first: np.ndarray = _starts_of(levels, is_ordered)
+            for _ in range(3):
+                second, _value = best_codes(first.astype(float) @ cells, is_other_ordered)
+                first, value = best_codes(second.astype(float) @ cells.transpose(0, 2, 1), is_ordered)
+            best = value.argmax(axis=1)
+            for k, (place, at) in enumerate(zip(places, best, strict=True)):
+                boxes[place] = float(value[k, at]), dict(zip(self.pairs[place], (first[k, at], second[k, at]), strict=True))
+        return boxes
+
+    def _improved(self, box: Box, price: float) -> tuple[float, Box]:
         """Return the worth and the improved box: its conditions are optimised in turn, and one is added or removed if that increases the worth less
         the cost."""
-        box, value = dict(box), self._value(box, worths)
+        box, value = dict(box), self._value(box, price)
         for _ in range(ROUNDS):
             before = value
             for change in (self._moved, self._longer, self._shorter):
-                for candidate in change(box, worths):
-                    candidate_value = self._value(candidate, worths)
+                for candidate in change(box, price):
+                    candidate_value = self._value(candidate, price)
                     if candidate_value > value + 1e-9:
                         box, value = candidate, candidate_value
             if value <= before + 1e-9:
                 break
         return value, box
 
-    def _moved(self, box: Box, worths: np.ndarray) -> Iterator[Box]:
+    def _moved(self, box: Box, price: float) -> Iterator[Box]:
         """Yield the box with each condition optimised in turn, given the current other conditions."""
-        current, value = dict(box), self._value(box, worths)
+        current, value = dict(box), self._value(box, price)
         for i in box:
-            codes, _ = best_codes(self._worth_of_codes(i, worths, self.inside(current, but=i)), self.facets[i].is_ordered)
+            codes, _ = best_codes(self._worth_of_codes(i, self.scan.inside(current, but=i)), self.scan.facets[i].is_ordered)
             candidate = {**current, i: codes}
-            candidate_value = self._value(candidate, worths)
+            candidate_value = self._value(candidate, price)
             if codes.any() and candidate_value > value:
                 current, value = candidate, candidate_value
         yield current
 
-    def _longer(self, box: Box, worths: np.ndarray) -> Iterator[Box]:
+    def _longer(self, box: Box, price: float) -> Iterator[Box]:
         if len(box) >= DEPTH:
             return
-        others = np.array([i for i in range(len(self.facets)) if i not in box], dtype=np.int64)
-        if not others.size:
-            return
-        rows = np.flatnonzero(self.inside(box))
-        longer = [(value, i, codes) for value, i, codes in self._best_of_each(others, rows, worths) if codes.any()]
+        longer = [(value - self._cost({i: codes}, price), i, codes) for value, i, codes in self._best_of_each(box) if codes.any()]
         if longer:
             _, i, codes = max(longer, key=lambda scored: scored[0])
             yield {**box, i: codes}
 
-    def _shorter(self, box: Box, worths: np.ndarray) -> Iterator[Box]:
+    def _shorter(self, box: Box, price: float) -> Iterator[Box]:
         if len(box) > 1:
             yield from ({k: codes for k, codes in box.items() if k != i} for i in box)
 
-    def _plainer(self, box: Box, worths: np.ndarray) -> Box:
+    def _plainer(self, box: Box) -> Box:
         """Return the box with shorter sets of categories: categories with a small worth are included or excluded if that makes the list of names
         shorter."""
         plain = dict(box)
         for i, codes in box.items():
-            if not self.facets[i].is_ordered:
-                of_codes = self._worth_of_codes(i, worths, self.inside(plain, but=i))
-                plain[i] = plainer(self.facets[i], codes, of_codes)
+            if not self.scan.facets[i].is_ordered:
+                of_codes = self._worth_of_codes(i, self.scan.inside(plain, but=i))
+                plain[i] = plainer(self.scan.facets[i], codes, of_codes)
         return plain
 
-    def _worth_of_codes(self, i: int, worths: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
-        codes, some = (self.codes[i], worths) if among is None else (self.codes[i][among], worths[among])
-        return np.bincount(codes, weights=some, minlength=self.facets[i].levels)
+    def _worth_of_codes(self, i: int, among: np.ndarray) -> np.ndarray:
+        return np.bincount(self.scan.codes[i][among], weights=self.worths[among], minlength=self.scan.facets[i].levels)
 
-    def _value(self, box: Box, worths: np.ndarray) -> float:
-        return float(worths[self.inside(box)].sum()) - sum(self._cost(i, codes) for i, codes in box.items())
+    def _value(self, box: Box, price: float) -> float:
+        return float(self.worths[self.scan.inside(box)].sum()) - self._cost(box, price)
 
-    def _cost(self, i: int, codes: np.ndarray) -> float:
-        """Return the cost of a condition in nats: a share of its description length."""
-        facet = self.facets[i]
+    def _cost(self, box: Box, price: float) -> float:
+        """Return the cost of the conditions of a box in nats: a share of their description length."""
+        return sum(self._cost_of(i, codes, price) for i, codes in box.items())
+
+    def _cost_of(self, i: int, codes: np.ndarray, price: float) -> float:
+        facet, columns = self.scan.facets[i], len(self.scan.facets)
         if not facet.is_ordered:
-            return self._cost_of_names(facet.levels, int(codes.sum()))
+            return price * (math.log(columns) + _ways(facet.levels, int(codes.sum())))
         ends = 2 if not codes[1:].any() else int(not codes[1]) + int(not codes[-1])
-        return self.price * (math.log(len(self.facets)) + ends * math.log(facet.levels))
-
-    def _cost_of_names(self, levels: int, names: int) -> float:
-        ways = math.lgamma(levels + 1) - math.lgamma(names + 1) - math.lgamma(levels - names + 1)
-        return self.price * (math.log(len(self.facets)) + ways)
+        return price * (math.log(columns) + ends * math.log(facet.levels))
 
     @cached_property
-    def _rows(self) -> np.ndarray:
-        return self.codes.astype(np.int64)
-
-    @cached_property
-    def _widest(self) -> int:
-        """The largest number of codes of a facet."""
-        return max(facet.levels for facet in self.facets)
+    def _known_best(self) -> dict[frozenset[tuple[int, bytes]], list[tuple[float, int, np.ndarray]]]:
+        """The results of `_best_of_each`, by the conditions of the box."""
+        return {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -282,7 +315,7 @@ class _CountedPairs:
     is_in: np.ndarray
     """Whether each of them is counted, (screened,)."""
     counts: np.ndarray
-    """The counts, (facets, facets, COARSE, COARSE)."""
+    """The counts, (COARSE, COARSE, facets, facets)."""
 
 
 def inside(codes: np.ndarray, box: Box, but: int | None = None) -> np.ndarray:
@@ -345,7 +378,7 @@ def coarser(facet: Facet) -> np.ndarray:
 
 
 def _together(coarse: np.ndarray) -> np.ndarray:
-    """Count the records with each pair of coarse codes of each pair of facets, (facets, facets, COARSE, COARSE), for codes (facets, records).
+    """Count the records with each pair of coarse codes of each pair of facets, (COARSE, COARSE, facets, facets), for codes (facets, records).
 
     Only pairs with the first facet before the second are filled.
     """
@@ -355,22 +388,23 @@ def _together(coarse: np.ndarray) -> np.ndarray:
     indicators = np.empty((n, COARSE, coarse.shape[1]), dtype=np.float32)
     np.equal(coarse[:, None, :], np.arange(COARSE)[:, None], out=indicators)
     counts = ssyrk(1.0, indicators.reshape(n * COARSE, -1).T, trans=1)
-    return counts.reshape(n, COARSE, n, COARSE).transpose(0, 2, 1, 3)
+    return counts.reshape(n, COARSE, n, COARSE).transpose(1, 3, 0, 2)
 
 
-def _squares(cells: np.ndarray) -> np.ndarray:
-    """Return the sums over all blocks of one to three by one to three neighbouring cells, (tables, sums), for cells (tables, codes, codes)."""
-    tables = len(cells)
-    sums = np.zeros((tables, COARSE + 1, COARSE + 1), dtype=cells.dtype)
-    sums[:, 1:, 1:] = cells.cumsum(axis=1).cumsum(axis=2)
-    return np.concatenate(
-        [
-            (sums[:, a:, b:] - sums[:, :-a, b:] - sums[:, a:, :-b] + sums[:, :-a, :-b]).reshape(tables, -1)
-            for a in (1, 2, 3)
-            for b in (1, 2, 3)
-        ],
-        axis=1,
-    )
+def _best_square(cells: np.ndarray) -> np.ndarray:
+    """Return the largest sum over a block of one to three by one to three neighbouring cells, at least 0, (tables,), for cells (codes, codes, tables)."""
+    sums = np.zeros((COARSE + 1, COARSE + 1, cells.shape[-1]), dtype=cells.dtype)
+    sums[1:, 1:] = cells.cumsum(axis=0).cumsum(axis=1)
+    best = np.zeros(cells.shape[-1], dtype=cells.dtype)
+    for a, b in product((1, 2, 3), repeat=2):
+        blocks = sums[a:, b:] - sums[:-a, b:] - sums[a:, :-b] + sums[:-a, :-b]
+        np.maximum(best, blocks.max(axis=(0, 1)), out=best)
+    return best
+
+
+def _ways(levels: int, names: int) -> float:
+    """Return the logarithm of the number of ways to choose some of the codes."""
+    return math.lgamma(levels + 1) - math.lgamma(names + 1) - math.lgamma(levels - names + 1)
 
 
 def _starts_of(levels: int, is_ordered: bool) -> np.ndarray:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from outcross.data.tables import Table, mixed
+from outcross.data.bits import hashes_of
+from outcross.data.tables import Table
 
 if TYPE_CHECKING:
     import polars
@@ -256,7 +257,7 @@ class Tally:
             return
         counts = pl.concat(self._counts).group_by(self.columns).agg(pl.col("count").sum())
         if self._largest is not None or counts.height > self.cap:
-            hashes = _hashes(counts, self.columns)
+            hashes = hashes_of(counts, self.columns)
             if self._largest is not None:
                 counts, hashes = counts.filter(hashes <= self._largest), hashes[hashes <= self._largest]
             if counts.height > self.cap:
@@ -296,7 +297,7 @@ class Distinct:
 
     def update(self, frame: polars.DataFrame) -> None:
         self._rows += frame.height
-        self._add(_hashes(frame, self.columns))
+        self._add(hashes_of(frame, self.columns))
 
     def merge(self, other: Self) -> None:
         self._rows += other._rows
@@ -351,8 +352,3 @@ class Missing:
 
     def result(self) -> dict[str, int]:
         return dict(self._missing)
-
-
-def _hashes(frame: polars.DataFrame, columns: Sequence[str]) -> np.ndarray:
-    """Return a uniform 64-bit hash of each row, (n,). It depends only on the values of the row."""
-    return mixed(frame.select(columns).hash_rows(seed=0).to_numpy())

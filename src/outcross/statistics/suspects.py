@@ -14,11 +14,11 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
+from outcross.data.bits import hashes_of
 from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, share
 from outcross.statistics.embedding import Embedding, embedding
 from outcross.statistics.neighbours import nearest
-from outcross.statistics.repeats import hashes_of
 from outcross.wording import amount
 
 MOST = 25_000
@@ -179,7 +179,7 @@ def outside(table: Table, human: Table, near: Nearness) -> Finding:
         raise NotApplicable("no column of numbers")
     why: dict[int, list[str]] = {}
     for column in columns:
-        known = human.numbers(column)[np.isfinite(human.numbers(column))]
+        known = human.known_numbers(column)
         if not known.size:
             continue
         values, low, high = table.numbers(column), float(known.min()), float(known.max())
@@ -225,8 +225,6 @@ class _Levels:
 
 
 def _levels(human: Table, column: str) -> _Levels:
-    import polars as pl
-
     if human.kinds[column] == "number":
         values = human.numbers(column)
         edges = (
@@ -243,13 +241,11 @@ def _levels(human: Table, column: str) -> _Levels:
             return np.where(is_inside & (len(names) > 0), place, len(names))
 
         return _Levels(names, codes)
-    counts = human.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
-    known = counts[column].head(LEVELS).to_list()
-    place = {value: i for i, value in enumerate(known)}
+    known = list(human.counts(column))[:LEVELS]
 
     def codes_of(table: Table) -> np.ndarray:
-        places = table.frame[column].replace_strict(place, default=None, return_dtype=pl.Int64)
-        return places.fill_null(len(known)).to_numpy()
+        places = table.places_of(column, known)
+        return np.where(places < 0, len(known), places)
 
     return _Levels([f"{column} = {value}" for value in known], codes_of)
 

@@ -14,6 +14,7 @@ import numpy as np
 from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable, without_interval
 from outcross.statistics.clusters import covariance_of_means
+from outcross.statistics.rates import exact_ends
 
 INSIDE = 0.02
 """Minimum distance from 0 and 1 of the share for which the moments are most efficient."""
@@ -39,9 +40,9 @@ def independent(*values: np.ndarray) -> list[ScoredSample]:
     return [ScoredSample(own, np.arange(own.size) + start) for own, start in zip(values, starts, strict=False)]
 
 
-def count_and_classify(chances: np.ndarray, threshold: float = 0.5) -> float:
-    """Return the share of records with a probability above the threshold: the naive estimate, which is biased."""
-    return float((chances > threshold).mean())
+def count_and_classify(chances: np.ndarray) -> float:
+    """Return the share of records with a probability above a half: the naive estimate, which is biased."""
+    return float((chances > 0.5).mean())
 
 
 def expected_share(chances: np.ndarray, prior: float) -> float:
@@ -161,8 +162,6 @@ def at_least(mixed: np.ndarray, human: ScoredSample, bins: int = 10) -> Estimate
     binomial limits). The upper end is 1, because the other source may look like the first. mixed: (n,), or (n, scorers) if several scorers scored
     each record; then the memberships in a region are averaged.
     """
-    from scipy.special import betaincinv
-
     n, groups = len(mixed), int(human.groups.max()) + 1
     levels = np.arange(1, bins) / bins
     edges = np.quantile(human.values, levels)
@@ -170,10 +169,10 @@ def at_least(mixed: np.ndarray, human: ScoredSample, bins: int = 10) -> Estimate
     value, low = 0.0, 0.0
     for edge in edges:
         for in_mixed, in_human in ((mixed <= edge, human.values <= edge), (mixed > edge, human.values > edge)):
-            k, share = float(in_mixed.reshape(n, -1).mean(axis=1).sum()), float(in_human.mean())
+            k, share = float(in_mixed.sum()) * n / in_mixed.size, float(in_human.mean())
             hits = share * groups
-            upper = float(betaincinv(k + 1, n - k, 1 - alpha)) if k < n else 1.0
-            lower = float(betaincinv(hits, groups - hits + 1, alpha)) if hits > 0 else 0.0
+            upper = exact_ends(k, n, alpha)[1]
+            lower = exact_ends(hits, groups, alpha)[0]
             value = max(value, 1 - k / n / share) if share > 0 else value
             low = max(low, 1 - upper / lower) if lower > 0 else low
     return Estimate(max(value, low), low, 1.0, "regions of the human score, Bonferroni", n)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from outcross.estimate import Estimate, NotApplicable, around
-
-LEVEL = 0.05
+from outcross.statistics.rates import clopper_pearson
 
 
 @dataclass(frozen=True)
@@ -76,21 +75,6 @@ def error_of_kept(p: Estimate, phi: Estimate, psi: Estimate) -> Estimate:
     variance = 1 / (p.n * p.value * (1 - p.value)) + sum((1 - rate.value) / (rate.n * rate.value) for rate in (phi, psi))
     on_logit = around(logit, math.sqrt(variance), "delta on the logit", p.n)
     return on_logit.on_scale(lambda x: 1 / (1 + math.exp(-x)))
-
-
-def clopper_pearson(count: int, n: int) -> Estimate | None:
-    """Return a share with Clopper and Pearson's interval, whose coverage is at least 95 %. Returns None if n is 0.
-
-    >>> print(f"{clopper_pearson(0, 59).high:.4f}")
-    0.0606
-    """
-    from scipy.special import betaincinv
-
-    if n == 0:
-        return None
-    low = float(betaincinv(count, n - count + 1, LEVEL / 2)) if count else 0.0
-    high = float(betaincinv(count + 1, n - count, 1 - LEVEL / 2)) if count < n else 1.0
-    return Estimate(count / n, low, high, "Clopper-Pearson", n)
 
 
 def _ratio(top: Estimate | None, bottom: Estimate | None) -> Estimate | None:

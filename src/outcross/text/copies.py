@@ -108,16 +108,16 @@ def verbatim_among(words: RunningWords, known: np.ndarray, run: int = RUN) -> Ve
     return Verbatim(words, run, starts, stands)
 
 
-def verbatim_elsewhere(words: RunningWords, documents: np.ndarray, run: int = RUN) -> Verbatim:
-    """Return the runs of words, with marks for those that occur in another document of the set. `documents` (n,) is the document of each text."""
-    codes, starts = words.run_hashes(run)
+def verbatim_elsewhere(words: RunningWords, documents: np.ndarray) -> Verbatim:
+    """Return the runs of RUN words, with marks for those that occur in another document of the set. `documents` (n,) is the document of each text."""
+    codes, starts = words.run_hashes(RUN)
     own, order = documents[words.blocks[starts]], np.argsort(codes, kind="stable")
     stands = np.zeros(codes.size, bool)
     if codes.size:
         firsts = np.flatnonzero(np.diff(codes[order], prepend=~codes[order][:1]) != 0)
         lowest, highest = (extreme.reduceat(own[order], firsts) for extreme in (np.minimum, np.maximum))
         stands[order] = np.repeat(lowest != highest, np.diff(firsts, append=codes.size))
-    return Verbatim(words, run, starts, stands)
+    return Verbatim(words, RUN, starts, stands)
 
 
 def nearest(given: Sequence[str], source: Sequence[str] | None = None) -> np.ndarray:

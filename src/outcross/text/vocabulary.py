@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from outcross.text.tokens import TokenBytes
+
 START_TEXT = "<|start|>"
 START = 0
 """The token before every sequence. It is never sampled, scored or produced by `encode`."""
@@ -19,7 +21,7 @@ START = 0
 SMALLEST = 257  # the start token and the 256 bytes
 
 
-class Vocabulary:
+class Vocabulary(TokenBytes):
     """A byte-level BPE vocabulary (Sennrich et al., ACL 2016; bytes as in GPT-2).
 
     Every text has an encoding, and `decode` restores it exactly. Text that spells the start token is ordinary text.
@@ -53,25 +55,12 @@ class Vocabulary:
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Return the token numbers of each text, (tokens,) each."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
-
-    def decode(self, records: Iterable[Sequence[int] | NDArray[np.integer]]) -> list[str]:
-        """Return the text of each record, without start tokens. Bytes that are not UTF-8 become U+FFFD.
-
-        A block of a text can begin or end within a character, so only whole texts are restored exactly.
-        """
-        return [b"".join([self.token_bytes[token] for token in record]).decode("utf-8", "replace") for record in records]
+        return numbers_of(self._tokenizer, texts)
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
         """The bytes that each token represents; none for the start token."""
         return [b"", *(bytes_of(self._tokenizer.id_to_token(token)) for token in range(1, self.size))]
-
-    @cached_property
-    def byte_lengths(self) -> NDArray[np.int32]:
-        """Number of bytes of each token, (size,): the denominator of bits per byte. The start token has none."""
-        return np.array([len(piece) for piece in self.token_bytes], dtype=np.int32)
 
     @property
     def size(self) -> int:
@@ -88,6 +77,12 @@ class Vocabulary:
     @classmethod
     def load(cls, path: Path) -> Self:
         return cls(path.read_text(encoding="utf-8"))
+
+
+def numbers_of(tokenizer: Tokenizer, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+    """Return the token numbers of each text, (tokens,) each, without special tokens."""
+    encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+    return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
 
 
 def bytes_of(token: str | None) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from outcross import runtime
 from outcross.errors import BadInput
@@ -15,6 +15,7 @@ from outcross.errors import BadInput
 P = ParamSpec("P")
 Q = TypeVar("Q")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def asks(question: Callable[P, Q], answer: Callable[[Q], R]) -> Callable[P, R]:
@@ -26,18 +27,33 @@ def asks(question: Callable[P, Q], answer: Callable[[Q], R]) -> Callable[P, R]:
 
     @functools.wraps(answer)
     def ask(*given: P.args, **named: P.kwargs) -> R:
-        for word in named:
-            if word not in signature.parameters:
-                from outcross.recipe import nearest
-
-                known = list(signature.parameters)
-                raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+        _check_known(named, list(signature.parameters))
         asked = question(*given, **named)
         check_not_empty(asked)
         return answer(asked)
 
     ask.__signature__ = signature  # type: ignore[attr-defined]
     return ask
+
+
+def settings_apart(
+    named: Mapping[str, T], settings: Sequence[str], question: Callable[..., Any]
+) -> tuple[dict[str, T], dict[str, T]]:
+    """Divide the keywords of a verb that reads a file into settings, which are keys of the file, and options, which are fields of its question.
+
+    Raises BadInput, with the nearest word, for a keyword that is neither.
+    """
+    _check_known(named, [*inspect.signature(question).parameters, *settings])
+    of_file = {name: value for name, value in named.items() if name in settings}
+    return of_file, {name: value for name, value in named.items() if name not in settings}
+
+
+def _check_known(named: Iterable[str], known: Sequence[str]) -> None:
+    for word in named:
+        if word not in known:
+            from outcross.recipe import nearest
+
+            raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
 
 
 def check_not_empty(asked: object) -> None:

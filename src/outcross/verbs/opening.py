@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from outcross.verbs.audit.result import stored
+from outcross.verbs.audit.stored import stored
 from outcross.verbs.detect.result import stored_detection
 from outcross.verbs.forecast.result import stored_forecast
 from outcross.verbs.mix.result import stored_mix

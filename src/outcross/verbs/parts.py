@@ -210,7 +210,7 @@ A check finds what is lost, unless its entry says that it finds what is invented
 |---|---|
 | kept | The whole interval lies within the margin, whatever p says. Where p is a discovery at the false-discovery rate, the check reads *differs detectably, by x*: the difference is real and too small to matter. |
 | lost (or invented) | The whole interval lies beyond the margin, and the p-value is a discovery among all checks. A small p alone is no loss. |
-| cannot tell | The interval contains the margin, or there is no interval. A large p alone does not mean *kept*. |
+| cannot tell | The interval contains the margin, or there is no interval. A large p alone does not mean *kept*. The check says about how many records on each side would give a verdict: on average 85 % of fresh samples of that size would, if the true effect is as uncertain as the interval says. Within one standard error of the margin no number can be given. |
 | not applicable | The number cannot be computed here, or its margin lies outside its possible values, so that no loss could ever be found; the check says why. |"""
 
 
@@ -219,7 +219,8 @@ SEVERITY = """## How severe a loss is
 Losses are ordered by one unit, the severity: the share of records that would have to change to bring the check inside its margin. It is computed from the end of the
 interval that is nearest to the margin, so that chance alone does not make a loss severe. r is the value, ρ the margin, and p the share of human records that the check concerns.
 
-- A share moves by p (ρ − r). If the thing is gone altogether, all of its share counts.
+- A share moves by p (ρ − r), or by p (r − 1 / ρ) if it has grown. If the thing is gone altogether, all of its share counts.
+- Any other ratio that should not grow, such as the loss of a model, counts p (ρ − 1 / r).
 - A spread counts the total variation distance of two normal distributions with these variances.
 - An association counts half of its difference: in an even 2 × 2 table, moving a share w of the records raises φ by 2 w.
 - A fraction counts its distance from the margin.

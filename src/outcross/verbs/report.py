@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -17,7 +17,7 @@ from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
-    from outcross.verbs.mix.changes import Changes
+    from outcross.verbs.mix.finished.changes import Changes
 
     Results = str | Path | Sequence[str | Path]
     File = str | Path
@@ -137,25 +137,28 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
     """Write the page of some folders. Return it with its figures, which are not drawn yet."""
     from outcross.report import join
     from outcross.report.plots import figures
-    from outcross.verbs.audit.result import joined, stored
-    from outcross.verbs.detect.result import is_detection
-    from outcross.verbs.forecast.result import is_forecast
+    from outcross.verbs.audit.stored import joined, stored
+    from outcross.verbs.detect.result import is_detection, stored_detection
+    from outcross.verbs.forecast.result import is_forecast, stored_forecast
     from outcross.verbs.mix.result import is_stored
-    from outcross.verbs.reproduce.result import stored_reproduction
+    from outcross.verbs.reproduce.result import is_reproduction, stored_reproduction
     from outcross.verbs.run.answer import open as open_run
     from outcross.verbs.run.page import study, write_runs
 
     audits = {folder: stored_audit for folder in folders if (stored_audit := stored(folder)) is not None}
     if mixes := [folder for folder in folders if is_stored(folder)]:
         return _of_mixes(folders, mixes, page, question)
-    if (reproduction := stored_reproduction(folders[0])) is not None:
-        if len(folders) != 1:
-            raise BadInput(f"{folders[0]} holds a reproduction, which shares no page with other results; give it alone")
-        return Report(reproduction.report(page)), reproduction.figures() if question.figures is not None else ()
-    if detections := [folder for folder in folders if is_detection(folder)]:
-        return _of_detection(folders, detections, page, question)
-    if forecasts := [folder for folder in folders if is_forecast(folder)]:
-        return _of_forecast(folders, forecasts, page)
+    alone: tuple[tuple[str, Callable[[Path], bool], Callable[[Path], Any]], ...] = (
+        ("reproduction", is_reproduction, stored_reproduction),
+        ("detection", is_detection, stored_detection),
+        ("forecast", is_forecast, stored_forecast),
+    )
+    for noun, is_there, read in alone:
+        if there := [folder for folder in folders if is_there(folder)]:
+            if len(folders) != 1:
+                raise BadInput(f"{there[0]} holds a {noun}, which shares no page with other results; give it alone")
+            result: Any = read(folders[0])
+            return Report(result.report(page)), result.figures() if question.figures is not None else ()
     if not audits:
         runs = [open_run(folder) for folder in folders]
         return Report(write_runs(runs, page)), figures(join([study(run) for run in runs])) if question.figures is not None else ()
@@ -169,7 +172,7 @@ def _of_mixes(
     folders: Sequence[Path], mixes: Sequence[Path], page: Path, question: ReportQuestion
 ) -> tuple[Report, Iterable[Figure]]:
     """The changes from one mix to another, or the figures of one mix. Raises BadInput if a folder contains something else."""
-    from outcross.verbs.mix.changes import compared
+    from outcross.verbs.mix.finished.changes import compared
     from outcross.verbs.mix.result import Mix
 
     if other := next((folder for folder in folders if folder not in mixes), None):
@@ -208,30 +211,6 @@ def names_like(name: str) -> Iterator[str]:
     """
     yield name
     yield from (f"{name}-{number}" for number in count(2))
-
-
-def _of_detection(
-    folders: Sequence[Path], detections: Sequence[Path], page: Path, question: ReportQuestion
-) -> tuple[Report, Iterable[Figure]]:
-    """The page of a detection, and its figures. Raises BadInput if there are several folders."""
-    from outcross.verbs.detect.result import stored_detection
-
-    if len(folders) != 1:
-        raise BadInput(f"{detections[0]} holds a detection, which shares no page with other results; give it alone")
-    result = stored_detection(folders[0])
-    assert result is not None
-    return Report(result.report(page)), result.figures() if question.figures is not None else ()
-
-
-def _of_forecast(folders: Sequence[Path], forecasts: Sequence[Path], page: Path) -> tuple[Report, Iterable[Figure]]:
-    """The page and the figures of a forecast. Raises BadInput if there are several folders."""
-    from outcross.verbs.forecast.result import stored_forecast
-
-    if len(folders) != 1:
-        raise BadInput(f"{forecasts[0]} holds a forecast, which shares no page with other results; give it alone")
-    result = stored_forecast(folders[0])
-    assert result is not None
-    return Report(result.report(page)), result.figures()
 
 
 report = asks(ReportQuestion, reported)

@@ -16,10 +16,11 @@ from outcross.estimate import Estimate, rounded
 from outcross.measures import Evidence
 from outcross.measures.groups import is_group, named, subsets
 from outcross.recipe import nearest
+from outcross.runtime.threads import one_thread_each
 from outcross.statistics.prediction import LEARNERS, EncodedRecords, PredictionTask, task
 from outcross.statistics.share_curves import ShareData, ShareDesign, SharePoint, designs
 from outcross.verbs.results import WIDTH, Result
-from outcross.wording import amount
+from outcross.wording import amount, in_percent
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -65,12 +66,12 @@ class ShareCurve(Result):
         added, replacing = self.designs
         said = f"adding synthetic records to all {added.size:,} human ones"
         if added.helps:
-            largest_help = f"helps up to {_percent(max(added.helps))} of the training set{_last(added)}"
+            largest_help = f"helps up to {in_percent(max(added.helps))} of the training set{_last(added)}"
             first = f"{said[0].upper()}{said[1:]} {largest_help}; {_best(added)}"
         else:
             first = f"No share helps: {said} {_hurting(added)}"
         if replacing.helps:
-            return f"{first}; in the place of human records they help up to {_percent(max(replacing.helps))}, {_best(replacing)}."
+            return f"{first}; in the place of human records they help up to {in_percent(max(replacing.helps))}, {_best(replacing)}."
         return f"{first}; in the place of human records {'no share helps either' if not added.helps else 'no share helps'}, and it {_hurting(replacing)}."
 
     @property
@@ -123,6 +124,7 @@ def _cells(value: Any, is_estimate: bool) -> Iterator[tuple[str, Any]]:
         yield end, None if value is None else getattr(value, name)
 
 
+@one_thread_each()
 def share_curve(
     data: Any,
     *,
@@ -272,7 +274,7 @@ def _rounded_point(point: SharePoint) -> SharePoint:
 
 def _best(design: ShareDesign) -> str:
     low, high = design.interval
-    return f"best share {_percent(design.best)} [{_percent(low)}, {_percent(high)}]"
+    return f"best share {in_percent(design.best)} [{in_percent(low)}, {in_percent(high)}]"
 
 
 def _last(design: ShareDesign) -> str:
@@ -285,10 +287,10 @@ def _hurting(design: ShareDesign) -> str:
     if design.harms:
         # The minimum share such that it and every larger share that was tried does harm, if there is one.
         from_on = next((share for share in shares if all(other in design.harms for other in shares if other >= share)), None)
-        return f"hurts from {_percent(from_on)} on" if from_on is not None else f"hurts at {', '.join(map(_percent, design.harms))}"
+        return (
+            f"hurts from {in_percent(from_on)} on"
+            if from_on is not None
+            else f"hurts at {', '.join(map(in_percent, design.harms))}"
+        )
     low, high = design.interval
-    return f"is not known to hurt either: the best share may be any from {_percent(low)} to {_percent(high)}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    return f"is not known to hurt either: the best share may be any from {in_percent(low)} to {in_percent(high)}"

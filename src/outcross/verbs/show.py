@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audits
     from outcross.verbs.detect.result import Detection
     from outcross.verbs.forecast.result import Forecast
-    from outcross.verbs.mix.composition import Composition
+    from outcross.verbs.mix.finished.composition import Composition
+    from outcross.verbs.mix.finished.trace import Trace
     from outcross.verbs.mix.result import Mix
-    from outcross.verbs.mix.trace import Trace
     from outcross.verbs.reproduce.result import Reproduction
     from outcross.verbs.run.result import Run
 
@@ -106,10 +106,10 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast |
     from outcross.experiment.file import load
     from outcross.files.names import kind_at
     from outcross.verbs.audit.generations import is_run
-    from outcross.verbs.audit.result import stored
+    from outcross.verbs.audit.stored import stored
     from outcross.verbs.detect.result import stored_detection
     from outcross.verbs.forecast.result import stored_forecast
-    from outcross.verbs.mix.composition import composed, tells
+    from outcross.verbs.mix.finished.composition import composed, tells
     from outcross.verbs.mix.result import stored_mix
     from outcross.verbs.reproduce.result import stored_reproduction
     from outcross.verbs.run.answer import open as open_run
@@ -136,8 +136,8 @@ def shown(question: ShowQuestion) -> Run | Audits | Mix | Detection | Forecast |
 
 def _traced(what: What, beginning: str) -> Trace:
     """The origin of a row of a mix. Raises BadInput if the folder contains no mix."""
+    from outcross.verbs.mix.finished.trace import traced
     from outcross.verbs.mix.result import is_stored
-    from outcross.verbs.mix.trace import traced
 
     if not is_stored(Path(what)):
         raise BadInput(f"{what} holds no mix, and --id traces only the rows of mixes; give the folder of a mix")
@@ -157,10 +157,10 @@ def print_shown(
     from outcross.verbs.detect.screen import detection_lines
     from outcross.verbs.forecast.result import Forecast
     from outcross.verbs.forecast.screen import forecast_lines
-    from outcross.verbs.mix.composition import Composition
+    from outcross.verbs.mix.finished.composition import Composition
+    from outcross.verbs.mix.finished.trace import Trace
     from outcross.verbs.mix.result import Mix
     from outcross.verbs.mix.screen import composition_lines, mix_lines, trace_lines
-    from outcross.verbs.mix.trace import Trace
     from outcross.verbs.reproduce.result import Reproduction
     from outcross.verbs.run.screen import run_lines
     from outcross.verbs.terminal import width

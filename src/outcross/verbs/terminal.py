@@ -64,10 +64,11 @@ def summary_lines(study: Study, width: int, *, every_seed: bool = False) -> Iter
     many = len({reading.seed for reading in study.readings}) > 1
     blocks: dict[tuple[str, str], list[Row]] = {}
     for (measure, at, arm), own in _by_place(study).items():
+        page = study.pages.get(measure)
         rows = (
-            [_row(f"{arm} seed {reading.seed}" if many else arm, curve(arm, [reading])) for reading in own]
+            [_row(f"{arm} seed {reading.seed}" if many else arm, curve(arm, [reading], page)) for reading in own]
             if every_seed
-            else [_row(arm, curve(arm, own))]
+            else [_row(arm, curve(arm, own, page))]
         )
         blocks.setdefault((measure, at), []).extend(rows)
     names = max((len(row.name) for block in blocks.values() for row in block), default=0)

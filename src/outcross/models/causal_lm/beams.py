@@ -13,7 +13,7 @@ from outcross.models import decoding
 from outcross.models.causal_lm.decoder import reader_of
 from outcross.models.causal_lm.sampling import ends, openings, texts_at_a_time
 from outcross.models.decoding import TokenLaw, WrittenTokens
-from outcross.models.transformer.network import Precision, keep_freed_memory
+from outcross.models.networks import Precision, keep_freed_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from outcross.models.decoding import Begin
-from outcross.models.transformer.network import Precision, precise
+from outcross.models.networks import Precision, precise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -20,9 +20,9 @@ from outcross.models.causal_lm.losses import loss, quick_attention
 from outcross.models.causal_lm.scoring import log_probs
 from outcross.models.causal_lm.tuning import Lora, Tuning
 from outcross.models.causal_lm.weights import torchs_random
+from outcross.models.networks import Precision, give_back_memory, keep_freed_memory, precise
 from outcross.models.schedule import Schedule
 from outcross.models.transformer.fitting import WeightGroup, Workspace, batches, check_finite, shares_of
-from outcross.models.transformer.network import Precision, give_back_memory, keep_freed_memory, precise
 
 CHECKS = 10
 """Maximum number of checks of a fit on validation text, at equal distances. A fit of fewer epochs has one check per epoch."""

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
+from outcross.models.networks import attend_causally
 from outcross.models.transformer.fitting import CrossEntropy, EmbeddingRows, Workspace
-from outcross.models.transformer.network import attend_causally
 
 _WITHOUT_PADDING = "outcross_without_padding"
 _PARTED = ("LlamaForCausalLM", "OPTForCausalLM", "GPT2LMHeadModel")

@@ -13,7 +13,7 @@ from torch import Tensor
 from outcross.models import decoding
 from outcross.models.causal_lm.decoder import reader_of, vocabulary_of
 from outcross.models.decoding import TokenLaw, WrittenTokens
-from outcross.models.transformer.network import Precision, keep_freed_memory
+from outcross.models.networks import Precision, keep_freed_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

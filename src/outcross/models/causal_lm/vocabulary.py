@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from outcross.errors import BadInput
-from outcross.text.vocabulary import bytes_of
+from outcross.text.tokens import TokenBytes
+from outcross.text.vocabulary import bytes_of, numbers_of
 
 BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 MOST_TOKENS = 2**24
@@ -23,7 +24,7 @@ SPACE = "▁"
 """The character by which SentencePiece represents a space."""
 
 
-class ModelVocabulary:
+class ModelVocabulary(TokenBytes):
     """A vocabulary of byte-level BPE as in GPT-2, or of SentencePiece pieces.
 
     Special tokens represent no bytes and are omitted from decoded texts. Text that spells a special token is ordinary text. Token numbers that
@@ -64,12 +65,7 @@ class ModelVocabulary:
 
     def encode(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Return the token numbers of each text, (tokens,) each."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
-
-    def decode(self, records: Iterable[Sequence[int] | NDArray[np.integer]]) -> list[str]:
-        """Return the text of each record, without special tokens. Bytes that are not UTF-8 become U+FFFD."""
-        return [b"".join([self.token_bytes[token] for token in record]).decode("utf-8", "replace") for record in records]
+        return numbers_of(self._tokenizer, texts)
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
@@ -88,11 +84,6 @@ class ModelVocabulary:
                 byte = BYTE.fullmatch(piece)
                 pieces[number] = bytes([int(byte[1], 16)]) if byte else piece.replace(SPACE, " ").encode()
         return pieces
-
-    @cached_property
-    def byte_lengths(self) -> NDArray[np.int32]:
-        """Number of bytes of each token, (size,): the denominator of bits per byte."""
-        return np.array([len(piece) for piece in self.token_bytes], dtype=np.int32)
 
     @property
     def _tokenizer_file(self) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 from outcross.models.ngram.tree import START
 from outcross.recipe import recipe
 from outcross.text.documents import TokenBlocks
+from outcross.text.tokens import TokenBytes
 
 BYTES = 256
 FIRST = START + 1 + BYTES
@@ -40,7 +41,7 @@ class Spelling(dict[str, tuple[int, ...]]):
         return tuple([START + 1 + byte for byte in word.encode()])
 
 
-class WordVocabulary:
+class WordVocabulary(TokenBytes):
     """A vocabulary of words and bytes. A word that is not in the vocabulary is spelt byte by byte.
 
     There is therefore no unknown token. Every text has an encoding, `decode` restores the text exactly, and bits per byte are comparable with
@@ -70,19 +71,10 @@ class WordVocabulary:
         tokens_of = self._tokens.__getitem__
         return [np.fromiter(itertools.chain.from_iterable(map(tokens_of, pieces(text))), np.int32) for text in texts]
 
-    def decode(self, records: Iterable[Sequence[int] | np.ndarray]) -> list[str]:
-        """Return the text of each record, without start tokens. Bytes that are not UTF-8 become U+FFFD."""
-        return [b"".join([self.token_bytes[token] for token in record]).decode("utf-8", "replace") for record in records]
-
     @cached_property
     def token_bytes(self) -> list[bytes]:
         """The bytes that each token represents; none for the start token."""
         return [b"", *(bytes([byte]) for byte in range(BYTES)), *(word.encode() for word in self._words)]
-
-    @cached_property
-    def byte_lengths(self) -> np.ndarray:
-        """Number of bytes of each token, (size,)."""
-        return np.array([len(piece) for piece in self.token_bytes], dtype=np.int32)
 
     @property
     def size(self) -> int:

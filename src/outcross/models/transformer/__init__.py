@@ -104,19 +104,24 @@ class Transformer(Learner):
 
     def load(self, folder):
         one_thread()
-        from outcross.models.transformer import network
+        from outcross.models import networks
+        from outcross.models.transformer.network import Network, Shape
         from outcross.text.vocabulary import Vocabulary
 
         block = json.loads((folder / "block.json").read_text())
-        return TextModel(network.load(folder, device()), Vocabulary.load(folder / "vocabulary.json"), block, self.precision)
+        return TextModel(
+            networks.load(Network, Shape, folder, device()), Vocabulary.load(folder / "vocabulary.json"), block, self.precision
+        )
 
     def as_transformers(self, folder):
         one_thread()
-        from outcross.models.transformer import gpt_neox, network
+        from outcross.models import networks
+        from outcross.models.transformer import gpt_neox
+        from outcross.models.transformer.network import Network, Shape
         from outcross.text.vocabulary import Vocabulary
 
         block = json.loads((folder / "block.json").read_text())
-        return gpt_neox.files(network.load(folder), Vocabulary.load(folder / "vocabulary.json"), block)
+        return gpt_neox.files(networks.load(Network, Shape, folder), Vocabulary.load(folder / "vocabulary.json"), block)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,8 +211,8 @@ class TextModel:
         return sum(weight.numel() for weight in self.network.parameters())
 
     def save(self, folder: Path) -> None:
-        from outcross.models.transformer import network
+        from outcross.models import networks
 
-        network.save(self.network, folder)
+        networks.save(self.network, folder)
         self.vocabulary.save(folder / "vocabulary.json")
         (folder / "block.json").write_text(json.dumps(self.block))

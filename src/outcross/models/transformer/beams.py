@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from outcross.models import decoding
 from outcross.models.decoding import TokenLaw, WrittenTokens
-from outcross.models.transformer.network import Network, NetworkReader, Precision, keep_freed_memory, precise
+from outcross.models.networks import Precision, keep_freed_memory, precise
+from outcross.models.transformer.network import Network, NetworkReader
 from outcross.models.transformer.sampling import opened
 
 

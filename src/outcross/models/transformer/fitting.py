@@ -14,15 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.adamw import adamw
 
-from outcross.models.transformer.network import (
-    Network,
-    Precision,
-    after_start,
-    checked,
-    give_back_memory,
-    keep_freed_memory,
-    precise,
-)
+from outcross.models.networks import Precision, give_back_memory, keep_freed_memory, precise
+from outcross.models.transformer.network import Network, after_start, checked
 from outcross.models.transformer.scoring import log_prob
 from outcross.text.vocabulary import START
 

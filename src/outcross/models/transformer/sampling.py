@@ -13,7 +13,8 @@ from torch import Tensor
 from outcross.models import decoding
 from outcross.models.decoding import TokenLaw, WrittenTokens
 from outcross.models.green import GreenLists
-from outcross.models.transformer.network import Network, NetworkReader, Precision, checked, keep_freed_memory, precise
+from outcross.models.networks import Precision, keep_freed_memory, precise
+from outcross.models.transformer.network import Network, NetworkReader, checked
 from outcross.text.vocabulary import START
 
 

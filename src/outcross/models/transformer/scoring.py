@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from outcross.models.transformer.network import Network, Precision, after_start, checked, precise
+from outcross.models.networks import Precision, precise
+from outcross.models.transformer.network import Network, after_start, checked
 from outcross.text.vocabulary import START
 
 _ROWS = 512  # number of rows of logits at a time, which fit in the cache of a CPU

@@ -163,9 +163,10 @@ class Vae(Learner):
 
     def load(self, folder):
         one_thread()
-        from outcross.models.vae import network
+        from outcross.models import networks
+        from outcross.models.vae.network import Autoencoder, PictureShape
 
-        return self._model(network.load(folder, device()))
+        return self._model(networks.load(Autoencoder, PictureShape, folder, device()))
 
 
 def _check_range(pictures: np.ndarray) -> None:
@@ -200,7 +201,7 @@ class VaeModel:
         """Return the mean pictures of latents (n, latents), as (n, height, width) float32 in [0, 1]."""
         import torch
 
-        from outcross.models.transformer.network import precise
+        from outcross.models.networks import precise
 
         at, shape = self.network.device, self.network.shape
         pictures = np.empty((len(latents), shape.height, shape.width), dtype=np.float32)
@@ -246,7 +247,9 @@ class VaeModel:
 
         shape = self.network.shape
         for first in range(0, len(pictures), AT_ONCE):
-            some = pictures[first : first + AT_ONCE].astype(np.float32, copy=False)
+            some = pictures[first : first + AT_ONCE].astype(
+                np.float32
+            )  # a copy, because arrays of records cannot be changed and tensors can
             yield torch.from_numpy(some.reshape(-1, shape.height, shape.width)).to(self.network.device)
 
     def log_prob(self, records: Vectors) -> np.ndarray:
@@ -267,9 +270,9 @@ class VaeModel:
         return np.rint(255 * self.decode(latents)).astype(np.uint8)
 
     def save(self, folder: Path) -> None:
-        from outcross.models.vae import network
+        from outcross.models import networks
 
-        network.save(self.network, folder)
+        networks.save(self.network, folder)
         acting = {
             "precision": self.precision,
             "writes": self.writes,

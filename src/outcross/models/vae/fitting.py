@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from outcross.models.networks import Precision, precise
 from outcross.models.schedule import Schedule
-from outcross.models.transformer.network import Precision, precise
 from outcross.models.vae.network import Autoencoder, losses
 
 WEIGHT_DECAY = 1e-5

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from outcross.models.vae import FACTOR, KERNEL, PADDING, STRIDE, WIDTHS
@@ -94,20 +91,4 @@ def initial(shape: PictureShape, rng: np.random.Generator, device: str | torch.d
         for weights in (layer.weight, layer.bias):
             drawn = rng.uniform(-1, 1, tuple(weights.shape)) / math.sqrt(fan_in)  # type: ignore[union-attr, arg-type]
             weights.data.copy_(torch.from_numpy(drawn.astype(np.float32)))  # type: ignore[union-attr, operator]
-    return network.to(device)
-
-
-def save(network: Autoencoder, folder: Path) -> None:
-    """Write `network.safetensors` and `network.json`; the same network gives the same bytes."""
-    (folder / "network.json").write_text(json.dumps(asdict(network.shape), indent=2) + "\n", encoding="utf-8")
-    save_file(
-        {name: weights.detach().cpu().contiguous() for name, weights in network.state_dict().items()},
-        folder / "network.safetensors",
-    )
-
-
-def load(folder: Path, device: str | torch.device = "cpu") -> Autoencoder:
-    """Return the network that `save` stored in the folder."""
-    network = Autoencoder(PictureShape(**json.loads((folder / "network.json").read_text(encoding="utf-8"))))
-    network.load_state_dict(load_file(folder / "network.safetensors"))
     return network.to(device)

@@ -11,11 +11,13 @@ from typing import Any
 
 from outcross.errors import BadInput
 from outcross.ledger import results
+from outcross.runtime.threads import one_thread_each
 from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.baseline import since
+from outcross.verbs.audit.check import Check
 from outcross.verbs.audit.plan import ColumnPlan
 from outcross.verbs.audit.question import AuditQuestion
-from outcross.verbs.audit.result import Audit, Audits, Check
+from outcross.verbs.audit.result import Audit, Audits
 from outcross.verbs.audit.scored import Cleaned, check_clean, clean_frame, write_clean
 from outcross.verbs.audit.sentences import phrase
 from outcross.verbs.audit.sets import inputs_of, sets_of
@@ -47,6 +49,7 @@ def audit(data: Any = None, *, name: str = "", **question: Any) -> Audit:
     return result[0]
 
 
+@one_thread_each()
 def answered(question: AuditQuestion, watching: Callable[[int], Any] = lambda sets: Silence()) -> Audits:
     """Return what each of several sets has lost, compared with one human reference. Each process reads the reference once.
 

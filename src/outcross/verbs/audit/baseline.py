@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outcross.errors import BadInput
-from outcross.verbs.audit.result import read_audits
+from outcross.verbs.audit.stored import read_audits
 
 if TYPE_CHECKING:
+    from outcross.verbs.audit.check import Check
     from outcross.verbs.audit.question import AuditQuestion
-    from outcross.verbs.audit.result import Audit, Audits, Check
+    from outcross.verbs.audit.result import Audit, Audits
 
 FAILED = ("lost", "invented")
 OF_THE_WORST = ("category_share", "category_growth", "region", "clusters")

@@ -22,7 +22,8 @@ from outcross.verbs.audit.rankings import ranking
 from outcross.verbs.audit.sentences import title, where
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 CHECKS = 20
 """Maximum number of checks in one figure, the most severe first."""
@@ -78,9 +79,9 @@ def lost_regions(audit: Audit) -> list[Check]:
 
 def map_of_regions(audit: Audit) -> Figure:
     """Return the figure of the lost regions, the worst first. There must be at least one."""
-    rows = audit.rows["reference"], audit.rows["synthetic"]
-    shares = [(cut(region.at, RULE), region.about, region.about * (region.value or 0.0)) for region in lost_regions(audit)]
-    return regions_figure([(rule, round(human * rows[0]), round(own * rows[1]), human, own) for rule, human, own in shares])
+    return regions_figure(
+        [(cut(region.at, RULE), region.about, region.about * (region.value or 0.0)) for region in lost_regions(audit)]
+    )
 
 
 def map_of_associations(changes: Mapping[tuple[str, str], float]) -> Figure:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from outcross.errors import BadInput
-from outcross.measures import audit_aspects
+from outcross.escapes import shortened
+from outcross.measures import audit_aspects, measure
 from outcross.recipe import nearest
-from outcross.verbs.audit.judgement import Verdict
+from outcross.verbs.audit.judgement import NOTE, Verdict
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 FAILS: Sequence[Verdict] = ("lost", "invented")
 WAY_OUT = "write tails, lost=5% or any=0.01"
@@ -67,7 +69,7 @@ def _share(written: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def failing(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[Verdict, str]]:
+def _failing(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[Verdict, str]]:
     """Yield the verdicts and aspects that make an audit fail its gates, the most severe first."""
     for verdict in FAILS:
         checks = [check for check in audit.of(verdict) if any(gate.fails(check) for gate in gates)]
@@ -75,4 +77,36 @@ def failing(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[Verdict, str]
             yield verdict, aspect
 
 
-__all__ = ["Gate", "failing", "gate_of"]
+def failures(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[str, str]]:
+    """Yield the reasons for which an audit fails its gates, as pairs of the problem and its place."""
+    if audit.is_human:
+        return
+
+    def is_asked(aspect: str) -> bool:
+        return any(gate.what in ("any", "lost", "invented", aspect) for gate in gates)
+
+    yield from _failing(audit, gates)
+    absent = [check.column for check in audit.of("lost") if check.metric == "column"]
+    if absent:
+        yield "missing columns", _some(absent)
+    if audit.unseen.columns:
+        yield "not compared in full (raise --most-columns, or name them in --allow-missing)", _some([*audit.unseen.columns])
+    if measures := [name for name in audit.unseen.measures if is_asked(measure(name).aspect)]:
+        yield "left out because the time limit was reached (raise --most-seconds)", _some(measures)
+    asked = [check for check in audit.every if is_asked(check.aspect)]
+    if not any(check.verdict in ("lost", "invented", "kept") for check in asked):
+        untold = [check for check in asked if check.verdict == "cannot_tell"] or asked
+        whys = [shortened(check.why, NOTE) for check in untold if check.why]
+        yield "no check could answer", f"({max(whys, key=whys.count) if whys else 'these aspects have no checks'})"
+
+
+def _some(words: Sequence[str], limit: int = 5) -> str:
+    """Return the first words, and the number of the others.
+
+    >>> _some(["a", "b", "c"], 2)
+    'a b and 1 more'
+    """
+    return " ".join(map(shortened, words[:limit])) + (f" and {len(words) - limit:,} more" if len(words) > limit else "")
+
+
+__all__ = ["Gate", "failures", "gate_of"]

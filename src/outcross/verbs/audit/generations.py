@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outcross.data.labelled import LabelledPoints
 from outcross.data.records import Blocks, Vectors, load_records
@@ -15,7 +15,9 @@ from outcross.ledger import External, Ledger
 from outcross.ledger.entries import StepEntry
 from outcross.recipe import nearest
 from outcross.text.words import inner
-from outcross.verbs.run.result import Run, opened
+
+if TYPE_CHECKING:
+    from outcross.verbs.run.result import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,8 @@ def is_run(path: str | Path) -> bool:
 
 def lines(folder: Path, arm: str | None = None) -> list[Line]:
     """Return the arms of a run, or one of them, each with its first seed. Raises BadInput if the run kept no records, or if there is no such arm."""
+    from outcross.verbs.run.result import opened  # an audit of other data needs no run
+
     run = opened(folder)
     arms = sorted({ended.arm for ended in run.tables.ended})
     if not arms:

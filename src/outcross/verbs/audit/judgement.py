@@ -10,7 +10,7 @@ import numpy as np
 
 from outcross.estimate import NotApplicable, Null, Reading
 from outcross.measures import Page, pages_of_aspect
-from outcross.measures.severity import Direction, records_to_change, severity
+from outcross.measures.severity import Direction, severity
 from outcross.verbs.audit.enough import MOST, records_that_tell
 
 NOTE = 500
@@ -150,7 +150,8 @@ def _severities(value: float, end: float, limit: float, page: Page, reading: Rea
     if reading.change is not None:
         severities = (reading.about * reading.change(bound, limit) for bound in (end, value))
         return next(severities), next(severities)
-    return severity(value, end, limit, page, reading.about, worse), records_to_change(value, limit, page, reading.about, worse)
+    at_end, at_value = (severity(value, bound, limit, page, reading.about, worse) for bound in (end, value))
+    return at_end, at_value
 
 
 def _unreachable(limit: float, page: Page, reading: Reading) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, overload
 from outcross.errors import BadInput
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,7 @@ class Losses(Sequence["Check"]):
 
     def frame(self) -> Any:
         """Return a polars frame with one row per check."""
-        from outcross.verbs.audit.result import frame_of
+        from outcross.verbs.audit.check import frame_of
 
         return frame_of(self.checks)
 

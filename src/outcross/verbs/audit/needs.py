@@ -16,7 +16,7 @@ from outcross.statistics.facets import Condition
 from outcross.statistics.regions import Region
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Check
+    from outcross.verbs.audit.check import Check
 
 SCHEMA = 1
 STREAM = 0x2EED

@@ -11,7 +11,8 @@ from outcross.escapes import escaped, shortened
 from outcross.verbs.audit.sentences import phrase, phrase_of, value_of
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 ANNOTATIONS = 10
 """Maximum number of errors of one step that GitHub shows."""

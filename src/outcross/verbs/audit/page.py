@@ -29,8 +29,9 @@ from outcross.wording import amount
 if TYPE_CHECKING:
     from outcross.estimate import Estimate
     from outcross.statistics.share_curves import ShareDesign
+    from outcross.verbs.audit.check import Check
     from outcross.verbs.audit.plan import ReadColumn
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.result import Audit
     from outcross.verbs.share_curve import ShareCurve
 
 LIMIT = 1_000_000  # bytes

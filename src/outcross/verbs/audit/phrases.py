@@ -10,7 +10,7 @@ from outcross.escapes import RULE, shortened
 
 if TYPE_CHECKING:
     from outcross.measures import Page
-    from outcross.verbs.audit.result import Check
+    from outcross.verbs.audit.check import Check
 
 BARE = ("yes", "no", "true", "false", "none", "nan", "null", "other", "unknown")
 """Names of categories that occur in many columns, so that they need the name of the column."""

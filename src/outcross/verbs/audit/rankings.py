@@ -11,10 +11,11 @@ import numpy as np
 
 from outcross.estimate import NORMAL_QUANTILE
 from outcross.measures import pages_of_aspect
-from outcross.measures.severity import Direction, records_to_change
+from outcross.measures.severity import Direction, most_to_change, records_to_change
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 DRAWS = 2_000
 """Number of random draws of every check from its interval."""
@@ -79,7 +80,7 @@ def to_change(check: Check, value: float | np.ndarray):
     if not check.to_change or not own:
         return share
     # If the records gave an exact share for the value of the check, the rule of the page is scaled to it.
-    return np.clip(share * check.to_change / own, 0.0, check.about)
+    return np.clip(share * check.to_change / own, 0.0, most_to_change(page, check.about, worse(check)))
 
 
 def worse(check: Check) -> Direction:

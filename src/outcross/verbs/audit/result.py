@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import cache, cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from outcross.data.tables import Kind
-from outcross.errors import BadInput, GateFailed
+from outcross.errors import GateFailed
 from outcross.escapes import shortened
 from outcross.files import names
 from outcross.files.names import literal, read_parquet
 from outcross.files.whole import read_text
 from outcross.ledger import Ledger, results
-from outcross.measures import audit_aspects, measure, pages_of_aspect
-from outcross.recipe import explain
 from outcross.statistics.portraits import Portrait, Reliability
-from outcross.verbs.audit.gates import Gate, failing, gate_of
-from outcross.verbs.audit.judgement import NOTE, Verdict
+from outcross.verbs.audit.check import Check, Unseen, frame_of
+from outcross.verbs.audit.gates import failures, gate_of
+from outcross.verbs.audit.judgement import Verdict
 from outcross.verbs.audit.losses import Losses, as_pandas
 from outcross.verbs.audit.plan import ReadColumn
 from outcross.verbs.audit.rankings import onsets, ranking
@@ -34,67 +31,11 @@ from outcross.wording import amount
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
 
-STRICT = ConfigDict(strict=True, allow_inf_nan=False)
-"""Stored JSON is read strictly: a text is not accepted as a number, and numbers must be finite."""
+SIDES = ("reference", "synthetic")
+"""The sides of which an audit points out records."""
 SCHEMA = 2
 """Schema number of audit.json. In schema 2, checks have `about`, `before`, `after`, `differs` and `severity` instead of `depth`, and `not_looked_at`
 and `is_human` were added."""
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-@dataclass(frozen=True)
-class Check:
-    """A reading with its verdict."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    code: str
-    aspect: str
-    metric: str
-    column: str
-    group: str
-    at: str
-    """The place in the column: an end and a depth, a direction, a lag, a frequency band, or the other column of a pair."""
-    verdict: Verdict
-    value: float | None
-    low: float | None
-    high: float | None
-    n: Count | None
-    method: str
-    floor: float | None
-    """The value that 5 % of real samples of this size reach or exceed, on the side of a loss."""
-    real_vs_real: float | None
-    """The typical value of real data of this size, compared with other real data."""
-    margin: float | None
-    """The tolerance as a value. A check whose interval lies wholly beyond it is a loss."""
-    p: float | None
-    """P(real data compared with real data are at least as bad), one-sided."""
-    about: float
-    """The share of human records that the check is about, in [0, 1]."""
-    severity: float | None
-    """Lower confidence bound of the share of records that would have to change to bring the check inside its tolerance, in [0, 1]."""
-    before: float | None
-    """The human value in plain units, such as a median, an association, an area under a curve or a number of categories. None if `value` is plain
-    enough."""
-    after: float | None
-    """The value of the audited data in the units of `before`."""
-    differs: bool
-    """Whether a check with the verdict `kept` differs detectably from the healthy value, inside the tolerance."""
-    why: str
-    to_change: float | None = None
-    """The share of records that would have to change if the value were exact, in [0, 1]. `severity` is its lower bound."""
-    explained_by: str = ""
-    """For a region, the column whose own change explains it. "" if there is none."""
-
-
-@dataclass(frozen=True)
-class Unseen:
-    """Columns and measures that an audit did not examine in full. They make a gate fail."""
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    """Columns that were not compared, or only by a sketch, with the reason. Columns named in `--allow-missing` are left out."""
-    measures: tuple[str, ...] = ()
-    """Measures that were left out because the time limit was reached."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -265,7 +206,9 @@ class Audit(Result):
     @classmethod
     def load(cls, folder: Path) -> Audit:
         """Return the audit that was saved in a folder."""
-        (stored_audit,) = _read(folder / "audit.json").audits
+        from outcross.verbs.audit.stored import read_stored
+
+        (stored_audit,) = read_stored(folder / "audit.json").audits
         pointed = {side: read_parquet(folder / f"{side}-records.parquet") for side in stored_audit.pointed}
         scored = read_parquet(folder / "records.parquet") if names.kind_at(folder / "records.parquet") == "file" else None
         needs = read_text(folder / "needs.yaml") if names.kind_at(folder / "needs.yaml") == "file" else ""
@@ -275,121 +218,6 @@ class Audit(Result):
         from outcross.verbs.audit.page import fragment
 
         return fragment(self)
-
-
-def frame_of(checks: Sequence[Check]) -> Any:
-    """Return checks as a polars frame with one row per check."""
-    import polars
-
-    return polars.DataFrame([vars(check) for check in checks], schema=_SCHEMA, orient="row")
-
-
-SIDES = ("reference", "synthetic")
-"""The sides of which an audit points out records."""
-READERS: dict[str, Any] = {"float | None": float, "Count | None": int, "bool": bool}
-_SCHEMA = {field.name: READERS.get(str(field.type), str) for field in fields(Check)}  # the Python types that polars maps to its own
-
-
-def _of_a_page(check: Check) -> Check:
-    """Return the check if it has the code of its page. Raises ValueError otherwise."""
-    pages = pages_of_aspect(check.aspect) if check.aspect in audit_aspects() else {}
-    if check.metric not in pages or pages[check.metric].code != check.code:
-        raise ValueError(f"{check.aspect}.{check.metric} does not have the code {check.code!r:.40}")
-    return check
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredUnseen:
-    """Columns and measures that were not examined in full, as stored in audit.json."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    columns: dict[str, str]
-    measures: list[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredAudit:
-    """One audit as stored in audit.json. Derived values (verdicts in words, rankings) are not read back."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    name: str
-    is_human: bool
-    n: dict[str, Count]
-    kinds: dict[str, Kind]
-    checks: list[Annotated[Check, AfterValidator(_of_a_page)]]
-    notes: list[str]
-    not_looked_at: StoredUnseen
-    false_discovery_rate: float
-    portraits: dict[str, Portrait] = field(default_factory=dict)
-    calibration: list[Reliability] = field(default_factory=list)
-    pointed: list[str] = field(default_factory=list)
-    columns: list[ReadColumn] = field(default_factory=list)
-    share_curve: ShareCurve | None = None
-
-    @property
-    def audits(self) -> list[StoredAudit]:
-        return [self]
-
-    @property
-    def are_generations(self) -> bool:
-        return False
-
-    @property
-    def audit(self) -> Audit:
-        """The audit, without the records that its checks point out."""
-        return Audit(
-            name=self.name,
-            is_human=self.is_human,
-            rows=self.n,
-            every=tuple(self.checks),
-            pointed={},
-            kinds=self.kinds,
-            notes=tuple(self.notes),
-            rate=self.false_discovery_rate,
-            unseen=Unseen(self.not_looked_at.columns, tuple(self.not_looked_at.measures)),
-            portraits=self.portraits,
-            calibration=tuple(self.calibration),
-            columns=tuple(self.columns),
-            share_curve=self.share_curve,
-        )
-
-    def __post_init__(self):
-        if not {"synthetic", "reference"} <= self.n.keys():
-            raise ValueError("n must hold the numbers of records named synthetic and reference")
-
-
-@dataclass(frozen=True, kw_only=True)
-class StoredAudits:
-    """Several audits as stored in audit.json."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = STRICT
-
-    audits: Annotated[list[StoredAudit], Field(min_length=1)]
-    onsets: list[Any] | None = None
-
-    @property
-    def are_generations(self) -> bool:
-        return self.onsets is not None
-
-
-Stored = StoredAudit | StoredAudits
-
-
-@cache
-def _adapter() -> TypeAdapter[Stored]:
-    how_many = Discriminator(lambda value: "several" if isinstance(value, dict) and "audits" in value else "one")
-    return TypeAdapter(Annotated[Annotated[StoredAudit, Tag("one")] | Annotated[StoredAudits, Tag("several")], how_many])
-
-
-def _read(path: Path) -> Stored:
-    """Read an audit.json. Raises BadInput if it is incomplete or invalid."""
-    try:
-        return _adapter().validate_json(read_text(path))
-    except ValidationError as error:
-        why = explain(error, []).removeprefix("one.").removeprefix("several.")
-        raise BadInput(f"{path} is not a valid audit.json ({why[:120]}); audit the data again") from None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -516,7 +344,7 @@ class Audits(Result):
         for arm, audits in self.by_arm.items():
             for audit in audits:
                 name = " ".join(filter(None, (arm, audit.name)))
-                for what, why in _failures(audit, read):
+                for what, why in failures(audit, read):
                     failed.setdefault(what, []).append(f"{name} {why}")
         if failed:
             reasons = "; ".join(f"{what}: {', '.join(whys)}" for what, whys in failed.items())
@@ -526,91 +354,9 @@ class Audits(Result):
         return "".join(audit._repr_html_() for audit in self)
 
 
-def _failures(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[str, str]]:
-    """Yield the reasons for which an audit fails its gates, as pairs of the problem and its place."""
-    if audit.is_human:
-        return
-
-    def is_asked(aspect: str) -> bool:
-        return any(gate.what in ("any", "lost", "invented", aspect) for gate in gates)
-
-    yield from failing(audit, gates)
-    absent = [check.column for check in audit.of("lost") if check.metric == "column"]
-    if absent:
-        yield "missing columns", _some(absent)
-    if audit.unseen.columns:
-        yield "not compared in full (raise --most-columns, or name them in --allow-missing)", _some([*audit.unseen.columns])
-    if measures := [name for name in audit.unseen.measures if is_asked(measure(name).aspect)]:
-        yield "left out because the time limit was reached (raise --most-seconds)", _some(measures)
-    asked = [check for check in audit.every if is_asked(check.aspect)]
-    if not any(check.verdict in ("lost", "invented", "kept") for check in asked):
-        untold = [check for check in asked if check.verdict == "cannot_tell"] or asked
-        whys = [shortened(check.why, NOTE) for check in untold if check.why]
-        yield "no check could answer", f"({max(whys, key=whys.count) if whys else 'these aspects have no checks'})"
-
-
-def _some(words: Sequence[str], limit: int = 5) -> str:
-    """
-    >>> _some(["a", "b", "c"], 2)
-    'a b and 1 more'
-    """
-    return " ".join(map(shortened, words[:limit])) + (f" and {len(words) - limit:,} more" if len(words) > limit else "")
-
-
-def stored(folder: Path) -> Audits | None:
-    """Return the audits in a folder, with the records that they point out if their files exist.
-
-    None if there are none. Raises BadInput if a file is invalid.
-    """
-    path = folder / "audit.json"
-    if names.kind_at(path) != "file":
-        return None
-    read = _read(path)
-    audits = _audits_of(read)
-    openings = _openings(audits)
-    return Audits(
-        {"": tuple(replace(audit, pointed=_stored_records(folder, openings[audit.name])) for audit in audits)}, read.are_generations
-    )
-
-
-def _stored_records(folder: Path, opening: str) -> dict[str, Any]:
-    """Read the records that an audit points out, by side, from its folder."""
-    from polars.exceptions import PolarsError
-
-    frames = {}
-    for side in SIDES:
-        path = folder / f"{opening}{side}-records.parquet"
-        if names.kind_at(path) == "file":
-            try:
-                frames[side] = read_parquet(path)
-            except PolarsError:
-                raise BadInput(f"{path} is not a valid Parquet file; audit the data again") from None
-            if not {"_why", "_value"} <= {*frames[side].columns}:
-                raise BadInput(f"{path} lacks the columns _why and _value of an audit; audit the data again")
-    return frames
-
-
-def _openings(audits: Sequence[Audit]) -> dict[str, str]:
+def openings_of(audits: Sequence[Audit]) -> dict[str, str]:
     """Return the beginning of the file names of each audit. It is empty if there is only one audit."""
     return {name: f"{word}-" * (len(audits) > 1) for name, word in names.file_names(audit.name for audit in audits).items()}
-
-
-def read_audits(path: Path) -> list[Audit]:
-    """Return the audits in an audit.json. Raises BadInput if it is invalid."""
-    return _audits_of(_read(path))
-
-
-def _audits_of(read: Stored) -> list[Audit]:
-    return [stored_audit.audit for stored_audit in read.audits]
-
-
-def joined(by_folder: Mapping[Path, Audits]) -> Audits:
-    """Return the audits of several folders as one result. If two sets have the same name, the folder is put before the names."""
-    if len(by_folder) == 1:
-        return next(iter(by_folder.values()))
-    every = [(folder, audit) for folder, audits in by_folder.items() for audit in audits]
-    are_alike = len({audit.name for _, audit in every}) < len(every)
-    return Audits({"": tuple(replace(audit, name=f"{folder} {audit.name}") if are_alike else audit for folder, audit in every)})
 
 
 def _plain_of_several(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
@@ -641,7 +387,7 @@ def _files(audits: Sequence[Audit], are_generations: bool) -> dict[str, Any]:
     from outcross.verbs.audit.page import page
     from outcross.verbs.audit.sentences import markdown
 
-    openings = _openings(audits)
+    openings = openings_of(audits)
     files: dict[str, Any] = {}
     for audit in audits:
         opening = openings[audit.name]

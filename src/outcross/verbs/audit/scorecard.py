@@ -14,7 +14,8 @@ from outcross.verbs.audit.sentences import capitalised
 from outcross.wording import amount
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 MARKS: Mapping[Verdict, str] = {"lost": "✗", "invented": "!", "cannot_tell": "?", "kept": "✓", "not_applicable": "·"}
 """The mark of each verdict, the worst first."""
@@ -65,9 +66,10 @@ def _verdict(checks: Mapping[Verdict, Sequence[Check]]) -> Verdict:
 
 
 def _said(checks: Mapping[Verdict, Sequence[Check]]) -> str:
-    if worst := [*checks["lost"], *checks["invented"]]:
+    lost, invented = checks["lost"], checks["invented"]
+    if worst := lost or invented:
         more = f"; {len(worst) - 1:,} more" if len(worst) > 1 else ""
-        return f"{capitalised(clause(worst[0]))}{more}"
+        return f"{capitalised(clause(worst[0]))}{more}{f'; {len(invented):,} invented' if lost and invented else ''}"
     kept, untold = len(checks["kept"]), len(checks["cannot_tell"])
     if not kept and not untold:
         return next((check.why for check in checks["not_applicable"] if check.why), "nothing to compare")

@@ -12,12 +12,11 @@ from outcross.wording import amount
 
 if TYPE_CHECKING:
     from outcross.measures import Page
-    from outcross.verbs.audit.result import Audit, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit
 
 NAMED = 3
 """Maximum number of losses that the first sentence names."""
-OF_NUMBERS = ("diversity", "use")
-"""Roles of checks whose ratio is not a ratio of numbers of records, even if the check is about the records of a group."""
 PLAIN = ("location", "category_share", "share", "variance", "interquartile_range", "gone_missing")
 """Checks of one column that describe the loss of a region of that column more plainly."""
 EMPTIER = 0.8

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from outcross import runtime
 from outcross.errors import OutcrossError
 from outcross.ledger import Ledger
 from outcross.runtime import Emit, Where
+from outcross.runtime.threads import one_thread_each
 from outcross.verbs.audit.progress import Looked, Watch
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit
@@ -113,28 +113,11 @@ def audited(
             if isinstance(error := ended[place], Exception):
                 raise error
 
-    with _one_thread_each() if min(workers, len(every)) > 1 else nullcontext():
+    is_shared = min(workers, len(every)) > 1  # threads of several processes would compete for the same cores
+    with one_thread_each(variables=("POLARS_MAX_THREADS",)) if is_shared else nullcontext():
         folder = None if ledger is None else ledger.folder
         runtime.map(Auditor(given, resolved, folder, data), every, handle, Where(workers))
     by_arm: dict[str, list[Any]] = {sets_of_arm.arm: [] for sets_of_arm in data}
     for turn in every:
         by_arm[turn.arm].append(ended[turn.place])
     return {arm: tuple(audits) for arm, audits in by_arm.items()}
-
-
-THREADS = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Limit processes that are started meanwhile to one thread, because threads of several processes would compete for the same cores."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -26,12 +26,13 @@ from outcross.runtime import telling
 from outcross.statistics.portraits import Reliability, portraits
 from outcross.statistics.regions import Region
 from outcross.statistics.sketches import gather
+from outcross.verbs.audit.check import Check, Unseen
 from outcross.verbs.audit.gates import gate_of
 from outcross.verbs.audit.judgement import NOTE, Judged, judge
 from outcross.verbs.audit.needs import needs_file, needs_of, thinned
 from outcross.verbs.audit.plan import ColumnPlan, ReadColumn, read_columns
 from outcross.verbs.audit.question import AuditQuestion
-from outcross.verbs.audit.result import Audit, Check, Unseen
+from outcross.verbs.audit.result import Audit
 from outcross.verbs.audit.scored import scored_records
 from outcross.verbs.audit.sets import sets_of
 from outcross.verbs.share_curve import CURVE_STREAM, ShareCurve, curve_of, shares_of

@@ -16,9 +16,9 @@ from outcross.verbs.card.question import CardQuestion
 from outcross.verbs.card.readme import readme
 from outcross.verbs.card.result import Card
 from outcross.verbs.card.training_content import as_json, as_markdown
-from outcross.verbs.mix.composition import composed
+from outcross.verbs.mix.finished.composition import composed
+from outcross.verbs.mix.mixing import TWIN
 from outcross.verbs.mix.result import is_stored
-from outcross.verbs.mix.work import TWIN
 
 KIND = "card"
 LONGEST = 200

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from outcross.files.inputs import digest
-from outcross.verbs.mix import work
 from outcross.verbs.mix.asked import AUTHORS
-from outcross.verbs.mix.composition import UNNAMED, Composition
+from outcross.verbs.mix.finished.composition import UNNAMED, Composition
+from outcross.verbs.mix.mixing import TWIN
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import read_manifest, shards
-from outcross.verbs.mix.wanted import EVALUATED
+from outcross.verbs.mix.splits.settings import EVALUATED
 from outcross.wording import amount
 
 WORDS = {
@@ -86,7 +86,7 @@ class DataDescription:
     @cached_property
     def twin(self) -> tuple[DataFile, ...]:
         """The files of the matched set of human rows; empty if there is none."""
-        folder = self.composition.folder / work.TWIN
+        folder = self.composition.folder / TWIN
         if not isinstance(self.manifest.get("match"), dict):
             return ()
         manifest = read_manifest(folder)

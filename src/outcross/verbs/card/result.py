@@ -13,7 +13,7 @@ from outcross.verbs.results import WIDTH, Result
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
     from outcross.verbs.card.description import DataDescription
-    from outcross.verbs.mix.composition import Composition
+    from outcross.verbs.mix.finished.composition import Composition
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -15,7 +15,7 @@ from typing import Any
 from outcross.escapes import in_markdown, shortened
 from outcross.verbs.card.description import WORDS, DataDescription
 from outcross.verbs.card.readme import table
-from outcross.verbs.mix.composition import UNNAMED
+from outcross.verbs.mix.finished.composition import UNNAMED
 from outcross.wording import amount
 
 MOST = 1000

@@ -26,10 +26,11 @@ from outcross.files.plain_yaml import read as read_yaml
 from outcross.ledger import results
 from outcross.recipe import kind, name_in_records, plain, read
 from outcross.runtime import Where
+from outcross.runtime.threads import one_thread_each
 from outcross.statistics.false_alarms import least_sample, realised
 from outcross.statistics.prediction import area_under_the_curve
+from outcross.statistics.rates import clopper_pearson
 from outcross.statistics.two_sources import effective_size
-from outcross.statistics.verification import clopper_pearson
 from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.question import words_of
 from outcross.verbs.detect.declared import contradicted, declared_share
@@ -59,6 +60,7 @@ CHANCE = 1e-4
 """A warning about texts of another language appears if their number has a smaller probability than this among texts of the samples' kind."""
 
 
+@one_thread_each()
 def detected(question: DetectQuestion) -> Detection:
     """Calibrate on the samples, read the data, and estimate the share of each author. Raises BadInput if data cannot be read or are too small."""
     _check(question)
@@ -71,10 +73,16 @@ def detected(question: DetectQuestion) -> Detection:
 def _detected(question: DetectQuestion, detector: Detector) -> Detection:
     by = words_of(question.by) if question.by else ()
     if (alone := _without_people(question, detector)) is not None:
-        return alone if question.out is None else _written(alone, question)
-    if (of_records := detector_of_records(question, detector)) is not None:
+        result = alone
+    elif (of_records := detector_of_records(question, detector)) is not None:
         result = replace(_of_records(question, of_records, by), name=_name(question.data))
-        return result if question.out is None else _written(result, question)
+    else:
+        result = _of_texts(question, detector, by)
+    return result if question.out is None else _written(result, question)
+
+
+def _of_texts(question: DetectQuestion, detector: Detector, by: Sequence[str]) -> Detection:
+    """Return the detection for texts."""
     samples = [
         sample_of(author, data, flag, question.text_column, question.seed, is_of_data=True)
         for author, data, flag in (
@@ -85,14 +93,10 @@ def _detected(question: DetectQuestion, detector: Detector) -> Detection:
         if data is not None
     ]
     if len(samples) == 1:
-        result = least_share(question, detector, samples[0], *data_sample(question))
-    else:
-        calibrated = calibration(detector, samples, question.group, question.seed)
-        data = judged_texts(question.data, calibrated, question.text_column, by, question.fpr, question.group, _where(question))
-        result = _answer(question, detector, calibrated, data, by)
-    if question.out is None:
-        return result
-    return _written(result, question)
+        return least_share(question, detector, samples[0], *data_sample(question))
+    calibrated = calibration(detector, samples, question.group, question.seed)
+    data = judged_texts(question.data, calibrated, question.text_column, by, question.fpr, question.group, _where(question))
+    return _answer(question, detector, calibrated, data, by)
 
 
 def _of_records(question: DetectQuestion, detector: Detector, by: Sequence[str]) -> Detection:
@@ -230,7 +234,7 @@ def _answer(
             }
             for sample in calibrated.samples
         },
-        states=np.where(data.words < LEAST, 1, np.where(is_foreign, 4, np.where(data.is_judged, 0, 2))),
+        states=np.where(data.words < LEAST, 1, np.where(is_foreign, 4, np.where(data.is_judged, 0, 2))).astype(np.int8),
         p_ai=posterior,
         weight=weight[0],
         is_flagged=is_flagged,
@@ -330,7 +334,7 @@ def _from_the_human_sample(calibrated: Calibration, data: JudgedData) -> Estimat
 
     judged = data.is_judged
     human = ScoredSample(calibrated.ratios[0][0], np.unique(calibrated.human.groups, return_inverse=True)[1])
-    return at_least(data.ratios[judged, 0].astype(np.float64), human)
+    return at_least(data.ratios[judged, 0], human)
 
 
 def _flags(rate: float, calibrated: Calibration, data: JudgedData) -> tuple[Flags, np.ndarray]:

@@ -10,7 +10,7 @@ from outcross.detectors.samples import batches, opened, text_column
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
 from outcross.estimate import Estimate
-from outcross.statistics.verification import clopper_pearson
+from outcross.statistics.rates import clopper_pearson
 from outcross.verbs.detect.result import Detection
 
 if TYPE_CHECKING:

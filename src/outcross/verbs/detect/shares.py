@@ -69,12 +69,12 @@ def shares(calibrated: Calibration, data: JudgedData, rows: np.ndarray, models_r
     rows = rows[data.is_judged[rows]]
     if rows.size < FEWEST:
         raise NotApplicable(f"a share needs at least {FEWEST} that can be judged, got {rows.size}")
-    _, groups = np.unique(data.groups[rows], return_inverse=True)
+    groups = data.groups[rows]
     sources = _sources(calibrated)
     if models_rows is not None:
         sources[1] = SourceRatios(sources[1].ratios[models_rows], sources[1].groups[models_rows])
     if len(sources) == 2:
-        return Shares(rows.size, _of_one(sources, data.ratios[rows, 0], groups))
+        return Shares(rows.size, _of_one(sources, data.ratios[:, 0], rows, groups))
     return _of_several(sources, data.ratios[rows].astype(np.float64), groups)
 
 
@@ -95,17 +95,17 @@ def _sources(calibrated: Calibration) -> list[SourceRatios]:
     ]
 
 
-def _of_one(sources: Sequence[SourceRatios], ratios: np.ndarray, groups: np.ndarray) -> Estimate:
-    """Return the share of models. `ratios` are (n, folds), in single precision."""
-    start = most_likely_share(_by_rows(lambda some: np.exp(some).mean(axis=1), ratios))
+def _of_one(sources: Sequence[SourceRatios], ratios: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> Estimate:
+    """Return the share of models among these rows of `ratios`, (n, folds), in single precision. `groups` are those of the rows."""
+    start = most_likely_share(_by_rows(lambda some: np.exp(some).mean(axis=1), ratios, rows))
     human, ai = (ScoredSample(efficient_moment(source.ratios[:, 0], start), source.groups) for source in sources)
-    mixed = ScoredSample(_by_rows(lambda some: efficient_moment(some, start).mean(axis=1), ratios), groups)
+    mixed = ScoredSample(_by_rows(lambda some: efficient_moment(some, start).mean(axis=1), ratios, rows), groups)
     return share_by_moments(mixed, human, ai, METHOD)
 
 
-def _by_rows(function: Callable[[np.ndarray], np.ndarray], ratios: np.ndarray) -> np.ndarray:
-    """Apply a function to all rows of `ratios` (n, folds) and return its results, (n,). It works in batches of rows to limit the memory."""
-    runs = [function(ratios[at : at + TOGETHER].astype(np.float64)) for at in range(0, len(ratios), TOGETHER)]
+def _by_rows(function: Callable[[np.ndarray], np.ndarray], ratios: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Apply a function to rows of `ratios` (n, folds) and return its results, (rows,). It works in batches of rows to limit the memory."""
+    runs = [function(ratios[rows[at : at + TOGETHER]].astype(np.float64)) for at in range(0, len(rows), TOGETHER)]
     return np.concatenate([np.zeros(0), *runs])
 
 
@@ -164,8 +164,8 @@ def _slopes(ratio: np.ndarray, share: np.ndarray) -> np.ndarray:
 def posteriors(calibrated: Calibration, data: JudgedData, share: float) -> np.ndarray:
     """Return P(a model wrote the text) for each text, (n,), if models wrote this share of texts; NaN if a text cannot be judged."""
     inside = min(max(share, 1e-6), 1 - 1e-6)
-    log_ratio = _by_rows(lambda some: some.mean(axis=1), data.ratios[:, 0])
-    return 1 / (1 + np.exp(-(log_ratio + math.log(inside / (1 - inside)))))
+    prior = math.log(inside / (1 - inside))
+    return _by_rows(lambda some: 1 / (1 + np.exp(-(some.mean(axis=1) + prior))), data.ratios[:, 0], np.arange(len(data)))
 
 
 def counted(calibrated: Calibration, data: JudgedData) -> tuple[float, float | None]:

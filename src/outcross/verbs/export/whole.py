@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outcross.targets.handed import Handed, Series, metric_name, with_ends
-from outcross.verbs.audit.result import stored
+from outcross.verbs.audit.stored import stored
 from outcross.verbs.mix.result import Mix, stored_mix
 from outcross.verbs.reproduce.result import stored_reproduction
 from outcross.verbs.run.answer import open as open_run
@@ -15,7 +15,8 @@ from outcross.verbs.run.tracking import points_of
 from outcross.wording import amount
 
 if TYPE_CHECKING:
-    from outcross.verbs.audit.result import Audit, Audits, Check
+    from outcross.verbs.audit.check import Check
+    from outcross.verbs.audit.result import Audit, Audits
     from outcross.verbs.reproduce.result import Reproduction
     from outcross.verbs.run.result import Run
 
@@ -110,7 +111,7 @@ def _reproduction(folder: Path, reproduction: Reproduction) -> tuple[Handed, str
         points[Series(claim.id, str(said), settings)] = [(0, numbers)]
     described = f"{reproduction.short}, made with Outcross."
     absent = len(reproduction.entries) - len(points)
-    note = f"{absent} claims were not compared and have no run in a tracker; the verdicts say why" if absent else ""
+    note = f"{absent} claims were not compared and have no numbers; the verdicts say why" if absent else ""
     return Handed(
         "reproduction", folder.resolve().name, {"verdicts": reproduction.frame()}, points, reproduction.report, described
     ), note
@@ -119,7 +120,7 @@ def _reproduction(folder: Path, reproduction: Reproduction) -> tuple[Handed, str
 def _absent(count: int, what: str, where: str) -> str:
     """A note that some numbers are missing, and where their reasons are."""
     return (
-        f"{count:,} {what}{'s do' if count != 1 else ' does'} not apply and {'have' if count != 1 else 'has'} no number in a tracker; {where} why"
+        f"{count:,} {what}{'s do' if count != 1 else ' does'} not apply and {'have' if count != 1 else 'has'} no number; {where} why"
         if count
         else ""
     )

@@ -14,6 +14,7 @@ from outcross.experiment.file import builtin, given_settings
 from outcross.files.names import kind_at
 from outcross.ledger import results
 from outcross.recipe import nearest
+from outcross.runtime.threads import one_thread_each
 from outcross.verbs.asking import asks
 from outcross.verbs.forecast.arms import together
 from outcross.verbs.forecast.budgets import budgets_of, words_of
@@ -33,6 +34,7 @@ SHARES = "0:0.5:0.1"
 """Default of the human shares that may be tried."""
 
 
+@one_thread_each()
 def forecasted(question: ForecastQuestion, watch: Watch = lambda line: None) -> Forecast | ForecastPlan:
     """Forecast the readings of runs over the coming generations.
 
@@ -124,14 +126,7 @@ def _asked(question: ForecastQuestion) -> AskedForecast:
                 f"runs must be folders of runs, Run objects or one experiment, got {place!r:.80}; write outcross.forecast('runs/stdlib')"
             )
     words = words_of(place for place in several if isinstance(place, str))
-    named: Any = question.budgets
-    if isinstance(named, str | tuple | list):
-        more = words_of(f"budget.{word}" for word in ((named,) if isinstance(named, str) else named))
-        if more.places:
-            raise BadInput(
-                f"--budgets takes READING=RATIO, got {more.places[0].removeprefix('budget.')!r:.80}; write --budgets held_out_perplexity=1.2"
-            )
-        named = more.budgets
+    budgets = _budgets(question.budgets)
     options = {"ahead": question.ahead, "shares": question.shares, "most_runs": question.most_runs, "width": question.width}
     own = _joined(words.own, {name: value for name, value in options.items() if value is not None and not _is_empty(value)})
     places = [*words.places, *(place for place in several if not isinstance(place, str))]
@@ -139,6 +134,31 @@ def _asked(question: ForecastQuestion) -> AskedForecast:
         raise BadInput(
             "forecast needs the folder of a run, or an experiment; write outcross forecast runs/stdlib ahead=20 budget.held_out_perplexity=1.2"
         )
+    runs, spec = _runs_or_experiment(places)
+    return AskedForecast(
+        runs,
+        spec,
+        _joined(words.budgets, budgets, "budget."),
+        AHEAD if (ahead := own.pop("ahead", None)) is None else ahead,
+        own,
+        _both(words.settings, question.settings),
+    )
+
+
+def _budgets(given: Any) -> dict[str, Any]:
+    """The budgets of --budgets by reading: a mapping, or words such as held_out_perplexity=1.2."""
+    if not isinstance(given, str | tuple | list):
+        return dict(given or {})
+    words = words_of(f"budget.{word}" for word in ((given,) if isinstance(given, str) else given))
+    if words.places:
+        raise BadInput(
+            f"--budgets takes READING=RATIO, got {words.places[0].removeprefix('budget.')!r:.80}; write --budgets held_out_perplexity=1.2"
+        )
+    return dict(words.budgets)
+
+
+def _runs_or_experiment(places: Sequence[Any]) -> tuple[tuple[Run, ...], Any]:
+    """The runs that the places name, or the one experiment. Raises BadInput if they name both, something else, or a run twice."""
     specs = [place for place in places if not _is_place_of_run(place)]
     runs = () if specs else tuple(_run(place) for place in places)
     if unknown := next((place for place in specs if isinstance(place, str | Path) and not _is_experiment(place)), None):
@@ -154,14 +174,7 @@ def _asked(question: ForecastQuestion) -> AskedForecast:
     folders = [run.folder.resolve() for run in runs if run.folder is not None]
     if twice := next((place for place in folders if folders.count(place) > 1), None):
         raise BadInput(f"{twice} is given twice; give each run once")
-    return AskedForecast(
-        runs,
-        specs[0] if specs else None,
-        _joined(words.budgets, dict(named or {}), "budget."),
-        AHEAD if (ahead := own.pop("ahead", None)) is None else ahead,
-        own,
-        _both(words.settings, question.settings),
-    )
+    return runs, specs[0] if specs else None
 
 
 def _is_empty(value: Any) -> bool:

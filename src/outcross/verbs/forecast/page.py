@@ -16,6 +16,7 @@ from outcross.report.fans import Fan, ShareOfHuman, fan_figure, fan_panels, name
 from outcross.report.numerals import number
 from outcross.report.templates import template
 from outcross.verbs.forecast.result import AS_OBSERVED, Forecast, LeastShare, ReadingForecast, SafeHorizon
+from outcross.wording import in_percent
 
 if TYPE_CHECKING:
     from outcross.report.figure import Figure
@@ -123,22 +124,16 @@ def interval_words(horizon: SafeHorizon) -> str:
     )
 
 
-def share_words(least_share: LeastShare, share: float | None) -> str:
-    """Return a share in percent, or words that it is larger than all shares that were run."""
-    return f"more than {100 * least_share.largest:.3g} %" if share is None else f"{100 * share:.3g} %"
-
-
 @cache
 def _template() -> Any:
     return template(
         "forecast.html",
         {
             "interval": interval_words,
-            "weight": lambda share: f"{100 * share:.3g} %",
+            "weight": in_percent,
             "signed": number,
-            "share_words": share_words,
         },
     )
 
 
-__all__ = ["figures", "interval_words", "page", "share_words", "title_of", "write_page_of"]
+__all__ = ["figures", "interval_words", "page", "title_of", "write_page_of"]

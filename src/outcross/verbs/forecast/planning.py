@@ -29,6 +29,7 @@ from outcross.verbs.run.answer import arms_of, begun
 from outcross.verbs.run.answer import open as open_run
 from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.run.result import Run
+from outcross.wording import in_percent
 
 FARTHEST = 2
 """Intervals were calibrated up to this number of generations ahead per observed generation."""
@@ -111,7 +112,7 @@ class PlannedRuns:
     why: str
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{100 * share:.3g} % ({count})" for share, count in sorted(self.seeds.items()))
+        counts = ", ".join(f"{in_percent(share)} ({count})" for share, count in sorted(self.seeds.items()))
         return f"{len(self.runs)} small runs were planned and made, by human share (and seeds): {counts}. No more were made: {self.why}."
 
 
@@ -213,7 +214,7 @@ def all_runs(planned: SmallRuns, first: Run, ahead: int, budgets: Mapping[str, f
     while not isinstance(following, DesignEnd):
         for small in following:
             watch(
-                f"run {len(runs) + 1} of at most {design.most_runs}: human share {100 * small.share:.3g} %, seed {small.seed + 1}; {small.why}"
+                f"run {len(runs) + 1} of at most {design.most_runs}: human share {in_percent(small.share)}, seed {small.seed + 1}; {small.why}"
             )
             runs[small.share, small.seed] = planned.finished(small)
         arms = together(list(runs.values()))

@@ -12,7 +12,7 @@ from outcross.errors import BadInput
 from outcross.estimate import rounded
 from outcross.recipe import nearest
 from outcross.verbs.results import WIDTH, Result
-from outcross.wording import amount
+from outcross.wording import amount, in_percent
 
 if TYPE_CHECKING:
     import polars
@@ -163,11 +163,12 @@ class LeastShare:
         """The largest share that was run."""
         return max(place.share for place in self.places)
 
+    def in_words(self, share: float | None) -> str:
+        """Return a share in percent, or words that it is larger than all shares that were run."""
+        return f"more than {in_percent(self.largest)}" if share is None else in_percent(share)
+
     def __str__(self) -> str:
-        value, low, high = (
-            f"more than {100 * self.largest:.3g} %" if share is None else f"{100 * share:.3g} %"
-            for share in (self.value, self.low, self.high)
-        )
+        value, low, high = (self.in_words(share) for share in (self.value, self.low, self.high))
         return f"{'at most ' * self.is_at_most}{value} [{low}, {high}]"
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from outcross.report.characters import visible
 from outcross.report.numerals import number
-from outcross.verbs.forecast.page import share_words
 from outcross.verbs.forecast.result import Forecast, ReadingForecast
 from outcross.verbs.terminal import wrapped
 
@@ -30,9 +29,9 @@ def forecast_lines(result: Forecast, width: int) -> Iterator[str]:
             f"least human share that keeps the budget for {result.shares[0].generations} generations, with its 95 % interval", width
         )
         for least_share in result.shares:
-            at_most = "at most " * least_share.is_at_most
-            said = f"{at_most}{share_words(least_share, least_share.value)} [{share_words(least_share, least_share.low)}, {share_words(least_share, least_share.high)}]"
-            yield from _indented(", ".join(filter(None, (least_share.name, least_share.policy, least_share.among))), said, width)
+            yield from _indented(
+                ", ".join(filter(None, (least_share.name, least_share.policy, least_share.among))), str(least_share), width
+            )
     others = [curve for curve in result.curves if curve.horizon is None]
     for name in dict.fromkeys(curve.name for curve in others):
         own = [curve for curve in others if curve.name == name]

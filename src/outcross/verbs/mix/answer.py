@@ -11,15 +11,16 @@ from typing import Any
 from outcross import own_parts
 from outcross.errors import BadInput
 from outcross.ledger import Ledger, results
-from outcross.recipe import nearest
 from outcross.runtime import Where
-from outcross.verbs.asking import check_not_empty, check_workers
+from outcross.runtime.threads import one_thread_each
+from outcross.verbs.asking import check_not_empty, check_workers, settings_apart
 from outcross.verbs.mix.asked import MixRecipe, read_asked
+from outcross.verbs.mix.mixing import Mixing
 from outcross.verbs.mix.question import MixQuestion
 from outcross.verbs.mix.result import Mix
-from outcross.verbs.mix.work import Mixing
 
 
+@one_thread_each()
 def mixed(question: MixQuestion) -> Mix:
     """Return the requested mix. If the question names a folder the mix is written; otherwise its rows are drawn on first use.
 
@@ -45,7 +46,7 @@ def mixed(question: MixQuestion) -> Mix:
 
 def _with_shares(mixing: Mixing, question: MixQuestion) -> Mixing:
     """Return the mix with the shares that a search finds. Its trials are stored in the folder of the mix, if one is named, also for a plan."""
-    from outcross.verbs.mix.search import searched
+    from outcross.verbs.mix.search.work import searched
 
     if question.out is None:
         return mixing.with_shares(searched(mixing, Ledger(None)))
@@ -71,12 +72,7 @@ def mix(spec: Any = None, **keywords: Any) -> Mix:
     >>> mixed.manifest["realised"]["human_share"], mixed.frame()["_source"].head(4).to_list()
     (0.3, ['gpt', 'human', 'gpt', 'gpt'])
     """
-    settings = {name: value for name, value in keywords.items() if name in SETTINGS}
-    asked = {name: value for name, value in keywords.items() if name not in SETTINGS}
-    known = [*inspect.signature(MixQuestion).parameters, *SETTINGS]
-    for word in asked:
-        if word not in known:
-            raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+    settings, asked = settings_apart(keywords, SETTINGS, MixQuestion)
     if settings and spec is not None and not isinstance(spec, Mapping):
         raise BadInput(f"the mix file {spec} and the keyword {next(iter(settings))}= both describe the mix; give only one of them")
     if spec is None and not settings:

@@ -13,9 +13,9 @@ from pydantic import BeforeValidator, PlainValidator
 from outcross.errors import BadInput
 from outcross.filters import FILTERS, Filter
 from outcross.recipe import exactly, kind, member, nearest, one_of, read, recipe
-from outcross.verbs.mix.aims import Target, targets_of, weights_of, without_paths
-from outcross.verbs.mix.search_asked import Search, check_search
-from outcross.verbs.mix.wanted import Lineage, Splits, lineage_of, splits_of
+from outcross.verbs.mix.search.settings import Search, check_search
+from outcross.verbs.mix.splits.settings import Lineage, Splits, lineage_of, splits_of
+from outcross.verbs.mix.targets.settings import Target, targets_of, weights_of, without_paths
 
 Author = Literal["human", "model", "edited", "translated", "unknown"]
 Unit = Literal["rows", "characters", "tokens"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from outcross.data.bits import spread
+from outcross.data.bits import mixed_bits
 from outcross.errors import BadInput, first_words
 
 if TYPE_CHECKING:
@@ -148,4 +148,4 @@ def _lines(frame: polars.DataFrame) -> io.BytesIO:
 def scrambled(numbers: np.ndarray) -> np.ndarray:
     """Hash whole numbers of 64 bits to pseudo-random ones (SplitMix64)."""
     with np.errstate(over="ignore"):
-        return spread(numbers + np.uint64(0x9E3779B97F4A7C15))
+        return mixed_bits(numbers + np.uint64(0x9E3779B97F4A7C15))

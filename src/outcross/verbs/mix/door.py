@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outcross.errors import BadInput
-from outcross.verbs.mix.aims import Between, GroupTarget, NeedTarget, NumberTarget, Target
 from outcross.verbs.mix.asked import MixRecipe
-from outcross.verbs.mix.candidates import CandidateStore
+from outcross.verbs.mix.filtering.candidates import CandidateStore
 from outcross.verbs.mix.provenance import PROVENANCE
+from outcross.verbs.mix.targets.settings import Between, GroupTarget, NeedTarget, NumberTarget, Target
 
 if TYPE_CHECKING:
     import polars

@@ -10,10 +10,10 @@ import numpy as np
 from outcross.data.order import bound, deviation
 from outcross.recipe import plain
 from outcross.verbs.mix.asked import MixRecipe, Unit
-from outcross.verbs.mix.costs import costs
 from outcross.verbs.mix.draws import Draws
-from outcross.verbs.mix.filtering import FilteredPools
-from outcross.verbs.mix.funnel import funnel
+from outcross.verbs.mix.filtering.costs import costs
+from outcross.verbs.mix.filtering.filtered import FilteredPools
+from outcross.verbs.mix.filtering.funnel import funnel
 from outcross.verbs.mix.plan import origin_word
 from outcross.verbs.mix.rows import RowSet
 

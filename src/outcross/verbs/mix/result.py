@@ -17,8 +17,11 @@ from outcross.files.whole import read_text
 from outcross.verbs.mix import work
 from outcross.verbs.mix.canonical import update
 from outcross.verbs.mix.manifest import realised
+from outcross.verbs.mix.mixing import TWIN, Mixing
 from outcross.verbs.mix.plan import MixPlan
+from outcross.verbs.mix.splits.settings import EVALUATED
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import in_percent
 
 if TYPE_CHECKING:
     import polars
@@ -34,7 +37,7 @@ class Mix(Result):
     writes it to disk. Rows are drawn on first use. Before that, `plan` shows what will be drawn.
     """
 
-    mixing: work.Mixing | None
+    mixing: Mixing | None
     """The request with the opened pools; None for a mix that was loaded from a folder."""
     folder: Path | None = None
     """The folder of the mix; None if it is not written."""
@@ -69,8 +72,8 @@ class Mix(Result):
     def _held_back(self) -> list[str]:
         """The splits other than train that have rows."""
         if self.mixing is not None:
-            return [name for name in work.EVALUATED if name in self.mixing.sets]
-        return [name for name in work.EVALUATED if "shards" in self.manifest.get("splits", {}).get(name, {})]
+            return [name for name in EVALUATED if name in self.mixing.sets]
+        return [name for name in EVALUATED if "shards" in self.manifest.get("splits", {}).get(name, {})]
 
     def frame(self, split: str | None = None) -> polars.DataFrame:
         """Return the training rows, or the rows of another split, as a polars frame in order, with the columns of provenance.
@@ -101,12 +104,12 @@ class Mix(Result):
         import polars as pl
 
         if self.folder is not None:
-            place = self.folder / work.TWIN
+            place = self.folder / TWIN
             return pl.concat([read_parquet(path) for path in shards(place, read_manifest(place))])
         assert self.mixing is not None
-        if work.TWIN not in self.mixing.sets:
+        if TWIN not in self.mixing.sets:
             raise BadInput("the mix has no set of human rows alone; write match: rows, or match: tokens")
-        return pl.concat([rows for rows in self.mixing.sets[work.TWIN].frames() if rows is not None])
+        return pl.concat([rows for rows in self.mixing.sets[TWIN].frames() if rows is not None])
 
     def to_hf(self) -> Any:
         """Return the rows as a Hugging Face Dataset, or a DatasetDict if there are splits. Raises BadInput if `datasets` is not installed."""
@@ -131,7 +134,7 @@ class Mix(Result):
         if self.is_plan:
             return f"Mix, planned: {self.plan.plain()['rows']:,} rows"
         manifest = self.manifest
-        parts = ", ".join(f"{100 * facts['share']:.4g} % {author}" for author, facts in manifest.get("origins", {}).items())
+        parts = ", ".join(f"{in_percent(facts['share'], 4)} {author}" for author, facts in manifest.get("origins", {}).items())
         return f"Mix of {manifest['rows']:,} rows ({parts}), {'not written' if self.folder is None else f'in {self.folder}'}"
 
     def lines(self, width: int = WIDTH) -> list[str]:

@@ -22,7 +22,7 @@ from outcross.runtime import Where
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.canonical import id_column, order_of_digests, update
 from outcross.verbs.mix.draws import Draws, number_type
-from outcross.verbs.mix.filtering import FilteredPools
+from outcross.verbs.mix.filtering.filtered import FilteredPools
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, fitted
 from outcross.verbs.mix.provenance import PROVENANCE, columns_read, with_provenance
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from outcross.escapes import escaped, shortened
-from outcross.verbs.mix.changes import CENSUS, Changes
-from outcross.verbs.mix.composition import Composition
-from outcross.verbs.mix.costs import losses
+from outcross.verbs.mix.filtering.costs import losses
+from outcross.verbs.mix.finished.changes import CENSUS, Changes
+from outcross.verbs.mix.finished.composition import Composition
+from outcross.verbs.mix.finished.trace import Trace
 from outcross.verbs.mix.plan import MixPlan
 from outcross.verbs.mix.result import Mix
-from outcross.verbs.mix.search_screen import search_lines
-from outcross.verbs.mix.trace import Trace
-from outcross.verbs.mix.wanted import SPLITS
+from outcross.verbs.mix.search.screen import search_lines
+from outcross.verbs.mix.splits.settings import SPLITS
 from outcross.verbs.terminal import wrapped
 from outcross.wording import amount
 
@@ -129,7 +129,7 @@ def _of_target(target: Mapping[str, Any], unit: str) -> Iterator[str]:
     values, rules, realised = target.get("values"), target.get("rules"), target.get("realised")
     for value, facts in list(values.items())[:MOST] if isinstance(values, dict) else ():
         if isinstance(facts, dict):
-            yield f"{shortened(str(value), NAME)} {_number(facts.get('realised'))} (usual {_number(facts.get('usual'))}, {_number(facts.get('available'))} {unit} there)"
+            yield f"{shortened(str(value), NAME)} {_number(facts.get('realised'))} (without targets {_number(facts.get('usual'))}, {_number(facts.get('available'))} {unit} there)"
     if isinstance(realised, dict):
         available = target.get("available")
         usual = _number(available.get("mean")) if isinstance(available, dict) else "–"
@@ -140,7 +140,7 @@ def _of_target(target: Mapping[str, Any], unit: str) -> Iterator[str]:
         yield f"divergence from the target {_number(apart.get('realised'))} nats per n-gram (random selection of the same size {_number(apart.get('random'))}, all rows {_number(apart.get('available'))})"
     for facts in rules[:MOST] if isinstance(rules, list) else ():
         if isinstance(facts, dict):
-            yield f"{shortened(str(facts.get('rule')), 60)} {_number(facts.get(unit))} {unit} (usual {_number(facts.get('usual'))}, lacking {_number(facts.get('lacking'))})"
+            yield f"{shortened(str(facts.get('rule')), 60)} {_number(facts.get(unit))} {unit} (without targets {_number(facts.get('usual'))}, lacking {_number(facts.get('lacking'))})"
     yield from map(str, target.get("notes") or ())
 
 

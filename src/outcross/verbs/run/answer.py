@@ -14,9 +14,9 @@ from outcross.experiment import Experiment
 from outcross.experiment.arms import Arm, arm_of, arms, lacks_a_source
 from outcross.experiment.file import builtin, changed, given_settings, load
 from outcross.ledger import Ledger
-from outcross.recipe import nearest, plain
+from outcross.recipe import plain
 from outcross.runtime import Where
-from outcross.verbs.asking import as_many_as_cores, check_not_empty, check_workers
+from outcross.verbs.asking import as_many_as_cores, check_not_empty, check_workers, settings_apart
 from outcross.verbs.run.question import RunQuestion
 from outcross.verbs.run.result import Run
 from outcross.verbs.run.result import opened as open
@@ -66,13 +66,7 @@ SETTINGS = (*(field.name for field in fields(Experiment)), "sweep", "arms")
 
 
 def run(*given: Any, **named: Any) -> Run:
-    settings = {name: value for name, value in named.items() if name in SETTINGS}
-    asked = {name: value for name, value in named.items() if name not in SETTINGS}
-    parameters = inspect.signature(RunQuestion).parameters
-    for word in asked:
-        if word not in parameters:
-            known = [*parameters, *SETTINGS]
-            raise BadInput(f"there is no option {word!r}{nearest(word, known)}; known: {', '.join(known)}")
+    settings, asked = settings_apart(named, SETTINGS, RunQuestion)
     question = RunQuestion(*given, **asked)
     check_not_empty(question)
     if settings and isinstance(question.settings, Mapping | tuple | list):

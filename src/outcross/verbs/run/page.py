@@ -18,9 +18,9 @@ from outcross.measures import pages_of_runs
 from outcross.policies.detector_weighted import DetectorWeighted
 from outcross.recipe import kind
 from outcross.report.curves import measured, pooled
-from outcross.report.figures import page_of
 from outcross.report.headline import chiefs, sentence
 from outcross.report.page import write
+from outcross.report.sections import page_of
 from outcross.report.study import Chooser, Law, PolicyPage, Study, join
 from outcross.verbs.parts import first_line
 from outcross.verbs.run.screen import run_lines

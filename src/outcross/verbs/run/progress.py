@@ -10,9 +10,12 @@ from collections import Counter
 from contextlib import AbstractContextManager
 from typing import Any
 
+from outcross.escapes import shortened
 from outcross.estimate import Estimate, NotApplicable, rounding
 from outcross.experiment.arms import Arm
 from outcross.experiment.teachers import TEACHER
+from outcross.measures import Page, pages_of_runs, readings_of_users
+from outcross.report.characters import visible
 from outcross.report.curves import CurvePoint, mean_over_seeds
 from outcross.verbs.run.tables import Ended
 from outcross.verbs.run.work import ArmStopped, UnderWay
@@ -30,6 +33,10 @@ HEADLINES = {
 }  # fmt: skip
 """The readings that a generation's row may show, the most informative first. Heading → (measure, place)."""
 COLUMNS = 5
+OF_USERS = 2
+"""Number of columns that readings of the user's own measures may always take. They may also take those that the readings above leave free."""
+HEADING = 13
+"""Width of a column, in characters."""
 Readings = dict[tuple[str, str], Estimate | None]
 """The estimates of one generation by measure and place."""
 
@@ -44,8 +51,8 @@ class Lines(AbstractContextManager):
 
     def __init__(self, arms: tuple[Arm, ...]):
         experiment = arms[0].experiment
-        self.columns: dict[str, tuple[str, str]] = {}
-        """The shown columns: heading → (measure, place). They are chosen from the readings of the first line."""
+        self.columns: dict[tuple[str, str], str] = {}
+        """The shown columns: (measure, place) → heading. They are chosen from the readings of the first line."""
         self.seeds = Counter(arm.name for arm in arms)
         """Number of seeds of each arm."""
         self.quick = not experiment.learner.trains
@@ -67,9 +74,9 @@ class Lines(AbstractContextManager):
                 self.end(event.stop.arm, event.stop.seed)
         if not isinstance(event, Ended):
             return
-        readings = {
-            (reading.measure, reading.at): reading.estimate for reading in event.readings if not reading.group.startswith(TEACHER)
-        }
+        # A reading of all records comes last, so that one of a single column or group does not take its place.
+        ordered = sorted(event.readings, key=lambda reading: not (reading.column or reading.group))
+        readings = {(reading.measure, reading.at): reading.estimate for reading in ordered if not reading.group.startswith(TEACHER)}
         if not self.quick:
             self.show(event.arm, event.seed, event.generation, readings)
             return
@@ -87,17 +94,16 @@ class Lines(AbstractContextManager):
         whole = [generation for generation, of_seeds in by_generation.items() if len(of_seeds) == self.seeds[arm]]
         if whole:
             of_seeds = by_generation[max(whole)]
-            means = {place: _mean([readings.get(place) for readings in of_seeds]) for place in of_seeds[0]}
+            pages = pages_of_runs()
+            means = {place: _mean([readings.get(place) for readings in of_seeds], pages.get(place[0])) for place in of_seeds[0]}
             self.show(arm, seed, max(whole), means)
 
     def show(self, arm: str, seed: int, generation: int, readings: Readings) -> None:
         """Write a line of readings. The column headings are written above the first line."""
         if not self.columns:
-            headline_places = {name: place for name, place in HEADLINES.items() if readings.get(place) is not None}
-            others = {measure: (measure, at) for (measure, at), value in readings.items() if value is not None and not at}
-            self.columns = dict(list((headline_places or others).items())[:COLUMNS])
-            self.write(self.row(["arm", "g", *self.columns]))
-        values = [_short(readings.get(place)) for place in self.columns.values()]
+            self.columns = shown_columns(readings)
+            self.write(self.row(["arm", "g", *self.columns.values()]))
+        values = [cell(readings.get(place)) for place in self.columns]
         self.write(self.row([self.name(arm, seed), str(generation), *values]))
 
     def __exit__(self, *error: object) -> None:
@@ -112,7 +118,7 @@ class Lines(AbstractContextManager):
 
     def row(self, cells: list[str]) -> str:
         name, g, *values = cells
-        return f"{name:{self.width}} {g:>3}  " + "  ".join(f"{value:>13}" for value in values)
+        return f"{name:{self.width}} {g:>3}  " + "  ".join(f"{value:>{HEADING}}" for value in values)
 
     def write(self, line: str) -> None:
         try:
@@ -170,6 +176,25 @@ class ProgressBar(Lines):
         self.bar.console.print(line, markup=False, highlight=False)
 
 
+def shown_columns(readings: Readings) -> dict[tuple[str, str], str]:
+    """Return the readings that the lines show, each with its heading: those of `HEADLINES`, then those of the user's own measures.
+
+    Without any of these, the first others. Only readings of a place that `HEADLINES` names, or of no place, are shown.
+    """
+    known = [place for place, estimate in readings.items() if estimate is not None]
+    headlines = {place: heading for heading, place in HEADLINES.items() if place in known}
+    whole = {place: shortened(visible(place[0]), HEADING) for place in known if not place[1] and place not in headlines}
+    own = {place: heading for place, heading in whole.items() if place[0] in readings_of_users()}
+    if not headlines and not own:
+        return _first(whole, COLUMNS)
+    own = _first(own, max(OF_USERS, COLUMNS - len(headlines)))
+    return _first(headlines, COLUMNS - len(own)) | own
+
+
+def _first(columns: dict[tuple[str, str], str], count: int) -> dict[tuple[str, str], str]:
+    return dict(list(columns.items())[:count])
+
+
 def _costs(arm: Arm) -> dict[tuple[bool, str], float]:
     """Return the approximate cost of each verb in training steps, by (before the generations, verb). Only the progress bar uses it."""
     training = arm.experiment.training
@@ -202,7 +227,7 @@ def _total(arm: Arm) -> float:
     return once + each * arm.experiment.generations
 
 
-def _mean(of_seeds: list[Estimate | None]) -> Estimate | None:
+def _mean(of_seeds: list[Estimate | None], page: Page | None) -> Estimate | None:
     """Return the mean over the seeds that have a value, with Student's interval over the seeds. A single seed keeps its own interval."""
     known = [
         CurvePoint(0, estimate.value, estimate.low, estimate.high, estimate.method, estimate.n)
@@ -211,11 +236,12 @@ def _mean(of_seeds: list[Estimate | None]) -> Estimate | None:
     ]
     if not known:
         return None
-    point = mean_over_seeds(known)
+    point = mean_over_seeds(known, page)
     return None if point.value is None else Estimate(point.value, point.low, point.high, point.method, point.n or 1)
 
 
-def _short(estimate: Estimate | None) -> str:
+def cell(estimate: Estimate | None) -> str:
+    """Return a value with ± the distance to the farther end of its interval, which therefore lies within the two numbers that this names."""
     if estimate is None:
         return "–"
     digits = 0 if abs(estimate.value) >= 1000 else 1 if abs(estimate.value) >= 100 else 3
@@ -224,5 +250,5 @@ def _short(estimate: Estimate | None) -> str:
         low, high = estimate.interval
     except NotApplicable:
         return value
-    half = (high - low) / 2
-    return value if half <= rounding(estimate.value) else f"{value} ±{half:,.{digits}f}"
+    reach = max(high - estimate.value, estimate.value - low)
+    return value if reach <= rounding(estimate.value) else f"{value} ±{reach:,.{digits}f}"

@@ -23,6 +23,7 @@ from outcross.ledger import Ledger
 from outcross.ledger.lineage import Ancestor
 from outcross.models.vae import Vae
 from outcross.runtime import Where, on_device
+from outcross.runtime.threads import loaded_libraries, one_thread_each
 from outcross.sources.images import Images
 from outcross.verbs.results import WIDTH, Result
 from outcross.verbs.run.following import LIVE, Following, LivePage
@@ -63,9 +64,10 @@ class Run(Result):
         runner = Runner(self.folder, self.reuse)
         if self.folder is None:
             runner.ledger = self.ledger
+        libraries = loaded_libraries()
         with closing(generations(self.folder, self.arms, runner, self._following())) as working:
             while True:
-                with on_device(self.device):
+                with on_device(self.device), one_thread_each(libraries):
                     generation = next(working, None)
                 self.tables = Tables(self.arms, runner.ledger)
                 if generation is None:
@@ -84,7 +86,7 @@ class Run(Result):
             return self
         page = self.folder / "report.html"
         check_page(page)  # before the work, not after it
-        with on_device(self.device):
+        with on_device(self.device), one_thread_each():
             runner = Runner(self.folder, self.reuse, self.where != Where() and self.arms[0].experiment.store == "all")
             self.tables = fill(self.folder, self.arms, runner, self.where, watch, self._following(live))
         self.report(page)
@@ -351,7 +353,7 @@ class Run(Result):
     @property
     def audits(self) -> Mapping[Path, Audits]:
         """The audits that are stored in the folder of the run, and in folders beside it whose names begin with its name, by their folder."""
-        from outcross.verbs.audit.result import stored
+        from outcross.verbs.audit.stored import stored
 
         if self.folder is None:
             return {}

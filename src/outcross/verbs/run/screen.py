@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from outcross.collapse.slopes import chief
 from outcross.experiment.settings import flat_settings
+from outcross.measures import pages_of_runs
 from outcross.report.curves import measured
 from outcross.report.response import Response, responses
 from outcross.verbs.run.study import from_tables
 from outcross.verbs.terminal import at_the_end, order_lines, response_lines, slope_lines, summary_lines, wrapped
 
 if TYPE_CHECKING:
+    from outcross.report.study import Study
     from outcross.verbs.run.result import Run
 
 
@@ -24,7 +26,7 @@ def run_lines(run: Run, width: int, *, every_seed: bool = False) -> Iterator[str
     yield from note_lines(run, width)
     responses = _responses(run)
     yield from response_lines(responses, width)
-    ends = from_tables(run.name, at_the_end(run.readings, every_seed=every_seed))
+    ends = _ends(run, every_seed=every_seed)
     shown = {(response.measured.measure, response.measured.at, answer.arm) for response in responses for answer in response.answers}
     rest = [reading for reading in ends.readings if every_seed or (reading.measure, reading.at, reading.arm) not in shown]
     yield from summary_lines(replace(ends, readings=tuple(rest)), width, every_seed=every_seed)
@@ -60,4 +62,9 @@ def end_lines(run: Run, width: int) -> Iterator[str]:
 
 
 def _responses(run: Run) -> tuple[Response, ...]:
-    return responses(flat_settings(run.arms), measured(from_tables(run.name, at_the_end(run.readings))))
+    return responses(flat_settings(run.arms), measured(_ends(run)))
+
+
+def _ends(run: Run, *, every_seed: bool = False) -> Study:
+    """Return the readings of the last generation of every arm (or seed), with their pages."""
+    return from_tables(run.name, at_the_end(run.readings, every_seed=every_seed), pages=pages_of_runs())

@@ -190,7 +190,7 @@ POOLED = ("null", "null_low", "null_high")
 def pooled_over_seeds(readings: Any) -> Any:
     """Return the readings of a run with one row for all seeds of an arm: their mean with a 95 % t-interval over the seeds, and n seeds.
 
-    An arm with one seed keeps its interval. A reading that some seeds lack is the mean over the others, and n is their number. The values of real
+    Intervals are cut to the possible values of their reading. An arm with one seed keeps its interval. A reading that some seeds lack is the mean over the others, and n is their number. The values of real
     data are averaged over the seeds.
     """
     import polars
@@ -200,10 +200,11 @@ def pooled_over_seeds(readings: Any) -> Any:
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in readings.iter_rows(named=True):
         groups.setdefault(tuple(row[key] for key in keys), []).append(row)
-    rows = []
+    rows, pages = [], pages_of_runs()
     for place, group in groups.items():
         pooled = mean_over_seeds(
-            [CurvePoint(0, row["value"], row["low"], row["high"], row["method"] or "", row["n"]) for row in group]
+            [CurvePoint(0, row["value"], row["low"], row["high"], row["method"] or "", row["n"]) for row in group],
+            pages.get(group[0]["measure"]),
         )
         real = [_mean([row[name] for row in group if row[name] is not None]) for name in POOLED]
         note = "; ".join(dict.fromkeys(row["note"] for row in group if row["note"])) if pooled.value is None else ""

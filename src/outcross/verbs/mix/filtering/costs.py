@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from outcross.ledger import stream
-from outcross.verbs.mix.candidates import CandidateStore
-from outcross.verbs.mix.filtering import FilteredPools, FilterOutcome
+from outcross.verbs.mix.filtering.candidates import CandidateStore
+from outcross.verbs.mix.filtering.filtered import FilteredPools, FilterOutcome
 
 MOST_COLUMNS = 20
 """The maximum number of numeric columns that are examined."""

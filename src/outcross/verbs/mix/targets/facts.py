@@ -10,10 +10,10 @@ import numpy as np
 from outcross.recipe import plain
 from outcross.statistics.two_sources import effective_size
 from outcross.text.hashed import divergence
-from outcross.verbs.mix.judged import Likeness, Needs, Numbers, RowGroups
+from outcross.verbs.mix.targets.judged import Likeness, Needs, Numbers, RowGroups
 
 if TYPE_CHECKING:
-    from outcross.verbs.mix.targets import Aimed
+    from outcross.verbs.mix.targets.aimed import Aimed
 
 
 def facts_of(aimed: Aimed) -> list[dict[str, Any]]:
@@ -43,7 +43,11 @@ def _of_groups(aimed: Aimed, groups: RowGroups, drawn: np.ndarray) -> dict[str, 
     among = {None: np.ones(len(training.pool), bool), "human": training.is_human, "synthetic": ~training.is_human}[target.among]
     code, amounts = training.of(groups.codes), training.amounts
     drawn = drawn[among[drawn]]
-    whole, there = int(amounts[drawn].sum()), int(amounts[among].sum())
+    whole = int(amounts[drawn].sum())
+    row, usual = (
+        training.cells[1],
+        training.usual(1) * among[training.cells[1]],
+    )  # a row of each cell; its share of a mix without targets
     values = {}
     for place, value in enumerate(groups.values):
         amount = int(amounts[drawn[code[drawn] == place]].sum())
@@ -52,7 +56,7 @@ def _of_groups(aimed: Aimed, groups: RowGroups, drawn: np.ndarray) -> dict[str, 
             "realised": amount / whole if whole else 0.0,
             training.asked.unit: amount,
             "available": int(amounts[among & (code == place)].sum()),
-            "usual": int(amounts[among & (code == place)].sum()) / there if there else 0.0,
+            "usual": float(usual[code[row] == place].sum() / usual.sum()) if usual.any() else 0.0,
         }
     return {"target": target.name, "values": values}
 

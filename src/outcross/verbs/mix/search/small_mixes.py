@@ -31,10 +31,10 @@ from outcross.models.schedule import Schedule, Scratch
 from outcross.recipe import recipe
 from outcross.statistics.prediction import LEARNERS, EncodedRecords, losses, task
 from outcross.verbs.mix.asked import MixRecipe
+from outcross.verbs.mix.mixing import Mixing
 from outcross.verbs.mix.pools import Schema, fitted, tokenizer_of
-from outcross.verbs.mix.search_asked import OF_EACH_POOL, MixSearch
-from outcross.verbs.mix.small_rows import MOST_TESTED, PoolRecords, RowPlanner
-from outcross.verbs.mix.work import Mixing
+from outcross.verbs.mix.search.settings import OF_EACH_POOL, MixSearch
+from outcross.verbs.mix.search.small_rows import MOST_TESTED, PoolRecords, RowPlanner
 from outcross.wording import amount
 
 if TYPE_CHECKING:

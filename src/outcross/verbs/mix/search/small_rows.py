@@ -13,12 +13,12 @@ import numpy as np
 from outcross.errors import BadInput
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.draws import sequence
-from outcross.verbs.mix.judged import JudgedRows, Needs
+from outcross.verbs.mix.mixing import Mixing
 from outcross.verbs.mix.pools import ScannedPool, fitted
-from outcross.verbs.mix.search_asked import MixSearch
-from outcross.verbs.mix.targets import TrainingRows, aimed, aimed_or_none
+from outcross.verbs.mix.search.settings import MixSearch
+from outcross.verbs.mix.targets.aimed import TrainingRows, aimed, aimed_or_none
+from outcross.verbs.mix.targets.judged import JudgedRows, Needs
 from outcross.verbs.mix.weights import weights_of_pools
-from outcross.verbs.mix.work import Mixing
 
 if TYPE_CHECKING:
     import polars

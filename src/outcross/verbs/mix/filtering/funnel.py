@@ -9,10 +9,8 @@ import numpy as np
 
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.draws import Draws
-from outcross.verbs.mix.filtering import FilteredPools, reasons_of
+from outcross.verbs.mix.filtering.filtered import FilteredPools, reasons_of
 from outcross.verbs.mix.pools import ScannedPool
-
-BY = ("pools", "groups")
 
 
 def funnel(

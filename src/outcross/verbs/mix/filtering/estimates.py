@@ -20,8 +20,8 @@ from outcross.files.reading import read
 from outcross.ledger import stream
 from outcross.recipe import kind
 from outcross.verbs.mix.asked import MixFilter, MixRecipe
-from outcross.verbs.mix.candidates import CandidateStore
-from outcross.verbs.mix.filtering import filter_pools
+from outcross.verbs.mix.filtering.candidates import CandidateStore
+from outcross.verbs.mix.filtering.filtered import filter_pools
 from outcross.verbs.mix.plan import Supply, planned
 from outcross.verbs.mix.pools import OpenPool, Schema, scanned
 from outcross.verbs.mix.provenance import prompt_of

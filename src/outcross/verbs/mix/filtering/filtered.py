@@ -16,10 +16,10 @@ from outcross.filters import Selection
 from outcross.filters.selecting import check_selection
 from outcross.ledger import stream
 from outcross.verbs.mix.asked import MixFilter, MixRecipe
-from outcross.verbs.mix.candidates import CandidateStore, PoolCandidates
 from outcross.verbs.mix.canonical import ids
 from outcross.verbs.mix.draws import Draws, PoolDraws
-from outcross.verbs.mix.filter_steps import FilterSteps
+from outcross.verbs.mix.filtering.candidates import CandidateStore, PoolCandidates
+from outcross.verbs.mix.filtering.steps import FilterSteps
 from outcross.verbs.mix.pools import ScannedPool
 
 if TYPE_CHECKING:

@@ -29,12 +29,12 @@ from outcross.statistics.mixing_law import (
     least_corner,
 )
 from outcross.statistics.simplex import design, held_out_design
-from outcross.verbs.mix.search_asked import Searched, least_mixes
-from outcross.verbs.mix.small_mixes import TextPools
-from outcross.verbs.mix.small_rows import MILLION
-from outcross.verbs.mix.trial import MixTrial, TriedMix
-from outcross.verbs.mix.two_pools import of_two_pools
-from outcross.verbs.mix.work import Mixing
+from outcross.verbs.mix.mixing import Mixing
+from outcross.verbs.mix.search.settings import Searched, least_mixes
+from outcross.verbs.mix.search.small_mixes import TextPools
+from outcross.verbs.mix.search.small_rows import MILLION
+from outcross.verbs.mix.search.trial import MixTrial, TriedMix
+from outcross.verbs.mix.search.two_pools import of_two_pools
 
 PROPOSED = 100
 """The number of resampled laws whose best shares give the interval of the proposal."""

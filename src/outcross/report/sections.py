@@ -1,4 +1,4 @@
-"""Sections of the page: for each measure its charts, an explanation, and every number in a table."""
+"""Sections of the page of a study: for each measure its charts, an explanation, and every number in a table. `plots` has figures on their own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 from outcross.experiment.teachers import TEACHER
 from outcross.measures import standing_for
-from outcross.report.charts import FEW_LAWS, Axis, Look, Size, axis, chart, draw
-from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, standard_error
+from outcross.report.axes import Axis, axis
+from outcross.report.charts import FEW_LAWS, Look, Size, chart
+from outcross.report.curves import FEW_SEEDS, Curve, CurvePoint, Measured, curve, half_width, within_range
+from outcross.report.drawing import draw
 from outcross.report.figure import Figure, table
 from outcross.report.headline import words_of
 from outcross.report.numerals import number
@@ -45,7 +47,9 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class FigureTable:
+class SectionTable:
+    """The numbers of a section, with one group of rows for each arm and place."""
+
     columns: tuple[str, ...]
     groups: tuple[Rows, ...]
     every: int = 1  # the step between the generations that it shows; 1 means all
@@ -68,7 +72,7 @@ class Section:
     at: str  # the place, if it shows only one
     page: Page
     panels: tuple[Panel, ...]
-    table: FigureTable
+    table: SectionTable
     remarks: tuple[str, ...] = ()
     bands: str = ""
     """An explanation of the bands, and of the dashed line if there is one."""
@@ -80,8 +84,8 @@ class Section:
 
 
 EXPLAINED = (
-    "Dotted: the closed form. Grey: the closed form plus and minus two standard errors of the measured value. If the closed form holds, about "
-    "95 % of the values lie in the grey band. Each generation inherits the error of the one before it, so several values in a row outside the band are "
+    "Dotted: the closed form. Grey: the closed form plus and minus half the width of the measured value's 95 % interval. If the closed form "
+    "holds, about 95 % of the values lie in the grey band: they are less than one half width away. Each generation inherits the error of the one before it, so several values in a row outside the band are "
     "weaker evidence against the formula than the same number of independent values."
 )
 
@@ -193,7 +197,7 @@ def page_of(study: Study, measure: str, curves: Iterable[Measured]) -> Page:
     return Page("", title, "", unit="", healthy="", collapsed="", role="quality", paper="", log=spans_decades)
 
 
-def main_figure(study: Study, main: Measured, page: Page, pen: Pen, every: int) -> Section:
+def main_section(study: Study, main: Measured, page: Page, pen: Pen, every: int) -> Section:
     """The section of the leading measure, with a wide chart and one for a phone."""
     laws = laws_of(study, main)
     over = axis_of([main], page, laws)
@@ -238,7 +242,7 @@ def every_seed(curve: Measured, page: Page, pen: Pen) -> EverySeed | None:
     return EverySeed(panels, len(crowded) - len(shown)) if any(panel.svg for panel in panels) else None
 
 
-def figure(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
+def places_section(study: Study, measure: str, places: Sequence[Measured], page: Page, pen: Pen, every: int) -> Section:
     """The section of a measure with one small chart per place, all on the same axis. Shares of very different sizes have their own axes."""
     shown_places = places[:PANELS]
     charts, is_apart = _place_charts(study, shown_places, page, pen)
@@ -362,7 +366,7 @@ def _method_words(method: str, fewest: int, largest: int, is_held_out: bool = Fa
     return f"{words}, n = {count}" if largest else words
 
 
-def table_of(study: Study, measure: str, every: int) -> FigureTable:
+def table_of(study: Study, measure: str, every: int) -> SectionTable:
     """The table of all readings of a measure: seeds and their mean, other human data, and closed forms."""
     readings = [reading for reading in study.readings if reading.measure == measure]
     last = {arm: max(reading.generation for reading in group) for arm, group in _by_arm(readings)}
@@ -371,10 +375,10 @@ def table_of(study: Study, measure: str, every: int) -> FigureTable:
     laws = {(law.arm, law.generation): law.value for law in study.laws if law.measure == measure}
     page = study.pages.get(measure)
     groups = tuple(_group(key, list(group), laws, page, is_seeded=len(seeds) > 1) for key, group in _by_kind(study, shown))
-    return _without_empty(FigureTable(_COLUMNS, _merged(groups), every))
+    return _without_empty(SectionTable(_COLUMNS, _merged(groups), every))
 
 
-_COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "standard errors away", "method", "n", "note")
+_COLUMNS = ("generation", "seed", "value", "low", "high", "closed form", "half widths away", "method", "n", "note")
 _KEPT = {"generation", "value", "low", "high", "method", "n"}
 
 
@@ -385,16 +389,7 @@ def axis_of(panels: Sequence[Measured], page: Page, *laws: Mapping[str, Mapping[
     points += [
         CurvePoint(generation, value) for closed_forms in laws for arm in closed_forms.values() for generation, value in arm.items()
     ]
-    points = [within(point, page) for point in points]
     return axis(points, is_log=page.log, is_fraction=page.unit == "fraction")
-
-
-def within(point: CurvePoint, page: Page | None) -> CurvePoint:
-    """A point whose interval is cut to the possible values of its measure. For example, that of a squared distance does not go below 0."""
-    if page is None or point.low is None or point.high is None:
-        return point
-    lowest, highest = page.values
-    return replace(point, low=max(point.low, lowest), high=min(point.high, highest))
 
 
 def place_title(curve: Measured, places: Sequence[Measured]) -> str:
@@ -421,8 +416,8 @@ def _agreements(curve: Measured, laws: Laws) -> str:
 
 
 def _agreement(line: Curve, law: Mapping[int, float]) -> str:
-    tested = [(point, error) for point in line.known if point.generation in law and (error := standard_error(point))]
-    inside = sum(abs((point.value or 0.0) - law[point.generation]) <= 2 * error for point, error in tested)
+    tested = [(point, half) for point in line.known if point.generation in law and (half := half_width(point))]
+    inside = sum(abs((point.value or 0.0) - law[point.generation]) <= half for point, half in tested)
     return f"{inside} of {len(tested)}" if tested else ""
 
 
@@ -458,7 +453,7 @@ def _group(
         of_seeds = list(group)
         law = None if is_floor or at else laws.get((arm, generation))
         if len(of_seeds) > 1:
-            rows.append(_mean_row(curve(arm, of_seeds).points[0], law, page))
+            rows.append(_mean_row(curve(arm, of_seeds, page).points[0], law))
         rows += [_row(reading, law if len(of_seeds) == 1 else None, page, is_seeded=is_seeded) for reading in of_seeds]
     title = " · ".join(
         part
@@ -468,13 +463,13 @@ def _group(
     return Rows(title, tuple(rows), is_floor)
 
 
-def _mean_row(point: CurvePoint, law: float | None, page: Page | None) -> tuple[str, ...]:
+def _mean_row(point: CurvePoint, law: float | None) -> tuple[str, ...]:
     if point.value is None:
         return (str(point.generation), "mean", number(None), *[""] * 7)
     return (
         str(point.generation),
         "mean",
-        *interval_cells(within(point, page)),
+        *interval_cells(point),
         *_away(point, law),
         point.method,
         _count(point.n),
@@ -483,11 +478,11 @@ def _mean_row(point: CurvePoint, law: float | None, page: Page | None) -> tuple[
 
 
 def _row(reading: ShownReading, law: float | None, page: Page | None, *, is_seeded: bool) -> tuple[str, ...]:
-    point = CurvePoint(reading.generation, reading.value, reading.low, reading.high)
+    point = within_range(CurvePoint(reading.generation, reading.value, reading.low, reading.high), page)
     seed = str(reading.seed) if is_seeded else ""
     why = "" if reading.value is not None else "not applicable" + (": " if reading.note else "")
     method, n = reading.method, _count(reading.n)
-    return (str(reading.generation), seed, *interval_cells(within(point, page)), *_away(point, law), method, n, why + reading.note)
+    return (str(reading.generation), seed, *interval_cells(point), *_away(point, law), method, n, why + reading.note)
 
 
 def interval_cells(point: CurvePoint) -> tuple[str, str, str]:
@@ -497,10 +492,10 @@ def interval_cells(point: CurvePoint) -> tuple[str, str, str]:
 def _away(point: CurvePoint, law: float | None) -> tuple[str, str]:
     if law is None:
         return "", ""
-    error = standard_error(point)
-    if error is None or point.value is None:
+    half = half_width(point)
+    if half is None or point.value is None:
         return number(law), ""
-    return number(law), f"{round((point.value - law) / error, 1) + 0.0:+.1f}"  # never -0.0, since its sign depends on the last bit
+    return number(law), f"{round((point.value - law) / half, 1) + 0.0:+.1f}"  # never -0.0, since its sign depends on the last bit
 
 
 def _count(n: int | None) -> str:
@@ -519,7 +514,7 @@ def _merged(groups: Sequence[Rows]) -> tuple[Rows, ...]:
     return tuple(merged)
 
 
-def _without_empty(table: FigureTable) -> FigureTable:
+def _without_empty(table: SectionTable) -> SectionTable:
     """The table without columns that are empty in every row."""
     rows = [row for group in table.groups for row in group.rows]
     kept_columns = [index for index, name in enumerate(table.columns) if name in _KEPT or any(row[index] for row in rows)]

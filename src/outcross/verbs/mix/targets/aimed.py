@@ -13,14 +13,14 @@ import numpy as np
 from outcross.data.order import even_order
 from outcross.data.shares import exact, largest_remainder
 from outcross.errors import BadInput
-from outcross.verbs.mix.aims import Between
 from outcross.verbs.mix.asked import AtLeast, MixRecipe
-from outcross.verbs.mix.cells import MOST_CELLS, CellProblem, Demand, Need, refusal
-from outcross.verbs.mix.chosen import ChosenRows, Entries, chosen
 from outcross.verbs.mix.draws import Draws, PoolDraws, arranged
-from outcross.verbs.mix.judged import OTHER, JudgedRows, RowGroups
 from outcross.verbs.mix.plan import MixPlan, Supply, plan_of, split_of
 from outcross.verbs.mix.pools import ScannedPool
+from outcross.verbs.mix.targets.cells import MOST_CELLS, CellProblem, Demand, Need, refusal
+from outcross.verbs.mix.targets.chosen import ChosenRows, Entries, chosen
+from outcross.verbs.mix.targets.judged import OTHER, JudgedRows, RowGroups
+from outcross.verbs.mix.targets.settings import Between
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +210,7 @@ class Aimed:
     @cached_property
     def facts(self) -> list[dict[str, Any]]:
         """The requested and the realised values of each target, as plain data."""
-        from outcross.verbs.mix.facts import facts_of
+        from outcross.verbs.mix.targets.facts import facts_of
 
         return facts_of(self)
 

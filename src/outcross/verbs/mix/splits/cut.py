@@ -19,10 +19,10 @@ from outcross.ledger.digests import digest_of
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.canonical import scrambled
 from outcross.verbs.mix.draws import Draws, sampled
-from outcross.verbs.mix.lineage import Families
 from outcross.verbs.mix.plan import MixPlan, Supply, planned, split_of
 from outcross.verbs.mix.pools import ScannedPool
-from outcross.verbs.mix.wanted import SPLITS
+from outcross.verbs.mix.splits.families import Families
+from outcross.verbs.mix.splits.settings import SPLITS
 
 TRAIN, VALIDATION, TEST = range(len(SPLITS))
 TRIED = 48

@@ -18,6 +18,7 @@ from outcross.verbs.mix import work
 from outcross.verbs.mix.provenance import AUTHORS, PROVENANCE
 from outcross.verbs.mix.result import is_stored, read_manifest, shards
 from outcross.verbs.results import WIDTH, Result
+from outcross.wording import in_percent
 
 if TYPE_CHECKING:
     import polars
@@ -115,7 +116,7 @@ class Composition(Result):
     @property
     def short(self) -> str:
         """The number of rows and the share of each origin, in one line."""
-        parts = ", ".join(f"{100 * self.share(rows):.4g} % {author}" for author, rows in self.origins.items())
+        parts = ", ".join(f"{in_percent(self.share(rows), 4)} {author}" for author, rows in self.origins.items())
         return f"Composition of {self.rows:,} rows in {self.folder}: {parts}"
 
     def frame(self) -> polars.DataFrame:

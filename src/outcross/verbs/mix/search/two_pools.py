@@ -17,9 +17,9 @@ from outcross.ledger import verb
 from outcross.measures import Evidence
 from outcross.recipe import kind, plain, recipe
 from outcross.statistics.share_curves import ShareData
-from outcross.verbs.mix.search_asked import MixSearch, Searched
-from outcross.verbs.mix.small_mixes import HELD, LIBRARIES, RECORDS, SmallPools, TextPools, as_blocks
-from outcross.verbs.mix.trial import MixTrial
+from outcross.verbs.mix.search.settings import MixSearch, Searched
+from outcross.verbs.mix.search.small_mixes import HELD, LIBRARIES, RECORDS, SmallPools, TextPools, as_blocks
+from outcross.verbs.mix.search.trial import MixTrial
 from outcross.verbs.share_curve import SHARES, CurveWords, ShareCurve, curve_between, curve_of
 
 CURVE = "curve.json"

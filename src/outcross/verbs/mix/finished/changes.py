@@ -11,7 +11,7 @@ import numpy as np
 
 from outcross.errors import BadInput
 from outcross.files.names import literal
-from outcross.verbs.mix.composition import MISSING, Composition, composed
+from outcross.verbs.mix.finished.composition import MISSING, Composition, composed
 from outcross.verbs.mix.provenance import PROVENANCE
 from outcross.verbs.mix.result import is_stored
 from outcross.verbs.results import WIDTH, Result
@@ -224,7 +224,7 @@ class Changes(Result):
 
     def report(self, path: str | Path) -> Path:
         """Write the changes as one HTML file that opens offline. Returns the path."""
-        from outcross.verbs.mix.page import write_changes
+        from outcross.verbs.mix.finished.page import write_changes
 
         return write_changes(self, Path(path))
 
@@ -247,9 +247,12 @@ def compared(before: Path, after: Path) -> Changes:
     for folder in (before, after):
         if not is_stored(folder):
             raise BadInput(f"{folder} does not contain a mix, and the other folder does; give two mixes")
-    sides = composed(before), composed(after)
+    sides = _with_the_same_groups(composed(before), composed(after))
     named = [side.tables for side in sides]
-    tables = {by: _changes(named[0].get(by, {}), named[1].get(by, {}), sides) for by in _names(*named)}
+    in_one = {
+        f"group {name}" for name in _names(*(side.groups for side in sides)) if not all(name in side.groups for side in sides)
+    }
+    tables = {by: _changes(named[0].get(by, {}), named[1].get(by, {}), sides) for by in _names(*named) if by not in in_one}
     schemas = [{name: dtype for name, dtype in side.schema.items() if name not in PROVENANCE} for side in sides]
     notes = [
         f"column {name} is in only one of the mixes" for name in _names(*schemas) if not all(name in schema for schema in schemas)
@@ -269,6 +272,15 @@ def compared(before: Path, after: Path) -> Changes:
         if not own_tails:
             notes.append(_why_not(sides, name))
     return Changes(*sides, tables, tails, notes)
+
+
+def _with_the_same_groups(first: Composition, second: Composition) -> tuple[Composition, Composition]:
+    """Return the compositions, with the counts of each column by which only one of the mixes was grouped counted in the other too, if it is there."""
+    sides = []
+    for side, other in ((first, second), (second, first)):
+        more = [name for name in other.groups if name not in side.groups and name in side.schema]
+        sides.append(composed(side.folder, more) if more else side)
+    return sides[0], sides[1]
 
 
 def _capital(text: str) -> str:

@@ -17,12 +17,12 @@ from outcross.ledger.external import external
 from outcross.recipe import nearest, plain
 from outcross.statistics.simplex import ShareRegion
 from outcross.verbs.mix.asked import AtLeast, MixRecipe
+from outcross.verbs.mix.mixing import Mixing
 from outcross.verbs.mix.plan import Supply, split_of
 from outcross.verbs.mix.pools import text_column
-from outcross.verbs.mix.search_asked import Searched
-from outcross.verbs.mix.small_mixes import SmallMix, SmallPools, TextPools, counts_of, domain_frame, small_mix
-from outcross.verbs.mix.small_rows import MILLION, RowPlanner
-from outcross.verbs.mix.work import Mixing
+from outcross.verbs.mix.search.settings import Searched
+from outcross.verbs.mix.search.small_mixes import SmallMix, SmallPools, TextPools, counts_of, domain_frame, small_mix
+from outcross.verbs.mix.search.small_rows import MILLION, RowPlanner
 
 SMALLEST = 1e-3
 """Smaller shares are set to 0."""

@@ -22,10 +22,10 @@ from outcross.statistics.density_ratio import density_ratio
 from outcross.statistics.facets import Condition
 from outcross.text.hashed import HashedTexts, hashed
 from outcross.text.texts import texts
-from outcross.verbs.mix.aims import GroupTarget, LikeTarget, NeedTarget, NumberTarget, needs_place
 from outcross.verbs.mix.asked import MixRecipe
 from outcross.verbs.mix.pools import OpenPool, ScannedPool, Schema, contents, fitted, text_column
 from outcross.verbs.mix.provenance import prompt_of
+from outcross.verbs.mix.targets.settings import GroupTarget, LikeTarget, NeedTarget, NumberTarget, needs_place
 from outcross.wording import amount
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from outcross.files.outputs import write_page
 from outcross.report.templates import template
-from outcross.verbs.mix.changes import CENSUS, MOST, Changes
+from outcross.verbs.mix.finished.changes import CENSUS, MOST, Changes
 
 LONGEST = 300
 """The maximum number of characters of one piece of text on the page."""

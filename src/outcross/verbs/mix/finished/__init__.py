@@ -1,0 +1,1 @@
+"""Questions about finished mixes: their composition, the changes from one to another, and the trace of a row."""
