@@ -820,6 +820,18 @@ def _of_shares(rows: list[dict[str, Any]]) -> Iterable[str]:
         yield _table(["", *(f"{100 * share:g} %" for share in shares)], cells)
 
 
+def _powers(results: dict[str, Any]) -> str:
+    """A row a test: how often it sees the other generator at each share, with the interval over splits."""
+    rows, groups = results["powers"], results["groups"]
+    table = [
+        [name, *(f"**{row['powers'][name]['value']:.2f}** ± {row['powers'][name]['half']:.2f}" for row in rows)]
+        for name in rows[0]["powers"]
+    ]
+    where = f"Power at a rate of false alarms of 5 %, {rows[0]['mixtures']} mixtures of {rows[0]['splits']} splits in each cell, {'all' if groups is None else groups} groups of texts in each split, half of them for the samples, by the share of the other generator:"
+    shares = [f"{100 * row['share']:g} %" for row in rows]
+    return f"{where}\n\n{_table(['', *shares], table)}"
+
+
 def _speed(speed: dict[str, Any]) -> Iterable[str]:
     fit, read = speed["fit"], speed["likelihood"]
     yield f"Fit to {fit['texts']:,} texts: **{fit['cpu']:.1f} s** of processor ({fit['seconds']:.1f} s by the clock; target {fit['target']:g} s)."
@@ -909,6 +921,7 @@ BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
     "detectors": lambda results: [_detectors(results["detectors"])],
     "lock_box": lambda results: [_lock_box(results["lock_box"])],
     "shares": lambda results: _of_shares(results["shares"]),
+    "powers": lambda results: [_powers(results)],
     "speed": lambda results: _speed(results["speed"]),
     "files": lambda results: [_memory_of_texts(results["files"])],
     "alarms": lambda results: [_alarms(results["alarms"]), _leads(results["leads"])],

@@ -32,6 +32,7 @@ QUESTIONS: dict[str, Callable[[], object]] = {
     "detectors": lambda: sys.executable,
     "lock_box": lambda: sys.executable,
     "detect_shares": lambda: sys.executable,
+    "detect_limits": lambda: sys.executable,
     "detect_records": lambda: sys.executable,
     "detect_speed": lambda: sys.executable,
     "detect_memory": lambda: sys.executable,

@@ -15,21 +15,23 @@ from outcross.errors import BadInput
 from outcross.estimate import Estimate
 from outcross.filters import FILTERS
 from outcross.recipe import plain, read
+from outcross.statistics.mixture_fit import mixture_fit
 from outcross.text.normalised import normalised
 from outcross.verbs.detect.answer import unlike_the_rest
 from outcross.verbs.detect.reading import judged_texts
 from outcross.verbs.detect.result import SliceOfData
-from outcross.verbs.detect.shares import Shares, counted, shares
-from outcross.verbs.detect.work import calibration
+from outcross.verbs.detect.shares import RATE, Shares, counted, fits, shares
+from outcross.verbs.detect.work import WORDS, calibration
 
-WORDS = 600
-LAW = 1 / np.arange(1, WORDS + 1)
+VOCABULARY = 600
+LAW = 1 / np.arange(1, VOCABULARY + 1)
 
 
-def written(rng, n, tilt, words=(12, 70), first=0):
-    """Texts of independent words: a Zipf law, whose every third word is exp(tilt) times as frequent."""
-    weights = LAW * np.exp(tilt * (np.arange(WORDS) % 3 == 0))
-    chosen = rng.choice(WORDS, (n, words[1]), p=weights / weights.sum()) + first
+def written(rng, n, tilt, words=(12, 70), first=0, others=0.0):
+    """Texts of independent words: a Zipf law, whose every third word is exp(tilt) times as frequent, and whose words after these exp(others) times."""
+    place = np.arange(VOCABULARY) % 3
+    weights = LAW * np.exp(tilt * (place == 0) + others * (place == 1))
+    chosen = rng.choice(VOCABULARY, (n, words[1]), p=weights / weights.sum()) + first
     lengths = rng.integers(*words, n)
     return [
         " ".join(_spelt(word) for word in row[:length]) + "." for row, length in zip(chosen.tolist(), lengths.tolist(), strict=True)
@@ -126,6 +128,35 @@ def test_another_kind_of_text_gives_a_lower_limit_alone(samples):
     assert detected.shares is None
     assert detected.share.high == 1.0
     assert any("unlike both calibration samples" in warning for warning in detected.warnings)
+
+
+@pytest.fixture(scope="module")
+def calibrated(samples):
+    authors = [sample_of_texts(author, samples[name]) for author, name in (("human", "human"), ("model", "ai"))]
+    return calibration(ClassifierDetector(), authors, None, 0)
+
+
+def partly_by_another(rng, calibrated, others):
+    """600 judged texts. A sixth is by a generator that favours, or avoids, words that the sample's one does not."""
+    texts = [*written(rng, 500, HUMAN), *written(rng, 100, MODEL, others=others)]
+    return judged_texts(pl.DataFrame({"text": texts}), calibrated, "text", (), 0.01)
+
+
+@pytest.mark.parametrize("others", [0.0, 0.9])
+def test_a_sixth_by_another_generator_is_another_kind_of_text(calibrated, others):
+    p, _ = fits(calibrated, partly_by_another(np.random.default_rng(17), calibrated, others))
+    assert (p > RATE) is (others == 0.0)
+
+
+def test_words_weighted_by_the_chance_of_a_model_see_more_of_another_generator(calibrated):
+    """The words of people, who wrote most of the texts, say nothing about the generator and hide what the others say."""
+    columns = calibrated.judging.plain_columns[WORDS]
+    for others in (0.7, -0.7):
+        for seed in range(3):
+            judged = partly_by_another(np.random.default_rng([18, seed]), calibrated, others)
+            groups = [np.arange(len(judged)), *(sample.groups for sample in calibrated.samples)]
+            unweighted = mixture_fit([side[:, columns] for side in (judged.plain, *calibrated.plain)], groups).p
+            assert fits(calibrated, judged)[1][WORDS] < unweighted
 
 
 def test_without_texts_of_models_there_is_a_lower_limit_alone(samples, mixed):
@@ -255,7 +286,7 @@ def test_texts_of_one_document_count_as_one(samples):
 
 def test_a_function_is_a_detector(samples, mixed):
     def share_of_thirds(texts):
-        every_third = {_spelt(number) for number in range(0, WORDS, 3)}
+        every_third = {_spelt(number) for number in range(0, VOCABULARY, 3)}
         return [np.mean([word.strip(".") in every_third for word in text.split()]) for text in texts]
 
     detected = outcross.detect(mixed, **frames(samples), detector=share_of_thirds)
@@ -326,6 +357,7 @@ BAD = [
     ({"add_columns": True}, "--add-columns needs --out"),
     ({"ai": None, "edited": ["a b c"] * 3}, "--edited needs --ai"),
     ({"text_column": "txt"}, "no column 'txt'"),
+    ({"human": pl.DataFrame({"text": [["a", "b"]] * 60}), "text_column": "text"}, "type List.* and not text"),
     ({"group": "document"}, "no sample has a column 'document'"),
     ({"by": "sauce"}, "did you mean 'source'"),
     ({"detector": "clasifier"}, "did you mean 'classifier'"),
@@ -373,6 +405,15 @@ def test_declared_origins_are_counted_and_contradicted(samples):
     assert 25 <= human["texts"] <= 40 + 20
     assert 15 <= model["texts"] <= 30 + 12
     assert outcross.detect(pl.DataFrame({"text": texts}), **frames(samples)).declared is None
+
+
+def test_columns_of_lists_and_bytes_are_read_as_words(samples, mixed):
+    """Neither the column of models nor that of groups has to be of words."""
+    ai = frames(samples)["ai"].with_columns(_model=pl.Series([["a"], ["b"]] * 200))
+    human = frames(samples)["human"].with_columns(document=pl.Series([bytes([i % 256, i // 256, 255]) for i in range(400)]))
+    detected = outcross.detect(mixed.with_columns(_model=pl.Series([["a"]] * 601)), human=human, ai=ai, group="document")
+    assert detected.declared["models"] == {"['a']": 601}
+    assert [part.name for part in detected.generators] == ["['a']", "['b']"]
 
 
 def test_the_share_that_is_declared_is_exact_and_the_unknown_stays_unknown(tmp_path):

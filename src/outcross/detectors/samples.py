@@ -83,15 +83,28 @@ def text_column(source: TableSource, asked: str | None, what: str) -> str:
     raise BadInput(f"{what}: {said}; name it with --text-column")
 
 
+def words_of_column(column: polars.Series) -> list[str | None]:
+    """Return the values of a column of any type as words; None where a value is missing."""
+    return [None if value is None else str(value) for value in column.to_list()]
+
+
 def batches(source: TableSource, column: str, columns: Sequence[str]) -> Iterator[polars.DataFrame]:
     """Yield the text column and other columns of a source in batches. A missing text becomes an empty text."""
     import polars as pl
 
     for batch in source.batches(list(dict.fromkeys((column, *columns)))):
         lacking = [name for name in columns if name not in batch.columns]
-        yield batch.with_columns(
-            pl.col(column).cast(pl.String).fill_null(""), *(pl.lit(None, pl.String).alias(name) for name in lacking)
-        )
+        yield batch.with_columns(_as_text(batch, column), *(pl.lit(None, pl.String).alias(name) for name in lacking))
+
+
+def _as_text(frame: polars.DataFrame, column: str) -> polars.Series:
+    """Return a column as texts; a missing text is an empty text. Raises BadInput if it holds lists, structures or bytes."""
+    import polars as pl
+
+    dtype = frame.schema[column]
+    if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+        raise BadInput(f"column {column!r} holds values of the type {dtype} and not text; name a column of text with --text-column")
+    return frame[column].cast(pl.String).fill_null("")
 
 
 def calibration(author: str, data: Any, flag: str, asked: str | None, seed: int, *, is_of_data: bool = False) -> CalibrationSample:
@@ -109,7 +122,7 @@ def calibration(author: str, data: Any, flag: str, asked: str | None, seed: int,
     if beyond:
         rows = np.sort(np.random.default_rng([seed, len(author)]).choice(whole.height, MOST, replace=False))
         whole = whole[rows]
-    whole = whole.with_columns(pl.col(column).cast(pl.String).fill_null(""))
+    whole = whole.with_columns(_as_text(whole, column))
     return _long_enough(author, whole[column].to_list(), whole.drop(column), beyond, flag)
 
 
@@ -151,9 +164,7 @@ def grouped(samples: Sequence[CalibrationSample], column: str | None) -> np.ndar
         values = [
             value
             for sample in samples
-            for value in (
-                sample.table[column].cast(str).to_list() if column in sample.table.columns else [None] * len(sample.content)
-            )
+            for value in (words_of_column(sample.table[column]) if column in sample.table.columns else [None] * len(sample.content))
         ]
         links.append(_runs(values))
     every = all_of(samples)

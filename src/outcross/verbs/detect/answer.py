@@ -16,7 +16,7 @@ from outcross.detectors.calibrated import FEWEST
 from outcross.detectors.declared import DeclaredDetector
 from outcross.detectors.given import GivenDetector
 from outcross.detectors.records import TypedRecords
-from outcross.detectors.samples import LEAST
+from outcross.detectors.samples import LEAST, words_of_column
 from outcross.detectors.samples import calibration as sample_of
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
@@ -374,7 +374,7 @@ def _generators(calibrated: Calibration, data: JudgedData) -> Iterator[ShareIfGe
     generators.
     """
     sample = calibrated.samples[1]
-    names = sample.table[MODEL].cast(str).to_list() if MODEL in sample.table.columns else []
+    names = words_of_column(sample.table[MODEL]) if MODEL in sample.table.columns else []
     counts = Counter(name for name in names if name).most_common(MOST_MODELS)
     if len(counts) < 2:
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from outcross.detectors.samples import words_of_column
 from outcross.errors import BadInput
 from outcross.recipe import nearest
 
@@ -51,8 +52,8 @@ class Declaring:
     def add(self, batch: polars.DataFrame) -> None:
         """Add the author of each row of a batch. A row with a model but without an origin is the model's. Raises BadInput for unknown origins."""
         n = batch.height
-        origins = batch[ORIGIN].cast(str).to_list() if ORIGIN in batch.columns else [None] * n
-        models = batch[MODEL].cast(str).to_list() if MODEL in batch.columns else [None] * n
+        origins = words_of_column(batch[ORIGIN]) if ORIGIN in batch.columns else [None] * n
+        models = words_of_column(batch[MODEL]) if MODEL in batch.columns else [None] * n
         said = [
             origin if origin is not None else "model" if model else "unknown" for origin, model in zip(origins, models, strict=True)
         ]

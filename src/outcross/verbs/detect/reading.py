@@ -20,7 +20,7 @@ from outcross.detectors.calibrated import FOLDS, USUAL, Content
 from outcross.detectors.lengths import cut_words, words_of
 from outcross.detectors.pieces import in_runs
 from outcross.detectors.records import TypedRecords, typed
-from outcross.detectors.samples import LEAST, batches, opened, text_column
+from outcross.detectors.samples import LEAST, batches, opened, text_column, words_of_column
 from outcross.errors import BadInput, first_words
 from outcross.files import kinds as of_values
 from outcross.files.chats import unfolded
@@ -334,7 +334,7 @@ def _excerpt_ratios(content: Content, whole: np.ndarray, rows: np.ndarray, lengt
 
 
 def _as_words(column: polars.Series) -> list[str]:
-    return ["missing" if value is None else str(value) for value in column.to_list()]
+    return ["missing" if value is None else value for value in words_of_column(column)]
 
 
 def _groups(frame: polars.DataFrame, column: str | None, own: np.ndarray | None, n: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from outcross.statistics.two_sources import (
     share_by_moments,
 )
 from outcross.verbs.detect.reading import JudgedData
-from outcross.verbs.detect.work import Calibration
+from outcross.verbs.detect.work import WORDS, Calibration
 
 METHOD = "moments of the likeliest share, Fieller over groups of texts"
 SEVERAL = "moments of the likeliest shares, delta over groups of texts"
@@ -31,6 +31,10 @@ BINS = 10
 """Number of bins of the log-ratio in the test of its histogram."""
 TOGETHER = 1 << 17
 """Number of rows of ratios that are processed together."""
+SMALLEST_SHARE = 0.1
+"""Minimum share of models by which texts are weighted in the test of their words. With a smaller one the weighted means would come from a few texts."""
+LARGEST_SUM = 0.96
+"""Maximum sum of the shares of all sources but the first at which moments and weights are computed."""
 FEWEST = 30
 """Minimum number of texts for an estimate of a share."""
 
@@ -66,10 +70,7 @@ def shares(calibrated: Calibration, data: JudgedData, rows: np.ndarray, models_r
     if rows.size < FEWEST:
         raise NotApplicable(f"a share needs at least {FEWEST} that can be judged, got {rows.size}")
     groups = data.groups[rows]
-    sources = [
-        SourceRatios(np.stack([detector[number] for detector in calibrated.ratios], axis=1), sample.groups)
-        for number, sample in enumerate(calibrated.samples)
-    ]
+    sources = _sources(calibrated)
     if models_rows is not None:
         sources[1] = SourceRatios(sources[1].ratios[models_rows], sources[1].groups[models_rows])
     if len(sources) == 2:
@@ -85,6 +86,13 @@ class SourceRatios:
     """(n, detectors)"""
     groups: np.ndarray
     """(n,), which are common to the texts of all authors."""
+
+
+def _sources(calibrated: Calibration) -> list[SourceRatios]:
+    return [
+        SourceRatios(np.stack([detector[number] for detector in calibrated.ratios], axis=1), sample.groups)
+        for number, sample in enumerate(calibrated.samples)
+    ]
 
 
 def _of_one(sources: Sequence[SourceRatios], ratios: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> Estimate:
@@ -143,7 +151,8 @@ def _likeliest(ratio: np.ndarray) -> np.ndarray:
         if np.abs(now - share).max() < 1e-6:
             break
         share = now
-    return np.clip(share, 0.02, 0.9) / max(1.0, float(np.clip(share, 0.02, 0.9).sum()) / 0.96)
+    inside = np.clip(share, 0.02, 0.9)
+    return inside * min(1.0, LARGEST_SUM / float(inside.sum()))
 
 
 def _slopes(ratio: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -171,9 +180,12 @@ def counted(calibrated: Calibration, data: JudgedData) -> tuple[float, float | N
 
 
 def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, float]]:
-    """Return the p-value of the hypothesis that the data are a mixture of the kinds of calibration texts, and the p-values of both tests.
+    """Return the p-value of the hypothesis that the data are a mixture of the kinds of calibration texts, and the p-value of each test.
 
-    One test uses the features that the detector reads, the other uses features that it does not read. Raises NotApplicable if there are too few texts.
+    The first test uses the log-ratios of the detector, and the others use features that it does not read. The rates of words are weighted by the chance
+    that a person did not write the text. If a part of the models' texts comes from another generator, the likelihood changes by this chance times a
+    function of the text (it is the derivative of log((1 − α) H + α ((1 − ε) A + ε B)) in ε), and the words of people only add noise. Raises
+    NotApplicable if there are too few texts.
     """
     rows = data.plain_rows[data.is_judged[data.plain_rows]]
     where = data.is_judged[data.plain_rows]
@@ -190,9 +202,24 @@ def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, fl
             steps[sample + 1].append(ratios[:, None] > edges)
     histograms = [np.concatenate(step, axis=1).astype(np.float64) for step in steps]
     p_values = {"histogram of the log-ratio": mixture_fit(histograms, of_groups).p}
+    chances = _not_by_people(calibrated, data.ratios[rows].astype(np.float64))
     for name, columns in calibrated.judging.plain_columns.items():
-        p_values[name] = mixture_fit([side[:, columns] for side in plain], of_groups).p
+        sides = [side[:, columns] for side in plain]
+        if name == WORDS:
+            sides = [chance[:, None] * side for chance, side in zip(chances, sides, strict=True)]
+        p_values[name] = mixture_fit(sides, of_groups).p
     return min(1.0, len(p_values) * min(p_values.values())), p_values
+
+
+def _not_by_people(calibrated: Calibration, ratios: np.ndarray) -> list[np.ndarray]:
+    """Return the chance that a person did not write each text, at the likeliest shares, for the data and for each calibration sample, (n,) each.
+
+    `ratios` are (n, detectors, folds).
+    """
+    share = np.maximum(_likeliest(np.exp(ratios).mean(axis=2)), SMALLEST_SHARE)
+    share = (share * min(1.0, LARGEST_SUM / float(share.sum())))[None, :, None]
+    odds = [(share * np.exp(own)).sum(axis=1) for own in (ratios, *(source.ratios[:, :, None] for source in _sources(calibrated)))]
+    return [(own / (1 - share.sum() + own)).mean(axis=1) for own in odds]
 
 
 def checked_rate(rate: float) -> None:

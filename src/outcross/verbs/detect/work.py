@@ -31,7 +31,7 @@ ENOUGH_WORDS = 25
 UNUSUAL = 0.01
 """Share of calibration texts with so few frequent words that they would count as texts of another language."""
 SUBJECTS, WORDS = "letters, lengths and subjects", "words that tell the samples apart"
-"""The names of two of the tests that texts are a mixture of the samples."""
+"""The names of two of the tests that texts are a mixture of the samples. The words are weighted by the chance that a person did not write their text."""
 COLUMNS = "means of the columns"
 """The name of the test for records."""
 LENGTHS_ALONE, SIGNS_ALONE = "length alone", "punctuation and white space alone"
