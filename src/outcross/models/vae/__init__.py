@@ -247,9 +247,8 @@ class VaeModel:
 
         shape = self.network.shape
         for first in range(0, len(pictures), AT_ONCE):
-            some = pictures[first : first + AT_ONCE].astype(
-                np.float32
-            )  # a copy, because arrays of records cannot be changed and tensors can
+            # A copy, because arrays of records cannot be changed and tensors can.
+            some = pictures[first : first + AT_ONCE].astype(np.float32)
             yield torch.from_numpy(some.reshape(-1, shape.height, shape.width)).to(self.network.device)
 
     def log_prob(self, records: Vectors) -> np.ndarray:
