@@ -15,7 +15,7 @@ The gain of an arm is the held-out loss of the random choice of the same size mi
 The share of the oracle's gain has Fieller's interval over seeds; it is not defined where the interval of the oracle's gain includes 0.
 
     python benchmarks/hidden_origins.py ngram [seed …]         # five seeds, ten generations; about three minutes each
-    python benchmarks/hidden_origins.py transformer [seed …]   # two seeds, six generations, fixed human text, the published selector; a quarter of an hour each
+    python benchmarks/hidden_origins.py transformer [seed …]   # two seeds, six generations, the published selector; half an hour each
     python benchmarks/hidden_origins.py summary
 """
 
@@ -84,7 +84,7 @@ def settings(learner: str, seed: int, text: str) -> dict[str, Any]:
 def arms(learner: str) -> dict[str, dict[str, Any]]:
     """The policy of every arm by its name: rows, share, way and chooser."""
     policies: dict[str, dict[str, Any]] = {"human_only": {"kind": "human_only"}}
-    for rows in ROWS if learner == "ngram" else ROWS[:1]:
+    for rows in ROWS:
         for share in SHARES:
             base = {"kind": "detector_weighted", "share": share, "rows": rows}
             name = f"{rows} {share}"
