@@ -21,7 +21,6 @@ from outcross.ledger.syntax import Module, Target
 NOT_DECIDING = {
     "pydantic": "It checks recipes, and the checked values are in the key themselves.",
     "pydantic_core": "It is the part of pydantic that does the checks.",
-    "threadpoolctl": "It sets the number of threads of a library.",
 }
 """Libraries that steps import but keys do not cover, each with the reason why its version does not change a number."""
 LEFT_OUT = {

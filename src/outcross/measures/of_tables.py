@@ -44,12 +44,8 @@ def read_tables(measure: Measure, evidence: Evidence, seed: int = 0) -> list[Rea
     The random stream depends only on the name of the measure and on `seed`. Leaving a measure out therefore changes no other, and the
     same records give the same readings in a run and in an audit.
     """
-    from threadpoolctl import threadpool_limits
-
     name = hashlib.sha256(kind(measure).encode()).digest()[:8]
-    # One thread is faster, because the matrices are small and threads of BLAS would mostly wait for each other.
-    with threadpool_limits(1, user_api="blas"):
-        return list(measure(evidence, np.random.default_rng([seed, int.from_bytes(name, "little")])))
+    return list(measure(evidence, np.random.default_rng([seed, int.from_bytes(name, "little")])))
 
 
 def as_tables(evidence: Evidence, compares_with: Literal["reference", "training"]) -> Evidence:

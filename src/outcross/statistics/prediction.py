@@ -172,13 +172,10 @@ def _for_lines(records: EncodedRecords, sizes: list[int], gaps: np.ndarray) -> n
 def _fitted(model, features: Callable[[EncodedRecords], np.ndarray], training: EncodedRecords, classes: int) -> Predict:
     import warnings
 
-    from threadpoolctl import threadpool_limits
-
     seen = np.unique(training.target)
     if classes and seen.size < 2:
         return lambda records: _doubting(np.ones((len(records), 1)), seen, classes)
-    # One thread is as fast for a few thousand records, and the digits do not depend on the number of threads.
-    with warnings.catch_warnings(), threadpool_limits(1):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a fit that has not fully converged is still judged by its predictions
         model.fit(features(training), training.target.astype(int) if classes else training.target)
     if classes:
