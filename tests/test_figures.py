@@ -237,5 +237,7 @@ def test_a_setting_that_one_arm_has_is_no_axis():
         {"name": "mine", "human": human, "learner": "gaussian", "generations": 2, "metrics": ["fitted_law"], "draw": {"prompts": "none"},
          "sweep": {"policy": ["replace", {"kind": "human_share", "share": 0.2}]}}
     ).finish()  # fmt: skip
-    with pytest.raises(BadInput, match=r"'policy\.share' has one value, and only in .*human_share.*; name a setting that differs"):
+    with pytest.raises(
+        BadInput, match=r"'policy\.share' is set only in .*human_share.*, to one value; name a setting that differs"
+    ):
         run.plot("log_variance", by="policy.share")

@@ -431,7 +431,7 @@ def test_a_hostile_file_is_refused_in_one_line(tmp_path, name):
         (None, "is not a table"),
         (3, "is not a table"),
         ([], "is not a table"),
-        (["a text of some words " * 20], "strings name files, and texts are given as a column of a table"),
+        (["a text of some words " * 20], "a string is read as the path of a file, so give texts as a column of a table"),
         ("", "empty path"),
         ("nowhere/*.csv", "no file matches"),
         ("nowhere.csv", "no file nowhere.csv"),

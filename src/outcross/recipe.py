@@ -104,7 +104,7 @@ def _lacking(cls: type, protocol: type) -> str:
     """What a class lacks to follow its protocol, in words: a value, a method, or the arguments of a method. Empty if nothing is missing."""
     for name in _needed(protocol):
         if not hasattr(cls, name):
-            return f"does not say {name}; write {name} = … in the class"
+            return f"has no attribute {name}; write {name} = … in the class"
     for name, promised in vars(protocol).items():
         if not inspect.isfunction(promised) or (name.startswith("_") and name != "__call__"):
             continue

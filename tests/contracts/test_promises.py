@@ -167,7 +167,7 @@ def test_a_cause_that_breaks_several_promises_is_said_once(monkeypatch):
         ("NoPlan", r"has no plan; write def plan\(self, inventory\)"),
         ("Thawed", "is not a frozen value; write @recipe above the class"),
         ("Replace", "has the name of a built-in part, replace; rename the class"),
-        ("LearnsNothing", "does not say learns; write learns = … in the class"),
+        ("LearnsNothing", "has no attribute learns; write learns = … in the class"),
     ],
 )
 def test_what_cannot_be_a_member_is_refused_before_it_is_tried(name, said):

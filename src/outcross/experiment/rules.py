@@ -150,7 +150,7 @@ def _check_learner(experiment: Experiment) -> None:
     experiment.learner.check(experiment.draw)
     if experiment.learner.is_remote and experiment.store == "readings":
         raise ValueError(
-            f"store readings keeps none of the records that {kind(experiment.learner)} writes, and they cannot be written again; write store: all"
+            f"store: readings keeps none of the records that {kind(experiment.learner)} writes, and they cannot be written again; write store: all"
         )
     if (
         experiment.rows == "online"

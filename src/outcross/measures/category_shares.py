@@ -31,12 +31,12 @@ class CategoryShares(OfTables):
     by_default = False
     pages = {
         "category_share": Page(
-            "GR4", "share of a category", "Share of synthetic records in a category, divided by its human share. The value and the upper end of the interval are those of the category of the column that lost most beyond chance. The lower end is the lowest of all categories with at least 1 % of human records, so that the check is kept only if each of them is kept.",
+            "GR4", "share of a category", "Share of synthetic records in a category, divided by its human share. The value and the upper end of the interval belong to one category of the column: the one whose share fell most beyond chance. The lower end is the lowest one among all categories with at least 1 % of human records, so that the check is kept only if each of them is kept.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", records=(7_500, "one of ten equal categories"), role="groups", paper=PAPER,
         ),
         "category_growth": Page(
-            "GR5", "growth of a category", "Share of synthetic records in a category, divided by its human share. The value and the lower end of the interval are those of the category of the column that grew most beyond chance. The upper end is the highest of all categories with at least 1 % of human records, so that the check is kept only if each of them is kept.",
+            "GR5", "growth of a category", "Share of synthetic records in a category, divided by its human share. The value and the lower end of the interval belong to one category of the column: the one whose share grew most beyond chance. The upper end is the highest one among all categories with at least 1 % of human records, so that the check is kept only if each of them is kept.",
             unit="ratio", healthy=1.0, collapsed="rises above the healthy value, as others vanish",
             margin=0.8, worse="larger", records=(5_900, "one of ten equal categories"), role="groups", paper=PAPER,
         ),

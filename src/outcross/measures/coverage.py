@@ -95,7 +95,7 @@ class Coverage(OfTables):
             margin=0.9, worse="smaller", role="support", paper=NAEEM,
         ),
         "clusters": Page(
-            "CO5", "share of a cluster", "Share of synthetic records in a cluster, divided by the share of human records in it. Up to 20 clusters are fitted by k-means on a third of the reference, and the human share is that of the other two thirds. The value and the upper end of the interval are those of the cluster that lost most beyond chance. The lower end is the lowest of all clusters, so that the check is kept only if each of them is kept.",
+            "CO5", "share of a cluster", "Share of synthetic records in a cluster, divided by the share of human records in it. Up to 20 clusters are fitted by k-means on a third of the reference, and the human share is that of the other two thirds. The value and the upper end of the interval belong to one cluster: the one whose share fell most beyond chance. The lower end is the lowest one among all clusters, so that the check is kept only if each of them is kept.",
             unit="ratio", healthy=1.0, collapsed="towards 0",
             margin=0.8, worse="smaller", records=(21_000, "one of twenty equal clusters"), role="modes", paper="Srivastava et al. (VEEGAN), NeurIPS 2017, arXiv 1705.07761 §4 (modes covered)",
         ),

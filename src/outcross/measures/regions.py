@@ -56,8 +56,8 @@ class MissingRegion:
     p: float
     """Probability that a comparison of human with human records finds a region this empty, adjusted for all regions tested."""
     weight: float | None
-    """The weight of each synthetic record inside, where all others have the weight 1, that would restore the human share. None if the region has no
-    synthetic record."""
+    """The weight that each synthetic record inside must have for the region to have its human share, if all other records have the weight 1. None if the
+    region has no synthetic record."""
     missing_records: int
     """Number of records inside the region to add to the synthetic data, so that the region has its human share."""
 

@@ -17,12 +17,12 @@ def records_to_change(value: Any, limit: float, page: Page, about: float, worse:
 
     value: a number or an array. `about` is the share of human records that the check is about. `page.change` names the rule:
 
-    - `mass`, for a ratio of shares: a category with the human share p has the share r p here, and the limit is ρ p. Each record that changes
-      its category moves the share by one record. The result is p (ρ − r), or p (r − ρ) if the category has grown, which may be more than p.
+    - `mass`, for a ratio of shares: a category with the human share p has the share r p here, and the limit is ρ p. Each of n records
+      that changes its category moves the share by 1 / n. The result is p (ρ − r), or p (r − ρ) if the category has grown, which may be more than p.
     - `mass`, for a fraction: each record counts once, so the result is |value − limit|, times p if only the records of the category count. The same
       is a bound for a mean over pairs (location, area under a curve): a record is in one pair of every row and moves the mean by at most its own
       share.
-    - `excess`, for any other ratio that is worse when it is larger (losses, similarity): p times 1 / limit − 1 / value, the missing part of the human
+    - `excess`, for any other ratio that is worse when it is larger (losses, similarity): p (1 / limit − 1 / value), the missing part of the human
       value.
     - `variance`, `scale`: the total variation distance of two normal laws whose variances have the ratio k = value / limit (its square for a scale):
       2 (Φ(x / √k) − Φ(x)) with x² = k ln(1 / k) / (1 − k). This is the mass that must move from one law to the other. For a constant column it is the

@@ -69,7 +69,7 @@ class Spread(OfTables):
             margin=0.9, worse="smaller", records=(3_800, "normal numbers"), role="spread", paper=SHUMAILOV,
         ),
         "interquartile_range": Page(
-            "SP2", "interquartile range", "Third less first quartile of a column, divided by that of the reference. It is the width of the middle half and does not depend on the tails. Tied values are spread over the cell that reaches half-way to the neighbouring values of both sets (quartiles of grouped data).",
+            "SP2", "interquartile range", "Third quartile minus first quartile of a column, divided by that of the reference. It is the width of the middle half and does not depend on the tails. Tied values count as spread evenly over an interval that reaches half-way to the neighbouring values in either set (quartiles of grouped data).",
             unit="ratio", change="scale", healthy=1.0, collapsed="towards 0",
             margin=0.9, worse="smaller", records=(2_600, "normal numbers"), role="spread", paper="Tukey, Exploratory Data Analysis, 1977",
         ),

@@ -65,12 +65,12 @@ class Structure(OfTables):
             margin=0.05, worse="smaller", margin_kind="difference", role="structure", paper="Spearman, Am. J. Psychol. 15:72, 1904; Shimabucoro et al., arXiv 2407.01490 (what is inherited is a profile)",
         ),
         "correlation_ratio": Page(
-            "ST2", "correlation ratio", "Square root of the share of the variance of a number's ranks (binned by tenths of the values of both sets) that lies between the categories of another column, less the human value. The share is bias-corrected (ε²). The 12 categories that are commonest in both sets together, among those that human records have, are used, and all others as one. Below 0: the categories explain less.",
+            "ST2", "correlation ratio", "The correlation ratio of a column of numbers and a column of categories, less its human value. It is the square root of the share of the variance of the ranks that lies between the categories. The ranks are binned at the deciles of both sets together, and the share is bias-corrected (ε²). Of the categories that human records have, the 12 that are commonest in both sets together are used; all other categories are merged into one. Below 0: the categories explain less.",
             unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
             margin=0.05, worse="smaller", margin_kind="difference", role="structure", paper="Kelley, PNAS 21:554, 1935",
         ),
         "cramer": Page(
-            "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories less the human value. Of each column the 12 categories that are commonest in both sets together, among those that human records have, are used, and all others as one. Below 0: the association is weaker.",
+            "ST3", "Cramér's V", "Bias-corrected Cramér's V of two columns of categories less the human value. Of the categories that human records have, the 12 of each column that are commonest in both sets together are used; all other categories are merged into one. Below 0: the association is weaker.",
             unit="difference", change="association", range=(-1.0, 1.0), healthy=0.0, collapsed="falls below the healthy value",
             margin=0.05, worse="smaller", margin_kind="difference", role="structure", paper="Bergsma, J. Korean Stat. Soc. 42:323, 2013",
         ),

@@ -10,7 +10,7 @@ _SHOWN_BY_CODE = re.compile("[\x80-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
 
 COMMON_WORDS = 3
-"""Smallest number of consecutive words that two texts have in common."""
+"""Smallest number of consecutive words that count as common to two texts."""
 
 
 def visible(text: str) -> str:

@@ -231,7 +231,9 @@ def _levels(by: str, flat: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[s
             raise BadInput(f"{by!r:.80} may mean {' or '.join(differing)[:200]}; name one of them")
     if one_sided := next((key for key in (*ends, *dosed) if any(choices.get(key) is None for choices in flat.values())), ""):
         having = [arm for arm, choices in flat.items() if choices.get(one_sided) is not None]
-        raise BadInput(f"{by!r:.80} has one value, and only in {', '.join(having)[:300]}; name a setting that differs between arms")
+        raise BadInput(
+            f"{by!r:.80} is set only in {', '.join(having)[:300]}, to one value; name a setting that differs between arms"
+        )
     known = list(
         dict.fromkeys(
             [*whole, *(key for key in keys if len({repr(choices.get(key)) for choices in flat.values()}) > 1 and key != "name")]

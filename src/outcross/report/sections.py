@@ -85,7 +85,7 @@ class Section:
 
 EXPLAINED = (
     "Dotted: the closed form. Grey: the closed form plus and minus half the width of the measured value's 95 % interval. If the closed form "
-    "holds, about 95 % of the values lie in the grey band: they are less than one half width away. Each generation inherits the error of the one before it, so several values in a row outside the band are "
+    "holds, about 95 % of the values lie in the grey band, less than one half width from the closed form. Each generation inherits the error of the one before it, so several values in a row outside the band are "
     "weaker evidence against the formula than the same number of independent values."
 )
 

@@ -278,7 +278,7 @@ def regions_figure(regions: Sequence[ShownRegion]) -> Figure:
         [(rule, side, share) for rule, *shares in regions for side, share in zip(("human", "synthetic"), shares, strict=True)],
         {"value": str, "side": str, "share": float},
     )
-    caption = "The share of the records of each side in the region: human, then synthetic. The human share is counted; the synthetic share is its part that is left, measured on the third of the records that did not propose the region, as a count of all records would exaggerate the loss. The mark is human, the filled area is synthetic, and the shaded area between them is a loss."
+    caption = "The share of the records of each side in the region: human, then synthetic. The human share is a count of all human records. The synthetic share is the human share times a ratio that is estimated on one third of the records, which was not used to find the region; a count of all records would exaggerate the loss. The mark is human, the filled area is synthetic, and the shaded area between them is a loss."
     return Figure("regions", "Regions of the data that are lost", _spoken(_regions_drawn(regions), caption), data, caption)
 
 

@@ -20,11 +20,11 @@ def loaded_libraries() -> Any:
 
 @contextmanager
 def one_thread_each(libraries: Any = None, variables: tuple[str, ...] = VARIABLES) -> Iterator[None]:
-    """Limit BLAS and OpenMP to one thread meanwhile: the loaded `libraries`, those that are loaded now, and those of processes that are started.
+    """Limit BLAS and OpenMP to one thread within the block: the given `libraries`, all that are loaded now, and those of processes started within it.
 
     Outcross computes with many small matrices, for which threads of BLAS mostly wait for each other: `fairness-mnist` takes 33 seconds of processor time
-    with two threads and 14 with one. `--workers` uses the other cores. The last digits of a result also depend on the number of threads, and would so
-    depend on the machine.
+    with two threads and 14 with one. `--workers` uses the other cores. The last digits of a result also depend on the number of threads, so
+    they would depend on the machine.
     """
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(dict.fromkeys(variables, "1"))

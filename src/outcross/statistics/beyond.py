@@ -164,10 +164,10 @@ def fewer_beyond(count: int, rows: int, k: int, human: int) -> tuple[Estimate, N
 def fewer(count: int, rows: int, reference_count: int, reference_rows: int, level: float = LEVEL) -> Null:
     """Return the null of a ratio of shares (count / rows) / (reference_count / reference_rows): Fisher's exact test for a smaller share.
 
-    If nothing is lost, the labels of all rows are exchangeable, and the count has the law of records beyond a limit with `reference_count` human
-    records beyond it (`Honest`), which includes the chance of the human count. The test is also valid if a threshold is an order statistic of the
-    reference: the exact law then has one more record in its total, and its p is at most this p. The floor depends on the human share and not on the
-    count. It is the ratio that a share `level` of real samples reach.
+    If nothing is lost, the labels of all rows are exchangeable. The count then has the distribution `Honest` with k = `reference_count`, which takes
+    the human count as random too. The test is also valid if a threshold is an order statistic of the reference: the exact distribution then has one
+    more record in its total, and its p is at most this p. The floor depends on the human share and not on the count. It is the quantile `level` of
+    the ratio in real samples.
 
     >>> null = fewer(80, 1000, 100, 1000)
     >>> print(f"{null.floor:.2f}, p = {null.p:.3f}")

@@ -47,7 +47,7 @@ def _wait_for(store: Path) -> None:
     while not has_ended(store):
         if time.monotonic() > limit:
             raise MachineGaveOut(
-                f"W&B has not written {store} to its end after {WAIT:g} s; run the command again when the machine is less busy"
+                f"W&B has not finished {store} after {WAIT:g} s; run the command again when the machine is less busy"
             )
         time.sleep(0.02)
 

@@ -208,23 +208,23 @@ A check finds what is lost, unless its entry says that it finds what is invented
 
 | verdict | rule |
 |---|---|
-| kept | The whole interval lies within the margin, whatever p says. Where p is a discovery at the false-discovery rate, the check reads *differs detectably, by x*: the difference is real and too small to matter. |
-| lost (or invented) | The whole interval lies beyond the margin, and the p-value is a discovery among all checks. A small p alone is no loss. |
-| cannot tell | The interval contains the margin, or there is no interval. A large p alone does not mean *kept*. The check says about how many records on each side would give a verdict: on average 85 % of fresh samples of that size would, if the true effect is as uncertain as the interval says. Within one standard error of the margin no number can be given. |
+| kept | The whole interval lies within the margin, whatever p says. If p is significant at the false-discovery rate, the check reads *differs detectably, by x*: the difference is real but too small to matter. |
+| lost (or invented) | The whole interval lies beyond the margin, and p is significant at the false-discovery rate over all checks. A small p alone is no loss. |
+| cannot tell | The interval contains the margin, or there is no interval. A large p alone does not mean *kept*. The check says about how many records on each side would give a verdict. A fresh sample of that size gives one with a probability of 85 %, averaged over the true effects that the interval allows. If the value is within one standard error of the margin, no number can be given. |
 | not applicable | The number cannot be computed here, or its margin lies outside its possible values, so that no loss could ever be found; the check says why. |"""
 
 
 SEVERITY = """## How severe a loss is
 
 Losses are ordered by one unit, the severity: the share of records that would have to change to bring the check inside its margin. It is computed from the end of the
-interval that is nearest to the margin, so that chance alone does not make a loss severe. r is the value, ρ the margin, and p the share of human records that the check concerns.
+interval that is nearest to the margin, so that chance alone does not make a loss severe. r is the value at that end, ρ the margin, and p the share of human records that the check concerns.
 
-- A share moves by p (ρ − r), or by p (r − 1 / ρ) if it has grown. If the thing is gone altogether, all of its share counts.
-- Any other ratio that should not grow, such as the loss of a model, counts p (ρ − 1 / r).
-- A spread counts the total variation distance of two normal distributions with these variances.
-- An association counts half of its difference: in an even 2 × 2 table, moving a share w of the records raises φ by 2 w.
-- A fraction counts its distance from the margin.
-- Effective numbers, equal pairs and distinct things count the minimum share over all possible changes, which is exact: records move from the commonest kinds to the rarest, the
+- For a share, the severity is p (ρ − r), or p (r − 1 / ρ) if the share has grown. If a group, a column or a tail is gone completely, it is p (1 − r).
+- For any other ratio that should not grow, such as the loss of a model, it is p (ρ − 1 / r).
+- For a spread, it is the total variation distance of two normal distributions with these variances.
+- For an association, it is half of the difference: in an even 2 × 2 table, moving a share w of the records raises φ by 2 w.
+- For a fraction, it is the distance from the margin.
+- For effective numbers, equal pairs and distinct things, it is the exact minimum share over all possible changes: records move from the commonest kinds to the rarest, the
   largest groups of equal records shrink, or each record adds one new thing.
 
 | check | observed | calculation | severity |

@@ -156,7 +156,7 @@ def _written(folders: Sequence[Path], page: Path, question: ReportQuestion) -> t
     for noun, is_there, read in alone:
         if there := [folder for folder in folders if is_there(folder)]:
             if len(folders) != 1:
-                raise BadInput(f"{there[0]} holds a {noun}, which shares no page with other results; give it alone")
+                raise BadInput(f"{there[0]} holds a {noun}, and its page cannot show other results too; give this folder alone")
             result: Any = read(folders[0])
             return Report(result.report(page)), result.figures() if question.figures is not None else ()
     if not audits:

@@ -292,8 +292,8 @@ def _warnings(calibrated: Calibration, data: JudgedData) -> Iterator[str]:
         yield f"Letters of another script inside Latin words were replaced by the Latin letters that they look like, in {amount(data.lookalikes, 'text')}."
     if _other_language(data).any():
         yield (
-            f"Hardly any frequent word of the samples occurs in {amount(int(data.is_foreign.sum()), 'text')}: another language, or another vocabulary. Such texts are "
-            "cannot_tell, and the shares exclude them; give samples of their language."
+            f"Hardly any frequent word of the samples occurs in {amount(int(data.is_foreign.sum()), 'text')}, which suggests another language or vocabulary. "
+            "Such texts get the answer cannot_tell, and no share includes them; give samples of their language."
         )
     judged = data.is_judged
     if not judged.all():
@@ -302,7 +302,7 @@ def _warnings(calibrated: Calibration, data: JudgedData) -> Iterator[str]:
         parts = [f"{short:,} {'is' if short == 1 else 'are'} shorter than {LEAST} words"] * bool(short) + [
             f"the detector abstained from {other:,}"
         ] * bool(other)
-        yield f"Of {len(data):,} {unit}, {' and '.join(parts)}: cannot_tell."
+        yield f"Of {len(data):,} {unit}, {' and '.join(parts)}; they get the answer cannot_tell."
 
 
 def _other_language(data: JudgedData) -> np.ndarray:

@@ -36,7 +36,7 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
     yield from _declared_lines(result, width)
     if result.slices:
         yield from wrapped(
-            "share that a model wrote, by slice (separate intervals for each slice, if its authors write as those of the whole samples do; unlike the others: at 5 % for all slices of a column, Holm):",
+            "share that a model wrote, by slice (each interval holds for its slice alone, and assumes that its authors write like those of the whole samples; “unlike the others” is a test at 5 % for all slices of a column, Holm):",
             width,
         )
         yield from _table(

@@ -34,7 +34,7 @@ TOGETHER = 1 << 17
 SMALLEST_SHARE = 0.1
 """Minimum share of models by which texts are weighted in the test of their words. With a smaller one the weighted means would come from a few texts."""
 LARGEST_SUM = 0.96
-"""Maximum sum of the shares of all sources but the first at which moments and weights are computed."""
+"""Maximum sum of the shares of all sources but the first. Larger sums are scaled down to it before moments and weights are computed."""
 FEWEST = 30
 """Minimum number of texts for an estimate of a share."""
 
@@ -85,7 +85,7 @@ class SourceRatios:
     ratios: np.ndarray
     """(n, detectors)"""
     groups: np.ndarray
-    """(n,), which are common to the texts of all authors."""
+    """The group of each text, (n,). Texts of different authors may belong to one group."""
 
 
 def _sources(calibrated: Calibration) -> list[SourceRatios]:

@@ -187,7 +187,8 @@ class Mixing:
 
     @property
     def _plan_of_rows(self) -> MixPlan:
-        """The plan without its filters: of the training rows of targets and splits, or else of all rows, from their counts or a sample if that is enough."""
+        """The plan without the plans of the filters. With targets or splits it is for the training rows, otherwise for all rows. Counts or a sample are used
+        where they are enough."""
         unit, are_bounded = self.asked.unit, self.filters_are_bounded
         if (self.asked.targets or self.asked.splits is not None) and not are_bounded:
             return self._plan_of_training

@@ -129,7 +129,7 @@ def _of_target(target: Mapping[str, Any], unit: str) -> Iterator[str]:
     values, rules, realised = target.get("values"), target.get("rules"), target.get("realised")
     for value, facts in list(values.items())[:MOST] if isinstance(values, dict) else ():
         if isinstance(facts, dict):
-            yield f"{shortened(str(value), NAME)} {_number(facts.get('realised'))} (without targets {_number(facts.get('usual'))}, {_number(facts.get('available'))} {unit} there)"
+            yield f"{shortened(str(value), NAME)} {_number(facts.get('realised'))} (without targets {_number(facts.get('usual'))}, {_number(facts.get('available'))} {unit} available)"
     if isinstance(realised, dict):
         available = target.get("available")
         usual = _number(available.get("mean")) if isinstance(available, dict) else "–"

@@ -179,7 +179,7 @@ class ProgressBar(Lines):
 def shown_columns(readings: Readings) -> dict[tuple[str, str], str]:
     """Return the readings that the lines show, each with its heading: those of `HEADLINES`, then those of the user's own measures.
 
-    Without any of these, the first others. Only readings of a place that `HEADLINES` names, or of no place, are shown.
+    If a run has none of these, the first other readings are shown. Only readings of a place that `HEADLINES` names, or of no place, are shown.
     """
     known = [place for place, estimate in readings.items() if estimate is not None]
     headlines = {place: heading for heading, place in HEADLINES.items() if place in known}
@@ -241,7 +241,7 @@ def _mean(of_seeds: list[Estimate | None], page: Page | None) -> Estimate | None
 
 
 def cell(estimate: Estimate | None) -> str:
-    """Return a value with ± the distance to the farther end of its interval, which therefore lies within the two numbers that this names."""
+    """Return a value with ± the distance to the farther end of its interval. The interval therefore lies within value ± distance."""
     if estimate is None:
         return "–"
     digits = 0 if abs(estimate.value) >= 1000 else 1 if abs(estimate.value) >= 100 else 3

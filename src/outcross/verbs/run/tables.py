@@ -190,7 +190,7 @@ POOLED = ("null", "null_low", "null_high")
 def pooled_over_seeds(readings: Any) -> Any:
     """Return the readings of a run with one row for all seeds of an arm: their mean with a 95 % t-interval over the seeds, and n seeds.
 
-    Intervals are cut to the possible values of their reading. An arm with one seed keeps its interval. A reading that some seeds lack is the mean over the others, and n is their number. The values of real
+    Intervals are cut to the possible values of their reading. An arm with one seed keeps its interval. If some seeds lack a reading, its mean is over the other seeds, and n is their number. The values of real
     data are averaged over the seeds.
     """
     import polars

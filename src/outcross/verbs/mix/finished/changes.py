@@ -275,7 +275,7 @@ def compared(before: Path, after: Path) -> Changes:
 
 
 def _with_the_same_groups(first: Composition, second: Composition) -> tuple[Composition, Composition]:
-    """Return the compositions, with the counts of each column by which only one of the mixes was grouped counted in the other too, if it is there."""
+    """Return the compositions, grouped by the same columns. A column by which only one mix was grouped is counted in the other mix too, if that has it."""
     sides = []
     for side, other in ((first, second), (second, first)):
         more = [name for name in other.groups if name not in side.groups and name in side.schema]
