@@ -31,7 +31,7 @@ from outcross.detectors.calibrated import AuthorSample, calibrated
 from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.samples import CalibrationSample
 from outcross.detectors.samples import calibration as sample_of
-from outcross.estimate import student_quantile
+from outcross.estimate import mean
 from outcross.ledger import stream
 from outcross.statistics.mixture_fit import mixture_fit
 from outcross.statistics.two_sources import efficient_moment
@@ -170,11 +170,12 @@ def summaries(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for share in SHARES:
         own = [line for line in lines if line["share"] == share]
-        powers: dict[str, dict[str, float]] = {}
+        powers: dict[str, dict[str, float | None]] = {}
         for name in TESTS:
             power = np.array([line[name] for line in own])
-            half = student_quantile(power.size - 1) * power.std(ddof=1) / np.sqrt(power.size) if power.size > 1 else float("nan")
-            powers[name] = {"value": float(power.mean()), "half": float(half)}
+            over_splits = mean(power, "splits")
+            half = None if over_splits.high is None else over_splits.high - over_splits.value
+            powers[name] = {"value": over_splits.value, "half": half}
         rows.append({"share": share, "splits": len(own), "mixtures": MIXTURES * len(own), "powers": powers})
     return rows
 

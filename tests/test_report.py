@@ -369,7 +369,7 @@ def test_a_difference_whose_interval_includes_0_is_not_called_a_change():
 
 
 def test_seeds_are_drawn_as_their_mean_with_students_interval():
-    point = mean_over_seeds([CurvePoint(4, value) for value in (2.0, 4.0, 9.0)])
+    point = mean_over_seeds([CurvePoint(4, value) for value in (2.0, 4.0, 9.0)], None)
     assert point.value == 5.0 and point.n == 3 and point.method == "seeds"
     # By hand: s = sqrt(13), t(2, 0.975) = 4.30265, so 4.30265 * sqrt(13 / 3) = 8.9567.
     assert point.high - 5 == pytest.approx(8.9567, abs=1e-3)

@@ -157,9 +157,9 @@ def test_two_values_are_a_sweep_where_every_arm_belongs_to_it():
 
 
 def test_seeds_that_agree_are_no_certainty():
-    alike = mean_over_seeds([CurvePoint(0, 0.0, None, None, "one chain: no interval", 1)] * 5)
+    alike = mean_over_seeds([CurvePoint(0, 0.0, None, None, "one chain: no interval", 1)] * 5, None)
     assert (alike.value, alike.low, alike.method) == (0.0, None, "5 seeds agree: no interval")
-    exact = mean_over_seeds([CurvePoint(0, 2.0, 2.0, 2.0, "exact", 1)] * 5)
+    exact = mean_over_seeds([CurvePoint(0, 2.0, 2.0, 2.0, "exact", 1)] * 5, None)
     assert (exact.value, exact.low, exact.method) == (2.0, 2.0, "exact")
 
 
@@ -182,13 +182,13 @@ def test_an_interval_over_seeds_ends_where_the_possible_values_do(name):
         if math.isinf(end):
             continue
         points = [CurvePoint(3, end + inward * width * share) for share in (0.0, 0.02, 0.1)]
-        whole, shown = mean_over_seeds(points), mean_over_seeds(points, page)
+        whole, shown = mean_over_seeds(points, None), mean_over_seeds(points, page)
         assert not lowest <= whole.low <= whole.high <= highest
         assert (shown.low, shown.high) == (max(whole.low, lowest), min(whole.high, highest))
         assert (shown.value, shown.method, shown.n) == (whole.value, whole.method, whole.n)
         assert half_width(shown) == half_width(whole)
         inside = [CurvePoint(3, (end + inward * width * share)) for share in (0.4, 0.4001, 0.4002)]
-        assert mean_over_seeds(inside, page) == mean_over_seeds(inside)
+        assert mean_over_seeds(inside, page) == mean_over_seeds(inside, None)
 
 
 def test_a_difference_from_a_cut_interval_has_the_error_of_the_whole_interval():

@@ -16,7 +16,7 @@ import keyword
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -390,7 +390,7 @@ def blame(error: BaseException) -> str:
         if is_called and (file in files or file.resolve() in files):
             place = f"{code.co_qualname} ({own_source.shown(file)}, line {trace.tb_lineno})"
         trace = trace.tb_next
-    place = place or _wrongly_called(error)
+    place = place or _wrongly_called(error, files)
     if not place:
         return ""
     if isinstance(error, BadInput):
@@ -408,7 +408,7 @@ _CALL = re.compile(r"^([\w.]+)\(\) (?:takes|missing|got)")
 """How Python names the method that was called with the wrong arguments."""
 
 
-def _wrongly_called(error: BaseException) -> str:
+def _wrongly_called(error: BaseException, files: Set[Path]) -> str:
     """The user's method, file and line that Outcross called with arguments that the method does not take. Empty if there is no such method.
 
     Python raises this TypeError before the first line of the method, so no frame of the traceback is the user's.
@@ -421,7 +421,7 @@ def _wrongly_called(error: BaseException) -> str:
         for name in call[1].split("."):
             member = getattr(member, name, None)
         code = getattr(inspect.unwrap(member), "__code__", None) if callable(member) else None
-        if code is not None:
+        if code is not None and {Path(code.co_filename), Path(code.co_filename).resolve()} & files:
             return f"{call[1]} ({own_source.shown(code.co_filename)}, line {code.co_firstlineno})"
     return ""
 

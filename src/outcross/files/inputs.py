@@ -37,7 +37,7 @@ def check(path: Path) -> int:
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.ENAMETOOLONG:
             raise BadInput(
-                f"{str(path)[:60]}… is too long for a path; a string is read as the path of a file, so give texts as a column of a table: "
+                f"{str(path)[:60]!r}… is too long for a path; a string is read as the path of a file, so give texts as a column of a table: "
                 "{'text': […]}"
             ) from None
         kind = MachineGaveOut if is_of_the_machine(error) else BadInput

@@ -204,7 +204,7 @@ def verifier_facts(verifier: Verified, answers: int | None) -> tuple[tuple[str, 
         "kept_wrong": (verifier.kept_wrong, "of the kept records are wrong, pψ/(pψ + (1 − p)φ)"),
     }
     notes = [f"{_interval(estimate)} {what}." for estimate, what in named.values() if estimate is not None]
-    facts = {name: _plain(estimate) for name, (estimate, _) in named.items()}
+    facts = {name: estimate and estimate.plain() for name, (estimate, _) in named.items()}
     if answers is not None:
         try:
             breakdown = verifier.breakdown(answers)
@@ -213,19 +213,13 @@ def verifier_facts(verifier: Verified, answers: int | None) -> tuple[tuple[str, 
         else:
             law = "1/(1 + ψ/φ)" if answers == 2 else f"(K − 1)φ/((K − 1)φ + ψ), K = {answers}, all wrong answers equally likely"
             notes.append(f"Selection no longer helps if more than {_interval(breakdown)} of the labels are wrong ({law}).")
-            facts["breakdown"] = _plain(breakdown)
+            facts["breakdown"] = breakdown.plain()
     return tuple(notes), facts
 
 
 def _interval(estimate: Estimate) -> str:
     low, high = estimate.interval
     return f"{estimate.value:.4f} [{low:.4f}, {high:.4f}]"
-
-
-def _plain(estimate: Estimate | None) -> dict[str, Any] | None:
-    if estimate is None:
-        return None
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "method": estimate.method, "n": estimate.n}
 
 
 def _parsed(rule: str) -> polars.Expr:

@@ -19,7 +19,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import digamma, gammaln, polygamma
 
 from outcross.errors import BadInput
 from outcross.wording import amount
@@ -50,6 +49,8 @@ def c4(n: ArrayLike) -> np.ndarray:
     >>> round(float(c4(10)), 6)
     0.972659
     """
+    from scipy.special import gammaln
+
     rows = np.asarray(n, dtype=float)
     return np.sqrt(2 / (rows - 1)) * np.exp(gammaln(rows / 2) - gammaln((rows - 1) / 2))
 
@@ -158,6 +159,8 @@ def log_variance_replace(
     >>> round(float(log_variance_replace(10, 10, divisor="n")[-1]), 5)
     -2.20567
     """
+    from scipy.special import digamma
+
     rows = rows_of_fits(sizes, fits, more_than=dimensions)
     order = np.arange(1, dimensions + 1)
     steps = digamma((rows[:, None] - order) / 2).sum(axis=1)
@@ -176,6 +179,8 @@ def log_variance_spread_replace(sizes: Sizes, fits: int, *, dimensions: int = 1)
     >>> round(float(log_variance_spread_replace(10, 10)[-1]), 5)
     2.48725
     """
+    from scipy.special import polygamma
+
     rows = rows_of_fits(sizes, fits, more_than=dimensions)
     return np.cumsum(polygamma(1, (rows[:, None] - np.arange(1, dimensions + 1)) / 2).sum(axis=1))
 

@@ -99,8 +99,7 @@ def subsets(columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 def largest(evidence: Evidence, column: str) -> list[str]:
     """Return the groups of a column, those with the most human records in memory first."""
-    sizes = evidence.reference.frame[column].drop_nulls().value_counts().sort(["count", column], descending=[True, False])
-    return list(map(str, sizes[column].to_list()))
+    return list(evidence.reference.counts(column))
 
 
 def is_group(table: Table, column: str, value: str) -> np.ndarray:

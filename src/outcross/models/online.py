@@ -35,7 +35,7 @@ class Online:
     def read(self, records: np.ndarray, rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return these rows of the records (n, d), with newly generated records in the place of those that models wrote, (len(rows), d)."""
         teachers = self.teacher_of_row[rows]
-        if (teachers == 0).all():  # the usual case needs no copy
+        if (teachers == 0).all():  # the usual case: all rows are written by one model
             return self._written(0, len(rows), rng)
         read = records[rows]
         for place in range(len(self.teachers)):

@@ -97,7 +97,7 @@ def pooled(curve: Measured) -> Measured:
     return replace(curve, curves=curves)
 
 
-def curve(arm: str, readings: Iterable[ShownReading], page: Page | None = None) -> Curve:
+def curve(arm: str, readings: Iterable[ShownReading], page: Page | None) -> Curve:
     """The curve of one arm's readings of one place. Several seeds are averaged. Every interval is cut to the possible values of the page."""
     ordered = sorted(readings, key=lambda reading: (reading.seed, reading.generation))
     by_seed = {
@@ -113,13 +113,13 @@ def curve(arm: str, readings: Iterable[ShownReading], page: Page | None = None) 
     return Curve(arm, tuple(mean_over_seeds(by_generation[g], page) for g in sorted(by_generation)), threads, tuple(by_seed))
 
 
-def mean_over_seeds(points: Sequence[CurvePoint], page: Page | None = None) -> CurvePoint:
+def mean_over_seeds(points: Sequence[CurvePoint], page: Page | None) -> CurvePoint:
     """The mean of one generation's seeds with a 95 % t-interval. A single seed keeps its own interval, and seeds that agree have none.
 
     If every seed reads 0, there is no scatter to compute an interval from. This does not mean certainty: 0 of 50 records may be 1 of 100.
     With the page of the reading, the interval is cut to its possible values, since Student's interval of a few shares may reach below 0 or above 1.
 
-    >>> point = mean_over_seeds([CurvePoint(0, 1.0), CurvePoint(0, 2.0), CurvePoint(0, 3.0)])
+    >>> point = mean_over_seeds([CurvePoint(0, 1.0), CurvePoint(0, 2.0), CurvePoint(0, 3.0)], None)
     >>> point.value, round(point.low, 3), round(point.high, 3), point.method, point.n
     (2.0, -0.484, 4.484, 'seeds', 3)
     """

@@ -121,7 +121,8 @@ class Vae(Learner):
 
         def read(rows: np.ndarray) -> np.ndarray:
             pictures = known[rows] if online is None else online.read(known, rows, rng)
-            return pictures.astype(np.float32, copy=False).reshape(-1, shape.height, shape.width)
+            # Arrays of records cannot be changed and tensors can, so those that are not copied by `known[rows]` are copied here.
+            return np.require(pictures, np.float32, "W").reshape(-1, shape.height, shape.width)
 
         try:
             fitted = fitting.fit(

@@ -45,8 +45,7 @@ def fit(
     every = batches(n, schedule, rng)
     seen: list[Tensor] = []
     for done, rows in enumerate(every, 1):
-        # A copy, because arrays of records cannot be changed and tensors can.
-        pictures = torch.tensor(read(rows), device=network.device)
+        pictures = torch.from_numpy(read(rows)).to(network.device)
         noise = torch.from_numpy(rng.standard_normal((len(rows), network.shape.latents), dtype=np.float32)).to(network.device)
         with precise(precision, network.device):
             entropy, divergence = elbo_parts(network, pictures, noise)

@@ -13,7 +13,7 @@ from outcross import runtime
 from outcross.errors import OutcrossError
 from outcross.ledger import Ledger
 from outcross.runtime import Emit, Where
-from outcross.runtime.threads import one_thread_each
+from outcross.runtime.threads import environment
 from outcross.verbs.audit.progress import Looked, Watch
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit
@@ -114,7 +114,7 @@ def audited(
                 raise error
 
     is_shared = min(workers, len(every)) > 1  # threads of several processes would compete for the same cores
-    with one_thread_each(variables=("POLARS_MAX_THREADS",)) if is_shared else nullcontext():
+    with environment(["POLARS_MAX_THREADS"], "1") if is_shared else nullcontext():
         folder = None if ledger is None else ledger.folder
         runtime.map(Auditor(given, resolved, folder, data), every, handle, Where(workers))
     by_arm: dict[str, list[Any]] = {sets_of_arm.arm: [] for sets_of_arm in data}

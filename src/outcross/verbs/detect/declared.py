@@ -100,7 +100,7 @@ def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Dete
         declared=declared.plain() | {
             "unknown_with_a_phrase": int((unknown & phrase).sum()), "unknown_and_early": int((unknown & early).sum()),
             "human_with_a_phrase": int((human & phrase).sum()), "model_and_early": int((model & early).sum()),
-            "assumed_share": {"value": assumed.value, "low": assumed.low, "high": assumed.high, "method": assumed.method, "n": assumed.n},
+            "assumed_share": assumed.plain(),
         },
     )  # fmt: skip
 

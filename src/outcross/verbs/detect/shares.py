@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -61,21 +62,55 @@ class Shares:
         return Estimate(1 - self.model.value, 1 - self.model.high, 1 - self.model.low, self.model.method, self.model.n)
 
 
-def shares(calibrated: Calibration, data: JudgedData, rows: np.ndarray, models_rows: np.ndarray | None = None) -> Shares:
-    """Return the shares for these rows of the data. Raises NotApplicable if there are too few rows, or if the samples do not differ.
+def shares(calibrated: Calibration, data: JudgedData, rows: np.ndarray) -> Shares:
+    """Return the shares for these rows of the data. Raises NotApplicable if there are too few rows, or if the samples do not differ."""
+    return JudgedRows.of(calibrated, data, rows).shares()
 
-    With `models_rows` the shares are those that result if all texts of models in the data are like these rows of the sample of models.
-    """
-    rows = rows[data.is_judged[rows]]
-    if rows.size < FEWEST:
-        raise NotApplicable(f"a share needs at least {FEWEST} that can be judged, got {rows.size}")
-    groups = data.groups[rows]
-    sources = _sources(calibrated)
-    if models_rows is not None:
-        sources[1] = SourceRatios(sources[1].ratios[models_rows], sources[1].groups[models_rows])
-    if len(sources) == 2:
-        return Shares(rows.size, _of_one(sources, data.ratios[:, 0], rows, groups))
-    return _of_several(sources, data.ratios[rows].astype(np.float64), groups)
+
+@dataclass(frozen=True, eq=False)
+class JudgedRows:
+    """Rows of the data that can be judged. What does not depend on the sample of models is computed once."""
+
+    calibrated: Calibration
+    data: JudgedData
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, calibrated: Calibration, data: JudgedData, rows: np.ndarray) -> JudgedRows:
+        """Return those of these rows that can be judged. Raises NotApplicable if there are too few."""
+        judged = rows[data.is_judged[rows]]
+        if judged.size < FEWEST:
+            raise NotApplicable(f"a share needs at least {FEWEST} that can be judged, got {judged.size}")
+        return cls(calibrated, data, judged)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """The group of each row, (n,)."""
+        return self.data.groups[self.rows]
+
+    def shares(self, models_rows: np.ndarray | None = None) -> Shares:
+        """Return the shares. Raises NotApplicable if the samples do not differ.
+
+        With `models_rows` the shares are those that result if all texts of models in the data are like these rows of the sample of models.
+        """
+        sources = _sources(self.calibrated)
+        if models_rows is not None:
+            sources[1] = SourceRatios(sources[1].ratios[models_rows], sources[1].groups[models_rows])
+        if len(sources) > 2:
+            return _of_several(sources, self.data.ratios[self.rows].astype(np.float64), self.groups)
+        human, ai = (ScoredSample(efficient_moment(source.ratios[:, 0], self._start), source.groups) for source in sources)
+        return Shares(self.rows.size, share_by_moments(self._moments, human, ai, METHOD))
+
+    @cached_property
+    def _start(self) -> float:
+        """The likeliest share of models."""
+        return most_likely_share(_by_rows(lambda some: np.exp(some).mean(axis=1), self.data.ratios[:, 0], self.rows))
+
+    @cached_property
+    def _moments(self) -> ScoredSample:
+        """The moment of each row at the likeliest share."""
+        moment = _by_rows(lambda some: efficient_moment(some, self._start).mean(axis=1), self.data.ratios[:, 0], self.rows)
+        return ScoredSample(moment, self.groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +128,6 @@ def _sources(calibrated: Calibration) -> list[SourceRatios]:
         SourceRatios(np.stack([detector[number] for detector in calibrated.ratios], axis=1), sample.groups)
         for number, sample in enumerate(calibrated.samples)
     ]
-
-
-def _of_one(sources: Sequence[SourceRatios], ratios: np.ndarray, rows: np.ndarray, groups: np.ndarray) -> Estimate:
-    """Return the share of models among these rows of `ratios`, (n, folds), in single precision. `groups` are those of the rows."""
-    start = most_likely_share(_by_rows(lambda some: np.exp(some).mean(axis=1), ratios, rows))
-    human, ai = (ScoredSample(efficient_moment(source.ratios[:, 0], start), source.groups) for source in sources)
-    mixed = ScoredSample(_by_rows(lambda some: efficient_moment(some, start).mean(axis=1), ratios, rows), groups)
-    return share_by_moments(mixed, human, ai, METHOD)
 
 
 def _by_rows(function: Callable[[np.ndarray], np.ndarray], ratios: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -202,10 +229,10 @@ def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, fl
             steps[sample + 1].append(ratios[:, None] > edges)
     histograms = [np.concatenate(step, axis=1).astype(np.float64) for step in steps]
     p_values = {"histogram of the log-ratio": mixture_fit(histograms, of_groups).p}
-    chances = _not_by_people(calibrated, data.ratios[rows].astype(np.float64))
     for name, columns in calibrated.judging.plain_columns.items():
         sides = [side[:, columns] for side in plain]
         if name == WORDS:
+            chances = _not_by_people(calibrated, data.ratios[rows].astype(np.float64))
             sides = [chance[:, None] * side for chance, side in zip(chances, sides, strict=True)]
         p_values[name] = mixture_fit(sides, of_groups).p
     return min(1.0, len(p_values) * min(p_values.values())), p_values

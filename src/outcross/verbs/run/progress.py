@@ -184,7 +184,8 @@ def shown_columns(readings: Readings) -> dict[tuple[str, str], str]:
     known = [place for place, estimate in readings.items() if estimate is not None]
     headlines = {place: heading for heading, place in HEADLINES.items() if place in known}
     whole = {place: shortened(visible(place[0]), HEADING) for place in known if not place[1] and place not in headlines}
-    own = {place: heading for place, heading in whole.items() if place[0] in readings_of_users()}
+    of_users = readings_of_users()
+    own = {place: heading for place, heading in whole.items() if place[0] in of_users}
     if not headlines and not own:
         return _first(whole, COLUMNS)
     own = _first(own, max(OF_USERS, COLUMNS - len(headlines)))

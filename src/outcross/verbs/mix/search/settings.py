@@ -81,14 +81,12 @@ class MixSearch:
         if self.column is not None and self.learner is not None:
             raise BadInput("learner is for text and column for tables; give only one of them")
         if self.training is not None and getattr(self.learner, "trains", False) is False:
-            raise BadInput("search.training is only for a transformer; write learner: transformer, or leave training out")
+            raise BadInput("training is only for a transformer; write learner: transformer, or leave training out")
         if self.training is not None and not self.training.is_matched:
-            raise BadInput(
-                "search.training must be in steps or tokens, so that every small mix is trained equally; leave epochs out"
-            )
+            raise BadInput("training must be in steps or tokens, so that every small mix is trained equally; leave epochs out")
         for name, weight in self.weights.items():
             if not 0 <= weight < math.inf:
-                raise BadInput(f"search.weights of {name!r} must be 0 or more, got {weight}")
+                raise BadInput(f"weights of {name!r} must be 0 or more, got {weight}")
 
     @property
     def domains(self) -> tuple[str, ...]:

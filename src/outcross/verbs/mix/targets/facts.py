@@ -44,10 +44,9 @@ def _of_groups(aimed: Aimed, groups: RowGroups, drawn: np.ndarray) -> dict[str, 
     code, amounts = training.of(groups.codes), training.amounts
     drawn = drawn[among[drawn]]
     whole = int(amounts[drawn].sum())
-    row, usual = (
-        training.cells[1],
-        training.usual(1) * among[training.cells[1]],
-    )  # a row of each cell; its share of a mix without targets
+    row_of_cell = training.cells[1]
+    usual = training.usual(1) * among[row_of_cell]  # the share of each cell in a mix without targets
+    all_usual = float(usual.sum())
     values = {}
     for place, value in enumerate(groups.values):
         amount = int(amounts[drawn[code[drawn] == place]].sum())
@@ -56,7 +55,7 @@ def _of_groups(aimed: Aimed, groups: RowGroups, drawn: np.ndarray) -> dict[str, 
             "realised": amount / whole if whole else 0.0,
             training.asked.unit: amount,
             "available": int(amounts[among & (code == place)].sum()),
-            "usual": float(usual[code[row] == place].sum() / usual.sum()) if usual.any() else 0.0,
+            "usual": float(usual[code[row_of_cell] == place].sum() / all_usual) if all_usual else 0.0,
         }
     return {"target": target.name, "values": values}
 
