@@ -143,3 +143,12 @@ def test_a_gate_that_cannot_be_read_is_refused_in_one_line(word):
     with pytest.raises(BadInput) as refused:
         gate_of(word)
     assert "\n" not in str(refused.value) and "--fail-on" in str(refused.value)
+
+
+def test_a_link_that_turned_round_is_not_called_weaker():
+    rng = np.random.default_rng(5)
+    x, y, noise = rng.normal(size=3000), rng.normal(size=3000), 0.5 * rng.normal(size=(2, 3000))
+    human, synthetic = {"x": x, "y": noise[0] - x}, {"x": y, "y": noise[1] + y}
+    summary = outcross.audit(synthetic, reference=human, aspects=("structure",)).summary
+    assert "The link between x and y changed its sign, from -0." in summary
+    assert "weakened" not in summary

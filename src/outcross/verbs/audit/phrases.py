@@ -201,7 +201,9 @@ def _rare(finding: CheckWords) -> str:
 def _link(finding: CheckWords) -> str:
     if finding.check.before is None or finding.check.after is None:
         return f"the link between {finding.column} and {finding.other} weakened by {abs(finding.value - finding.real):.2g}"
-    return f"the link between {finding.column} and {finding.other} weakened from {finding.check.before:.2f} to {finding.check.after:.2f}"
+    before, after = finding.check.before, finding.check.after
+    verb = "weakened" if before * after >= 0 else "changed its sign,"  # a rank correlation has one
+    return f"the link between {finding.column} and {finding.other} {verb} from {before:.2f} to {after:.2f}"
 
 
 def _corner(finding: CheckWords) -> str:
