@@ -244,6 +244,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 _MISSING = re.compile(r'Command "([a-z]+)" parameter (\S+) requires an argument\.')
 _UNKNOWN = re.compile(r"Unknown option: --([\w.-]+?)\.(?: Did you mean --([\w-]+)\?)?")
+_UNUSED = re.compile(r"Unused Tokens: \[(.*)\]\.")
 ALIKE = 0.7
 """Minimum similarity of two words, from 0 to 1, at which one of them may be a misspelling of the other."""
 KEYED = ("run", "show", "forecast")
@@ -259,6 +260,8 @@ def _wrong_use(message: str, arguments: Sequence[str]) -> str:
     '--out needs a value; `outcross run --help` describes it'
     >>> _wrong_use("Unknown option: --seed. Did you mean --spec?", ["run", "gaussian", "--seed", "3"])
     'there is no option --seed; write a key of the experiment without --, as seed=VALUE; `outcross run --help` lists the options'
+    >>> _wrong_use("Unused Tokens: ['rows=9'].", ["mix", "mix.yaml", "rows=9"])
+    "mix does not take 'rows=9'; `outcross mix --help` describes its arguments"
     """
     if missing := _MISSING.fullmatch(message):
         command, name = missing.groups()
@@ -272,6 +275,8 @@ def _wrong_use(message: str, arguments: Sequence[str]) -> str:
             f"there is no option --{unknown[1]}; write a key of the experiment without --, as {unknown[1]}=VALUE; "
             f"`outcross {arguments[0]} --help` lists the options"
         )
+    if unused := _UNUSED.fullmatch(message):
+        return f"{arguments[0]} does not take {unused[1]}; `outcross {arguments[0]} --help` describes its arguments"
     return message
 
 
