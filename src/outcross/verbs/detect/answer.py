@@ -39,7 +39,7 @@ from outcross.verbs.detect.origins import MODEL, MOST_MODELS
 from outcross.verbs.detect.question import DetectQuestion
 from outcross.verbs.detect.reading import JudgedData, judged_records, judged_texts
 from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, ShareIfGenerator, SliceOfData, SliceOfHuman
-from outcross.verbs.detect.shares import RATE, JudgedRows, Shares, checked_rate, counted, fits, posteriors, shares
+from outcross.verbs.detect.shares import RATE, MixtureRows, Shares, checked_rate, counted, fits, posteriors, shares
 from outcross.verbs.detect.unlabelled import data_sample, least_share, records_sample
 from outcross.verbs.detect.work import ENOUGH_WORDS, LENGTHS_ALONE, SIGNS_ALONE, UNUSUAL, Calibration, calibration
 from outcross.verbs.run.of_users import said_of, within
@@ -378,7 +378,7 @@ def _generators(calibrated: Calibration, data: JudgedData) -> Iterator[ShareIfGe
     counts = Counter(name for name in names if name).most_common(MOST_MODELS)
     if len(counts) < 2:
         return
-    whole = JudgedRows.of(calibrated, data, np.arange(len(data)))
+    whole = MixtureRows.of(calibrated, data, np.arange(len(data)))
     for name, n in counts:
         rows = np.flatnonzero([other == name for other in names])
         own_shares, why = None, f"the sample has fewer than {FEWEST} independent {_unit(calibrated)} of this generator"

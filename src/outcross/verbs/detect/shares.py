@@ -64,11 +64,11 @@ class Shares:
 
 def shares(calibrated: Calibration, data: JudgedData, rows: np.ndarray) -> Shares:
     """Return the shares for these rows of the data. Raises NotApplicable if there are too few rows, or if the samples do not differ."""
-    return JudgedRows.of(calibrated, data, rows).shares()
+    return MixtureRows.of(calibrated, data, rows).shares()
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedRows:
+class MixtureRows:
     """Rows of the data that can be judged. What does not depend on the sample of models is computed once."""
 
     calibrated: Calibration
@@ -76,7 +76,7 @@ class JudgedRows:
     rows: np.ndarray
 
     @classmethod
-    def of(cls, calibrated: Calibration, data: JudgedData, rows: np.ndarray) -> JudgedRows:
+    def of(cls, calibrated: Calibration, data: JudgedData, rows: np.ndarray) -> MixtureRows:
         """Return those of these rows that can be judged. Raises NotApplicable if there are too few."""
         judged = rows[data.is_judged[rows]]
         if judged.size < FEWEST:
