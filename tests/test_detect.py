@@ -20,7 +20,7 @@ from outcross.text.normalised import normalised
 from outcross.verbs.detect.answer import unlike_the_rest
 from outcross.verbs.detect.reading import judged_texts
 from outcross.verbs.detect.result import SliceOfData
-from outcross.verbs.detect.shares import RATE, JudgedRows, Shares, counted, fits, shares
+from outcross.verbs.detect.shares import RATE, MixtureRows, Shares, counted, fits, shares
 from outcross.verbs.detect.work import WORDS, calibration
 
 VOCABULARY = 600
@@ -221,7 +221,7 @@ def test_the_share_for_a_generator_holds_where_it_wrote_all(samples, two_generat
     data = pl.DataFrame({"text": [*written(rng, 900, HUMAN), *written(rng, 300, NEAR)]})
     judged = judged_texts(data, calibrated, "text", (), 0.01)
     every = np.arange(len(judged))
-    whole = JudgedRows.of(calibrated, judged, every)
+    whole = MixtureRows.of(calibrated, judged, every)
     of_near, of_both = (whole.shares(rows).model for rows in (np.arange(300), None))
     assert of_near.low <= 0.25 <= of_near.high
     assert of_both.high < 0.25
