@@ -173,7 +173,7 @@ def test_verification_turns_round_at_the_breakdown_V1(phi, psi):
         assert (accuracy > 0.5) == (offset < 0), (offset, accuracy)
         stated = selection.facts["breakdown"]
         assert abs(stated["value"] - verifier_breakdown(phi, psi)) <= (stated["high"] - stated["low"])  # four standard errors
-        assert selection.facts["kept_wrong"]["value"] == wrong[kept].mean()
+        assert selection.facts["kept_wrong"]["value"] == pytest.approx(wrong[kept].mean(), abs=1e-10)
 
 
 def test_the_right_answer_stays_the_most_frequent_until_the_breakdown_of_many_answers_V2():
