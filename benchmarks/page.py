@@ -551,7 +551,7 @@ def _side(figure: dict[str, Any], which: str) -> str:
     side, unit = figure[which], figure["unit"]
     parts = [f"{as_time(side['seconds'])} (cpu {as_time(side['cpu'])})"]
     if unit in ("step", "process", "arm"):
-        parts += [] if side["amount"] == 1 else [f"{as_time(side['seconds'] / side['amount'])} a {unit}"]
+        parts += [] if side["amount"] == 1 else [f"{as_time(side['seconds'] / side['amount'])} per {unit}"]
     else:
         parts.append(f"{grouped(side['amount'] / side['seconds'])} {unit}/s")
     parts += [] if side["memory"] is None else [f"{side['memory']:,.0f} MB"]
@@ -753,7 +753,8 @@ def _picture(panel: dict[str, Any]) -> Path:
 
 
 def _rates(rates: list[dict[str, Any]]) -> str:
-    """How often what was planted was found, a row a kind of damage."""
+    """How often what was planted was found, a row a kind of damage; in how many sets it was called kept, where that was counted, or what else was lost."""
+    counts_kept = any("kept" in rate["others"] for rate in rates)
     rows = [
         [
             rate["table"],
@@ -762,11 +763,16 @@ def _rates(rates: list[dict[str, Any]]) -> str:
             rate["aspect"],
             f"**{rate['found']} of {rate['sets']}** [{rate['low']:.2f}, {rate['high']:.2f}]",
             str(rate["cannot_tell"]) if rate["found"] < rate["sets"] and rate["planted"] != "nothing" else "",
-            ", ".join(f"{aspect} {count}" for aspect, count in rate["others"].items()),
+            str(rate["others"].get("kept", ""))
+            if counts_kept
+            else ", ".join(f"{aspect} {count}" for aspect, count in rate["others"].items()),
         ]
         for rate in rates
     ]
-    return as_table(["table", "records", "planted", "lost in", "found [95 %]", "cannot tell", "also lost"], rows)
+    return as_table(
+        ["table", "records", "planted", "lost in", "found [95 %]", "cannot tell", "called kept" if counts_kept else "also lost"],
+        rows,
+    )
 
 
 def _headlines(seen: list[dict[str, Any]]) -> str:
@@ -792,13 +798,13 @@ def _sizes(results: dict[str, Any]) -> str:
     last = results["sizes"][-1]
     is_met = last["seconds"] <= results["target_seconds"] and last["memory"] <= results["target_memory"]
     steps = zip(results["sizes"], results["sizes"][1:], strict=False)
-    more = ", ".join(
-        f"{short(larger['seconds'] / smaller['seconds'])} × the time, {short(larger['memory'] / smaller['memory'])} × the memory"
+    more = "; ".join(
+        f"from {smaller['rows']:,} to {larger['rows']:,} rows {short(larger['seconds'] / smaller['seconds'])} × the time and {short(larger['memory'] / smaller['memory'])} × the memory"
         for smaller, larger in steps
     )
     return (
         as_table(["rows", "seconds", "cpu", "peak memory"], rows)
-        + f"\n\nTwice the rows: {more}."
+        + f"\n\nThe cost of more rows: {more}."
         + f"\n\nTarget of {last['rows']:,} rows: at most {as_time(results['target_seconds'])} and {results['target_memory']:,.0f} MB: "
         + f"{'met' if is_met else 'missed'} in this run."
     )
