@@ -5,8 +5,9 @@ domains. Groups are split at random into calibration and test; calibration sampl
 three settings. In-domain: calibration and test have the same generators and domains. Held-out generator: the calibration sample has no text of the
 generator that wrote the AI texts of the test. Held-out domain: the calibration sample has none of the three domains of the test. Mixtures of 1,000
 texts are drawn from the test side. Each text is a model's with a chance of 0 to 75 %, and no two texts of a mixture are of one group; only where the
-test side has fewer groups than that (held-out domain: 600) are texts drawn with replacement. The error is relative to the share of the
-mixture that was drawn. Coverage is that of the 95 % interval: of this chance, which the interval is for, since the data are a sample, and beside it of the share that was drawn, which scatters less. Where detect says that the data are unlike the samples, it gives only a lower limit. The table counts how often this happens,
+test side has fewer groups than that (held-out domain: 600) are texts drawn with replacement. The error is relative to the share of the mixture that
+was drawn. *Coverage* is the share of mixtures whose 95 % interval holds this chance, which the interval is for, since the data are a sample. Beside it
+is the coverage of the share that was drawn, which scatters less. Where detect says that the data are unlike the samples, it gives only a lower limit. The table counts how often this happens,
 and shows the errors that these estimates would have had beside the errors of those that were given. The second table shows the coverage of the interval
 and how often detect says "unlike", for each true share.
 

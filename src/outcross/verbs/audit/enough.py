@@ -8,7 +8,7 @@ from outcross.estimate import NORMAL_QUANTILE
 
 PREDICTED = 0.85
 """Probability, averaged over the possible effects, that the suggested number of fresh records gives a verdict. Effects near the limit are more common
-than this average assumes. On the first grid of benchmarks/records_for_a_verdict.py, where this number was chosen, 84 % of fresh samples gave a verdict. On
+than this average assumes. On the first grid of benchmarks/records_for_a_verdict.py, where this number was chosen, 85 % of fresh samples gave a verdict. On
 the second grid, which was examined once afterwards, 82 % did."""
 MOST = 1e12
 """Upper limit of the suggested number of records."""
