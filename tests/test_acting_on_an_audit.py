@@ -107,7 +107,7 @@ def test_a_clean_set_has_no_suspect_record_and_says_what_that_cost(people, tmp_p
         (("--write-clean", "clean.txt"), "must end with .parquet or .csv"),
         (("--write-clean", "{there}"), "exists; name a new file"),
         (("--baseline", "{there}"), "add one, for example --fail-on any"),
-        (("--baseline", "{there}", "--fail-on", "any"), "is not a valid audit.json"),
+        (("--baseline", "{there}", "--fail-on", "any", "--out", "never"), "is not a valid audit.json"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(people, tmp_path, words, why):
@@ -120,7 +120,15 @@ def test_what_cannot_be_done_is_one_line(people, tmp_path, words, why):
 
 def test_a_known_loss_passes_a_gate_with_a_baseline(people, tmp_path):
     audit(people, "--out", tmp_path / "out", "--quiet", "--fail-on", "any", code=1)
-    audit(people, "--quiet", "--fail-on", "any", "--baseline", tmp_path / "out" / "audit.json")
+    said = audit(people, "--fail-on", "any", "--baseline", tmp_path / "out" / "audit.json").stdout
+    assert "Nothing is worse than in the baseline." in said
+    better = json.loads((tmp_path / "out" / "audit.json").read_text())
+    for check in better["checks"]:
+        check["verdict"] = "kept" if check["metric"] == "exact" else check["verdict"]
+    (tmp_path / "better.json").write_text(json.dumps(better))
+    said = audit(people, "--fail-on", "any", "--baseline", tmp_path / "better.json", code=1)
+    assert "Worse than in the baseline: 7.5 % of records are exact copies of human ones." in said.stdout
+    assert said.stderr == "outcross: invented in synthetic: copying (--fail-on any)\n"
 
 
 def test_annotations_stand_after_the_screen(people):
