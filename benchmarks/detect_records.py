@@ -25,10 +25,9 @@ from outcross.ledger import stream
 from outcross.models.draw import Draw
 from outcross.models.schedule import Schedule
 from outcross.models.trees import Trees
-from outcross.runtime import Where
 from outcross.verbs.detect.of_records import record_sets
 from outcross.verbs.detect.question import DetectQuestion
-from outcross.verbs.detect.reading import judged_records
+from outcross.verbs.detect.reading import asked_records, judged_data
 from outcross.verbs.detect.work import calibration
 
 SAMPLE, TEST, LEARNED, SPLITS, MIXTURES = 1_000, 2_000, 2_400, 20, 24
@@ -56,7 +55,7 @@ def mixtures(kind: str, number: int) -> Iterator[dict[str, Any]]:
     question = DetectQuestion(data=data, human=human[:SAMPLE], ai=sample[:SAMPLE])
     sets = record_sets(question)
     calibrated = calibration(TwoSampleDetector(), sets.samples, None, number)
-    read = judged_records(sets.shards, sets.columns, calibrated, sets.typed, (), 0.01, None, Where())
+    read = judged_data(asked_records(sets.shards, sets.columns, sets.typed, (), None), calibrated, 0.01)
     is_model = np.arange(data.height) >= data.height - min(TEST, model.height)
     yield from estimates(kind, number, calibrated, read, is_model, MIXTURES)
 

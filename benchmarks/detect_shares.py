@@ -30,7 +30,7 @@ from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.samples import calibration as sample_of
 from outcross.estimate import NotApplicable
 from outcross.ledger import stream
-from outcross.verbs.detect.reading import JudgedData, judged_texts
+from outcross.verbs.detect.reading import JudgedData, asked_texts, judged_data
 from outcross.verbs.detect.shares import RATE, counted, fits, shares
 from outcross.verbs.detect.work import Calibration, calibration
 
@@ -65,7 +65,7 @@ def mixtures(frame: pl.DataFrame, kind: str, number: int) -> Iterator[dict[str, 
         for author, label in (("human", "human"), ("model", "ai"))
     ]
     calibrated = calibration(ClassifierDetector(), samples, "group_id", number)
-    read = judged_texts(test, calibrated, "text", (), 0.01, "group_id")
+    read = judged_data(asked_texts(test, "text", group="group_id"), calibrated, 0.01)
     yield from estimates(kind, number, calibrated, read, (test["label"] == "ai").to_numpy(), MIXTURES)
 
 
