@@ -106,6 +106,8 @@ def test_a_clean_set_has_no_suspect_record_and_says_what_that_cost(people, tmp_p
     [
         (("--write-clean", "clean.txt"), "must end with .parquet or .csv"),
         (("--write-clean", "{there}"), "exists; name a new file"),
+        (("--thresholds", "{broken}"), "expected ',' or ']', but got the end of the file; correct the line"),
+        (("--target", "sex", "--shares", "0:2:0.5"), "must be in [0, 1], got 1.5; write 0.3 for thirty percent"),
         (("--baseline", "{there}"), "add one, for example --fail-on any"),
         (("--baseline", "{there}", "--fail-on", "any", "--out", "never"), "is not a valid audit.json"),
     ],
@@ -113,7 +115,9 @@ def test_a_clean_set_has_no_suspect_record_and_says_what_that_cost(people, tmp_p
 def test_what_cannot_be_done_is_one_line(people, tmp_path, words, why):
     there = tmp_path / "there.csv"
     there.write_text("a\n1\n")
-    said = audit(people, *(word.format(there=there) for word in words), code=2)
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("fail_on: [tails")
+    said = audit(people, *(word.format(there=there, broken=broken) for word in words), code=2)
     assert why in said.stderr and len(said.stderr.splitlines()) == 1
     assert there.read_text() == "a\n1\n" and not (tmp_path / "clean.txt").exists()
 

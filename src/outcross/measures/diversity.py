@@ -252,7 +252,7 @@ def _pairs(synthetic: np.ndarray, reference: np.ndarray) -> _Compared:
 def _enough(*counts: np.ndarray) -> int:
     n = min(int(side.sum()) for side in counts)
     if n < FEWEST:
-        raise NotApplicable(f"{n:,} records or values, but distinct ones are compared only from {FEWEST} on")
+        raise NotApplicable(f"{amount(n, 'value')}, but distinct ones are compared only from {FEWEST} on")
     return n
 
 

@@ -241,10 +241,12 @@ def shares_of(value: Any, whose: str = "synthetic") -> tuple[float, ...]:
         shares = tuple(round(float(share), 9) for share in value)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         raise BadInput(f"shares must be a list of numbers or first:last:step, got {value!r:.80}; write 0:0.9:0.1") from None
-    if not all(0 <= share <= 1 for share in shares) or len(shares) > MOST_SHARES:
+    if outside := [share for share in shares if not 0 <= share <= 1]:
         raise BadInput(
-            f"shares must be at most {MOST_SHARES} shares of training records that are {whose}, in [0, 1], got {value!r:.80}; write 0.3 for thirty percent"
+            f"a share of training records that are {whose} must be in [0, 1], got {outside[0]:g}; write 0.3 for thirty percent"
         )
+    if len(shares) > MOST_SHARES:
+        raise BadInput(f"at most {MOST_SHARES} shares can be tried, got {len(shares)} or more; take larger steps")
     return shares
 
 

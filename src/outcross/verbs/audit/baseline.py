@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Audits
 
 FAILED = ("lost", "invented")
-OF_THE_WORST = ("category_share", "category_growth", "region", "clusters")
-"""Checks that name the worst of many members. Another set may have another worst member."""
 
 
 NAMED = 3
@@ -79,7 +77,7 @@ def since(audits: Sequence[Audit], before: Sequence[Audit]) -> dict[str, list[Ch
 
 
 def _is_worse(check: Check, before: Audit) -> bool:
-    then = [failed for failed in before.every if failed.verdict in FAILED and _place(failed) == _place(check)]
+    then = [failed for failed in before.every if failed.verdict in FAILED and failed.place == check.place]
     return all(_is_beyond(check, failed) for failed in then)
 
 
@@ -89,12 +87,6 @@ def _is_beyond(check: Check, then: Check) -> bool:
         return False
     is_smaller = check.value < check.real_vs_real  # type: ignore[operator]
     return check.high < then.low if is_smaller else check.low > then.high  # type: ignore[operator]
-
-
-def _place(check: Check) -> tuple[str, ...]:
-    """Return what a check is about, without the member that it names as the worst."""
-    where = (check.group, check.at) if check.metric not in OF_THE_WORST else ()
-    return (check.aspect, check.metric, check.column, *where)
 
 
 __all__ = ["baseline_of", "gated", "since", "worse_than"]

@@ -19,6 +19,8 @@ NAMED = 3
 """Maximum number of losses that the first sentence names."""
 PLAIN = ("location", "category_share", "share", "variance", "interquartile_range", "gone_missing")
 """Checks of one column that describe the loss of a region of that column more plainly."""
+SPREADS = ("variance", "interquartile_range")
+"""Those of these checks that read how widely numbers are spread."""
 EMPTIER = 0.8
 """An intersection of groups is a loss of its own if its remaining share is below EMPTIER times the remaining share of the group."""
 SHOWN = 20
@@ -49,7 +51,7 @@ def _losses(audit: Audit) -> str:
         said = f"Nothing is lost that {amount(audit.rows['synthetic'], 'record')} can show"
         if invented := audit.of("invented"):
             return f"{said}{f' ({within_tolerance(kept)})' if kept else ''}, but {clause(invented[0])}"
-        return f"{said}: {within_tolerance(kept)}"
+        return f"{said}: {within_tolerance(kept)}" if kept else "No check can tell whether something is lost"
     clauses = "; ".join([*_gone_columns(audit), *map(clause, greatest(audit))][:NAMED])
     return capitalised(clauses)
 
@@ -90,9 +92,20 @@ def _explained(lost: list[Check]) -> list[Check]:
     """Return the losses, each replaced by the plainer loss that explains it, if there is one."""
     plain: list[Check] = []
     for check in lost:
-        said = next((loss for loss in lost if _explains(loss, check)), check)
+        said = check if _is_cut(check, lost) else next((loss for loss in lost if _explains(loss, check)), check)
         plain += [said] if said not in plain else []
     return plain
+
+
+def _is_cut(check: Check, lost: list[Check]) -> bool:
+    """Whether a region is the part of one column that has been cut off, so that the column has a smaller spread.
+
+    "No record has day ≥ 500 (half of the human ones)" is as plain as a smaller spread, and says more. If the numbers are shifted, the spread is kept.
+    """
+    if check.metric != "region" or check.value != 0 or not check.explained_by or " and " in check.at:
+        return False
+    spreads = [loss for loss in lost if loss.metric in SPREADS and loss.column == check.explained_by]
+    return bool(spreads) and all((check.severity or 0.0) > (loss.severity or 0.0) for loss in spreads)
 
 
 def _explains(plain: Check, check: Check) -> bool:
