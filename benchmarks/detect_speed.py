@@ -26,7 +26,7 @@ from figures import DATA, here, write
 from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.samples import calibration as sample_of
 from outcross.runtime.threads import one_thread_each
-from outcross.verbs.detect.reading import judged_texts
+from outcross.verbs.detect.reading import asked_texts, judged_data
 from outcross.verbs.detect.work import Calibration, calibration
 
 TEXTS, SHORT, LONG, PAIRS = 20_000, 50, 180, 3
@@ -71,7 +71,7 @@ def _judged(human: Sequence[str], calibrated: Calibration, words: int) -> dict[s
         path = Path(folder) / "texts.jsonl"
         starts = rng.integers(len(every) - words, size=TEXTS).tolist()
         pl.DataFrame({"text": [" ".join(every[start : start + words]) for start in starts]}).write_ndjson(path)
-        costs = [here(lambda: judged_texts(path, calibrated, "text", (), 0.01))() for _ in range(1 + PAIRS)][1:]
+        costs = [here(lambda: judged_data(asked_texts(path, "text"), calibrated, 0.01))() for _ in range(1 + PAIRS)][1:]
     rates = sorted(TEXTS / cost.cpu for cost in costs)
     row = {
         "words": words,

@@ -217,7 +217,7 @@ def test_a_gate_fails_with_code_1_and_writes_what_it_found(tmp_path, outcross_cl
     synthetic.write_parquet(tmp_path / "synthetic.parquet")
     asked = ["audit", str(tmp_path / "synthetic.parquet"), "--reference", str(tmp_path / "human.csv"), "--aspects", "tails"]
     code, out, err = outcross_cli(*asked, "--fail-on", "tails", "--out", str(tmp_path / "audit"))
-    assert (code, err.strip()) == (1, "outcross: lost: synthetic tails (--fail-on tails)")
+    assert (code, err.strip()) == (1, "outcross: lost in synthetic: tails (--fail-on tails)")
     assert {path.name for path in (tmp_path / "audit").iterdir()} >= {"audit.json", "audit.md", "report.html"}
     assert "✗ tails" in out and "report:" in out and len(out.splitlines()) <= 24
     code, out, _ = outcross_cli(*asked, "--json")

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from outcross.detectors.records import TypedRecords
 from outcross.errors import BadInput
 from outcross.estimate import NORMAL_QUANTILE, Estimate, NotApplicable
 from outcross.statistics.clusters import covariance_of_means
@@ -80,7 +81,8 @@ class MixtureRows:
         """Return those of these rows that can be judged. Raises NotApplicable if there are too few."""
         judged = rows[data.is_judged[rows]]
         if judged.size < FEWEST:
-            raise NotApplicable(f"a share needs at least {FEWEST} that can be judged, got {judged.size}")
+            unit = "records" if isinstance(calibrated.human.content, TypedRecords) else "texts"
+            raise NotApplicable(f"a share needs at least {FEWEST} {unit} that can be judged, got {judged.size}")
         return cls(calibrated, data, judged)
 
     @property
