@@ -445,6 +445,8 @@ def test_the_share_that_is_declared_is_exact_and_the_unknown_stays_unknown(tmp_p
 @pytest.mark.parametrize(
     ("data", "asked", "words"),
     [
+        ({"text": ["a", "b"], "date": [[2020], [2021]]}, {}, "declare no author"),
+        ({"text": ["a", "b"], "date": [b"2020", b"\xff\xfe"]}, {}, "declare no author"),
         ({"text": ["a", "b"]}, {}, "declare no author"),
         ({"text": ["a"], "_origin": ["hunan"]}, {}, "did you mean 'human'"),
         ({"text": ["a"]}, {"human": ["a b c"] * 3}, "reads only the declared authors and no samples"),
@@ -594,6 +596,8 @@ def test_declared_shares_have_slices_and_weights():
     }
     assert detected.frame()["_weight"].to_list() == [5.0, 0.0, None] * 2
     assert "share that the data declare as a model's, by slice:" in "\n".join(detected.lines())
+    known = outcross.detect(declared(["a", "b"], _origin=["human", "model"]), detector="declared")
+    assert "The share that models wrote is 50.0 %, because every text has a declared author." in known.lines()
     with pytest.raises(BadInput, match="did you mean 'source'"):
         outcross.detect(data, detector="declared", by="sauce")
 
