@@ -893,13 +893,18 @@ def _of_shares(rows: list[dict[str, Any]]) -> Iterable[str]:
 def _powers(results: dict[str, Any]) -> str:
     """A row a test: how often it sees the other generator at each share, with the interval over splits."""
     rows, groups = results["powers"], results["groups"]
-    table = [
-        [name, *(f"**{row['powers'][name]['value']:.2f}** ± {row['powers'][name]['half']:.2f}" for row in rows)]
-        for name in rows[0]["powers"]
-    ]
+    table = [[name, *(_power(row["powers"][name]) for row in rows)] for name in rows[0]["powers"]]
     where = f"Power at a rate of false alarms of 5 %, {rows[0]['mixtures']} mixtures of {rows[0]['splits']} splits in each cell, {'all' if groups is None else groups} groups of texts in each split, half of them for the samples, by the share of the other generator:"
     shares = [f"{100 * row['share']:g} %" for row in rows]
     return f"{where}\n\n{as_table(['', *shares], table)}"
+
+
+def _power(power: dict[str, float | None]) -> str:
+    return (
+        f"**{power['value']:.2f}** (all splits agree)"
+        if power["half"] is None
+        else f"**{power['value']:.2f}** ± {power['half']:.2f}"
+    )
 
 
 def _speed(speed: dict[str, Any]) -> Iterable[str]:
