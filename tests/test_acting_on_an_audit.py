@@ -106,21 +106,33 @@ def test_a_clean_set_has_no_suspect_record_and_says_what_that_cost(people, tmp_p
     [
         (("--write-clean", "clean.txt"), "must end with .parquet or .csv"),
         (("--write-clean", "{there}"), "exists; name a new file"),
+        (("--thresholds", "{broken}"), "expected ',' or ']', but got the end of the file; correct the line"),
+        (("--target", "sex", "--shares", "0:2:0.5"), "must be in [0, 1], got 1.5; write 0.3 for thirty percent"),
         (("--baseline", "{there}"), "add one, for example --fail-on any"),
-        (("--baseline", "{there}", "--fail-on", "any"), "is not a valid audit.json"),
+        (("--baseline", "{there}", "--fail-on", "any", "--out", "never"), "is not a valid audit.json"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(people, tmp_path, words, why):
     there = tmp_path / "there.csv"
     there.write_text("a\n1\n")
-    said = audit(people, *(word.format(there=there) for word in words), code=2)
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("fail_on: [tails")
+    said = audit(people, *(word.format(there=there, broken=broken) for word in words), code=2)
     assert why in said.stderr and len(said.stderr.splitlines()) == 1
     assert there.read_text() == "a\n1\n" and not (tmp_path / "clean.txt").exists()
 
 
 def test_a_known_loss_passes_a_gate_with_a_baseline(people, tmp_path):
     audit(people, "--out", tmp_path / "out", "--quiet", "--fail-on", "any", code=1)
-    audit(people, "--quiet", "--fail-on", "any", "--baseline", tmp_path / "out" / "audit.json")
+    said = audit(people, "--fail-on", "any", "--baseline", tmp_path / "out" / "audit.json").stdout
+    assert "Nothing is worse than in the baseline." in said
+    better = json.loads((tmp_path / "out" / "audit.json").read_text())
+    for check in better["checks"]:
+        check["verdict"] = "kept" if check["metric"] == "exact" else check["verdict"]
+    (tmp_path / "better.json").write_text(json.dumps(better))
+    said = audit(people, "--fail-on", "any", "--baseline", tmp_path / "better.json", code=1)
+    assert "Worse than in the baseline: 7.5 % of records are exact copies of human ones." in said.stdout
+    assert said.stderr == "outcross: invented in synthetic: copying (--fail-on any)\n"
 
 
 def test_annotations_stand_after_the_screen(people):

@@ -8,16 +8,18 @@ from dataclasses import replace
 import numpy as np
 import polars
 import pytest
+from rich.cells import cell_len
 
 import outcross
 from outcross.errors import BadInput, GateFailed
 from outcross.escapes import names_apart
 from outcross.measures import audit_aspects, pages_of_aspect
 from outcross.report.sides import calibration_figure
+from outcross.verbs.audit.check import Check
 from outcross.verbs.audit.figures import map_of_regions
 from outcross.verbs.audit.gates import gate_of
 from outcross.verbs.audit.page import page
-from outcross.verbs.audit.phrases import PHRASES
+from outcross.verbs.audit.phrases import PHRASES, clause
 from outcross.verbs.audit.rankings import differences
 from outcross.verbs.audit.scorecard import comparison, scorecard, sentence_of
 from outcross.verbs.audit.screen import audit_lines, comparison_lines
@@ -90,6 +92,46 @@ def test_flipped_labels_are_seen_in_the_reliability_of_predictions(sets):
     assert calibration_figure(trees).svg() in page([flipped]).decode()
 
 
+def test_commas_and_signs_in_names_and_categories_are_no_separators():
+    def said(column, group="", at="", metric="share"):
+        lost = Check(
+            "X",
+            "spread" if at else "groups",
+            metric,
+            column,
+            group,
+            at,
+            "lost",
+            0.5,
+            0.4,
+            0.6,
+            100,
+            "",
+            1.0,
+            1.0,
+            0.8,
+            0.0,
+            0.4,
+            0.1,
+            None,
+            None,
+            False,
+            "",
+        )
+        return clause(lost)
+
+    assert said("degree", "degree=MSc, with honours") == "MSc, with honours (degree) fell from 40 % to 20 % of records"
+    both = said("sex+income, EUR", "sex=Male, income, EUR=high=top")
+    assert both == "Male (sex) and high=top (income, EUR) together fell from 40 % to 20 % of records"
+    spread = said("", at="direction 1 (+income, EUR, -age (years))", metric="direction")
+    assert spread.startswith("the joint spread of income, EUR and age (years) fell")
+
+
+def test_a_wide_character_takes_two_columns_of_a_screen(sets):
+    wide = replace(sets[0], name="合成", notes=("記録" * 60,))
+    assert max(map(cell_len, audit_lines(wide, WIDTH))) <= WIDTH
+
+
 def test_several_sets_are_one_matrix_with_the_best_of_each_aspect_and_their_differences(sets):
     compared = comparison(sets.every)
     lines = comparison_lines(sets.every, WIDTH)
@@ -134,7 +176,7 @@ def test_a_gate_fails_from_a_severity_on(sets):
     with pytest.raises(GateFailed, match=r"\(--fail-on any="):
         first.check_gates([f"any={severe - 0.001}"])
     first.check_gates([f"any={severe + 0.001}"])
-    with pytest.raises(GateFailed, match="lost: "):
+    with pytest.raises(GateFailed, match="lost in "):
         first.check_gates(["lost=1%"])
 
 

@@ -147,9 +147,9 @@ def test_the_json_is_as_designed(pair):
 
 def test_a_check_that_cannot_tell_says_what_would(pair):
     human, synthetic = pair
-    untold = outcross.audit(synthetic[:200], reference=human[:200]).of("cannot_tell")
-    assert untold and all(
-        any(words in check.why for words in ("give a verdict", "for a verdict", "by chance", "--holdout")) for check in untold
+    undecided = outcross.audit(synthetic[:200], reference=human[:200]).of("cannot_tell")
+    assert undecided and all(
+        any(words in check.why for words in ("give a verdict", "for a verdict", "by chance", "--holdout")) for check in undecided
     )
 
 
@@ -217,7 +217,7 @@ def test_a_gate_fails_with_code_1_and_writes_what_it_found(tmp_path, outcross_cl
     synthetic.write_parquet(tmp_path / "synthetic.parquet")
     asked = ["audit", str(tmp_path / "synthetic.parquet"), "--reference", str(tmp_path / "human.csv"), "--aspects", "tails"]
     code, out, err = outcross_cli(*asked, "--fail-on", "tails", "--out", str(tmp_path / "audit"))
-    assert (code, err.strip()) == (1, "outcross: lost: synthetic tails (--fail-on tails)")
+    assert (code, err.strip()) == (1, "outcross: lost in synthetic: tails (--fail-on tails)")
     assert {path.name for path in (tmp_path / "audit").iterdir()} >= {"audit.json", "audit.md", "report.html"}
     assert "✗ tails" in out and "report:" in out and len(out.splitlines()) <= 24
     code, out, _ = outcross_cli(*asked, "--json")

@@ -77,7 +77,7 @@ def test_whole_numbers_and_fractions_are_numbers_on_both_sides():
 @pytest.mark.parametrize("ending", ["csv.gz", "parquet"])
 def test_true_and_one_are_the_same(ending):
     audit = audited(f"syn_bool01.{ending}", f"ref_bool.{ending}", "tails", "coverage", "structure")
-    assert read_as(audit)["active"] == "truth"
+    assert read_as(audit)["active"] == "boolean"
     assert audit.lost == audit.invented == []
 
 

@@ -138,7 +138,7 @@ def test_a_plan_says_what_it_costs_after_one_run(place, capsys):
 BAD = {
     "gaussian": "has arms of its own (arms), but forecast makes one arm for each human share; add arms=null policy=human_share",
     "g.yaml policy=replace": "policy replace of g.yaml has no human share to try; add policy=human_share",
-    "g.yaml shares=0:2:0.5": "shares must be at most 100 shares of training records that are human, in [0, 1]",
+    "g.yaml shares=0:2:0.5": "a share of training records that are human must be in [0, 1], got 1.5",
     "g.yaml shares=0.3:0.3:0.1": "shares must be at least two different human shares, got 0.3 alone",
     "g.yaml shares=30": "shares must be a list of numbers or first:last:step, got '30'",
     "text.yaml": "text.yaml holds no experiment",

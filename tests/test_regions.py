@@ -91,6 +91,17 @@ def test_a_region_that_one_columns_shift_takes_away_is_said_by_that_column_and_a
     assert region.ratio.high < 0.8 and region.explained_by == ""
 
 
+def test_half_of_a_range_that_is_gone_is_said_by_its_limit_and_not_as_a_smaller_spread():
+    rng = np.random.default_rng([8, 11, 29])
+
+    def visits(last):
+        return pl.DataFrame({"day": rng.integers(0, last, 2000) + 0.5, "job": rng.choice(["nurse", "cook"], 2000)})
+
+    audit = outcross.audit(visits(500), reference=visits(1000), aspects=("spread", "regions"))
+    assert {check.metric for check in audit.of("lost")} >= {"region", "variance"}
+    assert audit.summary.startswith("No record has day ≥ 5")
+
+
 def test_an_interaction_without_a_trace_in_either_column_is_found():
     """Both diagonal corners of two coins removed: every column is as before, and a tree that splits by one column at a time sees nothing."""
 

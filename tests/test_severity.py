@@ -166,7 +166,7 @@ def test_a_group_is_named_and_no_intersection_that_lost_no_more_of_it():
 
 def test_a_set_that_lost_nothing_and_copies_says_so_first():
     copies = check(0.5, 0.03, "copying", "exact", column="", group="", about=1.0, typical=0.0)
-    first = "Nothing is lost that 1,000 records can show (0 checks within their margins), but 50 % of records are exact copies of human ones. Invented: 1 check."
+    first = "Nothing is lost that 1,000 records can show, but 50 % of records are exact copies of human ones."
     assert audit_of(copies).summary == first
 
 
@@ -242,3 +242,17 @@ def test_diversity_inside_a_group_is_about_the_records_of_the_group():
     assert (
         clause(check) == "the values of job are less varied among few (group), as with 1 equally common categories instead of 8.16"
     )
+
+
+def test_sets_that_lost_other_categories_are_ranked_by_the_worst_of_each():
+    """If only checks of the same category were compared, these sets would share no check, and nothing could be told apart."""
+    rng = np.random.default_rng([20_26, 73])
+
+    def people(rows, *chances):
+        return polars.DataFrame({"job": rng.choice(["clerk", "driver", "nurse", "cook"], rows, p=chances)})
+
+    sets = {"fewer-cooks": people(3000, 0.26, 0.26, 0.26, 0.22), "half-of-the-nurses": people(3000, 0.29, 0.29, 0.13, 0.29)}
+    audited = audits(sets, reference=people(3000, 0.25, 0.25, 0.25, 0.25), aspects=("category_shares",))
+    worst = {check.group for audit in audited for check in audit.every if check.metric == "category_share"}
+    places = {place.name: (place.rank, place.checks) for place in ranking(audited.every) if place.aspect == "groups"}
+    assert len(worst) == 2 and places == {"fewer-cooks": (1, 2), "half-of-the-nurses": (2, 2)}

@@ -86,8 +86,8 @@ def test_flipped_labels_never_help_and_the_sentence_says_so():
     curve = outcross.share_curve(people(rng, 500, is_flipped=True), reference=people(rng, 500), shares="0:0.5:0.25", **LINEAR)
     assert not curve.fixed_human.helps and curve.fixed_human.best == 0.0 and curve.fixed_human.harms == (0.25, 0.5)
     assert curve.answer == (
-        "No share helps: adding synthetic records to all 400 human ones hurts from 25 % on; "
-        "in the place of human records no share helps either, and it hurts from 25 % on."
+        "No share helps: added to all 400 human records, synthetic ones hurt from 25 % on; "
+        "in the place of human records, they hurt from 25 % on."
     )
     assert curve.fixed_human.points[1].discrimination.value < curve.fixed_human.points[0].discrimination.value
     assert "tested on human records that a fit was not trained on" in curve.note

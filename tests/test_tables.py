@@ -258,6 +258,15 @@ def test_other_separators_are_found_and_said(tmp_path):
     assert list(table(tmp_path / "t.csv").kinds) == ["a", "b"]
 
 
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_is_read_with_and_without_a_byte_order_mark(tmp_path, coding):
+    path = tmp_path / "wide.csv"
+    path.write_bytes("age,city\n31,Köln\n47,Bonn\n".encode(coding))
+    read = table(path)
+    assert read.kinds == {"age": "number", "city": "category"} and {*read.frame["city"]} == {"Köln", "Bonn"}
+    assert any("UTF-16" in note for note in read.notes)
+
+
 def test_rows_are_chosen_into_new_tables(people):
     read = table(people)
     before = read.frame.clone()

@@ -70,7 +70,7 @@ def run(question: RunQuestion, *, quiet: Quiet = False, as_json: Json = False) -
 @app.command(help=AuditQuestion.__doc__)
 def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as_json: Json = False) -> None:  # noqa: B008
     from outcross.verbs.audit.answer import answered
-    from outcross.verbs.audit.baseline import gated
+    from outcross.verbs.audit.baseline import baseline_of, gated, worse_than
     from outcross.verbs.audit.notices import github
     from outcross.verbs.audit.progress import watcher
     from outcross.verbs.audit.screen import NO_REPORT, print_audits, print_plan
@@ -81,6 +81,7 @@ def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as
         plan = planned(question)
         _print_json(plan.plain()) if as_json else print_plan(plan)
         return
+    before = baseline_of(question)
     workers = as_many_as_cores() if question.workers is None else question.workers
     watching = (lambda sets: Silence()) if as_json or quiet else watcher
     result = answered(replace(question, workers=workers), watching)
@@ -88,11 +89,13 @@ def audit(question: AuditQuestion = AuditQuestion(), *, quiet: Quiet = False, as
         _print_json(result.plain())
     elif not quiet:
         print_audits(result, None if question.out is None else Path(question.out))
+        if before is not None:
+            print(escaped(worse_than(result, before)))
         if question.out is None:
             print(NO_REPORT)
     if question.github and not as_json:
         print(*github(result), sep="\n")
-    gated(result, question).check_gates(gates_of(question))
+    gated(result, before).check_gates(gates_of(question))
 
 
 @app.command(help=MixQuestion.__doc__)

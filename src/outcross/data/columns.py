@@ -56,6 +56,8 @@ class Given:
     ignored: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     """Columns that other options name, so that they are never read as keys."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """The option that gives a column its kind, by column, if it is not --kinds: --groups, --text-column."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """The reasons for kinds that were not given by the user, by column."""
     others: tuple[Column, ...] = ()
@@ -63,6 +65,16 @@ class Given:
 
     def kind(self, column: str) -> str | None:
         return self.kinds.get(column, "text" if column in self.texts else None)
+
+    def why(self, column: str) -> str:
+        """Return the reason for the kind of a column."""
+        if column in self.reasons:
+            return self.reasons[column]
+        return f"{self.options.get(column, '--kinds')} names it" if column in self.kinds else "the file contains text"
+
+    def way_out(self, column: str) -> str:
+        """Return how to have the kind of a column inferred; empty if no option gave it."""
+        return f"leave {column} out of {self.options.get(column, '--kinds')}" if column in self.kinds.keys() - self.reasons else ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ class Column:
     kind: Kind | None
     """The kind of the column; None if it is left out."""
     shown: str
-    """The word for the kind that users see: number, time, category, truth, text, key …"""
+    """The word for the kind that users see: number, time, category, boolean, text, key …"""
     why: str
     """The reason for the kind."""
     example: str = ""
@@ -136,11 +148,9 @@ def _understood(values: Values, given: Given) -> Column:
     if not values.there:
         if named_kind is None:
             return Column(name, None, "empty", "it has no value")
-        return Column(name, _kind_of(named_kind), named_kind, given.reasons.get(name, "--kinds says so"), forms=plain)
+        return Column(name, _kind_of(named_kind), named_kind, given.why(name), forms=plain)
     if named_kind is not None:
-        why = given.reasons.get(name, "--kinds says so" if name in given.kinds else "the file contains text")
-        change = "" if name in given.reasons else f"leave {name} out of --kinds"
-        return replace(_of_named_kind(values, named_kind, why), change=change)
+        return replace(_of_named_kind(values, named_kind, given.why(name)), change=given.way_out(name))
     column = _inferred(values)
     may_be_key = column.shown in ("number", "category") and name not in given.kept
     if may_be_key and (why := key(values, column.forms, column.kind == "number")):
@@ -212,10 +222,10 @@ def _inferred(values: Values) -> Column:
     if is_mixed:
         why = "the sides write true and false in different ways"
         return Column(
-            name, "category", "truth", why, _example(values, "category", forms), _kinds(name, "number"), True, tuple(forms)
+            name, "category", "boolean", why, _example(values, "category", forms), _kinds(name, "number"), True, tuple(forms)
         )
     if dtype == pl.Boolean:
-        return Column(name, "category", "truth", "true and false", _example(values, "category", plain), "", forms=plain)
+        return Column(name, "category", "boolean", "true and false", _example(values, "category", plain), "", forms=plain)
     family = family_of(values)
     if family is not None:
         return _of_numbers(values, family)
@@ -291,7 +301,7 @@ def _of_numbers(values: Values, family: WrittenNumbers) -> Column:
         forms = family.forms if is_plain else (PLAIN,) * len(values.sides)
         return Column(name, "category", "category", why, _example(values, "category", forms), _kinds(name, "number"), False, forms)
     if is_lead_few and len(read) > 1:
-        why = "few whole numbers in the first set, and other numbers or fractions in another set"
+        why = "few whole numbers in one set, and other numbers or fractions in another"
         return Column(name, "number", "number", why, example, change, True, family.forms)
     return Column(name, "number", family.shown, family.why, example, change, family.is_said, family.forms)
 
@@ -342,8 +352,12 @@ def _of_words(values: Values) -> Column:
 
 def _are_text(text: polars.Series) -> bool:
     """Whether strings have at least five words on average, and at least half of them are distinct. Two letters of a script without spaces count as a word."""
-    words = text.str.count_matches(r"\S+") + text.str.count_matches(UNSPACED) / 2
-    return float(words.mean()) >= WORDS and 2 * text.n_unique() >= len(text)  # type: ignore[arg-type]
+    distinct = text.alias("").value_counts(name="count")
+    if 2 * distinct.height < len(text):
+        return False
+    strings = distinct.to_series(0)
+    words = strings.str.count_matches(r"\S+") + strings.str.count_matches(UNSPACED) / 2
+    return float((words * distinct["count"]).sum()) >= WORDS * len(text)
 
 
 def _truths(values: Values) -> tuple[list[Form], bool]:
@@ -396,6 +410,8 @@ def _forms_of_categories(values: Values) -> tuple[list[Form], list[str]]:
 
 def _example(values: Values, kind: Kind | None = None, forms: Sequence[Form] = ()) -> str:
     """Return a value as it is written, and as it is read if that differs."""
+    import polars as pl
+
     if not values.there:
         return ""
     first = values.lead.head(1)
@@ -407,7 +423,8 @@ def _example(values: Values, kind: Kind | None = None, forms: Sequence[Form] = (
     (read,) = makers[kind](first, forms[side]).to_list()
     if read is None:
         return f"{_short(written)} (missing)"
-    said = _moment(read, forms[side]) if kind == "number" and (forms[side].layouts or first.dtype.is_temporal()) else read
+    is_moment = kind == "number" and (forms[side].layouts or (first.dtype.is_temporal() and first.dtype != pl.Duration))
+    said = _moment(read, forms[side]) if is_moment else read
     said = f"{said:.10g}" if isinstance(said, float) else str(said)
     return _short(written) if written in (said, f"{said}.0") else f"{_short(written)} → {_short(said)}"
 

@@ -26,6 +26,8 @@ ENTITIES = 20
 EVEN = 1.63
 """The limit of √n times the largest distance from an even spread. Below it, whole numbers that never repeat are read as keys. One in a hundred
 keys that are drawn evenly exceeds it (Kolmogorov)."""
+NEVER_REPEATED = "whole numbers that never repeat, in a column with the name of a key"
+"""The reason why such numbers are a key."""
 PATTERNS = {
     "a UUID": r"(?i)^\{?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\}?$",
     "an e-mail address": r"^[^@\s]+@[^@\s]+\.[^@\s]+$",
@@ -70,7 +72,7 @@ def _key_of_numbers(values: Values, forms: Sequence[Form]) -> str:
     if lead.n_unique() < len(lead):
         return _entities(values, read)
     if is_named and len(lead) >= 2 and lead.n_unique() == len(lead):
-        return "whole numbers that never repeat, in a column with the name of a key" if len(lead) >= 10 else ""
+        return NEVER_REPEATED if len(lead) >= 10 else ""
     is_key = all(len(side) >= KEYED and side.n_unique() == len(side) and are_whole(side) for side in read)
     if not is_key or len(read) < 2:
         return ""
@@ -91,25 +93,28 @@ def _is_even(numbers: polars.Series) -> bool:
 
 
 def _index(values: Values, forms: Sequence[Form]) -> str:
-    """Return the reason why whole numbers count the rows; empty if they do not. An index may restart, as when shards were joined."""
+    """Return the reason why whole numbers are an index; empty if they are not. An index may restart, as when shards were joined."""
     is_named = values.name.strip().lower() in INDEX
     if not is_named and (len(values.there) < 2 or min(map(len, values.there)) < 2 * KEYED):
         return ""
-    counts = (
-        _counts_rows(values, side, forms[side], is_named)
-        for side, column in enumerate(values.known)
-        if column is not None and len(column)
-    )
-    return "it numbers the rows" if (any(counts) if is_named else all(counts)) else ""
+    filled = [side for side, column in enumerate(values.known) if column is not None and len(column)]
+    counts = (_counts_rows(values, side, forms[side], is_named) for side in filled)
+    if any(counts) if is_named else all(counts):
+        return "it numbers the rows"
+    return NEVER_REPEATED if is_named and any(_is_full_and_unique(values, side, forms[side]) for side in filled) else ""
+
+
+def _is_full_and_unique(values: Values, side: int, form: Form) -> bool:
+    """Whether each record of a side has a whole number, and no two have the same."""
+    numbers = values.numbers_of(side, form)
+    return len(numbers) >= max(2, values.sides[side].places.size) and are_whole(numbers) and numbers.n_unique() == len(numbers)
 
 
 def _counts_rows(values: Values, side: int, form: Form, is_named: bool) -> bool:
-    """Whether the numbers of a side count its rows, or never repeat in a column with the name of an index."""
+    """Whether the numbers of a side count its rows."""
     numbers, rows = values.numbers_of(side, form), values.sides[side]
     if len(numbers) < max(2, rows.places.size) or not are_whole(numbers):
         return False
-    if is_named and numbers.n_unique() == len(numbers):
-        return True
     changes = np.diff(numbers.to_numpy()[rows.order])
     is_next = changes == rows.steps
     is_count = bool((is_next | (changes < 0)).all()) and float(np.mean(is_next)) >= 0.99

@@ -14,6 +14,7 @@ import numpy as np
 from outcross.data.bits import pseudo_random
 from outcross.data.columns import Column, Given, check_given, understood
 from outcross.data.values import Side
+from outcross.data.written import MISSING
 from outcross.errors import BadInput
 from outcross.files import kinds as of_values
 from outcross.files.chats import unfolded
@@ -176,12 +177,13 @@ def table(
     keys: Collection[str] = (),
     ignored: Collection[str] = (),
     kept: Collection[str] = (),
+    options: Mapping[str, str] | None = None,
 ) -> Table:
     """Read the records of `data` as a table. `data` may be files, globs, lists of them, frames, arrays, or dicts of columns.
 
     The kind of a column is inferred. `kinds` overrides it: {column: "number", "category", "text", "vector", "series"}, or the notation of a number or a
     time: "time", "time:dmy", "time:mdy", "number:comma", "number:point". `text_column` names a text column. `keys` and `ignored` name columns that are
-    left out, and `kept` names columns that are never read as keys. Columns whose names start with `_` are provenance and are not compared. Raises
+    left out, and `kept` names columns that are never read as keys. `options` holds the option that gave a column its kind, if it is not --kinds. Columns whose names start with `_` are provenance and are not compared. Raises
     BadInput if there is no record, or no column to compare.
 
     If the caller compares at most `most_columns` columns, a table with more than twice as many is not read completely. Only the columns that `kinds`
@@ -203,7 +205,7 @@ def table(
         )
     read_columns = set(source.columns)
     texts = source.texts if text_column is None else (*source.texts, text_column)
-    given = Given(dict(kinds or {}), tuple(texts), tuple(keys), tuple(ignored), tuple(kept))
+    given = Given(dict(kinds or {}), tuple(texts), tuple(keys), tuple(ignored), tuple(kept), dict(options or {}))
     result = table_of(source, name or source.name or type(data).__name__, given)
     return replace(result, unread=tuple(column for column in there if column not in read_columns))
 
@@ -305,8 +307,10 @@ def alike(tables: Sequence[Table]) -> Alike:
         raise BadInput(f"no column of {first.name} ({', '.join(first.kinds)[:120]}) is in all of {names[:120]}; check their names")
     tables_alike = [first.select(list(kept))]
     for other, frame in zip(others, typed, strict=True):
-        notes += [f"{other.name}: {note}" for note in _lost_values(other.records, frame, kept, other.forms)]
-        tables_alike.append(replace(other, kinds=kept, frame=frame.select(list(kept))))
+        lost = _lost_values(other.records, frame, kept, other.forms)
+        notes += [f"{other.name}: {note}" for note in lost]
+        others_notes = tuple(note for note in other.notes if note not in lost)
+        tables_alike.append(replace(other, kinds=kept, frame=frame.select(list(kept)), notes=others_notes))
     known = {absent_column.column for absent_column in absent}
     return Alike(tables_alike, notes, absent, {column: why for column, why in left_out.items() if column not in known})
 
@@ -416,10 +420,15 @@ def _is_missing(values: polars.Series, form: Form | None) -> polars.Series:
 
 
 def _lost(values: polars.Series, lost: polars.Series, kind: Kind) -> str:
-    said = f"column {values.name!r}: {amount(int(lost.sum()), 'value')} that cannot be read as {kind} are missing"
+    count = int(lost.sum())
+    said = f"column {values.name!r}: {amount(count, 'value')} cannot be read as a {kind} and {'counts' if count == 1 else 'count'} as missing"
     if values.dtype.is_nested() or (distinct := values.filter(lost).unique()).len() > 3:
         return said
-    return f"{said} ({', '.join(map(repr, sorted(map(str, distinct.to_list()))))[:100]})"
+    words = sorted(map(str, distinct.to_list()))
+    written = ", ".join(map(repr, words))[:100]
+    if all(word.strip().lower() in MISSING for word in words):
+        return f"column {values.name!r}: {amount(count, 'value')} {'is' if count == 1 else 'are'} missing, written as {written}"
+    return f"{said} ({written})"
 
 
 def _widths(frame: polars.DataFrame) -> dict[str, int]:

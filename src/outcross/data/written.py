@@ -21,6 +21,13 @@ CODES = 3
 """The maximum number of distinct codes for a missing value among strings that are nearly all numbers."""
 LED_BY_ZERO = 0.01
 """The minimum share of strings with a leading zero ("01301") for which they are read as codes and not as numbers."""
+FEW = 10
+"""The minimum count of numbers with a point from which a doubt about its meaning is said."""
+ENOUGH = 44
+"""The minimum count of numbers with a point from which the point may separate thousands. Of decimals that are rounded to three places, a tenth show
+fewer digits; the chance that none of 44 does is below 1 %."""
+FIRST = 50
+"""The number of values that are looked at before all are."""
 MISSING = frozenset(["", "?", "-", "--", ".", "n", "na", "n/a", "nan", "nil", "none", "null", "missing", "unknown", "inf", "-inf"])
 """Strings that mean a missing value among numbers, in any share and any case."""
 
@@ -48,7 +55,7 @@ def family_of(values: Values) -> WrittenNumbers | None:
     if is_text(values.lead):
         return _family_of_texts(values)
     if dtype == pl.Boolean:
-        return WrittenNumbers((PLAIN,) * len(values.sides), "number", "truth values as 1 and 0")
+        return WrittenNumbers((PLAIN,) * len(values.sides), "number", "booleans as 1 and 0")
     if not (dtype.is_numeric() or dtype.is_temporal()):
         return None
     if dtype.is_numeric() and all(
@@ -62,7 +69,10 @@ def family_of(values: Values) -> WrittenNumbers | None:
         return WrittenNumbers(tuple(forms), "time", "each is a day from 1900 to 2100, written YYYYMMDD", True, "number")
     if not len(values.numbers_of(values.first)):
         return None
-    shown, why = ("time", "dates and times, as days since 1970") if dtype.is_temporal() else ("number", "numbers")
+    if dtype == pl.Duration:
+        shown, why = "number", "durations, in days"
+    else:
+        shown, why = ("time", "dates and times, as days since 1970") if dtype.is_temporal() else ("number", "numbers")
     strings = [text for text in values.texts if text is not None and len(text)]
     shared = _form_of(pl.concat([text.alias("") for text in strings])) if strings else None
     form = PLAIN if shared is None else shared.form
@@ -86,6 +96,8 @@ class _WrittenForm:
     why: str = ""
     is_said: bool = False
     change: str = ""
+    units: tuple[str, ...] = ()
+    """The currencies and units that are written with the numbers."""
 
 
 def _family_of_texts(values: Values) -> WrittenNumbers | None:
@@ -102,10 +114,17 @@ def _family_of_texts(values: Values) -> WrittenNumbers | None:
             return None
         return WrittenNumbers(tuple(pooled.form for _ in values.sides), pooled.shown, pooled.why, pooled.is_said, pooled.change)
     # The sides use different notations. The first side decides whether these are numbers or times, and each side has its own notation.
-    forms = []
+    forms, units = [], []
     for text in values.texts:
         read = None if text is None or text.is_empty() else _form_of(text)
-        forms.append(read.form if read is not None and bool(read.form.layouts) == bool(own.form.layouts) else own.form)
+        is_alike = read is not None and bool(read.form.layouts) == bool(own.form.layouts)
+        forms.append(read.form if is_alike else own.form)  # type: ignore[union-attr]
+        units += [unit for unit in read.units if unit not in units] if is_alike else []  # type: ignore[union-attr]
+    if len(units) > 1:
+        said = (
+            f"written with {' on one side and '.join(map(repr, units[:2]))} on another; the numbers are compared without conversion"
+        )
+        return WrittenNumbers(tuple(forms), own.shown, said, True, own.change)
     differ = len({form for form, text in zip(forms, values.texts, strict=True) if text is not None}) > 1
     why = f"{own.why}; the sides write it in different ways" if differ else own.why
     return WrittenNumbers(tuple(forms), own.shown, why, own.is_said or differ, own.change)
@@ -127,10 +146,30 @@ def _form_of(text: polars.Series) -> _WrittenForm | None:
             return _WrittenForm(
                 Form(layouts=("ymd8",)), "time", "each is a day from 1900 to 2100, written YYYYMMDD", True, "number"
             )
-        return _WrittenForm(PLAIN, "number", "numbers")
+        return _with_points(compact)
     if not _may_be_written(distinct):
         return None
     return _times(text) or _decorated(text)
+
+
+def _with_points(text: polars.Series) -> _WrittenForm:
+    """Return the notation of plain numbers. 1.234 is 1234 if every point has three digits after it, and numbers without a point have at most three.
+
+    Decimals that were rounded to three places would show fewer digits in some numbers, or a point in all of them. If no number is without a point, or
+    there are fewer than `ENOUGH` with one, either reading is possible, and the numbers are read as decimals.
+    """
+    grouped = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
+    has_point = text.head(FIRST).str.contains(".", literal=True)
+    plain = _WrittenForm(PLAIN, "number", "numbers")
+    if not has_point.any() or not text.head(FIRST).filter(has_point).str.contains(grouped).all():
+        return plain
+    has_point = text.str.contains(".", literal=True)
+    dotted, others = text.filter(has_point), text.filter(~has_point)
+    if len(dotted) < FEW or not dotted.str.contains(grouped).all() or not others.str.contains(r"^[+-]?[0-9]{1,3}$").all():
+        return plain
+    if others.is_empty() or len(dotted) < ENOUGH:
+        return _WrittenForm(PLAIN, "number", "numbers with three decimals; they could be groups of thousands", True, "number:comma")
+    return _WrittenForm(Form(is_decorated=True, decimal=","), "number", "groups of thousands", True, "number:point")
 
 
 def _hold_any(text: polars.Series, distinct: polars.Series) -> bool:
@@ -231,7 +270,8 @@ def _decorated(text: polars.Series) -> _WrittenForm | None:
             why.append("12 % is read as 0.12, because other values are written as shares")
         else:
             why.append("read in percent")
-    return _WrittenForm(form, "number", "; ".join(why) or "numbers", True, f"number:{'point' if is_comma else 'comma'}")
+    change = f"number:{'point' if is_comma else 'comma'}"
+    return _WrittenForm(form, "number", "; ".join(why) or "numbers", True, change, (*dict.fromkeys(money), *plain_units))
 
 
 def _is_sign_of_money(unit: str) -> bool:

@@ -17,6 +17,9 @@ from outcross.files.whole import read_text
 from outcross.recipe import flatten, member, nearest, settings_of
 from outcross.sources import SOURCES
 
+EXAMPLE = "`outcross show gaussian` prints an example"
+"""The way out that an error names for a text that is not YAML."""
+
 
 def override(spec: Mapping[str, Any], settings: Mapping[str, Any], owner: type | None = Experiment) -> dict[str, Any]:
     """Plain data of an experiment with dotted keys replaced: `{"policy.share": 0.2}`.
@@ -187,7 +190,7 @@ def builtin() -> dict[str, Path]:
 
 def parse(text: str, where: str) -> dict[str, Any]:
     """Read YAML that contains plain values only. Duplicate keys are refused."""
-    settings = plain_yaml.read(text, where)
+    settings = plain_yaml.read(text, where, EXAMPLE)
     if not isinstance(settings, dict):
         raise BadInput(f"{where} holds no experiment; it must be a YAML mapping with name, human, learner, …")
     return settings
@@ -208,6 +211,6 @@ MOST_BYTES = 1_000_000
 
 def _scalar(text: str, where: str) -> Any:
     try:
-        return plain_yaml.read(text, f"{where[:80]!r}")
+        return plain_yaml.read(text, f"{where[:80]!r}", EXAMPLE)
     except BadInput as error:
         raise BadInput(f"{error}; the value is not valid YAML, so quote it") from None

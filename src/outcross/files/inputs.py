@@ -99,15 +99,31 @@ def opening(path: Path, size: int) -> bytes:
     return b"".join(pieces)[:size]
 
 
+def coding_of_utf16(path: Path) -> str:
+    """The name of the UTF-16 encoding of a file; empty if it is in another encoding or packed as .zst.
+
+    A file in UTF-16 begins with a byte order mark, or every other byte at its beginning is zero (ASCII text).
+    """
+    start = b"" if path.suffix.lower() == ".zst" else opening(path, 200)
+    if start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    of_lows, of_highs = start[1::2], start[::2]
+    for coding, zeros, letters in (("utf-16-le", of_lows, of_highs), ("utf-16-be", of_highs, of_lows)):
+        if len(start) >= 4 and zeros.count(0) > 0.9 * len(zeros) and not letters.count(0):
+            return coding
+    return ""
+
+
 def utf16(path: Path) -> bytes:
-    """The text, as UTF-8, of a file that begins with the byte order mark of UTF-16; empty for other files.
+    """The text, as UTF-8, of a file in UTF-16; empty for other files.
 
     Raises BadInput if it is not valid UTF-16, or if its unpacked size exceeds the limit.
     """
-    if path.suffix.lower() == ".zst" or opening(path, 2) not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+    coding = coding_of_utf16(path)
+    if not coding:
         return b""
     try:
-        return read(path).decode("utf-16").encode()
+        return read(path).decode(coding).encode()
     except UnicodeError as error:
         raise BadInput(f"{path} begins as UTF-16 but is not valid UTF-16 text ({error}); write it again as UTF-8") from None
 

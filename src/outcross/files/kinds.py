@@ -79,8 +79,8 @@ def whole_as_text(numbers: polars.Series) -> polars.Series:
 
 
 TRUTHS = {
-    "true": "true", "t": "true", "yes": "true", "y": "true", "1": "true",
-    "false": "false", "f": "false", "no": "false", "n": "false", "0": "false",
+    "true": "true", "t": "true", "yes": "true", "y": "true", "on": "true", "1": "true",
+    "false": "false", "f": "false", "no": "false", "n": "false", "off": "false", "0": "false",
 }  # fmt: skip
 """Words for true and false, in lower case."""
 

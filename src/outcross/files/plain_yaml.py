@@ -12,8 +12,11 @@ import yaml
 from outcross.errors import BadInput
 
 
-def read(text: str, where: str) -> Any:
-    """Read the value of a YAML text. Raises BadInput with the line if it is not YAML, repeats a key, or contains other than plain values."""
+def read(text: str, where: str, way_out: str = "correct the line") -> Any:
+    """Read the value of a YAML text. Raises BadInput with the line if it is not YAML, repeats a key, or contains other than plain values.
+
+    `where` and `way_out` are the beginning and the end of the error for a text that is not YAML.
+    """
     try:
         return _plain_yaml(yaml.load(text, _Loader), where, itertools.count(), 0)
     except _TooDeep:
@@ -24,7 +27,7 @@ def read(text: str, where: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         at = f" line {mark.line + 1}" if mark else ""
         problem = (getattr(error, "problem", None) or "not YAML").replace("'<stream end>'", "the end of the file")
-        raise BadInput(f"{where}{at}: {problem}; `outcross show gaussian` prints an example") from None
+        raise BadInput(f"{where}{at}: {problem}; {way_out}") from None
     except Exception as error:  # a tag on a value that it does not fit (`!!timestamp x`) can raise any error
         raise BadInput(f"{where}: not readable as YAML ({type(error).__name__}); quote the values") from None
 

@@ -39,7 +39,8 @@ def refusal(path: Path, error: BaseException) -> Exception:
     if isinstance(error, OSError):
         return MachineGaveOut(f"{path} cannot be read: {error.strerror or said[:120]}")
     if form not in (".parquet", ".arrow", ".feather") and (damage := undecodable(path)):
-        coding = "UTF-16" if _opens_as_utf16(path, packed) else "LATIN1"
+        # WINDOWS-1252 has all printable characters of Latin-1, and a few more.
+        coding = inputs.coding_of_utf16(path).upper() or "WINDOWS-1252"
         return BadInput(f"{path} is not UTF-8 text ({damage}); convert it, for example with iconv -f {coding} -t UTF-8")
     if "empty" in said.lower():
         return BadInput(f"{path} is empty; give a file with records")
@@ -88,11 +89,6 @@ def _broken_line(path: Path, packed: str) -> str:
             except (ValueError, RecursionError) as error:
                 return f"line {number}: {first_line(error)}"
     return ""
-
-
-def _opens_as_utf16(path: Path, packed: str) -> bool:
-    """Whether a file begins with the byte order mark of UTF-16."""
-    return packed != ".zst" and inputs.opening(path, 2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def undecodable(path: Path) -> str:

@@ -143,7 +143,7 @@ class LookedUp:
         in_drawn, in_human = (np.bincount(kinds[is_drawn[documents] == side], minlength=rare.size) > 0 for side in (True, False))
         if (human := int(in_human.sum())) < FEWEST:
             raise NotApplicable(
-                f"{human} of these words occur in fresh human text, but at least {FEWEST} are needed; give more text"
+                f"{human} words of this frequency occur in fresh human text, but at least {FEWEST} are needed; give more text"
             )
         estimate, null = fewer_kinds(held_in(kinds, documents, rare.size, self.sizes.size), is_drawn, self.sizes, rng)
         missing = rare[in_human & ~in_drawn]

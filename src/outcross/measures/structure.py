@@ -35,6 +35,7 @@ from outcross.statistics.associations import (
 from outcross.statistics.beyond import fewer
 from outcross.statistics.floors import from_draws
 from outcross.statistics.ratios import ratio_of_shares
+from outcross.wording import amount
 
 FEWEST = 50
 """Minimum number of rows per side with both values of a pair of columns."""
@@ -172,7 +173,9 @@ def _association(measure: Strength, first: Classes, second: Classes, tables: np.
 
     def number() -> tuple[Estimate, Null]:
         if min(n, m) < FEWEST:
-            raise NotApplicable(f"{min(n, m)} rows with a value in both columns, but an association needs at least {FEWEST}")
+            raise NotApplicable(
+                f"{amount(min(n, m), 'row')} with a value in both columns, but an association needs at least {FEWEST}"
+            )
         if constant := [
             classes.column for classes, axis in ((first, 2), (second, 1)) if np.count_nonzero(counts[1].sum(axis=axis - 1)) < 2
         ]:

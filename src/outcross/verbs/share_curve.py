@@ -64,15 +64,20 @@ class ShareCurve(Result):
     def answer(self) -> str:
         """One sentence that says up to which share synthetic records help and which share is best, or that no share helps."""
         added, replacing = self.designs
-        said = f"adding synthetic records to all {added.size:,} human ones"
         if added.helps:
             largest_help = f"helps up to {in_percent(max(added.helps))} of the training set{_last(added)}"
-            first = f"{said[0].upper()}{said[1:]} {largest_help}; {_best(added)}"
+            first = f"Adding synthetic records to all {added.size:,} human ones {largest_help}; {_best(added)}"
+        elif replacing.helps:
+            first = f"Added to all {added.size:,} human records, synthetic ones help at no share and {_hurting(added)}"
         else:
-            first = f"No share helps: {said} {_hurting(added)}"
+            first = f"No share helps: added to all {added.size:,} human records, synthetic ones {_hurting(added)}"
         if replacing.helps:
-            return f"{first}; in the place of human records they help up to {in_percent(max(replacing.helps))}, {_best(replacing)}."
-        return f"{first}; in the place of human records {'no share helps either' if not added.helps else 'no share helps'}, and it {_hurting(replacing)}."
+            return (
+                f"{first}; in the place of human records, they help up to {in_percent(max(replacing.helps))}, {_best(replacing)}."
+            )
+        return (
+            f"{first}; in the place of human records, they {'help at no share and ' if added.helps else ''}{_hurting(replacing)}."
+        )
 
     @property
     def short(self) -> str:
@@ -152,7 +157,7 @@ def share_curve(
     >>> flipped["y"] = np.where(flipped["y"] == "yes", "no", "yes")
     >>> curve = share_curve(flipped, reference=human, target="y", shares=[0.25, 0.5], learner="linear model")
     >>> print(curve.answer)
-    No share helps: adding synthetic records to all 320 human ones hurts from 25 % on; in the place of human records no share helps either, and it hurts from 25 % on.
+    No share helps: added to all 320 human records, synthetic ones hurt from 25 % on; in the place of human records, they hurt from 25 % on.
     """
     groups = tuple(groups) if not isinstance(groups, str) else (groups,)
     all_kinds = dict(kinds or {}) | {group: "category" for group in groups if group not in (kinds or {})}
@@ -236,10 +241,12 @@ def shares_of(value: Any, whose: str = "synthetic") -> tuple[float, ...]:
         shares = tuple(round(float(share), 9) for share in value)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         raise BadInput(f"shares must be a list of numbers or first:last:step, got {value!r:.80}; write 0:0.9:0.1") from None
-    if not all(0 <= share <= 1 for share in shares) or len(shares) > MOST_SHARES:
+    if outside := [share for share in shares if not 0 <= share <= 1]:
         raise BadInput(
-            f"shares must be at most {MOST_SHARES} shares of training records that are {whose}, in [0, 1], got {value!r:.80}; write 0.3 for thirty percent"
+            f"a share of training records that are {whose} must be in [0, 1], got {outside[0]:g}; write 0.3 for thirty percent"
         )
+    if len(shares) > MOST_SHARES:
+        raise BadInput(f"at most {MOST_SHARES} shares can be tried, got {len(shares)} or more; take larger steps")
     return shares
 
 
@@ -288,9 +295,7 @@ def _hurting(design: ShareDesign) -> str:
         # The minimum share such that it and every larger share that was tried does harm, if there is one.
         from_on = next((share for share in shares if all(other in design.harms for other in shares if other >= share)), None)
         return (
-            f"hurts from {in_percent(from_on)} on"
-            if from_on is not None
-            else f"hurts at {', '.join(map(in_percent, design.harms))}"
+            f"hurt from {in_percent(from_on)} on" if from_on is not None else f"hurt at {', '.join(map(in_percent, design.harms))}"
         )
     low, high = design.interval
-    return f"is not known to hurt either: the best share may be any from {in_percent(low)} to {in_percent(high)}"
+    return f"do not surely hurt either (the best share is anywhere from {in_percent(low)} to {in_percent(high)})"

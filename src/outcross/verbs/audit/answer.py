@@ -19,7 +19,7 @@ from outcross.verbs.audit.plan import ColumnPlan
 from outcross.verbs.audit.question import AuditQuestion
 from outcross.verbs.audit.result import Audit, Audits
 from outcross.verbs.audit.scored import Cleaned, check_clean, clean_frame, write_clean
-from outcross.verbs.audit.sentences import phrase
+from outcross.verbs.audit.sentences import finding
 from outcross.verbs.audit.sets import inputs_of, sets_of
 from outcross.verbs.audit.several import audited
 from outcross.verbs.audit.work import planned, resolve
@@ -80,7 +80,7 @@ def _cleaned(audits: Audits, question: AuditQuestion) -> Cleaned:
     sets = sets_of(replace(again, reference=question.before if question.reference is None else question.reference))
     (after,) = audited(again, sets, resolve(again))[""]
     write_clean(Path(question.write_clean), frame)  # type: ignore[arg-type]
-    lost = [phrase(check) for check in since([after], [before])[after.name]]
+    lost = [finding(check) for check in since([after], [before])[after.name]]
     return Cleaned(Path(question.write_clean), before.rows["synthetic"], sum(reasons.values()), reasons, lost)  # type: ignore[arg-type]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from outcross.errors import BadInput
+from outcross.verbs.audit.phrases import clause
 from outcross.verbs.audit.stored import read_audits
 
 if TYPE_CHECKING:
@@ -16,21 +17,35 @@ if TYPE_CHECKING:
     from outcross.verbs.audit.result import Audit, Audits
 
 FAILED = ("lost", "invented")
-OF_THE_WORST = ("category_share", "category_growth", "region", "clusters")
-"""Checks that name the worst of many members. Another set may have another worst member."""
 
 
-def gated(audits: Audits, question: AuditQuestion) -> Audits:
-    """Return the audits for a gate. With a baseline, losses and inventions that are not worse than in it have the verdict `kept`.
+NAMED = 3
+"""Maximum number of checks that the line about a baseline names."""
 
-    Raises BadInput if a baseline is given without a gate, or is not a valid audit.json.
-    """
+
+def baseline_of(question: AuditQuestion) -> Sequence[Audit] | None:
+    """Return the audits of the baseline; None if there is none. Raises BadInput if it is given without a gate, or is not a valid audit.json."""
     if question.baseline is None:
-        return audits
+        return None
     if "fail_on" not in question.settings():
         raise BadInput("--baseline has no effect without a gate; add one, for example --fail-on any")
-    before = read_audits(Path(question.baseline))
+    return read_audits(Path(question.baseline))
+
+
+def gated(audits: Audits, before: Sequence[Audit] | None) -> Audits:
+    """Return the audits for a gate. With a baseline, losses and inventions that are not worse than in it have the verdict `kept`."""
+    if before is None:
+        return audits
     return replace(audits, by_arm={arm: tuple(_only_worse(own, before)) for arm, own in audits.by_arm.items()})
+
+
+def worse_than(audits: Audits, before: Sequence[Audit]) -> str:
+    """Return a line about the losses and inventions that are worse than in the baseline."""
+    worse = [check for own in audits.by_arm.values() for checks in since(own, before).values() for check in checks]
+    if not worse:
+        return "Nothing is worse than in the baseline."
+    more = f"; {len(worse) - NAMED:,} more" if len(worse) > NAMED else ""
+    return f"Worse than in the baseline: {'; '.join(map(clause, worse[:NAMED]))}{more}."
 
 
 def _only_worse(audits: Sequence[Audit], before: Sequence[Audit]) -> list[Audit]:
@@ -62,7 +77,7 @@ def since(audits: Sequence[Audit], before: Sequence[Audit]) -> dict[str, list[Ch
 
 
 def _is_worse(check: Check, before: Audit) -> bool:
-    then = [failed for failed in before.every if failed.verdict in FAILED and _place(failed) == _place(check)]
+    then = [failed for failed in before.every if failed.verdict in FAILED and failed.place == check.place]
     return all(_is_beyond(check, failed) for failed in then)
 
 
@@ -74,10 +89,4 @@ def _is_beyond(check: Check, then: Check) -> bool:
     return check.high < then.low if is_smaller else check.low > then.high  # type: ignore[operator]
 
 
-def _place(check: Check) -> tuple[str, ...]:
-    """Return what a check is about, without the member that it names as the worst."""
-    where = (check.group, check.at) if check.metric not in OF_THE_WORST else ()
-    return (check.aspect, check.metric, check.column, *where)
-
-
-__all__ = ["gated", "since"]
+__all__ = ["baseline_of", "gated", "since", "worse_than"]

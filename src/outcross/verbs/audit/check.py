@@ -15,6 +15,10 @@ STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
+OF_THE_WORST = ("category_share", "category_growth", "region", "clusters")
+"""Checks that name the worst of many members. Another set may have another worst member."""
+
+
 @dataclass(frozen=True)
 class Check:
     """A reading with its verdict."""
@@ -58,6 +62,12 @@ class Check:
     """The share of records that would have to change if the value were exact, in [0, 1]. `severity` is its lower bound."""
     explained_by: str = ""
     """For a region, the column whose own change explains it. "" if there is none."""
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What the check is about, without the member that it names as the worst: aspect, metric, column, group and place in the column."""
+        is_worst = self.metric in OF_THE_WORST
+        return (self.aspect, self.metric, self.column, "" if is_worst else self.group, "" if is_worst else self.at)
 
 
 @dataclass(frozen=True)

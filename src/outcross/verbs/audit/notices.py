@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from outcross.escapes import escaped, shortened
-from outcross.verbs.audit.sentences import phrase, phrase_of, value_of
+from outcross.verbs.audit.sentences import finding, phrase_of, value_of
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.check import Check
@@ -40,7 +40,7 @@ def _case(check: Check) -> ElementTree.Element:
         "testcase", classname=f"{check.aspect}.{check.metric}", name=_clean(f"{check.code} {phrase_of(check)}")
     )
     if check.verdict in ("lost", "invented"):
-        failure = ElementTree.SubElement(case, "failure", type=check.verdict, message=_clean(phrase(check)))
+        failure = ElementTree.SubElement(case, "failure", type=check.verdict, message=_clean(finding(check)))
         failure.text = _clean(check.why)
     elif check.verdict != "kept":
         ElementTree.SubElement(case, "skipped", message=_clean(f"{check.verdict.replace('_', ' ')}: {check.why}"))
@@ -55,7 +55,7 @@ def github(audits: Iterable[Audit]) -> Iterator[str]:
         failed = audit.of("lost", "invented")
         yield _command("error" if failed else "notice", f"Outcross audit: {audit.name}", audit.summary)
         for check in failed[: ANNOTATIONS - 1]:
-            yield _command("error", f"{check.verdict} in {check.aspect}", phrase(check))
+            yield _command("error", f"{check.verdict} in {check.aspect}", finding(check))
 
 
 def _command(level: str, title: str, message: str) -> str:

@@ -241,7 +241,7 @@ def _curves(audits: Sequence[Audit]) -> str:
 
 def _page(audit: Audit, share: float, is_alone: bool, drawn: Drawn) -> AuditPage:
     aspects = [_aspect(audit, standing, share, is_alone, drawn) for standing in scorecard(audit)]
-    columns = sorted(audit.columns, key=lambda column: (not column.is_guess, column.is_compared))
+    columns = sorted(audit.columns, key=lambda column: (not column.is_missing, not column.is_guess, column.is_compared))
     shown_columns, curve = max(8, int(COLUMNS * share)), audit.share_curve
     return AuditPage(
         name=audit.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -52,17 +53,16 @@ class CheckWords:
     @cached_property
     def group(self) -> str:
         """The group in words: `Male (sex) and Black (race)`, or `RAC1P = 6` if the value is unclear without its column."""
-        parts = [part.partition("=") for part in self.check.group.split(", ")] if "=" in self.check.group else []
         named = " and ".join(
             f"{shortened(value)} ({shortened(column)})" if is_telling(value) else f"{shortened(column)} = {shortened(value)}"
-            for column, _, value in parts
+            for column, value in parts_of_group(self.check)
         )
         return named or shortened(self.check.group)
 
     @cached_property
     def is_named(self) -> bool:
         """Whether every value of the group is clear without its column."""
-        return all(is_telling(part.partition("=")[2]) for part in self.check.group.split(", "))
+        return all(is_telling(value) for _, value in parts_of_group(self.check))
 
     @cached_property
     def among(self) -> str:
@@ -71,6 +71,11 @@ class CheckWords:
     @cached_property
     def of_column(self) -> str:
         return f" of {self.column}" if self.check.column else ""
+
+    @cached_property
+    def in_column(self) -> str:
+        """The column of the texts; empty if its name says no more than that it holds texts."""
+        return "" if self.check.column.lower() in ("", "text", "texts") else f" in {self.column}"
 
     @property
     def moved(self) -> str:
@@ -122,6 +127,25 @@ class CheckWords:
         return f"{abs(100 * (self.value - self.real)):.2g} percentage points"
 
 
+def parts_of_group(check: Check) -> list[tuple[str, str]]:
+    """Return the columns of a group with their values. Names and values may contain commas and equals signs.
+
+    The column of a check of an intersection is the names of the columns of its group, joined by +.
+    """
+    columns = check.column.split("+")
+    for names in ([check.column], columns):
+        values = re.fullmatch(", ".join(f"{re.escape(name)}=(.*)" for name in names), check.group, re.DOTALL)
+        if values:
+            return list(zip(names, values.groups(), strict=True))
+    parts = re.split(", (?=[^,=]+=)", check.group)
+    return [(column, value) for column, equals, value in (part.partition("=") for part in parts) if equals]
+
+
+def columns_of_direction(check: Check) -> list[str]:
+    """Return the columns with the largest weights in a principal direction, the largest first."""
+    return [name[1:] for name in re.split(", (?=[+-])", check.at.partition("(")[2].removesuffix(")")) if name]
+
+
 def is_telling(value: str) -> bool:
     """Whether the name of a category is clear without its column. Numbers, single letters, yes and no are not.
 
@@ -148,6 +172,12 @@ def generic(finding: CheckWords) -> str:
     return f"{about} {finding.moved} by {finding.points if finding.page.unit == 'fraction' else f'{abs(finding.value - finding.real):.2g}'}"
 
 
+def _column(finding: CheckWords) -> str:
+    if finding.value == 0:
+        return f"column {finding.column} is gone"
+    return f"records with a value of {finding.column} {finding.of_records.removesuffix(' of records')}"
+
+
 def _spread(finding: CheckWords) -> str:
     if finding.value < 1e-6:
         return f"all values of {finding.column}{finding.among} are the same"
@@ -160,7 +190,7 @@ def _group(finding: CheckWords) -> str:
         if finding.value == 0:
             return f"no record has {name} ({percent(finding.check.about)} of human ones)"
         return f"records with {name} {finding.of_records.removesuffix(' of records')}"
-    together = " together" if " and " in finding.group and ", " in finding.check.group else ""
+    together = " together" if len(parts_of_group(finding.check)) > 1 else ""
     if finding.value == 0:
         return f"{name} never {'occur' if together else 'occurs'}{together}"
     return f"{name}{together} {finding.of_records}"
@@ -189,7 +219,7 @@ def _location(finding: CheckWords) -> str:
         return f"the median of {finding.column} {finding.moved} from {finding.before} to {finding.after}"
     higher = finding.value > 0.5
     share = percent(finding.value if higher else 1 - finding.value)
-    return f"values of {finding.column} are {'higher' if higher else 'lower'}: in {share} of comparisons with a human value, where 50 % means no difference"
+    return f"a value of {finding.column} is {'higher' if higher else 'lower'} than a human one in {share} of pairs (50 % if nothing has changed)"
 
 
 def _rare(finding: CheckWords) -> str:
@@ -212,8 +242,7 @@ def _corner(finding: CheckWords) -> str:
 
 
 def _direction(finding: CheckWords) -> str:
-    columns = [name.lstrip("+-") for name in finding.at.partition("(")[2].rstrip(")").split(", ") if name]
-    joined = " and ".join(columns) or finding.at
+    joined = " and ".join(map(shortened, columns_of_direction(finding.check))) or finding.at
     return f"the joint spread of {joined} {finding.moved} to {finding.spread} of the human one"
 
 
@@ -258,7 +287,7 @@ PHRASES: Mapping[str, Callable[[CheckWords], str]] = {
     "rare_mass": _rare,
     "beyond_range": lambda f: f"{percent(f.value)} of records lie outside the human range of {f.column}",
     "unseen_categories": lambda f: f"{percent(f.value)} of records are in categories of {f.column} that no human record has",
-    "rare_words": lambda f: f"of the words that people use {_often(f.at)}, {percent(min(1.0, f.value))} are left{f.of_column and f' in {f.column}'}",
+    "rare_words": lambda f: f"of the words that people use {_often(f.at)}, {percent(min(1.0, f.value))} are left{f.in_column}",
     "rare_words_beyond_prompt": lambda f: f"of the words that people use {_often(f.at)} beyond the prompt, {percent(min(1.0, f.value))} are left",
     # groups
     "share": _group,
@@ -286,15 +315,20 @@ PHRASES: Mapping[str, Callable[[CheckWords], str]] = {
     "vendi": lambda f: f"the variety of kinds of records{f.among} {f.moved} to {percent(f.value)} of the human one",
     "effective_categories": _categories,
     "distinct_values": lambda f: f"distinct values of {f.column} {f.moved} to {percent(f.value)} of the human number",
+    "zipf_slope": lambda f: f"a few words make up more of the texts{f.in_column}: Zipf's slope {f.moved} to {f.of_human} the human value",
+    "mtld": lambda f: f"the variety of words inside a text{f.in_column} {f.moved} to {percent(f.value)} of the human one",
+    "hapax_share": lambda f: f"the share of words that occur only once{f.in_column} {f.moved} to {f.of_human} the human value",
+    "repetition": lambda f: f"the repetition inside texts{f.in_column} {f.from_to}",
     "copied_values": lambda f: f"values of {f.column} copied digit by digit {f.from_to}",
     "repeated_texts": lambda f: f"texts that repeat another text exactly {f.from_to}",
     "alike_texts": lambda f: f"texts that nearly repeat another text {f.from_to}",
-    "vocabulary_ratio": lambda f: f"the vocabulary{f.of_column} {f.moved} to {percent(f.value)} of the human one",
-    "distinct_n": lambda f: f"distinct runs of {f.at}{f.of_column and f' in {f.column}'} {f.moved} to {percent(f.value)} of the human number",
-    "word_entropy": lambda f: f"the effective number of words{f.of_column} {f.moved} to {percent(f.value)} of the human one",
-    "compression": lambda f: f"texts{f.of_column} repeat each other: compressed, they are {percent(f.value)} as long as human ones",
-    "self_bleu": lambda f: f"the similarity of texts{f.of_column} to each other {f.moved} to {f.of_human} the human value",
+    "vocabulary_ratio": lambda f: f"the vocabulary{f.in_column} {f.moved} to {percent(f.value)} of the human one",
+    "distinct_n": lambda f: f"distinct runs of {f.at}{f.in_column} {f.moved} to {percent(f.value)} of the human number",
+    "word_entropy": lambda f: f"the effective number of words{f.in_column} {f.moved} to {percent(f.value)} of the human one",
+    "compression": lambda f: f"texts{f.in_column} repeat each other: compressed, they are {percent(f.value)} as long as human ones",
+    "self_bleu": lambda f: f"the similarity of texts{f.in_column} to each other {f.moved} to {f.of_human} the human value",
     # structure
+    "column": _column,
     "correlation": _link,
     "correlation_ratio": _link,
     "cramer": _link,
@@ -318,9 +352,10 @@ PHRASES: Mapping[str, Callable[[CheckWords], str]] = {
     "timid": lambda f: f"a model trained on these data is too unsure of {f.column}, as with noisy labels (calibration slope {f.value:.2f} times the human one)",
     "overconfident": lambda f: f"a model trained on these data is too sure of {f.column} (calibration slope {f.value:.2f} times the human one)",
     # text quality
-    "attribute_beyond_range": lambda f: f"{percent(f.value)} of texts lie outside the human range of {f.at.replace('_', ' ')}",
-    "spread": lambda f: f"the spread of {_attribute(f.at)} {f.moved} to {f.spread} of the human one",
-    "ends": lambda f: f"texts at {_at_end(f.at)} {f.of_records.removesuffix(' of records')}" if f.value else f"texts at {_at_end(f.at)} never occur",
+    "attribute_beyond_range": lambda f: f"{percent(f.value)} of texts lie outside the human range of {_attribute(f.at)}",
+    "spread": lambda f: f"texts differ less in {_attribute(f.at)}{f.among}: the spread {f.moved} to {f.spread} of the human one",
+    "ends": lambda f: f"texts in {_at_end(f.at)} {f.of_records.removesuffix(' of records')}" if f.value else f"texts in {_at_end(f.at)} never occur",
+    "unlikely": lambda f: f"texts less likely than 99 % of human ones {f.from_to}",
     "surprise": lambda f: f"texts are less surprising: {f.at} is {percent(f.value)} of the human one",
 }  # fmt: skip
 """The clause for each check, by its metric. It begins with a word of this table or with the name of a category."""
@@ -334,33 +369,44 @@ SWINGS = {
 """Words for the frequency bands of a series (`statistics.dynamics`)."""
 
 
+ATTRIBUTES = {
+    "characters": "length in characters",
+    "words": "length in words",
+    "sentence_length": "length of sentences",
+    "flesch": "readability (flesch)",
+    "type_token": "variety of words (type_token)",
+    "mtld": "variety of words (mtld)",
+    "entropy": "entropy of words",
+    "compression": "compressed size",
+    "numerals": "share of numerals",
+    "punctuation": "share of punctuation",
+}
+"""Words for attributes of texts whose names are not clear by themselves."""
+
+
 def _attribute(at: str) -> str:
     """
-    >>> _attribute("characters"), _attribute("self_bleu")
-    ('the length of texts in characters', 'self bleu of texts')
+    >>> _attribute("characters"), _attribute("perplexity")
+    ('length in characters', 'perplexity')
     """
-    return (
-        f"the length of texts in {at}"
-        if at in ("characters", "words", "sentences", "lines")
-        else f"{at.replace('_', ' ')} of texts"
-    )
+    return ATTRIBUTES.get(at, at.replace("_", " "))
 
 
 def _often(band: str) -> str:
     """
-    >>> _often("1 time"), _often("3-5 times")
-    ('once', '3-5 times')
+    >>> _often("1 time"), _often("2 times"), _often("3-5 times")
+    ('once', 'twice', '3 to 5 times')
     """
-    return "once" if band == "1 time" else band
+    return {"1 time": "once", "2 times": "twice"}.get(band, band.replace("-", " to "))
 
 
 def _at_end(at: str) -> str:
     """
     >>> _at_end("mtld the highest 5 %")
-    'the highest 5 % of mtld'
+    'the highest 5 % by variety of words (mtld)'
     """
     attribute, the, end = at.partition(" the ")
-    return f"the {end} of {attribute.replace('_', ' ')}" if the else at
+    return f"the {end} by {_attribute(attribute)}" if the else at
 
 
 def percent(share: float) -> str:
@@ -387,4 +433,4 @@ def written(value: float | None) -> str:
     return f"{round(value, 4) + 0.0:g}" if abs(rounded) < 0.001 else f"{rounded:g}"
 
 
-__all__ = ["PHRASES", "clause", "generic", "percent", "written"]
+__all__ = ["PHRASES", "clause", "columns_of_direction", "generic", "parts_of_group", "percent", "written"]

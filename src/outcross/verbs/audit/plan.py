@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from outcross.verbs.results import WIDTH, Result
 from outcross.wording import amount
 
 if TYPE_CHECKING:
-    from outcross.data.tables import Table
+    from outcross.data.tables import Absent, Table
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ReadColumn:
 
     column: str
     kind: str
-    """number, time, category, truth, text, vector or series; for a column that is left out, key, ignored, empty …"""
+    """number, time, category, boolean, text, vector or series; for a column that is left out, key, ignored, empty …"""
     why: str
     example: str
     """A value as written, and as it is read if that differs."""
@@ -29,6 +29,8 @@ class ReadColumn:
     is_compared: bool
     is_guess: bool
     """Whether the type is a guess that the user should check."""
+    is_missing: bool = False
+    """Whether the synthetic data lack the column of the human data, or have no value of its kind in it."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,8 +82,9 @@ class ColumnPlan(Result):
         return {"schema": 1, "plan": sets}
 
 
-def read_columns(tables: Sequence[Table]) -> tuple[ReadColumn, ...]:
-    """Return how each column is read in tables with the same types. The first table is the reference."""
+def read_columns(tables: Sequence[Table], absent: Iterable[Absent] = ()) -> tuple[ReadColumn, ...]:
+    """Return how each column is read in tables with the same types. The first table is the reference; `absent` are its columns that the second lacks."""
+    missing = {absent_column.column: absent_column.why for absent_column in absent}
     first = tables[0]
     known = [*first.given.others, *first.columns.values()]
     there = [(table.name, set(table.records.columns)) for table in tables]
@@ -92,7 +95,7 @@ def read_columns(tables: Sequence[Table]) -> tuple[ReadColumn, ...]:
         is_compared = column.name in first.kinds and not is_made
         why = [column.why, *(f"{name} lacks it" for name in lacking)]
         if column.kind is not None and not is_compared and not lacking:
-            why.append("not compared")
+            why.append(missing.get(column.name, "not compared"))
         rows.append(
             ReadColumn(
                 column.name,
@@ -102,6 +105,7 @@ def read_columns(tables: Sequence[Table]) -> tuple[ReadColumn, ...]:
                 column.change,
                 is_compared,
                 column.is_said or column.shown == "key",
+                column.name in missing,
             )
         )
     return tuple(rows)

@@ -12,6 +12,7 @@ import numpy as np
 from outcross.estimate import NORMAL_QUANTILE
 from outcross.measures import pages_of_aspect
 from outcross.measures.severity import Direction, most_to_change, records_to_change
+from outcross.verbs.audit.check import OF_THE_WORST
 
 if TYPE_CHECKING:
     from outcross.verbs.audit.check import Check
@@ -46,11 +47,12 @@ def ranking(audits: Sequence[Audit]) -> list[Place]:
 
     Only checks that every set has are averaged, so that a set does not gain from checks that could not be computed. The uncertainty comes from the
     interval of each check: values are drawn from a distribution with that 95 % interval. Checks of one column use the same draws, because they read
-    the same values, and other checks are independent. A set lost significantly less than another if their mean difference is beyond the 95 %
+    the same values, and other checks are independent. Checks of the worst of many categories, clusters or regions are compared whichever member they
+    name. A set lost significantly less than another if their mean difference is beyond the 95 %
     quantile of the largest studentised difference over all pairs (Mogstad, Romano, Shaikh and Wilhelm, Rev. Econ. Stud. 91:476, 2024). The error of
     the human side, which all sets share, is counted for each set, so the ranking separates too few sets rather than too many.
     """
-    by_set = [{_key(check): check for check in audit.every if _has_interval(check)} for audit in audits]
+    by_set = [_by_place(audit) for audit in audits]
     shared = set.intersection(*(set(checks) for checks in by_set)) if by_set else set()
     places = []
     for aspect in aspects_of(audits):
@@ -69,6 +71,12 @@ def ranking(audits: Sequence[Audit]) -> list[Place]:
         ]
         places += sorted(placed, key=lambda place: (place.rank, place.loss))
     return places
+
+
+def _by_place(audit: Audit) -> dict[tuple[str, ...], Check]:
+    """Return the checks with an interval by what they are about. If several are about the same, as regions are, it is the one with the largest loss."""
+    checks = sorted(filter(_has_interval, audit.every), key=lambda check: float(to_change(check, check.value or 0.0)))
+    return {check.place: check for check in checks}
 
 
 def to_change(check: Check, value: float | np.ndarray):
@@ -125,10 +133,23 @@ def _drawn(checks: Sequence[Check], name: str) -> np.ndarray:
         if check.column not in normal:
             normal[check.column] = rng.normal(size=DRAWS)
         z = normal[check.column]
-        assert check.value is not None and check.low is not None and check.high is not None
-        reach = np.where(z > 0, check.high - check.value, check.value - check.low) / NORMAL_QUANTILE
-        total += to_change(check, check.value + z * reach)
+        assert check.value is not None
+        below, above = _reaches(check)
+        total += to_change(check, check.value + z * np.where(z > 0, above, below) / NORMAL_QUANTILE)
     return total / len(checks)
+
+
+def _reaches(check: Check) -> tuple[float, float]:
+    """Return the distances from the value of a check to the lower and to the upper end of its interval.
+
+    If a check names the worst of many members, only the end towards the margin belongs to that member. The other end is that of any member.
+    """
+    assert check.value is not None and check.low is not None and check.high is not None
+    below, above = check.value - check.low, check.high - check.value
+    if check.metric in OF_THE_WORST:
+        own = above if worse(check) == "smaller" else below
+        return own, own
+    return below, above
 
 
 def _has_interval(check: Check) -> bool:
@@ -164,9 +185,8 @@ def differences(audits: Sequence[Audit]) -> list[Difference]:
     synthetic = [audit for audit in audits if not audit.is_human]
     by_key: dict[tuple[str, ...], list[tuple[str, Check]]] = {}
     for audit in synthetic:
-        for check in audit.every:
-            if _has_interval(check):
-                by_key.setdefault(_key(check), []).append((audit.name, check))
+        for place, check in _by_place(audit).items():
+            by_key.setdefault(place, []).append((audit.name, check))
     widest: dict[tuple[str, str, str], Difference] = {}
     for key, checks in by_key.items():
         farthest = max(
@@ -214,7 +234,3 @@ def onsets(audits: Sequence[Audit]) -> list[Onset]:
         g, audit, check = lost[0] if lost else (None, None, None)
         onsets_of_checks.append(Onset(aspect, g, audit.name if audit else "", check))
     return sorted(onsets_of_checks, key=lambda onset: len(audits) if onset.generation is None else onset.generation)
-
-
-def _key(check: Check) -> tuple[str, str, str, str, str]:
-    return check.aspect, check.metric, check.column, check.group, check.at

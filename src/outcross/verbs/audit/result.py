@@ -340,14 +340,14 @@ class Audits(Result):
         read = [gate_of(gate) for gate in gates]
         if not read:
             return
-        failed: dict[str, list[str]] = {}
+        failed: dict[tuple[str, str], list[str]] = {}
         for arm, audits in self.by_arm.items():
             for audit in audits:
                 name = " ".join(filter(None, (arm, audit.name)))
                 for what, why in failures(audit, read):
-                    failed.setdefault(what, []).append(f"{name} {why}")
+                    failed.setdefault((what, name), []).append(why)
         if failed:
-            reasons = "; ".join(f"{what}: {', '.join(whys)}" for what, whys in failed.items())
+            reasons = "; ".join(f"{what} in {name}: {', '.join(whys)}" for (what, name), whys in failed.items())
             raise GateFailed(f"{reasons} (--fail-on {','.join(gates)})")
 
     def _repr_html_(self) -> str:

@@ -117,7 +117,7 @@ class Cleaned:
 
     def lines(self) -> list[str]:
         """Return the line for a terminal."""
-        why = ", ".join(f"{reason} {count:,}" for reason, count in self.reasons.items())
+        why = ", ".join(f"{count:,} ({reason})" for reason, count in self.reasons.items())
         cost = f"Lost only after dropping them: {'; '.join(self.lost)}." if self.lost else "No further check is lost."
         return [
             f"clean: {self.path} holds {self.records - self.dropped:,} of {self.records:,} records; dropped: {why or 'none'}. {cost}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -93,7 +92,7 @@ def _verdict_words(standing: Standing) -> str:
 
 
 def read_as(columns: Sequence[ReadColumn]) -> str:
-    """Return one sentence about how columns were read: the number of each type, the guesses that are worth a look, and the columns left out."""
+    """Return one sentence about how columns were read: the number of each type, columns that are missing, guesses to check, and columns left out."""
     compared = Counter(column.kind for column in columns if column.is_compared)
     kinds = ", ".join(f"{number:,} as {kind}" for kind, number in compared.items())
     guesses = [
@@ -101,13 +100,17 @@ def read_as(columns: Sequence[ReadColumn]) -> str:
         for column in columns
         if column.is_guess and column.is_compared
     ]
-    left_out = [f"{shortened(column.column, 30)} ({column.kind})" for column in columns if not column.is_compared]
+    missing = [shortened(column.column, 30) for column in columns if column.is_missing]
+    left_out = [
+        f"{shortened(column.column, 30)} ({column.kind})" for column in columns if not column.is_compared and not column.is_missing
+    ]
     sentences = [
         f"Columns read: {kinds}" if kinds else "",
+        f"missing: {_some(missing, 5)}" if missing else "",
         f"worth a look: {_some(guesses, 2)}" if guesses else "",
         f"left out: {_some(left_out, 5)}" if left_out else "",
     ]
-    return "; ".join(filter(None, sentences)) + (" (--plan shows every column)." if guesses or left_out else ".")
+    return "; ".join(filter(None, sentences)) + (" (--plan shows every column)." if guesses or left_out or missing else ".")
 
 
 def _some(words: Sequence[str], limit: int) -> str:
@@ -141,6 +144,8 @@ def comparison_lines(audits: Sequence[Audit], width: int) -> list[str]:
 
 def _matrix(compared: Comparison, width: int) -> list[str]:
     """Return the matrix with one row per set if it fits into the width, otherwise with one row per aspect, and finally with numbers for the sets."""
+    from rich.cells import cell_len
+
     short = names_apart(compared.sets)
     aspects = {aspect: aspect.replace("_", " ") for aspect in compared.aspects}
     cells = {(aspect, name): _cell(compared, aspect, name) for aspect in aspects for name in compared.sets}
@@ -151,7 +156,7 @@ def _matrix(compared: Comparison, width: int) -> list[str]:
     ]
     for rows in (of_sets, of_aspects):
         lines = _columns(rows)
-        if max(map(len, lines)) <= width:
+        if max(map(cell_len, lines)) <= width:
             return lines
     numbered = {name: f"{i + 1}" for i, name in enumerate(compared.sets)}
     rows = [
@@ -168,16 +173,25 @@ def _cell(compared: Comparison, aspect: str, name: str) -> str:
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(f"{cell:{size}}" for cell, size in zip(row, widths, strict=True)).rstrip() for row in rows]
+    from rich.cells import cell_len, set_cell_size
+
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(set_cell_size(cell, size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _fitted(text: str, width: int, lines: int) -> list[str]:
-    """Return a text as at most `lines` lines. If it is longer, the last line ends with an ellipsis."""
-    wrapped = textwrap.wrap(visible(shortened(text, LONGEST)), width, break_on_hyphens=False) or [""]
+    """Return a text as at most `lines` lines. If it is longer, the last line ends with an ellipsis.
+
+    A Chinese or Japanese character is two columns wide.
+    """
+    from rich.cells import set_cell_size
+    from rich.text import Text
+
+    on_one_line = " ".join(visible(shortened(text, LONGEST)).split())
+    wrapped = [line.plain.rstrip() for line in Text(on_one_line).wrap(console(), width)] or [""]
     if len(wrapped) <= lines:
         return wrapped
-    return [*wrapped[: lines - 1], f"{wrapped[lines - 1][: width - 2].rstrip()} …"]
+    return [*wrapped[: lines - 1], f"{set_cell_size(wrapped[lines - 1], width - 2).rstrip()} …"]
 
 
 def print_plan(plan: ColumnPlan) -> None:
@@ -195,10 +209,13 @@ def print_plan(plan: ColumnPlan) -> None:
         _table(out, ("", "column", "read as", "why", "example", "to change"), cells)
         for note in dict.fromkeys(note for name in names_ for note in plan.notes[name] if not note.startswith("column ")):
             out.print(_plain(f"note: {note}"))
-    out.print("✓ compared, ? compared and worth a look, · left out. Nothing was audited. Leave out --plan to audit.")
+    missing = "✗ missing in the synthetic data, " if any(column.is_missing for columns in alike for column in columns) else ""
+    out.print(f"✓ compared, ? compared and worth a look, {missing}· left out. Nothing was audited. Leave out --plan to audit.")
 
 
 def _mark(column: ReadColumn) -> str:
+    if column.is_missing:
+        return MARKS["lost"]
     return "·" if not column.is_compared else "?" if column.is_guess else "✓"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from outcross.escapes import RULE, shortened
 from outcross.verbs.audit.judgement import NOTE
-from outcross.verbs.audit.phrases import clause, written
+from outcross.verbs.audit.phrases import clause, columns_of_direction, parts_of_group, written
 from outcross.wording import amount
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ NAMED = 3
 """Maximum number of losses that the first sentence names."""
 PLAIN = ("location", "category_share", "share", "variance", "interquartile_range", "gone_missing")
 """Checks of one column that describe the loss of a region of that column more plainly."""
+SPREADS = ("variance", "interquartile_range")
+"""Those of these checks that read how widely numbers are spread."""
 EMPTIER = 0.8
 """An intersection of groups is a loss of its own if its remaining share is below EMPTIER times the remaining share of the group."""
 SHOWN = 20
@@ -37,7 +39,7 @@ def first_sentence(audit: Audit) -> str:
 
 def rest_of_summary(audit: Audit) -> str:
     """Return the rest of the summary: the number of losses, the inventions, and how many checks cannot tell."""
-    return " ".join(filter(None, (_counts(audit), inventions(audit), _untold(audit))))
+    return " ".join(filter(None, (_counts(audit), inventions(audit), _undecided(audit))))
 
 
 def _losses(audit: Audit) -> str:
@@ -46,14 +48,21 @@ def _losses(audit: Audit) -> str:
         kept = len(audit.of("kept"))
         if not kept and not audit.of("cannot_tell", "invented"):
             return "No check could be made; each gives its reason"
-        said, within = (
-            f"Nothing is lost that {amount(audit.rows['synthetic'], 'record')} can show",
-            f"{amount(kept, 'check')} within their margins",
-        )
-        invented = audit.of("invented")
-        return f"{said} ({within}), but {clause(invented[0])}" if invented else f"{said}: {within}"
+        said = f"Nothing is lost that {amount(audit.rows['synthetic'], 'record')} can show"
+        if invented := audit.of("invented"):
+            return f"{said}{f' ({within_tolerance(kept)})' if kept else ''}, but {clause(invented[0])}"
+        return f"{said}: {within_tolerance(kept)}" if kept else "No check can tell whether something is lost"
     clauses = "; ".join([*_gone_columns(audit), *map(clause, greatest(audit))][:NAMED])
     return capitalised(clauses)
+
+
+def within_tolerance(kept: int) -> str:
+    """Return how many checks are kept.
+
+    >>> within_tolerance(1), within_tolerance(12)
+    ('1 check within its tolerance', '12 checks within their tolerance')
+    """
+    return f"{amount(kept, 'check')} within {'its' if kept == 1 else 'their'} tolerance"
 
 
 def greatest(audit: Audit) -> list[Check]:
@@ -83,9 +92,20 @@ def _explained(lost: list[Check]) -> list[Check]:
     """Return the losses, each replaced by the plainer loss that explains it, if there is one."""
     plain: list[Check] = []
     for check in lost:
-        said = next((loss for loss in lost if _explains(loss, check)), check)
+        said = check if _is_cut(check, lost) else next((loss for loss in lost if _explains(loss, check)), check)
         plain += [said] if said not in plain else []
     return plain
+
+
+def _is_cut(check: Check, lost: list[Check]) -> bool:
+    """Whether a region is the part of one column that has been cut off, so that the column has a smaller spread.
+
+    "No record has day ≥ 500 (half of the human ones)" is as plain as a smaller spread, and says more. If the numbers are shifted, the spread is kept.
+    """
+    if check.metric != "region" or check.value != 0 or not check.explained_by or " and " in check.at:
+        return False
+    spreads = [loss for loss in lost if loss.metric in SPREADS and loss.column == check.explained_by]
+    return bool(spreads) and all((check.severity or 0.0) > (loss.severity or 0.0) for loss in spreads)
 
 
 def _explains(plain: Check, check: Check) -> bool:
@@ -95,7 +115,7 @@ def _explains(plain: Check, check: Check) -> bool:
         return plain.metric in PLAIN and plain.column == check.explained_by
     if check.metric != "share" or plain.metric != "share" or None in (plain.value, check.value):
         return False
-    parts = check.group.split(", ")
+    parts = [f"{column}={value}" for column, value in parts_of_group(check)]
     return len(parts) > 1 and plain.group in parts and check.value >= EMPTIER * plain.value  # type: ignore[operator]
 
 
@@ -109,11 +129,9 @@ def _subjects(check: Check, audit: Audit) -> set[str]:
     if check.at.startswith("with "):
         return {f"{check.column} {check.at}"}
     if _is_share(check):
-        return {part.partition("=")[0] for part in check.group.split(", ")}
-    if check.metric == "direction" and "(" in check.at:
-        return {
-            check.at.partition("(")[2].rstrip(")").split(", ")[0].lstrip("+-")
-        }  # the column with the largest weight in the direction
+        return {column for column, _ in parts_of_group(check)}
+    if check.metric == "direction" and (columns := columns_of_direction(check)):
+        return {columns[0]}
     if check.metric == "region":
         return {column for column in audit.kinds if column in check.at} or {check.at}
     return {check.column} if check.column else {check.aspect}
@@ -144,21 +162,21 @@ def _counts(audit: Audit) -> str:
 
 
 def inventions(audit: Audit) -> str:
-    """Return a sentence about the inventions: the worst, or only their number if the first sentence names the worst."""
+    """Return a sentence about the inventions: the worst, or only their number if the first sentence names the worst. Empty if it names the only one."""
     invented = audit.of("invented")
     if invented and not audit.of("lost"):
-        return f"Invented: {amount(len(invented), 'check')}."
+        return f"Invented: {amount(len(invented), 'check')}." if len(invented) > 1 else ""
     return f"Invented: {clause(invented[0])}{f', and {len(invented) - 1} more' if len(invented) > 1 else ''}." if invented else ""
 
 
-def _untold(audit: Audit) -> str:
+def _undecided(audit: Audit) -> str:
     """Return a sentence with the number of checks that cannot tell, and how many of them have too few records."""
-    untold = audit.of("cannot_tell")
-    few = sum(is_of_few_records(check) for check in untold)
-    if not untold:
+    undecided = audit.of("cannot_tell")
+    few = sum(is_of_few_records(check) for check in undecided)
+    if not undecided:
         return ""
-    other = f", {len(untold) - few} for other reasons" if few < len(untold) else ""
-    return f"{amount(len(untold), 'check')} cannot tell" + (
+    other = f", {len(undecided) - few} for other reasons" if few < len(undecided) else ""
+    return f"{amount(len(undecided), 'check')} cannot tell" + (
         f": {few} because of too few records{other}." if few else ": each gives its reason."
     )
 
@@ -188,6 +206,11 @@ def phrase(check: Check) -> str:
     return f"{phrase_of(check)}: {value_of(check)}, where real data show {written(check.real_vs_real)}"
 
 
+def finding(check: Check) -> str:
+    """Return a loss or an invention as a clause with its numbers: `Men fell from 40 % to 5 % of records (share of a group: 0.125 [0.11, 0.14])`."""
+    return f"{capitalised(clause(check))} ({title(check)}: {value_of(check)})"
+
+
 def phrase_of(check: Check) -> str:
     """Return what a check is about, for example `mass beyond human quantiles, income upper 1 %`."""
     return ", ".join(filter(None, (title(check), where(check))))
@@ -211,11 +234,12 @@ def title(check: Check) -> str:
 
 
 def rows(checks: Sequence[Check]) -> Iterator[tuple[str, ...]]:
-    """Yield checks as rows of text: verdict, code, title, place, value with interval, value of real data, margin, n."""
+    """Yield checks as rows of text: the finding, verdict, code, title, place, value with interval, value of real data, margin, n."""
     for check in checks:
         column, at, group = shortened(check.column), shortened(check.at, RULE), shortened(check.group, RULE)
         where = " ".join(filter(None, (column, at, f"[{group}]" if group else "")))
         yield (
+            capitalised(clause(check)),
             check.verdict,
             check.code,
             title(check),
@@ -227,7 +251,7 @@ def rows(checks: Sequence[Check]) -> Iterator[tuple[str, ...]]:
         )
 
 
-HEADINGS = ("verdict", "code", "check", "where", "value [95 %]", "real vs real", "margin", "n")
+HEADINGS = ("finding", "verdict", "code", "check", "where", "value [95 %]", "real vs real", "margin", "n")
 
 
 def markdown(audit: Audit) -> str:

@@ -103,16 +103,15 @@ def beside(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[[s
 
 def sides_of(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[[str, Any], list[Table]]:
     """Read the human data once, and return a function (name, data) → tables of the reference, the set and, if there is one, the holdout."""
-    kinds: dict[str, str] = dict(asked.kinds)
-    for group in asked.groups:
-        kinds.setdefault(group, "category")
+    options = {group: "--groups" for group in asked.groups if group not in asked.kinds}
+    kinds: dict[str, str] = {**asked.kinds, **dict.fromkeys(options, "category")}
     if asked.text_column is not None:
-        kinds[asked.text_column] = "text"
+        kinds[asked.text_column], options[asked.text_column] = "text", "--text-column"
     target = [] if asked.target is None else [asked.target]
     limit = max(asked.most_columns, SKETCHED)
     _check_sides(asked)
     if asked.entity is not None:
-        entities = Entities(asked.entity, asked.time, Given(kinds, (), asked.key, asked.ignore, tuple(target)))
+        entities = Entities(asked.entity, asked.time, Given(kinds, (), asked.key, asked.ignore, tuple(target), options))
         long = [
             (name, entities.long(data, name)) for name, data in (("reference", reference), ("holdout", holdout)) if data is not None
         ]
@@ -123,7 +122,7 @@ def sides_of(reference: Any, holdout: Any, asked: ResolvedQuestion) -> Callable[
             return entities.tables([long[0], (name, entities.long(data, name)), *long[1:]])
 
         return folded
-    named = {"kinds": kinds, "keys": asked.key, "ignored": asked.ignore, "kept": target}
+    named = {"kinds": kinds, "keys": asked.key, "ignored": asked.ignore, "kept": target, "options": options}
     human = table(reference, "reference", columns=target, most_columns=limit, **named)
     _check_allowed(asked, [*human.kinds, *human.records.columns, *human.unread])
 
@@ -148,7 +147,7 @@ def planned(question: AuditQuestion) -> ColumnPlan:
             tables = comparable.tables
             called = f"{sets.arm} {name}" if sets.arm else name
             rows[called] = {table.name: table.rows for table in tables}
-            columns[called] = read_columns(tables)
+            columns[called] = read_columns(tables, comparable.absent)
             notes[called] = tuple(dict.fromkeys([*comparable.notes, *(note for table in tables for note in table.notes)]))
     return ColumnPlan(rows, columns, notes)
 
@@ -244,7 +243,7 @@ def _audit(name: str, synthetic: Table, reference: Table, holdout: Table | None,
         every=checks,
         pointed=_frames(look.pointed, evidence),
         kinds=dict(reference.kinds),
-        columns=read_columns(tables),
+        columns=read_columns(tables, comparable.absent),
         notes=tuple(dict.fromkeys(shortened(note, NOTE) for note in notes)),
         rate=asked.rate,
         unseen=Unseen(_unseen_columns(comparable, over_cap, tables, asked), look.left_out),
