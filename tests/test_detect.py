@@ -642,6 +642,15 @@ def test_texts_of_two_authors_are_counted(samples, mixed):
     assert any("The human sample has 7 texts that the sample of models has too" in warning for warning in detected.warnings)
 
 
+def test_many_columns_that_tell_the_author_take_few_sentences(samples, mixed):
+    columns = {f"c{number}": number for number in range(40)}
+    human = frames(samples)["human"].with_columns(pl.lit(f"h{value}").alias(name) for name, value in columns.items())
+    ai = frames(samples)["ai"].with_columns(pl.lit(f"m{value}").alias(name) for name, value in columns.items())
+    warnings = outcross.detect(mixed, human=human, ai=ai).warnings
+    assert sum("reveals the author perfectly" in warning for warning in warnings) == 10
+    assert "The same holds for 30 more columns." in warnings
+
+
 def test_a_column_is_a_slice_once(samples, mixed):
     once, twice = (outcross.detect(mixed, **frames(samples), by=by) for by in ("source", "source,source"))
     assert once.plain() == twice.plain()
