@@ -1,8 +1,8 @@
 """Does the audit find what was taken away, and does it report nothing where nothing was taken away?
 
 Six sets of 20,000 records come from one distribution (tests/damage.py). For each of thirty seeds they are drawn anew and audited against a fresh
-human set. One set is honest. In B the tails are cut and the rare categories are merged. C has 15 % less variance. In D a minority of 3 % is halved.
-In E every record appears 20 times. The last set has all of these kinds of damage. *Found* counts the sets in which the damaged aspect has lost
+human set. One set is honest (*nothing* planted). In each of the others one damage is planted: the tails are cut and the rare categories are merged
+(*tails*), the variance is 15 % less, a minority of 3 % is halved, every record appears 20 times; the last has all of these. *Found* counts the sets in which the damaged aspect has lost
 something, with the exact binomial interval. On honest sets it counts false alarms: those of the whole audit, and those of each aspect that gave one.
 *Cannot tell* counts the sets in which the damage was not found and a check of the damaged columns reads "cannot tell". *Also lost* lists the other
 aspects in which something was called lost. This is no error by itself, because damage often shows in more than one aspect, and repeated records show

@@ -1,6 +1,6 @@
 """Does variety among teachers slow collapse at an equal number of records, and by how much?
 
-There are three parts: `outcross run community` (normal distributions, against the closed forms L1 to L3); five arms of `outcross run community-text`
+There are three parts: `outcross run community` (normal distributions, against the closed forms for lines of teachers); five arms of `outcross run community-text`
 (n-gram models of the Python documentation, 200 blocks, three generations); and, on request, 1,600 blocks of 112 languages of Tatoeba, three
 generations, which eight teachers share at random or as specialists of fourteen languages each. There are five seeds of each. Every arm learns from the
 same number of records, and writes the same number. Readings are of all teachers together unless they name one teacher. Intervals are t over seeds, and

@@ -1,15 +1,18 @@
 """How well could any test see that a part of the texts is by a generator that is in no sample?
 
-The texts, the splits and the setting are those of the held-out generator in detect_shares.py: the samples of detect have human texts and texts of two
-generators, and mixtures of 1,000 texts hold a share by the third. The oracle knows what detect does not: texts of the third generator, from the groups
-of the calibration half. Three classifiers of detect are calibrated on the three kinds of texts, each pair by one, and a multinomial regression on their
-scores of unseen texts gives the densities of both kinds of models' texts relative to people's. The first oracle knows the share too. It compares the
-sum of the log-ratios of the true mixture and of the nearest mixture of the samples with the distribution of this sum in 1,000 mixtures of that nearest
-kind, drawn from the test half. The second oracle does not know the share: it compares the likelihood ratio of a mixture of three kinds against one of
-two kinds with its distribution in 200 such mixtures. Both thresholds are the 95 % quantiles, so that both oracles know the distribution of the test half
-without error, which no test does. The third row does not: it tests the means of the same log-ratio and of the moment of the share, in a mixture, against
-those of the two samples, with the errors of all three, as detect tests its features. How often detect itself says "unlike" is in the results of
-detect_shares.py. Intervals are Student's over splits. If a number of groups is given, each split has as many of the 2,400, drawn at random.
+The setting is that of the held-out generator in `detect_shares`: the samples of detect have human texts and texts of two generators, and mixtures of
+1,000 texts hold a share by a third generator. The three tests of the table know what detect does not, namely texts of the third generator, from the
+groups of the calibration half. They show what is possible at best; how often detect itself says "unlike" is in `detect_shares`.
+
+From these texts a test has, for every text, how likely it is under the generators of the samples and under the third one, relative to people. These
+densities are from a multinomial regression on the scores of three classifiers of detect, each calibrated on two of the three kinds of texts. *Knows
+generator and share*: the sum of the log-ratios of the true mixture and of the nearest mixture of the samples' kinds is compared with its distribution
+in 1,000 mixtures of the samples' kinds. *Knows generator*: the likelihood ratio of a mixture of three kinds against one of two kinds is compared with
+its distribution in 200 such mixtures. Both thresholds are 95 % quantiles of mixtures from the test half, so that both tests know these distributions
+without error, which no real test does. *Knows generator and share, samples with errors*: the mean of the same log-ratio in a mixture is compared with
+that in the two samples, with the errors of all three, as detect tests its features. Mixtures are drawn with
+replacement, so that the texts of the test half stand for all texts. Intervals are Student's over splits; there is none where all splits agree. If a number of groups is
+given, each split has as many of the 2,400, drawn at random.
 
     python benchmarks/detect_limits.py [splits] [groups]
 """
@@ -174,7 +177,7 @@ def summaries(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for name in TESTS:
             power = np.array([line[name] for line in own])
             over_splits = mean(power, "splits")
-            half = None if over_splits.high is None else over_splits.high - over_splits.value
+            half = None if over_splits.high is None or np.ptp(power) == 0 else over_splits.high - over_splits.value
             powers[name] = {"value": over_splits.value, "half": half}
         rows.append({"share": share, "splits": len(own), "mixtures": MIXTURES * len(own), "powers": powers})
     return rows

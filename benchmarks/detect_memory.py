@@ -1,7 +1,9 @@
 """Does the memory of detect grow with its data?
 
-The command from start to end, report and records.parquet written, over files (JSON lines) of pieces of human texts of ../shared/data (l2r_12domains): of 1,100 characters where a size is named, of 12 words where a number of texts is named.
-500 texts of people and 500 of models are the samples. *Peak memory* is that of the process, with the pages of files that it maps. A file of 4 GB has 3.7 million texts of 1,100 characters. What was measured before stays. One MB is 10^6 bytes.
+The command is measured from start to end, with the report and records.parquet written. Its files (JSON lines) hold pieces of human texts of
+../shared/data (l2r_12domains), of 1,100 characters or of 12 words (*short texts*). 500 texts of people and 500 of models are the samples. *Peak memory* is
+that of the process, with the pages of files that it maps. A file of 4 GB has 3.7 million texts of 1,100 characters. A later call keeps what was measured
+of other files. One MB is 10^6 bytes.
 
     python benchmarks/detect_memory.py [MB … | short:TEXTS …]        # 25, 100 and short:1000000 where left out; 500 takes minutes and 4000 most of an hour
 """

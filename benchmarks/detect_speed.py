@@ -1,8 +1,11 @@
 """How fast does detect fit, judge and read likelihoods?
 
-*Fit*: the detector `classifier` is fitted and calibrated on 10,000 texts: the human and AI texts of ../shared/data (l2r_12domains) and 400 paragraphs of WikiText-2. That is five fits, thresholds at every length and the control detectors. *Judged*: short texts of 50 words and
-texts of 180, drawn from the human texts, in a process that is calibrated on 1,000 texts; what is counted is all that the command does with a text, from the file to the score. Rates are texts by second of processor, so that two cores judge twice as many in two files
-(`--workers 2`). *Likelihood*: tokens a second of the detector `likelihood` beside the forward pass of its network alone, on the same batches, in turns; the network is a Llama of 512 × 4 with a vocabulary of 8,192, of random weights. Processor time is compared, since other work may run on the machine.
+*Fit*: the detector `classifier` is fitted and calibrated on 10,000 texts: the human and AI texts of ../shared/data (l2r_12domains) and 400 paragraphs of
+WikiText-2. This takes five fits, thresholds at every length, and the control detectors. *Judged*: human texts cut to 50 or 180 words are judged by a
+process that is calibrated on 1,000 texts. All that the command does with a text counts, from the file to the score. Rates are texts a second of
+processor time; two cores judge twice as many in two files (`--workers 2`). *Likelihood*: tokens a second of the detector `likelihood` are compared with
+the forward pass of its network alone, on the same batches, in turns. The network is a Llama of four layers of width 512 with a vocabulary of 8,192 and
+random weights. Processor time is compared, since other work may run on the machine.
 
     python benchmarks/detect_speed.py
 """
@@ -23,7 +26,7 @@ from figures import DATA, here, write
 from outcross.detectors.classifier import ClassifierDetector
 from outcross.detectors.samples import calibration as sample_of
 from outcross.runtime.threads import one_thread_each
-from outcross.verbs.detect.reading import judged_texts
+from outcross.verbs.detect.reading import asked_texts, judged_data
 from outcross.verbs.detect.work import Calibration, calibration
 
 TEXTS, SHORT, LONG, PAIRS = 20_000, 50, 180, 3
@@ -68,7 +71,7 @@ def _judged(human: Sequence[str], calibrated: Calibration, words: int) -> dict[s
         path = Path(folder) / "texts.jsonl"
         starts = rng.integers(len(every) - words, size=TEXTS).tolist()
         pl.DataFrame({"text": [" ".join(every[start : start + words]) for start in starts]}).write_ndjson(path)
-        costs = [here(lambda: judged_texts(path, calibrated, "text", (), 0.01))() for _ in range(1 + PAIRS)][1:]
+        costs = [here(lambda: judged_data(asked_texts(path, "text"), calibrated, 0.01))() for _ in range(1 + PAIRS)][1:]
     rates = sorted(TEXTS / cost.cpu for cost in costs)
     row = {
         "words": words,

@@ -1,12 +1,14 @@
 """How well are texts of models told from human texts, and by which features?
 
 The texts are the human and AI texts of ../shared/data (l2r_12domains): 2,400 groups of a human text and its rewrites by three models, in five folds
-by group. In-domain: all three generators are in calibration and test. Held-out: the generator of the AI texts of the test is in no calibration text.
-The threshold is the order statistic of the human texts of the test fold at 1 % and 5 % false positives, over all domains together. Every row has two
-versions: the texts without change, and normalised texts (outcross.text.normalised). Intervals are from 1,000 bootstrap samples of groups. The gain is
-the paired difference from the baseline (TF-IDF of character runs of 2 to 4, logistic regression). The two control detectors read lengths, or
-punctuation and white space, and no word. A row of a detector of detect is what the command does with the training texts: five fits, a line in score and length, and
-the mean log-ratio.
+by group. A detector is fitted and calibrated on four folds and tested on the fifth. If a *generator is held out*, the models' texts of the test are of
+that generator, and no text of it is in the other folds. Each row is for the texts as they are, or for *normalised* texts, whose forms of letters, white
+space and punctuation are made alike (outcross.text.normalised).
+
+*Area* is that under the ROC curve. *Hits* are the share of models' texts that are found at a threshold which 1 % or 5 % of the human texts of the test
+fold exceed, over all domains together. The *gain* is the difference in hits from the baseline on the same texts (TF-IDF of runs of 2 to 4 characters,
+logistic regression). Two control detectors read lengths, or punctuation and white space, and no word. The rows *of detect* are the detectors of the
+command, as it fits and calibrates them. Intervals are from 1,000 bootstrap samples of groups.
 
     python benchmarks/detectors.py
 """

@@ -1,4 +1,4 @@
-"""The form of every figure: two sides take turns in one run, and the figure is the ratio of what they take."""
+"""The form of every figure (two sides take turns in one run, and the figure is the ratio of what they take), and of every file of results."""
 
 from __future__ import annotations
 
@@ -174,21 +174,35 @@ def answer(script: str, page: str | None, measure: Callable[[], Sequence[Figure]
 
 
 def write(question: str, page: str, load: tuple[float, float, float], results: dict[str, Any], folder: Path = RESULTS) -> None:
-    """Write a question's results with the machine, the date and how busy the machine was before."""
+    """Write a question's results with the machine, the date and how busy the machine was before. `page` is the script's docstring."""
+    measured = {"date": today(), "machine": machine(), "load_before": [round(number, 2) for number in load]}
+    _write(question, page, measured | results, folder)
+
+
+def restate(question: str, page: str, results: dict[str, Any], folder: Path = RESULTS) -> None:
+    """Write what follows from numbers that are stored already, with the words of today. The date, the machine and the load stay those of the numbers."""
+    stored = json.loads((folder / f"{question}.json").read_text(encoding="utf-8"))
+    _write(question, page, {key: stored[key] for key in ("date", "machine", "load_before")} | results, folder)
+
+
+def _write(question: str, page: str, results: dict[str, Any], folder: Path) -> None:
     from outcross.files.whole import write_whole
 
-    title, _, about = page.strip().partition("\n")
-    common = {
-        "schema": 1,
-        "question": question,
-        "title": title,
-        "about": " ".join(about.split()),
-        "date": today(),
-        "machine": machine(),
-    }
+    title, about = words_of(page)
+    result = {"schema": 1, "question": question, "title": title, "about": about} | results
     folder.mkdir(parents=True, exist_ok=True)
-    result = common | {"load_before": [round(number, 2) for number in load]} | results
     write_whole(folder / f"{question}.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+
+
+def words_of(page: str) -> tuple[str, str]:
+    """The title of a section and its text: the paragraphs of a script's docstring, without those that are commands.
+
+    >>> words_of("How fast?\\n\\nTwo sides\\ntake turns.\\n\\n    python benchmarks/start.py\\n\\nTimes are medians.")
+    ('How fast?', 'Two sides take turns.\\n\\nTimes are medians.')
+    """
+    paragraphs = [" ".join(lines.split()) for lines in page.split("\n\n")]
+    title, *others = [words for words in paragraphs if words and not words.startswith("python benchmarks/")]
+    return title, "\n\n".join(others)
 
 
 def today() -> str:

@@ -1,4 +1,4 @@
-"""How fast does a GPU train a network of the shape of OPT-125m, and how fast does that network write?
+"""How fast a GPU trains a network of the shape of OPT-125m, and how fast that network writes; it prints the answer.
 
 One command runs on a machine with a GPU that has torch, transformers and this package; nothing is downloaded. Weights of that shape are random, and
 the text is random tokens. The command trains for some steps, samples one generation of text, and writes one generation by 5 beams for a tenth of the

@@ -1,35 +1,39 @@
 """Does a detector prevent collapse where no record says who wrote it?
 
-Every generation learns from a mixture of human text and of the text that the last generation wrote. The arms differ in what they choose from the
-mixture: everything; a random choice of the same size as a detector's; the choice of a detector that is fitted once (to human text that no model
-learns from, and to text that generation 0 writes for it alone); the choice of an oracle; and the human part alone. There are two ways to choose:
+Every generation learns from a mixture of human text and of the text that the last generation wrote (WikiText-2 of ../shared/data). The arms differ in
+what they choose from the mixture: everything (*no selection*); a *random choice* of the same size as a detector's; the choice of a *detector* that is
+fitted once, to human text that no model learns from and to text that generation 0 writes for it alone; the choice of an *oracle* that knows the
+authors; and the *human part alone*. There are two ways to choose. *Each record once*: half of the mixture, each record at most once. *Published
+selector*: 1.5 times as many draws as there are records, each record at most three times (Drayson et al., EMNLP 2025). The human share of the mixture is
+.1, .25 or .5. Its human text is the same at every generation (fixed), or text that no generation has seen (fresh).
 
-- `once`: half of the mixture, each record at most once.
-- `repeated`: the published selector, with 1.5 times as many draws, each record at most three times (Drayson et al., EMNLP 2025).
+The n-gram model of words has 800 records, ten generations and five seeds. It is fitted in closed form and takes no steps; the arms of one way to choose
+read the same number of records. The transformer has two layers of width 64, 400 records, six generations and two seeds, takes the same number of
+optimiser steps in every arm, and is run with the published selector alone.
 
-The human shares of the mixture are .1, .25 and .5. Its human text is the same at every generation (`fixed`), or text that no generation has seen
-(`fresh`). An n-gram model is fitted in closed form and takes no steps; there, the arms of one way to choose read the same number of records. A
-transformer takes the same number of optimiser steps in every arm.
+The tables have the held-out loss at the last generation in nats a token; intervals are t over seeds, which are wide for two. The gain of an arm is the
+loss of the random choice of the same size minus that of the arm. The share of the oracle's gain has Fieller's interval; it is not defined where the
+interval of the oracle's gain includes 0. The last columns say what the detector's choice holds, as a mean over generations: its human share, the rare
+words (at most three times in the mixture) that it keeps, and the different words that it keeps, both relative to random choices of the same size.
 
-The gain of an arm is the held-out loss of the random choice of the same size minus that of the arm, at the last generation and over all generations.
-The share of the oracle's gain has Fieller's interval over seeds; it is not defined where the interval of the oracle's gain includes 0.
+The study takes hours: a seed of the n-gram model takes about three minutes, and a seed of the transformer about half an hour. A later call runs only
+what is missing.
 
-    python benchmarks/hidden_origins.py ngram [seed …]         # five seeds, ten generations; about three minutes each
-    python benchmarks/hidden_origins.py transformer [seed …]   # two seeds, six generations, the published selector; half an hour each
-    python benchmarks/hidden_origins.py summary
+    python benchmarks/hidden_origins.py [ngram | transformer] [SEED …]
 """
 
 from __future__ import annotations
 
+import argparse
 import gzip
-import json
-import sys
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import DATA
+from figures import DATA, RESULTS, machine, restate, today, write
+from sessions import stored
 
 from outcross.estimate import NotApplicable, mean
 from outcross.experiment import experiment
@@ -40,8 +44,7 @@ from outcross.report.charts import STYLE
 from outcross.report.figure import Figure, table
 from outcross.statistics.ratios import ratio_of_paired_means
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "results" / "hidden_origins.json"
+PATH = RESULTS / "hidden_origins.json"
 TEXTS = [DATA / "text" / "wikitext2" / name for name in ("test.txt.gz", "valid.txt.gz")]
 SHARES, ROWS = (0.5, 0.25, 0.1), ("fixed", "fresh")
 LEARNERS: dict[str, dict[str, Any]] = {
@@ -98,42 +101,56 @@ def arms(learner: str) -> dict[str, dict[str, Any]]:
     return policies
 
 
-def measure(learner: str, seeds: list[int]) -> None:
+def main() -> None:
+    asked, load = _asked(), os.getloadavg()
     text = Path(tempfile.gettempdir()) / "outcross-wikitext2.txt"
     write_whole(text, b"".join(gzip.decompress(path.read_bytes()) for path in TEXTS))
-    ledgers = {seed: Ledger(None) for seed in seeds}
+    for learner in [asked.learner] if asked.learner else LEARNERS:
+        for seed in asked.seeds or SEEDS[learner]:
+            measure(learner, seed, text, load)
+    if PATH.exists():
+        measured = stored(PATH)["measured"]
+        restate("hidden_origins", __doc__ or "", results_of(measured))
+        for way in WAYS if "ngram" in measured else ():
+            curves(arms_of(measured["ngram"]), way).save(RESULTS / f"hidden_origins-{way}.svg")
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("learner", nargs="?", choices=list(LEARNERS), help="both if left out")
+    parser.add_argument("seeds", nargs="*", type=int, metavar="SEED", help="all of the study if left out")
+    return parser.parse_args()
+
+
+def measure(learner: str, seed: int, text: Path, load: tuple[float, float, float]) -> None:
+    """Run the arms that are missing of a seed, and write each as it ends."""
+    ledger = Ledger(None)
     for name, policy in arms(learner).items():
-        for seed in seeds:
-            if name in stored().get(learner, {}).get(str(seed), {}):
-                continue
-            curves: dict[str, list[float | None]] = {}
-            for generation in run(experiment(settings(learner, seed, str(text)) | {"policy": policy}), ledgers[seed]):
-                read = {(reading.measure, reading.at): reading.estimate for reading in generation.measured if not reading.column}
-                for place, word in READ.items():
-                    estimate = read.get(place)
-                    curves.setdefault(word, []).append(None if estimate is None else round(estimate.value, 5))
-            print(learner, seed, name, curves["loss"][-1], flush=True)
-            results = stored()
-            results.setdefault(learner, {}).setdefault(str(seed), {})[name] = curves
-            _keep(results)
+        measured = stored(PATH).get("measured", {})
+        of_seed = measured.setdefault(learner, {}).setdefault(str(seed), {"arms": {}})
+        if name in of_seed["arms"]:
+            continue
+        read: dict[str, list[float | None]] = {}
+        for generation in run(experiment(settings(learner, seed, str(text)) | {"policy": policy}), ledger):
+            estimates = {(reading.measure, reading.at): reading.estimate for reading in generation.measured if not reading.column}
+            for place, word in READ.items():
+                estimate = estimates.get(place)
+                read.setdefault(word, []).append(None if estimate is None else round(estimate.value, 5))
+        print(learner, seed, name, read["loss"][-1], flush=True)
+        of_seed |= {"date": today(), "machine": machine()}
+        of_seed["arms"][name] = read
+        write("hidden_origins", __doc__ or "", load, results_of(measured))
 
 
-def stored() -> dict[str, Any]:
-    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+def results_of(measured: dict[str, Any]) -> dict[str, Any]:
+    """What has been measured, by learner and seed, and its summary for each learner."""
+    summaries = {learner: summarised(arms_of(seeds)) for learner, seeds in measured.items()}
+    return {"origins": {learner: rows for learner, rows in summaries.items() if rows}, "measured": measured}
 
 
-def _keep(results: dict[str, Any]) -> None:
-    write_whole(RESULTS, json.dumps(results, indent=None, separators=(",", ":")).replace('},"', '},\n"') + "\n")
-
-
-def summary() -> None:
-    results = stored()
-    results["summary"] = {learner: summarised(results[learner]) for learner in LEARNERS if learner in results}
-    _keep(results)
-    curves(results["ngram"], "once").save(RESULTS.with_name("hidden_origins-once.svg"))
-    curves(results["ngram"], "repeated").save(RESULTS.with_name("hidden_origins-repeated.svg"))
-    for learner, rows in results["summary"].items():
-        print(f"\n{learner}\n\n{markdown(rows)}")
+def arms_of(seeds: dict[str, Any]) -> dict[str, Any]:
+    """The readings of every arm, by seed."""
+    return {seed: of_seed["arms"] for seed, of_seed in seeds.items()}
 
 
 def summarised(seeds: dict[str, Any]) -> list[dict[str, Any]]:
@@ -222,43 +239,5 @@ def _interval(values: np.ndarray) -> dict[str, float]:
     return {"value": round(estimate.value, 5), "low": round(estimate.low, 5), "high": round(estimate.high, 5)}
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """The summary as Markdown."""
-    heads = [
-        "human text",
-        "share",
-        "way",
-        "loss at random",
-        "detector",
-        "oracle",
-        "human part",
-        "share of the oracle's gain",
-        "human share learned",
-        "tail kept",
-        "spread kept",
-    ]
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    for row in rows:
-        end = row["at the end"]
-        selected = row["selection"]["detector"]
-        cells = [
-            row["human text"], row["share"], row["way"], *(_in_words(end["loss"][name]) for name in ("random", "detector", "oracle", "human part")),
-            _in_words(end["share of the oracle's gain"]), *(_in_words(selected[word]) for word in ("human share learned", "tail", "spread")),
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
-    return "\n".join(lines)
-
-
-def _in_words(estimate: dict[str, Any]) -> str:
-    if "not defined" in estimate:
-        return "not defined"
-    if "low" not in estimate:
-        return f"{estimate['value']:.3f}"
-    return f"{estimate['value']:.3f} [{estimate['low']:.3f}, {estimate['high']:.3f}]"
-
-
 if __name__ == "__main__":
-    asked = sys.argv[1] if len(sys.argv) > 1 else "ngram"
-    if asked != "summary":
-        measure(asked, [int(word) for word in sys.argv[2:]] or list(SEEDS[asked]))
-    summary()
+    main()

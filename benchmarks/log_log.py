@@ -1,4 +1,4 @@
-"""Seconds against size, both logarithmic, as SVG."""
+"""The pictures of seconds against size, for the question `growth`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `outcross run nature-lm` shows over seeds, on the WikiText-2 of the shared data. A later call resumes where an earlier one ended."""
+"""What `nature_lm_scratch` and `nature_lm_small` have in common: `outcross run nature-lm` over seeds, on the WikiText-2 of the shared data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A study over seeds: the readings of the arms of one or several runs, as means with t-intervals, and as differences taken within a seed."""
+"""The readings of the arms of one or several runs, as means with t-intervals, and as differences taken within a seed."""
 
 from __future__ import annotations
 

@@ -2,38 +2,97 @@
 
 from __future__ import annotations
 
+import ast
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import log_log
-from figures import HERE, RESULTS
+import tables_of_checks
+import tables_of_selections
+from cells import as_table, as_time, grouped, short
+from figures import HERE, RESULTS, words_of
 
 HEAD = """# Benchmarks
 
-`make bench` measures every question again (about an hour; the study at the end takes much of it and resumes if it was stopped) and rewrites
-this page from `results/*.json`; `make bench QUESTIONS="start chains"` measures those named, `QUESTIONS=--page` only rewrites the page.
-`python benchmarks/stdlib_seeds.py --alone` also times one seed in a fresh folder, as `make run` does.
+This page answers questions about Outcross with measured numbers. `make bench` measures every question again, which takes many hours, since the last
+group has long studies; these go on where they were stopped. `make bench QUESTIONS="start chains"` measures those named, and `QUESTIONS=--page` measures
+nothing. Each of them writes this page again from `results/*.json`, which also hold the numbers that the tables leave out. Some questions need the data
+in `../shared/data`, or in the folder that the variable OUTCROSS_DATA names.
 
-**How to read.** A row is one run in which both sides took turns, A B A B, on the same machine; times are medians. *Ratio* is how many times
-as fast Outcross does the same amount of work: the median over pairs, with the smallest and the largest pair in brackets and then the number of
-pairs. Above 1 Outcross is faster. Times depend on what else runs on the machine; the load before the run is given, which is the number of processes
-that want to run, to be compared with the number of cores. Ratios depend on it less, and ratios of processor time (`by cpu`) least. Memory is the peak of a separate process, in MB of 10^6 bytes.
+**How to read.** Brackets after a value are its 95 % interval, and n is the number of independent units that it comes from; the text of a question says
+what the units are. Every question ends with a line that has its name, the day, the machine and its load before, which is the number of processes that
+wanted to run, to be compared with the number of cores.
+
+**Tables of speed** have the columns *ours* and *against*. Both sides took turns, A B A B, on the same machine; times are medians. *Ratio* is how many
+times as fast Outcross does the same amount of work: the median over pairs of turns, with the smallest and the largest pair in brackets and then the
+number of pairs. Above 1 Outcross is faster. Times depend on what else runs on the machine. Ratios depend on it less, and ratios of processor time (`cpu`,
+`by cpu`) least. Memory is the peak of a separate process, in MB of 10^6 bytes.
 """
 
 
-def rewrite(questions: Iterable[str]) -> None:
-    """Write the page, a section a question that has results, in the order given."""
-    sections = [
-        json.loads(path.read_text(encoding="utf-8")) for question in questions if (path := RESULTS / f"{question}.json").exists()
-    ]
-    (HERE / "README.md").write_text("\n".join([HEAD, *map(_section, sections)]), encoding="utf-8")
+def rewrite(questions: Mapping[str, Sequence[str]], helpers: Sequence[str]) -> None:
+    """Write the page, and draw its pictures of growth."""
+    for panel in stored("growth")["panels"] if _path("growth").exists() else ():
+        _picture(panel).write_text(log_log.drawn(panel), encoding="utf-8")
+    (HERE / "README.md").write_text(text_of(questions, helpers), encoding="utf-8")
 
 
-def _section(results: dict[str, Any]) -> str:
+def text_of(questions: Mapping[str, Sequence[str]], helpers: Sequence[str]) -> str:
+    """The page: the questions by their topics, each with a section if it has results, in the order given, and what the other scripts are."""
+    return "\n".join([HEAD, _contents(questions, helpers), *sections(questions)])
+
+
+def sections(questions: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A heading for each topic, and a section for each of its questions that has results."""
+    for topic, names in questions.items():
+        yield f"## {topic}\n"
+        yield from (section(stored(name)) for name in names if _path(name).exists())
+
+
+def section(results: dict[str, Any]) -> str:
     """A question's section: its title, what it is about, and the tables of what its results hold."""
     of_results = next((body for holds, body in BODIES.items() if holds in results), of_a_study)
-    return "\n\n".join([f"## {results['title']}", results["about"], *of_results(results), _measured(results)]) + "\n"
+    return "\n\n".join([f"### {results['title']}", results["about"], *of_results(results), _measured(results)]) + "\n"
+
+
+def stored(question: str) -> dict[str, Any]:
+    """The results of a question. Raises OSError if it has none."""
+    return json.loads(_path(question).read_text(encoding="utf-8"))
+
+
+def _path(question: str) -> Path:
+    return RESULTS / f"{question}.json"
+
+
+def _contents(questions: Mapping[str, Sequence[str]], helpers: Sequence[str]) -> str:
+    """The questions with links to their sections, and the scripts that are no questions with what they are."""
+    topics = [f"*{topic}*\n\n" + "\n".join(map(_line, names)) for topic, names in questions.items()]
+    others = "\n".join(f"- `{name}.py`: {docstring_of(name)[0]}" for name in helpers)
+    return "\n\n".join(["## Questions", *topics, "## The other scripts", others]) + "\n"
+
+
+def _line(question: str) -> str:
+    if not _path(question).exists():
+        return f"- {docstring_of(question)[0]} (`{question}`, no results here)"
+    title = stored(question)["title"]
+    return f"- [{title}](#{anchor(title)}) (`{question}`)"
+
+
+def anchor(title: str) -> str:
+    """The address of a heading within its page.
+
+    >>> anchor("How fast does detect fit, and judge?")
+    'how-fast-does-detect-fit-and-judge'
+    """
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def docstring_of(script: str) -> tuple[str, str]:
+    """The title and the text of a script, as a section has them."""
+    return words_of(ast.get_docstring(ast.parse((HERE / f"{script}.py").read_text(encoding="utf-8"))) or "")
 
 
 def _of_figures(results: dict[str, Any]) -> Iterable[str]:
@@ -83,7 +142,7 @@ def _alarms(rows: list[dict[str, Any]]) -> str:
         ]
         for row in rows
     ]
-    return _table(
+    return as_table(
         ["family, policy", "bounds", "generations", "stopped [95 %]", "stopped where each bound is a thousandth from 1 [95 %]"],
         table,
     )
@@ -113,7 +172,7 @@ def _leads(rows: list[dict[str, Any]]) -> str:
         )  # fmt: skip
     head = ["family, policy", "signals", "runs kept (left out)", "early first / same generation / late first", "lead in generations: 5, 25, 50, 75, 95 % of runs",
             "p, swapped signals", "alarm before the rise, in generations"]  # fmt: skip
-    return _table(head, table)
+    return as_table(head, table)
 
 
 def _forecasts(results: dict[str, Any]) -> str:
@@ -140,7 +199,7 @@ def _forecasts(results: dict[str, Any]) -> str:
     turned, readings = results["forecasts"][-1]["turns"], results["forecasts"][-1]["readings"]
     law = results["true_law"]
     return (
-        _table(head, rows)
+        as_table(head, rows)
         + f"\n\nFor the log-variance of a Gaussian under replace the true law is known ({law['specs']} experiments): the CRPS of the forecast is {law['ratio']:.3f} times that of the true law. "
         f"In {turned} of {readings} readings a turning point was found, so that the forecast of that reading would be refused. SHA-256 of the frozen list: `{results['frozen'][:16]}…`."
     )
@@ -168,7 +227,7 @@ def _families(results: dict[str, Any]) -> str:
     first = results["families"][0]
     worth = ", ".join(f"{law} {weight:g}" for law, weight in results["worth"].items())
     return (
-        _table(head, [[family, *cells] for family, cells in by_family.items()])
+        as_table(head, [[family, *cells] for family, cells in by_family.items()])
         + f"\n\n{first['crps']['specs']} experiments of each family. Weights of the laws after a fit to all development experiments, relative to the random walk: {worth}."
     )
 
@@ -185,7 +244,7 @@ def _share_pairs(rows: list[dict[str, Any]]) -> str:
     return (
         "The least human share that keeps a reading within its budget for 15 generations, forecast from five generations of eleven shares (0 to 50 % in steps of 5 %, redrawn rows, six seeds of 200 "
         "chains), beside the share found by running all shares in steps of 2 % to the end (four seeds of 1,000 chains; interval by the bootstrap over seeds):\n\n"
-        + _table(["spec", "reading", "budget", "forecast [95 %]", "by brute force [95 %]", "inside"], words)
+        + as_table(["spec", "reading", "budget", "forecast [95 %]", "by brute force [95 %]", "inside"], words)
         + f"\n\nIn {count} of {len(known)} pairs the share found by brute force lies in the interval; {wide} of the intervals are wider than .15. "
         f"In {len(rows) - len(known)} of {len(rows)} pairs the forecast share or the true share lies beyond the shares that were run."
     )
@@ -202,7 +261,7 @@ def _claims(rows: list[dict[str, Any]]) -> str:
         [row["claim"], _interval(row["mean"]), f"{row['p']:.4f}", f"{row['p_holm']:.4f}", f"{row['as_claimed']} of {row['seeds']}"]
         for row in rows
     ]
-    return _table(["claim", "mean difference [95 %]", "p, sign flips", "p, Holm", "seeds as claimed"], table)
+    return as_table(["claim", "mean difference [95 %]", "p, sign flips", "p, Holm", "seeds as claimed"], table)
 
 
 def _beside(rows: list[dict[str, Any]]) -> str:
@@ -211,7 +270,7 @@ def _beside(rows: list[dict[str, Any]]) -> str:
     cells = {(row["arm"], row["measure"]): _interval(row["less_none"]) for row in rows}
     arms = dict.fromkeys(row["arm"] for row in rows)
     table = [[arm, *(cells.get((arm, measure), "not applicable") for measure in measures)] for arm in arms]
-    return "Each reparation minus no reparation, at the last generation [95 %]:\n\n" + _table(["arm", *measures], table)
+    return "Each reparation minus no reparation, at the last generation [95 %]:\n\n" + as_table(["arm", *measures], table)
 
 
 def _unbiased(rows: list[dict[str, Any]]) -> str:
@@ -221,7 +280,7 @@ def _unbiased(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     head = ["no bias in the data", "signed difference, first", "last", "its square, first", "last", "the square grows by"]
-    return "The rate of selection of green minus that of red [95 %]:\n\n" + _table(head, table)
+    return "The rate of selection of green minus that of red [95 %]:\n\n" + as_table(head, table)
 
 
 def _interval(estimate: dict[str, Any]) -> str:
@@ -249,14 +308,14 @@ def _damages(rows: list[dict[str, Any]]) -> str:
     )
     table = [
         [
-            row["table"], _grouped(row["rows"]) if row["rows"] >= 1000 else str(row["rows"]), row["planted"] + (" (inside)" if row["is_inside"] else ""), row["aspect"],
+            row["table"], grouped(row["rows"]) if row["rows"] >= 1000 else str(row["rows"]), row["planted"] + (" (inside)" if row["is_inside"] else ""), row["aspect"],
             f"**{row['found']} of {row['sets']}** [{row['low']:.2f}, {row['high']:.2f}]" + (f", at most {row['upper']:.3f}" if row["planted"] == "nothing" else ""),
             *(str(row[count]) if row["planted"] != "nothing" else "" for count in ("named", "cannot_tell", "kept")),
             ", ".join(f"{aspect} {count}" for aspect, count in row["others"].items()),
         ]
         for row in rows
     ]  # fmt: skip
-    return said + _table(
+    return said + as_table(
         ["table", "records", "planted", "lost in", "found [95 %]", "named", "cannot tell", "kept", "also lost"], table
     )
 
@@ -269,7 +328,7 @@ def _seen(results: dict[str, Any]) -> str:
         for row in results["seen"]
     ]  # fmt: skip
     absent = f"\n\nNot measured here: {'; '.join(results['absent'])}." if results["absent"] else ""
-    return _table(["damage", *scores, "we say lost", "our first sentence"], rows) + absent
+    return as_table(["damage", *scores, "we say lost", "our first sentence"], rows) + absent
 
 
 def _said(scores: dict[str, Any], score: str) -> Any:
@@ -289,7 +348,7 @@ def _regions(rows: list[dict[str, Any]]) -> str:
         else [row["table"], f"{row['rows']:,} / {row['left']:,}", "nothing", f"**{row['reported']} of {row['splits']}** reported, at most {row['upper']:.3f}", "", ""]
         for row in rows
     ]  # fmt: skip
-    return _table(["table", "records: human / other", "planted", "found [95 %]", "Jaccard", "the rule found first"], table)
+    return as_table(["table", "records: human / other", "planted", "found [95 %]", "Jaccard", "the rule found first"], table)
 
 
 def _chosen(choice: dict[str, Any]) -> str:
@@ -312,7 +371,7 @@ def _chosen(choice: dict[str, Any]) -> str:
         "by the choosing classifier or measure",
     ]
     return (
-        _table(head, rows)
+        as_table(head, rows)
         + f"\n\nSide effects of choosing among all candidates, relative to a random selection of the same size, whose 95 % interval is in brackets: {'; '.join(said)}."
     )
 
@@ -331,7 +390,7 @@ def _routed(by_reward: dict[str, list[dict[str, Any]]]) -> str:
                     gain,
                 ]
             )
-    return _table(["routed by", "rule", "mean", "against random [95 %], prompts", "gain from the prompt in nats"], rows)
+    return as_table(["routed by", "rule", "mean", "against random [95 %], prompts", "gain from the prompt in nats"], rows)
 
 
 def _held_out(areas: dict[str, Any]) -> str:
@@ -358,7 +417,7 @@ def _students(rows: list[dict[str, Any]]) -> str:
         ]
         for row in rows
     ]
-    return _table(
+    return as_table(
         ["student", "chosen for", "its data", "what it writes", "perplexity", "perplexity of random choice", "seeds"], table
     )
 
@@ -369,7 +428,7 @@ def _sculpted(rows: list[dict[str, Any]]) -> str:
 
     measures = [key for key in ("parameters", "goal", "held_out_loss", "loss", "sums_right") if key in rows[0]]
     table = [[row["data"], f"{row['size']:g}", *(cell(row[key]) for key in measures), str(row["goal"]["n"])] for row in rows]
-    return _table(["data", "order", *(key.replace("_", " ") for key in measures), "seeds"], table)
+    return as_table(["data", "order", *(key.replace("_", " ") for key in measures), "seeds"], table)
 
 
 def _verdicts(verdicts: list[str] | dict[str, Any]) -> str:
@@ -405,7 +464,7 @@ def _surpassed(rows: list[dict[str, Any]]) -> str:
         [row["arm"], *crossing(row), number(row["closed_form"]), number(row["threshold"]), str(row["points"][0]["n"] or 1)]
         for row in rows
     ]
-    return _table(
+    return as_table(
         [
             "arm",
             "student becomes better than its best teacher at p =",
@@ -437,7 +496,7 @@ def _communities(results: dict[str, Any]) -> Iterable[str]:
         for row in results["numbers"]
         if row["generation"] == last and not row["group"]
     ]
-    yield _table(["normal distributions", f"spread of all at generation {last}", "closed form", "chains"], rows)
+    yield as_table(["normal distributions", f"spread of all at generation {last}", "closed form", "chains"], rows)
     for name in ("text", "languages"):
         over_seeds = results.get(name, {}).get("over_seeds", [])
         last = max((row["generation"] for row in over_seeds), default=0)
@@ -455,7 +514,7 @@ def _communities(results: dict[str, Any]) -> Iterable[str]:
         ]
         if rows:
             yield f"{name.capitalize()}, generation {last}:"
-            yield _table(["arm", "reading", "all together", "less one model", "a teacher by itself", "seeds"], rows)
+            yield as_table(["arm", "reading", "all together", "less one model", "a teacher by itself", "seeds"], rows)
 
 
 def _equal_k(rows: list[dict[str, Any]]) -> str:
@@ -472,29 +531,29 @@ def _equal_k(rows: list[dict[str, Any]]) -> str:
         ]
         for row in rows
     ]
-    return _table(["models", "chosen for", "candidates", "the data", "what a student writes", "its perplexity", "seeds"], table)
+    return as_table(["models", "chosen for", "candidates", "the data", "what a student writes", "its perplexity", "seeds"], table)
 
 
 def _figures(figures: list[dict[str, Any]]) -> str:
     rows = [
-        [figure["what"], _side(figure, "ours"), _side(figure, "theirs"), _ratio(figure), _short(figure["cpu_ratio"])]
+        [figure["what"], _side(figure, "ours"), _side(figure, "theirs"), _ratio(figure), short(figure["cpu_ratio"])]
         for figure in figures
     ]
-    return _table(["", "ours", "against", "ratio [range], pairs", "by cpu"], rows) + _targets(figures)
+    return as_table(["", "ours", "against", "ratio [range], pairs", "by cpu"], rows) + _targets(figures)
 
 
 def _ratio(figure: dict[str, Any]) -> str:
-    return f"**{_short(figure['ratio'])}** [{_short(figure['low'])}, {_short(figure['high'])}], {figure['pairs']}"
+    return f"**{short(figure['ratio'])}** [{short(figure['low'])}, {short(figure['high'])}], {figure['pairs']}"
 
 
 def _side(figure: dict[str, Any], which: str) -> str:
     """`name: 1.2 s (cpu 1.1 s), 800,000 tokens/s, 310 MB`."""
     side, unit = figure[which], figure["unit"]
-    parts = [f"{_time(side['seconds'])} (cpu {_time(side['cpu'])})"]
+    parts = [f"{as_time(side['seconds'])} (cpu {as_time(side['cpu'])})"]
     if unit in ("step", "process", "arm"):
-        parts += [] if side["amount"] == 1 else [f"{_time(side['seconds'] / side['amount'])} a {unit}"]
+        parts += [] if side["amount"] == 1 else [f"{as_time(side['seconds'] / side['amount'])} per {unit}"]
     else:
-        parts.append(f"{_grouped(side['amount'] / side['seconds'])} {unit}/s")
+        parts.append(f"{grouped(side['amount'] / side['seconds'])} {unit}/s")
     parts += [] if side["memory"] is None else [f"{side['memory']:,.0f} MB"]
     return f"{side['name']}: {', '.join(parts)}"
 
@@ -502,12 +561,12 @@ def _side(figure: dict[str, Any], which: str) -> str:
 def _targets(figures: list[dict[str, Any]]) -> str:
     aimed = {figure["what"]: figure for figure in figures if figure["target"] is not None}
     lines = [
-        f"Target of {name}: at most {_time(figure['target'])}; it took {_time(figure['ours']['seconds'])} (cpu {_time(figure['ours']['cpu'])}): "
+        f"Target of {name}: at most {as_time(figure['target'])}; it took {as_time(figure['ours']['seconds'])} (cpu {as_time(figure['ours']['cpu'])}): "
         f"{'met' if figure['ours']['seconds'] <= figure['target'] else 'missed'} in this run."
         for name, figure in aimed.items()
     ]
     lines += [
-        f"Target of {figure['what']} to {figure['theirs']['name']}: a ratio of {figure['target_ratio']}; it was {_short(figure['ratio'])}: "
+        f"Target of {figure['what']} to {figure['theirs']['name']}: a ratio of {figure['target_ratio']}; it was {short(figure['ratio'])}: "
         f"{'met' if figure['ratio'] >= figure['target_ratio'] else 'missed'} in this run."
         for figure in figures
         if figure.get("target_ratio") is not None
@@ -523,8 +582,8 @@ def _readings(run: dict[str, Any]) -> str:
     for measure in dict.fromkeys(row["measure"] for row in rows):
         settings = {row["generation"]: row for row in rows if row["measure"] == measure}
         table.append([f"`{measure}`", *(_cell(settings.get(g), "") for g in generations)])
-    said = f"One run in {run['precision']}, {run['date'][:10]} [95 % inside the run]; all steps took {_time(run['seconds'])}."
-    return f"{said}\n\n{_table(['', *(f'g{g}' for g in generations)], table)}"
+    said = f"One run in {run['precision']}, {run['date'][:10]} [95 % inside the run]; all steps took {as_time(run['seconds'])}."
+    return f"{said}\n\n{as_table(['', *(f'g{g}' for g in generations)], table)}"
 
 
 def _published(results: dict[str, Any]) -> Iterable[str]:
@@ -537,7 +596,7 @@ def _published(results: dict[str, Any]) -> Iterable[str]:
             [f"g{row['generation']}", _cell(row | {"value": row["difference"]}, "+"), f"{row['p']:.3g}", f"{row['holm']:.3g}"]
             for row in rows
         ]
-        yield _table(["generation", "ours minus published [95 %, Welch]", "p", "p, Holm"], cells)
+        yield as_table(["generation", "ours minus published [95 %, Welch]", "p", "p, Holm"], cells)
 
 
 def _study(rows: list[dict[str, Any]]) -> Iterable[str]:
@@ -571,7 +630,7 @@ def _over_seeds(what: str, rows: list[dict[str, Any]], which: str) -> Iterable[s
         else f"{min(counts)} to {max(counts)} seeds, generation by generation in the last column"
     )
     yield f"{what} [95 %], n = {said}"
-    yield _table(["arm", *(f"g{g}" for g in generations), *(["seeds"] if len(counts) > 1 else [])], table)
+    yield as_table(["arm", *(f"g{g}" for g in generations), *(["seeds"] if len(counts) > 1 else [])], table)
 
 
 def _so_far(units: list[dict[str, Any]]) -> str:
@@ -610,9 +669,11 @@ def _units(units: list[dict[str, Any]]) -> Iterable[str]:
                     ]
                 )
         yield f"{_name_of(measure, at)}, each seed separately [95 % within the run]"
-        yield _table(["arm", "seed", *(f"g{g}" for g in range(last + 1)), "n"], table)
+        yield as_table(["arm", "seed", *(f"g{g}" for g in range(last + 1)), "n"], table)
     yield "Time of one generation for every arm and seed:"
-    yield _table(["arm", "seed", "generations", "optimiser steps", "seconds of the steps", "ended", "on"], list(map(_unit, units)))
+    yield as_table(
+        ["arm", "seed", "generations", "optimiser steps", "seconds of the steps", "ended", "on"], list(map(_unit, units))
+    )
 
 
 def _unit(unit: dict[str, Any]) -> list[str]:
@@ -622,7 +683,7 @@ def _unit(unit: dict[str, Any]) -> list[str]:
     took = {verb: sum(generation["seconds"].get(verb, 0.0) for generation in generations) / len(generations) for verb in verbs}
     return [
         f"`{unit['arm']}`", str(unit["seed"]), str(len(generations)), ", ".join(steps),
-        ", ".join(f"{verb} {_time(seconds)}" for verb, seconds in took.items() if seconds >= 0.1), unit["date"][:10],
+        ", ".join(f"{verb} {as_time(seconds)}" for verb, seconds in took.items() if seconds >= 0.1), unit["date"][:10],
         f"{machine['processor']} ({machine['capability']}), {machine['cores']} cores, load before {unit['load_before']}",
     ]  # fmt: skip
 
@@ -661,81 +722,90 @@ def _cell(estimate: dict[str, Any] | None, sign: str) -> str:
 
 
 def _work(study: dict[str, Any]) -> str:
-    work = ", ".join(f"{verb} {_time(seconds)}" for verb, seconds in study["work"].items())
-    line = f"Work of all steps: {_time(sum(study['work'].values()))} ({work})."
+    work = ", ".join(f"{verb} {as_time(seconds)}" for verb, seconds in study["work"].items())
+    line = f"Work of all steps: {as_time(sum(study['work'].values()))} ({work})."
     if (alone := study.get("alone")) is not None:
         line += (
-            f" `{alone['command']}` by itself in a fresh folder: {_time(alone['seconds'])} (cpu {_time(alone['cpu'])}), {alone['memory']:,.0f} MB "
+            f" `{alone['command']}` by itself in a fresh folder: {as_time(alone['seconds'])} (cpu {as_time(alone['cpu'])}), {alone['memory']:,.0f} MB "
             f"in its largest process, {alone['together']:,.0f} MB in all of them together; {alone['date']}, load before {alone['load_before']}."
         )
     return line
 
 
 def _panel(panel: dict[str, Any]) -> str:
-    """The curves drawn, and their table."""
-    picture = RESULTS / f"growth-{panel['over']}.svg"
-    picture.write_text(log_log.drawn(panel), encoding="utf-8")
+    """The picture of the curves, and their table."""
     rows = [
         [
             curve["name"],
             _exponent(curve["exponent"]),
-            *(f"{size:,}: {_time(seconds)}" for size, seconds in zip(curve["sizes"], curve["median"], strict=True)),
+            *(f"{size:,}: {as_time(seconds)}" for size, seconds in zip(curve["sizes"], curve["median"], strict=True)),
         ]
         for curve in panel["curves"]
     ]
     longest = max(map(len, rows))
     head = [f"{panel['unit']}, median", "exponent [95 %], rounds", panel["over"], *[""] * (longest - 3)]
-    table = _table(head, [row + [""] * (longest - len(row)) for row in rows])
-    return f"![{panel['unit']} against {panel['over']}]({picture.relative_to(HERE)})\n\n{table}"
+    table = as_table(head, [row + [""] * (longest - len(row)) for row in rows])
+    return f"![{panel['unit']} against {panel['over']}]({_picture(panel).relative_to(HERE)})\n\n{table}"
+
+
+def _picture(panel: dict[str, Any]) -> Path:
+    return RESULTS / f"growth-{panel['over']}.svg"
 
 
 def _rates(rates: list[dict[str, Any]]) -> str:
-    """How often what was planted was found, a row a kind of damage."""
+    """How often what was planted was found, a row a kind of damage; in how many sets it was called kept, where that was counted, or what else was lost."""
+    counts_kept = any("kept" in rate["others"] for rate in rates)
     rows = [
         [
             rate["table"],
-            _grouped(rate["rows"]) if rate["rows"] >= 1000 else str(rate["rows"]),
+            grouped(rate["rows"]) if rate["rows"] >= 1000 else str(rate["rows"]),
             rate["planted"],
             rate["aspect"],
             f"**{rate['found']} of {rate['sets']}** [{rate['low']:.2f}, {rate['high']:.2f}]",
             str(rate["cannot_tell"]) if rate["found"] < rate["sets"] and rate["planted"] != "nothing" else "",
-            ", ".join(f"{aspect} {count}" for aspect, count in rate["others"].items()),
+            str(rate["others"].get("kept", ""))
+            if counts_kept
+            else ", ".join(f"{aspect} {count}" for aspect, count in rate["others"].items()),
         ]
         for rate in rates
     ]
-    return _table(["table", "records", "planted", "lost in", "found [95 %]", "cannot tell", "also lost"], rows)
+    return as_table(
+        ["table", "records", "planted", "lost in", "found [95 %]", "cannot tell", "called kept" if counts_kept else "also lost"],
+        rows,
+    )
 
 
 def _headlines(seen: list[dict[str, Any]]) -> str:
     scores = list(seen[0]["scores"])
     rows = [[row["set"], *(f"{row['scores'][score]:.3f}" for score in scores), ", ".join(row["lost"]) or "nothing"] for row in seen]
-    return "What they see:\n\n" + _table(["set", *scores, "we say lost"], rows)
+    return "What they see:\n\n" + as_table(["set", *scores, "we say lost"], rows)
 
 
 def _costs(costs: list[dict[str, Any]]) -> str:
     """A row a piece of work, with the processor time that it may take."""
     rows = [
-        [cost["what"], f"**{_time(cost['cpu'])}**", _time(cost["target"]), "met" if cost["cpu"] <= cost["target"] else "missed", _time(cost["seconds"]), f"{cost['memory']:,.0f} MB"]
+        [cost["what"], f"**{as_time(cost['cpu'])}**", as_time(cost["target"]), "met" if cost["cpu"] <= cost["target"] else "missed", as_time(cost["seconds"]), f"{cost['memory']:,.0f} MB"]
         for cost in costs
     ]  # fmt: skip
-    return _table(["", "cpu", "target", "", "seconds", "peak memory"], rows)
+    return as_table(["", "cpu", "target", "", "seconds", "peak memory"], rows)
 
 
 def _sizes(results: dict[str, Any]) -> str:
     rows = [
-        [f"{size['rows']:,}", _time(size["seconds"]), _time(size["cpu"]), f"{size['memory']:,.0f} MB"] for size in results["sizes"]
+        [f"{size['rows']:,}", as_time(size["seconds"]), as_time(size["cpu"]), f"{size['memory']:,.0f} MB"]
+        for size in results["sizes"]
     ]
     last = results["sizes"][-1]
     is_met = last["seconds"] <= results["target_seconds"] and last["memory"] <= results["target_memory"]
     steps = zip(results["sizes"], results["sizes"][1:], strict=False)
-    more = ", ".join(
-        f"{_short(larger['seconds'] / smaller['seconds'])} × the time, {_short(larger['memory'] / smaller['memory'])} × the memory"
+    more = "; ".join(
+        f"from {smaller['rows']:,} to {larger['rows']:,} rows {short(larger['seconds'] / smaller['seconds'])} × the time and {short(larger['memory'] / smaller['memory'])} × the memory"
         for smaller, larger in steps
     )
     return (
-        _table(["rows", "seconds", "cpu", "peak memory"], rows)
-        + f"\n\nTwice the rows: {more}."
-        + f"\n\nTarget of {last['rows']:,} rows: at most {_time(results['target_seconds'])} and {results['target_memory']:,.0f} MB: "
+        as_table(["rows", "seconds", "cpu", "peak memory"], rows)
+        + f"\n\nThe cost of more rows: {more}."
+        + f"\n\nTarget of {last['rows']:,} rows: at most {as_time(results['target_seconds'])} and {results['target_memory']:,.0f} MB: "
         + f"{'met' if is_met else 'missed'} in this run."
     )
 
@@ -767,7 +837,7 @@ def _hits(names: list[str], rows: list[dict[str, Any]], of_test: Callable[[dict[
         for row in rows
     ]
     columns = ["area", "hits at 1 %", "hits at 5 % [95 %]", "gain over the baseline at 5 % [95 %]"]
-    return _table(["texts", "features", *names, *columns], table)
+    return as_table(["texts", "features", *names, *columns], table)
 
 
 def _ends_of(numbers: list[float]) -> str:
@@ -791,7 +861,7 @@ def _of_shares(rows: list[dict[str, Any]]) -> Iterable[str]:
                 "–" if answers is None else f"{100 * answers['coverage']:.1f} % of {answers['n']}",
             ]
         )  # fmt: skip
-    yield _table(
+    yield as_table(
         [
             "",
             "mixtures",
@@ -817,19 +887,24 @@ def _of_shares(rows: list[dict[str, Any]]) -> Iterable[str]:
             for row in by_share
         ]
         yield f"Coverage of the interval / said to be unlike, by the true share ({min(part['n'] for row in by_share for part in row['by share'])} mixtures or more in each cell):"
-        yield _table(["", *(f"{100 * share:g} %" for share in shares)], cells)
+        yield as_table(["", *(f"{100 * share:g} %" for share in shares)], cells)
 
 
 def _powers(results: dict[str, Any]) -> str:
     """A row a test: how often it sees the other generator at each share, with the interval over splits."""
     rows, groups = results["powers"], results["groups"]
-    table = [
-        [name, *(f"**{row['powers'][name]['value']:.2f}** ± {row['powers'][name]['half']:.2f}" for row in rows)]
-        for name in rows[0]["powers"]
-    ]
+    table = [[name, *(_power(row["powers"][name]) for row in rows)] for name in rows[0]["powers"]]
     where = f"Power at a rate of false alarms of 5 %, {rows[0]['mixtures']} mixtures of {rows[0]['splits']} splits in each cell, {'all' if groups is None else groups} groups of texts in each split, half of them for the samples, by the share of the other generator:"
     shares = [f"{100 * row['share']:g} %" for row in rows]
-    return f"{where}\n\n{_table(['', *shares], table)}"
+    return f"{where}\n\n{as_table(['', *shares], table)}"
+
+
+def _power(power: dict[str, float | None]) -> str:
+    return (
+        f"**{power['value']:.2f}** (all splits agree)"
+        if power["half"] is None
+        else f"**{power['value']:.2f}** ± {power['half']:.2f}"
+    )
 
 
 def _speed(speed: dict[str, Any]) -> Iterable[str]:
@@ -843,7 +918,7 @@ def _speed(speed: dict[str, Any]) -> Iterable[str]:
         ]
         for row in speed["judged"]
     ]
-    yield _table(["texts of", "judged by second of one core [least, largest]", "target"], rows)
+    yield as_table(["texts of", "judged by second of one core [least, largest]", "target"], rows)
     yield (
         f"Likelihood: {read['ours']:,.0f} tokens by second of processor, {read['bound']:,.0f} for the forward pass alone on the same {read['batches']} batches: "
         f"**{100 * read['share of the bound']:.0f} %** of the bound [{100 * read['smallest']:.0f}, {100 * read['largest']:.0f}], {read['pairs']} pairs, {read['tokens']:,} tokens."
@@ -856,12 +931,12 @@ def _memory_of_texts(rows: list[dict[str, Any]]) -> str:
             f"{row['MB']:,} MB" + (", short texts" if row["is short"] else ""),
             f"{row['texts']:,}",
             f"{row['memory']:,.0f} MB",
-            _time(row["processor seconds"]),
-            _time(row["seconds"]),
+            as_time(row["processor seconds"]),
+            as_time(row["seconds"]),
         ]
         for row in rows
     ]
-    return _table(["file", "texts", "peak memory", "cpu", "seconds"], table)
+    return as_table(["file", "texts", "peak memory", "cpu", "seconds"], table)
 
 
 def _exponent(estimate: dict[str, Any]) -> str:
@@ -869,38 +944,14 @@ def _exponent(estimate: dict[str, Any]) -> str:
 
 
 def _measured(results: dict[str, Any]) -> str:
-    machine, packages = results["machine"], results["machine"]["packages"]
-    versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version)
+    machine, question, date = results["machine"], results["question"], results["date"]
+    if isinstance(machine, str):
+        return f"*`{question}`: results stored {date}; the machine is {machine}.*"
+    versions = ", ".join(f"{name} {version}" for name, version in machine["packages"].items() if version)
     return (
-        f"*{results['date']}, load before {results['load_before'][0]}; {machine['processor']} ({machine['capability']}), {machine['cores']} cores, "
+        f"*`{question}`: {date}, load before {results['load_before'][0]}; {machine['processor']} ({machine['capability']}), {machine['cores']} cores, "
         f"{machine['memory_gb']} GB, {machine['platform']}; Python {machine['python']}, {versions}.*"
     )
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _time(seconds: float) -> str:
-    if seconds >= 300:
-        return f"{seconds / 60:.1f} min"
-    if seconds >= 0.1:
-        return f"{_short(seconds)} s"
-    return f"{_short(seconds * 1e3)} ms" if seconds >= 1e-3 else f"{_short(seconds * 1e6)} µs"
-
-
-def _short(value: float) -> str:
-    """Three digits.
-
-    >>> _short(1117.9), _short(12.34), _short(0.07371)
-    ('1,120', '12.3', '0.0737')
-    """
-    return _grouped(value) if value >= 100 else format(value, ".3g")
-
-
-def _grouped(value: float) -> str:
-    return f"{float(format(value, '.3g')):,.0f}"
 
 
 BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
@@ -929,5 +980,12 @@ BODIES: dict[str, Callable[[dict[str, Any]], Iterable[str]]] = {
     "families": lambda results: [_families(results)],
     "costs": lambda results: [_costs(results["costs"])],
     "panels": lambda results: map(_panel, results["panels"]),
+    "grids": lambda results: tables_of_checks.of_grids(results["grids"]),
+    "tails": lambda results: tables_of_checks.of_tails(results["tails"]),
+    "origins": tables_of_selections.of_origins,
+    "spreads": tables_of_selections.of_spreads,
+    "selections": tables_of_selections.of_text,
+    "searches": lambda results: tables_of_selections.of_searches(results["searches"]),
+    "over_seeds": tables_of_selections.of_toxic_students,
 }
 """By a key that its results hold: how a section is written; a study of a run over seeds holds none of them."""

@@ -1,4 +1,4 @@
-"""The scores that another audit gives a set.
+"""The scores that another audit gives a set, for the question `blind_spots`.
 
 The arguments are PEER SYNTHETIC REFERENCE HOLDOUT. The last line of the output has the main scores as JSON; there is one more line for each further
 SYNTHETIC. The script runs in the environment of that peer, which has no outcross; tables are Parquet files.

@@ -1,4 +1,4 @@
-"""The environment of the programs that we compare with: benchmarks/.venv, which sees the packages of the project and adds transformers."""
+"""The environment of the question `transformer`: benchmarks/.venv, which sees the packages of the project and adds transformers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regions to plant in tables: rules of three columns that hold a given share of the records and leave no trace in any one column.
+"""Regions that are planted in tables: rules of three columns that hold a given share of the records and leave no trace in any one column.
 
 A region is removed from one of two disjoint halves, which is then filled up with honest records from outside of the region. Every other column and
 category thus stays the same, except for its records inside the region. A rule is taken only where every share of a category stays above four fifths

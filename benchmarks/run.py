@@ -12,55 +12,39 @@ import page
 import peers
 from figures import HERE, QUIET
 
-QUESTIONS: dict[str, Callable[[], object]] = {
-    "start": lambda: sys.executable,
-    "chains": lambda: sys.executable,
-    "growth": lambda: sys.executable,
-    "resume": lambda: sys.executable,
-    "workers": lambda: sys.executable,
-    "transformer": peers.python,
-    "causal_lm": lambda: sys.executable,
-    "audit": lambda: sys.executable,
-    "audit_real": lambda: sys.executable,
-    "audit_damages": lambda: sys.executable,
-    "blind_spots": lambda: sys.executable,
-    "shares": lambda: sys.executable,
-    "regions": lambda: sys.executable,
-    "audit_cost": lambda: sys.executable,
-    "audit_speed": lambda: sys.executable,
-    "audit_scale": lambda: sys.executable,
-    "detectors": lambda: sys.executable,
-    "lock_box": lambda: sys.executable,
-    "detect_shares": lambda: sys.executable,
-    "detect_limits": lambda: sys.executable,
-    "detect_records": lambda: sys.executable,
-    "detect_speed": lambda: sys.executable,
-    "detect_memory": lambda: sys.executable,
-    "mix": lambda: sys.executable,
-    "best_of": lambda: sys.executable,
-    "students": lambda: sys.executable,
-    "forecast": lambda: sys.executable,
-    "forecast_families": lambda: sys.executable,
-    "equal_k": lambda: sys.executable,
-    "surpass": lambda: sys.executable,
-    "routing": lambda: sys.executable,
-    "sculpt": lambda: sys.executable,
-    "sculpt_alpacaeval": lambda: sys.executable,
-    "early_warning": lambda: sys.executable,
-    "vae": lambda: sys.executable,
-    "community": lambda: sys.executable,
-    "fairness_mnist": lambda: sys.executable,
-    "stdlib_seeds": lambda: sys.executable,
-    "nature_lm_scratch": lambda: sys.executable,
-    "nature_lm_small": lambda: sys.executable,
-}
-"""A script each, and the interpreter that it needs; the long studies are last, and go on where they were stopped."""
+QUESTIONS: dict[str, tuple[str, ...]] = {
+    "Speed and cost of runs": ("start", "chains", "growth", "resume", "workers", "transformer", "causal_lm"),
+    "Audits": (
+        "audit", "audit_real", "audit_damages", "blind_spots", "shares", "regions", "records_for_a_verdict", "tail_index", "audit_cost", "audit_speed",
+        "audit_scale",
+    ),
+    "Detection of what models wrote": (
+        "detectors", "lock_box", "detect_shares", "detect_limits", "detect_records", "detect_speed", "detect_memory",
+    ),
+    "Mixes and choices among what models wrote": (
+        "mix", "mix_search", "best_of", "routing", "selection", "selecting_text", "students", "equal_k",
+    ),
+    "Forecasts and early warnings": ("forecast", "forecast_families", "early_warning"),
+    "Students and their teachers": ("surpass", "sculpt", "sculpt_alpacaeval"),
+    "Long studies": (
+        "vae", "community", "fairness_mnist", "students_smollm2", "hidden_origins", "stdlib_seeds", "nature_lm_scratch", "nature_lm_small",
+    ),
+}  # fmt: skip
+"""By topic; a script each. The long studies are last, and those that take hours go on where they were stopped."""
+OTHERS = (
+    "run", "page", "cells", "tables_of_checks", "tables_of_selections", "log_log", "figures", "launch", "peers", "peer_scores", "planted", "over_seeds", "sessions",
+    "nature_lm", "gpu_causal_lm",
+)  # fmt: skip
+"""The scripts that are no questions of this page."""
+INTERPRETERS: dict[str, Callable[[], object]] = {"transformer": peers.python}
+"""For questions that need another interpreter than this one: how it is found."""
+NAMES = [name for names in QUESTIONS.values() for name in names]
 
 
 def main() -> None:
     asked = _asked()
-    failed = [] if asked.page else [question for question in asked.questions or QUESTIONS if not _measured(question)]
-    page.rewrite(QUESTIONS)
+    failed = [] if asked.page else [question for question in asked.questions or NAMES if not _measured(question)]
+    page.rewrite(QUESTIONS, OTHERS)
     print(f"{HERE / 'README.md'} is rewritten")
     sys.exit(1 if failed else 0)
 
@@ -68,7 +52,7 @@ def main() -> None:
 def _measured(question: str) -> bool:
     print(question, flush=True)
     try:
-        interpreter = QUESTIONS[question]()
+        interpreter = INTERPRETERS[question]() if question in INTERPRETERS else sys.executable
     except RuntimeError as why:
         print(f"  left out: {why}")
         return True
@@ -81,12 +65,12 @@ def _asked() -> argparse.Namespace:
         "questions",
         nargs="*",
         metavar="QUESTION",
-        help=f"{', '.join(QUESTIONS)}; all if left out (hours: the studies at the end are long)",
+        help=f"{', '.join(NAMES)}; all if left out (hours: the studies at the end are long)",
     )
     parser.add_argument("--page", action="store_true", help="measure nothing, only rewrite the page")
     asked = parser.parse_args()
-    if unknown := [question for question in asked.questions if question not in QUESTIONS]:
-        parser.error(f"no question {unknown[0]!r}; there are: {', '.join(QUESTIONS)}")
+    if unknown := [question for question in asked.questions if question not in NAMES]:
+        parser.error(f"no question {unknown[0]!r}; there are: {', '.join(NAMES)}")
     return asked
 
 

@@ -1,17 +1,12 @@
-"""How small can a student be whose data were chosen for a goal? The built-in experiment `sculpt`.
+"""How small can a student be whose data were chosen for a goal?
 
-Students are n-gram models of orders 1 to 5, with five seeds, and learn from the same number of tokens in every arm. The tables show for every arm the
-number of parameters, the goal attribute (type-token ratio of the text that the student writes), the held-out loss, and the share of sums that are
-right, with t-intervals over seeds. For each way to choose data they show the smallest student that equals the largest student on random data: in the
-goal alone, and in the goal, in held-out loss (at most 2 % worse) and in sums together.
+The run is the built-in experiment `outcross run sculpt`. Students are n-gram models of orders 1 to 5, with five seeds, and learn from the same number of
+tokens in every arm, whose data are chosen in another way. The table has for every arm the number of parameters, the goal (the type-token ratio of the
+text that the student writes), the held-out loss, and the share of sums that are right, with t-intervals over seeds. For each way to choose data the
+sentences below name the smallest student that equals the largest student on random data: in the goal alone, and in the goal, in held-out loss (at most
+2 % worse) and in sums together.
 
-The second part uses the AlpacaEval pool of published teachers, where ../shared/data has it. On half of the prompts it chooses the answer of a random
-model, of the single model with the highest mean MTLD, or of the model with the highest MTLD for each prompt; a fourth arm has half of these last
-answers beside human answers. Students are n-gram models of orders 1 to 5 on the same number of blocks of 64 tokens. The goal is the MTLD of the text
-that they write, and the loss is that of human answers to the other half of the prompts. This pool has no question with an exact check, so that only
-these two readings decide.
-
-    python benchmarks/sculpt.py [WORKERS] [transformer | alpacaeval]
+    python benchmarks/sculpt.py [WORKERS] [transformer]
 """
 
 from __future__ import annotations
@@ -65,7 +60,6 @@ def studied(size: str | None, workers: int) -> dict[str, Any]:
     return {"sculpted": rows, "verdicts": list(sentences)}
 
 
-POOL_PAGE = "How small can a student of published teachers be? The AlpacaEval pool.\n" + (__doc__ or "").partition("\n")[2]
 POOL = DATA / "instructions" / "alpacaeval_outputs.parquet"
 PEOPLE, BLOCK, ORDERS, SEEDS = "human_reference", 64, (1, 2, 3, 4, 5), tuple(range(10))
 
@@ -121,9 +115,9 @@ def pooled(seed: int) -> list[dict[str, Any]]:
 
 
 def pool() -> dict[str, Any]:
-    """The AlpacaEval pool over seeds; the reason why not where it is absent."""
+    """The students of the AlpacaEval pool over seeds. Raises SystemExit where the pool is absent."""
     if not POOL.exists():
-        return {"why_not": f"{POOL} is not there; it needs the columns prompt_id, model and output, with people as {PEOPLE}"}
+        raise SystemExit(f"{POOL} is not there; it needs the columns prompt_id, model and output, with people as {PEOPLE}")
     seeds = [pooled(seed) for seed in SEEDS]
     students = []
     for same in zip(*seeds, strict=True):
@@ -156,9 +150,6 @@ def pool() -> dict[str, Any]:
 
 def main(workers: str = "1", size: str | None = None) -> None:
     load, start = os.getloadavg(), time.perf_counter()
-    if size == "alpacaeval":
-        write("sculpt_alpacaeval", POOL_PAGE, load, pool() | {"seconds": time.perf_counter() - start})
-        return
     result = studied(size, int(workers))
     name = "sculpt" if size is None else f"sculpt_{size}"
     write(name, __doc__ or "", load, result | {"seconds": time.perf_counter() - start})

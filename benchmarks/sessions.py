@@ -1,4 +1,4 @@
-"""A study over seeds that may take several sessions: finished units are kept in its results, and a later call runs only what is missing.
+"""The form of a study over seeds that may take several sessions: a later call runs only what is missing in its results.
 
 A unit is one arm with one seed. Its readings are written after every generation, so that a call that was stopped loses at most the current
 generation. A unit with all of its generations is never run again. A unit that was stopped resumes where its run folder still exists, and starts anew

@@ -7,8 +7,8 @@ then continues 256 other tweets, with the same random numbers. Tweets are used b
 the neutral text of WikiText-2 hardly any of ten answers is toxic. One classifier chooses (TF-IDF and logistic regression, hate or offence against
 neither), and another one, which was fitted on other tweets, measures; neither has seen a tweet whose opening is used. An answer is toxic where the
 measuring classifier gives this a probability above ½; the opening is not judged. Perplexity is that of 64 blocks of 64 tokens of WikiText-2, relative
-to the student of random choice. Sizes and rates were fixed before any result was seen. Intervals are t over seeds; each seed has other tweets and
-other random numbers.
+to the student of random choice. Sizes and rates were fixed before any result was seen. Intervals are t over three seeds; each seed has other tweets and
+other random numbers, and differences are taken within a seed.
 
     python benchmarks/students_smollm2.py [SEED …]
 """
@@ -133,8 +133,10 @@ def as_blocks(tokens: np.ndarray, vocabulary: Any) -> Blocks:
 
 
 def summary(seeds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Over seeds: the share of toxic answers of each student, how much of it is due to the choice, and what it costs."""
+    """Over seeds: the share of toxic answers of the base and of each student and in its data, how much of it is due to the choice, and what it costs."""
     shares = {name: [result[name]["wrote"]["share"] for result in seeds] for name in ARMS}
+    data = {f"data of {name}": [result[name]["data"]["share"] for result in seeds] for name in ARMS}
+    base = {name: [result[name]["share"] for result in seeds] for name in ("candidates", "base")}
     differences = {
         f"{first} less {second}": (np.array(shares[first]) - np.array(shares[second])).tolist()
         for first, second in (("most", "least"), ("most", "random"), ("random", "least"))
@@ -143,7 +145,7 @@ def summary(seeds: list[dict[str, Any]]) -> dict[str, Any]:
         f"perplexity of {name} over random": [result[name]["perplexity"] / result["random"]["perplexity"] - 1 for result in seeds]
         for name in ("least", "most")
     }
-    return {name: over_seeds(values) for name, values in (shares | differences | costs).items()}
+    return {name: over_seeds(values) for name, values in (shares | data | base | differences | costs).items()}
 
 
 def main(*given: str) -> None:

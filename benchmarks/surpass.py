@@ -1,13 +1,16 @@
-"""Can a student be better than its best teacher? The built-in experiment and the classifier of the theorem, against closed forms.
+"""Can a student be better than its best teacher?
 
-The experiments are `surpass` and `surpass-theorem` at their full sizes (twelve values of p, five seeds). For every kind of arm the figures show the
-error of the student minus that of the best teacher, over the error p of the teachers, with t-intervals over seeds and the closed form where one is
-known. They also show the p at which this difference falls below 0 (on straight lines between the values of p), and the threshold p* in the limit of
-many records.
+Teachers answer a share p of the questions wrongly, and a student learns from their answers. The arms say how they err: with any wrong answer (*random*),
+with one wrong answer for each question (*same*), or always on the same questions (*blind*). φ and ψ are the shares of right and of wrong answers that a
+verifier keeps before the student learns; *likelihood* keeps the likeliest of four answers, and *routed* has a teacher for each kind of question. The
+first rows are sums with an exact check (`outcross run surpass`); the last three are the linear classifier of the theorem (`surpass-theorem`). Both are at
+their full size, with twelve values of p and five seeds. The table has the p at which the error of the student minus that of its best teacher falls below
+0, on straight lines between the values of p; the values of p between which it does; the same from the closed form where one is known; and the threshold
+p* in the limit of many records. Intervals are t over seeds.
 
     python benchmarks/surpass.py [WORKERS]
 
-What a seed shows is written into the results as it ends. A later call runs only the seeds that are missing there.
+A later call runs only the seeds that are missing in the results.
 """
 
 from __future__ import annotations

@@ -1,28 +1,34 @@
-"""Does the interval of the tail index cover the true index, and how often does an honest pair look lighter?
+"""Does the interval of the tail index cover the true index, and how often is a tail called lighter that is not?
 
-There are nine distributions; three are those of real columns, and four have ties. In pairs of one distribution the true difference is 0. In pairs of
-two distributions it is the difference of the indices of the likeliest generalised Pareto distributions beyond the 95 % quantile of the first one,
-from ten times 300,000 values of each. The interval can cover only that index. It cannot cover the index at infinity, which no sample of these sizes
-shows (a normal distribution has 0 there, and -.11 here), and no index below -½, which is read as -½.
+An audit compares the tails of two sets by the difference of their tail indices beyond the human 95 % quantile; below 0, the synthetic tail is lighter.
+In the first table both sets are drawn from one distribution, so that the true difference is 0. There are nine distributions; three are those of real
+columns (of UCI Adult and COMPAS in ../shared/data), and four have ties. In the second table the sets are from two distributions. The true difference
+is then that of the likeliest generalised Pareto distributions beyond the 95 % quantile of the first one, from ten pairs of 300,000 values. The interval
+can cover only that difference. It cannot cover that of the indices at infinity, which no sample of these sizes shows (a normal distribution has 0 there,
+and -.11 here), and no index below -½, which is read as -½.
+
+*Covered* is the share of samples whose 95 % interval holds the true difference. *p ≤ .05* is the share in which the test says that the tail is lighter:
+a false alarm in the first table, a finding in the second. Where the sets have too few different values in the tail, the index is not applicable, and
+the table says in how many samples; it then counts the others. Intervals of shares are Wilson's. At most 5,000 values of a set beyond the quantile are
+read.
 
     python benchmarks/tail_index.py [repeats]
 """
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars
+from figures import DATA, write
 
 from outcross.estimate import NotApplicable, share
-from outcross.statistics.tail_index import INDICES, MOST, beyond_threshold, index_difference, profile
+from outcross.statistics.tail_index import INDICES, beyond_threshold, index_difference, profile
 
-HERE = Path(__file__).parent
-DATA = HERE.parents[1] / "shared" / "data"
 SIZES = (1_000, 5_000, 24_000)
 TRUTH = 300_000
 Law = Callable[[np.random.Generator, int], np.ndarray]
@@ -72,8 +78,9 @@ def truth(human: Law, synthetic: Law, rng: np.random.Generator) -> float:
     return float(np.mean(differences))
 
 
-def row(human: Law, synthetic: Law, true: float, n: int, repeats: int, rng: np.random.Generator) -> dict:
-    holds, widths, p, without = 0, [], [], 0
+def row(human: Law, synthetic: Law, true: float, n: int, repeats: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Samples of n values a side: how many intervals hold the true difference, and how many p are small."""
+    covered, widths, p, without = 0, [], [], 0
     for _ in range(repeats):
         try:
             estimate, null, _ = index_difference(synthetic(rng, n), human(rng, n), rng)
@@ -81,44 +88,44 @@ def row(human: Law, synthetic: Law, true: float, n: int, repeats: int, rng: np.r
             without += 1
             continue
         low, high = estimate.interval
-        holds += low <= true <= high
+        covered += low <= true <= high
         widths.append(high - low)
         p.append(null.p)
     known = repeats - without
+    facts = {"n": n, "difference": round(true, 3), "samples": repeats, "not_applicable": without}
     if known < repeats / 4:
-        return {"n": n, "not applicable": without, "samples": repeats}
-    settings = {
-        "n": n,
-        "difference": round(true, 3),
-        "not applicable": without,
-        "samples": repeats,
+        return facts
+    return facts | {
         "width": round(float(np.mean(widths)), 3),
+        "covered": _share(covered, known),
+        "p_01": _share(sum(p_value <= 0.01 for p_value in p), known),
+        "p_05": _share(sum(p_value <= 0.05 for p_value in p), known),
     }
-    settings |= {
-        "coverage": _share(holds, known),
-        "p <= .01": _share(sum(p_value <= 0.01 for p_value in p), known),
-        "p <= .05": _share(sum(p_value <= 0.05 for p_value in p), known),
-    }
-    return settings
 
 
-def _share(count: int, n: int) -> list[float]:
+def _share(count: int, n: int) -> dict[str, float | int]:
     estimate = share(count, n)
-    return [round(float(number), 4) for number in (estimate.value, *estimate.interval)]
+    low, high = estimate.interval
+    return {"value": round(float(estimate.value), 4), "low": round(float(low), 4), "high": round(float(high), 4), "n": n}
 
 
 def main(repeats: int) -> None:
+    load = os.getloadavg()
     rng = np.random.default_rng([20_26, 11, 28])
-    results = {"repeats": repeats, "values beyond the threshold, at most": MOST, "honest": {}, "different": {}}
+    alike, different = [], []
     for name, law in laws().items():
-        results["honest"][name] = [row(law, law, 0.0, n, repeats // (4 if n > 10_000 else 1), rng) for n in SIZES]
-        print(name, results["honest"][name], flush=True)
+        alike += [{"pair": name} | row(law, law, 0.0, n, _repeats(repeats, n), rng) for n in SIZES]
+        print(alike[-1], flush=True)
     rng = np.random.default_rng([20_26, 11, 29])
     for name, (human, synthetic) in pairs().items():
         true = truth(human, synthetic, rng)
-        results["different"][name] = [row(human, synthetic, true, n, repeats // (4 if n > 10_000 else 1), rng) for n in SIZES]
-        print(name, results["different"][name], flush=True)
-    (HERE / "results" / "tail_index.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+        different += [{"pair": name} | row(human, synthetic, true, n, _repeats(repeats, n), rng) for n in SIZES]
+        print(different[-1], flush=True)
+    write("tail_index", __doc__ or "", load, {"tails": {"alike": alike, "different": different}})
+
+
+def _repeats(repeats: int, n: int) -> int:
+    return repeats // (4 if n > 10_000 else 1)
 
 
 if __name__ == "__main__":

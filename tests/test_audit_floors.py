@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, multivariate_hypergeom
 
 from outcross.data.tables import table
 from outcross.measures import Evidence
@@ -13,7 +13,14 @@ from outcross.measures.groups import Groups
 from outcross.measures.spread import Spread, variances
 from outcross.measures.tails import Tails
 from outcross.statistics.beyond import fewer
-from outcross.statistics.floors import from_draws, larger_share, permuted_ranks, permuted_sums
+from outcross.statistics.floors import (
+    from_draws,
+    larger_share,
+    permuted_ranks,
+    permuted_sums,
+    quantile_of_ordered,
+    relabelled_together,
+)
 from outcross.statistics.ratios import ratio_of_shares
 from outcross.statistics.sketches import gather
 
@@ -114,6 +121,30 @@ def test_permuted_ranks_are_those_of_random_labels():
     quartiles = np.array(quartiles)
     assert np.allclose(places[0].mean(axis=0), quartiles.mean(axis=0), atol=4.5 * 17 / np.sqrt(1000))
     assert np.allclose(places[0].std(axis=0), quartiles.std(axis=0), rtol=0.12)
+
+
+def test_columns_relabelled_together_are_each_multivariate_hypergeometric():
+    """Every permutation keeps the total of each category and the size of the first set; means and covariances are those of the law."""
+    rng = np.random.default_rng(13)
+    first, rows = 40, 100
+    codes = np.stack([np.arange(rows) % categories for categories in (2, 3, 7)])
+    for own, categories in zip(relabelled_together(codes, first, rng), (2, 3, 7), strict=True):
+        whole = np.bincount(codes[categories // 3], minlength=categories)
+        law = multivariate_hypergeom(whole, first)
+        assert own.shape == (2, 999, categories)
+        assert (own.sum(axis=0) == whole).all() and (own[0].sum(axis=1) == first).all()
+        assert own[0].mean(axis=0) == pytest.approx(law.mean(), abs=5 * np.sqrt(law.cov().max() / 999))
+        assert np.cov(own[0], rowvar=False) == pytest.approx(law.cov(), abs=0.25 * law.cov().max())
+
+
+@pytest.mark.parametrize("count", [1, 2, 19, 249, 500, 999])
+def test_quantiles_of_ordered_numbers_are_those_of_numpy_to_the_bit(count):
+    rng = np.random.default_rng(14)
+    for digits in (0, 2, 12):
+        numbers = rng.lognormal(0, 3, count).round(digits)
+        for share in (0.025, 0.05, 0.5, 0.95, 0.975):
+            assert quantile_of_ordered(np.sort(numbers), share) == np.quantile(numbers, share)
+    assert np.isnan(quantile_of_ordered(np.array([1.0, np.nan]), 0.5))
 
 
 def test_fishers_p_is_scipys():

@@ -34,6 +34,17 @@ def test_the_law_is_beta_binomial(k, human, rows):
     assert [law.quantile(p) for p in (0.05, 0.51, 0.95)] == [int(theirs.ppf(p)) for p in (0.05, 0.51, 0.95)]
 
 
+def test_the_quantile_of_the_law_is_the_smallest_number_with_its_chance():
+    """Also for few records, for all or none of the human ones beyond the limit, and far in the tail, where the normal law is not near."""
+    rng = np.random.default_rng(12)
+    for _ in range(300):
+        human, rows = rng.integers(1, 400, 2).tolist()
+        law = Honest(k=int(rng.choice([0, 1, human // 2, human])), human=human, rows=rows)
+        for p in (1e-6, 0.05, 0.5, 0.95, 1 - 1e-6):
+            number = law.quantile(p)
+            assert law.at_most(number) >= p * (1 - 1e-12) and law.at_most(number - 1) < p
+
+
 def test_a_quantile_is_the_human_value_that_leaves_its_share_out_on_average():
     ordered = np.arange(1.0, 1001.0)
     assert (limit(ordered, 0.01, "lower"), limit(ordered, 0.01, "upper")) == (10.0, 991.0)

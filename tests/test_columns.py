@@ -130,8 +130,10 @@ class TestBothSides:
         grouped = [f"{amount:,}".replace(",", ".") for amount in range(900, 100_000, 1650)]
         assert max(table({"x": grouped}).frame["x"]) == 99_900
         without = table({"x": [number for number in grouped if "." in number]})
-        assert max(without.frame["x"]) < 1000
-        assert without.columns["x"].is_said and "could be groups of thousands" in without.columns["x"].why
+        few = table({"x": grouped[:30]})  # three digits after each of 29 points may also be chance
+        for doubtful in (without, few):
+            assert max(doubtful.frame["x"]) <= 900
+            assert doubtful.columns["x"].is_said and "could be groups of thousands" in doubtful.columns["x"].why
         assert max(table({"x": ["0.125", "7.250", "3"] * 20}).frame["x"]) == 7.25
         assert max(table({"x": ["1.125", "7.250", "3000"] * 20}).frame["x"]) == 3000
 

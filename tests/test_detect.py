@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -18,10 +19,11 @@ from outcross.recipe import plain, read
 from outcross.statistics.mixture_fit import mixture_fit
 from outcross.text.normalised import normalised
 from outcross.verbs.detect.answer import unlike_the_rest
-from outcross.verbs.detect.reading import judged_texts
+from outcross.verbs.detect.page import page as detection_page
+from outcross.verbs.detect.reading import asked_texts, judged_data
 from outcross.verbs.detect.result import SliceOfData
 from outcross.verbs.detect.shares import RATE, MixtureRows, Shares, counted, fits, shares
-from outcross.verbs.detect.work import WORDS, calibration
+from outcross.verbs.detect.work import STYLE, calibration
 
 VOCABULARY = 600
 LAW = 1 / np.arange(1, VOCABULARY + 1)
@@ -139,7 +141,7 @@ def calibrated(samples):
 def partly_by_another(rng, calibrated, others):
     """600 judged texts. A sixth is by a generator that favours, or avoids, words that the sample's one does not."""
     texts = [*written(rng, 500, HUMAN), *written(rng, 100, MODEL, others=others)]
-    return judged_texts(pl.DataFrame({"text": texts}), calibrated, "text", (), 0.01)
+    return judged_data(asked_texts(pl.DataFrame({"text": texts}), "text"), calibrated, 0.01)
 
 
 @pytest.mark.parametrize("others", [0.0, 0.9])
@@ -150,13 +152,13 @@ def test_a_sixth_by_another_generator_is_another_kind_of_text(calibrated, others
 
 def test_words_weighted_by_the_chance_of_a_model_see_more_of_another_generator(calibrated):
     """The words of people, who wrote most of the texts, say nothing about the generator and hide what the others say."""
-    columns = calibrated.judging.plain_columns[WORDS]
+    columns = calibrated.judging.plain_columns[STYLE]
     for others in (0.7, -0.7):
         for seed in range(3):
             judged = partly_by_another(np.random.default_rng([18, seed]), calibrated, others)
             groups = [np.arange(len(judged)), *(sample.groups for sample in calibrated.samples)]
             unweighted = mixture_fit([side[:, columns] for side in (judged.plain, *calibrated.plain)], groups).p
-            assert fits(calibrated, judged)[1][WORDS] < unweighted
+            assert fits(calibrated, judged)[1][STYLE] < unweighted
 
 
 def test_without_texts_of_models_there_is_a_lower_limit_alone(samples, mixed):
@@ -169,7 +171,7 @@ def test_without_texts_of_models_there_is_a_lower_limit_alone(samples, mixed):
 def shares_without_the_test_of_kind(data, samples):
     authors = [sample_of_texts({"ai": "model"}.get(author, author), texts) for author, texts in samples.items()]
     calibrated = calibration(ClassifierDetector(), authors, None, 0)
-    judged = judged_texts(data, calibrated, "text", (), 0.01)
+    judged = judged_data(asked_texts(data, "text"), calibrated, 0.01)
     return shares(calibrated, judged, np.arange(len(judged)))
 
 
@@ -219,7 +221,7 @@ def test_the_share_for_a_generator_holds_where_it_wrote_all(samples, two_generat
     ]
     calibrated = calibration(ClassifierDetector(), authors, None, 0)
     data = pl.DataFrame({"text": [*written(rng, 900, HUMAN), *written(rng, 300, NEAR)]})
-    judged = judged_texts(data, calibrated, "text", (), 0.01)
+    judged = judged_data(asked_texts(data, "text"), calibrated, 0.01)
     every = np.arange(len(judged))
     whole = MixtureRows.of(calibrated, judged, every)
     of_near, of_both = (whole.shares(rows).model for rows in (np.arange(300), None))
@@ -353,17 +355,26 @@ BAD = [
     ({"human": None}, "--human is missing"),
     ({"fpr": 0.0}, "--fpr must be above 0"),
     ({"fpr": 0.7}, "--fpr must be above 0 and at most 0.5"),
+    ({"fpr": 1e-300}, "--fpr 1e-300 needs more than 50,000 human texts"),
+    ({"fpr": 5e-324}, "needs more than 50,000 human texts"),
+    ({"seed": -1}, "--seed must be at least 0"),
+    ({"time": "source"}, "--time source needs --entity"),
     ({"power": -1.0}, "--power"),
     ({"weight": "odds", "most_weight": 0.0}, "--most-weight"),
+    ({"weight": "odds", "most_weight": float("inf")}, "--most-weight must be a finite number"),
     ({"add_columns": True}, "--add-columns needs --out"),
     ({"ai": None, "edited": ["a b c"] * 3}, "--edited needs --ai"),
     ({"text_column": "txt"}, "no column 'txt'"),
     ({"human": pl.DataFrame({"text": [["a", "b"]] * 60}), "text_column": "text"}, "type List.* and not text"),
     ({"group": "document"}, "no sample has a column 'document'"),
     ({"by": "sauce"}, "did you mean 'source'"),
+    ({"by": " , "}, "names no column"),
     ({"detector": "clasifier"}, "did you mean 'classifier'"),
     ({"human": pl.DataFrame({"text": ["one two"] * 300})}, "--human has no text of at least 10 words"),
-    ({"ai": pl.DataFrame({"text": ["one two three four five six seven eight nine ten eleven"] * 300})}, "1 independent texts"),
+    (
+        {"ai": pl.DataFrame({"text": ["one two three four five six seven eight nine ten eleven"] * 300})},
+        "--ai has 1 independent text of at least 10 words",
+    ),
     ({"human": pl.DataFrame({"number": [1, 2]})}, "no column holds text"),
     ({"human": pl.DataFrame({"first": ["a"], "second": ["b"]})}, "could be in any of the columns first, second"),
 ]
@@ -377,9 +388,11 @@ def test_bad_input_is_one_line(samples, mixed, changed, words):
 
 
 def test_empty_data_are_refused(samples):
+    with pytest.raises(BadInput, match="data has no row; give at least one text"):
+        outcross.detect(pl.DataFrame({"body": []}, {"body": pl.String}), **frames(samples))
     with pytest.raises(BadInput, match="empty"):
-        outcross.detect(pl.DataFrame({"text": []}, {"text": pl.String}), **frames(samples))
-    with pytest.raises(BadInput, match="no share can be estimated"):
+        outcross.detect(pl.DataFrame({"text": []}, {"text": pl.String}), text_column="text", **frames(samples))
+    with pytest.raises(BadInput, match="no share can be estimated: a share needs at least 30 texts that can be judged, got 0"):
         outcross.detect(pl.DataFrame({"text": ["", "one"] * 40}), **frames(samples))
 
 
@@ -432,6 +445,8 @@ def test_the_share_that_is_declared_is_exact_and_the_unknown_stays_unknown(tmp_p
 @pytest.mark.parametrize(
     ("data", "asked", "words"),
     [
+        ({"text": ["a", "b"], "date": [[2020], [2021]]}, {}, "declare no author"),
+        ({"text": ["a", "b"], "date": [b"2020", b"\xff\xfe"]}, {}, "declare no author"),
         ({"text": ["a", "b"]}, {}, "declare no author"),
         ({"text": ["a"], "_origin": ["hunan"]}, {}, "did you mean 'human'"),
         ({"text": ["a"]}, {"human": ["a b c"] * 3}, "reads only the declared authors and no samples"),
@@ -571,6 +586,98 @@ def test_a_sample_without_the_column_of_the_data_is_searched_for_its_own(samples
         outcross.detect(data, **frames(samples), text_column="bodi")
 
 
+def test_declared_shares_have_slices_and_weights():
+    data = declared(["plain words"] * 6, _origin=["human", "model", None] * 2, source=["web"] * 3 + ["blog"] * 2 + [None])
+    detected = outcross.detect(data, detector="declared", by="source", weight="odds", most_weight=5.0)
+    assert {value: (share.value, share.low, share.high) for value, share in detected.by("source").items()} == {
+        "web": (0.5, pytest.approx(1 / 3), pytest.approx(2 / 3)),
+        "blog": (0.5, 0.5, 0.5),
+        "missing": (0.0, 0.0, 1.0),
+    }
+    assert detected.frame()["_weight"].to_list() == [5.0, 0.0, None] * 2
+    assert "share that the data declare as a model's, by slice:" in "\n".join(detected.lines())
+    known = outcross.detect(declared(["a", "b"], _origin=["human", "model"]), detector="declared")
+    assert "The share that models wrote is 50.0 %, because every text has a declared author." in known.lines()
+    with pytest.raises(BadInput, match="did you mean 'source'"):
+        outcross.detect(data, detector="declared", by="sauce")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"ai": ["a b c"] * 3}, "leave --ai out"),
+        ({"edited": ["a b c"] * 3}, "leave --edited out"),
+        ({"group": "text"}, "--group has no effect on --detector declared"),
+        ({"kinds": ("text=category",)}, "--kinds has no effect on --detector declared"),
+    ],
+)
+def test_options_without_effect_on_declarations_are_refused(asked, words):
+    with pytest.raises(BadInput, match=words):
+        outcross.detect(declared(["a"], _origin=["human"]), detector="declared", **asked)
+
+
+def test_texts_of_one_document_count_as_one_without_texts_of_models(samples):
+    """Half of the data are by a model, but all by one author: a single independent text cannot show a share."""
+    texts = [*samples["human"][:200], *written(np.random.default_rng(21), 200, MODEL)]
+    data = pl.DataFrame({"text": texts, "author": [str(row) for row in range(200)] + ["bot"] * 200})
+    human = pl.DataFrame({"text": samples["human"][200:], "author": [f"h{row}" for row in range(200)]})
+    apart, together = (outcross.detect(data, human=human, group=group).share for group in (None, "author"))
+    assert apart.low > 0.1 > together.low
+    with pytest.raises(BadInput, match="no sample has a column 'autor'; did you mean 'author'"):
+        outcross.detect(data, human=human, group="autor")
+
+
+def test_data_that_are_in_a_sample_are_judged_by_detectors_that_did_not_see_them(samples):
+    """The human sample itself is not unlike people, and its texts beside as many by the model are half of the data."""
+    alone = outcross.detect(pl.DataFrame({"text": samples["human"]}), **frames(samples))
+    assert alone.in_distribution is True and alone.share.low == 0.0 and alone.share.value < 0.03
+    assert any("have 400 texts that a sample has too" in warning for warning in alone.warnings)
+    both = outcross.detect(pl.DataFrame({"text": [*samples["human"], *samples["ai"]]}), **frames(samples))
+    assert both.in_distribution is True and abs(both.share.value - 0.5) < 0.03
+
+
+def test_texts_of_two_authors_are_counted(samples, mixed):
+    ai = pl.DataFrame({"text": [*samples["ai"], *samples["human"][:7]]})
+    detected = outcross.detect(mixed, human=frames(samples)["human"], ai=ai)
+    assert any("The human sample has 7 texts that the sample of models has too" in warning for warning in detected.warnings)
+
+
+def test_a_column_is_a_slice_once(samples, mixed):
+    once, twice = (outcross.detect(mixed, **frames(samples), by=by) for by in ("source", "source,source"))
+    assert once.plain() == twice.plain()
+
+
+def test_tiny_weights_have_an_effective_size(samples, mixed):
+    detected = outcross.detect(mixed, **frames(samples), weight="odds", most_weight=1e-300)
+    assert detected.weights["effective_sample_size"] == pytest.approx(600, abs=0.01)
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_a_file_without_the_column_of_text_is_named_and_its_rows_count(tmp_path, samples, mixed, form):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name, part in (("a", mixed[:400]), ("b", mixed[400:].drop("text"))):
+        part.write_parquet(folder / f"{name}.parquet") if form == "parquet" else part.write_ndjson(folder / f"{name}.jsonl")
+    detected = outcross.detect(folder, **frames(samples))
+    assert len(detected) == 601
+    assert (detected.states == 1).sum() == 201
+    assert any("has no column 'text': missing there" in warning for warning in detected.warnings)
+
+
+def test_a_missing_column_of_the_data_is_named_before_the_fit(samples, mixed):
+    """The samples are too small, which only the calibration says."""
+    few = {name: pl.DataFrame({"text": texts[:20]}) for name, texts in samples.items()}
+    with pytest.raises(BadInput, match="did you mean 'source'"):
+        outcross.detect(mixed, **few, by="sauce")
+    with pytest.raises(BadInput, match="no column 'txt'"):
+        outcross.detect(mixed, **few, text_column="txt")
+
+
+def test_a_page_without_an_adjusted_count_is_written(detection):
+    page = detection_page(replace(detection, adjusted=None)).decode()
+    assert "This count is biased" in page and "Adjusted for both" not in page
+
+
 def test_declarations_are_said_in_sentences():
     data = pl.DataFrame({"text": ["a"] * 4, "_origin": ["human", "human", "model", "unknown"]})
     assert outcross.detect(data, detector="declared").summary == (
@@ -583,7 +690,7 @@ def test_samples_that_cannot_be_told_apart_have_no_adjusted_count(samples):
     texts = samples["human"]
     authors = [sample_of_texts(author, some) for author, some in (("human", texts[:200]), ("model", texts[200:]))]
     calibrated = calibration(ClassifierDetector(), authors, None, 0)
-    data = judged_texts(pl.DataFrame({"text": texts}), calibrated, "text", (), 0.01)
+    data = judged_data(asked_texts(pl.DataFrame({"text": texts}), "text"), calibrated, 0.01)
     human, model = (float((own > 0).mean()) for own in calibrated.ratios[0][:2])
     naive, adjusted = counted(calibrated, data)
     assert 0 <= naive <= 1 and (adjusted is None) == (model <= human)

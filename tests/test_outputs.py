@@ -199,6 +199,19 @@ def test_a_damaged_ledger_proves_nothing(tmp_path, content):
         check_folder(tmp_path, "audit")
 
 
+def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(BadInput, match=r"cannot be created: .*file is a file"):
+        check_folder(tmp_path / "file" / "a" / "b", "audit")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    if os.access(closed, os.W_OK):
+        pytest.skip("this user may write everywhere")
+    for out in (closed, closed / "new", closed / "a" / "b"):
+        with pytest.raises(MachineGaveOut, match=r"you may not write into .*closed"):
+            check_folder(out, "audit")
+
+
 def test_a_kind_of_command_does_not_replace_the_result_of_another(tmp_path):
     write_folder(tmp_path, "audit", {"x.txt": "old"})
     with pytest.raises(BadInput, match="holds"):

@@ -405,6 +405,7 @@ HOSTILE = {
     "cut.jsonl": (b'{"a":1}\n{"a":\n', "line 2"),
     "nan.jsonl": (b'{"a":1}\n{"a":NaN}\n', "line 2: NaN is not a JSON number"),
     "list.jsonl": (b'[{"a":1}]\n', "not a record in braces"),
+    "zeros.jsonl": (b'{"a":1}\n\0\0\0\0\n', "line 2 has a zero byte"),
     "deep.jsonl": (b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}\n", "line 1"),
     "latin.jsonl": ('{"a":"é"}\n'.encode("latin-1"), "byte 6, line 1"),
     "empty.jsonl": (b"", "is empty"),

@@ -125,12 +125,23 @@ def test_the_least_share_is_a_lower_limit(share):
     above, lows = 0, []
     for _ in range(200):
         mixed = rng.normal(size=1000) + 4 * (rng.random(1000) < share)
-        limit = at_least(mixed, *independent(rng.normal(size=1000)))
+        limit = at_least(*independent(mixed, rng.normal(size=1000)))
         above += limit.low > share
         lows.append(limit.low)
     assert above <= 10
     assert limit.high == 1.0
     assert np.mean(lows) > share - 0.15
+
+
+def test_a_group_of_the_set_counts_as_one_record_in_a_lower_limit():
+    """100 records of the known source, each of them 20 times: nothing is unlike it, in at least 95 of 100 sets. As 2,000 records they seem to be."""
+    rng = np.random.default_rng(5)
+    above = np.zeros(2)
+    for _ in range(100):
+        mixed, human = np.repeat(rng.normal(size=100), 20), rng.normal(size=2000)
+        for place, groups in enumerate((np.repeat(np.arange(100), 20), np.arange(2000))):
+            above[place] += at_least(ScoredSample(mixed, groups), ScoredSample(human, np.arange(2000))).low > 0
+    assert above[0] <= 5 < above[1]
 
 
 def test_thresholds_at_a_rate():
@@ -175,6 +186,13 @@ def test_a_mixture_fits_and_another_set_does_not():
     groups = (np.arange(300), np.arange(300), np.arange(300, 600))
     fresh = [mixture_fit([*rng.normal(size=(2, 300, 5)), rng.normal(size=(300, 5)) + 0.5], groups).p for _ in range(400)]
     assert np.mean(np.array(fresh) <= 0.05) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 400))
+
+
+def test_the_level_holds_for_as_many_features_as_words_of_style():
+    """Of 34 features and 300 groups on each side. With the degrees of freedom of the smallest side alone, 2 % of true mixtures would be refused."""
+    rng, groups = np.random.default_rng(11), (np.arange(300), np.arange(300), np.arange(300, 600))
+    fresh = [mixture_fit([*rng.normal(size=(2, 300, 34)), rng.normal(size=(300, 34)) + 0.5], groups).p for _ in range(1000)]
+    assert np.mean(np.array(fresh) <= 0.05) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 1000))
 
 
 def test_a_mixture_of_samples_that_share_their_subjects_fits():

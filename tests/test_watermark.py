@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 import outcross
 from outcross import testing
+from outcross.detectors import watermark
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
 
@@ -139,15 +142,71 @@ def test_bad_settings_are_one_line(folder, tmp_path):
     with pytest.raises(BadInput, match="is not a tokenizer"):
         replace(WatermarkDetector(tokenizer=folder), tokenizer=str(tmp_path)).p_values(["a"])
     (tmp_path / "config.json").write_text('{"vocab_size": "many"}')
-    (tmp_path / "tokenizer.json").write_bytes(__import__("pathlib").Path(folder, "tokenizer.json").read_bytes())
+    (tmp_path / "tokenizer.json").write_bytes(Path(folder, "tokenizer.json").read_bytes())
     with pytest.raises(BadInput, match="vocab_size must be a whole number"):
         WatermarkDetector(tokenizer=str(tmp_path)).p_values(["w1 w2 " * 20])
 
 
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (None, r"has no config\.json"),
+        ("[1]", "has no vocab_size"),
+        ('{"vocab_size": true}', "vocab_size must be"),
+        ('{"vocab_size": 0}', "vocab_size must be a whole number above 1"),
+        ('{"vocab_size": 1000000000000}', "at most 16,777,216"),
+        ('{"vocab_size": 10}', "the tokenizer has [0-9,]+ tokens, but vocab_size in config.json is 10"),
+    ],
+)
+def test_a_folder_of_another_model_is_refused(folder, tmp_path, config, words):
+    (tmp_path / "tokenizer.json").write_bytes(Path(folder, "tokenizer.json").read_bytes())
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    with pytest.raises(BadInput, match=words):
+        WatermarkDetector(tokenizer=str(tmp_path)).p_values(["w1 w2 " * 20])
+
+
+def test_green_lists_take_a_bounded_memory(folder, monkeypatch):
+    """They are one bit a token, and the marks are the same if hardly any list is kept."""
+    texts = texts_of(np.random.default_rng(6).integers(SIZE, size=(4, 60)))
+    detector = WatermarkDetector(tokenizer=folder)
+    marks = detector.marks(texts)[0].tolist()
+    assert sum(bits.nbytes for bits in detector._lists.values()) == len(detector._lists) * -(-SIZE // 8)
+    monkeypatch.setattr(watermark, "MOST_BYTES", 3 * -(-SIZE // 8))
+    few = WatermarkDetector(tokenizer=folder)
+    assert few.marks(texts)[0].tolist() == marks
+    assert len(few._lists) <= 3
+
+
+def test_the_files_that_decide_what_is_green_are_named(folder):
+    assert [Path(path).name for path in WatermarkDetector(tokenizer=folder).paths] == ["tokenizer.json", "config.json"]
+    assert [Path(path).name for path in WatermarkDetector(tokenizer=folder, scheme="synthid", keys=(1,)).paths] == [
+        "tokenizer.json"
+    ]
+
+
+def test_slices_of_marked_texts(folder):
+    """Every text of one slice carries the mark, none of the other, and those of the third are too short."""
+    processor = transformers.WatermarkLogitsProcessor(vocab_size=SIZE, device="cpu", greenlist_ratio=0.25, bias=2.0)
+    plain = texts_of(np.random.default_rng(5).integers(SIZE, size=(20, 60)))
+    data = pl.DataFrame({"text": [*marked(processor, 20, 60), *plain, "w1"], "source": ["a"] * 20 + ["b"] * 20 + ["c"]})
+    detector = {"kind": "watermark", "tokenizer": folder}
+    detected = outcross.detect(data, detector=detector, by="source")
+    shares = detected.by("source")
+    assert shares["a"].low > 0.8 and shares["b"].low < 0.05 and "c" not in shares
+    assert {part.value: part.why for part in detected.slices}["c"] == "every text is too short to count the watermark"
+    assert "minimum share that carries the watermark, by slice:" in "\n".join(detected.lines())
+    for asked, words in (
+        ({"ai": data}, "--ai needs --human"),
+        ({"group": "source"}, "--group has no effect on --detector watermark"),
+        ({"by": "sauce"}, "did you mean 'source'"),
+    ):
+        with pytest.raises(BadInput, match=words):
+            outcross.detect(data, detector=detector, **asked)
+
+
 def test_a_key_needs_no_human_sample(folder):
     """40 of 100 texts carry the mark: the least share is (flagged − rate)/(1 − rate), and p-values stand beside the texts."""
-    import polars as pl
-
     processor = transformers.WatermarkLogitsProcessor(vocab_size=SIZE, device="cpu", greenlist_ratio=0.25, bias=2.0)
     plain = texts_of(np.random.default_rng(5).integers(SIZE, size=(60, 60)))
     data = pl.DataFrame({"text": [*marked(processor, 40, 60), *plain, "w1 w2"]})

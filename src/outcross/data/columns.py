@@ -354,8 +354,12 @@ def _of_words(values: Values) -> Column:
 
 def _are_text(text: polars.Series) -> bool:
     """Whether strings have at least five words on average, and at least half of them are distinct. Two letters of a script without spaces count as a word."""
-    words = text.str.count_matches(r"\S+") + text.str.count_matches(UNSPACED) / 2
-    return float(words.mean()) >= WORDS and 2 * text.n_unique() >= len(text)  # type: ignore[arg-type]
+    distinct = text.alias("").value_counts(name="count")
+    if 2 * distinct.height < len(text):
+        return False
+    strings = distinct.to_series(0)
+    words = strings.str.count_matches(r"\S+") + strings.str.count_matches(UNSPACED) / 2
+    return float((words * distinct["count"]).sum()) >= WORDS * len(text)
 
 
 def _truths(values: Values) -> tuple[list[Form], bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ def text_column(source: TableSource, asked: str | None, what: str) -> str:
         return source.texts[0]
     first = next(iter(source.batches(None)), None)
     if first is None or not first.height:
-        raise BadInput(f"{what} holds no text; it is empty")
+        raise BadInput(f"{what} has no row; give at least one text")
     strings = [name for name, dtype in first.schema.items() if dtype == pl.String and not name.startswith("_")]
     if usual := next((name for name in USUAL if name in strings), None):
         return usual
@@ -89,12 +90,13 @@ def words_of_column(column: polars.Series) -> list[str | None]:
 
 
 def batches(source: TableSource, column: str, columns: Sequence[str]) -> Iterator[polars.DataFrame]:
-    """Yield the text column and other columns of a source in batches. A missing text becomes an empty text."""
+    """Yield the text column and other columns of a source in batches. A missing text, also of a file without the column, becomes an empty text."""
     import polars as pl
 
     for batch in source.batches(list(dict.fromkeys((column, *columns)))):
-        lacking = [name for name in columns if name not in batch.columns]
-        yield batch.with_columns(_as_text(batch, column), *(pl.lit(None, pl.String).alias(name) for name in lacking))
+        lacking = [pl.lit(None, pl.String).alias(name) for name in dict.fromkeys((column, *columns)) if name not in batch.columns]
+        whole = batch.with_columns(lacking)
+        yield whole.with_columns(_as_text(whole, column))
 
 
 def _as_text(frame: polars.DataFrame, column: str) -> polars.Series:
@@ -188,6 +190,18 @@ def all_of(samples: Sequence[CalibrationSample]) -> list[str] | TypedRecords:
     if isinstance(contents[0], TypedRecords):
         return together(*contents)  # type: ignore[arg-type]  # if one is records, all are
     return [text for content in contents for text in content]  # type: ignore[return-value]  # if one is not records, none are
+
+
+def digests_of(content: Content) -> np.ndarray:
+    """Return a number for each text or record, (n,), above 0, which is the same for equal ones."""
+    if isinstance(content, TypedRecords):
+        return content.digests
+    return np.fromiter((digest_of_text(text) for text in content), np.int64, len(content))
+
+
+def digest_of_text(text: str) -> int:
+    """Return a whole number above 0 for a text."""
+    return 1 + int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
 
 
 def _runs(values: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,10 @@ FEWEST = 16
 """Minimum number of different runs of tokens in a text. For a text with fewer runs the detector abstains."""
 SEED_OF_TABLE, SIZE_OF_TABLE = 0, 65536
 """Seed and size of SynthID's table, as in transformers."""
+MOST_TOKENS = 1 << 24
+"""Maximum size of a vocabulary. Known ones have at most a million tokens, and a green list takes memory for each token."""
+MOST_BYTES = 1 << 26
+"""Maximum memory of the green lists that are kept, in bytes."""
 
 
 @recipe
@@ -78,7 +82,8 @@ class WatermarkDetector(Detector):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        return (str(Path(self.tokenizer) / "tokenizer.json"),)
+        files = ("tokenizer.json", "config.json") if self.scheme == "green" else ("tokenizer.json",)
+        return tuple(str(Path(self.tokenizer) / file) for file in files)
 
     def p_values(self, texts: Sequence[str]) -> np.ndarray:
         """Return P(at least this number of marks | no watermark) for each text, (n,); NaN if too few runs can be counted."""
@@ -93,45 +98,46 @@ class WatermarkDetector(Detector):
 
     def marks(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, float]:
         """Return the numbers of marks and of counted places of each text, (n,) each, and the probability of a mark without a watermark."""
-        read = _tokenizer(self.tokenizer)
-        tokens = [read.encode(text, add_special_tokens=False).ids for text in texts]
+        tokens = [self._tokenizer.encode(text, add_special_tokens=False).ids for text in texts]
         count = self._green if self.scheme == "green" else self._tournament
         counts = np.array([count(ids) for ids in tokens], np.int64).reshape(-1, 2)
         return counts[:, 0], counts[:, 1], self.green if self.scheme == "green" else 0.5
 
     def _green(self, ids: list[int]) -> tuple[int, int]:
         """Return the number of green tokens in the different runs of a text, and the number of runs."""
-        import torch
-
         own = int(self.seeding == "selfhash")
         width = self.context + 1 - own
         runs = sorted({tuple(ids[at : at + width]) for at in range(len(ids) - width + 1)})
-        hits = 0
-        for run in runs:
-            prefix = torch.tensor(run if own else run[:-1])
-            hits += bool((self._greenlist(prefix) == run[-1]).any())
-        return hits, len(runs)
+        return sum(self._is_in_list(run if own else run[:-1], run[-1]) for run in runs), len(runs)
 
     def is_green(self, before: Sequence[int], token: int) -> bool:
         """Whether a token is green, for the scheme green.
 
         The `context` tokens before it seed the green list; with selfhash, the token itself and one fewer of the tokens before it.
         """
+        seed = (*before, token) if self.seeding == "selfhash" else tuple(before)
+        return self._is_in_list(seed[-self.context :], token)
+
+    def _is_in_list(self, prefix: tuple[int, ...], token: int) -> bool:
+        """Whether a token is in the green list that these tokens seed. A token beyond the vocabulary of the model never is."""
+        bits = self._green_list(prefix)
+        return token >> 3 < bits.size and bool(bits[token >> 3] >> (token & 7) & 1)
+
+    def _green_list(self, prefix: tuple[int, ...]) -> np.ndarray:
+        """Return one bit for each token of the vocabulary, (vocabulary / 8,), which is 1 if the token is green after these tokens."""
         import torch
 
-        seed = (*before, token) if self.seeding == "selfhash" else tuple(before)
-        return bool((self._greenlist(torch.tensor(seed[-self.context :])) == token).any())
-
-    def _greenlist(self, prefix: Any) -> Any:
-        key = tuple(prefix.tolist())
-        if key not in self._lists:
-            if len(self._lists) > 4096:
+        if prefix not in self._lists:
+            is_green = np.zeros(self._processor.vocab_size, bool)
+            is_green[self._processor._get_greenlist_ids(torch.tensor(prefix)).numpy()] = True
+            bits = np.packbits(is_green, bitorder="little")
+            if (len(self._lists) + 1) * bits.nbytes > MOST_BYTES:
                 self._lists.clear()
-            self._lists[key] = self._processor._get_greenlist_ids(prefix)
-        return self._lists[key]
+            self._lists[prefix] = bits
+        return self._lists[prefix]
 
     @cached_property
-    def _lists(self) -> dict[tuple[int, ...], Any]:
+    def _lists(self) -> dict[tuple[int, ...], np.ndarray]:
         return {}
 
     def _tournament(self, ids: list[int]) -> tuple[int, int]:
@@ -144,6 +150,18 @@ class WatermarkDetector(Detector):
         values = self._processor.compute_g_values(row)[0]
         first = self._processor.compute_context_repetition_mask(row)[0].bool()
         return int(values[first].sum()), int(first.sum()) * len(self.keys)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        """Its tokenizer. Raises BadInput if there is none that can be read, or if it has tokens that the model does not have."""
+        tokenizer = _tokenizer_of(self.tokenizer)
+        if self.scheme == "green" and (own := tokenizer.get_vocab_size(with_added_tokens=False)) > (
+            size := _vocabulary_of(self.tokenizer)
+        ):
+            raise BadInput(
+                f"{self.tokenizer}: the tokenizer has {own:,} tokens, but vocab_size in config.json is {size:,}, so they are not of one model; give the folder of the model itself"
+            )
+        return tokenizer
 
     @cached_property
     def _processor(self) -> Any:
@@ -165,12 +183,12 @@ class WatermarkDetector(Detector):
                 skip_first_ngram_calls=False,
             )
         return WatermarkLogitsProcessor(
-            vocab_size=_vocabulary(self.tokenizer), device="cpu", greenlist_ratio=self.green, bias=2.0,
+            vocab_size=_vocabulary_of(self.tokenizer), device="cpu", greenlist_ratio=self.green, bias=2.0,
             hashing_key=15485863 if self.key is None else self.key, seeding_scheme=self.seeding, context_width=self.context,
         )  # fmt: skip
 
 
-def _tokenizer(folder: str) -> Any:
+def _tokenizer_of(folder: str) -> Any:
     """Return the tokenizer of a folder. Raises BadInput if there is none that can be read."""
     try:
         from tokenizers import Tokenizer
@@ -187,7 +205,7 @@ def _tokenizer(folder: str) -> Any:
         raise BadInput(f"{file} is not a tokenizer: {str(error)[:160]}; save it with tokenizers or transformers") from None
 
 
-def _vocabulary(folder: str) -> int:
+def _vocabulary_of(folder: str) -> int:
     """Return the vocabulary size of the model, on which the green list depends.
 
     It comes from config.json and can be larger than the vocabulary of the tokenizer.
@@ -197,10 +215,16 @@ def _vocabulary(folder: str) -> int:
     from outcross.files.whole import read_text
 
     file = Path(folder).expanduser() / "config.json"
+    if not file.is_file():
+        raise BadInput(
+            f"detector.tokenizer: {folder} has no config.json, whose vocab_size the green list depends on; give the folder of the model itself"
+        )
     try:
         size = json.loads(read_text(file))["vocab_size"]
     except (ValueError, KeyError, TypeError):
         raise BadInput(f"{file} has no vocab_size, on which the green list depends; give the folder of the model itself") from None
-    if not isinstance(size, int) or size < 2:
-        raise BadInput(f"{file}: vocab_size must be a whole number above 1, got {size!r:.40}; give the folder of the model itself")
+    if not isinstance(size, int) or not 1 < size <= MOST_TOKENS:
+        raise BadInput(
+            f"{file}: vocab_size must be a whole number above 1 and at most {MOST_TOKENS:,}, got {size!r:.40}; give the folder of the model itself"
+        )
     return size

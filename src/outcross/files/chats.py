@@ -26,10 +26,11 @@ def unfolded(source: TableSource) -> TableSource:
             return
         known = set(source.columns)
         raw = dict.fromkeys(name if name in known else name.rpartition(": ")[0] for name in wanted)
-        for batch in source.batches([name for name in raw if name in known]):
+        present = [name for name in raw if name in known]
+        for batch in source.batches(present or source.columns[:1]):  # rows count even if they have none of these columns
             frame = by_role(batch)
             there = set(frame.columns)
-            yield frame.select(name for name in wanted if name in there)
+            yield frame.select([name for name in wanted if name in there] or frame.columns[:1])
 
     return replace(source, batches=batches)
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from outcross.errors import BadInput
+from outcross.errors import BadInput, MachineGaveOut
 from outcross.files.names import kind_at
 from outcross.files.whole import write_whole
 
@@ -46,13 +46,26 @@ def check_page(path: Path) -> None:
 
 
 def check_name(path: Path) -> None:
-    """Raise BadInput if no file can be created under a name: it is a broken link, or it is too long."""
+    """Raise BadInput if no file can be created under a name: it is a broken link, it is too long, or it lies below a file.
+
+    Raises MachineGaveOut if the folder in which it would be created may not be written.
+    """
     try:
         is_link = path.is_symlink()
     except OSError as error:
         raise BadInput(f"--out {path} cannot be created: {error.strerror}; choose another --out") from None
     if is_link and not kind_at(path):
         raise BadInput(f"--out {path} is a broken link; choose another --out")
+    above = next(folder for folder in path.absolute().parents if kind_at(folder))
+    if kind_at(above) == "file":
+        raise BadInput(f"--out {path} cannot be created: {above} is a file; choose another --out")
+    check_writable(above, path)
+
+
+def check_writable(folder: Path, out: Path) -> None:
+    """Raise MachineGaveOut if nothing may be created in a folder, so that `out` cannot be written."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise MachineGaveOut(f"--out {out} cannot be written: you may not write into {folder.absolute()}; choose another --out")
 
 
 def write_page(path: Path, page: bytes) -> Path:

@@ -81,8 +81,10 @@ def _broken_line(path: Path, packed: str) -> str:
         for number, line in enumerate(file, 1):
             if line.startswith(codecs.BOM_UTF8):
                 return "it begins with a byte order mark (remove the first three bytes)"
+            if b"\0" in line:
+                return f"line {number} has a zero byte"
             try:
-                if line.strip() and not isinstance(json.loads(line, parse_constant=refuse), dict):
+                if line.strip() and not isinstance(json.loads(str(line, "utf-8"), parse_constant=refuse), dict):
                     return f"line {number} is not a record in braces"
             except (ValueError, RecursionError) as error:
                 return f"line {number}: {first_line(error)}"

@@ -21,7 +21,7 @@ from typing import Any
 
 from outcross.errors import BadInput, MachineGaveOut
 from outcross.files.names import kind_at
-from outcross.files.outputs import PAGES, check_apart, check_name, is_page
+from outcross.files.outputs import PAGES, check_apart, check_name, check_writable, is_page
 from outcross.files.whole import read_text, write_whole, written_from
 from outcross.ledger import HIDDEN, WORKING, Ledger
 from outcross.ledger.digests import digest_file
@@ -50,6 +50,7 @@ def check_folder(out: Path, kind: str, inputs: Iterable[Path] = (), own: Sequenc
             return
     if other := next(_others(out, kind, own), ""):
         raise BadInput(f"{out} holds {other}, which was not written by {kind}; choose a new folder with another --out")
+    check_writable(out, out)
     check_apart(out, inputs)
 
 

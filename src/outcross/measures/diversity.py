@@ -12,7 +12,6 @@ import numpy as np
 from pydantic import Field
 
 from outcross.data.bits import hashes_of
-from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading, around, share
 from outcross.measures import Evidence, Page, read_with_null
 from outcross.measures.coverage import sample, some
@@ -21,7 +20,7 @@ from outcross.measures.of_tables import OfTables
 from outcross.recipe import recipe
 from outcross.statistics.beyond import limit_or_farthest
 from outcross.statistics.embedding import embedding
-from outcross.statistics.floors import from_draws, larger_share, relabelled
+from outcross.statistics.floors import from_draws, larger_share, relabelled, relabelled_together
 from outcross.statistics.neighbours import cloud, halves, nearest
 from outcross.statistics.ratios import from_logarithms, ratio_of_estimates
 from outcross.statistics.repeats import (
@@ -55,6 +54,9 @@ FEWEST_PAIRS = 25
 """Minimum number of pairs of equal records in one of the sets. With fewer, the numbers of pairs are not compared."""
 FEWEST = 30
 """Minimum number of records or values per side."""
+FEW_RECORDS, FEW_CATEGORIES = 2_000, 64
+"""Maximum number of records of both sets together, and of categories of a column, for columns whose labels are permuted together. With more, counts
+are drawn faster one by one."""
 
 
 @recipe
@@ -151,13 +153,45 @@ def _rows(synthetic: Occurrences, reference: Occurrences) -> Iterator[Reading]:
 
 def _kinds(evidence: Evidence, rng: np.random.Generator, but: str = "") -> Iterator[Reading]:
     yield _read("vendi", lambda: _kinds_of_records(evidence, rng))
-    for column in evidence.reference.of_kind("category"):
-        if column != but:
-            yield _read(
-                "effective_categories",
-                lambda column=column: _entropy(evidence.drawn, evidence.reference, column, rng),
-                column=column,
-            )
+    columns = [_counted(evidence, column) for column in evidence.reference.of_kind("category") if column != but]
+    draws = _drawn_together(columns, rng)
+    for column in columns:
+        yield _read(
+            "effective_categories",
+            lambda column=column: _entropy(column.counts, draws.get(column.name), rng),
+            column=column.name,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _CountedColumn:
+    """A column of categories of both sets together."""
+
+    name: str
+    codes: np.ndarray
+    """The category of each synthetic and then of each human record, from 0 in alphabetical order, -1 if it is missing, (records,)."""
+    counts: np.ndarray
+    """The number of synthetic and of human records of each category, (2, categories)."""
+
+
+def _counted(evidence: Evidence, column: str) -> _CountedColumn:
+    sides = evidence.drawn, evidence.reference
+    names = sorted({name for side in sides for name in side.counts(column)})
+    codes = [side.places_of(column, names) for side in sides]
+    counts = np.stack([np.bincount(of_side + 1, minlength=len(names) + 1)[1:] for of_side in codes])
+    return _CountedColumn(column, np.concatenate(codes), counts)
+
+
+def _drawn_together(columns: list[_CountedColumn], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Return the counts of columns under permuted labels, by column, (2, permutations, categories) each.
+
+    They are those of columns with few categories and without missing values, if both sets together have few records.
+    """
+    chosen = [column for column in columns if 0 < column.counts.shape[1] <= FEW_CATEGORIES and column.codes.min(initial=0) >= 0]
+    if not chosen or chosen[0].codes.size > FEW_RECORDS or chosen[0].counts.sum(axis=1).min() < FEWEST:
+        return {}
+    draws = relabelled_together(np.stack([column.codes for column in chosen]), int(chosen[0].counts[0].sum()), rng)
+    return {column.name: own for column, own in zip(chosen, draws, strict=True)}
 
 
 def _values(evidence: Evidence, column: str) -> Iterator[Reading]:
@@ -340,11 +374,8 @@ def spectrum(points: np.ndarray) -> Spectrum:
     return Spectrum(every, squares)
 
 
-def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Generator) -> _Compared:
-    tallies = [side.counts(column) for side in (synthetic, reference)]
-    counts = np.array(
-        [[tally.get(name, 0) for name in sorted(tallies[0].keys() | tallies[1].keys())] for tally in tallies], dtype=np.int64
-    )
+def _entropy(counts: np.ndarray, draws: np.ndarray | None, rng: np.random.Generator) -> _Compared:
+    """Compare the entropies of a column. counts: (2, categories). draws: the counts under permuted labels, drawn here if they are None."""
     n = counts.sum(axis=1)
     if min(n) < FEWEST:
         raise NotApplicable(f"{amount(min(n), 'value')}, but an entropy is compared only from {FEWEST} on")
@@ -353,7 +384,7 @@ def _entropy(synthetic: Table, reference: Table, column: str, rng: np.random.Gen
     entropies = [float(corrected_entropy(side)) for side in counts]
     difference = entropies[0] - entropies[1]
     error = math.sqrt(sum(_entropy_variance(side) for side in counts))
-    draws = relabelled(counts, rng)
+    draws = relabelled(counts, rng) if draws is None else draws
     null = from_draws(difference, corrected_entropy(draws[0]) - corrected_entropy(draws[1]), "smaller", "permutation")
     ratio = from_logarithms(around(difference, error, "normal", int(n[0])), null)
     return _Compared(*ratio, OfEntropy(tuple((counts[0] / n[0]).tolist())), math.exp(entropies[1]), math.exp(entropies[0]))

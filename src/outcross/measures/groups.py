@@ -14,7 +14,7 @@ from outcross.data.tables import Table
 from outcross.estimate import Estimate, NotApplicable, Null, Reading
 from outcross.measures import Evidence, Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
-from outcross.measures.spread import variances
+from outcross.measures.spread import numbers_of, variance_ratios
 from outcross.recipe import recipe
 from outcross.statistics.beyond import fewer
 from outcross.statistics.categories import ERROR, ComparedCounts, ratios
@@ -83,12 +83,17 @@ class Groups(OfTables):
             )
 
     def _inside(self, evidence: Evidence, column: str, rng: np.random.Generator) -> Iterator[Reading]:
+        sides, numbers = (evidence.drawn, evidence.reference), evidence.reference.of_kind("number")
+        values = [numbers_of(side) for side in sides]
         for value in largest(evidence, column)[: self.max_groups]:
-            inside = evidence.inside(lambda table, value=value: is_group(table, column, value))
-            if inside.drawn.rows and inside.reference.rows:
-                about = inside.reference.rows / evidence.reference.frame.height
-                for reading in variances(inside, rng, "spread_inside", named((column,), (value,))):
-                    yield replace(reading, about=about)
+            synthetic, human = (own[is_group(side, column, value)] for own, side in zip(values, sides, strict=True))
+            if not (len(synthetic) and len(human)):
+                continue
+            group, about = named((column,), (value,)), len(human) / evidence.reference.frame.height
+            if not numbers:
+                yield replace(unread("spread_inside", "no column of numbers", group=group), about=about)
+            for reading in variance_ratios("spread_inside", numbers, synthetic, human, None, rng, group) if numbers else ():
+                yield replace(reading, about=about)
 
 
 def subsets(columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

@@ -34,8 +34,10 @@ def records_to_change(value: Any, limit: float, page: Page, about: float, worse:
     >>> print(f"{records_to_change(0.125, 0.8, share, 0.4, 'smaller'):.3f} {records_to_change(0.5, 0.9, variance, 1.0, 'smaller'):.3f}")
     0.270 0.141
     """
-    value = np.asarray(value, dtype=float)
     beyond = limit - value if worse == "smaller" else value - limit
+    if np.ndim(beyond) == 0 and not beyond > 0:
+        return 0.0
+    value = np.asarray(value, dtype=float)
     if page.change in ("variance", "scale"):
         share = _between_normals(value / limit if page.change == "variance" else (value / limit) ** 2)
     elif page.change == "association":

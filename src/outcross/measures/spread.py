@@ -100,7 +100,7 @@ class Spread(OfTables):
         except NotApplicable as why:
             yield unread("direction", str(why))
             return
-        for reading in _compared("direction", names, synthetic, reference, None, rng):
+        for reading in variance_ratios("direction", names, synthetic, reference, None, rng):
             yield replace(reading, column="", at=reading.column)
 
 
@@ -111,16 +111,17 @@ def variances(evidence: Evidence, rng: np.random.Generator, check: str = "varian
         yield unread(check, "no column of numbers", group=group)
         return
     counted = evidence.counted.get("moments")
-    yield from _compared(check, columns, _numbers(evidence.drawn), _numbers(evidence.reference), counted, rng, group)
+    yield from variance_ratios(check, columns, numbers_of(evidence.drawn), numbers_of(evidence.reference), counted, rng, group)
 
 
-def _numbers(side: Table) -> np.ndarray:
+def numbers_of(side: Table) -> np.ndarray:
     """Return the columns of numbers of a table as an array, (rows, columns)."""
-    return np.column_stack([side.numbers(column) for column in side.of_kind("number")])
+    columns = side.of_kind("number")
+    return np.column_stack([side.numbers(column) for column in columns]) if columns else np.empty((side.frame.height, 0))
 
 
-def _compared(check, columns, synthetic, reference, counted, rng, group=""):
-    """Yield the readings of columns (n, columns), NaN for missing values.
+def variance_ratios(check, columns, synthetic, reference, counted, rng, group=""):
+    """Yield the variance ratio of each column. synthetic, reference: (n, columns), NaN for missing values.
 
     If the arrays are a sample of the rows, `counted` holds the moments of all rows.
     """
@@ -193,23 +194,30 @@ def _permuted(synthetic: np.ndarray, reference: np.ndarray, rng: np.random.Gener
 
 
 def _powers(values: np.ndarray) -> np.ndarray:
-    """Return presence and powers 1 to 4 of standardised values (n, columns) side by side, (n, 5 columns). Missing values are 0."""
+    """Return presence and powers 1 to 4 of standardised values (n, columns) side by side, (n, 5 columns). Missing values are 0.
+
+    If no value is missing, presence is a single column of ones, (n, 1 + 4 columns).
+    """
     there = np.isfinite(values)
-    present = np.where(there, values, 0.0)
+    is_whole = bool(there.all())
+    present = values if is_whole else np.where(there, values, 0.0)
     square = present * present
-    return np.concatenate([there, present, square, square * present, square * square], axis=1, dtype=float)
+    return np.concatenate(
+        [there[:, :1] if is_whole else there, present, square, square * present, square * square], axis=1, dtype=float
+    )
 
 
 def _moments(sums: np.ndarray, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return count, variance (divisor n - 1) and kurtosis of each column from sums of powers (…, 5 columns)."""
-    n, power_1, power_2, power_3, power_4 = (sums[..., i * columns : (i + 1) * columns] for i in range(5))
+    """Return count, variance (divisor n - 1) and kurtosis of each column, (…, columns) each, from sums of powers as `_powers` orders them."""
+    n, powers = sums[..., : -4 * columns], sums[..., -4 * columns :]
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = power_1 / n
-        second = power_2 / n - mean**2
-        fourth = power_4 / n - 4 * mean * power_3 / n + 6 * mean**2 * power_2 / n - 3 * mean**4
+        mean, raw_2, raw_3, raw_4 = (powers[..., i * columns : (i + 1) * columns] / n for i in range(4))
+        square = mean * mean
+        second = raw_2 - square
+        fourth = raw_4 - 4 * mean * raw_3 + 6 * square * raw_2 - 3 * square * square
         # By rounding, a constant column has a variance of about 1e-17 of its squares instead of 0.
-        second = np.where(second <= 1e-13 * np.maximum(1.0, power_2 / n), 0.0, second)
-        return n, second * n / (n - 1), np.maximum(fourth / second**2, 1.0 + 1e-9)
+        second = np.where(second <= 1e-13 * np.maximum(1.0, raw_2), 0.0, second)
+        return np.broadcast_to(n, mean.shape), second * (n / (n - 1)), np.maximum(fourth / (second * second), 1.0 + 1e-9)
 
 
 def _from_sketch(result) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -298,7 +306,7 @@ def _points(evidence: Evidence) -> tuple[list[str], np.ndarray, np.ndarray]:
     columns = evidence.reference.of_kind("number")
     if not columns:
         raise NotApplicable("no column of numbers")
-    return columns, _numbers(evidence.drawn), _numbers(evidence.reference)
+    return columns, numbers_of(evidence.drawn), numbers_of(evidence.reference)
 
 
 def _named(what: str, names: list[str], vector: np.ndarray) -> str:

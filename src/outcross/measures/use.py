@@ -214,13 +214,13 @@ def _compared(
     yield "brier", lambda: ratio(ours.log_brier(), theirs.log_brier())
     yield "timid", lambda: ratio(ours.log_slope, theirs.log_slope)
     yield "overconfident", lambda: ratio(ours.log_slope, theirs.log_slope, "smaller")
-    yield "discrimination", lambda: gap(ours.discrimination(), theirs.discrimination(), "smaller")
+    yield "discrimination", lambda: gap(ours.discrimination, theirs.discrimination, "smaller")
     yield "mixed_loss", lambda: ratio(mixed.log_loss(), theirs.log_loss(), like=ours.log_loss())
 
 
 def _with_areas(reading: Reading, ours: Predictions, theirs: Predictions) -> Reading:
     """Return the reading of a difference of areas (or R²) with both areas added."""
-    return replace(reading, before=theirs.discrimination().value, after=ours.discrimination().value)
+    return replace(reading, before=theirs.discrimination.value, after=ours.discrimination.value)
 
 
 def _detectable(estimate: Estimate, page: Page) -> str:

@@ -245,20 +245,20 @@ def relabelled(pairs: list[tuple[Classes, Classes]], rng: np.random.Generator) -
     """Yield the table of every pair under permuted labels, (synthetic and reference, permutations, classes of the first, classes of the second).
 
     As in `floors.permuted_sums`, rows are divided at random into 512 blocks, eight times, and the labels of blocks are permuted. All pairs share the
-    labels.
+    labels. The permutations of a cell stand together in memory, so that sums over classes are fast.
     """
     n, m = pairs[0][0].synthetic.size, pairs[0][0].reference.size
     ends = np.cumsum([0, *(column.size * other.size for column, other in pairs)])
-    first = np.concatenate([_dealt(pairs, ends, n, n + m, rng) for _ in range(DEALS)])
+    first = np.concatenate([_dealt(pairs, ends, n, n + m, rng) for _ in range(DEALS)], axis=1)
     for (column, other), start, end in zip(pairs, ends[:-1], ends[1:], strict=True):
-        labels, whole = first[:, start:end], crossed(column, other).sum(axis=0).ravel()
-        yield np.stack([labels, whole - labels]).reshape(2, len(labels), column.size, other.size)
+        labels, whole = first[start:end], crossed(column, other).sum(axis=0).reshape(-1, 1)
+        yield np.stack([labels, whole - labels]).reshape(2, column.size, other.size, -1).transpose(0, 3, 1, 2)
 
 
 def _dealt(
     pairs: list[tuple[Classes, Classes]], ends: np.ndarray, synthetic_rows: int, rows: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the counts of the first set in the cells of all pairs, (permutations, cells), for one random division of the rows into blocks."""
+    """Return the counts of the first set in the cells of all pairs, (cells, permutations), for one random division of the rows into blocks."""
     blocks = min(BLOCKS, rows)
     block = rng.permutation(rows) * blocks // rows
     counts = np.empty((blocks, int(ends[-1])), dtype=np.float32)
@@ -267,7 +267,7 @@ def _dealt(
         counts[:, start:end] = np.bincount(block[there] * (end - start) + cell, minlength=blocks * (end - start)).reshape(
             blocks, -1
         )
-    return random_labels(PERMUTATIONS // DEALS + 1, blocks, synthetic_rows / rows, rng).astype(np.float32) @ counts
+    return counts.T @ random_labels(PERMUTATIONS // DEALS + 1, blocks, synthetic_rows / rows, rng).astype(np.float32).T
 
 
 def _cells(rows_by: Classes, columns_by: Classes) -> tuple[np.ndarray, np.ndarray]:

@@ -140,12 +140,22 @@ class Honest:
         return chance_of_at_most(self.k - 1, self.rows + self.human, self.human, self.k + count - 1)
 
     def quantile(self, p: float) -> int:
-        """Return the smallest number at which `at_most` is at least p."""
-        low, high = 0, self.rows
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if self.at_most(middle) >= p * (1 - 1e-12) else (middle + 1, high)
-        return low
+        """Return the smallest number at which `at_most` is at least p. p: in (0, 1)."""
+        from scipy.special import ndtri
+
+        share = self.k / (self.human + 1)
+        deviation = math.sqrt(self.rows * share * (1 - share) * (self.human + 1 + self.rows) / (self.human + 2))
+        # From the quantile of the normal law, which is near, in steps that double until the number lies between two that were tried.
+        below, high = -1, self.rows
+        tried, step = min(self.rows, max(0, round(self.mean + float(ndtri(p)) * deviation))), 1
+        while high - below > 1:
+            if self.at_most(tried) >= p * (1 - 1e-12):
+                high, following = tried, tried - step
+            else:
+                below, following = tried, tried + step
+            step *= 2
+            tried = following if below < following < high else (below + high) // 2
+        return high
 
 
 def fewer_beyond(count: int, rows: int, k: int, human: int) -> tuple[Estimate, Null]:

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -30,7 +30,15 @@ COMPONENTS = 64
 FITTED = 1_000
 """Maximum number of vectors from which principal components are computed."""
 
-Part = Callable[[Table], np.ndarray]
+
+@dataclass(frozen=True)
+class Part:
+    """The coordinates of one column."""
+
+    width: int
+    """The number of coordinates."""
+    fill: Callable[[Table, np.ndarray], None]
+    """Writes the coordinates of a table's records into an array of zeros, (rows in frame, width)."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +58,19 @@ class Embedding:
     parts: tuple[Part, ...]
 
     def __call__(self, table: Table) -> np.ndarray:
-        return np.concatenate([part(table) for part in self.parts], axis=1)
+        points = np.zeros((table.frame.height, sum(part.width for part in self.parts)))
+        for part, own in zip(self.parts, self._slices(), strict=True):
+            part.fill(table, points[:, own])
+        return points
 
     def categories(self, table: Table) -> list[slice]:
         """Return the slice of coordinates of each column of categories."""
-        widths = np.cumsum([0, *(part(table.take(np.arange(min(1, table.frame.height)))).shape[1] for part in self.parts)])
-        places = zip(self.columns, pairwise(widths.tolist()), strict=True)
-        return [slice(start, stop) for column, (start, stop) in places if table.kinds[column] == "category"]
+        return [own for column, own in zip(self.columns, self._slices(), strict=True) if table.kinds[column] == "category"]
+
+    def _slices(self) -> list[slice]:
+        """Return the slice of coordinates of each column."""
+        ends = accumulate((part.width for part in self.parts), initial=0)
+        return [slice(start, stop) for start, stop in pairwise(ends)]
 
 
 def embedding(*human: Table, beside: tuple[Table, ...] = ()) -> Embedding:
@@ -102,15 +116,15 @@ def _number(reference: Table, column: str) -> Part:
     # The slope beyond either end is the average slope of the half of the human values on that side.
     low, high = (abs(scores[end]) / max(abs(places[end] - median), 1e-300) for end in (0, -1))
 
-    def part(table: Table) -> np.ndarray:
+    def fill(table: Table, points: np.ndarray) -> None:
         values = table.numbers(column)
         is_there = np.isfinite(values)
         known = np.where(is_there, values, median)
         beyond = low * np.minimum(known - places[0], 0.0) + high * np.maximum(known - places[-1], 0.0)
-        score = np.where(is_there, np.interp(known, places, scores) + np.clip(beyond, -50, 50), 0.0)
-        return np.column_stack([score, ~is_there])
+        points[:, 0] = np.where(is_there, np.interp(known, places, scores) + np.clip(beyond, -50, 50), 0.0)
+        points[:, 1] = ~is_there
 
-    return part
+    return Part(2, fill)
 
 
 def _category(human: tuple[Table, ...], column: str) -> Part:
@@ -120,18 +134,16 @@ def _category(human: tuple[Table, ...], column: str) -> Part:
     levels = sorted(counts, key=lambda name: (-counts[name], name))[:LEVELS]
     known, buckets = len(levels), BUCKETS if len(counts) > LEVELS else 1
 
-    def part(table: Table) -> np.ndarray:
+    def fill(table: Table, points: np.ndarray) -> None:
         place = table.places_of(column, levels)
         rare = np.flatnonzero(place < 0)
         if rare.size:
             others = table.frame[column][rare]
             place[rare] = known + np.where(others.is_null().to_numpy(), buckets, (others.hash(seed=0) % buckets).to_numpy())
         # With w = √½, two categories have distance √(w² + w²) = 1.
-        indicators = np.zeros((table.frame.height, known + buckets + 1))
-        indicators[np.arange(len(place)), place] = math.sqrt(0.5)
-        return indicators
+        points[np.arange(len(place)), place] = math.sqrt(0.5)
 
-    return part
+    return Part(known + buckets + 1, fill)
 
 
 def _vector(reference: Table, column: str) -> Part:
@@ -139,21 +151,21 @@ def _vector(reference: Table, column: str) -> Part:
     known = vectors[is_there]
     known = known[:: max(1, -(-len(known) // FITTED))].astype(float)
     if not len(known):
-        return lambda table: np.zeros((table.frame.height, 1))
+        return Part(1, lambda table, points: None)
     centre = known.mean(axis=0)
     _, deviations, directions = np.linalg.svd(known - centre, full_matrices=False)
     kept = min(COMPONENTS, int((deviations > 1e-9 * max(deviations[0], 1e-300)).sum()) or 1)
     scale = math.sqrt(np.square(deviations).sum() / len(known)) or 1.0
     directions = (directions[:kept].T / scale).astype(np.float32)
 
-    def part(table: Table) -> np.ndarray:
+    def fill(table: Table, points: np.ndarray) -> None:
         vectors, is_there = _vectors(table, column)
         # Rounded, because products of equal vectors may differ in their last digits.
-        points = np.round((vectors @ directions).astype(float) - centre @ directions, 4)
-        points[~is_there] = 0.0
-        return np.column_stack([points, ~is_there])
+        points[:, :-1] = np.round((vectors @ directions).astype(float) - centre @ directions, 4)
+        points[~is_there, :-1] = 0.0
+        points[:, -1] = ~is_there
 
-    return part
+    return Part(kept + 1, fill)
 
 
 def _vectors(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -42,13 +43,31 @@ def from_draws(value: float, draws: np.ndarray, worse: Worse, method: str) -> Nu
     True
     """
     sign = -1.0 if worse == "smaller" else 1.0
-    badness, drawn = sign * value, np.sort(sign * draws)
+    ordered = np.sort(draws)
+    badness, drawn = sign * value, ordered if worse == "larger" else -ordered[::-1]
     as_bad = int(drawn.size - np.searchsorted(drawn, badness - 1e-12 * abs(badness), side="left"))
     p = (1 + as_bad) / (1 + drawn.size)
     if as_bad < 10 and drawn.size >= 200:
         p = min(p, _beyond(badness, drawn)) if as_bad == 0 else p
-    floor = float(np.quantile(draws, LEVEL if worse == "smaller" else 1 - LEVEL))
-    return Null(typical=float(np.median(draws)), floor=floor, p=max(SMALLEST, p), method=method)
+    floor = quantile_of_ordered(ordered, LEVEL if worse == "smaller" else 1 - LEVEL)
+    return Null(typical=quantile_of_ordered(ordered, 0.5), floor=floor, p=max(SMALLEST, p), method=method)
+
+
+def quantile_of_ordered(ordered: np.ndarray, share: float) -> float:
+    """Return a quantile of at least one number in ascending order, as `np.quantile` computes it to the bit. NaN if one of the numbers is NaN.
+
+    NumPy looks for the order again, which takes most of the time for a thousand draws.
+
+    >>> quantile_of_ordered(np.array([1.0, 2.0, 4.0]), 0.75)
+    3.0
+    """
+    if np.isnan(ordered[-1]):
+        return math.nan
+    place = share * (ordered.size - 1)
+    below = int(place)
+    part = place - below
+    low, high = float(ordered[below]), float(ordered[min(below + 1, ordered.size - 1)])
+    return low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
 
 
 def percentile_interval(draws: np.ndarray) -> tuple[float, float]:
@@ -58,8 +77,8 @@ def percentile_interval(draws: np.ndarray) -> tuple[float, float]:
     >>> print(f"{low:.3f} {high:.3f}")
     0.025 0.975
     """
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return float(low), float(high)
+    ordered = np.sort(draws)
+    return quantile_of_ordered(ordered, 0.025), quantile_of_ordered(ordered, 0.975)
 
 
 def _beyond(badness: float, drawn: np.ndarray) -> float:
@@ -159,6 +178,24 @@ def relabelled(counts: np.ndarray, rng: np.random.Generator, permutations: int =
     method: Literal["count", "marginals"] = "count" if min(first_size, second_size) < FEW_A_CATEGORY * pooled.size else "marginals"
     first = rng.multivariate_hypergeometric(pooled, first_size, size=permutations, method=method)
     return np.stack([first, pooled - first])
+
+
+def relabelled_together(codes: np.ndarray, first: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Return counts of several columns of categories under the same permuted labels, [(2, permutations, categories)], in whole numbers.
+
+    codes: the category of each record of the first set and then of the second in each column, from 0, (columns, records). first: the size of the
+    first set. Each column alone has the distribution of `relabelled`. For few records, one product of matrices for all columns takes a fifth of the
+    time of a draw for each count.
+    """
+    rows = codes.shape[1]
+    ends = np.cumsum([0, *(codes.max(axis=1) + 1).tolist()])
+    indicators = np.zeros((rows, int(ends[-1])), dtype=np.float32)
+    indicators[np.arange(rows), codes + ends[:-1, None]] = 1.0
+    labels = random_labels(PERMUTATIONS, rows, first / rows, rng)
+    counts = (indicators.T @ labels.astype(np.float32).T).astype(np.int32)  # (categories, permutations)
+    whole = indicators.sum(axis=0).astype(np.int32)[:, None]
+    both = np.stack([counts, whole - counts]).transpose(0, 2, 1)
+    return [both[:, :, start:stop] for start, stop in pairwise(ends.tolist())]
 
 
 def permuted_ranks(

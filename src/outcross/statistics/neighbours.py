@@ -108,10 +108,10 @@ def nearest(points: np.ndarray, among: np.ndarray, k: int, kinds: Sequence[slice
     candidates = parts.of_the_same_kinds(k)
     is_settled = (candidates >= 0).all(axis=1)
     settled, others = np.flatnonzero(is_settled), np.flatnonzero(~is_settled)
-    distances[settled], rows[settled] = _decided(points[settled], among, candidates[settled], k)
+    distances[settled], rows[settled] = parts.decided(settled, candidates[settled], k)
     for start, stop in _stretches(others.size, (COUNTED if kinds else BLOCK) // len(among)):
         some = others[start:stop]
-        distances[some], rows[some] = _decided(points[some], among, _candidates(parts.squares(some), k), k)
+        distances[some], rows[some] = parts.decided(some, _candidates(parts.squares(some), k), k)
     return distances, rows
 
 
@@ -171,6 +171,27 @@ class _Parts:
         squares = self._products[0][some] @ self._products[1]
         self._count_differing(squares, some)
         return squares
+
+    def decided(self, some: np.ndarray, candidates: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the exact distances and the rows of the k nearest of a few candidates for some points, nearest first, (some, k) each."""
+        (points, among), (codes, codes_among) = self.numbers, self._codes_by_point
+        squares = np.empty(candidates.shape)
+        for start, stop in _stretches(len(some), AT_HAND // max(1, points.shape[1])):
+            rows = some[start:stop]
+            for place, column in enumerate(candidates[start:stop].T):
+                apart = points[rows] - among[column]
+                differing = np.count_nonzero(codes[rows] != codes_among[column], axis=1)
+                squares[start:stop, place] = np.einsum("nd,nd->n", apart, apart) + differing
+        distances = np.sqrt(squares)
+        order = np.lexsort((candidates, distances))[:, :k]
+        return np.take_along_axis(distances, order, axis=1), np.take_along_axis(candidates, order, axis=1)
+
+    @cached_property
+    def _codes_by_point(self) -> tuple[np.ndarray, np.ndarray]:
+        """The codes with those of each point together in memory, (n, columns) and (m, columns)."""
+        codes, among = self.codes
+        of_points = np.ascontiguousarray(codes.T)
+        return of_points, of_points if among is codes else np.ascontiguousarray(among.T)
 
     def distances(self) -> np.ndarray:
         """Return all distances, rounded to single precision, (n, m)."""
@@ -239,18 +260,6 @@ def _smallest(values: np.ndarray, limit: int) -> np.ndarray:
     among = np.concatenate([among, left_over], axis=1)
     chosen = np.argpartition(np.take_along_axis(values, among, axis=1), limit - 1, axis=1)[:, :limit]
     return np.take_along_axis(among, chosen, axis=1)
-
-
-def _decided(points: np.ndarray, among: np.ndarray, candidates: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    distances = np.empty(candidates.shape)
-    together = max(1, AT_HAND // max(1, points.shape[1]))
-    for some in (slice(start, start + together) for start in range(0, len(points), together)):
-        for place, column in enumerate(candidates[some].T):
-            apart = points[some] - among[column]
-            distances[some, place] = np.einsum("nd,nd->n", apart, apart)
-    np.sqrt(distances, out=distances)
-    order = np.lexsort((candidates, distances))[:, :k]
-    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(candidates, order, axis=1)
 
 
 @dataclass(frozen=True)

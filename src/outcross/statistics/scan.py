@@ -174,22 +174,21 @@ class Search:
 
     def _beginnings(self, price: float) -> list[Box]:
         """Return the best boxes of one column and of two columns, from which the search starts."""
-        boxes = [(value - self._cost({i: codes}, price), {i: codes}) for value, i, codes in self._best_of_each({})]
+        boxes: list[tuple[float, Box]] = [
+            (best.worth - price * best.length, {best.facet: best.codes}) for best in self._best_of_each({})
+        ]
         boxes += [(value - self._cost(box, price), box) for value, box in self._best_of_pairs]
-        boxes = [box for box in boxes if all(codes.any() for codes in box[1].values())]
         return [box for _, box in sorted(boxes, key=lambda scored_box: -scored_box[0])[:BEGINNINGS]]
 
-    def _best_of_each(self, box: Box) -> list[tuple[float, int, np.ndarray]]:
-        """Return the best set of codes of each facet that has no condition, among the records in a box.
-
-        Each is (worth, index of the facet, whether each code is inside).
-        """
+    def _best_of_each(self, box: Box) -> list[_BestCodes]:
+        """Return the best set of codes of each facet that has no condition, among the records in a box. Facets without a code of any worth are left
+        out."""
         key = frozenset((i, codes.tobytes()) for i, codes in box.items())
         if key not in self._known_best:
             self._known_best[key] = list(self._found_best_of_each(box))
         return self._known_best[key]
 
-    def _found_best_of_each(self, box: Box) -> Iterator[tuple[float, int, np.ndarray]]:
+    def _found_best_of_each(self, box: Box) -> Iterator[_BestCodes]:
         scan = self.scan
         which = np.array([i for i in range(len(scan.facets)) if i not in box], dtype=np.int64)
         if not which.size:
@@ -200,8 +199,10 @@ class Search:
         for (is_ordered, levels), some in self._groups(which).items():
             width = levels if is_ordered else scan.widest
             codes[some, :width], values[some] = best_codes(of_codes[some, :width], is_ordered)
-        for i, own, value in zip(which.tolist(), codes, values.tolist(), strict=True):
-            yield value, i, own[: scan.facets[i].levels]
+        for place in np.flatnonzero(codes.any(axis=1)).tolist():
+            i = int(which[place])
+            own = codes[place, : scan.facets[i].levels]
+            yield _BestCodes(float(values[place]), self._length(i, own), i, own)
 
     def _groups(self, which: np.ndarray) -> dict[tuple[bool, int], np.ndarray]:
         """Group the facets that are searched together: ordered facets with the same number of codes, and all facets of categories.
@@ -233,7 +234,7 @@ class Search:
             best = value.argmax(axis=1)
             for k, (place, at) in enumerate(zip(places, best, strict=True)):
                 boxes[place] = float(value[k, at]), dict(zip(self.pairs[place], (first[k, at], second[k, at]), strict=True))
-        return boxes
+        return [box for box in boxes if all(codes.any() for codes in box[1].values())]
 
     def _improved(self, box: Box, price: float) -> tuple[float, Box]:
         """Return the worth and the improved box: its conditions are optimised in turn, and one is added or removed if that increases the worth less
@@ -273,10 +274,9 @@ class Search:
     def _longer(self, box: Box, price: float) -> Iterator[Box]:
         if len(box) >= DEPTH:
             return
-        longer = [(value - self._cost({i: codes}, price), i, codes) for value, i, codes in self._best_of_each(box) if codes.any()]
-        if longer:
-            _, i, codes = max(longer, key=lambda scored: scored[0])
-            yield {**box, i: codes}
+        if every := self._best_of_each(box):
+            best = max(every, key=lambda codes: codes.worth - price * codes.length)
+            yield {**box, best.facet: best.codes}
 
     def _shorter(self, box: Box, price: float) -> Iterator[Box]:
         if len(box) > 1:
@@ -296,18 +296,31 @@ class Search:
         return np.bincount(self.scan.codes[i][among], weights=self.worths[among], minlength=self.scan.facets[i].levels)
 
     def _value(self, box: Box, price: float) -> float:
-        return float(self.worths[self.scan.inside(box)].sum()) - self._cost(box, price)
+        return self._worth_inside(box) - self._cost(box, price)
+
+    def _worth_inside(self, box: Box) -> float:
+        """Return the total worth of the records in a box. The search asks for it again and again, at every price and for every neighbouring box."""
+        key = frozenset((i, codes.tobytes()) for i, codes in box.items())
+        if key not in self._known_worths:
+            self._known_worths[key] = float(self.worths[self.scan.inside(box)].sum())
+        return self._known_worths[key]
 
     def _cost(self, box: Box, price: float) -> float:
         """Return the cost of the conditions of a box in nats: a share of their description length."""
-        return sum(self._cost_of(i, codes, price) for i, codes in box.items())
+        return sum(price * self._length(i, codes) for i, codes in box.items())
 
-    def _cost_of(self, i: int, codes: np.ndarray, price: float) -> float:
+    def _length(self, i: int, codes: np.ndarray) -> float:
+        """Return the description length of a condition in nats: the logarithm of the number of conditions that it is chosen from."""
         facet, columns = self.scan.facets[i], len(self.scan.facets)
         if not facet.is_ordered:
-            return price * (math.log(columns) + _ways(facet.levels, int(codes.sum())))
+            return math.log(columns) + _ways(facet.levels, int(codes.sum()))
         ends = 2 if not codes[1:].any() else int(not codes[1]) + int(not codes[-1])
-        return price * (math.log(columns) + ends * math.log(facet.levels))
+        return math.log(columns) + ends * math.log(facet.levels)
+
+    @cached_property
+    def _known_worths(self) -> dict[frozenset[tuple[int, bytes]], float]:
+        """The results of `_worth_inside`, by the conditions of the box."""
+        return {}
 
     @cached_property
     def _known_rounds(self) -> dict[tuple[float, tuple[tuple[int, bytes], ...]], tuple[float, Box]]:
@@ -315,9 +328,23 @@ class Search:
         return {}
 
     @cached_property
-    def _known_best(self) -> dict[frozenset[tuple[int, bytes]], list[tuple[float, int, np.ndarray]]]:
+    def _known_best(self) -> dict[frozenset[tuple[int, bytes]], list[_BestCodes]]:
         """The results of `_best_of_each`, by the conditions of the box."""
         return {}
+
+
+@dataclass(frozen=True, eq=False)
+class _BestCodes:
+    """The set of codes of a facet with the highest worth among some records."""
+
+    worth: float
+    """In nats."""
+    length: float
+    """The description length of the condition, in nats."""
+    facet: int
+    """The index of the facet."""
+    codes: np.ndarray
+    """Whether each code is inside, (codes,)."""
 
 
 @dataclass(frozen=True, eq=False)

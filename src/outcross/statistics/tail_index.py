@@ -130,8 +130,10 @@ def _interval(ours: np.ndarray, human: np.ndarray) -> tuple[float, float]:
     """Return the smallest and the largest difference of indices that the likelihood of both sets does not reject at 5 %."""
     size = INDICES.size
     threshold = ours.max() + human.max() - CHI_SQUARE / 2
-    differences = np.arange(-size + 1, size)
-    best = np.array([(ours[max(0, d) : size + min(0, d)] + human[max(0, -d) : size - max(0, d)]).max() for d in differences])
+    # One row for each difference, from the smallest. Beyond the ends of the grid the likelihood is 0.
+    edge = np.full(size - 1, -np.inf)
+    shifted = np.lib.stride_tricks.sliding_window_view(np.concatenate([edge, ours, edge]), size)
+    best = (shifted + human).max(axis=1)
     inside = np.flatnonzero(best >= threshold)
     low, high = int(inside[0]), int(inside[-1])
     return _crossing(best, low, -1, threshold) - (size - 1) * STEP, _crossing(best, high, 1, threshold) - (size - 1) * STEP
@@ -160,7 +162,9 @@ def _studentised(ours: np.ndarray, human: np.ndarray, rng: np.random.Generator) 
     is_first = np.zeros((PERMUTATIONS + 1, both.size))
     is_first[:, : ours.size] = 1.0
     is_first[1:] = rng.permuted(is_first[1:], axis=1)
-    sums, out = is_first @ logs, is_first @ is_out
+    sums, out = is_first @ logs, np.zeros((len(is_first), theta.size))
+    some_out = is_out.any(axis=0)  # only for the smallest θ
+    out[:, some_out] = is_first @ is_out[:, some_out]
     first = _best(sums / ours.size, out, theta)
     second = _best((logs.sum(axis=0) - sums) / human.size, is_out.sum(axis=0) - out, theta)
     error = np.sqrt((1 + first) ** 2 / ours.size + (1 + second) ** 2 / human.size)
@@ -171,8 +175,9 @@ def _studentised(ours: np.ndarray, human: np.ndarray, rng: np.random.Generator) 
 def _best(means: np.ndarray, out: np.ndarray, theta: np.ndarray) -> np.ndarray:
     """Return the most likely index of each row of M(θ) (rows, θ), interpolated between grid points by a parabola, and at least `LIGHTEST`."""
     is_known = (out < 0.5) & (means > -1)  # below -1 the likelihood is unbounded
-    ratio = np.where(is_known, means / theta, 1.0)
-    heights = np.where(is_known, -(np.log(ratio) + means), -np.inf)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        heights = -(np.log(means / theta) + means)
+    heights[~is_known] = -np.inf
     row, best = np.arange(len(means)), heights.argmax(axis=1)
     inner = np.clip(best, 1, theta.size - 2)
     left, middle, right = (heights[row, inner + i] for i in (-1, 0, 1))

@@ -135,7 +135,9 @@ class Predictions:
         values = np.array([value for value, _ in fits])
         return Scores(float(values.mean()), np.mean([parts for _, parts in fits], axis=0), values if values.size > 1 else None)
 
+    @cached_property
     def discrimination(self) -> Scores:
+        """The area under the ROC curve, or R². Raises NotApplicable if it is not defined for these test records."""
         return self._of_all(discrimination)
 
     @cached_property

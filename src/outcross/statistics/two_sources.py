@@ -154,40 +154,40 @@ def inside_unit(value: float, low: float, high: float, method: str, n: int) -> E
     return Estimate(inside, max(0.0, first), min(1.0, last), method, n)
 
 
-def at_least(mixed: np.ndarray, human: ScoredSample, bins: int = 10) -> Estimate:
+def at_least(mixed: ScoredSample, human: ScoredSample, bins: int = 10) -> Estimate:
     """Return the smallest share of a set that one known source cannot explain, if nothing is known about the other source.
 
     It is 1 − min over regions of M(region)/H(region), cut at 0. For every region R of the scores, the share of H is at most M(R)/H(R), whatever the
     other source is. The regions are the tails of the known source's scores. The lower end is simultaneous over all regions (Bonferroni; exact
-    binomial limits). The upper end is 1, because the other source may look like the first. mixed: (n,), or (n, scorers) if several scorers scored
-    each record; then the memberships in a region are averaged.
+    binomial limits, in which a group counts as one record). The upper end is 1, because the other source may look like the first. The scores of `mixed`
+    are (n,), or (n, scorers) if several scorers scored each record; then the memberships in a region are averaged.
     """
-    n, groups = len(mixed), int(human.groups.max()) + 1
+    n, groups = np.unique(mixed.groups).size, np.unique(human.groups).size
     levels = np.arange(1, bins) / bins
     edges = np.quantile(human.values, levels)
     alpha = 0.05 / (4 * edges.size)
     value, low = 0.0, 0.0
     for edge in edges:
-        for in_mixed, in_human in ((mixed <= edge, human.values <= edge), (mixed > edge, human.values > edge)):
-            k, share = float(in_mixed.sum()) * n / in_mixed.size, float(in_human.mean())
-            hits = share * groups
-            upper = exact_ends(k, n, alpha)[1]
-            lower = exact_ends(hits, groups, alpha)[0]
-            value = max(value, 1 - k / n / share) if share > 0 else value
+        for in_mixed, in_human in ((mixed.values <= edge, human.values <= edge), (mixed.values > edge, human.values > edge)):
+            own, share = float(in_mixed.mean()), float(in_human.mean())
+            upper = exact_ends(own * n, n, alpha)[1]
+            lower = exact_ends(share * groups, groups, alpha)[0]
+            value = max(value, 1 - own / share) if share > 0 else value
             low = max(low, 1 - upper / lower) if lower > 0 else low
-    return Estimate(max(value, low), low, 1.0, "regions of the human score, Bonferroni", n)
+    return Estimate(max(value, low), low, 1.0, "regions of the human score, Bonferroni", len(mixed.values))
 
 
 def effective_size(weights: np.ndarray) -> float:
     """Return Kish's effective sample size (Σ w)² / Σ w² (1965). Raises NotApplicable if all weights are 0.
 
-    >>> effective_size(np.array([1.0, 1.0, 0.0]))
-    2.0
+    >>> effective_size(np.array([1.0, 1.0, 0.0])), effective_size(np.array([1e-300, 1e-300]))
+    (2.0, 2.0)
     """
-    total = float(weights.sum())
-    if total <= 0:
+    largest = float(weights.max(initial=0.0))
+    if largest <= 0:
         raise NotApplicable("every weight is 0")
-    return total**2 / float((weights**2).sum())
+    relative = weights / largest  # squares of tiny weights would be 0
+    return float(relative.sum()) ** 2 / float((relative**2).sum())
 
 
 def naive(chances: np.ndarray) -> Estimate:

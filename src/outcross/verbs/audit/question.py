@@ -141,7 +141,7 @@ def _of_file(path: Path) -> dict[str, Any]:
 def words_of(value: Any) -> tuple[Any, ...]:
     """Return the names in a text such as `a,b` or in a list. Entries of a list that are not text, such as an aspect with settings, are unchanged."""
     if isinstance(value, str):
-        return tuple(word.strip() for word in value.split(",") if word.strip())
+        return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
     if isinstance(value, list | tuple):
         return tuple(value)
     raise BadInput(f"a list of names must be written as a,b or [a, b], got {value!r:.80}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from outcross.detectors.calibrated import FEWEST
 from outcross.detectors.declared import DeclaredDetector
 from outcross.detectors.given import GivenDetector
 from outcross.detectors.records import TypedRecords
-from outcross.detectors.samples import LEAST, words_of_column
+from outcross.detectors.samples import LEAST, MOST, words_of_column
 from outcross.detectors.samples import calibration as sample_of
 from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
@@ -30,17 +32,18 @@ from outcross.runtime.threads import one_thread_each
 from outcross.statistics.false_alarms import least_sample, realised
 from outcross.statistics.prediction import area_under_the_curve
 from outcross.statistics.rates import clopper_pearson
-from outcross.statistics.two_sources import effective_size
 from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.question import words_of
 from outcross.verbs.detect.declared import contradicted, declared_share
-from outcross.verbs.detect.of_records import detector_of_records, record_sets
+from outcross.verbs.detect.of_records import OPTIONS, detector_of_records, record_sets
 from outcross.verbs.detect.origins import MODEL, MOST_MODELS
 from outcross.verbs.detect.question import DetectQuestion
-from outcross.verbs.detect.reading import JudgedData, judged_records, judged_texts
+from outcross.verbs.detect.reading import JudgedData, asked_records, asked_texts, judged_data
 from outcross.verbs.detect.result import FILE, RECORDS, Detection, Flags, ShareIfGenerator, SliceOfData, SliceOfHuman
 from outcross.verbs.detect.shares import RATE, MixtureRows, Shares, checked_rate, counted, fits, posteriors, shares
+from outcross.verbs.detect.slicing import slices_of
 from outcross.verbs.detect.unlabelled import data_sample, least_share, records_sample
+from outcross.verbs.detect.weights import weights
 from outcross.verbs.detect.work import ENOUGH_WORDS, LENGTHS_ALONE, SIGNS_ALONE, UNUSUAL, Calibration, calibration
 from outcross.verbs.run.of_users import said_of, within
 from outcross.wording import amount
@@ -71,9 +74,19 @@ def detected(question: DetectQuestion) -> Detection:
 
 
 def _detected(question: DetectQuestion, detector: Detector) -> Detection:
-    by = words_of(question.by) if question.by else ()
-    if (alone := _without_people(question, detector)) is not None:
+    by = tuple(dict.fromkeys(words_of(question.by or "")))
+    if question.by and not by:
+        raise BadInput(f"--by {question.by} names no column; write for example --by language,source")
+    if (alone := _without_people(question, detector, by)) is not None:
         result = alone
+    elif question.fpr * (MOST + 1) < 1:
+        raise BadInput(
+            f"--fpr {question.fpr:g} needs more than {MOST:,} human texts, and no more are read; give at least {1 / (MOST + 1):.1g}"
+        )
+    elif by and question.ai is None:
+        raise BadInput(
+            "--by needs --ai, because a slice of the data has no share without a sample of a model's texts; give --ai, or leave --by out"
+        )
     elif (of_records := detector_of_records(question, detector)) is not None:
         result = replace(_of_records(question, of_records, by), name=_name(question.data))
     else:
@@ -94,9 +107,11 @@ def _of_texts(question: DetectQuestion, detector: Detector, by: Sequence[str]) -
     ]
     if len(samples) == 1:
         return least_share(question, detector, samples[0], *data_sample(question))
+    asked = asked_texts(question.data, question.text_column, by, question.group)  # a missing column is known before the long fit
     calibrated = calibration(detector, samples, question.group, question.seed)
-    data = judged_texts(question.data, calibrated, question.text_column, by, question.fpr, question.group, _where(question))
-    return _answer(question, detector, calibrated, data, by)
+    data = judged_data(asked, calibrated, question.fpr, _where(question))
+    result = _answer(question, detector, calibrated, data, by)
+    return replace(result, warnings=(*result.warnings, *asked.notes))
 
 
 def _of_records(question: DetectQuestion, detector: Detector, by: Sequence[str]) -> Detection:
@@ -105,8 +120,9 @@ def _of_records(question: DetectQuestion, detector: Detector, by: Sequence[str])
     if len(sets.samples) == 1:
         result = least_share(question, detector, sets.samples[0], *records_sample(question, sets))
     else:
+        asked = asked_records(sets.shards, sets.columns, sets.typed, by, question.group)
         calibrated = replace(calibration(detector, sets.samples, question.group, question.seed), telling=sets.telling)
-        data = judged_records(sets.shards, sets.columns, calibrated, sets.typed, by, question.fpr, question.group, _where(question))
+        data = judged_data(asked, calibrated, question.fpr, _where(question))
         result = _answer(question, detector, calibrated, data, by)
     return replace(result, warnings=(*result.warnings, *sets.notes))
 
@@ -120,18 +136,20 @@ def _check(question: DetectQuestion) -> None:
     checked_rate(question.fpr)
     if isinstance(question.data, str | tuple | list) and not question.data:
         raise BadInput("detect needs data; write outcross detect texts.jsonl --human people.jsonl --ai model.jsonl")
-    if question.edited is not None and question.ai is None:
+    if question.edited is not None and question.ai is None and question.human is not None:
         raise BadInput(
             "--edited needs --ai, because edited texts cannot be distinguished from models' texts without a sample; give --ai"
         )
-    if question.by and question.ai is None:
-        raise BadInput(
-            "--by needs --ai, because a slice of the data has no share without a sample of a model's texts; give --ai, or leave --by out"
-        )
     if not 0 < question.power <= 1000:
         raise BadInput(f"--power must be above 0 and at most 1000, got {question.power:g}")
-    if not question.most_weight > 0:
-        raise BadInput(f"--most-weight must be above 0, got {question.most_weight:g}")
+    if not 0 < question.most_weight < math.inf:
+        raise BadInput(f"--most-weight must be a finite number above 0, got {question.most_weight:g}")
+    if question.seed < 0:
+        raise BadInput(f"--seed must be at least 0, got {question.seed}")
+    if question.time is not None and question.entity is None:
+        raise BadInput(
+            f"--time {question.time} needs --entity, because it orders the rows of an entity; add for example --entity patient_id"
+        )
     if question.add_columns and question.out is None:
         raise BadInput("--add-columns needs --out: name a folder for records.parquet")
     if question.add_columns and question.entity is not None:
@@ -142,26 +160,39 @@ def _check(question: DetectQuestion) -> None:
         results.check_folder(Path(question.out), "detect", list(_inputs(question)))
 
 
-def _without_people(question: DetectQuestion, detector: Detector) -> Detection | None:
+def _without_people(question: DetectQuestion, detector: Detector, by: Sequence[str]) -> Detection | None:
     """Return the detection from declarations or from a watermark's key if there is no human sample; None if there is one.
 
-    Raises BadInput if another detector has no human sample.
+    Raises BadInput if another detector has no human sample, or if an option has no effect without samples.
     """
+    given = [name for name in ("human", "ai", "edited") if getattr(question, name) is not None]
     if isinstance(detector, DeclaredDetector):
-        if question.human is not None:
+        if given:
             raise BadInput(
-                "--detector declared reads only the declared authors and no samples; leave --human out, or give another --detector"
+                f"--detector declared reads only the declared authors and no samples; leave --{given[0]} out, or give another --detector"
             )
-        return replace(declared_share(question, detector), name=_name(question.data))
+        _check_without_samples(question, "declared")
+        return replace(declared_share(question, detector, by), name=_name(question.data))
     if question.human is not None:
         return None
     if isinstance(detector, WatermarkDetector):
         from outcross.verbs.detect.keyed import marked_share
 
-        return replace(marked_share(question, detector), name=_name(question.data))
+        if given:
+            raise BadInput(
+                f"--{given[0]} needs --human, because a watermark is compared with human texts; give --human, or leave --{given[0]} out"
+            )
+        _check_without_samples(question, "watermark")
+        return replace(marked_share(question, detector, by), name=_name(question.data))
     raise BadInput(
         "--human is missing, and the false-positive rate is measured on it; give human texts of the same kind as the data"
     )
+
+
+def _check_without_samples(question: DetectQuestion, kind: str) -> None:
+    """Raise BadInput for an option that has no effect on texts without samples."""
+    if name := next((name for name in ("group", *OPTIONS) if getattr(question, name)), None):
+        raise BadInput(f"--{name} has no effect on --detector {kind} without samples; leave it out")
 
 
 def detector_of(given: Any) -> Detector:
@@ -203,7 +234,7 @@ def _answer(
             )
     flags, is_flagged = _flags(question.fpr, calibrated, data)
     naive, adjusted = counted(calibrated, data)
-    weight = _weights(question, posterior)
+    weight, described_weights = weights(question, posterior)
     declared = data.declared
     human, ai = calibrated.ratios[0][:2]
     human_slices = _human_slices(question.fpr, calibrated, by)
@@ -225,7 +256,7 @@ def _answer(
         human_slices=tuple(human_slices),
         area=area_under_the_curve(np.concatenate((human, ai)), np.arange(human.size + ai.size) >= human.size),
         hits={rate: float((ai > np.quantile(human, 1 - rate, method="higher")).mean()) for rate in HIT_RATES if human.size >= least_sample(rate)},
-        weights=weight[1],
+        weights=described_weights,
         warnings=tuple(warnings),
         detector=_detector_in_plain(detector) | {"controls": calibrated.controls},
         samples={
@@ -236,7 +267,7 @@ def _answer(
         },
         states=np.where(data.words < LEAST, 1, np.where(is_foreign, 4, np.where(data.is_judged, 0, 2))).astype(np.int8),
         p_ai=posterior,
-        weight=weight[0],
+        weight=weight,
         is_flagged=is_flagged,
         histogram=_histogram(calibrated, data),
         data=question.data,
@@ -295,6 +326,12 @@ def _warnings(calibrated: Calibration, data: JudgedData) -> Iterator[str]:
             f"Hardly any frequent word of the samples occurs in {amount(int(data.is_foreign.sum()), 'text')}, which suggests another language or vocabulary. "
             "Such texts get the answer cannot_tell, and no share includes them; give samples of their language."
         )
+    if count := calibrated.of_two_authors:
+        yield (
+            f"The human sample has {amount(count, unit[:-1])} that the sample of models has too, so that nobody knows their author. They blur both samples; take them out of one of them."
+        )
+    if count := data.in_samples:
+        yield (f"The data have {amount(count, unit[:-1])} that a sample has too. Each is judged by a detector that did not see it.")
     judged = data.is_judged
     if not judged.all():
         short = int((data.words < LEAST).sum())
@@ -333,8 +370,8 @@ def _from_the_human_sample(calibrated: Calibration, data: JudgedData) -> Estimat
     from outcross.statistics.two_sources import ScoredSample, at_least
 
     judged = data.is_judged
-    human = ScoredSample(calibrated.ratios[0][0], np.unique(calibrated.human.groups, return_inverse=True)[1])
-    return at_least(data.ratios[judged, 0], human)
+    human = ScoredSample(calibrated.ratios[0][0], calibrated.human.groups)
+    return at_least(ScoredSample(data.ratios[judged, 0], data.groups[judged]), human)
 
 
 def _flags(rate: float, calibrated: Calibration, data: JudgedData) -> tuple[Flags, np.ndarray]:
@@ -358,10 +395,9 @@ def _slices(calibrated: Calibration, data: JudgedData, no_share: str = "") -> It
 
     If the whole has no share, the slices have none either, and `no_share` is the reason.
     """
-    for column, (codes, values) in data.values.items():
+    for _, of_column in groupby(slices_of(data.values), key=lambda part: part[0]):
         slices = []
-        for code, value in enumerate(values):
-            rows = np.flatnonzero(codes == code)
+        for column, value, rows in of_column:
             own_shares, why = (None, no_share) if no_share else _tried(lambda rows=rows: shares(calibrated, data, rows))
             slices.append(SliceOfData(column, value, rows.size, own_shares, why))
         yield from unlike_the_rest(slices)
@@ -451,22 +487,6 @@ def _human_flags(rate: float, calibrated: Calibration) -> tuple[np.ndarray, np.n
         flagged[rows] = above <= rate * (rows.size + 1)
         judged[rows] = True
     return flagged, judged
-
-
-def _weights(question: DetectQuestion, posterior: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    """Return the weight of each text and a description of the weights. A text that cannot be judged has none."""
-    if question.weight == "importance":
-        weight = (1 - posterior) ** question.power
-        described: dict[str, Any] = {"kind": "importance", "power": question.power}
-    else:
-        with np.errstate(divide="ignore"):
-            weight = np.minimum((1 - posterior) / posterior, question.most_weight)
-        described = {"kind": "odds", "most_weight": question.most_weight}
-    known = weight[np.isfinite(weight)]
-    size, why = _tried(lambda: effective_size(known))
-    return weight, described | {"n": int(known.size), "effective_sample_size": None if size is None else round(size, 2)} | (
-        {"why": why} if why else {}
-    )
 
 
 def _histogram(calibrated: Calibration, data: JudgedData) -> dict[str, Sequence[float]]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from outcross.detectors.declared import DeclaredDetector, phrases_of
-from outcross.detectors.samples import batches, opened, text_column
+from outcross.detectors.samples import batches, opened, text_column, words_of_column
 from outcross.errors import BadInput
 from outcross.estimate import Estimate
 from outcross.recipe import nearest
-from outcross.statistics.two_sources import effective_size
 from outcross.verbs.detect.origins import COLUMNS, Declarations, Declaring
 from outcross.verbs.detect.reading import JudgedData
-from outcross.verbs.detect.result import Detection
+from outcross.verbs.detect.result import Detection, SliceOfData
+from outcross.verbs.detect.shares import Shares
+from outcross.verbs.detect.slicing import Coded, CodedColumns, check_columns, slices_of, values_of
+from outcross.verbs.detect.weights import weights
 from outcross.verbs.detect.work import Calibration
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from outcross.verbs.detect.question import DetectQuestion
 
+COUNTED = "exact counts of declared authors; the interval covers all possible authors of the unknown texts"
 DATES = ("_date", "date", "year", "created", "published", "timestamp")
 
 
@@ -52,8 +56,8 @@ def contradicted(
     return facts
 
 
-def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Detection:
-    """Return the share of models by the declared authors.
+def declared_share(question: DetectQuestion, detector: DeclaredDetector, by: Sequence[str] = ()) -> Detection:
+    """Return the share of models by the declared authors, overall and for each value of the columns `by`.
 
     It is an exact count, and the texts of unknown authors make the interval. Raises BadInput if nothing declares an author.
     """
@@ -65,9 +69,12 @@ def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Dete
     date = detector.date or next((name for name in DATES if name in source.columns), None)
     text = text_column(source, question.text_column, "data")
     columns = [name for name in (*COLUMNS, date) if name is not None and name in source.columns]
+    check_columns(by, source.columns)
+    slicing = CodedColumns(by)
     declaring, has_phrase, is_early = Declaring(), [np.empty(0, bool)], [np.empty(0, bool)]
-    for batch in batches(source, text, columns):
+    for batch in batches(source, text, (*columns, *by)):
         declaring.add(batch)
+        slicing.add(values_of(batch, by))
         has_phrase.append(phrases_of(batch[text].to_list())[:, 0] > 0)
         is_early.append(_early(batch, date, detector.before))
     declared = declaring.whole
@@ -81,21 +88,16 @@ def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Dete
             f"the data declare no author: no column _origin or _model, no phrase of an assistant, no date before {detector.before}; give --human and another --detector"
         )
     as_model, as_human = unknown & phrase & ~early, unknown & early & ~phrase
-    share = bounded(
-        int(model.sum()),
-        int(unknown.sum()),
-        n,
-        "exact counts of declared authors; the interval covers all possible authors of the unknown texts",
-    )
+    share = bounded(int(model.sum()), int(unknown.sum()), n, COUNTED)
     assumed = bounded(
         int((model | as_model).sum()), int((unknown & ~as_model & ~as_human).sum()), n,
         "the same counts, with phrases of assistants counted as models and earlier dates as people",
     )  # fmt: skip
     p = np.select([model, human | declared.of("edited") | declared.of("translated")], [1.0, 0.0], np.nan)
-    weight = (1 - p) ** question.power
+    weight, described_weights = weights(question, p)
     return Detection(
-        name="data", share=share, shares=None, in_distribution=None, checks={}, naive=None, adjusted=None, flags=None, slices=(), human_slices=(), area=None, hits={},
-        weights={"kind": "importance", "power": question.power, "n": int(np.isfinite(p).sum()), "effective_sample_size": _size(weight)}, warnings=_assumed(detector, date, phrase, unknown),
+        name="data", share=share, shares=None, in_distribution=None, checks={}, naive=None, adjusted=None, flags=None, slices=tuple(_slices(model, unknown, slicing.coded)), human_slices=(), area=None, hits={},
+        weights=described_weights, warnings=_assumed(detector, date, phrase, unknown),
         detector={"kind": "declared"}, samples={}, states=np.where(unknown, 3, 0), p_ai=p, weight=weight, is_flagged=np.full(n, -1, np.int8), histogram={}, data=question.data,
         declared=declared.plain() | {
             "unknown_with_a_phrase": int((unknown & phrase).sum()), "unknown_and_early": int((unknown & early).sum()),
@@ -105,9 +107,11 @@ def declared_share(question: DetectQuestion, detector: DeclaredDetector) -> Dete
     )  # fmt: skip
 
 
-def _size(weight: np.ndarray) -> float | None:
-    known = weight[np.isfinite(weight)]
-    return round(effective_size(known), 2) if known.sum() > 0 else None
+def _slices(model: np.ndarray, unknown: np.ndarray, coded: Coded) -> Iterator[SliceOfData]:
+    """Yield the declared share of each slice. `model` and `unknown` are truth values, (n,)."""
+    for column, value, rows in slices_of(coded):
+        share = bounded(int(model[rows].sum()), int(unknown[rows].sum()), rows.size, COUNTED)
+        yield SliceOfData(column, value, rows.size, Shares(rows.size, share))
 
 
 def bounded(known: int, unknown: int, n: int, method: str) -> Estimate:
@@ -140,5 +144,5 @@ def _early(batch: polars.DataFrame, date: str | None, before: int) -> np.ndarray
 
     if date is None:
         return np.zeros(batch.height, bool)
-    year = batch[date].cast(pl.String, strict=False).str.extract(r"\b(1[5-9]\d\d|20\d\d)", 1).cast(pl.Int64)
+    year = pl.Series(words_of_column(batch[date]), dtype=pl.String).str.extract(r"\b(1[5-9]\d\d|20\d\d)", 1).cast(pl.Int64)
     return (year < before).fill_null(False).to_numpy()

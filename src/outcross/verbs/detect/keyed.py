@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,9 @@ from outcross.detectors.watermark import WatermarkDetector
 from outcross.errors import BadInput
 from outcross.estimate import Estimate
 from outcross.statistics.rates import clopper_pearson
-from outcross.verbs.detect.result import Detection
+from outcross.verbs.detect.result import Detection, SliceOfData
+from outcross.verbs.detect.shares import Shares
+from outcross.verbs.detect.slicing import Coded, CodedColumns, check_columns, slices_of, values_of
 
 if TYPE_CHECKING:
     from outcross.verbs.detect.question import DetectQuestion
@@ -23,15 +26,19 @@ CAVEAT = (
 )
 
 
-def marked_share(question: DetectQuestion, detector: WatermarkDetector) -> Detection:
-    """Return the p-value of each text, and the minimum share of watermarked texts.
+def marked_share(question: DetectQuestion, detector: WatermarkDetector, by: Sequence[str] = ()) -> Detection:
+    """Return the p-value of each text, and the minimum share of watermarked texts, overall and for each value of the columns `by`.
 
     The texts are not normalised, because the marks are in their tokens. Raises BadInput if the data cannot be read.
     """
     source = opened(question.data, "data")
     column = text_column(source, question.text_column, "data")
-    parts = [detector.p_values(batch[column].to_list()) for batch in batches(source, column, ())]
-    p = np.concatenate([np.empty(0), *parts])
+    check_columns(by, source.columns)
+    slicing, parts = CodedColumns(by), [np.empty(0)]
+    for batch in batches(source, column, by):
+        parts.append(detector.p_values(batch[column].to_list()))
+        slicing.add(values_of(batch, by))
+    p = np.concatenate(parts)
     if not p.size:
         raise BadInput("the data are empty; give data with at least one text")
     can = np.isfinite(p)
@@ -41,10 +48,22 @@ def marked_share(question: DetectQuestion, detector: WatermarkDetector) -> Detec
     nothing = np.full(p.size, np.nan)
     return Detection(
         name="data", share=least_marked(int((flagged == 1).sum()), int(can.sum()), question.fpr), shares=None, in_distribution=None, checks={}, naive=None, adjusted=None,
-        flags=None, slices=(), human_slices=(), area=None, hits={}, weights={"kind": "none", "why": "a p-value is not the probability that a model wrote a text; give --human and --ai"},
+        flags=None, slices=tuple(_slices(flagged, question.fpr, slicing.coded)), human_slices=(), area=None, hits={}, weights={"kind": "none", "why": "a p-value is not the probability that a model wrote a text; give --human and --ai"},
         warnings=(CAVEAT,), detector={"kind": "watermark", "scheme": detector.scheme, "rate": question.fpr, "flagged": int((flagged == 1).sum()), "judged": int(can.sum())},
         samples={}, states=np.where(can, 0, 2), p_ai=nothing, weight=nothing, is_flagged=flagged, histogram={}, data=question.data, p_value=p,
     )  # fmt: skip
+
+
+def _slices(flagged: np.ndarray, rate: float, coded: Coded) -> Iterator[SliceOfData]:
+    """Yield the minimum share of each slice. flagged: 1 or 0 for each text, and -1 if it cannot be judged, (n,)."""
+    for column, value, rows in slices_of(coded):
+        judged = flagged[rows] >= 0
+        n = int(judged.sum())
+        if n:
+            share = Shares(n, least_marked(int((flagged[rows] == 1).sum()), n, rate))
+            yield SliceOfData(column, value, rows.size, share)
+        else:
+            yield SliceOfData(column, value, rows.size, None, "every text is too short to count the watermark")
 
 
 def least_marked(flagged: int, judged: int, rate: float) -> Estimate:

@@ -6,7 +6,6 @@ number of workers nor their speed changes the result.
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,17 +19,17 @@ from outcross.detectors.calibrated import FOLDS, USUAL, Content
 from outcross.detectors.lengths import cut_words, words_of
 from outcross.detectors.pieces import in_runs
 from outcross.detectors.records import TypedRecords, typed
-from outcross.detectors.samples import LEAST, batches, opened, text_column, words_of_column
+from outcross.detectors.samples import LEAST, batches, digest_of_text, digests_of, opened, text_column
 from outcross.errors import BadInput, first_words
 from outcross.files import kinds as of_values
 from outcross.files.chats import unfolded
 from outcross.files.formats import from_file
 from outcross.files.reading import files_of
 from outcross.files.source import TableSource
-from outcross.recipe import nearest
 from outcross.runtime import Emit, Where
 from outcross.text.normalised import normalised
 from outcross.verbs.detect.origins import COLUMNS, Declarations, Declaring
+from outcross.verbs.detect.slicing import Coded, CodedColumns, check_columns, values_of
 from outcross.verbs.detect.unlike import common_shares
 from outcross.verbs.detect.work import ENOUGH_WORDS, Calibration, Judging
 
@@ -44,11 +43,11 @@ TOGETHER = 1 << 20
 """Number of characters of texts that are judged together."""
 MOST_TOGETHER = 20_000
 """Maximum number of records that are judged together."""
+MOST_NOTES = 10
+"""Maximum number of remarks on files that are shown."""
 MOST_PLAIN = 10_000
 """Approximate number of texts of the data whose plain features are stored, for the test whether the data are of the calibrated kind. If there are
 more texts, those whose digests are divisible by a power of two are used."""
-MOST_VALUES = 200
-"""Maximum number of different values in a column of --by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +60,8 @@ class JudgedData:
     """Log-ratios, (n, detectors, folds); NaN if the text is too short or the detector abstains."""
     chance: np.ndarray
     """Share of human excerpts that look at least as much like a model's as the judged excerpt, (n,); NaN if the text cannot be judged."""
-    values: dict[str, tuple[np.ndarray, list[str]]]
-    """For each column of --by: the code of each row's value, and the values."""
+    values: Coded
+    """The values of the columns of --by."""
     plain_rows: np.ndarray
     """Rows whose plain features are stored, (m,)."""
     plain: np.ndarray
@@ -71,6 +70,8 @@ class JudgedData:
     """Group numbers, (n,), equal for rows that are not independent: equal texts, or texts with the same value of the column of --group."""
     invisible: int
     lookalikes: int
+    in_samples: int = 0
+    """Number of rows that can be judged and are equal to a text, an image or a series of a sample."""
     declared: Declarations | None = None
     """The declarations of the columns `_origin` and `_model`; None if the data have neither."""
     is_foreign: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
@@ -138,6 +139,16 @@ class ShardOfData:
         return self.source
 
 
+@dataclass(frozen=True)
+class AskedData:
+    """The data that are to be judged."""
+
+    shards: tuple[ShardOfData, ...]
+    columns: JudgedColumns
+    notes: tuple[str, ...] = ()
+    """Remarks on files of texts, such as columns that they lack."""
+
+
 @dataclass(frozen=True, eq=False)
 class ShardReader:
     """A function that judges a shard in any process."""
@@ -176,43 +187,39 @@ class _Part:
     plain: np.ndarray
     invisible: int
     lookalikes: int
+    in_samples: int
     is_foreign: np.ndarray
     declaring: Declaring | None
 
 
-def judged_texts(
-    data: Any,
-    calibrated: Calibration,
-    asked: str | None,
-    by: Sequence[str],
-    rate: float,
-    group: str | None = None,
-    where: Where = Where(),  # noqa: B008
-) -> JudgedData:
-    """Judge every text of the data, batch by batch.
+def asked_texts(data: Any, text: str | None, by: Sequence[str] = (), group: str | None = None) -> AskedData:
+    """Return the data as texts to judge. `text` is their column, if it is named.
 
     If the data have the column `group`, texts with the same value form a group. Raises BadInput if the data cannot be read or lack a column.
     """
     source = opened(data, "data")
-    columns = _columns(source, text_column(source, asked, "data"), by, group)
-    return _joined(judged_parts(shards_of(data, source), calibrated, columns, rate, where), columns)
+    return AskedData(
+        tuple(shards_of(data, source)), _columns(source, text_column(source, text, "data"), by, group), source.notes[:MOST_NOTES]
+    )
 
 
-def judged_records(
-    shards: Sequence[ShardOfData], there: Sequence[str], calibrated: Calibration, typed: TypedAs, by: Sequence[str], rate: float, group: str | None, where: Where
-) -> JudgedData:  # fmt: skip
-    """Judge every record of the data, like `judged_texts`. `there` are the columns of the data."""
-    columns = _columns(there, None, by, group, typed)
-    return _joined(judged_parts(shards, calibrated, columns, rate, where), columns)
+def asked_records(
+    shards: Sequence[ShardOfData], there: Sequence[str], typed: TypedAs, by: Sequence[str], group: str | None
+) -> AskedData:
+    """Return the data as records to judge, like `asked_texts`. `there` are the columns of the data."""
+    return AskedData(tuple(shards), _columns(there, None, by, group, typed))
+
+
+def judged_data(asked: AskedData, calibrated: Calibration, rate: float, where: Where = Where()) -> JudgedData:  # noqa: B008
+    """Judge every text or record of the data, batch by batch. Raises BadInput if a file cannot be read."""
+    return _joined(judged_parts(asked.shards, calibrated, asked.columns, rate, where), asked.columns)
 
 
 def _columns(
     source: TableSource | Sequence[str], text: str | None, by: Sequence[str], group: str | None, typed: TypedAs | None = None
 ) -> JudgedColumns:
     there = source.columns if isinstance(source, TableSource) else source
-    for name in by:
-        if name not in there:
-            raise BadInput(f"--by: the data have no column {name!r}{nearest(name, there)}; they have {', '.join(there)[:200]}")
+    check_columns(by, there)
     origins = tuple(name for name in COLUMNS if name in there)
     return JudgedColumns(text, tuple(by), group if group in there else None, origins, typed)
 
@@ -291,21 +298,22 @@ def _judged(content: list[str] | TypedRecords, frame: polars.DataFrame, reader: 
     else:
         as_read = normalised(content)
         form, words = as_read.strings, words_of(as_read.strings)
-        digests = np.fromiter((_digest(text) for text in form), np.int64, len(form))
+        digests = digests_of(form)
         invisible, lookalikes, own_groups = int(as_read.has_invisible.sum()), int(as_read.has_lookalikes.sum()), digests
-    n = len(words)
+    n, own_fold = len(words), judging.seen.fold_of(digests)
     long = np.flatnonzero(words >= LEAST)
     ratios = np.full((n, len(judging.detectors), FOLDS), np.nan, np.float32)
     chance = np.full(n, np.nan, np.float32)
     if long.size:
         some = _taken(form, long)
         for number, detector in enumerate(judging.detectors):
-            ratios[long, number] = detector.log_ratios(some)
+            ratios[long, number] = _by_unseen(detector.log_ratios(some), own_fold[long])
         reach = np.searchsorted(reader.lengths, words[long], side="right") - 1
         for at, length in enumerate(reader.lengths):
             rows = np.flatnonzero(reach == at)
             if rows.size:
-                chance[long[rows]] = judging.chances(_excerpt_ratios(some, ratios[long, 0], rows, length, judging), length)
+                own = _by_unseen(_excerpt_ratios(some, ratios[long, 0], rows, length, judging), own_fold[long[rows]])
+                chance[long[rows]] = judging.chances(own, length)
     is_foreign = np.zeros(n, bool)
     if not isinstance(form, TypedRecords):
         able = np.flatnonzero(words >= ENOUGH_WORDS)
@@ -316,9 +324,9 @@ def _judged(content: list[str] | TypedRecords, frame: polars.DataFrame, reader: 
         declaring = Declaring()
         declaring.add(frame)
     return _Part(
-        words=words.astype(np.int32), ratios=ratios, chance=chance, values={name: _as_words(frame[name]) for name in columns.by},
+        words=words.astype(np.int32), ratios=ratios, chance=chance, values=values_of(frame, columns.by),
         groups=_groups(frame, columns.group, own_groups, n), plain_rows=plain_rows, plain_digests=digests[plain_rows],
-        plain=judging.plain(_taken(form, plain_rows)), invisible=invisible, lookalikes=lookalikes, is_foreign=is_foreign, declaring=declaring,
+        plain=judging.plain(_taken(form, plain_rows)), invisible=invisible, lookalikes=lookalikes, in_samples=int((own_fold[long] >= 0).sum()), is_foreign=is_foreign, declaring=declaring,
     )  # fmt: skip
 
 
@@ -326,15 +334,18 @@ def _taken(content: Content, rows: np.ndarray) -> Content:
     return content[rows] if isinstance(content, TypedRecords) else [content[row] for row in rows.tolist()]
 
 
+def _by_unseen(ratios: np.ndarray, folds: np.ndarray) -> np.ndarray:
+    """Return the log-ratios (n, folds). A text that a sample has gets that of the only detector that did not see it, which `folds` names, (n,); -1 for others."""
+    seen = np.flatnonzero(folds >= 0)
+    ratios[seen] = ratios[seen, folds[seen]][:, None]
+    return ratios
+
+
 def _excerpt_ratios(content: Content, whole: np.ndarray, rows: np.ndarray, length: int, judging: Judging) -> np.ndarray:
     """Return the log-ratios of the first `length` words of these texts, (rows, folds); for records those of the whole record."""
     if isinstance(content, TypedRecords):
         return whole[rows].astype(np.float64)
     return judging.detectors[0].log_ratios(cut_words([content[row] for row in rows.tolist()], length))
-
-
-def _as_words(column: polars.Series) -> list[str]:
-    return ["missing" if value is None else value for value in words_of_column(column)]
 
 
 def _groups(frame: polars.DataFrame, column: str | None, own: np.ndarray | None, n: int) -> np.ndarray:
@@ -347,33 +358,12 @@ def _groups(frame: polars.DataFrame, column: str | None, own: np.ndarray | None,
     values = frame[column].to_list()
     single = np.zeros(n, np.int64) if own is None else own
     return np.array(
-        [number if value is None else -1 - _digest(str(value)) for value, number in zip(values, single.tolist(), strict=True)],
+        [
+            number if value is None else -1 - digest_of_text(str(value))
+            for value, number in zip(values, single.tolist(), strict=True)
+        ],
         np.int64,
     )
-
-
-def _digest(text: str) -> int:
-    return 1 + int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
-
-
-@dataclass
-class _Values:
-    """The codes of the values of a column, in the order of their first occurrence."""
-
-    column: str
-    names: list[str] = field(default_factory=list)
-    known: dict[str, int] = field(default_factory=dict)
-
-    def codes(self, values: Sequence[str]) -> np.ndarray:
-        for value in values:
-            if value not in self.known:
-                if len(self.names) == MOST_VALUES:
-                    raise BadInput(
-                        f"--by {self.column}: the column has more than {MOST_VALUES} different values; give a column with fewer"
-                    )
-                self.known[value] = len(self.names)
-                self.names.append(value)
-        return np.array([self.known[value] for value in values], np.int32)
 
 
 @dataclass
@@ -401,20 +391,18 @@ class _Kept:
 
 def _joined(parts: Iterator[_Part], columns: JudgedColumns) -> JudgedData:
     """Join the parts in their order."""
-    kept, values = _Kept(), {name: _Values(name) for name in columns.by}
-    codes: dict[str, list[np.ndarray]] = {name: [] for name in columns.by}
+    kept, values = _Kept(), CodedColumns(columns.by)
     arrays: dict[str, list[np.ndarray]] = {name: [] for name in ("words", "ratios", "chance", "groups", "is_foreign")}
-    declaring, invisible, lookalikes = Declaring(), 0, 0
+    declaring, invisible, lookalikes, in_samples = Declaring(), 0, 0, 0
     for part in parts:
         kept.add(part)
-        for name in columns.by:
-            codes[name].append(values[name].codes(part.values[name]))
+        values.add(part.values)
         for name, own in arrays.items():
             own.append(getattr(part, name))
         if part.declaring is not None:
             declaring.authors += part.declaring.authors
             declaring.models.update(part.declaring.models)
-        invisible, lookalikes = invisible + part.invisible, lookalikes + part.lookalikes
+        invisible, lookalikes, in_samples = invisible + part.invisible, lookalikes + part.lookalikes, in_samples + part.in_samples
     joined = {}
     for name in list(arrays):
         joined[name] = np.concatenate(arrays.pop(name))
@@ -422,7 +410,7 @@ def _joined(parts: Iterator[_Part], columns: JudgedColumns) -> JudgedData:
     alone = np.flatnonzero(groups == 0)
     groups[alone] = alone - 2**62  # outside the range of digests of either sign
     return JudgedData(
-        values={name: (np.concatenate(codes[name]), values[name].names) for name in columns.by},
+        values=values.coded,
         plain_rows=kept.at, plain=np.concatenate(kept.features), groups=groups, invisible=invisible,
-        lookalikes=lookalikes, declared=declaring.whole if columns.origins else None, **joined,
+        lookalikes=lookalikes, in_samples=in_samples, declared=declaring.whole if columns.origins else None, **joined,
     )  # fmt: skip

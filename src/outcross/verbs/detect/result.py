@@ -164,6 +164,26 @@ class Detection(Result):
             raise BadInput(f"there are no slices by {column!r}{nearest(column, known)}; run detect with by={column!r}")
         return {part.value: part.shares.model for part in self.slices if part.column == column and part.shares is not None}
 
+    @property
+    def about_slices(self) -> tuple[str, str]:
+        """What the share of a slice is, and what its interval means, in words."""
+        if self.detector.get("kind") == "declared":
+            return (
+                "share that the data declare as a model's",
+                "The interval reaches from none to all of the texts of unknown authors.",
+            )
+        if self.p_value is not None:
+            return (
+                "minimum share that carries the watermark",
+                "Each interval holds for its slice alone. It has no upper limit, because other models leave no such mark.",
+            )
+        return (
+            "share that a model wrote",
+            "Each interval holds for its slice alone. It assumes that the people and the models of the slice write like those of the whole samples. If they do not, the "
+            "share can be wrong by more than the interval says. A slice is marked “unlike the others” if its share differs significantly from that of the other slices "
+            "of its column together (level 5 % for all slices of the column, Holm).",
+        )
+
     @cached_property
     def summary(self) -> str:
         """The result in one sentence."""
@@ -314,6 +334,8 @@ def declared_sentences(result: Detection) -> list[str]:
         lines.append(
             f"The share that models wrote is between {_percent(low)} and {_percent(high)} for all possible authors of the unknown texts; with the assumptions in the warnings, between "
             f"{_percent(assumed['low'])} and {_percent(assumed['high'])}."
+            if low < high
+            else f"The share that models wrote is {_percent(low)}, because every text has a declared author."
         )
     return lines
 

@@ -35,10 +35,8 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
     yield from _flag_lines(result, width)
     yield from _declared_lines(result, width)
     if result.slices:
-        yield from wrapped(
-            "share that a model wrote, by slice (each interval holds for its slice alone, and assumes that its authors write like those of the whole samples; “unlike the others” is a test at 5 % for all slices of a column, Holm):",
-            width,
-        )
+        what, meaning = result.about_slices
+        yield from wrapped(f"{what}, by slice:", width)
         yield from _table(
             [
                 (
@@ -57,6 +55,7 @@ def detection_lines(result: Detection, width: int) -> Iterator[str]:
         )
         if len(result.slices) > MOST:
             yield f"… and {len(result.slices) - MOST} more; --json shows all"
+        yield from wrapped(f"({meaning})", width)
     if size := result.weights.get("effective_sample_size"):
         what = f"(1 - q)^{result.weights['power']:g}" if result.weights["kind"] == "importance" else "(1 - q)/q"
         yield from wrapped(

@@ -20,6 +20,8 @@ from outcross.verbs.detect.result import Detection
 from outcross.verbs.detect.work import check_enough
 
 if TYPE_CHECKING:
+    import polars
+
     from outcross.verbs.detect.of_records import RecordSets
     from outcross.verbs.detect.question import DetectQuestion
 
@@ -38,6 +40,7 @@ def data_sample(question: DetectQuestion) -> tuple[CalibrationSample, np.ndarray
     """
     source = opened(question.data, "data")
     column = text_column(source, question.text_column, "data")
+    others = (question.group,) if question.group in source.columns else ()
     words = np.concatenate(
         [
             np.zeros(0, np.int64),
@@ -46,12 +49,14 @@ def data_sample(question: DetectQuestion) -> tuple[CalibrationSample, np.ndarray
     )
     rows = _some(np.flatnonzero(words >= LEAST), question.seed)
     texts: list[str] = []
+    columns = []
     start = 0
-    for batch in batches(source, column, ()):
-        own = rows[(rows >= start) & (rows < start + batch.height)] - start
-        texts += normalised(batch[column].gather(own).to_list()).strings
+    for batch in batches(source, column, others):
+        own = batch[rows[(rows >= start) & (rows < start + batch.height)] - start]
+        texts += normalised(own[column].to_list()).strings
+        columns.append(own.select(others))
         start += batch.height
-    sample = CalibrationSample("data", texts, texts, words[rows], _no_columns(), int((words < LEAST).sum()), 0)
+    sample = CalibrationSample("data", texts, texts, words[rows], _joined(columns), int((words < LEAST).sum()), 0)
     return sample, np.where(words < LEAST, 1, 2)
 
 
@@ -59,14 +64,17 @@ def records_sample(question: DetectQuestion, sets: RecordSets) -> tuple[Calibrat
     """Return the records of the data, or a random sample if there are many, and the state of each record; no record is too short."""
     sizes = [batch.height for shard in sets.shards for batch in shard.opened().batches(None)]
     rows = _some(np.arange(sum(sizes)), question.seed)
-    parts, start = [], 0
+    others = (question.group,) if question.group in sets.columns else ()
+    parts, columns, start = [], [], 0
     for shard in sets.shards:
         for batch in shard.opened().batches(None):
-            parts.append(sets.typed(batch[rows[(rows >= start) & (rows < start + batch.height)] - start]))
+            own = batch[rows[(rows >= start) & (rows < start + batch.height)] - start]
+            parts.append(sets.typed(own))
+            columns.append(own.select(name for name in others if name in own.columns))
             start += batch.height
     if not rows.size:
         raise BadInput("the data are empty; give data with at least one record")
-    sample = CalibrationSample("data", (), parts[0], np.full(rows.size, USUAL), _no_columns(), 0, 0)
+    sample = CalibrationSample("data", (), parts[0], np.full(rows.size, USUAL), _joined(columns), 0, 0)
     return replace(sample, content=all_of([replace(sample, content=part) for part in parts])), np.full(start, 2)
 
 
@@ -74,10 +82,11 @@ def _some(rows: np.ndarray, seed: int) -> np.ndarray:
     return rows if rows.size <= MOST else np.sort(np.random.default_rng([seed, 1]).choice(rows, MOST, replace=False))
 
 
-def _no_columns():
+def _joined(columns: Sequence[polars.DataFrame]) -> polars.DataFrame:
+    """Return the columns of all batches; a batch without a column has missing values in it."""
     import polars as pl
 
-    return pl.DataFrame()
+    return pl.concat(columns, how="diagonal_relaxed")
 
 
 def least_share(
@@ -88,7 +97,7 @@ def least_share(
     Each text or record is scored by a detector that did not see its group. `states` are those of all rows of the data. Raises BadInput if either sample
     is too small.
     """
-    own = _with_groups([human, data])
+    own = _with_groups([human, data], question.group)
     for sample, what in zip(own, ("--human", "the data"), strict=True):
         check_enough(sample, what)
     every, groups = all_of(own), np.concatenate([sample.groups for sample in own])
@@ -101,7 +110,8 @@ def least_share(
         held_out = folds == number
         fit = fitted(detector, features[np.flatnonzero(~held_out)], is_data[~held_out], groups[~held_out], rng)
         score[held_out] = scores(fit, features[np.flatnonzero(held_out)])
-    share = at_least(score[is_data], ScoredSample(score[~is_data], np.unique(own[0].groups, return_inverse=True)[1]))
+    human_scores, data_scores = (ScoredSample(score[side], groups[side]) for side in (~is_data, is_data))
+    share = at_least(data_scores, human_scores)
     unit = "records" if isinstance(every, TypedRecords) else "texts"
     n = states.size
     nothing = np.full(n, np.nan)
@@ -113,6 +123,6 @@ def least_share(
     )  # fmt: skip
 
 
-def _with_groups(samples: Sequence[CalibrationSample]) -> list[CalibrationSample]:
-    groups = np.split(grouped(samples, None), [len(samples[0].content)])
+def _with_groups(samples: Sequence[CalibrationSample], column: str | None) -> list[CalibrationSample]:
+    groups = np.split(grouped(samples, column), [len(samples[0].content)])
     return [replace(sample, groups=own) for sample, own in zip(samples, groups, strict=True)]

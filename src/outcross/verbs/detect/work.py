@@ -9,33 +9,58 @@ import numpy as np
 
 from outcross.detectors import Detector
 from outcross.detectors.calibrated import FEWEST, FOLDS, AuthorSample, CalibratedDetector, Content, calibrated, fold_of
-from outcross.detectors.features import FREQUENT, frequent_words
+from outcross.detectors.features import frequent_words
 from outcross.detectors.records import TypedRecords
-from outcross.detectors.samples import LEAST, CalibrationSample, all_of, grouped, linking_column, telling_columns
+from outcross.detectors.samples import LEAST, CalibrationSample, all_of, digests_of, grouped, linking_column, telling_columns
 from outcross.errors import BadInput
 from outcross.statistics.false_alarms import least_sample, weight_above
 from outcross.verbs.detect.unlike import (
-    CANDIDATES,
     PLAIN,
     common_shares,
     control_area,
     lengths_alone,
+    marks_of_style,
     plain_features,
     signs_alone,
-    telling_words,
     word_rates,
 )
+from outcross.wording import amount
 
 ENOUGH_WORDS = 25
 """Minimum number of words of a text for a check of its language."""
 UNUSUAL = 0.01
 """Share of calibration texts with so few frequent words that they would count as texts of another language."""
-SUBJECTS, WORDS = "letters, lengths and subjects", "words that tell the samples apart"
-"""The names of two of the tests that texts are a mixture of the samples. The words are weighted by the chance that a person did not write their text."""
+SUBJECTS, STYLE = "letters, lengths and subjects", "frequent words and signs of punctuation"
+"""The names of two of the tests that texts are a mixture of the samples. The second is weighted by the chance that a person did not write the text."""
 COLUMNS = "means of the columns"
 """The name of the test for records."""
 LENGTHS_ALONE, SIGNS_ALONE = "length alone", "punctuation and white space alone"
 """The names of the control detectors."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeenContent:
+    """The texts, images or series of the samples, by their digests. Rows of tables are not listed, because equal rows can occur by chance."""
+
+    digests: np.ndarray
+    """In ascending order, (m,)."""
+    folds: np.ndarray
+    """The fold of each, (m,), whose detector did not see it."""
+
+    @classmethod
+    def of(cls, content: Content, folds: np.ndarray) -> SeenContent:
+        """Return those of the samples, one sample after another. `folds` are those of their groups, (n,)."""
+        if isinstance(content, TypedRecords) and not content.are_continuous:
+            return cls(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        digests, first = np.unique(digests_of(content), return_index=True)
+        return cls(digests, folds[first])
+
+    def fold_of(self, digests: np.ndarray) -> np.ndarray:
+        """Return the fold of each of these digests, (n,); -1 if the samples have no such content."""
+        if not self.digests.size:
+            return np.full(digests.size, -1)
+        place = np.minimum(np.searchsorted(self.digests, digests), self.digests.size - 1)
+        return np.where(self.digests[place] == digests, self.folds[place], -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +75,10 @@ class Judging:
     """For each length in words: the fold of each human excerpt."""
     frequent: tuple[str, ...]
     """The frequent words of the samples; empty for records."""
-    telling: tuple[str, ...]
-    """The words and signs whose rates differ most between the samples; empty for records."""
+    style: tuple[str, ...]
+    """The words and signs whose rates show the style (`marks_of_style`); empty for records."""
+    seen: SeenContent
+    """The content of the samples, each by the fold whose detector did not see it."""
     least_common: float
     """Share of frequent words below which a text counts as text of another language; only the share `UNUSUAL` of calibration texts is below it."""
 
@@ -71,16 +98,16 @@ class Judging:
     def plain(self, content: Content) -> np.ndarray:
         """Return features that show whether content is of the calibrated kind, (n, features).
 
-        For texts these are `PLAIN` features that the detector does not use, and the rates of `telling`; for records they are their points.
+        For texts these are `PLAIN` features that the detector does not use, and the rates of `style`; for records they are their points.
         """
         if isinstance(content, TypedRecords):
             return self.detectors[0].reader(content)
-        return np.concatenate([plain_features(content, self.frequent), word_rates(content, self.telling)], axis=1)
+        return np.concatenate([plain_features(content, self.frequent), word_rates(content, self.style)], axis=1)
 
     @property
     def plain_columns(self) -> dict[str, slice]:
         """The columns of `plain` that are tested together, by the name of the test."""
-        return {SUBJECTS: slice(PLAIN), WORDS: slice(PLAIN, None)} if self.telling else {COLUMNS: slice(None)}
+        return {SUBJECTS: slice(PLAIN), STYLE: slice(PLAIN, None)} if self.style else {COLUMNS: slice(None)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +128,8 @@ class Calibration:
     """Areas under the ROC curve of the control detectors, which read no words; empty for records."""
     telling: tuple[str, ...]
     """Columns that reveal the author perfectly."""
+    of_two_authors: int
+    """Number of human texts, images or series that are also in the sample of models."""
     linking: str
     """A column whose values seem to link both samples, if no column of groups was given; empty if there is none."""
 
@@ -148,26 +177,31 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
     human = own[0].groups
     excerpts = detectors[0].excerpts.items()
     are_texts = not isinstance(every, TypedRecords)
-    candidates = frequent_words(every, CANDIDATES) if are_texts else ()
-    frequent = candidates[:FREQUENT]
-    telling = telling_words([sample.content for sample in own], candidates) if are_texts else ()  # type: ignore[misc]  # texts
+    frequent = frequent_words(every) if are_texts else ()
     judging = Judging(
         tuple(detectors), {length: _group_weights(human[rows]) for length, (_, rows) in excerpts},
-        {length: folds[human[rows]] for length, (_, rows) in excerpts}, frequent, telling, _least_common(own, frequent) if are_texts else 0.0,
+        {length: folds[human[rows]] for length, (_, rows) in excerpts}, frequent, marks_of_style(frequent) if are_texts else (),
+        SeenContent.of(every, folds[groups]), _least_common(own, frequent) if are_texts else 0.0,
     )  # fmt: skip
     return Calibration(
         tuple(own), folds, judging, tuple(ratios), tuple(judging.plain(sample.content) for sample in own),
-        _controls(own, folds) if are_texts else {}, tuple(telling_columns(own)) if are_texts else (), "" if group else linking_column(own),
+        _controls(own, folds) if are_texts else {}, tuple(telling_columns(own)) if are_texts else (), _of_two_authors(own), "" if group else linking_column(own),
     )  # fmt: skip
+
+
+def _of_two_authors(samples: Sequence[CalibrationSample]) -> int:
+    """Return the number of different human texts, images or series that are also in the sample of models."""
+    human, model = (sample.content for sample in samples[:2])
+    if isinstance(human, TypedRecords) and not human.are_continuous:
+        return 0
+    return np.intersect1d(digests_of(human), digests_of(model)).size
 
 
 def check_enough(sample: CalibrationSample, flag: str) -> None:
     """Raise BadInput if a sample has fewer than `FEWEST` groups."""
     if (count := int(np.unique(sample.groups).size)) < FEWEST:
-        what, more = (
-            ("records", "records") if isinstance(sample.content, TypedRecords) else (f"texts of at least {LEAST} words", "texts")
-        )
-        raise BadInput(f"{flag} has {count:,} independent {what}, but {FEWEST} are needed; add {more}")
+        unit, which = ("record", "") if isinstance(sample.content, TypedRecords) else ("text", f" of at least {LEAST} words")
+        raise BadInput(f"{flag} has {amount(count, f'independent {unit}')}{which}, but {FEWEST} are needed; add {unit}s")
 
 
 def _group_weights(groups: np.ndarray) -> np.ndarray:

@@ -1,22 +1,25 @@
 """Does a check give a verdict with as many records as it asks for?
 
-The study runs over a grid of checks, distributions and losses. For every cell it draws samples of n records a side. Where the check cannot tell and
-asks for N records, it draws fresh samples of N records a side from the same distribution, and counts how many of them give a verdict. Beside this it
-gives the true N, at which 80 % of fresh samples give one. Writes benchmarks/results/records_that_tell.json.
+Where a check of an audit cannot tell, it says how many records would be enough for a verdict. Here such checks are simulated. A cell is a check, a
+distribution, a true value of what is checked, and a number of records a side. In each cell samples are drawn. Where the check cannot tell and asks for
+N records, fresh samples of N records a side are drawn from the same distribution. *A verdict* is the share of these fresh samples that give one. Its
+goal is 80 %. *Asked over true* is the median of N over the true number, at which 80 % of fresh samples give a verdict. The number depends on a setting
+that was chosen on the first grid of cells. The second grid has other distributions, values and sizes, and was looked at once, afterwards. The interval
+over cells is from 2,000 bootstrap samples of cells, since the samples of one cell are alike.
 
-    python benchmarks/records_that_tell.py [samples a cell]
+    python benchmarks/records_for_a_verdict.py [samples a cell]
 """
 
 from __future__ import annotations
 
-import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import write
 
 from outcross.estimate import NORMAL_QUANTILE, share
 from outcross.verbs.audit.enough import times_the_records
@@ -152,8 +155,8 @@ def true_records(cell: Cell, rng: np.random.Generator, samples: int = 2000) -> f
     return float(np.exp(high))
 
 
-def named(interval: Interval, limit: float, n: int) -> np.ndarray:
-    """The records named in each sample that cannot tell, as an audit names them; NaN where it names none."""
+def asked_records(interval: Interval, limit: float, n: int) -> np.ndarray:
+    """The records that each sample asks for if it cannot tell, as an audit does; NaN where it asks for none."""
     value, low, high = interval
     end = np.where(value < limit, high, low)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -162,48 +165,69 @@ def named(interval: Interval, limit: float, n: int) -> np.ndarray:
     return np.where(~is_decided(interval, limit) & (z > 1), np.minimum(needed, 1e9), np.nan)
 
 
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The samples of a cell that ask for a number of records, (samples,) each."""
+
+    check: str
+    decided: np.ndarray
+    """Whether a fresh sample of that number gives a verdict."""
+    over_true: np.ndarray
+    """The number over the true one."""
+
+
 def study(samples: int, rng: np.random.Generator, cells: list[Cell], sizes: tuple[int, ...]) -> dict[str, Any]:
-    """What a grid shows, cell by cell and over all of them."""
-    rows, detected_by_cell, ratios = [], [], []
+    """What a grid shows: over all cells, over those of each check, and cell by cell."""
+    rows, asked = [], []
     for cell in cells:
         truth = true_records(cell, rng)
         for n in sizes:
-            records = named(cell.sample(rng, np.full(samples, n)), cell.limit, n)
+            records = asked_records(cell.sample(rng, np.full(samples, n)), cell.limit, n)
             records = records[np.isfinite(records)]
             if not records.size:
                 continue
-            detected = is_decided(cell.sample(rng, np.ceil(records).astype(np.int64)), cell.limit)
-            detected_by_cell.append(detected)
-            ratios.append(records / truth)
+            decided = is_decided(cell.sample(rng, np.ceil(records).astype(np.int64)), cell.limit)
+            asked.append(Asked(cell.check, decided, records / truth))
             rows.append(
                 {
-                    "check": cell.check, "law": cell.law, "value": cell.loss, "n": n, "samples": samples, "named": int(records.size),
-                    "told": round(float(detected.mean()), 4), "true_records": round(truth),
-                    "median_named": round(float(np.median(records))), "median_over_true": round(float(np.median(records) / truth), 3),
+                    "check": cell.check, "law": cell.law, "value": cell.loss, "n": n, "samples": samples, "asked": int(records.size),
+                    "verdict": round(float(decided.mean()), 4), "true_records": round(truth),
+                    "median_asked": round(float(np.median(records))), "median_over_true": round(float(np.median(records) / truth), 3),
                 }
             )  # fmt: skip
-    detected, ratio = np.concatenate(detected_by_cell), np.concatenate(ratios)
-    by_cell = np.array([[of_cell.sum(), of_cell.size] for of_cell in detected_by_cell], dtype=float)
-    drawn = by_cell[rng.integers(0, len(by_cell), (2000, len(by_cell)))].sum(axis=1)
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
-    of_samples = share(float(detected.sum()), detected.size)
     return {
-        "samples_that_name_a_number": int(detected.size),
-        "told": round(float(detected.mean()), 4),
-        "told_interval_over_samples": [round(float(end), 4) for end in of_samples.interval],
-        "told_interval_over_cells": [round(float(low), 4), round(float(high), 4)],
-        "median_named_over_true": round(float(np.median(ratio)), 3),
+        "all": over_cells(asked, rng),
+        "by_check": [
+            {"check": check} | over_cells([of_cell for of_cell in asked if of_cell.check == check], rng)
+            for check in dict.fromkeys(of_cell.check for of_cell in asked)
+        ],
         "cells": rows,
     }
 
 
-if __name__ == "__main__":
-    samples = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
-    studies = {
-        name: study(samples, np.random.default_rng([20_26, 80, place]), grid(name), sizes)
-        for place, (name, sizes) in enumerate(SIZES.items())
+def over_cells(asked: Sequence[Asked], rng: np.random.Generator) -> dict[str, Any]:
+    """The share of fresh samples that give a verdict, with its intervals over cells and over samples, and the median of the records over the true number."""
+    decided = np.concatenate([of_cell.decided for of_cell in asked])
+    counts = np.array([[of_cell.decided.sum(), of_cell.decided.size] for of_cell in asked], dtype=float)
+    drawn = counts[rng.integers(0, len(counts), (2000, len(counts)))].sum(axis=1)
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975])
+    of_samples = share(float(decided.sum()), decided.size)
+    return {
+        "cells": len(asked),
+        "samples": int(decided.size),
+        "verdict": {"value": round(float(decided.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)},
+        "verdict_interval_over_samples": [round(float(end), 4) for end in of_samples.interval],
+        "median_over_true": round(float(np.median(np.concatenate([of_cell.over_true for of_cell in asked]))), 3),
     }
-    path = Path(__file__).parent / "results" / "records_that_tell.json"
-    path.write_text(json.dumps(studies, indent=1) + "\n", encoding="utf-8")
-    for name, of_grid in studies.items():
-        print(name, {what: value for what, value in of_grid.items() if what != "cells"})
+
+
+def main(samples: int) -> None:
+    load, grids = os.getloadavg(), []
+    for place, (name, sizes) in enumerate(SIZES.items()):
+        grids.append({"grid": name, **study(samples, np.random.default_rng([20_26, 80, place]), grid(name), sizes)})
+        print(name, grids[-1]["all"], flush=True)
+    write("records_for_a_verdict", __doc__ or "", load, {"grids": grids})
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4000)
