@@ -2,7 +2,7 @@
 
 python benchmarks/forecast.py             # run the held-out specs (resumes) and write results/forecast.json
 python benchmarks/forecast.py text        # run the development specs of n-gram models and score them
-python benchmarks/forecast.py networks    # run the held-out specs of transformers (most of an hour; resumes), and score nothing
+python benchmarks/forecast.py languages   # run the held-out specs of n-gram models and transformers (two hours; resumes), and score nothing
 python benchmarks/forecast.py calibrate   # from the development runs alone: coverage, and the stretch of the intervals
 python benchmarks/forecast.py shares      # the least share beside brute force
 python benchmarks/forecast.py freeze      # list the held-out specs with their digests; refused where runs of them are there already
@@ -48,32 +48,36 @@ class Spec:
 
 TEXT, NETWORK = "n-gram", "transformer"
 TEXT_READINGS = ("held_out_perplexity",)
-FROZEN_TEXT = RESULTS / "forecast_held_out_text.json"
-FROZEN_NETWORKS = RESULTS / "forecast_held_out_networks.json"
+FROZEN_TEXT = {"first": RESULTS / "forecast_held_out_text.json", "second": RESULTS / "forecast_held_out_text_second.json"}
+FROZEN_NETWORKS = {
+    "first": RESULTS / "forecast_held_out_networks.json",
+    "second": RESULTS / "forecast_held_out_networks_second.json",
+}
+"""Held-out lists of language models. The first were held out until 2026-11-29; what they showed led to a growth law, and they calibrate since."""
 
 
-TEXTS, DEVELOPMENT_TEXTS = 40, 60
-"""Specs of n-gram models that are held out, of which the first four were run on 2026-11-29, before the others were listed; and those to develop on."""
+TEXTS = {"develop": 60, "first": 40, "second": 75}
+"""Specs of n-gram models in each list: those to develop on, and those that were held out first and second. The first four of the first list were run before the others were listed."""
 
 
-def text_specs(which: str, count: int = TEXTS) -> Iterator[Spec]:
-    """Specs of n-gram models on the standard library's text, five seeds each, drawn from one distribution by two streams. A longer list begins with the shorter one."""
-    rng = np.random.default_rng([2026, {"develop": 3, "held out": 4}[which]])
-    for at in range(count):
+def text_specs(which: str) -> Iterator[Spec]:
+    """Specs of n-gram models on the standard library's text, five seeds each, drawn from one distribution by a stream for each list. A longer list begins with the shorter one."""
+    rng = np.random.default_rng([2026, {"develop": 3, "first": 4, "second": 6}[which]])
+    for at in range(TEXTS[which]):
         policy, rows = _text_policies(rng)[at % 3], int(rng.integers(100, 300))
         learner = {"kind": "ngram", "order": int(rng.integers(2, 4)), "vocabulary": 1024}
         draw = {"temperature": round(float(rng.uniform(0.7, 1.0)), 2)}
         yield Spec(TEXT, _text_settings(f"{TEXT}-{at}", rows, 0.1, learner, draw, policy, RUNS_A_SPEC))
 
 
-NETWORKS, RUNS_A_NETWORK = 36, 3
-"""Specs of transformers that are held out, and runs of each. There are none to develop on: no law, weight or width was chosen with a transformer."""
+NETWORKS, RUNS_A_NETWORK = {"first": 36, "second": 48}, 3
+"""Specs of transformers in each list, and runs of each."""
 
 
-def network_specs() -> Iterator[Spec]:
+def network_specs(which: str) -> Iterator[Spec]:
     """Specs of small transformers on the standard library's text, which are fine-tuned from a base model in every generation."""
-    rng = np.random.default_rng([2026, 5])
-    for at in range(NETWORKS):
+    rng = np.random.default_rng([2026, {"first": 5, "second": 7}[which]])
+    for at in range(NETWORKS[which]):
         policy, rows = _text_policies(rng)[at % 3], int(rng.integers(100, 300))
         learner = {
             "kind": "transformer", "layers": int(rng.integers(1, 3)), "width": int(rng.choice([32, 64])), "heads": 2, "vocabulary": 512,
@@ -397,7 +401,7 @@ def against(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def text() -> None:
     """Run the specs of n-gram models to develop on and print how they do; no held-out one is among them."""
     rows = []
-    for spec in text_specs("develop", DEVELOPMENT_TEXTS):
+    for spec in text_specs("develop"):
         rows += scored([spec])
         print(
             spec.settings["name"],
@@ -411,7 +415,7 @@ def text() -> None:
 
 def calibrate() -> None:
     """Print, from the development runs alone, coverage and by how much intervals would have to be wider for 95 % to lie inside."""
-    rows = scored([*specs("develop"), *text_specs("develop", DEVELOPMENT_TEXTS)])
+    rows = scored([*specs("develop"), *text_specs("develop")])
     ahead = np.arange(1, AHEAD + 1) / OBSERVED
     for is_known, key in ((known, key) for known in (True, False) for key in ("of_half", "mean_of_half")):
         part = np.concatenate([np.array(row[key]) for row in rows if row["is_known"] == is_known], axis=1)  # (ahead, runs)
@@ -440,12 +444,14 @@ def freeze() -> None:
 
 
 def _lists() -> tuple[tuple[Path, list[Spec]], ...]:
-    """The files of held-out specs, and the specs of each."""
-    return (FROZEN, list(specs("held out"))), (FROZEN_TEXT, list(text_specs("held out"))), (FROZEN_NETWORKS, list(network_specs()))
+    """The files of all lists that are or were held out, and the specs of each: of numbers, and of n-gram models and transformers the second and the first."""
+    text = [(FROZEN_TEXT[which], list(text_specs(which))) for which in ("second", "first")]
+    networks = [(FROZEN_NETWORKS[which], list(network_specs(which))) for which in ("second", "first")]
+    return (FROZEN, list(specs("held out"))), text[0], networks[0], text[1], networks[1]
 
 
 def _freeze(path: Path, several: Sequence[Spec]) -> None:
-    listed = [{"family": spec.family, "digest": spec.digest, "told": spec.settings} for spec in several]
+    listed = [{"family": spec.family, "digest": spec.digest, "settings": spec.settings} for spec in several]
     there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     if listed[: len(there)] != there:
         raise SystemExit(f"{path.name} lists other specs; what was frozen stays")
@@ -458,18 +464,19 @@ def _freeze(path: Path, several: Sequence[Spec]) -> None:
 
 
 def held_out() -> tuple[list[Spec], ...]:
-    """The frozen lists: of numbers, of n-gram models, of transformers. Stops where a list of today is another."""
+    """The frozen lists that no forecast was fitted to: of numbers, of n-gram models, of transformers. Stops where a list of today is another."""
     for path, listed in _lists():
         if [row["digest"] for row in json.loads(path.read_text(encoding="utf-8"))] != [spec.digest for spec in listed]:
             raise SystemExit(f"the held-out specs are not those that were frozen in {path.name}")
-    return tuple(listed for _, listed in _lists())
+    return tuple(listed for _, listed in _lists()[:3])
 
 
-def networks() -> None:
-    """Run the held-out specs of transformers; what is finished stays."""
-    for spec in held_out()[2]:
-        courses = run(spec)
-        print(spec.settings["name"], {name: values.shape for name, values in courses.items()}, flush=True)
+def languages() -> None:
+    """Run the held-out specs of language models; what is finished stays, and no reading is printed."""
+    _, of_text, of_networks = held_out()
+    for spec in [*of_text, *of_networks]:
+        run(spec)
+        print(spec.settings["name"], flush=True)
 
 
 SHARES = tuple(round(0.05 * at, 2) for at in range(11))
@@ -625,6 +632,6 @@ in truth or may be left by the forecast.
 
 
 if __name__ == "__main__":
-    {"": main, "calibrate": calibrate, "freeze": freeze, "networks": networks, "shares": share_pairs, "text": text}[
+    {"": main, "calibrate": calibrate, "freeze": freeze, "languages": languages, "shares": share_pairs, "text": text}[
         sys.argv[1] if sys.argv[1:] else ""
     ]()
