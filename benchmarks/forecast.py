@@ -249,9 +249,13 @@ def _stored(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def observed(spec: Spec) -> Iterator[tuple[str, Any, np.ndarray]]:
     """Each reading of a spec: its name, what was observed of it, and what came after, (runs, ahead), both on the scale of the laws."""
+    import outcross
     from outcross.collapse.growth import Observed
+    from outcross.verbs.forecast.arms import dose_of
 
-    arrays = run(spec)
+    arrays, settings = run(spec), {key: value for key, value in spec.settings.items() if key != "sweep"}
+    experiment = outcross.experiment(settings)
+    dose = dose_of(experiment)
     for name, values in arrays.items():
         if name.startswith("law "):
             continue
@@ -260,7 +264,14 @@ def observed(spec: Spec) -> Iterator[tuple[str, Any, np.ndarray]]:
         with np.errstate(divide="ignore"):
             scaled = np.maximum(np.log(values), -700.0) if is_log else values
             curve = None if law is None else np.log(law) if is_log else law
-        seen = Observed(scaled[:, :OBSERVED], np.zeros((len(scaled), OBSERVED)), curve, closed_form_is_log_of_mean=is_log)
+        seen = Observed(
+            scaled[:, :OBSERVED],
+            np.zeros((len(scaled), OBSERVED)),
+            curve,
+            closed_form_is_log_of_mean=is_log,
+            human_share=None if dose is None else dose.share,
+            is_trained=experiment.training is not None,
+        )
         yield name, seen, scaled[:, OBSERVED:]
 
 
@@ -300,14 +311,15 @@ def scored(specs: Sequence[Spec]) -> list[dict[str, Any]]:
             within = generations_within(seen, prediction, after)
             rows.append(
                 {
-                    "family": spec.family, "spec": spec.settings["name"], "policy": spec.settings["policy"]["kind"], "reading": name,
+                    "family": spec.family, "spec": spec.digest, "policy": spec.settings["policy"]["kind"], "reading": name,
                     "inside": ((after >= low - slack) & (after <= high + slack)).T.astype(int).tolist(),
                     "mean_inside": ((average >= mean[0] - 1e-9) & (average <= mean[1] + 1e-9)).astype(int).tolist(),
-                    "of_half": (np.maximum(np.abs(after - middle) - slack, 0.0) / np.maximum(half, 1e-12)).T.round(4).tolist(),
-                    "mean_of_half": (np.maximum(np.abs(average - at) - 1e-9, 0.0) / np.maximum(mean_half, 1e-12)).round(4)[:, None].tolist(),
+                    "of_half": (np.maximum(np.abs(after - middle) - slack, 0.0) / np.maximum(half / prediction.stretch, 1e-12)).T.round(4).tolist(),
+                    "mean_of_half": (np.maximum(np.abs(average - at) - 1e-9, 0.0) / np.maximum(mean_half / prediction.mean().stretch, 1e-12)).round(4)[:, None].tolist(),
+                    "width": float(np.median(high[:, -1] - low[:, -1])),
                     "within": [[inside for inside, _ in within]],
                     "within_said": [said for _, said in within],
-                    "is_known": max(prediction.tests, key=lambda test: test.weight).law == "closed form",
+                    "calibrated_as": prediction.calibrated_as,
                     "turns": turning_point(seen) is not None,
                     "losses": {law: float(loss.mean()) for law, loss in losses.items()},
                 }
@@ -414,27 +426,49 @@ def text() -> None:
 
 
 def calibrate() -> None:
-    """Print, from the development runs alone, coverage and by how much intervals would have to be wider for 95 % to lie inside."""
-    rows = scored([*specs("develop"), *text_specs("develop")])
-    ahead = np.arange(1, AHEAD + 1) / OBSERVED
-    for is_known, key in ((known, key) for known in (True, False) for key in ("of_half", "mean_of_half")):
-        part = np.concatenate([np.array(row[key]) for row in rows if row["is_known"] == is_known], axis=1)  # (ahead, runs)
-        n = part.shape[1]
-        level = min(1.0, np.ceil((n + 1) * 0.95) / n)  # split conformal: Papadopoulos et al. (2002)
-        needed = np.quantile(part, level, axis=1)
-        print(
-            "closed form" if is_known else "growth laws",
-            key,
-            n,
-            {round(float(at), 2): round(float(by), 3) for at, by in zip(ahead, needed, strict=True)},
-        )
-    for family in (*FAMILIES, TEXT):
+    """Print, from experiments that are not held out, coverage and the factors of `STRETCH`."""
+    of_text = [*text_specs("develop"), *text_specs("first"), *network_specs("first")]
+    rows = scored([*specs("develop"), *of_text])
+    for group in sorted({row["calibrated_as"] for row in rows}):
+        own = [row for row in rows if row["calibrated_as"] == group]
+        for key, kind in (("of_half", group), ("mean_of_half", f"{group}, mean")):
+            print(kind, len({row["spec"] for row in own}), stretches(own, key))
+    for family in (*FAMILIES, TEXT, NETWORK):
         own = [row for row in rows if row["family"] == family]
-        print(family, coverage(own), coverage(own, key="mean_inside"), against(own))
+        print(family, coverage(own), coverage(own, key="mean_inside"), against(own), f"median width {median_width(own)}")
     print("pooled", coverage(rows), coverage(rows, key="mean_inside"), coverage(rows, key="within"), against(rows))
     law = [row["losses"] for row in rows if "true law" in row["losses"]]
     print("true law", sum(losses["forecast"] for losses in law) / sum(losses["true law"] for losses in law), len(law))
     print("turning points", sum(row["turns"] for row in rows), "of", len(rows))
+
+
+def stretches(rows: Sequence[dict[str, Any]], key: str) -> dict[float, float]:
+    """The factor by which intervals are widened at each ratio of RATIOS, rounded up to a twentieth.
+
+    Split conformal prediction of a run of a new experiment (Lee, Barber and Willett, arXiv 2306.06342): every experiment weighs 1/(experiments + 1),
+    however many runs and readings it has, because what a law gets wrong is wrong in all runs of an experiment. A generation counts at the ratio that
+    is next to it on the logarithmic scale.
+    """
+    from outcross.collapse.calibrated import RATIOS
+
+    logs = np.log(np.arange(1, AHEAD + 1) / OBSERVED)
+    nearest = np.abs(logs[:, None] - np.log(RATIOS)).argmin(axis=1)
+    widened = {}
+    for at, ratio in enumerate(RATIOS):
+        experiments: dict[str, list[float]] = {}
+        for row in rows:
+            experiments.setdefault(row["spec"], []).extend(np.array(row[key])[nearest == at].ravel().tolist())
+        needed = np.concatenate([np.array(errors) for errors in experiments.values()])
+        weights = np.concatenate([np.full(len(errors), 1 / len(errors)) for errors in experiments.values()])
+        order = needed.argsort()
+        reached = np.cumsum(weights[order]) / (len(experiments) + 1) >= 0.95 - 1e-9
+        widened[ratio] = float(np.ceil(20 * needed[order][reached.argmax()] - 1e-9) / 20) if reached.any() else float("inf")
+    return widened
+
+
+def median_width(rows: Sequence[dict[str, Any]]) -> float:
+    """The median over readings of the median width of their intervals ten generations ahead, on the scale of the laws."""
+    return round(float(np.median([row["width"] for row in rows])), 4)
 
 
 def freeze() -> None:

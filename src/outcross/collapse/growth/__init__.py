@@ -33,6 +33,10 @@ class Observed:
     closed_form_is_log_of_mean: bool = False
     """Whether the closed form is the logarithm of an expectation. The expectation of logarithmic readings is then lower, depending on their
     scatter."""
+    human_share: float | None = None
+    """Share of human records in the training data of every generation after the first, in [0, 1]. None if it changes or is unknown."""
+    is_trained: bool = False
+    """Whether the learner is trained in steps, as networks are. Such readings have a calibration of their own."""
 
     @property
     def runs(self) -> int:
@@ -113,6 +117,9 @@ class GrowthLaw(ABC):
     """Whether adding a constant to all readings changes more than adding it to the locations."""
     is_baseline: ClassVar[bool] = False
     """Whether forecasts are compared with it."""
+    is_endless: ClassVar[bool] = False
+    """Whether the mean reading moves without limit. With a constant human share above 0 every generation starts from human data again, and readings
+    approach a limit, so such a law then has no part in a forecast."""
 
     @abstractmethod
     def ahead(self, observed: Observed, generations: int) -> Ahead:
@@ -128,6 +135,7 @@ GROWTH: dict[str, str] = {
     "saturating exponential": "outcross.collapse.growth.bending:SaturatingExponential",
     "power law": "outcross.collapse.growth.bending:PowerLaw",
     "logistic between levels": "outcross.collapse.growth.bending:LogisticBetweenLevels",
+    "drift after a jump": "outcross.collapse.growth.bending:DriftAfterAJump",
     "logistic to a floor": "outcross.collapse.growth.bending:LogisticToFloor",
     "closed form": "outcross.collapse.growth.known:KnownCurve",
 }
