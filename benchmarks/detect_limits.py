@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from detect_shares import TEXTS, split
+from detect_shares import TEXTS, drawn_rows, split
 from figures import DATA, RESULTS, write
 
 from outcross.detectors.calibrated import AuthorSample, calibrated
@@ -138,8 +138,7 @@ def of_split(frame: pl.DataFrame, number: int) -> list[dict[str, Any]]:
         rng = stream("limits", number, share)
 
         def draws(source: np.ndarray, chance: float, rng: np.random.Generator = rng) -> np.ndarray:
-            many = int(rng.binomial(TEXTS, chance))
-            return np.concatenate([rng.choice(human, TEXTS - many), rng.choice(source, many)])
+            return drawn_rows(human, source, int(rng.binomial(TEXTS, chance)), groups_of_test, rng)
 
         other = nearest(ratio, human, unseen, share)
         features = [

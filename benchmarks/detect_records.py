@@ -2,7 +2,7 @@
 
 The detector is two_sample, as detect takes it for tables. *Adult*: the human records are of UCI Adult's holdout, which no synthesizer saw, and the model's are of a published synthesizer (CTGAN, MOSTLY AI, TVAE). *COMPAS*: in each split the
 learner `trees` (as synthpop's CART) is fitted to 2,400 records and writes others; the human records are the rest. In each split 1,000 records an author are the samples and up to 2,000 an author the test side, all of them drawn anew; the
-detector is fitted and calibrated anew. Mixtures of 1,000 records are drawn with replacement from the test side, with shares of 0 to 75 %. *Unseen generator*: the sample is of CTGAN, the records of the mixture are of TVAE. Coverage is that of the
+detector is fitted and calibrated anew. Mixtures of 1,000 records are drawn from the test side, with shares of 0 to 75 %, and no record twice where the test side has enough of them. *Unseen generator*: the sample is of CTGAN, the records of the mixture are of TVAE. Coverage is that of the
 95 % interval; where detect says that the data are unlike the samples, it gives only a lower limit.
 
     python benchmarks/detect_records.py [splits]

@@ -4,7 +4,8 @@ The texts are the human and AI texts of ../shared/data (l2r_12domains): 2,400 gr
 domains. Groups are split at random into calibration and test; calibration samples, detector and mixtures are drawn anew in each split. There are
 three settings. In-domain: calibration and test have the same generators and domains. Held-out generator: the calibration sample has no text of the
 generator that wrote the AI texts of the test. Held-out domain: the calibration sample has none of the three domains of the test. Mixtures of 1,000
-texts are drawn with replacement from the test side. Each text is a model's with a chance of 0 to 75 %. The error is relative to the share of the
+texts are drawn from the test side. Each text is a model's with a chance of 0 to 75 %, and no two texts of a mixture are of one group; only where the
+test side has fewer groups than that (held-out domain: 600) are texts drawn with replacement. The error is relative to the share of the
 mixture that was drawn. Coverage is that of the 95 % interval: of this chance, which the interval is for, since the data are a sample, and beside it of the share that was drawn, which scatters less. Where detect says that the data are unlike the samples, it gives only a lower limit. The table counts how often this happens,
 and shows the errors that these estimates would have had beside the errors of those that were given. The second table shows the coverage of the interval
 and how often detect says "unlike", for each true share.
@@ -79,7 +80,7 @@ def estimates(
         rng = stream("mixture", kind, number, mixture)
         chance = SHARES[mixture % len(SHARES)]
         many = int(rng.binomial(TEXTS, chance))
-        rows = np.concatenate([rng.choice(human, TEXTS - many), rng.choice(model, many)])
+        rows = drawn_rows(human, model, many, read.groups, rng)
         drawn = JudgedData(
             read.words[rows],
             read.ratios[rows],
@@ -99,6 +100,24 @@ def estimates(
             yield line | {"p": p, "value": estimate.value, "low": estimate.low, "high": estimate.high}
         except NotApplicable as why:
             yield line | {"why": str(why)}
+
+
+def drawn_rows(human: np.ndarray, model: np.ndarray, many: int, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw rows of so many texts of models and of the other texts of people, `TEXTS` together, each of another group.
+
+    If there are too few groups, rows are drawn with replacement.
+    """
+    of_people = rng.permutation(np.unique(groups[human]))[: TEXTS - many]
+    of_models = rng.permutation(np.setdiff1d(groups[model], of_people))[:many]
+    if of_people.size + of_models.size < TEXTS:
+        return np.concatenate([rng.choice(human, TEXTS - many), rng.choice(model, many)])
+    return np.concatenate([_one_of_each(human, of_people, groups, rng), _one_of_each(model, of_models, groups, rng)])
+
+
+def _one_of_each(rows: np.ndarray, chosen: np.ndarray, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw one of the rows of each chosen group."""
+    shuffled = rng.permutation(rows[np.isin(groups[rows], chosen)])
+    return shuffled[np.unique(groups[shuffled], return_index=True)[1]]
 
 
 def summary(kind: str, lines: list[dict[str, Any]]) -> dict[str, Any]:

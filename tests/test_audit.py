@@ -147,9 +147,9 @@ def test_the_json_is_as_designed(pair):
 
 def test_a_check_that_cannot_tell_says_what_would(pair):
     human, synthetic = pair
-    untold = outcross.audit(synthetic[:200], reference=human[:200]).of("cannot_tell")
-    assert untold and all(
-        any(words in check.why for words in ("give a verdict", "for a verdict", "by chance", "--holdout")) for check in untold
+    undecided = outcross.audit(synthetic[:200], reference=human[:200]).of("cannot_tell")
+    assert undecided and all(
+        any(words in check.why for words in ("give a verdict", "for a verdict", "by chance", "--holdout")) for check in undecided
     )
 
 

@@ -60,8 +60,8 @@ def test_what_is_not_found_is_never_said_to_be_kept(table):
     for what, columns in planted.columns.items():
         aspect, *group = what.split()
         audit = outcross.audit(sets[what], reference=reference, groups=group, aspects=aspect)
-        untold = {check.column for check in audit.of("cannot_tell") if check.aspect == aspect}
-        assert audit.lost == [aspect] or untold & set(columns), what
+        undecided = {check.column for check in audit.of("cannot_tell") if check.aspect == aspect}
+        assert audit.lost == [aspect] or undecided & set(columns), what
 
 
 def published(name: str) -> polars.DataFrame:

@@ -21,7 +21,7 @@ from outcross.verbs.detect.answer import unlike_the_rest
 from outcross.verbs.detect.reading import judged_texts
 from outcross.verbs.detect.result import SliceOfData
 from outcross.verbs.detect.shares import RATE, MixtureRows, Shares, counted, fits, shares
-from outcross.verbs.detect.work import WORDS, calibration
+from outcross.verbs.detect.work import STYLE, calibration
 
 VOCABULARY = 600
 LAW = 1 / np.arange(1, VOCABULARY + 1)
@@ -150,13 +150,13 @@ def test_a_sixth_by_another_generator_is_another_kind_of_text(calibrated, others
 
 def test_words_weighted_by_the_chance_of_a_model_see_more_of_another_generator(calibrated):
     """The words of people, who wrote most of the texts, say nothing about the generator and hide what the others say."""
-    columns = calibrated.judging.plain_columns[WORDS]
+    columns = calibrated.judging.plain_columns[STYLE]
     for others in (0.7, -0.7):
         for seed in range(3):
             judged = partly_by_another(np.random.default_rng([18, seed]), calibrated, others)
             groups = [np.arange(len(judged)), *(sample.groups for sample in calibrated.samples)]
             unweighted = mixture_fit([side[:, columns] for side in (judged.plain, *calibrated.plain)], groups).p
-            assert fits(calibrated, judged)[1][WORDS] < unweighted
+            assert fits(calibrated, judged)[1][STYLE] < unweighted
 
 
 def test_without_texts_of_models_there_is_a_lower_limit_alone(samples, mixed):

@@ -14,7 +14,7 @@ from scipy.stats import binom, brunnermunzel, norm
 import outcross
 from outcross.estimate import Estimate, NotApplicable
 from outcross.measures.location import Location
-from outcross.statistics.location import median_shift, records_that_tell, superiority
+from outcross.statistics.location import median_shift, records_for_power, superiority
 
 DATA = Path(os.environ.get("OUTCROSS_DATA") or Path(__file__).parents[2] / "shared" / "data")
 PAGE = Location.pages["location"]
@@ -100,7 +100,7 @@ def test_a_page_with_two_sides_is_judged_where_the_interval_reaches_farther(inte
 
 def test_the_records_that_are_said_to_tell_a_tenth_of_a_deviation_do():
     """2,203 a side; means of normal numbers need 2,101 (3 / π as many), which here see it in 88.8 % of sets."""
-    rows, sets, rng = records_that_tell(TENTH), 400, np.random.default_rng(4)
+    rows, sets, rng = records_for_power(TENTH), 400, np.random.default_rng(4)
     assert rows == pytest.approx(2203, abs=3)
     assert math.ceil(2 * (norm.ppf(0.975) + norm.ppf(0.9)) ** 2 / 0.1**2) == pytest.approx(2101, abs=1)
     seen = sum(superiority(rng.normal(0.1, 1, rows), rng.normal(0, 1, rows))[1].p <= 0.05 for _ in range(sets))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from outcross.detectors.features import HashedFeatures, frequent_words
 from outcross.detectors.pieces import in_runs, is_among, pieces_of, spellings
 from outcross.text.normalised import normalised
-from outcross.verbs.detect.unlike import CONTROLS, TELLING, common_shares, plain_features, telling_words, word_rates
+from outcross.verbs.detect.unlike import common_shares, plain_features, word_rates
 
 PIECE = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 TEXTS = st.lists(st.text(st.sampled_from("aAbZzé'_-.,0 9²\n\tßΣİ漢\u0301\x1c"), max_size=12) | st.text(max_size=12), max_size=5)
@@ -98,14 +98,3 @@ def test_word_rates_are_counts_over_the_root_of_the_length(texts):
     pieces = [[piece.lower() for piece in PIECE.findall(text)] for text in texts]
     expected = [[own.count(word) / max(len(own), 1) ** 0.5 for word in words] for own in pieces]
     assert word_rates(texts, words) == pytest.approx(np.array(expected).reshape(-1, 4))
-
-
-def test_the_words_that_tell_samples_apart_are_those_whose_rates_differ_most():
-    human = [f"it was a day of rain {number % 7}, and we went home; nobody saw us" for number in range(200)]
-    model = [f"it was a day of rain {number % 7}, and furthermore we went home" for number in range(200)]
-    frequent = frequent_words([*human, *model])
-    telling = telling_words([human, model], frequent)
-    assert len({*telling}) == len(telling) == min(TELLING, len(frequent) + sum(not sign.isspace() for sign in CONTROLS))
-    rates = [word_rates(texts, telling).mean(axis=0) for texts in (human, model)]
-    differs = dict(zip(telling, rates[1] - rates[0], strict=True))
-    assert differs["furthermore"] > 0.2 and differs["nobody"] < -0.2 and differs[";"] < -0.2

@@ -177,6 +177,13 @@ def test_a_mixture_fits_and_another_set_does_not():
     assert np.mean(np.array(fresh) <= 0.05) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 400))
 
 
+def test_the_level_holds_for_as_many_features_as_words_of_style():
+    """Of 34 features and 300 groups on each side. With the degrees of freedom of the smallest side alone, 2 % of true mixtures would be refused."""
+    rng, groups = np.random.default_rng(11), (np.arange(300), np.arange(300), np.arange(300, 600))
+    fresh = [mixture_fit([*rng.normal(size=(2, 300, 34)), rng.normal(size=(300, 34)) + 0.5], groups).p for _ in range(1000)]
+    assert np.mean(np.array(fresh) <= 0.05) == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 1000))
+
+
 def test_a_mixture_of_samples_that_share_their_subjects_fits():
     """Human texts and their rewrites have a subject in common. Where the two samples are taken for independent, a true mixture is refused in 14 % of sets."""
     rng = np.random.default_rng(10)

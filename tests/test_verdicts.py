@@ -11,7 +11,7 @@ import outcross
 from outcross.estimate import NORMAL_QUANTILE, Estimate, Null, Reading
 from outcross.measures import audit_aspects, pages_of_aspect
 from outcross.statistics.ratios import ratio_of_shares
-from outcross.verbs.audit.enough import records_that_tell, times_the_records
+from outcross.verbs.audit.enough import records_for_a_verdict, times_the_records
 from outcross.verbs.audit.judgement import judge
 from outcross.verbs.audit.sentences import is_of_few_records
 
@@ -72,7 +72,7 @@ def test_categories_of_which_every_one_is_unseen_are_not_kept():
 
 
 def test_as_many_records_as_are_named_tell_in_four_of_five_fresh_samples_and_are_no_more_than_three_times_too_many():
-    """Effects d standard errors from the margin, evenly between -2.5 and 2.5; benchmarks/records_that_tell.py has checks, laws and losses."""
+    """Effects d standard errors from the margin, evenly between -2.5 and 2.5; benchmarks/records_for_a_verdict.py has checks, laws and losses."""
     rng = np.random.default_rng([20_26, 68])
     d = rng.uniform(-2.5, 2.5, 200_000)
     z = d + rng.normal(size=d.size)
@@ -91,7 +91,7 @@ def test_records_named_for_a_share_tell_in_four_of_five_fresh_samples():
             value, low, high = ratio_of_shares(rng.binomial(600, 0.2 * ratio), 600, rng.binomial(600, 0.2), 600)
             if not low <= 0.8 <= high:
                 continue
-            records = records_that_tell(value, high if value < 0.8 else low, 0.8, 600, True)
+            records = records_for_a_verdict(value, high if value < 0.8 else low, 0.8, 600, True)
             if records is not None:
                 n = int(records)
                 _, low, high = ratio_of_shares(rng.binomial(n, 0.2 * ratio), n, rng.binomial(n, 0.2), n)

@@ -33,8 +33,9 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
     the set are numbered on their own. The groups of the sources have one numbering: rows of different sources that have the same number belong to
     one group, and the covariance between the means of the sources is taken from them.
 
-    Of d features and k sources, d − k + 1 degrees of freedom are left after the shares are fitted. With p of these and G groups in the
-    smallest sample, T² (G − p) / (p (G − 1)) is compared with F(p, G − p). Raises NotApplicable if there are too few groups.
+    Of d features and k sources, p = d − k + 1 degrees of freedom are left after the shares are fitted. T² (ν − p + 1) / (p ν) is compared with
+    F(p, ν − p + 1), where ν are the degrees of freedom of the sum of the two estimated covariances, of the set and of the sources
+    (`_freedom`). Raises NotApplicable if there are too few groups.
     """
     from scipy.special import fdtrc
 
@@ -65,5 +66,23 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
     rest = away - gaps @ shares
     square = float(rest @ np.linalg.solve(spread, rest))
     left = features - fitted
-    p = float(fdtrc(left, fewest - left, square * (fewest - left) / (left * (fewest - 1))))
+    counts = [int(np.unique(own).size) for own in groups]
+    freedom = _freedom((own_error, spread - own_error), (counts[0], min(counts[1:])))
+    p = float(fdtrc(left, freedom - left + 1, square * (freedom - left + 1) / (left * freedom)))
     return MixtureFit(max(p, 1e-300), features, fewest)
+
+
+def _freedom(parts: Sequence[np.ndarray], counts: Sequence[int]) -> float:
+    """Return the degrees of freedom of a sum of estimated covariances, (d, d) each, by the numbers of independent groups behind them.
+
+    With Vᵢ = S⁻¹ Sᵢ and S = Σ Sᵢ they are (d + d²) / Σ [tr(Vᵢ²) + tr(Vᵢ)²] / (nᵢ − 1) (Krishnamoorthy and Yu, Stat. Probab. Lett. 66:161, 2004),
+    which is between the smallest nᵢ − 1 and Σ (nᵢ − 1).
+
+    >>> round(_freedom((np.eye(3), np.eye(3)), (101, 101)), 6), round(_freedom((np.eye(3), 0 * np.eye(3)), (101, 11)), 6)
+    (200.0, 100.0)
+    """
+    whole = np.linalg.inv(sum(parts))
+    shares = [whole @ part for part in parts]
+    size = len(whole)
+    spent = sum((np.trace(share @ share) + np.trace(share) ** 2) / (count - 1) for share, count in zip(shares, counts, strict=True))
+    return float((size + size**2) / spent)

@@ -8,21 +8,21 @@ from outcross.estimate import NORMAL_QUANTILE
 
 PREDICTED = 0.85
 """Probability, averaged over the possible effects, that the suggested number of fresh records gives a verdict. Effects near the limit are more common
-than this average assumes. On the first grid of benchmarks/records_that_tell.py, where this number was chosen, 84 % of fresh samples gave a verdict. On
+than this average assumes. On the first grid of benchmarks/records_for_a_verdict.py, where this number was chosen, 84 % of fresh samples gave a verdict. On
 the second grid, which was examined once afterwards, 82 % did."""
 MOST = 1e12
 """Upper limit of the suggested number of records."""
 
 
-def records_that_tell(value: float, end: float, limit: float, rows: int, is_ratio: bool) -> float | None:
+def records_for_a_verdict(value: float, end: float, limit: float, rows: int, is_ratio: bool) -> float | None:
     """Return about how many records on each side give a verdict in 80 % of fresh samples, or None if the effect is too uncertain.
 
     `end` is the end of the interval on the other side of the limit. The effect, z = |value − limit| in standard errors, is itself uncertain, and its
     conservative end lies at the limit, where no number of records is enough. So the probability is averaged over the possible effects d ~ N(z, 1):
     with k times the records the statistic is N(z √k, 1 + k), and gives a verdict if it is beyond ± 1.96. For an effect within one standard error
-    of the limit the result is None, because the number would be many times too large or too small (benchmarks/records_that_tell.py).
+    of the limit the result is None, because the number would be many times too large or too small (benchmarks/records_for_a_verdict.py).
 
-    >>> records_that_tell(0.9, 0.78, 0.8, 1000, False), records_that_tell(0.82, 0.7, 0.8, 1000, False)
+    >>> records_for_a_verdict(0.9, 0.78, 0.8, 1000, False), records_for_a_verdict(0.82, 0.7, 0.8, 1000, False)
     (11000.0, None)
     """
     if is_ratio and min(value, end, limit) > 0:

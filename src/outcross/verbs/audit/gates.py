@@ -95,8 +95,8 @@ def failures(audit: Audit, gates: Sequence[Gate]) -> Iterator[tuple[str, str]]:
         yield "left out because the time limit was reached (raise --most-seconds)", _some(measures)
     asked = [check for check in audit.every if is_asked(check.aspect)]
     if not any(check.verdict in ("lost", "invented", "kept") for check in asked):
-        untold = [check for check in asked if check.verdict == "cannot_tell"] or asked
-        whys = [shortened(check.why, NOTE) for check in untold if check.why]
+        undecided = [check for check in asked if check.verdict == "cannot_tell"] or asked
+        whys = [shortened(check.why, NOTE) for check in undecided if check.why]
         yield "no check could answer", f"({max(whys, key=whys.count) if whys else 'these aspects have no checks'})"
 
 

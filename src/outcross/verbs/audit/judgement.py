@@ -11,7 +11,7 @@ import numpy as np
 from outcross.estimate import NotApplicable, Null, Reading
 from outcross.measures import Page, pages_of_aspect
 from outcross.measures.severity import Direction, severity
-from outcross.verbs.audit.enough import MOST, records_that_tell
+from outcross.verbs.audit.enough import MOST, records_for_a_verdict
 
 NOTE = 500
 """Maximum number of characters of a note."""
@@ -184,7 +184,7 @@ def _by_chance(null: Null) -> str:
 
 def _enough(value: float, end: float, limit: float, page: Page, rows: int) -> str:
     """Return a sentence with the number of records that would give a verdict, if it can be estimated."""
-    needed = records_that_tell(value, end, limit, rows, page.margin_kind == "ratio")
+    needed = records_for_a_verdict(value, end, limit, rows, page.margin_kind == "ratio")
     if needed is None:
         return "the interval crosses the margin, and the value is within one standard error of it, so the number of records for a verdict cannot be estimated"
     return f"the interval crosses the margin; about {_written(needed)} records on each side would give a verdict"

@@ -70,12 +70,12 @@ def _said(checks: Mapping[Verdict, Sequence[Check]]) -> str:
     if worst := lost or invented:
         more = f"; {len(worst) - 1:,} more" if len(worst) > 1 else ""
         return f"{capitalised(clause(worst[0]))}{more}{f'; {len(invented):,} invented' if lost and invented else ''}"
-    kept, untold = len(checks["kept"]), len(checks["cannot_tell"])
-    if not kept and not untold:
+    kept, undecided = len(checks["kept"]), len(checks["cannot_tell"])
+    if not kept and not undecided:
         return next((check.why for check in checks["not_applicable"] if check.why), "nothing to compare")
-    if not untold:
+    if not undecided:
         return f"{'All ' if kept > 1 else ''}{amount(kept, 'check')} within {'their' if kept != 1 else 'its'} tolerance"
-    return f"{kept:,} of {kept + untold:,} checks within their tolerance; {untold:,} cannot tell"
+    return f"{kept:,} of {kept + undecided:,} checks within their tolerance; {undecided:,} cannot tell"
 
 
 @dataclass(frozen=True)

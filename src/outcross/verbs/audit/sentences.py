@@ -37,7 +37,7 @@ def first_sentence(audit: Audit) -> str:
 
 def rest_of_summary(audit: Audit) -> str:
     """Return the rest of the summary: the number of losses, the inventions, and how many checks cannot tell."""
-    return " ".join(filter(None, (_counts(audit), inventions(audit), _untold(audit))))
+    return " ".join(filter(None, (_counts(audit), inventions(audit), _undecided(audit))))
 
 
 def _losses(audit: Audit) -> str:
@@ -151,14 +151,14 @@ def inventions(audit: Audit) -> str:
     return f"Invented: {clause(invented[0])}{f', and {len(invented) - 1} more' if len(invented) > 1 else ''}." if invented else ""
 
 
-def _untold(audit: Audit) -> str:
+def _undecided(audit: Audit) -> str:
     """Return a sentence with the number of checks that cannot tell, and how many of them have too few records."""
-    untold = audit.of("cannot_tell")
-    few = sum(is_of_few_records(check) for check in untold)
-    if not untold:
+    undecided = audit.of("cannot_tell")
+    few = sum(is_of_few_records(check) for check in undecided)
+    if not undecided:
         return ""
-    other = f", {len(untold) - few} for other reasons" if few < len(untold) else ""
-    return f"{amount(len(untold), 'check')} cannot tell" + (
+    other = f", {len(undecided) - few} for other reasons" if few < len(undecided) else ""
+    return f"{amount(len(undecided), 'check')} cannot tell" + (
         f": {few} because of too few records{other}." if few else ": each gives its reason."
     )
 

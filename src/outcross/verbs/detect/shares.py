@@ -22,7 +22,7 @@ from outcross.statistics.two_sources import (
     share_by_moments,
 )
 from outcross.verbs.detect.reading import JudgedData
-from outcross.verbs.detect.work import WORDS, Calibration
+from outcross.verbs.detect.work import STYLE, Calibration
 
 METHOD = "moments of the likeliest share, Fieller over groups of texts"
 SEVERAL = "moments of the likeliest shares, delta over groups of texts"
@@ -209,7 +209,7 @@ def counted(calibrated: Calibration, data: JudgedData) -> tuple[float, float | N
 def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, float]]:
     """Return the p-value of the hypothesis that the data are a mixture of the kinds of calibration texts, and the p-value of each test.
 
-    The first test uses the log-ratios of the detector, and the others use features that it does not read. The rates of words are weighted by the chance
+    The first test uses the log-ratios of the detector, and the others use features that it does not read. The rates of words and signs are weighted by the chance
     that a person did not write the text. If a part of the models' texts comes from another generator, the likelihood changes by this chance times a
     function of the text (it is the derivative of log((1 − α) H + α ((1 − ε) A + ε B)) in ε), and the words of people only add noise. Raises
     NotApplicable if there are too few texts.
@@ -231,7 +231,7 @@ def fits(calibrated: Calibration, data: JudgedData) -> tuple[float, dict[str, fl
     p_values = {"histogram of the log-ratio": mixture_fit(histograms, of_groups).p}
     for name, columns in calibrated.judging.plain_columns.items():
         sides = [side[:, columns] for side in plain]
-        if name == WORDS:
+        if name == STYLE:
             chances = _not_by_people(calibrated, data.ratios[rows].astype(np.float64))
             sides = [chance[:, None] * side for chance, side in zip(chances, sides, strict=True)]
         p_values[name] = mixture_fit(sides, of_groups).p

@@ -9,20 +9,19 @@ import numpy as np
 
 from outcross.detectors import Detector
 from outcross.detectors.calibrated import FEWEST, FOLDS, AuthorSample, CalibratedDetector, Content, calibrated, fold_of
-from outcross.detectors.features import FREQUENT, frequent_words
+from outcross.detectors.features import frequent_words
 from outcross.detectors.records import TypedRecords
 from outcross.detectors.samples import LEAST, CalibrationSample, all_of, grouped, linking_column, telling_columns
 from outcross.errors import BadInput
 from outcross.statistics.false_alarms import least_sample, weight_above
 from outcross.verbs.detect.unlike import (
-    CANDIDATES,
     PLAIN,
     common_shares,
     control_area,
     lengths_alone,
+    marks_of_style,
     plain_features,
     signs_alone,
-    telling_words,
     word_rates,
 )
 
@@ -30,8 +29,8 @@ ENOUGH_WORDS = 25
 """Minimum number of words of a text for a check of its language."""
 UNUSUAL = 0.01
 """Share of calibration texts with so few frequent words that they would count as texts of another language."""
-SUBJECTS, WORDS = "letters, lengths and subjects", "words that tell the samples apart"
-"""The names of two of the tests that texts are a mixture of the samples. The words are weighted by the chance that a person did not write their text."""
+SUBJECTS, STYLE = "letters, lengths and subjects", "frequent words and signs of punctuation"
+"""The names of two of the tests that texts are a mixture of the samples. The second is weighted by the chance that a person did not write the text."""
 COLUMNS = "means of the columns"
 """The name of the test for records."""
 LENGTHS_ALONE, SIGNS_ALONE = "length alone", "punctuation and white space alone"
@@ -50,8 +49,8 @@ class Judging:
     """For each length in words: the fold of each human excerpt."""
     frequent: tuple[str, ...]
     """The frequent words of the samples; empty for records."""
-    telling: tuple[str, ...]
-    """The words and signs whose rates differ most between the samples; empty for records."""
+    style: tuple[str, ...]
+    """The words and signs whose rates show the style (`marks_of_style`); empty for records."""
     least_common: float
     """Share of frequent words below which a text counts as text of another language; only the share `UNUSUAL` of calibration texts is below it."""
 
@@ -71,16 +70,16 @@ class Judging:
     def plain(self, content: Content) -> np.ndarray:
         """Return features that show whether content is of the calibrated kind, (n, features).
 
-        For texts these are `PLAIN` features that the detector does not use, and the rates of `telling`; for records they are their points.
+        For texts these are `PLAIN` features that the detector does not use, and the rates of `style`; for records they are their points.
         """
         if isinstance(content, TypedRecords):
             return self.detectors[0].reader(content)
-        return np.concatenate([plain_features(content, self.frequent), word_rates(content, self.telling)], axis=1)
+        return np.concatenate([plain_features(content, self.frequent), word_rates(content, self.style)], axis=1)
 
     @property
     def plain_columns(self) -> dict[str, slice]:
         """The columns of `plain` that are tested together, by the name of the test."""
-        return {SUBJECTS: slice(PLAIN), WORDS: slice(PLAIN, None)} if self.telling else {COLUMNS: slice(None)}
+        return {SUBJECTS: slice(PLAIN), STYLE: slice(PLAIN, None)} if self.style else {COLUMNS: slice(None)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,12 +147,10 @@ def calibration(detector: Detector, samples: Sequence[CalibrationSample], group:
     human = own[0].groups
     excerpts = detectors[0].excerpts.items()
     are_texts = not isinstance(every, TypedRecords)
-    candidates = frequent_words(every, CANDIDATES) if are_texts else ()
-    frequent = candidates[:FREQUENT]
-    telling = telling_words([sample.content for sample in own], candidates) if are_texts else ()  # type: ignore[misc]  # texts
+    frequent = frequent_words(every) if are_texts else ()
     judging = Judging(
         tuple(detectors), {length: _group_weights(human[rows]) for length, (_, rows) in excerpts},
-        {length: folds[human[rows]] for length, (_, rows) in excerpts}, frequent, telling, _least_common(own, frequent) if are_texts else 0.0,
+        {length: folds[human[rows]] for length, (_, rows) in excerpts}, frequent, marks_of_style(frequent) if are_texts else (), _least_common(own, frequent) if are_texts else 0.0,
     )  # fmt: skip
     return Calibration(
         tuple(own), folds, judging, tuple(ratios), tuple(judging.plain(sample.content) for sample in own),

@@ -2,9 +2,9 @@
 
 The study runs over a grid of checks, distributions and losses. For every cell it draws samples of n records a side. Where the check cannot tell and
 asks for N records, it draws fresh samples of N records a side from the same distribution, and counts how many of them give a verdict. Beside this it
-gives the true N, at which 80 % of fresh samples give one. Writes benchmarks/results/records_that_tell.json.
+gives the true N, at which 80 % of fresh samples give one. Writes benchmarks/results/records_for_a_verdict.json.
 
-    python benchmarks/records_that_tell.py [samples a cell]
+    python benchmarks/records_for_a_verdict.py [samples a cell]
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def study(samples: int, rng: np.random.Generator, cells: list[Cell], sizes: tupl
             rows.append(
                 {
                     "check": cell.check, "law": cell.law, "value": cell.loss, "n": n, "samples": samples, "named": int(records.size),
-                    "told": round(float(detected.mean()), 4), "true_records": round(truth),
+                    "answered": round(float(detected.mean()), 4), "true_records": round(truth),
                     "median_named": round(float(np.median(records))), "median_over_true": round(float(np.median(records) / truth), 3),
                 }
             )  # fmt: skip
@@ -189,9 +189,9 @@ def study(samples: int, rng: np.random.Generator, cells: list[Cell], sizes: tupl
     of_samples = share(float(detected.sum()), detected.size)
     return {
         "samples_that_name_a_number": int(detected.size),
-        "told": round(float(detected.mean()), 4),
-        "told_interval_over_samples": [round(float(end), 4) for end in of_samples.interval],
-        "told_interval_over_cells": [round(float(low), 4), round(float(high), 4)],
+        "answered": round(float(detected.mean()), 4),
+        "answered_interval_over_samples": [round(float(end), 4) for end in of_samples.interval],
+        "answered_interval_over_cells": [round(float(low), 4), round(float(high), 4)],
         "median_named_over_true": round(float(np.median(ratio)), 3),
         "cells": rows,
     }
@@ -203,7 +203,7 @@ if __name__ == "__main__":
         name: study(samples, np.random.default_rng([20_26, 80, place]), grid(name), sizes)
         for place, (name, sizes) in enumerate(SIZES.items())
     }
-    path = Path(__file__).parent / "results" / "records_that_tell.json"
+    path = Path(__file__).parent / "results" / "records_for_a_verdict.json"
     path.write_text(json.dumps(studies, indent=1) + "\n", encoding="utf-8")
     for name, of_grid in studies.items():
         print(name, {what: value for what, value in of_grid.items() if what != "cells"})

@@ -1,4 +1,4 @@
-"""The page of checks says how many records a side see a loss of exactly the margin: nine sets in ten of that size do."""
+"""The page of checks gives the number of records per side that detect a loss of exactly the margin: nine of ten sets of this size detect it."""
 
 from __future__ import annotations
 
