@@ -163,8 +163,8 @@ def outlook(observed: Observed, ahead: int, tried: Tried | None = None, others: 
 
 
 def _possible(observed: Observed) -> list[str]:
-    """Return the names of the laws that a forecast may follow: none of those that move without limit if the human share is constant and above 0."""
-    return [name for name in GROWTH if not (observed.human_share and growth_law(name).is_endless)]
+    """Return the names of the laws that a forecast may follow: none of those that move without limit if the human share settles the readings."""
+    return [name for name in GROWTH if not (observed.settles and growth_law(name).is_endless)]
 
 
 def too_few(generations: int) -> str:

@@ -18,6 +18,10 @@ from typing import ClassVar
 
 import numpy as np
 
+SETTLING_SHARE = 0.05
+"""Human share from which readings approach a limit within the generations of a forecast: errors add up over 1/share = 20 generations. It is also the
+smallest share in the experiments that calibrated forecasts."""
+
 
 @dataclass(frozen=True, eq=False)
 class Observed:
@@ -37,6 +41,11 @@ class Observed:
     """Share of human records in the training data of every generation after the first, in [0, 1]. None if it changes or is unknown."""
     is_trained: bool = False
     """Whether the learner is trained in steps, as networks are. Such readings have a calibration of their own."""
+
+    @property
+    def settles(self) -> bool:
+        """Whether human records come in at a constant share of at least SETTLING_SHARE, so that readings approach a limit."""
+        return self.human_share is not None and self.human_share >= SETTLING_SHARE
 
     @property
     def runs(self) -> int:
@@ -118,8 +127,7 @@ class GrowthLaw(ABC):
     is_baseline: ClassVar[bool] = False
     """Whether forecasts are compared with it."""
     is_endless: ClassVar[bool] = False
-    """Whether the mean reading moves without limit. With a constant human share above 0 every generation starts from human data again, and readings
-    approach a limit, so such a law then has no part in a forecast."""
+    """Whether the mean reading moves without limit. Such a law has no part in a forecast if the human share settles the readings (`Observed.settles`)."""
 
     @abstractmethod
     def ahead(self, observed: Observed, generations: int) -> Ahead:

@@ -127,7 +127,7 @@ class LogisticBetweenLevels(ShrinkingSteps):
 class DriftAfterAJump(GrowthLaw):
     """The mean step falls from a jump to a steady drift in the same direction. In each generation the same share of the step's excess over the drift remains.
 
-    It applies if no generation after generation 0 learns from human data. Candidate shares are averaged by their likelihood, in which each generation
+    It applies if less than 5 % of the data of every later generation are human. Candidate shares are averaged by their likelihood, in which each generation
     counts once.
     """
 
@@ -136,8 +136,8 @@ class DriftAfterAJump(GrowthLaw):
     is_endless = True
 
     def ahead(self, observed: Observed, generations: int) -> Ahead:
-        if observed.human_share != 0:
-            raise NotApplicable("a steady drift lasts only if no human data are learned after generation 0")
+        if observed.human_share is None or observed.settles:
+            raise NotApplicable("a steady drift lasts only if hardly any human data are learned after generation 0")
         steps, far = observed.steps, np.arange(1, generations + 1)
         if steps.shape[1] < 3 or not np.square(steps).sum() > 0:
             raise NotApplicable("too few different steps to fit a jump and a drift")
