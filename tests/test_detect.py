@@ -287,6 +287,17 @@ def test_texts_of_one_document_count_as_one(samples):
     assert unknown.in_distribution is False or widths[2] < 0.8 * widths[0]  # too sure, one way or the other
 
 
+def test_texts_of_one_author_count_as_one_in_a_rate_of_false_positives(samples, mixed):
+    """Half of the human texts are by 25 authors of eight texts each, the others by an author each."""
+    human = frames(samples)["human"].with_columns(
+        source=pl.Series(["few"] * 200 + ["many"] * 200), author=pl.Series([row // 8 for row in range(200)] + [*range(200, 400)])
+    )
+    detected = outcross.detect(mixed, human=human, ai=frames(samples)["ai"], group="author", by="source", fpr=0.05)
+    assert {part.value: part.rate.n for part in detected.human_slices} == {"few": 25, "many": 200}
+    low, high = detected.human_slices[[part.value for part in detected.human_slices].index("few")].rate.interval
+    assert high - low > 0.12  # 0 to .137 even if none of 25 is flagged
+
+
 def test_a_function_is_a_detector(samples, mixed):
     def share_of_thirds(texts):
         every_third = {_spelt(number) for number in range(0, VOCABULARY, 3)}

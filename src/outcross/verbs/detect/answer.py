@@ -31,7 +31,7 @@ from outcross.runtime import Where
 from outcross.runtime.threads import one_thread_each
 from outcross.statistics.false_alarms import least_sample, realised
 from outcross.statistics.prediction import area_under_the_curve
-from outcross.statistics.rates import clopper_pearson
+from outcross.statistics.rates import exact_ends
 from outcross.verbs.asking import asks, check_workers
 from outcross.verbs.audit.question import words_of
 from outcross.verbs.detect.declared import contradicted, declared_share
@@ -456,21 +456,32 @@ def unlike_the_rest(slices: Sequence[SliceOfData]) -> Iterator[SliceOfData]:
 
 
 def _human_slices(rate: float, calibrated: Calibration, by: Sequence[str]) -> list[SliceOfHuman]:
-    """Return the false-positive rates of human calibration texts by slice. Slices with too few texts are omitted."""
+    """Return the false-positive rates of human calibration texts by slice. Slices with too few groups are omitted.
+
+    A group counts as one text in intervals and tests, with the mean of its texts.
+    """
     from scipy.stats import fisher_exact
 
     table, parts = calibrated.human.table, []
     flagged, judged = _human_flags(rate, calibrated)
+
+    def flagged_groups(rows: np.ndarray) -> tuple[float, int]:
+        groups = calibrated.human_groups(rows)
+        return float(flagged[rows].mean()) * groups if groups else 0.0, groups
+
     for column in (name for name in by if name in table.columns):
         values = np.array(["missing" if value is None else str(value) for value in table[column].to_list()])
         own = []
         for value in sorted(set(values.tolist())):
             rows = np.flatnonzero((values == value) & judged)
-            if rows.size >= least_sample(rate):
-                others = np.flatnonzero((values != value) & judged)
-                hits, rest = int(flagged[rows].sum()), int(flagged[others].sum())
-                p = float(fisher_exact([[hits, rows.size - hits], [rest, others.size - rest]]).pvalue) if others.size else 1.0  # type: ignore[attr-defined]
-                own.append((p, SliceOfHuman(column, value, clopper_pearson(hits, rows.size), False)))  # type: ignore[arg-type]
+            others = np.flatnonzero((values != value) & judged)
+            sides = [flagged_groups(side) for side in (rows, others)]
+            hits, n = sides[0]
+            if n >= least_sample(rate):
+                counts = [[round(count), size - round(count)] for count, size in sides]
+                p = float(fisher_exact(counts).pvalue) if others.size else 1.0  # type: ignore[attr-defined]
+                estimate = Estimate(hits / n, *exact_ends(hits, n, 0.025), "Clopper-Pearson over groups", n)
+                own.append((p, SliceOfHuman(column, value, estimate, False)))
         worst = 0.0
         for at, (p, part) in enumerate(sorted(own, key=lambda tested: tested[0])):
             worst = max(worst, p * (len(own) - at))
