@@ -152,9 +152,19 @@ def test_shares_that_take_too_many_records_are_left_out_with_the_reason():
     assert [point.share for point in curve.fixed_human.points] == [0.0, 0.3]
 
 
-@pytest.mark.parametrize("value", ["0:2", "a:b:c", "0:1:0", [-0.1], "0:2:0.5", "0:1:1e-9", [float("nan")], 3, [30]])
-def test_bad_shares_are_refused(value):
-    with pytest.raises(BadInput, match="shares must be"):
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        *((value, "shares must be a list of numbers or first:last:step") for value in ("0:2", "a:b:c", "0:1:0", 3)),
+        ([-0.1], "must be in \\[0, 1\\], got -0.1"),
+        ("0:2:0.5", "must be in \\[0, 1\\], got 1.5"),
+        ("0:1:1e-9", "at most 100 shares can be tried"),
+        ([float("nan")], "must be in \\[0, 1\\], got nan"),
+        ([30], "got 30; write 0.3 for thirty percent"),
+    ],
+)
+def test_bad_shares_are_refused(value, why):
+    with pytest.raises(BadInput, match=why):
         shares_of(value)
 
 

@@ -32,7 +32,7 @@ FITTED = 1_000
 
 
 @dataclass(frozen=True)
-class Part:
+class ColumnCoordinates:
     """The coordinates of one column."""
 
     width: int
@@ -55,7 +55,7 @@ class Embedding:
     """
 
     columns: tuple[str, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[ColumnCoordinates, ...]
 
     def __call__(self, table: Table) -> np.ndarray:
         points = np.zeros((table.frame.height, sum(part.width for part in self.parts)))
@@ -87,7 +87,7 @@ def embedding(*human: Table, beside: tuple[Table, ...] = ()) -> Embedding:
         raise NotApplicable("no column of numbers, categories or vectors")
     if fitted.frame.height == 0:
         raise NotApplicable("the reference has no records")
-    makers: Mapping[str, Callable[[str], Part]] = {
+    makers: Mapping[str, Callable[[str], ColumnCoordinates]] = {
         "number": lambda column: _number(fitted, column),
         "category": lambda column: _category(human, column),
         "vector": lambda column: _vector(every, column),
@@ -101,7 +101,7 @@ def _together(tables: tuple[Table, ...]) -> Table:
     return tables[0] if len(tables) == 1 else replace(tables[0], frame=pl.concat([table.frame for table in tables]))
 
 
-def _number(reference: Table, column: str) -> Part:
+def _number(reference: Table, column: str) -> ColumnCoordinates:
     from scipy.special import ndtri
 
     values = reference.numbers(column)
@@ -124,10 +124,10 @@ def _number(reference: Table, column: str) -> Part:
         points[:, 0] = np.where(is_there, np.interp(known, places, scores) + np.clip(beyond, -50, 50), 0.0)
         points[:, 1] = ~is_there
 
-    return Part(2, fill)
+    return ColumnCoordinates(2, fill)
 
 
-def _category(human: tuple[Table, ...], column: str) -> Part:
+def _category(human: tuple[Table, ...], column: str) -> ColumnCoordinates:
     counts: Counter[str] = Counter()
     for table in human:
         counts.update(table.counts(column))
@@ -143,15 +143,15 @@ def _category(human: tuple[Table, ...], column: str) -> Part:
         # With w = √½, two categories have distance √(w² + w²) = 1.
         points[np.arange(len(place)), place] = math.sqrt(0.5)
 
-    return Part(known + buckets + 1, fill)
+    return ColumnCoordinates(known + buckets + 1, fill)
 
 
-def _vector(reference: Table, column: str) -> Part:
+def _vector(reference: Table, column: str) -> ColumnCoordinates:
     vectors, is_there = _vectors(reference, column)
     known = vectors[is_there]
     known = known[:: max(1, -(-len(known) // FITTED))].astype(float)
     if not len(known):
-        return Part(1, lambda table, points: None)
+        return ColumnCoordinates(1, lambda table, points: None)
     centre = known.mean(axis=0)
     _, deviations, directions = np.linalg.svd(known - centre, full_matrices=False)
     kept = min(COMPONENTS, int((deviations > 1e-9 * max(deviations[0], 1e-300)).sum()) or 1)
@@ -165,7 +165,7 @@ def _vector(reference: Table, column: str) -> Part:
         points[~is_there, :-1] = 0.0
         points[:, -1] = ~is_there
 
-    return Part(kept + 1, fill)
+    return ColumnCoordinates(kept + 1, fill)
 
 
 def _vectors(table: Table, column: str) -> tuple[np.ndarray, np.ndarray]:
