@@ -10,7 +10,8 @@ generator and share*: the sum of the log-ratios of the true mixture and of the n
 in 1,000 mixtures of the samples' kinds. *Knows generator*: the likelihood ratio of a mixture of three kinds against one of two kinds is compared with
 its distribution in 200 such mixtures. Both thresholds are 95 % quantiles of mixtures from the test half, so that both tests know these distributions
 without error, which no real test does. *Knows generator and share, samples with errors*: the mean of the same log-ratio in a mixture is compared with
-that in the two samples, with the errors of all three, as detect tests its features. Intervals are Student's over splits. If a number of groups is
+that in the two samples, with the errors of all three, as detect tests its features. Mixtures are drawn with
+replacement, so that the texts of the test half stand for all texts. Intervals are Student's over splits; there is none where all splits agree. If a number of groups is
 given, each split has as many of the 2,400, drawn at random.
 
     python benchmarks/detect_limits.py [splits] [groups]
@@ -26,7 +27,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from detect_shares import TEXTS, drawn_rows, split
+from detect_shares import TEXTS, split
 from figures import DATA, RESULTS, write
 
 from outcross.detectors.calibrated import AuthorSample, calibrated
@@ -140,7 +141,8 @@ def of_split(frame: pl.DataFrame, number: int) -> list[dict[str, Any]]:
         rng = stream("limits", number, share)
 
         def draws(source: np.ndarray, chance: float, rng: np.random.Generator = rng) -> np.ndarray:
-            return drawn_rows(human, source, int(rng.binomial(TEXTS, chance)), groups_of_test, rng)
+            many = int(rng.binomial(TEXTS, chance))
+            return np.concatenate([rng.choice(human, TEXTS - many), rng.choice(source, many)])
 
         other = nearest(ratio, human, unseen, share)
         features = [
@@ -175,7 +177,7 @@ def summaries(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for name in TESTS:
             power = np.array([line[name] for line in own])
             over_splits = mean(power, "splits")
-            half = None if over_splits.high is None else over_splits.high - over_splits.value
+            half = None if over_splits.high is None or np.ptp(power) == 0 else over_splits.high - over_splits.value
             powers[name] = {"value": over_splits.value, "half": half}
         rows.append({"share": share, "splits": len(own), "mixtures": MIXTURES * len(own), "powers": powers})
     return rows

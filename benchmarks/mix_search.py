@@ -6,9 +6,9 @@ models (L2R in ../shared/data); the loss is that of an n-gram model in nats a to
 *Adult*: the pools are 2,000 human records of UCI Adult and the records of two synthesizers; the loss is that of boosted trees that predict the income,
 in nats a record of the human holdout. The human share is left to the search, with a lower limit, or it is given. The first table has the proposed
 shares; they have intervals, from resampled laws, where the law proposes them, and none where a measured mix is proposed. p is that of the test whether
-the shares change the loss at all; above .05 no mix is proposed. The second table has the loss of each of four mixes above the lowest of the four, on
-samples that were not used for fitting, with the 95 % interval of the difference of two mixes. The last two columns have the mean error with which the
-law and a linear model predict the losses of held-out mixes. Seeds are shown one by one.
+the shares change the loss at all; above .05 no mix is proposed. A pool that is not named has a share of 0. The second table has the loss of each of
+four mixes above the lowest of the four, on samples that were not used for fitting, with the 95 % interval of the difference of two mixes. The last
+two columns have the mean error with which the law and a linear model predict the losses of held-out mixes. Seeds are shown one by one.
 
     python benchmarks/mix_search.py
 """

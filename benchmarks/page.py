@@ -184,6 +184,7 @@ def _forecasts(results: dict[str, Any]) -> str:
             *(_of_interval(share) for share in (row["coverage"], row["next"], row["of_means"], row["within"])),
             "–" if row["within_said"] is None else f"{row['within_said']:.3f}",
             *(f"{score['value']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]" for score in row["against"].values()),
+            f"{row['width']:.3f}",
         ]
         for row in results["forecasts"]
     ]  # fmt: skip
@@ -195,13 +196,18 @@ def _forecasts(results: dict[str, Any]) -> str:
         "generations within a fifth, interval holds",
         "expected from its own paths",
         *(f"CRPS over {baseline}" for baseline in of_baselines),
+        "median width, 10 ahead",
     ]
     turned, readings = results["forecasts"][-1]["turns"], results["forecasts"][-1]["readings"]
     law = results["true_law"]
+    missing = "".join(
+        f" {amount} of the listed experiments of the family {family} were not run yet."
+        for family, amount in results["not_run"].items()
+    )
     return (
         as_table(head, rows)
         + f"\n\nFor the log-variance of a Gaussian under replace the true law is known ({law['specs']} experiments): the CRPS of the forecast is {law['ratio']:.3f} times that of the true law. "
-        f"In {turned} of {readings} readings a turning point was found, so that the forecast of that reading would be refused. SHA-256 of the frozen list: `{results['frozen'][:16]}…`."
+        f"In {turned} of {readings} readings a turning point was found, so that the forecast of that reading would be refused. SHA-256 of the frozen lists: `{results['frozen'][:16]}…`.{missing}"
     )
 
 
@@ -893,13 +899,18 @@ def _of_shares(rows: list[dict[str, Any]]) -> Iterable[str]:
 def _powers(results: dict[str, Any]) -> str:
     """A row a test: how often it sees the other generator at each share, with the interval over splits."""
     rows, groups = results["powers"], results["groups"]
-    table = [
-        [name, *(f"**{row['powers'][name]['value']:.2f}** ± {row['powers'][name]['half']:.2f}" for row in rows)]
-        for name in rows[0]["powers"]
-    ]
+    table = [[name, *(_power(row["powers"][name]) for row in rows)] for name in rows[0]["powers"]]
     where = f"Power at a rate of false alarms of 5 %, {rows[0]['mixtures']} mixtures of {rows[0]['splits']} splits in each cell, {'all' if groups is None else groups} groups of texts in each split, half of them for the samples, by the share of the other generator:"
     shares = [f"{100 * row['share']:g} %" for row in rows]
     return f"{where}\n\n{as_table(['', *shares], table)}"
+
+
+def _power(power: dict[str, float | None]) -> str:
+    return (
+        f"**{power['value']:.2f}** (all splits agree)"
+        if power["half"] is None
+        else f"**{power['value']:.2f}** ± {power['half']:.2f}"
+    )
 
 
 def _speed(speed: dict[str, Any]) -> Iterable[str]:

@@ -199,10 +199,14 @@ def _search(search: Mapping[str, Any]) -> list[str]:
 def _proposed(proposal: Mapping[str, Any] | None) -> list[str]:
     if proposal is None:
         return ["–", "none: the shares change the loss no more than chance does"]
-    shares = ", ".join(f"{name} {as_estimate(share, '.2f')}" for name, share in proposal["shares"].items())
+    shares = [
+        f"{name} {share['value']:.2f}" if share["low"] is None else f"{name} {as_estimate(share, '.2f')}"
+        for name, share in proposal["shares"].items()
+        if max(share["value"], share["high"] or 0.0) >= 0.005
+    ]
     return [
         {"law": "the law", "linear": "a linear model", "observed": "measurement", "asked": "measurement"}[proposal["by"]],
-        shares,
+        ", ".join(shares),
     ]
 
 

@@ -445,6 +445,8 @@ def test_the_share_that_is_declared_is_exact_and_the_unknown_stays_unknown(tmp_p
 @pytest.mark.parametrize(
     ("data", "asked", "words"),
     [
+        ({"text": ["a", "b"], "date": [[2020], [2021]]}, {}, "declare no author"),
+        ({"text": ["a", "b"], "date": [b"2020", b"\xff\xfe"]}, {}, "declare no author"),
         ({"text": ["a", "b"]}, {}, "declare no author"),
         ({"text": ["a"], "_origin": ["hunan"]}, {}, "did you mean 'human'"),
         ({"text": ["a"]}, {"human": ["a b c"] * 3}, "reads only the declared authors and no samples"),
@@ -594,6 +596,8 @@ def test_declared_shares_have_slices_and_weights():
     }
     assert detected.frame()["_weight"].to_list() == [5.0, 0.0, None] * 2
     assert "share that the data declare as a model's, by slice:" in "\n".join(detected.lines())
+    known = outcross.detect(declared(["a", "b"], _origin=["human", "model"]), detector="declared")
+    assert "The share that models wrote is 50.0 %, because every text has a declared author." in known.lines()
     with pytest.raises(BadInput, match="did you mean 'source'"):
         outcross.detect(data, detector="declared", by="sauce")
 
@@ -636,6 +640,15 @@ def test_texts_of_two_authors_are_counted(samples, mixed):
     ai = pl.DataFrame({"text": [*samples["ai"], *samples["human"][:7]]})
     detected = outcross.detect(mixed, human=frames(samples)["human"], ai=ai)
     assert any("The human sample has 7 texts that the sample of models has too" in warning for warning in detected.warnings)
+
+
+def test_many_columns_that_tell_the_author_take_few_sentences(samples, mixed):
+    columns = {f"c{number}": number for number in range(40)}
+    human = frames(samples)["human"].with_columns(pl.lit(f"h{value}").alias(name) for name, value in columns.items())
+    ai = frames(samples)["ai"].with_columns(pl.lit(f"m{value}").alias(name) for name, value in columns.items())
+    warnings = outcross.detect(mixed, human=human, ai=ai).warnings
+    assert sum("reveals the author perfectly" in warning for warning in warnings) == 10
+    assert "The same holds for 30 more columns." in warnings
 
 
 def test_a_column_is_a_slice_once(samples, mixed):

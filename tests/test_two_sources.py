@@ -133,6 +133,18 @@ def test_the_least_share_is_a_lower_limit(share):
     assert np.mean(lows) > share - 0.15
 
 
+def test_a_share_of_records_that_are_told_apart_perfectly_has_the_interval_of_a_count():
+    """300 records of which .5 % are of the second source: none is among them in 22 of 100 sets, and 0 is not known without error then either."""
+    rng = np.random.default_rng(8)
+    human, model = np.full(200, -1.0), np.full(200, 1.0)
+    inside = 0
+    for _ in range(200):
+        mixed = np.where(rng.random(300) < 0.005, 1.0, -1.0)
+        estimate = share_by_moments(*independent(mixed, human, model), "moments")
+        inside += estimate.low <= 0.005 <= estimate.high
+    assert inside >= 190
+
+
 def test_a_group_of_the_set_counts_as_one_record_in_a_lower_limit():
     """100 records of the known source, each of them 20 times: nothing is unlike it, in at least 95 of 100 sets. As 2,000 records they seem to be."""
     rng = np.random.default_rng(5)

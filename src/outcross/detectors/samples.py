@@ -141,7 +141,9 @@ def _long_enough(author: str, raw: list[str], table: polars.DataFrame, beyond: i
     words = words_of(texts)
     kept = np.flatnonzero(words >= LEAST)
     if not kept.size:
-        raise BadInput(f"{flag} has no text of at least {LEAST} words; give longer texts")
+        raise BadInput(
+            f"{flag} has no text of at least {LEAST} words, which white space separates; give longer texts, and put spaces between the words of a language without them"
+        )
     return CalibrationSample(
         author, [raw[row] for row in kept.tolist()], [texts[row] for row in kept.tolist()], words[kept],
         table[kept], table.height - kept.size, beyond,

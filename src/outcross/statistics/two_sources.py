@@ -114,7 +114,7 @@ def efficient_moment(log_ratio: np.ndarray, share: float) -> np.ndarray:
 def share_by_moments(mixed: ScoredSample, first: ScoredSample, second: ScoredSample, method: str) -> Estimate:
     """Return α = (M − H)/(A − H) from the means of one moment over the set and over a sample of each source.
 
-    Its interval is Fieller's 95 % interval (1954), cut to [0, 1] by `inside_unit`. The estimate is consistent for any moment, because all three means
+    Its interval is Fieller's 95 % interval (1954), cut to [0, 1] and widened by `inside_unit`. The estimate is consistent for any moment, because all three means
     are of the same function. With `efficient_moment` it has the variance of the maximum likelihood estimate if the densities in that function are
     correct. The interval includes the sampling error of all three samples over their groups, and the covariance of the samples of the sources if
     these have groups in common (human texts and their rewrites). The groups of the set are numbered on their own. Raises NotApplicable if the
@@ -133,25 +133,31 @@ def share_by_moments(mixed: ScoredSample, first: ScoredSample, second: ScoredSam
     middle = (top * bottom - q2 * shared) / square
     inside = middle**2 - (top**2 - q2 * var_top) / square
     half = math.sqrt(max(inside, 0.0))
-    return inside_unit(top / bottom, middle - half, middle + half, method, mixed.values.size)
+    return inside_unit(top / bottom, middle - half, middle + half, method, mixed)
 
 
-def inside_unit(value: float, low: float, high: float, method: str, n: int) -> Estimate:
-    """Return a share with its interval, cut to [0, 1].
+def inside_unit(value: float, low: float, high: float, method: str, mixed: ScoredSample) -> Estimate:
+    """Return a share of the records of `mixed` with its interval, cut to [0, 1].
 
-    If the estimate lies beyond an end, the cut interval has at least half of its original length. Otherwise it could have length 0, as if the share
-    were known without error. The interval only becomes longer, so its coverage does not fall.
+    If the estimate lies beyond an end, the cut interval has at least half of its original length. It also includes the exact interval of this share of
+    as many records as the set has groups (Clopper and Pearson), since no scores tell more than the authors themselves. Otherwise it could have length
+    0, as if the share were known without error. The interval only becomes longer, so its coverage does not fall.
 
-    >>> cut = inside_unit(-0.05, -0.09, -0.01, "", 100)
+    >>> (records,) = independent(np.zeros(100))
+    >>> cut = inside_unit(-0.05, -0.09, -0.01, "", records)
     >>> print(cut.value, cut.low, f"{cut.high:.2f}")
     0.0 0.0 0.04
+    >>> print(f"{inside_unit(0.0, 0.0, 0.0, '', records).high:.4f}")
+    0.0362
     """
+    groups = np.unique(mixed.groups).size
     half = min(1.0, (high - low) / 2)
     inside = min(1.0, max(0.0, value))
     first, last = min(inside, max(0.0, low)), max(inside, min(1.0, high))
     if last - first < half:
         first, last = (first, first + half) if inside <= 0.5 else (last - half, last)
-    return Estimate(inside, max(0.0, first), min(1.0, last), method, n)
+    lowest, highest = exact_ends(inside * groups, groups, 0.025)
+    return Estimate(inside, max(0.0, min(first, lowest)), min(1.0, max(last, highest)), method, len(mixed.values))
 
 
 def at_least(mixed: ScoredSample, human: ScoredSample, bins: int = 10) -> Estimate:

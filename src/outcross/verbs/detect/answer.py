@@ -59,6 +59,8 @@ REMEDIES = {
 """Advice for each control detector that distinguishes the samples."""
 NO_SHARE = "no share, because the data are unlike both calibration samples"
 BINS = 30
+MOST_COLUMNS = 10
+"""Maximum number of columns that tell the author and are named."""
 CHANCE = 1e-4
 """A warning about texts of another language appears if their number has a smaller probability than this among texts of the samples' kind."""
 
@@ -305,8 +307,10 @@ def _tried(make: Any) -> tuple[Any, str]:
 
 def _warnings(calibrated: Calibration, data: JudgedData) -> Iterator[str]:
     unit = _unit(calibrated)
-    for name in calibrated.telling:
+    for name in calibrated.telling[:MOST_COLUMNS]:
         yield f"Column {name!r} has different values in the human sample and in the model's, so it reveals the author perfectly; the detector does not read it."
+    if more := calibrated.telling[MOST_COLUMNS:]:
+        yield f"The same holds for {amount(len(more), 'more column')}."
     if calibrated.linking:
         yield (
             f"Both samples have values of column {calibrated.linking!r} in common, which can mean that {unit} belong together (a text and its rewrite). If so, add --group "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outcross.detectors.declared import DeclaredDetector, phrases_of
-from outcross.detectors.samples import batches, opened, text_column
+from outcross.detectors.samples import batches, opened, text_column, words_of_column
 from outcross.errors import BadInput
 from outcross.estimate import Estimate
 from outcross.recipe import nearest
@@ -144,5 +144,5 @@ def _early(batch: polars.DataFrame, date: str | None, before: int) -> np.ndarray
 
     if date is None:
         return np.zeros(batch.height, bool)
-    year = batch[date].cast(pl.String, strict=False).str.extract(r"\b(1[5-9]\d\d|20\d\d)", 1).cast(pl.Int64)
+    year = pl.Series(words_of_column(batch[date]), dtype=pl.String).str.extract(r"\b(1[5-9]\d\d|20\d\d)", 1).cast(pl.Int64)
     return (year < before).fill_null(False).to_numpy()

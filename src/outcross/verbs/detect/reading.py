@@ -70,7 +70,7 @@ class JudgedData:
     """Group numbers, (n,), equal for rows that are not independent: equal texts, or texts with the same value of the column of --group."""
     invisible: int
     lookalikes: int
-    in_samples: int
+    in_samples: int = 0
     """Number of rows that can be judged and are equal to a text, an image or a series of a sample."""
     declared: Declarations | None = None
     """The declarations of the columns `_origin` and `_model`; None if the data have neither."""

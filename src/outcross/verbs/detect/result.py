@@ -334,6 +334,8 @@ def declared_sentences(result: Detection) -> list[str]:
         lines.append(
             f"The share that models wrote is between {_percent(low)} and {_percent(high)} for all possible authors of the unknown texts; with the assumptions in the warnings, between "
             f"{_percent(assumed['low'])} and {_percent(assumed['high'])}."
+            if low < high
+            else f"The share that models wrote is {_percent(low)}, because every text has a declared author."
         )
     return lines
 

@@ -162,7 +162,7 @@ def _of_several(sources: Sequence[SourceRatios], ratios: np.ndarray, groups: np.
 
     def estimate(value: float, variance: float) -> Estimate:
         half = NORMAL_QUANTILE * math.sqrt(max(variance, 0.0))
-        return inside_unit(value, value - half, value + half, SEVERAL, len(ratios))
+        return inside_unit(value, value - half, value + half, SEVERAL, ScoredSample(mixed, groups))
 
     model, edited = (estimate(float(unclipped[at]), float(covariance[at, at])) for at in (0, 1))
     return Shares(len(ratios), model, edited, estimate(1 - float(unclipped.sum()), float(covariance.sum())))
