@@ -171,11 +171,11 @@ def test_green_lists_take_a_bounded_memory(folder, monkeypatch):
     texts = texts_of(np.random.default_rng(6).integers(SIZE, size=(4, 60)))
     detector = WatermarkDetector(tokenizer=folder)
     marks = detector.marks(texts)[0].tolist()
-    assert sum(bits.nbytes for bits in detector._lists.values()) == len(detector._lists) * -(-SIZE // 8)
+    assert sum(bits.nbytes for bits in detector.kept_lists.values()) == len(detector.kept_lists) * -(-SIZE // 8)
     monkeypatch.setattr(watermark, "MOST_BYTES", 3 * -(-SIZE // 8))
     few = WatermarkDetector(tokenizer=folder)
     assert few.marks(texts)[0].tolist() == marks
-    assert len(few._lists) <= 3
+    assert len(few.kept_lists) <= 3
 
 
 def test_the_files_that_decide_what_is_green_are_named(folder):

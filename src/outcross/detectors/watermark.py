@@ -127,17 +127,18 @@ class WatermarkDetector(Detector):
         """Return one bit for each token of the vocabulary, (vocabulary / 8,), which is 1 if the token is green after these tokens."""
         import torch
 
-        if prefix not in self._lists:
+        if prefix not in self.kept_lists:
             is_green = np.zeros(self._processor.vocab_size, bool)
             is_green[self._processor._get_greenlist_ids(torch.tensor(prefix)).numpy()] = True
             bits = np.packbits(is_green, bitorder="little")
-            if (len(self._lists) + 1) * bits.nbytes > MOST_BYTES:
-                self._lists.clear()
-            self._lists[prefix] = bits
-        return self._lists[prefix]
+            if (len(self.kept_lists) + 1) * bits.nbytes > MOST_BYTES:
+                self.kept_lists.clear()
+            self.kept_lists[prefix] = bits
+        return self.kept_lists[prefix]
 
     @cached_property
-    def _lists(self) -> dict[tuple[int, ...], np.ndarray]:
+    def kept_lists(self) -> dict[tuple[int, ...], np.ndarray]:
+        """Green lists that were computed, by the tokens that seed them: one bit for each token of the vocabulary, and at most `MOST_BYTES` together."""
         return {}
 
     def _tournament(self, ids: list[int]) -> tuple[int, int]:
