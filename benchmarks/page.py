@@ -184,6 +184,7 @@ def _forecasts(results: dict[str, Any]) -> str:
             *(_of_interval(share) for share in (row["coverage"], row["next"], row["of_means"], row["within"])),
             "–" if row["within_said"] is None else f"{row['within_said']:.3f}",
             *(f"{score['value']:.3f} [{score['interval'][0]:.3f}, {score['interval'][1]:.3f}]" for score in row["against"].values()),
+            f"{row['width']:.3f}",
         ]
         for row in results["forecasts"]
     ]  # fmt: skip
@@ -195,13 +196,18 @@ def _forecasts(results: dict[str, Any]) -> str:
         "generations within a fifth, interval holds",
         "expected from its own paths",
         *(f"CRPS over {baseline}" for baseline in of_baselines),
+        "median width, 10 ahead",
     ]
     turned, readings = results["forecasts"][-1]["turns"], results["forecasts"][-1]["readings"]
     law = results["true_law"]
+    missing = "".join(
+        f" {amount} of the listed experiments of the family {family} were not run yet."
+        for family, amount in results["not_run"].items()
+    )
     return (
         as_table(head, rows)
         + f"\n\nFor the log-variance of a Gaussian under replace the true law is known ({law['specs']} experiments): the CRPS of the forecast is {law['ratio']:.3f} times that of the true law. "
-        f"In {turned} of {readings} readings a turning point was found, so that the forecast of that reading would be refused. SHA-256 of the frozen list: `{results['frozen'][:16]}…`."
+        f"In {turned} of {readings} readings a turning point was found, so that the forecast of that reading would be refused. SHA-256 of the frozen lists: `{results['frozen'][:16]}…`.{missing}"
     )
 
 

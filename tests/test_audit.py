@@ -229,7 +229,7 @@ def test_a_gate_on_copying_fails_on_copies(tmp_path, outcross_cli, pair):
     human.write_csv(tmp_path / "human.csv")
     asked = ["audit", str(tmp_path / "human.csv"), "--reference", str(tmp_path / "human.csv"), "--aspects", "copying", "--quiet"]
     code, _, err = outcross_cli(*asked, "--fail-on", "copying")
-    assert (code, err.strip()) == (1, "outcross: invented: human copying (--fail-on copying)")
+    assert (code, err.strip()) == (1, "outcross: invented in human: copying (--fail-on copying)")
 
 
 def test_an_audit_is_shown_and_reported_again(tmp_path, outcross_cli, pair):

@@ -16,6 +16,7 @@ from outcross import audits
 from outcross.estimate import Estimate, Null, Reading
 from outcross.measures import audit_aspects, pages_of_aspect
 from outcross.measures.severity import WORKED, records_to_change, severity
+from outcross.report.sides import column_figure
 from outcross.verbs.audit.check import Check
 from outcross.verbs.audit.judgement import judge
 from outcross.verbs.audit.rankings import ranking, surely_less
@@ -148,6 +149,23 @@ def test_a_number_that_moved_is_said_in_its_own_unit():
     human, older = (polars.DataFrame({"age": rng.normal(mean, 8, 3000).round(1)}) for mean in (38, 46))
     first = outcross.audit(older, reference=human, aspects="location").summary
     assert re.match(r"The median of age rose from 3[78](\.\d)? to 4[56](\.\d)?\.", first), first
+
+
+def test_a_time_that_moved_is_said_and_drawn_as_a_date():
+    def visits(first, last, hour):
+        days = [
+            f"{day:%Y-%m-%d}" for day in polars.date_range(polars.date(2022, 1, first), polars.date(2022, 12, last), eager=True)
+        ]
+        return polars.DataFrame({"visit": days, "at": [f"{hour + i % 5}:30" for i in range(len(days))]})
+
+    human, moved = visits(1, 31, 8), visits(1, 31, 12)
+    moved = moved.with_columns(visit=polars.col("visit").str.replace("2022", "2023"))
+    audited = outcross.audit(moved, reference=human, aspects=("location",))
+    said = {check.column: (clause(check), check.why) for check in audited.of("lost")}
+    assert said["visit"][0] == "the median of visit moved from 2022-07-02 to 2023-07-02" and "+365 [" in said["visit"][1]
+    assert said["at"][0] == "the median of at moved from 10:30 to 14:30" and "+4 [" in said["at"][1] and "hours" in said["at"][1]
+    portrait = audited.portraits["visit"]
+    assert portrait.unit == "day" and "2022-" in column_figure("visit", portrait).data["value"][0]
 
 
 def test_a_group_of_which_nobody_is_left_is_named_however_small_it_is():

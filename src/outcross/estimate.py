@@ -137,6 +137,8 @@ class Reading:
     None."""
     after: float | None = None
     """The value of the evaluated data in the same units."""
+    unit: str = ""
+    """The unit of `before` and `after`: "" for that of the column, "day" for moments in days since 1970, "clock" for times of day in parts of a day."""
     change: Callable[[float, float], float] | None = None
     """A function of a value and a limit. It returns the minimum share of the records that the reading concerns that would have to change to
     bring the value to the limit. Set if these records determine that share exactly (`statistics.variety`). None if the rule of the page does."""

@@ -52,19 +52,22 @@ class Outlook:
     """Number of observed generations."""
     is_mean: bool = False
     """Whether it is the forecast of the mean over several runs."""
+    is_trained: bool = False
+    """Whether the learner is trained in steps, as networks are. Such readings have a calibration of their own."""
 
     @cached_property
     def stretch(self) -> np.ndarray:
         """The calibration: the factor by which intervals are widened at each generation ahead, (ahead,)."""
         ahead = self.parts[0].own.size
-        kind = "closed form" if self._is_known else "growth laws"
-        if self.is_mean:
-            kind = f"{kind}, mean"
+        kind = f"{self.calibrated_as}, mean" if self.is_mean else self.calibrated_as
         return np.interp(np.log(np.arange(1, ahead + 1) / self.observed), np.log(RATIOS), STRETCH[kind])
 
     @property
-    def _is_known(self) -> bool:
-        return any(test.law == "closed form" and test.weight >= 0.5 for test in self.tests)
+    def calibrated_as(self) -> str:
+        """The group of forecasts with which it shares its calibration, a key of STRETCH."""
+        if any(test.law == "closed form" and test.weight >= 0.5 for test in self.tests):
+            return "closed form"
+        return "growth laws, networks" if self.is_trained else "growth laws"
 
     def mean(self) -> Outlook:
         """Return the forecast of the mean over the runs. The runs scatter independently, so their own variances average out."""
@@ -141,7 +144,7 @@ def outlook(observed: Observed, ahead: int, tried: Tried | None = None, others: 
     if observed.generations < LEAST:
         raise NotApplicable(too_few(observed.generations))
     predictions: dict[str, Ahead] = {}
-    for name in GROWTH:
+    for name in _possible(observed):
         try:
             predictions[name] = growth_law(name).ahead(observed, ahead)
         except NotApplicable:
@@ -150,7 +153,18 @@ def outlook(observed: Observed, ahead: int, tried: Tried | None = None, others: 
     scores = {name: _score(name, (own, *others)) for name in predictions}
     weights = _weights({name: scores[name] for name in predictions})
     tests = tuple(BackTest(name, *scores[name], weights[name]) for name in predictions)
-    return Outlook(tuple(predictions.values()), np.array([weights[name] for name in predictions]), tests, observed.generations)
+    return Outlook(
+        tuple(predictions.values()),
+        np.array([weights[name] for name in predictions]),
+        tests,
+        observed.generations,
+        is_trained=observed.is_trained,
+    )
+
+
+def _possible(observed: Observed) -> list[str]:
+    """Return the names of the laws that a forecast may follow: none of those that move without limit if the human share settles the readings."""
+    return [name for name in GROWTH if not (observed.settles and growth_law(name).is_endless)]
 
 
 def too_few(generations: int) -> str:
@@ -166,7 +180,7 @@ Tried = Mapping[str, Mapping[int, np.ndarray]]
 def tried_on(observed: Observed) -> Tried:
     """Back-test every law on the observed generations. It is fitted to the first generations, at least three, and predicts the others."""
     losses: dict[str, dict[int, np.ndarray]] = {}
-    for name in GROWTH:
+    for name in _possible(observed):
         law = growth_law(name)
         for origin in range(max(FIRST_ORIGIN, law.min_generations), observed.generations):
             try:

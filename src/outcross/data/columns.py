@@ -10,7 +10,7 @@ import math
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from outcross.data.keys import key
 from outcross.data.values import Side, Values, are_whole, is_text
@@ -26,6 +26,8 @@ from outcross.wording import amount
 if TYPE_CHECKING:
     import polars
 
+TimeUnit = Literal["", "day", "clock"]
+"""The unit of a column that is read as numbers: "day" for days since 1970, "clock" for parts of a day, "" if it has no times."""
 SAYABLE = (*KINDS, "time", "time:dmy", "time:mdy", "number:comma", "number:point")
 """The kinds that a user may give to a column. A time is a number, counted in days."""
 FEW = 20
@@ -410,7 +412,6 @@ def _forms_of_categories(values: Values) -> tuple[list[Form], list[str]]:
 
 def _example(values: Values, kind: Kind | None = None, forms: Sequence[Form] = ()) -> str:
     """Return a value as it is written, and as it is read if that differs."""
-    import polars as pl
 
     if not values.there:
         return ""
@@ -423,20 +424,35 @@ def _example(values: Values, kind: Kind | None = None, forms: Sequence[Form] = (
     (read,) = makers[kind](first, forms[side]).to_list()
     if read is None:
         return f"{_short(written)} (missing)"
-    is_moment = kind == "number" and (forms[side].layouts or (first.dtype.is_temporal() and first.dtype != pl.Duration))
-    said = _moment(read, forms[side]) if is_moment else read
+    unit = time_unit(first.dtype, forms[side]) if kind == "number" else ""
+    said = moment(read, unit) if unit else read
     said = f"{said:.10g}" if isinstance(said, float) else str(said)
     return _short(written) if written in (said, f"{said}.0") else f"{_short(written)} → {_short(said)}"
 
 
-def _moment(days: float, form: Form) -> str:
-    """Return a number of days since 1970 as a date and time."""
+def time_unit(dtype: polars.DataType, form: Form) -> TimeUnit:
+    """Return the unit of a column that is read as numbers, from the type and the notation of its values."""
+    import polars as pl
+
+    if form.layouts == ("clock",) or dtype == pl.Time:
+        return "clock"
+    return "day" if form.layouts or (dtype.is_temporal() and dtype != pl.Duration) else ""
+
+
+def moment(days: float, unit: str) -> str:
+    """Return a time that was read as a number as people write it. `unit`: "day" or "clock".
+
+    >>> moment(19_360.5, "day"), moment(19_360.0, "day"), moment(0.6875, "clock")
+    ('2023-01-03 12:00', '2023-01-03', '16:30')
+    """
     from datetime import UTC, datetime, timedelta
 
-    if form.layouts == ("clock",) or not math.isfinite(days) or abs(days) > 700_000:
-        return f"{days:.6g} of a day"
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=round(days * 86_400) / 86_400)
-    return f"{moment:%Y-%m-%d}" if days == math.floor(days) else f"{moment:%Y-%m-%d %H:%M}"
+    if not math.isfinite(days) or abs(days) > 700_000:
+        return f"{days:.6g} days"
+    when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=round(days * 86_400) / 86_400)
+    if unit == "clock":
+        return f"{when:%H:%M}"
+    return f"{when:%Y-%m-%d}" if days == math.floor(days) else f"{when:%Y-%m-%d %H:%M}"
 
 
 def _short(text: str) -> str:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from outcross.data.bits import pseudo_random
-from outcross.data.columns import Column, Given, check_given, understood
+from outcross.data.columns import Column, Given, TimeUnit, check_given, time_unit, understood
 from outcross.data.values import Side
 from outcross.data.written import MISSING
 from outcross.errors import BadInput
 from outcross.files import kinds as of_values
 from outcross.files.chats import unfolded
-from outcross.files.forms import Form
+from outcross.files.forms import PLAIN, Form
 from outcross.files.kinds import KINDS, Kind
 from outcross.files.reading import read
 from outcross.files.source import BATCH, TableSource
@@ -120,6 +120,11 @@ class Table:
                 whole = parent.coded(column)
                 self._coded[column] = Coded(whole.names, whole.codes[rows])
         return self._coded[column]
+
+    def unit(self, column: str) -> TimeUnit:
+        """Return the unit of a numeric column: "day" for moments in days since 1970, "clock" for times of day in parts of a day, else ""."""
+        raw = self.records.get_column(column, default=None)
+        return "" if raw is None else time_unit(raw.dtype, self.forms.get(column, PLAIN))
 
     def counts(self, column: str) -> dict[str, int]:
         """Return the number of records in `frame` with each category of a column, the commonest first, equally common ones in ascending order."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from outcross.data.columns import moment
 from outcross.estimate import NotApplicable
 from outcross.measures import Page, read_with_null, unread
 from outcross.measures.of_tables import OfTables
@@ -32,16 +33,17 @@ class Location(OfTables):
             yield unread("location", "no column of numbers")
         for column in columns:
             synthetic, human = (side.known_numbers(column) for side in (evidence.drawn, evidence.reference))
-            note = _shift(synthetic, human)
+            unit = evidence.reference.unit(column)
+            note = _shift(synthetic, human, unit)
             reading = read_with_null(
                 "location", lambda ours=synthetic, theirs=human: superiority(ours, theirs), column=column, note=note
             )
             medians = [float(np.median(values)) if values.size else None for values in (human, synthetic)]
-            yield replace(reading, before=medians[0], after=medians[1])
+            yield replace(reading, before=medians[0], after=medians[1], unit=unit)
 
 
-def _shift(synthetic: np.ndarray, human: np.ndarray) -> str:
-    """Return a note with both medians and the shift between them."""
+def _shift(synthetic: np.ndarray, human: np.ndarray, unit: str) -> str:
+    """Return a note with both medians and the shift between them. The shift of times is in days, or in hours for times of day."""
     if not min(synthetic.size, human.size):
         return ""
     try:
@@ -49,4 +51,11 @@ def _shift(synthetic: np.ndarray, human: np.ndarray) -> str:
         low, high = shift.interval
     except NotApplicable:
         return ""
-    return f"median {theirs:.4g} in the reference, {ours:.4g} here: a shift of {shift.value:+.4g} [{low:+.4g}, {high:+.4g}]"
+    medians = [moment(median, unit) if unit else f"{_rounded(median):,.15g}" for median in (theirs, ours)]
+    scale, of_unit = {"": (1, ""), "day": (1, " days"), "clock": (24, " hours")}[unit]
+    value, *ends = (f"{_rounded(scale * number):+,.15g}" for number in (shift.value, low, high))
+    return f"median {medians[0]} in the reference, {medians[1]} here: a shift of {value} [{', '.join(ends)}]{of_unit}"
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.4g}")

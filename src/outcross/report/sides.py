@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from outcross.data.columns import moment
 from outcross.escapes import RULE, shortened
 from outcross.report.characters import cut, visible
 from outcross.report.charts import COLOURS, INK, canvas
@@ -27,6 +29,8 @@ SQUARE = 140
 FILLED, LOST = "#8fa9c9", "#e39a62"
 """The colours of synthetic data, and of losses: the human share above the synthetic one."""
 SIDES: Mapping[str, str] = {"human": HUMAN, "synthetic": FILLED, "lost": LOST}
+SEVERAL_DAYS, SEVERAL_MONTHS = 5, 120
+"""Minimum numbers of days between the first and the last value for which times are written as dates, and as months."""
 DWARFS = 5
 """A bin that is this many times as high as the highest of the others is cut off, so that the others can be seen."""
 FAR = 0.05
@@ -45,7 +49,8 @@ def column_figure(column: str, portrait: Portrait) -> Figure:
     column = shortened(column, RULE)
     totals = {"human": sum(portrait.human) or 1, "synthetic": sum(portrait.synthetic) or 1}
     if portrait.kind == "number":
-        names = [_bin(low, high) for low, high in pairwise([None, *portrait.places, None])]
+        words = [_written(place, portrait) for place in portrait.places]
+        names = [_bin(low, high) for low, high in pairwise([None, *words, None])]
     else:
         names = list(portrait.names)
     counts = {"human": portrait.human, "synthetic": portrait.synthetic}
@@ -58,7 +63,7 @@ def column_figure(column: str, portrait: Portrait) -> Figure:
         {"column": str, "place": int, "value": str, "side": str, "records": int, "share": float},
     )
     human, synthetic = ([count / totals[side] for count in counts[side]] for side in counts)
-    spec = _histogram(column, portrait.places, human, synthetic) if portrait.kind == "number" else _bars(names, human, synthetic)
+    spec = _histogram(column, portrait, human, synthetic) if portrait.kind == "number" else _bars(names, human, synthetic)
     caption = (
         f"{totals['synthetic']:,} synthetic and {totals['human']:,} human records; missing: {portrait.missing[1]:,} and {portrait.missing[0]:,}. "
         f"The {'outline' if portrait.kind == 'number' else 'mark'} is human, the filled area is synthetic, and the shaded area between them is a loss. "
@@ -67,13 +72,21 @@ def column_figure(column: str, portrait: Portrait) -> Figure:
     return Figure(f"column-{file_word(column)}", column, _spoken(spec, f"{column}: {caption}"), data, caption)
 
 
-def _bin(low: float | None, high: float | None) -> str:
+def _written(value: float, portrait: Portrait, digits: int = 4) -> str:
+    """A value of a column of numbers as people write it: a time as a date if the bins span several days."""
+    if not portrait.unit:
+        return number(value, digits)
+    are_dates = portrait.unit == "day" and portrait.places[-1] - portrait.places[0] >= SEVERAL_DAYS
+    return moment(math.floor(value) if are_dates else value, portrait.unit)
+
+
+def _bin(low: str | None, high: str | None) -> str:
     if low is None:
-        return f"≤ {number(high)}"
-    return f"> {number(low)}" if high is None else f"{number(low)} to {number(high)}"
+        return f"≤ {high}"
+    return f"> {low}" if high is None else f"{low} to {high}"
 
 
-def _histogram(column: str, places: Sequence[float], human: Sequence[float], synthetic: Sequence[float]) -> Specification:
+def _histogram(column: str, portrait: Portrait, human: Sequence[float], synthetic: Sequence[float]) -> Specification:
     top = _top([*human, *synthetic])
     rows = [
         {"place": place, "end": place + 1, "human": min(theirs, top), "synthetic": min(ours, top)}
@@ -93,7 +106,7 @@ def _histogram(column: str, places: Sequence[float], human: Sequence[float], syn
     across = {
         "type": "quantitative",
         "title": cut(visible(column), 32),
-        "axis": {**_edges(places), "grid": False},
+        "axis": {**_edges(portrait), "grid": False},
         "scale": {"domain": [0, len(rows)], "nice": False},
     }
     upward = {
@@ -143,13 +156,14 @@ def _histogram(column: str, places: Sequence[float], human: Sequence[float], syn
     }
 
 
-def _edges(places: Sequence[float]) -> Specification:
+def _edges(portrait: Portrait) -> Specification:
     """The axis of a histogram. It names some edges between bins; the first and the last bin are open."""
+    places = portrait.places
     if not places:
         return {"values": [], "labels": False}
-    step = max(1, round((len(places) - 1) / 4))
+    step = max(1, round((len(places) - 1) / (3 if portrait.unit else 4)))
     ticks = list(range(1, len(places) + 1, step))
-    words = " : ".join(f"datum.value == {tick} ? '{number(places[tick - 1], 3)}'" for tick in ticks)
+    words = " : ".join(f"datum.value == {tick} ? '{_written(places[tick - 1], portrait, 3)}'" for tick in ticks)
     return {"values": ticks, "labelExpr": f"{words} : ''"}
 
 
@@ -229,8 +243,9 @@ def quantile_figure(column: str, portrait: Portrait) -> Figure | None:
         zip(portrait.depths, portrait.human_quantiles, portrait.synthetic_quantiles, strict=True),
         {"depth": float, "human": float, "synthetic": float},
     )
-    is_log = min(ends) > 0 and max(ends) / min(ends) > 100
-    encoding = _square("human", "synthetic", {"type": "log" if is_log else "linear", "zero": False})
+    is_log = not portrait.unit and min(ends) > 0 and max(ends) / min(ends) > 100
+    times = {"": "", "clock": "%H:%M", "day": "%Y-%m" if max(ends) - min(ends) >= SEVERAL_MONTHS else "%m-%d"}[portrait.unit]
+    encoding = _square("human", "synthetic", {"type": "log" if is_log else "linear", "zero": False}, times)
     spec = {
         **canvas(SQUARE, SQUARE, right=4),
         "layer": [
@@ -252,8 +267,11 @@ def quantile_figure(column: str, portrait: Portrait) -> Figure | None:
     return Figure(f"quantiles-{file_word(column)}", f"Quantiles of {column}", _spoken(spec, f"{column}: {caption}"), data, caption)
 
 
-def _square(across: str, upward: str, scale: Specification) -> Specification:
-    axis = {"tickCount": 4, "format": "~s"} if scale["type"] == "linear" else {"tickCount": 4}
+def _square(across: str, upward: str, scale: Specification, times: str = "") -> Specification:
+    """The axes of a square chart. `times`: the notation of times that are numbers of days, if both axes have times."""
+    axis: dict[str, Any] = {"tickCount": 4, "format": "~s"} if scale["type"] == "linear" else {"tickCount": 4}
+    if times:
+        axis = {"tickCount": 3, "labelExpr": f"utcFormat(datum.value * 86400000, '{times}')"}
     return {
         "x": {"field": across, "type": "quantitative", "title": across, "scale": scale, "axis": {**axis, "grid": False}},
         "y": {"field": upward, "type": "quantitative", "title": upward, "scale": scale, "axis": axis},

@@ -40,6 +40,8 @@ class Portrait:
     depths: tuple[float, ...] = ()
     human_quantiles: tuple[float, ...] = ()
     synthetic_quantiles: tuple[float, ...] = ()
+    unit: Literal["", "day", "clock"] = ""
+    """The unit of the numbers: "day" for moments in days since 1970, "clock" for times of day in parts of a day."""
 
     def __post_init__(self):
         """Check that the numbers are consistent, because they may have been read from a file. Raises ValueError."""
@@ -146,6 +148,7 @@ def _number(drawn: Table, human: Table, column: str) -> Portrait:
         tuple(depths),
         quantiles[0],
         quantiles[1],
+        human.unit(column),
     )
 
 

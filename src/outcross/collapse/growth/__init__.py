@@ -18,6 +18,10 @@ from typing import ClassVar
 
 import numpy as np
 
+SETTLING_SHARE = 0.05
+"""Human share from which readings approach a limit within the generations of a forecast: errors add up over 1/share = 20 generations. It is also the
+smallest share in the experiments that calibrated forecasts."""
+
 
 @dataclass(frozen=True, eq=False)
 class Observed:
@@ -33,6 +37,15 @@ class Observed:
     closed_form_is_log_of_mean: bool = False
     """Whether the closed form is the logarithm of an expectation. The expectation of logarithmic readings is then lower, depending on their
     scatter."""
+    human_share: float | None = None
+    """Share of human records in the training data of every generation after the first, in [0, 1]. None if it changes or is unknown."""
+    is_trained: bool = False
+    """Whether the learner is trained in steps, as networks are. Such readings have a calibration of their own."""
+
+    @property
+    def settles(self) -> bool:
+        """Whether human records come in at a constant share of at least SETTLING_SHARE, so that readings approach a limit."""
+        return self.human_share is not None and self.human_share >= SETTLING_SHARE
 
     @property
     def runs(self) -> int:
@@ -113,6 +126,8 @@ class GrowthLaw(ABC):
     """Whether adding a constant to all readings changes more than adding it to the locations."""
     is_baseline: ClassVar[bool] = False
     """Whether forecasts are compared with it."""
+    is_endless: ClassVar[bool] = False
+    """Whether the mean reading moves without limit. Such a law has no part in a forecast if the human share settles the readings (`Observed.settles`)."""
 
     @abstractmethod
     def ahead(self, observed: Observed, generations: int) -> Ahead:
@@ -128,6 +143,7 @@ GROWTH: dict[str, str] = {
     "saturating exponential": "outcross.collapse.growth.bending:SaturatingExponential",
     "power law": "outcross.collapse.growth.bending:PowerLaw",
     "logistic between levels": "outcross.collapse.growth.bending:LogisticBetweenLevels",
+    "drift after a jump": "outcross.collapse.growth.bending:DriftAfterAJump",
     "logistic to a floor": "outcross.collapse.growth.bending:LogisticToFloor",
     "closed form": "outcross.collapse.growth.known:KnownCurve",
 }

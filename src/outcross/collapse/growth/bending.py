@@ -15,6 +15,8 @@ MIDDLES = (1.0, 2.0, 3.0, 4.0)
 """Candidate midpoints of a logistic curve, in fits."""
 WIDTHS = (0.5, 0.75, 1.0, 1.5, 2.0)
 """Candidate widths of a logistic curve, in fits. Over one width the odds grow by a factor of e."""
+JUMPS = (0.1, 0.2, 0.3, 0.4, 0.5)
+"""Candidate shares of a jump that the next step keeps, for a drift after a jump."""
 MOST_PERSISTENT = 0.97
 """Maximum rate of a pull to a level. A larger one could not be distinguished from a line."""
 
@@ -105,6 +107,7 @@ class PowerLaw(ShrinkingSteps):
     """The mean step shrinks as a power of the number of fits, T = g + 1. This is the case where all data are kept, so that each generation is one part of T."""
 
     paper = "Gerstgrasser et al., arXiv 2404.01413 (errors that add up as 1/T²); Hutter, arXiv 2102.04074"
+    is_endless = True
 
     def shapes(self, first: int, count: int) -> list[np.ndarray]:
         return [fading(count, power, first) for power in POWERS]
@@ -119,6 +122,48 @@ class LogisticBetweenLevels(ShrinkingSteps):
         times = np.arange(first - 1, first + count)
         curves = [1 / (1 + np.exp(-(times - middle) / width)) for middle in MIDDLES for width in WIDTHS]
         return [np.diff(curve) for curve in curves]
+
+
+class DriftAfterAJump(GrowthLaw):
+    """The mean step falls from a jump to a steady drift in the same direction. In each generation the same share of the step's excess over the drift remains.
+
+    It applies if less than 5 % of the data of every later generation are human. Candidate shares are averaged by their likelihood, in which each generation
+    counts once.
+    """
+
+    paper = "Golub and Pereyra, SIAM Journal on Numerical Analysis 10:413 (1973), separable least squares"
+    min_generations = 4
+    is_endless = True
+
+    def ahead(self, observed: Observed, generations: int) -> Ahead:
+        if observed.human_share is None or observed.settles:
+            raise NotApplicable("a steady drift lasts only if hardly any human data are learned after generation 0")
+        steps, far = observed.steps, np.arange(1, generations + 1)
+        if steps.shape[1] < 3 or not np.square(steps).sum() > 0:
+            raise NotApplicable("too few different steps to fit a jump and a drift")
+        count, mean = steps.shape[1], steps.mean(axis=0)
+        moves, squares, doubts, leftovers = [], [], [], []
+        for share in JUMPS:
+            shape = share ** np.arange(count)
+            to_come = share**count * (1 - share**far) / (1 - share)
+            both, later = np.stack([np.ones(count), shape], axis=1), np.stack([far, to_come], axis=1)
+            drift, jump = np.linalg.lstsq(both, mean, rcond=None)[0]
+            if drift * jump < 0:
+                drift, jump = 0.0, float(mean @ shape) / float(shape @ shape)
+            residuals = steps - drift - jump * shape
+            leftovers.append(residuals)
+            squares.append(float(np.square(residuals).sum()))
+            moves.append(drift * far + jump * to_come)
+            doubts.append(np.einsum("ij,jk,ik->i", later, np.linalg.inv(both.T @ both), later))
+        smallest = max(min(squares), 1e-300)
+        likely = np.exp(-0.5 * count * np.log(np.maximum(squares, 1e-300) / smallest))
+        likely /= likely.sum()
+        best = int(np.argmin(squares))
+        noise = step_noise(leftovers[best], spent=3)
+        move = likely @ np.stack(moves)
+        shared = likely @ (squares[best] / noise.freedom / observed.runs * np.stack(doubts) + np.square(np.stack(moves) - move))
+        own = noise.added(observed.generations, generations)
+        return Ahead(observed.last[:, None] + move, own, np.maximum.accumulate(shared), noise.freedom)
 
 
 class LogisticToFloor(GrowthLaw):

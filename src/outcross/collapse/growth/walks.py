@@ -25,6 +25,7 @@ class DriftingWalk(GrowthLaw):
 
     paper = "Hyndman and Athanasopoulos, Forecasting: Principles and Practice (2021), section 5.2"
     is_baseline = True
+    is_endless = True
 
     def ahead(self, observed: Observed, generations: int) -> Ahead:
         steps = observed.steps
@@ -43,6 +44,7 @@ class StraightLine(GrowthLaw):
 
     paper = "least squares; the prediction interval of a line"
     is_baseline = True
+    is_endless = True
 
     def ahead(self, observed: Observed, generations: int) -> Ahead:
         runs, count = observed.values.shape
@@ -64,6 +66,7 @@ class LevelPlusDrift(GrowthLaw):
     """A level drifts, and each generation reads it with a new error. Part of every observed step is therefore error, which the next generations do not inherit."""
 
     paper = DURBIN
+    is_endless = True
 
     def ahead(self, observed: Observed, generations: int) -> Ahead:
         error = float(np.square(observed.errors).mean())

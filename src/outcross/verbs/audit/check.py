@@ -60,6 +60,8 @@ class Check:
     why: str
     to_change: float | None = None
     """The share of records that would have to change if the value were exact, in [0, 1]. `severity` is its lower bound."""
+    unit: str = ""
+    """The unit of `before` and `after`: "" for that of the column, "day" for moments in days since 1970, "clock" for times of day in parts of a day."""
     explained_by: str = ""
     """For a region, the column whose own change explains it. "" if there is none."""
 

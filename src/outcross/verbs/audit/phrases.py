@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from outcross.data.columns import moment
 from outcross.escapes import RULE, shortened
 
 if TYPE_CHECKING:
@@ -86,11 +87,14 @@ class CheckWords:
 
     @cached_property
     def before(self) -> str:
-        return written(self.check.before)
+        return self._in_unit(self.check.before)
 
     @cached_property
     def after(self) -> str:
-        return written(self.check.after)
+        return self._in_unit(self.check.after)
+
+    def _in_unit(self, value: float | None) -> str:
+        return written(value) if value is None or not self.check.unit else moment(value, self.check.unit)
 
     @cached_property
     def of_records(self) -> str:
@@ -216,7 +220,8 @@ def _end(finding: CheckWords) -> str:
 
 def _location(finding: CheckWords) -> str:
     if finding.check.before is not None and finding.check.after is not None and finding.check.before != finding.check.after:
-        return f"the median of {finding.column} {finding.moved} from {finding.before} to {finding.after}"
+        moved = finding.moved if not finding.check.unit else "moved"
+        return f"the median of {finding.column} {moved} from {finding.before} to {finding.after}"
     higher = finding.value > 0.5
     share = percent(finding.value if higher else 1 - finding.value)
     return f"a value of {finding.column} is {'higher' if higher else 'lower'} than a human one in {share} of pairs (50 % if nothing has changed)"

@@ -192,7 +192,7 @@ def capitalised(sentence: str) -> str:
     >>> capitalised("recall fell"), capitalised("x901 never occurs")
     ('Recall fell', 'x901 never occurs')
     """
-    return sentence[:1].upper() + sentence[1:] if sentence.partition(" ")[0].isalpha() else sentence
+    return sentence[:1].upper() + sentence[1:] if sentence.partition(" ")[0].rstrip(",;:").isalpha() else sentence
 
 
 def _page(check: Check) -> Page:

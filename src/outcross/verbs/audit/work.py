@@ -443,6 +443,7 @@ def _check(judged: Judged) -> Check:
         differs=judged.differs,
         why=judged.why,
         to_change=rounded(judged.to_change),
+        unit=reading.unit,
         explained_by=reading.explained_by,
     )
 

@@ -21,7 +21,7 @@ from outcross.experiment.bounds import LOGARITHMS, TAIL_SURVIVAL
 from outcross.laws import expected
 from outcross.measures import leading, pages_of_runs, standing_for
 from outcross.recipe import kind
-from outcross.verbs.forecast.arms import ForecastArm, by_policy
+from outcross.verbs.forecast.arms import ForecastArm, by_policy, dose_of
 from outcross.verbs.forecast.budgets import Budget
 from outcross.verbs.forecast.result import FanPoint, LeastShare, NotForecast, ReadingForecast, SafeHorizon, SharePlace
 from outcross.wording import amount
@@ -200,7 +200,16 @@ def _path(measure: str, at: str, arm: ForecastArm, readings: Readings, ahead: in
     errors = _own_errors(readings, measure, scaled)
     floor, ceiling = (float(np.log(end)) if is_log and 0 < end < math.inf else end if not is_log else None for end in values)
     ends = (end if end is not None and math.isfinite(end) else None for end in (floor, ceiling))
-    observed = Observed(scaled.values, errors, closed_form, *ends, closed_form_is_log_of_mean=is_log)
+    dose = dose_of(arm.experiment)
+    observed = Observed(
+        scaled.values,
+        errors,
+        closed_form,
+        *ends,
+        closed_form_is_log_of_mean=is_log,
+        human_share=None if dose is None else dose.share,
+        is_trained=arm.experiment.training is not None,
+    )
     if closed_form is None and (turn := turning_point(observed)) is not None:
         way = "rises" if scaled.values[:, turn].mean() > scaled.values[:, 0].mean() else "falls"
         back = "falls" if way == "rises" else "rises"
