@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -37,6 +38,14 @@ def test_every_value_is_in_one_bin_or_bar_or_missing():
 def test_few_values_have_a_bin_each():
     column = portraits_of({"x": [1.0, 1.0, 2.0, 4.0] * 20}, {"x": [1.0, 2.0, 3.0] * 20}, x="number")["x"]
     assert column.places == (1.5, 2.5) and column.human == (20, 20, 20) and column.synthetic == (40, 20, 20)
+
+
+@pytest.mark.parametrize("count", [-1, 10**30])
+@pytest.mark.parametrize("name", ["human", "synthetic", "missing"])
+def test_a_stored_portrait_with_an_impossible_count_is_refused(name, count):
+    portrait = portraits_of({"x": [1.0, 2.0] * 20}, {"x": [1.0, 2.0] * 20}, x="number")["x"]
+    with pytest.raises(ValueError, match="every count of records"):
+        replace(portrait, **{name: (count, 1)})
 
 
 def test_quantiles_are_those_of_both_sides_at_depths_that_both_can_show():

@@ -21,6 +21,8 @@ DEPTHS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95
 """Depths of the quantiles that are compared. A depth is left out if less than one value of either side is expected beyond it."""
 COLUMNS = 200
 """Maximum number of columns that are drawn."""
+MOST_RECORDS = 2**53
+"""Counts of records are below this number, so that they are exact as numbers of JSON."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Portrait:
             raise ValueError("there must be as many quantiles on both sides as depths")
         if not all(map(math.isfinite, (*self.places, *self.depths, *self.human_quantiles, *self.synthetic_quantiles))):
             raise ValueError("every edge and every quantile must be a finite number")
-        if min(*self.human, *self.synthetic, *self.missing) < 0:
-            raise ValueError("no count can be below 0")
+        if not all(0 <= count < MOST_RECORDS for count in (*self.human, *self.synthetic, *self.missing)):
+            raise ValueError(f"every count of records must be from 0 to {MOST_RECORDS - 1:,}")
 
 
 @dataclass(frozen=True)
