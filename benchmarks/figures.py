@@ -191,7 +191,30 @@ def _write(question: str, page: str, results: dict[str, Any], folder: Path) -> N
     title, about = words_of(page)
     result = {"schema": 1, "question": question, "title": title, "about": about} | results
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / f"{question}.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    write_whole(folder / f"{question}.json", laid_out(result) + "\n")
+
+
+def laid_out(value: Any, indent: str = "") -> str:
+    """Return a value as JSON in lines. A list or an object that holds no other one is a single line.
+
+    >>> print(laid_out({"name": "start", "values": [1.5, None], "rows": [{"n": 2}, {"n": 3}]}))
+    {
+     "name": "start",
+     "values": [1.5, null],
+     "rows": [
+      {"n": 2},
+      {"n": 3}
+     ]
+    }
+    """
+    parts = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(parts, (list, tuple)) or not any(isinstance(part, (dict, list, tuple)) for part in parts):
+        return json.dumps(value, ensure_ascii=False)
+    inside = indent + " "
+    names = [f"{json.dumps(name, ensure_ascii=False)}: " for name in value] if isinstance(value, dict) else [""] * len(parts)
+    lines = ",\n".join(inside + name + laid_out(part, inside) for name, part in zip(names, parts, strict=True))
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    return f"{first}\n{lines}\n{indent}{last}"
 
 
 def words_of(page: str) -> tuple[str, str]:

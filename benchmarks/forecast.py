@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import RESULTS, write
+from figures import RESULTS, laid_out, write
 
 RUNS = RESULTS / "forecast-runs"
 FROZEN = RESULTS / "forecast_held_out.json"
@@ -494,7 +494,7 @@ def _freeze(path: Path, several: Sequence[Spec]) -> None:
         return
     if any((RUNS / f"{row['digest']}.npz").is_file() for row in listed[len(there) :]):
         raise SystemExit("a held-out spec was run already, so that the list can no longer be frozen")
-    path.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+    path.write_text(laid_out(listed) + "\n", encoding="utf-8")
     print(f"{len(listed)} specs, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}")
 
 
