@@ -198,7 +198,7 @@ def test_rare_words_are_looked_up_in_as_much_fresh_text():
         "in 24 words" in by_place["rare_words", "1 time"].note
         and "missing, such as am, an, ao" in by_place["rare_words", "1 time"].note
     )
-    assert by_place["rare_words", "2 times"].note.startswith("0 of these words occur in fresh human text")
+    assert by_place["rare_words", "2 times"].note.startswith("0 words of this frequency occur in fresh human text")
 
 
 def test_rare_words_of_which_none_is_left_have_an_interval_that_says_how_few_that_may_be():
