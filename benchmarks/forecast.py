@@ -367,8 +367,13 @@ def resampled(values: np.ndarray, statistic: Any, draws: int = 2000) -> list[flo
     return [round(float(end), 4) for end in np.quantile(drawn, [0.025, 0.975])]
 
 
+def all_inside(specs: int) -> list[float]:
+    """The exact 95 % interval of a share where every case of every spec is inside, each spec counted as one case. A bootstrap has no width there."""
+    return [round(0.025 ** (1 / specs), 4), 1.0]
+
+
 def coverage(rows: Sequence[dict[str, Any]], step: int = -1, key: str = "inside") -> dict[str, Any]:
-    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs, and how many there are; None where there are none. Specs without a case do not count."""
+    """The share of runs and readings inside their intervals, its 95 % interval by the bootstrap over specs (exact where all are inside), and how many there are; None where there are none. Specs without a case do not count."""
     specs: dict[str, list[int]] = {}
     for row in rows:
         inside = row[key][step]
@@ -380,7 +385,7 @@ def coverage(rows: Sequence[dict[str, Any]], step: int = -1, key: str = "inside"
     share = lambda some: some[:, 0].sum() / some[:, 1].sum()  # noqa: E731
     return {
         "value": round(float(share(counts)), 4),
-        "interval": resampled(counts, share),
+        "interval": all_inside(len(counts)) if (counts[:, 0] == counts[:, 1]).all() else resampled(counts, share),
         "n": int(counts[:, 1].sum()),
         "specs": len(counts),
     }
