@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import json
 import re
 import sys
 from pathlib import Path
@@ -71,3 +72,12 @@ def test_what_follows_from_stored_numbers_keeps_their_date_and_machine(tmp_path)
     assert (tmp_path / "start.json").read_text(encoding="utf-8") == before
     figures.restate("start", "How short?\n\nA while.", {"numbers": [1, 2], "sum": 3}, tmp_path)
     assert '"title": "How short?"' in (tmp_path / "start.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", ["src/outcross/report/forecast.html", "docs/howto/forecast.md"])
+def test_what_a_text_says_of_the_minimum_share_is_what_was_measured(path):
+    results = json.loads((BENCHMARKS / "results" / "forecast.json").read_text(encoding="utf-8"))
+    pairs = [row["holds"] for row in results["share_pairs"] if row["holds"] is not None]
+    stated = re.findall(r"(\d+) of (\d+) cases", (BENCHMARKS.parent / path).read_text(encoding="utf-8"))
+    shares = {(inside, count) for inside, count in stated if count != "100"}
+    assert shares == {(str(sum(pairs)), str(len(pairs)))}
