@@ -642,7 +642,7 @@ def test_data_that_are_in_a_sample_are_judged_by_detectors_that_did_not_see_them
     """The human sample itself is not unlike people, and its texts beside as many by the model are half of the data."""
     alone = outcross.detect(pl.DataFrame({"text": samples["human"]}), **frames(samples))
     assert alone.in_distribution is True and alone.share.low == 0.0 and alone.share.value < 0.03
-    assert any("have 400 texts that a sample has too" in warning for warning in alone.warnings)
+    assert any("have 400 texts that a sample also has" in warning for warning in alone.warnings)
     both = outcross.detect(pl.DataFrame({"text": [*samples["human"], *samples["ai"]]}), **frames(samples))
     assert both.in_distribution is True and abs(both.share.value - 0.5) < 0.03
 
@@ -650,7 +650,7 @@ def test_data_that_are_in_a_sample_are_judged_by_detectors_that_did_not_see_them
 def test_texts_of_two_authors_are_counted(samples, mixed):
     ai = pl.DataFrame({"text": [*samples["ai"], *samples["human"][:7]]})
     detected = outcross.detect(mixed, human=frames(samples)["human"], ai=ai)
-    assert any("The human sample has 7 texts that the sample of models has too" in warning for warning in detected.warnings)
+    assert any("The human sample has 7 texts that the sample of models also has" in warning for warning in detected.warnings)
 
 
 def test_many_columns_that_tell_the_author_take_few_sentences(samples, mixed):

@@ -142,7 +142,7 @@ def _long_enough(author: str, raw: list[str], table: polars.DataFrame, beyond: i
     kept = np.flatnonzero(words >= LEAST)
     if not kept.size:
         raise BadInput(
-            f"{flag} has no text of at least {LEAST} words, which white space separates; give longer texts, and put spaces between the words of a language without them"
+            f"{flag} has no text of at least {LEAST} words, which are counted by the white space between them; give longer texts, and insert spaces between the words of a language that is written without them"
         )
     return CalibrationSample(
         author, [raw[row] for row in kept.tolist()], [texts[row] for row in kept.tolist()], words[kept],

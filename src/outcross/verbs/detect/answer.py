@@ -83,7 +83,7 @@ def _detected(question: DetectQuestion, detector: Detector) -> Detection:
         result = alone
     elif question.fpr * (MOST + 1) < 1:
         raise BadInput(
-            f"--fpr {question.fpr:g} needs more than {MOST:,} human texts, and no more are read; give at least {1 / (MOST + 1):.1g}"
+            f"--fpr {question.fpr:g} needs more than {MOST:,} human texts, but at most as many are read; give a rate of at least {1 / (MOST + 1):.1g}"
         )
     elif by and question.ai is None:
         raise BadInput(
@@ -332,10 +332,12 @@ def _warnings(calibrated: Calibration, data: JudgedData) -> Iterator[str]:
         )
     if count := calibrated.of_two_authors:
         yield (
-            f"The human sample has {amount(count, unit[:-1])} that the sample of models has too, so that nobody knows their author. They blur both samples; take them out of one of them."
+            f"The human sample has {amount(count, unit[:-1])} that the sample of models also has, so their author is unknown. They make both samples less accurate; remove them from one of the two samples."
         )
     if count := data.in_samples:
-        yield (f"The data have {amount(count, unit[:-1])} that a sample has too. Each is judged by a detector that did not see it.")
+        yield (
+            f"The data have {amount(count, unit[:-1])} that a sample also has. Each of them is judged by a detector that was not fitted to it."
+        )
     judged = data.is_judged
     if not judged.all():
         short = int((data.words < LEAST).sum())
