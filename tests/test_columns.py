@@ -129,6 +129,8 @@ class TestBothSides:
     def test_a_point_before_three_digits_groups_thousands_where_whole_numbers_below_a_thousand_have_none(self):
         grouped = [f"{amount:,}".replace(",", ".") for amount in range(900, 100_000, 1650)]
         assert max(table({"x": grouped}).frame["x"]) == 99_900
+        in_order = [f"{amount:,}".replace(",", ".") for amount in range(100, 100_000, 15)]  # the first values have no point
+        assert max(table({"x": in_order}).frame["x"]) == max(table({"x": in_order[::-1]}).frame["x"]) == 99_985
         without = table({"x": [number for number in grouped if "." in number]})
         few = table({"x": grouped[:30]})  # three digits after each of 29 points may also be chance
         for doubtful in (without, few):

@@ -714,3 +714,8 @@ def test_samples_that_cannot_be_told_apart_have_no_adjusted_count(samples):
     human, model = (float((own > 0).mean()) for own in calibrated.ratios[0][:2])
     naive, adjusted = counted(calibrated, data)
     assert 0 <= naive <= 1 and (adjusted is None) == (model <= human)
+
+
+def test_data_without_a_text_are_refused_also_without_a_sample_of_models(samples):
+    with pytest.raises(BadInput, match="no row"):
+        outcross.detect(pl.DataFrame({"text": []}, schema={"text": pl.String}), human=frames(samples)["human"])

@@ -161,9 +161,11 @@ def _with_points(text: polars.Series) -> _WrittenForm:
     grouped = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
     has_point = text.head(FIRST).str.contains(".", literal=True)
     plain = _WrittenForm(PLAIN, "number", "numbers")
-    if not has_point.any() or not text.head(FIRST).filter(has_point).str.contains(grouped).all():
+    if not text.head(FIRST).filter(has_point).str.contains(grouped).all():
         return plain
     has_point = text.str.contains(".", literal=True)
+    if not has_point.any():
+        return plain
     dotted, others = text.filter(has_point), text.filter(~has_point)
     if len(dotted) < FEW or not dotted.str.contains(grouped).all() or not others.str.contains(r"^[+-]?[0-9]{1,3}$").all():
         return plain

@@ -39,7 +39,8 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
     """
     from scipy.special import fdtrc
 
-    fewest = min(int(np.unique(own).size) for own in groups)
+    counts = [int(np.unique(own).size) for own in groups]
+    fewest = min(counts)
     limit = fewest // LEAST_PER_FEATURE
     fitted = len(sets) - 2
     if limit <= fitted:
@@ -66,7 +67,6 @@ def mixture_fit(sets: Sequence[np.ndarray], groups: Sequence[np.ndarray]) -> Mix
     rest = away - gaps @ shares
     square = float(rest @ np.linalg.solve(spread, rest))
     left = features - fitted
-    counts = [int(np.unique(own).size) for own in groups]
     freedom = _freedom((own_error, spread - own_error), (counts[0], min(counts[1:])))
     p = float(fdtrc(left, freedom - left + 1, square * (freedom - left + 1) / (left * freedom)))
     return MixtureFit(max(p, 1e-300), features, fewest)

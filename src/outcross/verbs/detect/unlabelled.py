@@ -62,6 +62,8 @@ def data_sample(question: DetectQuestion) -> tuple[CalibrationSample, np.ndarray
 
 def records_sample(question: DetectQuestion, sets: RecordSets) -> tuple[CalibrationSample, np.ndarray]:
     """Return the records of the data, or a random sample if there are many, and the state of each record; no record is too short."""
+    import polars as pl
+
     sizes = [batch.height for shard in sets.shards for batch in shard.opened().batches(None)]
     rows = _some(np.arange(sum(sizes)), question.seed)
     others = (question.group,) if question.group in sets.columns else ()
@@ -70,7 +72,9 @@ def records_sample(question: DetectQuestion, sets: RecordSets) -> tuple[Calibrat
         for batch in shard.opened().batches(None):
             own = batch[rows[(rows >= start) & (rows < start + batch.height)] - start]
             parts.append(sets.typed(own))
-            columns.append(own.select(name for name in others if name in own.columns))
+            columns.append(
+                own.select(pl.col(name) if name in own.columns else pl.lit(None, pl.String).alias(name) for name in others)
+            )
             start += batch.height
     if not rows.size:
         raise BadInput("the data are empty; give data with at least one record")
